@@ -1,0 +1,342 @@
+"""Target URLs: which ones a reader may be sent to, their one canonical form, and what a click may add.
+
+A canonical target is pure ASCII and a fixed point of werkzeug's ``redirect()``: what is stored is what
+``Location`` says, byte for byte.
+"""
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import NoReturn
+from urllib.parse import quote, quote_from_bytes, unquote_plus
+
+from shortener.errors import TargetRefused
+
+MAX_TARGET = 4096  # characters of a canonical target
+MAX_LOCATION = 8192  # characters of a target with a forwarded query; proxies commonly stop at 8 KiB a header
+MAX_REFERRER = 512  # characters
+
+# What stays as it is in each part: RFC 3986's reserved characters that may stand there, and "%", because
+# existing escapes are kept. werkzeug's redirect() keeps the same ones; the tests hold the two together.
+_PATH_SAFE = "%!$&'()*+,/:;=@"
+_QUERY_SAFE = "%!$&'()*+,/:;=?@"
+_FRAGMENT_SAFE = "%!#$&'()*+,/:;=?@"
+
+_PASTED = " \u00a0\u2007\u202f\u3000\u200b\ufeff"  # spaces that come along when a URL is copied
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# RFC 3986, appendix B, for http(s). ASCII, or IGNORECASE would read U+017F as the s of https.
+_SHAPE = re.compile(
+    r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL
+)
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?", re.ASCII)
+_REFERRER = re.compile(
+    r"((?:https?|android-app|ios-app)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?)(?![^/?#])(/[!$-;=@-\[\]-~]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+_LABEL = re.compile(r"[a-z0-9_-]+", re.ASCII)
+# "Ends in a number" of the WHATWG URL standard: a browser reads such a host as an IPv4 address, however odd.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+# What UTS 46 maps to nothing and to a dot. The joiners U+200C and U+200D are not here: a browser keeps or
+# refuses them by context, so a host that has them is refused unless it is given as xn--.
+_IGNORED = re.compile("[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff]")
+_DOTS = re.compile("[\u3002\uff0e\uff61]")
+# Not in any host: controls, formats (joiners, direction marks), surrogates, private, unassigned, and spaces.
+_NEVER_IN_HOST = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
+
+# RFC 6761, 6762 and 8375, and ICANN's reservation of 2024: names that mean nothing outside of one network.
+_PRIVATE_NAMES = (".localhost", ".local", ".home.arpa", ".internal")
+# Where ``ipaddress`` of Python 3.11 says "global" and the IANA special-purpose registries do not.
+_NOT_PUBLIC_4 = (ipaddress.IPv4Network("192.0.0.0/24"),)
+_NOT_PUBLIC_6 = (ipaddress.IPv6Network("3fff::/20"),)
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+_EAST_ASIAN = frozenset(
+    {"LATIN", "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO"}
+)
+# Cyrillic, Greek and rare Latin letters that most fonts draw like a plain Latin one.
+_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуѵгпкьαγικνορτυωχɑɡ")
+
+
+def canonical_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
+    """The one form in which a target is stored, shown and sent; applying it twice changes nothing.
+
+    Surrounding spaces go; scheme and host become lower case, the host ASCII (UTS 46; ß stays ß); a port loses
+    leading zeros; an empty port, query or fragment goes; what may not stand in a URL is percent-encoded as
+    UTF-8. Path, query, fragment and existing escapes are otherwise kept as they are, dots and all.
+
+    ``allow_private`` admits local names and addresses. A target on one of ``own_hosts`` is refused: at any
+    port, or if the entry has a port, at that one. Raises TargetRefused with a one-line reason.
+    """
+    text = raw.strip(_PASTED)
+    _check_characters(text)
+    parts = _SHAPE.fullmatch(text)
+    if parts is None:
+        _refuse(text, "is not a web address; write it in full, as https://example.com/page")
+    scheme, authority, path, query, fragment = parts.groups(default="")
+    host, port = _split_authority(text, authority)
+    host = _canonical_host(text, host)
+    scheme = scheme.lower()
+    if not allow_private:
+        _check_public(text, host)
+    if own_hosts and _is_own(scheme, host, port, own_hosts):
+        _refuse(
+            text, "is on our own short-link domain and could run in circles; give the page it should lead to"
+        )
+    tail = _tail(quote(path, _PATH_SAFE), quote(query, _QUERY_SAFE), quote(fragment, _FRAGMENT_SAFE))
+    target = f"{scheme}://{host}{f':{port}' if port else ''}{tail}"
+    if len(target) > MAX_TARGET:
+        _refuse(text, f"has {len(target):,} characters when encoded; {MAX_TARGET:,} are allowed")
+    return target
+
+
+def homograph_warning(target: str) -> str | None:
+    """A sentence for the editor if the host of a canonical target can be mistaken for another, else None."""
+    parts = _SHAPE.match(target)
+    host = parts[2] if parts else ""
+    top = host.removesuffix(".").rpartition(".")[2]
+    for label in host.split("."):
+        if not label.startswith("xn--"):
+            continue
+        text = label[4:].encode().decode("punycode", "replace")
+        if fault := _deception(text, foreign_top=top.startswith("xn--")):
+            return f"{host}: its part “{text}” {fault}; make sure that it is the site you mean"
+    return None
+
+
+def add_query(target: str, query: str, *, forward: str) -> str:
+    """A canonical target with the query string of a click added: still canonical, and on the same host.
+
+    ``query`` is raw, as WSGI gives it (bytes as Latin-1), without its "?". ``forward`` is ``merge`` (of a key in
+    both, the target's value stays), ``override`` (the click's value wins) or ``drop``. Keys are compared decoded.
+    The query is left out whole where the result would exceed MAX_LOCATION characters.
+    """
+    if not query or forward == "drop" or len(query) > MAX_LOCATION:
+        return target
+    base, fragment_mark, fragment = target.partition("#")
+    page, _, own = base.partition("?")
+    kept, added = own.split("&"), _encoded(query).split("&")
+    if own and forward == "override":
+        kept = _without(kept, {_key(pair) for pair in added})
+    elif own:
+        added = _without(added, {_key(pair) for pair in kept})
+    # An empty pair of the click says nothing; one of the target is the target's own business.
+    added = [pair for pair in added if pair]
+    if not added:
+        return target
+    joined = "&".join([*kept, *added] if own else added)
+    result = f"{page}?{joined}{fragment_mark}{fragment}"
+    return result if len(result) <= MAX_LOCATION else target
+
+
+def clean_referrer(raw: str) -> str:
+    """The origin and path of a referrer, without query, at most MAX_REFERRER characters; "" for what is none.
+
+    Apps that name themselves (``android-app://``, ``ios-app://``) stay: they tell one mail app from another.
+    """
+    parts = _REFERRER.match(raw)
+    return (parts[1].lower() + (parts[2] or "/"))[:MAX_REFERRER] if parts else ""
+
+
+def _refuse(text: str, why: str) -> NoReturn:
+    cut = text if len(text) <= 100 else f"{text[:100]}..."
+    raise TargetRefused(f"target {cut if cut and cut.isprintable() else ascii(cut)} {why}")
+
+
+def _check_characters(text: str) -> None:
+    if not text:
+        raise TargetRefused("the target is empty; give a web address, as https://example.com/page")
+    if len(text) > MAX_TARGET:
+        _refuse(text, f"has {len(text):,} characters; {MAX_TARGET:,} are allowed")
+    if control := _CONTROL.search(text):
+        _refuse(text, f"has a control character (U+{ord(control[0]):04X}) in it; remove it")
+    if "\\" in text:
+        _refuse(text, "has a backslash in it, which browsers read as a slash; write / or %5C")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _refuse(text, "is damaged text (half of a surrogate pair); copy it again")
+
+
+def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
+    """Host as written and port (None if there is none)."""
+    if "@" in authority:
+        _refuse(text, "has a user name before its host; remove what stands before the @, and the @")
+    if "%" in authority:
+        _refuse(text, "has a % in its host; write the host out in plain letters")
+    parts = _AUTHORITY.fullmatch(authority)
+    if parts is None:
+        _refuse(text, "has a host or port that cannot be read; write it as example.com or example.com:8080")
+    host, digits = parts.groups(default="")
+    if not host:
+        _refuse(text, "has no host; write it in full, as https://example.com/page")
+    if digits and not 1 <= int(digits) <= 65535:
+        _refuse(text, f"has the port {digits[:8]}; ports go from 1 to 65535")
+    return host, int(digits) if digits else None
+
+
+def _canonical_host(text: str, host: str) -> str:
+    if host.startswith("["):
+        return _ipv6(text, host.lower())
+    name = host.lower() if host.isascii() else _mapped(host)
+    labels = [_ascii_label(text, label) for label in name.removesuffix(".").split(".")]
+    canonical = ".".join(labels)
+    if len(canonical) > 253:
+        _refuse(text, f"has a host of {len(canonical)} characters; no host has more than 253")
+    if _NUMBER.fullmatch(labels[-1]) and not (host == canonical and _is_ipv4(host)):
+        _refuse(
+            text,
+            "has an odd spelling of an IP address as its host; write it as four plain numbers, 192.0.2.1",
+        )
+    return canonical + "." if name.endswith(".") else canonical
+
+
+def _ipv6(text: str, host: str) -> str:
+    """As written, in lower case: the many spellings of one address are no reason to refuse or to rewrite."""
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        _refuse(text, f"has a malformed IPv6 address {host}; write it as [2001:db8::1]")
+    return host
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _mapped(host: str) -> str:
+    """The mapping of UTS 46 (non-transitional), as browsers do it, from Python's own Unicode data."""
+    text = unicodedata.normalize("NFKC", _IGNORED.sub("", _DOTS.sub(".", host)))
+    # ß and ς are letters of their own since IDNA 2008; casefold would send the reader to another host.
+    folded = "".join(c if c in "ßς" else "ß" if c == "ẞ" else c.casefold() for c in text)
+    return _DOTS.sub(".", unicodedata.normalize("NFKC", folded))
+
+
+def _ascii_label(text: str, label: str) -> str:
+    if not 0 < len(label) <= 63:
+        _refuse(
+            text,
+            "has an empty or over-long part in its host (1 to 63 characters between dots); check the dots",
+        )
+    if label.isascii():
+        if not _LABEL.fullmatch(label) or (label.startswith("xn--") and not _is_punycode(label)):
+            _refuse(text, f"has {label} in its host, which no host can have; use letters, digits, - and dots")
+        return label
+    encoded = "xn--" + label.encode("punycode").decode()
+    if label.startswith("xn--") or not _is_international(label):
+        _refuse(
+            text, "has letters in its host that browsers do not agree on; write the host in its xn-- form"
+        )
+    if len(encoded) > 63:
+        _refuse(text, f"has a part of {len(encoded)} characters in its host; 63 are allowed between two dots")
+    return encoded
+
+
+def _is_punycode(label: str) -> bool:
+    """Whether an ``xn--`` label is what a browser would make of some name; others are dead everywhere."""
+    try:
+        decoded = label[4:].encode().decode("punycode")
+        again = decoded.encode("punycode").decode()
+    except (UnicodeError, ValueError, OverflowError):
+        return False
+    plain = decoded.replace("\u200c", "").replace("\u200d", "")
+    return again == label[4:] and not decoded.isascii() and _is_international(plain)
+
+
+def _is_international(label: str) -> bool:
+    """Whether a label stays what it is when mapped, and has only characters that can be in a host."""
+    if not label or unicodedata.category(label[0]).startswith("M"):
+        return False
+    return _mapped(label) == label and all(_can_be_in_host(c) for c in label)
+
+
+def _can_be_in_host(c: str) -> bool:
+    return bool(_LABEL.fullmatch(c)) if c.isascii() else unicodedata.category(c) not in _NEVER_IN_HOST
+
+
+def _check_public(text: str, host: str) -> None:
+    name = host.removesuffix(".")
+    if f".{name}".endswith(_PRIVATE_NAMES) or not _is_public(name):
+        _refuse(
+            text, "is on a private network, where readers cannot go; set redirect.private_targets to allow it"
+        )
+
+
+def _is_public(name: str) -> bool:
+    """False for a literal address that is not on the public internet; names are not resolved."""
+    if name.startswith("["):
+        return _is_public_6(ipaddress.IPv6Address(name[1:-1]))
+    return not _is_ipv4(name) or _is_public_4(ipaddress.IPv4Address(name))
+
+
+def _is_public_4(address: ipaddress.IPv4Address) -> bool:
+    special = address.is_multicast or address.is_reserved or any(address in each for each in _NOT_PUBLIC_4)
+    return address.is_global and not special
+
+
+def _is_public_6(address: ipaddress.IPv6Address) -> bool:
+    """An address that wraps an IPv4 one (mapped, 6to4, NAT64) is as public as what it wraps."""
+    inner = address.ipv4_mapped or address.sixtofour
+    if address in _NAT64:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if inner is not None:
+        return _is_public_4(inner)
+    return (
+        address in _GLOBAL_UNICAST
+        and address.is_global
+        and not any(address in each for each in _NOT_PUBLIC_6)
+    )
+
+
+def _is_own(scheme: str, host: str, port: int | None, own_hosts: Collection[str]) -> bool:
+    name, number = _bare(host), port or (443 if scheme == "https" else 80)
+    return any(name == own and at in (None, number) for own, at in map(_own, own_hosts))
+
+
+@lru_cache(maxsize=256)
+def _own(entry: str) -> tuple[str, int | None]:
+    host, port = _split_authority(entry, entry)
+    return _bare(_canonical_host(entry, host)), port
+
+
+def _bare(host: str) -> str:
+    """A host as what it names: without a trailing dot, an IPv6 address in its one short spelling."""
+    return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
+
+
+def _tail(path: str, query: str, fragment: str) -> str:
+    return path + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
+
+
+def _deception(text: str, *, foreign_top: bool) -> str | None:
+    """Why a decoded label can deceive: mixed scripts, or only Latin-looking letters under a Latin ending."""
+    letters = [c for c in text if c.isalpha()]
+    scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}
+    if len(scripts) > 1 and not scripts <= _EAST_ASIAN:
+        return f"mixes {' and '.join(sorted(script.capitalize() for script in scripts))} letters"
+    if not foreign_top and all(c.isascii() or c in _LOOKALIKES for c in letters):
+        return "is made of letters and signs that look like others"
+    return None
+
+
+def _encoded(query: str) -> str:
+    try:
+        raw = query.encode("latin-1")
+    except UnicodeEncodeError:
+        raw = query.encode("utf-8", "replace")
+    return quote_from_bytes(raw, _QUERY_SAFE)
+
+
+def _key(pair: str) -> str:
+    return unquote_plus(pair.partition("=")[0])
+
+
+def _without(pairs: Iterable[str], keys: set[str]) -> list[str]:
+    return [pair for pair in pairs if _key(pair) not in keys]
