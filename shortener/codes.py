@@ -17,8 +17,12 @@ _TRIES = 8
 # begins with the "-" of our own pages or ends in what mail clients leave out of a link.
 _CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?", re.ASCII)
 
-# Glue is what is no letter or digit, whether raw, percent-encoded or as an HTML entity.
-_GLUE = re.compile(r"(?:%[0-9A-Fa-f]{2}|&(?:gt|lt|amp|quot|apos|nbsp|#[0-9]+);?|[^A-Za-z0-9])+$", re.ASCII)
+# Glue is what is no letter or digit, whether raw, percent-encoded or as an HTML entity. It begins after a
+# letter or digit; saying so keeps the search linear.
+_GLUE = re.compile(
+    r"(?:^|(?<=[A-Za-z0-9]))(?:%[0-9A-Fa-f]{2}|&(?:gt|lt|amp|quot|apos|nbsp|#[0-9]+);?|[^A-Za-z0-9])+$",
+    re.ASCII,
+)
 _MAX_GLUED = 2 * MAX_CODE  # characters; also the bound on what _GLUE can cost
 
 

@@ -41,10 +41,14 @@ _LABEL = re.compile(r"[a-z0-9_-]+", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 # What UTS 46 maps to nothing and to a dot. The joiners U+200C and U+200D are not here: a browser keeps or
 # refuses them by context, so a host that has them is refused unless it is given as xn--.
-_IGNORED = re.compile("[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff]")
+_IGNORED = re.compile(
+    "[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
+)
 _DOTS = re.compile("[\u3002\uff0e\uff61]")
 # Not in any host: controls, formats (joiners, direction marks), surrogates, private, unassigned, and spaces.
 _NEVER_IN_HOST = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
+# Letters and signs without ink, and the marks of lost characters.
+_BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\ufffc\ufffd")
 
 # RFC 6761, 6762 and 8375, and ICANN's reservation of 2024: names that mean nothing outside of one network.
 _PRIVATE_NAMES = (".localhost", ".local", ".home.arpa", ".internal")
@@ -110,21 +114,20 @@ def homograph_warning(target: str) -> str | None:
 def add_query(target: str, query: str, *, forward: str) -> str:
     """A canonical target with the query string of a click added: still canonical, and on the same host.
 
-    ``query`` is raw, as WSGI gives it (bytes as Latin-1), without its "?". ``forward`` is ``merge`` (of a key in
-    both, the target's value stays), ``override`` (the click's value wins) or ``drop``. Keys are compared decoded.
-    The query is left out whole where the result would exceed MAX_LOCATION characters.
+    ``query`` is raw, as WSGI gives it (bytes as Latin-1), without its "?". ``forward`` is ``merge`` (of a key
+    in both, the target's value stays), ``override`` (the click's value wins) or ``drop``. Keys are compared
+    decoded. The query is left out whole where the result would exceed MAX_LOCATION characters.
     """
     if not query or forward == "drop" or len(query) > MAX_LOCATION:
         return target
     base, fragment_mark, fragment = target.partition("#")
     page, _, own = base.partition("?")
-    kept, added = own.split("&"), _encoded(query).split("&")
+    # An empty pair of the click says nothing; one of the target is the target's own business.
+    kept, added = own.split("&"), [pair for pair in _encoded(query).split("&") if pair]
     if own and forward == "override":
         kept = _without(kept, {_key(pair) for pair in added})
     elif own:
         added = _without(added, {_key(pair) for pair in kept})
-    # An empty pair of the click says nothing; one of the target is the target's own business.
-    added = [pair for pair in added if pair]
     if not added:
         return target
     joined = "&".join([*kept, *added] if own else added)
@@ -258,7 +261,9 @@ def _is_international(label: str) -> bool:
 
 
 def _can_be_in_host(c: str) -> bool:
-    return bool(_LABEL.fullmatch(c)) if c.isascii() else unicodedata.category(c) not in _NEVER_IN_HOST
+    if c.isascii():
+        return bool(_LABEL.fullmatch(c))
+    return c not in _BLANK and unicodedata.category(c) not in _NEVER_IN_HOST
 
 
 def _check_public(text: str, host: str) -> None:

@@ -103,6 +103,7 @@ ACCEPTED = {
     "zero-width space": ("https://exa\u200bmple.com/", "https://example.com/"),
     "a heart": ("https://i❤.ws/", "https://xn--i-7iq.ws/"),
     "a heart with a variation selector": ("https://i❤\ufe0f.ws/", "https://xn--i-7iq.ws/"),
+    "a rare variation selector": ("https://例\U000e0100.jp/", "https://xn--fsq.jp/"),
     "joiner, as xn--": ("https://xn--mgba3gch31f060k.ir/", "https://xn--mgba3gch31f060k.ir/"),
     "longest": (f"https://a/{'a' * (MAX_TARGET - 10)}", f"https://a/{'a' * (MAX_TARGET - 10)}"),
 }
@@ -209,6 +210,7 @@ REFUSED = {
     "joiner in a Latin host": ("https://exa\u200dmple.com/", "xn-- form"),
     "direction override in the host": ("https://exa\u202emple.com/", "xn-- form"),
     "host of nothing but soft hyphens": ("https://\u00ad\u00ad/", "empty or over-long"),
+    "Hangul filler, which has no ink": ("https://goo\u3164gle.com/", "xn-- form"),
     "combining mark first": ("https://\u0301a.com/", "xn-- form"),
     "private-use character": ("https://a\ue000.com/", "xn-- form"),
     "punycode of plain ASCII": ("https://xn--abc-.com/", "no host can have"),
@@ -421,7 +423,7 @@ FORWARDED = {
 
 @pytest.mark.parametrize(("target", "query", "expected"), FORWARDED.values(), ids=FORWARDED.keys())
 def test_query_is_forwarded(target: str, query: str, expected: str) -> None:
-    """Pairs that the target lacks are added before the fragment, as they came but header-safe; drop adds none."""
+    """Pairs that the target lacks are added before the fragment, verbatim but header-safe; drop adds none."""
     assert add_query(target, query, forward="merge") == expected
     assert add_query(target, query, forward="override") == expected
     assert add_query(target, query, forward="drop") == target
