@@ -216,10 +216,10 @@ def _is_ipv4(host: str) -> bool:
 
 def _mapped(host: str) -> str:
     """The mapping of UTS 46 (non-transitional), as browsers do it, from Python's own Unicode data."""
-    text = unicodedata.normalize("NFKC", _IGNORED.sub("", _DOTS.sub(".", host)))
+    text = _IGNORED.sub("", _DOTS.sub(".", host)).replace("ẞ", "ß")
     # ß and ς are letters of their own since IDNA 2008; casefold would send the reader to another host.
-    folded = "".join(c if c in "ßς" else "ß" if c == "ẞ" else c.casefold() for c in text)
-    return _DOTS.sub(".", unicodedata.normalize("NFKC", folded))
+    folded = "".join(c if c in "ßς" else unicodedata.normalize("NFKC", c).casefold() for c in text)
+    return unicodedata.normalize("NFKC", folded)
 
 
 def _ascii_label(text: str, label: str) -> str:
@@ -255,9 +255,17 @@ def _is_punycode(label: str) -> bool:
 
 def _is_international(label: str) -> bool:
     """Whether a label stays what it is when mapped, and has only characters that can be in a host."""
-    if not label or unicodedata.category(label[0]).startswith("M"):
+    if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
     return _mapped(label) == label and all(_can_be_in_host(c) for c in label)
+
+
+def _mixes_directions(label: str) -> bool:
+    """Whether a label has right-to-left letters but begins otherwise or has others too (RFC 5893)."""
+    directions = [unicodedata.bidirectional(c) for c in label]
+    if {"R", "AL", "AN"}.isdisjoint(directions):
+        return False
+    return "L" in directions or directions[0] not in {"R", "AL"}
 
 
 def _can_be_in_host(c: str) -> bool:
