@@ -1,0 +1,5 @@
+"""``python -m shortener``."""
+
+from shortener.cli import main
+
+main()

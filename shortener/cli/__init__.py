@@ -1,0 +1,97 @@
+"""The ``shortener`` command: each subcommand is a few lines around one of the rooms."""
+
+import functools
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from shortener import __version__
+from shortener import config as configuration
+from shortener.config import Config
+from shortener.errors import ShortenerError
+from shortener.store import Store, open_store
+
+
+class Session(Struct):
+    """What every command starts from: the configuration, read when it is first needed."""
+
+    option: str | None
+    cached: Config | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The configuration file, or None where there is none."""
+        return configuration.find(self.option, environment=configuration.environment())
+
+    @property
+    def config(self) -> Config:
+        """The configuration. Raises ConfigError."""
+        if self.cached is None:
+            self.cached = configuration.load(self.path, environment=configuration.environment())
+        return self.cached
+
+    def store(self) -> Store:
+        """The store, made or brought up to date. Raises StoreError."""
+        return open_store(self.config.data)
+
+
+class Commands(click.Group):
+    """A group whose errors that a person can cause end in one line and status 1, never in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; the one place where errors become messages."""
+        try:
+            return super().invoke(ctx)
+        except ShortenerError as error:
+            _fail(str(error))
+        except sqlite3.Error as error:
+            _fail(f"the store: {error}; see `shortener doctor`")
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(0)
+        except OSError as error:
+            _fail(f"{error.filename or 'system'}: {error.strerror or error}")
+
+
+def _fail(message: str) -> None:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    sys.exit(1)
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the session and an open store that is closed behind it."""
+
+    @pass_session
+    @functools.wraps(command)
+    def run(session: Session, *args: Any, **kwargs: Any) -> Any:
+        store = session.store()
+        try:
+            return command(session, store, *args, **kwargs)
+        finally:
+            store.close()
+
+    return run
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "option", metavar="FILE", help="Configuration file (default: SHORTENER_CONFIG, ./config.toml).")
+@click.version_option(__version__, prog_name="shortener")
+@click.pass_context
+def main(ctx: click.Context, option: str | None) -> None:
+    """Short links for newsletters: an issue in, its clicks counted, its articles ranked."""
+    ctx.obj = Session(option)
+
+
+from shortener.cli import issues, links, operation, reports  # noqa: E402
+
+for module in (operation, issues, links, reports):
+    for command in module.COMMANDS:
+        main.add_command(command)

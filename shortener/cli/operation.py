@@ -1,0 +1,133 @@
+"""``serve``, ``collect`` and what an operator needs: ``rebuild``, ``backup``, ``doctor``, ``config show``."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+from rich.progress import Progress
+
+from shortener.cli import Session, pass_session, with_store
+from shortener.clicks.collector import Collector, drain_once
+from shortener.clicks.rebuilding import rebuild as rebuild_rollups
+from shortener.cli.output import format_option, print_json, print_table
+from shortener.errors import AlreadyRunning, StoreError
+from shortener.reporting.doctor import examine
+from shortener.server import end_with_parent, serve_workers, stop_flag
+from shortener.server import serve as supervise
+from shortener.store import Store, open_store
+from shortener.store.backups import back_up
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (default: server.host).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: server.port).")
+@click.option("--workers", type=click.IntRange(1, 64), help="Redirect processes (default: server.workers).")
+@click.option("--as-child", is_flag=True, hidden=True)
+@pass_session
+def serve(session: Session, host: str | None, port: int | None, workers: int | None, as_child: bool) -> None:
+    """Answer short links, show the pages and collect clicks, until SIGTERM."""
+    config = session.config
+    asked = {name: value for name, value in (("host", host), ("port", port), ("workers", workers)) if value}
+    config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **asked))
+    _log_to_stderr()
+    if as_child:
+        serve_workers(config)
+    else:
+        supervise(config, config_path=session.path, announce=click.echo)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Return when every line written before the call is in the store.")
+@click.option("--follow", is_flag=True, help="Go on until SIGTERM (`serve` does this by itself).")
+@pass_session
+def collect(session: Session, once: bool, follow: bool) -> None:
+    """Drain the click log into the store, each click exactly once."""
+    if once == follow:
+        raise click.UsageError("say either --once or --follow")
+    config = session.config
+    _log_to_stderr()
+    if follow:
+        end_with_parent()
+        stop = stop_flag()
+        store = open_store(config.data, create=False)
+        collector = _waiting_collector(store, session)
+        collector.follow(stop=stop)
+        return
+    store = session.store()
+    drained = drain_once(store, config=config)
+    click.echo(f"The click log is in the store ({drained:,} lines drained now).")
+
+
+def _waiting_collector(store: Store, session: Session) -> Collector:
+    try:
+        return Collector(store, config=session.config)
+    except AlreadyRunning as busy:
+        click.echo(f"{busy}; waiting for it to end", err=True)
+        return Collector(store, config=session.config, wait=True)
+
+
+@click.command()
+@with_store
+def rebuild(session: Session, store: Store) -> None:
+    """Compute all sums again from the stored clicks."""
+    total = store.value("select count(*) from clicks")
+    with Progress(disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("Adding up clicks", total=total)
+        counted = rebuild_rollups(store, on_progress=lambda clicks: progress.update(task, completed=clicks))
+    click.echo(f"Rebuilt the sums from {counted:,} clicks.")
+
+
+@click.command()
+@click.argument("destination", type=click.Path(path_type=Path))
+@with_store
+def backup(session: Session, store: Store, destination: Path) -> None:
+    """Write a consistent copy of the store to DESTINATION, also while the server runs."""
+    size = back_up(store, destination)
+    click.echo(f"{destination}: {size / 1e6:,.1f} MB, checked. Restore: stop the server, put it in place as store.db.")
+
+
+@click.command()
+@format_option
+@pass_session
+def doctor(session: Session, form: str) -> None:
+    """Look for what is wrong or will be: configuration, permissions, versions, backlog, disk, clock."""
+    findings = examine(session.config, config_path=session.path)
+    if form == "json":
+        print_json(findings)
+    else:
+        print_table(
+            "", ["", "check", "finding"], [(f.level, f.check, f.finding) for f in findings], empty="Nothing to check."
+        )
+    if any(finding.level == "bad" for finding in findings):
+        raise StoreError("something is wrong: see the lines marked bad")
+
+
+@click.group()
+def config() -> None:
+    """The configuration."""
+
+
+@config.command("show")
+@pass_session
+def config_show(session: Session) -> None:
+    """Print every key with the value that is in force; secrets are not shown."""
+    shown = msgspec.structs.replace(
+        session.config,
+        domain=session.config.domains,
+        site=msgspec.structs.replace(
+            session.config.site,
+            base_url=session.config.base_url,
+            secret="(set)" if session.config.site.secret else "(made at first start)",
+        ),
+    )
+    click.echo(f"# {session.path or 'defaults; no configuration file'}")
+    print_json(shown)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+
+
+COMMANDS = [serve, collect, rebuild, backup, doctor, config]

@@ -1,0 +1,367 @@
+"""The collector: drains the click log into the store, each click exactly once.
+
+Clicks, sums and the log's position are committed in one transaction, so whatever is killed when, a click is either
+in the store and behind the position, or neither.
+"""
+
+import fcntl
+import logging
+import os
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from shortener.clicks.agents import Agents
+from shortener.clicks.line import MAX_HEADER, MAX_TEXT, ClickLine
+from shortener.clicks.log import ClickLog, Progress, Segment
+from shortener.clicks.tally import Tally
+from shortener.clicks.verdicts.evidence import Evidence
+from shortener.clicks.verdicts.rules import RULES_VERSION, judge_request
+from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
+from shortener.config import Config
+from shortener.errors import AlreadyRunning
+from shortener.store import Store
+from shortener.store import clicks as sql
+from shortener.store.clicks import Click, Placed, Position
+from shortener.urls import clean_referrer
+
+LOCK_FILE = "collector.lock"
+BATCH_LINES = 5_000
+POLL_SECONDS = 0.2
+PLACES_REMEMBERED = 50_000
+MAX_N = 99_999
+
+log = logging.getLogger(__name__)
+
+
+Visit = tuple[int, str | None, int, int, int]
+"""(the bit of ``clicks.first``, visitor, day, link or issue, n)."""
+
+
+class Moved(Exception):
+    """Raised when a position is not where this collector left it: someone else drained meanwhile."""
+
+
+class Collector:
+    """The one collector of a data directory; holds its lock for as long as it lives.
+
+    Raises AlreadyRunning when another one works and ``wait`` is false.
+    """
+
+    def __init__(
+        self, store: Store, *, config: Config, clock: Callable[[], float] = time.time, wait: bool = False
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._log = ClickLog(config.data)
+        self._keys = DailyKeys(config.data)
+        self._agents = Agents(store)
+        self._cased = {domain.host for domain in config.domains if domain.case_sensitive}
+        self._secure = {domain.host for domain in config.domains if domain.scheme == "https"}
+        self._places: dict[tuple[str, str], Placed | None] = {}
+        self._places_revision = -1
+        self._positions = sql.positions(store)
+        self._lock = _lock(config.data / LOCK_FILE, wait=wait)
+
+    def drain(self) -> int:
+        """Drain everything that stands in the log now; how many lines that was."""
+        lines = 0
+        while batch := self._drain_batch():
+            lines += batch
+        return lines
+
+    def _drain_batch(self) -> int:
+        """One transaction's worth of lines; 0 when there was nothing to read."""
+        lines: list[ClickLine] = []
+        progresses: list[Progress] = []
+        for segment in self._log.segments():
+            if not self._has_more(segment):
+                continue
+            position = self._positions.get(segment.id, Position(0, False, False))
+            try:
+                read, progress = self._log.read(
+                    segment, position=position.position, skipping=position.skipping
+                )
+            except OSError as error:
+                log.error("%s: %s", segment.path, error)
+                continue
+            if progress.position == progress.start and not (progress.finished and not position.finished):
+                continue
+            lines += read
+            progresses.append(progress)
+            if len(lines) >= BATCH_LINES:
+                break
+        if not progresses:
+            return 0
+        try:
+            self._commit(lines, progresses)
+        except Moved:
+            self._positions = sql.positions(self._store)
+        except BaseException:
+            self._agents.forget()
+            raise
+        return sum(progress.lines for progress in progresses) or 1
+
+    def _has_more(self, segment: Segment) -> bool:
+        position = self._positions.get(segment.id)
+        if position is None or position.position < segment.size:
+            return True
+        if position.position > segment.size and not position.finished:
+            log.warning(
+                "%s: shorter than what was read of it (%d of %d bytes); its end was lost",
+                segment.path,
+                segment.size,
+                position.position,
+            )
+            self._positions[segment.id] = Position(position.position, position.skipping, True)
+        return not position.finished and segment.header_bytes > 0
+
+    def _commit(self, lines: list[ClickLine], progresses: list[Progress]) -> None:
+        """Clicks in, sums updated, positions moved: all or nothing."""
+        self._store.check_in_place()
+        now = int(self._clock())
+        with self._store.writing():
+            for progress in progresses:
+                if sql.position(self._store, progress.segment.id).position != progress.start:
+                    raise Moved
+            unknown = self._count(lines)
+            for progress in progresses:
+                self._move(progress, now=now)
+            if unknown:
+                log.warning("%d lines name no short link of this store", unknown)
+        for progress in progresses:
+            self._positions[progress.segment.id] = _after(progress)
+
+    def _move(self, progress: Progress, *, now: int) -> None:
+        skips = [(skip.offset, skip.reason) for skip in progress.skips]
+        for skip in progress.skips:
+            log.warning("%s: line at byte %d passed over: %s", progress.segment.path, skip.offset, skip.reason)
+        sql.move_position(
+            self._store,
+            progress.segment.id,
+            name=progress.segment.path.name,
+            node=progress.segment.node,
+            to=_after(progress),
+            lines=progress.lines,
+            skips=skips,
+            now=now,
+        )
+
+    def _count(self, lines: list[ClickLine]) -> int:
+        """Store and add up what is new among the lines; how many of them name no link."""
+        known = sql.known_ids(self._store, [line.id for line in lines])
+        misses: Counter[tuple[int, str, str, int]] = Counter()
+        clicks: list[tuple[Click, Placed]] = []
+        unknown = 0
+        self._refresh_places()
+        for line in lines:
+            if line.status in {404, 410}:
+                day = int(line.ts) // sql.DAY_SECONDS * sql.DAY_SECONDS
+                misses[day, line.host[:253], line.code[:64], line.status] += 1
+                continue
+            if line.id in known:
+                continue
+            known.add(line.id)
+            placed = self._place(line)
+            if placed is None:
+                unknown += 1
+            else:
+                clicks.append((self._click(line, placed), placed))
+        self._mark_first_visits([click for click, _ in clicks])
+        sql.insert(self._store, (click for click, _ in clicks))
+        self._add_up(clicks)
+        sql.add_misses(self._store, misses)
+        return unknown
+
+    def _refresh_places(self) -> None:
+        revision = self._store.fact("links_revision")
+        if revision != self._places_revision or len(self._places) > PLACES_REMEMBERED:
+            self._places.clear()
+            self._places_revision = revision
+
+    def _place(self, line: ClickLine) -> Placed | None:
+        host = line.host.lower()
+        key = (host, line.code if host in self._cased else line.code.lower())
+        if key not in self._places:
+            self._places[key] = sql.place(self._store, *key)
+        return self._places[key]
+
+    def _click(self, line: ClickLine, placed: Placed) -> Click:
+        """A line as it is stored: judged, its reader reduced to hashes, its user agent read."""
+        self._withhold(line)
+        n = line.n if line.n and 0 < line.n <= MAX_N else 0
+        judged = judge_request(
+            Evidence(
+                ts=line.ts,
+                method=line.method,
+                ua=line.ua,
+                h=line.h,
+                lang=line.lang,
+                https=line.host in self._secure,
+                net=line.net,
+                ref=line.ref,
+            )
+        )
+        return Click(
+            id=line.id,
+            ts=int(line.ts * 1000),
+            link_id=placed.link_id,
+            n=n,
+            issue_id=placed.placements.get(n, placed.issue_id),
+            method=(line.method or "GET")[:16],
+            status=line.status or 302,
+            verdict=judged.verdict,
+            reason=judged.reason,
+            rules=RULES_VERSION,
+            gaps=judged.gaps,
+            first=0,
+            net=line.net,
+            addr=line.addr,
+            visitor=line.visitor,
+            copy=line.copy,
+            agent_id=self._agents.read(line.ua[:MAX_TEXT]).id if line.ua is not None else None,
+            headers_id=sql.headers_id(self._store, _canonical(line.h)) if line.h is not None else None,
+            referrer=clean_referrer(line.ref) if line.ref else "",
+            language=(line.lang or "").partition(",")[0].partition(";")[0].strip()[:35],
+            country="",
+        )
+
+    def _withhold(self, line: ClickLine) -> None:
+        """What a foreign writer put in and must not be stored: whole addresses, and who asked not to be followed."""
+        if line.ip:
+            key = self._keys.key(line.ts)
+            line.net = line.net or network_of(line.ip)
+            line.addr = line.addr or hash_address(line.ip, key=key)
+            line.visitor = line.visitor or hash_visitor(line.ip, line.ua or "", key=key)
+        line.net, line.addr, line.visitor, line.copy = (
+            value[:64] if value else None for value in (line.net, line.addr, line.visitor, line.copy)
+        )
+        if self._config.privacy.addresses == "none":
+            line.net = line.addr = line.visitor = line.copy = None
+        sent = line.h or {}
+        if self._config.privacy.respect_gpc and "1" in (sent.get("sec-gpc"), sent.get("dnt")):
+            line.visitor = line.ua = line.ref = None
+
+    def _mark_first_visits(self, clicks: Iterable[Click]) -> None:
+        """Decide, once and for all, which human click is a visitor's first of the day, on what."""
+        human = [click for click in clicks if click.visitor and click.verdict == "human"]
+        seen: set[Visit] = set()
+        visitors = {click.visitor for click in human if click.visitor}
+        for visitor, ts, link, n, issue, first in sql.first_visits(self._store, visitors):
+            seen.update(visit for visit in _visits(visitor, ts, link, n, issue) if first & visit[0])
+        for click in human:
+            for visit in _visits(click.visitor, click.ts, click.link_id, click.n, click.issue_id):
+                if visit not in seen:
+                    seen.add(visit)
+                    click.first |= visit[0]
+
+    def _add_up(self, clicks: Iterable[tuple[Click, Placed]]) -> None:
+        tally = Tally()
+        for click, placed in clicks:
+            tally.add(click, n=click.n if click.n in placed.placements else 0)
+        sql.add_to_rollups(self._store, tally.hourly, tally.daily(self._agents.by_id))
+
+    def follow(self, *, stop: Callable[[], bool]) -> None:
+        """Drain for ever, until ``stop`` says so; then drain what is left."""
+        swept_at = 0.0
+        failures = 0
+        while True:
+            stopping = stop()
+            try:
+                drained = self.drain()
+                failures = 0
+                if time.monotonic() - swept_at > 3600 or not swept_at:
+                    swept_at = time.monotonic()
+                    self.sweep()
+            except sqlite3.OperationalError as error:
+                failures += 1
+                drained = 0
+                log.error("store: %s; trying again (nothing is lost: the click log keeps it)", error)
+            if stopping:
+                return
+            if not drained:
+                time.sleep(min(POLL_SECONDS * 2**failures, 5.0))
+
+    def sweep(self) -> None:
+        """Destroy what is too old: daily keys, drained segments, clicks and what only they used."""
+        now = self._clock()
+        privacy = self._config.privacy
+        self._keys.destroy_old(now=now)
+        for segment in self._log.segments():
+            position = self._positions.get(segment.id)
+            drained = position is not None and position.finished and position.position >= segment.size
+            if drained and now - segment.path.stat().st_mtime > privacy.keep_log * sql.DAY_SECONDS:
+                segment.path.unlink(missing_ok=True)
+        with self._store.writing():
+            sql.forget_segments(self._store, before=int(now) - 2 * privacy.keep_log * sql.DAY_SECONDS)
+        before = int(now) // sql.DAY_SECONDS - privacy.keep_clicks
+        purged = False
+        while sql.purge(self._store, before=before * sql.DAY_SECONDS):
+            purged = True
+        if purged:
+            sql.forget_unused(self._store)
+            self._agents.forget()
+
+    def close(self) -> None:
+        """Give the lock back."""
+        os.close(self._lock)
+
+
+def drain_once(store: Store, *, config: Config) -> int:
+    """Return when every line that was written before the call is in the store, whoever drained it.
+
+    The number of lines that this call itself drained.
+    """
+    wanted = ClickLog(config.data).complete_sizes()
+    while True:
+        try:
+            collector = Collector(store, config=config)
+        except AlreadyRunning:
+            positions = sql.positions(store)
+            if all(
+                segment in positions and positions[segment].position >= size for segment, size in wanted.items()
+            ):
+                return 0
+            time.sleep(POLL_SECONDS / 4)
+            continue
+        try:
+            return collector.drain()
+        finally:
+            collector.close()
+
+
+def _after(progress: Progress) -> Position:
+    return Position(progress.position, progress.skipping, progress.finished)
+
+
+def _visits(visitor: str | None, ts: int, link: int, n: int, issue: int | None) -> Iterable[Visit]:
+    """All that a click can be the first visit of."""
+    day = ts // (sql.DAY_SECONDS * 1000)
+    yield sql.FIRST_ON_PLACEMENT, visitor, day, link, n
+    yield sql.FIRST_ON_LINK, visitor, day, link, 0
+    yield sql.FIRST_ON_SITE, visitor, day, 0, 0
+    if issue is not None:
+        yield sql.FIRST_IN_ISSUE, visitor, day, issue, 0
+
+
+def _canonical(headers: dict[str, str]) -> str:
+    """Request headers as the text under which they are stored once."""
+    kept = {name[:32]: headers[name][:MAX_HEADER] for name in sorted(headers)[:20]}
+    return msgspec.json.encode(kept).decode()
+
+
+def _lock(path: Path, *, wait: bool) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(fd)
+        raise AlreadyRunning(f"{path}: another collector works on this data directory") from None
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    return fd

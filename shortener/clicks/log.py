@@ -1,0 +1,189 @@
+"""Reading the click log: which segments there are, and what stands in them after a position."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from shortener.clicks.line import MAX_LINE_BYTES, VERSION, ClickLine, decode_header, decode_line
+from shortener.clicks.segment import DIRECTORY, SUFFIX
+
+READ_BYTES = 1 << 20
+MAX_ID = 128
+
+
+class Segment(Struct, frozen=True):
+    """One file of the click log. ``id`` is its identity: a copy or a renamed file has the same."""
+
+    id: str
+    path: Path
+    node: str
+    size: int
+    header_bytes: int
+
+
+class Skip(Struct, frozen=True):
+    """A line that was passed over: where it begins, in bytes, and why."""
+
+    offset: int
+    reason: str
+
+
+class Progress(Struct):
+    """How far one segment has been read, and what came of it in this batch."""
+
+    segment: Segment
+    start: int
+    position: int
+    skipping: bool
+    """Whether ``position`` stands inside an over-long line whose end was not seen yet."""
+    lines: int = 0
+    skips: list[Skip] = []
+    finished: bool = False
+
+
+class ClickLog:
+    """The segments of a data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self._directory = data / DIRECTORY
+        self._known: dict[str, tuple[int, Segment]] = {}
+
+    def segments(self) -> list[Segment]:
+        """All segments with their present sizes, in the order of their names; unreadable ones are left out."""
+        found = []
+        try:
+            entries = sorted(os.scandir(self._directory), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return []
+        for entry in entries:
+            if not entry.name.endswith(SUFFIX) and ".log" not in entry.name:
+                continue
+            segment = self._segment(entry)
+            if segment is not None:
+                found.append(segment)
+        self._known = {
+            segment.path.name: (self._known[segment.path.name][0], segment) for segment in found
+        }
+        return found
+
+    def complete_sizes(self) -> dict[str, int]:
+        """How far each segment can be read now: the bytes up to the end of its last complete line, by its id."""
+        return {segment.id: _complete_size(segment) for segment in self.segments()}
+
+    def _segment(self, entry: os.DirEntry[str]) -> Segment | None:
+        try:
+            status = entry.stat(follow_symlinks=False)
+            if not entry.is_file(follow_symlinks=False):
+                return None
+            inode, known = self._known.get(entry.name, (0, None))
+            if known is not None and inode == status.st_ino and status.st_size >= known.size:
+                return msgspec.structs.replace(known, size=status.st_size)
+            segment = _identify(Path(entry.path), size=status.st_size)
+        except OSError:
+            return None
+        if segment is not None:
+            self._known[entry.name] = (status.st_ino, segment)
+        return segment
+
+    def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], Progress]:
+        """The click lines from ``position`` on, about READ_BYTES at the most, and how far that went.
+
+        Raises OSError when the file cannot be read.
+        """
+        progress = Progress(segment=segment, start=position, position=position, skipping=skipping, skips=[])
+        with segment.path.open("rb") as file:
+            file.seek(position)
+            chunk = file.read(READ_BYTES)
+            at_end = position + len(chunk) >= os.fstat(file.fileno()).st_size
+            ended = at_end and not _is_being_written(file.fileno(), segment)
+        lines = list(_decode(chunk, progress))
+        rest = position + len(chunk) - progress.position
+        if rest > MAX_LINE_BYTES or (rest and ended):
+            # The tail is longer than any line, or its writer is dead: nothing will complete it.
+            if not progress.skipping:
+                progress.skips.append(
+                    Skip(progress.position, "over-long" if rest > MAX_LINE_BYTES else "torn")
+                )
+            progress.skipping = not ended
+            progress.position += rest
+        progress.finished = ended and progress.position >= segment.size
+        return lines, progress
+
+
+def _identify(path: Path, *, size: int) -> Segment | None:
+    """A segment's identity from its first line; None while that line is not complete."""
+    with path.open("rb") as file:
+        first = file.readline(MAX_LINE_BYTES)
+    if not first.endswith(b"\n") and len(first) < MAX_LINE_BYTES:
+        return None
+    try:
+        header = decode_header(first)
+        return Segment(header.segment[:MAX_ID], path, header.node[:MAX_ID], size, len(first))
+    except msgspec.MsgspecError:
+        digest = hashlib.sha256(first).hexdigest()[:16]
+        return Segment(f"{path.name}:{digest}"[-MAX_ID:], path, "", size, 0)
+
+
+def _complete_size(segment: Segment) -> int:
+    tail = max(0, segment.size - MAX_LINE_BYTES)
+    with segment.path.open("rb") as file:
+        file.seek(tail)
+        end = file.read(segment.size - tail).rfind(b"\n")
+    if end >= 0:
+        return tail + end + 1
+    return segment.size if tail else 0
+
+
+def _is_being_written(fd: int, segment: Segment) -> bool:
+    """Whether a living process writes the segment: our own writers hold a lock, a foreign file may always grow."""
+    if not segment.header_bytes:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
+def _decode(chunk: bytes, progress: Progress) -> Iterator[ClickLine]:
+    """The lines of a chunk that are clicks or misses; ``progress`` moves past every complete line."""
+    begin = 0
+    while (end := chunk.find(b"\n", begin)) >= 0:
+        offset = progress.start + begin
+        line = chunk[begin:end]
+        begin = end + 1
+        progress.position = progress.start + begin
+        if progress.skipping:
+            progress.skipping = False
+            continue
+        if not line or line == b"\r" or (offset == 0 and progress.segment.header_bytes):
+            continue
+        progress.lines += 1
+        click, reason = _click(line)
+        if click is None:
+            progress.skips.append(Skip(offset, reason))
+        else:
+            yield click
+
+
+def _click(line: bytes) -> tuple[ClickLine | None, str]:
+    """A line as a click, or why it is none."""
+    if len(line) > MAX_LINE_BYTES:
+        return None, "over-long"
+    try:
+        click = decode_line(line)
+    except msgspec.ValidationError:
+        return None, "wrong keys"
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None, "unreadable"
+    if click.v != VERSION:
+        return None, "other version"
+    if not (0 < click.ts < 1e11) or not 0 < len(click.id) <= MAX_ID or not click.code:
+        return None, "wrong values"
+    return click, ""

@@ -1,0 +1,315 @@
+"""The configuration: its keys, their defaults and bounds, and the one way in (a TOML file, then the environment)."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta, Struct
+
+from shortener.codes import DEFAULT_ALPHABET
+from shortener.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "SHORTENER_"
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Host = Annotated[str, Meta(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$", max_length=253)]
+Days = Annotated[int, Meta(ge=1, le=3650)]
+Forward = Literal["merge", "override", "drop"]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """What every table of the configuration is: frozen, and closed to unknown keys."""
+
+
+class Site(Section, frozen=True):
+    """``[site]``: what the whole installation is called and where its own pages are."""
+
+    base_url: Annotated[str, Meta(pattern=r"^(https?://[^/?#\s]+)?$")] = ""
+    timezone: str = "UTC"
+    name: str = "Newsletter links"
+    secret: str = ""
+
+
+class Domain(Section, frozen=True):
+    """``[[domain]]``: one host that answers short links, with codes of its own."""
+
+    host: Host
+    home: str = ""
+    case_sensitive: bool = False
+    scheme: Literal["https", "http"] = "https"
+
+
+class Server(Section, frozen=True):
+    """``[server]``: where and with how many processes to listen."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    trusted_proxies: tuple[str, ...] = ()
+
+
+class Storage(Section, frozen=True):
+    """``[storage]``: the directory that holds everything written."""
+
+    data: str = "data"
+
+
+class Codes(Section, frozen=True):
+    """``[codes]``: the shape of the codes that are made."""
+
+    length: Annotated[int, Meta(ge=3, le=32)] = 5
+    alphabet: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{16,62}$")] = DEFAULT_ALPHABET
+
+
+class Redirect(Section, frozen=True):
+    """``[redirect]``: how a short link answers."""
+
+    status: Literal[301, 302, 307, 308] = 302
+    forward: Forward = "merge"
+    private_targets: bool = False
+
+
+class Newsletter(Section, frozen=True):
+    """``[newsletter]``: which links of an issue are left as they are."""
+
+    skip: tuple[str, ...] = (
+        "*unsubscribe*",
+        "*opt-out*",
+        "*optout*",
+        "*/preferences*",
+        "*manage*subscription*",
+        "*email-settings*",
+    )
+
+
+class Clicklog(Section, frozen=True):
+    """``[clicklog]``: how safe and how large the files are that clicks are written to."""
+
+    sync: Annotated[float, Meta(ge=0, le=60)] = 1.0
+    rotate: Annotated[int, Meta(ge=1, le=4096)] = 64
+    strict: bool = False
+
+
+class Privacy(Section, frozen=True):
+    """``[privacy]``: what is kept of a reader, and for how long."""
+
+    keep_log: Days = 7
+    keep_clicks: Days = 90
+    respect_gpc: bool = True
+    addresses: Literal["network", "none"] = "network"
+
+
+class Verdicts(Section, frozen=True):
+    """``[verdicts]``: what helps to tell people from machines."""
+
+    datacenters: tuple[str, ...] = ()
+
+
+class Ranking(Section, frozen=True):
+    """``[ranking]``: how many articles are published, and from how long a history."""
+
+    top: Annotated[int, Meta(ge=1, le=100)] = 10
+    window: Annotated[int, Meta(ge=1, le=120)] = 24
+
+
+class Config(Section, frozen=True):
+    """The whole configuration; every key has a default, so an empty file is a valid one."""
+
+    site: Site = Site()
+    domain: tuple[Domain, ...] = ()
+    server: Server = Server()
+    storage: Storage = Storage()
+    codes: Codes = Codes()
+    redirect: Redirect = Redirect()
+    newsletter: Newsletter = Newsletter()
+    clicklog: Clicklog = Clicklog()
+    privacy: Privacy = Privacy()
+    verdicts: Verdicts = Verdicts()
+    ranking: Ranking = Ranking()
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return Path(self.storage.data)
+
+    @property
+    def base_url(self) -> str:
+        """Where the editor pages are, without a slash at the end."""
+        if self.site.base_url:
+            return self.site.base_url.lower()
+        host = "127.0.0.1" if self.server.host in {"0.0.0.0", "::"} else self.server.host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.server.port}"
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """The domains that answer short links, the default one first; without ``[[domain]]`` the site's own host."""
+        if self.domain:
+            return tuple(msgspec.structs.replace(each, host=each.host.lower()) for each in self.domain)
+        parts = urlsplit(self.base_url)
+        return (Domain(host=parts.netloc, scheme="http" if parts.scheme == "http" else "https"),)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone that tables and pages are printed in."""
+        return ZoneInfo(self.site.timezone)
+
+
+def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
+    """Read the configuration from ``path`` (None: defaults only), overridden by the environment's twins.
+
+    Relative paths in the file are taken from the file's own directory.
+    Raises ConfigError with the key, the value and what was expected.
+    """
+    tree = _read(path) if path else {}
+    name = path.name if path else "configuration"
+    _overlay(tree, environment=environment)
+    try:
+        config = msgspec.convert(tree, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}: {_explain(str(error), tree)}") from None
+    _check(config, name=name)
+    return _from(config, directory=path.parent if path else Path())
+
+
+def find(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
+    """The configuration file to read: the option, ``SHORTENER_CONFIG``, ``./config.toml`` if it is there, or none."""
+    named = option or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
+    if named:
+        return Path(named)
+    here = Path("config.toml")
+    return here if here.exists() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; start from config.example.toml") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _overlay(tree: dict[str, Any], *, environment: Mapping[str, str]) -> None:
+    """``SHORTENER_SERVER__PORT=9000`` is ``[server] port = 9000``; ``…_FILE`` names a file that holds the value."""
+    for name, text in sorted(environment.items()):
+        table, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        if not name.startswith(ENVIRONMENT_PREFIX) or not (separator or table == "domain"):
+            continue
+        if key.endswith("_file"):
+            key, text = key.removesuffix("_file"), _secret_file(name, text)
+        kind = _kind_of(table, key)
+        value = text if kind is str or get_origin(kind) is Literal and _words(kind) else _toml_value(text)
+        if separator:
+            tree.setdefault(table, {})[key] = value
+        else:
+            tree[table] = value
+
+
+def _secret_file(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name}={path}: cannot be read: {error}") from None
+
+
+def _kind_of(table: str, key: str) -> Any:
+    """The bare type of a key (its bounds stripped), or None where there is no such key."""
+    tables = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    if table not in tables or not key:
+        return None
+    kind = {field.name: field.type for field in msgspec.structs.fields(tables[table])}.get(key)
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _words(kind: Any) -> bool:
+    return all(isinstance(word, str) for word in get_args(kind))
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(message: str, tree: dict[str, Any]) -> str:
+    """msgspec's words with the key in front, as a person would write it, and the value that was refused."""
+    expectation, _, place = message.partition(" - at `$")
+    key = place.rstrip("`").lstrip(".")
+    if "unknown field" in expectation:
+        unknown = expectation.split("`")[1]
+        known = ", ".join(_known(key))
+        return f"{f'{key}.' if key else ''}{unknown}: there is no such key; {key or 'the file'} takes {known}"
+    return f"{key} = {_value_at(tree, key)!r}: {expectation[0].lower()}{expectation[1:]}"
+
+
+def _known(table: str) -> list[str]:
+    name = table.partition("[")[0]
+    fields = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    kind = Domain if name == "domain" else fields.get(name, Config)
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def _value_at(tree: Any, key: str) -> Any:
+    for step in key.replace("[", ".").replace("]", "").split("."):
+        if isinstance(tree, list) and step.isdigit():
+            tree = tree[int(step)]
+        elif isinstance(tree, dict):
+            tree = tree.get(step)
+    return tree
+
+
+def _check(config: Config, *, name: str) -> None:
+    """The rules that need more than one key, or a look beyond the file."""
+    import ipaddress
+    from zoneinfo import ZoneInfoNotFoundError
+
+    try:
+        _ = config.zone
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"{name}: site.timezone = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
+        ) from None
+    for proxy in config.server.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            raise ConfigError(
+                f"{name}: server.trusted_proxies has {proxy!r}: expected an address or network such as 10.0.0.0/8"
+            ) from None
+    hosts = [domain.host.lower() for domain in config.domain]
+    for host in hosts:
+        if hosts.count(host) > 1:
+            raise ConfigError(f"{name}: domain.host = {host!r} stands twice; give each domain one [[domain]]")
+    if config.privacy.keep_clicks < config.privacy.keep_log:
+        raise ConfigError(
+            f"{name}: privacy.keep_clicks = {config.privacy.keep_clicks}: expected at least privacy.keep_log "
+            f"({config.privacy.keep_log}), because a replayed click is recognised by the stored one"
+        )
+    if len(set(config.codes.alphabet)) < len(config.codes.alphabet):
+        raise ConfigError(f"{name}: codes.alphabet = {config.codes.alphabet!r}: a character stands twice")
+
+
+def _from(config: Config, *, directory: Path) -> Config:
+    """The same configuration with its paths taken from ``directory``."""
+    data = str(directory / Path(config.storage.data).expanduser())
+    lists = tuple(str(directory / Path(each).expanduser()) for each in config.verdicts.datacenters)
+    return msgspec.structs.replace(
+        config,
+        storage=msgspec.structs.replace(config.storage, data=data),
+        verdicts=msgspec.structs.replace(config.verdicts, datacenters=lists),
+    )
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment, the default source of overrides."""
+    return os.environ

@@ -1,0 +1,79 @@
+"""Counters that every process of one data directory shares, in small memory-mapped files under ``run/``.
+
+``links`` holds the revision of the links, so that a redirect worker knows at the cost of a memory access that
+something changed; ``worker-NN`` holds what one redirect worker has answered. A write never waits for a disk, and a
+full one cannot stop it.
+"""
+
+import fcntl
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+DIRECTORY = "run"
+FIELDS = ("redirects", "prefetches", "misses", "unrecorded", "errors")
+MAX_WORKERS = 256
+_BYTES = 8 * 8
+"""Eight numbers of eight bytes; aligned, so each is read and written whole."""
+
+
+class Numbers:
+    """Eight shared 64-bit numbers, indexed like a list."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        if os.fstat(self._fd).st_size < _BYTES:
+            # Written, not set to a length: a hole would need a disk block later, when there may be none.
+            os.pwrite(self._fd, bytes(_BYTES), 0)
+        self._map = mmap.mmap(self._fd, _BYTES)
+        self.values = memoryview(self._map).cast("Q")
+
+    def claim(self) -> bool:
+        """Make the numbers this process's own, unless another living process has them."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Unmap and close; a claim is given back."""
+        self.values.release()
+        self._map.close()
+        os.close(self._fd)
+
+
+def links_revision(data: Path) -> Numbers:
+    """Number 0: the revision of the links that was committed last, written by whoever committed it."""
+    return Numbers(data / DIRECTORY / "links")
+
+
+def claim_worker(data: Path) -> Numbers:
+    """Counters of this worker's own, in the order of FIELDS.
+
+    The kernel gives them back when the process ends, however it ends; its sums stay, and the next one goes on.
+    """
+    for number in range(1, MAX_WORKERS + 1):
+        numbers = Numbers(data / DIRECTORY / f"worker-{number:02}")
+        if numbers.claim():
+            return numbers
+        numbers.close()
+    raise OSError(f"{data / DIRECTORY}: {MAX_WORKERS} workers are running already")
+
+
+def totals(data: Path) -> dict[str, int]:
+    """The sums over all workers, living or not, by field."""
+    sums = dict.fromkeys(FIELDS, 0)
+    for values in _workers(data):
+        for field, value in zip(FIELDS, values, strict=False):
+            sums[field] += value
+    return sums
+
+
+def _workers(data: Path) -> Iterator[list[int]]:
+    for path in sorted((data / DIRECTORY).glob("worker-*")):
+        content = path.read_bytes()
+        if len(content) == _BYTES:
+            yield memoryview(content).cast("Q").tolist()

@@ -1,0 +1,50 @@
+"""The secret that signs sessions: made at first start, for the owner's eyes only; there is no default one."""
+
+import os
+import secrets
+from pathlib import Path
+
+from shortener.config import Config
+from shortener.errors import ConfigError
+
+FILE_NAME = "secret"
+MIN_LENGTH = 32
+
+
+def session_secret(config: Config) -> str:
+    """The configured secret, else the one of the data directory, made when there is none yet.
+
+    Raises ConfigError for a secret that could be guessed.
+    """
+    if config.site.secret:
+        if len(config.site.secret) < MIN_LENGTH:
+            raise ConfigError(f"site.secret: expected at least {MIN_LENGTH} characters, or none to have one made")
+        return config.site.secret
+    path = config.data / FILE_NAME
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        _make(path)
+        return _read(path)
+
+
+def _read(path: Path) -> str:
+    text = path.read_text(encoding="ascii").strip()
+    if len(text) < MIN_LENGTH:
+        raise ConfigError(f"{path}: too short to be a secret; remove the file to have a new one made")
+    return text
+
+
+def _make(path: Path) -> None:
+    """Written beside and then linked, so that of two processes that start at once both read the same secret."""
+    fresh = path.with_name(f".{FILE_NAME}-{secrets.token_hex(4)}")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(fd, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+        if not path.exists():
+            path.hardlink_to(fresh)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,278 @@
+"""SQL for clicks: what the collector writes in its transaction, and the sums that are kept of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shortener.store.database import Store
+
+HOUR_SECONDS = 3600
+DAY_SECONDS = 86_400
+FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
+"""Bits of ``clicks.first``: what the click is the first human visit of, by its visitor on its UTC day."""
+MAX_SKIPS_KEPT = 1000
+"""Skipped lines that are remembered with their offset, a segment; the count goes on."""
+MAX_MISSED_CODES = 1000
+"""Unknown codes that are remembered one by one, a day; a flood of random ones is summed up under ''."""
+
+
+class Click(Struct):
+    """A click as it is stored; ``ts`` in milliseconds, 0 where there is no n, None where nothing is known."""
+
+    id: str
+    ts: int
+    link_id: int
+    n: int
+    issue_id: int | None
+    method: str
+    status: int
+    verdict: str
+    reason: str
+    rules: int
+    gaps: int
+    first: int
+    net: str | None
+    addr: str | None
+    visitor: str | None
+    copy: str | None
+    agent_id: int | None
+    headers_id: int | None
+    referrer: str
+    language: str
+    country: str
+
+
+_COLUMNS = Click.__struct_fields__
+_INSERT = (
+    f"insert into clicks ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+)
+
+
+def known_ids(store: Store, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that are stored already."""
+    sql = "select id from clicks where id in (select value from json_each(?))"
+    return {row[0] for row in store.execute(sql, (_json(ids),))}
+
+
+def insert(store: Store, clicks: Iterable[Click]) -> None:
+    """Store clicks whose ids are new."""
+    store.db.conn.executemany(_INSERT, map(msgspec.structs.astuple, clicks))
+
+
+def first_visits(store: Store, visitors: Iterable[str]) -> Iterator[tuple[str, int, int, int, int | None, int]]:
+    """What the visitors have visited already: (visitor, ts, link, n, issue, first) of each first visit."""
+    sql = """
+        select visitor, ts, link_id, n, issue_id, first from clicks
+        where visitor in (select value from json_each(?)) and first > 0
+    """
+    yield from store.execute(sql, (_json(sorted(set(visitors))),))
+
+
+class Placed(Struct, frozen=True):
+    """Where a click on a link belongs."""
+
+    link_id: int
+    issue_id: int | None
+    placements: dict[int, int]
+    """The issue of each of the link's placements, by n."""
+
+
+def place(store: Store, domain: str, code: str) -> Placed | None:
+    """What a short link stands for, or None where there is no such link."""
+    row = store.row("select id, issue_id from links where domain = ? and code = ?", (domain, code))
+    if row is None:
+        return None
+    placements = store.execute("select n, issue_id from placements where link_id = ?", (row["id"],))
+    return Placed(row["id"], row["issue_id"], dict(placements.fetchall()))
+
+
+def agent(store: Store, ua: str) -> dict[str, Any] | None:
+    """The stored reading of a user agent: id, browser, os, device."""
+    return store.row("select id, browser, os, device from agents where ua = ?", (ua,))
+
+
+def agent_by_id(store: Store, agent_id: int) -> dict[str, Any]:
+    """A stored reading by its id."""
+    return next(store.rows("select id, browser, os, device from agents where id = ?", (agent_id,)))
+
+
+def add_agent(store: Store, ua: str, *, browser: str, os: str, device: str) -> int:
+    """Store the reading of a user agent; its id."""
+    sql = "insert into agents (ua, browser, os, device) values (?, ?, ?, ?) returning id"
+    return int(store.execute(sql, (ua, browser, os, device)).fetchone()[0])
+
+
+def headers_id(store: Store, h: str) -> int:
+    """The id under which this set of request headers (canonical JSON) is stored."""
+    found = store.value("select id from headers where h = ?", (h,))
+    if found is None:
+        found = store.execute("insert into headers (h) values (?) returning id", (h,)).fetchone()[0]
+    return int(found)
+
+
+Hourly = dict[tuple[int, int, int, int, str], list[int]]
+"""(issue or 0, link, n, hour, verdict) → [clicks, visitors, link, issue and site visitors]."""
+Daily = dict[tuple[int, int, int, str, str], int]
+"""(issue or 0, link, day, dimension, value) → clicks."""
+
+
+def add_to_rollups(store: Store, hourly: Hourly, daily: Daily) -> None:
+    """Add sums to the rollups; negative ones take away, and a row that comes to nothing is removed."""
+    less_hourly = [(*sums, *key) for key, sums in hourly.items() if min(sums) < 0]
+    less_daily = [(clicks, *key) for key, clicks in daily.items() if clicks < 0]
+    connection = store.db.conn
+    connection.executemany(_ADD_HOURLY, ((*key, *sums) for key, sums in hourly.items() if min(sums) >= 0))
+    connection.executemany(_ADD_DAILY, ((*key, clicks) for key, clicks in daily.items() if clicks >= 0))
+    connection.executemany(_TAKE_HOURLY, less_hourly)
+    connection.executemany(_TAKE_DAILY, less_daily)
+    if less_hourly:
+        connection.execute("delete from hourly where clicks = 0")
+    if less_daily:
+        connection.execute("delete from daily where clicks = 0")
+
+
+_ADD_HOURLY = """
+    insert into hourly values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    on conflict (issue_id, link_id, n, hour, verdict) do update set
+        clicks = clicks + excluded.clicks, visitors = visitors + excluded.visitors,
+        link_visitors = link_visitors + excluded.link_visitors,
+        issue_visitors = issue_visitors + excluded.issue_visitors,
+        site_visitors = site_visitors + excluded.site_visitors
+"""
+_TAKE_HOURLY = """
+    update hourly set
+        clicks = clicks + ?, visitors = visitors + ?, link_visitors = link_visitors + ?,
+        issue_visitors = issue_visitors + ?, site_visitors = site_visitors + ?
+    where issue_id = ? and link_id = ? and n = ? and hour = ? and verdict = ?
+"""
+_ADD_DAILY = """
+    insert into daily (issue_id, link_id, day, dimension, value, clicks) values (?, ?, ?, ?, ?, ?)
+    on conflict (issue_id, link_id, dimension, day, value) do update set clicks = clicks + excluded.clicks
+"""
+_TAKE_DAILY = """
+    update daily set clicks = clicks + ?
+    where issue_id = ? and link_id = ? and day = ? and dimension = ? and value = ?
+"""
+
+
+def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
+    """Add requests that led nowhere: (day, domain, code, status) → requests."""
+    for (day, domain, code, status), requests in misses.items():
+        known = store.value(
+            "select 1 from misses where day = ? and domain = ? and code = ? and status = ?",
+            (day, domain, code, status),
+        )
+        crowded = not known and status == 404 and _missed_codes(store, day) >= MAX_MISSED_CODES
+        store.execute(
+            """
+            insert into misses (day, domain, code, status, requests) values (?, ?, ?, ?, ?)
+            on conflict (day, domain, code, status) do update set requests = requests + excluded.requests
+            """,
+            (day, domain, "" if crowded else code, status, requests),
+        )
+
+
+def _missed_codes(store: Store, day: int) -> int:
+    return int(store.value("select count(*) from misses where day = ?", (day,)))
+
+
+class Position(Struct, frozen=True):
+    """How far a segment has been drained."""
+
+    position: int
+    skipping: bool
+    finished: bool
+
+
+def positions(store: Store) -> dict[str, Position]:
+    """The position of every segment that was ever read, by the segment's id."""
+    rows = store.execute("select id, position, skipping, finished_at from segments")
+    return {row[0]: Position(row[1], bool(row[2]), row[3] is not None) for row in rows}
+
+
+def position(store: Store, segment: str) -> Position:
+    """The position of one segment; 0 for one that was never read."""
+    row = store.execute(
+        "select position, skipping, finished_at from segments where id = ?", (segment,)
+    ).fetchone()
+    return Position(row[0], bool(row[1]), row[2] is not None) if row else Position(0, False, False)
+
+
+def move_position(
+    store: Store,
+    segment: str,
+    *,
+    name: str,
+    node: str,
+    to: Position,
+    lines: int,
+    skips: Sequence[tuple[int, str]],
+    now: int,
+) -> None:
+    """Move a segment's position and keep account of the lines that were passed over."""
+    store.execute(
+        """
+        insert into segments (id, name, node, position, lines, skipped, skipping, finished_at, updated_at)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        on conflict (id) do update set
+            name = excluded.name, position = excluded.position, lines = lines + excluded.lines,
+            skipped = skipped + excluded.skipped, skipping = excluded.skipping,
+            finished_at = excluded.finished_at, updated_at = excluded.updated_at
+        """,
+        (segment, name, node, to.position, lines, len(skips), to.skipping, now if to.finished else None, now),
+    )
+    kept = store.value("select count(*) from skips where segment_id = ?", (segment,)) if skips else 0
+    store.db.conn.executemany(
+        "insert into skips (segment_id, offset, reason, at) values (?, ?, ?, ?) on conflict do nothing",
+        ((segment, offset, reason, now) for offset, reason in skips[: max(0, MAX_SKIPS_KEPT - kept)]),
+    )
+
+
+def clear_rollups(store: Store) -> None:
+    """Remove the sums of all days whose clicks are still stored; those of purged days stay."""
+    since = store.fact("clicks_from")
+    store.execute("delete from hourly where hour >= ?", (since,))
+    store.execute("delete from daily where day >= ?", (since,))
+
+
+def stored_clicks(store: Store) -> Iterator[tuple[Click, int]]:
+    """All stored clicks from kept days, each with the n of its placement (0 where it has none)."""
+    sql = f"""
+        select {", ".join(f"clicks.{column}" for column in _COLUMNS)}, coalesce(placements.n, 0)
+        from clicks left join placements on placements.link_id = clicks.link_id and placements.n = clicks.n
+        where clicks.ts >= ?
+    """  # noqa: S608
+    for row in store.execute(sql, (store.fact("clicks_from") * 1000,)):
+        yield Click(*row[:-1]), row[-1]
+
+
+def forget_segments(store: Store, *, before: int) -> None:
+    """Forget finished segments whose files are gone for long (seconds of UTC epoch)."""
+    store.execute("delete from skips where at < ?", (before,))
+    store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))
+
+
+def purge(store: Store, *, before: int, most: int = 20_000) -> int:
+    """Delete clicks from before a UTC day's start (seconds), some at a time; how many. Their sums stay."""
+    with store.writing():
+        sql = "delete from clicks where seq in (select seq from clicks where ts < ? limit ?)"
+        deleted = int(store.execute(sql, (before * 1000, most)).rowcount)
+        if deleted:
+            store.execute("update facts set value = max(value, ?) where name = 'clicks_from'", (before,))
+    return deleted
+
+
+def forget_unused(store: Store) -> None:
+    """Delete user agents and request headers that no stored click has."""
+    with store.writing():
+        for table, column in (("agents", "agent_id"), ("headers", "headers_id")):
+            store.execute(
+                f"delete from {table} where id not in "  # noqa: S608
+                f"(select {column} from clicks where {column} is not null)"
+            )
+
+
+def _json(values: Iterable[str]) -> str:
+    return msgspec.json.encode(list(values)).decode()

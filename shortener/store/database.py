@@ -1,0 +1,193 @@
+"""Opening the store, and the one way to write to it: ``BEGIN IMMEDIATE``, all or nothing."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from shortener.counters import links_revision
+from shortener.errors import SchemaTooNew, StoreError
+from shortener.store.schema import MIGRATIONS
+
+FILE_NAME = "store.db"
+BUSY_SECONDS = 15.0
+"""How long a command waits for another writer before it gives up; the collector tries again for ever."""
+
+
+class Store:
+    """One connection to the store of a data directory.
+
+    A store is used by one thread at a time. Writers group their statements with ``writing()``.
+    """
+
+    def __init__(self, db: Database, *, data: Path) -> None:
+        self.db = db
+        self.data = data
+        self._revision = links_revision(data)
+        status = (data / FILE_NAME).stat()
+        self._file = (status.st_dev, status.st_ino)
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        """Run one statement on the bare connection (sqlite-utils' own ``execute`` adds a tracer and a commit)."""
+        return self.db.conn.execute(sql, parameters)
+
+    def rows(self, sql: str, parameters: Any = ()) -> Iterator[dict[str, Any]]:
+        """The rows of a query as dicts, streamed."""
+        cursor = self.execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield dict(zip(names, row, strict=True))
+
+    def row(self, sql: str, parameters: Any = ()) -> dict[str, Any] | None:
+        """The first row of a query, or None."""
+        return next(self.rows(sql, parameters), None)
+
+    def value(self, sql: str, parameters: Any = ()) -> Any:
+        """The first column of the first row, or None."""
+        row = self.execute(sql, parameters).fetchone()
+        return row[0] if row else None
+
+    def fact(self, name: str) -> int:
+        """One of the store's own numbers: ``links_revision``, ``clicks_from``."""
+        return int(self.value("select value from facts where name = ?", (name,)) or 0)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction that holds the write lock from its first statement; rolled back on any error.
+
+        Raises StoreError when another process holds the lock for longer than ``BUSY_SECONDS``.
+        """
+        if self.db.conn.in_transaction:
+            yield
+            return
+        try:
+            self.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{self.data / FILE_NAME}: {error}; another process is writing, try again") from error
+        try:
+            yield
+            self.execute("commit")
+        except BaseException:
+            self.db.conn.rollback()
+            raise
+        self._announce_links()
+
+    def _announce_links(self) -> None:
+        """Tell the redirect workers which revision the links have, so that the next click sees a change.
+
+        Two who commit at once may write in either order: what a worker then reads includes both.
+        """
+        self._revision.values[0] = self.fact("links_revision")
+
+    def check_in_place(self) -> None:
+        """Raise StoreError when the file behind this connection is not the data directory's store any more."""
+        path = self.data / FILE_NAME
+        try:
+            status = path.stat()
+        except OSError:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._file:
+            raise StoreError(f"{path}: the store was moved away or replaced while it was in use; stop, then start")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.db.close()
+        self._revision.close()
+
+
+def open_store(data: Path, *, create: bool = True, busy_seconds: float = BUSY_SECONDS) -> Store:
+    """Open the store in ``data``, made or brought up to date first.
+
+    With ``create=False`` a missing store is an error, so that a store that was moved away is never
+    silently replaced by an empty one. Raises StoreError, SchemaTooNew.
+    """
+    path = data / FILE_NAME
+    if not path.exists():
+        if not create:
+            raise StoreError(f"{path}: there is no store here; check storage.data")
+        if any((data / "clicklog").glob("*.jsonl")):
+            raise StoreError(
+                f"{path}: there is a click log but no store; restore a backup, or move the click log away to start anew"
+            )
+    prepare_directory(data)
+    try:
+        conn = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+        path.chmod(0o600)
+        conn.execute("pragma foreign_keys = on")
+        conn.execute("pragma synchronous = full")
+        _enter_wal(conn)
+        db = Database(conn)
+        _migrate(db)
+        return Store(db, data=data)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path}: {error}; see `shortener doctor`") from error
+
+
+def open_reader(data: Path) -> Database:
+    """A read-only connection for the hot path: it can never wait for, or take, a write lock.
+
+    Raises StoreError when there is no store yet.
+    """
+    path = (data / FILE_NAME).resolve()
+    try:
+        conn = sqlite3.connect(
+            f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
+        )
+        conn.execute("select 1 from facts").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
+    return Database(conn)
+
+
+def prepare_directory(data: Path) -> None:
+    """Make the data directory, for its owner only. Raises StoreError when it cannot be used."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not data.is_dir():
+            raise NotADirectoryError(20, "is not a directory")
+        if data.stat().st_mode & 0o077:
+            data.chmod(0o700)
+    except OSError as error:
+        raise StoreError(
+            f"{data}: {error.strerror}; storage.data has to name a directory that this user can write"
+        ) from error
+
+
+def _enter_wal(conn: sqlite3.Connection) -> None:
+    """Switch to WAL; the switch itself needs a moment alone, which other starting processes may hold."""
+    for attempt in range(50):
+        try:
+            if conn.execute("pragma journal_mode = wal").fetchone()[0] == "wal":
+                return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == 49:
+                raise
+        time.sleep(0.05)
+
+
+def _migrate(db: Database) -> None:
+    applied = {migration.name for migration in MIGRATIONS.applied(db)}
+    known = [migration.name for migration in MIGRATIONS._migrations]
+    unknown = sorted(applied - set(known))
+    if unknown:
+        raise SchemaTooNew(
+            f"the store was written by a newer version (it has {unknown[-1]}); install that version again"
+        )
+    for name in known:
+        if name not in applied:
+            _apply(db, stop_before=known[known.index(name) + 1 :])
+
+
+def _apply(db: Database, *, stop_before: list[str]) -> None:
+    """One migration, under the write lock from the start: a second process finds it done and passes."""
+    db.conn.execute("begin immediate")
+    try:
+        MIGRATIONS.apply(db, stop_before=stop_before or None)
+        db.conn.execute("commit")
+    except BaseException:
+        db.conn.rollback()
+        raise
