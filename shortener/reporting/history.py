@@ -1,0 +1,160 @@
+"""What the ranking is given, from the rollups: issues, showings of articles, and when clicks arrived."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from shortener.ranking.inputs import Arrival, History, Issue, Placement, Showing
+from shortener.store import Store
+from shortener.store import reports as sql
+from shortener.store.clicks import HOUR_SECONDS
+from shortener.store.reports import ArticleRow, HumanHour, HumanSums, IssueRow, ShownRow
+
+HOURLY_UNTIL = 72
+"""Hours after sending from which arrivals are added up by the day: the curve's edges are days from there on."""
+KNOWN_SHARE = 0.5
+"""Visitors per click below which the visitors of an issue count as unknown. Readers who may not be followed
+are clicks without a visitor; where they are most of them, clicks are the better count."""
+
+
+class _Counts(Struct, frozen=True):
+    """People's counts of one issue, in visitors where ``visitors`` are known, else in clicks.
+
+    ``total`` by link and n holds visitors of the link, ``placed`` visitors of the placement.
+    """
+
+    visitors: bool
+    total: dict[tuple[int, int], int]
+    placed: dict[tuple[int, int], int]
+
+
+def history(store: Store, *, as_of: int) -> History:
+    """The history of all issues by ``as_of`` (seconds of UTC epoch), to the hour.
+
+    An article is the same in every issue that carries its canonical URL; what has no position is no article.
+    Counts are visitors, or clicks in an issue whose visitors are mostly unknown. An issue without ``sent_at``
+    counts as sent in the hour of its first human click, or when it was added if it has none.
+    """
+    issues = sql.issues(store)
+    hours = _by_issue(sql.human_hours(store, until=as_of))
+    sums = _by_issue(sql.human_sums(store, until=as_of))
+    articles = _by_issue(sql.ranked_articles(store))
+    shown = _by_issue(sql.shown(store))
+    counts = {issue.id: _counts(sums.get(issue.id, [])) for issue in issues}
+    sent = {issue.id: sent_at(issue, hours.get(issue.id, [])) for issue in issues}
+    showings = (
+        showing
+        for issue in issues
+        for showing in _showings(issue, articles.get(issue.id, []), shown.get(issue.id, []), counts[issue.id])
+    )
+    arrivals = (
+        arrival
+        for issue in issues
+        for arrival in _arrivals(issue, sent[issue.id], hours.get(issue.id, []), counts[issue.id])
+    )
+    return History(
+        issues=tuple(Issue(each.slug, each.title, sent[each.id], each.recipients) for each in issues),
+        showings=tuple(showings),
+        arrivals=tuple(arrivals),
+        titles=_titles(sorted(issues, key=lambda issue: sent[issue.id]), articles),
+    )
+
+
+def sent_at(issue: IssueRow, hours: Sequence[HumanHour]) -> int:
+    """When an issue was sent, else the first hour in which a person clicked, else when it was added."""
+    if issue.sent_at is not None:
+        return issue.sent_at
+    return min((row.hour for row in hours), default=issue.created_at)
+
+
+def _counts(sums: Iterable[HumanSums]) -> _Counts:
+    rows = list(sums)
+    visitors = sum(row.link_visitors for row in rows) >= KNOWN_SHARE * sum(row.clicks for row in rows)
+    return _Counts(
+        visitors,
+        {(row.link_id, row.n): row.link_visitors if visitors else row.clicks for row in rows},
+        {(row.link_id, row.n): row.visitors if visitors else row.clicks for row in rows},
+    )
+
+
+def _showings(
+    issue: IssueRow, articles: Iterable[ArticleRow], shown: Sequence[ShownRow], counts: _Counts
+) -> Iterator[Showing]:
+    """One showing per article of an issue, clicked or not."""
+    clicks = _by_article(shown, counts)
+    placed: dict[int, list[ShownRow]] = {}
+    for row in shown:
+        if row.n:
+            placed.setdefault(row.article_id, []).append(row)
+    for article in articles:
+        yield Showing(
+            issue=issue.slug,
+            url=article.url,
+            clicks=clicks.get(article.id, 0),
+            position=article.position,
+            placements=tuple(_kinds(placed.get(article.id, []), counts)),
+        )
+
+
+def _by_article(shown: Iterable[ShownRow], counts: _Counts) -> dict[int, int]:
+    """The counts by article: that of the placement; without one the link's, else its first placement's."""
+    owner: dict[tuple[int, int], int] = {}
+    for row in shown:
+        owner[row.link_id, row.n] = row.article_id
+        owner.setdefault((row.link_id, 0), row.article_id)
+    clicks: dict[int, int] = {}
+    for (link, n), count in counts.total.items():
+        article = owner.get((link, n), owner.get((link, 0), 0))
+        clicks[article] = clicks.get(article, 0) + count
+    return clicks
+
+
+def _kinds(rows: Iterable[ShownRow], counts: _Counts) -> Iterator[Placement]:
+    """The placements of an article added up by kind."""
+    kinds: dict[str, list[int]] = {}
+    for row in rows:
+        kinds.setdefault(row.kind, []).append(counts.placed.get((row.link_id, row.n), 0))
+    for kind, clicks in kinds.items():
+        yield Placement(kind=kind, clicks=sum(clicks), links=len(clicks))
+
+
+def _arrivals(issue: IssueRow, sent: int, hours: Iterable[HumanHour], counts: _Counts) -> Iterator[Arrival]:
+    """When an issue's clicks came, in hours after sending; what came before it was sent is left out."""
+    spans: dict[tuple[int, int], tuple[float, float, int]] = {}
+    for row in hours:
+        end = (row.hour - sent) / HOUR_SECONDS + 1
+        if end <= 0:
+            continue
+        begin = max(0.0, end - 1)
+        width = 1 if begin < HOURLY_UNTIL else 24
+        first, last, clicks = spans.get((width, int(begin // width)), (begin, end, 0))
+        clicks += row.link_visitors if counts.visitors else row.clicks
+        spans[width, int(begin // width)] = (min(first, begin), max(last, end), clicks)
+    for first, last, clicks in spans.values():
+        yield Arrival(issue=issue.slug, start=first, end=last, clicks=clicks)
+
+
+def _titles(issues: Iterable[IssueRow], articles: dict[int, list[ArticleRow]]) -> dict[str, str]:
+    """The title of every article as its latest issue gives it."""
+    return {
+        article.url: article.title
+        for issue in issues
+        for article in articles.get(issue.id, [])
+        if article.title
+    }
+
+
+class _OfIssue(Protocol):
+    @property
+    def issue_id(self) -> int: ...
+
+
+_Row = TypeVar("_Row", bound=_OfIssue)
+
+
+def _by_issue(rows: Iterable[_Row]) -> dict[int, list[_Row]]:
+    found: dict[int, list[_Row]] = {}
+    for row in rows:
+        found.setdefault(row.issue_id, []).append(row)
+    return found

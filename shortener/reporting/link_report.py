@@ -1,0 +1,141 @@
+"""The report of one short link, and what its status is called."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from shortener.config import Domain
+from shortener.errors import NotFound
+from shortener.reporting.counts import (
+    Breakdown,
+    Hour,
+    Totals,
+    break_down,
+    clicks_of,
+    hours_of,
+    moment,
+    moment_or_none,
+)
+from shortener.reporting.quality import Quality, assess
+from shortener.shorturl import short_url
+from shortener.store import Store
+from shortener.store import links as stored
+from shortener.store import reports as sql
+from shortener.store.reports import LinkRow, PlacementRow, Sums
+
+
+class LinkPlacement(Struct, frozen=True):
+    """Human clicks on one placement of the link; ``issue`` is a slug, ``article`` a canonical URL."""
+
+    n: int
+    kind: str
+    text: str
+    issue: str
+    article: str | None
+    clicks: int
+    visitors: int
+    other: int
+
+
+class Edit(Struct, frozen=True):
+    """One change of the link: who changed which field from what to what."""
+
+    at: datetime
+    who: str
+    field: str
+    old: str | None
+    new: str | None
+
+
+class LinkReport(Struct, frozen=True):
+    """Everything that was counted of a link; ``unplaced`` are human clicks that came without a placement."""
+
+    short_url: str
+    target: str | None
+    as_of: datetime
+    totals: Totals
+    title: str
+    status: str
+    issue: str | None
+    article: str | None
+    position: int | None
+    quality: Quality
+    placements: tuple[LinkPlacement, ...]
+    unplaced: int
+    timeline: tuple[Hour, ...]
+    breakdown: Breakdown
+    edits: tuple[Edit, ...]
+    forward: str | None
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+def link_report(
+    store: Store, domain: str, code: str, *, as_of: int, domains: Sequence[Domain] = ()
+) -> LinkReport:
+    """The report of a link from the rollups; ``as_of`` (seconds of UTC epoch) is when it is made.
+
+    ``domains`` say how short URLs begin. Raises NotFound.
+    """
+    link = sql.link_by_code(store, domain, code)
+    if link is None:
+        raise NotFound(f"{domain}/{code}: there is no such short link; `shortener link list` shows them all")
+    sums = sql.sums_of_link(store, link.id)
+    values = sql.values_of_link(store, link.id)
+    clicks = clicks_of(sums)
+    placements = _placements(sql.placements_of_link(store, link.id), sums)
+    return LinkReport(
+        short_url=short_url(link.domain, link.code, domains=domains),
+        target=link.target,
+        as_of=moment(as_of),
+        totals=Totals(clicks, sum(row.link_visitors for row in sums)),
+        title=link.title,
+        status=status_of(link, now=as_of),
+        issue=link.issue,
+        article=link.article,
+        position=link.position,
+        quality=assess(clicks, values),
+        placements=placements,
+        unplaced=clicks.human - sum(each.clicks for each in placements),
+        timeline=hours_of(sql.hours_of_link(store, link.id)),
+        breakdown=break_down(values, human=clicks.human),
+        edits=tuple(
+            Edit(moment(row["at"]), row["who"], row["field"], row["old"], row["new"])
+            for row in stored.edits(store, link.id)
+        ),
+        forward=link.forward,
+        expires_at=moment_or_none(link.expires_at),
+        created_at=moment(link.created_at),
+        updated_at=moment(link.updated_at),
+    )
+
+
+def _placements(rows: Sequence[PlacementRow], sums: Sequence[Sums]) -> tuple[LinkPlacement, ...]:
+    """Each placement with its sums: n tells the placements of one link apart, in whatever issue they are."""
+    found = []
+    for row in rows:
+        own = [each for each in sums if each.n == row.n]
+        clicks = clicks_of(own)
+        visitors = sum(each.visitors for each in own)
+        found.append(
+            LinkPlacement(
+                row.n, row.kind, row.text, row.issue, row.article, clicks.human, visitors, clicks.other
+            )
+        )
+    return tuple(found)
+
+
+def status_of(link: LinkRow | stored.Link, *, now: int) -> str:
+    """``active``, ``retired``, ``expired``, or ``todo`` for a code whose target is still to be told."""
+    return status_name(link.status, expires_at=link.expires_at, target=link.target, now=now)
+
+
+def status_name(status: str, *, expires_at: int | None, target: str | None, now: int) -> str:
+    """The same from single values: why a reader would not be sent on comes first."""
+    if status == "retired":
+        return "retired"
+    if expires_at is not None and now >= expires_at:
+        return "expired"
+    return "active" if target else "todo"
