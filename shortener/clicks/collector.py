@@ -33,6 +33,7 @@ LOCK_FILE = "collector.lock"
 BATCH_LINES = 5_000
 POLL_SECONDS = 0.2
 PLACES_REMEMBERED = 50_000
+HEADERS_REMEMBERED = 5_000
 MAX_N = 99_999
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Collector:
         self._log = ClickLog(config.data)
         self._keys = DailyKeys(config.data)
         self._agents = Agents(store)
+        self._headers: dict[str, int] = {}
         self._cased = {domain.host for domain in config.domains if domain.case_sensitive}
         self._secure = {domain.host for domain in config.domains if domain.scheme == "https"}
         self._places: dict[tuple[str, str], Placed | None] = {}
@@ -103,7 +105,7 @@ class Collector:
         except Moved:
             self._positions = sql.positions(self._store)
         except BaseException:
-            self._agents.forget()
+            self._forget()
             raise
         return sum(progress.lines for progress in progresses) or 1
 
@@ -225,11 +227,21 @@ class Collector:
             visitor=line.visitor,
             copy=line.copy,
             agent_id=self._agents.read(line.ua[:MAX_TEXT]).id if line.ua is not None else None,
-            headers_id=sql.headers_id(self._store, _canonical(line.h)) if line.h is not None else None,
+            headers_id=self._headers_id(line.h) if line.h is not None else None,
             referrer=clean_referrer(line.ref) if line.ref else "",
             language=(line.lang or "").partition(",")[0].partition(";")[0].strip()[:35],
             country="",
         )
+
+    def _headers_id(self, headers: dict[str, str]) -> int:
+        """The row under which these request headers are stored; most readers send one of a few sets."""
+        text = _canonical(headers)
+        found = self._headers.get(text)
+        if found is None:
+            if len(self._headers) >= HEADERS_REMEMBERED:
+                self._headers.clear()
+            found = self._headers[text] = sql.headers_id(self._store, text)
+        return found
 
     def _withhold(self, line: ClickLine) -> None:
         """What a foreign writer put in and must not be stored: whole addresses, and who asked not to be followed."""
@@ -305,7 +317,12 @@ class Collector:
             purged = True
         if purged:
             sql.forget_unused(self._store)
-            self._agents.forget()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Forget ids of rows that are not, or not any more, in the store."""
+        self._agents.forget()
+        self._headers.clear()
 
     def close(self) -> None:
         """Give the lock back."""

@@ -38,7 +38,9 @@ def examine(config: Config, *, config_path: Path | None, now: float | None = Non
     """Look at everything; the configuration itself has been read without a fault when this is called."""
     now = time.time() if now is None else now
     return [
-        Finding("good", "configuration", str(config_path) if config_path else "defaults; no configuration file"),
+        Finding(
+            "good", "configuration", str(config_path) if config_path else "defaults; no configuration file"
+        ),
         *_domains(config),
         *_permissions(config),
         _sqlite(),
@@ -52,22 +54,32 @@ def _domains(config: Config) -> Iterator[Finding]:
     for domain in config.domains:
         local = domain.host.partition(":")[0] in {"127.0.0.1", "localhost"}
         if local:
-            yield Finding("warn", "domain", f"{domain.host} is reachable from this machine only; set [[domain]] host")
+            yield Finding(
+                "warn", "domain", f"{domain.host} is reachable from this machine only; set [[domain]] host"
+            )
         elif domain.scheme == "http":
-            yield Finding("warn", "domain", f"{domain.host} is plain http: browsers tell less, scanners hide better")
+            yield Finding(
+                "warn", "domain", f"{domain.host} is plain http: browsers tell less, scanners hide better"
+            )
         else:
             yield Finding("good", "domain", f"{domain.scheme}://{domain.host}")
     if config.redirect.status in {301, 308}:
-        yield Finding("warn", "redirect.status", "browsers remember 301 and 308: repeated clicks and edits go unseen")
+        yield Finding(
+            "warn", "redirect.status", "browsers remember 301 and 308: repeated clicks and edits go unseen"
+        )
 
 
 def _permissions(config: Config) -> Iterator[Finding]:
     data = config.data
     if not data.is_dir():
-        yield Finding("warn", "data directory", f"{data}: is not there yet; the first command that writes makes it")
+        yield Finding(
+            "warn", "data directory", f"{data}: is not there yet; the first command that writes makes it"
+        )
         return
     if not os.access(data, os.W_OK | os.X_OK):
-        yield Finding("bad", "data directory", f"{data}: this user cannot write here; chown it to the user that serves")
+        yield Finding(
+            "bad", "data directory", f"{data}: this user cannot write here; chown it to the user that serves"
+        )
         return
     open_to_others = [path for path in (data, *data.rglob("*")) if _is_open(path)]
     if open_to_others:
@@ -89,7 +101,9 @@ def _sqlite() -> Finding:
     version = sqlite3.sqlite_version
     if sqlite3.sqlite_version_info < SOUND_SQLITE:
         return Finding(
-            "warn", "sqlite", f"{version}; 3.51.3 mends a rare WAL corruption: upgrade when you can, keep backups"
+            "warn",
+            "sqlite",
+            f"{version}; 3.51.3 mends a rare WAL corruption: upgrade when you can, keep backups",
         )
     return Finding("good", "sqlite", version)
 
@@ -102,10 +116,14 @@ def _store(config: Config) -> Finding:
         reader.close()
     except (StoreError, sqlite3.Error) as error:
         if not path.exists():
-            return Finding("warn", "store", f"{path}: is not there yet; the first command that writes makes it")
+            return Finding(
+                "warn", "store", f"{path}: is not there yet; the first command that writes makes it"
+            )
         return Finding("bad", "store", f"{error}; restore a backup, the click log replays what came after it")
     if verdict != "ok":
-        return Finding("bad", "store", f"{path}: {verdict}; restore a backup, the click log replays what came after it")
+        return Finding(
+            "bad", "store", f"{path}: {verdict}; restore a backup, the click log replays what came after it"
+        )
     return Finding("good", "store", f"{path}: sound, {path.stat().st_size / 1e6:,.1f} MB")
 
 
@@ -127,7 +145,8 @@ def _running(config: Config, *, now: float) -> Iterator[Finding]:
     yield Finding(
         "bad" if low else "good",
         "disk",
-        f"{found.disk_free / 1e9:,.1f} GB free" + ("; when it is full, clicks are not recorded" if low else ""),
+        f"{found.disk_free / 1e9:,.1f} GB free"
+        + ("; when it is full, clicks are not recorded" if low else ""),
     )
 
 
@@ -135,5 +154,7 @@ def _clock(config: Config, *, now: float) -> Finding:
     """A clock that was set back shows in files from the future."""
     newest = max((segment.path.stat().st_mtime for segment in ClickLog(config.data).segments()), default=0.0)
     if newest > now + CLOCK_SLACK_SECONDS:
-        return Finding("warn", "clock", f"the click log is {newest - now:.0f} s ahead of the clock; check NTP")
+        return Finding(
+            "warn", "clock", f"the click log is {newest - now:.0f} s ahead of the clock; check NTP"
+        )
     return Finding("good", "clock", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))

@@ -1,6 +1,7 @@
 """SQL for short links: adding, finding, changing, listing."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -98,9 +99,9 @@ def change(store: Store, link: Link, field: Field, value: str | int | None, *, w
 
 
 def assign(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
-    """Say which issue and article a link belongs to."""
+    """Say which issue and article a link belongs to; one that has an owner keeps it."""
     store.execute(
-        "update links set issue_id = ?, article_id = ?, updated_at = ? where id = ?",
+        "update links set issue_id = coalesce(issue_id, ?), article_id = coalesce(article_id, ?), updated_at = ? where id = ?",
         (issue_id, article_id, now, link_id),
     )
 
@@ -110,6 +111,13 @@ def edits(store: Store, link_id: int) -> list[dict[str, Any]]:
     return list(
         store.rows("select at, who, field, old, new from edits where link_id = ? order by at, id", (link_id,))
     )
+
+
+def codes(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """The domain and code of links, by id."""
+    sql = "select id, domain, code from links where id in (select value from json_each(?))"
+    rows = store.execute(sql, (json.dumps(sorted(ids)),))
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def of_issue(store: Store, issue_id: int) -> list[Link]:

@@ -268,11 +268,12 @@ def shown(store: Store) -> list[ShownRow]:
     Ordered by link and n, so that n = 0 comes first. What has no position is no article.
     """
     sql = """
-        select placements.issue_id, case when articles.position is null then 0 else articles.id end, link_id, n, kind
-        from placements left join articles on articles.id = placements.article_id
+        with ranked as (select id from articles where position is not null)
+        select placements.issue_id, coalesce(ranked.id, 0), link_id, n, kind
+        from placements left join ranked on ranked.id = placements.article_id
         union all
-        select articles.issue_id, case when articles.position is null then 0 else articles.id end, links.id, 0, ''
-        from links join articles on articles.id = links.article_id
+        select articles.issue_id, coalesce(ranked.id, 0), links.id, 0, ''
+        from links join articles on articles.id = links.article_id left join ranked on ranked.id = articles.id
         order by 1, 3, 4
     """
     return [ShownRow(*row) for row in store.execute(sql)]

@@ -1,0 +1,84 @@
+"""Files that commands read and write: with errors of one line, and never half a file."""
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from shortener.errors import InputError
+
+
+def read_bytes(path: Path, *, most: int) -> bytes:
+    """A file's content ("-": standard input), at most so many bytes. Raises InputError."""
+    try:
+        if str(path) == "-":
+            content = sys.stdin.buffer.read(most + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(most + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > most:
+        raise InputError(f"{path}: larger than {most / 1024 / 1024:.0f} MB; split it, or take out what is no text")
+    return content
+
+
+def read_csv(path: Path, *, required: Sequence[str], most: int = 64 * 1024 * 1024) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with a header line, as (line number, cells by column).
+
+    Raises InputError for a file that is no UTF-8 CSV with the required columns.
+    """
+    try:
+        text = read_bytes(path, most=most).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns = [column.strip().lower() for column in reader.fieldnames or ()]
+        missing = [column for column in required if column not in columns]
+        if missing:
+            raise InputError(f"{path}: the first line has to name the columns {', '.join(required)}")
+        reader.fieldnames = columns
+        for row in reader:
+            line = reader.line_num
+            if any(row.get(column) is None for column in required) or None in row:
+                raise InputError(f"{path}: line {line}: expected {len(columns)} cells, as the first line has")
+            if any((cell or "").strip() for cell in row.values()):
+                yield line, {column: (cell or "").strip() for column, cell in row.items()}
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
+
+
+@contextmanager
+def replace_file(path: Path | None, *, but: Path | None = None) -> Iterator[BinaryIO]:
+    """A file to write that takes its place only when everything went well; None or "-" is standard output.
+
+    Opened before the work is done, so that a place that cannot be written stops it. Raises InputError.
+    """
+    if path is None or str(path) == "-":
+        buffer = io.BytesIO()
+        yield buffer
+        sys.stdout.buffer.write(buffer.getvalue())
+        sys.stdout.buffer.flush()
+        return
+    if but is not None and path.exists() and but.exists() and path.samefile(but):
+        raise InputError(f"{path}: would overwrite the issue itself; choose another --output")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(21, "is a directory")
+        file = partial.open("xb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    try:
+        with file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,101 @@
+"""What an editor corrects in a stored issue: its own facts, and those of its articles."""
+
+from shortener.config import Config
+from shortener.errors import InputError, NotFound
+from shortener.shorturl import parse_short_url
+from shortener.store import Store, issues, links
+from shortener.store.issues import Article, Issue
+
+
+def correct_issue(
+    store: Store,
+    slug: str,
+    *,
+    now: int,
+    title: str | None = None,
+    sent_at: int | None = None,
+    recipients: int | None = None,
+) -> None:
+    """Set what is given. Raises NotFound, InputError."""
+    issue = issues.get(store, slug)
+    if recipients is not None and recipients < 1:
+        raise InputError("recipients: expected 1 or more; leave it out when it is not known")
+    said = {"title": title, "sent_at": sent_at, "recipients": recipients}
+    changes = {name: value for name, value in said.items() if value is not None}
+    if not changes:
+        raise InputError(f"{slug}: nothing to change was named")
+    with store.writing():
+        issues.change(store, issue.id, now=now, **changes)
+
+
+def correct_article(
+    store: Store,
+    slug: str,
+    url: str,
+    *,
+    config: Config,
+    title: str | None = None,
+    author: str | None = None,
+    summary: str | None = None,
+    position: int | None = None,
+    is_article: bool | None = None,
+) -> Article:
+    """Set what is given of the article that a short link or target names; the article as it is then.
+
+    A new version of the issue leaves corrected fields alone. Raises NotFound, InputError.
+    """
+    with store.writing():
+        issue = issues.get(store, slug)
+        article = _article(store, issue, url, config)
+        for field, value in (("title", title), ("author", author), ("summary", summary)):
+            if value is not None:
+                issues.correct(store, article, field, value)  # type: ignore[arg-type]
+                article = _again(store, issue, article)
+        if is_article is False:
+            if position is not None:
+                raise InputError("--position and --not-article contradict each other")
+            _move(store, issue, article, None)
+        elif position is not None or (is_article and article.position is None):
+            _move(store, issue, article, position or _place_in_document(store, issue, article))
+        return _again(store, issue, article)
+
+
+def _article(store: Store, issue: Issue, url: str, config: Config) -> Article:
+    wanted = url
+    key = parse_short_url(url, domains=config.domains)
+    link = links.find(store, *key) if key else None
+    by_link = {placement.link_id: placement.article_id for placement in issues.placements(store, issue.id)}
+    for article in issues.articles(store, issue.id):
+        if article.url == wanted or (link is not None and by_link.get(link.id) == article.id):
+            return article
+    raise NotFound(f"{issue.slug} has no link {url}; `shortener issue show {issue.slug}` lists them")
+
+
+def _again(store: Store, issue: Issue, article: Article) -> Article:
+    return next(each for each in issues.articles(store, issue.id) if each.id == article.id)
+
+
+def _place_in_document(store: Store, issue: Issue, article: Article) -> int:
+    """The position that an article has by the order of the document."""
+    first: dict[int | None, int] = {}
+    for placement in issues.placements(store, issue.id):
+        first.setdefault(placement.article_id, placement.n)
+    own = first.get(article.id, 0)
+    return 1 + sum(
+        each.position is not None and first.get(each.id, 0) < own for each in issues.articles(store, issue.id)
+    )
+
+
+def _move(store: Store, issue: Issue, article: Article, position: int | None) -> None:
+    """Put an article at a position (None: it is no article), and number the others anew."""
+    order = [
+        each.id
+        for each in issues.articles(store, issue.id)
+        if each.position is not None and each.id != article.id
+    ]
+    if position is not None:
+        order.insert(min(position, len(order) + 1) - 1, article.id)
+    positions: dict[int, int | None] = {article.id: None}
+    positions |= {article_id: place for place, article_id in enumerate(order, start=1)}
+    issues.set_positions(store, positions)
+    issues.correct(store, article, "position", positions[article.id])

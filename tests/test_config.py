@@ -1,0 +1,151 @@
+"""The configuration: what is accepted, what is refused and in which words, and that the example documents it all."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shortener.config import Config, Domain, load
+from shortener.errors import ConfigError
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_example_names_every_key_with_its_default() -> None:
+    """config.example.toml, with its commented-out domain, is the default configuration, key by key."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    tree = tomllib.loads(re.sub(r"^# (?=\[\[domain|host|home|case_sensitive|scheme)", "", text, flags=re.M))
+    domain = tree.pop("domain")[0]
+    expected = msgspec.json.decode(msgspec.json.encode(Config()))
+    expected.pop("domain")
+    assert tree == expected
+    assert domain == msgspec.to_builtins(Domain(host="go.example.com"))
+
+
+def test_the_example_loads_as_it_is() -> None:
+    """A copy of the example is a working configuration."""
+    assert load(EXAMPLE, environment={}).server.port == 8000
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("[server]\nprot = 1", ["server.prot", "no such key", "port"], id="unknown key"),
+        pytest.param("[sever]\nport = 1", ["sever", "no such key", "server"], id="unknown table"),
+        pytest.param("[server]\nport = 0", ["server.port = 0", "`int` >= 1"], id="port 0"),
+        pytest.param("[server]\nport = 70000", ["server.port = 70000", "<= 65535"], id="port 70000"),
+        pytest.param('[server]\nport = "x"', ["server.port = 'x'", "`int`"], id="port of letters"),
+        pytest.param("[redirect]\nstatus = 303", ["redirect.status = 303"], id="status"),
+        pytest.param('[redirect]\nforward = "all"', ["redirect.forward = 'all'"], id="forward"),
+        pytest.param('[site]\ntimezone = "Mars/Base"', ["site.timezone = 'Mars/Base'", "IANA"], id="zone"),
+        pytest.param('[site]\nbase_url = "links.example"', ["site.base_url = 'links.example'"], id="base_url"),
+        pytest.param('[server]\ntrusted_proxies = ["x"]', ["server.trusted_proxies", "'x'"], id="proxy"),
+        pytest.param('[[domain]]\nhost = "a/b"', ["domain[0].host = 'a/b'"], id="host with a path"),
+        pytest.param('[[domain]]\nhome = "x"', ["domain[0]", "host"], id="domain without host"),
+        pytest.param('[[domain]]\nhost = "A.b"\n[[domain]]\nhost = "a.b"', ["a.b", "twice"], id="domain twice"),
+        pytest.param("[privacy]\nkeep_clicks = 3", ["keep_clicks = 3", "keep_log"], id="clicks before log"),
+        pytest.param('[codes]\nalphabet = "aabcdefghkmnpqrstuv"', ["codes.alphabet", "twice"], id="alphabet"),
+        pytest.param('[codes]\nalphabet = "ab"', ["codes.alphabet = 'ab'"], id="short alphabet"),
+        pytest.param("[clicklog]\nsync = -1", ["clicklog.sync = -1"], id="negative sync"),
+        pytest.param("port = ", ["not valid TOML"], id="not TOML"),
+    ],
+)
+def test_a_mistake_is_refused_by_key_value_and_expectation(tmp_path: Path, text: str, words: list[str]) -> None:
+    """Whoever mistypes reads what, where, and what was expected, in one line."""
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), environment={})
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("config.toml: ") or "not valid TOML" in message
+    for word in words:
+        assert word in message
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    """A missing, binary or directory path is an error of one line, not a traceback."""
+    with pytest.raises(ConfigError, match="no such file; start from config.example.toml"):
+        load(tmp_path / "none.toml", environment={})
+    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(tmp_path / "bad.toml", environment={})
+    with pytest.raises(ConfigError, match="directory"):
+        load(tmp_path, environment={})
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    """SHORTENER_TABLE__KEY is [table] key, typed as the key is."""
+    path = write(tmp_path, "[server]\nport = 8100\n")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("s" * 40 + "\n", encoding="utf-8")
+    config = load(
+        path,
+        environment={
+            "SHORTENER_SERVER__PORT": "9000",
+            "SHORTENER_SITE__NAME": "2026",
+            "SHORTENER_SERVER__TRUSTED_PROXIES": '["10.0.0.0/8"]',
+            "SHORTENER_DOMAIN": '[{host = "go.example", case_sensitive = true}]',
+            "SHORTENER_REDIRECT__FORWARD": "drop",
+            "SHORTENER_REDIRECT__STATUS": "307",
+            "SHORTENER_SITE__SECRET_FILE": str(secret),
+            "SHORTENER_CONFIG": str(path),
+            "UNRELATED": "x",
+        },
+    )
+    assert config.server.port == 9000
+    assert config.site.name == "2026"
+    assert config.server.trusted_proxies == ("10.0.0.0/8",)
+    assert config.domains == (Domain(host="go.example", case_sensitive=True),)
+    assert config.redirect.forward == "drop"
+    assert config.redirect.status == 307
+    assert config.site.secret == "s" * 40
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        pytest.param("SHORTENER_SERVER__PORT", "many", ["server.port = 'many'"], id="bad value"),
+        pytest.param("SHORTENER_SERVER__PORTS", "1", ["server.ports", "no such key"], id="unknown key"),
+        pytest.param("SHORTENER_SITE__SECRET_FILE", "/nonexistent/x", ["SECRET_FILE", "cannot be read"], id="file"),
+    ],
+)
+def test_the_environment_is_held_to_the_same_rules(name: str, value: str, words: list[str]) -> None:
+    """A twin is refused like the key itself."""
+    with pytest.raises(ConfigError) as caught:
+        load(None, environment={name: value})
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_paths_are_taken_from_the_file(tmp_path: Path) -> None:
+    """The same file means the same data directory, wherever the command is started."""
+    path = write(tmp_path, '[storage]\ndata = "clicks"\n[verdicts]\ndatacenters = ["clouds.txt"]\n')
+    config = load(path, environment={})
+    assert config.data == tmp_path / "clicks"
+    assert config.verdicts.datacenters == (str(tmp_path / "clouds.txt"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "base_url", "domain"),
+    [
+        pytest.param("", "http://127.0.0.1:8000", "127.0.0.1:8000", id="defaults"),
+        pytest.param('[server]\nhost = "0.0.0.0"\nport = 80', "http://127.0.0.1:80", "127.0.0.1:80", id="any address"),
+        pytest.param('[server]\nhost = "::1"', "http://[::1]:8000", "[::1]:8000", id="IPv6"),
+        pytest.param(
+            '[site]\nbase_url = "https://Links.Example"', "https://links.example", "links.example", id="base_url"
+        ),
+        pytest.param('[[domain]]\nhost = "Go.Example"', "http://127.0.0.1:8000", "go.example", id="domain"),
+    ],
+)
+def test_what_is_not_said_follows_from_what_is(tmp_path: Path, text: str, base_url: str, domain: str) -> None:
+    """Without base_url the server's address is it; without [[domain]] its host is the one domain."""
+    config = load(write(tmp_path, text), environment={})
+    assert config.base_url == base_url
+    assert config.domains[0].host == domain
