@@ -11,12 +11,25 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 FORMATS = click.Choice(["table", "json", "csv"])
 
-format_option = click.option("--format", "form", type=FORMATS, default="table", show_default=True, help="Output format.")
+format_option = click.option(
+    "--format", "form", type=FORMATS, default="table", show_default=True, help="Output format."
+)
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+"""What spreadsheets read as the start of a formula, also in its full-width form."""
+PIPE_WIDTH = 160
+"""Columns of a table that goes to no terminal."""
+JOINERS = "\u200c\u200d"
+"""Invisible, but letters of some scripts and many emoji are written with them."""
+
+
+NONE = "\u2013"
+"""A dash, where there is nothing to show."""
+_IN_NUMBERS = str.maketrans("", "", ",.%+- \u00d7")
 
 
 def iso(seconds: float | None) -> str | None:
@@ -27,13 +40,30 @@ def iso(seconds: float | None) -> str | None:
 
 
 def local(seconds: float | None, zone: ZoneInfo) -> str:
-    """Seconds of UTC epoch as people at the site read them, '–' for none."""
-    return "–" if seconds is None else datetime.fromtimestamp(seconds, zone).strftime("%Y-%m-%d %H:%M")
+    """Seconds of UTC epoch as people at the site read them, a dash for none."""
+    return NONE if seconds is None else datetime.fromtimestamp(seconds, zone).strftime("%Y-%m-%d %H:%M")
 
 
 def print_json(value: Any) -> None:
     """One JSON document, indented."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_json_rows(rows: Iterable[Any]) -> None:
+    """A JSON array, row by row as they come."""
+    separator = "[\n  "
+    for row in rows:
+        click.echo(separator + msgspec.json.encode(row).decode(), nl=False)
+        separator = ",\n  "
+    click.echo("[]" if separator.startswith("[") else "\n]")
+
+
+def print_json_lines(rows: Iterable[Any]) -> None:
+    """One JSON object a line, as they come."""
+    write = sys.stdout.write
+    encode = msgspec.json.Encoder().encode
+    for row in rows:
+        write(encode(row).decode() + "\n")
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -50,22 +80,40 @@ def safe_cell(value: Any) -> Any:
         return ""
     if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return "'" + value
-    return value
+    return iso(value.timestamp()) if isinstance(value, datetime) else value
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
     """A table; numbers to the right, a helpful sentence where there are no rows."""
-    cells = [["–" if cell is None else _shown(cell) for cell in row] for row in rows]
+    cells = [[NONE if cell is None else _shown(cell) for cell in row] for row in rows]
     if not cells:
         click.echo(empty)
         return
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    heading = Text(plain(title)) if title else None
+    table = Table(title=heading, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
-        numeric = all(_is_number(row[index]) for row in cells)
+        numeric = _are_numbers([row[index] for row in cells])
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
-        table.add_row(*(_plain(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+
+
+def print_line(text: str) -> None:
+    """A line of text that may come from outside."""
+    click.echo(plain(text))
+
+
+def percent(share: float | None) -> str | None:
+    """A share from 0 to 1 as people read it; None stays None."""
+    if share is None:
+        return None
+    return f"{share:.0%}" if share >= 0.0995 or not share else f"{share:.1%}"
+
+
+def plain(text: str) -> str:
+    """Text in one line, without what a terminal would take for a command."""
+    return "".join(c if c.isprintable() or c in JOINERS else " " if c.isspace() else "�" for c in text)
 
 
 def _shown(cell: Any) -> str:
@@ -74,13 +122,9 @@ def _shown(cell: Any) -> str:
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
 
 
-def _is_number(cell: str) -> bool:
-    return cell in {"–", ""} or cell.replace(",", "").replace(".", "").replace("%", "").strip("×-+ ").isdigit()
-
-
-def _plain(cell: str) -> str:
-    """Text without what a terminal or rich would take for a command."""
-    return "".join(c if c.isprintable() else "�" for c in cell).replace("[", r"\[")
+def _are_numbers(cells: Sequence[str]) -> bool:
+    filled = [cell for cell in cells if cell not in {NONE, ""}]
+    return bool(filled) and all(cell.translate(_IN_NUMBERS).isdigit() for cell in filled)
 
 
 Show = Callable[[], None]

@@ -1,2 +1,297 @@
-"""stub"""
-COMMANDS = []
+"""``shortener report`` and ``clicks export``: what was counted."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from msgspec import Struct
+
+from shortener.cli import Session, with_store
+from shortener.cli.options import TIME, short_key
+from shortener.cli.output import (
+    format_option,
+    local,
+    percent,
+    print_csv,
+    print_json,
+    print_json_lines,
+    print_line,
+    print_table,
+    show,
+)
+from shortener.cli.ranking import rank
+from shortener.config import Domain
+from shortener.reporting.counts import Breakdown, Hour, Totals
+from shortener.reporting.issue_report import ArticleReport, IssueReport, LinkCount, issue_report
+from shortener.reporting.link_report import LinkReport, link_report
+from shortener.reporting.quality import Quality
+from shortener.reporting.summary import Summary, check_order, summary
+from shortener.shorturl import short_url
+from shortener.store import Store
+from shortener.store import reports as sql
+from shortener.store.reports import ClickRow
+
+KINDS = ("image", "title", "more", "text", "button", "footer")
+FEW = 5
+"""Values of a breakdown that a table names."""
+
+
+def bounded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--since`` and ``--until``."""
+    until = click.option("--until", type=TIME, help="Only what came before this time, with a zone.")
+    since = click.option("--since", type=TIME, help="Only what came from this time on, with a zone.")
+    return since(until(command))
+
+
+@click.group()
+def report() -> None:
+    """What was counted: of an issue, of a link, of everything."""
+
+
+@report.command("issue")
+@click.argument("slug")
+@format_option
+@with_store
+def report_issue(session: Session, store: Store, slug: str, form: str) -> None:
+    """The clicks of an issue by article and placement."""
+    made = issue_report(store, slug, as_of=int(time.time()), domains=session.config.domains)
+    show(
+        form,
+        json=lambda: print_json(made),
+        csv=lambda: print_csv(_ARTICLE_COLUMNS, _article_rows(made)),
+        table=lambda: _print_issue(made, session.config.zone),
+    )
+
+
+_ARTICLE_COLUMNS = (
+    "position",
+    "url",
+    "title",
+    "author",
+    "section",
+    "clicks",
+    "visitors",
+    "rate",
+    *(f"clicks_{kind}" for kind in KINDS),
+    "clicks_unplaced",
+    "other_clicks",
+    "short_urls",
+)
+
+
+def _article_rows(made: IssueReport) -> Iterator[list[Any]]:
+    for each in made.articles:
+        yield [
+            *(each.position, each.url, each.title, each.author, each.section),
+            *(each.clicks, each.visitors, each.rate, *_by_kind(each), each.unplaced, each.other),
+            " ".join(each.short_urls),
+        ]
+    for link in made.links:
+        yield [
+            *(None, link.target, link.title, "", ""),
+            *(link.clicks, link.visitors, link.rate, *_by_kind(link), link.unplaced, link.other),
+            link.short_url,
+        ]
+
+
+def _by_kind(each: ArticleReport | LinkCount) -> list[int]:
+    return [sum(placed.clicks for placed in each.placements if placed.kind == kind) for kind in KINDS]
+
+
+def _print_issue(made: IssueReport, zone: ZoneInfo) -> None:
+    sent = local(made.sent_at.timestamp(), zone) if made.sent_at else "at an unknown time"
+    to = f"{made.recipients:,} recipients" if made.recipients else "an unknown number of recipients"
+    print_line(f"{made.title or made.slug}: sent {sent} to {to}")
+    _print_totals(made.totals, made.quality, made.rate)
+    print_table(
+        "Articles",
+        ("", "title", "clicks", "visitors", "rate", "by placement", "short link"),
+        (
+            [
+                *(each.position, each.title or each.url, each.clicks, each.visitors, percent(each.rate)),
+                *(_placements(each), " ".join(each.short_urls)),
+            ]
+            for each in made.articles
+        ),
+        empty="This issue has no articles.",
+    )
+    if made.links:
+        print_table(
+            "Other links",
+            ("target", "clicks", "visitors", "by placement", "short link"),
+            (
+                [each.target, each.clicks, each.visitors, _placements(each), each.short_url]
+                for each in made.links
+            ),
+            empty="",
+        )
+    _print_breakdown(made.breakdown)
+    _print_timeline(made.timeline, zone)
+
+
+def _placements(each: ArticleReport | LinkCount) -> str:
+    clicked = [f"{placed.kind} {placed.clicks:,}" for placed in each.placements if placed.clicks]
+    return ", ".join(clicked + ([f"no placement {each.unplaced:,}"] if each.unplaced else []))
+
+
+def _print_totals(totals: Totals, quality: Quality, share: float | None = None) -> None:
+    of_all = f" ({percent(share)} of the recipients)" if share is not None else ""
+    print_line(f"{totals.clicks.human:,} clicks by {totals.visitors:,} visitors{of_all}; {quality.sentence}.")
+
+
+def _print_breakdown(breakdown: Breakdown) -> None:
+    for dimension, parts in breakdown.items():
+        named = [
+            f"{'others' if part.value is None else part.value or 'unknown'} {percent(part.share)}"
+            for part in parts[:FEW]
+        ]
+        if named:
+            print_line(f"{dimension:<9} {', '.join(named)}{', …' if len(parts) > FEW else ''}")
+
+
+def _print_timeline(hours: Sequence[Hour], zone: ZoneInfo) -> None:
+    """The busiest hours: all of them are in JSON."""
+    busiest = sorted(sorted(hours, key=lambda hour: -hour.human)[:FEW], key=lambda hour: hour.hour)
+    told = [f"{local(hour.hour.timestamp(), zone)} ({hour.human:,})" for hour in busiest if hour.human]
+    if told:
+        print_line(f"{'busiest':<9} {', '.join(told)}")
+
+
+@report.command("link")
+@click.argument("url", metavar="SHORT_URL")
+@format_option
+@with_store
+def report_link(session: Session, store: Store, url: str, form: str) -> None:
+    """The clicks of a short link by placement and hour (CSV: the hours)."""
+    domain, code = short_key(url, config=session.config)
+    made = link_report(store, domain, code, as_of=int(time.time()), domains=session.config.domains)
+    show(
+        form,
+        json=lambda: print_json(made),
+        csv=lambda: print_csv(
+            ("hour", "human", "other"), ([each.hour, each.human, each.other] for each in made.timeline)
+        ),
+        table=lambda: _print_link(made, session.config.zone),
+    )
+
+
+def _print_link(made: LinkReport, zone: ZoneInfo) -> None:
+    print_line(f"{made.short_url} → {made.target or '(no target yet)'} ({made.status})")
+    _print_totals(made.totals, made.quality)
+    if made.placements:
+        print_table(
+            "Placements",
+            ("n", "kind", "text", "issue", "clicks", "visitors"),
+            ([p.n, p.kind, p.text, p.issue, p.clicks, p.visitors] for p in made.placements),
+            empty="",
+        )
+    _print_breakdown(made.breakdown)
+    _print_timeline(made.timeline, zone)
+
+
+@report.command("summary")
+@bounded
+@format_option
+@with_store
+def report_summary(session: Session, store: Store, since: int | None, until: int | None, form: str) -> None:
+    """All issues side by side, and the most clicked links."""
+    made = summary(store, since=since, until=until, as_of=int(time.time()), domains=session.config.domains)
+    columns = ("slug", "title", "sent_at", "recipients", "clicks", "visitors", "rate")
+    show(
+        form,
+        json=lambda: print_json(made),
+        csv=lambda: print_csv(columns, ([getattr(each, name) for name in columns] for each in made.issues)),
+        table=lambda: _print_summary(made, session.config.zone),
+    )
+
+
+def _print_summary(made: Summary, zone: ZoneInfo) -> None:
+    _print_totals(made.totals, made.quality)
+    print_table(
+        "Issues",
+        ("issue", "title", "sent", "recipients", "clicks", "visitors", "rate"),
+        (
+            [
+                *(each.slug, each.title, local(each.sent_at.timestamp() if each.sent_at else None, zone)),
+                *(each.recipients, each.clicks, each.visitors, percent(each.rate)),
+            ]
+            for each in made.issues
+        ),
+        empty="No issue was clicked: `shortener issue add FILE` takes one in.",
+    )
+    if made.links:
+        print_table(
+            "Most clicked links",
+            ("short link", "title", "target", "issue", "clicks", "visitors"),
+            ([e.short_url, e.title, e.target, e.issue, e.clicks, e.visitors] for e in made.links),
+            empty="",
+        )
+    if made.misses:
+        print_table(
+            "Asked for in vain",
+            ("host", "code", "status", "requests"),
+            ([miss.domain, miss.code or "(others)", miss.status, miss.requests] for miss in made.misses),
+            empty="",
+        )
+
+
+@click.group()
+def clicks() -> None:
+    """The single clicks, as long as they are kept."""
+
+
+class ClickExported(Struct, frozen=True):
+    """A line of ``clicks export``; ``n`` is null for a click without a placement."""
+
+    id: str
+    ts: str
+    short_url: str
+    n: int | None
+    verdict: str
+    reason: str
+    rules: int
+    country: str
+    browser: str
+    os: str
+    device: str
+    referrer: str
+
+
+@clicks.command("export")
+@bounded
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@with_store
+def export(session: Session, store: Store, since: int | None, until: int | None, form: str) -> None:
+    """Every click with its verdict and reason, oldest first, one JSON object a line (or CSV)."""
+    check_order(since, until)
+    domains = session.config.domains
+    rows = (_exported(row, domains) for row in sql.clicks(store, since=since, until=until))
+    if form == "csv":
+        columns = ClickExported.__struct_fields__
+        print_csv(columns, ([getattr(row, name) for name in columns] for row in rows))
+    else:
+        print_json_lines(rows)
+
+
+def _exported(row: ClickRow, domains: Sequence[Domain]) -> ClickExported:
+    when = datetime.fromtimestamp(row.ts // 1000, UTC)
+    return ClickExported(
+        id=row.id,
+        ts=f"{when:%Y-%m-%dT%H:%M:%S}.{row.ts % 1000:03d}Z",
+        short_url=short_url(row.domain, row.code, domains=domains),
+        n=row.n or None,
+        verdict=row.verdict,
+        reason=row.reason,
+        rules=row.rules,
+        country=row.country,
+        browser=row.browser,
+        os=row.os,
+        device=row.device,
+        referrer=row.referrer,
+    )
+
+
+COMMANDS = [report, clicks, rank]

@@ -55,13 +55,17 @@ def health(config: Config, *, now: float | None = None) -> Health:
             reader.close()
     except (StoreError, sqlite3.Error) as error:
         store = str(error)
-        notes.append("the store cannot be read; known links are redirected from memory, clicks are kept in the log")
+        notes.append(
+            "the store cannot be read; known links are redirected from memory, clicks are kept in the log"
+        )
     backlog = _backlog(config.data, positions, now=now)
     if backlog.seconds > LATE_SECONDS:
         notes.append(f"the collector is {backlog.seconds:.0f} s behind; nothing is lost, counts are late")
     unrecorded = totals(config.data)["unrecorded"]
     if unrecorded:
-        notes.append(f"{unrecorded} clicks were redirected but could not be recorded; see the server's messages")
+        notes.append(
+            f"{unrecorded} clicks were redirected but could not be recorded; see the server's messages"
+        )
     status: Literal["pass", "warn", "fail"] = "fail" if store != "ok" else "warn" if notes else "pass"
     there = next(path for path in (config.data, *config.data.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(there).free

@@ -12,7 +12,7 @@ from shortener.store.clicks import HOUR_SECONDS
 from shortener.store.reports import ArticleRow, HumanHour, HumanSums, IssueRow, ShownRow
 
 HOURLY_UNTIL = 72
-"""Hours after sending from which arrivals are added up by the day: the curve's edges are days from there on."""
+"""Hours after sending from which arrivals are added up by the day: so are the curve's edges from there."""
 KNOWN_SHARE = 0.5
 """Visitors per click below which the visitors of an issue count as unknown. Readers who may not be followed
 are clicks without a visitor; where they are most of them, clicks are the better count."""

@@ -22,7 +22,7 @@ from shortener.shorturl import short_url
 from shortener.store import Store
 from shortener.store import links as stored
 from shortener.store import reports as sql
-from shortener.store.reports import LinkRow, PlacementRow, Sums
+from shortener.store.reports import PlacementRow, Sums
 
 
 class LinkPlacement(Struct, frozen=True):
@@ -92,7 +92,7 @@ def link_report(
         as_of=moment(as_of),
         totals=Totals(clicks, sum(row.link_visitors for row in sums)),
         title=link.title,
-        status=status_of(link, now=as_of),
+        status=status_name(link.status, expires_at=link.expires_at, target=link.target, now=as_of),
         issue=link.issue,
         article=link.article,
         position=link.position,
@@ -101,10 +101,7 @@ def link_report(
         unplaced=clicks.human - sum(each.clicks for each in placements),
         timeline=hours_of(sql.hours_of_link(store, link.id)),
         breakdown=break_down(values, human=clicks.human),
-        edits=tuple(
-            Edit(moment(row["at"]), row["who"], row["field"], row["old"], row["new"])
-            for row in stored.edits(store, link.id)
-        ),
+        edits=tuple(_edit(**row) for row in stored.edits(store, link.id)),
         forward=link.forward,
         expires_at=moment_or_none(link.expires_at),
         created_at=moment(link.created_at),
@@ -127,13 +124,14 @@ def _placements(rows: Sequence[PlacementRow], sums: Sequence[Sums]) -> tuple[Lin
     return tuple(found)
 
 
-def status_of(link: LinkRow | stored.Link, *, now: int) -> str:
-    """``active``, ``retired``, ``expired``, or ``todo`` for a code whose target is still to be told."""
-    return status_name(link.status, expires_at=link.expires_at, target=link.target, now=now)
+def _edit(at: int, who: str, field: str, old: str | None, new: str | None) -> Edit:
+    if field == "expires_at":
+        old, new = (str(moment(int(text))) if text else None for text in (old, new))
+    return Edit(moment(at), who, field, old, new)
 
 
 def status_name(status: str, *, expires_at: int | None, target: str | None, now: int) -> str:
-    """The same from single values: why a reader would not be sent on comes first."""
+    """``active``, ``retired``, ``expired``, or ``todo`` for a code whose target is still to be told."""
     if status == "retired":
         return "retired"
     if expires_at is not None and now >= expires_at:
