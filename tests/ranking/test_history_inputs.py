@@ -1,0 +1,55 @@
+"""Counts that cannot be are refused in one line that names the row and the mend."""
+
+from typing import Any
+
+import pytest
+
+from shortener.errors import InputError
+from shortener.ranking import Arrival, History, Issue, Placement, Showing, Signal, rank
+
+GOOD: dict[str, Any] = {
+    "issues": (Issue("n", "", 0.0, 10),),
+    "showings": (Showing("n", "u", 3, 1),),
+    "arrivals": (),
+    "signals": (),
+}
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        pytest.param({"issues": (Issue("n", "", 0.0, 0),)}, "'n' has 0 recipients", id="no recipients"),
+        pytest.param({"issues": (Issue("n", "", 0.0, -4),)}, "-4 recipients", id="negative recipients"),
+        pytest.param({"issues": (Issue("n", "", float("nan")),)}, "--sent-at", id="no time"),
+        pytest.param({"issues": (Issue("n", "", 0.0),) * 2}, "'n' is given twice", id="issue twice"),
+        pytest.param({"showings": (Showing("m", "u", 3),)}, "'m', which is unknown", id="unknown issue"),
+        pytest.param({"showings": (Showing("n", "u", -1),)}, "u in issue 'n': -1", id="negative clicks"),
+        pytest.param({"showings": (Showing("n", "u", 10**13),)}, "is not a count", id="too many clicks"),
+        pytest.param({"showings": (Showing("n", "u", 1, 0),)}, "positions count from 1", id="position 0"),
+        pytest.param(
+            {"showings": (Showing("n", "u", 1, 1, (Placement("title", -1),)),)}, "-1", id="negative placement"
+        ),
+        pytest.param(
+            {"showings": (Showing("n", "u", 1, 1, (Placement("title", 1, 0),)),)}, "0 links", id="no links"
+        ),
+        pytest.param(
+            {"arrivals": (Arrival("m", 0, 1, 1),)}, "'m', which is unknown", id="arrival of nothing"
+        ),
+        pytest.param({"arrivals": (Arrival("n", 2, 1, 1),)}, "the end must be later", id="backwards"),
+        pytest.param(
+            {"arrivals": (Arrival("n", 0, 1, -1),)}, "arrivals of issue 'n': -1", id="negative arrival"
+        ),
+        pytest.param({"signals": (Signal("u", 1),) * 2}, "signals row for 'u'", id="signals twice"),
+        pytest.param({"signals": (Signal("u", 1, 1, -1),)}, "signals of u: -1", id="negative fans"),
+    ],
+)
+def test_counts_that_cannot_be(rows: dict[str, Any], words: str) -> None:
+    """The message is one line that names the row and says how to mend it."""
+    with pytest.raises(InputError, match=words) as caught:
+        rank(History(**(GOOD | rows)), as_of=1e6)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_good_history_is_accepted() -> None:
+    """The rows that the table above spoils are fine by themselves."""
+    assert len(rank(History(**GOOD), as_of=1e6).articles) == 1
