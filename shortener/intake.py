@@ -280,11 +280,11 @@ def _put_articles(store: Store, issue: Issue, reading: Reading) -> dict[str, int
             store,
             issue.id,
             article.key,
-            title=article.title,
-            author=article.author,
-            summary=article.summary,
-            section=article.section,
-            image=article.image,
+            title=article.title or "",
+            author=article.author or "",
+            summary=article.summary or "",
+            section=article.section or "",
+            image="",
         )
         for article in reading.articles
     }
@@ -318,7 +318,7 @@ def _put_links(
     for link in links.of_issue(store, issue.id):
         if link.target and link.issue_id == issue.id:
             by_key.setdefault(link.target, link.id)
-    titles = {article.key: article.title for article in reading.articles}
+    titles = {article.key: article.title or "" for article in reading.articles}
     adopted: dict[ShortKey, int] = {}
     for occurrence in occurrences:
         if occurrence.own is not None and occurrence.key is not None:
@@ -404,7 +404,7 @@ def _place(
             n=occurrences[placement.index].n,
             article_id=articles[article.key],
             kind=placement.kind,
-            text=placement.text,
+            text=placement.text or "",
         )
         for article in reading.articles
         for placement in article.placements

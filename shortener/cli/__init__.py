@@ -1,6 +1,7 @@
 """The ``shortener`` command: each subcommand is a few lines around one of the rooms."""
 
 import functools
+import importlib
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -40,8 +41,30 @@ class Session(Struct):
         return open_store(self.config.data)
 
 
+MODULES = {
+    "operation": ("serve", "collect", "rebuild", "backup", "doctor", "config"),
+    "issues": ("issue",),
+    "links": ("link",),
+    "reports": ("report", "clicks", "rank"),
+    "demo": ("demo",),
+}
+"""Which module has which commands: a command loads only what it needs, so that a collector starts at once."""
+
+
 class Commands(click.Group):
     """A group whose errors that a person can cause end in one line and status 1, never in a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return sorted(name for names in MODULES.values() for name in names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command, its module loaded when it is first asked for."""
+        for module, names in MODULES.items():
+            if cmd_name in names:
+                found = importlib.import_module(f"shortener.cli.{module}")
+                return next(each for each in found.COMMANDS if each.name == cmd_name)
+        return None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; the one place where errors become messages."""
@@ -89,9 +112,3 @@ def main(ctx: click.Context, option: str | None) -> None:
     """Short links for newsletters: an issue in, its clicks counted, its articles ranked."""
     ctx.obj = Session(option)
 
-
-from shortener.cli import issues, links, operation, reports  # noqa: E402
-
-for module in (operation, issues, links, reports):
-    for command in module.COMMANDS:
-        main.add_command(command)

@@ -14,9 +14,9 @@ from shortener.clicks.rebuilding import rebuild as rebuild_rollups
 from shortener.cli.output import format_option, print_json, print_table
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.reporting.doctor import examine
-from shortener.server import end_with_parent, serve_workers, stop_flag
+from shortener.server import stop_flag
 from shortener.server import serve as supervise
-from shortener.store import Store, open_store
+from shortener.store import Store, clicks, open_store
 from shortener.store.backups import back_up
 
 
@@ -24,18 +24,14 @@ from shortener.store.backups import back_up
 @click.option("--host", help="Address to listen on (default: server.host).")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: server.port).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Redirect processes (default: server.workers).")
-@click.option("--as-child", is_flag=True, hidden=True)
 @pass_session
-def serve(session: Session, host: str | None, port: int | None, workers: int | None, as_child: bool) -> None:
+def serve(session: Session, host: str | None, port: int | None, workers: int | None) -> None:
     """Answer short links, show the pages and collect clicks, until SIGTERM."""
     config = session.config
     asked = {name: value for name, value in (("host", host), ("port", port), ("workers", workers)) if value}
     config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **asked))
     _log_to_stderr()
-    if as_child:
-        serve_workers(config)
-    else:
-        supervise(config, config_path=session.path, announce=click.echo)
+    supervise(config, announce=click.echo)
 
 
 @click.command()
@@ -49,7 +45,6 @@ def collect(session: Session, once: bool, follow: bool) -> None:
     config = session.config
     _log_to_stderr()
     if follow:
-        end_with_parent()
         stop = stop_flag()
         store = open_store(config.data, create=False)
         collector = _waiting_collector(store, session)
@@ -72,10 +67,10 @@ def _waiting_collector(store: Store, session: Session) -> Collector:
 @with_store
 def rebuild(session: Session, store: Store) -> None:
     """Compute all sums again from the stored clicks."""
-    total = store.value("select count(*) from clicks")
+    total = clicks.count(store)
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Adding up clicks", total=total)
-        counted = rebuild_rollups(store, on_progress=lambda clicks: progress.update(task, completed=clicks))
+        counted = rebuild_rollups(store, on_progress=lambda done: progress.update(task, completed=done))
     click.echo(f"Rebuilt the sums from {counted:,} clicks.")
 
 

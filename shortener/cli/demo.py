@@ -1,0 +1,200 @@
+"""``shortener demo``: the whole loop in a minute, on a sample issue."""
+
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from rich.progress import track
+
+from shortener import config as configuration
+from shortener.cli import Session, main
+from shortener.clicks.collector import drain_once
+from shortener.config import Config
+from shortener.demo.readers import Link, Visit, visits
+from shortener.errors import AlreadyRunning, InputError
+from shortener.intake import Request, take_in
+from shortener.reporting.issues import IssueShown, show_issue
+from shortener.store import open_store
+
+SLUG = "low-tide-2026-11"
+READERS = 400
+RECIPIENTS = 1_500
+SENT_HOURS_AGO = 3
+SEED = 11
+APPEALS = (1.0, 0.7, 1.3, 0.8, 1.0, 1.9, 0.6, 2.2)
+"""How much the readers like the articles, in turn: some good ones stand low, as in life."""
+CONFIG = """\
+# The demonstration's configuration. The proxy is trusted so that the simulated readers can have addresses of their own.
+[site]
+name = "Low Tide"
+
+[[domain]]
+host = "127.0.0.1:{port}"
+scheme = "http"
+
+[server]
+port = {port}
+trusted_proxies = ["127.0.0.1"]
+
+[storage]
+data = "data"
+"""
+
+
+@click.command()
+@click.option("--directory", type=click.Path(path_type=Path), default="demo-data", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--readers", type=click.IntRange(1, 100_000), default=READERS, show_default=True)
+@click.option("--leave", is_flag=True, help="End when everything has been shown, instead of staying up.")
+def demo(directory: Path, port: int, readers: int, leave: bool) -> None:
+    """Take a sample issue in, serve it, let simulated readers click, and show the report and the ranking."""
+    config_path = _prepare(directory, port=port)
+    config = configuration.load(config_path, environment={})
+    shown = _add_sample(config, directory)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("SHORTENER_")},
+    )
+    try:
+        _wait(server)
+        _play(config, shown, readers=readers)
+        _report(config, config_path)
+        _addresses(config, config_path, shown, directory)
+        if not leave:
+            _stay(server)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+
+
+def _prepare(directory: Path, *, port: int) -> Path:
+    """An empty demonstration directory; one that was not made here is left alone."""
+    config_path = directory / "config.toml"
+    if directory.exists() and not (config_path.exists() and "demonstration" in config_path.read_text("utf-8")):
+        raise InputError(f"{directory}: exists and is no demonstration; choose another --directory")
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    config_path.write_text(CONFIG.format(port=port), encoding="utf-8")
+    return config_path
+
+
+def _add_sample(config: Config, directory: Path) -> IssueShown:
+    source = files("shortener.demo").joinpath("issue.md").read_bytes()
+    (directory / "issue.md").write_bytes(source)
+    store = open_store(config.data)
+    now = int(time.time())
+    try:
+        request = Request(
+            source=source,
+            name="issue.md",
+            slug=SLUG,
+            sent_at=now - SENT_HOURS_AGO * 3600,
+            recipients=RECIPIENTS,
+        )
+        taken = take_in(store, request, config=config, now=now)
+        (directory / "issue.out.md").write_bytes(taken.output)
+        click.echo(
+            f"Took in the sample issue: {taken.articles} articles, {taken.new_links} short links "
+            f"({directory / 'issue.md'} → {directory / 'issue.out.md'})."
+        )
+        return show_issue(store, SLUG, config=config)
+    finally:
+        store.close()
+
+
+def _wait(server: subprocess.Popen[str]) -> None:
+    """Wait for the server's ready line."""
+    assert server.stdout is not None  # noqa: S101 - it was asked for two lines above
+    line = server.stdout.readline()
+    if not line:
+        server.wait()
+        raise AlreadyRunning("the server did not start: see the line above")
+    click.echo(line.strip())
+
+
+def _play(config: Config, shown: IssueShown, *, readers: int) -> None:
+    """Let the readers click, several at a time."""
+    requests = list(visits(_links(shown), readers=readers, seed=SEED))
+    _in_parallel(config, track(requests, description=f"{readers} readers and their machines", transient=False))
+    store = open_store(config.data)
+    try:
+        drain_once(store, config=config)
+    finally:
+        store.close()
+
+
+def _links(shown: IssueShown) -> list[Link]:
+    articles = {article.url: article for article in shown.articles}
+    picks = [article.url for article in shown.articles if len(article.links) and article.author]
+    found = []
+    for link in shown.links:
+        article = articles.get(link.article or "")
+        position = article.position if article and article.position else len(articles)
+        appeal = APPEALS[picks.index(link.article) % len(APPEALS)] if link.article in picks else 0.8
+        for placement in link.placements:
+            path = f"{urlsplit(link.short_url).path}/{placement.n}"
+            found.append((placement.n, Link(path, placement.kind, position, appeal)))
+    return [link for _, link in sorted(found, key=lambda each: each[0])]
+
+
+def _in_parallel(config: Config, requests: Sequence[Visit] | object, *, threads: int = 4) -> None:
+    todo = iter(requests)  # type: ignore[call-overload]
+    lock = threading.Lock()
+
+    def work() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", config.server.port, timeout=10)
+        while True:
+            with lock:
+                visit = next(todo, None)
+            if visit is None:
+                connection.close()
+                return
+            connection.request(visit.method, visit.path, headers=visit.headers)
+            connection.getresponse().read()
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _report(config: Config, config_path: Path) -> None:
+    for command in (["report", "issue", SLUG], ["rank", "--issue", SLUG]):
+        click.echo(f"\n$ shortener --config {config_path} {' '.join(command)}")
+        main(["--config", str(config_path), *command], standalone_mode=False, obj=Session(str(config_path)))
+
+
+def _addresses(config: Config, config_path: Path, shown: IssueShown, directory: Path) -> None:
+    first = next(article for article in shown.articles if article.author)
+    link = first.links[0].short_url
+    click.echo(f"""
+Open or try:
+  {link}      a short link: {first.title}
+  {link}+     where it leads, and what is recorded
+  {config.base_url}/-/health
+  {directory / "issue.out.md"}    the issue as it would be sent
+  shortener --config {config_path} report summary""")
+
+
+def _stay(server: subprocess.Popen[str]) -> None:
+    click.echo("\nThe server stays up. Ctrl-C ends it.")
+    stop: Callable[[int, object], None] = lambda _signum, _frame: server.send_signal(signal.SIGTERM)  # noqa: E731
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    server.wait()
+
+
+COMMANDS = [demo]
