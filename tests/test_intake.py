@@ -1,0 +1,341 @@
+"""Taking an issue in: adopted and new codes, numbers that stay, all or nothing, and the real issue of the project."""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shortener.clicks.collector import Collector
+from shortener.config import Config, Domain, Newsletter, Storage
+from shortener.errors import Conflict, InputError
+from shortener.intake import Request, read_targets, take_in
+from shortener.reporting.issue_report import issue_report
+from shortener.reporting.issues import show_issue
+from shortener.store import Store, issues, links, open_store
+from shortener.urls import MAX_TARGET
+
+NOW = 1_795_500_000
+SEED = Path(__file__).parent.parent.parent / "shared" / "seed"
+PICKS = (
+    "7pj1e kcib0 tqbze 2hewp eaaew 7skna 6tysv qcqaw 8w75o uxdfy gu5r4 9i0cn gpwc6 fq3w8 ds17r".split()
+)
+
+ISSUE = """# May
+
+![logo](https://cdn.example/logo.png)
+
+Read [the survey](https://a.example/survey) and [again](https://a.example/survey), or [mail us](mailto:x@a.example).
+
+## Picks
+
+[![pic](pic.png)](https://a.example/whales)
+
+### [Whales](https://a.example/whales) by [Ann](https://people.example/ann)
+
+They sing, and now we can count them by it, all winter long.
+
+[Read more](https://a.example/whales)
+
+`https://a.example/code` and [a page of ours](https://go.example/)
+
+[Unsubscribe](https://a.example/unsubscribe?u=1) [{{ name }}](https://a.example/{{id}})
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(
+        domain=(Domain(host="go.example"), Domain(host="two.example", case_sensitive=True)),
+        storage=Storage(data=str(tmp_path / "data")),
+    )
+
+
+@pytest.fixture
+def store(config: Config) -> Iterator[Store]:
+    store = open_store(config.data)
+    yield store
+    store.close()
+
+
+def take(store: Store, config: Config, text: str, **more: Any) -> Any:
+    """Take a Markdown issue in under the slug `may`."""
+    request = Request(source=text.encode(), name="may.md", **more)
+    return take_in(store, request, config=config, now=NOW)
+
+
+def short_urls(output: bytes) -> list[str]:
+    return re.findall(r"https://(?:go|two)\.example/([A-Za-z0-9]+/\d+)", output.decode())
+
+
+def test_one_code_an_article_and_one_number_a_place(store: Store, config: Config) -> None:
+    """The same target has one code, each occurrence its number in document order; the rest keeps its bytes."""
+    taken = take(store, config, ISSUE)
+    found = [url.split("/") for url in short_urls(taken.output)]
+    codes = [code for code, _ in found]
+    assert [int(n) for _, n in found] == [1, 2, 3, 4, 5, 6]
+    assert codes[0] == codes[1]
+    assert codes[2] == codes[3] == codes[5]
+    assert len(set(codes)) == 3
+    back = taken.output.decode()
+    for code, target in (
+        (codes[0], "https://a.example/survey"),
+        (codes[2], "https://a.example/whales"),
+        (codes[4], "https://people.example/ann"),
+    ):
+        back = re.sub(rf"https://go\.example/{code}/\d", target, back)
+    assert back == ISSUE
+    shown = show_issue(store, "may", config=config)
+    assert [(article.position, article.title, article.author) for article in shown.articles[:2]] == [
+        (1, "the survey", ""),
+        (2, "Whales", "Ann"),
+    ]
+    assert any("unsubscribe" in line for line in taken.skipped)
+    assert any("{{id}}" in line for line in taken.untouched)
+
+
+def test_adding_again_changes_nothing(store: Store, config: Config) -> None:
+    """The source or the output, added again, gives the same bytes and not a row more."""
+    first = take(store, config, ISSUE, recipients=100)
+    before = list(store.db.conn.iterdump())
+    for source in (ISSUE.encode(), first.output):
+        again = take_in(store, Request(source=source, name="may.md"), config=config, now=NOW + 99)
+        assert again.output == first.output
+        assert not again.changed
+        assert list(store.db.conn.iterdump()) == before
+
+
+def test_an_output_is_a_fixed_point_also_under_another_slug(store: Store, config: Config) -> None:
+    """Short links that are ours already are adopted; only their numbers change where another issue has them."""
+    first = take(store, config, ISSUE)
+    other = take_in(store, Request(source=first.output, name="june.md"), config=config, now=NOW)
+    assert other.adopted == 3
+    assert other.new_links == 0
+    first_numbers, numbers = set(short_urls(first.output)), short_urls(other.output)
+    assert not first_numbers & set(numbers)
+    assert [url.split("/")[0] for url in numbers] == [url.split("/")[0] for url in short_urls(first.output)]
+
+
+def test_a_changed_issue_keeps_codes_and_numbers(store: Store, config: Config) -> None:
+    """A new version of an issue gives the old places their old numbers, and new ones the next."""
+    first = take(store, config, ISSUE)
+    changed = ISSUE.replace("## Picks", "A [new one](https://a.example/new).\n\n## Picks")
+    second = take(store, config, changed)
+    old, new = short_urls(first.output), short_urls(second.output)
+    assert [url for url in new if url in old] == old
+    assert [url.split("/")[1] for url in new if url not in old] == ["7"]
+
+
+def test_what_an_editor_corrected_stays(store: Store, config: Config) -> None:
+    """Titles, authors and places that were put right survive a new version of the issue."""
+    from shortener.editing import correct_article
+
+    take(store, config, ISSUE)
+    correct_article(
+        store, "may", "https://a.example/whales", config=config, title="Singing", author="Bo", position=1
+    )
+    take(store, config, ISSUE.replace("They sing,", "They sing well,"))
+    shown = show_issue(store, "may", config=config)
+    assert [(article.position, article.title, article.author) for article in shown.articles[:2]] == [
+        (1, "Singing", "Bo"),
+        (2, "the survey", ""),
+    ]
+    assert shown.articles[0].summary.startswith("They sing well,")
+
+
+def test_without_placements_the_number_is_left_out(store: Store, config: Config) -> None:
+    """--no-placements writes the bare code; the places are known all the same."""
+    taken = take(store, config, ISSUE, placements=False)
+    assert not short_urls(taken.output)
+    assert len(issues.placements(store, 1)) == 6
+
+
+ADOPTING = "[one](https://go.example/AbC) [two](https://two.example/AbC/7?x=1#y) [three](https://go.example/new)"
+
+
+def test_short_links_of_ours_are_adopted(store: Store, config: Config) -> None:
+    """Codes in the text keep their spelling, query and fragment; targets come from the store or from --targets."""
+    with store.writing():
+        links.add(store, "go.example", "abc", target="https://a.example/1", now=NOW)
+    targets = read_targets([(2, "https://two.example/AbC", "https://a.example/2")], config=config)
+    taken = take(store, config, ADOPTING, targets=targets)
+    assert taken.output.decode() == (
+        "[one](https://go.example/AbC/1) [two](https://two.example/AbC/7?x=1#y) [three](https://go.example/new/2)"
+    )
+    assert taken.todo == ("https://go.example/new",)
+    assert taken.adopted == 3
+    later = read_targets([(2, "go.example/new", "https://a.example/3")], config=config)
+    again = take(store, config, ADOPTING, targets=later)
+    assert again.changed
+    assert again.todo == ()
+    assert links.get(store, "go.example", "new").target == "https://a.example/3"
+
+
+def test_a_code_with_another_target_is_a_conflict(store: Store, config: Config) -> None:
+    """The store's target is not overwritten by a table; both are named, and nothing is stored."""
+    with store.writing():
+        links.add(store, "go.example", "abc", target="https://a.example/1", now=NOW)
+    targets = read_targets([(2, "https://go.example/abc", "https://a.example/2")], config=config)
+    with pytest.raises(Conflict, match=r"a\.example/1.*a\.example/2"):
+        take(store, config, ADOPTING, targets=targets)
+    assert issues.find(store, "may") is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        pytest.param([(2, "https://other.example/x", "https://a.example/")], ["line 2", "go.example"], id="foreign"),
+        pytest.param([(3, "https://go.example/x", "javascript:alert(1)")], ["line 3"], id="refused"),
+        pytest.param([(3, "https://go.example/x", "https://go.example/y")], ["line 3"], id="our own domain"),
+        pytest.param(
+            [(2, "go.example/x", "https://a.example/1"), (3, "go.example/X", "https://a.example/2")],
+            ["line 3", "twice"],
+            id="one code, two articles",
+        ),
+    ],
+)
+def test_bad_targets_are_named_by_line(config: Config, rows: list[tuple[int, str, str]], words: list[str]) -> None:
+    """A table of targets is refused with the line and the reason."""
+    with pytest.raises(InputError) as caught:
+        read_targets(rows, config=config)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_refused_targets_stop_everything(store: Store, config: Config) -> None:
+    """Each refused target is named with its line, and nothing is half-stored."""
+    text = (
+        "[a](https://a.example/)\n\n[b](https://user:pass@a.example/)\n\n"
+        f"[c](http://127.0.0.1/)\n\n[d](https://a.example/{'x' * MAX_TARGET})\n"
+    )
+    with pytest.raises(InputError) as caught:
+        take(store, config, text)
+    assert re.search(r"may\.md: line 3: .*and 2 more: lines 5, 7\); nothing was stored", str(caught.value))
+    assert store.value("select count(*) from links") == 0
+    assert store.value("select count(*) from issues") == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        pytest.param({"recipients": 0}, "recipients", id="no recipients"),
+        pytest.param({"slug": "a/b"}, "slug", id="slug with a slash"),
+        pytest.param({"slug": ""}, "slug", id="empty slug"),
+        pytest.param({"domain": "other.example"}, "go.example", id="unknown domain"),
+    ],
+)
+def test_bad_facts_are_refused(store: Store, config: Config, more: dict[str, Any], words: str) -> None:
+    """What cannot be true of an issue is refused before anything is stored."""
+    with pytest.raises(InputError, match=words):
+        take(store, config, ISSUE, **more)
+    assert store.value("select count(*) from links") == 0
+
+
+def test_an_issue_without_links_is_an_issue(store: Store, config: Config) -> None:
+    """Nothing to track is no error: the issue is stored and comes back as it was."""
+    taken = take(store, config, "# Quiet\n\nNothing to click.\n")
+    assert taken.output == b"# Quiet\n\nNothing to click.\n"
+    assert (taken.articles, taken.new_links) == (0, 0)
+
+
+def test_skip_patterns_are_the_editors(store: Store, tmp_path: Path) -> None:
+    """[newsletter] skip leaves matching links alone, and only those."""
+    config = Config(
+        domain=(Domain(host="go.example"),),
+        storage=Storage(data=str(tmp_path / "data")),
+        newsletter=Newsletter(skip=("https://a.example/survey*",)),
+    )
+    taken = take(store, config, ISSUE)
+    assert b"https://a.example/survey" in taken.output
+    assert b"unsubscribe?u=1" not in taken.output
+
+
+def test_two_codes_for_one_article_are_warned_of(store: Store, config: Config) -> None:
+    """One article under two codes is one article, and the editor is told."""
+    rows = [(2, "go.example/x", "https://a.example/1"), (3, "go.example/y", "https://a.example/1")]
+    text = "The [survey of whales](https://go.example/x) and the [count of whales](https://go.example/y)."
+    taken = take(store, config, text, targets=read_targets(rows, config=config))
+    assert taken.articles == 1
+    assert any("one article under 2 codes" in warning for warning in taken.warnings)
+
+
+@pytest.fixture
+def seed(tmp_path: Path) -> tuple[bytes, Config, list[tuple[int, str, str]]]:
+    """The issue that the project started from, with its domains and targets."""
+    if not SEED.is_dir():
+        pytest.skip("the project's real issue is at hand in development only")
+    config = Config(
+        domain=tuple(Domain(host=host) for host in ("mktg.best", "mld.ai", "ws.towardsai.net")),
+        storage=Storage(data=str(tmp_path / "data")),
+    )
+    rows = list(csv.reader((SEED / "targets.csv").read_text(encoding="utf-8").splitlines()))[1:]
+    targets = [(line, *row) for line, row in enumerate(rows, start=2)]
+    return (SEED / "issue-2021-04.md").read_bytes(), config, targets  # type: ignore[return-value]
+
+
+def test_the_real_issue_end_to_end(
+    seed: tuple[bytes, Config, list[tuple[int, str, str]]],
+) -> None:
+    """All 24 short links are adopted, the 15 picks read, and each click on them is counted where it belongs."""
+    source, config, rows = seed
+    store = open_store(config.data)
+    targets = read_targets(rows, config=config)
+    request = Request(source=source, name="issue-2021-04.md", targets=targets, sent_at=NOW, recipients=20_000)
+    taken = take_in(store, request, config=config, now=NOW)
+    assert taken.adopted == 24
+    assert taken.todo == ()
+    shown = show_issue(store, "issue-2021-04", config=config)
+    by_code = {link.short_url.rpartition("/")[2]: article for article in shown.articles for link in article.links}
+    picks = [by_code[code] for code in PICKS]
+    positions = [pick.position for pick in picks]
+    assert None not in positions
+    assert positions == sorted(positions)  # type: ignore[type-var]
+    kinds = [tuple(place.kind for link in pick.links for place in link.placements) for pick in picks]
+    assert kinds == [("image", "more"), *[("image", "title", "more")] * 14]
+    assert all(pick.title for pick in picks)
+    assert [code for code, pick in zip(PICKS, picks, strict=True) if not pick.author] == ["7pj1e", "8w75o"]
+    for code in ("a21", "subscribe", "shop"):
+        assert by_code[code].position is None
+    _assert_only_urls_changed(source, taken.output)
+    _click_everything(store, config, shown)
+    report = issue_report(store, "issue-2021-04", as_of=NOW + 60, domains=config.domains)
+    counted = {article.url: article.clicks for article in report.articles}
+    assert [counted[pick.url] for pick in picks] == [len(each) for each in kinds]
+    assert sum(report.totals.clicks.__getattribute__(name) for name in ("human", "bot", "scanner")) == sum(
+        len(link.placements) for link in shown.links
+    )
+    store.close()
+
+
+def _assert_only_urls_changed(source: bytes, output: bytes) -> None:
+    """Cut every URL out of both: what is left is the same, byte for byte."""
+    url = re.compile(rb"https?://[^\s()<>\[\]]+")
+    assert url.sub(b"", source) == url.sub(b"", output)
+    assert len(url.findall(source)) == len(url.findall(output))
+
+
+def _click_everything(store: Store, config: Config, shown: Any) -> None:
+    """One click on each placement, by a reader of its own, through the click log."""
+    import json
+
+    directory = config.data / "clicklog"
+    directory.mkdir()
+    lines = [{"v": 1, "segment": "seed", "node": "test", "started": NOW}]
+    for link in shown.links:
+        host, _, code = link.short_url.removeprefix("https://").partition("/")
+        lines += [
+            {
+                "v": 1, "id": f"{code}-{place.n}", "ts": NOW + 30.0 + place.n, "host": host, "code": code, "n": place.n,
+                "method": "GET", "status": 302, "visitor": f"{place.n:04}", "addr": f"{place.n:04}", "lang": "zh",
+                "ua": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+                "h": {"accept": "*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+            }
+            for place in link.placements
+        ]  # fmt: skip
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (directory / "seed.jsonl").write_text(text, encoding="utf-8")
+    collector = Collector(store, config=config)
+    collector.drain()
+    collector.close()
