@@ -2,24 +2,24 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from shortener.cli import Session, with_store
 from shortener.cli.options import TIME
 from shortener.cli.output import FORMATS, plain, print_csv, print_json, print_line, print_table
 from shortener.config import Config
-from shortener.errors import NotFound
-from shortener.ranking.inputs import History, Showing
-from shortener.ranking.order import rank as rank_articles
-from shortener.ranking.result import Ranked, Ranking
-from shortener.reporting.history import history
 from shortener.shorturl import parse_short_url
 from shortener.store import Store, links
 
+# The ranking brings numpy, which every start of the server would load for nothing: so it is imported late.
+if TYPE_CHECKING:
+    from shortener.ranking import Explanation, Factor, History, Ranked, Ranking
+    from shortener.ranking.explanation import Cell
+
+TIMES = "\u00d7"
 BAR = 24
 """Columns of a drawn interval."""
 COLUMNS = (
@@ -63,29 +63,41 @@ def rank(
     form: str,
 ) -> None:
     """Rank the articles by what readers wanted, allowing for place, issue and chance."""
+    from shortener.ranking import explain as explain_article
+    from shortener.ranking import rank as rank_articles
+    from shortener.reporting.history import history
+
     config = session.config
     moment = int(time.time()) if as_of is None else as_of
     known = history(store, as_of=moment)
-    ranking = rank_articles(
-        known,
-        as_of=moment,
-        month=month,
-        issue=slug,
-        top=config.ranking.top,
-        window=config.ranking.window,
-        zone=config.zone,
-    )
+    asked: dict[str, Any] = {
+        "as_of": moment,
+        "month": month,
+        "issue": slug,
+        "window": config.ranking.window,
+        "zone": config.zone,
+    }
     if explain is not None:
-        _explain(_wanted(store, ranking, explain, config), ranking, known, form)
+        url = _target(store, known, explain, config)
+        _EXPLAIN[form](explain_article(known, url, **asked))
     else:
-        _PRINT[form](ranking)
+        _PRINT[form](rank_articles(known, top=config.ranking.top, **asked))
 
 
-def _print_csv(ranking: Ranking) -> None:
+def _target(store: Store, known: "History", url: str, config: Config) -> str:
+    """The article that was meant: an article's own URL, or what a short link leads to."""
+    if any(showing.url == url for showing in known.showings):
+        return url
+    key = parse_short_url(url, domains=config.domains)
+    found = links.find(store, *key) if key else None
+    return found.target if found and found.target else url
+
+
+def _print_csv(ranking: "Ranking") -> None:
     print_csv(COLUMNS, ([getattr(each, name) for name in COLUMNS] for each in ranking.articles))
 
 
-def _print_table(ranking: Ranking) -> None:
+def _print_table(ranking: "Ranking") -> None:
     scale = Scale(ranking.articles)
     print_table(
         f"What readers wanted{_where(ranking)}",
@@ -98,7 +110,7 @@ def _print_table(ranking: Ranking) -> None:
             print_line(line)
 
 
-def _table_row(each: Ranked, ranking: Ranking, scale: "Scale") -> list[Any]:
+def _table_row(each: "Ranked", ranking: "Ranking", scale: "Scale") -> list[Any]:
     return [
         each.rank if each.rank <= ranking.top else f"({each.rank})",
         each.title,
@@ -106,7 +118,7 @@ def _table_row(each: Ranked, ranking: Ranking, scale: "Scale") -> list[Any]:
         each.position,
         each.clicks,
         f"{each.expected:,.1f}",
-        f"×{each.appeal:.2f}",  # noqa: RUF001
+        f"{TIMES}{each.appeal:.2f}",
         scale.draw(each),
         f"{each.p_top:.0%}",
         each.note,
@@ -116,7 +128,7 @@ def _table_row(each: Ranked, ranking: Ranking, scale: "Scale") -> list[Any]:
 class Scale:
     """Where appeals stand on a line of text: log scale, wide enough for most, ``|`` at the average."""
 
-    def __init__(self, articles: Sequence[Ranked]) -> None:
+    def __init__(self, articles: "Sequence[Ranked]") -> None:
         lows = sorted(max(each.low, 0.02) for each in articles) or [0.5]
         highs = sorted(min(each.high, 50.0) for each in articles) or [2.0]
         self._low = math.log(min(lows[len(lows) // 20], 0.5))
@@ -125,10 +137,10 @@ class Scale:
     @property
     def heading(self) -> str:
         """The ends of the line."""
-        low, high = (f"×{math.exp(end):.2g}" for end in (self._low, self._high))  # noqa: RUF001
+        low, high = (f"{TIMES}{math.exp(end):.2g}" for end in (self._low, self._high))
         return low + " 90 % ".center(BAR - len(low) - len(high)) + high
 
-    def draw(self, each: Ranked) -> str:
+    def draw(self, each: "Ranked") -> str:
         """The 90 % interval as a line, the appeal as a point on it; arrows where it goes on."""
         cells = [" "] * BAR
         cells[self._at(1.0)] = "|"
@@ -147,12 +159,12 @@ class Scale:
         return round(min(1.0, max(0.0, share)) * (BAR - 1))
 
 
-def _where(ranking: Ranking) -> str:
+def _where(ranking: "Ranking") -> str:
     where = ranking.month or ranking.issue
     return f" · {where}" if where else ""
 
 
-def _below(ranking: Ranking) -> Iterator[str]:
+def _below(ranking: "Ranking") -> Iterator[str]:
     """What stands under the list: gems, warnings, the footer."""
     titles = {each.url: each.title for each in ranking.articles}
     if ranking.top < len(ranking.articles):
@@ -166,19 +178,19 @@ def _below(ranking: Ranking) -> Iterator[str]:
     yield f"{ranking.footer}."
 
 
-def _print_markdown(ranking: Ranking) -> None:
+def _print_markdown(ranking: "Ranking") -> None:
     click.echo("| # | article | clicks | appeal | 90 % interval | note |")
     click.echo("|--:|---|--:|--:|--:|---|")
     for each in ranking.articles:
         click.echo(
-            f"| {each.rank} | {_link(each)} | {each.clicks} | ×{each.appeal:.2f} "  # noqa: RUF001
+            f"| {each.rank} | {_link(each)} | {each.clicks} | {TIMES}{each.appeal:.2f} "
             f"| {each.low:.2f} to {each.high:.2f} | {_markdown(each.note)} |"
         )
     for line in _below(ranking):
         click.echo(f"\n{_markdown(line)}")
 
 
-def _link(each: Ranked) -> str:
+def _link(each: "Ranked") -> str:
     url = each.url.replace("(", "%28").replace(")", "%29").replace("|", "%7C")
     return f"[{_markdown(each.title)}]({url})"
 
@@ -188,48 +200,56 @@ def _markdown(text: str) -> str:
     return "".join("\\" + c if c in "\\`*_[]<>|#" else c for c in plain(text))
 
 
-_PRINT = {"table": _print_table, "json": print_json, "csv": _print_csv, "markdown": _print_markdown}
-
-
-def _wanted(store: Store, ranking: Ranking, url: str, config: Config) -> Ranked:
-    """The ranked article of a target or short URL. Raises NotFound."""
-    targets = {url}
-    if key := parse_short_url(url, domains=config.domains):
-        found = links.find(store, *key)
-        targets |= {found.target} if found and found.target else set()
-    for each in ranking.articles:
-        if each.url in targets:
-            return each
-    raise NotFound(
-        f"{url}: not among the {len(ranking.articles)} ranked articles; `shortener rank` lists them"
-    )
-
-
-def _explain(each: Ranked, ranking: Ranking, known: History, form: str) -> None:
-    """One article: its line, and every showing that it rests on."""
-    showings = [showing for showing in known.showings if showing.url == each.url]
-    if form == "json":
-        print_json({**msgspec.structs.asdict(each), "showings": showings, "footer": ranking.footer})
-        return
-    if form == "csv":
-        print_csv(("issue", "position", "clicks", "placements"), map(_showing, showings))
-        return
-    print_line(f"{each.rank}. {each.title}")
-    print_line(f"{each.url}")
-    print_line(f"{each.note}")
+def _explain_table(made: "Explanation") -> None:
+    print_line(made.title)
+    print_line(made.url)
     print_line(
-        f"appeal ×{each.appeal:.2f}, 90 % interval {each.low:.2f} to {each.high:.2f}; "  # noqa: RUF001
-        f"chance of the first {ranking.top}: {each.p_top:.0%}"
+        f"{made.clicks:,} clicks; an average article at its places: {made.expected:,.1f}. "
+        f"Appeal {TIMES}{made.appeal:.2f}, 90 % interval {made.low:.2f} to {made.high:.2f}"
     )
-    print_table(
-        "Shown", ("issue", "place", "clicks", "by placement"), map(_showing, showings), empty="Never."
-    )
-    print_line(f"{ranking.footer}.")
+    print_line(f"Appeal = {_product(made.factors)}")
+    print_table("Shown", _CELL_COLUMNS, map(_cell_row, made.cells), empty="Never.")
+    for cell in made.cells:
+        print_line(f"Expected in {cell.issue} = {_product(cell.factors)}")
+    print_line(f"{made.footer}.")
 
 
-def _showing(showing: Showing) -> list[Any]:
-    kinds: Iterable[str] = (
-        f"{placed.kind} {placed.clicks}" + (f" on {placed.links} links" if placed.links > 1 else "")
-        for placed in showing.placements
-    )
-    return [showing.issue, showing.position, showing.clicks, ", ".join(kinds)]
+_CELL_COLUMNS = ("issue", "place", "placements", "clicks", "expected", "fitted")
+
+
+def _cell_row(cell: "Cell") -> list[Any]:
+    placements = " ".join(cell.placements)
+    return [cell.issue, cell.position, placements, cell.clicks, f"{cell.expected:.1f}", f"{cell.fitted:.1f}"]
+
+
+def _product(factors: "Iterable[Factor]") -> str:
+    return f" {TIMES} ".join(f"{factor.times:.3g} ({factor.name})" for factor in factors)
+
+
+def _explain_csv(made: "Explanation") -> None:
+    print_csv(_CELL_COLUMNS, map(_cell_row, made.cells))
+
+
+def _explain_markdown(made: "Explanation") -> None:
+    why = _markdown(_product(made.factors))
+    click.echo(f"**{_markdown(made.title)}**: appeal {TIMES}{made.appeal:.2f} = {why}\n")
+    click.echo("| issue | place | clicks | expected | why |\n|---|--:|--:|--:|---|")
+    for cell in made.cells:
+        why = _markdown(_product(cell.factors))
+        click.echo(
+            f"| {_markdown(cell.issue)} | {cell.position} | {cell.clicks} | {cell.expected:.1f} | {why} |"
+        )
+
+
+_PRINT: Mapping[str, Any] = {
+    "table": _print_table,
+    "json": print_json,
+    "csv": _print_csv,
+    "markdown": _print_markdown,
+}
+_EXPLAIN: Mapping[str, Any] = {
+    "table": _explain_table,
+    "json": print_json,
+    "csv": _explain_csv,
+    "markdown": _explain_markdown,
+}
