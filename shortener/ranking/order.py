@@ -19,7 +19,7 @@ from shortener.ranking.texts import footer, note, plural
 METHOD = "log-additive negative-binomial model: issue + place + placement + article, with priors"
 FALLBACK = "shrunken rate: clicks against audience and age (the model could not be fitted)"
 WINDOW = 24  # months of issues that the fit uses
-DIGITS = 6  # decimals of every figure in the result
+DIGITS = 6  # decimals of every figure in the result, significant digits of multiples
 
 
 def rank(
@@ -120,9 +120,9 @@ def _ranked(
         position=last.position,
         clicks=int(posterior.clicks[a]),
         expected=_figure(posterior.expected[a]),
-        appeal=_figure(chosen.appeal[a]),
-        low=_figure(bounds[0]),
-        high=_figure(bounds[1]),
+        appeal=_multiple(chosen.appeal[a]),
+        low=_multiple(bounds[0]),
+        high=_multiple(bounds[1]),
         p_top=_figure(chosen.p_top[a]),
         gem=gem,
         note=note(learnt, a, bounds=bounds, gem=tenth, loved=a in chosen.loved),
@@ -138,6 +138,11 @@ def _ranked(
 def _figure(value: float) -> float:
     """Round for print; ``+ 0.0`` turns -0.0 into 0.0."""
     return round(float(value), DIGITS) + 0.0
+
+
+def _multiple(value: float) -> float:
+    """Round to significant digits, so that no multiple, however small, becomes 0."""
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _known(value: float) -> float | None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from shortener.errors import InputError
 from shortener.ranking.picks import Facts, Pick, Picks
 
-INLINE = re.compile(r"[\\`*_{}\[\]<>|~$]|&(?=#?\w+;)")
+INLINE = re.compile(r"(?<!\S)#|[\\`*_{}\[\]<>|~$]|&(?=#?\w+;)")
 BLOCK = re.compile(r"^(\d{0,9})([-+#=.)])")  # what opens a list, a heading or a rule, only at the start
 UNSAFE = re.compile(r"""[\x00-\x20\x7f"'()<>\\^`{|}]""")  # would end a destination or an attribute
 

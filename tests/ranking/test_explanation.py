@@ -31,7 +31,7 @@ def test_the_figures_are_those_of_the_list(year: World, rerun: Explanation) -> N
     line = next(line for line in rank(year.history, as_of=year.as_of).articles if line.url == rerun.url)
     assert (rerun.clicks, rerun.title, len(rerun.cells)) == (line.clicks, line.title, 2)
     given = (rerun.appeal, rerun.low, rerun.high, rerun.expected)
-    assert given == pytest.approx((line.appeal, line.low, line.high, line.expected), abs=1e-5)
+    assert given == pytest.approx((line.appeal, line.low, line.high, line.expected), rel=1e-5)
 
 
 def test_the_factors_multiply_to_what_they_explain(rerun: Explanation) -> None:

@@ -133,6 +133,7 @@ def rendered(text: str) -> str:
         pytest.param("1. first", "1\\. first", id="numbered"),
         pytest.param("- item", "\\- item", id="item"),
         pytest.param("# heading", "\\# heading", id="heading"),
+        pytest.param("a # b C# #", "a \\# b C# \\#", id="closing heading"),
         pytest.param("a *b* [c]", "a \\*b\\* \\[c\\]", id="inline"),
         pytest.param("AT&T &amp; co", "AT&T \\&amp; co", id="entity"),
         pytest.param("*|FNAME|*", "\\*\\|FNAME\\|\\*", id="merge tag"),
