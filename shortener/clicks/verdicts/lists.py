@@ -1,0 +1,33 @@
+"""The lists that the rules are shipped with, read once from the package's own data files."""
+
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from shortener.clicks.verdicts.networks import Network, NetworkTable, read_networks
+
+
+@lru_cache(maxsize=8)
+def load(name: str) -> dict[str, Any]:
+    """A packaged list as plain values: ``agents``, ``browsers`` or ``networks``. Its entries carry source and
+    date.
+    """
+    text = files("shortener.clicks.verdicts").joinpath(f"data/{name}.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def shipped_networks(kind: str) -> list[Network]:
+    """The packaged networks of a kind: ``gateway``, ``vendor`` or ``people``."""
+    entries = [entry for entry in load("networks")["network"] if entry["kind"] == kind]
+    return read_networks(
+        "\n".join(cidr for entry in entries for cidr in entry["cidrs"]), name="networks.toml"
+    )
+
+
+def network_owner(net: str) -> str | None:
+    """Who owns a network by the packaged lists, for an explanation; None where they do not know it."""
+    for entry in load("networks")["network"]:
+        if NetworkTable(read_networks("\n".join(entry["cidrs"]), name="networks.toml")).holds(net):
+            return str(entry["name"])
+    return None

@@ -1,0 +1,95 @@
+"""Sliding windows over sorted times, each in linear time however dense the clicks are.
+
+Times are milliseconds in ascending order; windows include both ends; nothing depends on the order of equal
+times.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Hashable, Sequence
+from math import inf, log1p
+
+CHANCE = 0.001
+"""How often the readers of a busy network may look like a burst by chance, per click."""
+PACE_SECONDS = 30
+"""Seconds before and after a click from which the pace of its network is taken."""
+OWN_SECONDS = 1
+"""Seconds next to a click that say nothing about the pace: they hold the burst itself."""
+PACE_MS = (PACE_SECONDS + 1) * 1000
+"""Milliseconds that the pace of a click can depend on, before and after it."""
+
+
+def peak_distinct(times: Sequence[int], items: Sequence[Hashable], *, span: int) -> list[int]:
+    """For each time, the most different items in any window of ``span`` milliseconds that holds it."""
+    if len(set(items)) == 1:
+        return [1] * len(times)
+    lefts, counts = _windows(times, items, span)
+    peaks: list[int] = []
+    best: deque[int] = deque()
+    right = 0
+    for index in range(len(times)):
+        while right < len(times) and lefts[right] <= index:
+            while best and counts[best[-1]] <= counts[right]:
+                best.pop()
+            best.append(right)
+            right += 1
+        while best[0] < index:
+            best.popleft()
+        peaks.append(counts[best[0]])
+    return peaks
+
+
+def _windows(times: Sequence[int], items: Sequence[Hashable], span: int) -> tuple[list[int], list[int]]:
+    """For each right end, the first index of its window and how many different items the window has."""
+    inside: dict[Hashable, int] = {}
+    lefts, counts = [], []
+    left = 0
+    for time, item in zip(times, items, strict=True):
+        inside[item] = inside.get(item, 0) + 1
+        while time - times[left] > span:
+            gone = items[left]
+            left += 1
+            if inside[gone] == 1:
+                del inside[gone]
+            else:
+                inside[gone] -= 1
+        lefts.append(left)
+        counts.append(len(inside))
+    return lefts, counts
+
+
+def is_near(time: int, marks: Sequence[int], *, span: int) -> bool:
+    """Whether one of the sorted marks lies within ``span`` milliseconds of ``time``, before or after."""
+    return bisect_left(marks, time - span) < bisect_right(marks, time + span)
+
+
+def pace(second: int, seconds: Sequence[int]) -> float:
+    """Clicks a second around a second, as independent readers would have to click to fill so many of its
+    seconds.
+
+    ``seconds`` are the sorted, different seconds with clicks. A sweep fills few seconds, however many links
+    it takes; readers who know nothing of each other fill many. So machines do not excuse each other, and a
+    busy network is known. Poisson: a share p of filled seconds means -ln(1 - p) a second; infinite where all
+    are filled.
+    """
+    around = _between(seconds, second - PACE_SECONDS, second + PACE_SECONDS)
+    own = _between(seconds, second - OWN_SECONDS, second + OWN_SECONDS)
+    filled = (around - own) / (2 * (PACE_SECONDS - OWN_SECONDS))
+    return -log1p(-filled) if filled < 1 else inf
+
+
+def _between(values: Sequence[int], low: int, high: int) -> int:
+    return bisect_right(values, high) - bisect_left(values, low)
+
+
+def links_needed(rate: float, *, least: int, most: int) -> int:
+    """How many different links within a window are beyond chance, where clicks come at ``rate`` a window.
+
+    The smallest k from ``least`` to ``most`` with (2 rate)^(k-1) / (k-1)! <= CHANCE: the leading term of
+    Poisson's chance of k - 1 others within a window to either side of a click.
+    """
+    chance, needed = 1.0, 1
+    while needed < least or (chance > CHANCE and needed < most):
+        chance *= 2 * rate / needed
+        needed += 1
+    return needed

@@ -1,0 +1,132 @@
+"""How fast the rules are: requests with seen user agents, hostile user agents, a million clicks at once.
+
+python tests/benchmarks/verdicts/speed.py [--clicks 1000000]
+"""
+
+import argparse
+import random
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import perf_counter
+
+from shortener.clicks.verdicts.agents import machine_named_by
+from shortener.clicks.verdicts.browsers import claimed
+from shortener.clicks.verdicts.evidence import Evidence
+from shortener.clicks.verdicts.neighbours import Neighbour
+from shortener.clicks.verdicts.networks import read_networks
+from shortener.clicks.verdicts.rules import datacenter_table, judge_request
+from shortener.clicks.verdicts.sets import judge_set
+
+NOW = 1_790_000_000
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/{}.0.0.0 Safari/537.36"
+)
+HEADERS = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+HOSTILE: Sequence[str] = (
+    "a" * 512,
+    "Mozilla/5.0 (" + "(" * 500,
+    "Mozilla/5.0 " + "x/1.0 " * 90,
+    "1.1." * 128,
+    "; " * 256,
+    "a@b-" * 128,
+    "Mozilla/5.0 (Linux; Android 9; " + "a" * 200 + "(" + "b" * 200,
+    "Mozilla/5.0 " + "Version/1.1 " * 42,
+    "Mozilla/5.0 (" + "compatible; " * 42,
+)
+
+
+def requests(count: int, rng: random.Random) -> list[Evidence]:
+    """Requests of 200 different browsers from 5,000 networks."""
+    nets = [f"{rng.randrange(1, 223)}.{rng.randrange(256)}.{rng.randrange(256)}.0/24" for _ in range(5000)]
+    agents = [CHROME.format(major) for major in range(100, 300)]
+    return [
+        Evidence(
+            ts=NOW, method="GET", ua=rng.choice(agents), h=HEADERS, lang="en", net=rng.choice(nets), ref=None
+        )
+        for _ in range(count)
+    ]
+
+
+def burst(count: int, rng: random.Random) -> list[Neighbour]:
+    """An hour's clicks from one network: the worst case for every rule that looks at networks."""
+    return [
+        Neighbour(
+            seq=seq,
+            at=NOW * 1000 + rng.randrange(3_600_000),
+            link=rng.randrange(12),
+            issue=1,
+            net="203.0.113.0/24",
+            addr=str(rng.randrange(256)),
+            agent=rng.randrange(20),
+            sent=NOW * 1000,
+            links=12,
+            trap=rng.random() < 0.01,
+        )
+        for seq in range(count)
+    ]
+
+
+def one_copy(count: int, rng: random.Random) -> list[Neighbour]:
+    """Clicks with one copy token within a minute, from anywhere: the worst case for the rules on copies."""
+    return [
+        Neighbour(
+            seq=seq,
+            at=NOW * 1000 + rng.randrange(60_000),
+            link=rng.randrange(12),
+            issue=1,
+            net=f"203.0.{rng.randrange(256)}.0/24",
+            addr=str(rng.randrange(1000)),
+            agent=rng.randrange(20),
+            copy="one",
+            gaps=rng.choice((0, 32)),
+            links=12,
+        )
+        for seq in range(count)
+    ]
+
+
+def timed(label: str, count: int, work: Callable[[], object]) -> None:
+    start = perf_counter()
+    work()
+    seconds = perf_counter() - start
+    print(f"{label:44} {count:>9,} in {seconds:6.2f} s  {count / seconds:>11,.0f} a second")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--clicks", type=int, default=1_000_000)
+    count = parser.parse_args().clicks
+    rng = random.Random(1)
+    table = datacenter_table(
+        read_networks("\n".join(f"{a}.{b}.0.0/16" for a in range(30, 60) for b in range(250)), name="made up")
+    )
+    some = requests(100_000, rng)
+    for evidence in some:
+        judge_request(evidence, datacenters=table)
+    timed(
+        "judge_request, seen user agents",
+        len(some),
+        lambda: [judge_request(e, datacenters=table) for e in some],
+    )
+    worst = 0.0
+    for text in HOSTILE:
+        for number in range(20):
+            start = perf_counter()
+            agent = f"{text[:508]} {number}"
+            machine_named_by(agent)
+            claimed(agent)
+            worst = max(worst, perf_counter() - start)
+    print(f"{'hostile user agents, the slowest':44} {worst * 1000:16.1f} ms")
+    for label, made in (
+        ("judge_set, one network for an hour", burst),
+        ("judge_set, one copy in a minute", one_copy),
+    ):
+        clicks = made(count, rng)
+        timed(label, count, partial(judge_set, clicks))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

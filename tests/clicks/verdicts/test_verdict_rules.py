@@ -1,0 +1,224 @@
+"""Rules on one request."""
+
+from typing import Any
+
+import pytest
+
+from shortener.clicks.verdicts.browsers import claimed, current_chrome, is_old
+from shortener.clicks.verdicts.evidence import (
+    DATACENTER,
+    FRAMED,
+    GATEWAY,
+    NO_FETCH_METADATA,
+    NO_LANGUAGE,
+    ODD_BROWSER,
+    OLD_BROWSER,
+    REWRITTEN,
+    SCANNER_BROWSER,
+    VENDOR,
+    Evidence,
+    describe,
+)
+from shortener.clicks.verdicts.networks import read_networks
+from shortener.clicks.verdicts.reasons import REASONS
+from shortener.clicks.verdicts.rules import datacenter_table, judge_request
+
+NOW = 1_790_000_000.0  # September 2026
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/152.0.0.0 Safari/537.36"
+)
+SAFARI = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/26.6 Mobile/15E148 Safari/604.1"
+)
+NAVIGATION = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+DATACENTERS = datacenter_table(read_networks("20.36.0.0/14\n67.231.144.0/20", name="list"))
+
+
+def request(**given: Any) -> Evidence:
+    """A reader's click with Chrome from home, changed as given."""
+    usual = {"ts": NOW, "method": "GET", "ua": CHROME, "h": NAVIGATION, "lang": "en", "net": "24.5.6.0/24"}
+    return Evidence(**{**usual, **given})
+
+
+def sent(**headers: str) -> dict[str, str]:
+    return {**NAVIGATION, **{name.replace("_", "-"): value for name, value in headers.items()}}
+
+
+REQUESTS: dict[str, tuple[dict[str, Any], str, int]] = {
+    "a reader at home": ({}, "reader", 0),
+    "a reader on a phone": ({"ua": SAFARI}, "reader", 0),
+    "HEAD": ({"method": "HEAD"}, "head-request", 0),
+    "HEAD by a preview is a preview": ({"method": "HEAD", "ua": "Slackbot 1.0 (+x)"}, "named-preview", 0),
+    "a part of a redirect": ({"h": sent(range="bytes=0-32768")}, "range-request", 0),
+    "Gmail's image proxy": (
+        {
+            "ua": "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+            "h": {"accept": "image/*"},
+            "lang": None,
+            "net": "66.249.93.0/24",
+        },
+        "named-bot",
+        NO_LANGUAGE,
+    ),
+    "a reader in Gmail": (
+        {"ref": "https://mail.google.com/", "h": sent(sec_fetch_site="cross-site")},
+        "reader",
+        0,
+    ),
+    "a privacy browser": ({"lang": None, "h": sent(dnt="1", sec_gpc="1")}, "reader", NO_LANGUAGE),
+    "no user agent": ({"ua": ""}, "no-user-agent", 0),
+    "a user agent that was withheld": ({"ua": None}, "reader", 0),
+    "a browser's prefetch": ({"h": sent(sec_purpose="prefetch")}, "prefetch-header", 0),
+    "a prerender": ({"h": sent(sec_purpose="prefetch;prerender")}, "prefetch-header", 0),
+    "Safari's preview": ({"ua": SAFARI, "h": sent(x_purpose="preview")}, "prefetch-header", 0),
+    "an old Firefox's prefetch": ({"h": sent(x_moz="prefetch")}, "prefetch-header", 0),
+    "an old Chrome's prefetch": ({"h": sent(purpose="Prefetch")}, "prefetch-header", 0),
+    "a header that was sent empty": ({"h": sent(purpose="", x_moz="")}, "reader", 0),
+    "a crawler that prefetches": ({"ua": "GPTBot/1.2 (x)", "h": sent(purpose="prefetch")}, "named-bot", 0),
+    "an image": ({"h": sent(sec_fetch_dest="image", sec_fetch_mode="no-cors")}, "no-navigation", 0),
+    "a fetch of a script": ({"h": sent(sec_fetch_dest="empty", sec_fetch_mode="cors")}, "no-navigation", 0),
+    "a frame in a mail client": ({"h": sent(sec_fetch_dest="iframe")}, "reader", FRAMED),
+    "no language": ({"lang": None}, "reader", NO_LANGUAGE),
+    "a language among the headers": ({"lang": None, "h": sent(accept_language="de")}, "reader", 0),
+    "no Sec-Fetch headers": ({"h": {"accept": "*/*"}}, "reader", NO_FETCH_METADATA),
+    "no headers at all": ({"h": {}, "lang": None}, "bare-request", NO_LANGUAGE | NO_FETCH_METADATA),
+    "a log without headers": ({"h": None, "lang": None}, "reader", 0),
+    "a log without headers, from a cloud": (
+        {"h": None, "lang": None, "net": "20.37.0.0/24"},
+        "reader",
+        DATACENTER,
+    ),
+    "a plain http link": ({"h": {}, "https": False}, "reader", 0),
+    "an old Safari sends no Sec-Fetch": (
+        {
+            "h": {},
+            "ua": SAFARI.replace("18_6", "15_8").replace("26.6", "15.6"),
+        },
+        "reader",
+        0,
+    ),
+    "a gateway's network": ({"net": "40.107.9.0/24"}, "gateway-network", GATEWAY),
+    "a vendor's network": ({"net": "148.163.130.0/24"}, "reader", VENDOR),
+    "a data center": ({"net": "20.37.0.0/24"}, "reader", DATACENTER),
+    "a vendor's network on the operator's list": ({"net": "67.231.150.0/24"}, "reader", VENDOR | DATACENTER),
+    "a data center without a language": (
+        {"net": "20.37.0.0/24", "lang": None},
+        "bare-datacenter",
+        DATACENTER | NO_LANGUAGE,
+    ),
+    "a frame in a data center": (
+        {"net": "20.37.0.0/24", "h": sent(sec_fetch_dest="iframe")},
+        "reader",
+        DATACENTER | FRAMED,
+    ),
+    "an old browser in a data center": (
+        {"net": "20.37.0.0/24", "ua": CHROME.replace("152", "112")},
+        "reader",
+        DATACENTER | OLD_BROWSER,
+    ),
+    "a scanner's browser at home": (
+        {"ua": CHROME.replace("152", "104")},
+        "reader",
+        OLD_BROWSER | SCANNER_BROWSER,
+    ),
+    "a scanner's browser in a data center": (
+        {"ua": CHROME.replace("152", "104"), "net": "20.37.0.0/24"},
+        "scanner-browser",
+        OLD_BROWSER | SCANNER_BROWSER | DATACENTER,
+    ),
+    "a scanner's browser without a language": (
+        {"ua": CHROME.replace("152", "104"), "lang": None},
+        "false-browser",
+        OLD_BROWSER | SCANNER_BROWSER | NO_LANGUAGE,
+    ),
+    "a Chrome that was never built": (
+        {"ua": CHROME.replace("152.0.0.0", "152.0.1.7")},
+        "reader",
+        ODD_BROWSER,
+    ),
+    "a rewriter's referrer": (
+        {"ref": "https://eur02.safelinks.protection.outlook.com/"},
+        "rewritten-link",
+        REWRITTEN,
+    ),
+    "a referrer that only looks like a rewriter's": (
+        {"ref": "https://safelinks.protection.outlook.com.evil.example/"},
+        "reader",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_is_judged(name: str) -> None:
+    """One request has one reason, that reason's verdict, and the bits of what it shows."""
+    changed, reason, gaps = REQUESTS[name]
+    judged = judge_request(request(**changed), datacenters=DATACENTERS)
+    assert (judged.reason, judged.gaps) == (reason, gaps), describe(judged.gaps)
+    assert judged.verdict == REASONS[reason].verdict
+
+
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "a hostile user agent": {"ua": "Mozilla/5.0 (" + "(" * 5000},
+    "control characters": {"ua": "\x00\x1f\ud800 \u202e" * 50, "ref": "\x00", "net": "\x00"},
+    "a network that is none": {"net": "not a network"},
+    "an odd referrer": {"ref": "https://"},
+    "odd headers": {"h": {"sec-fetch-dest": "\u00fc", "purpose": "x" * 9999}},
+    "the beginning of time": {"ts": 0.0},
+    "an unheard-of method": {"method": "BREW"},
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_every_request_has_a_verdict(name: str) -> None:
+    """Whatever a line holds, it is judged; nothing is raised."""
+    assert judge_request(request(**UNREADABLE[name]), datacenters=DATACENTERS).verdict
+
+
+BROWSERS = {
+    "Chrome": (CHROME, True, False),
+    "Chrome with a build": (CHROME.replace("152.0.0.0", "152.0.7444.59"), True, True),
+    "an old Chrome's real build": (CHROME.replace("152.0.0.0", "79.0.3945.88"), False, False),
+    "an old Chrome's impossible build": (CHROME.replace("152.0.0.0", "79.0.2171.71"), False, True),
+    "Electron": (
+        CHROME.replace("Chrome/152.0.0.0", "Slack/4.4 Chrome/134.0.6998.205 Electron/35.1.5"),
+        True,
+        False,
+    ),
+    "a web view": (
+        "Mozilla/5.0 (Linux; Android 15; SM-S928B Build/AP3A.240905.015; wv) AppleWebKit/537.36 "
+        "(KHTML, like Gecko) Version/4.0 Chrome/152.0.7444.102 Mobile Safari/537.36",
+        True,
+        False,
+    ),
+    "Safari": (SAFARI, True, False),
+    "Chrome on an iPhone": (SAFARI.replace("Version/26.6", "CriOS/152.0.7444.102"), True, False),
+    "an iPhone with Chrome's engine": (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 11_0 like Mac OS X) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/57.0.7038.1767 Mobile Safari/537.36",
+        False,
+        True,
+    ),
+    "Firefox": ("Mozilla/5.0 (X11; Linux x86_64; rv:151.0) Gecko/20100101 Firefox/151.0", True, False),
+    "an old Firefox": ("Mozilla/5.0 (X11; Linux x86_64; rv:78.0) Gecko/20100101 Firefox/78.0", False, False),
+    "a major beyond the table": (CHROME.replace("152.0.0.0", "39.0.2171.71"), False, False),
+    "a number that is no version": ("Mozilla/5.0 (X) Chrome/99999999999999999999.0.0.0 x", False, False),
+}
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_a_browsers_claim(name: str) -> None:
+    """A claimed browser is known to send Sec-Fetch headers or not, and to have been built or not."""
+    agent, sends_fetch, odd = BROWSERS[name]
+    assert (claimed(agent).sends_fetch, claimed(agent).odd) == (sends_fetch, odd)
+
+
+def test_old_is_relative_to_the_click() -> None:
+    """A browser is old at the time of the click, not today: judging again later changes nothing."""
+    chrome = claimed(CHROME.replace("152", "112"))
+    assert not is_old(chrome, ts=1_700_000_000)
+    assert is_old(chrome, ts=NOW)
+    assert not is_old(claimed(SAFARI), ts=NOW)
+    assert 150 <= current_chrome(NOW) <= 154
