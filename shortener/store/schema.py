@@ -220,3 +220,32 @@ def m001_loop(db: Database) -> None:
     """Links, issues, articles, placements, clicks, rollups and log positions."""
     for statement in _statements(_LOOP):
         db.execute(statement)
+
+
+_PICKS = """
+create table signals (
+    url text primary key,
+    views integer check (views >= 0),
+    reads integer check (reads >= 0),
+    fans integer check (fans >= 0),
+    updated_at integer not null
+) strict, without rowid;
+
+create table decisions (
+    id integer primary key,
+    month text not null check (month glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
+    url text not null,
+    action text not null check (action in ('pin', 'exclude', 'choose')),
+    reason text not null check (reason <> ''),
+    who text not null,
+    at integer not null,
+    unique (month, url)
+) strict;
+"""
+
+
+@MIGRATIONS()
+def m002_picks(db: Database) -> None:
+    """Signals from outside (views, reads, fans), and what editors decided about a month's picks."""
+    for statement in _statements(_PICKS):
+        db.execute(statement)
