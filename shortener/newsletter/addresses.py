@@ -1,0 +1,117 @@
+"""What a URL alone says about a link: a person's page, a social profile, a subscription form, a shop."""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SOCIAL = _words(
+    "facebook.com fb.com twitter.com x.com instagram.com linkedin.com youtube.com tiktok.com "
+    "threads.net threads.com bsky.app pinterest.com t.me telegram.me discord.gg discord.com wa.me "
+    "whatsapp.com snapchat.com twitch.tv weibo.com xing.com vk.com ok.ru mastodon.social "
+    "fosstodon.org hachyderm.io line.me reddit.com"
+)
+_MATTER = re.compile(
+    r"/(?:status|statuses|posts?|p|watch|shorts|reel|video|videos|pulse|feed/update|articles?|events?|comments"
+    r"|r/\w+/\w+|jobs?|notes?|playlist|live|clip|groups/\w+/\w+|learning)(?:/|\Z)"
+)
+_SHARING = re.compile(
+    r"/(?:sharer?|share\.php|sharing|intent|share-offsite|sharearticle|submit|dialog/share|home\?status)\b",
+    re.I,
+)
+_PERSON = re.compile(
+    r"/(?:@[^/]+|(?:u|user|users|author|authors|people|profiles?|in|contributors?|writers?|by|staff|team)"
+    r"/[^/]+)/?\Z",
+    re.I,
+)
+_PICTURE = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|avif)\Z", re.I)
+_HANDLE = re.compile(r"/@?[\w.-]+/?\Z")
+_HANDLE_HOSTS = _words(
+    "github.com gitlab.com dev.to twitter.com x.com hackernoon.com kaggle.com huggingface.co "
+    "instagram.com about.me hashnode.com medium.com"
+)
+_SERVICE = re.compile(
+    r"unsubscri|opt-?out|/(?:email-?)?preferences?(?:/|\Z)|manage[-_]?(?:subscription|preferences|email)|update[-_]?profile"
+    r"|view[-_]?in[-_]?browser|/(?:web-?version|forward-?to-?(?:a-?)?friend)",
+    re.I,
+)
+_CHROME_SEGMENT = re.compile(
+    r"/(?:subscribe|subscription|signup|sign-up|sign_up|register|login|signin|advertise|advertising|advertise-with-us|sponsor|sponsors|sponsorship"
+    r"|shop|store|merch|membership|members|become-a-member|join|donate|privacy|privacy-policy|terms|terms-of-service|tos|legal|imprint|impressum"
+    r"|contact|contact-us|about|about-us|careers|archive|archives|pricing|refer|referrals|leaderboard|comments|feed|rss)/?\Z",
+    re.I,
+)
+_LISTING = re.compile(r"/(?:category|categories|tag|tags|topics?|author|authors)/", re.I)
+_CHROME_HOST = re.compile(
+    r"(?:sponsors?|members?|shop|store|merch|ads|advertise|account|help|support|status|jobs|careers)\.[^.]+\."
+)
+_SUPPORT_HOSTS = _words(
+    "patreon.com buymeacoffee.com ko-fi.com paypal.me paypal.com opencollective.com liberapay.com"
+)
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
+def _host(parts: SplitResult) -> str:
+    host = parts.netloc.rpartition("@")[2].partition(":")[0].casefold()
+    return re.sub(r"^(?:www|m|mobile|en|zh|de|fr|es)\.", "", host)
+
+
+def is_root(url: str) -> bool:
+    """Say whether a URL is the front page of a site."""
+    parts = _split(url)
+    return parts is not None and parts.path in ("", "/") and not parts.fragment
+
+
+def is_picture(url: str) -> bool:
+    """Say whether a URL is an image file: what a click on an image enlarges."""
+    parts = _split(url)
+    return parts is not None and bool(_PICTURE.search(parts.path))
+
+
+def is_person(url: str) -> bool:
+    """Say whether a URL is somebody's page: an author's, or a profile."""
+    parts = _split(url)
+    if parts is None:
+        return False
+    host = _host(parts)
+    if _PERSON.search(parts.path):
+        return True
+    if host in _HANDLE_HOSTS:
+        return bool(_HANDLE.match(parts.path))
+    return host.endswith(".medium.com") and parts.path in ("", "/")
+
+
+def is_service(url: str) -> bool:
+    """Say whether a URL stops or changes the subscription, shares the issue, or is a social profile."""
+    parts = _split(url)
+    if parts is None:
+        return False
+    if _SERVICE.search(parts.path) or _SERVICE.search(parts.query):
+        return True
+    host = _host(parts)
+    if host not in _SOCIAL:
+        return bool(re.search(r"(?:^|\.)(?:list-manage\.com)$", host)) and "/track/" not in parts.path
+    return bool(_SHARING.search(parts.path)) or not _MATTER.search(parts.path)
+
+
+def is_chrome(url: str) -> bool:
+    """Say whether a URL is for subscribing, buying, sponsoring, the law, or a listing of other things."""
+    parts = _split(url)
+    if parts is None:
+        return False
+    short = parts.path.count("/") <= 2
+    return bool(
+        (short and _CHROME_SEGMENT.search(parts.path))
+        or _LISTING.search(parts.path)
+        or (_CHROME_HOST.match(_host(parts)) and is_root(url))
+        or _host(parts) in _SUPPORT_HOSTS
+    )

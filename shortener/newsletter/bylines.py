@@ -1,0 +1,91 @@
+"""Who wrote it: the author in a heading or right behind a title, as a link or in plain words."""
+
+# ruff: noqa: RUF001 - other languages have other punctuation
+
+import re
+
+from msgspec import Struct
+
+from shortener.newsletter import addresses, phrases
+from shortener.newsletter.page import Line, Mention
+
+_REACH = 160  # characters behind a title in which its author is named
+_LONGEST = 60  # characters of a name
+_STOP = re.compile(r"\s*(?:[|·•—–,;()（）/\n\d]|\s-\s|\s(?:on|in|for|at|@|via|and the)\s|\.\s|\.$)")
+_PLAIN = re.compile(rf"\s*[-–—,(（·•|/]*\s*(?:{phrases.BYLINE}\b[:：/／]?|作者[:：]?|//)\s*", re.I)
+_NAME = re.compile(r"[^\W\d_][\w.'’-]*(?:[ ·・]+[^\W\d_][\w.'’-]*){0,5}\Z")
+_PARTICLES = frozenset(
+    ("de", "da", "do", "dos", "van", "von", "der", "den", "la", "le", "di", "del", "al", "bin", "el", "und")
+)
+_IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_LATIN = re.compile(r"[A-Za-z]")
+
+
+class Byline(Struct, frozen=True):
+    """An author, the range of the line in which the name and the words around it stand, and its links."""
+
+    author: str
+    start: int
+    end: int
+    mentions: tuple[Mention, ...] = ()
+
+
+def is_name(text: str) -> bool:
+    """Say whether a text looks like the name of a person: two to six words, each with a capital if it can."""
+    text = text.strip()
+    if len(text) > _LONGEST or not _NAME.match(text):
+        return False
+    words = [word for word in re.split(r"[ ·・]+", text) if word not in _PARTICLES]
+    if not _LATIN.search(text):
+        return len(words) > 1 or 1 < len(text) <= 4
+    return (
+        not _IDEOGRAPH.search(text)
+        and len(words) > 1
+        and all(word[0].isupper() or not word[0].islower() for word in words)
+    )
+
+
+def behind(line: Line, end: int) -> Byline | None:
+    """The byline that begins at ``end`` of the line's text, right behind a title."""
+    linked = next((each for each in line.mentions if each.start >= end and each.text), None)
+    if linked and linked.start - end <= 20 and phrases.BETWEEN.match(line.text[end : linked.start]):
+        named = bool(_PLAIN.match(line.text[end : linked.start] + " "))
+        if _leads_to_person(linked) or (named and linked.role not in ("service", "sponsor")):
+            return Byline(linked.text, end, linked.end, (linked,))
+    return _in_words(line, end)
+
+
+def _leads_to_person(mention: Mention) -> bool:
+    return addresses.is_person(mention.url) or (mention.key is not None and addresses.is_person(mention.key))
+
+
+def _in_words(line: Line, end: int) -> Byline | None:
+    word = _PLAIN.match(line.text[end : end + _REACH])
+    if word is None:
+        return None
+    start = end + word.end()
+    cut = next((each.start for each in line.mentions if each.start > start), start + _REACH)
+    name = _STOP.split(line.text[start : min(cut, start + _REACH)], maxsplit=1)[0].strip()
+    handle = word[0].strip() == "//"  # as in "Title //author"
+    if not name or not name[0].isalpha() or (name[0].islower() and not handle) or len(name) > _LONGEST:
+        return None
+    inside = tuple(each for each in line.mentions if start <= each.start < start + len(name))
+    return Byline(name, end, start + len(name), inside)
+
+
+def alone(line: Line) -> Byline | None:
+    """The byline that a line of its own is: "by Ada Lovelace · 5 min read", or only a link to a person."""
+    if not line.text or line.level or len(line.text) > _REACH:
+        return None
+    if (found := _in_words(line, 0)) is not None:
+        return found
+    first = line.mentions[0] if line.mentions else None
+    if (
+        first
+        and first.text
+        and first.start <= 3
+        and _leads_to_person(first)
+        and len(line.text) < first.end + 40
+    ):
+        return Byline(first.text, 0, first.end, (first,))
+    return None

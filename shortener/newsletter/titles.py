@@ -1,0 +1,257 @@
+"""Which lines are titles, and of which article: a heading with a link, a link that leads a line, a heading
+between an image and its "read more"."""
+
+# ruff: noqa: RUF001 - other languages have other punctuation
+
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from shortener.newsletter import bylines, phrases, roles
+from shortener.newsletter.bylines import Byline
+from shortener.newsletter.page import PSEUDO_LEVEL, Line, Mention
+
+_CROWDED = 6  # links in a line: more, and it is a list, no title
+_SHORT = 40  # characters of a link text that may be a button or "read more"
+_LONG = 220  # characters of a title
+_TAIL = 4  # letters behind a byline: more, and the byline stands in the midst of the title
+_SEPARATOR = re.compile(r"\s*(?:[:：–—|·•(（/\[【,，]|-\s|-$|\.\.\.|…|\s\s|$)")
+_SEPARATOR_BEFORE = re.compile(r"(?:[:：|·•)）\]】/–—-]|\d\.)\s*$")
+_CLAUSE = re.compile(r"[,，、;；。]")
+_SENTENCE_END = re.compile(r"[.!?。！？…]['\"”’)]*$")
+_STOP = re.compile(r"[.!?]['\"”’]?\s")
+_ARROW = re.compile(r"[→»›➜➔▶►⟶⇒>][\s»›>]*$")
+_LETTER = re.compile(r"[^\W_]")
+
+HEADING, BETWEEN, LEAD, CARD = 5, 4, 3, 2
+"""How surely a line is the title of an article."""
+
+
+class Title(Struct, frozen=True):
+    """A title of the article ``key``: its text, author, how sure it is, and where it ends in its line."""
+
+    key: str
+    text: str
+    author: str | None
+    rank: int
+    line: int
+    end: int
+
+
+def find(lines: list[Line], *, issue: int | None) -> Iterator[Title]:
+    """Yield every title, and set the kinds of the mentions that carry one or that lead on from one.
+
+    ``issue`` is the line that is the title of the whole issue, which names an article only if it links to it.
+    """
+    _mark_more(lines)
+    found: list[Title] = []
+    placed: set[int] = set()
+    for line in lines:
+        # A card is one link around its image, title and text: only one of its lines is the title.
+        if any(mention.link in placed for mention in line.mentions[:1]):
+            continue
+        found += _in_heading(line) if line.level else _in_lead(line, lines)
+        placed |= {mention.link for mention in line.mentions if mention.kind == "title"}
+    titled = {title.key for title in found}
+    yield from found
+    yield from _between(lines, titled, issue)
+
+
+def _mark_more(lines: list[Line]) -> None:
+    for line in lines:
+        for mention in line.mentions:
+            if (
+                mention.kind != "text"
+                or not 0 < len(mention.text) <= _SHORT + 20
+                or 0 < line.level < PSEUDO_LEVEL
+            ):
+                continue
+            whole = line.whole is mention
+            if phrases.READ_MORE.match(phrases.plain(mention.text)):
+                mention.kind = "more"
+            elif mention.button and whole and len(mention.text) <= _SHORT:
+                mention.kind = "button"
+            elif whole and _ARROW.search(mention.text) and len(mention.text) <= _SHORT:
+                mention.kind = "more"
+        if any(mention.kind in ("more", "button") for mention in line.mentions) and line.whole:
+            line.level = 0
+
+
+def _in_heading(line: Line) -> Iterator[Title]:
+    """The titles in a heading: one, and perhaps its author; or as many as it has links to other things."""
+    if len(line.mentions) > _CROWDED:
+        return
+    mains = [each for each in line.mentions if each.counts and each.text and each.kind == "text"]
+    mains = [each for each in mains if each.text != each.url]
+    if not mains:
+        return
+    main = mains[0]
+    end = max(each.end for each in mains if each.key == main.key)
+    byline = bylines.behind(line, end)
+    others = [each for each in mains if each.key != main.key and not (byline and each in byline.mentions)]
+    for mention in byline.mentions if byline else ():
+        mention.role = "byline"
+    for mention in mains:
+        if not mention.role:
+            mention.kind = "title"
+    if others:
+        for each in (main, *others):
+            if each.key is not None:
+                yield Title(each.key, each.text, None, HEADING, line.index, len(line.text))
+        return
+    if main.key is not None:
+        text, author = _heading_text(line, main, end, byline)
+        yield Title(main.key, text, author, HEADING, line.index, len(line.text))
+
+
+def _heading_text(line: Line, main: Mention, end: int, byline: Byline | None) -> tuple[str, str | None]:
+    """The title that a heading gives to a link, and its author.
+
+    The text of the link, if it is set off from what stands around it; all of the heading, if the link covers
+    only a part of what reads on. A translator (or an editor) may have swapped the links of title and author.
+    """
+    if byline is None:
+        return _whole_or_link(line.text, main.start, end), None
+    if byline.mentions and _swapped(line, main, end, byline):
+        return _without(line.text, main.start, end), line.text[main.start : end].strip()
+    if len(_LETTER.findall(line.text[byline.end :])) > _TAIL and not _SEPARATOR.match(
+        line.text[byline.end :]
+    ):
+        return line.text, byline.author
+    return _whole_or_link(line.text[: byline.start], main.start, end), byline.author
+
+
+def _swapped(line: Line, main: Mention, end: int, byline: Byline) -> bool:
+    touching = not _LETTER.search(line.text[end : byline.mentions[0].start])
+    return touching and bylines.is_name(line.text[main.start : end]) and not bylines.is_name(byline.author)
+
+
+def _without(text: str, start: int, end: int) -> str:
+    return " ".join((text[:start] + " " + text[end:]).split())
+
+
+def _whole_or_link(text: str, start: int, end: int) -> str:
+    before, link, after = text[:start], text[start:end].strip(), text[end:]
+    leads = bool(_LETTER.search(before)) and not _SEPARATOR_BEFORE.search(before)
+    reads_on = bool(_LETTER.search(after)) and not _SEPARATOR.match(after)
+    if not (leads or reads_on) or len(text) > _LONG:
+        return link
+    return link if leads and reads_on and _CLAUSE.search(before + after) else text.strip()
+
+
+def _in_lead(line: Line, lines: list[Line]) -> Iterator[Title]:
+    """The title that a line begins with: all of it, or set off from what follows."""
+    first = line.mentions[0] if line.mentions else None
+    if first is None or line.hidden or line.footer or not first.counts or first.key is None:
+        return
+    card = roles.card_title(line, first)
+    if card:
+        yield Title(first.key, card.strip(), None, CARD, line.index, len(line.text))
+    if first.kind != "text" or not _is_lead(line, first, lines):
+        return
+    byline = bylines.behind(line, first.end)
+    for mention in byline.mentions if byline else ():
+        mention.role = "byline"
+    first.kind = "title"
+    author, end = (byline.author, byline.end) if byline else (None, first.end)
+    yield Title(first.key, first.text, author, LEAD, line.index, end)
+
+
+def _is_lead(line: Line, first: Mention, lines: list[Line]) -> bool:
+    words = phrases.plain(first.text)
+    if len(words) < 3 or len(first.text) > _LONG or first.text == first.url or phrases.GENERIC.match(words):
+        return False
+    if _LETTER.search(line.text[max(0, first.start - 40) : first.start]) or len(line.mentions) > _CROWDED:
+        return False
+    if line.whole is first:
+        return not _closes(line, first, lines)
+    after = line.text[first.end : first.end + 40]
+    if bylines.behind(line, first.end) or _SEPARATOR.match(after):
+        return not _CLAUSE.match(after.lstrip())
+    if first.strong and _STOP.match(after):
+        return True
+    follows = after.lstrip()[:1]
+    return first.strong and (follows.isupper() or bool(_SENTENCE_END.search(first.text)))
+
+
+def _closes(line: Line, first: Mention, lines: list[Line]) -> bool:
+    """A link alone in its line closes what stands above it if prose stands above it and none below."""
+    previous = _neighbour(lines, line.index, -1)
+    following = _neighbour(lines, line.index, 1)
+    prose_above = previous is not None and not previous.level and _is_prose(previous)
+    prose_below = following is not None and not following.level and bool(following.text)
+    return prose_above and not prose_below and (first.button or len(first.text) <= _SHORT)
+
+
+def _neighbour(lines: list[Line], at: int, step: int) -> Line | None:
+    at += step
+    while 0 <= at < len(lines) and lines[at].hidden:
+        at += step
+    return lines[at] if 0 <= at < len(lines) else None
+
+
+def _is_prose(line: Line) -> bool:
+    return len(line.text) > 60 and not line.whole
+
+
+def _between(lines: list[Line], titled: set[str], issue: int | None) -> Iterator[Title]:
+    """The headings without a link that name what the image before or the "read more" behind them leads to."""
+    heads = [line.index for line in lines if line.level]
+    for at, head in enumerate(heads):
+        line = lines[head]
+        if line.mentions and any(each.counts or each.role == "sponsor" for each in line.mentions):
+            continue
+        until = _region_end(lines, heads[at + 1] if at + 1 < len(heads) else len(lines))
+        key = _named(lines, head, until, titled) if head != issue else None
+        if key is None:
+            continue
+        titled.add(key)
+        yield Title(key, line.text, None, BETWEEN, head, len(line.text))
+
+
+def _region_end(lines: list[Line], end: int) -> int:
+    """Where ends what a heading is above: before the next one, and before the images that belong to that."""
+    following = {each.key for each in lines[end].mentions if each.counts} if end < len(lines) else {None}
+    while lines[end - 1].pictures and end < len(lines):
+        if following and not following & {each.key for each in lines[end - 1].mentions}:
+            break
+        end -= 1
+    return end
+
+
+def _images_before(lines: list[Line], head: int) -> set[str]:
+    keys: set[str] = set()
+    at = head - 1
+    while at >= 0 and lines[at].pictures:
+        keys |= {each.key for each in lines[at].mentions if each.counts and each.key is not None}
+        at -= 1
+    return keys
+
+
+def _named(lines: list[Line], head: int, until: int, titled: set[str]) -> str | None:
+    """The key of the article that an unlinked heading names, if it is one."""
+    inside = [each for line in lines[head + 1 : until] for each in line.mentions if each.counts]
+    keys = dict.fromkeys(each.key for each in inside if each.key is not None)
+    before = [key for key in _images_before(lines, head) if key not in titled]
+    for key in before:
+        if key in keys or (not keys and any(line.text for line in lines[head + 1 : until])):
+            return key
+    if any(each.kind == "title" for each in inside):
+        return None
+    calls = dict.fromkeys(each.key for each in inside if _calls(lines, each))
+    if not calls and len(keys) == 1 and all(_says_nothing(each) for each in inside):
+        calls = dict.fromkeys(each.key for each in inside)
+    calls = calls or dict.fromkeys(each.key for each in inside if each.image and each.line == head + 1)
+    free = [key for key in calls if key is not None and key not in titled]
+    return free[0] if len(free) == 1 else None
+
+
+def _says_nothing(mention: Mention) -> bool:
+    return bool(phrases.GENERIC.match(phrases.plain(mention.text)))
+
+
+def _calls(lines: list[Line], mention: Mention) -> bool:
+    """A "read more", a button, or a short link alone in its line."""
+    alone = lines[mention.line].whole is mention and 0 < len(mention.text) <= _SHORT
+    return alone or mention.kind in ("more", "button")
