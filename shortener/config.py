@@ -207,7 +207,7 @@ def _overlay(tree: dict[str, Any], *, environment: Mapping[str, str]) -> None:
         if key.endswith("_file"):
             key, text = key.removesuffix("_file"), _secret_file(name, text)
         kind = _kind_of(table, key)
-        value = text if kind is str or get_origin(kind) is Literal and _words(kind) else _toml_value(text)
+        value = text if kind is str or (get_origin(kind) is Literal and _words(kind)) else _toml_value(text)
         if separator:
             tree.setdefault(table, {})[key] = value
         else:

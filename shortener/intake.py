@@ -6,6 +6,7 @@ The newsletter room finds and replaces, the store room keeps; here is decided wh
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePath
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
@@ -116,24 +117,28 @@ def read_targets(rows: Sequence[tuple[int, str, str]], *, config: Config) -> dic
     given two targets.
     """
     targets: dict[ShortKey, str] = {}
-    for line, short_url, target in rows:
-        key = parse_short_url(short_url, domains=config.domains)
+    for line, given, target in rows:
+        key = parse_short_url(given, domains=config.domains)
         if key is None:
             hosts = ", ".join(domain.host for domain in config.domains)
-            raise InputError(f"line {line}: {short_url}: not a short link of a configured [[domain]] ({hosts})")
+            raise InputError(f"line {line}: {given}: not a short link of a configured [[domain]] ({hosts})")
         try:
             canonical = checked_target(target, config=config)
         except TargetRefused as refused:
             raise InputError(f"line {line}: {refused}") from None
         if targets.setdefault(key, canonical) != canonical:
-            raise InputError(f"line {line}: {short_url}: stands twice, with the targets {targets[key]} and {canonical}")
+            raise InputError(
+                f"line {line}: {given}: stands twice, with the targets {targets[key]} and {canonical}"
+            )
     return targets
 
 
 def todo(store: Store, issue_id: int, *, config: Config) -> tuple[str, ...]:
     """The short links of an issue that still need a target."""
     return tuple(
-        short_url(link.domain, link.code, domains=config.domains) for link in links.of_issue(store, issue_id) if link.target is None
+        short_url(link.domain, link.code, domains=config.domains)
+        for link in links.of_issue(store, issue_id)
+        if link.target is None
     )
 
 
@@ -142,7 +147,9 @@ def _slug(request: Request) -> str:
     slug = request.slug if request.slug is not None else PurePath(request.name).name.partition(".")[0]
     slug = "-".join(slug.split()) if request.slug is None else slug
     if not slug or len(slug) > 100 or any(c in "/\\?#%" or not c.isprintable() or c.isspace() for c in slug):
-        raise InputError(f"{slug!r} cannot be a slug: up to 100 letters, digits and hyphens; choose one with --slug")
+        raise InputError(
+            f"{slug!r} cannot be a slug: up to 100 letters, digits and hyphens; choose one with --slug"
+        )
     return slug
 
 
@@ -185,7 +192,9 @@ def _unchanged(store: Store, issue: Issue, document: Document, config: Config) -
     )
 
 
-def _identify(store: Store, occurrences: Sequence[_Occurrence], request: Request, config: Config) -> list[str]:
+def _identify(
+    store: Store, occurrences: Sequence[_Occurrence], request: Request, config: Config
+) -> list[str]:
     """Say what each link leads to; the ones that stay as they are keep no key. Which were skipped, and by what.
 
     Raises InputError that names every refused target, Conflict for a code with another target.
@@ -194,7 +203,9 @@ def _identify(store: Store, occurrences: Sequence[_Occurrence], request: Request
     hosts = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
     for occurrence in occurrences:
         url, line = occurrence.found.url, occurrence.found.line
-        pattern = next((each for each in config.newsletter.skip if fnmatchcase(url.lower(), each.lower())), None)
+        pattern = next(
+            (each for each in config.newsletter.skip if fnmatchcase(url.lower(), each.lower())), None
+        )
         if pattern is not None:
             skipped.append(f"line {line}: {url}: matches {pattern}")
             continue
@@ -203,7 +214,9 @@ def _identify(store: Store, occurrences: Sequence[_Occurrence], request: Request
             if own is not None:
                 occurrence.own = own
                 occurrence.n = _given_number(url)
-                occurrence.key = _adopted_target(store, own, request) or short_url(*own, domains=config.domains)
+                occurrence.key = _adopted_target(store, own, request) or short_url(
+                    *own, domains=config.domains
+                )
             elif urlsplit(url).netloc.lower() in hosts:
                 skipped.append(f"line {line}: {url}: a page of ours")
             else:
@@ -266,7 +279,7 @@ def _put_issue(
         )
     else:
         said = {"title": request.title, "sent_at": request.sent_at, "recipients": request.recipients}
-        changes = {name: value for name, value in said.items() if value is not None}
+        changes: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
         if request.source != issues.documents(store, known.id)[1]:
             changes["source"] = request.source
         issues.change(store, known.id, now=now, **changes)
@@ -324,8 +337,12 @@ def _put_links(
         if occurrence.own is not None and occurrence.key is not None:
             key = occurrence.own
             if key not in adopted:
-                adopted[key] = _adopt(store, key, occurrence.key, request, title=titles[occurrence.key], now=now)
-                links.assign(store, adopted[key], issue_id=issue.id, article_id=articles[occurrence.key], now=now)
+                adopted[key] = _adopt(
+                    store, key, occurrence.key, request, title=titles[occurrence.key], now=now
+                )
+                links.assign(
+                    store, adopted[key], issue_id=issue.id, article_id=articles[occurrence.key], now=now
+                )
             occurrence.link_id = adopted[key]
             by_key.setdefault(occurrence.key, adopted[key])
     new = 0
@@ -359,8 +376,9 @@ def _free_code(store: Store, domain: Domain, config: Config) -> str:
     return new_code(
         length=config.codes.length,
         alphabet=config.codes.alphabet,
-        taken=lambda code: links.find(store, domain.host, code if domain.case_sensitive else code.lower())
-        is not None,
+        taken=lambda code: (
+            links.find(store, domain.host, code if domain.case_sensitive else code.lower()) is not None
+        ),
     )
 
 
@@ -444,4 +462,3 @@ def _warnings(
             yield f"{article.key}: one article under {len(codes[article.key])} codes; its clicks are added up"
         if article.position is not None and not article.title:
             yield f"{article.key}: no title was found; `shortener issue set {issue.slug} --article …` gives it one"
-

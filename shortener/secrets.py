@@ -18,7 +18,9 @@ def session_secret(config: Config) -> str:
     """
     if config.site.secret:
         if len(config.site.secret) < MIN_LENGTH:
-            raise ConfigError(f"site.secret: expected at least {MIN_LENGTH} characters, or none to have one made")
+            raise ConfigError(
+                f"site.secret: expected at least {MIN_LENGTH} characters, or none to have one made"
+            )
         return config.site.secret
     path = config.data / FILE_NAME
     try:

@@ -46,11 +46,15 @@ def test_the_example_loads_as_it_is() -> None:
         pytest.param("[redirect]\nstatus = 303", ["redirect.status = 303"], id="status"),
         pytest.param('[redirect]\nforward = "all"', ["redirect.forward = 'all'"], id="forward"),
         pytest.param('[site]\ntimezone = "Mars/Base"', ["site.timezone = 'Mars/Base'", "IANA"], id="zone"),
-        pytest.param('[site]\nbase_url = "links.example"', ["site.base_url = 'links.example'"], id="base_url"),
+        pytest.param(
+            '[site]\nbase_url = "links.example"', ["site.base_url = 'links.example'"], id="base_url"
+        ),
         pytest.param('[server]\ntrusted_proxies = ["x"]', ["server.trusted_proxies", "'x'"], id="proxy"),
         pytest.param('[[domain]]\nhost = "a/b"', ["domain[0].host = 'a/b'"], id="host with a path"),
         pytest.param('[[domain]]\nhome = "x"', ["domain[0]", "host"], id="domain without host"),
-        pytest.param('[[domain]]\nhost = "A.b"\n[[domain]]\nhost = "a.b"', ["a.b", "twice"], id="domain twice"),
+        pytest.param(
+            '[[domain]]\nhost = "A.b"\n[[domain]]\nhost = "a.b"', ["a.b", "twice"], id="domain twice"
+        ),
         pytest.param("[privacy]\nkeep_clicks = 3", ["keep_clicks = 3", "keep_log"], id="clicks before log"),
         pytest.param('[codes]\nalphabet = "aabcdefghkmnpqrstuv"', ["codes.alphabet", "twice"], id="alphabet"),
         pytest.param('[codes]\nalphabet = "ab"', ["codes.alphabet = 'ab'"], id="short alphabet"),
@@ -58,7 +62,9 @@ def test_the_example_loads_as_it_is() -> None:
         pytest.param("port = ", ["not valid TOML"], id="not TOML"),
     ],
 )
-def test_a_mistake_is_refused_by_key_value_and_expectation(tmp_path: Path, text: str, words: list[str]) -> None:
+def test_a_mistake_is_refused_by_key_value_and_expectation(
+    tmp_path: Path, text: str, words: list[str]
+) -> None:
     """Whoever mistypes reads what, where, and what was expected, in one line."""
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, text), environment={})
@@ -71,7 +77,7 @@ def test_a_mistake_is_refused_by_key_value_and_expectation(tmp_path: Path, text:
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     """A missing, binary or directory path is an error of one line, not a traceback."""
-    with pytest.raises(ConfigError, match="no such file; start from config.example.toml"):
+    with pytest.raises(ConfigError, match=r"no such file; start from config\.example\.toml"):
         load(tmp_path / "none.toml", environment={})
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):
@@ -113,7 +119,9 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     [
         pytest.param("SHORTENER_SERVER__PORT", "many", ["server.port = 'many'"], id="bad value"),
         pytest.param("SHORTENER_SERVER__PORTS", "1", ["server.ports", "no such key"], id="unknown key"),
-        pytest.param("SHORTENER_SITE__SECRET_FILE", "/nonexistent/x", ["SECRET_FILE", "cannot be read"], id="file"),
+        pytest.param(
+            "SHORTENER_SITE__SECRET_FILE", "/nonexistent/x", ["SECRET_FILE", "cannot be read"], id="file"
+        ),
     ],
 )
 def test_the_environment_is_held_to_the_same_rules(name: str, value: str, words: list[str]) -> None:
@@ -136,10 +144,15 @@ def test_paths_are_taken_from_the_file(tmp_path: Path) -> None:
     ("text", "base_url", "domain"),
     [
         pytest.param("", "http://127.0.0.1:8000", "127.0.0.1:8000", id="defaults"),
-        pytest.param('[server]\nhost = "0.0.0.0"\nport = 80', "http://127.0.0.1:80", "127.0.0.1:80", id="any address"),
+        pytest.param(
+            '[server]\nhost = "0.0.0.0"\nport = 80', "http://127.0.0.1:80", "127.0.0.1:80", id="any address"
+        ),
         pytest.param('[server]\nhost = "::1"', "http://[::1]:8000", "[::1]:8000", id="IPv6"),
         pytest.param(
-            '[site]\nbase_url = "https://Links.Example"', "https://links.example", "links.example", id="base_url"
+            '[site]\nbase_url = "https://Links.Example"',
+            "https://links.example",
+            "links.example",
+            id="base_url",
         ),
         pytest.param('[[domain]]\nhost = "Go.Example"', "http://127.0.0.1:8000", "go.example", id="domain"),
     ],

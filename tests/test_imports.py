@@ -24,7 +24,18 @@ LAYERS = (
 """From the bottom up; a module belongs to the longest name that fits."""
 
 PURE = ("newsletter", "ranking", "clicks.verdicts")
-HEAVY = {"flask", "werkzeug", "jinja2", "granian", "numpy", "rich", "click", "user_agents", "pyromark", "is_bot"}
+HEAVY = {
+    "flask",
+    "werkzeug",
+    "jinja2",
+    "granian",
+    "numpy",
+    "rich",
+    "click",
+    "user_agents",
+    "pyromark",
+    "is_bot",
+}
 
 
 def modules() -> dict[str, ast.Module]:
@@ -52,7 +63,7 @@ def layer(module: str) -> int | None:
 
 def imported(name: str, tree: ast.Module) -> set[str]:
     """The modules that a module imports, as absolute names; at any depth of the file, not for type checking only."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -62,7 +73,11 @@ def imported(name: str, tree: ast.Module) -> set[str]:
                 package = ["shortener", *name.split(".")][: -node.level if name in leafs() else None]
                 base = ".".join([*package, *([node.module] if node.module else [])])
             found.add(base)
-            found.update(f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}".removeprefix("shortener.") in MODULES)
+            found.update(
+                f"{base}.{alias.name}"
+                for alias in node.names
+                if f"{base}.{alias.name}".removeprefix("shortener.") in MODULES
+            )
     return found
 
 
@@ -86,7 +101,16 @@ def test_a_module_imports_only_what_lies_below_it(name: str) -> None:
 def test_pure_rooms_know_neither_sql_nor_a_framework(name: str) -> None:
     """newsletter/, ranking/ and the verdict rules can be used without a store, a server or a clock."""
     outside = {module.partition(".")[0] for module in imported(name, MODULES[name])}
-    assert not outside & {"flask", "sqlite3", "sqlite_utils", "granian", "click", "socket", "subprocess", "time"}
+    assert not outside & {
+        "flask",
+        "sqlite3",
+        "sqlite_utils",
+        "granian",
+        "click",
+        "socket",
+        "subprocess",
+        "time",
+    }
     ours = {module for module in imported(name, MODULES[name]) if module.startswith("shortener.")}
     allowed = tuple(f"shortener.{room}" for room in (*PURE, "errors"))
     assert all(module.startswith(allowed) for module in ours), ours
@@ -98,12 +122,15 @@ def test_the_hot_path_imports_nothing_slow(name: str) -> None:
     assert not {module.partition(".")[0] for module in imported(name, MODULES[name])} & HEAVY
 
 
-@pytest.mark.parametrize("name", sorted(name for name in MODULES if not name.startswith(("store", "redirect.links"))))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in MODULES if not name.startswith(("store", "redirect.links")))
+)
 def test_sql_stands_in_the_store(name: str) -> None:
     """Statements are written in store/ only (the hot path's lookup is the one exception, and reads)."""
     words = ("select ", "insert into ", "update ", "delete from ")
+    methods = {"execute", "executemany", "rows", "row", "value"}
     for node in ast.walk(MODULES[name]):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in {"execute", "executemany", "rows", "row", "value"} and node.args:
-                text = ast.unparse(node.args[0]).strip("'\"f").lower()
-                assert not text.startswith(words), f"{name}: SQL outside store/: {text[:60]}"
+        called = node.func if isinstance(node, ast.Call) and node.args else None
+        if isinstance(node, ast.Call) and isinstance(called, ast.Attribute) and called.attr in methods:
+            text = ast.unparse(node.args[0]).strip("'\"f").lower()
+            assert not text.startswith(words), f"{name}: SQL outside store/: {text[:60]}"

@@ -19,9 +19,23 @@ from shortener.urls import MAX_TARGET
 
 NOW = 1_795_500_000
 SEED = Path(__file__).parent.parent.parent / "shared" / "seed"
-PICKS = (
-    "7pj1e kcib0 tqbze 2hewp eaaew 7skna 6tysv qcqaw 8w75o uxdfy gu5r4 9i0cn gpwc6 fq3w8 ds17r".split()
-)
+PICKS = [
+    "7pj1e",
+    "kcib0",
+    "tqbze",
+    "2hewp",
+    "eaaew",
+    "7skna",
+    "6tysv",
+    "qcqaw",
+    "8w75o",
+    "uxdfy",
+    "gu5r4",
+    "9i0cn",
+    "gpwc6",
+    "fq3w8",
+    "ds17r",
+]
 
 ISSUE = """# May
 
@@ -152,7 +166,9 @@ def test_without_placements_the_number_is_left_out(store: Store, config: Config)
     assert len(issues.placements(store, 1)) == 6
 
 
-ADOPTING = "[one](https://go.example/AbC) [two](https://two.example/AbC/7?x=1#y) [three](https://go.example/new)"
+ADOPTING = (
+    "[one](https://go.example/AbC) [two](https://two.example/AbC/7?x=1#y) [three](https://go.example/new)"
+)
 
 
 def test_short_links_of_ours_are_adopted(store: Store, config: Config) -> None:
@@ -186,7 +202,9 @@ def test_a_code_with_another_target_is_a_conflict(store: Store, config: Config) 
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        pytest.param([(2, "https://other.example/x", "https://a.example/")], ["line 2", "go.example"], id="foreign"),
+        pytest.param(
+            [(2, "https://other.example/x", "https://a.example/")], ["line 2", "go.example"], id="foreign"
+        ),
         pytest.param([(3, "https://go.example/x", "javascript:alert(1)")], ["line 3"], id="refused"),
         pytest.param([(3, "https://go.example/x", "https://go.example/y")], ["line 3"], id="our own domain"),
         pytest.param(
@@ -196,7 +214,9 @@ def test_a_code_with_another_target_is_a_conflict(store: Store, config: Config) 
         ),
     ],
 )
-def test_bad_targets_are_named_by_line(config: Config, rows: list[tuple[int, str, str]], words: list[str]) -> None:
+def test_bad_targets_are_named_by_line(
+    config: Config, rows: list[tuple[int, str, str]], words: list[str]
+) -> None:
     """A table of targets is refused with the line and the reason."""
     with pytest.raises(InputError) as caught:
         read_targets(rows, config=config)
@@ -287,7 +307,9 @@ def test_the_real_issue_end_to_end(
     assert taken.adopted == 24
     assert taken.todo == ()
     shown = show_issue(store, "issue-2021-04", config=config)
-    by_code = {link.short_url.rpartition("/")[2]: article for article in shown.articles for link in article.links}
+    by_code = {
+        link.short_url.rpartition("/")[2]: article for article in shown.articles for link in article.links
+    }
     picks = [by_code[code] for code in PICKS]
     positions = [pick.position for pick in picks]
     assert None not in positions

@@ -63,7 +63,8 @@ class Commands(click.Group):
         for module, names in MODULES.items():
             if cmd_name in names:
                 found = importlib.import_module(f"shortener.cli.{module}")
-                return next(each for each in found.COMMANDS if each.name == cmd_name)
+                commands: list[click.Command] = found.COMMANDS
+                return next(each for each in commands if each.name == cmd_name)
         return None
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -105,10 +106,14 @@ def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", "option", metavar="FILE", help="Configuration file (default: SHORTENER_CONFIG, ./config.toml).")
+@click.option(
+    "--config",
+    "option",
+    metavar="FILE",
+    help="Configuration file (default: SHORTENER_CONFIG, ./config.toml).",
+)
 @click.version_option(__version__, prog_name="shortener")
 @click.pass_context
 def main(ctx: click.Context, option: str | None) -> None:
     """Short links for newsletters: an issue in, its clicks counted, its articles ranked."""
     ctx.obj = Session(option)
-

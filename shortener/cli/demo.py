@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,7 +61,7 @@ def demo(directory: Path, port: int, readers: int, leave: bool) -> None:
     config_path = _prepare(directory, port=port)
     config = configuration.load(config_path, environment={})
     shown = _add_sample(config, directory)
-    server = subprocess.Popen(
+    server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
         stdout=subprocess.PIPE,
         text=True,
@@ -82,7 +82,9 @@ def demo(directory: Path, port: int, readers: int, leave: bool) -> None:
 def _prepare(directory: Path, *, port: int) -> Path:
     """An empty demonstration directory; one that was not made here is left alone."""
     config_path = directory / "config.toml"
-    if directory.exists() and not (config_path.exists() and "demonstration" in config_path.read_text("utf-8")):
+    if directory.exists() and not (
+        config_path.exists() and "demonstration" in config_path.read_text("utf-8")
+    ):
         raise InputError(f"{directory}: exists and is no demonstration; choose another --directory")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -127,7 +129,9 @@ def _wait(server: subprocess.Popen[str]) -> None:
 def _play(config: Config, shown: IssueShown, *, readers: int) -> None:
     """Let the readers click, several at a time."""
     requests = list(visits(_links(shown), readers=readers, seed=SEED))
-    _in_parallel(config, track(requests, description=f"{readers} readers and their machines", transient=False))
+    _in_parallel(
+        config, track(requests, description=f"{readers} readers and their machines", transient=False)
+    )
     store = open_store(config.data)
     try:
         drain_once(store, config=config)
@@ -149,8 +153,8 @@ def _links(shown: IssueShown) -> list[Link]:
     return [link for _, link in sorted(found, key=lambda each: each[0])]
 
 
-def _in_parallel(config: Config, requests: Sequence[Visit] | object, *, threads: int = 4) -> None:
-    todo = iter(requests)  # type: ignore[call-overload]
+def _in_parallel(config: Config, requests: Iterable[Visit], *, threads: int = 4) -> None:
+    todo = iter(requests)
     lock = threading.Lock()
 
     def work() -> None:

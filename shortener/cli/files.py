@@ -25,11 +25,15 @@ def read_bytes(path: Path, *, most: int) -> bytes:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > most:
-        raise InputError(f"{path}: larger than {most / 1024 / 1024:.0f} MB; split it, or take out what is no text")
+        raise InputError(
+            f"{path}: larger than {most / 1024 / 1024:.0f} MB; split it, or take out what is no text"
+        )
     return content
 
 
-def read_csv(path: Path, *, required: Sequence[str], most: int = 64 * 1024 * 1024) -> Iterator[tuple[int, dict[str, str]]]:
+def read_csv(
+    path: Path, *, required: Sequence[str], most: int = 64 * 1024 * 1024
+) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with a header line, as (line number, cells by column).
 
     Raises InputError for a file that is no UTF-8 CSV with the required columns.

@@ -30,8 +30,16 @@ def issue() -> None:
 @click.option("--sent-at", type=TIME, help="When it is or was sent, with a zone: 2026-11-24T08:00+01:00.")
 @click.option("--recipients", type=click.IntRange(min=1), help="How many people it is sent to.")
 @click.option("--domain", help="Domain for new codes (default: the first [[domain]]).")
-@click.option("--targets", type=click.Path(path_type=Path), help="CSV (short_url,target) for short links that stand in it.")
-@click.option("--output", type=click.Path(path_type=Path), help="Where to write the issue (default: FILE with .out; - for the terminal).")
+@click.option(
+    "--targets",
+    type=click.Path(path_type=Path),
+    help="CSV (short_url,target) for short links that stand in it.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Where to write the issue (default: FILE with .out; - for the terminal).",
+)
 @click.option("--no-placements", is_flag=True, help="Leave the placement's number out of the short URLs.")
 @with_store
 def add(
@@ -75,7 +83,8 @@ def _targets(session: Session, path: Path | None) -> dict[tuple[str, str], str]:
     if path is None:
         return {}
     rows = [
-        (line, row["short_url"], row["target"]) for line, row in read_csv(path, required=("short_url", "target"))
+        (line, row["short_url"], row["target"])
+        for line, row in read_csv(path, required=("short_url", "target"))
     ]
     try:
         return read_targets(rows, config=session.config)
@@ -179,7 +188,9 @@ def _rows(shown: IssueShown) -> list[list[object]]:
 @click.option("--title", help="Title of the issue, or with --article of the article.")
 @click.option("--sent-at", type=TIME, help="When it was sent, with a zone.")
 @click.option("--recipients", type=click.IntRange(min=1), help="How many people it was sent to.")
-@click.option("--article", metavar="URL", help="The article to correct: a short link of the issue, or its target.")
+@click.option(
+    "--article", metavar="URL", help="The article to correct: a short link of the issue, or its target."
+)
 @click.option("--author", help="Author of the article.")
 @click.option("--summary", help="Summary of the article.")
 @click.option("--position", type=click.IntRange(min=1), help="Place of the article; the others move.")
@@ -204,7 +215,9 @@ def set_issue(
     now = int(time.time())
     if article is None:
         if any(value is not None for value in of_article.values()):
-            raise click.UsageError("--author, --summary, --position and --[is|not]-article need --article URL")
+            raise click.UsageError(
+                "--author, --summary, --position and --[is|not]-article need --article URL"
+            )
         editing.correct_issue(store, slug, now=now, title=title, sent_at=sent_at, recipients=recipients)
         click.echo(f"{slug}: changed.")
         return
@@ -238,4 +251,3 @@ def export(session: Session, store: Store, slug: str, output: Path | None, sourc
 
 
 COMMANDS = [issue]
-

@@ -9,13 +9,13 @@ import msgspec
 from rich.progress import Progress
 
 from shortener.cli import Session, pass_session, with_store
+from shortener.cli.output import format_option, print_json, print_table
 from shortener.clicks.collector import Collector, drain_once
 from shortener.clicks.rebuilding import rebuild as rebuild_rollups
-from shortener.cli.output import format_option, print_json, print_table
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.reporting.doctor import examine
-from shortener.server import stop_flag
 from shortener.server import serve as supervise
+from shortener.server import stop_flag
 from shortener.store import Store, clicks, open_store
 from shortener.store.backups import back_up
 
@@ -80,7 +80,9 @@ def rebuild(session: Session, store: Store) -> None:
 def backup(session: Session, store: Store, destination: Path) -> None:
     """Write a consistent copy of the store to DESTINATION, also while the server runs."""
     size = back_up(store, destination)
-    click.echo(f"{destination}: {size / 1e6:,.1f} MB, checked. Restore: stop the server, put it in place as store.db.")
+    click.echo(
+        f"{destination}: {size / 1e6:,.1f} MB, checked. Restore: stop the server, put it in place as store.db."
+    )
 
 
 @click.command()
@@ -93,7 +95,10 @@ def doctor(session: Session, form: str) -> None:
         print_json(findings)
     else:
         print_table(
-            "", ["", "check", "finding"], [(f.level, f.check, f.finding) for f in findings], empty="Nothing to check."
+            "",
+            ["", "check", "finding"],
+            [(f.level, f.check, f.finding) for f in findings],
+            empty="Nothing to check.",
         )
     if any(finding.level == "bad" for finding in findings):
         raise StoreError("something is wrong: see the lines marked bad")

@@ -142,7 +142,9 @@ class Collector:
     def _move(self, progress: Progress, *, now: int) -> None:
         skips = [(skip.offset, skip.reason) for skip in progress.skips]
         for skip in progress.skips:
-            log.warning("%s: line at byte %d passed over: %s", progress.segment.path, skip.offset, skip.reason)
+            log.warning(
+                "%s: line at byte %d passed over: %s", progress.segment.path, skip.offset, skip.reason
+            )
         sql.move_position(
             self._store,
             progress.segment.id,
@@ -341,7 +343,8 @@ def drain_once(store: Store, *, config: Config) -> int:
         except AlreadyRunning:
             positions = sql.positions(store)
             if all(
-                segment in positions and positions[segment].position >= size for segment, size in wanted.items()
+                segment in positions and positions[segment].position >= size
+                for segment, size in wanted.items()
             ):
                 return 0
             time.sleep(POLL_SECONDS / 4)

@@ -9,12 +9,19 @@ BROWSERS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 "
     "Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 "
+    "Safari/605.1.15",
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
     "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
 )
 REFERRERS = ("", "", "", "https://mail.google.com/", "https://outlook.live.com/", "https://mail.proton.me/")
-LANGUAGES = ("en-GB,en;q=0.9", "en-US,en;q=0.9", "de-DE,de;q=0.8,en;q=0.5", "nb-NO,nb;q=0.9", "pt-PT,pt;q=0.9")
+LANGUAGES = (
+    "en-GB,en;q=0.9",
+    "en-US,en;q=0.9",
+    "de-DE,de;q=0.8,en;q=0.5",
+    "nb-NO,nb;q=0.9",
+    "pt-PT,pt;q=0.9",
+)
 KIND_WEIGHTS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.5, "button": 0.6, "footer": 0.05}
 MACHINES = {
     "crawler": "Mozilla/5.0 (compatible; ExampleCrawler/2.1; +https://example.com/bot)",

@@ -92,13 +92,17 @@ def show_issue(store: Store, slug: str, *, config: Config) -> IssueShown:
                 author=article.author,
                 summary=article.summary,
                 section=article.section,
-                links=tuple(ArticleLink(urls[link], tuple(each)) for link, each in by_article[article.id].items()),
+                links=tuple(
+                    ArticleLink(urls[link], tuple(each)) for link, each in by_article[article.id].items()
+                ),
                 image=article.image,
             )
             for article in found
         ),
         links=tuple(
-            LinkShown(urls[link_id], codes[link_id].target, article_urls.get(owners[link_id] or 0), tuple(each))
+            LinkShown(
+                urls[link_id], codes[link_id].target, article_urls.get(owners[link_id] or 0), tuple(each)
+            )
             for link_id, each in by_link.items()
         ),
         todo=tuple(urls[link_id] for link_id, link in codes.items() if link.target is None),

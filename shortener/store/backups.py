@@ -17,7 +17,9 @@ def back_up(store: Store, destination: Path) -> int:
     if destination.is_dir():
         destination = destination / "store.db"
     if destination.exists():
-        raise InputError(f"{destination}: exists already; name a new file, so that no good backup is overwritten")
+        raise InputError(
+            f"{destination}: exists already; name a new file, so that no good backup is overwritten"
+        )
     partial = destination.with_name(destination.name + ".partial")
     try:
         partial.unlink(missing_ok=True)

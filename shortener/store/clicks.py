@@ -45,9 +45,12 @@ class Click(Struct):
 
 
 _COLUMNS = Click.__struct_fields__
-_INSERT = (
-    f"insert into clicks ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
-)
+_INSERT = f"insert into clicks ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+
+
+def count(store: Store) -> int:
+    """How many clicks are stored."""
+    return int(store.value("select count(*) from clicks"))
 
 
 def known_ids(store: Store, ids: Sequence[str]) -> set[str]:
@@ -61,7 +64,9 @@ def insert(store: Store, clicks: Iterable[Click]) -> None:
     store.db.conn.executemany(_INSERT, map(msgspec.structs.astuple, clicks))
 
 
-def first_visits(store: Store, visitors: Iterable[str]) -> Iterator[tuple[str, int, int, int, int | None, int]]:
+def first_visits(
+    store: Store, visitors: Iterable[str]
+) -> Iterator[tuple[str, int, int, int, int | None, int]]:
     """What the visitors have visited already: (visitor, ts, link, n, issue, first) of each first visit."""
     sql = """
         select visitor, ts, link_id, n, issue_id, first from clicks

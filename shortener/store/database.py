@@ -67,7 +67,9 @@ class Store:
         try:
             self.execute("begin immediate")
         except sqlite3.OperationalError as error:
-            raise StoreError(f"{self.data / FILE_NAME}: {error}; another process is writing, try again") from error
+            raise StoreError(
+                f"{self.data / FILE_NAME}: {error}; another process is writing, try again"
+            ) from error
         try:
             yield
             self.execute("commit")
@@ -91,7 +93,9 @@ class Store:
         except OSError:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._file:
-            raise StoreError(f"{path}: the store was moved away or replaced while it was in use; stop, then start")
+            raise StoreError(
+                f"{path}: the store was moved away or replaced while it was in use; stop, then start"
+            )
 
     def close(self) -> None:
         """Close the connection."""

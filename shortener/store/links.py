@@ -78,7 +78,9 @@ def add(
         (domain, code, target, title, issue_id, article_id, int(trap), now, now),
     ).fetchone()
     if row is None:
-        raise Conflict(f"{domain}/{code}: the code is taken; choose another, or `shortener link set` its target")
+        raise Conflict(
+            f"{domain}/{code}: the code is taken; choose another, or `shortener link set` its target"
+        )
     return int(row[0])
 
 

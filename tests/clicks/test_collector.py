@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortener.clicks import collector as collector_module
 from shortener.clicks.collector import Collector, drain_once
 from shortener.clicks.rebuilding import rebuild
 from shortener.config import Config, Domain, Privacy, Storage
@@ -47,7 +46,14 @@ def store(config: Config) -> Iterator[Store]:
         placed = []
         for code, numbers in (("one", (1, 2)), ("two", (3,))):
             article = issues.put_article(
-                store, issue, f"https://a.example/{code}", title=code, author="", summary="", section="", image=""
+                store,
+                issue,
+                f"https://a.example/{code}",
+                title=code,
+                author="",
+                summary="",
+                section="",
+                image="",
             )
             link = links.add(store, "go.example", code, target=f"https://a.example/{code}", now=1)
             links.assign(store, link, issue_id=issue, article_id=article, now=1)
@@ -114,7 +120,9 @@ def test_a_click_counts_under_its_link_placement_and_issue(store: Store, config:
     drain(store, config)
     rows = {
         (row["code"], row["n"]): (row["clicks"], row["visitors"], row["link_visitors"], row["issue_visitors"])
-        for row in store.rows("select links.code, hourly.* from hourly join links on links.id = hourly.link_id")
+        for row in store.rows(
+            "select links.code, hourly.* from hourly join links on links.id = hourly.link_id"
+        )
     }
     assert rows == {
         ("one", 1): (2, 1, 1, 1),
@@ -188,7 +196,9 @@ def test_a_growing_segment_is_read_on_from_its_position(store: Store, config: Co
         pytest.param(b"\0" * 300, "unreadable", id="a block of zeros"),
         pytest.param(b"\xff\xfe garbage", "unreadable", id="garbage"),
         pytest.param(b'{"v":1,"id":"x","ts":1}', "wrong keys", id="keys missing"),
-        pytest.param(b'{"v":1,"id":"x","ts":"now","host":"h","code":"c"}', "wrong keys", id="time of letters"),
+        pytest.param(
+            b'{"v":1,"id":"x","ts":"now","host":"h","code":"c"}', "wrong keys", id="time of letters"
+        ),
         pytest.param(b'{"v":2,"id":"x","ts":1,"host":"h","code":"c"}', "other version", id="version 2"),
         pytest.param(b'{"v":1,"id":"","ts":1,"host":"h","code":"c"}', "wrong values", id="empty id"),
         pytest.param(b'{"v":1,"id":"x","ts":-5,"host":"h","code":"c"}', "wrong values", id="before 1970"),
@@ -210,7 +220,9 @@ def test_a_bad_line_is_passed_over_alone(store: Store, config: Config, bad: byte
     assert store.execute("select skipped, lines from segments").fetchone()[0] == 1
 
 
-@pytest.mark.parametrize("tail", [b'{"v":1,"id":"torn"', b"\0" * 100, b"y" * 2_500_000], ids=["torn", "zeros", "long"])
+@pytest.mark.parametrize(
+    "tail", [b'{"v":1,"id":"torn"', b"\0" * 100, b"y" * 2_500_000], ids=["torn", "zeros", "long"]
+)
 def test_a_dead_writers_torn_tail_ends_the_segment(store: Store, config: Config, tail: bytes) -> None:
     """What a kill tore off is counted as skipped, and the segment is finished: nobody will complete it."""
     segment(config.data, "s1", [line("a")], end=tail)
@@ -239,7 +251,7 @@ def test_nothing_is_half_done_when_the_commit_fails(
         real(*args, **more)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(collector_module.sql, "move_position", fail)
+    monkeypatch.setattr(clicks, "move_position", fail)
     with pytest.raises(sqlite3.OperationalError):
         drain(store, config)
     assert stored(store) == []
