@@ -18,13 +18,23 @@ def create_app(config: Config | None = None) -> Flask:
     """
     if config is None:
         environment = configuration.environment()
-        config = configuration.load(configuration.find(None, environment=environment), environment=environment)
+        config = configuration.load(
+            configuration.find(None, environment=environment), environment=environment
+        )
+    app = create_pages(config)
+    app.wsgi_app = RedirectHandler(app.wsgi_app, config=config)  # type: ignore[method-assign]
+    return app
+
+
+def create_pages(config: Config) -> Flask:
+    """The pages alone, for the process that has no short links to answer. Raises ConfigError, StoreError."""
     open_store(config.data).close()
-    app = Flask(__name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates")
+    app = Flask(
+        __name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates"
+    )
     app.config["SECRET_KEY"] = session_secret(config)
     app.config["MAX_CONTENT_LENGTH"] = 8 * 1024 * 1024
     app.extensions["shortener"] = config
     app.register_blueprint(pages.blueprint)
     pages.protect(app, config=config)
-    app.wsgi_app = RedirectHandler(app.wsgi_app, config=config)  # type: ignore[method-assign]
     return app

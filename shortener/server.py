@@ -1,7 +1,8 @@
-"""``shortener serve``: redirect workers and the collector under one command.
+"""``shortener serve``: redirect workers, the pages and the collector under one command.
 
-The supervisor starts two children, the web server (granian with its workers) and the collector, starts again
-whichever dies, and at SIGTERM stops the web server first and the collector last, so that what was answered is drained.
+The supervisor opens the port, starts the children, starts again whichever dies, and at SIGTERM stops the workers
+first and the collector last, so that what was answered is drained. Because the port is the supervisor's, a dead
+worker refuses nobody: who connects meanwhile waits for the next one.
 """
 
 import contextlib
@@ -11,41 +12,66 @@ import logging
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import FrameType
 
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server import Server as Granian
+import msgspec
+from msgspec import Struct
 
 from shortener.config import Config
+from shortener.counters import DIRECTORY as RUN_DIRECTORY
 from shortener.errors import AlreadyRunning
-from shortener.store import open_store, prepare_directory
+from shortener.redirect.links import FILE_NAME
+from shortener.redirect.pages import SOCKET, short_name
 
 LOCK_FILE = "serve.lock"
+BACKLOG = 4096
+"""Connections that wait to be accepted; the kernel keeps them also while a dead worker is replaced."""
 STOP_SECONDS = 10.0
-"""How long open requests may take after SIGTERM."""
-RESTART_SECONDS = (0.1, 5.0)
-"""The wait before a dead child is started again: at first, and at the most when it keeps dying."""
-HEADER_SECONDS = 15
-"""How long a client may take to send a request's headers, and an idle connection is kept."""
-PR_SET_PDEATHSIG = 1
+"""How long open requests, and then the collector, may take after SIGTERM."""
+PAGES_SECONDS = 1.0
+"""How long after that the pages take new requests from the workers."""
+BIND_SECONDS = 2.0
+"""How long the port may still be held by the workers of a supervisor that was killed."""
+LOOK_SECONDS = 0.1
+RESTART_SECONDS = (0.1, 1.0)
+"""The wait before a dead child is started again: when it died twice in a row, and at the most."""
+QUEUE_SECONDS = 3.0
+"""How long the workers get, at the stop, to accept who stands in the queue already."""
+CLEAR_SECONDS = 0.05
+"""How long after that the last one who was accepted may take to send his request."""
+SO_ATTACH_FILTER = 26
+HEALTHY_SECONDS = 5.0
+"""A child that lived this long did not die of how it was started."""
 
 log = logging.getLogger(__name__)
+
+
+class Task(Struct):
+    """What a child is told: the whole configuration, its parent, and the descriptor to listen on (-1: none)."""
+
+    config: Config
+    parent: int
+    listening: int = -1
 
 
 class Child:
     """One child process that is started again when it dies."""
 
-    def __init__(self, name: str, command: list[str]) -> None:
+    def __init__(
+        self, name: str, kind: str, *, config: Config, listening: socket.socket | None = None
+    ) -> None:
         self.name = name
-        self._command = command
+        self.restarts = 0
+        self._command = [sys.executable, "-m", "shortener.children", kind]
+        self._descriptors = [listening.fileno()] if listening else []
+        self._task = msgspec.json.encode(Task(config, os.getpid(), *self._descriptors))
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._start_at = 0.0
@@ -59,105 +85,144 @@ class Child:
             if status is None:
                 return
             self._process = None
-            self._deaths = 0 if now - self._started_at > 30 else self._deaths + 1
-            wait = min(RESTART_SECONDS[0] * 2 ** max(0, self._deaths - 3), RESTART_SECONDS[1])
-            self._start_at = now + wait
+            self.restarts += 1
+            self._deaths = 0 if now - self._started_at > HEALTHY_SECONDS else self._deaths + 1
+            first, most = RESTART_SECONDS
+            self._start_at = now + (min(first * 2 ** (self._deaths - 2), most) if self._deaths > 1 else 0.0)
             log.error("%s ended with status %s; starting it again", self.name, status)
         if now >= self._start_at:
-            self._process = subprocess.Popen(self._command)  # noqa: S603
-            self._started_at = now
+            self._start()
 
-    def stop(self, *, seconds: float) -> None:
-        """SIGTERM, then a wait, then SIGKILL."""
-        if self._process is None or self._process.poll() is not None:
+    def _start(self) -> None:
+        """Start it, out of reach of a terminal's Ctrl-C, which is for the supervisor.
+
+        The configuration goes through a pipe, as every user of the machine can read command lines.
+        """
+        self._started_at = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603
+            self._command, stdin=subprocess.PIPE, pass_fds=self._descriptors, process_group=0
+        )
+        with contextlib.suppress(OSError):  # it died at once: the next look finds out
+            assert self._process.stdin is not None  # noqa: S101
+            self._process.stdin.write(self._task)
+            self._process.stdin.close()
+
+    def terminate(self) -> None:
+        """Ask the child to finish what it has begun and then to end."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def wait(self, seconds: float, *, kill: bool) -> None:
+        """Until the child has ended, or the time is over; then it may be killed."""
+        if self._process is None:
             return
-        self._process.terminate()
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            log.error("%s did not end within %.0f s; killing it", self.name, seconds)
-            self._process.kill()
-            self._process.wait()
+            if kill:
+                log.error("%s did not end in time; killing it", self.name)
+                self._process.kill()
+                self._process.wait()
 
 
-def serve(config: Config, *, config_path: Path | None, announce: Callable[[str], None]) -> None:
+def serve(config: Config, *, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises AlreadyRunning when the port is taken or another server works on the data directory, StoreError when the
     data directory cannot be used.
     """
+    started_before = (config.data / FILE_NAME).exists()
+    if not started_before:
+        _prepare_store(config)
+    with contextlib.ExitStack() as held:
+        held.callback(os.close, _lock(config.data / LOCK_FILE))
+        listening = held.enter_context(_listen(config.server.host, config.server.port))
+        pages_socket = held.enter_context(_listen_unix(config.data / RUN_DIRECTORY / SOCKET))
+        stopping = threading.Event()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda _signum, _frame: stopping.set())
+        workers = [
+            Child(f"worker {number}", "worker", config=config, listening=listening)
+            for number in range(1, config.server.workers + 1)
+        ]
+        pages = Child("pages", "pages", config=config, listening=pages_socket)
+        collector = Child("collector", "collector", config=config)
+        threading.Thread(
+            target=_announce_ready, args=(config, announce, stopping), name="ready", daemon=True
+        ).start()
+        try:
+            _keep_running(workers)
+            if started_before:
+                _prepare_store(config)  # a new version's migrations; readers do not wait for them
+            while not stopping.is_set():
+                _keep_running([*workers, pages, collector])
+                stopping.wait(LOOK_SECONDS)
+        finally:
+            _admit_nobody(listening)
+            _stop(workers, seconds=PAGES_SECONDS, kill=False)
+            # Whoever still waits for a page that is being made gets it; for one that is not, nobody will come.
+            pages_socket.close()
+            pages.terminate()
+            _stop([*workers, pages], seconds=STOP_SECONDS)
+            _stop([collector], seconds=STOP_SECONDS)
+
+
+def _prepare_store(config: Config) -> None:
+    """Make the store, or bring it up to date."""
+    from shortener.store import open_store, prepare_directory
+
     prepare_directory(config.data)
-    lock = _lock(config.data / LOCK_FILE)
-    _check_port(config.server.host, config.server.port)
     open_store(config.data).close()
-    stopping = threading.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda _signum, _frame: stopping.set())
-    options = ["--config", str(config_path)] if config_path else []
-    python = [sys.executable, "-m", "shortener"]
-    web = Child(
-        "web server",
-        [*python, "serve", "--as-child", "--host", config.server.host, "--port", str(config.server.port)]
-        + ["--workers", str(config.server.workers), *options],
-    )
-    collector = Child("collector", [*python, "collect", "--follow", *options])
-    threading.Thread(
-        target=_announce_ready, args=(config, announce, stopping), name="ready", daemon=True
-    ).start()
-    try:
-        while not stopping.is_set():
-            web.keep_running()
-            collector.keep_running()
-            stopping.wait(0.1)
-    finally:
-        web.stop(seconds=STOP_SECONDS)
-        collector.stop(seconds=STOP_SECONDS)
-        os.close(lock)
 
 
-def serve_workers(config: Config) -> None:
-    """The web server itself: granian with its workers, ended when the supervisor ends."""
-    end_with_parent()
-    server = Granian(
-        "shortener.app:create_app",
-        factory=True,
-        address=config.server.host,
-        port=config.server.port,
-        interface=Interfaces.WSGI,
-        workers=config.server.workers,
-        backlog=4096,
-        backpressure=1024,
-        blocking_threads=4,
-        respawn_failed_workers=True,
-        respawn_interval=0.1,
-        workers_kill_timeout=int(STOP_SECONDS) - 2,
-        websockets=False,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, keep_alive=True),
-        log_level=LogLevels.warning,
-    )
-    server.serve()
+def _keep_running(children: Iterable[Child]) -> None:
+    for child in children:
+        child.keep_running()
 
 
-def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent dies, however it dies (Linux; elsewhere this does nothing)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+def _admit_nobody(listening: socket.socket) -> None:
+    """Drop new connections, and give the workers time to accept those that the kernel holds for them.
+
+    Without this, who had connected but was not accepted yet would be reset when the last worker ends.
+    Who is dropped tries again by himself within a second, and reaches the next server if there is one.
+    (Linux; elsewhere this does nothing.)
+    """
+    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes
+    program = struct.pack("HP", 1, ctypes.addressof(nothing))
+    until = time.monotonic() + QUEUE_SECONDS
+    with contextlib.suppress(OSError, AttributeError, struct.error):
+        listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+        while _waiting_connections(listening) and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(CLEAR_SECONDS)
+
+
+def _waiting_connections(listening: socket.socket) -> int:
+    """The length of the accept queue: ``tcpi_unacked`` of a listening socket's ``struct tcp_info``."""
+    info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    return int(struct.unpack_from("I", info, 24)[0])
+
+
+def _stop(children: Iterable[Child], *, seconds: float, kill: bool = True) -> None:
+    """Tell the children to end, all at the same time, and wait for them."""
+    children = list(children)
+    for child in children:
+        child.terminate()
+    until = time.monotonic() + seconds
+    for child in children:
+        child.wait(max(0.0, until - time.monotonic()), kill=kill)
 
 
 def stop_flag() -> Callable[[], bool]:
     """A function that turns true at SIGTERM or SIGINT."""
     stopping = threading.Event()
-
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda _signum, _frame: stopping.set())
     return stopping.is_set
 
 
 def _lock(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -168,23 +233,51 @@ def _lock(path: Path) -> int:
     return fd
 
 
-def _check_port(host: str, port: int) -> None:
-    """Workers share the port among themselves, so a foreign listener would go unnoticed without this look."""
+def _listen(host: str, port: int) -> socket.socket:
+    """The open port, which the workers inherit. Raises AlreadyRunning."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    until = time.monotonic() + BIND_SECONDS
+    while True:
         try:
-            probe.bind((host, port))
+            listening.bind((host, port))
+            break
         except OSError as error:
+            if time.monotonic() < until:
+                time.sleep(LOOK_SECONDS)
+                continue
+            listening.close()
             raise AlreadyRunning(
                 f"{host}:{port} cannot be listened on: {error.strerror}; choose another with --port or --host"
             ) from None
+    return _open(listening)
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.unlink(missing_ok=True)  # ours, because the lock is
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with short_name(path) as name:
+        listening.bind(name)
+    path.chmod(0o600)
+    return _open(listening)
+
+
+def _open(listening: socket.socket) -> socket.socket:
+    listening.listen(BACKLOG)
+    listening.setblocking(False)
+    return listening
 
 
 def _announce_ready(config: Config, announce: Callable[[str], None], stopping: threading.Event) -> None:
-    """Say that the server answers, once it does."""
+    """Say that the server answers, once it does: workers and pages."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.server.host, config.server.host)  # noqa: S104
     while not stopping.wait(0.05):
-        with contextlib.suppress(OSError), socket.create_connection((host, config.server.port), timeout=1):
-            announce(f"Ready: {config.base_url}")
-            return
+        connection = HTTPConnection(host, config.server.port, timeout=5)
+        with contextlib.suppress(OSError, HTTPException):
+            connection.request("GET", "/-/health")
+            if connection.getresponse().getheader("Content-Type") == "application/health+json":
+                announce(f"Ready: {config.base_url}")
+                return
+        connection.close()

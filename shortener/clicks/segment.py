@@ -1,4 +1,4 @@
-"""Writing the click log: one segment per worker process, one ``write()`` per click, synced in the background."""
+"""Writing the click log: one segment per worker process, one ``write()`` per click, brought to the disk in groups."""
 
 import fcntl
 import logging
@@ -21,12 +21,87 @@ RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-class SegmentWriter:
-    """The click log of one worker process.
+class Segment:
+    """One open file of the click log: locked for as long as this process lives, its name sorting by start time.
 
-    ``write`` is safe from several threads. A segment that had any error is never written to again: what a failed
-    or short write, or a failed sync, left behind in it is unknown, so the next click goes to a new file. (A click
-    that is in both counts once, by its id.)
+    ``written`` counts the lines that the operating system has, ``synced`` those that the disk has. A segment that
+    ``failed`` is never written to again: what a failed or short write, or a failed sync, left in it is unknown.
+    A failed sync is not tried again either: the kernel may have dropped the pages, and a second try would lie.
+    """
+
+    def __init__(self, directory: Path, *, started: float) -> None:
+        self.id = secrets.token_hex(6)
+        self.written = 0
+        self.synced = 0
+        self.failed = False
+        self._sync_failed = False
+        self._entry_synced = False
+        self._directory = directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = directory / f"{int(started * 1000):014d}-{self.id}{SUFFIX}"
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._fd = os.open(path, flags, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            header = SegmentHeader(v=VERSION, segment=self.id, node=socket.gethostname(), started=started)
+            self.size = os.write(self._fd, line := encode(header) + b"\n")
+            if self.size != len(line):
+                raise OSError("no room for a segment's header")
+        except OSError:
+            os.close(self._fd)
+            path.unlink()
+            raise
+        self.rotate_at = time.monotonic() + ROTATE_SECONDS
+
+    def append(self, line: bytes) -> bool:
+        """One ``write()``; a short one is a failure, although the system calls it a success."""
+        try:
+            done = os.write(self._fd, line)
+        except OSError as error:
+            log.error("click log %s: %s", self._directory, error)
+            done = -1
+        if done != len(line):
+            self.failed = True
+            return False
+        self.size += done
+        self.written += 1
+        return True
+
+    def sync(self) -> bool:
+        """Bring what was written to the disk; whether all of it is there."""
+        written = self.written
+        if self.synced < written and not self._sync_failed:
+            try:
+                os.fdatasync(self._fd)
+                self._sync_entry()
+                self.synced = written
+            except OSError as error:
+                log.error("click log %s: sync failed: %s", self._directory, error)
+                self.failed = self._sync_failed = True
+        return self.synced >= written
+
+    def _sync_entry(self) -> None:
+        """A new file survives a power cut only when its directory entry does."""
+        if not self._entry_synced:
+            fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            self._entry_synced = True
+
+    def close(self) -> None:
+        """Sync what can be and close the file, which gives the lock back."""
+        self.sync()
+        os.close(self._fd)
+
+
+class SegmentWriter:
+    """The click log of one worker process; ``write`` is safe from several threads.
+
+    With ``sync_seconds`` a thread of its own syncs that often, and no click waits for the disk; with 0 a click is on
+    the disk before ``write`` returns, and threads that write meanwhile share one sync. A click that had to be written
+    a second time, to a new segment, counts once by its id.
     """
 
     def __init__(
@@ -42,91 +117,59 @@ class SegmentWriter:
         self._sync_seconds = sync_seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._fd = -1
-        self._size = 0
-        self._rotate_at = 0.0
+        self._syncing = threading.Lock()
+        self._segment: Segment | None = None
+        self._left: list[Segment] = []
         self._retry_at = 0.0
-        self._dirty = False
-        self.segment = secrets.token_hex(6)
         if sync_seconds:
             threading.Thread(target=self._sync_for_ever, name="clicklog-sync", daemon=True).start()
 
     def write(self, line: bytes) -> bool:
         """Hand one line (with its newline) to the operating system; False when the click could not be recorded."""
-        with self._lock:
-            if self._fd < 0 or self._size >= self._rotate_bytes or time.monotonic() >= self._rotate_at:
-                self._rotate()
-            if self._append(line) or (self._rotate() and self._append(line)):
-                self._dirty = True
-                if not self._sync_seconds:
-                    self._sync()
+        for _ in range(2):
+            with self._lock:
+                segment = self._current()
+                if segment is None:
+                    return False
+                written = segment.append(line)
+            if written and (self._sync_seconds or self._share_sync(segment, number=segment.written)):
                 return True
         return False
 
-    def _append(self, line: bytes) -> bool:
-        """One ``write()``; a short one is a failure, although the system calls it a success."""
-        if self._fd < 0:
-            return False
-        try:
-            written = os.write(self._fd, line)
-        except OSError as error:
-            log.error("click log %s: %s", self._directory, error)
-            written = -1
-        if written == len(line):
-            self._size += written
-            return True
-        self._abandon()
-        return False
-
-    def _rotate(self) -> bool:
-        """Go on in a new segment; False while that is not possible."""
+    def _current(self) -> Segment | None:
+        """The segment to write to, a new one where that has to be; None while none can be opened."""
+        segment = self._segment
+        if segment is not None:
+            if not (
+                segment.failed or segment.size >= self._rotate_bytes or time.monotonic() >= segment.rotate_at
+            ):
+                return segment
+            self._leave(segment)
         if time.monotonic() < self._retry_at:
-            return False
-        self._abandon()
+            return None
         try:
-            self._open()
+            self._segment = Segment(self._directory, started=self._clock())
         except OSError as error:
-            self._abandon()
             self._retry_at = time.monotonic() + RETRY_SECONDS
             log.error("click log %s: %s; clicks are redirected but not recorded", self._directory, error)
-            return False
-        return True
+        return self._segment
 
-    def _open(self) -> None:
-        """Start a segment: locked for as long as this process lives, its name sorting by start time."""
-        started = self._clock()
-        self.segment = secrets.token_hex(6)
-        path = self._directory / f"{int(started * 1000):014d}-{self.segment}{SUFFIX}"
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._fd = os.open(path, flags, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        header = SegmentHeader(v=VERSION, segment=self.segment, node=socket.gethostname(), started=started)
-        line = encode(header) + b"\n"
-        if os.write(self._fd, line) != len(line):
-            path.unlink()
-            raise OSError("no room for a segment's header")
-        _sync_directory(self._directory)
-        self._size = len(line)
-        self._rotate_at = time.monotonic() + ROTATE_SECONDS
+    def _leave(self, segment: Segment) -> None:
+        """Write no more to a segment; closing it waits for the disk, so the syncing thread does it."""
+        self._segment = None
+        self._left.append(segment)
+        if not self._sync_seconds:
+            self._close_left()
 
-    def _abandon(self) -> None:
-        if self._fd >= 0:
-            if self._dirty:
-                self._sync()
-            if self._fd >= 0:
-                os.close(self._fd)
-            self._fd = -1
+    def _close_left(self) -> None:
+        with self._syncing:
+            while self._left:
+                self._left.pop().close()
 
-    def _sync(self) -> None:
-        """Bring the segment to the disk. After a failure the file is left alone: a second try could lie."""
-        self._dirty = False
-        try:
-            os.fdatasync(self._fd)
-        except OSError as error:
-            log.error("click log %s: sync failed: %s", self._directory, error)
-            os.close(self._fd)
-            self._fd = -1
+    def _share_sync(self, segment: Segment, *, number: int) -> bool:
+        """Whether the segment's first ``number`` lines are on the disk; whoever gets the lock syncs for all."""
+        with self._syncing:
+            return segment.synced >= number or segment.sync()
 
     def _sync_for_ever(self) -> None:
         while True:
@@ -135,32 +178,17 @@ class SegmentWriter:
 
     def sync(self) -> None:
         """Bring what was written to the disk, without holding up a click while the disk works."""
-        with self._lock:
-            if not self._dirty or self._fd < 0:
-                return
-            self._dirty = False
-            fd, segment = os.dup(self._fd), self.segment
-        try:
-            os.fdatasync(fd)
-        except OSError as error:
-            log.error("click log %s: sync failed: %s", self._directory, error)
-            with self._lock:
-                if self.segment == segment:
-                    self._dirty = False
-                    self._abandon()
-        finally:
-            os.close(fd)
+        segment = self._segment
+        self._close_left()
+        if segment is not None:
+            with self._syncing:
+                if segment is self._segment:
+                    segment.sync()
 
     def close(self) -> None:
-        """Sync and close the segment."""
+        """Sync and close everything; a later write would begin a new segment."""
         with self._lock:
-            self._abandon()
-
-
-def _sync_directory(directory: Path) -> None:
-    """A new file survives a power cut only when its directory entry does."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+            if self._segment is not None:
+                self._left.append(self._segment)
+                self._segment = None
+            self._close_left()

