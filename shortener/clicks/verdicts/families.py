@@ -99,7 +99,7 @@ def _order(click: Neighbour) -> tuple[int, int, int]:
 
 
 def _groups(clicks: Clicks, family: Family) -> list[list[Neighbour]]:
-    """The clicks by key, in order of time, without those that are alone."""
+    """The clicks by key, in order of time, without those that are alone and cannot speak about themselves."""
     if family.needs is not None and not any(map(family.needs, clicks)):
         return []
     groups: dict[Hashable, list[Neighbour]] = {}
@@ -107,7 +107,8 @@ def _groups(clicks: Clicks, family: Family) -> list[list[Neighbour]]:
         shared = family.key(click)
         if shared is not None:
             groups.setdefault(shared, []).append(click)
-    return [group for group in groups.values() if len(group) > 1]
+    least = 2 if family.needs is None else 1  # a hit of the hidden link speaks about itself too
+    return [group for group in groups.values() if len(group) >= least]
 
 
 def _copy(click: Neighbour) -> Hashable | None:

@@ -1,9 +1,9 @@
 """How many labelled user agents are recognised.
 
-    python tests/benchmarks/verdicts/agents.py --machines FILE ... --people FILE ... [--show N]
+    python tests/benchmarks/verdicts/agents.py --machines FILE... --people FILE... [--show N]
 
-A file has one user agent a line, or JSON lines or a JSON list of objects with ``userAgent`` or ``useragent``, a
-``weight`` (share of traffic) if known, or ``instances`` (a list of strings).
+A file has one user agent a line; or is ``.jsonl`` or ``.json``, lines or a list of objects with ``userAgent`` or
+``useragent`` and a ``weight`` (share of traffic) if known, or with ``instances`` (a list of strings).
 """
 
 import argparse
@@ -19,15 +19,14 @@ from shortener.clicks.verdicts.agents import MAX_AGENT, machine_named_by
 def agents_of(path: Path) -> Iterator[tuple[str, float]]:
     """The user agents of a file with their weights."""
     text = path.read_text("utf-8", "replace")
-    if text.lstrip().startswith("["):
-        for entry in json.loads(text):
-            yield from _entries(entry)
-        return
-    for line in text.splitlines():
-        if line.startswith("{"):
-            yield from _entries(json.loads(line))
-        elif line:
-            yield line, 1.0
+    if path.suffix == ".json":
+        entries = json.loads(text)
+    elif path.suffix == ".jsonl":
+        entries = [json.loads(line) for line in text.splitlines()]
+    else:
+        entries = text.splitlines()
+    for entry in filter(None, entries):
+        yield from _entries(entry)
 
 
 def _entries(entry: Any) -> Iterator[tuple[str, float]]:
