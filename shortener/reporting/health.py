@@ -1,6 +1,5 @@
 """How the installation is: the store, the log that waits to be drained, and clicks that could not be recorded."""
 
-import os
 import shutil
 import sqlite3
 import time
@@ -17,6 +16,7 @@ from shortener.config import Config
 from shortener.counters import totals
 from shortener.errors import StoreError
 from shortener.store import open_reader
+from shortener.store.clicks import read_positions
 
 LATE_SECONDS = 60.0
 """A backlog older than this means that the collector does not run, or does not keep up."""
@@ -50,7 +50,7 @@ def health(config: Config, *, now: float | None = None) -> Health:
     try:
         reader = open_reader(config.data)
         try:
-            positions = dict(reader.conn.execute("select id, position from segments").fetchall())
+            positions = read_positions(reader)
         finally:
             reader.close()
     except (StoreError, sqlite3.Error) as error:
@@ -93,6 +93,6 @@ def _time_at(path: Path, position: int, *, now: float) -> float:
             file.seek(position)
             return msgspec.json.decode(file.readline(MAX_LINE_BYTES), type=_Dated).ts
     except msgspec.MsgspecError:
-        return os.stat(path).st_mtime
+        return path.stat().st_mtime
     except OSError:
         return now

@@ -1,10 +1,11 @@
 """SQL for clicks: what the collector writes in its transaction, and the sums that are kept of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from sqlite_utils import Database
 
 from shortener.store.database import Store
 
@@ -64,17 +65,6 @@ def insert(store: Store, clicks: Iterable[Click]) -> None:
     store.db.conn.executemany(_INSERT, map(msgspec.structs.astuple, clicks))
 
 
-def first_visits(
-    store: Store, visitors: Iterable[str]
-) -> Iterator[tuple[str, int, int, int, int | None, int]]:
-    """What the visitors have visited already: (visitor, ts, link, n, issue, first) of each first visit."""
-    sql = """
-        select visitor, ts, link_id, n, issue_id, first from clicks
-        where visitor in (select value from json_each(?)) and first > 0
-    """
-    yield from store.execute(sql, (_json(sorted(set(visitors))),))
-
-
 class Placed(Struct, frozen=True):
     """Where a click on a link belongs."""
 
@@ -91,6 +81,112 @@ def place(store: Store, domain: str, code: str) -> Placed | None:
         return None
     placements = store.execute("select n, issue_id from placements where link_id = ?", (row["id"],))
     return Placed(row["id"], row["issue_id"], dict(placements.fetchall()))
+
+
+NEIGHBOUR = "seq, ts, link_id, n, issue_id, net, addr, copy, agent_id, reason, gaps"
+
+
+class NeighbourRow(NamedTuple):
+    """What the rules over sets of clicks need of a stored click; ``ts`` in milliseconds."""
+
+    seq: int
+    ts: int
+    link_id: int
+    n: int
+    issue_id: int | None
+    net: str | None
+    addr: str | None
+    copy: str | None
+    agent_id: int | None
+    reason: str
+    gaps: int
+
+
+def after(store: Store, seq: int, *, most: int) -> list[NeighbourRow]:
+    """The clicks that were stored behind ``seq``, oldest first, so many at the most."""
+    sql = f"select {NEIGHBOUR} from clicks where seq > ? order by seq limit ?"  # noqa: S608
+    return [NeighbourRow(*row) for row in store.execute(sql, (seq, most))]
+
+
+def between(store: Store, since: int, until: int) -> Iterator[NeighbourRow]:
+    """All clicks from ``since`` to ``until``, milliseconds, both included."""
+    sql = f"select {NEIGHBOUR} from clicks where ts between ? and ?"  # noqa: S608
+    yield from (NeighbourRow(*row) for row in store.execute(sql, (since, until)))
+
+
+def sharing(
+    store: Store, column: Literal["addr", "copy", "net"], values: Iterable[str], *, since: int, until: int
+) -> Iterator[NeighbourRow]:
+    """The clicks with one of these values in a column, from ``since`` to ``until``, milliseconds."""
+    sql = f"""
+        select {NEIGHBOUR} from clicks
+        where {column} in (select value from json_each(?)) and ts between ? and ?
+    """  # noqa: S608
+    yield from (NeighbourRow(*row) for row in store.execute(sql, (_json(values), since, until)))
+
+
+def on_links(store: Store, links: Iterable[int], *, since: int, until: int) -> Iterator[NeighbourRow]:
+    """The clicks on these links, from ``since`` to ``until``, milliseconds."""
+    sql = f"""
+        select {NEIGHBOUR} from clicks
+        where link_id in (select value from json_each(?)) and ts between ? and ?
+    """  # noqa: S608
+    text = msgspec.json.encode(sorted(links)).decode()
+    yield from (NeighbourRow(*row) for row in store.execute(sql, (text, since, until)))
+
+
+def traps(store: Store) -> set[int]:
+    """The links that are some issue's hidden one."""
+    return {row[0] for row in store.execute("select id from links where trap = 1")}
+
+
+def issue_facts(store: Store) -> dict[int, tuple[int | None, int]]:
+    """When each issue was sent (milliseconds), and how many links it has."""
+    sql = """
+        select issues.id, issues.sent_at * 1000, count(distinct placements.link_id)
+        from issues left join placements on placements.issue_id = issues.id group by issues.id
+    """
+    return {row[0]: (row[1], row[2]) for row in store.execute(sql)}
+
+
+def by_seq(store: Store, seqs: Iterable[int]) -> dict[int, tuple[Click, int]]:
+    """Stored clicks by their seq, each with the n of its placement (0 where it has none)."""
+    sql = f"""
+        select clicks.seq, {", ".join(f"clicks.{column}" for column in _COLUMNS)}, coalesce(placements.n, 0)
+        from clicks left join placements on placements.link_id = clicks.link_id and placements.n = clicks.n
+        where clicks.seq in (select value from json_each(?))
+    """  # noqa: S608
+    text = msgspec.json.encode(sorted(seqs)).decode()
+    return {row[0]: (Click(*row[1:-1]), row[-1]) for row in store.execute(sql, (text,))}
+
+
+def visitor_seqs(store: Store, visitors: Iterable[str], *, first_only: bool) -> list[int]:
+    """The human clicks of visitors: all of them, or those that are a first visit."""
+    sql = f"""
+        select seq from clicks
+        where visitor in (select value from json_each(?)) {"and first > 0" if first_only else ""}
+            and verdict = 'human'
+    """  # noqa: S608
+    return [row[0] for row in store.execute(sql, (_json(sorted(set(visitors))),))]
+
+
+def rewrite(store: Store, clicks: Mapping[int, Click]) -> None:
+    """Write the verdict, the reason and the first visits of stored clicks anew, by seq."""
+    store.db.conn.executemany(
+        "update clicks set verdict = ?, reason = ?, rules = ?, gaps = ?, first = ? where seq = ?",
+        (
+            (click.verdict, click.reason, click.rules, click.gaps, click.first, seq)
+            for seq, click in clicks.items()
+        ),
+    )
+
+
+def set_fact(store: Store, name: str, value: int) -> None:
+    """Set one of the store's own numbers."""
+    store.execute(
+        "insert into facts (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
+        (name, value),
+    )
 
 
 def agent(store: Store, ua: str) -> dict[str, Any] | None:
@@ -195,6 +291,11 @@ def positions(store: Store) -> dict[str, Position]:
     """The position of every segment that was ever read, by the segment's id."""
     rows = store.execute("select id, position, skipping, finished_at from segments")
     return {row[0]: Position(row[1], bool(row[2]), row[3] is not None) for row in rows}
+
+
+def read_positions(reader: Database) -> dict[str, int]:
+    """How far each segment has been drained, in bytes by its id, over a connection that only reads."""
+    return dict(reader.conn.execute("select id, position from segments").fetchall())
 
 
 def position(store: Store, segment: str) -> Position:
