@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,13 +11,13 @@ from shortener.cli import Session, with_store
 from shortener.cli.options import TIME
 from shortener.cli.output import FORMATS, plain, print_csv, print_json, print_line, print_table
 from shortener.config import Config
+from shortener.ranking import Explanation, Factor, History, Ranked, Ranking
+from shortener.ranking import explain as explain_article
+from shortener.ranking import rank as rank_articles
+from shortener.ranking.explanation import Cell
+from shortener.reporting.history import history
 from shortener.shorturl import parse_short_url
 from shortener.store import Store, links
-
-# The ranking brings numpy, which every start of the server would load for nothing: so it is imported late.
-if TYPE_CHECKING:
-    from shortener.ranking import Explanation, Factor, History, Ranked, Ranking
-    from shortener.ranking.explanation import Cell
 
 TIMES = "\u00d7"
 BAR = 24
@@ -63,10 +63,6 @@ def rank(
     form: str,
 ) -> None:
     """Rank the articles by what readers wanted, allowing for place, issue and chance."""
-    from shortener.ranking import explain as explain_article
-    from shortener.ranking import rank as rank_articles
-    from shortener.reporting.history import history
-
     config = session.config
     moment = int(time.time()) if as_of is None else as_of
     known = history(store, as_of=moment)
@@ -84,7 +80,7 @@ def rank(
         _PRINT[form](rank_articles(known, top=config.ranking.top, **asked))
 
 
-def _target(store: Store, known: "History", url: str, config: Config) -> str:
+def _target(store: Store, known: History, url: str, config: Config) -> str:
     """The article that was meant: an article's own URL, or what a short link leads to."""
     if any(showing.url == url for showing in known.showings):
         return url
@@ -93,11 +89,11 @@ def _target(store: Store, known: "History", url: str, config: Config) -> str:
     return found.target if found and found.target else url
 
 
-def _print_csv(ranking: "Ranking") -> None:
+def _print_csv(ranking: Ranking) -> None:
     print_csv(COLUMNS, ([getattr(each, name) for name in COLUMNS] for each in ranking.articles))
 
 
-def _print_table(ranking: "Ranking") -> None:
+def _print_table(ranking: Ranking) -> None:
     scale = Scale(ranking.articles)
     print_table(
         f"What readers wanted{_where(ranking)}",
@@ -110,7 +106,7 @@ def _print_table(ranking: "Ranking") -> None:
             print_line(line)
 
 
-def _table_row(each: "Ranked", ranking: "Ranking", scale: "Scale") -> list[Any]:
+def _table_row(each: Ranked, ranking: Ranking, scale: "Scale") -> list[Any]:
     return [
         each.rank if each.rank <= ranking.top else f"({each.rank})",
         each.title,
@@ -128,7 +124,7 @@ def _table_row(each: "Ranked", ranking: "Ranking", scale: "Scale") -> list[Any]:
 class Scale:
     """Where appeals stand on a line of text: log scale, wide enough for most, ``|`` at the average."""
 
-    def __init__(self, articles: "Sequence[Ranked]") -> None:
+    def __init__(self, articles: Sequence[Ranked]) -> None:
         lows = sorted(max(each.low, 0.02) for each in articles) or [0.5]
         highs = sorted(min(each.high, 50.0) for each in articles) or [2.0]
         self._low = math.log(min(lows[len(lows) // 20], 0.5))
@@ -140,7 +136,7 @@ class Scale:
         low, high = (f"{TIMES}{math.exp(end):.2g}" for end in (self._low, self._high))
         return low + " 90 % ".center(BAR - len(low) - len(high)) + high
 
-    def draw(self, each: "Ranked") -> str:
+    def draw(self, each: Ranked) -> str:
         """The 90 % interval as a line, the appeal as a point on it; arrows where it goes on."""
         cells = [" "] * BAR
         cells[self._at(1.0)] = "|"
@@ -159,12 +155,12 @@ class Scale:
         return round(min(1.0, max(0.0, share)) * (BAR - 1))
 
 
-def _where(ranking: "Ranking") -> str:
+def _where(ranking: Ranking) -> str:
     where = ranking.month or ranking.issue
     return f" · {where}" if where else ""
 
 
-def _below(ranking: "Ranking") -> Iterator[str]:
+def _below(ranking: Ranking) -> Iterator[str]:
     """What stands under the list: gems, warnings, the footer."""
     titles = {each.url: each.title for each in ranking.articles}
     if ranking.top < len(ranking.articles):
@@ -178,7 +174,7 @@ def _below(ranking: "Ranking") -> Iterator[str]:
     yield f"{ranking.footer}."
 
 
-def _print_markdown(ranking: "Ranking") -> None:
+def _print_markdown(ranking: Ranking) -> None:
     click.echo("| # | article | clicks | appeal | 90 % interval | note |")
     click.echo("|--:|---|--:|--:|--:|---|")
     for each in ranking.articles:
@@ -190,7 +186,7 @@ def _print_markdown(ranking: "Ranking") -> None:
         click.echo(f"\n{_markdown(line)}")
 
 
-def _link(each: "Ranked") -> str:
+def _link(each: Ranked) -> str:
     url = each.url.replace("(", "%28").replace(")", "%29").replace("|", "%7C")
     return f"[{_markdown(each.title)}]({url})"
 
@@ -200,7 +196,7 @@ def _markdown(text: str) -> str:
     return "".join("\\" + c if c in "\\`*_[]<>|#" else c for c in plain(text))
 
 
-def _explain_table(made: "Explanation") -> None:
+def _explain_table(made: Explanation) -> None:
     print_line(made.title)
     print_line(made.url)
     print_line(
@@ -217,20 +213,20 @@ def _explain_table(made: "Explanation") -> None:
 _CELL_COLUMNS = ("issue", "place", "placements", "clicks", "expected", "fitted")
 
 
-def _cell_row(cell: "Cell") -> list[Any]:
+def _cell_row(cell: Cell) -> list[Any]:
     placements = " ".join(cell.placements)
     return [cell.issue, cell.position, placements, cell.clicks, f"{cell.expected:.1f}", f"{cell.fitted:.1f}"]
 
 
-def _product(factors: "Iterable[Factor]") -> str:
+def _product(factors: Iterable[Factor]) -> str:
     return f" {TIMES} ".join(f"{factor.times:.3g} ({factor.name})" for factor in factors)
 
 
-def _explain_csv(made: "Explanation") -> None:
+def _explain_csv(made: Explanation) -> None:
     print_csv(_CELL_COLUMNS, map(_cell_row, made.cells))
 
 
-def _explain_markdown(made: "Explanation") -> None:
+def _explain_markdown(made: Explanation) -> None:
     why = _markdown(_product(made.factors))
     click.echo(f"**{_markdown(made.title)}**: appeal {TIMES}{made.appeal:.2f} = {why}\n")
     click.echo("| issue | place | clicks | expected | why |\n|---|--:|--:|--:|---|")

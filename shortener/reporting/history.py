@@ -33,8 +33,7 @@ def history(store: Store, *, as_of: int) -> History:
     """The history of all issues by ``as_of`` (seconds of UTC epoch), to the hour.
 
     An article is the same in every issue that carries its canonical URL; what has no position is no article.
-    Counts are visitors, or clicks in an issue whose visitors are mostly unknown. An issue without ``sent_at``
-    counts as sent in the hour of its first human click, or when it was added if it has none.
+    Counts are visitors, or clicks in an issue whose visitors are mostly unknown.
     """
     issues = sql.issues(store)
     hours = _by_issue(sql.human_hours(store, until=as_of))
@@ -42,7 +41,7 @@ def history(store: Store, *, as_of: int) -> History:
     articles = _by_issue(sql.ranked_articles(store))
     shown = _by_issue(sql.shown(store))
     counts = {issue.id: _counts(sums.get(issue.id, [])) for issue in issues}
-    sent = {issue.id: sent_at(issue, hours.get(issue.id, [])) for issue in issues}
+    sent = {issue.id: sent_at(issue, hours.get(issue.id, []), as_of=as_of) for issue in issues}
     showings = (
         showing
         for issue in issues
@@ -61,11 +60,14 @@ def history(store: Store, *, as_of: int) -> History:
     )
 
 
-def sent_at(issue: IssueRow, hours: Sequence[HumanHour]) -> int:
-    """When an issue was sent, else the first hour in which a person clicked, else when it was added."""
+def sent_at(issue: IssueRow, hours: Sequence[HumanHour], *, as_of: int) -> int:
+    """When an issue was sent or, as long as nobody wrote it down, the first hour in which a person clicked.
+
+    One that nobody clicked is taken for sent just now: it waits to be sent, and its silence says nothing.
+    """
     if issue.sent_at is not None:
         return issue.sent_at
-    return min((row.hour for row in hours), default=issue.created_at)
+    return min((row.hour for row in hours), default=max(issue.created_at, as_of))
 
 
 def _counts(sums: Iterable[HumanSums]) -> _Counts:
@@ -121,16 +123,16 @@ def _kinds(rows: Iterable[ShownRow], counts: _Counts) -> Iterator[Placement]:
 
 def _arrivals(issue: IssueRow, sent: int, hours: Iterable[HumanHour], counts: _Counts) -> Iterator[Arrival]:
     """When an issue's clicks came, in hours after sending; what came before it was sent is left out."""
-    spans: dict[tuple[int, int], tuple[float, float, int]] = {}
+    spans: dict[int, tuple[float, float, int]] = {}
     for row in hours:
         end = (row.hour - sent) / HOUR_SECONDS + 1
         if end <= 0:
             continue
         begin = max(0.0, end - 1)
-        width = 1 if begin < HOURLY_UNTIL else 24
-        first, last, clicks = spans.get((width, int(begin // width)), (begin, end, 0))
+        span = row.hour if begin < HOURLY_UNTIL else -int(begin // 24)
+        first, last, clicks = spans.get(span, (begin, end, 0))
         clicks += row.link_visitors if counts.visitors else row.clicks
-        spans[width, int(begin // width)] = (min(first, begin), max(last, end), clicks)
+        spans[span] = (min(first, begin), max(last, end), clicks)
     for first, last, clicks in spans.values():
         yield Arrival(issue=issue.slug, start=first, end=last, clicks=clicks)
 

@@ -126,8 +126,12 @@ def _placements(rows: Sequence[PlacementRow], sums: Sequence[Sums]) -> tuple[Lin
 
 def _edit(at: int, who: str, field: str, old: str | None, new: str | None) -> Edit:
     if field == "expires_at":
-        old, new = (str(moment(int(text))) if text else None for text in (old, new))
+        old, new = (_time(text) if text else None for text in (old, new))
     return Edit(moment(at), who, field, old, new)
+
+
+def _time(seconds: str) -> str:
+    return moment(int(seconds)).isoformat().replace("+00:00", "Z")
 
 
 def status_name(status: str, *, expires_at: int | None, target: str | None, now: int) -> str:

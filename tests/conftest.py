@@ -1,0 +1,178 @@
+"""A small newsletter whose clicks are written to a click log and drained by the real collector."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from shortener.cli import main
+from shortener.clicks.collector import Collector
+from shortener.config import Config, Domain, Storage
+from shortener.store import issues, links, open_store
+
+SENT = 1_714_550_400
+"""2024-05-01T08:00Z: on the hour, and past for whoever runs the tests."""
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+MACHINES: dict[str, dict[str, Any]] = {
+    "bot": {"method": "HEAD"},
+    "scanner": {"ua": FIREFOX + " Barracuda"},
+    "preview": {"ua": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"},
+    "prefetch": {"h": {"sec-purpose": "prefetch"}},
+}
+"""What makes a request one of a machine, by the verdict that it gets."""
+
+
+class Newsletter:
+    """Two domains, a store, and a click log that is written and drained on demand.
+
+    The issue ``may`` has two articles, `one` (image at 1, title at 2) and `two` (title at 3), and the link `foot`
+    (at 4), which is no article. `lone` on the second domain belongs to no issue.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.config = Config(
+            domain=(Domain(host="go.example"), Domain(host="b.example", scheme="http", case_sensitive=True)),
+            storage=Storage(data=str(directory / "data")),
+        )
+        self.store = open_store(self.config.data)
+        self.waiting: list[dict[str, Any]] = []
+        self.written = 0
+        articles = {
+            "one": [("image", 1), ("title", 2)],
+            "two": [("title", 3)],
+            "foot": [("footer", 4)],
+        }
+        self.add_issue("may", articles, recipients=200, sent_at=SENT, places={"one": 1, "two": 2})
+        with self.store.writing():
+            links.add(self.store, "b.example", "Lone", target="https://a.example/lone", now=SENT)
+
+    def add_issue(
+        self,
+        slug: str,
+        articles: dict[str, list[tuple[str, int]]],
+        *,
+        places: dict[str, int],
+        prefix: str = "",
+        **facts: Any,
+    ) -> None:
+        """Store an issue: code to (kind, n) of its placements; an article is named after its code."""
+        store, placed = self.store, []
+        with store.writing():
+            issue = issues.add(
+                store,
+                slug,
+                title=slug.title(),
+                format="markdown",
+                domain="go.example",
+                source=b"",
+                now=SENT,
+                **facts,
+            )
+            for code, placements in articles.items():
+                url = f"https://a.example/{code}"
+                about = {"title": f"About {code}", "author": "Ada", "summary": "", "section": "", "image": ""}
+                article = issues.put_article(store, issue, url, **about)
+                issues.set_positions(store, {article: places.get(code)})
+                link = links.add(store, "go.example", prefix + code, target=url, now=SENT)
+                links.assign(store, link, issue_id=issue, article_id=article, now=SENT)
+                placed += [issues.Placement(link, n, article, kind, code) for kind, n in placements]
+            issues.replace_placements(store, issue, placed)
+
+    def click(self, code: str, n: int = 0, *, visitor: str = "ann", after: float = 300, **more: Any) -> None:
+        """Put a click into the log, ``after`` seconds from the sending; clicks are a minute apart."""
+        self.written += 1
+        self.waiting.append(
+            {
+                "v": 1,
+                "id": f"click-{self.written:06d}",
+                "ts": SENT + after + 60 * len(self.waiting) + 0.123,
+                "host": "b.example" if code == "Lone" else "go.example",
+                "code": code,
+                "n": n or None,
+                "method": "GET",
+                "status": 302,
+                "ua": FIREFOX,
+                "visitor": visitor,
+                "addr": visitor,
+                "lang": "en-US",
+                "h": {"accept": "*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+            }
+            | more
+        )
+
+    def machine(self, verdict: str, code: str, n: int = 0, **more: Any) -> None:
+        """The same for a machine that gets this verdict."""
+        self.click(code, n, visitor=f"machine {verdict}", **MACHINES[verdict], **more)
+
+    def drain(self) -> None:
+        """Write what waits as a segment of its own, and collect."""
+        directory = self.config.data / "clicklog"
+        directory.mkdir(exist_ok=True)
+        name = f"segment-{self.written:06d}"
+        head = {"v": 1, "segment": name, "node": "test", "started": SENT}
+        lines = "".join(json.dumps(line) + "\n" for line in [head, *self.waiting])
+        (directory / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+        self.waiting = []
+        collector = Collector(self.store, config=self.config, clock=lambda: SENT + 86_400)
+        try:
+            collector.drain()
+        finally:
+            collector.close()
+
+
+@pytest.fixture
+def newsletter(tmp_path: Path) -> Iterator[Newsletter]:
+    """A newsletter that nobody clicked yet."""
+    made = Newsletter(tmp_path)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def read(newsletter: Newsletter) -> Newsletter:
+    """A newsletter with readers and machines.
+
+    People: ann and bob on one/1 and one/2 (ann twice on 2), cat on two without a placement, ann on the footer, and
+    dan on lone. Machines: one of each verdict on one/2.
+    """
+    for code, n, visitor in (
+        ("one", 1, "ann"),
+        ("one", 2, "ann"),
+        ("one", 2, "ann"),
+        ("one", 2, "bob"),
+        ("two", 0, "cat"),
+        ("foot", 4, "ann"),
+        ("Lone", 0, "dan"),
+    ):
+        newsletter.click(code, n, visitor=visitor)
+    for verdict in MACHINES:
+        newsletter.machine(verdict, "one", 2)
+    newsletter.drain()
+    return newsletter
+
+
+Shortener = Callable[..., Result]
+
+
+@pytest.fixture
+def shortener(newsletter: Newsletter) -> Shortener:
+    """Run a command on the newsletter's store; ``status`` is the exit status that it must have."""
+    path = newsletter.directory / "config.toml"
+    path.write_text(
+        f'[storage]\ndata = "{newsletter.config.storage.data}"\n'
+        '[[domain]]\nhost = "go.example"\n'
+        '[[domain]]\nhost = "b.example"\nscheme = "http"\ncase_sensitive = true\n',
+        encoding="utf-8",
+    )
+
+    def run(*words: str, status: int = 0) -> Result:
+        result = CliRunner().invoke(main, ["--config", str(path), *words])
+        assert result.exit_code == status, result.output
+        assert "Traceback" not in result.output
+        return result
+
+    return run

@@ -1,0 +1,87 @@
+"""The SQL of reports: it reads the rollups by their keys, and never a click."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from shortener.reporting.history import history
+from shortener.reporting.issue_report import issue_report
+from shortener.reporting.link_report import link_report
+from shortener.reporting.summary import summary
+from shortener.store import Store, reports
+
+NOW = 1_800_000_000
+REPORTS: dict[str, Callable[[Store], object]] = {
+    "issue": lambda store: issue_report(store, "may", as_of=NOW),
+    "link": lambda store: link_report(store, "go.example", "one", as_of=NOW),
+    "summary": lambda store: summary(store, as_of=NOW),
+    "summary between": lambda store: summary(store, since=0, until=NOW, as_of=NOW),
+    "history": lambda store: history(store, as_of=NOW),
+}
+
+
+@contextmanager
+def traced(store: Store) -> Iterator[list[str]]:
+    """The statements that run meanwhile."""
+    statements: list[str] = []
+    store.db.conn.set_trace_callback(statements.append)
+    try:
+        yield statements
+    finally:
+        store.db.conn.set_trace_callback(None)
+
+
+@pytest.mark.parametrize("make", REPORTS.values(), ids=REPORTS)
+def test_reports_never_read_clicks(read: Any, make: Callable[[Store], object]) -> None:
+    """No statement of any report names the table of clicks."""
+    with traced(read.store) as statements:
+        make(read.store)
+    assert statements
+    for statement in statements:
+        assert not re.search(r"\b(from|join)\s+clicks\b", statement), statement
+
+
+@pytest.mark.parametrize("name", ["issue", "link"])
+def test_reports_of_one_thing_read_the_rollups_by_key(read: Any, name: str) -> None:
+    """An issue's or link's report searches the rollups, it does not scan those of everything else."""
+    with traced(read.store) as statements:
+        REPORTS[name](read.store)
+    plans = [
+        detail
+        for statement in statements
+        for *_, detail in read.store.execute(f"explain query plan {statement}")
+    ]
+    assert any("SEARCH hourly" in plan for plan in plans)
+    assert not [plan for plan in plans if re.match(r"SCAN (hourly|daily|links|placements|articles)\b", plan)]
+
+
+def exported(store: Store, **bounds: int | None) -> list[str]:
+    return [row.id for row in reports.clicks(store, **({"since": None, "until": None} | bounds))]
+
+
+def test_clicks_come_in_the_order_of_their_time(read: Any) -> None:
+    """Whatever order they were drained in."""
+    read.click("one", 1, after=0)
+    read.drain()
+    rows = list(reports.clicks(read.store, since=None, until=None))
+    assert [row.ts for row in rows] == sorted(row.ts for row in rows)
+    assert len({row.id for row in rows}) == len(rows) == 12
+
+
+def test_clicks_are_bounded_to_the_millisecond(read: Any) -> None:
+    """Since is inclusive, until is not, and neighbouring periods share no click."""
+    first = next(iter(reports.clicks(read.store, since=None, until=None))).ts
+    second = first // 1000 + 1
+    assert len(exported(read.store, until=second)) == 1
+    assert exported(read.store, since=second) == exported(read.store)[1:]
+    assert exported(read.store, since=0, until=0) == []
+
+
+def test_a_click_says_who_and_what(read: Any) -> None:
+    """Link, placement, verdict and what the user agent told."""
+    row = next(iter(reports.clicks(read.store, since=None, until=None)))
+    assert (row.domain, row.code, row.n, row.verdict) == ("go.example", "one", 1, "human")
+    assert (row.browser, row.device) == ("Firefox", "computer")
