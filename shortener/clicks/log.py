@@ -14,6 +14,8 @@ from shortener.clicks.segment import DIRECTORY, SUFFIX
 
 READ_BYTES = 1 << 20
 MAX_ID = 128
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+"""What a rotated log becomes after it was drained."""
 
 
 class Segment(Struct, frozen=True):
@@ -51,7 +53,8 @@ class ClickLog:
 
     def __init__(self, data: Path) -> None:
         self._directory = data / DIRECTORY
-        self._known: dict[str, tuple[int, Segment]] = {}
+        self._known: dict[str, tuple[tuple[int, int, int], Segment]] = {}
+        """By name: the file's inode, size and time of change when it was looked into, and what it was."""
 
     def segments(self) -> list[Segment]:
         """All segments with their present sizes, in the order of their names; unreadable ones are left out."""
@@ -61,14 +64,13 @@ class ClickLog:
         except FileNotFoundError:
             return []
         for entry in entries:
-            if not entry.name.endswith(SUFFIX) and ".log" not in entry.name:
+            if not _is_log(entry.name):
                 continue
             segment = self._segment(entry)
             if segment is not None:
                 found.append(segment)
-        self._known = {
-            segment.path.name: (self._known[segment.path.name][0], segment) for segment in found
-        }
+        seen = {segment.path.name for segment in found}
+        self._known = {name: known for name, known in self._known.items() if name in seen}
         return found
 
     def complete_sizes(self) -> dict[str, int]:
@@ -80,14 +82,15 @@ class ClickLog:
             status = entry.stat(follow_symlinks=False)
             if not entry.is_file(follow_symlinks=False):
                 return None
-            inode, known = self._known.get(entry.name, (0, None))
-            if known is not None and inode == status.st_ino and status.st_size >= known.size:
-                return msgspec.structs.replace(known, size=status.st_size)
+            state = (status.st_ino, status.st_size, status.st_mtime_ns)
+            before, known = self._known.get(entry.name, (None, None))
+            if known is not None and before == state:
+                return known
             segment = _identify(Path(entry.path), size=status.st_size)
         except OSError:
             return None
         if segment is not None:
-            self._known[entry.name] = (status.st_ino, segment)
+            self._known[entry.name] = (state, segment)
         return segment
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], Progress]:
@@ -113,6 +116,11 @@ class ClickLog:
             progress.position += rest
         progress.finished = ended and progress.position >= segment.size
         return lines, progress
+
+
+def _is_log(name: str) -> bool:
+    """Our own segments, and what other programs write and rotate: ``edge.log``, ``edge.log.1``."""
+    return name.endswith(SUFFIX) or (".log" in name and not name.endswith(PACKED))
 
 
 def _identify(path: Path, *, size: int) -> Segment | None:
@@ -180,7 +188,7 @@ def _click(line: bytes) -> tuple[ClickLine | None, str]:
         click = decode_line(line)
     except msgspec.ValidationError:
         return None, "wrong keys"
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, "unreadable"
     if click.v != VERSION:
         return None, "other version"

@@ -1,6 +1,7 @@
 """Whose request it is: the address of the reader, through the proxies that the operator trusts."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 MAX_FORWARDED = 1024
@@ -12,6 +13,7 @@ class Clients:
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         self._networks = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
+        self._trusts = lru_cache(maxsize=1024)(self._is_proxy)
 
     def address(self, peer: str, forwarded: str | None) -> str:
         """The first address from the right of ``forwarded`` that is no trusted proxy, else the peer's.
@@ -21,7 +23,7 @@ class Clients:
         if not self._networks or not forwarded or not self._trusts(peer):
             return peer
         client = peer
-        for entry in reversed(forwarded[-MAX_FORWARDED:].split(",")):
+        for entry in reversed(_last_entries(forwarded)):
             address = _bare(entry)
             if address is None:
                 return client
@@ -30,13 +32,20 @@ class Clients:
                 return client
         return client
 
-    def _trusts(self, address: str) -> bool:
+    def _is_proxy(self, address: str) -> bool:
         try:
             parsed = ip_address(address)
         except ValueError:
             return False
         mapped = getattr(parsed, "ipv4_mapped", None)
         return any((mapped or parsed) in network for network in self._networks)
+
+
+def _last_entries(forwarded: str) -> list[str]:
+    """The entries within MAX_FORWARDED characters from the end, without the one that the limit cuts."""
+    if len(forwarded) <= MAX_FORWARDED:
+        return forwarded.split(",")
+    return forwarded[-MAX_FORWARDED:].split(",")[1:]
 
 
 def _bare(entry: str) -> str | None:

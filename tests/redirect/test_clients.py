@@ -1,0 +1,62 @@
+"""Whose request it is, through proxies that are trusted and headers that are not."""
+
+import pytest
+
+from shortener.redirect.clients import Clients
+
+PROXY = "10.0.0.1"
+FORWARDED = {
+    "nobody forwarded": (None, PROXY),
+    "one proxy": ("203.0.113.7", "203.0.113.7"),
+    "a forged entry on the left": ("198.51.100.1, 203.0.113.7", "203.0.113.7"),
+    "two trusted proxies": ("203.0.113.7, 10.0.0.2", "203.0.113.7"),
+    "a forged private address behind two proxies": ("10.9.9.9, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
+    "only proxies": ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+    "a port": ("203.0.113.7:4711", "203.0.113.7"),
+    "IPv6": ("2001:db8::7", "2001:db8::7"),
+    "IPv6 with brackets and port": ("[2001:db8::7]:443", "2001:db8::7"),
+    "IPv4 in IPv6 clothes": ("::ffff:203.0.113.7", "::ffff:cb00:7107"),
+    "a trusted proxy in IPv6 clothes": ("203.0.113.7, ::ffff:10.0.0.2", "203.0.113.7"),
+    "spaces and empty entries on the left": (" , ,203.0.113.7 ", "203.0.113.7"),
+    "rubbish at the right end": ("203.0.113.7, unknown", PROXY),
+    "rubbish behind a proxy": ("203.0.113.7, a'b, 10.0.0.2", "10.0.0.2"),
+    "nothing but rubbish": ("unknown", PROXY),
+    "empty": ("", PROXY),
+    "a quote": ("'", PROXY),
+    "eight kilobytes": ("x" * 8192, PROXY),
+    "five hundred entries": (", ".join(["198.51.100.1"] * 500 + ["203.0.113.7"]), "203.0.113.7"),
+    "a cut address at the edge of what is read": (
+        "9" * 20 + "203.0.113.7," + "10.0.0.2," * 113 + "10.0.0.2",
+        "10.0.0.2",
+    ),
+    "a NUL": ("203.0.113.7\0", PROXY),
+}
+
+
+@pytest.mark.parametrize(("header", "client"), FORWARDED.values(), ids=FORWARDED)
+def test_through_trusted_proxies(header: str | None, client: str) -> None:
+    """The client is the nearest address that is no trusted proxy; rubbish ends the search, and never raises."""
+    assert Clients(["10.0.0.0/8"]).address(PROXY, header) == client
+
+
+@pytest.mark.parametrize("header", [row[0] for row in FORWARDED.values()], ids=FORWARDED)
+def test_a_stranger_is_not_believed(header: str | None) -> None:
+    """Whoever is no trusted proxy cannot say who he is."""
+    assert Clients(["10.0.0.0/8"]).address("203.0.113.99", header) == "203.0.113.99"
+    assert Clients([]).address(PROXY, header) == PROXY
+
+
+NETWORKS = {
+    "a single address": (["192.0.2.1"], "192.0.2.1", True),
+    "another one": (["192.0.2.1"], "192.0.2.2", False),
+    "host bits set": (["192.0.2.1/24"], "192.0.2.9", True),
+    "IPv6": (["2001:db8::/32"], "2001:db8::1", True),
+    "an IPv4 peer on an IPv6 socket": (["192.0.2.0/24"], "::ffff:192.0.2.9", True),
+    "a Unix socket": (["192.0.2.0/24"], "", False),
+}
+
+
+@pytest.mark.parametrize(("trusted", "peer", "believed"), NETWORKS.values(), ids=NETWORKS)
+def test_networks_that_are_trusted(trusted: list[str], peer: str, believed: bool) -> None:
+    """Addresses and networks of both kinds can be trusted, also where an IPv4 peer comes in IPv6 clothes."""
+    assert Clients(trusted).address(peer, "203.0.113.7") == ("203.0.113.7" if believed else peer)
