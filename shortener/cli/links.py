@@ -287,7 +287,7 @@ def import_links(session: Session, store: Store, file: Path) -> None:
         new, same = _put(store, _with_bar(rows, "Storing"), faults, config=session.config)
         if faults:
             _report_faults(file, sorted(faults), rows=len(given))
-    click.echo(f"{file}: {new:,} short links added, {same:,} known already.")
+    click.echo(f"{file}: {new:,} new, {same:,} known already.")
 
 
 def _with_bar(items: list[_Item], what: str) -> Iterable[_Item]:

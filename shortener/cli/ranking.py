@@ -219,7 +219,11 @@ def _cell_row(cell: Cell) -> list[Any]:
 
 
 def _product(factors: Iterable[Factor]) -> str:
-    return f" {TIMES} ".join(f"{factor.times:.3g} ({factor.name})" for factor in factors)
+    return f" {TIMES} ".join(f"{_number(factor.times)} ({factor.name})" for factor in factors)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _explain_csv(made: Explanation) -> None:

@@ -119,8 +119,7 @@ def sums_of_site(store: Store, *, since: int | None, until: int | None) -> list[
 
 
 _TIMELINE = """
-    select hour - hour % :width as start, coalesce(sum(clicks) filter (where verdict = 'human'), 0),
-           coalesce(sum(clicks) filter (where verdict <> 'human'), 0)
+    select hour - hour % :width as start, sum(case verdict when 'human' then clicks else 0 end), sum(clicks)
     from hourly {where} group by start order by start
 """
 
@@ -128,20 +127,24 @@ _TIMELINE = """
 def hours_of_issue(store: Store, issue_id: int) -> list[HourSums]:
     """The hours in which an issue was clicked, oldest first."""
     sql = _TIMELINE.format(where="where issue_id = :issue")
-    return [HourSums(*row) for row in store.execute(sql, {"issue": issue_id, "width": HOUR_SECONDS})]
+    return _hours(store, sql, {"issue": issue_id, "width": HOUR_SECONDS})
 
 
 def hours_of_link(store: Store, link_id: int) -> list[HourSums]:
     """The hours in which a link was clicked, oldest first."""
     sql = _TIMELINE.format(where=_OF_LINK)
-    return [HourSums(*row) for row in store.execute(sql, {"link": link_id, "width": HOUR_SECONDS})]
+    return _hours(store, sql, {"link": link_id, "width": HOUR_SECONDS})
 
 
 def days_of_site(store: Store, *, since: int | None, until: int | None) -> list[HourSums]:
     """The UTC days on which anything was clicked, oldest first."""
     where, bounds = _between("hour", since, until)
     sql = _TIMELINE.format(where=where)
-    return [HourSums(*row) for row in store.execute(sql, bounds | {"width": DAY_SECONDS})]
+    return _hours(store, sql, bounds | {"width": DAY_SECONDS})
+
+
+def _hours(store: Store, sql: str, values: dict[str, int]) -> list[HourSums]:
+    return [HourSums(start, human, clicks - human) for start, human, clicks in store.execute(sql, values)]
 
 
 def values_of_issue(store: Store, issue_id: int) -> list[ValueSum]:

@@ -191,7 +191,7 @@ def test_an_import_adds_links(newsletter: Any, shortener: Any, tmp_path: Path, c
     """However the file was written: the link is there afterwards, once."""
     before = rows(newsletter)
     result = shortener("link", "import", imported(tmp_path, content))
-    assert "1 short links added" in result.stdout
+    assert "1 new" in result.stdout
     assert links.get(newsletter.store, "go.example", "n1").target == "https://a.example/1"
     assert rows(newsletter) == before + 1
 
@@ -200,7 +200,7 @@ def test_an_import_can_be_repeated(newsletter: Any, shortener: Any, tmp_path: Pa
     """The same file again changes nothing."""
     path = imported(tmp_path, "short_url,target,title\ngo.example/n1,https://a.example/1,T\n")
     shortener("link", "import", path)
-    assert "0 short links added, 1 known already" in shortener("link", "import", path).stdout
+    assert "0 new, 1 known already" in shortener("link", "import", path).stdout
 
 
 def test_an_import_gives_targets_to_codes_that_wait_for_one(
