@@ -262,7 +262,14 @@ class ClickExported(Struct, frozen=True):
 
 @clicks.command("export")
 @bounded
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="JSON lines or CSV.",
+)
 @with_store
 def export(session: Session, store: Store, since: int | None, until: int | None, form: str) -> None:
     """Every click with its verdict and reason, oldest first, one JSON object a line (or CSV)."""
