@@ -16,11 +16,15 @@ from pathlib import Path
 import msgspec
 
 from shortener.clicks.agents import Agents
+from shortener.clicks.datacenters import read_datacenters
+from shortener.clicks.firsts import assign
+from shortener.clicks.judging import BATCH as JUDGED_BATCH
+from shortener.clicks.judging import Judge, replace
 from shortener.clicks.line import MAX_HEADER, MAX_TEXT, ClickLine
 from shortener.clicks.log import ClickLog, Progress, Segment
+from shortener.clicks.requests import Requests
 from shortener.clicks.tally import Tally
-from shortener.clicks.verdicts.evidence import Evidence
-from shortener.clicks.verdicts.rules import RULES_VERSION, judge_request
+from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.config import Config
 from shortener.errors import AlreadyRunning
@@ -32,15 +36,14 @@ from shortener.urls import clean_referrer
 LOCK_FILE = "collector.lock"
 BATCH_LINES = 5_000
 POLL_SECONDS = 0.2
+JUDGE_SECONDS = 5.0
+"""How long a click's neighbours may stay unasked: each time the last minutes are read again, so not after each line."""
+SWEEP_SECONDS = 3600.0
 PLACES_REMEMBERED = 50_000
 HEADERS_REMEMBERED = 5_000
 MAX_N = 99_999
 
 log = logging.getLogger(__name__)
-
-
-Visit = tuple[int, str | None, int, int, int]
-"""(the bit of ``clicks.first``, visitor, day, link or issue, n)."""
 
 
 class Moved(Exception):
@@ -62,7 +65,11 @@ class Collector:
         self._log = ClickLog(config.data)
         self._keys = DailyKeys(config.data)
         self._agents = Agents(store)
-        self._headers: dict[str, int] = {}
+        self._judge = Judge(store, agents=self._agents)
+        self._requests = Requests(read_datacenters(config))
+        self._judged_at = 0.0
+        self._sweep_at = 0.0
+        self._headers: dict[tuple[tuple[str, str], ...], int] = {}
         self._cased = {domain.host for domain in config.domains if domain.case_sensitive}
         self._secure = {domain.host for domain in config.domains if domain.scheme == "https"}
         self._places: dict[tuple[str, str], Placed | None] = {}
@@ -71,11 +78,25 @@ class Collector:
         self._lock = _lock(config.data / LOCK_FILE, wait=wait)
 
     def drain(self) -> int:
-        """Drain everything that stands in the log now; how many lines that was."""
+        """Drain everything that stands in the log now and judge it; how many lines that was."""
         lines = 0
-        while batch := self._drain_batch():
+        while drained := self._drain_log(most=JUDGED_BATCH):
+            lines += drained
+            self._judge_new()
+        self._judge_new()
+        return lines
+
+    def _drain_log(self, *, most: int) -> int:
+        """Drain the log, so many lines at the most or a few more; how many that was."""
+        lines = 0
+        while lines < most and (batch := self._drain_batch()):
             lines += batch
         return lines
+
+    def _judge_new(self) -> None:
+        while self._judge.judge_new():
+            pass
+        self._judged_at = time.monotonic()
 
     def _drain_batch(self) -> int:
         """One transaction's worth of lines; 0 when there was nothing to read."""
@@ -199,18 +220,7 @@ class Collector:
         """A line as it is stored: judged, its reader reduced to hashes, its user agent read."""
         self._withhold(line)
         n = line.n if line.n and 0 < line.n <= MAX_N else 0
-        judged = judge_request(
-            Evidence(
-                ts=line.ts,
-                method=line.method,
-                ua=line.ua,
-                h=line.h,
-                lang=line.lang,
-                https=line.host in self._secure,
-                net=line.net,
-                ref=line.ref,
-            )
-        )
+        judged = self._requests.judge(line, https=line.host in self._secure)
         return Click(
             id=line.id,
             ts=int(line.ts * 1000),
@@ -237,12 +247,12 @@ class Collector:
 
     def _headers_id(self, headers: dict[str, str]) -> int:
         """The row under which these request headers are stored; most readers send one of a few sets."""
-        text = _canonical(headers)
-        found = self._headers.get(text)
+        key = tuple(headers.items())
+        found = self._headers.get(key)
         if found is None:
             if len(self._headers) >= HEADERS_REMEMBERED:
                 self._headers.clear()
-            found = self._headers[text] = sql.headers_id(self._store, text)
+            found = self._headers[key] = sql.headers_id(self._store, _canonical(headers))
         return found
 
     def _withhold(self, line: ClickLine) -> None:
@@ -262,17 +272,14 @@ class Collector:
             line.visitor = line.ua = line.ref = None
 
     def _mark_first_visits(self, clicks: Iterable[Click]) -> None:
-        """Decide, once and for all, which human click is a visitor's first of the day, on what."""
+        """Mark which new click is a first visit; one that came late may take that from a stored one."""
         human = [click for click in clicks if click.visitor and click.verdict == "human"]
-        seen: set[Visit] = set()
         visitors = {click.visitor for click in human if click.visitor}
-        for visitor, ts, link, n, issue, first in sql.first_visits(self._store, visitors):
-            seen.update(visit for visit in _visits(visitor, ts, link, n, issue) if first & visit[0])
-        for click in human:
-            for visit in _visits(click.visitor, click.ts, click.link_id, click.n, click.issue_id):
-                if visit not in seen:
-                    seen.add(visit)
-                    click.first |= visit[0]
+        before = sql.by_seq(self._store, sql.visitor_seqs(self._store, visitors, first_only=True))
+        after = {seq: (msgspec.structs.replace(click), n) for seq, (click, n) in before.items()}
+        for click, first in assign([*human, *(click for click, _ in after.values())]):
+            click.first = first
+        replace(self._store, before, after, agents=self._agents)
 
     def _add_up(self, clicks: Iterable[tuple[Click, Placed]]) -> None:
         tally = Tally()
@@ -282,24 +289,27 @@ class Collector:
 
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Drain for ever, until ``stop`` says so; then drain what is left."""
-        swept_at = 0.0
         failures = 0
-        while True:
-            stopping = stop()
+        while not stop():
             try:
-                drained = self.drain()
+                drained = self._drain_log(most=JUDGED_BATCH)
+                self._do_what_is_due()
                 failures = 0
-                if time.monotonic() - swept_at > 3600 or not swept_at:
-                    swept_at = time.monotonic()
-                    self.sweep()
             except sqlite3.OperationalError as error:
-                failures += 1
-                drained = 0
+                failures, drained = failures + 1, 0
                 log.error("store: %s; trying again (nothing is lost: the click log keeps it)", error)
-            if stopping:
-                return
             if not drained:
                 time.sleep(min(POLL_SECONDS * 2**failures, 5.0))
+        self.drain()
+
+    def _do_what_is_due(self) -> None:
+        """What need not follow every line: judging by the neighbours, and destroying what is too old."""
+        now = time.monotonic()
+        if now - self._judged_at >= JUDGE_SECONDS:
+            self._judge_new()
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP_SECONDS
+            self.sweep()
 
     def sweep(self) -> None:
         """Destroy what is too old: daily keys, drained segments, clicks and what only they used."""
@@ -357,16 +367,6 @@ def drain_once(store: Store, *, config: Config) -> int:
 
 def _after(progress: Progress) -> Position:
     return Position(progress.position, progress.skipping, progress.finished)
-
-
-def _visits(visitor: str | None, ts: int, link: int, n: int, issue: int | None) -> Iterable[Visit]:
-    """All that a click can be the first visit of."""
-    day = ts // (sql.DAY_SECONDS * 1000)
-    yield sql.FIRST_ON_PLACEMENT, visitor, day, link, n
-    yield sql.FIRST_ON_LINK, visitor, day, link, 0
-    yield sql.FIRST_ON_SITE, visitor, day, 0, 0
-    if issue is not None:
-        yield sql.FIRST_IN_ISSUE, visitor, day, issue, 0
 
 
 def _canonical(headers: dict[str, str]) -> str:

@@ -108,6 +108,45 @@ def after(store: Store, seq: int, *, most: int) -> list[NeighbourRow]:
     return [NeighbourRow(*row) for row in store.execute(sql, (seq, most))]
 
 
+class StoredRequest(NamedTuple):
+    """What the rules over one request need of a stored click; ``h`` is JSON."""
+
+    seq: int
+    ts: int
+    domain: str
+    method: str
+    ua: str | None
+    h: str | None
+    language: str
+    net: str | None
+    referrer: str
+    verdict: str
+    reason: str
+    gaps: int
+
+
+def requests_after(store: Store, seq: int, *, most: int) -> list[StoredRequest]:
+    """The requests of the clicks that were stored behind ``seq``, oldest first, so many at the most."""
+    sql = """
+        select clicks.seq, clicks.ts, links.domain, clicks.method, agents.ua, headers.h, clicks.language,
+               clicks.net, clicks.referrer, clicks.verdict, clicks.reason, clicks.gaps
+        from clicks join links on links.id = clicks.link_id
+        left join agents on agents.id = clicks.agent_id left join headers on headers.id = clicks.headers_id
+        where clicks.seq > ? order by clicks.seq limit ?
+    """
+    return [StoredRequest(*row) for row in store.execute(sql, (seq, most))]
+
+
+def seq_at(store: Store, ts: int) -> int:
+    """The smallest seq of the clicks from ``ts`` (milliseconds) on; 1 where there is none."""
+    return int(store.value("select coalesce(min(seq), 1) from clicks where ts >= ?", (ts,)))
+
+
+def set_rules(store: Store, version: int, *, after: int) -> None:
+    """Say that the clicks behind a seq have been judged by these rules."""
+    store.execute("update clicks set rules = ? where seq > ? and rules <> ?", (version, after, version))
+
+
 def between(store: Store, since: int, until: int) -> Iterator[NeighbourRow]:
     """All clicks from ``since`` to ``until``, milliseconds, both included."""
     sql = f"select {NEIGHBOUR} from clicks where ts between ? and ?"  # noqa: S608
@@ -129,10 +168,10 @@ def on_links(store: Store, links: Iterable[int], *, since: int, until: int) -> I
     """The clicks on these links, from ``since`` to ``until``, milliseconds."""
     sql = f"""
         select {NEIGHBOUR} from clicks
-        where link_id in (select value from json_each(?)) and ts between ? and ?
+        where ts between ? and ? and link_id in (select value from json_each(?))
     """  # noqa: S608
     text = msgspec.json.encode(sorted(links)).decode()
-    yield from (NeighbourRow(*row) for row in store.execute(sql, (text, since, until)))
+    yield from (NeighbourRow(*row) for row in store.execute(sql, (since, until, text)))
 
 
 def traps(store: Store) -> set[int]:

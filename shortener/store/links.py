@@ -103,7 +103,10 @@ def change(store: Store, link: Link, field: Field, value: str | int | None, *, w
 def assign(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
     """Say which issue and article a link belongs to; one that has an owner keeps it."""
     store.execute(
-        "update links set issue_id = coalesce(issue_id, ?), article_id = coalesce(article_id, ?), updated_at = ? where id = ?",
+        """
+        update links set issue_id = coalesce(issue_id, ?), article_id = coalesce(article_id, ?), updated_at = ?
+        where id = ?
+        """,
         (issue_id, article_id, now, link_id),
     )
 

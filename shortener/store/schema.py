@@ -122,7 +122,8 @@ create table clicks (
 
 create index clicks_by_time on clicks (ts);
 create index clicks_by_visitor on clicks (visitor, first) where visitor is not null;
-create index clicks_by_link on clicks (link_id, ts);
+create index clicks_by_address on clicks (addr, ts) where addr is not null;
+create index clicks_by_copy on clicks (copy, ts) where copy is not null;
 
 create table hourly (
     issue_id integer not null,
@@ -188,7 +189,7 @@ create table facts (
     value integer not null
 ) strict, without rowid;
 
-insert into facts (name, value) values ('links_revision', 0), ('clicks_from', 0);
+insert into facts (name, value) values ('links_revision', 0), ('clicks_from', 0), ('judged_seq', 0);
 
 create trigger links_added after insert on links begin
     update facts set value = value + 1 where name = 'links_revision';

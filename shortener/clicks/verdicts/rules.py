@@ -62,7 +62,9 @@ def judge_request(evidence: Evidence, *, datacenters: NetworkTable = NOWHERE) ->
 
 def request_bits(evidence: Evidence, *, datacenters: NetworkTable = NOWHERE) -> int:
     """All that a request shows that convicts nobody alone, as bits of ``evidence``."""
-    return _network_bits(evidence.net, datacenters) | _browser_bits(evidence) | _header_bits(evidence)
+    return (
+        network_bits(evidence.net, datacenters=datacenters) | _browser_bits(evidence) | _header_bits(evidence)
+    )
 
 
 def request_reasons(evidence: Evidence, gaps: int) -> Iterator[str]:
@@ -118,7 +120,8 @@ def _is_false_browser(gaps: int) -> bool:
     return bool(doubtful and gaps & NO_FETCH_METADATA)
 
 
-def _network_bits(net: str | None, datacenters: NetworkTable) -> int:  # rules 13 and 14
+def network_bits(net: str | None, *, datacenters: NetworkTable = NOWHERE) -> int:
+    """What the lists know of a network, as bits of ``evidence`` (rules 13 and 14)."""
     gaps = DATACENTER if datacenters.holds(net) else 0
     if _VENDORS.holds(net):
         gaps |= VENDOR

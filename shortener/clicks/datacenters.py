@@ -1,0 +1,19 @@
+"""The operator's lists of data-center networks, read from the files that the configuration names."""
+
+from pathlib import Path
+
+from shortener.clicks.verdicts.networks import Network, NetworkTable, read_networks
+from shortener.clicks.verdicts.rules import datacenter_table
+from shortener.config import Config
+from shortener.errors import ConfigError
+
+
+def read_datacenters(config: Config) -> NetworkTable:
+    """The table of ``verdicts.datacenters``; empty without files. Raises ConfigError, InputError with file and line."""
+    networks: list[Network] = []
+    for name in config.verdicts.datacenters:
+        try:
+            networks += read_networks(Path(name).read_text(encoding="utf-8"), name=name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"verdicts.datacenters: {name}: cannot be read: {error}") from None
+    return datacenter_table(networks)
