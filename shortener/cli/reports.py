@@ -265,10 +265,10 @@ class ClickExported(Struct, frozen=True):
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["jsonl", "csv"]),
-    default="jsonl",
+    type=click.Choice(["json", "csv"]),
+    default="json",
     show_default=True,
-    help="JSON lines or CSV.",
+    help="json: one object a line.",
 )
 @with_store
 def export(session: Session, store: Store, since: int | None, until: int | None, form: str) -> None:
