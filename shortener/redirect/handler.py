@@ -98,7 +98,7 @@ class RedirectHandler:
         """The link of a code, also with punctuation that a mail client glued to its end."""
         if not domain.case_sensitive:
             code = code.lower()
-        link = self._links.find(domain.host, code) if len(code) <= MAX_CODE else None
+        link = self._links.find(domain.host, code) if len(code) <= MAX_CODE and code.isascii() else None
         if link is None:
             cleaned = clean_code(code)
             if cleaned and cleaned != code and len(cleaned) <= MAX_CODE:
