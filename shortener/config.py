@@ -111,10 +111,13 @@ class Verdicts(Section, frozen=True):
 
 
 class Ranking(Section, frozen=True):
-    """``[ranking]``: how many articles are published, and from how long a history."""
+    """``[ranking]``: how many articles are published, from how long a history, and the editors' blend."""
 
     top: Annotated[int, Meta(ge=1, le=100)] = 10
+    gems: Annotated[int, Meta(ge=0, le=100)] = 5
     window: Annotated[int, Meta(ge=1, le=120)] = 24
+    blend: tuple[Annotated[float, Meta(ge=0, le=1000)], ...] = ()
+    """Weights of appeal, fan ratio and read ratio; empty where the order is that of the appeal alone."""
 
 
 class Config(Section, frozen=True):
@@ -294,6 +297,12 @@ def _check(config: Config, *, name: str) -> None:
         raise ConfigError(
             f"{name}: privacy.keep_clicks = {config.privacy.keep_clicks}: expected at least privacy.keep_log "
             f"({config.privacy.keep_log}), because a replayed click is recognised by the stored one"
+        )
+    blend = config.ranking.blend
+    if blend and (len(blend) != 3 or not sum(blend)):
+        raise ConfigError(
+            f"{name}: ranking.blend = {list(blend)}: expected three weights, of appeal, fan ratio and read ratio, "
+            "not all 0, such as [0.6, 0.25, 0.15], or [] for none"
         )
     if len(set(config.codes.alphabet)) < len(config.codes.alphabet):
         raise ConfigError(f"{name}: codes.alphabet = {config.codes.alphabet!r}: a character stands twice")

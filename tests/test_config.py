@@ -59,6 +59,10 @@ def test_the_example_loads_as_it_is() -> None:
         pytest.param('[codes]\nalphabet = "aabcdefghkmnpqrstuv"', ["codes.alphabet", "twice"], id="alphabet"),
         pytest.param('[codes]\nalphabet = "ab"', ["codes.alphabet = 'ab'"], id="short alphabet"),
         pytest.param("[clicklog]\nsync = -1", ["clicklog.sync = -1"], id="negative sync"),
+        pytest.param("[ranking]\nblend = [1]", ["ranking.blend = [1", "[0.6, 0.25, 0.15]"], id="one weight"),
+        pytest.param("[ranking]\nblend = [0, 0, 0]", ["ranking.blend", "not all 0"], id="no weight"),
+        pytest.param("[ranking]\nblend = [1, -1, 1]", ["ranking.blend[1]", "-1"], id="negative weight"),
+        pytest.param("[ranking]\ngems = -1", ["ranking.gems = -1"], id="negative gems"),
         pytest.param("port = ", ["not valid TOML"], id="not TOML"),
     ],
 )

@@ -45,7 +45,8 @@ MODULES = {
     "operation": ("serve", "collect", "rebuild", "backup", "doctor", "config"),
     "issues": ("issue",),
     "links": ("link",),
-    "reports": ("report", "clicks", "rank"),
+    "reports": ("report", "clicks"),
+    "ranking": ("rank",),
     "demo": ("demo",),
 }
 """Which module has which commands: a command loads only what it needs, so that a collector starts at once."""

@@ -9,15 +9,11 @@ import click
 
 from shortener.cli import Session, with_store
 from shortener.cli.options import TIME
-from shortener.cli.output import FORMATS, plain, print_csv, print_json, print_line, print_table
-from shortener.config import Config
-from shortener.ranking import Explanation, Factor, History, Ranked, Ranking
-from shortener.ranking import explain as explain_article
-from shortener.ranking import rank as rank_articles
+from shortener.cli.output import FORMATS, percent, plain, print_csv, print_json, print_line, print_table
+from shortener.ranking import Explanation, Factor, Ranked, Ranking
 from shortener.ranking.explanation import Cell
-from shortener.reporting.history import history
-from shortener.shorturl import parse_short_url
-from shortener.store import Store, links
+from shortener.reporting.rankings import explanation, ranking
+from shortener.store import Store
 
 TIMES = "\u00d7"
 BAR = 24
@@ -36,6 +32,11 @@ COLUMNS = (
     "p_top",
     "gem",
     "note",
+    "shown",
+    "views",
+    "read_ratio",
+    "fan_ratio",
+    "blend",
 )
 
 
@@ -63,52 +64,47 @@ def rank(
     form: str,
 ) -> None:
     """Rank the articles by what readers wanted, allowing for place, issue and chance."""
-    config = session.config
-    moment = int(time.time()) if as_of is None else as_of
-    known = history(store, as_of=moment)
     asked: dict[str, Any] = {
-        "as_of": moment,
+        "config": session.config,
+        "as_of": int(time.time()) if as_of is None else as_of,
         "month": month,
         "issue": slug,
-        "window": config.ranking.window,
-        "zone": config.zone,
     }
     if explain is not None:
-        url = _target(store, known, explain, config)
-        _EXPLAIN[form](explain_article(known, url, **asked))
+        _EXPLAIN[form](explanation(store, explain, **asked))
     else:
-        _PRINT[form](rank_articles(known, top=config.ranking.top, **asked))
+        _PRINT[form](ranking(store, **asked))
 
 
-def _target(store: Store, known: History, url: str, config: Config) -> str:
-    """The article that was meant: an article's own URL, or what a short link leads to."""
-    if any(showing.url == url for showing in known.showings):
-        return url
-    key = parse_short_url(url, domains=config.domains)
-    found = links.find(store, *key) if key else None
-    return found.target if found and found.target else url
+def _print_csv(made: Ranking) -> None:
+    print_csv(COLUMNS, ([getattr(each, name) for name in COLUMNS] for each in made.articles))
 
 
-def _print_csv(ranking: Ranking) -> None:
-    print_csv(COLUMNS, ([getattr(each, name) for name in COLUMNS] for each in ranking.articles))
-
-
-def _print_table(ranking: Ranking) -> None:
-    scale = Scale(ranking.articles)
+def _print_table(made: Ranking) -> None:
+    scale = Scale(made.articles)
+    signals = [name for name in ("read_ratio", "fan_ratio") if _any(made, name)]
     print_table(
-        f"What readers wanted{_where(ranking)}",
-        ("", "title", "issue", "place", "clicks", "expected", "appeal", scale.heading, "top", "note"),
-        (_table_row(each, ranking, scale) for each in ranking.articles),
-        empty=f"{ranking.footer}.",
+        f"What readers wanted{_where(made)}",
+        (
+            *("", "title", "issue", "place", "clicks", "expected", "appeal", scale.heading, "top"),
+            *(name.replace("_ratio", "s") for name in signals),
+            "note",
+        ),
+        (_table_row(each, made, scale, signals) for each in made.articles),
+        empty=f"{made.footer}.",
     )
-    if ranking.articles:
-        for line in _below(ranking):
+    if made.articles:
+        for line in _below(made):
             print_line(line)
 
 
-def _table_row(each: Ranked, ranking: Ranking, scale: "Scale") -> list[Any]:
+def _any(made: Ranking, name: str) -> bool:
+    return any(getattr(each, name) is not None for each in made.articles)
+
+
+def _table_row(each: Ranked, made: Ranking, scale: "Scale", signals: Sequence[str]) -> list[Any]:
     return [
-        each.rank if each.rank <= ranking.top else f"({each.rank})",
+        each.rank if each.rank <= made.top else f"({each.rank})",
         each.title,
         each.issue,
         each.position,
@@ -117,6 +113,7 @@ def _table_row(each: Ranked, ranking: Ranking, scale: "Scale") -> list[Any]:
         f"{TIMES}{each.appeal:.2f}",
         scale.draw(each),
         f"{each.p_top:.0%}",
+        *(percent(getattr(each, name)) for name in signals),
         each.note,
     ]
 
@@ -155,34 +152,34 @@ class Scale:
         return round(min(1.0, max(0.0, share)) * (BAR - 1))
 
 
-def _where(ranking: Ranking) -> str:
-    where = ranking.month or ranking.issue
+def _where(made: Ranking) -> str:
+    where = made.month or made.issue
     return f" · {where}" if where else ""
 
 
-def _below(ranking: Ranking) -> Iterator[str]:
+def _below(made: Ranking) -> Iterator[str]:
     """What stands under the list: gems, warnings, the footer."""
-    titles = {each.url: each.title for each in ranking.articles}
-    if ranking.top < len(ranking.articles):
-        yield f"Published: the first {ranking.top}; ranks in brackets are not."
-    if ranking.gems:
-        yield "Hidden gems: " + "; ".join(titles.get(url, url) for url in ranking.gems)
-    if ranking.loved_by_few:
-        yield "Loved by few: " + "; ".join(titles.get(url, url) for url in ranking.loved_by_few)
-    for warning in ranking.warnings:
+    titles = {each.url: each.title for each in made.articles}
+    if made.top < len(made.articles):
+        yield f"Published: the first {made.top}; ranks in brackets are not."
+    if made.gems:
+        yield "Hidden gems: " + "; ".join(titles.get(url, url) for url in made.gems)
+    if made.loved_by_few:
+        yield "Loved by few: " + "; ".join(titles.get(url, url) for url in made.loved_by_few)
+    for warning in made.warnings:
         yield f"Note: {warning}"
-    yield f"{ranking.footer}."
+    yield f"{made.footer}."
 
 
-def _print_markdown(ranking: Ranking) -> None:
+def _print_markdown(made: Ranking) -> None:
     click.echo("| # | article | clicks | appeal | 90 % interval | note |")
     click.echo("|--:|---|--:|--:|--:|---|")
-    for each in ranking.articles:
+    for each in made.articles:
         click.echo(
             f"| {each.rank} | {_link(each)} | {each.clicks} | {TIMES}{each.appeal:.2f} "
             f"| {each.low:.2f} to {each.high:.2f} | {_markdown(each.note)} |"
         )
-    for line in _below(ranking):
+    for line in _below(made):
         click.echo(f"\n{_markdown(line)}")
 
 
@@ -253,3 +250,5 @@ _EXPLAIN: Mapping[str, Any] = {
     "csv": _explain_csv,
     "markdown": _explain_markdown,
 }
+
+COMMANDS = [rank]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -22,7 +22,6 @@ from shortener.cli.output import (
     print_table,
     show,
 )
-from shortener.cli.ranking import rank
 from shortener.config import Domain
 from shortener.reporting.counts import Breakdown, Hour, Totals
 from shortener.reporting.issue_report import ArticleReport, IssueReport, LinkCount, issue_report
@@ -33,6 +32,9 @@ from shortener.shorturl import short_url
 from shortener.store import Store
 from shortener.store import reports as sql
 from shortener.store.reports import ClickRow
+
+if TYPE_CHECKING:
+    from shortener.ranking import Comparison, Side
 
 KINDS = ("image", "title", "more", "text", "button", "footer")
 FEW = 5
@@ -238,6 +240,59 @@ def _print_summary(made: Summary, zone: ZoneInfo) -> None:
         )
 
 
+@report.command("compare")
+@click.argument("first", metavar="SLUG")
+@click.argument("second", metavar="SLUG")
+@click.option("--hours", type=float, help="Hours after sending (default: the age of the younger issue).")
+@click.option("--as-of", type=TIME, help="As it was known at this time (default: now).")
+@format_option
+@with_store
+def report_compare(
+    session: Session,
+    store: Store,
+    first: str,
+    second: str,
+    hours: float | None,
+    as_of: int | None,
+    form: str,
+) -> None:
+    """Two issues at the same age, with the share of clicks still to come."""
+    from shortener.reporting.rankings import comparison  # brings numpy, which the other reports do without
+
+    moment = int(time.time()) if as_of is None else as_of
+    made = comparison(store, first, second, as_of=moment, hours=hours)
+    show(
+        form,
+        json=lambda: print_json(made),
+        csv=lambda: print_csv(_SIDE_COLUMNS, (_side_row(made, side) for side in (made.first, made.second))),
+        table=lambda: _print_comparison(made),
+    )
+
+
+_SIDE_COLUMNS = ("slug", "title", "recipients", "hours", "clicks", "rate", "to_come_then", "to_come_now")
+
+
+def _side_row(made: "Comparison", side: "Side") -> list[Any]:
+    counts = [round(made.hours, 2), round(side.clicks, 1), side.rate, made.to_come, side.to_come]
+    return [side.slug, side.title, side.recipients, *counts]
+
+
+def _print_comparison(made: "Comparison") -> None:
+    print_table(
+        f"{made.hours:,.1f} hours after sending",
+        ("issue", "title", "recipients", "clicks by then", "rate", "to come then", "to come now"),
+        (
+            [
+                *(side.slug, side.title, side.recipients, round(side.clicks), percent(side.rate)),
+                *(percent(made.to_come), percent(side.to_come)),
+            ]
+            for side in (made.first, made.second)
+        ),
+        empty="",
+    )
+    print_line(f"{made.text}.")
+
+
 @click.group()
 def clicks() -> None:
     """The single clicks, as long as they are kept."""
@@ -301,4 +356,4 @@ def _exported(row: ClickRow, domains: Sequence[Domain]) -> ClickExported:
     )
 
 
-COMMANDS = [report, clicks, rank]
+COMMANDS = [report, clicks]

@@ -1,12 +1,12 @@
-"""What the ranking is given, from the rollups: issues, showings of articles, and when clicks arrived."""
+"""What the ranking is given, from the rollups: issues, showings of articles, when clicks arrived; and signals."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
-from shortener.ranking.inputs import Arrival, History, Issue, Placement, Showing
-from shortener.store import Store
+from shortener.ranking.inputs import Arrival, History, Issue, Placement, Showing, Signal
+from shortener.store import Store, signals
 from shortener.store import reports as sql
 from shortener.store.clicks import HOUR_SECONDS
 from shortener.store.reports import ArticleRow, HumanHour, HumanSums, IssueRow, ShownRow
@@ -33,7 +33,8 @@ def history(store: Store, *, as_of: int) -> History:
     """The history of all issues by ``as_of`` (seconds of UTC epoch), to the hour.
 
     An article is the same in every issue that carries its canonical URL; what has no position is no article.
-    Counts are visitors, or clicks in an issue whose visitors are mostly unknown.
+    Counts are visitors, or clicks in an issue whose visitors are mostly unknown. Signals are those of today:
+    what other platforms counted earlier is not kept.
     """
     issues = sql.issues(store)
     hours = _by_issue(sql.human_hours(store, until=as_of))
@@ -56,6 +57,7 @@ def history(store: Store, *, as_of: int) -> History:
         issues=tuple(Issue(each.slug, each.title, sent[each.id], each.recipients) for each in issues),
         showings=tuple(showings),
         arrivals=tuple(arrivals),
+        signals=tuple(Signal(each.url, each.views, each.reads, each.fans) for each in signals.listing(store)),
         titles=_titles(sorted(issues, key=lambda issue: sent[issue.id]), articles),
     )
 

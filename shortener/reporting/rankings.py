@@ -1,0 +1,90 @@
+"""The ranking of what is stored, as the configuration has it: the list, one article of it, two issues compared."""
+
+from shortener.config import Config
+from shortener.errors import TargetRefused
+from shortener.ranking import Blend, Comparison, Explanation, History, Ranking, compare, explain, rank
+from shortener.reporting.history import history
+from shortener.shorturl import checked_target, parse_short_url
+from shortener.store import Store, links
+
+
+def ranking(
+    store: Store,
+    *,
+    config: Config,
+    as_of: int,
+    month: str | None = None,
+    issue: str | None = None,
+    top: int | None = None,
+    gems: int | None = None,
+) -> Ranking:
+    """The articles last shown in a month, those of an issue, or all, by what readers wanted.
+
+    ``as_of`` is seconds of UTC epoch; ``top`` and ``gems`` are by default the configured ones. Raises InputError
+    for a month that is none and NotFound for an unknown issue.
+    """
+    asked = config.ranking
+    return rank(
+        history(store, as_of=as_of),
+        as_of=as_of,
+        month=month,
+        issue=issue,
+        top=asked.top if top is None else top,
+        gems=asked.gems if gems is None else gems,
+        window=asked.window,
+        zone=config.zone,
+        blend=Blend(*asked.blend) if asked.blend else None,
+    )
+
+
+def explanation(
+    store: Store,
+    url: str,
+    *,
+    config: Config,
+    as_of: int,
+    month: str | None = None,
+    issue: str | None = None,
+) -> Explanation:
+    """What stands behind the figures of one article: its URL, or a short link that leads to it.
+
+    Raises NotFound for an article that the list does not have by ``as_of``.
+    """
+    known = history(store, as_of=as_of)
+    article = article_url(store, known, url, config=config)
+    return explain(
+        known,
+        article,
+        as_of=as_of,
+        month=month,
+        issue=issue,
+        window=config.ranking.window,
+        zone=config.zone,
+    )
+
+
+def comparison(
+    store: Store, first: str, second: str, *, as_of: int, hours: float | None = None
+) -> Comparison:
+    """Two issues at the same ``hours`` after sending, by default the age of the younger.
+
+    Raises NotFound for an issue not sent by ``as_of``, InputError for an age that the younger has not reached.
+    """
+    return compare(history(store, as_of=as_of), first, second, as_of=as_of, hours=hours)
+
+
+def article_url(store: Store, known: History, text: str, *, config: Config) -> str:
+    """The article that was meant: by its URL in any writing of it, or by a short link; else the text as it is."""
+    urls = {showing.url for showing in known.showings}
+    given = text.strip()
+    if given in urls:
+        return given
+    key = parse_short_url(given, domains=config.domains)
+    found = links.find(store, *key) if key else None
+    if found and found.target:
+        return found.target
+    try:
+        target = checked_target(given, config=config)
+    except TargetRefused:
+        return given
+    return target if target in urls else given
