@@ -150,11 +150,19 @@ class Recorder:
 
 def _encode(line: ClickLine) -> bytes:
     """The line as bytes, never longer than the reader takes: from an absurd request less is kept."""
-    content = encode(line) + b"\n"
-    if len(content) > MAX_LINE_BYTES:
+    try:
+        content = encode(line) + b"\n"
+    except UnicodeEncodeError:  # half of a surrogate pair, which is no text
+        content = b""
+    if not content or len(content) > MAX_LINE_BYTES:
+        line.code = _shorten(line.code)
         line.path, line.ua, line.ref, line.lang, line.q = (
-            text[:_SHORT] if text else text for text in (line.path, line.ua, line.ref, line.lang, line.q)
+            text and _shorten(text) for text in (line.path, line.ua, line.ref, line.lang, line.q)
         )
-        line.h = {name: value[:_SHORT] for name, value in (line.h or {}).items()}
+        line.h = line.h and {name: _shorten(value) for name, value in line.h.items()}
         content = encode(line) + b"\n"
     return content
+
+
+def _shorten(text: str) -> str:
+    return text[:_SHORT].encode("utf-8", "replace").decode()
