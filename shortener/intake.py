@@ -77,7 +77,7 @@ def take_in(store: Store, request: Request, *, config: Config, now: int) -> Take
 
     Raises InputError (not an issue, a refused target, with its line), Conflict (a code that has another target).
     """
-    document = newsletter.parse(request.source, format=newsletter.guess_format(request.name, request.source))
+    document = _parse(request)
     slug = _slug(request)
     domain = _domain(request.domain, config)
     with store.writing():
@@ -140,6 +140,13 @@ def todo(store: Store, issue_id: int, *, config: Config) -> tuple[str, ...]:
         for link in links.of_issue(store, issue_id)
         if link.target is None
     )
+
+
+def _parse(request: Request) -> Document:
+    try:
+        return newsletter.parse(request.source, format=newsletter.guess_format(request.name, request.source))
+    except InputError as error:
+        raise InputError(f"{request.name}: {error}") from None
 
 
 def _slug(request: Request) -> str:
