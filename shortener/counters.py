@@ -39,10 +39,12 @@ class Numbers:
         return True
 
     def close(self) -> None:
-        """Unmap and close; a claim is given back."""
-        self.values.release()
-        self._map.close()
-        os.close(self._fd)
+        """Unmap and close; a claim is given back. A second time does nothing."""
+        if self._fd >= 0:
+            self.values.release()
+            self._map.close()
+            os.close(self._fd)
+            self._fd = -1
 
 
 def links_revision(data: Path) -> Numbers:

@@ -109,7 +109,16 @@ class Newsletter:
         self.click(code, n, visitor=f"machine {verdict}", **MACHINES[verdict], **more)
 
     def drain(self) -> None:
-        """Write what waits as a segment of its own, and collect."""
+        """Write what waits, and collect."""
+        self.write()
+        collector = Collector(self.store, config=self.config, clock=lambda: SENT + 86_400)
+        try:
+            collector.drain()
+        finally:
+            collector.close()
+
+    def write(self) -> None:
+        """Write what waits as a segment of its own."""
         directory = self.config.data / "clicklog"
         directory.mkdir(exist_ok=True)
         name = f"segment-{self.written:06d}"
@@ -117,11 +126,6 @@ class Newsletter:
         lines = "".join(json.dumps(line) + "\n" for line in [head, *self.waiting])
         (directory / f"{name}.jsonl").write_text(lines, encoding="utf-8")
         self.waiting = []
-        collector = Collector(self.store, config=self.config, clock=lambda: SENT + 86_400)
-        try:
-            collector.drain()
-        finally:
-            collector.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`shortener issue …` as a user meets it: what it prints, and one clear line for everything that a person gets wrong."""
+"""`shortener issue …` as a user meets it: what it prints, and one line for everything that a person gets wrong."""
 
 import json
 import os
