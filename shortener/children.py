@@ -22,7 +22,7 @@ from granian.constants import HTTPModes
 from granian.http import HTTP1Settings
 
 from shortener.counters import DIRECTORY as RUN_DIRECTORY
-from shortener.server import BACKLOG, Task, stop_flag
+from shortener.server import BACKLOG, Task, on_stop, stop_flag
 
 HEADER_SECONDS = 15
 """How long a client may take to send a request's headers, and an idle connection is kept."""
@@ -102,8 +102,6 @@ def run_server(
     stopping = threading.Event()
     stop = _rust.WorkerSignal()
     stop.add_cb(stopping.set)
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda _signum, _frame: stop.set())
     worker = _rust.WSGIWorker(
         1,
         (None, _rust.SocketHolder(listening, unix, BACKLOG)),
@@ -122,6 +120,7 @@ def run_server(
     )
     scheduler = _futures._new_cbscheduler(asyncio.new_event_loop(), callback, impl_asyncio=True)
     (worker.serve_mtr_uds if unix else worker.serve_mtr)(scheduler, None, stop)
+    on_stop(stop.set)
     while not stopping.wait(HOUSEKEEPING_SECONDS):
         if meanwhile is not None:
             meanwhile()

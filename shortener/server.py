@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -99,9 +99,10 @@ class Child:
         The configuration goes through a pipe, as every user of the machine can read command lines.
         """
         self._started_at = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603
-            self._command, stdin=subprocess.PIPE, pass_fds=self._descriptors, process_group=0
-        )
+        with _sigterm_held_back():
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command, stdin=subprocess.PIPE, pass_fds=self._descriptors, process_group=0
+            )
         with contextlib.suppress(OSError):  # it died at once: the next look finds out
             assert self._process.stdin is not None  # noqa: S101
             self._process.stdin.write(self._task)
@@ -139,8 +140,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
         listening = held.enter_context(_listen(config.server.host, config.server.port))
         pages_socket = held.enter_context(_listen_unix(config.data / RUN_DIRECTORY / SOCKET))
         stopping = threading.Event()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, lambda _signum, _frame: stopping.set())
+        on_stop(stopping.set)
         workers = [
             Child(f"worker {number}", "worker", config=config, listening=listening)
             for number in range(1, config.server.workers + 1)
@@ -165,6 +165,16 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
             pages.terminate()
             _stop([*workers, pages], seconds=STOP_SECONDS)
             _stop([collector], seconds=STOP_SECONDS)
+
+
+@contextlib.contextmanager
+def _sigterm_held_back() -> Iterator[None]:
+    """A child inherits that SIGTERM waits, and takes it when it can: one that only just starts stops in order, too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _prepare_store(config: Config) -> None:
@@ -216,9 +226,15 @@ def _stop(children: Iterable[Child], *, seconds: float, kill: bool = True) -> No
 def stop_flag() -> Callable[[], bool]:
     """A function that turns true at SIGTERM or SIGINT."""
     stopping = threading.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda _signum, _frame: stopping.set())
+    on_stop(stopping.set)
     return stopping.is_set
+
+
+def on_stop(stop: Callable[[], None]) -> None:
+    """Have ``stop`` called at SIGTERM or SIGINT, also at a SIGTERM that came before and was held back."""
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda _signum, _frame: stop())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _lock(path: Path) -> int:

@@ -1,0 +1,290 @@
+"""``shortener serve`` from outside: start, answers, heals, stops, and what it refuses."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import pytest
+
+from shortener.store import links, open_store
+
+START_SECONDS = 20.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Serve:
+    """One ``shortener serve`` with its data directory."""
+
+    def __init__(self, data: Path, *, port: int, workers: int = 1) -> None:
+        self.data = data
+        self.port = port
+        command = [sys.executable, "-m", "shortener", "serve", "--port", str(port), "--workers", str(workers)]
+        environment = os.environ | {"SHORTENER_STORAGE__DATA": str(data)}
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=data.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ready(self) -> str:
+        """The line that says so."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> HTTPResponse:
+        """One request on a connection of its own."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(
+            method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+        response = connection.getresponse()
+        response.body = response.read()  # type: ignore[attr-defined]
+        connection.close()
+        return response
+
+    def children(self, kind: str) -> list[int]:
+        """The processes of one kind."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (path / "cmdline").read_bytes().split(b"\0")
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == self.process.pid and words[-2:-1] == [kind.encode()]:
+                    found.append(int(path.name))
+        return found
+
+    def stop(self) -> tuple[int, str]:
+        """SIGTERM; the exit status and what was said meanwhile on standard error."""
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+    def clicks(self) -> list[str]:
+        """The referrers of the stored clicks."""
+        with contextlib.closing(sqlite3.connect(self.data / "store.db")) as db:
+            return [row[0] for row in db.execute("select referrer from clicks order by referrer")]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory with the link ``abcde`` of the default domain's port to come."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def serve(data: Path) -> Iterator[Callable[..., Serve]]:
+    """Start servers; whatever is left of them is ended."""
+    started: list[Serve] = []
+    port = free_port()
+    store = open_store(data)
+    with store.writing():
+        links.add(store, f"127.0.0.1:{port}", "abcde", target="https://example.com/a", now=0)
+    store.close()
+
+    def start(**options: int) -> Serve:
+        server = Serve(data, **{"port": port} | options)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.communicate()
+
+
+def wait(condition: Callable[[], object], *, seconds: float = 15.0) -> None:
+    """Until it holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.02)
+
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux' /proc")
+
+
+def test_the_whole_life_of_a_server(serve: Callable[..., Serve]) -> None:
+    """It says when it is ready, redirects, shows pages, counts, and stops in order with status 0."""
+    server = serve(workers=2)
+    assert server.ready() == f"Ready: http://127.0.0.1:{server.port}\n"
+    for number in range(10):
+        response = server.get("/abcde/2", Referer=f"https://mail.example/{number}")
+        assert (response.status, response.headers["Location"]) == (302, "https://example.com/a")
+    assert server.get("/abcde", "HEAD", Referer="https://mail.example/head").status == 302
+    assert server.get("/abcde", "POST").status == 405
+    for path, status in {
+        "/nosuch": 404,
+        "/": 200,
+        "/abcde+": 200,
+        "/robots.txt": 200,
+        "/-/nosuch": 404,
+    }.items():
+        assert server.get(path).status == status, path
+    health = server.get("/-/health")
+    assert health.headers["Content-Type"] == "application/health+json"
+    assert json.loads(health.body)["unrecorded"] == 0  # type: ignore[attr-defined]
+    begun = time.monotonic()
+    assert server.stop() == (0, "")
+    assert time.monotonic() - begun < 8
+    assert server.clicks() == sorted(
+        [f"https://mail.example/{number}" for number in range(10)] + ["https://mail.example/head"]
+    )
+    assert server.children("worker") == []
+
+
+@pytest.mark.parametrize("kind", ["worker", "pages", "collector"])
+def test_a_dead_child_is_started_again(serve: Callable[..., Serve], kind: str) -> None:
+    """Whichever process is killed, readers are answered, pages come back, and every click is in the store."""
+    server = serve()
+    server.ready()
+    for round_number in range(2):
+        (victim,) = server.children(kind)
+        os.kill(victim, signal.SIGKILL)
+        wait(lambda victim=victim: server.children(kind) not in ([], [victim]))  # type: ignore[misc]
+        assert server.get("/abcde", Referer=f"https://mail.example/{round_number}").status == 302
+        wait(lambda: server.get("/-/health").status == 200)
+    status, errors = server.stop()
+    assert status == 0
+    assert len(re.findall("ended with status -9; starting it again", errors)) == 2
+    assert server.clicks() == ["https://mail.example/0", "https://mail.example/1"]
+
+
+def test_nobody_is_refused_while_a_worker_is_replaced(serve: Callable[..., Serve]) -> None:
+    """The port is the supervisor's: who connects while the only worker is dead waits for the next one."""
+    server = serve()
+    server.ready()
+    (victim,) = server.children("worker")
+    os.kill(victim, signal.SIGKILL)
+    wait(lambda: victim not in server.children("worker"))
+    assert server.get("/abcde").status == 302
+
+
+def test_children_end_with_their_supervisor(serve: Callable[..., Serve]) -> None:
+    """A supervisor that is killed leaves nobody behind, and the next one has the port at once."""
+    server = serve()
+    server.ready()
+    kinds = ("worker", "pages", "collector")
+    orphans = [pid for kind in kinds for pid in server.children(kind)]
+    assert len(orphans) == 3
+    server.process.kill()
+    server.process.wait()
+    again = serve()
+    assert again.ready().startswith("Ready")
+    wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
+    assert again.get("/abcde").status == 302
+
+
+def test_an_edit_is_seen_at_the_next_click_while_the_server_runs(
+    serve: Callable[..., Serve], data: Path
+) -> None:
+    """Every worker answers an edit at once, also while the collector is stopped."""
+    server = serve(workers=2)
+    server.ready()
+    (collector,) = server.children("collector")
+    os.kill(collector, signal.SIGSTOP)
+    store = open_store(data)
+    for number in range(20):
+        url = f"https://example.com/{number}"
+        with store.writing():
+            store.execute("update links set target = ?", (url,))
+        assert [server.get("/abcde").headers["Location"] for _ in range(4)] == [url] * 4
+    store.close()
+    os.kill(collector, signal.SIGCONT)
+    assert server.stop()[0] == 0
+
+
+def test_a_stop_waits_for_the_answer_that_was_begun(serve: Callable[..., Serve]) -> None:
+    """A request that was accepted is answered, though SIGTERM comes before its last byte."""
+    server = serve()
+    server.ready()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as reader:
+        reader.sendall(f"GET /abcde HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n".encode())
+        time.sleep(0.2)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.03)
+        reader.sendall(b"Connection: close\r\n\r\n")
+        assert reader.recv(4096).startswith(b"HTTP/1.1 302")
+    assert server.stop()[0] == 0
+    assert len(server.clicks()) == 1
+
+
+def test_idle_connections_do_not_hold_the_stop_up(serve: Callable[..., Serve]) -> None:
+    """Browsers that keep a connection open without asking anything are sent away."""
+    server = serve()
+    server.ready()
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
+    for each in idle[:10]:
+        each.sendall(f"GET /abcde HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+        assert each.recv(4096).startswith(b"HTTP/1.1 302")
+    begun = time.monotonic()
+    assert server.stop()[0] == 0
+    assert time.monotonic() - begun < 8
+    for each in idle:
+        each.close()
+
+
+def refused(server: Serve) -> str:
+    """The one line with which it gave up."""
+    output, errors = server.process.communicate(timeout=START_SECONDS)
+    assert server.process.returncode == 1
+    assert output == ""
+    (message,) = errors.splitlines()
+    return str(message)
+
+
+def test_a_second_server_on_the_same_data_is_refused(serve: Callable[..., Serve]) -> None:
+    """Two servers on one data directory would be two collectors and two supervisors; the first is not disturbed."""
+    server = serve()
+    server.ready()
+    assert "another `shortener serve` works on this data directory" in refused(serve(port=free_port()))
+    assert server.get("/abcde").status == 302
+
+
+def test_a_taken_port_is_refused(serve: Callable[..., Serve]) -> None:
+    """Who already listens there is left alone, and the message names the way out."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert f"127.0.0.1:{port} cannot be listened on" in refused(serve(port=port))
+
+
+def test_an_unusable_data_directory_is_refused(tmp_path: Path) -> None:
+    """A file in the place of the data directory is named."""
+    (tmp_path / "data").write_text("")
+    assert str(tmp_path / "data") in refused(Serve(tmp_path / "data", port=free_port()))
+
+
+def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """A data directory below one that belongs to somebody else is named."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert str(tmp_path / "locked") in refused(Serve(tmp_path / "locked" / "data", port=free_port()))
+
+
+def test_a_damaged_store_is_refused(serve: Callable[..., Serve], data: Path) -> None:
+    """Garbage instead of a store is no reason to begin a new one."""
+    (data / "store.db").write_bytes(b"\xde\xad" * 5000)
+    assert "store.db" in refused(serve())
+    assert (data / "store.db").stat().st_size == 10_000
