@@ -14,7 +14,7 @@ LAYERS = (
     {"store", "clicks.line"},
     {"clicks.visitors", "clicks.segment", "clicks.log"},
     {"clicks"},
-    {"redirect", "reporting", "intake", "editing"},
+    {"redirect", "reporting", "intake", "editing", "drafting", "signals"},
     {"web", "demo.readers"},
     {"app"},
     {"server"},

@@ -1,5 +1,7 @@
 """The ranking of what is stored, as the configuration has it: the list, one article of it, two issues compared."""
 
+from datetime import datetime
+
 from shortener.config import Config
 from shortener.errors import TargetRefused
 from shortener.ranking import Blend, Comparison, Explanation, History, Ranking, compare, explain, rank
@@ -88,3 +90,17 @@ def article_url(store: Store, known: History, text: str, *, config: Config) -> s
     except TargetRefused:
         return given
     return target if target in urls else given
+
+
+def months_shown(known: History, *, as_of: int, config: Config) -> dict[str, set[str]]:
+    """The months (YYYY-MM, in the site's time zone) in which each article was shown by ``as_of``."""
+    months = {
+        issue.slug: datetime.fromtimestamp(issue.sent, config.zone).strftime("%Y-%m")
+        for issue in known.issues
+        if issue.sent <= as_of
+    }
+    shown: dict[str, set[str]] = {}
+    for showing in known.showings:
+        if showing.issue in months:
+            shown.setdefault(showing.url, set()).add(months[showing.issue])
+    return shown

@@ -250,3 +250,20 @@ def m002_picks(db: Database) -> None:
     """Signals from outside (views, reads, fans), and what editors decided about a month's picks."""
     for statement in _statements(_PICKS):
         db.execute(statement)
+
+
+_DRAFTS = """
+create table drafts (
+    month text not null check (month glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
+    url text not null,
+    link_id integer not null references links on delete cascade,
+    primary key (month, url)
+) strict, without rowid;
+"""
+
+
+@MIGRATIONS()
+def m003_drafts(db: Database) -> None:
+    """Which short link stands for an article in the draft of a month's picks."""
+    for statement in _statements(_DRAFTS):
+        db.execute(statement)
