@@ -14,9 +14,12 @@ _SOCIAL = _words(
     "whatsapp.com snapchat.com twitch.tv weibo.com xing.com vk.com ok.ru mastodon.social "
     "fosstodon.org hachyderm.io line.me reddit.com"
 )
+_PROFILE = re.compile(
+    r"(?:/@?[^/]*|/(?:company|in|school|showcase|channel|c|user|u|r|groups|pages|people|invite|add|profile|s)/[^/]+"
+    r"(?:/(?:posts|about|videos|profile))?|/[^/]+/(?:about|posts|videos|profile))/?\Z"
+)
 _MATTER = re.compile(
-    r"/(?:status|statuses|posts?|p|watch|shorts|reel|video|videos|pulse|feed/update|articles?|events?|comments"
-    r"|r/\w+/\w+|jobs?|notes?|playlist|live|clip|groups/\w+/\w+|learning)(?:/|\Z)"
+    r"/(?:watch|playlist|story\.php|permalink\.php|photo(?:\.php)?|events?|jobs|learning)/?\Z"
 )
 _SHARING = re.compile(
     r"/(?:sharer?|share\.php|sharing|intent|share-offsite|sharearticle|submit|dialog/share|home\?status)\b",
@@ -34,8 +37,9 @@ _HANDLE_HOSTS = _words(
     "instagram.com about.me hashnode.com medium.com"
 )
 _SERVICE = re.compile(
-    r"unsubscri|opt-?out|/(?:email-?)?preferences?(?:/|\Z)|manage[-_]?(?:subscription|preferences|email)|update[-_]?profile"
-    r"|view[-_]?in[-_]?browser|/(?:web-?version|forward-?to-?(?:a-?)?friend)",
+    r"/(?:\w+-)?(?:unsubscri\w*|opt-?out)(?:-\w+)?(?:\.\w+)?(?:/|\Z)|/(?:email-?)?preferences?(?:/|\Z)"
+    r"|/manage[-_]?(?:subscriptions?|preferences|email)|/update[-_]?profile|/(?:view[-_]?)?in[-_]?browser"
+    r"|/(?:web-?version|forward-?to-?(?:a-?)?friend)(?:/|\Z)|(?:\A|[&;])(?:\w+=)?unsubscri",
     re.I,
 )
 _CHROME_SEGMENT = re.compile(
@@ -100,7 +104,8 @@ def is_service(url: str) -> bool:
     host = _host(parts)
     if host not in _SOCIAL:
         return bool(re.search(r"(?:^|\.)(?:list-manage\.com)$", host)) and "/track/" not in parts.path
-    return bool(_SHARING.search(parts.path)) or not _MATTER.search(parts.path)
+    profile = _PROFILE.match(parts.path) and not _MATTER.match(parts.path)
+    return bool(profile or _SHARING.search(parts.path))
 
 
 def is_chrome(url: str) -> bool:

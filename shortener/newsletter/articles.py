@@ -17,10 +17,13 @@ _TITLE = 300  # characters kept of a title
 _META = 25  # characters: a line behind a title that is shorter says "5 min read" or a date
 _REACH = 8  # lines behind a title in which its summary stands
 _WINDOW = 300  # characters on either side of a link in which its sentence is looked for
+_WORD = 3  # letters: fewer say nothing
 _SHORT = 40  # characters of a link text that may be a button
+_ASIDE = 60  # characters around the links of a line: more, and it is prose
 _TAIL = 0.5  # of the lines of an issue without titles: where its footer may begin
 _SET_OFF = re.compile(r"^[\s:：–—|·•/,，.)）\]-]+")
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
+_STRAY = re.compile(r"\*{2,}|_{4,}")
 _SCHEME = re.compile(r"^https?://(?:www\.)?")
 _LETTER = re.compile(r"[^\W_]")
 _RANKS: dict[Kind, int] = {"title": 5, "button": 4, "more": 3, "text": 2, "image": 1, "footer": 0}
@@ -67,7 +70,8 @@ def read(document: Document, keys: Sequence[str | None]) -> Reading:
     lines = page.lines(document, keys)
     name, name_line = _issue_title(document, lines)
     roles.mark(lines)
-    named = _best(titles.find(lines, issue=name_line))
+    above = name_line if name_line is not None and lines[name_line].level == 1 else None
+    named = _best(titles.find(lines, issue=above))
     authors = {key: title.author or _author_below(lines, title) for key, title in named.items()}
     _mark_calls(lines, named)
     _mark_footer(lines)
@@ -100,7 +104,7 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
         return name, matching.index if matching else None
     if first is None:
         return name, None
-    return first.text[:_TITLE], first.index
+    return _clean(first.text)[:_TITLE], first.index
 
 
 def _best(found: Iterable[Title]) -> dict[str, Title]:
@@ -168,7 +172,11 @@ def _is_matter(mention: Mention) -> bool:
 def _begins_footer(line: Line) -> bool:
     if line.footer or phrases.FOOTER_MARK.search(line.text[:_WINDOW].casefold()):
         return True
-    return any(each.role in ("service", "chrome") and not each.image for each in line.mentions)
+    signs = [each for each in line.mentions if each.role in ("service", "chrome") and not each.image]
+    if any(phrases.SERVICE.search(phrases.plain(each.text[:_WINDOW])) for each in signs):
+        return True
+    linked = sum(len(each.text) for each in line.mentions)
+    return bool(signs) and len(line.text) - linked <= _ASIDE
 
 
 def _sections(lines: list[Line], named: dict[str, Title], issue: int | None) -> list[str | None]:
@@ -179,7 +187,7 @@ def _sections(lines: list[Line], named: dict[str, Title], issue: int | None) -> 
     sections, current = [], None
     for line in lines:
         if line.level and line.index not in own and line.index != above and not line.hidden:
-            current = line.text[:_TITLE]
+            current = _clean(line.text)[:_TITLE]
         sections.append(current)
     return sections
 
@@ -204,7 +212,7 @@ def _shows_matter(images: list[Mention]) -> bool:
 
 def _title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
     if title is not None:
-        return title.text[:_TITLE]
+        return _clean(title.text)[:_TITLE]
     texts = [each for each in mentions if each.text and each.kind not in ("more", "button")]
     for mention in texts or [each for each in mentions if each.text]:
         plain = phrases.plain(mention.text)
@@ -227,12 +235,26 @@ def _sentence(lines: list[Line], mention: Mention) -> str | None:
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _WINDOW)
     after = line.text[mention.end : end.end() if end else mention.end + _WINDOW]
     bare = mention.text == mention.url
+    if len(_LETTER.findall(before + after)) < _WORD and not bare:
+        return _before(lines, mention)
     sentence = " ".join(f"{before}{'' if bare else line.text[mention.start : mention.end]}{after}".split())
-    if len(_LETTER.findall(sentence)) >= 3:
+    if len(_LETTER.findall(sentence)) >= _WORD:
         return sentence[:_TITLE]
     if bare and not sentence and (above := _caption(lines, mention.line)):
         return above
-    return _SCHEME.sub("", mention.url).rstrip("/")[:_TITLE] if bare else None
+    return _SCHEME.sub("", mention.url).rstrip("/")[:_TITLE]
+
+
+def _before(lines: list[Line], mention: Mention) -> str | None:
+    """What a "read more" without a title leads on from: the sentence before it, or the line above."""
+    line = lines[mention.line]
+    said = line.text[max(0, mention.start - _WINDOW) : mention.start].strip()
+    if len(_LETTER.findall(said)) < _WORD and mention.line:
+        said = lines[mention.line - 1].text[:_WINDOW]
+    sentences = [
+        part.strip() for part in _SENTENCE_END.split(said + " ") if len(_LETTER.findall(part)) >= _WORD
+    ]
+    return (sentences[-1] if sentences else line.text)[:_TITLE] or None
 
 
 def _caption(lines: list[Line], at: int) -> str | None:
@@ -250,8 +272,11 @@ def _summary(lines: list[Line], mentions: list[Mention], title: Title | None) ->
     tail = _SET_OFF.sub("", lines[title.line].text[title.end :])
     if len(tail) > _META:
         return _paragraph(lines, title.line, title.end)
+    listed = bool(lines[title.line].item)
     for line in lines[title.line + 1 : title.line + 1 + _REACH]:
         if line.level or any(each.kind == "title" for each in line.mentions):
+            return None
+        if listed and line.item != "rest":
             return None
         prose = not line.hidden and len(line.text) > _META and bylines.alone(line) is None
         if prose and not any(
@@ -274,8 +299,13 @@ def _paragraph(lines: list[Line], at: int, start: int) -> str | None:
             or any(each.kind == "title" for each in lines[at].mentions)
         ):
             break
-    text = _SET_OFF.sub("", " ".join(part.strip() for part in parts).strip())
+    text = _SET_OFF.sub("", _clean(" ".join(part.strip() for part in parts)))
     return text[:_SUMMARY] or None
+
+
+def _clean(text: str) -> str:
+    """Text without the emphasis marks that a broken export leaves behind."""
+    return " ".join(_STRAY.sub("", text).split())
 
 
 def _without_more(line: Line) -> str:

@@ -15,6 +15,7 @@ Encoding = Literal["destination", "angle", "autolink", "bare", "double", "single
 in ``<…>``, an autolink, a bare URL in text, or an HTML attribute value between these quotes."""
 
 BlockKind = Literal["heading", "text", "rule"]
+ItemPart = Literal["", "first", "rest"]
 
 
 class FoundLink(Struct, frozen=True):
@@ -57,8 +58,9 @@ class Block(Struct, frozen=True):
     """One line of the outline: a heading, a paragraph or a part of one between line breaks, or a rule.
 
     ``level`` is 1 to 6 for headings and 0 otherwise. ``continued`` says that the block goes on with the
-    paragraph of the block before it. ``footer`` is what the markup claims; ``hidden`` text is not shown to
-    most readers (preheaders, parts for Outlook alone), though links in it are links.
+    paragraph of the block before it, ``item`` that it is the first or a further block of a list item.
+    ``footer`` is what the markup claims; ``hidden`` text is not shown to most readers (preheaders, parts for
+    Outlook alone), though links in it are links.
     """
 
     kind: BlockKind
@@ -67,6 +69,7 @@ class Block(Struct, frozen=True):
     continued: bool = False
     footer: bool = False
     hidden: bool = False
+    item: ItemPart = ""
 
 
 class Document(Struct, frozen=True):

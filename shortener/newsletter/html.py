@@ -144,6 +144,8 @@ class Reader:
         if name in _HEADINGS or name in _BLOCKS:
             self._level = _HEADINGS.get(name, self._level)
             outline.begin(level=self._level)
+        if name == b"li":
+            outline.begin_item()
         if token.attributes or name in (b"b", b"strong", b"footer", b"td", b"th"):
             self._note_looks(token)
         self._frames.append(_Frame(name, state))
@@ -179,6 +181,8 @@ class Reader:
             if frame.name in _HEADINGS or frame.name in _BLOCKS:
                 self._outline.begin(level=frame.state[4])
             self._restore(frame.state)
+            if frame.name == b"li":
+                self._outline.end_item()
             if frame.name == name:
                 return
 

@@ -6,19 +6,18 @@ reads exactly as pyromark says it does: a place that is not certain is left alon
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyromark
 from msgspec import Struct
 
-from shortener.newsletter import encoding
+from shortener.newsletter import bareurls, encoding, frontmatter
 from shortener.newsletter.document import Document, Encoding
 from shortener.newsletter.html import Fragment, Reader
 from shortener.newsletter.outline import Outline
 
-_OPTIONS = (
+OPTIONS = (
     pyromark.Options.ENABLE_TABLES
     | pyromark.Options.ENABLE_FOOTNOTES
     | pyromark.Options.ENABLE_STRIKETHROUGH
@@ -28,24 +27,10 @@ _OPTIONS = (
 )
 _MARKS = frozenset(("Emphasis", "Strong", "Strikethrough"))
 _REFERENCES = frozenset(("Reference", "Collapsed", "Shortcut"))
-_FRONT = re.compile(
-    rb"(?:---[ \t]*\r?\n(?![ \t]*\r?\n)(.*?)^(?:---|\.\.\.)|\+\+\+[ \t]*\r?\n(.*?)^\+\+\+)[ \t]*(?:\r?\n|\Z)",
-    re.S | re.M,
-)
-_FRONT_KEY = re.compile(rb"^[\w\"'-][^:=\r\n]*[:=]", re.M)
-_FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*\r?$", re.M | re.I)
 _PREFIX = re.compile(rb"[ \t\x0b\x0c]*(?:(?:\r\n?|\n)[ \t>\x0b\x0c]*)?")
 _ANGLE = re.compile(rb"<((?:[^<>\\\r\n]|\\.|\\)*)>", re.S)
 _PLAIN = re.compile(rb"[^\x00-\x20]+")
 _LABEL_END = re.compile(rb"(?:[^\\\]]|\\.)*\]:", re.S)
-_BARE = re.compile(
-    rb"(?<![A-Za-z0-9])https?://(?=[^\x00-\x20\x7f<>\"`/?#]*[^\x00-\x20\x7f<>\"`/?#.]\.[^\x00-\x20\x7f<>\"`/?#.])"
-    rb"[^\x00-\x20\x7f<>\"`]{1,8000}",
-    re.I,
-)
-_LONGEST = 8_000  # bytes behind the scheme of a bare URL: more than servers and mail clients take
-_TRAILING = frozenset("?!.,:;*_~'\\|")
-_PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
 class _Definition(Struct):
@@ -56,45 +41,6 @@ class _Definition(Struct):
     end: int
     placed: bool = False
     link: int | None = None
-
-
-def front_matter(source: bytes, *, start: int) -> tuple[int, str | None]:
-    """Where the body begins behind YAML or TOML front matter at ``start``, and the title that it gives."""
-    match = _FRONT.match(source, start)
-    if match is None:
-        return start, None
-    text = match[1] if match[1] is not None else match[2]
-    if not _FRONT_KEY.search(text):
-        return start, None
-    title = _FRONT_TITLE.search(text.decode())
-    return match.end(), (title[1].strip("\"'").strip() or None) if title else None
-
-
-def _trim(url: str) -> str:
-    """Cut a bare URL where it ends by GitHub's rules: before trailing punctuation and unpaired closers.
-
-    Source: GitHub Flavored Markdown, section 6.9. Beyond it, a URL ends before the first punctuation that is
-    not ASCII, as mail clients have it: in Chinese and Japanese no space parts a URL from a comma.
-    """
-    if not url.isascii():
-        url = url[: next((at for at, char in enumerate(url) if _is_foreign_stop(char)), len(url))]
-    surplus = {closer: url.count(closer) - url.count(opener) for closer, opener in _PAIRS.items()}
-    end = len(url)
-    while end:
-        last = url[end - 1]
-        entity = url.rfind("&", 0, end) if last == ";" else -1
-        if entity >= 0 and url[entity + 1 : end - 1].isalnum():
-            end = entity
-        elif last in _TRAILING or surplus.get(last, 0) > 0:
-            surplus[last] = surplus.get(last, 0) - 1
-            end -= 1
-        else:
-            break
-    return url[:end]
-
-
-def _is_foreign_stop(char: str) -> bool:
-    return char > "\x7f" and unicodedata.category(char)[0] in "PZC"
 
 
 def _label(text: str) -> str:
@@ -191,7 +137,7 @@ class _Reader:
         self._in_link = False
         body = source[base:].decode()
         self._definitions = self._find_definitions(body)
-        events = pyromark.events_with_range(body, options=_OPTIONS)
+        events = pyromark.events_with_range(body, options=OPTIONS)
         self._events = iter(self._counted(events))
 
     def _counted(self, events: Iterable[tuple[Any, Any]]) -> Iterator[_Event]:
@@ -202,7 +148,7 @@ class _Reader:
 
     def _find_definitions(self, body: str) -> dict[str, _Definition]:
         found = {}
-        for label, definition in pyromark.reference_definitions(body, options=_OPTIONS).items():
+        for label, definition in pyromark.reference_definitions(body, options=OPTIONS).items():
             start, end = (definition["span"][side] + self._base for side in ("start", "end"))
             found[_label(label)] = _Definition(definition["dest"], start, end)
         return found
@@ -287,6 +233,8 @@ class _Reader:
             self._end_words()
             self._code = name == "CodeBlock"
             self._outline.begin(level=int(data["level"][1]) if name == "Heading" else 0)
+            if name == "Item":
+                self._outline.begin_item()
 
     def _end(self, event: _Event) -> None:
         name, _ = _tag(event.value)
@@ -300,6 +248,8 @@ class _Reader:
                 self._alternative = None
         elif name != "Link":
             self._end_block()
+            if name == "Item":
+                self._outline.end_item()
 
     def _end_block(self) -> None:
         self._end_words()
@@ -400,33 +350,27 @@ class _Reader:
 
     def _bare_urls(self, words: Sequence[_Words]) -> list[_Bare]:
         found: list[_Bare] = []
-        if not words:
-            return found
-        at, stop, piece = words[0].start, words[-1].end, 0
-        while match := _BARE.search(self._source, at, stop):
-            while words[piece].end <= match.start():
+        piece, at, stop = 0, words[0].start if words else 0, words[-1].end if words else 0
+        while span := bareurls.find(self._source, start=at, stop=stop):
+            start, longest = span
+            while words[piece].end <= start:
                 piece += 1
             # Emphasis that began before the URL ends it: **https://example.org**
-            url = self._bare_url(match.start(), min(match.end(), words[piece].limit))
-            at = match.start() + max(len(url.encode()), len("https://"))
-            link = self._bare_link(url, match.start(), at)
+            url = bareurls.trim(self._source[start : min(longest, words[piece].limit)])
+            at = start + max(len(url.encode()), len("https://"))
+            if not url:
+                continue
+            # A merge tag behind the URL, even glued to punctuation that is cut off, belongs to it.
+            decoded, reach = encoding.from_markdown(url), longest + 1
+            link = self._outline.place(decoded, start=start, end=at, encoding="bare", reach=reach)
             if link is not None:
-                found.append(_Bare(match.start(), at, link))
+                found.append(_Bare(start, at, link))
         return found
-
-    def _bare_url(self, start: int, end: int) -> str:
-        # A character that the bound cuts in two goes, with the URL that is too long.
-        return _trim(self._source[start:end].decode(errors="ignore"))
-
-    def _bare_link(self, url: str, start: int, end: int) -> int | None:
-        if end - start > _LONGEST or not _BARE.match(url.encode()):
-            return None
-        return self._outline.place(encoding.from_markdown(url), start=start, end=end, encoding="bare")
 
 
 def parse(source: bytes, *, start: int) -> Document:
     """Parse Markdown that begins at byte ``start``. Raises InputError at one link or mark too many."""
     outline = Outline(source)
-    body, outline.name = front_matter(source, start=start)
+    body, outline.name = frontmatter.skip(source, start=start)
     _Reader(outline, source, base=body).read()
     return outline.document(format="markdown")

@@ -12,6 +12,7 @@ from shortener.newsletter.document import (
     Encoding,
     Format,
     FoundLink,
+    ItemPart,
     Run,
     Untouched,
 )
@@ -69,13 +70,15 @@ class Outline:
         self._level = 0
         self._marks = 0
         self._continued = False
+        self._items: list[ItemPart] = []
 
-    def place(self, url: str, *, start: int, end: int, encoding: Encoding) -> int | None:
+    def place(self, url: str, *, start: int, end: int, encoding: Encoding, reach: int = 0) -> int | None:
         """Take down a link whose URL text stands from ``start`` to ``end``; its index, or None if left alone.
 
-        Raises InputError at the link that is one too many.
+        A merge tag that touches it, or what follows it up to ``reach``, makes it one that is left alone. Raises
+        InputError at the link that is one too many.
         """
-        tagged = mergetags.touches(self._tags, start=start, end=end)
+        tagged = mergetags.touches(self._tags, start=start, end=max(end, reach))
         reason = "it holds a merge tag" if tagged else _reason(url)
         if reason:
             self.leave(url, start=start, end=end, reason=reason)
@@ -124,6 +127,17 @@ class Outline:
         self._flush()
         self._level, self._continued = level, False
 
+    def begin_item(self) -> None:
+        """Begin a list item."""
+        self.begin()
+        self._items.append("first")
+
+    def end_item(self) -> None:
+        """End a list item."""
+        self._flush()
+        if self._items:
+            self._items.pop()
+
     def rule(self) -> None:
         """Note a line drawn across the page."""
         self.begin()
@@ -134,7 +148,11 @@ class Outline:
         if not any(run.image or run.link is not None or not run.text.isspace() for run in runs):
             return False
         kind: BlockKind = "heading" if self._level else "text"
-        self._blocks.append(Block(kind, runs, self._level, self._continued, self.footer, self.hidden))
+        item: ItemPart = self._items[-1] if self._items else ""
+        flags = self._continued, self.footer, self.hidden, item
+        self._blocks.append(Block(kind, runs, self._level, *flags))
+        if item == "first":
+            self._items[-1] = "rest"
         return True
 
     def document(self, *, format: Format) -> Document:

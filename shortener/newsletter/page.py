@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from shortener.newsletter.document import Block, Document, Run
+from shortener.newsletter.document import Block, Document, ItemPart, Run
 
 Kind = Literal["image", "title", "more", "text", "button", "footer"]
 """What a link is in its place."""
@@ -62,6 +62,7 @@ class Line(Struct):
     footer: bool
     hidden: bool
     strong: bool
+    item: ItemPart
 
     @property
     def whole(self) -> Mention | None:
@@ -116,7 +117,14 @@ def _line(block: Block, index: int, *, document: Document, keys: Sequence[str | 
         mention.text = whole[mention.start : mention.end].strip()
         mention.end = max(mention.start, min(mention.end, len(whole)))
     level = block.level if whole else 0
-    flags = block.kind == "rule", block.continued, block.footer, block.hidden, strong and bool(whole)
+    flags = (
+        block.kind == "rule",
+        block.continued,
+        block.footer,
+        block.hidden,
+        strong and bool(whole),
+        block.item,
+    )
     return Line(index, whole, level, mentions, *flags)
 
 

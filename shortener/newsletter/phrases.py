@@ -88,7 +88,7 @@ GENERIC = _whole(r"""
     arxiv|docs
     (?:这|這|本|该|該|此)?(?:个|個|篇|本|里|裡|處|处|份|项|項)?(?:文章|链接|鏈接|連結|项目|專案|论文|論文|书|書|視頻|视频)
     (?:这|這|本|该|該|此)?(?:个|個|篇|本|份|项|項)?(?:网站|網站|報告|报告|博客|研究论文|代码|指南|教程)
-    (?:这|這)(?:里|裡|个|個|篇)|此处|此處|点击这里|點擊這裡
+    (?:这|這)(?:里|裡|个|個|篇)|此处|此處|点击这里|點擊這裡|(?:这|這|本|该|該|此)文|(?:这|這)篇.{0,4}文章|出处|来源|來源
     こちら|ここ|この記事|リンク|여기|링크|이 ?글
     hier|dieser artikel|ici|cet article|aqu[ií]|este artículo|este artigo|qui|questo articolo|tutaj|zde
     тут|здесь|сюда|ссылка|buraya|εδώ|هنا|כאן|यहाँ
@@ -96,7 +96,8 @@ GENERIC = _whole(r"""
 """Link texts that say nothing about where they lead."""
 
 SERVICE = _within(r"""
-    unsubscrib
+    \A.{0,25}\bunsubscrib(?:e|ing)?(?: (?:here|now|link|me|instantly|at any time))?\Z
+    \A.{0,25}\bunsubscribe (?:from|or|and|via|to stop) .{1,40}\Z
     \A(?:click (?:here )?to )?opt[- ]?out\b.{0,20}\Z
     (?:view|open|read|see|display|trouble|click|load).{0,40}\bbrowser
     \A(?:in )?(?:your |a |the )?(?:web ?)?browser(?: version)?\Z
@@ -109,7 +110,7 @@ SERVICE = _within(r"""
     preference cent(?:er|re)
     \Aforward(?: .{0,40})?\Z
     tell a friend|add (?:us|me) to your (?:address|contacts)|report (?:spam|abuse)
-    退订|退訂|取消订阅|取消訂閱|管理(?:订阅|訂閱)|更新(?:偏好|资料)
+    \A.{0,6}(?:退订|退訂|取消订阅|取消訂閱|管理(?:订阅|訂閱)|更新(?:偏好|资料)).{0,4}\Z
     \A.{0,6}(?:网络|网页|網頁)?(?:浏览器|瀏覽器).{0,6}\Z
     在线(?:查看|阅读)|線上閱讀|转发给|轉寄
     配信停止|登録解除|購読(?:解除|停止)|ブラウザで(?:表示|見る|読む|開く|ご覧)
@@ -203,7 +204,7 @@ BETWEEN = re.compile(rf"[\s,，(（·•|/—–-]*(?:{BYLINE}|由|用|with|from
 """What may stand between a title and a link to its author."""
 
 FOOTER_MARK = _within(r"""
-    ©|\(c\) ?20\d\d|\bcopyright\b|all rights reserved|you(?:'re| are) receiving|you received this
+    ©|\(c\) ?20\d\d|\bcopyright (?:20\d\d|\(c\))|all rights reserved|you(?:'re| are) receiving|you received this
     this (?:e-?mail|message) was sent|our mailing address|follow us
     关注我们|關注我們|感谢您(?:成为|的)|版权所有|diese e-?mail|sie erhalten diese|vous recevez
     has recibido|recibes este

@@ -10,6 +10,7 @@ from shortener.newsletter.page import Line, Mention, Role
 _LONGEST = 70  # characters of a link text that may still be "view this email in your browser"
 _LABEL = 60  # characters of a line that says no more than "sponsored by …"
 _HEAD = re.compile(r"\s*[|↓]")
+_HANDLE = re.compile(r"@[\w.-]+\Z")
 _CARD = re.compile(r"\s*\[#{1,6}\s+(.+)")
 _IMAGES = re.compile(
     r"logo|icon|avatar|banner|spacer|divider|facebook|twitter|instagram|linkedin|youtube", re.I
@@ -34,15 +35,17 @@ def _by_address(mention: Mention) -> Role:
     urls = {mention.url, mention.key or ""}
     if any(map(addresses.is_service, urls)):
         return "service"
-    if any(addresses.is_chrome(url) or addresses.is_person(url) or addresses.is_picture(url) for url in urls):
-        return "chrome"
-    return ""
+    if any(map(addresses.is_person, urls)):
+        return "byline"
+    return "chrome" if any(addresses.is_chrome(url) or addresses.is_picture(url) for url in urls) else ""
 
 
 def _by_words(mention: Mention, line: Line) -> Role:
     before = phrases.plain(line.text[: mention.start]) if 0 < mention.start < _LABEL else ""
     if before and phrases.ORIGIN.match(before) and mention.text == mention.url:
         return "service"
+    if _HANDLE.match(mention.text):
+        return "byline"
     text = mention.text or mention.alternative or _HEAD.split(card_title(line, mention))[0]
     if len(text) > _LONGEST:
         return ""

@@ -14,12 +14,15 @@ from shortener.newsletter.page import PSEUDO_LEVEL, Line, Mention
 
 _CROWDED = 6  # links in a line: more, and it is a list, no title
 _SHORT = 40  # characters of a link text that may be a button or "read more"
+_PROSE = 20  # characters of a line that is more than a label
 _LONG = 220  # characters of a title
 _TAIL = 4  # letters behind a byline: more, and the byline stands in the midst of the title
 _SEPARATOR = re.compile(r"\s*(?:[:：–—|·•(（/\[【,，]|-\s|-$|\.\.\.|…|\s\s|$)")
 _SEPARATOR_BEFORE = re.compile(r"(?:[:：|·•)）\]】/–—-]|\d\.)\s*$")
 _CLAUSE = re.compile(r"[,，、;；。]")
 _SENTENCE_END = re.compile(r"[.!?。！？…]['\"”’)]*$")
+# What may stand before a title in its line: a number, an emoji, "[video]"; but no dash: that is whom one quotes.
+_LABEL = re.compile(r"[^\w—–-]*(?:\d{1,3}[^\w—–-]+)?(?:[\[(【（][^\])】）]{1,20}[\])】）]\W*)?\Z")
 _STOP = re.compile(r"[.!?]['\"”’]?\s")
 _ARROW = re.compile(r"[→»›➜➔▶►⟶⇒>][\s»›>]*$")
 _LETTER = re.compile(r"[^\W_]")
@@ -49,13 +52,21 @@ def find(lines: list[Line], *, issue: int | None) -> Iterator[Title]:
     placed: set[int] = set()
     for line in lines:
         # A card is one link around its image, title and text: only one of its lines is the title.
-        if any(mention.link in placed for mention in line.mentions[:1]):
+        if any(mention.link in placed for mention in line.mentions[:1]) or _leads_back(line, found):
             continue
         found += _in_heading(line) if line.level else _in_lead(line, lines)
         placed |= {mention.link for mention in line.mentions if mention.kind == "title"}
     titled = {title.key for title in found}
     yield from found
     yield from _between(lines, titled, issue)
+
+
+def _leads_back(line: Line, found: list[Title]) -> bool:
+    """A short link alone in its line leads on to the title before it, if that is of the same article."""
+    whole = line.whole
+    return bool(
+        found and whole and not line.level and whole.key == found[-1].key and len(whole.text) <= _SHORT
+    )
 
 
 def _mark_more(lines: list[Line]) -> None:
@@ -68,7 +79,7 @@ def _mark_more(lines: list[Line]) -> None:
             ):
                 continue
             whole = line.whole is mention
-            if phrases.READ_MORE.match(phrases.plain(mention.text)):
+            if phrases.READ_MORE.match(phrases.plain(mention.text)) and not _goes_on(line, mention):
                 mention.kind = "more"
             elif mention.button and whole and len(mention.text) <= _SHORT:
                 mention.kind = "button"
@@ -76,6 +87,16 @@ def _mark_more(lines: list[Line]) -> None:
                 mention.kind = "more"
         if any(mention.kind in ("more", "button") for mention in line.mentions) and line.whole:
             line.level = 0
+
+
+def _goes_on(line: Line, mention: Mention) -> bool:
+    """There are words behind a link that are no links themselves: it stands in a sentence."""
+    end, words = mention.end, ""
+    for other in line.mentions:
+        if other.start >= mention.end:
+            words += line.text[end : other.start]
+            end = other.end
+    return bool(_LETTER.search(words + line.text[end : end + _LONG]))
 
 
 def _in_heading(line: Line) -> Iterator[Title]:
@@ -137,7 +158,8 @@ def _whole_or_link(text: str, start: int, end: int) -> str:
     reads_on = bool(_LETTER.search(after)) and not _SEPARATOR.match(after)
     if not (leads or reads_on) or len(text) > _LONG:
         return link
-    return link if leads and reads_on and _CLAUSE.search(before + after) else text.strip()
+    amid = leads and bool(_LETTER.search(after))
+    return link if amid and _CLAUSE.search(before + after) else text.strip()
 
 
 def _in_lead(line: Line, lines: list[Line]) -> Iterator[Title]:
@@ -162,17 +184,18 @@ def _is_lead(line: Line, first: Mention, lines: list[Line]) -> bool:
     words = phrases.plain(first.text)
     if len(words) < 3 or len(first.text) > _LONG or first.text == first.url or phrases.GENERIC.match(words):
         return False
-    if _LETTER.search(line.text[max(0, first.start - 40) : first.start]) or len(line.mentions) > _CROWDED:
+    if not _LABEL.match(line.text[max(0, first.start - 40) : first.start]) or len(line.mentions) > _CROWDED:
         return False
     if line.whole is first:
         return not _closes(line, first, lines)
     after = line.text[first.end : first.end + 40]
     if bylines.behind(line, first.end) or _SEPARATOR.match(after):
         return not _CLAUSE.match(after.lstrip())
-    if first.strong and _STOP.match(after):
+    set_off = first.strong or line.item == "first"
+    if set_off and _STOP.match(after):
         return True
     follows = after.lstrip()[:1]
-    return first.strong and (follows.isupper() or bool(_SENTENCE_END.search(first.text)))
+    return set_off and (follows.isupper() or bool(_SENTENCE_END.search(first.text)))
 
 
 def _closes(line: Line, first: Mention, lines: list[Line]) -> bool:
@@ -192,7 +215,7 @@ def _neighbour(lines: list[Line], at: int, step: int) -> Line | None:
 
 
 def _is_prose(line: Line) -> bool:
-    return len(line.text) > 60 and not line.whole
+    return len(line.text) > _PROSE and not line.whole
 
 
 def _between(lines: list[Line], titled: set[str], issue: int | None) -> Iterator[Title]:
@@ -239,8 +262,9 @@ def _named(lines: list[Line], head: int, until: int, titled: set[str]) -> str | 
             return key
     if any(each.kind == "title" for each in inside):
         return None
-    calls = dict.fromkeys(each.key for each in inside if _calls(lines, each))
-    if not calls and len(keys) == 1 and all(_says_nothing(each) for each in inside):
+    alone = len(keys) == 1
+    calls = dict.fromkeys(each.key for each in inside if _calls(lines, each, alone=alone))
+    if not calls and alone and all(_says_nothing(each) for each in inside):
         calls = dict.fromkeys(each.key for each in inside)
     calls = calls or dict.fromkeys(each.key for each in inside if each.image and each.line == head + 1)
     free = [key for key in calls if key is not None and key not in titled]
@@ -251,7 +275,7 @@ def _says_nothing(mention: Mention) -> bool:
     return bool(phrases.GENERIC.match(phrases.plain(mention.text)))
 
 
-def _calls(lines: list[Line], mention: Mention) -> bool:
-    """A "read more", a button, or a short link alone in its line."""
-    alone = lines[mention.line].whole is mention and 0 < len(mention.text) <= _SHORT
-    return alone or mention.kind in ("more", "button")
+def _calls(lines: list[Line], mention: Mention, *, alone: bool) -> bool:
+    """A "read more", a button, or, if nothing else is linked there, a short link that is all of its line."""
+    whole = alone and lines[mention.line].whole is mention and 0 < len(mention.text) <= _SHORT
+    return whole or mention.kind in ("more", "button")
