@@ -14,10 +14,11 @@ LAYERS = (
     {"store", "clicks.line"},
     {"clicks.visitors", "clicks.segment", "clicks.log"},
     {"clicks"},
-    {"redirect", "reporting", "intake", "editing", "drafting", "signals"},
+    {"redirect", "reporting", "intake", "editing", "accounts", "reachability", "drafting", "signals"},
     {"web", "demo.readers"},
     {"app"},
     {"server"},
+    {"children"},
     {"cli", "demo"},
     {"__main__"},
 )

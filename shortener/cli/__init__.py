@@ -47,6 +47,10 @@ MODULES = {
     "links": ("link",),
     "reports": ("report", "clicks"),
     "ranking": ("rank",),
+    "picks": ("picks",),
+    "signals": ("signals",),
+    "users": ("user",),
+    "edge": ("edge",),
     "demo": ("demo",),
 }
 """Which module has which commands: a command loads only what it needs, so that a collector starts at once."""

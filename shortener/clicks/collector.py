@@ -267,6 +267,8 @@ class Collector:
         )
         if self._config.privacy.addresses == "none":
             line.net = line.addr = line.visitor = line.copy = None
+        if line.h:
+            line.h = {name: value for name, value in line.h.items() if value}  # nginx writes "" for what was not sent
         sent = line.h or {}
         if self._config.privacy.respect_gpc and "1" in (sent.get("sec-gpc"), sent.get("dnt")):
             line.visitor = line.ua = line.ref = None

@@ -151,6 +151,16 @@ def listing(store: Store) -> Iterator[dict[str, Any]]:
     )
 
 
+def for_edge(store: Store) -> Iterator[tuple[str, str, str]]:
+    """(domain, code, target) of every link that needs no clock and no look at its state to be answered."""
+    yield from store.execute(
+        """
+        select domain, code, target from links
+        where status = 'active' and target is not null and expires_at is null order by id
+        """
+    )
+
+
 def for_preview(reader: Database, domain: str, code: str, *, now: int) -> Preview | None:
     """What a reader may see of a link before following it."""
     sql = "select target, title, status, expires_at from links where domain = ? and code = ?"

@@ -1,0 +1,44 @@
+"""``edge nginx``: the configuration of an nginx in front that answers short links by itself."""
+
+from pathlib import Path
+
+import click
+
+from shortener.cli import Session, with_store
+from shortener.clicks.segment import DIRECTORY
+from shortener.redirect.edge import map_lines, server_config
+from shortener.store import Store, links
+
+
+@click.group()
+def edge() -> None:
+    """Another web server in front."""
+
+
+@edge.command("nginx")
+@click.option(
+    "--map",
+    "map_path",
+    type=click.Path(path_type=Path),
+    help="Where to write the links (default: DATA/edge.map).",
+)
+@click.option(
+    "--listen", default="80", show_default=True, help="What nginx listens on: PORT or ADDRESS:PORT."
+)
+@with_store
+def edge_nginx(session: Session, store: Store, map_path: Path | None, listen: str) -> None:
+    """Write the links as a map for nginx, and print the nginx.conf that answers them."""
+    map_path = map_path or session.config.data / "edge.map"
+    (session.config.data / DIRECTORY).mkdir(mode=0o700, exist_ok=True)
+    fresh = map_path.with_name(map_path.name + ".new")
+    count = longest = 0
+    with fresh.open("w", encoding="ascii") as file:
+        for line in map_lines(links.for_edge(store), config=session.config):
+            file.write(line)
+            count, longest = count + 1, max(longest, len(line))
+    conf = server_config(session.config, map_path=map_path, links=count, longest=longest, listen=listen)
+    fresh.replace(map_path)
+    click.echo(conf, nl=False)
+
+
+COMMANDS = [edge]
