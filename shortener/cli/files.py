@@ -4,12 +4,17 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import click
+
 from shortener.errors import InputError
+
+MOST_FAULTS = 20
+"""Bad rows that an import names one by one."""
 
 
 def read_bytes(path: Path, *, most: int) -> bytes:
@@ -32,31 +37,59 @@ def read_bytes(path: Path, *, most: int) -> bytes:
 
 
 def read_csv(
-    path: Path, *, required: Sequence[str], most: int = 64 * 1024 * 1024
+    path: Path,
+    *,
+    required: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+    delimiters: str = ",",
+    whole: bool = False,
+    most: int = 64 * 1024 * 1024,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with a header line, as (line number, cells by column).
 
+    ``names`` gives other writings of columns, in lower-case letters alone, the name that they come back under. Of
+    ``delimiters`` the one counts that the header has most of. With ``whole`` every row has to fill the header.
     Raises InputError for a file that is no UTF-8 CSV with the required columns.
     """
     try:
         text = read_bytes(path, most=most).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    delimiter = max(delimiters, key=text.partition("\n")[0].count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
-        columns = [column.strip().lower() for column in reader.fieldnames or ()]
+        columns = _columns(reader.fieldnames or (), names or {})
         missing = [column for column in required if column not in columns]
         if missing:
             raise InputError(f"{path}: the first line has to name the columns {', '.join(required)}")
         reader.fieldnames = columns
+        needed = columns if whole else required
         for row in reader:
             line = reader.line_num
-            if any(row.get(column) is None for column in required) or None in row:
+            if any(row.get(column) is None for column in needed) or None in row:
                 raise InputError(f"{path}: line {line}: expected {len(columns)} cells, as the first line has")
             if any((cell or "").strip() for cell in row.values()):
                 yield line, {column: (cell or "").strip() for column, cell in row.items()}
     except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
+        raise InputError(f"{path}: line {reader.reader.line_num}: not CSV: {error}") from None
+
+
+def _columns(header: Iterable[str], names: Mapping[str, str]) -> list[str]:
+    """The columns of a header line; the first of several writings of one name has it."""
+    columns: list[str] = []
+    for given in header:
+        plain = given.strip().lower()
+        name = names.get("".join(c for c in plain if c.isalpha()), plain)
+        columns.append(plain if name in columns else name)
+    return columns
+
+
+def report_faults(path: Path, faults: Sequence[tuple[int, str]], *, rows: int) -> None:
+    """Name the bad rows of an import, by line, and end. Raises InputError."""
+    for line, fault in faults[:MOST_FAULTS]:
+        click.echo(f"{path}: line {line}: {fault}", err=True)
+    more = f", the first {MOST_FAULTS} are named above" if len(faults) > MOST_FAULTS else ""
+    raise InputError(f"{path}: {len(faults):,} of {rows:,} rows cannot be used{more}; nothing was imported")
 
 
 @contextmanager

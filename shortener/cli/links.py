@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from shortener.cli import Session, with_store
-from shortener.cli.files import read_csv
+from shortener.cli.files import read_csv, report_faults
 from shortener.cli.options import (
     NEVER,
     TIME_OR_NEVER,
@@ -36,7 +36,7 @@ from shortener.cli.output import (
 )
 from shortener.codes import check_code, new_code
 from shortener.config import Config, Domain
-from shortener.errors import InputError, ShortenerError
+from shortener.errors import ShortenerError
 from shortener.reporting.link_report import LinkReport, link_report, status_name
 from shortener.shorturl import checked_target, format_short_url, short_url
 from shortener.store import Store, issues, links
@@ -45,8 +45,6 @@ from shortener.urls import homograph_warning
 
 STATUSES = ("active", "todo", "expired", "retired")
 _Item = TypeVar("_Item")
-MOST_FAULTS = 20
-"""Bad rows that an import names one by one."""
 BAR_FROM = 500
 """Rows from which an import shows a progress bar on a terminal."""
 
@@ -286,7 +284,7 @@ def import_links(session: Session, store: Store, file: Path) -> None:
     with store.writing():
         new, same = _put(store, _with_bar(rows, "Storing"), faults, config=session.config)
         if faults:
-            _report_faults(file, sorted(faults), rows=len(given))
+            report_faults(file, sorted(faults), rows=len(given))
     click.echo(f"{file}: {new:,} new, {same:,} known already.")
 
 
@@ -328,14 +326,6 @@ def _put(
             said = f"{row.host}/{row.code} leads to {found.target} already, not to {row.target}"
             faults.append((row.line, said))
     return new, same
-
-
-def _report_faults(file: Path, faults: list[tuple[int, str]], *, rows: int) -> None:
-    """Name the bad rows and end. Raises InputError."""
-    for line, fault in faults[:MOST_FAULTS]:
-        click.echo(f"{file}: line {line}: {fault}", err=True)
-    more = f", the first {MOST_FAULTS} are named above" if len(faults) > MOST_FAULTS else ""
-    raise InputError(f"{file}: {len(faults):,} of {rows:,} rows cannot be used{more}; nothing was imported")
 
 
 COMMANDS = [link]
