@@ -80,11 +80,11 @@ def read(document: Document, keys: Sequence[str | None]) -> Reading:
     position = 0
     for key, mentions in _by_key(lines).items():
         title = named.get(key)
-        article = _is_article(mentions, title)
+        text = _title(lines, mentions, title)
+        article = text is not None and _is_article(mentions, title)
         position += article
         where = sections[title.line if title else mentions[0].line]
         facts = (authors.get(key), _summary(lines, mentions, title), where) if article else (None, None, None)
-        text = _title(lines, mentions, title)
         found.append(ArticleFound(key, position if article else None, text, *facts, _placements(mentions)))
     return Reading(name, tuple(found))
 
@@ -146,7 +146,8 @@ def _mark_calls(lines: list[Line], named: dict[str, Title]) -> None:
         if mention is None or mention.kind != "text" or mention.key is None or mention.link in placed:
             continue
         title = named.get(mention.key)
-        if title and title.line < line.index and 0 < len(mention.text) <= _SHORT:
+        short = 0 < len(mention.text) <= _SHORT and mention.text != mention.url
+        if title and title.line < line.index and short:
             drawn = mention.button or phrases.IMPERATIVE.match(phrases.plain(mention.text))
             mention.kind = "button" if drawn else "more"
 
@@ -212,7 +213,7 @@ def _shows_matter(images: list[Mention]) -> bool:
 
 def _title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
     if title is not None:
-        return _clean(title.text)[:_TITLE]
+        return _clean(title.text)[:_TITLE] or None
     texts = [each for each in mentions if each.text and each.kind not in ("more", "button")]
     for mention in texts or [each for each in mentions if each.text]:
         plain = phrases.plain(mention.text)

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-_HOST_CHAR = rb"[^\x00-\x20\x7f<>\"`|/?#]"
+_HOST_CHAR = rb"[^\x00-\x20\x7f<>\"`|*/?#]"
 # Not behind "=" or '="': that is an attribute of a tag that is none, and a URL of ours could make it one.
 _BARE = re.compile(
     rb"(?<![A-Za-z0-9=])(?<!=['\"])https?://"

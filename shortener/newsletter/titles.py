@@ -103,7 +103,9 @@ def _in_heading(line: Line) -> Iterator[Title]:
     """The titles in a heading: one, and perhaps its author; or as many as it has links to other things."""
     if len(line.mentions) > _CROWDED:
         return
-    mains = [each for each in line.mentions if each.counts and each.text and each.kind == "text"]
+    mains = [
+        each for each in line.mentions if each.counts and each.kind == "text" and _LETTER.search(each.text)
+    ]
     mains = [each for each in mains if each.text != each.url]
     if not mains:
         return
@@ -266,9 +268,15 @@ def _named(lines: list[Line], head: int, until: int, titled: set[str]) -> str | 
     calls = dict.fromkeys(each.key for each in inside if _calls(lines, each, alone=alone))
     if not calls and alone and all(_says_nothing(each) for each in inside):
         calls = dict.fromkeys(each.key for each in inside)
-    calls = calls or dict.fromkeys(each.key for each in inside if each.image and each.line == head + 1)
+    first = [each for each in inside if each.line == head + 1]
+    calls = calls or dict.fromkeys(each.key for each in first if each.image or _is_bare(lines, each))
     free = [key for key in calls if key is not None and key not in titled]
     return free[0] if len(free) == 1 else None
+
+
+def _is_bare(lines: list[Line], mention: Mention) -> bool:
+    """A bare URL that is all of its line: what stands above it is what it is called."""
+    return mention.text == mention.url and lines[mention.line].whole is mention
 
 
 def _says_nothing(mention: Mention) -> bool:

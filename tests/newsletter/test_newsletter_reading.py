@@ -100,6 +100,10 @@ MARKDOWN: dict[str, tuple[str, list[Fact]]] = {
         f"In a new film []({U}a) she explains it.",
         [("a", "In a new film she explains it.", None, "t")],
     ),
+    "bare below a heading": (
+        f"## One\n\n<{U}a>\n\n<{U}talk/a>\n\n## Two\n\n{U}b",
+        [("a", "One", None, "t"), ("talk/a", "example.org/talk/a", None, "t"), ("b", "Two", None, "t")],
+    ),
     "bare": (f"A ferry\n{U}a", [("a", "A ferry", None, "t")]),
     "more, structurally": (f"## [One]({U}a)\n\nText.\n\n[Bekijk het nu]({U}a)", [("a", "One", None, "tm")]),
     "button, by its verb": (
