@@ -304,7 +304,7 @@ def _put_articles(store: Store, issue: Issue, reading: Reading) -> dict[str, int
             author=article.author or "",
             summary=article.summary or "",
             section=article.section or "",
-            image="",
+            image=article.image or "",
         )
         for article in reading.articles
     }

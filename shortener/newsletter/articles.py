@@ -51,6 +51,8 @@ class ArticleFound(Struct, frozen=True):
     summary: str | None
     section: str | None
     placements: tuple[Placement, ...]
+    image: str | None = None
+    """Where the picture comes from that leads to it: a whole URL, or one relative to the issue."""
 
 
 class Reading(Struct, frozen=True):
@@ -85,7 +87,9 @@ def read(document: Document, keys: Sequence[str | None]) -> Reading:
         position += article
         where = sections[title.line if title else mentions[0].line]
         facts = (authors.get(key), _summary(lines, mentions, title), where) if article else (None, None, None)
-        found.append(ArticleFound(key, position if article else None, text, *facts, _placements(mentions)))
+        image = _picture(mentions) if article else None
+        place = position if article else None
+        found.append(ArticleFound(key, place, text, *facts, _placements(mentions), image))
     return Reading(name, tuple(found))
 
 
@@ -314,6 +318,11 @@ def _without_more(line: Line) -> str:
     if last and last.kind == "more" and not _LETTER.search(line.text[last.end : last.end + _META]):
         return line.text[: last.start]
     return line.text
+
+
+def _picture(mentions: list[Mention]) -> str | None:
+    """The first picture that links to an article, be it alone in its link or on a whole card."""
+    return next((each.source for each in mentions if each.source), None)
 
 
 def _placements(mentions: list[Mention]) -> tuple[Placement, ...]:

@@ -45,13 +45,17 @@ class Untouched(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """A stretch of text in a block (the alternative text, for an image), and the link it is in, by index."""
+    """A stretch of text in a block (the alternative text, for an image), and the link it is in, by index.
+
+    ``source`` is where an image comes from: a whole http(s) URL or a relative one, '' for any other.
+    """
 
     text: str
     link: int | None = None
     image: bool = False
     strong: bool = False
     button: bool = False
+    source: str = ""
 
 
 class Block(Struct, frozen=True):

@@ -22,6 +22,7 @@ _BLOCKS = frozenset(
     b"tfoot th thead tr ul".split()
 )
 _VOID = frozenset(b"area base br col embed hr img input link meta param source track wbr".split())
+_PICTURE = frozenset((b"alt", b"src"))
 _LOOKS = frozenset((b"style", b"class", b"id", b"role"))
 _CONDITION = re.compile(rb"\[if([^\]]*)\]>", re.I)
 _CONDITION_END = re.compile(rb"<!\[endif\]\s*\Z", re.I)
@@ -129,9 +130,10 @@ class Reader:
             self._element(token)
 
     def _image(self, token: Token) -> None:
-        alternative = next((self._value(each) for each in token.attributes if each.name == b"alt"), "")
+        said = {each.name: self._value(each) for each in reversed(token.attributes) if each.name in _PICTURE}
+        alternative = said.get(b"alt", "")
         if token.name == b"img":
-            self._outline.image(alternative)
+            self._outline.image(alternative, source=said.get(b"src", ""))
             return
         around = self._outline.link
         self._outline.link = self._link(token)

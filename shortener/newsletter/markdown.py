@@ -132,6 +132,7 @@ class _Reader:
         self._words: list[_Words] = []
         self._marks: list[int] = []
         self._alternative: list[str] | None = None
+        self._picture = ""
         self._images = 0
         self._code = False
         self._in_link = False
@@ -226,7 +227,8 @@ class _Reader:
         elif name == "Image":
             self._end_words()
             self._images += 1
-            self._alternative = self._alternative if self._images > 1 else []
+            if self._images == 1:
+                self._alternative, self._picture = [], data["dest_url"]
         elif name == "Link":
             self._link(event, data)
         else:
@@ -244,7 +246,7 @@ class _Reader:
         elif name == "Image":
             self._images -= 1
             if not self._images:
-                self._outline.image("".join(self._alternative or ()))
+                self._outline.image("".join(self._alternative or ()), source=self._picture)
                 self._alternative = None
         elif name != "Link":
             self._end_block()

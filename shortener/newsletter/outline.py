@@ -23,6 +23,7 @@ MAX_LINKS = 5_000
 MAX_MARKS = 500_000
 """Most pieces of markup an issue may have: 5 MB of prose have 300,000, and hostile nesting ten million."""
 
+_MAX_SOURCE = 2_000  # characters of an image's address
 _HTTP = re.compile(r"https?://[^\s/?#]", re.I)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.I)
 _NEWLINE = re.compile(rb"\r\n?|\n")
@@ -44,6 +45,13 @@ def _reason(url: str) -> str | None:
         return "it is relative"
     name = scheme[1].lower()
     return "it is not a whole URL" if name in ("http", "https") else f"it is a {name}: link"
+
+
+def _picture(source: str) -> str:
+    """A source that can be shown elsewhere too, or '': no merge tag, no attachment, no inlined image."""
+    scheme = _SCHEME.match(source)
+    foreign = scheme is not None and not _HTTP.match(source)
+    return "" if foreign or len(source) > _MAX_SOURCE or mergetags.holds(source) else source
 
 
 class Outline:
@@ -109,9 +117,10 @@ class Outline:
             text = _GLYPHS.sub("", text) if not text.isascii() else text
             self._runs.append(Run(text, self.link, False, self.strong > 0, self.button))
 
-    def image(self, alternative: str) -> None:
-        """Go on with an image."""
-        self._runs.append(Run(alternative, self.link, True, self.strong > 0, self.button))
+    def image(self, alternative: str, *, source: str = "") -> None:
+        """Go on with an image that comes from ``source``."""
+        where = _picture(source.strip())
+        self._runs.append(Run(alternative, self.link, True, self.strong > 0, self.button, where))
 
     def anchor(self) -> None:
         """Note that ``link`` is here, though it may have no text at all."""

@@ -26,6 +26,7 @@ PSEUDO_LEVEL = 7
 class Mention(Struct):
     """One stretch of a line that a link covers, from ``start`` to ``end`` of the line's text.
 
+    ``image`` says that there is a picture in it, ``source`` where the first one comes from, if that is known.
     ``role`` says why it is no sign of an article, if so: it is part of the machinery of the mail (``service``)
     or of its other surroundings (``chrome``), paid for (``sponsor``) or the name of an author (``byline``).
     """
@@ -43,6 +44,7 @@ class Mention(Struct):
     button: bool
     kind: Kind = "text"
     role: Role = ""
+    source: str = ""
 
     @property
     def counts(self) -> bool:
@@ -135,6 +137,7 @@ def _extend(mention: Mention, run: Run, end: int) -> None:
     if run.image:
         mention.image = True
         mention.alternative = mention.alternative or " ".join(run.text.split())
+        mention.source = mention.source or run.source
 
 
 def lines(document: Document, keys: Sequence[str | None]) -> list[Line]:

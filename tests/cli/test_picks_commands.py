@@ -302,3 +302,22 @@ def test_an_undo_in_two_months_needs_the_month(read: Any, shortener: Any) -> Non
     assert "decided about in 2024-05, 2024-06" in shortener("picks", "undo", ONE, status=1).stderr
     shortener("picks", "undo", ONE, "--month", "2024-06")
     assert [each.month for each in decisions.listing(read.store)] == ["2024-05"]
+
+
+def test_a_section_is_read_again_as_it_was_written(read: Any, shortener: Any, tmp_path: Path) -> None:
+    """Title, author, summary and picture survive the way from issue to draft to issue to draft."""
+    path = tmp_path / "june.md"
+    path.write_text(
+        "# June\n\n[![](img/w.png)](https://a.example/w)\n\n## [Whales *sing*](https://a.example/w) by Ann Lee\n\n"
+        "They sing all winter long, and now we can count them by it.\n\n[Read more](https://a.example/w)\n",
+        encoding="utf-8",
+    )
+    shortener("issue", "add", str(path), "--sent-at", "2024-06-01T08:00Z")
+    first = shortener("picks", "--month", "2024-06").stdout
+    for part in ("![](img/w.png)", "[Whales sing]", "by Ann Lee", "They sing all winter long"):
+        assert part in first
+    path.write_text(first, encoding="utf-8")
+    shortener("issue", "add", str(path), "--slug", "july", "--sent-at", "2024-07-01T08:00Z")
+    second = shortener("picks", "--month", "2024-07").stdout
+    assert LINK.sub("", second) == LINK.sub("", first)
+    assert codes(second) != codes(first)
