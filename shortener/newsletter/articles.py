@@ -17,7 +17,6 @@ _TITLE = 300  # characters kept of a title
 _META = 25  # characters: a line behind a title that is shorter says "5 min read" or a date
 _REACH = 8  # lines behind a title in which its summary stands
 _WINDOW = 300  # characters on either side of a link in which its sentence is looked for
-_WORD = 3  # letters: fewer say nothing
 _SHORT = 40  # characters of a link text that may be a button
 _ASIDE = 60  # characters around the links of a line: more, and it is prose
 _TAIL = 0.5  # of the lines of an issue without titles: where its footer may begin
@@ -26,6 +25,7 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
 _STRAY = re.compile(r"\*{2,}|_{4,}")
 _SCHEME = re.compile(r"^https?://(?:www\.)?")
 _LETTER = re.compile(r"[^\W_]")
+_WORD = re.compile(r"(?:[^\W_][\W_]*){3}")  # fewer letters say nothing
 _RANKS: dict[Kind, int] = {"title": 5, "button": 4, "more": 3, "text": 2, "image": 1, "footer": 0}
 
 
@@ -240,10 +240,10 @@ def _sentence(lines: list[Line], mention: Mention) -> str | None:
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _WINDOW)
     after = line.text[mention.end : end.end() if end else mention.end + _WINDOW]
     bare = mention.text == mention.url
-    if len(_LETTER.findall(before + after)) < _WORD and not bare:
+    if not bare and not _WORD.search(before + after):
         return _before(lines, mention)
     sentence = " ".join(f"{before}{'' if bare else line.text[mention.start : mention.end]}{after}".split())
-    if len(_LETTER.findall(sentence)) >= _WORD:
+    if _WORD.search(sentence):
         return sentence[:_TITLE]
     if bare and not sentence and (above := _caption(lines, mention.line)):
         return above
@@ -254,11 +254,9 @@ def _before(lines: list[Line], mention: Mention) -> str | None:
     """What a "read more" without a title leads on from: the sentence before it, or the line above."""
     line = lines[mention.line]
     said = line.text[max(0, mention.start - _WINDOW) : mention.start].strip()
-    if len(_LETTER.findall(said)) < _WORD and mention.line:
+    if mention.line and not _WORD.search(said):
         said = lines[mention.line - 1].text[:_WINDOW]
-    sentences = [
-        part.strip() for part in _SENTENCE_END.split(said + " ") if len(_LETTER.findall(part)) >= _WORD
-    ]
+    sentences = [part.strip() for part in _SENTENCE_END.split(said + " ") if _WORD.search(part)]
     return (sentences[-1] if sentences else line.text)[:_TITLE] or None
 
 
@@ -310,7 +308,7 @@ def _paragraph(lines: list[Line], at: int, start: int) -> str | None:
 
 def _clean(text: str) -> str:
     """Text without the emphasis marks that a broken export leaves behind."""
-    return " ".join(_STRAY.sub("", text).split())
+    return " ".join((_STRAY.sub("", text) if "**" in text or "__" in text else text).split())
 
 
 def _without_more(line: Line) -> str:

@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from shortener.newsletter import bylines, phrases, roles
 from shortener.newsletter.bylines import Byline
-from shortener.newsletter.page import PSEUDO_LEVEL, Line, Mention
+from shortener.newsletter.page import PSEUDO_LEVEL, Kind, Line, Mention
 
 _CROWDED = 6  # links in a line: more, and it is a list, no title
 _SHORT = 40  # characters of a link text that may be a button or "read more"
+_WORDY = 60  # characters of a link text that may be "continue reading on …"
 _PROSE = 20  # characters of a line that is more than a label
 _LONG = 220  # characters of a title
 _TAIL = 4  # letters behind a byline: more, and the byline stands in the midst of the title
@@ -71,32 +72,31 @@ def _leads_back(line: Line, found: list[Title]) -> bool:
 
 def _mark_more(lines: list[Line]) -> None:
     for line in lines:
-        for mention in line.mentions:
-            if (
-                mention.kind != "text"
-                or not 0 < len(mention.text) <= _SHORT + 20
-                or 0 < line.level < PSEUDO_LEVEL
-            ):
-                continue
-            whole = line.whole is mention
-            if phrases.READ_MORE.match(phrases.plain(mention.text)) and not _goes_on(line, mention):
-                mention.kind = "more"
-            elif mention.button and whole and len(mention.text) <= _SHORT:
-                mention.kind = "button"
-            elif whole and _ARROW.search(mention.text) and len(mention.text) <= _SHORT:
-                mention.kind = "more"
-        if any(mention.kind in ("more", "button") for mention in line.mentions) and line.whole:
+        for at, mention in enumerate(line.mentions):
+            if mention.kind == "text" and not 0 < line.level < PSEUDO_LEVEL:
+                mention.kind = _kind(line, at)
+        if line.whole and line.whole.kind in ("more", "button"):
             line.level = 0
 
 
-def _goes_on(line: Line, mention: Mention) -> bool:
+def _kind(line: Line, at: int) -> Kind:
+    """``more`` or ``button`` for a mention that is one by its words or looks, whatever stands around its line."""
+    mention = line.mentions[at]
+    if 0 < len(mention.text) <= _WORDY and phrases.READ_MORE.match(phrases.plain(mention.text)):
+        return "text" if _goes_on(line, at) else "more"
+    if line.whole is not mention or not 0 < len(mention.text) <= _SHORT:
+        return "text"
+    if mention.button:
+        return "button"
+    return "more" if _ARROW.search(mention.text) else "text"
+
+
+def _goes_on(line: Line, at: int) -> bool:
     """There are words behind a link that are no links themselves: it stands in a sentence."""
-    end, words = mention.end, ""
-    for other in line.mentions:
-        if other.start >= mention.end:
-            words += line.text[end : other.start]
-            end = other.end
-    return bool(_LETTER.search(words + line.text[end : end + _LONG]))
+    following = line.mentions[at + 1 : at + 1 + _CROWDED]
+    ends = [line.mentions[at].end, *(each.end for each in following)]
+    starts = [*(each.start for each in following), ends[-1] + _LONG]
+    return any(_LETTER.search(line.text, end, start) for end, start in zip(ends, starts, strict=True))
 
 
 def _in_heading(line: Line) -> Iterator[Title]:
