@@ -195,13 +195,22 @@ def _facts(store: Store, month: str, urls: Iterable[str], *, config: Config, now
             url=url,
             title=about.title or url,
             short_url=_short_url(url, made.get(url), config=config, now=now),
-            image=about.image or None,
+            image=_image(about.image),
             byline=about.author or None,
             blurb=about.summary or None,
         )
         for url in urls
         for about in [known.get(url, drafts.About())]
     }
+
+
+def _image(source: str) -> str | None:
+    """The picture of an article, unless its address is one that no section may carry."""
+    try:
+        section.destination(source)
+    except InputError:
+        return None
+    return source or None
 
 
 def _short_url(url: str, link: Link | None, *, config: Config, now: int) -> str:

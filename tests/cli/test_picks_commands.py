@@ -278,6 +278,13 @@ def test_an_article_shown_again_is_described_by_its_last_issue(read: Any, shorte
     assert (shown["title"], shown["image"], shown["summary"]) == ("One, again", "june.png", "From May.")
 
 
+@pytest.mark.parametrize("image", ["java\nscript:x()", "http://[bad", "ftp://a.example/x.png"])
+def test_a_picture_that_no_section_may_carry_is_left_out(read: Any, shortener: Any, image: str) -> None:
+    """The draft is written without it."""
+    describe(read, "one", image=image)
+    assert "![" not in shortener("picks", *MONTH).stdout
+
+
 def test_a_code_without_a_target_stands_for_its_article(
     newsletter: Any, shortener: Any, tmp_path: Path
 ) -> None:
