@@ -102,9 +102,11 @@ def link(store: Store, made: Draft, *, config: Config, now: int) -> Draft:
     expired is replaced. An article that is known by its short link alone keeps that one.
     """
     with store.writing():
+        # Looked up again under the lock: somebody else may have drafted the same month meanwhile.
+        known = _facts(store, made.month, made.facts, config=config, now=now)
         for url in picks.needed(made.picks):
-            if not made.facts[url].short_url:
-                link_id = _new_link(store, url, made.facts[url].title, config=config, now=now)
+            if not known[url].short_url:
+                link_id = _new_link(store, url, known[url].title, config=config, now=now)
                 drafts.keep_link(store, made.month, url, link_id)
         facts = _facts(store, made.month, made.facts, config=config, now=now)
     return msgspec.structs.replace(made, facts=facts)
