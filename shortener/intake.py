@@ -380,12 +380,17 @@ def _adopt(store: Store, key: ShortKey, article: str, request: Request, *, title
 
 
 def _free_code(store: Store, domain: Domain, config: Config) -> str:
-    return new_code(
-        length=config.codes.length,
-        alphabet=config.codes.alphabet,
-        taken=lambda code: (
-            links.find(store, domain.host, code if domain.case_sensitive else code.lower()) is not None
-        ),
+    """A new code in the domain's own case."""
+
+    def own(code: str) -> str:
+        return code if domain.case_sensitive else code.lower()
+
+    return own(
+        new_code(
+            length=config.codes.length,
+            alphabet=config.codes.alphabet,
+            taken=lambda code: links.find(store, domain.host, own(code)) is not None,
+        )
     )
 
 

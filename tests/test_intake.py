@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shortener.clicks.collector import Collector
-from shortener.config import Config, Domain, Newsletter, Storage
+from shortener.config import Codes, Config, Domain, Newsletter, Storage
 from shortener.errors import Conflict, InputError
 from shortener.intake import Request, read_targets, take_in
 from shortener.reporting.issue_report import issue_report
@@ -361,3 +361,16 @@ def _click_everything(store: Store, config: Config, shown: Any) -> None:
     collector = Collector(store, config=config)
     collector.drain()
     collector.close()
+
+
+def test_new_codes_follow_the_case_rule_of_their_domain(store: Store, tmp_path: Path) -> None:
+    """With capitals in the alphabet, a domain that knows no case still gets codes that are found again."""
+    config = Config(
+        domain=(Domain(host="go.example"),),
+        storage=Storage(data=str(tmp_path / "data")),
+        codes=Codes(alphabet="ABCDEFGHKMNPQRSTUVWXYZ"),
+    )
+    taken = take(store, config, ISSUE)
+    for code, _ in (url.split("/") for url in short_urls(taken.output)):
+        assert code == code.lower()
+        assert links.find(store, "go.example", code)
