@@ -337,6 +337,12 @@ def read_positions(reader: Database) -> dict[str, int]:
     return dict(reader.conn.execute("select id, position from segments").fetchall())
 
 
+def read_verdicts(reader: Database) -> list[tuple[str, int]]:
+    """(verdict, clicks) over all time, from the sums, over a connection that only reads."""
+    sql = "select verdict, sum(clicks) from hourly group by verdict order by verdict"
+    return [(str(verdict), int(clicks)) for verdict, clicks in reader.conn.execute(sql)]
+
+
 def position(store: Store, segment: str) -> Position:
     """The position of one segment; 0 for one that was never read."""
     row = store.execute(

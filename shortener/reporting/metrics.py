@@ -1,0 +1,61 @@
+"""The installation's numbers in Prometheus' text format, for ``/-/metrics``."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+
+from shortener.config import Config
+from shortener.counters import totals
+from shortener.errors import StoreError
+from shortener.reporting.health import health
+from shortener.store import open_reader
+from shortener.store.clicks import read_verdicts
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+ANSWERS = {"redirects": "redirect", "prefetches": "prefetch_refused", "misses": "miss"}
+"""What workers count, and as which answer it is shown."""
+
+
+def metrics(config: Config, *, now: float | None = None) -> str:
+    """All metrics as text; what cannot be read because the store is away is left out."""
+    now = time.time() if now is None else now
+    counted = totals(config.data)
+    found = health(config, now=now)
+    lines = [
+        *_metric(
+            "answers_total",
+            "counter",
+            "Requests for short links, by answer.",
+            {f'{{answer="{answer}"}}': counted[field] for field, answer in ANSWERS.items()},
+        ),
+        *_metric(
+            "unrecorded_total", "counter", "Clicks answered but not recorded.", {"": counted["unrecorded"]}
+        ),
+        *_metric("errors_total", "counter", "Clicks recorded without their hashes.", {"": counted["errors"]}),
+        *_metric(
+            "backlog_bytes", "gauge", "Click-log bytes that wait to be drained.", {"": found.backlog.bytes}
+        ),
+        *_metric("backlog_seconds", "gauge", "Age of the oldest of them.", {"": found.backlog.seconds}),
+        *_metric("disk_free_bytes", "gauge", "Free bytes where the data is.", {"": found.disk_free}),
+        *_metric("store_up", "gauge", "Whether the store can be read.", {"": int(found.store == "ok")}),
+        *_metric("clicks_total", "counter", "Stored clicks, by verdict.", _verdicts(config)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _verdicts(config: Config) -> dict[str, int]:
+    try:
+        reader = open_reader(config.data)
+        try:
+            return {f'{{verdict="{verdict}"}}': clicks for verdict, clicks in read_verdicts(reader)}
+        finally:
+            reader.close()
+    except (StoreError, sqlite3.Error):
+        return {}
+
+
+def _metric(name: str, kind: str, meaning: str, values: Mapping[str, float]) -> Iterator[str]:
+    yield f"# HELP shortener_{name} {meaning}"
+    yield f"# TYPE shortener_{name} {kind}"
+    for labels, value in values.items():
+        yield f"shortener_{name}{labels} {value}"
