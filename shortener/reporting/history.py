@@ -9,7 +9,7 @@ from shortener.ranking.inputs import Arrival, History, Issue, Placement, Showing
 from shortener.store import Store, signals
 from shortener.store import reports as sql
 from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.reports import ArticleRow, HumanHour, HumanSums, IssueRow, ShownRow
+from shortener.store.reports import ArticleRow, HumanSums, IssueRow, ShownRow
 
 HOURLY_UNTIL = 72
 """Hours after sending from which arrivals are added up by the day: so are the curve's edges from there."""
@@ -37,12 +37,11 @@ def history(store: Store, *, as_of: int) -> History:
     what other platforms counted earlier is not kept.
     """
     issues = sql.issues(store)
-    hours = _by_issue(sql.human_hours(store, until=as_of))
     sums = _by_issue(sql.human_sums(store, until=as_of))
     articles = _by_issue(sql.ranked_articles(store))
     shown = _by_issue(sql.shown(store))
     counts = {issue.id: _counts(sums.get(issue.id, [])) for issue in issues}
-    sent = {issue.id: sent_at(issue, hours.get(issue.id, []), as_of=as_of) for issue in issues}
+    sent = {issue.id: sent_at(store, issue, as_of=as_of) for issue in issues}
     showings = (
         showing
         for issue in issues
@@ -51,7 +50,7 @@ def history(store: Store, *, as_of: int) -> History:
     arrivals = (
         arrival
         for issue in issues
-        for arrival in _arrivals(issue, sent[issue.id], hours.get(issue.id, []), counts[issue.id])
+        for arrival in _arrivals(store, issue, sent[issue.id], counts[issue.id], as_of=as_of)
     )
     return History(
         issues=tuple(Issue(each.slug, each.title, sent[each.id], each.recipients) for each in issues),
@@ -62,14 +61,15 @@ def history(store: Store, *, as_of: int) -> History:
     )
 
 
-def sent_at(issue: IssueRow, hours: Sequence[HumanHour], *, as_of: int) -> int:
+def sent_at(store: Store, issue: IssueRow, *, as_of: int) -> int:
     """When an issue was sent or, as long as nobody wrote it down, the first hour in which a person clicked.
 
     One that nobody clicked is taken for sent just now: it waits to be sent, and its silence says nothing.
     """
     if issue.sent_at is not None:
         return issue.sent_at
-    return min((row.hour for row in hours), default=max(issue.created_at, as_of))
+    first = sql.first_hour(store, issue.id, until=as_of)
+    return max(issue.created_at, as_of) if first is None else first
 
 
 def _counts(sums: Iterable[HumanSums]) -> _Counts:
@@ -123,20 +123,16 @@ def _kinds(rows: Iterable[ShownRow], counts: _Counts) -> Iterator[Placement]:
         yield Placement(kind=kind, clicks=sum(clicks), links=len(clicks))
 
 
-def _arrivals(issue: IssueRow, sent: int, hours: Iterable[HumanHour], counts: _Counts) -> Iterator[Arrival]:
+def _arrivals(store: Store, issue: IssueRow, sent: int, counts: _Counts, *, as_of: int) -> Iterator[Arrival]:
     """When an issue's clicks came, in hours after sending; what came before it was sent is left out."""
-    spans: dict[int, tuple[float, float, int]] = {}
-    for row in hours:
-        end = (row.hour - sent) / HOUR_SECONDS + 1
-        if end <= 0:
-            continue
-        begin = max(0.0, end - 1)
-        span = row.hour if begin < HOURLY_UNTIL else -int(begin // 24)
-        first, last, clicks = spans.get(span, (begin, end, 0))
-        clicks += row.link_visitors if counts.visitors else row.clicks
-        spans[span] = (min(first, begin), max(last, end), clicks)
-    for first, last, clicks in spans.values():
-        yield Arrival(issue=issue.slug, start=first, end=last, clicks=clicks)
+    spans = sql.human_spans(store, issue.id, sent=sent, hourly=HOURLY_UNTIL * HOUR_SECONDS, until=as_of)
+    for span in spans:
+        yield Arrival(
+            issue=issue.slug,
+            start=max(0.0, (span.first - sent) / HOUR_SECONDS),
+            end=(span.last - sent) / HOUR_SECONDS + 1,
+            clicks=span.link_visitors if counts.visitors else span.clicks,
+        )
 
 
 def _titles(issues: Iterable[IssueRow], articles: dict[int, list[ArticleRow]]) -> dict[str, str]:

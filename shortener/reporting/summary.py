@@ -13,7 +13,7 @@ from shortener.shorturl import short_url
 from shortener.store import Store
 from shortener.store import reports as sql
 from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.reports import IssueRow, Sums
+from shortener.store.reports import IssueRow, LinkClicks, Sums
 
 TOP_LINKS = 20
 TOP_MISSES = 10
@@ -93,7 +93,7 @@ def summary(
         as_of=moment(as_of),
         totals=Totals(clicks, sum(row.site_visitors for row in sums)),
         issues=_issues(sql.issues(store), sums, bounded=(since, until) != (None, None)),
-        links=_links(store, sums, domains),
+        links=_links(store, sql.top_links(store, since=since, until=until, most=TOP_LINKS), domains),
         since=moment_or_none(since),
         until=moment_or_none(until),
         quality=assess(clicks),
@@ -124,15 +124,13 @@ def check_order(since: int | None, until: int | None) -> None:
 
 def _issues(rows: Iterable[IssueRow], sums: Iterable[Sums], *, bounded: bool) -> tuple[IssueCount, ...]:
     """All issues, the latest first; between bounds only those that were clicked."""
-    found: dict[int, list[Sums]] = {}
-    for each in sums:
-        found.setdefault(each.issue_id, []).append(each)
-    return tuple(_issue(row, found.get(row.id, [])) for row in rows if row.id in found or not bounded)
+    found = {each.issue_id: each for each in sums}
+    return tuple(_issue(row, found.get(row.id)) for row in rows if row.id in found or not bounded)
 
 
-def _issue(row: IssueRow, sums: list[Sums]) -> IssueCount:
-    clicks = clicks_of(sums)
-    visitors = sum(each.issue_visitors for each in sums)
+def _issue(row: IssueRow, sums: Sums | None) -> IssueCount:
+    clicks = clicks_of([sums] if sums else [])
+    visitors = sums.issue_visitors if sums else 0
     return IssueCount(
         slug=row.slug,
         title=row.title,
@@ -145,25 +143,17 @@ def _issue(row: IssueRow, sums: list[Sums]) -> IssueCount:
     )
 
 
-def _links(store: Store, sums: Iterable[Sums], domains: Sequence[Domain]) -> tuple[TopLink, ...]:
-    clicks: dict[int, int] = {}
-    visitors: dict[int, int] = {}
-    for row in sums:
-        clicks[row.link_id] = clicks.get(row.link_id, 0) + row.human
-        visitors[row.link_id] = visitors.get(row.link_id, 0) + row.link_visitors
-    top = [link for link in sorted(clicks, key=lambda link: (-clicks[link], link)) if clicks[link]][
-        :TOP_LINKS
-    ]
-    rows = sql.links_by_id(store, top)
+def _links(store: Store, top: Sequence[LinkClicks], domains: Sequence[Domain]) -> tuple[TopLink, ...]:
+    rows = sql.links_by_id(store, {each.link_id for each in top})
     return tuple(
         TopLink(
-            short_url=short_url(rows[link].domain, rows[link].code, domains=domains),
-            target=rows[link].target,
-            title=rows[link].title or rows[link].article_title,
-            issue=rows[link].issue,
-            clicks=clicks[link],
-            visitors=visitors[link],
+            short_url=short_url(row.domain, row.code, domains=domains),
+            target=row.target,
+            title=row.title or row.article_title,
+            issue=row.issue,
+            clicks=each.clicks,
+            visitors=each.visitors,
         )
-        for link in top
-        if link in rows
+        for each in top
+        if (row := rows.get(each.link_id))
     )

@@ -7,10 +7,13 @@ import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
 
+from shortener.store import rollups
 from shortener.store.database import Store
+from shortener.store.rollups import DAY_SECONDS as DAY_SECONDS
+from shortener.store.rollups import HOUR_SECONDS as HOUR_SECONDS
+from shortener.store.rollups import Daily as Daily
+from shortener.store.rollups import Hourly as Hourly
 
-HOUR_SECONDS = 3600
-DAY_SECONDS = 86_400
 FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
 """Bits of ``clicks.first``: what the click is the first human visit of, by its visitor on its UTC day."""
 MAX_SKIPS_KEPT = 1000
@@ -252,12 +255,6 @@ def headers_id(store: Store, h: str) -> int:
     return int(found)
 
 
-Hourly = dict[tuple[int, int, int, int, str], list[int]]
-"""(issue or 0, link, n, hour, verdict) → [clicks, visitors, link, issue and site visitors]."""
-Daily = dict[tuple[int, int, int, str, str], int]
-"""(issue or 0, link, day, dimension, value) → clicks."""
-
-
 def add_to_rollups(store: Store, hourly: Hourly, daily: Daily) -> None:
     """Add sums to the rollups; negative ones take away, and a row that comes to nothing is removed."""
     less_hourly = [(*sums, *key) for key, sums in hourly.items() if min(sums) < 0]
@@ -271,11 +268,12 @@ def add_to_rollups(store: Store, hourly: Hourly, daily: Daily) -> None:
         connection.execute("delete from hourly where clicks = 0")
     if less_daily:
         connection.execute("delete from daily where clicks = 0")
+    rollups.add_coarse(store, hourly, daily)
 
 
 _ADD_HOURLY = """
     insert into hourly values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    on conflict (issue_id, link_id, n, hour, verdict) do update set
+    on conflict (link_id, hour, n, issue_id, verdict) do update set
         clicks = clicks + excluded.clicks, visitors = visitors + excluded.visitors,
         link_visitors = link_visitors + excluded.link_visitors,
         issue_visitors = issue_visitors + excluded.issue_visitors,
@@ -289,7 +287,7 @@ _TAKE_HOURLY = """
 """
 _ADD_DAILY = """
     insert into daily (issue_id, link_id, day, dimension, value, clicks) values (?, ?, ?, ?, ?, ?)
-    on conflict (issue_id, link_id, dimension, day, value) do update set clicks = clicks + excluded.clicks
+    on conflict (link_id, dimension, value, day, issue_id) do update set clicks = clicks + excluded.clicks
 """
 _TAKE_DAILY = """
     update daily set clicks = clicks + ?
@@ -386,6 +384,7 @@ def clear_rollups(store: Store) -> None:
     since = store.fact("clicks_from")
     store.execute("delete from hourly where hour >= ?", (since,))
     store.execute("delete from daily where day >= ?", (since,))
+    rollups.recompute(store)
 
 
 def stored_clicks(store: Store) -> Iterator[tuple[Click, int]]:

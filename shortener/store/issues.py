@@ -116,8 +116,8 @@ def listing(store: Store) -> Iterator[dict[str, Any]]:
                (select count(distinct link_id) from placements where issue_id = issues.id) as links,
                coalesce(counts.clicks, 0) as clicks, coalesce(counts.visitors, 0) as visitors
         from issues left join (
-            select issue_id, sum(clicks) as clicks, sum(issue_visitors) as visitors
-            from hourly where verdict = 'human' group by issue_id
+            select issue_id, sum(human) as clicks, sum(issue_visitors) as visitors
+            from totals group by issue_id
         ) as counts on counts.issue_id = issues.id
         order by coalesce(sent_at, created_at) desc, issues.id desc
         """

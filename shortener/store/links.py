@@ -141,11 +141,11 @@ def listing(store: Store) -> Iterator[dict[str, Any]]:
         """
         select links.domain, links.code, links.target, links.title, links.status, links.expires_at,
                issues.slug as issue, articles.url as article, articles.position,
-               coalesce(sum(hourly.clicks), 0) as clicks, coalesce(sum(hourly.link_visitors), 0) as visitors
+               coalesce(sum(totals.human), 0) as clicks, coalesce(sum(totals.link_visitors), 0) as visitors
         from links
         left join issues on issues.id = links.issue_id
         left join articles on articles.id = links.article_id
-        left join hourly on hourly.link_id = links.id and hourly.verdict = 'human'
+        left join totals on totals.link_id = links.id
         group by links.id order by links.id
         """
     )

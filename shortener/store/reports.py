@@ -1,7 +1,7 @@
 """SQL for reports: sums from the rollups, and the one export that reads clicks, streamed.
 
-Reports never read clicks. A query starts from an index prefix (an issue, a link) or reads the rollups in the
-order in which they lie, so its time depends on links and hours, not on how often a link was clicked.
+Reports never read clicks. A query reads a coarse rollup that has a row for each thing shown, or the fine one of a
+single link by its key, so its time depends on placements, hours and values, not on how often they were clicked.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,18 +10,19 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shortener.store.clicks import DAY_SECONDS, HOUR_SECONDS
 from shortener.store.database import Store
+from shortener.store.rollups import DAY_SECONDS, HOUR_SECONDS, SUMS, VERDICTS
 
-_VERDICTS = ("human", "bot", "scanner", "preview", "prefetch")
-_BY_VERDICT = ", ".join(
-    f"coalesce(sum(clicks) filter (where verdict = '{verdict}'), 0) as {verdict}" for verdict in _VERDICTS
+_SUMS = ", ".join(SUMS)
+_ADDED = ", ".join(f"sum({name})" for name in SUMS)
+_OTHER = " + ".join(VERDICTS[1:])
+_OF_HOURLY = ", ".join(
+    [f"case verdict when '{verdict}' then clicks else 0 end as {verdict}" for verdict in VERDICTS]
+    + list(SUMS[len(VERDICTS) :])
 )
-_OF_LINK = """
-    where issue_id in (select distinct issue_id from hourly where link_id = :link) and link_id = :link
-"""
-"""By way of the issues that have counts of the link, because the rollups lie by issue first."""
-_VISITORS = ", ".join(f"sum({prefix}visitors)" for prefix in ("", "link_", "issue_", "site_"))
+"""A row of ``hourly`` with the sums of a coarse one."""
+_EVER = 1 << 62
+"""Later than any time, and, negative, earlier."""
 
 
 class Sums(Struct, frozen=True):
@@ -93,76 +94,101 @@ class PlacementRow(Struct, frozen=True):
 def sums_of_issue(store: Store, issue_id: int) -> list[Sums]:
     """The sums of one issue by link and placement."""
     sql = f"""
-        select issue_id, link_id, n, {_BY_VERDICT}, {_VISITORS} from hourly
-        where issue_id = ? group by link_id, n
+        select issue_id, link_id, n, {_SUMS} from totals where issue_id = ? order by link_id, n
     """  # noqa: S608
     return [Sums(*row) for row in store.execute(sql, (issue_id,))]
 
 
 def sums_of_link(store: Store, link_id: int) -> list[Sums]:
     """The sums of one link by issue (0 for none) and placement."""
-    sql = f"""
-        select issue_id, link_id, n, {_BY_VERDICT}, {_VISITORS} from hourly
-        {_OF_LINK} group by issue_id, n
-    """  # noqa: S608
-    return [Sums(*row) for row in store.execute(sql, {"link": link_id})]
+    sql = f"select issue_id, link_id, n, {_SUMS} from totals where link_id = ? order by issue_id, n"  # noqa: S608
+    return [Sums(*row) for row in store.execute(sql, (link_id,))]
 
 
 def sums_of_site(store: Store, *, since: int | None, until: int | None) -> list[Sums]:
-    """The sums of everything by issue (0 for none) and link, over the hours that begin in [since, until)."""
-    where, bounds = _between("hour", since, until)
-    sql = f"""
-        select issue_id, link_id, 0, {_BY_VERDICT}, {_VISITORS} from hourly
-        {where} group by issue_id, link_id
-    """  # noqa: S608
+    """The sums of everything by issue (0 for none), over the hours that begin in [since, until); no link, no n."""
+    rows, bounds = _within("placement_days", "issue_id", since, until, ever="totals")
+    sql = f"select issue_id, 0, 0, {_ADDED} from {rows} group by issue_id"  # noqa: S608
     return [Sums(*row) for row in store.execute(sql, bounds)]
 
 
-_TIMELINE = """
-    select hour - hour % :width as start, sum(case verdict when 'human' then clicks else 0 end), sum(clicks)
-    from hourly {where} group by start order by start
-"""
+class LinkClicks(Struct, frozen=True):
+    """People's clicks on a link, and its visitors."""
+
+    link_id: int
+    clicks: int
+    visitors: int
+
+
+def top_links(store: Store, *, since: int | None, until: int | None, most: int) -> list[LinkClicks]:
+    """The links that people clicked most in the hours that begin in [since, until)."""
+    rows, bounds = _within("placement_days", "link_id", since, until, ever="totals")
+    sql = f"""
+        select link_id, sum(human) as clicks, sum(link_visitors) from {rows}
+        group by link_id having sum(human) > 0 order by clicks desc, link_id limit :most
+    """  # noqa: S608
+    return [LinkClicks(*row) for row in store.execute(sql, bounds | {"most": most})]
+
+
+def _within(
+    by_day: str, keys: str, since: int | None, until: int | None, *, ever: str
+) -> tuple[str, dict[str, int]]:
+    """What to select from for [since, until), and its values: ``ever`` without bounds.
+
+    Else the whole days of the rollup ``by_day``, and the odd hours at both ends from ``hourly``.
+    """
+    if since is None and until is None:
+        return ever, {}
+    begin, end = -_EVER if since is None else since, _EVER if until is None else until
+    first, last = begin + -begin % DAY_SECONDS, end - end % DAY_SECONDS
+    if first > last:
+        first = last = end
+    hours = f"""
+        select {keys.replace("day", f"hour - hour % {DAY_SECONDS}")}, {_OF_HOURLY} from hourly
+        where hour >= :begin and hour < :first or hour >= :last and hour < :end
+    """  # noqa: S608
+    days = f"select {keys}, {_SUMS} from {by_day} where day >= :first and day < :last"  # noqa: S608
+    return f"({days} union all {hours})", {"begin": begin, "first": first, "last": last, "end": end}
 
 
 def hours_of_issue(store: Store, issue_id: int) -> list[HourSums]:
     """The hours in which an issue was clicked, oldest first."""
-    sql = _TIMELINE.format(where="where issue_id = :issue")
-    return _hours(store, sql, {"issue": issue_id, "width": HOUR_SECONDS})
+    sql = f"select hour, human, {_OTHER} from hours where issue_id = ? order by hour"  # noqa: S608
+    return [HourSums(*row) for row in store.execute(sql, (issue_id,))]
 
 
 def hours_of_link(store: Store, link_id: int) -> list[HourSums]:
     """The hours in which a link was clicked, oldest first."""
-    sql = _TIMELINE.format(where=_OF_LINK)
-    return _hours(store, sql, {"link": link_id, "width": HOUR_SECONDS})
+    sql = """
+        select hour, sum(case verdict when 'human' then clicks else 0 end),
+               sum(case verdict when 'human' then 0 else clicks end)
+        from hourly where link_id = ? group by hour order by hour
+    """
+    return [HourSums(*row) for row in store.execute(sql, (link_id,))]
 
 
 def days_of_site(store: Store, *, since: int | None, until: int | None) -> list[HourSums]:
     """The UTC days on which anything was clicked, oldest first."""
-    where, bounds = _between("hour", since, until)
-    sql = _TIMELINE.format(where=where)
-    return _hours(store, sql, bounds | {"width": DAY_SECONDS})
-
-
-def _hours(store: Store, sql: str, values: dict[str, int]) -> list[HourSums]:
-    return [HourSums(start, human, clicks - human) for start, human, clicks in store.execute(sql, values)]
+    rows, bounds = _within("days", "day", since, until, ever="days")
+    sql = f"select day, sum(human), sum({_OTHER}) from {rows} group by day order by day"  # noqa: S608
+    return [HourSums(*row) for row in store.execute(sql, bounds)]
 
 
 def values_of_issue(store: Store, issue_id: int) -> list[ValueSum]:
     """The clicks of one issue by dimension and value, the most first."""
     sql = """
-        select dimension, value, sum(clicks) as clicks from daily where issue_id = ?
-        group by dimension, value order by dimension, clicks desc, value
+        select dimension, value, clicks from shares where issue_id = ? order by dimension, clicks desc, value
     """
     return [ValueSum(*row) for row in store.execute(sql, (issue_id,))]
 
 
 def values_of_link(store: Store, link_id: int) -> list[ValueSum]:
     """The clicks of one link by dimension and value, the most first."""
-    sql = f"""
-        select dimension, value, sum(clicks) as clicks from daily
-        {_OF_LINK} group by dimension, value order by dimension, clicks desc, value
-    """  # noqa: S608
-    return [ValueSum(*row) for row in store.execute(sql, {"link": link_id})]
+    sql = """
+        select dimension, value, sum(clicks) as clicks from daily where link_id = ?
+        group by dimension, value order by dimension, clicks desc, value
+    """
+    return [ValueSum(*row) for row in store.execute(sql, (link_id,))]
 
 
 _LINK = """
@@ -229,30 +255,50 @@ class HumanSums(Struct, frozen=True):
 
 
 def human_sums(store: Store, *, until: int) -> list[HumanSums]:
-    """People's clicks on every placement of every issue, in the hours that began by ``until``."""
-    sql = """
-        select issue_id, link_id, n, sum(clicks), sum(visitors), sum(link_visitors) from hourly
-        where issue_id > 0 and hour <= ? and verdict = 'human' group by issue_id, link_id, n
+    """People's clicks on every placement of every issue, in the hours that began by ``until``.
+
+    What came later is taken off the totals: it is nothing as of today, and little as of last week.
     """
-    return [HumanSums(*row) for row in store.execute(sql, (until,))]
+    keys = "issue_id, link_id, n"
+    later, bounds = _within("placement_days", keys, until + 1, None, ever="totals")
+    sql = f"""
+        select {keys}, sum(human), sum(visitors), sum(link_visitors) from (
+            select {keys}, human, visitors, link_visitors from totals
+            union all select {keys}, -human, -visitors, -link_visitors from {later}
+        ) where issue_id > 0 group by {keys} having sum(human) > 0
+    """  # noqa: S608
+    return [HumanSums(*row) for row in store.execute(sql, bounds)]
 
 
-class HumanHour(Struct, frozen=True):
-    """People's clicks and first visits on links, in one hour of an issue."""
+def first_hour(store: Store, issue_id: int, *, until: int) -> int | None:
+    """The first hour in which a person clicked an issue, if it began by ``until``."""
+    sql = "select hour from hours where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
+    found = store.value(sql, (issue_id, until))
+    return None if found is None else int(found)
 
-    issue_id: int
-    hour: int
+
+class HumanSpan(Struct, frozen=True):
+    """People's clicks and first visits on links, from one hour of an issue until the end of another."""
+
+    first: int
+    last: int
     clicks: int
     link_visitors: int
 
 
-def human_hours(store: Store, *, until: int) -> list[HumanHour]:
-    """People's clicks by issue and hour, in the hours that began by ``until``."""
-    sql = """
-        select issue_id, hour, sum(clicks), sum(link_visitors) from hourly
-        where issue_id > 0 and hour <= ? and verdict = 'human' group by issue_id, hour order by issue_id, hour
+def human_spans(store: Store, issue_id: int, *, sent: int, hourly: int, until: int) -> list[HumanSpan]:
+    """People's clicks on an issue by hour, and from ``hourly`` seconds after ``sent`` on by the day since then.
+
+    Of the hours that began by ``until`` and ended after ``sent``; a span's hours are those with clicks.
     """
-    return [HumanHour(*row) for row in store.execute(sql, (until,))]
+    sql = f"""
+        select min(hour), max(hour), sum(human), sum(link_visitors) from hours
+        where issue_id = :issue and hour > :sent - {HOUR_SECONDS} and hour <= :until and human > 0
+        group by case when hour < :sent + :hourly then hour else -((hour - :sent) / {DAY_SECONDS}) end
+        order by min(hour)
+    """  # noqa: S608
+    values = {"issue": issue_id, "sent": sent, "hourly": hourly, "until": until}
+    return [HumanSpan(*row) for row in store.execute(sql, values)]
 
 
 class ShownRow(Struct, frozen=True):

@@ -136,10 +136,9 @@ create table hourly (
     link_visitors integer not null check (link_visitors >= 0),
     issue_visitors integer not null check (issue_visitors >= 0),
     site_visitors integer not null check (site_visitors >= 0),
-    primary key (issue_id, link_id, n, hour, verdict)
+    primary key (link_id, hour, n, issue_id, verdict)
 ) strict, without rowid;
 
-create index hourly_by_link on hourly (link_id, hour);
 create index hourly_by_hour on hourly (hour);
 create index hourly_emptied on hourly (clicks) where clicks = 0;
 
@@ -150,10 +149,82 @@ create table daily (
     dimension text not null,
     value text not null,
     clicks integer not null check (clicks >= 0),
-    primary key (issue_id, link_id, dimension, day, value)
+    primary key (link_id, dimension, value, day, issue_id)
 ) strict, without rowid;
 
 create index daily_emptied on daily (clicks) where clicks = 0;
+
+create table totals (
+    issue_id integer not null,
+    link_id integer not null,
+    n integer not null,
+    human integer not null check (human >= 0),
+    bot integer not null check (bot >= 0),
+    scanner integer not null check (scanner >= 0),
+    preview integer not null check (preview >= 0),
+    prefetch integer not null check (prefetch >= 0),
+    visitors integer not null check (visitors >= 0),
+    link_visitors integer not null check (link_visitors >= 0),
+    issue_visitors integer not null check (issue_visitors >= 0),
+    site_visitors integer not null check (site_visitors >= 0),
+    primary key (issue_id, link_id, n)
+) strict, without rowid;
+
+create index totals_by_link on totals (link_id, human, link_visitors);
+
+create table hours (
+    issue_id integer not null,
+    hour integer not null,
+    human integer not null check (human >= 0),
+    bot integer not null check (bot >= 0),
+    scanner integer not null check (scanner >= 0),
+    preview integer not null check (preview >= 0),
+    prefetch integer not null check (prefetch >= 0),
+    visitors integer not null check (visitors >= 0),
+    link_visitors integer not null check (link_visitors >= 0),
+    issue_visitors integer not null check (issue_visitors >= 0),
+    site_visitors integer not null check (site_visitors >= 0),
+    primary key (issue_id, hour)
+) strict, without rowid;
+
+create table placement_days (
+    day integer not null,
+    issue_id integer not null,
+    link_id integer not null,
+    n integer not null,
+    human integer not null check (human >= 0),
+    bot integer not null check (bot >= 0),
+    scanner integer not null check (scanner >= 0),
+    preview integer not null check (preview >= 0),
+    prefetch integer not null check (prefetch >= 0),
+    visitors integer not null check (visitors >= 0),
+    link_visitors integer not null check (link_visitors >= 0),
+    issue_visitors integer not null check (issue_visitors >= 0),
+    site_visitors integer not null check (site_visitors >= 0),
+    primary key (day, issue_id, link_id, n)
+) strict, without rowid;
+
+create table days (
+    day integer not null,
+    human integer not null check (human >= 0),
+    bot integer not null check (bot >= 0),
+    scanner integer not null check (scanner >= 0),
+    preview integer not null check (preview >= 0),
+    prefetch integer not null check (prefetch >= 0),
+    visitors integer not null check (visitors >= 0),
+    link_visitors integer not null check (link_visitors >= 0),
+    issue_visitors integer not null check (issue_visitors >= 0),
+    site_visitors integer not null check (site_visitors >= 0),
+    primary key (day)
+) strict, without rowid;
+
+create table shares (
+    issue_id integer not null,
+    dimension text not null,
+    value text not null,
+    clicks integer not null check (clicks >= 0),
+    primary key (issue_id, dimension, value)
+) strict, without rowid;
 
 create table segments (
     id text primary key,

@@ -1,0 +1,181 @@
+"""The coarse rollups say what the fine ones say, and reports read from them what they would read from those."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shortener.store import Store, clicks, open_store, reports
+from shortener.store.rollups import COARSE, DAY_SECONDS, HOUR_SECONDS, VERDICTS, Daily, Hourly, recompute
+
+KEY = st.tuples(
+    st.integers(0, 2),
+    st.integers(1, 2),
+    st.integers(0, 1),
+    st.integers(0, 60).map(lambda hour: hour * HOUR_SECONDS),
+    st.sampled_from(VERDICTS),
+)
+"""(issue, link, n, hour, verdict) within three days."""
+VALUE = st.tuples(
+    st.integers(0, 2),
+    st.integers(1, 2),
+    st.integers(0, 2).map(lambda day: day * DAY_SECONDS),
+    st.sampled_from(("browser", "os")),
+    st.sampled_from(("", "x")),
+)
+BOUND = st.none() | st.integers(-2, 75).map(lambda hour: hour * HOUR_SECONDS)
+EVER = 1 << 40
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store that the examples of a property empty and fill."""
+    store = open_store(tmp_path_factory.mktemp("data"))
+    yield store
+    store.close()
+
+
+def fill(store: Store, hourly: Hourly, daily: Daily) -> None:
+    """Make the rollups hold just this."""
+    with store.writing():
+        for table in ("hourly", "daily", *(rollup.table for rollup in COARSE)):
+            store.execute(f"delete from {table}")
+        clicks.add_to_rollups(store, hourly, daily)
+
+
+def coarse(store: Store) -> dict[str, list[Any]]:
+    return {rollup.table: sorted(store.execute(f"select * from {rollup.table}")) for rollup in COARSE}
+
+
+def recomputed(store: Store) -> dict[str, list[Any]]:
+    with store.writing():
+        recompute(store)
+    return coarse(store)
+
+
+def counts(verdict: str, visits: int, first: int) -> list[int]:
+    """Sums of so many clicks, of which the first so many are first visits where people have them."""
+    return [visits, *([min(visits, first)] * 4 if verdict == "human" else [0] * 4)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(KEY, st.tuples(st.integers(1, 4), st.integers(0, 4)), max_size=12),
+    st.lists(st.tuples(KEY, st.integers(1, 4), st.integers(0, 4)), max_size=8),
+    st.dictionaries(VALUE, st.integers(1, 4), max_size=8),
+    st.lists(st.tuples(VALUE, st.integers(1, 4)), max_size=6),
+)
+def test_whatever_is_added_and_taken_away_the_coarse_sums_are_those_of_the_fine(
+    shared: Store, added: Any, moved: Any, values: Any, fewer: Any
+) -> None:
+    """Corrections take from some rows and add to others at once; rows that come to nothing go."""
+    hourly: Hourly = {key: counts(key[4], *each) for key, each in added.items()}
+    daily: Daily = dict(values)
+    fill(shared, hourly, daily)
+    assert coarse(shared) == recomputed(shared)
+    correction: Hourly = {
+        key: counts(key[4], visits, first) for key, visits, first in moved if key not in hourly
+    }
+    correction |= {key: [-each for each in hourly[key]] for key, *_ in moved if key in hourly}
+    taken = {key: -min(count, daily[key]) for key, count in fewer if key in daily}
+    with shared.writing():
+        clicks.add_to_rollups(shared, correction, taken)
+    expected = coarse(shared)
+    assert recomputed(shared) == expected
+    assert all(
+        sum(row[-9:-4]) for table in ("totals", "hours", "placement_days", "days") for row in expected[table]
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(KEY, st.integers(1, 5), max_size=20), BOUND, BOUND)
+def test_a_period_is_whole_days_and_odd_hours(
+    shared: Store, added: dict[Any, int], since: int | None, until: int | None
+) -> None:
+    """Wherever a period begins and ends, what is read of it is the sum of its hours."""
+    hourly = {key: counts(key[4], visits, 2) for key, visits in added.items()}
+    fill(shared, hourly, {})
+    low, high = -EVER if since is None else since, EVER if until is None else until
+    inside = {key: sums for key, sums in hourly.items() if low <= key[3] < high}
+    issues: dict[int, list[int]] = {}
+    links: dict[int, list[int]] = {}
+    days: dict[int, list[int]] = {}
+    for (issue, link, _, hour, verdict), (visits, *firsts) in inside.items():
+        human = verdict == "human"
+        for of, key in ((issues, issue), (links, link), (days, hour - hour % DAY_SECONDS)):
+            row = of.setdefault(key, [0, 0, 0])
+            row[0 if human else 1] += visits
+            row[2] += firsts[0]
+    assert [
+        (row.issue_id, row.human, row.bot + row.scanner + row.preview + row.prefetch, row.issue_visitors)
+        for row in reports.sums_of_site(shared, since=since, until=until)
+    ] == [(issue, *issues[issue]) for issue in sorted(issues)]
+    assert [
+        (row.link_id, row.clicks, row.visitors)
+        for row in reports.top_links(shared, since=since, until=until, most=9)
+    ] == sorted(
+        ((link, row[0], row[2]) for link, row in links.items() if row[0]), key=lambda row: (-row[1], row[0])
+    )
+    assert [
+        (row.start, row.human, row.other) for row in reports.days_of_site(shared, since=since, until=until)
+    ] == [(day, *days[day][:2]) for day in sorted(days)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(KEY, st.integers(1, 5), max_size=20), st.integers(-1, 62))
+def test_people_by_then_are_the_totals_less_what_came_later(
+    shared: Store, added: dict[Any, int], hour: int
+) -> None:
+    """As of any hour, the placements' sums are those of the hours that began by then."""
+    fill(shared, {key: counts(key[4], visits, 2) for key, visits in added.items()}, {})
+    until = hour * HOUR_SECONDS
+    expected: dict[tuple[int, int, int], int] = {}
+    for (issue, link, n, at, verdict), visits in added.items():
+        if issue and verdict == "human" and at <= until:
+            expected[issue, link, n] = expected.get((issue, link, n), 0) + visits
+    found = {
+        (row.issue_id, row.link_id, row.n): row.clicks for row in reports.human_sums(shared, until=until)
+    }
+    assert found == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sets(st.integers(-30, 400), max_size=40),
+    st.integers(0, 2 * HOUR_SECONDS),
+    st.integers(0, 420),
+    st.sampled_from((0, 24, 72, 80)),
+)
+def test_spans_are_hours_and_then_days_since_sending(
+    shared: Store, hours: set[int], late: int, until: int, hourly: int
+) -> None:
+    """Every hour that ended after the sending is in one span, and a span never crosses a day of age."""
+    base = 100 * DAY_SECONDS
+    sent = base + late
+    rows = {(1, 1, 0, base + hour * HOUR_SECONDS, "human"): [2, 1, 1, 1, 1] for hour in hours}
+    fill(shared, rows, {})
+    stop = base + until * HOUR_SECONDS
+    spans = reports.human_spans(shared, 1, sent=sent, hourly=hourly * HOUR_SECONDS, until=stop)
+    ages: dict[tuple[str, int], list[int]] = {}
+    for hour in sorted(key[3] for key in rows if sent - HOUR_SECONDS < key[3] <= stop):
+        age = hour - sent
+        span = ("hour", hour) if age < hourly * HOUR_SECONDS else ("day", age // DAY_SECONDS)
+        ages.setdefault(span, []).append(hour)
+    assert [(span.first, span.last, span.clicks, span.link_visitors) for span in spans] == [
+        (each[0], each[-1], 2 * len(each), len(each)) for each in ages.values()
+    ]
+
+
+def test_a_click_that_counted_elsewhere_does_not_stop_the_collector(tmp_path: Path) -> None:
+    """It counted without a placement, then the issue got one: taking it from there leaves nothing below zero."""
+    store = open_store(tmp_path)
+    with store.writing():
+        clicks.add_to_rollups(store, {(1, 1, 0, 0, "human"): [1, 1, 1, 1, 1]}, {})
+        correction = {(1, 1, 5, 0, "human"): [-1, -1, -1, -1, -1], (1, 1, 5, 0, "bot"): [1, 0, 0, 0, 0]}
+        clicks.add_to_rollups(store, correction, {})
+    assert store.execute("select n, human, bot from totals order by n").fetchall() == [(0, 1, 0), (5, 0, 1)]
+    assert store.execute("select human, bot from days").fetchall() == [(0, 1)]
+    store.close()
