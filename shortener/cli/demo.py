@@ -28,6 +28,8 @@ from shortener.store import open_store
 
 SLUG = "low-tide-2026-11"
 READERS = 400
+SECONDS = 20.0
+"""Fast for people, and slow enough to tell them from machines."""
 RECIPIENTS = 1_500
 SENT_HOURS_AGO = 3
 SEED = 11
@@ -52,11 +54,28 @@ data = "data"
 
 
 @click.command()
-@click.option("--directory", type=click.Path(path_type=Path), default="demo-data", show_default=True)
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
-@click.option("--readers", type=click.IntRange(1, 100_000), default=READERS, show_default=True)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default="demo-data",
+    show_default=True,
+    help="Where everything is kept.",
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to serve on."
+)
+@click.option(
+    "--readers", type=click.IntRange(1, 100_000), default=READERS, show_default=True, help="How many."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 3600),
+    default=SECONDS,
+    show_default=True,
+    help="How long they read.",
+)
 @click.option("--leave", is_flag=True, help="End when everything has been shown, instead of staying up.")
-def demo(directory: Path, port: int, readers: int, leave: bool) -> None:
+def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) -> None:
     """Take a sample issue in, serve it, let simulated readers click, and show the report and the ranking."""
     config_path = _prepare(directory, port=port)
     config = configuration.load(config_path, environment={})
@@ -69,7 +88,7 @@ def demo(directory: Path, port: int, readers: int, leave: bool) -> None:
     )
     try:
         _wait(server)
-        _play(config, shown, readers=readers)
+        _play(config, shown, readers=readers, seconds=seconds)
         _report(config, config_path)
         _addresses(config, config_path, shown, directory)
         if not leave:
@@ -126,12 +145,10 @@ def _wait(server: subprocess.Popen[str]) -> None:
     click.echo(line.strip())
 
 
-def _play(config: Config, shown: IssueShown, *, readers: int) -> None:
-    """Let the readers click, several at a time."""
-    requests = list(visits(_links(shown), readers=readers, seed=SEED))
-    _in_parallel(
-        config, track(requests, description=f"{readers} readers and their machines", transient=False)
-    )
+def _play(config: Config, shown: IssueShown, *, readers: int, seconds: float) -> None:
+    """Let the readers click, several at a time, and wait until all of it is counted and judged."""
+    requests = visits(_links(shown), readers=readers, seconds=seconds, seed=SEED)
+    _in_parallel(config, track(requests, description=f"{readers} readers and their machines"))
     store = open_store(config.data)
     try:
         drain_once(store, config=config)
@@ -153,8 +170,9 @@ def _links(shown: IssueShown) -> list[Link]:
     return [link for _, link in sorted(found, key=lambda each: each[0])]
 
 
-def _in_parallel(config: Config, requests: Iterable[Visit], *, threads: int = 4) -> None:
+def _in_parallel(config: Config, requests: Iterable[Visit], *, threads: int = 8) -> None:
     todo = iter(requests)
+    begun = time.monotonic()
     lock = threading.Lock()
 
     def work() -> None:
@@ -165,6 +183,7 @@ def _in_parallel(config: Config, requests: Iterable[Visit], *, threads: int = 4)
             if visit is None:
                 connection.close()
                 return
+            time.sleep(max(0.0, begun + visit.at - time.monotonic()))
             connection.request(visit.method, visit.path, headers=visit.headers)
             connection.getresponse().read()
 

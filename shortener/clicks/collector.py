@@ -268,7 +268,9 @@ class Collector:
         if self._config.privacy.addresses == "none":
             line.net = line.addr = line.visitor = line.copy = None
         if line.h:
-            line.h = {name: value for name, value in line.h.items() if value}  # nginx writes "" for what was not sent
+            line.h = {
+                name: value for name, value in line.h.items() if value
+            }  # nginx writes "" for what was not sent
         sent = line.h or {}
         if self._config.privacy.respect_gpc and "1" in (sent.get("sec-gpc"), sent.get("dnt")):
             line.visitor = line.ua = line.ref = None
@@ -344,7 +346,7 @@ class Collector:
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Return when every line that was written before the call is in the store, whoever drained it.
+    """Return when every line that was written before the call is in the store and judged, whoever did it.
 
     The number of lines that this call itself drained.
     """
@@ -354,10 +356,11 @@ def drain_once(store: Store, *, config: Config) -> int:
             collector = Collector(store, config=config)
         except AlreadyRunning:
             positions = sql.positions(store)
-            if all(
+            there = all(
                 segment in positions and positions[segment].position >= size
                 for segment, size in wanted.items()
-            ):
+            )
+            if there and sql.all_judged(store):
                 return 0
             time.sleep(POLL_SECONDS / 4)
             continue

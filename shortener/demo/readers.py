@@ -40,32 +40,44 @@ class Link(Struct, frozen=True):
 
 
 class Visit(Struct, frozen=True):
-    """One request: its method, its path and its headers. The address comes as a trusted proxy would pass it on."""
+    """One request, ``at`` seconds from the start. The address comes as a trusted proxy would pass it on."""
 
+    at: float
     method: str
     path: str
     headers: dict[str, str]
 
 
-def visits(links: Sequence[Link], *, readers: int, seed: int) -> Iterator[Visit]:
-    """The requests of so many readers, and of machines that make about a third of all requests."""
+def visits(links: Sequence[Link], *, readers: int, seconds: float, seed: int) -> list[Visit]:
+    """The requests of so many readers within about so many seconds, and of the machines that come with them.
+
+    A reader opens a link every few seconds; a mail gateway opens them all at once.
+    """
     rng = random.Random(seed)  # noqa: S311
+    made = [visit for _ in range(readers) for visit in _around_reader(rng, links, seconds=seconds)]
+    return sorted(made, key=lambda visit: visit.at)
+
+
+def _around_reader(rng: random.Random, links: Sequence[Link], *, seconds: float) -> Iterator[Visit]:
+    """A reader's clicks, and now and then a machine's."""
     weights = [KIND_WEIGHTS[link.kind] * link.appeal / link.place**0.7 for link in links]
-    for _ in range(readers):
-        headers = _person(rng)
-        for link in rng.choices(links, weights, k=1 + min(4, int(rng.expovariate(1.2)))):
-            yield Visit("GET", link.path, headers)
-        if rng.random() < 0.18:
-            yield _machine(rng, links)
-        if rng.random() < 0.03:
-            yield Visit("GET", rng.choice(links).path, {**headers, "Sec-Purpose": "prefetch"})
-        if rng.random() < 0.015:
-            yield from _scanner(rng, links)
+    headers = _person(rng)
+    at = rng.uniform(0, seconds)
+    for link in rng.choices(links, weights, k=1 + min(4, int(rng.expovariate(1.2)))):
+        yield Visit(at, "GET", link.path, headers)
+        at += rng.uniform(0.06, 0.2) * seconds
+    at = rng.uniform(0, seconds)
+    if rng.random() < 0.18:
+        yield _machine(rng, links, at=at)
+    if rng.random() < 0.03:
+        yield Visit(at, "GET", rng.choice(links).path, {**headers, "Sec-Purpose": "prefetch"})
+    if rng.random() < 0.015:
+        yield from _gateway(rng, links, at=at)
 
 
 def _address(rng: random.Random) -> str:
-    """An address from the three networks that are set aside for documentation (RFC 5737)."""
-    return f"{rng.choice(('192.0.2', '198.51.100', '203.0.113'))}.{rng.randrange(1, 255)}"
+    """A private address: nobody's in particular, and from many networks, as a newsletter's readers are."""
+    return f"10.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 
 def _person(rng: random.Random) -> dict[str, str]:
@@ -79,14 +91,14 @@ def _person(rng: random.Random) -> dict[str, str]:
     return {**headers, "Referer": referrer} if referrer else headers
 
 
-def _machine(rng: random.Random, links: Sequence[Link]) -> Visit:
+def _machine(rng: random.Random, links: Sequence[Link], *, at: float) -> Visit:
     name = rng.choice(sorted(MACHINES))
     headers = {"X-Forwarded-For": _address(rng), "User-Agent": MACHINES[name], "Accept": "*/*"}
-    return Visit("HEAD" if name == "tool" else "GET", rng.choice(links).path, headers)
+    return Visit(at, "HEAD" if name == "tool" else "GET", rng.choice(links).path, headers)
 
 
-def _scanner(rng: random.Random, links: Sequence[Link]) -> Iterator[Visit]:
+def _gateway(rng: random.Random, links: Sequence[Link], *, at: float) -> Iterator[Visit]:
     """A mail gateway: a browser's user agent, and link after link within a second."""
     headers = {"X-Forwarded-For": _address(rng), "User-Agent": BROWSERS[1], "Accept": "*/*"}
-    for link in links[: rng.randrange(8, 20)]:
-        yield Visit("GET", link.path, headers)
+    for link in links[: rng.randrange(12, 25)]:
+        yield Visit(at, "GET", link.path, headers)

@@ -57,6 +57,11 @@ def count(store: Store) -> int:
     return int(store.value("select count(*) from clicks"))
 
 
+def all_judged(store: Store) -> bool:
+    """Whether every stored click has been judged by its neighbours."""
+    return int(store.value("select coalesce(max(seq), 0) from clicks")) <= store.fact("judged_seq")
+
+
 def known_ids(store: Store, ids: Sequence[str]) -> set[str]:
     """Those of the ids that are stored already."""
     sql = "select id from clicks where id in (select value from json_each(?))"
