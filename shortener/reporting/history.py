@@ -29,14 +29,19 @@ class _Counts(Struct, frozen=True):
     placed: dict[tuple[int, int], int]
 
 
-def history(store: Store, *, as_of: int) -> History:
+def history(store: Store, *, as_of: int, draft: str | None = None) -> History:
     """The history of all issues by ``as_of`` (seconds of UTC epoch), to the hour.
+
+    An issue that has no time of sending and no clicks is a draft: left out, because it has shown nobody anything yet,
+    unless ``draft`` names it.
 
     An article is the same in every issue that carries its canonical URL; what has no position is no article.
     Counts are visitors, or clicks in an issue whose visitors are mostly unknown. Signals are those of today:
     what other platforms counted earlier is not kept.
     """
-    issues = sql.issues(store)
+    issues = [
+        each for each in sql.issues(store) if each.slug == draft or not _is_draft(store, each, as_of=as_of)
+    ]
     sums = _by_issue(sql.human_sums(store, until=as_of))
     articles = _by_issue(sql.ranked_articles(store))
     shown = _by_issue(sql.shown(store))
@@ -59,6 +64,10 @@ def history(store: Store, *, as_of: int) -> History:
         signals=tuple(Signal(each.url, each.views, each.reads, each.fans) for each in signals.listing(store)),
         titles=_titles(sorted(issues, key=lambda issue: sent[issue.id]), articles),
     )
+
+
+def _is_draft(store: Store, issue: IssueRow, *, as_of: int) -> bool:
+    return issue.sent_at is None and sql.first_hour(store, issue.id, until=as_of) is None
 
 
 def sent_at(store: Store, issue: IssueRow, *, as_of: int) -> int:

@@ -27,7 +27,7 @@ def ranking(
     """
     asked = config.ranking
     return rank(
-        history(store, as_of=as_of),
+        history(store, as_of=as_of, draft=issue),
         as_of=as_of,
         month=month,
         issue=issue,
@@ -52,7 +52,7 @@ def explanation(
 
     Raises NotFound for an article that the list does not have by ``as_of``.
     """
-    known = history(store, as_of=as_of)
+    known = history(store, as_of=as_of, draft=issue)
     article = article_url(store, known, url, config=config)
     return explain(
         known,

@@ -93,10 +93,11 @@ def test_an_unsent_issue_is_dated_by_its_first_click(newsletter: Any) -> None:
 
 
 def test_an_issue_that_waits_to_be_sent_says_nothing(newsletter: Any) -> None:
-    """Without a time and without clicks it is as young as can be, so that its silence is no verdict."""
+    """A draft has shown nobody anything: it is left out, or where it is asked for, as young as can be."""
     newsletter.add_issue("june", {"six": [("title", 1)]}, recipients=None, sent_at=None, places={"six": 1})
-    known = history(newsletter.store, as_of=LATER)
-    assert next(issue.sent for issue in known.issues if issue.slug == "june") == LATER
+    assert "june" not in {issue.slug for issue in history(newsletter.store, as_of=LATER).issues}
+    asked = history(newsletter.store, as_of=LATER, draft="june")
+    assert next(issue.sent for issue in asked.issues if issue.slug == "june") == LATER
 
 
 def test_unknown_visitors_are_replaced_by_clicks(newsletter: Any) -> None:
