@@ -7,7 +7,7 @@ from shortener.errors import InputError
 from shortener.newsletter import html, markdown
 from shortener.newsletter.document import Document, Format
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = 5 * 1024 * 1024
 """Largest issue in bytes."""
 
 _BOM = b"\xef\xbb\xbf"
@@ -36,7 +36,7 @@ def guess_format(name: str, source: bytes) -> Format:
 
 def _check(source: bytes) -> None:
     if len(source) > MAX_BYTES:
-        raise InputError(f"the issue is {len(source):,} bytes long: {MAX_BYTES:,} is the most; split it")
+        raise InputError(f"the issue is {len(source):,} bytes long: 5 MB ({MAX_BYTES:,} bytes) is the most; split it")
     if not source.removeprefix(_BOM).strip():
         raise InputError("the issue is empty: give a Markdown or HTML file with text in it")
     try:

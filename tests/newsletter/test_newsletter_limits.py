@@ -17,7 +17,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "Latin 1": (b"one\ntwo caf\xe9\n", "not UTF-8 \\(byte 0xe9 at offset 11, line 2\\)"),
     "UTF-16": ("<p>x</p>".encode("utf-16"), "not UTF-8"),
     "UTF-16 without a mark": ("<p>x</p>".encode("utf-16-le"), "NUL at offset 1"),
-    "too large": (b"x" * (MAX_BYTES + 1), "5,000,001 bytes"),
+    "too large": (b"x" * (MAX_BYTES + 1), "5,242,881 bytes"),
     "too many links": (LINK.encode() * (MAX_LINKS + 1), "more than 5,000 links"),
     "100,000 links": (b"[a](https://a.bc)\n" * 100_000, "more than 5,000 links"),
 }
