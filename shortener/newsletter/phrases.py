@@ -178,7 +178,7 @@ SPONSOR_LABEL = re.compile(
     (?:today's |our |this week's )?(?:sponsors?|advert(?:isement|orial)?|ads?|promoted|promotion)\Z
     partner content\Z
     paid (?:post|promotion)\Z
-    (?:today's |our |this week's )?sponsor\s*[:：|–—-]
+    (?:today's |our |this week's )?(?:sponsor(?:ed)?|promoted|advert(?:isement)?|ad)\s*[:：|–—-]
     (?:a (?:word|message) from|thanks to) \w
     (?:together with|in partnership with)\b
     anzeige\Z|werbung\Z|gesponsert|publicité\Z|sponsorisé|patrocinad[oa]|publicidade?\Z|sponsorizzato
