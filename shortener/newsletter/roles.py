@@ -78,21 +78,27 @@ def _opened(line: Line) -> "_Scope | None":
     if line.level and (tagged or labelled):
         return _Scope(line.level, line.index)
     if tagged or (labelled and (len(line.text) <= _LABEL or line.mentions)):
-        return _Scope(0, line.index)
+        return _Scope(0, line.index, named=bool(labelled and not tagged and line.mentions))
     return None
 
 
 class _Scope(Struct):
-    """What was paid for, from the line ``opened``: below a heading of ``level``, or (0) behind a label."""
+    """What was paid for, from the line ``opened``: below a heading of ``level``, or (0) behind a label.
+
+    A label that is ``named`` links its sponsor itself ("sponsored by X"): it speaks of that link and no other.
+    """
 
     level: int
     opened: int
+    named: bool = False
     keys: set[str | None] = field(default_factory=set)
 
     def ends_at(self, line: Line) -> bool:
         """A heading not below its own ends it; a label reaches over one title, to the next one."""
         if self.level:
             return 0 < line.level <= self.level
+        if self.named:
+            return line.level > 0 or any(mention.key not in self.keys for mention in line.mentions)
         whole = line.whole
         other = bool(self.keys) and whole is not None and not whole.image and whole.key not in self.keys
         return other or (line.level > 0 and line.index > self.opened + 1)
