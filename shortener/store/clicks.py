@@ -262,42 +262,7 @@ def headers_id(store: Store, h: str) -> int:
 
 def add_to_rollups(store: Store, hourly: Hourly, daily: Daily) -> None:
     """Add sums to the rollups; negative ones take away, and a row that comes to nothing is removed."""
-    less_hourly = [(*sums, *key) for key, sums in hourly.items() if min(sums) < 0]
-    less_daily = [(clicks, *key) for key, clicks in daily.items() if clicks < 0]
-    connection = store.db.conn
-    connection.executemany(_ADD_HOURLY, ((*key, *sums) for key, sums in hourly.items() if min(sums) >= 0))
-    connection.executemany(_ADD_DAILY, ((*key, clicks) for key, clicks in daily.items() if clicks >= 0))
-    connection.executemany(_TAKE_HOURLY, less_hourly)
-    connection.executemany(_TAKE_DAILY, less_daily)
-    if less_hourly:
-        connection.execute("delete from hourly where clicks = 0")
-    if less_daily:
-        connection.execute("delete from daily where clicks = 0")
-    rollups.add_coarse(store, hourly, daily)
-
-
-_ADD_HOURLY = """
-    insert into hourly values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    on conflict (link_id, hour, n, issue_id, verdict) do update set
-        clicks = clicks + excluded.clicks, visitors = visitors + excluded.visitors,
-        link_visitors = link_visitors + excluded.link_visitors,
-        issue_visitors = issue_visitors + excluded.issue_visitors,
-        site_visitors = site_visitors + excluded.site_visitors
-"""
-_TAKE_HOURLY = """
-    update hourly set
-        clicks = clicks + ?, visitors = visitors + ?, link_visitors = link_visitors + ?,
-        issue_visitors = issue_visitors + ?, site_visitors = site_visitors + ?
-    where issue_id = ? and link_id = ? and n = ? and hour = ? and verdict = ?
-"""
-_ADD_DAILY = """
-    insert into daily (issue_id, link_id, day, dimension, value, clicks) values (?, ?, ?, ?, ?, ?)
-    on conflict (link_id, dimension, value, day, issue_id) do update set clicks = clicks + excluded.clicks
-"""
-_TAKE_DAILY = """
-    update daily set clicks = clicks + ?
-    where issue_id = ? and link_id = ? and day = ? and dimension = ? and value = ?
-"""
+    rollups.add(store, hourly, daily)
 
 
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:

@@ -16,11 +16,10 @@ from shortener.store.rollups import DAY_SECONDS, HOUR_SECONDS, SUMS, VERDICTS
 _SUMS = ", ".join(SUMS)
 _ADDED = ", ".join(f"sum({name})" for name in SUMS)
 _OTHER = " + ".join(VERDICTS[1:])
-_OF_HOURLY = ", ".join(
-    [f"case verdict when '{verdict}' then clicks else 0 end as {verdict}" for verdict in VERDICTS]
-    + list(SUMS[len(VERDICTS) :])
-)
-"""A row of ``hourly`` with the sums of a coarse one."""
+_BY_VERDICT = ", ".join(f"case verdict when '{verdict}' then clicks else 0 end" for verdict in VERDICTS)
+_HOURLY = f"{_BY_VERDICT}, {', '.join(SUMS[len(VERDICTS) :])} from hourly"
+_HOURS = f"{_SUMS} from hours"
+"""The sums of a coarse row, by hour: of each placement, and of each issue."""
 _EVER = 1 << 62
 """Later than any time, and, negative, earlier."""
 
@@ -107,7 +106,7 @@ def sums_of_link(store: Store, link_id: int) -> list[Sums]:
 
 def sums_of_site(store: Store, *, since: int | None, until: int | None) -> list[Sums]:
     """The sums of everything by issue (0 for none), over the hours that begin in [since, until); no link, no n."""
-    rows, bounds = _within("placement_days", "issue_id", since, until, ever="totals")
+    rows, bounds = _within("placement_days", "issue_id", since, until, ever="totals", odd=_HOURS)
     sql = f"select issue_id, 0, 0, {_ADDED} from {rows} group by issue_id"  # noqa: S608
     return [Sums(*row) for row in store.execute(sql, bounds)]
 
@@ -131,11 +130,11 @@ def top_links(store: Store, *, since: int | None, until: int | None, most: int) 
 
 
 def _within(
-    by_day: str, keys: str, since: int | None, until: int | None, *, ever: str
+    by_day: str, keys: str, since: int | None, until: int | None, *, ever: str, odd: str = _HOURLY
 ) -> tuple[str, dict[str, int]]:
     """What to select from for [since, until), and its values: ``ever`` without bounds.
 
-    Else the whole days of the rollup ``by_day``, and the odd hours at both ends from ``hourly``.
+    Else the whole days of the rollup ``by_day``, and the ``odd`` hours at both ends.
     """
     if since is None and until is None:
         return ever, {}
@@ -143,10 +142,11 @@ def _within(
     first, last = begin + -begin % DAY_SECONDS, end - end % DAY_SECONDS
     if first > last:
         first = last = end
+    day = f"hour - hour % {DAY_SECONDS}"
     hours = f"""
-        select {keys.replace("day", f"hour - hour % {DAY_SECONDS}")}, {_OF_HOURLY} from hourly
+        select {keys.replace("day", day)}, {odd}
         where hour >= :begin and hour < :first or hour >= :last and hour < :end
-    """  # noqa: S608
+    """
     days = f"select {keys}, {_SUMS} from {by_day} where day >= :first and day < :last"  # noqa: S608
     return f"({days} union all {hours})", {"begin": begin, "first": first, "last": last, "end": end}
 
@@ -169,7 +169,7 @@ def hours_of_link(store: Store, link_id: int) -> list[HourSums]:
 
 def days_of_site(store: Store, *, since: int | None, until: int | None) -> list[HourSums]:
     """The UTC days on which anything was clicked, oldest first."""
-    rows, bounds = _within("days", "day", since, until, ever="days")
+    rows, bounds = _within("days", "day", since, until, ever="days", odd=_HOURS)
     sql = f"select day, sum(human), sum({_OTHER}) from {rows} group by day order by day"  # noqa: S608
     return [HourSums(*row) for row in store.execute(sql, bounds)]
 

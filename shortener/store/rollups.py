@@ -1,10 +1,11 @@
-"""The coarse rollups: plain sums of the fine ones (``hourly``, ``daily``), kept in the same transaction.
+"""The rollups: the fine ones (``hourly``, ``daily``), and coarse ones that are plain sums of them.
 
-Each is cut so that a report reads a row per thing that it shows: an issue's placements, hours and shares, a day's
-links, the site's days. ``recompute`` says what they hold in one statement each.
+A coarse one is cut so that a report reads a row per thing that it shows: an issue's placements, hours and shares, a
+day's placements, the site's days. All change in the same transaction.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -19,26 +20,28 @@ Hourly = dict[tuple[int, int, int, int, str], list[int]]
 Daily = dict[tuple[int, int, int, str, str], int]
 """(issue or 0, link, day, dimension, value) → clicks."""
 Key = tuple[int | str, ...]
+Added = Mapping[Any, Sequence[int]]
+"""Sums by key, in the order of a rollup's columns."""
 
 _FIRSTS = ("visitors", "link_visitors", "issue_visitors", "site_visitors")
 SUMS = (*VERDICTS, *_FIRSTS)
 """The sums of a coarse row: clicks by verdict, and first visits as in ``hourly``."""
-BY_VERDICT = ", ".join(
+_BY_VERDICT = ", ".join(
     f"sum(case verdict when '{verdict}' then clicks else 0 end) as {verdict}" for verdict in VERDICTS
 )
 """The first of ``SUMS`` from rows of ``hourly``."""
-_FROM_HOURLY = f"{BY_VERDICT}, {', '.join(f'sum({first}) as {first}' for first in _FIRSTS)}"
+_FROM_HOURLY = f"{_BY_VERDICT}, {', '.join(f'sum({first}) as {first}' for first in _FIRSTS)}"
 _DAY = f"hour - hour % {DAY_SECONDS}"
 
 
 class Rollup(Struct, frozen=True):
-    """A coarse table: its key, its sums (the clicks first), and the query that says what it holds."""
+    """A table of sums: its key, its clicks and first visits; of a coarse one, the query that says what it holds."""
 
     table: str
     keys: tuple[str, ...]
     clicks: tuple[str, ...]
-    firsts: tuple[str, ...]
-    query: str
+    firsts: tuple[str, ...] = ()
+    query: str = ""
 
     @property
     def sums(self) -> tuple[str, ...]:
@@ -54,6 +57,8 @@ def _of_hourly(table: str, **keys: str) -> Rollup:
     return Rollup(table, tuple(keys), VERDICTS, _FIRSTS, query)
 
 
+HOURLY = Rollup("hourly", ("issue_id", "link_id", "n", "hour", "verdict"), ("clicks",), _FIRSTS)
+DAILY = Rollup("daily", ("issue_id", "link_id", "day", "dimension", "value"), ("clicks",))
 TOTALS = _of_hourly("totals", issue_id="issue_id", link_id="link_id", n="n")
 HOURS = _of_hourly("hours", issue_id="issue_id", hour="hour")
 PLACEMENT_DAYS = _of_hourly("placement_days", day=_DAY, issue_id="issue_id", link_id="link_id", n="n")
@@ -62,14 +67,22 @@ SHARES = Rollup(
     "shares",
     ("issue_id", "dimension", "value"),
     ("clicks",),
-    (),
-    "select issue_id, dimension, value, sum(clicks) from daily group by issue_id, dimension, value",
+    query="select issue_id, dimension, value, sum(clicks) from daily group by issue_id, dimension, value",
 )
 COARSE = (TOTALS, HOURS, PLACEMENT_DAYS, DAYS, SHARES)
+ALL = (HOURLY, DAILY, *COARSE)
 
 
-def add_coarse(store: Store, hourly: Hourly, daily: Daily) -> None:
-    """Add to the coarse rollups what is added to the fine ones, within the same transaction."""
+def add(store: Store, hourly: Hourly, daily: Daily) -> None:
+    """Add sums to all rollups; negative ones take away, and a row that comes to nothing is removed."""
+    _add(store, HOURLY, hourly)
+    _add(store, DAILY, {key: (clicks,) for key, clicks in daily.items()})
+    for rollup, sums in zip(COARSE, (*_sums_of_hourly(hourly), _shares(daily)), strict=True):
+        _add(store, rollup, sums)
+
+
+def _sums_of_hourly(hourly: Hourly) -> tuple[Added, ...]:
+    """What is added to the coarse rollups of ``hourly``."""
     totals: dict[Key, list[int]] = {}
     hours: dict[Key, list[int]] = {}
     placement_days: dict[Key, list[int]] = {}
@@ -89,11 +102,14 @@ def add_coarse(store: Store, hourly: Hourly, daily: Daily) -> None:
                 row = sums[key] = [0] * len(SUMS)
             for at, more in own:
                 row[at] += more
+    return totals, hours, placement_days, days
+
+
+def _shares(daily: Daily) -> Added:
     shares: dict[Key, list[int]] = {}
-    for (issue, _, _, dimension, value), count in daily.items():
-        shares.setdefault((issue, dimension, value), [0])[0] += count
-    for rollup, sums in zip(COARSE, (totals, hours, placement_days, days, shares), strict=True):
-        _add(store, rollup, sums)
+    for (issue, _, _, dimension, value), clicks in daily.items():
+        shares.setdefault((issue, dimension, value), [0])[0] += clicks
+    return shares
 
 
 def recompute(store: Store) -> None:
@@ -104,8 +120,8 @@ def recompute(store: Store) -> None:
         store.execute(f"insert into {rollup.table} ({columns}) {rollup.query}")
 
 
-def _add(store: Store, rollup: Rollup, sums: Mapping[Key, Sequence[int]]) -> None:
-    """Add sums to one rollup; what is negative is taken away, and a row that comes to nothing is removed."""
+def _add(store: Store, rollup: Rollup, sums: Added) -> None:
+    """Add what is positive first: a row that something is taken from may be new as well."""
     more = {key: [max(0, each) for each in row] for key, row in sums.items() if max(row) > 0}
     less = {key: [min(0, each) for each in row] for key, row in sums.items() if min(row) < 0}
     connection = store.db.conn
@@ -114,7 +130,7 @@ def _add(store: Store, rollup: Rollup, sums: Mapping[Key, Sequence[int]]) -> Non
     connection.executemany(_DROP[rollup.table], less)
 
 
-def _parameters(sums: Mapping[Key, Sequence[int]]) -> Iterable[Key]:
+def _parameters(sums: Added) -> Iterable[Key]:
     return ((*key, *row) for key, row in sums.items())
 
 
@@ -144,6 +160,6 @@ def _is_key(rollup: Rollup) -> str:
     return " and ".join(f"{name} = ?{at}" for at, name in enumerate(rollup.keys, start=1))
 
 
-_ADD = {rollup.table: _adding(rollup) for rollup in COARSE}
-_TAKE = {rollup.table: _taking(rollup) for rollup in COARSE}
-_DROP = {rollup.table: _dropping(rollup) for rollup in COARSE}
+_ADD = {rollup.table: _adding(rollup) for rollup in ALL}
+_TAKE = {rollup.table: _taking(rollup) for rollup in ALL}
+_DROP = {rollup.table: _dropping(rollup) for rollup in ALL}

@@ -140,7 +140,6 @@ create table hourly (
 ) strict, without rowid;
 
 create index hourly_by_hour on hourly (hour);
-create index hourly_emptied on hourly (clicks) where clicks = 0;
 
 create table daily (
     issue_id integer not null,
@@ -151,8 +150,6 @@ create table daily (
     clicks integer not null check (clicks >= 0),
     primary key (link_id, dimension, value, day, issue_id)
 ) strict, without rowid;
-
-create index daily_emptied on daily (clicks) where clicks = 0;
 
 create table totals (
     issue_id integer not null,
@@ -186,6 +183,8 @@ create table hours (
     site_visitors integer not null check (site_visitors >= 0),
     primary key (issue_id, hour)
 ) strict, without rowid;
+
+create index hours_by_hour on hours (hour);
 
 create table placement_days (
     day integer not null,

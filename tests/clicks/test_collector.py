@@ -16,7 +16,7 @@ from shortener.clicks.rebuilding import rebuild
 from shortener.config import Config, Domain, Privacy, Storage
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.store import Store, clicks, issues, links, open_store
-from shortener.store.rollups import COARSE, recompute
+from shortener.store.rollups import ALL, recompute
 
 NOON = 1_795_500_000.0
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
@@ -99,8 +99,7 @@ def stored(store: Store) -> list[str]:
 
 def rollups(store: Store) -> dict[str, list[Any]]:
     """All rows of the fine rollups and of the coarse ones."""
-    tables = ("hourly", "daily", *(rollup.table for rollup in COARSE))
-    return {table: sorted(store.execute(f"select * from {table}").fetchall()) for table in tables}
+    return {rollup.table: sorted(store.execute(f"select * from {rollup.table}")) for rollup in ALL}
 
 
 def test_a_click_counts_under_its_link_placement_and_issue(store: Store, config: Config) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortener.store import Store, clicks, open_store, reports
-from shortener.store.rollups import COARSE, DAY_SECONDS, HOUR_SECONDS, VERDICTS, Daily, Hourly, recompute
+from shortener.store.rollups import ALL, COARSE, DAY_SECONDS, HOUR_SECONDS, VERDICTS, Daily, Hourly, recompute
 
 KEY = st.tuples(
     st.integers(0, 2),
@@ -41,8 +41,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def fill(store: Store, hourly: Hourly, daily: Daily) -> None:
     """Make the rollups hold just this."""
     with store.writing():
-        for table in ("hourly", "daily", *(rollup.table for rollup in COARSE)):
-            store.execute(f"delete from {table}")
+        for rollup in ALL:
+            store.execute(f"delete from {rollup.table}")
         clicks.add_to_rollups(store, hourly, daily)
 
 
@@ -169,13 +169,16 @@ def test_spans_are_hours_and_then_days_since_sending(
     ]
 
 
-def test_a_click_that_counted_elsewhere_does_not_stop_the_collector(tmp_path: Path) -> None:
-    """It counted without a placement, then the issue got one: taking it from there leaves nothing below zero."""
+def test_clicks_that_counted_elsewhere_do_not_stop_the_collector(tmp_path: Path) -> None:
+    """One counted without a placement, then the issue got one: taking two from there leaves nothing below zero."""
     store = open_store(tmp_path)
     with store.writing():
-        clicks.add_to_rollups(store, {(1, 1, 0, 0, "human"): [1, 1, 1, 1, 1]}, {})
-        correction = {(1, 1, 5, 0, "human"): [-1, -1, -1, -1, -1], (1, 1, 5, 0, "bot"): [1, 0, 0, 0, 0]}
+        for n in (0, 5):
+            clicks.add_to_rollups(store, {(1, 1, n, 0, "human"): [1, 1, 1, 1, 1]}, {})
+        correction = {(1, 1, 5, 0, "human"): [-2, -2, -2, -2, -2], (1, 1, 5, 0, "bot"): [2, 0, 0, 0, 0]}
         clicks.add_to_rollups(store, correction, {})
-    assert store.execute("select n, human, bot from totals order by n").fetchall() == [(0, 1, 0), (5, 0, 1)]
-    assert store.execute("select human, bot from days").fetchall() == [(0, 1)]
+    hourly = store.execute("select n, verdict, clicks from hourly order by n").fetchall()
+    assert hourly == [(0, "human", 1), (5, "bot", 2)]
+    assert store.execute("select n, human, bot from totals order by n").fetchall() == [(0, 1, 0), (5, 0, 2)]
+    assert store.execute("select human, bot from days").fetchall() == [(0, 2)]
     store.close()
