@@ -7,7 +7,23 @@ from shortener.config import Config
 from shortener.redirect.handler import RedirectHandler
 from shortener.secrets import session_secret
 from shortener.store import open_store
-from shortener.web import pages
+from shortener.web import (
+    accounts,
+    asking,
+    failures,
+    guard,
+    issues,
+    keeping,
+    links,
+    pages,
+    ranking,
+    reports,
+    settings,
+    words,
+)
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Largest request: an issue of the largest size, also when it comes back from its preview in base64."""
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -33,8 +49,15 @@ def create_pages(config: Config) -> Flask:
         __name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates"
     )
     app.config["SECRET_KEY"] = session_secret(config)
-    app.config["MAX_CONTENT_LENGTH"] = 8 * 1024 * 1024
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BYTES
+    app.config["MAX_FORM_PARTS"] = 200
     app.extensions["shortener"] = config
-    app.register_blueprint(pages.blueprint)
-    pages.protect(app, config=config)
+    guard.protect(app, config=config)
+    asking.prepare(app, config=config)
+    words.prepare(app, config=config)
+    accounts.prepare(app)
+    keeping.prepare(app)
+    failures.prepare(app)
+    for room in (pages, accounts, issues, reports, ranking, links, settings):
+        app.register_blueprint(room.blueprint)
     return app

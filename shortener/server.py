@@ -295,5 +295,20 @@ def _announce_ready(config: Config, announce: Callable[[str], None], stopping: t
             connection.request("GET", "/-/health")
             if connection.getresponse().getheader("Content-Type") == "application/health+json":
                 announce(f"Ready: {config.base_url}")
+                _announce_first_admin(config, announce)
                 return
         connection.close()
+
+
+def _announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
+    """Where there are no users, say where the first admin signs in."""
+    from shortener.accounts import invite_first
+    from shortener.store import open_store
+
+    store = open_store(config.data, create=False)
+    try:
+        address = invite_first(store, config=config, now=int(time.time()))
+    finally:
+        store.close()
+    if address is not None:
+        announce(f"Nobody can sign in yet; become the admin at this one-time address: {address}")

@@ -1,36 +1,19 @@
 """The public pages: home, preview, the pages for links that lead nowhere, health and the small files."""
 
-import logging
-import sqlite3
 import time
-from http import HTTPStatus
-from urllib.parse import urlsplit
 
 import msgspec
-from flask import Blueprint, Flask, Response, abort, current_app, redirect, render_template, request
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.config import Config, Domain
-from shortener.errors import StoreError
 from shortener.redirect.handler import MISS
 from shortener.reporting.health import health
 from shortener.store import links, open_reader
+from shortener.web.failures import Answer, page
 
 blueprint = Blueprint("pages", __name__)
-log = logging.getLogger(__name__)
 
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    "Vary": "Cookie",
-}
 ROBOTS = "User-agent: *\nDisallow: /\n"
 """Nothing behind a short link is ours to index, and each fetch by a crawler would be a click."""
 FAVICON = (
@@ -38,50 +21,6 @@ FAVICON = (
     '<path d="M9 16h13M17 10l6 6-6 6" fill="none" stroke="#fff" stroke-width="3.4" stroke-linecap="round" '
     'stroke-linejoin="round"/></svg>'
 )
-
-
-def protect(app: Flask, *, config: Config) -> None:
-    """Security headers on every answer; pages instead of tracebacks; no answer to hosts that are not ours."""
-    known = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
-    names = {host.partition(":")[0] for host in known} | {"127.0.0.1", "localhost", "[::1]"}
-
-    def check_host() -> None:
-        host = request.environ.get("HTTP_HOST", "").lower()
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if host not in known and name.removesuffix(".") not in names and request.path != "/-/health":
-            abort(404)
-
-    def add_headers(response: Response) -> Response:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        if request.is_secure:
-            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-        return response
-
-    app.before_request(check_host)
-    app.after_request(add_headers)
-    app.register_error_handler(Exception, _answer_error)
-
-
-def _answer_error(error: Exception) -> tuple[str, int] | BaseResponse:
-    """A page for every error; what nobody foresaw is logged and answered with an apology."""
-    if isinstance(error, HTTPException):
-        status = error.code or 500
-        if status < 400:
-            return error.get_response()
-    elif isinstance(error, StoreError | sqlite3.Error):
-        log.error("%s: %s", request.path, error)
-        status = 503
-    else:
-        log.exception("%s", request.path)
-        status = 500
-    return _page(status)
-
-
-def _page(status: int) -> tuple[str, int]:
-    template = {404: "missing.html", 410: "gone.html", 503: "unavailable.html"}.get(status, "error.html")
-    phrase = HTTPStatus(status).phrase
-    return render_template(template, config=_config(), status=status, phrase=phrase), status
 
 
 def _config() -> Config:
@@ -140,7 +79,7 @@ def preview(code: str) -> str:
 
 
 @blueprint.get("/<path:anything>")
-def nowhere(anything: str) -> tuple[str, int]:
+def nowhere(anything: str) -> Answer:
     """What the redirect handler did not answer: no such link, one that was retired, or no way to look it up."""
     status = int(request.environ.get(MISS, 404))
-    return _page(status)
+    return page(status)

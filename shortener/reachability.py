@@ -1,0 +1,232 @@
+"""Whether targets answer: asked only when an editor asks, bounded in every way, and never inside our own network.
+
+A name is resolved once, all its addresses are checked, and the connection goes to a checked address with the name
+in the request: what the name means a moment later does not matter. Nothing of the answer but its status is used.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct
+
+from shortener.errors import TargetRefused
+from shortener.urls import canonical_target
+
+MOST_TARGETS = 200
+"""Targets that one check asks."""
+AT_ONCE = 6
+HOPS = 5
+PORTS = {"http": 80, "https": 443}
+CONNECT_SECONDS = 3.0
+"""How long a connection, and then each piece of an answer, may take."""
+TARGET_SECONDS = 6.0
+"""How long one target may take, all redirects included."""
+TOTAL_SECONDS = 25.0
+"""How long all of it may take; what is not asked by then is reported as not asked."""
+HOST_SECONDS = 1.0
+"""The pause between two requests to one host."""
+HEAD_BYTES = 32_768
+"""Most of an answer's head that is read."""
+
+Address = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], list[str]]
+Result = Literal["answers", "trouble", "refused", "unasked"]
+
+_NOT_PUBLIC = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/3",
+    )
+)
+"""IPv4 that is not the public internet (RFC 6890 and its successors; multicast and reserved are in 224.0.0.0/3)."""
+_GLOBAL_V6 = ip_network("2000::/3")
+_NOT_PUBLIC_V6 = tuple(ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
+"""Teredo and its neighbours, documentation, 6to4: none of them is a plain public host."""
+
+
+class Reached(Struct, frozen=True):
+    """What came of asking one target; ``words`` say it for an editor."""
+
+    target: str
+    result: Result
+    words: str
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is a plain host of the public internet, no other network in disguise.
+
+    ``ipaddress.is_global`` alone says so of several kinds of address that are not (mapped, translated, multicast).
+    """
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, IPv4Address):
+        return address.is_global and not any(address in network for network in _NOT_PUBLIC)
+    return (
+        address in _GLOBAL_V6
+        and address.is_global
+        and not any(address in network for network in _NOT_PUBLIC_V6)
+    )
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """All addresses of a name."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def reach(
+    targets: Iterable[str],
+    *,
+    agent: str,
+    resolve: Resolve = resolve,
+    public: Callable[[str], bool] = is_public,
+    ports: dict[str, int] = PORTS,
+    seconds: float = TOTAL_SECONDS,
+    host_seconds: float = HOST_SECONDS,
+) -> tuple[Reached, ...]:
+    """Ask each target whether it answers; in the order given. Takes ``seconds`` at the most, and a moment.
+
+    ``resolve``, ``public`` and ``ports`` say what the network is like, for tests that have one of their own.
+    """
+    asked = list(targets)
+    prober = Prober(agent, resolve, public, ports, time.monotonic() + seconds)
+    groups: dict[str, list[str]] = {}
+    for target in asked[:MOST_TARGETS]:
+        groups.setdefault(urlsplit(target).netloc, []).append(target)
+    results: dict[str, Reached] = {}
+    pool = ThreadPoolExecutor(AT_ONCE)
+    jobs = [pool.submit(prober.ask_host, group, host_seconds, results) for group in groups.values()]
+    for job in jobs:
+        job.exception(timeout=seconds + TARGET_SECONDS + CONNECT_SECONDS)
+    pool.shutdown(wait=False, cancel_futures=True)
+    unasked = "not asked: too many targets, or too little time; ask again"
+    return tuple(results.get(target) or Reached(target, "unasked", unasked) for target in asked)
+
+
+class Prober(Struct, frozen=True):
+    """Asks targets until a point of the monotonic clock."""
+
+    agent: str
+    resolve: Resolve
+    public: Callable[[str], bool]
+    ports: dict[str, int]
+    until: float
+
+    def ask_host(self, targets: list[str], pause: float, results: dict[str, Reached]) -> None:
+        """Ask targets of one host, one after the other with a pause between them."""
+        for index, target in enumerate(targets):
+            if index:
+                time.sleep(min(pause, max(0.0, self.until - time.monotonic())))
+            if time.monotonic() >= self.until:
+                return
+            results[target] = self.ask(target)
+
+    def ask(self, target: str) -> Reached:
+        """Ask one target, following redirects; each hop is checked as the first was."""
+        url, until = target, min(self.until, time.monotonic() + TARGET_SECONDS)
+        try:
+            for _ in range(HOPS + 1):
+                status, location = self._request(url, until)
+                if status in {301, 302, 303, 307, 308} and location:
+                    url = canonical_target(urljoin(url, location))
+                    continue
+                return self._judge(target, status)
+        except (Refused, TargetRefused):
+            return Reached(target, "refused", "not asked: it leads to an address that is not public")
+        except ssl.SSLError:
+            return Reached(target, "trouble", "its certificate cannot be verified")
+        except (OSError, HTTPException, ValueError):
+            return Reached(target, "trouble", "no answer")
+        return Reached(target, "trouble", f"more than {HOPS} redirects")
+
+    def _judge(self, target: str, status: int) -> Reached:
+        if status < 400:
+            return Reached(target, "answers", f"answers ({status})")
+        if status in {401, 403, 405, 429, 999}:
+            return Reached(target, "answers", f"answers machines with {status}; look at it yourself")
+        return Reached(target, "trouble", f"answers with {status}")
+
+    def _request(self, url: str, until: float) -> tuple[int, str]:
+        """Status and Location of one request; connects to an address that was checked. Raises Refused, OSError."""
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+        if PORTS.get(parts.scheme) != port:
+            raise Refused
+        port = self.ports[parts.scheme]
+        addresses = self.resolve(host, port)
+        if not addresses or not all(self.public(address) for address in addresses):
+            raise Refused
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        head = (
+            f"GET {path} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUser-Agent: {self.agent}\r\n"
+            "Accept: text/html,*/*;q=0.5\r\nConnection: close\r\n\r\n"
+        ).encode("ascii")
+        plain = socket.create_connection((addresses[0], port), timeout=_left(until))
+        with _secured(plain, host) if parts.scheme == "https" else plain as connection:
+            connection.settimeout(_left(until))
+            connection.sendall(head)
+            return _read_head(connection, until)
+
+
+def _secured(plain: socket.socket, host: str) -> socket.socket:
+    """The connection under TLS, with a certificate that was verified for the name. Raises SSLError, OSError."""
+    try:
+        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+class Refused(Exception):
+    """Raised when a URL leads to an address that we do not connect to."""
+
+
+def _left(until: float) -> float:
+    """Seconds that the next step may take. Raises TimeoutError when none are left."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return min(left, CONNECT_SECONDS)
+
+
+def _read_head(connection: socket.socket, until: float) -> tuple[int, str]:
+    """Status and Location of an answer; no byte of its body is read on purpose. Raises HTTPException."""
+    head = b""
+    while b"\r\n\r\n" not in head and b"\n\n" not in head:
+        if len(head) > HEAD_BYTES:
+            break
+        connection.settimeout(_left(until))
+        piece = connection.recv(4096)
+        if not piece:
+            break
+        head += piece
+    lines = head.decode("latin-1").splitlines()
+    words = lines[0].split(None, 2) if lines else []
+    if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdigit() and len(words[1]) == 3):
+        raise HTTPException("no HTTP")
+    location = next(
+        (line.partition(":")[2].strip() for line in lines[1:] if line.lower().startswith("location:")), ""
+    )
+    return int(words[1]), location

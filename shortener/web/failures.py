@@ -1,0 +1,58 @@
+"""Errors as answers: a page for people, JSON for programs; what nobody foresaw is logged and apologised for."""
+
+import logging
+import sqlite3
+from http import HTTPStatus
+
+from flask import Flask, current_app, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from shortener.errors import Conflict, InputError, NotFound, ShortenerError, StoreError
+
+log = logging.getLogger(__name__)
+
+DESK = "/-/"
+_TEMPLATES = {404: "missing.html", 410: "gone.html", 503: "unavailable.html"}
+_STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (StoreError, 503),
+    (sqlite3.Error, 503),
+    (NotFound, 404),
+    (Conflict, 409),
+    (InputError, 400),
+    (ShortenerError, 400),
+)
+
+Answer = Response | tuple[Response, int] | tuple[str, int]
+
+
+def prepare(app: Flask) -> None:
+    """Let the app answer every error here."""
+    app.register_error_handler(Exception, answer_error)
+
+
+def answer_error(error: Exception) -> Answer:
+    """The answer to an error: its own words where they are meant for people."""
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        if status < 400:
+            return error.get_response()
+        said = error.description if error.description != type(error).description else None
+        return page(status, said if status != 404 else None)
+    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    if status == 503:
+        log.error("%s: %s", request.path.encode("unicode_escape").decode(), error)
+    elif status == 500:
+        log.exception("%s", request.path.encode("unicode_escape").decode())
+    return page(status, str(error) if status < 500 else None)
+
+
+def page(status: int, said: str | None = None) -> Answer:
+    """The page of a status; one of a short link speaks to a reader, one of ours to an editor."""
+    phrase = HTTPStatus(status).phrase
+    if request.path.endswith((".json", "/live")) and request.path.startswith(DESK):
+        return jsonify(error=said or phrase), status
+    desk = request.path.startswith(DESK) and status < 500
+    template = "trouble.html" if desk else _TEMPLATES.get(status, "error.html")
+    config = current_app.extensions["shortener"]
+    return render_template(template, config=config, status=status, phrase=phrase, said=said), status

@@ -1,0 +1,74 @@
+"""What pages take from the ranking, whose fit takes longer than a page may: computed once and kept for a while."""
+
+import time
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from shortener import drafting
+from shortener.config import Config
+from shortener.drafting import Draft
+from shortener.errors import NotFound
+from shortener.ranking import Explanation, Ranked
+from shortener.reporting.rankings import explanation, ranking
+from shortener.store import Store
+from shortener.web.asking import config
+from shortener.web.keeping import keep
+
+MOST_EXPLAINED = 10
+"""Articles of one issue that were in others too and are taken apart, a fit each; the others go without figures."""
+
+
+class Standing(Struct, frozen=True):
+    """How an article did in one issue: the clicks of an average article at its place there, and its appeal."""
+
+    expected: float
+    ranked: Ranked
+
+
+def to_come() -> Mapping[str, float]:
+    """The share of each sent issue's clicks that is still to come, by slug."""
+    asked = config()
+
+    def compute(store: Store) -> Mapping[str, float]:
+        known = ranking(store, config=asked, as_of=int(time.time()))
+        return {each.slug: each.to_come for each in known.issues}
+
+    return keep("to come", compute)
+
+
+def standings(slug: str) -> Mapping[str, Standing]:
+    """The articles of an issue by URL; none for an issue that nobody was sent yet."""
+    asked = config()
+
+    def compute(store: Store) -> Mapping[str, Standing]:
+        now = int(time.time())
+        try:
+            known = ranking(store, config=asked, as_of=now, issue=slug)
+        except NotFound:
+            return {}
+        again = [each.url for each in known.articles if each.shown > 1][:MOST_EXPLAINED]
+        here = {url: _expected(store, url, slug, config=asked, now=now) for url in again}
+        return {
+            each.url: Standing(here.get(each.url, each.expected), each)
+            for each in known.articles
+            if each.shown == 1 or each.url in here
+        }
+
+    return keep(("standings", slug), compute)
+
+
+def _expected(store: Store, url: str, slug: str, *, config: Config, now: int) -> float:
+    """The expected clicks in one issue of an article that others showed too."""
+    made: Explanation = explanation(store, url, config=config, as_of=now, issue=slug)
+    return sum(cell.expected for cell in made.cells if cell.issue == slug)
+
+
+def draft(month: str) -> Draft:
+    """The ranking of a month and the draft of its picks. Raises InputError, NotFound."""
+    asked = config()
+
+    def compute(store: Store) -> Draft:
+        return drafting.draft(store, month, config=asked, as_of=int(time.time()))
+
+    return keep(("draft", month), compute)

@@ -1,0 +1,98 @@
+// Draws the charts of a page with Observable Plot from the JSON islands beside them. Every figure that is drawn here
+// also stands in a table below the chart.
+"use strict";
+
+const HOUR = 1, DAY = 24;
+const narrow = (width) => width < 560;
+const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function age(hours) {
+  return hours <= 3 * DAY ? `${Math.round(hours / HOUR)} h` : `${Math.round(hours / DAY)} d`;
+}
+
+function clip(text, most) {
+  const letters = [...text];
+  return letters.length > most ? letters.slice(0, most - 1).join("") + "…" : text;
+}
+
+const drawings = {
+  // The clicks of an issue since it was sent, others at the same age behind it.
+  course(data, width) {
+    const own = data.courses.find((course) => course.own);
+    const flat = (course) => course.points.map(([hours, clicks]) => ({ hours, clicks, title: course.title }));
+    const others = data.courses.filter((course) => !course.own).flatMap(flat);
+    const mine = own ? flat(own) : [];
+    const reached = mine.length ? mine[mine.length - 1].hours : 0;
+    const span = Math.min(Math.max(reached * 1.15, 72), 336);
+    const inside = (rows) => rows.filter((row) => row.hours <= span);
+    return Plot.plot({
+      width, height: narrow(width) ? 240 : 320, marginLeft: 52, marginBottom: 38, marginRight: 16,
+      x: { domain: [0, span], label: "time since sending", tickFormat: age, ticks: d3.range(0, span + 1, span > 200 ? 48 : span > 100 || narrow(width) ? 24 : 12) },
+      y: { label: "people's clicks", grid: true, nice: true, zero: true, tickFormat: "~s" },
+      marks: [
+        Plot.line(inside(others), { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.4, strokeWidth: 1.3, curve: "step-after", title: "title" }),
+        Plot.ruleX(data.marks.filter((hours) => hours <= span), { stroke: ink("--warn"), strokeDasharray: "4,3", strokeWidth: 1.5 }),
+        Plot.areaY(inside(mine), { x: "hours", y: "clicks", fill: ink("--link"), fillOpacity: 0.12, curve: "step-after" }),
+        Plot.line(inside(mine), { x: "hours", y: "clicks", stroke: ink("--link"), strokeWidth: 2.6, curve: "step-after" }),
+        Plot.dot(mine.slice(-1), { x: "hours", y: "clicks", fill: ink("--link"), r: 4 }),
+        Plot.ruleY([0], { stroke: ink("--line") }),
+      ],
+    });
+  },
+
+  // Clicks of a link by hour or day.
+  bars(data, width) {
+    const rows = data.map((row) => ({ ...row, at: new Date(row.at) }));
+    return Plot.plot({
+      width, height: 220, marginLeft: 46, marginBottom: 34,
+      x: { type: "utc", label: null },
+      y: { label: "clicks", grid: true, zero: true, tickFormat: "~s" },
+      marks: [
+        Plot.rectY(rows, { x: "at", interval: rows.some((row) => row.step === "day") ? "day" : "hour", y: "human", fill: ink("--link"), inset: 0 }),
+        Plot.ruleY([0], { stroke: ink("--line") }),
+      ],
+    });
+  },
+
+  // Appeal with its 90 % interval, an article a line; 1 is the average article.
+  appeal(data, width) {
+    const small = narrow(width);
+    const letters = small ? 18 : 44;
+    const left = small ? 150 : 330;
+    const rows = data.map((row) => ({ ...row, key: `${row.rank}`, low: Math.max(row.low, 0.05), high: Math.min(row.high, 20) }));
+    const names = new Map(rows.map((row) => [row.key, `${row.rank}. ${clip(row.title, letters)}`]));
+    return Plot.plot({
+      width, height: rows.length * 26 + 56, marginLeft: left, marginRight: 20, marginTop: 36,
+      x: { type: "log", label: "clicks against the average article at the same place", labelAnchor: "left", axis: "top", tickFormat: (value) => `×${value}`, ticks: [0.1, 0.2, 0.5, 1, 2, 5, 10] },
+      y: { domain: rows.map((row) => row.key), label: null, tickSize: 0, tickFormat: (key) => names.get(key) },
+      marks: [
+        Plot.gridX({ stroke: ink("--line"), strokeOpacity: 1, ticks: small ? [0.2, 0.5, 1, 2, 5] : [0.1, 0.2, 0.5, 1, 2, 5, 10] }),
+        Plot.ruleX([1], { stroke: ink("--quiet"), strokeDasharray: "3,3" }),
+        Plot.ruleY(rows, { y: "key", x1: "low", x2: "high", stroke: (row) => row.top ? ink("--link") : ink("--quiet"), strokeWidth: 2.4, strokeLinecap: "round", strokeOpacity: 0.75 }),
+        Plot.dot(rows, { y: "key", x: "appeal", r: 5, fill: (row) => row.gem ? ink("--warn") : row.top ? ink("--link") : ink("--quiet"), stroke: ink("--card"), strokeWidth: 1.5 }),
+      ],
+    });
+  },
+};
+
+function draw() {
+  for (const place of document.querySelectorAll("[data-chart]")) {
+    const data = JSON.parse(document.getElementById(`${place.dataset.chart}-data`).textContent);
+    const chart = drawings[place.dataset.chart](data, Math.max(300, Math.round(place.clientWidth)));
+    // The policy of these pages allows no style element; the same rules stand in site.css.
+    for (const style of chart.querySelectorAll("style")) style.remove();
+    chart.setAttribute("role", "img");
+    chart.setAttribute("aria-label", place.dataset.label);
+    place.replaceChildren(chart);
+  }
+}
+
+let width = 0;
+let later = 0;
+new ResizeObserver(() => {
+  if (document.body.clientWidth === width) return;
+  width = document.body.clientWidth;
+  cancelAnimationFrame(later);
+  later = requestAnimationFrame(draw);
+}).observe(document.body);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);

@@ -1,0 +1,188 @@
+"""An installation with some life in it, for browser tests and screenshots: issues of several scripts, and readers.
+
+Clicks are written as click-log lines and drained by the real collector; nothing is put into the sums by hand.
+"""
+
+import json
+import random
+from importlib.resources import files
+from pathlib import Path
+
+from shortener import accounts
+from shortener.clicks.collector import drain_once
+from shortener.config import Config, Domain, Server, Site, Storage
+from shortener.intake import Request, take_in
+from shortener.reporting.issues import IssueShown, show_issue
+from shortener.store import Store, open_store
+
+HOUR, DAY = 3600, 86_400
+PASSWORD = "a sentence for tests"
+BROWSERS = (
+    ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+     "Version/18.6 Mobile/15E148 Safari/604.1"),
+    ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 "
+     "Safari/537.36"),
+    ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 "
+     "Safari/605.1.15"),
+    "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+)  # fmt: skip
+SCANNER = "Mozilla/5.0 (compatible; ExampleCrawler/2.1; +https://example.com/bot)"
+REFERRERS = ("", "", "https://mail.google.com/", "https://outlook.live.com/", "https://mail.proton.me/")
+KINDS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.5, "button": 0.6, "footer": 0.05}
+ARTICLE = """\
+[![{alt}](images/{code}.jpg)]({url})
+
+### [{title}]({url}) by [{author}](https://example.org/people/{code})
+
+{summary}
+
+[**{more}**]({url})
+
+"""
+OTHERS = {
+    "2026-07": ("Neap tide, July", "en", ("A pump that forgives", "Counting eels", "The last analogue gauge")),
+    "2026-08": ("نشرة المد والجزر، أغسطس", "ar", ("قياس البحر بالصوت", "خريطة جديدة للمد", "العوامة التي تعلّمت")),
+    "2026-09": ("低潮通讯 九月刊：编辑精选 🌊", "zh", ("用声音数鲸鱼", "便宜的微塑料筛子", "会学习的潮汐表")),
+    "2026-10": (
+        "<b>Spring</b> & \"tide\" {{ 7*7 }} 🐚🧑‍🔬",
+        "en",
+        ("=SUM(1,2) <script>alert(1)</script>", "Kelp 🌿 in the news", "Ice cores, thawed"),
+    ),
+}  # fmt: skip
+
+
+def configure(directory: Path, *, port: int = 8000) -> Config:
+    """The configuration of the scene; its only domain is this machine."""
+    return Config(
+        site=Site(name="Low Tide", base_url=f"http://127.0.0.1:{port}"),
+        domain=(Domain(host=f"127.0.0.1:{port}", scheme="http"),),
+        server=Server(port=port),
+        storage=Storage(data=str(directory)),
+    )
+
+
+def sample() -> bytes:
+    """The sample issue that comes with the package."""
+    return files("shortener.demo").joinpath("issue.md").read_bytes()
+
+
+def letter(slug: str) -> bytes:
+    """A short issue of another script."""
+    title, lang, articles = OTHERS[slug]
+    more = {"en": "Read more", "ar": "اقرأ المزيد", "zh": "阅读更多"}[lang]
+    author = {"en": "Ingrid Solheim", "ar": "ليلى حداد", "zh": "王小明"}[lang]
+    summary = {"en": "Six sensors, one winter, and a model that was wrong in an instructive way.",
+               "ar": "ستة أجهزة استشعار وشتاء واحد ونموذج أخطأ بطريقة مفيدة.",
+               "zh": "六个传感器，一个冬天，和一个错得很有启发的模型。"}[lang]  # fmt: skip
+    parts = [f"# {title}\n\n"]
+    for index, name in enumerate(articles):
+        escaped = name.replace("<", "\\<").replace("*", "\\*")
+        parts.append(
+            ARTICLE.format(
+                alt=f"{index}", code=f"{slug}-{index}", url=f"https://example.org/{slug}/{index}", title=escaped,
+                author=author, summary=summary, more=more,
+            )
+        )  # fmt: skip
+    return "".join(parts).encode()
+
+
+def people(config: Config, *, now: int) -> None:
+    """The three users of the scene, one of each role."""
+    store = open_store(config.data)
+    for name in ("admin", "editor", "viewer"):
+        accounts.add_user(store, name, role=accounts.check_role(name), password=PASSWORD, now=now)
+    store.close()
+
+
+def build(config: Config, *, now: int, readers: int = 300) -> None:
+    """Five sent issues with clicks, and one that waits to be sent."""
+    store = open_store(config.data)
+    people(config, now=now)
+    hour = now - now % HOUR
+    for index, slug in enumerate(OTHERS):
+        sent = hour - (len(OTHERS) - index) * 29 * DAY
+        add(store, config, letter(slug), slug, sent_at=sent, now=sent)
+    low = add(store, config, sample(), "2026-11", sent_at=hour - 30 * HOUR, now=hour - 40 * HOUR)
+    add(store, config, letter("2026-07").replace(b"2026-07/", b"2026-12/"), "2026-12", sent_at=None, now=now)
+    lines: list[str] = []
+    shown = [show_issue(store, slug, config=config) for slug in OTHERS]
+    for issue in (*shown[:3], low):
+        lines += clicks(issue, readers=readers, now=now, seed=len(lines))
+    lines += clicks(shown[3], readers=1, now=now, seed=7)[:1]
+    write(config, lines)
+    drain_once(store, config=config)
+    store.close()
+
+
+def add(
+    store: Store, config: Config, source: bytes, slug: str, *, sent_at: int | None, now: int
+) -> IssueShown:
+    """Take an issue in."""
+    recipients = 1_500 if sent_at is not None else None
+    take_in(
+        store,
+        Request(source=source, name="issue.md", slug=slug, sent_at=sent_at, recipients=recipients),
+        config=config,
+        now=now,
+    )
+    return show_issue(store, slug, config=config)
+
+
+def clicks(issue: IssueShown, *, readers: int, now: int, seed: int) -> list[str]:
+    """Click-log lines of readers who click what stands high and looks good, most of them soon."""
+    chance = random.Random(seed)
+    assert issue.sent_at is not None
+    positions = {article.url: article.position or 40 for article in issue.articles}
+    choices = [
+        (link.short_url, each.n, KINDS[each.kind] / positions.get(link.article or "", 40) ** 0.4)
+        for link in issue.links
+        for each in link.placements
+    ]
+    lines = []
+    for reader in range(readers):
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            url, n, _weight = chance.choices(choices, [each[2] for each in choices])[0]
+            at = issue.sent_at.timestamp() + chance.expovariate(1 / (14 * HOUR)) + chance.random() * 60
+            if at < now:
+                lines.append(line(url, n, at=at, reader=f"{issue.slug}-{reader}", chance=chance))
+        if reader % 12 == 0 and readers > 1:
+            url, n, _weight = chance.choice(choices)
+            at = issue.sent_at.timestamp() + 30
+            lines.append(line(url, n, at=at, reader=f"bot-{reader}", chance=chance, ua=SCANNER))
+    return lines
+
+
+def line(url: str, n: int, *, at: float, reader: str, chance: random.Random, ua: str = "") -> str:
+    """One line of the click log."""
+    host, _, code = url.partition("://")[2].partition("/")
+    return json.dumps(
+        {
+            "v": 1,
+            "id": f"{reader}-{at:.6f}-{chance.random():.12f}",
+            "ts": at,
+            "host": host,
+            "path": f"/{code}/{n}",
+            "code": code,
+            "n": n,
+            "method": "GET",
+            "status": 302,
+            "net": f"198.51.{sum(reader.encode()) % 250}.0/24",
+            "addr": f"a{reader}",
+            "visitor": f"v{reader}-{int(at // DAY)}",
+            "ua": ua or BROWSERS[sum(reader.encode()) % len(BROWSERS)],
+            "ref": chance.choice(REFERRERS),
+            "lang": chance.choice(("en-GB,en;q=0.9", "de-DE,de;q=0.8", "nb-NO")),
+            "h": {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": "cross-site",
+                  "accept": "text/html,application/xhtml+xml"},
+        }
+    )  # fmt: skip
+
+
+def write(config: Config, lines: list[str]) -> None:
+    """Put lines into the click log, as another program would."""
+    directory = config.data / "clicklog"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    path = directory / "readers.jsonl"
+    lines.sort(key=lambda text: json.loads(text)["ts"])
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(text + "\n" for text in lines)

@@ -1,0 +1,88 @@
+"""Pictures of every page, in light and dark, on a desktop and a phone: ``python -m tests.browser.shots DIRECTORY``."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser import running, scene
+
+PAGES = {
+    "issues": "/-/issues",
+    "report": "/-/issues/2026-11",
+    "report-chinese": "/-/issues/2026-09",
+    "report-arabic": "/-/issues/2026-08",
+    "report-one-click": "/-/issues/2026-10",
+    "report-empty": "/-/issues/2026-12",
+    "map": "/-/issues/2026-11/map",
+    "map-arabic": "/-/issues/2026-08/map",
+    "contents": "/-/issues/2026-11/contents",
+    "new-issue": "/-/new-issue",
+    "ranking": "/-/ranking",
+    "picks": "/-/ranking/picks",
+    "links": "/-/links?sort=clicks",
+    "link": "/-/links/{code}",
+    "new-link": "/-/new-link",
+    "settings": "/-/settings",
+    "users": "/-/settings/users",
+    "account": "/-/account",
+    "help": "/-/help",
+    "missing": "/-/nothing",
+}
+EMPTY = {"issues": "/-/issues", "ranking": "/-/ranking", "links": "/-/links"}
+SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
+
+
+def main(directory: Path, only: set[str]) -> None:
+    """Take the pictures; with names, only of those pages."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
+        for name, pages, fill in (("", PAGES, scene.build), ("empty-", EMPTY, scene.people)):
+            home = Path(place) / (name or "full")
+            home.mkdir()
+            port = running.free_port()
+            config = scene.configure(home / "data", port=port)
+            fill(config, now=int(time.time()))
+            with running.server(running.configuration(home, port=port)):
+                chosen = {
+                    name + page: path for page, path in pages.items() if not only or name + page in only
+                }
+                take(browser, config.base_url, chosen, directory)
+        browser.close()
+
+
+def take(browser: Browser, base: str, pages: dict[str, str], directory: Path) -> None:
+    """One picture for each page, scheme and size."""
+    for scheme in ("light", "dark"):
+        for size, (width, height) in SIZES.items():
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+                device_scale_factor=1,
+            )
+            page = context.new_page()
+            page.on(
+                "console",
+                lambda said: print("console:", said.text) if said.type in {"error", "warning"} else None,
+            )
+            page.goto(f"{base}/-/sign-in")
+            if not (directory / f"sign-in-{scheme}-{size}.png").exists():
+                page.screenshot(path=directory / f"sign-in-{scheme}-{size}.png")
+            page.fill("#name", "admin")
+            page.fill("#password", scene.PASSWORD)
+            page.click("button.main")
+            page.goto(f"{base}/-/links?sort=clicks")
+            first = page.locator("a.short").first
+            code = (first.get_attribute("href") or "").partition("/-/links/")[2] if first.count() else ""
+            for name, path in pages.items():
+                page.goto(base + path.format(code=code))
+                page.wait_for_timeout(250)
+                page.screenshot(path=directory / f"{name}-{scheme}-{size}.png", full_page=True)
+            context.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), set(sys.argv[2:]))
