@@ -337,3 +337,37 @@ def m003_drafts(db: Database) -> None:
     """Which short link stands for an article in the draft of a month's picks."""
     for statement in _statements(_DRAFTS):
         db.execute(statement)
+
+
+_PAGES = """
+create table users (
+    id integer primary key,
+    name text not null unique check (name <> ''),
+    role text not null check (role in ('viewer', 'editor', 'admin')),
+    password text not null default '',
+    created_at integer not null,
+    updated_at integer not null
+) strict;
+
+create table sessions (
+    token text primary key,
+    user_id integer not null references users on delete cascade,
+    created_at integer not null,
+    seen_at integer not null
+) strict, without rowid;
+
+create index sessions_by_user on sessions (user_id);
+
+create table invitations (
+    token text primary key,
+    user_id integer references users on delete cascade,
+    expires_at integer not null
+) strict, without rowid;
+"""
+
+
+@MIGRATIONS()
+def m004_pages(db: Database) -> None:
+    """Users of the pages, their sessions, and one-time addresses."""
+    for statement in _statements(_PAGES):
+        db.execute(statement)
