@@ -51,6 +51,7 @@ class Server(Section, frozen=True):
     port: Port = 8000
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     trusted_proxies: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ("127.0.0.0/8", "::1")
 
 
 class Storage(Section, frozen=True):
@@ -282,13 +283,14 @@ def _check(config: Config, *, name: str) -> None:
         raise ConfigError(
             f"{name}: site.timezone = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
         ) from None
-    for proxy in config.server.trusted_proxies:
-        try:
-            ipaddress.ip_network(proxy, strict=False)
-        except ValueError:
-            raise ConfigError(
-                f"{name}: server.trusted_proxies has {proxy!r}: expected an address or network such as 10.0.0.0/8"
-            ) from None
+    for key in ("trusted_proxies", "metrics"):
+        for network in getattr(config.server, key):
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                raise ConfigError(
+                    f"{name}: server.{key} has {network!r}: expected an address or network such as 10.0.0.0/8"
+                ) from None
     hosts = [domain.host.lower() for domain in config.domain]
     for host in hosts:
         if hosts.count(host) > 1:

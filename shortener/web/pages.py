@@ -1,14 +1,17 @@
 """The public pages: home, preview, the pages for links that lead nowhere, health and the small files."""
 
 import time
+from ipaddress import ip_address, ip_network
 
 import msgspec
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.config import Config, Domain
+from shortener.redirect.clients import Clients
 from shortener.redirect.handler import MISS
 from shortener.reporting.health import health
+from shortener.reporting.metrics import CONTENT_TYPE, metrics
 from shortener.store import links, open_reader
 from shortener.web.failures import Answer, page
 
@@ -61,6 +64,32 @@ def show_health() -> Response:
     found = health(_config())
     status = 503 if found.status == "fail" else 200
     return Response(msgspec.json.encode(found), status=status, mimetype="application/health+json")
+
+
+@blueprint.get("/-/metrics")
+def show_metrics() -> Response:
+    """The installation's numbers for Prometheus, for those who may see them; nobody else learns that they are there."""
+    if not _may_see_metrics():
+        abort(404)
+    return Response(metrics(_config()), content_type=CONTENT_TYPE)
+
+
+def _may_see_metrics() -> bool:
+    """Whether the client is in ``server.metrics``.
+
+    Behind a proxy that nobody declared trusted, the client is not known, and the proxy is not believed to be one.
+    """
+    config = _config()
+    forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
+    if forwarded and not config.server.trusted_proxies:
+        return False
+    peer = request.environ.get("REMOTE_ADDR", "")
+    address = Clients(config.server.trusted_proxies).address(peer, forwarded)
+    try:
+        client = ip_address(address)
+    except ValueError:
+        return False
+    return any(client in ip_network(network, strict=False) for network in config.server.metrics)
 
 
 @blueprint.get("/<code>+")

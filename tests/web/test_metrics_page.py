@@ -1,0 +1,44 @@
+"""`/-/metrics` is for those whom the configuration names; for everybody else it does not exist."""
+
+from pathlib import Path
+
+import pytest
+
+from shortener.app import create_pages
+from shortener.config import Config, Server, Storage
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "server", "status"),
+    [
+        pytest.param("127.0.0.1", None, Server(), 200, id="this machine"),
+        pytest.param("::1", None, Server(), 200, id="this machine, IPv6"),
+        pytest.param("203.0.113.9", None, Server(), 404, id="another machine"),
+        pytest.param("127.0.0.1", "203.0.113.9", Server(), 404, id="behind a proxy that is not declared"),
+        pytest.param(
+            "127.0.0.1",
+            "203.0.113.9",
+            Server(trusted_proxies=("127.0.0.1",)),
+            404,
+            id="a stranger through the proxy",
+        ),
+        pytest.param(
+            "127.0.0.1",
+            "10.0.0.7",
+            Server(trusted_proxies=("127.0.0.1",), metrics=("10.0.0.0/24",)),
+            200,
+            id="named",
+        ),
+        pytest.param("127.0.0.1", None, Server(metrics=()), 404, id="nobody"),
+    ],
+)
+def test_who_may_read_the_metrics(
+    tmp_path: Path, peer: str, forwarded: str | None, server: Server, status: int
+) -> None:
+    """The client's address decides, as the trusted proxies tell it."""
+    app = create_pages(Config(server=server, storage=Storage(data=str(tmp_path / "data"))))
+    headers = {"Host": "127.0.0.1:8000"} | ({"X-Forwarded-For": forwarded} if forwarded else {})
+    answer = app.test_client().get("/-/metrics", headers=headers, environ_base={"REMOTE_ADDR": peer})
+    assert answer.status_code == status
+    if status == 200:
+        assert "shortener_unrecorded_total 0" in answer.text
