@@ -1,6 +1,7 @@
 """The documents are held to the code: every command is in the README, and nothing in it is invented."""
 
 import re
+import tempfile
 from pathlib import Path
 
 import click
@@ -68,10 +69,28 @@ def test_every_command_says_what_it_does(name: str) -> None:
             assert param.help, f"{name}: {param.opts[0]} has no help text"
 
 
+def routes() -> list[str]:
+    """The addresses of the application, down to the second part of each, without placeholders."""
+    from shortener.app import create_pages
+    from shortener.config import Config, Storage
+
+    with tempfile.TemporaryDirectory() as data:
+        app = create_pages(Config(storage=Storage(data=data)))
+        rules = [rule.rule for rule in app.url_map.iter_rules()]
+    kept = {re.match(r"/(?:-/[a-z-]*|[a-z.]*)", rule) for rule in rules}
+    return sorted({match[0] for match in kept if match})
+
+
+@pytest.mark.parametrize("route", routes())
+def test_every_route_stands_in_the_readme(route: str) -> None:
+    """A reader of the README knows what answers at which address."""
+    assert f"`{route}" in README, f"README.md does not mention {route}"
+
+
 def test_every_make_target_of_the_readme_exists() -> None:
     """`make …` in the README is a target of the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = re.findall(r"\bmake ([a-z]+)\b(?=[`\s])", README)
+    targets = re.findall(r"(?:^|`)make ([a-z]+)", README, flags=re.M)
     assert {"demo", "test"} <= set(targets)
     for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
