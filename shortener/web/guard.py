@@ -21,6 +21,9 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 HSTS = "max-age=31536000"
+VENDOR = "/-/static/vendor/"
+FOR_EVER = "public, max-age=31536000, immutable"
+"""For files whose names have a version in them."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
@@ -53,6 +56,8 @@ def protect(app: Flask, *, config: Config) -> None:
             abort(403, "The request came from another site, or did not say where it came from.")
 
     def add_headers(response: Response) -> Response:
+        if request.path.startswith(VENDOR) and response.status_code == 200:
+            response.headers["Cache-Control"] = FOR_EVER
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         response.vary.add("Cookie")

@@ -45,7 +45,8 @@ def server(config_path: Path) -> Iterator[list[str]]:
     )
     said: queue.Queue[str] = queue.Queue()
     assert process.stdout is not None
-    threading.Thread(target=_pass_on, args=(process.stdout, said), daemon=True).start()
+    reading = threading.Thread(target=_pass_on, args=(process.stdout, said), daemon=True)
+    reading.start()
     try:
         lines = [said.get(timeout=START_SECONDS)]
         while not lines[-1].startswith("Ready"):
@@ -56,6 +57,8 @@ def server(config_path: Path) -> Iterator[list[str]]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
+        reading.join()
+        process.stdout.close()
 
 
 def _pass_on(lines: Iterable[str], said: "queue.Queue[str]") -> None:

@@ -45,7 +45,7 @@ const drawings = {
     const rows = data.map((row) => ({ ...row, at: new Date(row.at) }));
     return Plot.plot({
       width, height: 220, marginLeft: 46, marginBottom: 34,
-      x: { type: "utc", label: null },
+      x: { type: "utc", label: "UTC" },
       y: { label: "clicks", grid: true, zero: true, tickFormat: "~s" },
       marks: [
         Plot.rectY(rows, { x: "at", interval: rows.some((row) => row.step === "day") ? "day" : "hour", y: "human", fill: ink("--link"), inset: 0 }),
@@ -60,13 +60,15 @@ const drawings = {
     const letters = small ? 18 : 44;
     const left = small ? 150 : 330;
     const rows = data.map((row) => ({ ...row, key: `${row.rank}`, low: Math.max(row.low, 0.05), high: Math.min(row.high, 20) }));
+    const domain = [Math.min(0.5, d3.min(rows, (row) => row.low) / 1.05), Math.max(2, d3.max(rows, (row) => row.high) * 1.05)];
+    const ticks = (small ? [0.1, 0.5, 1, 2, 10] : [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]).filter((tick) => tick >= domain[0] && tick <= domain[1]);
     const names = new Map(rows.map((row) => [row.key, `${row.rank}. ${clip(row.title, letters)}`]));
     return Plot.plot({
       width, height: rows.length * 26 + 56, marginLeft: left, marginRight: 20, marginTop: 36,
-      x: { type: "log", label: "clicks against the average article at the same place", labelAnchor: "left", axis: "top", tickFormat: (value) => `×${value}`, ticks: [0.1, 0.2, 0.5, 1, 2, 5, 10] },
+      x: { type: "log", domain, ticks, label: "clicks against the average article at the same place", labelAnchor: "left", axis: "top", tickFormat: (value) => `×${value}` },
       y: { domain: rows.map((row) => row.key), label: null, tickSize: 0, tickFormat: (key) => names.get(key) },
       marks: [
-        Plot.gridX({ stroke: ink("--line"), strokeOpacity: 1, ticks: small ? [0.2, 0.5, 1, 2, 5] : [0.1, 0.2, 0.5, 1, 2, 5, 10] }),
+        Plot.gridX({ stroke: ink("--line"), strokeOpacity: 1, ticks }),
         Plot.ruleX([1], { stroke: ink("--quiet"), strokeDasharray: "3,3" }),
         Plot.ruleY(rows, { y: "key", x1: "low", x2: "high", stroke: (row) => row.top ? ink("--link") : ink("--quiet"), strokeWidth: 2.4, strokeLinecap: "round", strokeOpacity: 0.75 }),
         Plot.dot(rows, { y: "key", x: "appeal", r: 5, fill: (row) => row.gem ? ink("--warn") : row.top ? ink("--link") : ink("--quiet"), stroke: ink("--card"), strokeWidth: 1.5 }),
@@ -81,6 +83,11 @@ function draw() {
     const chart = drawings[place.dataset.chart](data, Math.max(300, Math.round(place.clientWidth)));
     // The policy of these pages allows no style element; the same rules stand in site.css.
     for (const style of chart.querySelectorAll("style")) style.remove();
+    // To a screen reader the chart is one picture with one name; its parts have none.
+    for (const part of chart.querySelectorAll("[aria-label], [aria-description]")) {
+      part.removeAttribute("aria-label");
+      part.removeAttribute("aria-description");
+    }
     chart.setAttribute("role", "img");
     chart.setAttribute("aria-label", place.dataset.label);
     place.replaceChildren(chart);

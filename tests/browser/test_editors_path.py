@@ -1,0 +1,222 @@
+"""What an editor does from the first visit to the draft of the next picks, in a real browser on a real server."""
+
+import http.client
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.browser.watching import Watched
+
+PASSWORD = "a sentence for tests"
+WAIT_SECONDS = 20.0
+
+
+def follow(url: str, *, reader: int) -> None:
+    """Follow a short link as a reader's browser does."""
+    from tests.browser.scene import BROWSERS
+
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection.request(
+        "GET",
+        parts.path,
+        headers={
+            "User-Agent": BROWSERS[reader % len(BROWSERS)],
+            "Accept": "text/html,application/xhtml+xml",
+            "Accept-Language": "en-GB",
+            "Sec-Fetch-Mode": "navigate",
+            "Sec-Fetch-Dest": "document",
+            "Sec-Fetch-Site": "cross-site",
+            "X-Forwarded-For": f"198.{18 + reader % 2}.{reader * 5}.7",
+        },
+    )
+    answer = connection.getresponse()
+    assert answer.status == 302, url
+    connection.close()
+
+
+def wait_for(watched: "Watched", path: str, wanted: int) -> None:
+    """Until the collector has counted so many clicks of people."""
+    until = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < until:
+        answer = watched.page.request.get(watched.base + path)
+        if json.loads(answer.body())["totals"]["clicks"]["human"] >= wanted:
+            return
+        time.sleep(0.2)
+    raise AssertionError("the clicks were not counted in time")
+
+
+def test_the_editors_whole_path(chromium: "Browser", tmp_path: Path) -> None:
+    """Become admin, add the sample issue, download it, be clicked, see it live and on the map, rank, pin, copy."""
+    from tests.browser import running, scene
+    from tests.browser.watching import Watched
+
+    port = running.free_port()
+    path = running.configuration(tmp_path, port=port)
+    path.write_text(
+        path.read_text().replace("[server]\n", '[server]\ntrusted_proxies = ["127.0.0.1"]\n'),
+        encoding="utf-8",
+    )
+    with running.server(path) as said:
+        base = f"http://127.0.0.1:{port}"
+        watched = Watched(chromium, base, permissions=["clipboard-read", "clipboard-write"])
+        page = watched.page
+        begin(watched, next(line for line in said if "one-time address" in line))
+        urls = add_sample(watched, scene.sample())
+        for reader in range(12):
+            for url in urls[: 3 + reader % 4]:
+                follow(url, reader=reader)
+        wait_for(watched, "/-/issues/low-tide/report.json", 12 * 3)
+        see_live(watched, urls)
+        see_map(page)
+        rank_and_pin(page)
+        copy_draft(page)
+        page.click("text=Sign out")
+        page.wait_for_url("**/-/sign-in")
+        page.goto(f"{base}/-/issues")
+        page.wait_for_url("**/-/sign-in?next=/-/issues")
+        watched.close()
+    assert not watched.complaints
+
+
+def begin(watched: "Watched", line: str) -> None:
+    """Become the first admin at the address that the server printed."""
+    watched.page.goto(line.rpartition(" ")[2].strip())
+    watched.page.fill("#name", "Ann")
+    watched.page.fill("#password", PASSWORD)
+    watched.page.fill("#again", PASSWORD)
+    watched.page.click("text=Begin")
+    watched.page.wait_for_url("**/-/issues")
+    assert watched.page.locator("text=No issue yet").count() == 1
+
+
+def add_sample(watched: "Watched", source: bytes) -> list[str]:
+    """Look at the sample issue, take it in, download it; its short URLs in order of place."""
+    page = watched.page
+    page.click("text=Add the first issue")
+    page.set_input_files("#file", {"name": "issue.md", "mimeType": "text/markdown", "buffer": source})
+    page.fill("#slug", "low-tide")
+    page.fill("#recipients", "1,500")
+    page.fill("#sent_at", time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() - 7_200)))
+    page.click("text=Look at it")
+    page.wait_for_selector("#found")
+    assert "Nothing is stored yet" in page.inner_text("#found")
+    page.click("#found >> text=Take it in")
+    page.wait_for_url("**/contents")
+    assert "Taken in: 13 articles" in page.inner_text("main")
+    with page.expect_download() as download:
+        page.click("text=Download with short links")
+    output = Path(download.value.path()).read_text(encoding="utf-8")
+    assert watched.base in output
+    assert output.count("\n") == source.decode().count("\n"), "only the links changed"
+    shown = json.loads(page.request.get(f"{watched.base}/-/issues/low-tide/contents.json").body())
+    return [
+        f"{link['short_url']}/{link['placements'][0]['n']}"
+        for article in shown["articles"]
+        if article["position"]
+        for link in article["links"]
+    ]
+
+
+def see_live(watched: "Watched", urls: list[str]) -> None:
+    """An open report grows by itself as another reader clicks."""
+    page = watched.page
+    watched.go("/-/issues/low-tide")
+    before = page.inner_text("[data-live=clicks]")
+    follow(urls[0], reader=40)
+    page.wait_for_function(
+        "before => document.querySelector('[data-live=clicks]').textContent !== before",
+        arg=before,
+        timeout=20_000,
+    )
+    assert page.locator(".chart svg").count() == 1
+
+
+def see_map(page: "Page") -> None:
+    """The map shows the issue's own text with shares at its links, inside a sandbox."""
+    page.click("text=Click map")
+    frame = page.frame_locator("iframe")
+    assert frame.locator("h1").first.inner_text().startswith("Counting whales")
+    assert frame.locator(".shortener-share").count() > 20
+    assert frame.locator(".h5").count() >= 1
+    assert page.get_attribute("iframe", "sandbox") == "allow-same-origin"
+
+
+def rank_and_pin(page: "Page") -> None:
+    """The ranking has every article; one of the last is pinned with a reason."""
+    page.click("text=Ranking")
+    page.wait_for_selector(".chart svg")
+    rows = page.locator("section:has(h2:text('The list')) tbody tr")
+    assert rows.count() == 13
+    rows.last.locator("summary").click()
+    rows.last.locator("input[name=reason]").fill("our readers should not miss it 🌊")
+    rows.last.locator("button:text('Pin')").click()
+    page.wait_for_selector("text=Pinned. The figures stay what they are.")
+    assert page.locator("tbody .tag:text('pinned')").count() == 1
+
+
+def copy_draft(page: "Page") -> None:
+    """The draft begins with the pinned article, and the clipboard has it."""
+    page.click("text=Draft of the picks")
+    page.click("text=Make the links and show the section")
+    page.wait_for_selector("#draft")
+    page.click("text=Copy >> nth=-1")
+    page.wait_for_selector("text=Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.replace("\r\n", "\n").strip() == page.input_value("#draft").strip()
+    assert copied.index("Chosen by our editors") < copied.index("Read more")
+
+
+def test_the_keyboard_is_enough(chromium: "Browser", tmp_path: Path) -> None:
+    """Sign in, skip to the content, make a link, change its target and sign out without a mouse."""
+    from tests.browser import running, scene
+    from tests.browser.watching import Watched
+
+    port = running.free_port()
+    config = scene.configure(tmp_path / "data", port=port)
+    scene.people(config, now=int(time.time()))
+    with running.server(running.configuration(tmp_path, port=port)):
+        watched = Watched(chromium, config.base_url)
+        page, keys = watched.page, watched.page.keyboard
+        watched.go("/-/links")
+        keys.type("editor")
+        keys.press("Tab")
+        keys.type(scene.PASSWORD)
+        keys.press("Enter")
+        page.wait_for_url(f"{config.base_url}/-/links")
+        keys.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        keys.press("Enter")
+        tab_to(page, "New link")
+        keys.press("Enter")
+        page.wait_for_url("**/-/new-link")
+        keys.type("https://example.org/keyboard")
+        keys.press("Enter")
+        page.wait_for_url("**/-/links/**")
+        tab_to(page, "", id="target")
+        keys.press("End")
+        keys.type("/changed")
+        keys.press("Enter")
+        page.wait_for_selector("text=The target is changed")
+        assert "https://example.org/keyboard/changed" in page.inner_text(".target")
+        tab_to(page, "Sign out", backwards=True)
+        keys.press("Enter")
+        page.wait_for_url("**/-/sign-in")
+        watched.close()
+    assert not watched.complaints
+
+
+def tab_to(page: "Page", text: str, *, id: str = "", backwards: bool = False) -> None:
+    """Press Tab until an element has the focus, which must be visible there."""
+    for _ in range(60):
+        page.keyboard.press("Shift+Tab" if backwards else "Tab")
+        found = page.evaluate("[document.activeElement.textContent.trim(), document.activeElement.id]")
+        if (id and found[1] == id) or (text and found[0] == text):
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+            return
+    raise AssertionError(f"{text or id} cannot be reached")

@@ -1,0 +1,221 @@
+"""Content that wants to be markup, a formula or SQL: it stays content on every page and in every file."""
+
+import csv
+import io
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from shortener.store import issues, links
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Browser, Desk
+
+NASTY = {
+    "script": "<script>alert(1)</script>",
+    "island": "</script><script>alert(1)</script><!--",
+    "attribute": '"><img src=x onerror=alert(1)>',
+    "single": "'><svg/onload=alert(1)>",
+    "template": "{{ 7*7 }}{% raw %}${7*7}",
+    "right to left": "\u202egnp.exe\u2066",
+    "lines": "a\u2028b\u2029c",
+    "terminal": "\x1b[2J",
+    "entity": "&lt;script&gt;&#106;",
+    "formula": "=cmd|'/c calc'!A1",
+}
+PAGES = (
+    "/-/issues",
+    "/-/issues/may",
+    "/-/issues/may/map",
+    "/-/issues/may/map/issue",
+    "/-/issues/may/contents",
+    "/-/ranking",
+    "/-/ranking/picks",
+    "/-/links",
+    "/-/links/go.example/nasty",
+    "/-/settings/users",
+    "/nasty+",
+)
+
+
+def click(host: str, code: str, number: int, **more: Any) -> str:
+    """A line of the click log of a person."""
+    return json.dumps(
+        {
+            "v": 1,
+            "id": f"click {number}",
+            "ts": time.time() - 3_600 - number,
+            "host": host,
+            "code": code,
+            "method": "GET",
+            "status": 302,
+            "visitor": f"v{number}",
+            "ua": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+            "h": {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+        }
+        | more
+    )
+
+
+@pytest.fixture
+def nasty(desk: "Desk", request: pytest.FixtureRequest) -> "Desk":
+    """An installation in which every field that somebody outside can write holds the nasty text."""
+    text = request.param
+    source = f"# {text}\n\n### [{text}](https://a.example/one) by [{text}](https://a.example/by)\n\n{text}\n"
+    source += "<p><a href='https://a.example/two' onclick='alert(1)'>two</a></p>\n"
+    desk.take_in(source, sent_at=int(time.time()) - 7_200)
+    with desk.store.writing():
+        issue = issues.get(desk.store, "may")
+        issues.change(desk.store, issue.id, now=1, title=text)
+        for article in issues.articles(desk.store, issue.id):
+            for field in ("title", "author", "summary"):
+                desk.store.execute(f"update articles set {field} = ? where id = ?", (text, article.id))
+        links.add(desk.store, "go.example", "nasty", target="https://a.example/%22%3E", title=text, now=1)
+        link = links.get(desk.store, "go.example", "nasty")
+        links.change(desk.store, link, "title", text + "!", who=text, now=2)
+        desk.store.execute("update placements set text = ?", (text,))
+        desk.store.execute("update users set name = ? where name = 'editor'", (text.replace("/", ""),))
+    codes = [link.code for link in links.of_issue(desk.store, issue.id)]
+    desk.log(
+        [
+            click(
+                "go.example",
+                code,
+                number,
+                ref=f"https://{text}/",
+                ua=text * 3,
+                lang=text,
+                q=f"utm_source={text}",
+            )
+            for number, code in enumerate([*codes * 3, "nasty"])
+        ]
+    )
+    return desk
+
+
+@pytest.mark.parametrize("nasty", NASTY.values(), ids=NASTY.keys(), indirect=True)
+def test_content_is_never_markup(nasty: "Desk") -> None:
+    """Titles, names, referrers, agents: no page has a script, an event handler or a calculation from them."""
+    browser = nasty.client("admin")
+    for path in PAGES:
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        page = answer.text
+        assert not re.search(r"<script(?![^>]*\b(?:src=\"/-/static/|type=\"application/json\"))", page), path
+        assert not re.search(r"<(?:img|svg)\b[^>]*\son\w+=", page, flags=re.I), path
+        assert not re.search(r"<[a-z]+\b[^<>]*\sonclick=", page), path
+        assert "4949" not in page
+        assert not re.search(r">\s*49\b", page), path
+        for island in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.S):
+            json.loads(island)
+
+
+@pytest.mark.parametrize("nasty", NASTY.values(), ids=NASTY.keys(), indirect=True)
+def test_files_hold_no_formulas(nasty: "Desk") -> None:
+    """No cell of any CSV begins like a formula, and every JSON answer is valid."""
+    browser = nasty.client("admin")
+    for path in (
+        "/-/issues.csv",
+        "/-/issues/may/report.csv",
+        "/-/issues/may/placements.csv",
+        "/-/issues/may/contents.csv",
+        "/-/links.csv",
+        "/-/ranking.csv",
+    ):
+        answer = browser.get(path)
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        rows = list(csv.reader(io.StringIO(answer.text)))
+        assert len(rows) > 1, path
+        assert not [cell for row in rows[1:] for cell in row if re.match(r"[=+@\t\r]|-\D", cell)], path
+        json.loads(browser.get(path.replace("placements", "report").replace(".csv", ".json")).text)
+
+
+SEARCHES = {
+    "quote": "'",
+    "double": '"',
+    "comment": "x';-- ",
+    "percent": "%",
+    "underscore": "_",
+    "backslash": "\\",
+    "match": 'NEAR( "a AND *',
+    "many words": "a " * 1_000,
+    "ten thousand": "%" * 10_000,
+    "NUL": "a\0b",
+    "short link": "https://go.example/nasty/2",
+    "no UTF-8": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("typed", SEARCHES.values(), ids=SEARCHES.keys())
+def test_a_search_is_words_and_nothing_else(full_desk: "Desk", typed: str | bytes) -> None:
+    """Whatever is typed is looked for literally, at once; what `%` and `_` mean to SQL means nothing here."""
+    browser, begun = full_desk.client("viewer"), time.monotonic()
+    answer = browser.get(f"/-/links?q={quote(typed)}")
+    assert answer.status_code == 200
+    assert time.monotonic() - begun < 1
+    if typed in {"%", "_"}:
+        assert "Nothing matches" in answer.text
+
+
+QUERIES = {
+    "order by anything": ("sort=clicks desc, (select 1)", 400),
+    "no such order": ("sort=password", 400),
+    "no such state": ("status=active' or 1=1", 400),
+    "negative page": ("page=-1", 200),
+    "endless page": ("page=" + "9" * 50, 200),
+    "unicode digits": ("page=٣", 200),
+    "far page": ("page=999999", 200),
+    "no such issue": ("issue=' or 1=1", 200),
+}
+
+
+@pytest.mark.parametrize(("query", "status"), QUERIES.values(), ids=QUERIES.keys())
+def test_lists_take_only_what_they_know(full_desk: "Desk", query: str, status: int) -> None:
+    """An order or state that there is not is refused; page numbers are drawn into their bounds."""
+    assert full_desk.client("viewer").get(f"/-/links?{query}").status_code == status
+
+
+@pytest.mark.parametrize("month", ["2026-13", "0000-00", "../../etc", "2026-1", "9999-99", "2026-02-30"])
+def test_months_that_are_none_are_refused(full_desk: "Desk", month: str) -> None:
+    """The ranking says what a month looks like."""
+    for path in ("/-/ranking", "/-/ranking.csv", "/-/ranking/picks"):
+        assert full_desk.client("viewer").get(f"{path}?month={month}").status_code == 400
+
+
+FACTS = {
+    "year 0": {"sent_at": "0000-01-01T00:00"},
+    "year 9999": {"sent_at": "9999-12-31T23:59"},
+    "no such day": {"sent_at": "2026-02-30T08:00"},
+    "words": {"sent_at": "tomorrow"},
+    "no recipients": {"recipients": "0"},
+    "negative": {"recipients": "-5"},
+    "too many": {"recipients": "9" * 30},
+    "fraction": {"recipients": "1e9"},
+    "endless title": {"title": "x" * 3_000},
+}
+
+
+@pytest.mark.parametrize("form", FACTS.values(), ids=FACTS.keys())
+def test_facts_that_cannot_be_are_refused(full_desk: "Desk", form: dict[str, str]) -> None:
+    """A date or number that cannot be meant is refused with a sentence, and nothing is stored."""
+    browser: Browser = full_desk.client("editor")
+    before = issues.get(full_desk.store, "may")
+    answer = browser.post("/-/issues/may/facts", form)
+    assert answer.status_code == 400
+    assert issues.get(full_desk.store, "may") == before
+
+
+@pytest.mark.parametrize(
+    "path", ["/<svg onload=1>", "/%3Cscript%3Ealert(1)%3C/script%3E", "/-/<script>x", "/{{7*7}}"]
+)
+def test_error_pages_repeat_nothing(full_desk: "Desk", path: str) -> None:
+    """A page for what is not there does not show the address back, and is HTML in UTF-8."""
+    answer = full_desk.browser().get(path)
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    for part in ("onload", "alert(1)", "<script>", "49"):
+        assert part not in answer.text
