@@ -19,11 +19,12 @@ from shortener.clicks.agents import Agents
 from shortener.clicks.datacenters import read_datacenters
 from shortener.clicks.firsts import assign
 from shortener.clicks.judging import BATCH as JUDGED_BATCH
-from shortener.clicks.judging import Judge, replace
+from shortener.clicks.judging import Judge, judge_asked, replace
 from shortener.clicks.line import MAX_HEADER, MAX_TEXT, ClickLine
 from shortener.clicks.log import ClickLog, Progress, Segment
 from shortener.clicks.requests import Requests
 from shortener.clicks.tally import Tally
+from shortener.clicks.verdicts.evidence import Evidence
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.config import Config
@@ -41,7 +42,6 @@ JUDGE_SECONDS = 5.0
 SWEEP_SECONDS = 3600.0
 PLACES_REMEMBERED = 50_000
 HEADERS_REMEMBERED = 5_000
-MAX_N = 99_999
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Collector:
         self._requests = Requests(read_datacenters(config))
         self._judged_at = 0.0
         self._sweep_at = 0.0
-        self._headers: dict[tuple[tuple[str, str], ...], int] = {}
+        self._headers: dict[tuple[tuple[str, str], ...], tuple[int, dict[str, str]]] = {}
         self._cased = {domain.host for domain in config.domains if domain.case_sensitive}
         self._secure = {domain.host for domain in config.domains if domain.scheme == "https"}
         self._places: dict[tuple[str, str], Placed | None] = {}
@@ -96,6 +96,7 @@ class Collector:
     def _judge_new(self) -> None:
         while self._judge.judge_new():
             pass
+        judge_asked(self._store, agents=self._agents)
         self._judged_at = time.monotonic()
 
     def _drain_batch(self) -> int:
@@ -181,7 +182,7 @@ class Collector:
         """Store and add up what is new among the lines; how many of them name no link."""
         known = sql.known_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
-        clicks: list[tuple[Click, Placed]] = []
+        clicks: list[Click] = []
         unknown = 0
         self._refresh_places()
         for line in lines:
@@ -196,9 +197,9 @@ class Collector:
             if placed is None:
                 unknown += 1
             else:
-                clicks.append((self._click(line, placed), placed))
-        self._mark_first_visits([click for click, _ in clicks])
-        sql.insert(self._store, (click for click, _ in clicks))
+                clicks.append(self._click(line, placed))
+        self._mark_first_visits(clicks)
+        sql.insert(self._store, clicks)
         self._add_up(clicks)
         sql.add_misses(self._store, misses)
         return unknown
@@ -219,15 +220,31 @@ class Collector:
     def _click(self, line: ClickLine, placed: Placed) -> Click:
         """A line as it is stored: judged, its reader reduced to hashes, its user agent read."""
         self._withhold(line)
-        n = line.n if line.n and 0 < line.n <= MAX_N else 0
-        judged = self._requests.judge(line, https=line.host in self._secure)
+        ua = None if line.ua is None else line.ua[:MAX_TEXT]
+        headers, sent = (None, None) if line.h is None else self._headers_of(line.h)
+        language = (line.lang or "").partition(",")[0].partition(";")[0].strip()[:35]
+        method = (line.method or "GET")[:16]
+        referrer = clean_referrer(line.ref) if line.ref else ""
+        n = line.n if line.n in placed.placements else 0
+        # Judged by what is stored, so that judging again by the same rules changes nothing.
+        evidence = Evidence(
+            ts=line.ts,
+            method=method,
+            ua=ua,
+            h=sent,
+            lang=language or None,
+            https=line.host.lower() in self._secure,
+            net=line.net,
+            ref=referrer or None,
+        )
+        judged = self._requests.judge(evidence, headers=headers)
         return Click(
             id=line.id,
             ts=int(line.ts * 1000),
             link_id=placed.link_id,
             n=n,
             issue_id=placed.placements.get(n, placed.issue_id),
-            method=(line.method or "GET")[:16],
+            method=method,
             status=line.status or 302,
             verdict=judged.verdict,
             reason=judged.reason,
@@ -238,21 +255,23 @@ class Collector:
             addr=line.addr,
             visitor=line.visitor,
             copy=line.copy,
-            agent_id=self._agents.read(line.ua[:MAX_TEXT]).id if line.ua is not None else None,
-            headers_id=self._headers_id(line.h) if line.h is not None else None,
-            referrer=clean_referrer(line.ref) if line.ref else "",
-            language=(line.lang or "").partition(",")[0].partition(";")[0].strip()[:35],
+            agent_id=None if ua is None else self._agents.read(ua).id,
+            headers_id=headers,
+            referrer=referrer,
+            language=language,
             country="",
         )
 
-    def _headers_id(self, headers: dict[str, str]) -> int:
-        """The row under which these request headers are stored; most readers send one of a few sets."""
+    def _headers_of(self, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
+        """Request headers as they are stored, and their row; most readers send one of a few sets."""
         key = tuple(headers.items())
         found = self._headers.get(key)
         if found is None:
             if len(self._headers) >= HEADERS_REMEMBERED:
                 self._headers.clear()
-            found = self._headers[key] = sql.headers_id(self._store, _canonical(headers))
+            kept = {name[:32]: headers[name][:MAX_HEADER] for name in sorted(headers)[:20]}
+            text = msgspec.json.encode(kept).decode()
+            found = self._headers[key] = sql.headers_id(self._store, text), kept
         return found
 
     def _withhold(self, line: ClickLine) -> None:
@@ -268,27 +287,26 @@ class Collector:
         if self._config.privacy.addresses == "none":
             line.net = line.addr = line.visitor = line.copy = None
         if line.h:
-            line.h = {
-                name: value for name, value in line.h.items() if value
-            }  # nginx writes "" for what was not sent
+            # nginx writes "" for what was not sent.
+            line.h = {name: value for name, value in line.h.items() if value}
         sent = line.h or {}
         if self._config.privacy.respect_gpc and "1" in (sent.get("sec-gpc"), sent.get("dnt")):
-            line.visitor = line.ua = line.ref = None
+            line.visitor = line.copy = line.ua = line.ref = None
 
     def _mark_first_visits(self, clicks: Iterable[Click]) -> None:
         """Mark which new click is a first visit; one that came late may take that from a stored one."""
         human = [click for click in clicks if click.visitor and click.verdict == "human"]
         visitors = {click.visitor for click in human if click.visitor}
         before = sql.by_seq(self._store, sql.visitor_seqs(self._store, visitors, first_only=True))
-        after = {seq: (msgspec.structs.replace(click), n) for seq, (click, n) in before.items()}
-        for click, first in assign([*human, *(click for click, _ in after.values())]):
+        after = {seq: msgspec.structs.replace(click) for seq, click in before.items()}
+        for click, first in assign([*human, *after.values()]):
             click.first = first
         replace(self._store, before, after, agents=self._agents)
 
-    def _add_up(self, clicks: Iterable[tuple[Click, Placed]]) -> None:
+    def _add_up(self, clicks: Iterable[Click]) -> None:
         tally = Tally()
-        for click, placed in clicks:
-            tally.add(click, n=click.n if click.n in placed.placements else 0)
+        for click in clicks:
+            tally.add(click)
         sql.add_to_rollups(self._store, tally.hourly, tally.daily(self._agents.by_id))
 
     def follow(self, *, stop: Callable[[], bool]) -> None:
@@ -339,6 +357,7 @@ class Collector:
         """Forget ids of rows that are not, or not any more, in the store."""
         self._agents.forget()
         self._headers.clear()
+        self._requests.forget()
 
     def close(self) -> None:
         """Give the lock back."""
@@ -372,12 +391,6 @@ def drain_once(store: Store, *, config: Config) -> int:
 
 def _after(progress: Progress) -> Position:
     return Position(progress.position, progress.skipping, progress.finished)
-
-
-def _canonical(headers: dict[str, str]) -> str:
-    """Request headers as the text under which they are stored once."""
-    kept = {name[:32]: headers[name][:MAX_HEADER] for name in sorted(headers)[:20]}
-    return msgspec.json.encode(kept).decode()
 
 
 def _lock(path: Path, *, wait: bool) -> int:

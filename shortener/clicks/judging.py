@@ -5,49 +5,47 @@ came, or when the collector ran. What has been judged is a position in the store
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from shortener.clicks.agents import Agents
 from shortener.clicks.firsts import assign
+from shortener.clicks.surroundings import World, bits_around, read_around
 from shortener.clicks.tally import Tally
-from shortener.clicks.verdicts.evidence import REQUEST_BITS, Judgement
-from shortener.clicks.verdicts.families import FAMILIES, Family, find_bits
-from shortener.clicks.verdicts.neighbours import Neighbour, takes_part
+from shortener.clicks.verdicts.evidence import ADDRESS_TRAP, NETWORK_TRAP, REQUEST_BITS, Judgement
+from shortener.clicks.verdicts.neighbours import Neighbour
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.verdicts.sets import judge_bits
 from shortener.store import Store
-from shortener.store import clicks as sql
-from shortener.store.clicks import Click, NeighbourRow
+from shortener.store import clicks as stored
+from shortener.store import judging as sql
+from shortener.store.clicks import Click
+from shortener.store.judging import NeighbourRow
 
 BATCH = 20_000
 """Clicks that are judged in one transaction: neighbours on both sides are read besides, so few batches are cheaper."""
 
-_BY_TIME = max(
-    family.horizon for family in FAMILIES if family.name in {"network", "browser", "hosted browser"}
-)
-_BY_READER = max(family.horizon for family in FAMILIES if family.name in {"copy", "copy trap", "visitor"})
-_BY_TRAP = max(family.horizon for family in FAMILIES if family.name in {"address trap", "network trap"})
-
-
 Turn = tuple[int | None, str, str]
 """(issue, verdict before, verdict after)."""
+Requests = Callable[[Sequence[NeighbourRow]], Mapping[int, Judgement]]
+"""What today's rules say of stored requests by themselves, by seq."""
 
 
 class Judge:
-    """Judges what has been stored since it judged last."""
+    """Judges stored clicks by their neighbours; with ``requests`` also their requests anew, else as they are stored."""
 
-    def __init__(self, store: Store, *, agents: Agents) -> None:
+    def __init__(self, store: Store, *, agents: Agents, requests: Requests | None = None) -> None:
         self._store = store
         self._agents = agents
+        self._requests = requests
         self.turned: Counter[Turn] = Counter()
         """The verdicts that changed since this judge began."""
 
-    def judge_new(self, *, most: int = BATCH) -> int:
+    def judge_new(self, *, most: int | None = None) -> int:
         """Judge the next clicks that were stored, and again what they are neighbours of; how many were new."""
         with self._store.writing():
-            rows = sql.after(self._store, self._store.fact("judged_seq"), most=most)
+            rows = sql.after(self._store, self._store.fact("judged_seq"), most=most or BATCH)
             if rows:
                 self.judge(rows)
                 sql.set_fact(self._store, "judged_seq", rows[-1].seq)
@@ -55,195 +53,118 @@ class Judge:
 
     def judge(self, rows: Sequence[NeighbourRow]) -> None:
         """Judge stored clicks, and again what they are neighbours of; within a transaction."""
-        world = _World(self._store)
-        universe = {row.seq: world.neighbour(row) for row in rows}
-        targets = set(universe)
-        for row in _around(self._store, list(universe.values()), world):
-            if row.seq not in universe:
-                universe[row.seq] = world.neighbour(row)
-        bits = _bits(universe, targets)
-        judged = {seq: judge_bits(universe[seq], found & ~REQUEST_BITS) for seq, found in bits.items()}
-        changed = {
-            seq: judgement
-            for seq, judgement in judged.items()
-            if (judgement.reason, judgement.gaps) != world.stored[seq]
+        world = World(self._store)
+        targets = self._neighbours(rows, world)
+        around = {
+            row.seq: row
+            for row in read_around(self._store, list(targets.values()), traps=world.traps)
+            if row.seq not in targets
         }
-        self.apply(changed)
-
-    def apply(self, changed: Mapping[int, Judgement]) -> None:
-        """Write changed verdicts, move first visits where they belong now, and correct the sums."""
-        before = sql.by_seq(self._store, changed)
-        after = {
-            seq: (
-                msgspec.structs.replace(
-                    click,
-                    verdict=changed[seq].verdict,
-                    reason=changed[seq].reason,
-                    gaps=changed[seq].gaps,
-                    rules=RULES_VERSION,
-                    first=click.first if changed[seq].verdict == "human" else 0,
-                ),
-                n,
-            )
-            for seq, (click, n) in before.items()
+        universe = targets | self._neighbours(list(around.values()), world)
+        before = around | {row.seq: row for row in rows}
+        judged = {
+            seq: judge_bits(universe[seq], bits & ~REQUEST_BITS)
+            for seq, bits in bits_around(universe, targets.keys()).items()
         }
-        for seq, (click, _) in before.items():
-            if click.verdict != after[seq][0].verdict:
-                self.turned[click.issue_id, click.verdict, after[seq][0].verdict] += 1
-        turned = {
-            click.visitor
-            for seq, (click, _) in before.items()
-            if click.visitor and click.verdict != after[seq][0].verdict
-        }
-        if turned:
-            others = sql.by_seq(
-                self._store, set(sql.visitor_seqs(self._store, turned, first_only=False)) - set(after)
-            )
-            before |= others
-            after |= {seq: (msgspec.structs.replace(click), n) for seq, (click, n) in others.items()}
-            for click, first in assign(click for click, _ in after.values() if click.visitor in turned):
-                click.first = first
-        replace(self._store, before, after, agents=self._agents)
-
-
-Placed = tuple[Click, int]
-"""A click and the n of its placement, 0 where it has none."""
-
-
-def replace(
-    store: Store, before: Mapping[int, Placed], after: Mapping[int, Placed], *, agents: Agents
-) -> None:
-    """Write what changed of stored clicks, by seq, and correct the sums by the difference."""
-    tally = Tally()
-    changed = {seq: placed for seq, placed in after.items() if placed != before[seq]}
-    for seq, (click, n) in changed.items():
-        tally.add(before[seq][0], n=n, sign=-1)
-        tally.add(click, n=n)
-    sql.rewrite(store, {seq: click for seq, (click, _) in changed.items()})
-    hourly = {key: sums for key, sums in tally.hourly.items() if any(sums)}
-    sql.add_to_rollups(store, hourly, tally.daily(agents.by_id))
-
-
-class _World:
-    """What clicks are judged by besides themselves: hidden links, and when issues were sent."""
-
-    def __init__(self, store: Store) -> None:
-        self.traps = sql.traps(store)
-        self._issues = sql.issue_facts(store)
-        self.stored: dict[int, tuple[str, int]] = {}
-        """The stored reason and bits of every click that was looked at, by seq."""
-
-    def neighbour(self, row: NeighbourRow) -> Neighbour:
-        """A stored click as the rules see it."""
-        self.stored[row.seq] = (row.reason, row.gaps)
-        sent, links = self._issues.get(row.issue_id or 0, (None, 0))
-        return Neighbour(
-            seq=row.seq,
-            at=row.ts,
-            link=row.link_id,
-            issue=row.issue_id,
-            n=row.n,
-            net=row.net,
-            addr=row.addr,
-            copy=row.copy,
-            agent=row.agent_id,
-            reason=row.reason,
-            gaps=row.gaps,
-            trap=row.link_id in self.traps,
-            sent=sent,
-            links=links,
+        self._apply(
+            {
+                seq: judgement
+                for seq, judgement in judged.items()
+                if (judgement.reason, judgement.gaps) != (before[seq].reason, before[seq].gaps)
+            }
         )
 
+    def _neighbours(self, rows: Sequence[NeighbourRow], world: World) -> dict[int, Neighbour]:
+        """Stored clicks as the rules see them."""
+        if self._requests is not None:
+            judged = self._requests(rows)
+            rows = [
+                row._replace(
+                    reason=judged[row.seq].reason, gaps=judged[row.seq].gaps | row.gaps & ~REQUEST_BITS
+                )
+                for row in rows
+            ]
+        return {row.seq: world.neighbour(row) for row in rows}
 
-def _around(store: Store, targets: Sequence[Neighbour], world: _World) -> Iterator[NeighbourRow]:
-    """The stored clicks that any judgement on the targets, or on a neighbour of theirs, can depend on.
+    def _apply(self, changed: Mapping[int, Judgement]) -> None:
+        """Write changed verdicts, move first visits where they belong now, and correct the sums."""
+        before = stored.by_seq(self._store, changed)
+        after = {seq: _rejudged(click, changed[seq]) for seq, click in before.items()}
+        turned = [seq for seq, click in before.items() if click.verdict != after[seq].verdict]
+        for seq in turned:
+            self.turned[before[seq].issue_id, before[seq].verdict, after[seq].verdict] += 1
+        self._move_first_visits(before, after, turned)
+        replace(self._store, before, after, agents=self._agents)
 
-    A neighbour's own neighbours count too, so everything is read to twice the horizon.
+    def _move_first_visits(
+        self, before: dict[int, Click], after: dict[int, Click], turned: Iterable[int]
+    ) -> None:
+        """Give first visits to whom they belong now; stored clicks that lose or gain one join ``before`` and ``after``.
+
+        A first visit that was lost may go to any click of its visitor; one that was won can only come from its holder.
+        """
+        lost = {before[seq].visitor for seq in turned if before[seq].first}
+        won = {before[seq].visitor for seq in turned} - lost
+        for visitors, first_only in ((lost, False), (won, True)):
+            seqs = stored.visitor_seqs(self._store, (v for v in visitors if v), first_only=first_only)
+            others = stored.by_seq(self._store, set(seqs) - before.keys())
+            before |= others
+            after |= {seq: msgspec.structs.replace(click) for seq, click in others.items()}
+        for click, first in assign(click for click in after.values() if click.visitor in lost | won):
+            click.first = first
+
+
+def _rejudged(click: Click, judgement: Judgement) -> Click:
+    return msgspec.structs.replace(
+        click,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        gaps=judgement.gaps,
+        rules=RULES_VERSION,
+        first=click.first if judgement.verdict == "human" else 0,
+    )
+
+
+def replace(store: Store, before: Mapping[int, Click], after: Mapping[int, Click], *, agents: Agents) -> None:
+    """Write what changed of stored clicks, by seq, and correct the sums by the difference."""
+    tally = Tally()
+    changed = {seq: click for seq, click in after.items() if click != before[seq]}
+    for seq, click in changed.items():
+        tally.add(before[seq], sign=-1)
+        tally.add(click)
+    stored.rewrite(store, changed)
+    hourly = {key: sums for key, sums in tally.hourly.items() if any(sums)}
+    stored.add_to_rollups(store, hourly, tally.daily(agents.by_id))
+
+
+def ask_for_judging(store: Store, issue_id: int) -> None:
+    """Remember that what an issue's clicks are judged by has changed: its sending, or its hidden link."""
+    sql.set_fact(store, f"{sql.REJUDGE}{issue_id}", 0)
+
+
+def judge_asked(store: Store, *, agents: Agents | None = None) -> Counter[Turn]:
+    """Judge the clicks of all issues that were asked for again, in steps; which verdicts turned into which.
+
+    Whoever comes first does it, and what was interrupted goes on where it stopped. With an issue's clicks all are
+    judged that any hidden link speaks about: a link that is none any more must not.
     """
-    first, last = min(click.at for click in targets), max(click.at for click in targets)
-    for since, until in _spans([click.at for click in targets], margin=2 * _BY_TIME):
-        yield from sql.between(store, since, until)
-    reach = 2 * _BY_READER
-    copies = {click.copy for click in targets if click.copy}
-    addresses = {click.addr for click in targets if click.addr and not click.copy}
-    yield from sql.sharing(store, "copy", copies, since=first - reach, until=last + reach)
-    yield from sql.sharing(store, "addr", addresses, since=first - reach, until=last + reach)
-    if world.traps:
-        yield from _around_traps(store, targets, world)
+    judge = Judge(store, agents=agents or Agents(store))
+    for issue_id in sql.asked(store):
+        while _judge_next_of(store, issue_id, judge):
+            pass
+    return judge.turned
 
 
-def _around_traps(store: Store, targets: Sequence[Neighbour], world: _World) -> Iterator[NeighbourRow]:
-    first, last = min(click.at for click in targets), max(click.at for click in targets)
-    hits = list(sql.on_links(store, world.traps, since=first - _BY_TRAP, until=last + _BY_TRAP))
-    reach = 2 * _BY_TRAP
-    for column in ("addr", "net"):
-        mine = {getattr(click, column) for click in targets}
-        values = {value for hit in hits if (value := getattr(hit, column)) and value in mine}
-        yield from sql.sharing(store, column, values, since=first - reach, until=last + reach)
-
-
-def _spans(times: Iterable[int], *, margin: int) -> Iterator[tuple[int, int]]:
-    """Disjoint spans that hold every time with its margin: what lies between two times far apart is not read."""
-    begin = end = None
-    for time in sorted(times):
-        if begin is None or end is None or time - margin > end:
-            if begin is not None and end is not None:
-                yield begin, end
-            begin = time - margin
-        end = time + margin
-    if begin is not None and end is not None:
-        yield begin, end
-
-
-def _bits(universe: Mapping[int, Neighbour], targets: set[int]) -> dict[int, int]:
-    """The bits of the targets, and of the clicks that a target is a neighbour of: family by family.
-
-    A family's bits of a click that no target touches are left as they are stored: its neighbours may not be here.
-    """
-    found = {seq: universe[seq].gaps & REQUEST_BITS for seq in targets}
-    taking = [click for click in universe.values() if takes_part(click)]
-    for family in FAMILIES:
-        members, affected = _touched(taking, targets, family)
-        for seq, bits in find_bits(members, families=(family,)).items():
-            if seq in affected:
-                found[seq] = found.get(seq, universe[seq].gaps) & ~family.bits | bits
-    return found
-
-
-def _touched(
-    clicks: Iterable[Neighbour], targets: set[int], family: Family
-) -> tuple[list[Neighbour], set[int]]:
-    """The clicks that share a family's key with a target, and which of them lie within its horizon of one."""
-    groups: dict[Hashable, list[Neighbour]] = {}
-    for click in clicks:
-        if (click.copy is not None) is family.copies and (key := family.key(click)) is not None:
-            groups.setdefault(key, []).append(click)
-    members: list[Neighbour] = []
-    affected: set[int] = set()
-    for group in groups.values():
-        # A click that is alone has nobody to speak about it, unless it speaks about itself.
-        if len(group) > 1 or family.needs is not None:
-            near = _near(sorted(group, key=_time), targets, family.horizon)
-            if near:
-                members += group
-                affected.update(near)
-    return members, affected
-
-
-def _time(click: Neighbour) -> int:
-    return click.at
-
-
-def _near(group: Sequence[Neighbour], targets: set[int], horizon: int) -> list[int]:
-    """The clicks of a group (in order of time) that lie within the horizon of a target."""
-    times = [click.at for click in group if click.seq in targets]
-    if not times:
-        return []
-    near, last, nearest = [], len(times) - 1, 0
-    for click in group:
-        at = click.at
-        while nearest < last and abs(times[nearest + 1] - at) <= abs(times[nearest] - at):
-            nearest += 1
-        if abs(times[nearest] - at) <= horizon:
-            near.append(click.seq)
-    return near
+def _judge_next_of(store: Store, issue_id: int, judge: Judge) -> bool:
+    with store.writing():
+        at = sql.asked(store).get(issue_id)
+        if at is None:
+            return False
+        trapped = ADDRESS_TRAP | NETWORK_TRAP
+        rows = sql.of_issue_after(store, issue_id, at, bits=trapped, most=BATCH)
+        if rows:
+            judge.judge(rows)
+            sql.set_fact(store, f"{sql.REJUDGE}{issue_id}", rows[-1].seq)
+        else:
+            sql.drop_fact(store, f"{sql.REJUDGE}{issue_id}")
+        return bool(rows)

@@ -17,8 +17,8 @@ def rebuild(store: Store, *, on_progress: Callable[[int], None]) -> int:
     with store.writing():
         sql.clear_rollups(store)
         tally = Tally()
-        for click, n in sql.stored_clicks(store):
-            tally.add(click, n=n)
+        for click in sql.stored_clicks(store):
+            tally.add(click)
             counted += 1
             if counted % STEP == 0:
                 sql.add_to_rollups(store, tally.hourly, tally.daily(agents.by_id))

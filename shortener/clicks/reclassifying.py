@@ -1,91 +1,135 @@
-"""Judging history again with today's rules and lists: first every request by itself, then by its neighbours.
+"""Judging history again with today's rules and lists: every request by itself, and by its neighbours' requests.
 
 Each step is one transaction that also moves a mark, so that a reclassification that was interrupted goes on where it
 stopped; done twice it changes nothing.
 """
 
+import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+from msgspec import Struct
 
 from shortener.clicks.agents import Agents
 from shortener.clicks.datacenters import read_datacenters
 from shortener.clicks.judging import BATCH, Judge, Turn
-from shortener.clicks.verdicts.evidence import REQUEST_BITS, Evidence, Judgement
+from shortener.clicks.requests import Requests
+from shortener.clicks.verdicts.evidence import Evidence, Judgement
 from shortener.clicks.verdicts.networks import NetworkTable
-from shortener.clicks.verdicts.reasons import REQUEST_REASONS
-from shortener.clicks.verdicts.rules import RULES_VERSION, judge_request
+from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.config import Config
 from shortener.store import Store
-from shortener.store import clicks as sql
-from shortener.store.clicks import StoredRequest
+from shortener.store import judging as sql
+from shortener.store.judging import NeighbourRow, StoredRequest
 
-MARKS = ("reclassify_requests", "reclassify_sets")
-"""Facts of the store: how far each of the two passes has come, as a seq; absent when none is under way."""
+MARK = "reclassified_seq"
+"""A fact of the store: how far a reclassification has come; absent when none is under way."""
+TASK = "reclassify_task"
+"""A fact that stands for the rules, lists and time of that reclassification: another one starts anew."""
+
+
+class Outcome(Struct, frozen=True):
+    """What a reclassification did. ``resumed`` where it went on with one that had been interrupted."""
+
+    clicks: int
+    turned: Counter[Turn]
+    resumed: bool
 
 
 def reclassify(
-    store: Store, *, config: Config, since: int = 0, on_progress: Callable[[int], None]
-) -> Counter[Turn]:
-    """Judge every stored click from ``since`` (seconds of UTC epoch) on again; which verdicts turned into which.
+    store: Store, *, config: Config, since: int = 0, on_progress: Callable[[int, int], None]
+) -> Outcome:
+    """Judge every stored click from ``since`` (seconds of UTC epoch) on again.
 
-    ``on_progress`` is told how many clicks of both passes together are done. The collector need not be stopped.
+    ``on_progress`` is told how many clicks are done, and of how many. The collector need not be stopped.
     """
-    judge = Judge(store, agents=Agents(store))
     datacenters = read_datacenters(config)
-    secure = {domain.host for domain in config.domains if domain.scheme == "https"}
-    begin = sql.seq_at(store, since * 1000) - 1
-    done = 0
-    for mark in MARKS:
-        at = max(begin, store.fact(mark))
-        while True:
-            with store.writing():
-                if mark == "reclassify_requests":
-                    rows = sql.requests_after(store, at, most=BATCH)
-                    _judge_requests(judge, rows, secure=secure, datacenters=datacenters)
-                    seqs = [row.seq for row in rows]
-                else:
-                    neighbours = sql.after(store, at, most=BATCH)
-                    if neighbours:
-                        judge.judge(neighbours)
-                    seqs = [row.seq for row in neighbours]
-                if not seqs:
-                    break
-                at = seqs[-1]
-                sql.set_fact(store, mark, at)
-            done += len(seqs)
-            on_progress(done)
+    task = zlib.crc32(repr((since, RULES_VERSION, _secure(config), datacenters.fingerprint())).encode())
+    begin = sql.seq_at(store, since * 1000)
+    if begin is None:
+        return Outcome(0, Counter(), False)
+    resumed = store.fact(TASK) == task and store.fact(MARK) >= begin
+    at = store.fact(MARK) if resumed else begin - 1
+    judge = Judge(store, agents=Agents(store), requests=_Afresh(store, config, datacenters))
+    done, total = 0, sql.count_from(store, at + 1)
+    while reached := _judge_next(store, judge, at, task=task):
+        at, clicks = reached
+        done += clicks
+        on_progress(done, total)
+    return Outcome(done, judge.turned, resumed)
+
+
+def _judge_next(store: Store, judge: Judge, at: int, *, task: int) -> tuple[int, int] | None:
+    """One transaction: the seq that it reached and how many clicks it judged, None at the end."""
     with store.writing():
-        sql.set_rules(store, RULES_VERSION, after=begin)
-        for mark in MARKS:
-            sql.set_fact(store, mark, 0)
-    return judge.turned
+        rows = sql.after(store, at, most=BATCH)
+        if not rows:
+            sql.drop_fact(store, MARK)
+            sql.drop_fact(store, TASK)
+            return None
+        judge.judge(rows)
+        last = rows[-1].seq
+        sql.set_rules(store, RULES_VERSION, first=rows[0].seq, last=last)
+        sql.set_fact(store, MARK, last)
+        sql.set_fact(store, TASK, task)
+    return last, len(rows)
 
 
-def _judge_requests(
-    judge: Judge, rows: Sequence[StoredRequest], *, secure: set[str], datacenters: NetworkTable
-) -> None:
-    """Judge requests by themselves. A verdict by neighbours stays until they are asked again."""
-    changed = {}
-    for row in rows:
-        judged = judge_request(_evidence(row, secure=secure), datacenters=datacenters)
-        gaps = judged.gaps & REQUEST_BITS | row.gaps & ~REQUEST_BITS
-        by_request = judged.reason in REQUEST_REASONS or row.reason in REQUEST_REASONS
-        verdict, reason = (judged.verdict, judged.reason) if by_request else (row.verdict, row.reason)
-        if (reason, gaps) != (row.reason, row.gaps):
-            changed[row.seq] = Judgement(verdict, reason, gaps)
-    judge.apply(changed)
+class _Afresh:
+    """What today's rules and lists say of stored requests by themselves."""
+
+    def __init__(self, store: Store, config: Config, datacenters: NetworkTable) -> None:
+        self._store = store
+        self._secure = _secure(config)
+        self._requests = Requests(datacenters)
+
+    def __call__(self, rows: Sequence[NeighbourRow]) -> Mapping[int, Judgement]:
+        # Read anew each time: a collector that sweeps meanwhile may give an id to other headers.
+        texts = StoredTexts(self._store)
+        return {
+            row.seq: self._judge(texts.evidence(row, https=row.domain in self._secure))
+            for row in sql.requests(self._store, [row.seq for row in rows])
+        }
+
+    def _judge(self, evidence: Evidence) -> Judgement:
+        headers = None if evidence.h is None else tuple(evidence.h.items())
+        return self._requests.judge(evidence, headers=headers)
 
 
-def _evidence(row: StoredRequest, *, secure: set[str]) -> Evidence:
-    return Evidence(
-        ts=row.ts / 1000,
-        method=row.method,
-        ua=row.ua,
-        h=msgspec.json.decode(row.h, type=dict[str, str]) if row.h is not None else None,
-        lang=row.language or None,
-        https=row.domain in secure,
-        net=row.net,
-        ref=row.referrer or None,
-    )
+class StoredTexts:
+    """Stored requests as evidence; user agents and headers, which most requests share, are read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._agents: dict[int, str] = {}
+        self._headers: dict[int, dict[str, str]] = {}
+
+    def evidence(self, row: StoredRequest, *, https: bool) -> Evidence:
+        """What a stored click tells of its request; the collector has judged it by the same."""
+        return Evidence(
+            ts=row.ts / 1000,
+            method=row.method,
+            ua=None if row.agent_id is None else self._agent(row.agent_id),
+            h=None if row.headers_id is None else self._sent(row.headers_id),
+            lang=row.language or None,
+            https=https,
+            net=row.net,
+            ref=row.referrer or None,
+        )
+
+    def _agent(self, agent_id: int) -> str:
+        if agent_id not in self._agents:
+            self._agents[agent_id] = sql.agent_text(self._store, agent_id)
+        return self._agents[agent_id]
+
+    def _sent(self, headers_id: int) -> dict[str, str]:
+        if headers_id not in self._headers:
+            text = sql.headers_text(self._store, headers_id)
+            self._headers[headers_id] = msgspec.json.decode(text, type=dict[str, str])
+        return self._headers[headers_id]
+
+
+def _secure(config: Config) -> list[str]:
+    """The domains whose short links are reached over https."""
+    return sorted(domain.host for domain in config.domains if domain.scheme == "https")

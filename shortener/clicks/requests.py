@@ -1,12 +1,11 @@
 """Judging requests as they come in: what two requests have in common is judged once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TypeVar
 
-from shortener.clicks.line import ClickLine
 from shortener.clicks.verdicts.evidence import Evidence, Judgement
 from shortener.clicks.verdicts.networks import NetworkTable
-from shortener.clicks.verdicts.rules import judge_request, network_bits
+from shortener.clicks.verdicts.rules import is_rewriter, judge_request, network_bits
 
 REMEMBERED = 20_000
 DAY_SECONDS = 86_400
@@ -26,29 +25,27 @@ class Requests:
         self._datacenters = datacenters
         self._judged: dict[tuple[object, ...], Judgement] = {}
         self._networks: dict[str | None, int] = {}
+        self._referrers: dict[str | None, bool] = {}
 
-    def judge(self, line: ClickLine, *, https: bool) -> Judgement:
-        """The verdict on a line's request; ``https`` says how its domain is reached."""
-        headers = None if line.h is None else tuple(line.h.items())
-        listed = _remember(
-            self._networks, line.net, lambda: network_bits(line.net, datacenters=self._datacenters)
+    def judge(self, evidence: Evidence, *, headers: Hashable) -> Judgement:
+        """The verdict on a request; ``headers`` stands for ``evidence.h`` and is as good as equal."""
+        net, ref = evidence.net, evidence.ref
+        listed = _remember(self._networks, net, lambda: network_bits(net, datacenters=self._datacenters))
+        key = (
+            evidence.ua,
+            headers,
+            evidence.method,
+            not evidence.lang,
+            evidence.https,
+            bool(ref) and _remember(self._referrers, ref, lambda: is_rewriter(ref or "")),
+            listed,
+            evidence.ts // DAY_SECONDS,  # which browser versions there are depends on the day
         )
-        # Which browser versions there are depends on the day.
-        key = (line.ua, headers, line.method, line.lang, https, line.ref, listed, line.ts // DAY_SECONDS)
-        return _remember(self._judged, key, lambda: self._judge(line, https=https))
+        return _remember(self._judged, key, lambda: judge_request(evidence, datacenters=self._datacenters))
 
-    def _judge(self, line: ClickLine, *, https: bool) -> Judgement:
-        evidence = Evidence(
-            ts=line.ts,
-            method=line.method,
-            ua=line.ua,
-            h=line.h,
-            lang=line.lang,
-            https=https,
-            net=line.net,
-            ref=line.ref,
-        )
-        return judge_request(evidence, datacenters=self._datacenters)
+    def forget(self) -> None:
+        """Forget all, because what stood for request headers may stand for others now."""
+        self._judged.clear()
 
 
 def _remember(known: dict[Key, Value], key: Key, find: Callable[[], Value]) -> Value:

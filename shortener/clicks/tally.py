@@ -22,18 +22,18 @@ _FIRSTS = (FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE)
 
 
 class Tally:
-    """Adds clicks up by hour and by day; ``counted_n`` says which n is a placement of a link (others count as 0)."""
+    """Adds clicks up by hour and by day."""
 
     def __init__(self) -> None:
         self.hourly: Hourly = {}
         self._days: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
 
-    def add(self, click: Click, *, n: int, sign: int = 1) -> None:
-        """Add a click (or, with sign -1, take it away) under the placement ``n``, 0 for none."""
+    def add(self, click: Click, *, sign: int = 1) -> None:
+        """Add a click (or, with sign -1, take it away)."""
         seconds = click.ts // 1000
         issue = click.issue_id or 0
         sums = self.hourly.setdefault(
-            (issue, click.link_id, n, seconds - seconds % HOUR_SECONDS, click.verdict), [0, 0, 0, 0, 0]
+            (issue, click.link_id, click.n, seconds - seconds % HOUR_SECONDS, click.verdict), [0, 0, 0, 0, 0]
         )
         sums[0] += sign
         if click.first:

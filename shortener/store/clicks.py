@@ -1,13 +1,13 @@
 """SQL for clicks: what the collector writes in its transaction, and the sums that are kept of them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
 
-from shortener.store import rollups
+from shortener.store import judging, rollups
 from shortener.store.database import Store
 from shortener.store.rollups import DAY_SECONDS as DAY_SECONDS
 from shortener.store.rollups import HOUR_SECONDS as HOUR_SECONDS
@@ -23,7 +23,10 @@ MAX_MISSED_CODES = 1000
 
 
 class Click(Struct):
-    """A click as it is stored; ``ts`` in milliseconds, 0 where there is no n, None where nothing is known."""
+    """A click as it is stored; ``ts`` in milliseconds, None where nothing is known.
+
+    ``n`` is the placement under which the click counts, 0 for none: what an issue places later moves no counted click.
+    """
 
     id: str
     ts: int
@@ -49,7 +52,8 @@ class Click(Struct):
 
 
 _COLUMNS = Click.__struct_fields__
-_INSERT = f"insert into clicks ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_SELECTED = ", ".join(_COLUMNS)
+_INSERT = f"insert into clicks ({_SELECTED}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 
 
 def count(store: Store) -> int:
@@ -58,8 +62,9 @@ def count(store: Store) -> int:
 
 
 def all_judged(store: Store) -> bool:
-    """Whether every stored click has been judged by its neighbours."""
-    return int(store.value("select coalesce(max(seq), 0) from clicks")) <= store.fact("judged_seq")
+    """Whether every stored click has been judged by its neighbours, by all that is known now."""
+    newest = int(store.value("select coalesce(max(seq), 0) from clicks"))
+    return newest <= store.fact("judged_seq") and not judging.asked(store)
 
 
 def known_ids(store: Store, ids: Sequence[str]) -> set[str]:
@@ -91,120 +96,11 @@ def place(store: Store, domain: str, code: str) -> Placed | None:
     return Placed(row["id"], row["issue_id"], dict(placements.fetchall()))
 
 
-NEIGHBOUR = "seq, ts, link_id, n, issue_id, net, addr, copy, agent_id, reason, gaps"
-
-
-class NeighbourRow(NamedTuple):
-    """What the rules over sets of clicks need of a stored click; ``ts`` in milliseconds."""
-
-    seq: int
-    ts: int
-    link_id: int
-    n: int
-    issue_id: int | None
-    net: str | None
-    addr: str | None
-    copy: str | None
-    agent_id: int | None
-    reason: str
-    gaps: int
-
-
-def after(store: Store, seq: int, *, most: int) -> list[NeighbourRow]:
-    """The clicks that were stored behind ``seq``, oldest first, so many at the most."""
-    sql = f"select {NEIGHBOUR} from clicks where seq > ? order by seq limit ?"  # noqa: S608
-    return [NeighbourRow(*row) for row in store.execute(sql, (seq, most))]
-
-
-class StoredRequest(NamedTuple):
-    """What the rules over one request need of a stored click; ``h`` is JSON."""
-
-    seq: int
-    ts: int
-    domain: str
-    method: str
-    ua: str | None
-    h: str | None
-    language: str
-    net: str | None
-    referrer: str
-    verdict: str
-    reason: str
-    gaps: int
-
-
-def requests_after(store: Store, seq: int, *, most: int) -> list[StoredRequest]:
-    """The requests of the clicks that were stored behind ``seq``, oldest first, so many at the most."""
-    sql = """
-        select clicks.seq, clicks.ts, links.domain, clicks.method, agents.ua, headers.h, clicks.language,
-               clicks.net, clicks.referrer, clicks.verdict, clicks.reason, clicks.gaps
-        from clicks join links on links.id = clicks.link_id
-        left join agents on agents.id = clicks.agent_id left join headers on headers.id = clicks.headers_id
-        where clicks.seq > ? order by clicks.seq limit ?
-    """
-    return [StoredRequest(*row) for row in store.execute(sql, (seq, most))]
-
-
-def seq_at(store: Store, ts: int) -> int:
-    """The smallest seq of the clicks from ``ts`` (milliseconds) on; 1 where there is none."""
-    return int(store.value("select coalesce(min(seq), 1) from clicks where ts >= ?", (ts,)))
-
-
-def set_rules(store: Store, version: int, *, after: int) -> None:
-    """Say that the clicks behind a seq have been judged by these rules."""
-    store.execute("update clicks set rules = ? where seq > ? and rules <> ?", (version, after, version))
-
-
-def between(store: Store, since: int, until: int) -> Iterator[NeighbourRow]:
-    """All clicks from ``since`` to ``until``, milliseconds, both included."""
-    sql = f"select {NEIGHBOUR} from clicks where ts between ? and ?"  # noqa: S608
-    yield from (NeighbourRow(*row) for row in store.execute(sql, (since, until)))
-
-
-def sharing(
-    store: Store, column: Literal["addr", "copy", "net"], values: Iterable[str], *, since: int, until: int
-) -> Iterator[NeighbourRow]:
-    """The clicks with one of these values in a column, from ``since`` to ``until``, milliseconds."""
-    sql = f"""
-        select {NEIGHBOUR} from clicks
-        where {column} in (select value from json_each(?)) and ts between ? and ?
-    """  # noqa: S608
-    yield from (NeighbourRow(*row) for row in store.execute(sql, (_json(values), since, until)))
-
-
-def on_links(store: Store, links: Iterable[int], *, since: int, until: int) -> Iterator[NeighbourRow]:
-    """The clicks on these links, from ``since`` to ``until``, milliseconds."""
-    sql = f"""
-        select {NEIGHBOUR} from clicks
-        where ts between ? and ? and link_id in (select value from json_each(?))
-    """  # noqa: S608
-    text = msgspec.json.encode(sorted(links)).decode()
-    yield from (NeighbourRow(*row) for row in store.execute(sql, (since, until, text)))
-
-
-def traps(store: Store) -> set[int]:
-    """The links that are some issue's hidden one."""
-    return {row[0] for row in store.execute("select id from links where trap = 1")}
-
-
-def issue_facts(store: Store) -> dict[int, tuple[int | None, int]]:
-    """When each issue was sent (milliseconds), and how many links it has."""
-    sql = """
-        select issues.id, issues.sent_at * 1000, count(distinct placements.link_id)
-        from issues left join placements on placements.issue_id = issues.id group by issues.id
-    """
-    return {row[0]: (row[1], row[2]) for row in store.execute(sql)}
-
-
-def by_seq(store: Store, seqs: Iterable[int]) -> dict[int, tuple[Click, int]]:
-    """Stored clicks by their seq, each with the n of its placement (0 where it has none)."""
-    sql = f"""
-        select clicks.seq, {", ".join(f"clicks.{column}" for column in _COLUMNS)}, coalesce(placements.n, 0)
-        from clicks left join placements on placements.link_id = clicks.link_id and placements.n = clicks.n
-        where clicks.seq in (select value from json_each(?))
-    """  # noqa: S608
+def by_seq(store: Store, seqs: Iterable[int]) -> dict[int, Click]:
+    """Stored clicks by their seq."""
+    sql = f"select seq, {_SELECTED} from clicks where seq in (select value from json_each(?))"  # noqa: S608
     text = msgspec.json.encode(sorted(seqs)).decode()
-    return {row[0]: (Click(*row[1:-1]), row[-1]) for row in store.execute(sql, (text,))}
+    return {row[0]: Click(*row[1:]) for row in store.execute(sql, (text,))}
 
 
 def visitor_seqs(store: Store, visitors: Iterable[str], *, first_only: bool) -> list[int]:
@@ -225,14 +121,6 @@ def rewrite(store: Store, clicks: Mapping[int, Click]) -> None:
             (click.verdict, click.reason, click.rules, click.gaps, click.first, seq)
             for seq, click in clicks.items()
         ),
-    )
-
-
-def set_fact(store: Store, name: str, value: int) -> None:
-    """Set one of the store's own numbers."""
-    store.execute(
-        "insert into facts (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
-        (name, value),
     )
 
 
@@ -357,15 +245,11 @@ def clear_rollups(store: Store) -> None:
     rollups.recompute(store)
 
 
-def stored_clicks(store: Store) -> Iterator[tuple[Click, int]]:
-    """All stored clicks from kept days, each with the n of its placement (0 where it has none)."""
-    sql = f"""
-        select {", ".join(f"clicks.{column}" for column in _COLUMNS)}, coalesce(placements.n, 0)
-        from clicks left join placements on placements.link_id = clicks.link_id and placements.n = clicks.n
-        where clicks.ts >= ?
-    """  # noqa: S608
+def stored_clicks(store: Store) -> Iterator[Click]:
+    """All stored clicks from kept days."""
+    sql = f"select {_SELECTED} from clicks where ts >= ?"  # noqa: S608
     for row in store.execute(sql, (store.fact("clicks_from") * 1000,)):
-        yield Click(*row[:-1]), row[-1]
+        yield Click(*row)
 
 
 def forget_segments(store: Store, *, before: int) -> None:
@@ -381,6 +265,11 @@ def purge(store: Store, *, before: int, most: int = 20_000) -> int:
         deleted = int(store.execute(sql, (before * 1000, most)).rowcount)
         if deleted:
             store.execute("update facts set value = max(value, ?) where name = 'clicks_from'", (before,))
+            # A seq is given again once all above it are gone: what was judged must not stand above the next.
+            store.execute(
+                "update facts set value = min(value, (select coalesce(max(seq), 0) from clicks)) "
+                "where name = 'judged_seq'"
+            )
     return deleted
 
 

@@ -124,6 +124,7 @@ create index clicks_by_time on clicks (ts);
 create index clicks_by_visitor on clicks (visitor, first) where visitor is not null;
 create index clicks_by_address on clicks (addr, ts) where addr is not null;
 create index clicks_by_copy on clicks (copy, ts) where copy is not null;
+create index clicks_by_link on clicks (link_id, ts);
 
 create table hourly (
     issue_id integer not null,

@@ -143,7 +143,7 @@ def _browser_bits(evidence: Evidence) -> int:  # rules 11 and 12
 
 
 def _header_bits(evidence: Evidence) -> int:  # rules 6, 7, 5's frames and 10
-    gaps = REWRITTEN if evidence.ref and _is_rewriter(evidence.ref) else 0
+    gaps = REWRITTEN if evidence.ref and is_rewriter(evidence.ref) else 0
     sent = evidence.h
     if sent is None:
         return gaps
@@ -164,6 +164,7 @@ def _has_fetch(sent: Mapping[str, str]) -> bool:
     return bool(sent.get("sec-fetch-mode") or sent.get("sec-fetch-dest") or sent.get("sec-fetch-site"))
 
 
-def _is_rewriter(referrer: str) -> bool:
+def is_rewriter(referrer: str) -> bool:
+    """Whether a referrer is a mail-security rewriter's (rule 10)."""
     host = referrer.partition("//")[2].partition("/")[0].partition(":")[0].lower()
     return any(host == rewriter or host.endswith("." + rewriter) for rewriter in REWRITERS)

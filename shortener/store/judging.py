@@ -1,0 +1,178 @@
+"""SQL for judging clicks again: a click's neighbours, its request, and how far judging has come."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from shortener.store.database import Store
+
+NEIGHBOUR = "seq, ts, link_id, n, issue_id, net, addr, copy, agent_id, reason, gaps"
+REJUDGE = "rejudge:"
+"""How a fact begins that asks for an issue's clicks to be judged again; its value is the seq that was reached."""
+
+
+class NeighbourRow(NamedTuple):
+    """What the rules over sets of clicks need of a stored click; ``ts`` in milliseconds."""
+
+    seq: int
+    ts: int
+    link_id: int
+    n: int
+    issue_id: int | None
+    net: str | None
+    addr: str | None
+    copy: str | None
+    agent_id: int | None
+    reason: str
+    gaps: int
+
+
+class StoredRequest(NamedTuple):
+    """What the rules over one request need of a stored click, by the ids of its user agent and its headers."""
+
+    seq: int
+    ts: int
+    domain: str
+    method: str
+    agent_id: int | None
+    headers_id: int | None
+    language: str
+    net: str | None
+    referrer: str
+
+
+def after(store: Store, seq: int, *, most: int) -> list[NeighbourRow]:
+    """The clicks that were stored behind ``seq``, oldest first, so many at the most."""
+    sql = f"select {NEIGHBOUR} from clicks where seq > ? order by seq limit ?"  # noqa: S608
+    return list(map(NeighbourRow._make, store.execute(sql, (seq, most))))
+
+
+def of_issue_after(store: Store, issue_id: int, seq: int, *, bits: int, most: int) -> list[NeighbourRow]:
+    """The same of an issue's clicks, and of those that show one of ``bits``, whatever they are on."""
+    sql = f"""
+        select {NEIGHBOUR} from clicks
+        where seq > ? and (issue_id = ? or gaps & ? <> 0) order by seq limit ?
+    """  # noqa: S608
+    return list(map(NeighbourRow._make, store.execute(sql, (seq, issue_id, bits, most))))
+
+
+def without_copy(store: Store, since: int, until: int) -> Iterator[NeighbourRow]:
+    """The clicks without a copy token from ``since`` to ``until``, milliseconds, both included."""
+    sql = f"select {NEIGHBOUR} from clicks where ts between ? and ? and copy is null"  # noqa: S608
+    return map(NeighbourRow._make, store.execute(sql, (since, until)))
+
+
+def sharing(
+    store: Store,
+    column: Literal["addr", "copy", "net"],
+    values: Iterable[str],
+    *,
+    since: int,
+    until: int,
+    without: int = 0,
+) -> Iterator[NeighbourRow]:
+    """The clicks with one of these values in a column, from ``since`` to ``until``, that lack a bit."""
+    sql = f"""
+        select {NEIGHBOUR} from clicks
+        where {column} in (select value from json_each(?)) and ts between ? and ? and gaps & ? = 0
+    """  # noqa: S608
+    return map(NeighbourRow._make, store.execute(sql, (_json(values), since, until, without)))
+
+
+def on_links(store: Store, links: Iterable[int], *, since: int, until: int) -> Iterator[NeighbourRow]:
+    """The clicks on these links, from ``since`` to ``until``, milliseconds."""
+    sql = f"""
+        select {NEIGHBOUR} from clicks
+        where link_id in (select value from json_each(?)) and ts between ? and ?
+    """  # noqa: S608
+    return map(NeighbourRow._make, store.execute(sql, (_json(sorted(links)), since, until)))
+
+
+def row(store: Store, click_id: str) -> NeighbourRow | None:
+    """One click by its id, or None."""
+    sql = f"select {NEIGHBOUR} from clicks where id = ?"  # noqa: S608
+    found = store.execute(sql, (click_id,)).fetchone()
+    return NeighbourRow._make(found) if found else None
+
+
+def requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest]:
+    """The requests of stored clicks."""
+    sql = """
+        select clicks.seq, clicks.ts, links.domain, clicks.method, clicks.agent_id, clicks.headers_id,
+               clicks.language, clicks.net, clicks.referrer
+        from clicks join links on links.id = clicks.link_id
+        where clicks.seq in (select value from json_each(?))
+    """
+    return map(StoredRequest._make, store.execute(sql, (_json(seqs),)))
+
+
+def agent_text(store: Store, agent_id: int) -> str:
+    """The user agent of that id."""
+    return str(store.value("select ua from agents where id = ?", (agent_id,)))
+
+
+def headers_text(store: Store, headers_id: int) -> str:
+    """The request headers of that id, as JSON."""
+    return str(store.value("select h from headers where id = ?", (headers_id,)))
+
+
+def seq_at(store: Store, ts: int) -> int | None:
+    """The smallest seq of the clicks from ``ts`` (milliseconds) on, None where there is none."""
+    found = store.value("select min(seq) from clicks where ts >= ?", (ts,))
+    return None if found is None else int(found)
+
+
+def count_from(store: Store, seq: int) -> int:
+    """How many clicks are stored from a seq on."""
+    return int(store.value("select count(*) from clicks where seq >= ?", (seq,)))
+
+
+def set_rules(store: Store, version: int, *, first: int, last: int) -> None:
+    """Say that the clicks from one seq to another have been judged by these rules."""
+    store.execute(
+        "update clicks set rules = ? where seq between ? and ? and rules <> ?",
+        (version, first, last, version),
+    )
+
+
+def traps(store: Store) -> set[int]:
+    """The links that are some issue's hidden one."""
+    return {row[0] for row in store.execute("select id from links where trap = 1")}
+
+
+def issue_facts(store: Store) -> dict[int, tuple[int | None, int]]:
+    """When each issue was sent (milliseconds), and how many links it has."""
+    sql = """
+        select issues.id, issues.sent_at * 1000, count(distinct placements.link_id)
+        from issues left join placements on placements.issue_id = issues.id group by issues.id
+    """
+    return {row[0]: (row[1], row[2]) for row in store.execute(sql)}
+
+
+def issue_slugs(store: Store) -> dict[int, str]:
+    """The slug of every issue, by its id."""
+    return dict(store.execute("select id, slug from issues").fetchall())
+
+
+def set_fact(store: Store, name: str, value: int) -> None:
+    """Set one of the store's own numbers."""
+    store.execute(
+        "insert into facts (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
+        (name, value),
+    )
+
+
+def drop_fact(store: Store, name: str) -> None:
+    """Forget one of the store's own numbers."""
+    store.execute("delete from facts where name = ?", (name,))
+
+
+def asked(store: Store) -> dict[int, int]:
+    """The issues whose clicks are to be judged again, and the seq that each has reached."""
+    found = store.execute("select name, value from facts where name glob ?", (REJUDGE + "*",)).fetchall()
+    return {int(name.removeprefix(REJUDGE)): value for name, value in found}
+
+
+def _json(values: Iterable[str] | Iterable[int]) -> str:
+    return msgspec.json.encode(list(values)).decode()
