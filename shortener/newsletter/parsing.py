@@ -36,7 +36,9 @@ def guess_format(name: str, source: bytes) -> Format:
 
 def _check(source: bytes) -> None:
     if len(source) > MAX_BYTES:
-        raise InputError(f"the issue is {len(source):,} bytes long: 5 MB ({MAX_BYTES:,} bytes) is the most; split it")
+        raise InputError(
+            f"the issue is {len(source):,} bytes long: 5 MB ({MAX_BYTES:,} bytes) is the most; split it"
+        )
     if not source.removeprefix(_BOM).strip():
         raise InputError("the issue is empty: give a Markdown or HTML file with text in it")
     try:

@@ -21,7 +21,8 @@ Counting is harder than it looks.
         pytest.param(SENTENCE, ["https://a.example/count"], id="a sentence that links its sponsor"),
         pytest.param("[Sponsored: Try FooDB](https://foo.example/)\n", [], id="a link that says so itself"),
         pytest.param(
-            "Sponsored\n\n## [FooDB](https://foo.example/)\n\nFast.\n\n## [Whales](https://a.example/w)\n\nThey sing.\n",
+            "Sponsored\n\n## [FooDB](https://foo.example/)\n\nFast.\n\n"
+            "## [Whales](https://a.example/w)\n\nThey sing.\n",
             ["https://a.example/w"],
             id="a label over one title",
         ),
