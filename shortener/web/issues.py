@@ -98,7 +98,7 @@ def add_issue() -> Page:
     kept, name, pasted = "", "", ""
     try:
         source, name, uploaded = _source()
-        kept = base64.b64encode(source).decode() if uploaded else ""
+        kept = base64.b64encode(source).decode() if uploaded and len(source) <= newsletter.MAX_BYTES else ""
         pasted = "" if uploaded else source.decode()
         asked = _request(source, name)
         if request.form.get("action") == "take":

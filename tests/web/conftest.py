@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
 
 from shortener import accounts
 from shortener.app import create_pages
@@ -104,7 +105,12 @@ class Browser:
 
     def post(self, path: str, data: dict[str, Any] | None = None, **headers: str) -> TestResponse:
         """Send a form of ours, or with other headers that of another site."""
-        return self.client.post(path, base_url=BASE, data=data or {}, headers=headers or OURS)
+        headers = headers or OURS
+        if not any(isinstance(value, FileStorage) for value in (data or {}).values()):
+            return self.client.post(path, base_url=BASE, data=data or {}, headers=headers)
+        boundary, body = encode_multipart(data or {})
+        kind = f"multipart/form-data; boundary={boundary}"
+        return self.client.post(path, base_url=BASE, data=body, content_type=kind, headers=headers)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ PUBLIC = {
     "pages.preview",
     "pages.robots",
     "pages.show_health",
+    "pages.show_metrics",
     "static",
 }
 """What may be asked for without signing in."""
