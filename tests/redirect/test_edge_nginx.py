@@ -18,7 +18,7 @@ from shortener.clicks.collector import Collector
 from shortener.config import Config
 from shortener.errors import ConfigError
 from shortener.redirect.edge import map_lines, server_config
-from shortener.store import Store, links, open_store
+from shortener.store import Store, issues, links, open_store
 
 TARGETS = {
     ("go.example", "abcde"): "https://example.com/a?x=1&y=2",
@@ -54,6 +54,19 @@ class Edge:
                 links.add(self.store, domain, code, target=target, now=0)
             links.add(self.store, "go.example", "gone", target="https://example.com/gone", now=0)
             self.store.execute("update links set status = 'retired' where code = 'gone'")
+            issue = issues.add(
+                self.store,
+                "may",
+                title="May",
+                format="markdown",
+                domain="go.example",
+                sent_at=None,
+                recipients=None,
+                source=b"",
+                now=0,
+            )
+            placed = links.get(self.store, "go.example", "abcde")
+            issues.replace_placements(self.store, issue, [issues.Placement(placed.id, 2, None, "title", "")])
         (self.data / "clicklog").mkdir()
         lines = list(map_lines(links.for_edge(self.store), config=self.config))
         (self.data / "edge.map").write_text("".join(lines))
