@@ -1,13 +1,11 @@
-"""``shortener report`` and ``clicks export``: what was counted."""
+"""``shortener report``: what was counted."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
-from msgspec import Struct
 
 from shortener.cli import Session, with_store
 from shortener.cli.options import TIME, short_key
@@ -17,21 +15,16 @@ from shortener.cli.output import (
     percent,
     print_csv,
     print_json,
-    print_json_lines,
     print_line,
     print_table,
     show,
 )
-from shortener.config import Domain
 from shortener.reporting.counts import Breakdown, Hour, Totals
 from shortener.reporting.issue_report import ArticleReport, IssueReport, LinkCount, issue_report
 from shortener.reporting.link_report import LinkReport, link_report
 from shortener.reporting.quality import Quality
-from shortener.reporting.summary import Summary, check_order, summary
-from shortener.shorturl import short_url
+from shortener.reporting.summary import Summary, summary
 from shortener.store import Store
-from shortener.store import reports as sql
-from shortener.store.reports import ClickRow
 
 if TYPE_CHECKING:
     from shortener.ranking import Comparison, Side
@@ -293,67 +286,4 @@ def _print_comparison(made: "Comparison") -> None:
     print_line(f"{made.text}.")
 
 
-@click.group()
-def clicks() -> None:
-    """The single clicks, as long as they are kept."""
-
-
-class ClickExported(Struct, frozen=True):
-    """A line of ``clicks export``; ``n`` is null for a click without a placement."""
-
-    id: str
-    ts: str
-    short_url: str
-    n: int | None
-    verdict: str
-    reason: str
-    rules: int
-    country: str
-    browser: str
-    os: str
-    device: str
-    referrer: str
-
-
-@clicks.command("export")
-@bounded
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["json", "csv"]),
-    default="json",
-    show_default=True,
-    help="json: one object a line.",
-)
-@with_store
-def export(session: Session, store: Store, since: int | None, until: int | None, form: str) -> None:
-    """Every click with its verdict and reason, oldest first, one JSON object a line (or CSV)."""
-    check_order(since, until)
-    domains = session.config.domains
-    rows = (_exported(row, domains) for row in sql.clicks(store, since=since, until=until))
-    if form == "csv":
-        columns = ClickExported.__struct_fields__
-        print_csv(columns, ([getattr(row, name) for name in columns] for row in rows))
-    else:
-        print_json_lines(rows)
-
-
-def _exported(row: ClickRow, domains: Sequence[Domain]) -> ClickExported:
-    when = datetime.fromtimestamp(row.ts // 1000, UTC)
-    return ClickExported(
-        id=row.id,
-        ts=f"{when:%Y-%m-%dT%H:%M:%S}.{row.ts % 1000:03d}Z",
-        short_url=short_url(row.domain, row.code, domains=domains),
-        n=row.n or None,
-        verdict=row.verdict,
-        reason=row.reason,
-        rules=row.rules,
-        country=row.country,
-        browser=row.browser,
-        os=row.os,
-        device=row.device,
-        referrer=row.referrer,
-    )
-
-
-COMMANDS = [report, clicks]
+COMMANDS = [report]

@@ -8,20 +8,20 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
 from msgspec import Struct
 
 from shortener.clicks.agents import Agents
 from shortener.clicks.datacenters import read_datacenters
 from shortener.clicks.judging import BATCH, Judge, Turn
 from shortener.clicks.requests import Requests
+from shortener.clicks.stored_evidence import StoredEvidence
 from shortener.clicks.verdicts.evidence import Evidence, Judgement
 from shortener.clicks.verdicts.networks import NetworkTable
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.config import Config
 from shortener.store import Store
 from shortener.store import judging as sql
-from shortener.store.judging import NeighbourRow, StoredRequest
+from shortener.store.judging import NeighbourRow
 
 MARK = "reclassified_seq"
 """A fact of the store: how far a reclassification has come; absent when none is under way."""
@@ -86,48 +86,15 @@ class _Afresh:
 
     def __call__(self, rows: Sequence[NeighbourRow]) -> Mapping[int, Judgement]:
         # Read anew each time: a collector that sweeps meanwhile may give an id to other headers.
-        texts = StoredTexts(self._store)
+        stored = StoredEvidence(self._store)
         return {
-            row.seq: self._judge(texts.evidence(row, https=row.domain in self._secure))
+            row.seq: self._judge(stored.of(row, https=row.domain in self._secure))
             for row in sql.requests(self._store, [row.seq for row in rows])
         }
 
     def _judge(self, evidence: Evidence) -> Judgement:
         headers = None if evidence.h is None else tuple(evidence.h.items())
         return self._requests.judge(evidence, headers=headers)
-
-
-class StoredTexts:
-    """Stored requests as evidence; user agents and headers, which most requests share, are read once."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._agents: dict[int, str] = {}
-        self._headers: dict[int, dict[str, str]] = {}
-
-    def evidence(self, row: StoredRequest, *, https: bool) -> Evidence:
-        """What a stored click tells of its request; the collector has judged it by the same."""
-        return Evidence(
-            ts=row.ts / 1000,
-            method=row.method,
-            ua=None if row.agent_id is None else self._agent(row.agent_id),
-            h=None if row.headers_id is None else self._sent(row.headers_id),
-            lang=row.language or None,
-            https=https,
-            net=row.net,
-            ref=row.referrer or None,
-        )
-
-    def _agent(self, agent_id: int) -> str:
-        if agent_id not in self._agents:
-            self._agents[agent_id] = sql.agent_text(self._store, agent_id)
-        return self._agents[agent_id]
-
-    def _sent(self, headers_id: int) -> dict[str, str]:
-        if headers_id not in self._headers:
-            text = sql.headers_text(self._store, headers_id)
-            self._headers[headers_id] = msgspec.json.decode(text, type=dict[str, str])
-        return self._headers[headers_id]
 
 
 def _secure(config: Config) -> list[str]:

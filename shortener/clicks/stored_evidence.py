@@ -1,0 +1,41 @@
+"""Stored requests as the rules read them: what a click line said, as far as it was kept."""
+
+import msgspec
+
+from shortener.clicks.verdicts.evidence import Evidence
+from shortener.store import Store
+from shortener.store import judging as sql
+from shortener.store.judging import StoredRequest
+
+
+class StoredEvidence:
+    """Reads stored requests; user agents and headers, which most requests share, are read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._agents: dict[int, str] = {}
+        self._headers: dict[int, dict[str, str]] = {}
+
+    def of(self, row: StoredRequest, *, https: bool) -> Evidence:
+        """What a stored click tells of its request; the collector has judged it by the same."""
+        return Evidence(
+            ts=row.ts / 1000,
+            method=row.method,
+            ua=None if row.agent_id is None else self._agent(row.agent_id),
+            h=None if row.headers_id is None else self._sent(row.headers_id),
+            lang=row.language or None,
+            https=https,
+            net=row.net,
+            ref=row.referrer or None,
+        )
+
+    def _agent(self, agent_id: int) -> str:
+        if agent_id not in self._agents:
+            self._agents[agent_id] = sql.agent_text(self._store, agent_id)
+        return self._agents[agent_id]
+
+    def _sent(self, headers_id: int) -> dict[str, str]:
+        if headers_id not in self._headers:
+            text = sql.headers_text(self._store, headers_id)
+            self._headers[headers_id] = msgspec.json.decode(text, type=dict[str, str])
+        return self._headers[headers_id]
