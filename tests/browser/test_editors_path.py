@@ -129,11 +129,9 @@ def see_live(watched: "Watched", urls: list[str]) -> None:
     watched.go("/-/issues/low-tide")
     before = page.inner_text("[data-live=clicks]")
     follow(urls[0], reader=40)
-    page.wait_for_function(
-        "before => document.querySelector('[data-live=clicks]').textContent !== before",
-        arg=before,
-        timeout=20_000,
-    )
+    from playwright.sync_api import expect
+
+    expect(page.locator("[data-live=clicks]")).not_to_have_text(before, timeout=20_000)
     assert page.locator(".chart svg").count() == 1
 
 
