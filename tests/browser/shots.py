@@ -1,4 +1,7 @@
-"""Pictures of every page, in light and dark, on a desktop and a phone: ``python -m tests.browser.shots DIRECTORY``."""
+"""Pictures of every page, in light and dark, on a desktop and a phone: ``python -m tests.browser.shots DIRECTORY``.
+
+With page names behind it only those; ``--readme docs/screenshots`` takes the two of the README anew.
+"""
 
 import sys
 import tempfile
@@ -84,5 +87,28 @@ def take(browser: Browser, base: str, pages: dict[str, str], directory: Path) ->
             context.close()
 
 
+def for_readme(directory: Path) -> None:
+    """The two pictures of the README: the first screen of a report and of a click map."""
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
+        port = running.free_port()
+        config = scene.configure(Path(place) / "data", port=port)
+        scene.build(config, now=int(time.time()), readers=900)
+        with running.server(running.configuration(Path(place), port=port)):
+            page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
+            page.goto(f"{config.base_url}/-/sign-in")
+            page.fill("#name", "editor")
+            page.fill("#password", scene.PASSWORD)
+            page.click("button.main")
+            for name, path in (("report", PAGES["report"]), ("map", PAGES["map"])):
+                page.goto(config.base_url + path)
+                page.wait_for_timeout(500)
+                page.screenshot(path=directory / f"{name}.png")
+        browser.close()
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), set(sys.argv[2:]))
+    if sys.argv[1] == "--readme":
+        for_readme(Path(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1]), set(sys.argv[2:]))

@@ -271,3 +271,39 @@ def test_the_map_adds_an_article_up(full_desk: "Desk") -> None:
     assert "100 %" in page
     live = json.loads(browser.get("/-/issues/may/live").text)
     assert (live["clicks"], live["clicks-1"]) == ("4", "4")
+
+
+BROKEN = {
+    "no boundary": ("multipart/form-data", b"--x\r\n\r\n--x--"),
+    "no end": (
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="source"\r\n\r\nabc',
+    ),
+    "many parts": (
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n' * 10_000 + b"--x--",
+    ),
+    "endless header": (
+        "multipart/form-data; boundary=x",
+        b"--x\r\nA: " + b"b" * 1_000_000 + b"\r\n\r\n--x--",
+    ),
+    "returns": ("multipart/form-data; boundary=x", b"--x\r\n" + b"\r" * 1_000_000),
+    "JSON": ("application/json", b"[" * 100_000),
+    "too much": ("application/x-www-form-urlencoded", b"source=" + b"a" * 17_000_000),
+}
+
+
+@pytest.mark.parametrize(("kind", "body"), BROKEN.values(), ids=BROKEN.keys())
+def test_broken_requests_are_refused_at_once(desk: "Desk", kind: str, body: bytes) -> None:
+    """What no browser sends is answered with 400 or 413, quickly, and stores nothing."""
+    browser, begun = desk.client("editor"), time.monotonic()
+    answer = browser.client.post(
+        "/-/new-issue",
+        base_url="https://go.example",
+        data=body,
+        content_type=kind,
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
+    assert answer.status_code in {400, 413}
+    assert time.monotonic() - begun < 2
+    assert desk.store.value("select count(*) from issues") == 0

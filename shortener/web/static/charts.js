@@ -57,8 +57,8 @@ const drawings = {
   // Appeal with its 90 % interval, an article a line; 1 is the average article.
   appeal(data, width) {
     const small = narrow(width);
-    const letters = small ? 18 : 44;
-    const left = small ? 150 : 330;
+    const letters = small ? 18 : 42;
+    const left = small ? 165 : 350;
     const rows = data.map((row) => ({ ...row, key: `${row.rank}`, low: Math.max(row.low, 0.05), high: Math.min(row.high, 20) }));
     const domain = [Math.min(0.5, d3.min(rows, (row) => row.low) / 1.05), Math.max(2, d3.max(rows, (row) => row.high) * 1.05)];
     const ticks = (small ? [0.1, 0.5, 1, 2, 10] : [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]).filter((tick) => tick >= domain[0] && tick <= domain[1]);
