@@ -14,6 +14,10 @@ from shortener.errors import SchemaTooNew, StoreError
 from shortener.store.schema import MIGRATIONS
 
 FILE_NAME = "store.db"
+CACHE_KIB = 48 * 1024
+"""Pages that a connection keeps: the indexes that the collector adds to all over, of a few million clicks."""
+CHECKPOINT_PAGES = 8_000
+"""WAL pages (32 MB) between checkpoints: a page that many batches touch is then written once for all of them."""
 BUSY_SECONDS = 15.0
 """How long a command waits for another writer before it gives up; the collector tries again for ever."""
 
@@ -123,6 +127,8 @@ def open_store(data: Path, *, create: bool = True, busy_seconds: float = BUSY_SE
         path.chmod(0o600)
         conn.execute("pragma foreign_keys = on")
         conn.execute("pragma synchronous = full")
+        conn.execute(f"pragma cache_size = -{CACHE_KIB}")
+        conn.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
         _enter_wal(conn)
         db = Database(conn)
         _migrate(db)
