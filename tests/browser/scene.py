@@ -13,7 +13,7 @@ from shortener.clicks.collector import drain_once
 from shortener.config import Config, Domain, Server, Site, Storage
 from shortener.intake import Request, take_in
 from shortener.reporting.issues import IssueShown, show_issue
-from shortener.store import Store, open_store
+from shortener.store import Store, issues, links, open_store
 
 HOUR, DAY = 3600, 86_400
 PASSWORD = "a sentence for tests"
@@ -127,6 +127,8 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
     lines += clicks(shown[3], readers=1, now=now, seed=7)[:1]
     write(config, lines)
     drain_once(store, config=config)
+    edited = next(link for link in links.of_issue(store, issues.get(store, "2026-11").id) if link.target)
+    links.change(store, edited, "target", f"{edited.target}?moved", who="editor", now=hour - 12 * HOUR)
     store.close()
 
 
