@@ -87,10 +87,10 @@ def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) 
         env={name: value for name, value in os.environ.items() if not name.startswith("SHORTENER_")},
     )
     try:
-        _wait(server)
+        way_in = _wait(server)
         _play(config, shown, readers=readers, seconds=seconds)
         _report(config, config_path)
-        _addresses(config, config_path, shown, directory)
+        _addresses(config, config_path, shown, directory, way_in=way_in)
         if not leave:
             _stay(server)
     finally:
@@ -135,14 +135,15 @@ def _add_sample(config: Config, directory: Path) -> IssueShown:
         store.close()
 
 
-def _wait(server: subprocess.Popen[str]) -> None:
-    """Wait for the server's ready line."""
+def _wait(server: subprocess.Popen[str]) -> str:
+    """Wait for the server's ready line; what it says after that of the way in for the first admin."""
     assert server.stdout is not None  # noqa: S101 - it was asked for two lines above
     line = server.stdout.readline()
     if not line:
         server.wait()
         raise AlreadyRunning("the server did not start: see the line above")
     click.echo(line.strip())
+    return server.stdout.readline().strip()
 
 
 def _play(config: Config, shown: IssueShown, *, readers: int, seconds: float) -> None:
@@ -200,7 +201,7 @@ def _report(config: Config, config_path: Path) -> None:
         main(["--config", str(config_path), *command], standalone_mode=False, obj=Session(str(config_path)))
 
 
-def _addresses(config: Config, config_path: Path, shown: IssueShown, directory: Path) -> None:
+def _addresses(config: Config, config_path: Path, shown: IssueShown, directory: Path, *, way_in: str) -> None:
     first = next(article for article in shown.articles if article.author)
     link = first.links[0].short_url
     click.echo(f"""
@@ -209,7 +210,8 @@ Open or try:
   {link}+     where it leads, and what is recorded
   {config.base_url}/-/health
   {directory / "issue.out.md"}    the issue as it would be sent
-  shortener --config {config_path} report summary""")
+  shortener --config {config_path} report summary
+{way_in}""")
 
 
 def _stay(server: subprocess.Popen[str]) -> None:
