@@ -73,14 +73,16 @@ def make_pages(task: Task) -> None:
 
 def collect(task: Task) -> None:
     """Drain the click log into the store."""
-    from shortener.clicks.collector import Collector
+    from shortener.clicks.collector import await_turn
     from shortener.errors import ShortenerError
     from shortener.store import open_store
 
     stop = stop_flag()
     try:
         store = open_store(task.config.data, create=False)
-        Collector(store, config=task.config, wait=True).follow(stop=stop)
+        collector = await_turn(store, config=task.config, stop=stop)
+        if collector is not None:
+            collector.follow(stop=stop)
     except ShortenerError as error:
         log.error("collector: %s", error)
         sys.exit(1)

@@ -37,6 +37,10 @@ class StoreError(ShortenerError):
     """Raised when the store cannot be opened, read or written."""
 
 
+class StoreBusy(StoreError):
+    """Raised when another process holds the store's write lock for too long; the next try may succeed."""
+
+
 class SchemaTooNew(StoreError):
     """Raised when the store was written by a newer version of this program."""
 

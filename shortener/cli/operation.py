@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -10,8 +11,9 @@ from rich.progress import Progress
 
 from shortener.cli import Session, pass_session, with_store
 from shortener.cli.output import format_option, print_json, print_table
-from shortener.clicks.collector import Collector, drain_once
+from shortener.clicks.collector import Collector, await_turn, drain_once
 from shortener.clicks.rebuilding import rebuild as rebuild_rollups
+from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.reporting.doctor import examine
 from shortener.server import serve as supervise
@@ -47,20 +49,22 @@ def collect(session: Session, once: bool, follow: bool) -> None:
     if follow:
         stop = stop_flag()
         store = open_store(config.data, create=False)
-        collector = _waiting_collector(store, session)
-        collector.follow(stop=stop)
+        collector = _first_or_next(store, session.config, stop=stop)
+        if collector is not None:
+            collector.follow(stop=stop)
         return
     store = session.store()
     drained = drain_once(store, config=config)
     click.echo(f"The click log is in the store ({drained:,} lines drained now).")
 
 
-def _waiting_collector(store: Store, session: Session) -> Collector:
+def _first_or_next(store: Store, config: Config, *, stop: Callable[[], bool]) -> Collector | None:
+    """The collector now, or after the one that works; None when SIGTERM came before."""
     try:
-        return Collector(store, config=session.config)
+        return Collector(store, config=config)
     except AlreadyRunning as busy:
         click.echo(f"{busy}; waiting for it to end", err=True)
-        return Collector(store, config=session.config, wait=True)
+        return await_turn(store, config=config, stop=stop)
 
 
 @click.command()

@@ -28,7 +28,7 @@ from shortener.clicks.verdicts.evidence import Evidence
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.config import Config
-from shortener.errors import AlreadyRunning
+from shortener.errors import AlreadyRunning, StoreBusy
 from shortener.store import Store
 from shortener.store import clicks as sql
 from shortener.store.clicks import Click, Placed, Position
@@ -40,6 +40,8 @@ POLL_SECONDS = 0.2
 JUDGE_SECONDS = 5.0
 """How long a click's neighbours may stay unasked: each time the last minutes are read again, so not after each line."""
 SWEEP_SECONDS = 3600.0
+FINISH_SECONDS = 5.0
+"""How long draining goes on after SIGTERM; half of what the supervisor waits before it kills."""
 PLACES_REMEMBERED = 50_000
 HEADERS_REMEMBERED = 5_000
 
@@ -53,12 +55,11 @@ class Moved(Exception):
 class Collector:
     """The one collector of a data directory; holds its lock for as long as it lives.
 
-    Raises AlreadyRunning when another one works and ``wait`` is false.
+    Raises AlreadyRunning when another one works.
     """
 
-    def __init__(
-        self, store: Store, *, config: Config, clock: Callable[[], float] = time.time, wait: bool = False
-    ) -> None:
+    def __init__(self, store: Store, *, config: Config, clock: Callable[[], float] = time.time) -> None:
+        self._lock = _lock(config.data / LOCK_FILE)
         self._store = store
         self._config = config
         self._clock = clock
@@ -75,21 +76,20 @@ class Collector:
         self._places: dict[tuple[str, str], Placed | None] = {}
         self._places_revision = -1
         self._positions = sql.positions(store)
-        self._lock = _lock(config.data / LOCK_FILE, wait=wait)
 
     def drain(self) -> int:
         """Drain everything that stands in the log now and judge it; how many lines that was."""
         lines = 0
-        while drained := self._drain_log(most=JUDGED_BATCH):
+        while drained := self._drain_log(most=JUDGED_BATCH, stop=lambda: False):
             lines += drained
             self._judge_new()
         self._judge_new()
         return lines
 
-    def _drain_log(self, *, most: int) -> int:
+    def _drain_log(self, *, most: int, stop: Callable[[], bool]) -> int:
         """Drain the log, so many lines at the most or a few more; how many that was."""
         lines = 0
-        while lines < most and (batch := self._drain_batch()):
+        while lines < most and not stop() and (batch := self._drain_batch()):
             lines += batch
         return lines
 
@@ -310,19 +310,30 @@ class Collector:
         sql.add_to_rollups(self._store, tally.hourly, tally.daily(self._agents.by_id))
 
     def follow(self, *, stop: Callable[[], bool]) -> None:
-        """Drain for ever, until ``stop`` says so; then drain what is left."""
+        """Drain for ever, until ``stop`` says so; then what is left, as far as FINISH_SECONDS reach."""
         failures = 0
         while not stop():
             try:
-                drained = self._drain_log(most=JUDGED_BATCH)
+                drained = self._drain_log(most=JUDGED_BATCH, stop=stop)
                 self._do_what_is_due()
                 failures = 0
-            except sqlite3.OperationalError as error:
+            except (sqlite3.OperationalError, StoreBusy) as error:
                 failures, drained = failures + 1, 0
                 log.error("store: %s; trying again (nothing is lost: the click log keeps it)", error)
             if not drained:
-                time.sleep(min(POLL_SECONDS * 2**failures, 5.0))
-        self.drain()
+                _wait(min(POLL_SECONDS * 2**failures, 5.0), stop=stop)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Drain and judge what is left, but not for long: what a backlog keeps, the next collector goes on with."""
+        until = time.monotonic() + FINISH_SECONDS
+        try:
+            while time.monotonic() < until and self._drain_batch():
+                pass
+            while time.monotonic() < until and self._judge.judge_new():
+                pass
+        except (sqlite3.OperationalError, StoreBusy) as error:
+            log.error("store: %s; the click log keeps the rest for the next start", error)
 
     def _do_what_is_due(self) -> None:
         """What need not follow every line: judging by the neighbours, and destroying what is too old."""
@@ -364,6 +375,16 @@ class Collector:
         os.close(self._lock)
 
 
+def await_turn(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
+    """The collector, as soon as no other one works on the data directory; None when ``stop`` said so before."""
+    while not stop():
+        try:
+            return Collector(store, config=config)
+        except AlreadyRunning:
+            _wait(POLL_SECONDS, stop=stop)
+    return None
+
+
 def drain_once(store: Store, *, config: Config) -> int:
     """Return when every line that was written before the call is in the store and judged, whoever did it.
 
@@ -393,10 +414,17 @@ def _after(progress: Progress) -> Position:
     return Position(progress.position, progress.skipping, progress.finished)
 
 
-def _lock(path: Path, *, wait: bool) -> int:
+def _wait(seconds: float, *, stop: Callable[[], bool]) -> None:
+    """Sleep, but not much longer than until ``stop`` says so."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not stop():
+        time.sleep(min(POLL_SECONDS, seconds))
+
+
+def _lock(path: Path) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(fd)
         raise AlreadyRunning(f"{path}: another collector works on this data directory") from None

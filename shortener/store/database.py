@@ -10,7 +10,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from shortener.counters import links_revision
-from shortener.errors import SchemaTooNew, StoreError
+from shortener.errors import SchemaTooNew, StoreBusy, StoreError
 from shortener.store.schema import MIGRATIONS
 
 FILE_NAME = "store.db"
@@ -63,7 +63,7 @@ class Store:
     def writing(self) -> Iterator[None]:
         """One transaction that holds the write lock from its first statement; rolled back on any error.
 
-        Raises StoreError when another process holds the lock for longer than ``BUSY_SECONDS``.
+        Raises StoreBusy when another process holds the lock for longer than ``BUSY_SECONDS``.
         """
         if self.db.conn.in_transaction:
             yield
@@ -71,7 +71,7 @@ class Store:
         try:
             self.execute("begin immediate")
         except sqlite3.OperationalError as error:
-            raise StoreError(
+            raise StoreBusy(
                 f"{self.data / FILE_NAME}: {error}; another process is writing, try again"
             ) from error
         try:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortener.clicks.collector import Collector, drain_once
+from shortener.clicks import collector as collecting
+from shortener.clicks.collector import Collector, await_turn, drain_once
 from shortener.clicks.rebuilding import rebuild
 from shortener.config import Config, Domain, Privacy, Storage
 from shortener.errors import AlreadyRunning, StoreError
@@ -272,6 +273,80 @@ def test_there_is_one_collector_at_a_time(store: Store, config: Config) -> None:
     assert drain_once(store, config=config) == 0
     first.close()
     drain(store, config)
+
+
+def test_a_waiting_collector_gives_up_when_it_shall_stop(store: Store, config: Config) -> None:
+    """Who waits for another collector to end hears SIGTERM, and gets its turn when the other has ended."""
+    first = Collector(store, config=config)
+    looks = iter([False, False, True, True, True])
+    assert await_turn(store, config=config, stop=lambda: next(looks)) is None
+    first.close()
+    second = await_turn(store, config=config, stop=lambda: False)
+    assert second is not None
+    second.close()
+
+
+def test_a_stop_does_not_wait_for_a_backlog(
+    store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After SIGTERM what is short is drained; of a backlog what can be in time, and the next one takes the rest."""
+    segment(config.data, "s1", [line("first")])
+    collector = Collector(store, config=config, clock=lambda: NOON)
+    collector.follow(stop=lambda: True)
+    assert stored(store) == ["first"]
+    for number in range(30):
+        segment(config.data, f"t{number:02}", [line(f"c{number:02}")])
+    monkeypatch.setattr(collecting, "BATCH_LINES", 1)
+    monkeypatch.setattr(collecting, "FINISH_SECONDS", 10.0)
+    seconds = iter(range(1000))
+    with monkeypatch.context() as slow:
+        slow.setattr("time.monotonic", lambda: float(next(seconds)))
+        collector.follow(stop=lambda: True)
+    collector.close()
+    assert 1 < len(stored(store)) < 31
+    drain(store, config)
+    assert len(stored(store)) == 31
+    assert store.value("select sum(clicks) from hourly") == 31
+
+
+def test_a_locked_store_is_tried_again(store: Store, config: Config) -> None:
+    """The collector outlives somebody else's long transaction, and goes on where it was."""
+    segment(config.data, "s1", [line("a")])
+    collector = Collector(store, config=config, clock=lambda: NOON)
+    store.execute("pragma busy_timeout = 20")
+    other = sqlite3.connect(config.data / "store.db", isolation_level=None)
+    other.execute("begin immediate")
+    looks = 0
+
+    def stop() -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 4:
+            assert stored(store) == []
+            other.execute("rollback")
+        return bool(stored(store))
+
+    collector.follow(stop=stop)
+    other.close()
+    collector.close()
+    assert stored(store) == ["a"]
+
+
+def test_a_stop_while_the_store_is_locked_is_in_order(
+    store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that cannot be written at SIGTERM is said in one line, and nothing is lost."""
+    segment(config.data, "s1", [line("a")])
+    collector = Collector(store, config=config, clock=lambda: NOON)
+    store.execute("pragma busy_timeout = 20")
+    with sqlite3.connect(config.data / "store.db", isolation_level=None) as other:
+        other.execute("begin immediate")
+        collector.follow(stop=lambda: True)
+        other.execute("rollback")
+    other.close()
+    collector.close()
+    drain(store, config)
+    assert stored(store) == ["a"]
 
 
 def test_a_position_that_someone_else_moved_is_believed(store: Store, config: Config) -> None:
