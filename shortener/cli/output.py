@@ -13,14 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shortener.reporting.cells import safe_cell
+
 FORMATS = click.Choice(["table", "json", "csv"])
 
 format_option = click.option(
     "--format", "form", type=FORMATS, default="table", show_default=True, help="Output format."
 )
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
-"""What spreadsheets read as the start of a formula, also in its full-width form."""
 PIPE_WIDTH = 160
 """Columns of a table that goes to no terminal."""
 JOINERS = "\u200c\u200d"
@@ -72,15 +71,6 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     writer.writerow(columns)
     for row in rows:
         writer.writerow([safe_cell(cell) for cell in row])
-
-
-def safe_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: such text gets an apostrophe in front."""
-    if value is None:
-        return ""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
-    return iso(value.timestamp()) if isinstance(value, datetime) else value
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:

@@ -3,15 +3,13 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 from flask import Response
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
-"""What spreadsheets read as the start of a formula, also in its full-width form."""
+from shortener.reporting.cells import safe_cell
 
 
 def as_json(value: Any) -> Response:
@@ -24,7 +22,7 @@ def as_csv(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)
-    writer.writerows([_cell(cell) for cell in row] for row in rows)
+    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
     return as_file(file.getvalue().encode(), name=f"{name}.csv", kind="text/csv; charset=utf-8")
 
 
@@ -38,12 +36,3 @@ def as_file(content: bytes, *, name: str, kind: str) -> Response:
 def struct_rows(values: Iterable[Any], columns: Sequence[str]) -> Iterable[list[Any]]:
     """Attributes of structs as rows."""
     return ([getattr(value, column) for column in columns] for value in values)
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
-    text = value.replace("\0", "") if isinstance(value, str) else value
-    return "'" + text if isinstance(text, str) and text.startswith(FORMULA_STARTS) else text

@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortener.cli.output import (
-    FORMULA_STARTS,
     percent,
     plain,
     print_csv,
     print_json_lines,
     print_json_rows,
     print_table,
-    safe_cell,
 )
+from shortener.reporting.cells import FORMULA_STARTS, safe_cell
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"]
 
