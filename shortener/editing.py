@@ -1,10 +1,12 @@
 """What an editor corrects in a stored issue: its own facts, and those of its articles."""
 
+from shortener.clicks.judging import ask_for_judging
 from shortener.config import Config
 from shortener.errors import InputError, NotFound
 from shortener.shorturl import parse_short_url
 from shortener.store import Store, issues, links
 from shortener.store.issues import Article, Issue
+from shortener.store.links import Link
 
 
 def correct_issue(
@@ -16,7 +18,10 @@ def correct_issue(
     sent_at: int | None = None,
     recipients: int | None = None,
 ) -> None:
-    """Set what is given. Raises NotFound, InputError."""
+    """Set what is given. With another time of sending the issue's clicks are judged again, here or by the collector.
+
+    Raises NotFound, InputError.
+    """
     issue = issues.get(store, slug)
     if recipients is not None and recipients < 1:
         raise InputError("recipients: expected 1 or more; leave it out when it is not known")
@@ -26,6 +31,42 @@ def correct_issue(
         raise InputError(f"{slug}: nothing to change was named")
     with store.writing():
         issues.change(store, issue.id, now=now, **changes)
+        if sent_at is not None and sent_at != issue.sent_at:
+            ask_for_judging(store, issue.id)
+
+
+def declare_trap(
+    store: Store, slug: str, url: str, *, config: Config, who: str, now: int, trap: bool = True
+) -> Link:
+    """Say that a link of an issue is hidden in it, so that only machines follow it (or is not); the link as it is then.
+
+    It is no article any more. What its clicks say of others is judged again, here or by the collector. Raises
+    NotFound.
+    """
+    with store.writing():
+        issue = issues.get(store, slug)
+        link = _link(store, issue, url, config)
+        links.change(store, link, "trap", int(trap), who=who, now=now)
+        for article in issues.articles(store, issue.id) if trap else ():
+            if article.id == _article_of(store, issue, link) and article.position is not None:
+                _move(store, issue, article, None)
+        if link.trap != int(trap):
+            ask_for_judging(store, issue.id)
+        return links.get(store, link.domain, link.code)
+
+
+def _link(store: Store, issue: Issue, url: str, config: Config) -> Link:
+    key = parse_short_url(url, domains=config.domains)
+    for link in links.of_issue(store, issue.id):
+        if (link.domain, link.code) == key:
+            return link
+    raise NotFound(f"{issue.slug} has no short link {url}; `shortener link list` shows which issue has which")
+
+
+def _article_of(store: Store, issue: Issue, link: Link) -> int | None:
+    """The article that a link has in an issue."""
+    placed = (each.article_id for each in issues.placements(store, issue.id) if each.link_id == link.id)
+    return next(placed, link.article_id)
 
 
 def correct_article(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct
 
 from shortener import newsletter
+from shortener.clicks.judging import ask_for_judging
 from shortener.codes import new_code
 from shortener.config import Config, Domain
 from shortener.errors import Conflict, InputError, TargetRefused
@@ -19,6 +20,7 @@ from shortener.newsletter import Document, FoundLink, Reading
 from shortener.shorturl import checked_target, parse_short_url, short_url
 from shortener.store import Store, issues, links
 from shortener.store.issues import Issue, Placement
+from shortener.store.links import Link
 from shortener.urls import homograph_warning
 
 WHO = "issue add"
@@ -42,6 +44,10 @@ class Request(Struct, frozen=True):
     """Canonical targets of short links that stand in the issue, as ``read_targets`` gives them."""
     placements: bool = True
     """Whether a link says which placement it is (``/code/3``)."""
+    trap: bool = False
+    """Whether to hide a link in it that only machines follow. An issue that has one keeps it."""
+    copy_tag: str | None = None
+    """The merge tag behind every short URL; '' for none, None for the one that the issue had."""
 
 
 class Taken(Struct, frozen=True):
@@ -59,6 +65,12 @@ class Taken(Struct, frozen=True):
     todo: tuple[str, ...]
     """Short links that still need a target."""
     warnings: tuple[str, ...]
+    trap: str = ""
+    """The short URL of the hidden link, '' where there is none."""
+    hidden: str = ""
+    """The HTML that was put in for it, '' where it stood there already."""
+    copy_tag: str = ""
+    format: str = ""
 
 
 class _Occurrence(Struct):
@@ -70,6 +82,8 @@ class _Occurrence(Struct):
     own: ShortKey | None = None
     n: int = 0
     link_id: int = 0
+    trap: int = 0
+    """The id of the hidden link that it is, 0 for a link that readers see."""
 
 
 def take_in(store: Store, request: Request, *, config: Config, now: int) -> Taken:
@@ -77,12 +91,15 @@ def take_in(store: Store, request: Request, *, config: Config, now: int) -> Take
 
     Raises InputError (not an issue, a refused target, with its line), Conflict (a code that has another target).
     """
-    document = _parse(request)
+    hosts = [each.host for each in config.domains]
+    source, tag = newsletter.untag(request.source, hosts=hosts)
+    document = _parse(source, request)
     slug = _slug(request)
     domain = _domain(request.domain, config)
     with store.writing():
         known = issues.find(store, slug)
-        if known is not None and _is_known(store, known, request):
+        tag = _copy_tag(store, known, request, there=tag, hosts=hosts)
+        if known is not None and _is_known(store, known, request, tag=tag, hosts=hosts):
             return _unchanged(store, known, document, config)
         occurrences = [_Occurrence(found) for found in document.links]
         skipped = _identify(store, occurrences, request, config)
@@ -93,8 +110,16 @@ def take_in(store: Store, request: Request, *, config: Config, now: int) -> Take
         _number(store, issue, occurrences)
         _place(store, issue, reading, occurrences, articles)
         urls = dict(_short_urls(store, occurrences, config, placements=request.placements))
-        output = newsletter.rewrite(document, urls)
+        trap = _trap(store, issue, document, occurrences, request, config, domain, now=now)
+        urls |= {each.found.index: _as_found(each, trap, config) for each in occurrences if each.trap}
+        output = newsletter.rewrite(document, urls, tag=tag)
+        hidden = ""
+        if trap and document.format == "html" and not any(each.trap for each in occurrences):
+            hidden = newsletter.hidden_link(trap, tag=tag)
+            output = newsletter.hide_link(output, hidden)
         issues.change(store, issue.id, now=now, output=output)
+        if known is not None and known.sent_at != issue.sent_at:
+            ask_for_judging(store, issue.id)
     return Taken(
         slug=slug,
         output=output,
@@ -107,6 +132,10 @@ def take_in(store: Store, request: Request, *, config: Config, now: int) -> Take
         untouched=tuple(f"line {left.line}: {left.url}: {left.reason}" for left in document.untouched),
         todo=todo(store, issue.id, config=config),
         warnings=tuple(_warnings(store, issue, reading, occurrences)),
+        trap=trap,
+        hidden=hidden,
+        copy_tag=tag,
+        format=document.format,
     )
 
 
@@ -142,18 +171,28 @@ def todo(store: Store, issue_id: int, *, config: Config) -> tuple[str, ...]:
     )
 
 
-def _parse(request: Request) -> Document:
+def _parse(source: bytes, request: Request) -> Document:
     try:
-        return newsletter.parse(request.source, format=newsletter.guess_format(request.name, request.source))
+        document = newsletter.parse(source, format=newsletter.guess_format(request.name, source))
     except InputError as error:
         raise InputError(f"{request.name}: {error}") from None
+    if request.trap and document.format != "html":
+        raise InputError(
+            f"{request.name}: Markdown has no invisible links; take in the HTML that is sent, or say which link is "
+            "hidden in your template with `shortener issue set SLUG --trap SHORT_URL`"
+        )
+    return document
 
 
 def _slug(request: Request) -> str:
     """The slug that was asked for, else one from the file's name. Raises InputError."""
     slug = request.slug if request.slug is not None else PurePath(request.name).name.partition(".")[0]
     slug = "-".join(slug.split()) if request.slug is None else slug
-    if not slug or len(slug) > 100 or any(c in "/\\?#%" or not c.isprintable() or c.isspace() for c in slug):
+    if (
+        slug in {"", ".", ".."}
+        or len(slug) > 100
+        or any(c in "/\\?#%" or not c.isprintable() or c.isspace() for c in slug)
+    ):
         raise InputError(
             f"{slug!r} cannot be a slug: up to 100 letters, digits and hyphens; choose one with --slug"
         )
@@ -171,7 +210,27 @@ def _domain(host: str | None, config: Config) -> Domain:
     raise InputError(f"{host}: not a configured domain; there are {hosts}")
 
 
-def _is_known(store: Store, issue: Issue, request: Request) -> bool:
+def _copy_tag(
+    store: Store, known: Issue | None, request: Request, *, there: str, hosts: Sequence[str]
+) -> str:
+    """The tag that was asked for, else the one that stands in the source, else the one that the issue had."""
+    if request.copy_tag is not None:
+        return newsletter.check_tag(request.copy_tag) if request.copy_tag else ""
+    return there or (_written_tag(store, known, hosts) if known else "")
+
+
+def _written_tag(store: Store, issue: Issue, hosts: Sequence[str]) -> str:
+    """The copy tag of the issue as it was written last."""
+    return newsletter.untag(issues.documents(store, issue.id)[1], hosts=hosts)[1]
+
+
+def _own_trap(store: Store, issue: Issue) -> Link | None:
+    """The hidden link that an issue has."""
+    owned = (link for link in links.of_issue(store, issue.id) if link.issue_id == issue.id)
+    return next((link for link in owned if link.trap), None)
+
+
+def _is_known(store: Store, issue: Issue, request: Request, *, tag: str, hosts: Sequence[str]) -> bool:
     """Whether the request says nothing that the store does not know."""
     said = {"title": request.title, "sent_at": request.sent_at, "recipients": request.recipients}
     new = {name for name, value in said.items() if value is not None and value != getattr(issue, name)}
@@ -179,11 +238,14 @@ def _is_known(store: Store, issue: Issue, request: Request) -> bool:
         link.target is None and (link.domain, link.code) in request.targets
         for link in links.of_issue(store, issue.id)
     )
+    if (request.trap and _own_trap(store, issue) is None) or tag != _written_tag(store, issue, hosts):
+        return False
     return request.source in issues.documents(store, issue.id) and not new and not pending
 
 
 def _unchanged(store: Store, issue: Issue, document: Document, config: Config) -> Taken:
     articles = issues.articles(store, issue.id)
+    trap = _own_trap(store, issue)
     return Taken(
         slug=issue.slug,
         output=issues.documents(store, issue.id)[1],
@@ -196,6 +258,8 @@ def _unchanged(store: Store, issue: Issue, document: Document, config: Config) -
         untouched=tuple(f"line {left.line}: {left.url}: {left.reason}" for left in document.untouched),
         todo=todo(store, issue.id, config=config),
         warnings=(),
+        trap="" if trap is None else short_url(trap.domain, trap.code, domains=config.domains),
+        format=document.format,
     )
 
 
@@ -218,7 +282,10 @@ def _identify(
             continue
         own = parse_short_url(url, domains=config.domains) if "://" in url else None
         try:
-            if own is not None:
+            hidden = links.find(store, *own) if own else None
+            if hidden is not None and hidden.trap:
+                occurrence.trap = hidden.id
+            elif own is not None:
                 occurrence.own = own
                 occurrence.n = _given_number(url)
                 occurrence.key = _adopted_target(store, own, request) or short_url(
@@ -289,7 +356,8 @@ def _put_issue(
         changes: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
         if request.source != issues.documents(store, known.id)[1]:
             changes["source"] = request.source
-        issues.change(store, known.id, now=now, **changes)
+        if changes:
+            issues.change(store, known.id, now=now, **changes)
     return issues.get(store, slug)
 
 
@@ -457,6 +525,43 @@ def _short_urls(
             parts = urlsplit(occurrence.found.url)
             code = parts.path.strip("/").partition("/")[0]
             yield occurrence.found.index, urlunsplit(parts._replace(path=f"/{code}/{n}"))
+
+
+def _trap(
+    store: Store,
+    issue: Issue,
+    document: Document,
+    occurrences: Sequence[_Occurrence],
+    request: Request,
+    config: Config,
+    domain: Domain,
+    *,
+    now: int,
+) -> str:
+    """The short URL of the issue's hidden link, made where one is wanted; '' for none.
+
+    One that came along from another issue's document stands for one of its own.
+    """
+    own = _own_trap(store, issue)
+    if own is not None:
+        return short_url(own.domain, own.code, domains=config.domains)
+    if not request.trap and not any(each.trap for each in occurrences):
+        return ""
+    code = _free_code(store, domain, config)
+    # Whoever does follow it shall arrive somewhere harmless: the page that the bare domain shows.
+    target = domain.home or f"{domain.scheme}://{domain.host}/"
+    links.add(
+        store, domain.host, code, target=target, title="Hidden link", issue_id=issue.id, trap=True, now=now
+    )
+    return short_url(domain.host, code, domains=config.domains)
+
+
+def _as_found(occurrence: _Occurrence, trap: str, config: Config) -> str:
+    """The URL of a hidden link that stands in the document: as it is, unless it is another issue's."""
+    own = parse_short_url(trap, domains=config.domains)
+    return (
+        occurrence.found.url if parse_short_url(occurrence.found.url, domains=config.domains) == own else trap
+    )
 
 
 def _warnings(

@@ -9,12 +9,14 @@ import click
 from shortener import editing
 from shortener.cli import Session, with_store
 from shortener.cli.files import read_bytes, read_csv, replace_file
-from shortener.cli.options import TIME
+from shortener.cli.options import TIME, who
 from shortener.cli.output import format_option, iso, local, print_csv, print_json, print_table
+from shortener.clicks.judging import judge_asked
 from shortener.errors import InputError
 from shortener.intake import Request, Taken, read_targets, take_in
 from shortener.newsletter import MAX_BYTES
 from shortener.reporting.issues import IssueShown, show_issue
+from shortener.shorturl import short_url
 from shortener.store import Store, issues
 
 
@@ -41,6 +43,13 @@ def issue() -> None:
     help="Where to write the issue (default: FILE with .out; - for the terminal).",
 )
 @click.option("--no-placements", is_flag=True, help="Leave the placement's number out of the short URLs.")
+@click.option("--trap", is_flag=True, help="Hide a link in an HTML issue that only machines follow.")
+@click.option(
+    "--copy-tag",
+    metavar="TAG",
+    help="Merge tag that differs for each recipient, as *|UNIQID|*, put behind every short URL ('' for none). "
+    "Links of one's own for each reader may need their consent.",
+)
 @with_store
 def add(
     session: Session,
@@ -54,6 +63,8 @@ def add(
     targets: Path | None,
     output: Path | None,
     no_placements: bool,
+    trap: bool,
+    copy_tag: str | None,
 ) -> None:
     """Take an issue in (Markdown or HTML) and write it back with short links, every other byte unchanged.
 
@@ -71,12 +82,15 @@ def add(
         domain=domain,
         targets=_targets(session, targets),
         placements=not no_placements,
+        trap=trap,
+        copy_tag=copy_tag,
     )
     to_terminal = str(output) == "-"
     with replace_file(None if to_terminal else output, but=file) as written:
         taken = take_in(store, request, config=session.config, now=int(time.time()))
         written.write(taken.output)
     _tell(taken, output, err=to_terminal)
+    _tell_judged(store, err=to_terminal)
 
 
 def _targets(session: Session, path: Path | None) -> dict[tuple[str, str], str]:
@@ -109,8 +123,45 @@ def _tell(taken: Taken, output: Path, *, err: bool) -> None:
         ("Still without a target (shortener link set SHORT_URL --target URL)", taken.todo),
     ):
         _tell_list(title, lines, err=err)
+    _tell_trap(taken, err=err)
+    _tell_copies(taken, err=err)
     if not err:
         click.echo(f"Written to {output}")
+
+
+def _tell_trap(taken: Taken, *, err: bool) -> None:
+    """Say where the hidden link is, how it looks, and what is left to do for people's sake."""
+    if taken.hidden:
+        click.echo(f"Hidden link {taken.trap} at the end of the body, which no reader sees:", err=err)
+        click.echo(f"  {taken.hidden}", err=err)
+        click.echo(
+            "  Whoever follows it counts as a machine. Screen readers pass over it; leave it out of a plain-text part.",
+            err=err,
+        )
+    elif taken.trap:
+        click.echo(f"Hidden link: {taken.trap}", err=err)
+
+
+def _tell_copies(taken: Taken, *, err: bool) -> None:
+    """Say what a copy tag means for readers, and for a tag that a renderer may change."""
+    if taken.changed and taken.copy_tag:
+        click.echo(
+            f"Every short URL ends in ?_c={taken.copy_tag}, which your sender fills for each recipient.\n"
+            "  It tells scanners' clicks from readers' and is kept only as a hash whose key is destroyed within two "
+            "days, but it is a link of its own for each reader: your privacy notice should say so, and where you are "
+            "it may need their consent.\n"
+            "  Look at a link of a test send: the tag must have been replaced in it.",
+            err=err,
+        )
+        if taken.format == "markdown":
+            click.echo("  Whatever turns the Markdown into HTML must leave the tag as it is.", err=err)
+
+
+def _tell_judged(store: Store, *, err: bool = False) -> None:
+    """Judge clicks again whose issue has another time of sending or hidden link now, and say what changed."""
+    turned = judge_asked(store)
+    for (_, before, after), clicks in sorted(turned.items(), key=lambda item: -item[1]):
+        click.echo(f"Judged again: {clicks:,} clicks are {after} now, not {before}.", err=err)
 
 
 def _tell_list(title: str, lines: Sequence[str], *, err: bool) -> None:
@@ -195,6 +246,8 @@ def _rows(shown: IssueShown) -> list[list[object]]:
 @click.option("--summary", help="Summary of the article.")
 @click.option("--position", type=click.IntRange(min=1), help="Place of the article; the others move.")
 @click.option("--is-article/--not-article", default=None, help="Whether the link is an article at all.")
+@click.option("--trap", metavar="SHORT_URL", help="A link hidden in it: whoever follows it is a machine.")
+@click.option("--not-trap", metavar="SHORT_URL", help="A link that is not hidden after all.")
 @with_store
 def set_issue(
     session: Session,
@@ -208,21 +261,33 @@ def set_issue(
     summary: str | None,
     position: int | None,
     is_article: bool | None,
+    trap: str | None,
+    not_trap: str | None,
 ) -> None:
-    """Correct what is known of an issue, or of one of its articles (--article)."""
+    """Correct what is known of an issue, or of one of its articles (--article).
+
+    With another time of sending or hidden link its clicks are judged again.
+    """
     of_article = {"author": author, "summary": summary, "position": position, "is_article": is_article}
-    of_issue = {"sent_at": sent_at, "recipients": recipients}
+    of_issue = {"sent_at": sent_at, "recipients": recipients, "trap": trap, "not_trap": not_trap}
     now = int(time.time())
     if article is None:
         if any(value is not None for value in of_article.values()):
             raise click.UsageError(
                 "--author, --summary, --position and --[is|not]-article need --article URL"
             )
-        editing.correct_issue(store, slug, now=now, title=title, sent_at=sent_at, recipients=recipients)
-        click.echo(f"{slug}: changed.")
+        for url, hidden in ((trap, True), (not_trap, False)):
+            if url is not None:
+                _declare(session, store, slug, url, hidden=hidden, now=now)
+        if any(value is not None for value in (title, sent_at, recipients)) or trap is not_trap is None:
+            editing.correct_issue(store, slug, now=now, title=title, sent_at=sent_at, recipients=recipients)
+            click.echo(f"{slug}: changed.")
+        _tell_judged(store)
         return
     if any(value is not None for value in of_issue.values()):
-        raise click.UsageError("--sent-at and --recipients belong to the issue: leave --article out")
+        raise click.UsageError(
+            "--sent-at, --recipients and --[not-]trap belong to the issue: leave --article out"
+        )
     corrected = editing.correct_article(
         store,
         slug,
@@ -236,6 +301,13 @@ def set_issue(
     )
     place = f"place {corrected.position}" if corrected.position else "no article"
     click.echo(f"{slug}: {corrected.title or corrected.url}: {place}.")
+
+
+def _declare(session: Session, store: Store, slug: str, url: str, *, hidden: bool, now: int) -> None:
+    link = editing.declare_trap(store, slug, url, config=session.config, who=who(), now=now, trap=hidden)
+    shown = short_url(link.domain, link.code, domains=session.config.domains)
+    what = "is its hidden link now, and no article" if hidden else "is a link that readers see"
+    click.echo(f"{slug}: {shown} {what}.")
 
 
 @issue.command("export")

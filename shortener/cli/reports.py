@@ -46,18 +46,26 @@ def report() -> None:
     """What was counted: of an issue, of a link, of everything."""
 
 
+reasons_option = click.option(
+    "--reasons",
+    is_flag=True,
+    help="Show what was set aside, and why, rule by rule (a table; JSON has it always).",
+)
+
+
 @report.command("issue")
 @click.argument("slug")
+@reasons_option
 @format_option
 @with_store
-def report_issue(session: Session, store: Store, slug: str, form: str) -> None:
+def report_issue(session: Session, store: Store, slug: str, reasons: bool, form: str) -> None:
     """The clicks of an issue by article and placement."""
     made = issue_report(store, slug, as_of=int(time.time()), domains=session.config.domains)
     show(
         form,
         json=lambda: print_json(made),
         csv=lambda: print_csv(_ARTICLE_COLUMNS, _article_rows(made)),
-        table=lambda: _print_issue(made, session.config.zone),
+        table=lambda: _print_reasons(made) if reasons else _print_issue(made, session.config.zone),
     )
 
 
@@ -100,7 +108,7 @@ def _print_issue(made: IssueReport, zone: ZoneInfo) -> None:
     sent = local(made.sent_at.timestamp(), zone) if made.sent_at else "at an unknown time"
     to = f"{made.recipients:,} recipients" if made.recipients else "an unknown number of recipients"
     print_line(f"{made.title or made.slug}: sent {sent} to {to}")
-    _print_totals(made.totals, made.quality, made.rate)
+    _print_totals(made.totals, made.quality, made.rate, settling=made.settling)
     print_table(
         "Articles",
         ("", "title", "clicks", "visitors", "rate", "by placement", "short link"),
@@ -118,7 +126,7 @@ def _print_issue(made: IssueReport, zone: ZoneInfo) -> None:
             "Other links",
             ("target", "clicks", "visitors", "by placement", "short link"),
             (
-                [each.target, each.clicks, each.visitors, _placements(each), each.short_url]
+                [_led_to(each), each.clicks, each.visitors, _placements(each), each.short_url]
                 for each in made.links
             ),
             empty="",
@@ -127,14 +135,44 @@ def _print_issue(made: IssueReport, zone: ZoneInfo) -> None:
     _print_timeline(made.timeline, zone)
 
 
+def _led_to(each: LinkCount) -> str | None:
+    return f"(hidden link; {each.other:,} requests by machines)" if each.trap else each.target
+
+
 def _placements(each: ArticleReport | LinkCount) -> str:
     clicked = [f"{placed.kind} {placed.clicks:,}" for placed in each.placements if placed.clicks]
     return ", ".join(clicked + ([f"no placement {each.unplaced:,}"] if each.unplaced else []))
 
 
-def _print_totals(totals: Totals, quality: Quality, share: float | None = None) -> None:
+def _print_reasons(made: IssueReport | LinkReport) -> None:
+    """Every verdict by its reason, and between which counts the truth should lie."""
+    _print_totals(made.totals, made.quality, settling=made.settling)
+    print_table(
+        "Verdicts by reason",
+        ("verdict", "reason", "says", "requests", "share"),
+        (
+            [each.verdict, each.reason, each.words, each.clicks, percent(each.share)]
+            for each in made.quality.reasons
+        ),
+        empty="No click has been judged yet.",
+    )
+    band = made.quality.band
+    if band is not None:
+        print_line(
+            f"Human clicks by the strictest rules {band.strict:,}, by the usual ones {band.usual:,}, by the surest "
+            f"alone {band.lenient:,}. `shortener clicks explain ID` tells why of a single one."
+        )
+
+
+def _print_totals(
+    totals: Totals, quality: Quality, share: float | None = None, *, settling: bool = False
+) -> None:
     of_all = f" ({percent(share)} of the recipients)" if share is not None else ""
     print_line(f"{totals.clicks.human:,} clicks by {totals.visitors:,} visitors{of_all}; {quality.sentence}.")
+    if settling:
+        print_line(
+            "Still settling: what comes in may yet show machines among the clicks of the last 15 minutes."
+        )
 
 
 def _print_breakdown(breakdown: Breakdown) -> None:
@@ -157,9 +195,10 @@ def _print_timeline(hours: Sequence[Hour], zone: ZoneInfo) -> None:
 
 @report.command("link")
 @click.argument("url", metavar="SHORT_URL")
+@reasons_option
 @format_option
 @with_store
-def report_link(session: Session, store: Store, url: str, form: str) -> None:
+def report_link(session: Session, store: Store, url: str, reasons: bool, form: str) -> None:
     """The clicks of a short link by placement and hour (CSV: the hours)."""
     domain, code = short_key(url, config=session.config)
     made = link_report(store, domain, code, as_of=int(time.time()), domains=session.config.domains)
@@ -169,13 +208,13 @@ def report_link(session: Session, store: Store, url: str, form: str) -> None:
         csv=lambda: print_csv(
             ("hour", "human", "other"), ([each.hour, each.human, each.other] for each in made.timeline)
         ),
-        table=lambda: _print_link(made, session.config.zone),
+        table=lambda: _print_reasons(made) if reasons else _print_link(made, session.config.zone),
     )
 
 
 def _print_link(made: LinkReport, zone: ZoneInfo) -> None:
     print_line(f"{made.short_url} → {made.target or '(no target yet)'} ({made.status})")
-    _print_totals(made.totals, made.quality)
+    _print_totals(made.totals, made.quality, settling=made.settling)
     if made.placements:
         print_table(
             "Placements",

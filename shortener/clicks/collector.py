@@ -24,7 +24,7 @@ from shortener.clicks.line import MAX_HEADER, MAX_TEXT, ClickLine
 from shortener.clicks.log import ClickLog, Progress, Segment
 from shortener.clicks.requests import Requests
 from shortener.clicks.tally import Tally
-from shortener.clicks.verdicts.evidence import Evidence
+from shortener.clicks.verdicts.evidence import Evidence, Judgement
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.config import Config
@@ -238,6 +238,8 @@ class Collector:
             ref=referrer or None,
         )
         judged = self._requests.judge(evidence, headers=headers)
+        if placed.trap and judged.verdict == "human":
+            judged = Judgement("scanner", "hidden-link", judged.gaps)
         return Click(
             id=line.id,
             ts=int(line.ts * 1000),

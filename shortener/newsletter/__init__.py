@@ -4,7 +4,9 @@
 """
 
 from shortener.newsletter.articles import ArticleFound, Placement, Reading, read
+from shortener.newsletter.copytags import check_tag, untag
 from shortener.newsletter.document import Block, Document, Encoding, Format, FoundLink, Run, Untouched
+from shortener.newsletter.hiddenlinks import hidden_link, hide_link
 from shortener.newsletter.outline import MAX_LINKS
 from shortener.newsletter.page import Kind
 from shortener.newsletter.parsing import MAX_BYTES, guess_format, parse
@@ -24,8 +26,12 @@ __all__ = [
     "Reading",
     "Run",
     "Untouched",
+    "check_tag",
     "guess_format",
+    "hidden_link",
+    "hide_link",
     "parse",
     "read",
     "rewrite",
+    "untag",
 ]

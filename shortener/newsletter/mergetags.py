@@ -20,6 +20,9 @@ _IN_URL = re.compile(
     r"\{[$A-Za-z_][^{}]{0,100}\}|\{[{%]|[%}]\}|\*\||\|\*|%%|<%|\$\{|\[\[|%(?![0-9A-Fa-f]{2})[A-Za-z][\w.-]+%"
 )
 
+# What a value of a query can be besides, where nothing else can be meant: {name}, {$email}, %FIRSTNAME%.
+_VALUE = re.compile(rb"\{[$A-Za-z_][^{}\s]{0,100}\}|%(?![0-9A-Fa-f]{2})[A-Za-z][\w.-]+%")
+
 Span = tuple[int, int]
 
 
@@ -32,6 +35,12 @@ def touches(spans: Sequence[Span], *, start: int, end: int) -> bool:
     """Say whether a merge tag of ``spans`` overlaps the bytes from ``start`` to ``end``."""
     at = bisect_left(spans, (end, 0)) - 1
     return at >= 0 and spans[at][1] > start
+
+
+def end_of(source: bytes, start: int) -> int | None:
+    """Where the merge tag ends that begins at ``start``, as the value of a query; None where none begins."""
+    match = _TAGS.match(source, start) or _VALUE.match(source, start)
+    return match.end() if match else None
 
 
 def holds(url: str) -> bool:

@@ -18,7 +18,7 @@ from shortener.reporting.counts import (
     moment_or_none,
     rate,
 )
-from shortener.reporting.quality import Quality, assess
+from shortener.reporting.quality import Quality, assess, is_settling
 from shortener.shorturl import short_url
 from shortener.store import Store, links
 from shortener.store import issues as stored
@@ -59,6 +59,8 @@ class LinkCount(Struct, frozen=True):
     placements: tuple[PlacementCount, ...]
     unplaced: int
     other: int
+    trap: bool = False
+    """Whether it is hidden in the issue: nobody but machines follows it."""
 
 
 class IssueReport(Struct, frozen=True):
@@ -76,6 +78,8 @@ class IssueReport(Struct, frozen=True):
     rate: float | None
     links: tuple[LinkCount, ...]
     breakdown: Breakdown
+    settling: bool = False
+    """Whether clicks of the last 15 minutes may be among it, whose verdicts what comes next may still turn."""
 
 
 def issue_report(store: Store, slug: str, *, as_of: int, domains: Sequence[Domain] = ()) -> IssueReport:
@@ -89,6 +93,7 @@ def issue_report(store: Store, slug: str, *, as_of: int, domains: Sequence[Domai
     clicks = clicks_of(sums)
     visitors = sum(row.issue_visitors for row in sums)
     counted = _Counted(store, issue, sums=sums, domains=domains)
+    timeline = hours_of(sql.hours_of_issue(store, issue.id))
     return IssueReport(
         slug=issue.slug,
         as_of=moment(as_of),
@@ -96,12 +101,13 @@ def issue_report(store: Store, slug: str, *, as_of: int, domains: Sequence[Domai
         recipients=issue.recipients,
         quality=assess(clicks, values),
         articles=counted.articles(),
-        timeline=hours_of(sql.hours_of_issue(store, issue.id)),
+        timeline=timeline,
         title=issue.title,
         sent_at=moment_or_none(issue.sent_at),
         rate=rate(visitors, issue.recipients),
         links=counted.links(),
         breakdown=break_down(values, human=clicks.human),
+        settling=is_settling(timeline, as_of=as_of),
     )
 
 
@@ -126,8 +132,9 @@ class _Counted:
         first: dict[int, Placement] = {}
         for each in placements:
             first.setdefault(each.link_id, each)
-        own = {link.id for link in links.of_issue(store, issue.id)}
-        for cell in _cells(store, sums, placements, unplaced=own - first.keys()):
+        own = {link.id: link for link in links.of_issue(store, issue.id)}
+        self._traps = {link.id for link in own.values() if link.trap}
+        for cell in _cells(store, sums, placements, unplaced=own.keys() - first.keys()):
             article = self._article_of(cell, first.get(cell.link.id))
             if article is not None and article.position is not None:
                 self._of_article.setdefault(article.id, []).append(cell)
@@ -185,6 +192,7 @@ class _Counted:
             placements=self._placements(cells),
             unplaced=_unplaced(cells),
             other=clicks.other,
+            trap=cells[0].link.id in self._traps,
         )
 
     def _placements(self, cells: Iterable[_Cell]) -> tuple[PlacementCount, ...]:

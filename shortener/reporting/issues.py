@@ -25,6 +25,8 @@ class LinkShown(Struct, frozen=True):
     target: str | None
     article: str | None
     placements: tuple[PlacementShown, ...]
+    trap: bool = False
+    """Whether it is hidden in the issue, so that only machines follow it."""
 
 
 class ArticleLink(Struct, frozen=True):
@@ -101,7 +103,11 @@ def show_issue(store: Store, slug: str, *, config: Config) -> IssueShown:
         ),
         links=tuple(
             LinkShown(
-                urls[link_id], codes[link_id].target, article_urls.get(owners[link_id] or 0), tuple(each)
+                urls[link_id],
+                codes[link_id].target,
+                article_urls.get(owners[link_id] or 0),
+                tuple(each),
+                trap=bool(codes[link_id].trap),
             )
             for link_id, each in by_link.items()
         ),

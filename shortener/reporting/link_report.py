@@ -17,7 +17,7 @@ from shortener.reporting.counts import (
     moment,
     moment_or_none,
 )
-from shortener.reporting.quality import Quality, assess
+from shortener.reporting.quality import Quality, assess, is_settling
 from shortener.shorturl import short_url
 from shortener.store import Store
 from shortener.store import links as stored
@@ -70,6 +70,8 @@ class LinkReport(Struct, frozen=True):
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    settling: bool = False
+    """Whether clicks of the last 15 minutes may be among it, whose verdicts what comes next may still turn."""
 
 
 def link_report(
@@ -86,6 +88,7 @@ def link_report(
     values = sql.values_of_link(store, link.id)
     clicks = clicks_of(sums)
     placements = _placements(sql.placements_of_link(store, link.id), sums)
+    timeline = hours_of(sql.hours_of_link(store, link.id))
     return LinkReport(
         short_url=short_url(link.domain, link.code, domains=domains),
         target=link.target,
@@ -99,13 +102,14 @@ def link_report(
         quality=assess(clicks, values),
         placements=placements,
         unplaced=clicks.human - sum(each.clicks for each in placements),
-        timeline=hours_of(sql.hours_of_link(store, link.id)),
+        timeline=timeline,
         breakdown=break_down(values, human=clicks.human),
         edits=tuple(_edit(**row) for row in stored.edits(store, link.id)),
         forward=link.forward,
         expires_at=moment_or_none(link.expires_at),
         created_at=moment(link.created_at),
         updated_at=moment(link.updated_at),
+        settling=is_settling(timeline, as_of=as_of),
     )
 
 

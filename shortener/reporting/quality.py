@@ -1,12 +1,14 @@
 """How much of what was counted is people: shares by verdict and reason, a band, and one sentence."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from shortener.clicks.verdicts.reasons import REASONS, Band, counts_as_human
-from shortener.reporting.counts import Clicks
+from shortener.clicks.verdicts.sets import is_settled
+from shortener.reporting.counts import Clicks, Hour
 from shortener.store.reports import ValueSum
+from shortener.store.rollups import HOUR_SECONDS
 
 WORDS = {"scanner": "mail scanners", "bot": "bots", "preview": "previews", "prefetch": "prefetch"}
 """What is set aside, as the sentence names it; the order decides between equal shares."""
@@ -53,6 +55,14 @@ def assess(clicks: Clicks, values: Iterable[ValueSum] = ()) -> Quality:
         reasons=reasons,
         band=_band(reasons) if reasons else None,
     )
+
+
+def is_settling(timeline: Sequence[Hour], *, as_of: int) -> bool:
+    """Whether the newest hour with clicks reaches into the last 15 minutes, when verdicts may still turn."""
+    if not timeline:
+        return False
+    end = int(timeline[-1].hour.timestamp()) + HOUR_SECONDS
+    return not is_settled(end * 1000, now=as_of * 1000)
 
 
 def describe(clicks: Clicks) -> str:

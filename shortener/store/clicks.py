@@ -85,15 +85,17 @@ class Placed(Struct, frozen=True):
     issue_id: int | None
     placements: dict[int, int]
     """The issue of each of the link's placements, by n."""
+    trap: bool = False
+    """Whether the link is its issue's hidden one."""
 
 
 def place(store: Store, domain: str, code: str) -> Placed | None:
     """What a short link stands for, or None where there is no such link."""
-    row = store.row("select id, issue_id from links where domain = ? and code = ?", (domain, code))
+    row = store.row("select id, issue_id, trap from links where domain = ? and code = ?", (domain, code))
     if row is None:
         return None
     placements = store.execute("select n, issue_id from placements where link_id = ?", (row["id"],))
-    return Placed(row["id"], row["issue_id"], dict(placements.fetchall()))
+    return Placed(row["id"], row["issue_id"], dict(placements.fetchall()), bool(row["trap"]))
 
 
 def by_seq(store: Store, seqs: Iterable[int]) -> dict[int, Click]:

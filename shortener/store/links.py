@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from shortener.errors import Conflict, NotFound
 from shortener.store.database import Store
 
-Field = Literal["target", "title", "forward", "expires_at", "status"]
+Field = Literal["target", "title", "forward", "expires_at", "status", "trap"]
 
 
 class Link(Struct, frozen=True):

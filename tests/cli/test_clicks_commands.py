@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 SENT = 1_714_550_400
-Newsletter = Shortener = Any
 
 
-def explained(shortener: Shortener, id: str) -> dict[str, Any]:
+def explained(shortener: Any, id: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(shortener("clicks", "explain", id, "--format", "json").output)
     return found
 
 
-def sweep(newsletter: Newsletter, **more: Any) -> None:
+def sweep(newsletter: Any, **more: Any) -> None:
     """Four links of the issue within a second, as a mail scanner opens them."""
     for at, (code, n) in enumerate((("one", 1), ("two", 3), ("foot", 4))):
         newsletter.click(code, n, visitor="gateway", **more)
@@ -21,7 +20,7 @@ def sweep(newsletter: Newsletter, **more: Any) -> None:
     newsletter.drain()
 
 
-def test_a_reader_is_explained(read: Newsletter, shortener: Shortener) -> None:
+def test_a_reader_is_explained(read: Any, shortener: Any) -> None:
     """A click that nothing speaks against says so, with what is kept of its request."""
     made = explained(shortener, "click-000001")
     assert (made["verdict"], made["reason"], made["words"]) == (
@@ -38,7 +37,7 @@ def test_a_reader_is_explained(read: Newsletter, shortener: Shortener) -> None:
     )
 
 
-def test_a_machine_is_explained(newsletter: Newsletter, shortener: Shortener) -> None:
+def test_a_machine_is_explained(newsletter: Any, shortener: Any) -> None:
     """A burst names the rule that decided, its evidence, and the clicks around that it was judged by."""
     sweep(newsletter, copy="c0")
     made = explained(shortener, "click-000001")
@@ -59,7 +58,7 @@ def test_a_machine_is_explained(newsletter: Newsletter, shortener: Shortener) ->
     assert "burst" in shortener("clicks", "explain", "click-000001", "--format", "csv").output
 
 
-def test_a_machine_by_its_request_is_explained(read: Newsletter, shortener: Shortener) -> None:
+def test_a_machine_by_its_request_is_explained(read: Any, shortener: Any) -> None:
     """A preview by its name shows the user agent that was read."""
     ids = {
         line["verdict"]: line["id"]
@@ -72,19 +71,19 @@ def test_a_machine_by_its_request_is_explained(read: Newsletter, shortener: Shor
     assert "HEAD" in shortener("clicks", "explain", ids["bot"]).output
 
 
-def test_an_unknown_click_is_one_line(read: Newsletter, shortener: Shortener) -> None:
+def test_an_unknown_click_is_one_line(read: Any, shortener: Any) -> None:
     """An id that is not in the store says where ids are to be had."""
     assert "clicks export" in shortener("clicks", "explain", "nothing", status=1).output
 
 
-def test_reclassify_says_that_nothing_changed(read: Newsletter, shortener: Shortener) -> None:
+def test_reclassify_says_that_nothing_changed(read: Any, shortener: Any) -> None:
     """With the rules and lists of before, every verdict stays."""
     told = shortener("reclassify").output
     assert "No verdict changed." in told
     assert "11 clicks" in told
 
 
-def test_reclassify_tells_what_new_lists_change(newsletter: Newsletter, shortener: Shortener) -> None:
+def test_reclassify_tells_what_new_lists_change(newsletter: Any, shortener: Any) -> None:
     """A new list of data centers turns old clicks, and the table says how many of which issue became what."""
     newsletter.click("one", 1, net="203.0.113.0/24", after=100)
     newsletter.click("Lone", net="203.0.113.0/24", visitor="bob", h={"accept": "*/*"})
@@ -103,14 +102,14 @@ def test_reclassify_tells_what_new_lists_change(newsletter: Newsletter, shortene
     assert explained(shortener, "click-000001")["reason"] == "datacenter-soon"
 
 
-def test_reclassify_since_leaves_older_clicks_alone(read: Newsletter, shortener: Shortener) -> None:
+def test_reclassify_since_leaves_older_clicks_alone(read: Any, shortener: Any) -> None:
     """Only what came from that time on is judged again."""
     assert "Judged 0 clicks" in shortener("reclassify", "--since", "2030-01-01T00:00Z").output
     made = json.loads(shortener("reclassify", "--since", "2024-05-01T08:09Z", "--format", "json").output)
     assert 0 < made["clicks"] < 11
 
 
-def test_a_bad_list_is_one_line(read: Newsletter, shortener: Shortener) -> None:
+def test_a_bad_list_is_one_line(read: Any, shortener: Any) -> None:
     """A CIDR file that cannot be used is named with its line, by every command that needs it."""
     Path(read.directory, "cloud.txt").write_text("203.0.113.0/24\nnot-a-network\n")
     with Path(read.directory, "config.toml").open("a") as file:
@@ -121,3 +120,21 @@ def test_a_bad_list_is_one_line(read: Newsletter, shortener: Shortener) -> None:
         assert told.count("\n") == 1
     Path(read.directory, "cloud.txt").unlink()
     assert "cannot be read" in shortener("reclassify", status=1).output
+
+
+def test_another_time_of_sending_says_what_it_turned(read: Any, shortener: Any) -> None:
+    """issue set --sent-at judges the issue's clicks again by itself, and says how many turned."""
+    read.click("one", 1, after=5, visitor="eve")
+    read.drain()
+    told = shortener("issue", "set", "may", "--sent-at", "2024-05-01T07:00Z").output
+    assert "Judged again: 1 clicks are human now, not scanner." in told
+    assert "Judged again" not in shortener("issue", "set", "may", "--recipients", "300").output
+
+
+def test_reasons_are_one_step_away(read: Any, shortener: Any) -> None:
+    """report issue --reasons lists every verdict by its reason, and the band in which the truth should lie."""
+    for report in (("issue", "may"), ("link", "one")):
+        told = shortener("report", *report, "--reasons").output
+        assert "named-preview" in told
+        assert "the user agent names a link preview" in told
+        assert "by the strictest rules" in told

@@ -212,3 +212,50 @@ def test_a_data_directory_that_cannot_be_written_is_named(run: Run, tmp_path: Pa
     (tmp_path / "bad.toml").write_text('[storage]\ndata = "may.md/data"\n', encoding="utf-8")
     for words in (["issue", "list"], ["serve"], ["collect", "--once"], ["link", "add", "https://a.example/"]):
         refused(run(*words, config="bad.toml"), "storage.data")
+
+
+PAGE = (
+    "<html><body><h2><a href='https://a.example/whales'>Whales</a></h2>"
+    "<a href='https://b.example/'>Us</a></body></html>"
+)
+
+
+def test_a_hidden_link_says_how_it_looks(run: Run, tmp_path: Path) -> None:
+    """--trap prints the link, its HTML and what to mind; a second time it only says which it is; show marks it."""
+    (tmp_path / "may.html").write_text(PAGE, encoding="utf-8")
+    result = run("issue", "add", "may.html", "--trap")
+    assert result.exit_code == 0, result.output
+    for words in ("which no reader sees", 'aria-hidden="true"', "leave it out of a plain-text part"):
+        assert words in result.output
+    assert "nothing changed" in run("issue", "add", "may.html", "--trap").output
+    shown = json.loads(run("issue", "show", "may", "--format", "json").stdout)
+    assert [link["trap"] for link in shown["links"]] == [False, False, True]
+    refused(run("issue", "add", "may.md", "--slug", "june", "--trap"), "Markdown has no invisible links")
+
+
+def test_a_copy_tag_says_what_it_means_for_readers(run: Run, tmp_path: Path) -> None:
+    """--copy-tag prints the note on consent where it is switched on, and what a test send has to show."""
+    result = run("issue", "add", "may.md", "--copy-tag", "*|UNIQID|*")
+    assert result.exit_code == 0, result.output
+    for words in (
+        "ends in ?_c=*|UNIQID|*",
+        "may need their consent",
+        "test send",
+        "turns the Markdown into HTML",
+    ):
+        assert words in result.output
+    assert (tmp_path / "may.out.md").read_bytes().count(b"?_c=*|UNIQID|*)") == 2
+    again = run("issue", "add", "may.out.md", "--slug", "may", "--output", "again.md")
+    assert "nothing changed" in again.output
+    assert (tmp_path / "again.md").read_bytes() == (tmp_path / "may.out.md").read_bytes()
+    refused(run("issue", "add", "may.md", "--copy-tag", "{{ id }}"), "no spaces", "{{id}}")
+
+
+def test_a_hidden_link_is_declared_and_taken_back(run: Run) -> None:
+    """set --trap and --not-trap say what the link is now; a link of no issue is one line."""
+    run("issue", "add", "may.md")
+    url = json.loads(run("issue", "show", "may", "--format", "json").stdout)["links"][0]["short_url"]
+    assert "is its hidden link now, and no article" in run("issue", "set", "may", "--trap", url).output
+    assert "is a link that readers see" in run("issue", "set", "may", "--not-trap", url).output
+    refused(run("issue", "set", "may", "--trap", "https://go.example/nothing"), "has no short link")
+    refused(run("issue", "set", "may", "--article", url, "--trap", url), "leave --article out", status=2)

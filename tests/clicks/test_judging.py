@@ -90,7 +90,8 @@ class Site:
             if judged:
                 collector.drain()
             else:
-                collector._drain_log(most=1_000_000)
+                while collector._drain_batch():
+                    pass
         finally:
             collector.close()
 
