@@ -40,6 +40,8 @@ POLL_SECONDS = 0.2
 JUDGE_SECONDS = 5.0
 """How long a click's neighbours may stay unasked: each time the last minutes are read again, so not after each line."""
 SWEEP_SECONDS = 3600.0
+PURGED_DAYS = 2
+"""How many days' clicks one sweep deletes; a day a day is due, so after a pause it catches up within hours."""
 FINISH_SECONDS = 5.0
 """How long draining goes on after SIGTERM; half of what the supervisor waits before it kills."""
 PLACES_REMEMBERED = 50_000
@@ -358,7 +360,14 @@ class Collector:
                 segment.path.unlink(missing_ok=True)
         with self._store.writing():
             sql.forget_segments(self._store, before=int(now) - 2 * privacy.keep_log * sql.DAY_SECONDS)
-        before = int(now) // sql.DAY_SECONDS - privacy.keep_clicks
+        self._purge(before=int(now) // sql.DAY_SECONDS - privacy.keep_clicks)
+
+    def _purge(self, *, before: int) -> None:
+        """Delete clicks from before a UTC day, at most those of PURGED_DAYS: a wrong clock shall not take them all."""
+        oldest = sql.oldest(self._store)
+        if oldest is None:
+            return
+        before = min(before, oldest // sql.DAY_SECONDS + PURGED_DAYS)
         purged = False
         while sql.purge(self._store, before=before * sql.DAY_SECONDS):
             purged = True

@@ -260,6 +260,12 @@ def forget_segments(store: Store, *, before: int) -> None:
     store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))
 
 
+def oldest(store: Store) -> int | None:
+    """When the oldest stored click was made, in seconds of UTC epoch; None where there are no clicks."""
+    ts = store.value("select min(ts) from clicks")
+    return None if ts is None else int(ts) // 1000
+
+
 def purge(store: Store, *, before: int, most: int = 20_000) -> int:
     """Delete clicks from before a UTC day's start (seconds), some at a time; how many. Their sums stay."""
     with store.writing():

@@ -1,0 +1,153 @@
+"""A clock that steps: seven days back, a year ahead, and back again, while readers click and clicks are collected."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shortener.clicks.collector import Collector
+from shortener.clicks.rebuilding import rebuild
+from shortener.clicks.segment import SegmentWriter
+from shortener.clicks.visitors import DailyKeys
+from shortener.config import Config, Domain, Storage
+from shortener.redirect.handler import RedirectHandler
+from shortener.store import Store, links, open_store
+
+NOON = 1_795_521_600.0
+"""12:00 UTC of 2026-11-24."""
+DAY = 86_400.0
+STEPS = {
+    "a week back": -7 * DAY,
+    "a year ahead": 365 * DAY,
+    "an hour back": -3600.0,
+    "ten seconds back": -10.0,
+}
+
+
+class Clock:
+    """A clock to be set."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that shows noon."""
+    return Clock()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """A site of one domain."""
+    return Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(tmp_path / "data")))
+
+
+@pytest.fixture
+def store(config: Config) -> Iterator[Store]:
+    """Its store, with the link ``abcde``."""
+    store = open_store(config.data)
+    with store.writing():
+        links.add(store, "go.example", "abcde", target="https://example.com/a", now=0)
+    yield store
+    store.close()
+
+
+def click(handler: RedirectHandler, reader: int) -> None:
+    """One redirect."""
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/abcde",
+        "QUERY_STRING": "",
+        "REMOTE_ADDR": f"192.0.2.{reader}",
+        "HTTP_HOST": "go.example",
+        "HTTP_USER_AGENT": "Firefox",
+    }
+    answer = handler.answer(environ)
+    assert answer is not None
+    assert answer[0] == 302
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock, step: float) -> None:
+    """Through a step and back, with sweeps in between, every click is stored once, and a rebuild says the same."""
+    clicked = 0
+    for offset in (0.0, step, 0.0):
+        clock.now = NOON + offset
+        handler = RedirectHandler(lambda _environ, _start: [], config=config, clock=clock)
+        for _ in range(3):
+            clicked += 1
+            clock.now += 1
+            click(handler, clicked)
+        collector = Collector(store, config=config, clock=clock)
+        collector.drain()
+        collector.sweep()
+        click(handler, clicked := clicked + 1)
+        handler.close()
+        collector.drain()
+        collector.sweep()
+        collector.close()
+        kept = store.value("select count(*) from clicks")
+        assert store.value("select count(distinct id) from clicks") == kept
+        assert store.value("select sum(clicks) from hourly") == clicked
+        assert store.value("select min(clicks) from hourly") > 0
+    if step < 90 * DAY:
+        assert kept == clicked
+    rebuild(store, on_progress=lambda _: None)
+    assert store.value("select sum(clicks) from hourly") == clicked
+
+
+def test_a_clock_a_year_ahead_does_not_take_all_clicks(store: Store, config: Config, clock: Clock) -> None:
+    """A sweep under a wrong clock deletes two days of clicks at most; the right clock deletes no more."""
+    handler = RedirectHandler(lambda _environ, _start: [], config=config, clock=clock)
+    for day in range(30):
+        clock.now = NOON + day * DAY
+        click(handler, day)
+    handler.close()
+    collector = Collector(store, config=config, clock=clock)
+    collector.drain()
+    clock.now += 365 * DAY
+    collector.sweep()
+    clock.now -= 365 * DAY
+    collector.sweep()
+    collector.close()
+    assert store.value("select count(*) from clicks") == 28
+    rebuild(store, on_progress=lambda _: None)
+    assert store.value("select sum(clicks) from hourly") == 30
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_keys_of_a_wrong_clock_do_not_stay(tmp_path: Path, step: float) -> None:
+    """Whatever day the clock showed, 48 hours later by the right clock only keys of these two days are left."""
+    keys = DailyKeys(tmp_path)
+    for offset in (0.0, step, 0.0):
+        keys.key(NOON + offset)
+        path = tmp_path / "keys" / str(int((NOON + offset) // DAY))
+        os.utime(path, (NOON + offset,) * 2)
+        keys.destroy_old(now=NOON + offset)
+    assert keys.destroy_old(now=NOON + 3600) >= 0
+    today = int(NOON // DAY)
+    assert {path.name for path in (tmp_path / "keys").iterdir()} <= {str(today)}
+    keys.destroy_old(now=NOON + 2 * DAY)
+    assert list((tmp_path / "keys").iterdir()) == []
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_segments_go_by_the_time_that_passes(tmp_path: Path, clock: Clock, step: float) -> None:
+    """A step of the clock neither rotates a segment nor brings two of them under one name."""
+    log = SegmentWriter(tmp_path, rotate_bytes=1 << 20, sync_seconds=3600, clock=clock)
+    assert log.write(b"{}\n")
+    clock.now += step
+    assert log.write(b"{}\n")
+    assert len(list(tmp_path.iterdir())) == 1
+    log.close()
+    assert log.write(b"{}\n")
+    clock.now -= step
+    log.close()
+    assert log.write(b"{}\n")
+    log.close()
+    assert len(list(tmp_path.iterdir())) == 3
