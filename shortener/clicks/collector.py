@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -226,7 +227,7 @@ class Collector:
         headers, sent = (None, None) if line.h is None else self._headers_of(line.h)
         language = (line.lang or "").partition(",")[0].partition(";")[0].strip()[:35]
         method = (line.method or "GET")[:16]
-        referrer = clean_referrer(line.ref) if line.ref else ""
+        referrer = _cleaned(line.ref) if line.ref else ""
         n = line.n if line.n in placed.placements else 0
         # Judged by what is stored, so that judging again by the same rules changes nothing.
         evidence = Evidence(
@@ -285,15 +286,13 @@ class Collector:
             line.net = line.net or network_of(line.ip)
             line.addr = line.addr or hash_address(line.ip, key=key)
             line.visitor = line.visitor or hash_visitor(line.ip, line.ua or "", key=key)
-        line.net, line.addr, line.visitor, line.copy = (
-            value[:64] if value else None for value in (line.net, line.addr, line.visitor, line.copy)
-        )
+        line.net, line.addr = _identity(line.net), _identity(line.addr)
+        line.visitor, line.copy = _identity(line.visitor), _identity(line.copy)
         if self._config.privacy.addresses == "none":
             line.net = line.addr = line.visitor = line.copy = None
-        if line.h:
-            # nginx writes "" for what was not sent.
-            line.h = {name: value for name, value in line.h.items() if value}
         sent = line.h or {}
+        if "" in sent.values():  # nginx writes "" for what was not sent
+            line.h = sent = {name: value for name, value in sent.items() if value}
         if self._config.privacy.respect_gpc and "1" in (sent.get("sec-gpc"), sent.get("dnt")):
             line.visitor = line.copy = line.ua = line.ref = None
 
@@ -421,8 +420,16 @@ def drain_once(store: Store, *, config: Config) -> int:
             collector.close()
 
 
+_cleaned = lru_cache(maxsize=4096)(clean_referrer)
+
+
 def _after(progress: Progress) -> Position:
     return Position(progress.position, progress.skipping, progress.finished)
+
+
+def _identity(text: str | None) -> str | None:
+    """What stands for a reader, not longer than it has to be; None for nothing."""
+    return text[:64] if text else None
 
 
 def _wait(seconds: float, *, stop: Callable[[], bool]) -> None:

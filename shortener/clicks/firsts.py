@@ -11,8 +11,8 @@ from shortener.store.clicks import (
     Click,
 )
 
-Visit = tuple[int, str | None, int, int, int]
-"""(the bit of ``clicks.first``, visitor, day, link or issue, n)."""
+DAY_MS = DAY_SECONDS * 1000
+EVERYWHERE = FIRST_ON_PLACEMENT | FIRST_ON_LINK | FIRST_ON_SITE
 
 
 def assign(clicks: Iterable[Click]) -> Iterator[tuple[Click, int]]:
@@ -21,22 +21,36 @@ def assign(clicks: Iterable[Click]) -> Iterator[tuple[Click, int]]:
     The earliest click has them (of equal times the smaller id), whatever came in which order. Right where every
     human click of the visitors is among ``clicks``, or every one that is a first visit and all that are new.
     """
-    taken: set[Visit] = set()
-    for click in sorted(clicks, key=lambda click: (click.ts, click.id)):
-        first = 0
+    days: dict[tuple[str, int], list[Click]] = {}
+    for click in clicks:
         if click.visitor and click.verdict == "human":
-            for visit in _visits(click):
-                if visit not in taken:
-                    taken.add(visit)
-                    first |= visit[0]
-        yield click, first
+            days.setdefault((click.visitor, click.ts // DAY_MS), []).append(click)
+        else:
+            yield click, 0
+    for day in days.values():
+        if len(day) == 1:
+            yield day[0], EVERYWHERE | (0 if day[0].issue_id is None else FIRST_IN_ISSUE)
+        else:
+            yield from _of_one_day(day)
 
 
-def _visits(click: Click) -> Iterator[Visit]:
-    """All that a click can be the first visit of."""
-    day = click.ts // (DAY_SECONDS * 1000)
-    yield FIRST_ON_PLACEMENT, click.visitor, day, click.link_id, click.n
-    yield FIRST_ON_LINK, click.visitor, day, click.link_id, 0
-    yield FIRST_ON_SITE, click.visitor, day, 0, 0
-    if click.issue_id is not None:
-        yield FIRST_IN_ISSUE, click.visitor, day, click.issue_id, 0
+def _of_one_day(clicks: list[Click]) -> Iterator[tuple[Click, int]]:
+    """The same for one visitor's human clicks of one day."""
+    taken: set[tuple[int, int | None, int]] = set()
+    clicks.sort(key=_order)
+    for click in clicks:
+        first = 0
+        for bit, place in (
+            (FIRST_ON_PLACEMENT, (FIRST_ON_PLACEMENT, click.link_id, click.n)),
+            (FIRST_ON_LINK, (FIRST_ON_LINK, click.link_id, 0)),
+            (FIRST_IN_ISSUE, (FIRST_IN_ISSUE, click.issue_id, 0)),
+            (FIRST_ON_SITE, (FIRST_ON_SITE, 0, 0)),
+        ):
+            if place not in taken:
+                taken.add(place)
+                first |= bit
+        yield click, first if click.issue_id is not None else first & ~FIRST_IN_ISSUE
+
+
+def _order(click: Click) -> tuple[int, str]:
+    return click.ts, click.id

@@ -7,7 +7,7 @@ what that depends on within two.
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 
 from shortener.clicks.verdicts.evidence import ADDRESS_TRAP, DATACENTER, NETWORK_TRAP, REQUEST_BITS
-from shortener.clicks.verdicts.families import FAMILIES, Family, find_bits
+from shortener.clicks.verdicts.families import FAMILIES, Family, in_order, mark_group
 from shortener.clicks.verdicts.neighbours import Neighbour, takes_part
 from shortener.store import Store
 from shortener.store import judging as sql
@@ -115,47 +115,39 @@ def bits_around(universe: Mapping[int, Neighbour], targets: Set[int]) -> dict[in
     """
     found = {seq: universe[seq].gaps & REQUEST_BITS for seq in targets}
     taking = [click for click in universe.values() if takes_part(click)]
+    by_copies = {has: [click for click in taking if (click.copy is not None) is has] for has in (True, False)}
     for family in FAMILIES:
-        if family.needs is None or any(map(family.needs, taking)):
-            members, affected = _touched(taking, targets, family)
-            for seq, bits in find_bits(members, families=(family,)).items():
-                if seq in affected:
-                    found[seq] = found.get(seq, universe[seq].gaps) & ~family.bits | bits
+        clicks = by_copies[family.copies]
+        if family.needs is None or any(map(family.needs, clicks)):
+            for group in _groups(clicks, family):
+                affected = _spoken_of(group, targets, family)
+                for click, bits in zip(group, mark_group(group, family), strict=True) if affected else ():
+                    if (seq := click.seq) in affected:
+                        found[seq] = found.get(seq, click.gaps) & ~family.bits | bits
     return found
 
 
-def _touched(
-    clicks: Iterable[Neighbour], targets: Set[int], family: Family
-) -> tuple[list[Neighbour], set[int]]:
-    """The clicks that share a family's key with a target, and those of them that are one or are spoken of by one."""
+def _groups(clicks: Iterable[Neighbour], family: Family) -> Iterator[list[Neighbour]]:
+    """The clicks by a family's key, in order. One that is alone has nobody to speak about it, unless it does so."""
     groups: dict[Hashable, list[Neighbour]] = {}
+    key_of = family.key
     for click in clicks:
-        if (click.copy is not None) is family.copies and (key := family.key(click)) is not None:
+        if (key := key_of(click)) is not None:
             groups.setdefault(key, []).append(click)
-    members: list[Neighbour] = []
-    affected: set[int] = set()
     for group in groups.values():
-        # A click that is alone has nobody to speak about it, unless it speaks about itself.
         if len(group) > 1 or family.needs is not None:
-            near = _spoken_of(group, targets, family)
-            if near:
-                members += group
-                affected.update(near)
-    return members, affected
+            group.sort(key=in_order)
+            yield group
 
 
-def _spoken_of(group: list[Neighbour], targets: Set[int], family: Family) -> list[int]:
+def _spoken_of(group: Sequence[Neighbour], targets: Set[int], family: Family) -> Set[int]:
     """The targets in a group, and what lies within the horizon of those of them that speak."""
     own = [click for click in group if click.seq in targets]
-    if len(own) in (0, len(group)):
-        return [click.seq for click in own]
-    times = sorted(click.at for click in own if family.needs is None or family.needs(click))
-    found = [click.seq for click in own]
-    return found + (_near(sorted(group, key=_time), times, family.horizon) if times else [])
-
-
-def _time(click: Neighbour) -> int:
-    return click.at
+    found = {click.seq for click in own}
+    if len(own) not in (0, len(group)):
+        times = [click.at for click in own if family.needs is None or family.needs(click)]
+        found.update(_near(group, times, family.horizon) if times else ())
+    return found
 
 
 def _near(group: Sequence[Neighbour], times: Sequence[int], horizon: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from shortener.clicks.agents import Agent
@@ -72,6 +73,7 @@ class Tally:
         return {key: clicks for key, clicks in sums.items() if clicks}
 
 
+@lru_cache(maxsize=4096)
 def referrer_host(referrer: str) -> str:
     """The host of a referrer, '' for none."""
     try:

@@ -79,7 +79,7 @@ class Family(Struct, frozen=True, kw_only=True):
 
 def find_bits(clicks: Iterable[Neighbour], *, families: Sequence[Family] | None = None) -> dict[int, int]:
     """The neighbourhood bits of every click, by ``seq``. O(n log n) in the number of clicks."""
-    ordered = sorted(clicks, key=_order)
+    ordered = sorted(clicks, key=in_order)
     found = {click.seq: 0 for click in ordered}
     taking = [click for click in ordered if takes_part(click)]
     by_copies = {
@@ -87,14 +87,21 @@ def find_bits(clicks: Iterable[Neighbour], *, families: Sequence[Family] | None 
     }
     for family in FAMILIES if families is None else families:
         for group in _groups(by_copies[family.copies], family):
-            for mark in family.marks:
-                for click, bits in zip(group, mark(group), strict=True):
-                    if bits:
-                        found[click.seq] |= bits
+            for click, bits in zip(group, mark_group(group, family), strict=True):
+                found[click.seq] |= bits
     return found
 
 
-def _order(click: Neighbour) -> tuple[int, int, int]:
+def mark_group(group: Clicks, family: Family) -> list[int]:
+    """A family's bits of each click of a group: all that share its key within reach, sorted by ``in_order``."""
+    bits = family.marks[0](group)
+    for mark in family.marks[1:]:
+        bits = [some | more for some, more in zip(bits, mark(group), strict=True)]
+    return bits
+
+
+def in_order(click: Neighbour) -> tuple[int, int, int]:
+    """By what clicks are sorted: the time, and of equal times what no arrival decides."""
     return click.at, click.n, click.link
 
 

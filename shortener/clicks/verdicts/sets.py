@@ -154,6 +154,9 @@ HUMAN_RULES: Sequence[SetRule] = (
 ALL_RULES = (*MACHINE_RULES, *HUMAN_RULES)
 
 
+_READER = Judgement("human", "reader")
+
+
 def judge_set(clicks: Iterable[Neighbour]) -> dict[int, Judgement]:
     """The verdict on every click of a set, by ``seq``; a verdict is right where all neighbours are in the
     set.
@@ -186,6 +189,8 @@ def judge_family(clicks: Iterable[Neighbour], family: Family) -> dict[int, Judge
 def judge_bits(click: Neighbour, bits: int) -> Judgement:
     """The verdict on a click whose neighbourhood shows ``bits``; a machine by its request alone stays one."""
     gaps = click.gaps & REQUEST_BITS | bits
+    if not gaps and not click.trap and click.reason == "reader" and age_of(click) >= SECONDS_AFTER_SENDING_MS:
+        return _READER  # most clicks, and nothing could speak
     if click.reason in REQUEST_REASONS:
         reason = click.reason
     else:
