@@ -243,6 +243,7 @@ def test_refused_targets_stop_everything(store: Store, config: Config) -> None:
         pytest.param({"recipients": 0}, "recipients", id="no recipients"),
         pytest.param({"slug": "a/b"}, "slug", id="slug with a slash"),
         pytest.param({"slug": ""}, "slug", id="empty slug"),
+        pytest.param({"slug": ".."}, "slug", id="slug of dots"),
         pytest.param({"domain": "other.example"}, "go.example", id="unknown domain"),
     ],
 )

@@ -386,13 +386,17 @@ class Collector:
 
 
 def await_turn(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
-    """The collector, as soon as no other one works on the data directory; None when ``stop`` said so before."""
-    while not stop():
+    """The collector, as soon as no other one works on the data directory; None when ``stop`` said so while it waited.
+
+    One that is told to stop before it began still gets its turn if nobody else has it: what was answered is drained.
+    """
+    while True:
         try:
             return Collector(store, config=config)
         except AlreadyRunning:
+            if stop():
+                return None
             _wait(POLL_SECONDS, stop=stop)
-    return None
 
 
 def drain_once(store: Store, *, config: Config) -> int:
