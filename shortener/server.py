@@ -147,13 +147,13 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
         ]
         pages = Child("pages", "pages", config=config, listening=pages_socket)
         collector = Child("collector", "collector", config=config)
-        threading.Thread(
-            target=_announce_ready, args=(config, announce, stopping), name="ready", daemon=True
-        ).start()
         try:
             _keep_running(workers)
             if started_before:
                 _prepare_store(config)  # a new version's migrations; readers do not wait for them
+            threading.Thread(
+                target=_announce_ready, args=(config, announce, stopping), name="ready", daemon=True
+            ).start()
             while not stopping.is_set():
                 _keep_running([*workers, pages, collector])
                 stopping.wait(LOOK_SECONDS)

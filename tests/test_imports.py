@@ -1,6 +1,8 @@
 """Imports point one way: a room knows the rooms below it and none above."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,11 @@ def test_sql_stands_in_the_store(name: str) -> None:
         if isinstance(node, ast.Call) and isinstance(called, ast.Attribute) and called.attr in methods:
             text = ast.unparse(node.args[0]).strip("'\"f").lower()
             assert not text.startswith(words), f"{name}: SQL outside store/: {text[:60]}"
+
+
+def test_the_supervisor_loads_nothing_that_workers_wait_for() -> None:
+    """``shortener serve`` starts its workers before anything slow is loaded: after a kill each tenth counts."""
+    program = "import sys, shortener.cli.serving; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & (HEAVY - {"click"} | {"sqlite_utils", "asyncio"})

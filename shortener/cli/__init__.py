@@ -6,7 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import Struct
@@ -15,7 +15,9 @@ from shortener import __version__
 from shortener import config as configuration
 from shortener.config import Config
 from shortener.errors import ShortenerError
-from shortener.store import Store, open_store
+
+if TYPE_CHECKING:
+    from shortener.store import Store
 
 
 class Session(Struct):
@@ -36,13 +38,16 @@ class Session(Struct):
             self.cached = configuration.load(self.path, environment=configuration.environment())
         return self.cached
 
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The store, made or brought up to date. Raises StoreError."""
+        from shortener.store import open_store  # a sixth of a second, which `serve` has no use for
+
         return open_store(self.config.data)
 
 
 MODULES = {
-    "operation": ("serve", "collect", "rebuild", "backup", "doctor", "config"),
+    "serving": ("serve",),
+    "operation": ("collect", "rebuild", "backup", "doctor", "config"),
     "issues": ("issue",),
     "links": ("link",),
     "reports": ("report",),

@@ -1,6 +1,5 @@
-"""``serve``, ``collect`` and what an operator needs: ``rebuild``, ``backup``, ``doctor``, ``config show``."""
+"""``collect`` and what an operator needs: ``rebuild``, ``backup``, ``doctor``, ``config show``."""
 
-import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,29 +10,15 @@ from rich.progress import Progress
 
 from shortener.cli import Session, pass_session, with_store
 from shortener.cli.output import format_option, print_json, print_table
+from shortener.cli.serving import log_to_stderr
 from shortener.clicks.collector import Collector, await_turn, drain_once
 from shortener.clicks.rebuilding import rebuild as rebuild_rollups
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.reporting.doctor import examine
-from shortener.server import serve as supervise
 from shortener.server import stop_flag
 from shortener.store import Store, clicks, open_store
 from shortener.store.backups import back_up
-
-
-@click.command()
-@click.option("--host", help="Address to listen on (default: server.host).")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: server.port).")
-@click.option("--workers", type=click.IntRange(1, 64), help="Redirect processes (default: server.workers).")
-@pass_session
-def serve(session: Session, host: str | None, port: int | None, workers: int | None) -> None:
-    """Answer short links, show the pages and collect clicks, until SIGTERM."""
-    config = session.config
-    asked = {name: value for name, value in (("host", host), ("port", port), ("workers", workers)) if value}
-    config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **asked))
-    _log_to_stderr()
-    supervise(config, announce=click.echo)
 
 
 @click.command()
@@ -45,7 +30,7 @@ def collect(session: Session, once: bool, follow: bool) -> None:
     if once == follow:
         raise click.UsageError("say either --once or --follow")
     config = session.config
-    _log_to_stderr()
+    log_to_stderr()
     if follow:
         stop = stop_flag()
         store = open_store(config.data, create=False)
@@ -130,8 +115,4 @@ def config_show(session: Session) -> None:
     print_json(shown)
 
 
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-
-
-COMMANDS = [serve, collect, rebuild, backup, doctor, config]
+COMMANDS = [collect, rebuild, backup, doctor, config]

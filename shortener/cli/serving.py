@@ -1,0 +1,32 @@
+"""``serve``, in a module of its own that loads nothing which the supervisor does not need: workers start the sooner."""
+
+import logging
+import sys
+
+import click
+import msgspec
+
+from shortener.cli import Session, pass_session
+from shortener.server import serve as supervise
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (default: server.host).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: server.port).")
+@click.option("--workers", type=click.IntRange(1, 64), help="Redirect processes (default: server.workers).")
+@pass_session
+def serve(session: Session, host: str | None, port: int | None, workers: int | None) -> None:
+    """Answer short links, show the pages and collect clicks, until SIGTERM."""
+    config = session.config
+    asked = {name: value for name, value in (("host", host), ("port", port), ("workers", workers)) if value}
+    config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **asked))
+    log_to_stderr()
+    supervise(config, announce=click.echo)
+
+
+def log_to_stderr() -> None:
+    """Messages of a process that stays go to standard error, with their time."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+
+
+COMMANDS = [serve]
