@@ -1,14 +1,19 @@
 """CPU per recorded redirect, ours against nginx, in one run under the same load; what it found stands in README.md.
 
-    python tests/benchmarks/redirect/against_nginx.py [--seconds 5] [--links 10000,1000000] [--workers 1,2]
+    python tests/benchmarks/redirect/against_nginx.py [--seconds 2] [--rounds 5] [--links 10000,1000000]
+        [--workers 1,2] [--kinds same,others,connections]
 
-Needs nginx and wrk on the PATH (Debian: apt-get install nginx-light wrk) and installs nothing. The load runs on the
-last core, the server on the first; CPU is what the kernel charged to the serving processes (not to the collector).
+Needs nginx and wrk on the PATH (Debian: apt-get install nginx-light wrk) and installs nothing. Both servers run all the
+time and are loaded in turns, so that what else the machine does falls on both; the figures are medians over the rounds,
+and the ratio is the median of each round's ratio. The load runs on the last core, the servers on the first (with two
+workers on all). CPU is what the kernel charged to the serving processes; the collector drains afterwards.
+
+Kinds of load: ``same`` headers in every request, as of one kind of browser; ``others``, a referrer of its own in
+each; ``connections``, a connection of its own for each.
 """
 
 import argparse
 import os
-import random
 import re
 import shutil
 import signal
@@ -21,6 +26,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import msgspec
 
@@ -42,9 +48,11 @@ CODES = 10_000
 
 LUA = """
 math.randomseed(os.time())
-local headers = {%s}
+local headers = {%(headers)s}
 function request()
-    return wrk.format("GET", string.format("/c%%07x", math.random(0, %d)), headers)
+    if %(others)s then headers["Referer"] = "https://example.com/" .. math.random(0, 1000000000) end
+    if %(connections)s then headers["Connection"] = "close" end
+    return wrk.format("GET", string.format("/c%%07x", math.random(0, %(last)d)), headers)
 end
 """
 
@@ -70,18 +78,28 @@ http {
 """
 
 
-class Outcome(msgspec.Struct):
-    """What one server did under load."""
+class Server(msgspec.Struct):
+    """A server that is up."""
 
     name: str
+    port: int
+    pids: list[int]
+    """Of the processes that serve."""
+    asked: int = 0
+    """Requests that were answered so far."""
+
+
+class Round(msgspec.Struct):
+    """What one server did under load for some seconds."""
+
     per_second: float
     cpu: float
     """µs a request, of all serving processes together."""
-    p50: str
-    p99: str
+    p50: float
+    p99: float
+    """Milliseconds."""
     memory: float
     """MB of the largest serving process."""
-    recorded: str
 
 
 def free_port() -> int:
@@ -109,44 +127,39 @@ def memory(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def load(
-    name: str, port: int, pids: list[int], *, script: Path, arguments: argparse.Namespace
-) -> tuple[Outcome, int]:
-    """Warm up, then load for so many seconds; the outcome and all requests that were answered, warm-up included."""
-    command = [
-        "taskset",
-        "-c",
-        str((os.cpu_count() or 1) - 1),
-        "wrk",
-        "-t1",
-        f"-c{arguments.connections}",
-        "--latency",
-    ]
-    command += ["-s", str(script), f"http://127.0.0.1:{port}/"]
-    warm = subprocess.run([*command, "-d1"], capture_output=True, text=True, check=True).stdout
-    before = cpu_seconds(pids)
+def milliseconds(text: str) -> float:
+    """A time as wrk prints it."""
+    found = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
+    assert found, f"wrk printed {text!r} as a time"
+    return float(found[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}[found[2]]
+
+
+def load(server: Server, script: Path, *, seconds: int, connections: int) -> Round:
+    """Ask for so many seconds."""
+    command = ["taskset", "-c", str((os.cpu_count() or 1) - 1)]
+    command += ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "-s", str(script)]
+    before = cpu_seconds(server.pids)
     told = subprocess.run(
-        [*command, f"-d{arguments.seconds}"], capture_output=True, text=True, check=True
+        [*command, f"http://127.0.0.1:{server.port}/"], capture_output=True, text=True, check=True
     ).stdout
-    spent = cpu_seconds(pids) - before
+    spent = cpu_seconds(server.pids) - before
     assert "Non-2xx" not in told, told
     requests = int(re.findall(r"(\d+) requests in", told)[0])
-    outcome = Outcome(
-        name,
+    server.asked += requests
+    return Round(
         per_second=float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0]),
         cpu=spent / requests * 1e6,
-        p50=re.findall(r"50%\s+(\S+)", told)[0],
-        p99=re.findall(r"99%\s+(\S+)", told)[0],
-        memory=max(map(memory, pids)),
-        recorded="",
+        p50=milliseconds(re.findall(r"\n +50%\s+(\S+)", told)[0]),
+        p99=milliseconds(re.findall(r"\n +99%\s+(\S+)", told)[0]),
+        memory=max(map(memory, server.pids)),
     )
-    return outcome, requests + int(re.findall(r"(\d+) requests in", warm)[0])
 
 
 @contextmanager
-def running(command: list[str], **options: object) -> Iterator[subprocess.Popen[str]]:
-    """A server, ended afterwards."""
-    process = subprocess.Popen(command, text=True, **options)  # type: ignore[call-overload]
+def running(command: list[str], *, workers: int, **options: object) -> Iterator[subprocess.Popen[str]]:
+    """A server, on the first core where one worker serves, ended afterwards."""
+    pinned = ["taskset", "-c", "0"] if workers == 1 else []
+    process = subprocess.Popen([*pinned, *command], text=True, **options)  # type: ignore[call-overload]
     try:
         yield process
     finally:
@@ -154,39 +167,28 @@ def running(command: list[str], **options: object) -> Iterator[subprocess.Popen[
         process.wait(30)
 
 
-def on_first_cores(command: list[str], *, workers: int) -> list[str]:
-    """With one worker on the first core; with more on all, as there is no other room."""
-    return ["taskset", "-c", "0", *command] if workers == 1 else command
-
-
-def measure_nginx(
-    directory: Path, *, links: int, workers: int, script: Path, arguments: argparse.Namespace
-) -> Outcome:
-    """nginx with a map, `return 302` and an unbuffered JSON access log."""
-    at, port = directory / "nginx", free_port()
-    shutil.rmtree(at, ignore_errors=True)
+@contextmanager
+def nginx(at: Path, *, links: int, workers: int) -> Iterator[Server]:
+    """nginx with a map, `return 302` and an unbuffered JSON access log, every line of which is counted."""
+    port = free_port()
     at.mkdir()
     with (at / "map").open("w") as file:
         file.writelines(f"/c{number:07x} https://example.com/articles/{number};\n" for number in range(links))
     (at / "conf").write_text(NGINX % {"workers": workers, "at": at, "hash": 2 * links, "port": port})
-    command = on_first_cores(
-        ["nginx", "-c", str(at / "conf"), "-p", str(at), "-e", str(at / "error.log")], workers=workers
-    )
-    with running(command) as process:
-        wait_for(port)
-        outcome, requests = load("nginx", port, below(process.pid), script=script, arguments=arguments)
+    command = ["nginx", "-c", str(at / "conf"), "-p", str(at), "-e", str(at / "error.log")]
+    with running(command, workers=workers) as process:
+        while not below(process.pid):
+            time.sleep(0.05)
+        server = Server("nginx", port, below(process.pid))
+        yield server
     with (at / "access.log").open("rb") as file:
-        logged = sum(1 for _ in file)
-    outcome.recorded = f"{logged:,} lines of {requests:,}"
-    return outcome
+        assert (logged := sum(1 for _ in file)) >= server.asked, f"{logged} of {server.asked} are logged"
 
 
-def measure_ours(
-    directory: Path, *, links: int, workers: int, script: Path, arguments: argparse.Namespace
-) -> Outcome:
-    """``shortener serve`` with its collector, and every click in the store afterwards."""
-    data, port = directory / "data", free_port()
-    shutil.rmtree(data, ignore_errors=True)
+@contextmanager
+def ours(data: Path, *, links: int, workers: int) -> Iterator[Server]:
+    """``shortener serve``; every click of the load is in the store afterwards."""
+    port = free_port()
     store = open_store(data)
     rows = (
         (f"127.0.0.1:{port}", f"c{number:07x}", f"https://example.com/articles/{number}")
@@ -199,76 +201,89 @@ def measure_ours(
     store.close()
     command = [sys.executable, "-m", "shortener", "serve", "--port", str(port), "--workers", str(workers)]
     environment = os.environ | {"SHORTENER_STORAGE__DATA": str(data)}
-    with running(
-        on_first_cores(command, workers=workers), env=environment, stdout=subprocess.PIPE
-    ) as process:
+    with running(command, workers=workers, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        if arguments.without_collector:
-            for pid in below(process.pid, kind="collector"):
-                os.kill(pid, signal.SIGSTOP)
-        pids = below(process.pid, kind="worker")
-        outcome, requests = load("shortener", port, pids, script=script, arguments=arguments)
-        for pid in below(process.pid, kind="collector"):
-            os.kill(pid, signal.SIGCONT)
-    subprocess.run(
-        [sys.executable, "-m", "shortener", "collect", "--once"],
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
+        collectors = below(process.pid, kind="collector")
+        for pid in collectors:
+            os.kill(pid, signal.SIGSTOP)
+        server = Server("ours", port, below(process.pid, kind="worker"))
+        try:
+            yield server
+        finally:
+            for pid in collectors:
+                os.kill(pid, signal.SIGCONT)
+    collect = [sys.executable, "-m", "shortener", "collect", "--once"]
+    subprocess.run(collect, env=environment, check=True, capture_output=True)
     with sqlite3.connect(data / "store.db") as db:
         stored = db.execute("select count(*) from clicks").fetchone()[0]
     # wrk drops at its end what it was just being answered, so a few more are stored than it counted.
-    assert stored >= requests, f"{stored} of {requests} clicks are in the store"
-    outcome.recorded = f"{stored:,} clicks of {requests:,}"
-    return outcome
+    assert stored >= server.asked, f"{stored} of {server.asked} clicks are in the store"
+    print(f"  every click recorded: {stored:,} stored of {server.asked:,} answered", flush=True)
 
 
-def wait_for(port: int) -> None:
-    """Until somebody listens."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise SystemExit("the server did not start")
+def compare(servers: list[Server], script: Path, kind: str, *, arguments: argparse.Namespace) -> None:
+    """Load the servers in turns, and print a line for each."""
+    rounds: dict[str, list[Round]] = {server.name: [] for server in servers}
+    options = {"connections": arguments.connections}
+    for server in servers:
+        load(server, script, seconds=1, **options)
+    for _ in range(arguments.rounds):
+        for server in servers:
+            rounds[server.name].append(load(server, script, seconds=arguments.seconds, **options))
+    reference = rounds[servers[0].name]
+    for name, own in rounds.items():
+        ratio = median(a.cpu / b.cpu for a, b in zip(own, reference, strict=True))
+        slower = median(a.p99 / b.p99 for a, b in zip(own, reference, strict=True))
+        figures = {field: median(getattr(each, field) for each in own) for field in Round.__struct_fields__}
+        print(
+            "  {kind:<12}{name:<7}{per_second:>9,.0f}{cpu:>8.1f}{ratio:>7.2f}{p50:>8.2f}{p99:>8.2f}{slower:>8.2f}"
+            "{memory:>7.1f}".format(kind=kind, name=name, ratio=ratio, slower=slower, **figures),
+            flush=True,
+        )
 
 
 def main() -> None:
-    """Measure both, alternating, and print a table with the ratio."""
+    """Measure both, in turns, and print a table with the ratios."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--links", default="10000,1000000")
     parser.add_argument("--workers", default="1,2")
-    parser.add_argument("--without-collector", action="store_true", help="let it drain after the load only")
+    parser.add_argument("--kinds", default="same,others,connections")
     arguments = parser.parse_args()
     missing = [tool for tool in ("nginx", "wrk", "taskset") if shutil.which(tool) is None]
     if missing:
         raise SystemExit(
             f"not installed: {', '.join(missing)} (Debian: apt-get install nginx-light wrk util-linux)"
         )
-    random.seed(1)
-    print("links  workers  server  req/s  µs CPU  ratio  p50  p99  MB  recorded")
-    with tempfile.TemporaryDirectory(prefix="redirect-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        script = directory / "load.lua"
-        headers = ",".join(f'["{key}"]="{value}"' for key, value in HEADERS.items())
-        script.write_text(LUA % (headers, CODES - 1))
-        for links in map(int, arguments.links.split(",")):
-            for workers in map(int, arguments.workers.split(",")):
+    print("  kind        server     req/s  µs CPU  ratio  p50 ms  p99 ms   ratio     MB")
+    for links in map(int, arguments.links.split(",")):
+        for workers in map(int, arguments.workers.split(",")):
+            with tempfile.TemporaryDirectory(prefix="redirect-") as name:
+                directory = Path(name)
+                directory.chmod(0o755)
+                print(f"{links:,} links, {workers} worker{'s' * (workers > 1)}")
                 options = {"links": links, "workers": workers}
-                nginx = measure_nginx(directory, **options, script=script, arguments=arguments)
-                ours = measure_ours(directory, **options, script=script, arguments=arguments)
-                for each in (nginx, ours):
-                    print(f"{links:,}  {workers}  {each.name:<9}  {each.per_second:,.0f}", end="  ")
-                    print(f"{each.cpu:.1f}  {each.cpu / nginx.cpu:.2f}  {each.p50}  {each.p99}", end="  ")
-                    print(f"{each.memory:.1f}  {each.recorded}", flush=True)
+                with (
+                    nginx(directory / "nginx", **options) as first,
+                    ours(directory / "data", **options) as second,
+                ):
+                    for kind in arguments.kinds.split(","):
+                        script = directory / f"{kind}.lua"
+                        script.write_text(
+                            LUA
+                            % {
+                                "headers": ",".join(f'["{key}"]="{value}"' for key, value in HEADERS.items()),
+                                "last": CODES - 1,
+                                "others": str(kind == "others").lower(),
+                                "connections": str(kind == "connections").lower(),
+                            }
+                        )
+                        compare([first, second], script, kind, arguments=arguments)
 
 
 if __name__ == "__main__":
