@@ -18,21 +18,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from shortener.config import Config
-from shortener.counters import DIRECTORY as RUN_DIRECTORY
 from shortener.errors import AlreadyRunning
 from shortener.redirect.links import FILE_NAME
-from shortener.redirect.pages import SOCKET, short_name
+from shortener.sockets import BACKLOG, pages_socket, short_name
 
 LOCK_FILE = "serve.lock"
-BACKLOG = 4096
-"""Connections that wait to be accepted; the kernel keeps them also while a dead worker is replaced."""
 STOP_SECONDS = 10.0
 """How long open requests, and then the collector, may take after SIGTERM."""
 PAGES_SECONDS = 1.0
@@ -138,14 +134,14 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
     with contextlib.ExitStack() as held:
         held.callback(os.close, _lock(config.data / LOCK_FILE))
         listening = held.enter_context(_listen(config.server.host, config.server.port))
-        pages_socket = held.enter_context(_listen_unix(config.data / RUN_DIRECTORY / SOCKET))
+        behind = held.enter_context(_listen_unix(pages_socket(config.data)))
         stopping = threading.Event()
         on_stop(stopping.set)
         workers = [
             Child(f"worker {number}", "worker", config=config, listening=listening)
             for number in range(1, config.server.workers + 1)
         ]
-        pages = Child("pages", "pages", config=config, listening=pages_socket)
+        pages = Child("pages", "pages", config=config, listening=behind)
         collector = Child("collector", "collector", config=config)
         try:
             _keep_running(workers)
@@ -161,7 +157,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
             _admit_nobody(listening)
             _stop(workers, seconds=PAGES_SECONDS, kill=False)
             # Whoever still waits for a page that is being made gets it; for one that is not, nobody will come.
-            pages_socket.close()
+            behind.close()
             pages.terminate()
             _stop([*workers, pages], seconds=STOP_SECONDS)
             _stop([collector], seconds=STOP_SECONDS)
@@ -223,6 +219,11 @@ def _stop(children: Iterable[Child], *, seconds: float, kill: bool = True) -> No
         child.wait(max(0.0, until - time.monotonic()), kill=kill)
 
 
+def log_to_stderr() -> None:
+    """Have every process of the server say what happens in one way."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+
+
 def stop_flag() -> Callable[[], bool]:
     """A function that turns true at SIGTERM or SIGINT."""
     stopping = threading.Event()
@@ -230,7 +231,7 @@ def stop_flag() -> Callable[[], bool]:
     return stopping.is_set
 
 
-def on_stop(stop: Callable[[], None]) -> None:
+def on_stop(stop: Callable[[], object]) -> None:
     """Have ``stop`` called at SIGTERM or SIGINT, also at a SIGTERM that came before and was held back."""
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda _signum, _frame: stop())
@@ -288,6 +289,8 @@ def _open(listening: socket.socket) -> socket.socket:
 
 def _announce_ready(config: Config, announce: Callable[[str], None], stopping: threading.Event) -> None:
     """Say that the server answers, once it does: workers and pages."""
+    from http.client import HTTPConnection, HTTPException
+
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.server.host, config.server.host)  # noqa: S104
     while not stopping.wait(0.05):
         connection = HTTPConnection(host, config.server.port, timeout=5)

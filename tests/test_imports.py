@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "shortener"
 LAYERS = (
     {"errors", "codes", "urls"},
     {"config", "counters"},
+    {"sockets"},
     {"newsletter", "ranking", "clicks.verdicts", "shorturl", "secrets"},
     {"store", "clicks.line"},
     {"clicks.visitors", "clicks.segment", "clicks.log"},

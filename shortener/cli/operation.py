@@ -10,13 +10,12 @@ from rich.progress import Progress
 
 from shortener.cli import Session, pass_session, with_store
 from shortener.cli.output import format_option, print_json, print_table
-from shortener.cli.serving import log_to_stderr
 from shortener.clicks.collector import Collector, await_turn, drain_once
 from shortener.clicks.rebuilding import rebuild as rebuild_rollups
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.reporting.doctor import examine
-from shortener.server import stop_flag
+from shortener.server import log_to_stderr, stop_flag
 from shortener.store import Store, clicks, open_store
 from shortener.store.backups import back_up
 

@@ -1,12 +1,10 @@
 """``serve``, in a module of its own that loads nothing which the supervisor does not need: workers start the sooner."""
 
-import logging
-import sys
-
 import click
 import msgspec
 
 from shortener.cli import Session, pass_session
+from shortener.server import log_to_stderr
 from shortener.server import serve as supervise
 
 
@@ -22,11 +20,6 @@ def serve(session: Session, host: str | None, port: int | None, workers: int | N
     config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **asked))
     log_to_stderr()
     supervise(config, announce=click.echo)
-
-
-def log_to_stderr() -> None:
-    """Messages of a process that stays go to standard error, with their time."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
 
 
 COMMANDS = [serve]

@@ -1,7 +1,7 @@
 """The hot path: look the link up, write one line to the click log, answer.
 
-A WSGI callable in front of the Flask app. It answers what is simple (a known code, asked for with GET or HEAD) and
-hands everything else on. Nothing here waits for the store's writers, parses a user agent or imports a framework.
+It answers what is simple (a known code, asked for with GET or HEAD) and leaves everything else to pages. Nothing here
+waits for the store's writers, parses a user agent or imports a framework.
 """
 
 import time
@@ -9,21 +9,24 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from msgspec import Struct
+
+from shortener.clicks.line import MAX_HEADER, VERSION, ClickLine
 from shortener.codes import MAX_CODE, clean_code
 from shortener.config import Config, Domain
-from shortener.redirect.links import Link, Links, Unavailable, answer_headers
-from shortener.redirect.recording import COPY_KEY, PREFETCHES, REDIRECTS, Recorder
+from shortener.redirect.answer import Answer, make_answer, redirect_to
+from shortener.redirect.links import Link, Links, Unavailable
+from shortener.redirect.recording import COPY_KEY, PREFETCHES, REDIRECTS, Recorder, Traits
 from shortener.urls import add_query
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
-Headers = list[tuple[str, str]]
-Answer = tuple[int, Headers]
-"""Status and headers; an answer of the hot path has no body."""
 
 MISS = "shortener.miss"
 """The environ key that tells the pages behind us why there was no redirect: 404, 410, or 503 (cannot look up)."""
+SENDER = "shortener.sender"
+"""The environ key of what the headers said, where the answer is the link's plain one."""
 PREVIEW = "+"
 """At the end of a code: a page that tells where the link leads, instead of going there."""
 ROOT_PAGES = frozenset({"", "robots.txt", "favicon.ico"})
@@ -33,32 +36,30 @@ MAX_PATH = 256
 """Characters; a longer path names no link, whatever is glued to it."""
 
 _NO_STORE = [("Cache-Control", "no-store"), ("Content-Length", "0")]
-_NOT_ALLOWED: Answer = 405, [("Allow", "GET, HEAD"), ("Content-Length", "0")]
-_PREFETCH: Answer = 503, _NO_STORE
-_NOT_RECORDED: Answer = 503, [("Retry-After", "5"), *_NO_STORE]
+_NOT_ALLOWED = make_answer(405, [("Allow", "GET, HEAD"), ("Content-Length", "0")])
+_PREFETCH = make_answer(503, _NO_STORE)
+_NOT_RECORDED = make_answer(503, [("Retry-After", "5"), *_NO_STORE])
 
 
-class RedirectHandler:
-    """Redirects known short links and records each click; ``pages`` answers the rest."""
+class Sender(Struct, frozen=True):
+    """What the headers of a request say: which domain is asked, and who asks."""
 
-    def __init__(self, pages: Application, *, config: Config, clock: Callable[[], float] = time.time) -> None:
-        self.pages = pages
+    domain: Domain
+    traits: Traits
+
+
+class Redirects:
+    """Redirects known short links and records each click; what else there is, pages answer."""
+
+    def __init__(self, config: Config, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._domains = {domain.host: domain for domain in config.domains}
         self._first = config.domains[0]
         self._status = config.redirect.status
         self._forward = config.redirect.forward
         self._strict = config.clicklog.strict
-        self._links = Links(config.data)
+        self._links = Links(config.data, status=config.redirect.status)
         self._recorder = Recorder(config)
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        answer = self.answer(environ)
-        if answer is None:
-            return self.pages(environ, start_response)
-        status, headers = answer
-        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
-        return [b""]
 
     def answer(self, environ: Environ) -> Answer | None:
         """The answer to a request for a short link; None where a page has to answer (``environ[MISS]`` says why)."""
@@ -81,9 +82,39 @@ class RedirectHandler:
             self._recorder.record_miss(host=domain.host, code=code, status=status, now=now)
             return _miss(environ, status)
         answer, kind = self._choose(environ, link)
-        recorded = self._recorder.record(
-            environ, host=domain.host, code=code, n=n, status=answer[0], now=now, kind=kind
+        traits = self._recorder.traits(environ)
+        if answer is link.answer:
+            environ[SENDER] = Sender(domain, traits)
+        path = environ["PATH_INFO"][:MAX_HEADER]
+        line = ClickLine(
+            VERSION, "", round(now, 3), domain.host, code, path, n or None, method, answer.status
         )
+        recorded = self._recorder.record(
+            line,
+            traits,
+            address=environ.get("REMOTE_ADDR", ""),
+            query=environ["QUERY_STRING"],
+            kind=kind,
+        )
+        return _NOT_RECORDED if self._strict and not recorded else answer
+
+    def answer_known(
+        self, sender: Sender, *, address: str, path: str, code: str, n: int | None
+    ) -> Answer | None:
+        """The answer to a plain GET whose headers were understood before; None where it is not as plain as that."""
+        domain = sender.domain
+        if not domain.case_sensitive:
+            code = code.lower()
+        try:
+            link = self._links.find(domain.host, code)
+        except Unavailable:
+            return None
+        now = self._clock()
+        if link is None or link.gone(now):
+            return None
+        answer = link.answer
+        line = ClickLine(VERSION, "", round(now, 3), domain.host, code, path, n, "GET", answer.status)
+        recorded = self._recorder.record(line, sender.traits, address=address, query="", kind=REDIRECTS)
         return _NOT_RECORDED if self._strict and not recorded else answer
 
     def _domain(self, environ: Environ) -> Domain | None:
@@ -114,11 +145,11 @@ class RedirectHandler:
             return _PREFETCH, PREFETCHES
         query = environ["QUERY_STRING"]
         if not query:
-            return (self._status, link.headers), REDIRECTS
+            return link.answer, REDIRECTS
         if COPY_KEY + "=" in query:
             query = "&".join(part for part in query.split("&") if not part.startswith(COPY_KEY + "="))
         target = add_query(link.target, query, forward=link.forward or self._forward)
-        return (self._status, answer_headers(target)), REDIRECTS
+        return redirect_to(target, status=self._status), REDIRECTS
 
     def forget_old(self) -> None:
         """Drop from memory what is too old to be kept."""
@@ -127,6 +158,22 @@ class RedirectHandler:
     def close(self) -> None:
         """Bring the click log to the disk."""
         self._recorder.close()
+
+
+class RedirectHandler:
+    """The redirects as WSGI middleware: ``pages`` answers what they do not."""
+
+    def __init__(self, pages: Application, *, config: Config, clock: Callable[[], float] = time.time) -> None:
+        self._pages = pages
+        self._redirects = Redirects(config, clock=clock)
+        self.close = self._redirects.close
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        answer = self._redirects.answer(environ)
+        if answer is None:
+            return self._pages(environ, start_response)
+        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
+        return [b""]
 
 
 def split_path(path: str) -> tuple[str, int | None]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shortener.counters import links_revision
+from shortener.redirect.answer import redirect_to
 
 FILE_NAME = "store.db"
 REMEMBERED = 20_000
@@ -21,27 +22,35 @@ RECHECK_SECONDS = 1.0
 """How often the revision is read from the store itself, for edits that were made without this program."""
 RETRY_SECONDS = 0.5
 """After the store could not be read, how long until it is tried again."""
-BUSY_SECONDS = 0.2
-"""How long a look-up waits while a foreign program holds the whole store; our own writers never hold a reader up."""
+BUSY_SECONDS = 0.05
+"""How long a look-up, and all readers of this worker, wait while a foreign program holds the whole store; our own
+writers never hold a reader up."""
 
 _FIND = "select target, forward, status, expires_at from links where domain = ? and code = ?"
 _REVISION = "select value from facts where name = 'links_revision'"
 
 
 class Link:
-    """A short link as the redirect needs it; ``headers`` are those of its plain answer, made once."""
+    """A short link as the redirect needs it; ``answer`` is the one to a click without a query, made once."""
 
-    __slots__ = ("expires_at", "forward", "headers", "retired", "revision", "target")
+    __slots__ = ("answer", "expires_at", "forward", "retired", "revision", "target")
 
     def __init__(
-        self, target: str, forward: str | None, status: str, expires_at: int | None, *, revision: int
+        self,
+        target: str,
+        forward: str | None,
+        state: str,
+        expires_at: int | None,
+        *,
+        status: int,
+        revision: int,
     ) -> None:
         self.target = target
         self.forward = forward
-        self.retired = status == "retired"
+        self.retired = state == "retired"
         self.expires_at = expires_at
         self.revision = revision
-        self.headers = answer_headers(target)
+        self.answer = redirect_to(target, status=status)
 
     def gone(self, now: float) -> bool:
         """Whether the link was retired or has expired at ``now`` (seconds of UTC epoch)."""
@@ -59,8 +68,9 @@ class Links:
     when the store cannot be read: an old target is better for a reader than none.
     """
 
-    def __init__(self, data: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, data: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = data / FILE_NAME
+        self._status = status
         self._clock = clock
         self._lock = threading.Lock()
         self._remembered: dict[tuple[str, str], Link] = {}
@@ -122,7 +132,7 @@ class Links:
             if row is None or row[0] is None:
                 self._remembered.pop(key, None)
                 return None
-            link = Link(*row, revision=revision)
+            link = Link(*row, status=self._status, revision=revision)
             if key not in self._remembered and len(self._remembered) >= REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[key] = link
@@ -141,6 +151,7 @@ class Links:
         except sqlite3.Error:
             self._reader.close()
             self._reader = None
+            self._retry_at = self._clock() + RETRY_SECONDS
             raise
         return row
 
@@ -156,14 +167,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
         status = path.stat()
         return status.st_dev, status.st_ino
     return None
-
-
-def answer_headers(target: str) -> list[tuple[str, str]]:
-    """The headers of a redirect to ``target``, which is canonical and so fit for a header as it is."""
-    return [
-        ("Location", target),
-        ("Cache-Control", "private, no-store"),
-        ("Referrer-Policy", "origin"),
-        ("X-Robots-Tag", "noindex"),
-        ("Content-Length", "0"),
-    ]

@@ -1,130 +1,249 @@
 """Handing a request on to the pages' own process, so that no slow page holds a reader up.
 
-A redirect worker answers short links itself. Editor pages, previews and exports are computed by a process of their
-own behind a Unix socket; what a worker gives to it is a thread that waits, and never more than a few of those.
+A redirect worker answers short links itself. Editor pages, previews and exports are made by a process of their own
+behind a Unix socket; a worker passes request and answer through and waits for neither.
 """
 
+import asyncio
 import contextlib
+import io
 import logging
-import os
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Protocol, cast
 
-from shortener.redirect.handler import MISS, Application, Environ, Headers, StartResponse
+from httptools import HttpParserError, HttpResponseParser
+from msgspec import Struct
 
-Page = tuple[int, Headers, bytes]
+from shortener.redirect.handler import MISS, Application, Environ, StartResponse
+from shortener.sockets import short_name
 
-SOCKET = "pages.sock"
-PEER = "HTTP_X_SHORTENER_PEER"
-SCHEME = "HTTP_X_SHORTENER_SCHEME"
-WHY = "HTTP_X_SHORTENER_MISS"
+Fields = list[tuple[bytes, bytes]]
+"""Header names and values, as they go over the wire."""
+
+PEER, SCHEME, WHY = b"X-Shortener-Peer", b"X-Shortener-Scheme", b"X-Shortener-Miss"
 """What the worker adds to a request; the same headers from a client are dropped."""
 WAIT_SECONDS = 60.0
 """How long a page may take until its first byte."""
-REMEMBER_SECONDS = 60.0
-"""How long the page for a miss, which is the same for everybody, is kept."""
-STREAMED_BYTES = 1 << 20
-"""An answer longer than this is passed on in pieces."""
+AT_ONCE = 64
+"""Requests that one worker has before the pages' process at a time."""
+REFRESH_SECONDS = 60.0
+"""How often the pages for misses, which are the same for everybody, are read again."""
+RETRY_SECONDS = 0.5
+MISSES = (404, 410, 503)
 
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "server", "date", "te", "upgrade"})
-_PATH_SAFE = "/:@!$&'()*+,;=-._~"
+_NOT_PASSED_ON = frozenset(
+    {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"upgrade", b"expect", b"content-length"}
+    | {name.lower() for name in (PEER, SCHEME, WHY)}
+)
+_ANSWERED_ANEW = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"server", b"date"})
+_WITHOUT_BODY = frozenset({204, 304})
 
 log = logging.getLogger(__name__)
 
 
-class PagesConnection(HTTPConnection):
-    """HTTP over the pages' Unix socket."""
+class Request(Struct):
+    """A request that could not be answered at once."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("pages", timeout=WAIT_SECONDS)
-        self._path = path
+    environ: Environ
+    target: bytes
+    headers: Fields
+    body: bytes = b""
+    keep: bool = True
+    """Whether the connection stays open afterwards."""
+    chunks: bool = True
+    """Whether the client understands an answer in chunks (HTTP/1.1)."""
 
-    def connect(self) -> None:
-        """Connect; through the directory's descriptor, because a socket's own path may have 107 bytes only."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        with short_name(self._path) as name:
-            self.sock.connect(name)
+
+class Page(Struct):
+    """A page that stands ready."""
+
+    status: int
+    headers: Fields
+    body: bytes
+
+
+class Client(Protocol):
+    """Who gets a page."""
+
+    def begin(self, source: asyncio.Transport) -> None:
+        """The page will come from there."""
+
+    def start(self, status: int, headers: Fields, *, keep: bool) -> None:
+        """Its head."""
+
+    def write(self, piece: bytes) -> None:
+        """Some of its body."""
+
+    def flush(self) -> None:
+        """Nothing more for the moment."""
+
+    def finish(self) -> None:
+        """It is whole."""
+
+    def abort(self) -> None:
+        """It will never be whole."""
 
 
 class Pages:
-    """A WSGI application that asks the pages' process; at most ``at_once`` requests wait for it at a time."""
+    """Asks the pages' process; what is shown for a miss stands ready in memory, because misses come in floods."""
 
-    def __init__(self, path: Path, *, at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._clock = clock
-        self._free = threading.BoundedSemaphore(at_once)
-        self._misses: dict[int, tuple[float, Page]] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._standing = {why: _plain(why, HTTPStatus(why).phrase) for why in MISSES}
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        why = environ.get(MISS)
-        if why is not None:
-            return _start(start_response, self._miss(why))
-        if not self._free.acquire(blocking=False):
-            return _start(
-                start_response, _plain(503, "Too many pages are being made; try again in a moment.")
-            )
+    def ask(self, request: Request, client: Client) -> bool:
+        """Begin to pass a request on; False when too many wait already."""
+        if len(self._asking) >= AT_ONCE:
+            return False
+        task = asyncio.get_running_loop().create_task(self._ask(request, client))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return True
+
+    async def _ask(self, request: Request, client: Client) -> None:
+        asking = Asking(request, client)
         try:
-            return self._ask(environ, start_response)
+            async with asyncio.timeout(WAIT_SECONDS):
+                with short_name(self._path) as name:
+                    await asyncio.get_running_loop().create_unix_connection(lambda: asking, name)
+                await asking.begun.wait()
+            await asking.ended.wait()
+        except (OSError, TimeoutError) as error:
+            log.error("pages: %s", error or "no answer in time")
         finally:
-            self._free.release()
+            asking.give_up()
 
-    def _ask(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        connection = PagesConnection(self._path)
-        try:
-            # What refuses a body answers before it has read all of it.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.request(
-                    environ["REQUEST_METHOD"],
-                    _target(environ),
-                    body=_body(environ),
-                    headers=_headers(environ),
-                )
-            response = connection.getresponse()
-            length = response.length
-            streamed = length is None or length > STREAMED_BYTES
-            body: Iterable[bytes] = _pieces(response, connection) if streamed else [response.read()]
-        except (OSError, HTTPException) as error:
-            connection.close()
-            log.error("pages: %s", error)
-            return _start(start_response, _plain(503, "The pages are starting; try again in a moment."))
-        if not streamed:
-            connection.close()
-        start_response(f"{response.status} {response.reason}", _kept(response))
-        return body
+    def standing(self, why: int | None) -> Page:
+        """The page for a miss, or (None) for too many requests at once."""
+        return _CROWDED if why is None else self._standing[why]
 
-    def _miss(self, why: int) -> Page:
-        """The page of a miss: from memory, because a flood of unknown codes must cost next to nothing."""
-        until, page = self._misses.get(why, (0.0, None))
-        if page is None or self._clock() >= until:
-            page = self._read_miss(why) or page or _plain(why, HTTPStatus(why).phrase)
-            self._misses[why] = (self._clock() + REMEMBER_SECONDS, page)
-        return page
+    async def keep_ready(self) -> None:
+        """Read the pages for misses, and again from time to time."""
+        while True:
+            found = [await self._read(why) for why in MISSES]
+            await asyncio.sleep(REFRESH_SECONDS if all(found) else RETRY_SECONDS)
 
-    def _read_miss(self, why: int) -> Page | None:
-        if not self._free.acquire(blocking=False):
-            return None
-        connection = PagesConnection(self._path)
-        try:
-            connection.request("GET", "/nowhere", headers={"Host": "localhost", _header(WHY): str(why)})
-            response = connection.getresponse()
-            headers = [(name, value) for name, value in _kept(response) if name.lower() != "set-cookie"]
-            if why == 503:
-                headers.append(("Retry-After", "5"))
-            return why, headers, response.read()
-        except (OSError, HTTPException) as error:
-            log.error("pages: %s", error)
-            return None
-        finally:
-            connection.close()
-            self._free.release()
+    async def _read(self, why: int) -> bool:
+        kept = Kept()
+        environ = {"REQUEST_METHOD": "GET", MISS: why}
+        await self._ask(Request(environ, b"/nowhere", [(b"Host", b"localhost")]), kept)
+        if kept.whole and kept.page.status == why:
+            self._standing[why] = kept.page
+        return kept.whole
+
+
+class Kept:
+    """A page that is kept, as a client of it: without cookies, as it is for everybody."""
+
+    def __init__(self) -> None:
+        self.page = Page(0, [], b"")
+        self.whole = False
+
+    def begin(self, source: asyncio.Transport) -> None:
+        """Nothing to do."""
+
+    def start(self, status: int, headers: Fields, *, keep: bool) -> None:
+        """Keep the head."""
+        self.page.status = status
+        self.page.headers = [field for field in headers if field[0].lower() != b"set-cookie"]
+        if status == 503:
+            self.page.headers.append((b"Retry-After", b"5"))
+
+    def write(self, piece: bytes) -> None:
+        """Keep the body."""
+        self.page.body += piece
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def finish(self) -> None:
+        """Done."""
+        self.whole = True
+
+    def abort(self) -> None:
+        """Nothing to do."""
+
+
+class Asking(asyncio.Protocol):
+    """One request on its way to the pages' process, and the answer on its way back."""
+
+    def __init__(self, request: Request, client: Client) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+        self._request = request
+        self._client = client
+        self._parser: Any = HttpResponseParser(self)
+        self._transport = cast(asyncio.Transport, None)
+        self._headers: Fields = []
+        self._chunked = False
+        self._whole = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._client.begin(self._transport)
+        self._transport.write(_forwarded(self._request))
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what came."""
+        if self._whole:
+            return
+        with contextlib.suppress(HttpParserError):  # then it is not whole, which is found out at the end
+            self._parser.feed_data(data)
+        self._client.flush()
+        if self._whole:
+            self._transport.close()
+            self._client.finish()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end, expected or not."""
+        self.begun.set()
+        self.ended.set()
+
+    def give_up(self) -> None:
+        """See to it that the client knows, unless it has the whole page."""
+        if self._whole:
+            return
+        self._whole = True
+        if self._transport is not None:
+            self._transport.abort()
+        if self.begun.is_set() and self._headers:
+            self._client.abort()
+            return
+        page = _plain(503, "The pages are starting; try again in a moment.")
+        self._client.start(page.status, page.headers, keep=self._request.keep)
+        self._client.write(page.body)
+        self._client.finish()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header of the answer."""
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Pass the head on, with a framing of the body that the client understands."""
+        request, status = self._request, self._parser.get_status_code()
+        self.begun.set()
+        fields = [field for field in self._headers if field[0].lower() not in _ANSWERED_ANEW]
+        keep = request.keep
+        bodiless = request.environ["REQUEST_METHOD"] == "HEAD" or status in _WITHOUT_BODY
+        if not bodiless and not any(name.lower() == b"content-length" for name, _ in fields):
+            self._chunked = request.chunks
+            keep = keep and request.chunks
+            fields += [(b"Transfer-Encoding", b"chunked")] if self._chunked else []
+        self._client.start(status, fields, keep=keep)
+        self._whole = bodiless
+
+    def on_body(self, piece: bytes) -> None:
+        """Pass some of the body on."""
+        self._client.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        if self._chunked:
+            self._client.write(b"0\r\n\r\n")
+        self._whole = True
 
 
 class Behind:
@@ -134,85 +253,48 @@ class Behind:
         self._app = app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        environ["REMOTE_ADDR"] = environ.pop(PEER, "")
-        environ["wsgi.url_scheme"] = environ.pop(SCHEME, "http")
+        environ["REMOTE_ADDR"] = environ.pop(_key(PEER), "")
+        environ["wsgi.url_scheme"] = environ.pop(_key(SCHEME), "http")
         host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
         environ["SERVER_NAME"] = (host if port.isdigit() else port) or "localhost"
         environ["SERVER_PORT"] = port if host and port.isdigit() else "80"
-        why = environ.pop(WHY, None)
+        why = environ.pop(_key(WHY), None)
         if why is not None:
             environ[MISS] = int(why)
+        # Read here: an answer that leaves a body unread would break the connection that it goes over.
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read())
         return self._app(environ, start_response)
 
 
-@contextlib.contextmanager
-def short_name(path: Path) -> Iterator[str]:
-    """A name for a socket's path that fits into its 107 bytes however deep the directory is (Linux)."""
-    if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
+def _forwarded(request: Request) -> bytes:
+    """The request as the pages' process gets it."""
+    environ = request.environ
+    fields = [field for field in request.headers if field[0].lower() not in _NOT_PASSED_ON]
+    if environ.get(MISS) is not None:
+        fields.append((WHY, b"%d" % environ[MISS]))
+    fields += [
+        (PEER, environ.get("REMOTE_ADDR", "").encode()),
+        (SCHEME, b"http"),
+        (b"Content-Length", b"%d" % len(request.body)),
+        (b"Connection", b"close"),
+    ]
+    line = b"%b %b HTTP/1.1" % (environ["REQUEST_METHOD"].encode(), request.target)
+    head = b"\r\n".join([line, *(b"%b: %b" % field for field in fields)])
+    return b"%b\r\n\r\n%b" % (head, request.body)
 
 
-def _target(environ: Environ) -> str:
-    path = quote(environ["PATH_INFO"].encode("utf-8", "surrogateescape"), safe=_PATH_SAFE)
-    query = environ["QUERY_STRING"]
-    return f"{path}?{query}" if query else path
-
-
-def _body(environ: Environ) -> Any:
-    """The request's body, as it comes in; None where there is none."""
-    if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
-        return environ["wsgi.input"]
-    return None
-
-
-def _headers(environ: Environ) -> dict[str, str]:
-    headers = {
-        _header(key): value
-        for key, value in environ.items()
-        if key.startswith("HTTP_") and _header(key).lower() not in _HOP_BY_HOP and value.isascii()
-    }
-    headers |= {
-        _header("HTTP_" + key): environ[key] for key in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(key)
-    }
-    headers.pop(_header(WHY), None)
-    headers[_header(PEER)] = environ.get("REMOTE_ADDR", "")
-    headers[_header(SCHEME)] = environ.get("wsgi.url_scheme", "http")
-    return headers
-
-
-def _header(key: str) -> str:
-    return key.removeprefix("HTTP_").replace("_", "-").title()
-
-
-def _kept(response: HTTPResponse) -> Headers:
-    return [(name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP]
-
-
-def _pieces(response: HTTPResponse, connection: HTTPConnection) -> Iterator[bytes]:
-    try:
-        while piece := response.read(1 << 16):
-            yield piece
-    finally:
-        connection.close()
+def _key(name: bytes) -> str:
+    return "HTTP_" + name.decode().upper().replace("-", "_")
 
 
 def _plain(status: int, text: str) -> Page:
     body = f"{text}\n".encode()
     headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Cache-Control", "no-store"),
-        ("Content-Length", str(len(body))),
+        (b"Content-Type", b"text/plain; charset=utf-8"),
+        (b"Cache-Control", b"no-store"),
+        (b"Content-Length", b"%d" % len(body)),
     ]
-    return status, [*headers, ("Retry-After", "1")] if status == 503 else headers, body
+    return Page(status, [*headers, (b"Retry-After", b"1")] if status == 503 else headers, body)
 
 
-def _start(start_response: StartResponse, page: Page) -> Iterable[bytes]:
-    status, headers, body = page
-    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
-    return [body]
+_CROWDED = _plain(503, "Too many pages are being made; try again in a moment.")

@@ -11,7 +11,7 @@ from shortener.clicks.rebuilding import rebuild
 from shortener.clicks.segment import SegmentWriter
 from shortener.clicks.visitors import DailyKeys
 from shortener.config import Config, Domain, Storage
-from shortener.redirect.handler import RedirectHandler
+from shortener.redirect.handler import Redirects
 from shortener.store import Store, links, open_store
 
 NOON = 1_795_521_600.0
@@ -57,7 +57,7 @@ def store(config: Config) -> Iterator[Store]:
     store.close()
 
 
-def click(handler: RedirectHandler, reader: int) -> None:
+def click(handler: Redirects, reader: int) -> None:
     """One redirect."""
     environ = {
         "REQUEST_METHOD": "GET",
@@ -78,7 +78,7 @@ def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock,
     clicked = 0
     for offset in (0.0, step, 0.0):
         clock.now = NOON + offset
-        handler = RedirectHandler(lambda _environ, _start: [], config=config, clock=clock)
+        handler = Redirects(config, clock=clock)
         for _ in range(3):
             clicked += 1
             clock.now += 1
@@ -103,7 +103,7 @@ def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock,
 
 def test_a_clock_a_year_ahead_does_not_take_all_clicks(store: Store, config: Config, clock: Clock) -> None:
     """A sweep under a wrong clock deletes two days of clicks at most; the right clock deletes no more."""
-    handler = RedirectHandler(lambda _environ, _start: [], config=config, clock=clock)
+    handler = Redirects(config, clock=clock)
     for day in range(30):
         clock.now = NOON + day * DAY
         click(handler, day)

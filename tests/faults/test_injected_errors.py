@@ -19,7 +19,7 @@ from pathlib import Path
 from shortener.clicks import segment
 from shortener.config import Clicklog, Config, Domain, Storage
 from shortener.counters import totals
-from shortener.redirect.handler import RedirectHandler
+from shortener.redirect.handler import Redirects
 
 logging.disable()  # a message is a write as well
 segment.RETRY_SECONDS = 0.0
@@ -27,7 +27,7 @@ data, sync = sys.argv[1], float(sys.argv[2])
 config = Config(
     domain=(Domain(host="go.example"),), storage=Storage(data=data), clicklog=Clicklog(sync=sync)
 )
-handler = RedirectHandler(lambda environ, start: [b""], config=config)
+handler = Redirects(config)
 answers = []
 for number in range({REQUESTS}):
     environ = dict(REQUEST_METHOD="GET", PATH_INFO="/abcde", QUERY_STRING="", REMOTE_ADDR="192.0.2.7",
