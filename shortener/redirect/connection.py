@@ -11,7 +11,7 @@ from collections import deque
 from functools import partial
 from http.client import responses
 from math import inf
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import unquote
 
 from httptools import (
@@ -26,9 +26,7 @@ from shortener.clicks.line import EVIDENCE
 from shortener.redirect.answer import Answer, make_answer
 from shortener.redirect.handler import MISS, SENDER, Environ, Sender
 from shortener.redirect.pages import Fields, Request
-
-if TYPE_CHECKING:
-    from shortener.redirect.worker import Worker
+from shortener.redirect.service import MAX_BODY, Service
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request's line and headers, give or take what is read at once; as nginx takes by default."""
@@ -45,8 +43,6 @@ LINGER_SECONDS = 2
 PAGE_BUFFER = 1024 * 1024
 """Bytes of a page that are kept for a slow client, so that its slowness does not reach the pages' process."""
 SLASH = ord("/")
-MAX_BODY = 16 * 1024 * 1024
-"""Bytes: an issue of the largest size, also when it comes back from its preview in base64."""
 
 _NEEDED = (
     *("host", "user-agent", "referer", "accept-language", "x-forwarded-for", "sec-gpc", "dnt"),
@@ -81,14 +77,17 @@ class Refused(Exception):
 class Connection(asyncio.BufferedProtocol):
     """Reads into a buffer that all connections share, because nothing of it is needed after it was parsed."""
 
-    def __init__(self, worker: "Worker") -> None:
+    def __init__(self, service: Service, open_ones: "set[Connection]") -> None:
         self.served = False
-        self._worker = worker
+        """Whether it got an answer yet."""
+        self._service = service
+        self._open_ones = open_ones
+        """The worker's connections, of which this is one as long as it is open."""
         self._parser: Any = HttpRequestParser(self)
         self._transport = cast(asyncio.Transport, None)
         self._peer = ""
-        self._since = worker.tick
-        """When something was last finished, in the worker's seconds."""
+        self._since = service.tick
+        """When something was last finished, in the service's seconds."""
         self._environ: Environ | None = None
         """Of the request that is being read; None between requests."""
         self._target = b""
@@ -122,11 +121,11 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if isinstance(peer, tuple) else ""
-        self._worker.admit(self)
+        self._open_ones.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything, also of a page that is being made for nobody."""
-        self._worker.connections.discard(self)
+        self._open_ones.discard(self)
         self._closing = True
         self._parser = None
         self._forget_body()
@@ -135,13 +134,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """The buffer that all share."""
-        return self._worker.buffer
+        return self._service.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take apart what came, and send what was answered in one piece."""
         if self._closing:
             return
-        content = bytes(self._worker.buffer[:nbytes])
+        content = bytes(self._service.buffer[:nbytes])
         fresh = self._environ is None and not self._busy
         self._sender, self._messages = None, 0
         if fresh and self._answer_known(content):
@@ -161,28 +160,30 @@ class Connection(asyncio.BufferedProtocol):
             if self._size > MAX_HEAD:
                 self._refuse(431)
         if fresh and self._sender is not None and self._messages == 1:
-            self._worker.remember(content, self._sender, keep=not self._closing)
+            line, _, headers = content.partition(b"\r\n")
+            if PLAIN.fullmatch(line):
+                self._service.remember(headers, self._sender, keep=not self._closing)
         self.flush()
 
     def _answer_known(self, content: bytes) -> bool:
         """Answer one whole plain request whose headers were parsed and understood before, byte for byte."""
         line, _, headers = content.partition(b"\r\n")
-        known = self._worker.known.get(headers)
+        known = self._service.known.get(headers)
         if known is None or (plain := PLAIN.fullmatch(line)) is None:
             return False
         sender, keep = known
         path, code, n = plain.groups()
-        answer = self._worker.answer_known(
+        answer = self._service.answer_known(
             sender, address=self._peer, path=path.decode(), code=code.decode(), n=int(n) if n else None
         )
         if answer is None:
             return False
-        self._since = self._worker.tick
+        self._since = self._service.tick
         self.served = True
         if keep:
-            self._transport.write(answer.head + self._worker.date)
+            self._transport.write(answer.head + self._service.date)
         else:
-            self._transport.write(answer.head + _CLOSE + self._worker.date)
+            self._transport.write(answer.head + _CLOSE + self._service.date)
             self._closing = True
             self._transport.close()
         return True
@@ -196,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
         """The client is slower than we are: read nothing more from it, nor from what answers it."""
         self._stuck = True
         self._left = self._transport.get_write_buffer_size()
-        self._since = self._worker.tick
+        self._since = self._service.tick
         self._transport.pause_reading()
         if self._source is not None:
             self._source.pause_reading()
@@ -204,7 +205,7 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._stuck = False
-        self._since = self._worker.tick
+        self._since = self._service.tick
         if self._source is not None:
             self._source.resume_reading()
         self._read_on()
@@ -246,7 +247,7 @@ class Connection(asyncio.BufferedProtocol):
         """A piece of the body; it is kept here until it is whole, so that a slow sender occupies nothing else."""
         self._size = self._size + len(piece) if self._body else len(piece)
         self._body.append(piece)
-        if not self._worker.hold(len(piece)):
+        if not self._service.hold(len(piece)):
             raise Refused(503)
         if self._size > MAX_BODY:
             raise Refused(413)
@@ -259,17 +260,17 @@ class Connection(asyncio.BufferedProtocol):
         self._environ = None
         self._messages += 1
         self._size = 0
-        self._since = self._worker.tick
+        self._since = self._service.tick
         environ["REQUEST_METHOD"] = self._parser.get_method().decode()
         if self._target[0] != SLASH:
             self._target = _origin_form(self._target, environ)
         path, _, environ["QUERY_STRING"] = self._target.decode("latin-1").partition("?")
         environ["PATH_INFO"] = unquote(path) if "%" in path else path
         keep = self._parser.should_keep_alive()
-        if self._busy or self._body or self._worker.threaded:
+        if self._busy or self._body or self._service.threaded:
             self._take(self._request(environ, keep=keep))
             return
-        answer = self._worker.answer(environ)
+        answer = self._service.answer(environ)
         if answer is None:
             self._show_page(self._request(environ, keep=keep))
         else:
@@ -281,12 +282,12 @@ class Connection(asyncio.BufferedProtocol):
     def _send(self, head: bytes, environ: Environ, *, keep: bool, body: bytes = b"") -> None:
         """Put an answer behind what goes out next."""
         self.served = True
-        if not keep or self._worker.stopping:
+        if not keep or self._service.stopping:
             head += _CLOSE
             self._closing = True
         elif "HTTP_CONNECTION" in environ:
             head += _KEEP  # HTTP/1.0 wants to hear it
-        self._out.append(head + self._worker.date + body)
+        self._out.append(head + self._service.date + body)
 
     def _refuse(self, status: int) -> None:
         """An error, and the end; what still comes is read and thrown away, so that the error arrives."""
@@ -297,9 +298,9 @@ class Connection(asyncio.BufferedProtocol):
         self._forget_body()
         if not self._busy:
             self._lingering = True
-            self._since = self._worker.tick
+            self._since = self._service.tick
             head = make_answer(status, [("Content-Length", "0"), ("Connection", "close")]).head
-            self._out.append(head + self._worker.date)
+            self._out.append(head + self._service.date)
 
     def _fail(self, error: BaseException | None) -> None:
         if isinstance(error, Refused):
@@ -310,7 +311,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _forget_body(self) -> None:
         if self._body:
-            self._worker.hold(-sum(map(len, self._body)))
+            self._service.hold(-sum(map(len, self._body)))
             self._body = []
 
     # What takes longer
@@ -326,11 +327,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._busy:
             self._waiting.append(request)
             self._transport.pause_reading()
-        elif self._worker.threaded:
+        elif self._service.threaded:
             self._busy = True
-            self._worker.answer_in_thread(request.environ, partial(self._answered, request))
+            self._service.answer_in_thread(request.environ, partial(self._answered, request))
         else:
-            self._give(request, self._worker.answer(request.environ))
+            self._give(request, self._service.answer(request.environ))
 
     def _give(self, request: Request, answer: Answer | None) -> None:
         if answer is None:
@@ -348,7 +349,7 @@ class Connection(asyncio.BufferedProtocol):
         self._go_on()
 
     def _show_page(self, request: Request) -> None:
-        pages = self._worker.pages
+        pages = self._service.pages
         why = request.environ.get(MISS)
         if why is None and pages.ask(request, self):
             self._busy = True
@@ -401,7 +402,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def _go_on(self) -> None:
-        self._since = self._worker.tick
+        self._since = self._service.tick
         while self._waiting and not self._busy and not self._closing:
             self._take(self._waiting.popleft())
         self.flush()
@@ -429,7 +430,7 @@ class Connection(asyncio.BufferedProtocol):
         return waited > (BODY_SECONDS if self._body else HEADER_SECONDS)
 
     def idle_since(self) -> float:
-        """The worker's second since when nothing was asked; never where something is under way."""
+        """The service's second since when nothing was asked; never where something is under way."""
         return inf if self._busy else self._since
 
     def end(self, *, now: bool) -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortener.config import Config
-from shortener.redirect import connection, pages, worker
+from shortener.redirect import connection, pages, service, worker
 from shortener.store import Store, links, open_store
 from tests.redirect.serving import Serving, pages_at, read_all
 
@@ -127,7 +127,7 @@ def test_the_same_headers_again_change_nothing_but_the_line(place: Place, own: S
         for path in [*paths, *paths]:
             client.sendall(get(path, AGENT))
             assert statuses(client.recv(4096)) == [302]
-    assert len(own.worker.known) == 1
+    assert len(own.worker.service.known) == 1
     lines = place.lines()[before:]
     assert len({line.pop("id") for line in lines}) == 8
     for line in lines:
@@ -193,20 +193,20 @@ def test_headers_that_say_who_somebody_is_are_not_remembered(own: Serving, more:
         for _ in range(3):
             client.sendall(get("/abcde", AGENT, more))
             assert statuses(client.recv(4096)) == [302]
-    assert not own.worker.known
+    assert not own.worker.service.known
 
 
 def test_what_is_known_is_bounded(own: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of different headers costs no memory beyond a bound."""
-    monkeypatch.setattr(worker, "MOST_KNOWN", 10)
+    monkeypatch.setattr(service, "MOST_KNOWN", 10)
     with own.connect() as client:
         for number in range(95):
             client.sendall(get("/abcde", b"User-Agent: made up %d\r\n" % number))
             assert statuses(client.recv(4096)) == [302]
-            assert len(own.worker.known) <= 10
+            assert len(own.worker.service.known) <= 10
         client.sendall(get("/abcde", b"User-Agent: " + b"long " * 400 + b"\r\n"))
         assert statuses(client.recv(8192)) == [302]
-    assert all(len(headers) < 100 for headers in own.worker.known)
+    assert all(len(headers) < 100 for headers in own.worker.service.known)
 
 
 MIXED = [
@@ -480,8 +480,8 @@ def test_a_client_that_hangs_up_leaves_nothing_behind(shared: Serving) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()
     wait_until(lambda: not shared.worker.connections)
-    wait_until(lambda: not shared.worker.pages._asking)
-    assert shared.worker._held == 0
+    wait_until(lambda: not shared.worker.service.pages._asking)
+    assert shared.worker.service._held == 0
 
 
 def test_whoever_keeps_us_waiting_is_dropped(own: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -506,13 +506,13 @@ def test_whoever_keeps_us_waiting_is_dropped(own: Serving, monkeypatch: pytest.M
     assert read_all(clients["slow head"]) == b""
     for client in [*clients.values(), stuck]:
         client.close()
-    assert own.worker._held == 0
+    assert own.worker.service._held == 0
 
 
 def test_at_the_limit_the_longest_idle_make_room(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """New connections are served although idle ones have taken all there are."""
     monkeypatch.setattr(worker, "CONNECTIONS", 20)
-    monkeypatch.setattr(worker, "MOST_DROPPED", 4)
+    monkeypatch.setattr(worker, "DROPPED", 4)
     serving = Serving(place.config, pages=place.socket)
     held = [serving.connect() for _ in range(60)]
     try:
@@ -534,7 +534,7 @@ def test_at_the_stop_what_was_asked_is_answered(place: Place) -> None:
     busy.sendall(get("/-/slow"))
     time.sleep(0.1)
     serving._stop()
-    wait_until(lambda: serving.worker.stopping)
+    wait_until(lambda: serving.worker.service.stopping)
     fresh.sendall(get("/other"))
     assert read_all(idle) == b""
     for client, status in ((fresh, 302), (busy, 200)):
@@ -557,6 +557,6 @@ def test_with_a_sync_before_every_answer_the_order_stays(place: Place) -> None:
         answers = serving.ask(b"".join(request for request, _, _ in chosen))
         assert statuses(answers) == [status for _, status, _ in chosen]
         assert locations(answers) == [location for _, _, location in chosen if location]
-        assert not serving.worker.known
+        assert not serving.worker.service.known
     finally:
         serving.stop()
