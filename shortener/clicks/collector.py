@@ -29,7 +29,7 @@ from shortener.clicks.verdicts.evidence import Evidence, Judgement
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.config import Config
-from shortener.errors import AlreadyRunning, StoreBusy
+from shortener.errors import AlreadyRunning, StoreBusy, StoreError
 from shortener.store import Store
 from shortener.store import clicks as sql
 from shortener.store.clicks import Click, Placed, Position
@@ -323,6 +323,10 @@ class Collector:
             except (sqlite3.OperationalError, StoreBusy) as error:
                 failures, drained = failures + 1, 0
                 log.error("store: %s; trying again (nothing is lost: the click log keeps it)", error)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                    raise
+                raise StoreError(f"the store: {error}; see `shortener doctor`") from error
             if not drained:
                 _wait(min(POLL_SECONDS * 2**failures, 5.0), stop=stop)
         self._finish()
