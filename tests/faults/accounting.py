@@ -25,12 +25,23 @@ another whole answer: not stored. A redirect to somewhere else: a fault in itsel
 class Readers:
     """Threads that click without a pause worth naming, each request with a number of its own in its referrer."""
 
-    def __init__(self, server: Server, *, keepalive: float = 0.5, seed: int = 0) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        keepalive: float = 0.5,
+        seed: int = 0,
+        pause: float = 0.002,
+        spread: bool = False,
+    ) -> None:
+        """``pause`` in seconds between a reader's clicks; ``spread`` says in a header that each has its own address."""
         self.outcomes: dict[int, str] = {}
         self.latencies: list[float] = []
         self.recoveries: list[float] = []
         self._server = server
         self._keepalive = keepalive
+        self._pause = pause
+        self._spread = spread
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._killed_at: float | None = None
@@ -68,7 +79,7 @@ class Readers:
                 self._note(number, kind, begun)
             if kind == REFUSED:
                 time.sleep(0.01)
-            time.sleep(rng.uniform(0, 0.004))
+            time.sleep(rng.uniform(0, 2 * self._pause))
         if client is not None:
             client.close()
 
@@ -88,7 +99,10 @@ class Readers:
             except OSError:
                 return REFUSED, None
         try:
-            client.sendall(self._server.request(more=f"Referer: https://mail.example/k{number}\r\n"))
+            more = f"Referer: https://mail.example/k{number}\r\n"
+            if self._spread:
+                more += f"X-Forwarded-For: {100 + number % 90}.{number % 251}.{number % 241}.7\r\n"
+            client.sendall(self._server.request(more=more))
             answer = read_answer(client)
         except OSError:
             answer = b""
@@ -203,6 +217,7 @@ def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 
     stops: list[float] = []
     healed = True
     server.start()
+    wait(server.is_healthy, seconds=30, what="the pages' start")
     readers.start()
     try:
         for victim in victims:
@@ -220,13 +235,13 @@ def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 
         time.sleep(0.5)
     finally:
         readers.stop()
+    server.stop()
     server.run("collect", "--once")
     before = server.tags()
-    server.kill_tree()  # a restart of an idle server must count nothing again
-    server.start()
-    server.run("collect", "--once")
+    server.start()  # a restart of an idle server must count nothing again
+    wait(lambda: server.children("collector"))
+    server.stop()
     stored = server.tags()
-    server.end()
     assert stored == before, "a restart changed what is stored"
     server.check()
     return Outcome(

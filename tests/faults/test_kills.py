@@ -21,7 +21,7 @@ RECOVERY_SECONDS = 2.0
 @needs_proc
 def test_no_answered_click_is_lost_or_doubled(tmp_path: Path) -> None:
     """Whoever is killed, every answered click is stored once and no other, and readers are answered within 2 s."""
-    victims = ["tree", "collector", "worker", "pages", "tree", "serve"]
+    victims = ["tree", "collector", "worker", "serve"]
     found = kill_again_and_again(Server(tmp_path, workers=2), victims)
     assert found.account.is_exact, found.account
     assert found.account.answered > 300

@@ -4,15 +4,21 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults.accounting import Readers, account
+from tests.faults.crowds import ask_on_one_connection, cpu_seconds
 from tests.faults.serving import Server, needs_proc, serving, wait
 
 pytestmark = needs_proc
+WAL_BYTES = 64 << 20
+"""Twice what is written between two checkpoints."""
 LOCKED_SECONDS = 3.0
 """``tests.benchmarks.faults.locked`` holds it for minutes."""
 
@@ -20,20 +26,14 @@ LOCKED_SECONDS = 3.0
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A running server whose one link has been clicked once."""
-    with serving(Server(tmp_path)) as running:
+    with serving(Server(tmp_path), pages=True) as running:
         running.click("first")
         wait(running.stored, what="the first click's way into the store")
         yield running
 
 
-def cpu_seconds(pid: int) -> float:
-    """What a process has used of a processor."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_a_locked_store_only_delays(server: Server) -> None:
-    """While a foreign program holds the whole store, readers go on, the collector waits without work, nothing is lost."""
+    """While a foreign program holds the store, readers go on, the collector waits without work, nothing is lost."""
     (collector,) = server.children("collector")
     with contextlib.closing(sqlite3.connect(server.data / "store.db", isolation_level=None)) as db:
         db.execute("begin exclusive")
@@ -62,7 +62,7 @@ def move(server: Server, destination: Path) -> None:
 
 
 def test_a_store_that_is_moved_away_is_missed_and_not_made_anew(server: Server, tmp_path: Path) -> None:
-    """Known links are answered, the collector says what is wrong, no empty store appears; put back, all clicks are in."""
+    """Known links are answered, the collector says what is wrong, no empty store appears; put back, all is in."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     move(server, elsewhere)
@@ -84,7 +84,7 @@ def test_a_store_that_is_moved_away_is_missed_and_not_made_anew(server: Server, 
 def test_garbage_in_the_first_page_stops_the_collector_not_the_readers(
     server: Server, tmp_path: Path
 ) -> None:
-    """A damaged store is named, one line a time, and left as it is; a backup in its place replays to the exact count."""
+    """A damaged store is named in one line and left as it is; a backup in its place replays to the exact count."""
     server.run("backup", str(tmp_path / "backup.db"))
     server.click("after the backup".replace(" ", "-"))
     wait(lambda: server.stored() == 2)
@@ -127,3 +127,55 @@ def test_an_old_backup_put_in_place_while_serving(server: Server, tmp_path: Path
     wait(lambda: server.stored() == 6, what="the replay")
     server.stop()
     server.check()
+
+
+LONG_READER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("begin")
+db.execute("select count(*) from clicks").fetchone()
+print("reading", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_long_query_holds_nobody_up(server: Server) -> None:
+    """While another program reads one snapshot, clicks are drained; the write-ahead log stays small."""
+    wal = server.data / "store.db-wal"
+    command = [sys.executable, "-c", LONG_READER, str(server.data / "store.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        for number in range(100):
+            server.click(f"c{number}")
+        wait(lambda: server.stored() == 101, what="the clicks' way into the store")
+        assert wal.stat().st_size < WAL_BYTES
+        reader.communicate("")
+    ask_on_one_connection(server, 2000)
+    wait(lambda: server.stored() == 2101, what="the clicks' way into the store")
+    assert wal.stat().st_size < WAL_BYTES
+    server.stop()
+    assert not wal.exists()
+    server.check()
+
+
+def test_a_backup_under_load_and_the_log_make_the_exact_count(server: Server, tmp_path: Path) -> None:
+    """A backup that is taken while readers click is sound, and replays to what the live store counts."""
+    readers = Readers(server)
+    readers.start()
+    try:
+        time.sleep(0.7)
+        server.run("backup", str(tmp_path / "backup.db"))
+        time.sleep(0.7)
+    finally:
+        readers.stop()
+    server.stop()
+    live = server.tags()
+    assert account(readers.outcomes, live).is_exact
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        (server.data / name).unlink(missing_ok=True)
+    shutil.copy(tmp_path / "backup.db", server.data / "store.db")
+    assert server.stored() < len(live)
+    server.run("collect", "--once")
+    server.check()
+    assert server.tags() == live
