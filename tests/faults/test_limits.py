@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,15 @@ def test_few_open_files(tmp_path: Path, prlimit: str) -> None:
         assert {"before", "after"} <= set(server.tags())
 
 
-def test_a_worker_that_may_use_no_more_memory_is_started_again(server_with_children: Server) -> None:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A running server."""
+    with serving(Server(tmp_path)) as running:
+        yield running
+
+
+def test_a_worker_that_may_use_no_more_memory_is_started_again(server: Server) -> None:
     """A worker that the kernel denies memory answers or dies, and is replaced; no answered click is lost."""
-    server = server_with_children
     (worker,) = server.children("worker")
     used = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
     resource.prlimit(worker, resource.RLIMIT_AS, (used + (1 << 20),) * 2)
@@ -58,13 +65,6 @@ def test_a_worker_that_may_use_no_more_memory_is_started_again(server_with_child
     server.click("after")
     server.stop()
     assert set(server.tags()) >= {*answered, "after"}
-
-
-@pytest.fixture
-def server_with_children(tmp_path: Path):  # type: ignore[no-untyped-def]
-    """A running server."""
-    with serving(Server(tmp_path)) as running:
-        yield running
 
 
 BROKEN = {
