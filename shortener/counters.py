@@ -48,7 +48,10 @@ class Numbers:
 
 
 def links_revision(data: Path) -> Numbers:
-    """Number 0: the revision of the links that was committed last, written by whoever committed it."""
+    """Number 0: the revision of the links that was committed last, written by whoever committed it.
+
+    Numbers 1 and 2: the inodes of the store and of the write-ahead log that belongs to it.
+    """
     return Numbers(data / DIRECTORY / "links")
 
 

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 from shortener.config import Config
-from shortener.errors import ConfigError
+from shortener.errors import ConfigError, StoreError
 
 FILE_NAME = "secret"
 MIN_LENGTH = 32
@@ -14,7 +14,7 @@ MIN_LENGTH = 32
 def session_secret(config: Config) -> str:
     """The configured secret, else the one of the data directory, made when there is none yet.
 
-    Raises ConfigError for a secret that could be guessed.
+    Raises ConfigError for a secret that could be guessed, StoreError where none can be made.
     """
     if config.site.secret:
         if len(config.site.secret) < MIN_LENGTH:
@@ -24,10 +24,11 @@ def session_secret(config: Config) -> str:
         return config.site.secret
     path = config.data / FILE_NAME
     try:
+        if not path.exists() or not path.stat().st_size:
+            _make(path)
         return _read(path)
-    except FileNotFoundError:
-        _make(path)
-        return _read(path)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; without it nobody can sign in") from error
 
 
 def _read(path: Path) -> str:
@@ -38,14 +39,20 @@ def _read(path: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """Written beside and then linked, so that of two processes that start at once both read the same secret."""
+    """Written beside and then linked, so that of two processes that start at once both read the same secret.
+
+    Synced before it has its name; what a power cut left empty all the same is no secret of anybody, and goes.
+    """
     fresh = path.with_name(f".{FILE_NAME}-{secrets.token_hex(4)}")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(48) + "\n")
-        if not path.exists():
-            path.hardlink_to(fresh)
+            file.flush()
+            os.fsync(fd)
+        if path.exists() and not path.stat().st_size:
+            path.unlink()
+        path.hardlink_to(fresh)
     except FileExistsError:
         pass
     finally:

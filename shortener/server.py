@@ -153,6 +153,8 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
             while not stopping.is_set():
                 _keep_running([*workers, pages, collector])
                 stopping.wait(LOOK_SECONDS)
+            # Told to stop before there was a collector, or just after it died: what was answered is drained.
+            collector.keep_running()
         finally:
             _admit_nobody(listening)
             _stop(workers, seconds=PAGES_SECONDS, kill=False)

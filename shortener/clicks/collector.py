@@ -7,6 +7,7 @@ in the store and behind the position, or neither.
 import fcntl
 import logging
 import os
+import socket
 import sqlite3
 import time
 from collections import Counter
@@ -24,15 +25,16 @@ from shortener.clicks.judging import Judge, judge_asked, replace
 from shortener.clicks.line import MAX_HEADER, MAX_TEXT, ClickLine
 from shortener.clicks.log import ClickLog, Progress, Segment
 from shortener.clicks.requests import Requests
+from shortener.clicks.segment import DIRECTORY
 from shortener.clicks.tally import Tally
 from shortener.clicks.verdicts.evidence import Evidence, Judgement
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.config import Config
-from shortener.errors import AlreadyRunning, StoreBusy
+from shortener.errors import AlreadyRunning, StoreBusy, StoreError
 from shortener.store import Store
 from shortener.store import clicks as sql
-from shortener.store.clicks import Click, Placed, Position
+from shortener.store.clicks import Click, Placed, Position, Unfinished
 from shortener.urls import clean_referrer
 
 LOCK_FILE = "collector.lock"
@@ -41,6 +43,7 @@ POLL_SECONDS = 0.2
 JUDGE_SECONDS = 5.0
 """How long a click's neighbours may stay unasked: each time the last minutes are read again, so not after each line."""
 SWEEP_SECONDS = 3600.0
+RENAMING_SECONDS = 0.05
 PURGED_DAYS = 2
 """How many days' clicks one sweep deletes; a day a day is due, so after a pause it catches up within hours."""
 FINISH_SECONDS = 5.0
@@ -323,6 +326,10 @@ class Collector:
             except (sqlite3.OperationalError, StoreBusy) as error:
                 failures, drained = failures + 1, 0
                 log.error("store: %s; trying again (nothing is lost: the click log keeps it)", error)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                    raise
+                raise StoreError(f"the store: {error}; see `shortener doctor`") from error
             if not drained:
                 _wait(min(POLL_SECONDS * 2**failures, 5.0), stop=stop)
         self._finish()
@@ -343,9 +350,45 @@ class Collector:
         now = time.monotonic()
         if now - self._judged_at >= JUDGE_SECONDS:
             self._judge_new()
+            self._report_deleted()
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_SECONDS
             self.sweep()
+
+    def _report_deleted(self) -> None:
+        """Say, and write down as passed over, that segments of this node are gone that were not read to the end."""
+        if not (gone := self._gone(sql.unfinished(self._store, node=socket.gethostname()))):
+            return
+        now = int(self._clock())
+        with self._store.writing():
+            for each in gone:
+                log.error(
+                    "%s: deleted before it was drained to its end; clicks after byte %d are lost",
+                    each.name,
+                    each.position,
+                )
+                ended = self._positions[each.id] = Position(each.position, False, True)
+                sql.move_position(
+                    self._store,
+                    each.id,
+                    name=each.name,
+                    node=socket.gethostname(),
+                    to=ended,
+                    lines=0,
+                    skips=[(each.position, "deleted")],
+                    now=now,
+                )
+
+    def _gone(self, segments: list[Unfinished]) -> list[Unfinished]:
+        """Those that two looks in a row do not find; one look may miss a file that is just being renamed."""
+        if not (self._config.data / DIRECTORY).is_dir():
+            return []  # not mounted, perhaps
+        for pause in (0.0, RENAMING_SECONDS):
+            if segments:
+                time.sleep(pause)
+                there = {segment.id for segment in self._log.segments()}
+                segments = [each for each in segments if each.id not in there]
+        return segments
 
     def sweep(self) -> None:
         """Destroy what is too old: daily keys, drained segments, clicks and what only they used."""

@@ -68,8 +68,14 @@ class Segment:
         return True
 
     def sync(self) -> bool:
-        """Bring what was written to the disk; whether all of it is there."""
+        """Bring what was written to the disk; whether all of it is there.
+
+        A file that somebody deleted takes lines that nobody will ever read: it is left, too.
+        """
         written = self.written
+        if not self.failed and os.fstat(self._fd).st_nlink == 0:
+            log.error("click log %s: a segment was deleted while it was written to", self._directory)
+            self.failed = True
         if self.synced < written and not self._sync_failed:
             try:
                 os.fdatasync(self._fd)

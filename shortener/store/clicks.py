@@ -209,6 +209,20 @@ def position(store: Store, segment: str) -> Position:
     return Position(row[0], bool(row[1]), row[2] is not None) if row else Position(0, False, False)
 
 
+class Unfinished(Struct, frozen=True):
+    """A segment that was not read to its end."""
+
+    id: str
+    name: str
+    position: int
+
+
+def unfinished(store: Store, *, node: str) -> list[Unfinished]:
+    """The segments that workers of a node wrote and nobody has read to the end yet."""
+    sql = "select id, name, position from segments where finished_at is null and node = ? order by name"
+    return [Unfinished(*row) for row in store.execute(sql, (node,))]
+
+
 def move_position(
     store: Store,
     segment: str,

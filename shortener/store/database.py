@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from shortener.counters import links_revision
+from shortener.counters import Numbers, links_revision
 from shortener.errors import SchemaTooNew, StoreBusy, StoreError
 from shortener.store.schema import MIGRATIONS
 
 FILE_NAME = "store.db"
+WAL_NAME = FILE_NAME + "-wal"
+SHM_NAME = FILE_NAME + "-shm"
 CACHE_KIB = 48 * 1024
 """Pages that a connection keeps: the indexes that the collector adds to all over, of a few million clicks."""
 CHECKPOINT_PAGES = 8_000
@@ -34,6 +36,7 @@ class Store:
         self._revision = links_revision(data)
         status = (data / FILE_NAME).stat()
         self._file = (status.st_dev, status.st_ino)
+        _remember_pair(data, self._revision)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Run one statement on the bare connection (sqlite-utils' own ``execute`` adds a tracer and a commit)."""
@@ -123,6 +126,7 @@ def open_store(data: Path, *, create: bool = True, busy_seconds: float = BUSY_SE
             )
     prepare_directory(data)
     try:
+        _leave_foreign_wal(data)
         conn = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
         path.chmod(0o600)
         conn.execute("pragma foreign_keys = on")
@@ -165,6 +169,40 @@ def prepare_directory(data: Path) -> None:
         raise StoreError(
             f"{data}: {error.strerror}; storage.data has to name a directory that this user can write"
         ) from error
+
+
+def _inodes(data: Path) -> tuple[int, int]:
+    """The inodes of the store and of its write-ahead log; 0 for what is not there."""
+    found = []
+    for name in (FILE_NAME, WAL_NAME):
+        try:
+            found.append((data / name).stat().st_ino)
+        except OSError:
+            found.append(0)
+    return found[0], found[1]
+
+
+def _remember_pair(data: Path, numbers: Numbers) -> None:
+    """Note which write-ahead log belongs to which store."""
+    numbers.values[1], numbers.values[2] = _inodes(data)
+
+
+def _leave_foreign_wal(data: Path) -> None:
+    """Set a write-ahead log aside that belongs to another store than the one that lies beside it.
+
+    Who puts a backup in place after a kill, or while the server runs, and leaves ``store.db-wal`` there, would have
+    SQLite write the old store's pages into the backup. Where both files are others than was noted, the whole
+    directory was copied, and they belong together. An empty log, which a reader made, harms nobody.
+    """
+    numbers = links_revision(data)
+    try:
+        store, wal = _inodes(data)
+        same_wal, same_store = wal == numbers.values[2] != 0, store == numbers.values[1]
+        if same_wal and not same_store and store and (data / WAL_NAME).stat().st_size:
+            (data / WAL_NAME).rename(data / f"{WAL_NAME}.of-the-store-before")
+            (data / SHM_NAME).unlink(missing_ok=True)
+    finally:
+        numbers.close()
 
 
 def _enter_wal(conn: sqlite3.Connection) -> None:

@@ -1,6 +1,7 @@
 """A clock that steps: seven days back, a year ahead, and back again, while readers click and clicks are collected."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from shortener.clicks.visitors import DailyKeys
 from shortener.config import Config, Domain, Storage
 from shortener.redirect.handler import Redirects
 from shortener.store import Store, links, open_store
+from tests.faults.clock import Clock as ServerClock
+from tests.faults.serving import Server, needs_proc, serving, wait
 
 NOON = 1_795_521_600.0
 """12:00 UTC of 2026-11-24."""
@@ -151,3 +154,42 @@ def test_segments_go_by_the_time_that_passes(tmp_path: Path, clock: Clock, step:
     assert log.write(b"{}\n")
     log.close()
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@needs_proc
+def test_a_running_server_outlives_steps_of_its_clock(tmp_path: Path) -> None:
+    """A week back, a year ahead and back: no click is lost or doubled, no process ends, keys rotate and go."""
+    clock = ServerClock(tmp_path)
+    server = Server(tmp_path, environment=clock.environment)
+    with serving(server):
+        server.click("first")
+        wait(server.stored)
+        members = set(server.members())
+        tags = ["first"]
+        for number, days in enumerate((-7, 365, -1, 0)):
+            clock.set(days * 86_400)
+            for each in range(10):
+                server.click(tag := f"s{number}-{each}")
+                tags.append(tag)
+            wait(lambda tags=tags: server.stored() == len(tags), what="the clicks' way into the store")  # type: ignore[misc]
+        assert set(server.members()) >= members
+        wait(server.is_healthy)
+        keys = {path.name for path in (server.data / "keys").iterdir()}
+        assert len(keys) >= 4  # one for each day that the clock showed
+        server.stop()
+    server.check()
+    assert server.tags() == sorted(tags)
+    visitors = "select count(distinct visitor) from clicks"
+    assert server.value(visitors) == server.value("select count(distinct ts / 86400000) from clicks")
+    assert server.value("select count(*) from hourly where clicks < 1 or visitors < 0") == 0
+    # The next start sweeps by the right clock: only keys of the days of the last 48 hours are left.
+    today, made = int(time.time() // 86_400), server.data / "keys"
+    for path in made.iterdir():
+        os.utime(path, (int(path.name) * 86_400,) * 2)  # as if the file system's clock had stepped, too
+    server.start()
+    wait(
+        lambda: {int(path.name) for path in made.iterdir()} <= {today - 1, today, today + 1},
+        what="the keys' end",
+    )
+    server.stop()
+    assert server.stored() == len(tags)

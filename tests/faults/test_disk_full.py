@@ -1,8 +1,7 @@
-"""A really full disk: a small tmpfs that is filled and emptied while clicks are written."""
+"""Disks that are full, out of inodes or read-only, for the click log, the store or both, under a running server."""
 
 import json
-import shutil
-import subprocess
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,33 +11,16 @@ import pytest
 from shortener.clicks import segment
 from shortener.clicks.log import ClickLog
 from shortener.clicks.segment import SegmentWriter
+from shortener.counters import totals
+from tests.faults.mounts import fill, memory_disk, mount
+from tests.faults.serving import Server, needs_proc, serving, wait
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of a megabyte; the test is skipped where it may not be mounted."""
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    path = tmp_path / "disk"
-    path.mkdir()
-    if mount is None or umount is None:
-        pytest.skip("there is no mount command")
-    done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("a tmpfs may not be mounted here")
-    yield path
-    subprocess.run([umount, "-l", str(path)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Leave no byte free."""
-    with path.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 1000) == 1000:
-                pass
-        except OSError:
-            pass
+    with memory_disk(tmp_path / "disk", "size=1m") as path:
+        yield path
 
 
 def test_every_click_is_either_recorded_or_reported(
@@ -76,3 +58,120 @@ def test_every_click_is_either_recorded_or_reported(
     assert refused
     assert len(promised) > 2000
     assert sorted(found) == sorted(promised)
+
+
+def unrecorded(server: Server) -> int:
+    """The clicks that were redirected and not recorded, by ``/-/health``."""
+    return int(str(server.health()["unrecorded"]))
+
+
+def click_until(server: Server, prefix: str, *, recorded: bool) -> int:
+    """Click until one is (or is not) recorded, half a minute at most; how many clicks were not."""
+    until, before = time.monotonic() + 30, unrecorded(server)
+    for number in range(100_000):
+        last = unrecorded(server)
+        server.click(f"{prefix}{number}")
+        if (unrecorded(server) == last) == recorded:
+            return unrecorded(server) - before
+        assert time.monotonic() < until
+    raise AssertionError
+
+
+def account_for(server: Server) -> None:
+    """After the fault, every redirect is stored or counted as not recorded; nothing is doubled, glued or damaged."""
+    counted = totals(server.data)
+    server.stop()
+    server.check()
+    tags = server.tags()
+    assert len(tags) == len(set(tags)) == counted["redirects"] - counted["unrecorded"]
+    assert server.value("select coalesce(sum(skipped), 0) from segments") == server.value(
+        "select count(*) from skips where reason = 'torn'"
+    )
+
+
+@needs_proc
+@pytest.mark.parametrize("options", ["size=64k", "nr_inodes=4,size=1m"], ids=["no space", "no inodes"])
+def test_readers_go_on_while_the_log_has_no_room(tmp_path: Path, options: str) -> None:
+    """With the log's disk full, of bytes or of files, readers are redirected, the loss is counted, then it heals."""
+    server = Server(tmp_path, tables="[clicklog]\nsync = 0.05\n")
+    with memory_disk(server.data / "clicklog", options) as disk, serving(server, pages=True):
+        server.click("before")
+        hindrances = [disk / f"ballast{number}" for number in range(4)]
+        for round_number in range(1 if "nr_inodes" in options else 2):
+            for path in hindrances:
+                try:
+                    path.touch()
+                except OSError:
+                    break
+            if "nr_inodes" in options:
+                # The worker's own segment is open still; a new one cannot be made.
+                (worker,) = server.children("worker")
+                os.kill(worker, 9)
+                wait(lambda worker=worker: server.children("worker") not in ([], [worker]))  # type: ignore[misc]
+            else:
+                fill(hindrances[0])
+            click_until(server, f"full{round_number}-", recorded=False)
+            server.click(f"lost{round_number}")
+            for path in hindrances:
+                path.unlink(missing_ok=True)
+            click_until(server, f"room{round_number}-", recorded=True)
+            server.click(f"good{round_number}")
+        assert "cannot" in server.said() or "No space" in server.said()
+        account_for(server)
+        assert {"before", "good0"} <= set(server.tags())
+
+
+@needs_proc
+def test_a_full_store_only_delays(tmp_path: Path) -> None:
+    """With no room for the store but some for the log, no click is lost: the collector tries again."""
+    data = tmp_path / "data"
+    with (
+        memory_disk(data, "size=6m") as disk,
+        memory_disk(data / "clicklog", "size=4m"),
+        serving(Server(tmp_path), pages=True) as server,
+    ):
+        server.click("before")
+        wait(server.stored)
+        fill(disk / "ballast")
+        for number in range(300):
+            server.click(f"full{number}")
+        wait(lambda: "trying again" in server.said() or "full" in server.said(), what="the collector's word")
+        assert unrecorded(server) == 0
+        (disk / "ballast").unlink()
+        wait(lambda: server.stored() == 301, seconds=20, what="the backlog's way into the store")
+        assert "Traceback" not in server.said()
+        server.stop()
+        server.check()
+
+
+@needs_proc
+def test_a_read_only_log_is_a_full_one(tmp_path: Path) -> None:
+    """When the log's file system turns read-only, readers go on; writable again, clicks are recorded."""
+    server = Server(tmp_path, tables="[clicklog]\nsync = 0.05\n")
+    with memory_disk(server.data / "clicklog", "size=4m") as disk, serving(server, pages=True):
+        server.click("before")
+        (worker,) = server.children("worker")
+        os.kill(worker, 9)  # it holds a file open for writing, and so the mount
+        wait(lambda: server.children("worker") not in ([], [worker]))
+        mount("-o", "remount,ro", str(disk))
+        click_until(server, "ro", recorded=False)
+        mount("-o", "remount,rw", str(disk))
+        click_until(server, "rw", recorded=True)
+        server.click("after")
+        account_for(server)
+        assert {"before", "after"} <= set(server.tags())
+
+
+@needs_proc
+def test_a_read_only_data_directory_is_refused(tmp_path: Path) -> None:
+    """A server that could write nothing says so in one line and ends, instead of trying for ever."""
+    data = tmp_path / "data"
+    with memory_disk(data, "size=4m") as disk:
+        server = Server(tmp_path)
+        mount("-o", "remount,ro", str(disk))
+        said = server.run("serve", status=1)
+        assert "Error:" in said
+        assert str(data) in said
+        assert "Traceback" not in said
+        errors = [line for line in said.splitlines() if line.startswith("Error:")]
+        assert len(errors) == 1

@@ -1,0 +1,46 @@
+"""Small file systems for tests: skipped where they may not be mounted."""
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def mount(*words: str) -> None:
+    """Run ``mount``; the test is skipped where that may not be."""
+    path = shutil.which("mount")
+    if path is None:
+        pytest.skip("there is no mount command")
+    done = subprocess.run([path, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
+
+
+def unmount(path: Path) -> None:
+    """Unmount, also while something is still open there."""
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@contextlib.contextmanager
+def memory_disk(path: Path, options: str) -> Iterator[Path]:
+    """A tmpfs at ``path``, with options such as ``size=1m``."""
+    path.mkdir(parents=True, exist_ok=True)
+    mount("-t", "tmpfs", "-o", options, "tmpfs", str(path))
+    try:
+        yield path
+    finally:
+        unmount(path)
+
+
+def fill(path: Path) -> None:
+    """Write a file until no byte is free."""
+    with path.open("wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while file.write(bytes(1 << 16)) == 1 << 16:
+                pass
+        with contextlib.suppress(OSError):
+            while file.write(b"x"):
+                pass

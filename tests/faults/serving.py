@@ -1,0 +1,267 @@
+"""A running ``shortener serve`` with its data directory, for whatever can happen to it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from shortener.store import links, open_store
+
+CODE = "abcde"
+TARGET = "https://example.com/a"
+START_SECONDS = 30.0
+KINDS = ("worker", "pages", "collector")
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux' /proc")
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait(condition: Callable[[], object], *, seconds: float = 15.0, what: str = "it") -> float:
+    """Until the condition holds; how long that took."""
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() < begun + seconds, f"{what} never happened"
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+class Server:
+    """One ``shortener serve``; ``prefix`` are words before the command, such as a tracer's."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        workers: int = 1,
+        tables: str = "",
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        codes: Iterable[str] = (CODE,),
+        data: Path | None = None,
+    ) -> None:
+        self.directory = directory
+        self.data = data or directory / "data"
+        self.port = free_port()
+        self.host = f"127.0.0.1:{self.port}"
+        self.config = directory / "config.toml"
+        self.messages = directory / "messages"
+        self.prefix = list(prefix)
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("SHORTENER_")}
+        self.environment |= environment or {}
+        self.process: subprocess.Popen[str] | None = None
+        head = "" if "[server]" in tables else "[server]\n"
+        head, tables = (head, tables) if head else ("", tables)
+        self.config.write_text(
+            f'[[domain]]\nhost = "{self.host}"\nscheme = "http"\n'
+            f'[storage]\ndata = "{self.data}"\n{tables}\n{head}port = {self.port}\nworkers = {workers}\n',
+            encoding="utf-8",
+        )
+        store = open_store(self.data)
+        with store.writing():
+            for code in codes:
+                links.add(store, self.host, code, target=TARGET, now=0)
+        store.close()
+
+    def start(self, *, ready: bool = True) -> "Server":
+        """Start it; with ``ready``, return when a redirect worker answers (the pages may come later)."""
+        with self.messages.open("ab") as messages:
+            self.process = subprocess.Popen(
+                [*self.prefix, *self.command("serve")],
+                env=self.environment,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=messages,
+                text=True,
+            )
+        if ready:
+            wait(self.answers, seconds=START_SECONDS, what=f"a start ({self.said()[-500:]})")
+        return self
+
+    def command(self, *words: str) -> list[str]:
+        """The words of a command on this installation."""
+        return [sys.executable, "-m", "shortener", "--config", str(self.config), *words]
+
+    def run(self, *words: str, status: int = 0, seconds: float = 120.0) -> str:
+        """What a command prints; its exit status must be this one."""
+        done = subprocess.run(
+            self.command(*words), capture_output=True, text=True, check=False, timeout=seconds,
+            env=self.environment, cwd=self.directory,
+        )  # fmt: skip
+        assert done.returncode == status, done.stderr
+        return done.stdout + done.stderr
+
+    def said(self) -> str:
+        """Its messages up to now."""
+        return self.messages.read_text(encoding="utf-8") if self.messages.exists() else ""
+
+    def connect(self, *, timeout: float = 10.0) -> socket.socket:
+        """A connection to it."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+
+    def request(
+        self, path: str = f"/{CODE}", *, more: bytes | str = b"", method: str = "GET", host: str | None = None
+    ) -> bytes:
+        """The bytes of a request; ``more`` are whole header lines."""
+        lines = f"{method} {path} HTTP/1.1\r\nHost: {self.host if host is None else host}\r\n"
+        return lines.encode() + (more.encode() if isinstance(more, str) else more) + b"\r\n"
+
+    def send(self, content: bytes, *, silence: float = 3.0) -> bytes:
+        """What a connection of its own answers to some bytes: all until its end, or so many seconds of silence."""
+        answer = b""
+        with self.connect() as client:
+            client.settimeout(silence)
+            with contextlib.suppress(OSError):
+                client.sendall(content)
+            with contextlib.suppress(OSError):
+                while piece := client.recv(1 << 16):
+                    answer += piece
+        return answer
+
+    def get(self, path: str = f"/{CODE}", *, more: bytes | str = b"", method: str = "GET") -> bytes:
+        """The whole answer to a request that closes its connection."""
+        head = more.encode() if isinstance(more, str) else more
+        return self.send(self.request(path, more=head + b"Connection: close\r\n", method=method), silence=20)
+
+    def click(self, tag: str, path: str = f"/{CODE}") -> None:
+        """One redirect, with a referrer that tells it apart."""
+        answer = self.get(path, more=f"Referer: https://mail.example/{tag}\r\n")
+        assert answer.startswith(b"HTTP/1.1 302"), answer[:300]
+
+    def is_granian(self) -> bool:
+        """Whether granian's own HTTP takes the readers' requests, which has its own mind about some of them."""
+        return b"server: granian" in self.get(method="POST").lower()
+
+    def answers(self) -> bool:
+        """Whether a redirect worker answers; asked in a way that is no click."""
+        with contextlib.suppress(OSError):
+            return self.get(method="POST").startswith(b"HTTP/1.1 405")
+        return False
+
+    def is_healthy(self) -> bool:
+        """Whether a redirect worker and the pages answer."""
+        with contextlib.suppress(OSError):
+            return b"application/health+json" in self.get("/-/health")
+        return False
+
+    def health(self) -> dict[str, object]:
+        """What ``/-/health`` says, as soon as there are pages."""
+        wait(self.is_healthy, what="a page")
+        found: dict[str, object] = json.loads(self.get("/-/health").partition(b"\r\n\r\n")[2])
+        return found
+
+    def members(self) -> dict[int, str]:
+        """The living processes: of the supervisor (``serve``) and of its children, by kind."""
+        found = {}
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                words = (path / "cmdline").read_bytes().decode().split("\0")
+                state, parent = (path / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state in "ZX":
+                    continue
+                if str(self.config) in words and "serve" in words and sys.executable == words[0]:
+                    found[int(path.name)] = "serve"
+                elif "shortener.children" in words:
+                    found[int(path.name)] = f"{parent} {words[words.index('shortener.children') + 1]}"
+        supervisors = [str(pid) for pid, kind in found.items() if kind == "serve"]
+        return {
+            pid: kind.rpartition(" ")[2]
+            for pid, kind in found.items()
+            if kind == "serve" or kind.partition(" ")[0] in supervisors
+        }
+
+    def children(self, kind: str) -> list[int]:
+        """The processes of one kind."""
+        return [pid for pid, each in self.members().items() if each == kind]
+
+    def kill_tree(self) -> None:
+        """Everything at one instant: frozen first, so that the supervisor starts nobody meanwhile."""
+        frozen: set[int] = set()
+        while new := set(self.members()) - frozen:
+            for pid in new:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+            frozen |= new
+        for pid in frozen:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
+
+    def stop(self, *, seconds: float = 25.0) -> float:
+        """SIGTERM, and how long it took to end, which must be in order."""
+        assert self.process is not None
+        begun = time.monotonic()
+        pid = next((pid for pid, kind in self.members().items() if kind == "serve"), self.process.pid)
+        os.kill(pid, signal.SIGTERM)
+        assert self.process.wait(seconds) == 0, self.said()[-2000:]
+        return time.monotonic() - begun
+
+    def end(self) -> None:
+        """End it whatever its state, for the end of a test."""
+        if self.process is not None and self.process.poll() is None:
+            for pid in self.members():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+            try:
+                self.stop()
+            except (AssertionError, subprocess.TimeoutExpired, ProcessLookupError):
+                self.kill_tree()
+
+    def value(self, sql: str) -> object:
+        """The first column of a query's first row."""
+        with contextlib.closing(sqlite3.connect(self.data / "store.db", timeout=20)) as db:
+            return db.execute(sql).fetchone()[0]
+
+    def stored(self) -> int:
+        """How many clicks are stored."""
+        return int(str(self.value("select count(*) from clicks")))
+
+    def stored_after(self, tag: str) -> int:
+        """How many clicks are stored, once everything up to a further click, which this one makes, is."""
+        self.click(tag)
+        wait(lambda: self.value(f"select count(*) from clicks where referrer like '%/{tag}'"), what=tag)
+        return self.stored()
+
+    def tags(self) -> list[str]:
+        """What ``click`` was given, of the stored clicks, as the export tells them."""
+        lines = self.run("clicks", "export").splitlines()
+        return sorted(json.loads(line)["referrer"].rpartition("/")[2] for line in lines if line[:1] == "{")
+
+    def check(self) -> None:
+        """The store is sound, and its sums are those of its clicks."""
+        assert self.value("pragma integrity_check") == "ok"
+        with contextlib.closing(sqlite3.connect(self.data / "store.db")) as db:
+            assert db.execute("pragma foreign_key_check").fetchall() == []
+        assert self.value("select coalesce(sum(clicks), 0) from hourly") == self.stored()
+
+    def segments(self) -> list[Path]:
+        """The files of the click log, the oldest first."""
+        return sorted((self.data / "clicklog").glob("*.jsonl"))
+
+
+@contextlib.contextmanager
+def serving(server: Server, *, pages: bool = False) -> Iterator[Server]:
+    """A server from start to end; with ``pages``, it begins when these answer, too."""
+    try:
+        server.start()
+        if pages:
+            wait(server.is_healthy, seconds=START_SECONDS, what="the pages' start")
+        yield server
+    finally:
+        server.end()

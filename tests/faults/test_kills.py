@@ -1,0 +1,62 @@
+"""``kill -9`` under load, and what is stored afterwards; 100 kills of each: ``tests.benchmarks.faults.kills``."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.accounting import (
+    AMBIGUOUS,
+    ANSWERED,
+    REFUSED,
+    REJECTED,
+    WRONG,
+    account,
+    kill_again_and_again,
+)
+from tests.faults.serving import Server, needs_proc
+
+RECOVERY_SECONDS = 2.0
+
+
+@needs_proc
+def test_no_answered_click_is_lost_or_doubled(tmp_path: Path) -> None:
+    """Whoever is killed, every answered click is stored once and no other, and readers are answered within 2 s."""
+    victims = ["tree", "collector", "worker", "serve"]
+    found = kill_again_and_again(Server(tmp_path, workers=2), victims)
+    assert found.account.is_exact, found.account
+    assert found.account.answered > 300
+    assert found.account.rejected == 0
+    assert found.healed
+    assert len(found.recoveries) == len(victims)
+    assert max(found.recoveries) < RECOVERY_SECONDS
+
+
+@needs_proc
+def test_a_stop_breaks_no_answer(tmp_path: Path) -> None:
+    """SIGTERM under load ends in order within ten seconds; no answer is cut off, and no click lost."""
+    found = kill_again_and_again(Server(tmp_path), ["term", "term"])
+    assert found.account.is_exact, found.account
+    assert found.account.ambiguous == found.account.rejected == 0
+    assert max(found.stops) < 10
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stored", "fault"),
+    [
+        (ANSWERED, 0, "lost"),
+        (ANSWERED, 1, None),
+        (ANSWERED, 2, "doubled"),
+        (AMBIGUOUS, 0, None),
+        (AMBIGUOUS, 1, None),
+        (AMBIGUOUS, 2, "doubled"),
+        (REFUSED, 0, None),
+        (REFUSED, 1, "ghosts"),
+        (REJECTED, 1, "ghosts"),
+        (WRONG, 1, "wrong"),
+    ],
+)
+def test_the_accounts_find_what_is_wrong(outcome: str, stored: int, fault: str | None) -> None:
+    """A click that is missing, doubled or never was asked for is found, also where the totals would agree."""
+    found = account({7: outcome, 8: ANSWERED}, ["k8", *["k7"] * stored])
+    assert found.is_exact == (fault is None)
+    assert fault is None or getattr(found, fault) == 1

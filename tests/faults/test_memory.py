@@ -1,0 +1,22 @@
+"""Floods of things that are new each time: a worker's memory stays flat (for minutes: the benchmark ``soak``)."""
+
+import random
+from pathlib import Path
+
+from tests.faults.crowds import flood, memory
+from tests.faults.serving import Server, needs_proc, serving
+
+FLAT_MB = 8.0
+
+
+@needs_proc
+def test_a_flood_does_not_fill_a_worker(tmp_path: Path) -> None:
+    """Random codes, hosts, queries, user agents, referrers and header names are not remembered."""
+    with serving(Server(tmp_path)) as server:
+        (worker,) = server.children("worker")
+        rng = random.Random(1)
+        flood(server, 3_000, rng=rng)
+        before = memory(worker)
+        flood(server, 7_000, rng=rng)
+        assert memory(worker) - before < FLAT_MB
+        assert server.children("worker") == [worker]

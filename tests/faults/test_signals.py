@@ -1,0 +1,105 @@
+"""Signals that a server may be sent, and processes that stand still."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.serving import Server, needs_proc, serving, wait
+
+pytestmark = needs_proc
+FROZEN_SECONDS = 1.5
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A running server of two workers, whose collector has begun: one click is stored."""
+    with serving(Server(tmp_path, workers=2)) as running:
+        running.click("first")
+        wait(running.stored, what="the first click's way into the store")
+        yield running
+
+
+def test_a_frozen_worker_is_not_missed(server: Server) -> None:
+    """While one of two workers stands still the other answers; awake again, the first answers who waited for it."""
+    first, _ = server.children("worker")
+    os.kill(first, signal.SIGSTOP)
+    wait(lambda: Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    begun = time.monotonic()
+    answered = 0
+    while time.monotonic() < begun + FROZEN_SECONDS:
+        server.click(f"c{answered}")
+        answered += 1
+    assert answered > 10
+    os.kill(first, signal.SIGCONT)
+    wait(lambda: server.stored() == answered + 1, what="the clicks' way into the store")
+    assert first in server.children("worker")
+
+
+def test_a_frozen_server_goes_on_where_it_was(server: Server) -> None:
+    """Everything stands still and goes on: who had asked is answered then, and counted once."""
+    server.click("before")
+    members = list(server.members())
+    with server.connect() as client:
+        for pid in members:
+            os.kill(pid, signal.SIGSTOP)
+        client.sendall(server.request(more="Referer: https://mail.example/meanwhile\r\n"))
+        time.sleep(FROZEN_SECONDS)
+        for pid in members:
+            os.kill(pid, signal.SIGCONT)
+        assert client.recv(4096).startswith(b"HTTP/1.1 302")
+    server.stop()
+    assert server.tags() == ["before", "first", "meanwhile"]
+
+
+def test_signals_that_say_nothing_to_us_break_no_promise(server: Server) -> None:
+    """Whatever a process makes of a signal of no meaning here, readers are answered and clicks are stored."""
+    tags = []
+    for signum in (signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+        for pid in server.children("worker"):
+            os.kill(pid, signum)
+        for number in range(10):
+            server.click(tag := f"{signum.name}{number}")
+            tags.append(tag)
+        wait(lambda: len(server.children("worker")) == 2, what="the workers' return")
+    wait(lambda: server.stored() == len(tags) + 1, what="the clicks' way into the store")
+    assert server.process is not None
+    os.kill(server.process.pid, signal.SIGHUP)
+    time.sleep(0.3)
+    if server.process.poll() is not None:  # it ended by the signal, as programs do; the next one takes over
+        server.start()
+    server.click("after")
+    server.stop()
+    assert server.tags() == sorted(["first", *tags, "after"])
+
+
+def test_a_stop_before_there_is_a_collector_drains_what_was_answered(tmp_path: Path) -> None:
+    """SIGTERM after the first answers, while the store is still being opened, leaves no click undrained."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    calls = "chmod,fchmodat"  # what opening the store begins with
+    tracing = [strace, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}"]
+    server = Server(tmp_path, prefix=[*tracing, "-e", f"inject={calls}:delay_enter=1000000"])
+    server.start()
+    server.click("one")
+    server.stop()
+    assert server.tags() == ["one"]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_asking_twice_to_stop_stops_once(server: Server, name: str) -> None:
+    """A second Ctrl-C, or SIGTERM behind SIGTERM, neither kills what is being drained nor ends in a traceback."""
+    for number in range(30):
+        server.click(f"c{number}")
+    assert server.process is not None
+    for _ in range(3):
+        os.kill(server.process.pid, getattr(signal, name))
+        time.sleep(0.05)
+    assert server.process.wait(15) == 0
+    assert "Traceback" not in server.said()
+    assert len(server.tags()) == 31
