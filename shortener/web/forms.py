@@ -5,9 +5,11 @@ from zoneinfo import ZoneInfo
 
 from werkzeug.datastructures import MultiDict
 
+from shortener.editing import Wanted
 from shortener.errors import InputError
 
 MAX_TEXT = 2_000  # characters of a field, unless a page says otherwise
+MOST_RECIPIENTS = 1_000_000_000
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 Fields = MultiDict[str, str]
 
@@ -57,3 +59,13 @@ def local_time(fields: Fields, name: str, *, zone: ZoneInfo, what: str | None = 
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise InputError(f"{what or name}: give a year from {FIRST_YEAR} to {LAST_YEAR}")
     return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC).timestamp())
+
+
+def wanted(fields: Fields, *, suffix: str = "") -> Wanted:
+    """How an editor wants an article, from its fields. Raises InputError."""
+    return Wanted(
+        url=text(fields, f"url{suffix}", most=10_000),
+        title=text(fields, f"title{suffix}", most=500, what="the title"),
+        author=text(fields, f"author{suffix}", most=500, what="the author"),
+        position=number(fields, f"position{suffix}", least=1, most=10_000, what="the place"),
+    )

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
+from shortener import editing
 from shortener.codes import check_code, new_code
 from shortener.config import Domain
 from shortener.errors import InputError, NotFound
@@ -21,7 +22,6 @@ from shortener.store.listings import Asked, Sort, Status
 from shortener.urls import homograph_warning
 from shortener.web.answers import as_csv, as_json
 from shortener.web.asking import config, editor, needs, now, store
-from shortener.web.changing import retarget
 from shortener.web.forms import clamped, optional, text
 from shortener.web.keeping import forget
 from shortener.web.reports import DIMENSIONS
@@ -281,12 +281,15 @@ def link_csv(host: str, code: str) -> Response:
 @needs("editor")
 def set_target(host: str, code: str) -> Page:
     """Lead readers somewhere else from the next click on; what was counted stays."""
-    link = _link(host, code)
     try:
-        target = text(request.form, "target", most=MOST_TARGET, what="the target")
-        if request.form.get("was", "") != (link.target or ""):
-            raise InputError("somebody else changed the target meanwhile; look at it and try again")
-        retarget(store(), link, target, config=config(), who=editor().name, now=now())
+        target = checked_target(
+            text(request.form, "target", most=MOST_TARGET, what="the target"), config=config()
+        )
+        with store().writing():
+            link = _link(host, code)
+            if request.form.get("was", "") != (link.target or ""):
+                raise InputError("somebody else changed the target meanwhile; look at it and try again")
+            editing.retarget(store(), link, target, config=config(), who=editor().name, now=now())
     except InputError as wrong:
         return _link_page(host, code, str(wrong)), 400
     return _changed(host, code, "The target is changed; the next click goes there.")
