@@ -57,6 +57,7 @@ def create_pages(config: Config) -> Flask:
     asking.prepare(app, config=config)
     words.prepare(app, config=config)
     accounts.prepare(app)
+    issues.prepare(app)
     keeping.prepare(app)
     failures.prepare(app)
     for room in (pages, accounts, issues, intake, reports, ranking, links, settings):

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "shortener"
 LAYERS = (
     {"errors", "codes", "urls"},
     {"config", "counters"},
-    {"newsletter", "ranking", "clicks.verdicts", "shorturl", "secrets"},
+    {"newsletter", "ranking", "clicks.verdicts", "shorturl", "secrets", "manners"},
     {"store", "clicks.line"},
     {"clicks.visitors", "clicks.segment", "clicks.log"},
     {"clicks"},

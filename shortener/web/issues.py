@@ -1,11 +1,12 @@
 """Issues: the list, what one consists of, corrections, the checks before it is sent."""
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, current_app, flash, redirect, render_template, request, url_for
 from msgspec import UNSET, UnsetType
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener import editing, newsletter
 from shortener.errors import NotFound
+from shortener.manners import Manners
 from shortener.reachability import reach
 from shortener.reporting.checklist import checklist
 from shortener.reporting.issues import show_issue
@@ -21,6 +22,7 @@ from shortener.web.words import field
 
 blueprint = Blueprint("issues", __name__, url_prefix="/-")
 
+CHECK_WAIT_SECONDS = 2.0
 _COLUMNS = (
     "slug",
     "title",
@@ -35,6 +37,11 @@ _COLUMNS = (
     "to_come",
     "other",
 )
+
+
+def prepare(app: Flask) -> None:
+    """Give the app its memory of whom it asked, which all editors share."""
+    app.extensions["manners"] = Manners()
 
 
 @blueprint.get("/issues")
@@ -181,8 +188,16 @@ def _changed(slug: str, said: str) -> BaseResponse:
 
 @blueprint.post("/issues/<slug>/reach")
 @needs("editor")
-def check_targets(slug: str) -> str:
+def check_targets(slug: str) -> str | BaseResponse:
     """Ask the targets whether they answer: only now, only public addresses, and only for so long."""
+    manners: Manners = current_app.extensions["manners"]
     shown = show_issue(store(), slug, config=config())
     targets = sorted({link.target for link in shown.links if link.target})
-    return _contents(slug, reached=reach(targets, agent=f"shortener (+{config().base_url})"))
+    if not manners.checks.acquire(timeout=CHECK_WAIT_SECONDS):
+        flash("Targets of other issues are being asked at this moment; ask again in half a minute.")
+        return redirect(url_for("issues.show_contents", slug=slug), 303)
+    try:
+        reached = reach(targets, agent=f"shortener (+{config().base_url})", manners=manners)
+    finally:
+        manners.checks.release()
+    return _contents(slug, reached=reached)
