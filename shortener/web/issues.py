@@ -102,6 +102,13 @@ def show_contents_json(slug: str) -> Response:
     return as_json(show_issue(store(), slug, config=config()))
 
 
+@blueprint.get("/issues/<slug>/checks.json")
+@needs("viewer")
+def show_checks_json(slug: str) -> Response:
+    """What should be looked at before an issue is sent, as JSON."""
+    return as_json(checklist(show_issue(store(), slug, config=config())))
+
+
 @blueprint.get("/issues/<slug>/contents.csv")
 @needs("viewer")
 def show_contents_csv(slug: str) -> Response:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shortener import accounts
 from shortener.clicks.collector import drain_once
+from shortener.clicks.rebuilding import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
 from shortener.intake import Request, take_in
 from shortener.reporting.issues import IssueShown, show_issue
@@ -127,8 +128,71 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
     lines += clicks(shown[3], readers=1, now=now, seed=7)[:1]
     write(config, lines)
     drain_once(store, config=config)
+    travel(store)
     edited = next(link for link in links.of_issue(store, issues.get(store, "2026-11").id) if link.target)
     links.change(store, edited, "target", f"{edited.target}?moved", who="editor", now=hour - 12 * HOUR)
+    store.close()
+
+
+def travel(store: Store) -> None:
+    """Give clicks a country each, as a collector with a country database would, but for the oldest issue's."""
+    lands = json.dumps(["NO", "NO", "DE", "GB", "BR", "CN", ""])
+    with store.writing():
+        store.execute(
+            "update clicks set country = json_extract(?, '$[' || (seq % 7) || ']') where issue_id <> 1",
+            (lands,),
+        )
+    rebuild(store, on_progress=lambda _: None)
+
+
+HUGE_ARTICLES = 90
+WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+
+
+def huge(config: Config, *, now: int) -> None:
+    """A hundred issues, one of them very long and to very many, with words that do not end; thousands of links."""
+    store = open_store(config.data)
+    people(config, now=now)
+    hour = now - now % HOUR
+    for number in range(99):
+        source = letter("2026-07").replace(b"2026-07/", f"weekly-{number}/".encode())
+        add(
+            store,
+            config,
+            source,
+            f"weekly-{number}",
+            sent_at=hour - (number + 2) * 7 * DAY,
+            now=now,
+            recipients=90_000,
+        )
+    parts = [
+        f"# {WORD * 3}, and a subject line that goes on and on because nobody could decide what to leave out\n\n"
+    ]
+    for number in range(HUGE_ARTICLES):
+        about = {
+            "alt": "x", "code": f"huge-{number}", "url": f"https://example.org/{'very-' * 30}long/{number}",
+            "title": f"{number}: {(WORD if number % 3 == 0 else 'An article about everything at once ' * 4).strip()}",
+            "author": "Dr. Maria-Magdalena von und zu Hohenstein-Überlingen", "summary": "Long. " * 60,
+            "more": "Read more",
+        }  # fmt: skip
+        parts.append(ARTICLE.format(**about))
+    made = add(
+        store,
+        config,
+        "".join(parts).encode(),
+        "huge",
+        sent_at=hour - 300 * HOUR,
+        now=now,
+        recipients=1_000_000_000,
+    )
+    write(config, clicks(made, readers=1_500, now=now, seed=3))
+    drain_once(store, config=config)
+    with store.writing():
+        for number in range(3_000):
+            target = f"https://example.org/by-hand/{number}/{'x' * (number % 400)}"
+            links.add(
+                store, f"127.0.0.1:{config.server.port}", f"hand{number}", target=target, title=WORD, now=now
+            )
     store.close()
 
 
