@@ -138,7 +138,7 @@ def _listed(asked: Asked, limit: int) -> Listed:
     total = listings.count_links(store(), asked, now=now())
     pages = max(1, -(-total // limit))
     page = clamped(request.args, "page", least=1, most=pages, otherwise=1)
-    found = listings.links(store(), asked, now=now(), limit=limit, offset=(page - 1) * limit)
+    found = listings.links(store(), asked, now=now(), limit=limit, offset=(page - 1) * limit) if total else ()
     return Listed(total, page, pages, tuple(map(_line, found)))
 
 
