@@ -106,8 +106,11 @@ def add_sample(watched: "Watched", source: bytes) -> list[str]:
     page.click("text=Look at it")
     page.wait_for_selector("#found")
     assert "Nothing is stored yet" in page.inner_text("#found")
-    page.click("#found >> text=Take it in")
+    page.locator("#found summary:text('Correct')").first.click()
+    page.locator("#found input[name^=title-]").first.fill("Winter survey of the North Sea")
+    page.click("#found >> button:text('Take it in')")
     page.wait_for_url("**/contents")
+    assert "Winter survey of the North Sea" in page.inner_text("main")
     assert "Taken in: 13 articles" in page.inner_text("main")
     with page.expect_download() as download:
         page.click("text=Download with short links")

@@ -1,4 +1,4 @@
-"""Server time of every page with 1,000,000 clicks, 100 issues and 10,000 links: ``python times.py [DIRECTORY [LINKS]]``.
+"""Server time of every page, 1,000,000 clicks, 100 issues, 10,000 links: ``python times.py [DIRECTORY [LINKS]]``.
 
 The rollups are generated as the collector would have written them for that many clicks; the pages read nothing else.
 Prints the first time (nothing kept yet), the median, and the slowest of the tries, in milliseconds. With a directory
