@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import time
 from http import HTTPStatus
 
 from flask import Flask, current_app, jsonify, render_template, request
@@ -28,12 +29,30 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 _WORDS = {413: "That is more than can be handed in: an issue has 5 MB at the most, without its images."}
 """What is said of errors that the framework found, where its own words help nobody."""
 
+MOST_DRAINED = 64 * 1024 * 1024
+DRAIN_SECONDS = 20.0
+"""How much of a refused request is still taken off the line, and for how long."""
+
 Answer = Response | tuple[Response, int] | tuple[str, int]
 
 
 def prepare(app: Flask) -> None:
     """Let the app answer every error here."""
     app.register_error_handler(Exception, answer_error)
+    app.after_request(drain)
+
+
+def drain(response: Response) -> Response:
+    """Let a client finish what it sends before it is refused: a browser in the middle of an upload hears nothing."""
+    if response.status_code >= 400 and (request.content_length or 0) <= MOST_DRAINED:
+        until = time.monotonic() + DRAIN_SECONDS
+        left = request.content_length or 0
+        while left > 0 and time.monotonic() < until:
+            piece = request.environ["wsgi.input"].read(min(left, 1 << 16))
+            if not piece:
+                break
+            left -= len(piece)
+    return response
 
 
 def answer_error(error: Exception) -> Answer:

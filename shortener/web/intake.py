@@ -91,7 +91,13 @@ def add_issue() -> Page:
 
 def _form(handed: Handed, *, error: str = "", found: Look | None = None) -> str:
     return render_template(
-        "new_issue.html", error=error, found=found, handed=handed, given=dict(_given()), most=MOST_ROWS
+        "new_issue.html",
+        error=error,
+        found=found,
+        handed=handed,
+        given=dict(_given()),
+        most=MOST_ROWS,
+        most_bytes=newsletter.MAX_BYTES,
     )
 
 
