@@ -176,10 +176,11 @@ def change_password() -> Page:
     try:
         if limits.wait(found.name.casefold(), address()):
             raise ShortenerError("too many tries; wait some minutes")
-        if not accounts.verify(found, request.form.get("current", "")[: accounts.MAX_PASSWORD + 1]):
-            limits.fail(found.name.casefold(), address())
-            raise ShortenerError("that is not your current password")
-        accounts.set_password(store(), found.name, _new_password(), now=now())
+        with limits.hashing:
+            if not accounts.verify(found, request.form.get("current", "")[: accounts.MAX_PASSWORD + 1]):
+                limits.fail(found.name.casefold(), address())
+                raise ShortenerError("that is not your current password")
+            accounts.set_password(store(), found.name, _new_password(), now=now())
     except ShortenerError as wrong:
         return render_template("account.html", error=str(wrong)), 400
     flash("Your password is changed. Other browsers are signed out.")
