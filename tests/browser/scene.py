@@ -5,16 +5,18 @@ Clicks are written as click-log lines and drained by the real collector; nothing
 
 import json
 import random
+import time
 from importlib.resources import files
 from pathlib import Path
 
-from shortener import accounts
+from shortener import accounts, drafting
 from shortener.clicks.collector import drain_once
 from shortener.clicks.rebuilding import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
 from shortener.intake import Request, take_in
 from shortener.reporting.issues import IssueShown, show_issue
-from shortener.store import Store, issues, links, open_store
+from shortener.store import Store, issues, links, open_store, signals
+from shortener.store.signals import Signal
 
 HOUR, DAY = 3600, 86_400
 PASSWORD = "a sentence for tests"
@@ -87,6 +89,11 @@ def letter(slug: str) -> bytes:
     return "".join(parts).encode()
 
 
+def html_letter() -> bytes:
+    """An issue as a mail editor makes it: tables, colours and pictures, all styled where they stand."""
+    return Path(__file__).with_name("letter.html").read_bytes()
+
+
 def people(config: Config, *, now: int) -> None:
     """The three users of the scene, one of each role."""
     store = open_store(config.data)
@@ -121,14 +128,41 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
         now=now,
         recipients=None,
     )
+    html = add(
+        store,
+        config,
+        html_letter(),
+        "2026-06",
+        sent_at=hour - 150 * DAY,
+        now=hour - 150 * DAY,
+        recipients=recipients,
+    )
+    signals.put(
+        store,
+        [
+            Signal("https://example.org/articles/honest-maps-of-gaps", 900, 400, 12),
+            Signal("https://example.org/news/history-of-one-bucket", 80, 60, 41),
+        ],
+        now=now,
+    )
     lines: list[str] = []
     shown = [show_issue(store, slug, config=config) for slug in OTHERS]
-    for issue in (*shown[:3], low):
+    for issue in (html, *shown[:3], low):
         lines += clicks(issue, readers=readers, now=now, seed=len(lines))
     lines += clicks(shown[3], readers=1, now=now, seed=7)[:1]
     write(config, lines)
     drain_once(store, config=config)
     travel(store)
+    drafting.decide(
+        store,
+        time.strftime("%Y-%m", time.gmtime(hour - 30 * HOUR)),
+        "https://example.org/articles/field-notebooks-that-survive",
+        action="choose",
+        reason="our readers should not miss it 🌊",
+        who="editor",
+        config=config,
+        now=now,
+    )
     edited = next(link for link in links.of_issue(store, issues.get(store, "2026-11").id) if link.target)
     links.change(store, edited, "target", f"{edited.target}?moved", who="editor", now=hour - 12 * HOUR)
     store.close()

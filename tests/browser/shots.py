@@ -21,6 +21,7 @@ PAGES = {
     "report-empty": "/-/issues/2026-12",
     "map": "/-/issues/2026-11/map",
     "map-arabic": "/-/issues/2026-08/map",
+    "map-html": "/-/issues/2026-06/map",
     "contents": "/-/issues/2026-11/contents",
     "new-issue": "/-/new-issue",
     "ranking": "/-/ranking",
