@@ -120,12 +120,13 @@ def correct_article(
 
 
 class Wanted(Struct, frozen=True):
-    """How an editor wants an article to be; without a position it is none."""
+    """How an editor wants an article to be: None leaves a text, UNSET the position; without one it is no article."""
 
     url: str
-    title: str
-    author: str
-    position: int | None
+    title: str | None = None
+    author: str | None = None
+    summary: str | None = None
+    position: int | UnsetType | None = UNSET
 
 
 def correct_articles(store: Store, slug: str, wanted: Iterable[Wanted], *, config: Config) -> None:
@@ -135,25 +136,29 @@ def correct_articles(store: Store, slug: str, wanted: Iterable[Wanted], *, confi
     """
     with store.writing():
         known = {each.url: each for each in issues.articles(store, issues.get(store, slug).id)}
-        for want in sorted(wanted, key=lambda each: each.position or 0):
+        for want in sorted(wanted, key=lambda each: each.position if isinstance(each.position, int) else 0):
             found = known.get(want.url)
             if found is None:
                 raise NotFound("this issue has no such article any more; load the page again")
-            title = None if want.title == found.title else want.title
-            author = None if want.author == found.author else want.author
-            moved = want.position != found.position
-            if title is None and author is None and not moved:
-                continue
-            correct_article(
-                store,
-                slug,
-                want.url,
-                config=config,
-                title=title,
-                author=author,
-                position=want.position if moved else None,
-                is_article=want.position is not None if moved else None,
-            )
+            texts = {
+                name: said
+                for name, said in (("title", want.title), ("author", want.author), ("summary", want.summary))
+                if said is not None and said != getattr(found, name)
+            }
+            place = found.position if want.position is UNSET else want.position
+            moved = place != found.position
+            if texts or moved:
+                correct_article(
+                    store,
+                    slug,
+                    want.url,
+                    config=config,
+                    title=texts.get("title"),
+                    author=texts.get("author"),
+                    summary=texts.get("summary"),
+                    position=place if moved else None,
+                    is_article=place is not None if moved else None,
+                )
 
 
 def _article(store: Store, issue: Issue, url: str, config: Config) -> Article:

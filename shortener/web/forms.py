@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from msgspec import UNSET
 from werkzeug.datastructures import MultiDict
 
 from shortener.editing import Wanted
@@ -62,10 +63,17 @@ def local_time(fields: Fields, name: str, *, zone: ZoneInfo, what: str | None = 
 
 
 def wanted(fields: Fields, *, suffix: str = "") -> Wanted:
-    """How an editor wants an article, from its fields. Raises InputError."""
+    """How an editor wants an article, from those of its fields that were sent. Raises InputError."""
+
+    def said(name: str, most: int) -> str | None:
+        key = f"{name}{suffix}"
+        return text(fields, key, most=most, what=f"the {name}") if key in fields else None
+
+    place = f"position{suffix}"
     return Wanted(
         url=text(fields, f"url{suffix}", most=10_000),
-        title=text(fields, f"title{suffix}", most=500, what="the title"),
-        author=text(fields, f"author{suffix}", most=500, what="the author"),
-        position=number(fields, f"position{suffix}", least=1, most=10_000, what="the place"),
+        title=said("title", 500),
+        author=said("author", 500),
+        summary=said("summary", MAX_TEXT),
+        position=number(fields, place, least=1, most=10_000, what="the place") if place in fields else UNSET,
     )

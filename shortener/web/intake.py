@@ -24,7 +24,7 @@ from shortener.web.trial import try_reading
 blueprint = Blueprint("intake", __name__, url_prefix="/-")
 
 MOST_TARGETS = 1_000_000  # characters of pasted targets
-MOST_ROWS = 150
+MOST_ROWS = 120
 """Articles, and links without a target, that the form has fields for; the others are corrected afterwards."""
 PASTED = "issue.md"
 

@@ -71,6 +71,7 @@ def stored(desk: "Desk") -> dict[str, issues.Article]:
 def fields_of(page: str) -> dict[str, str]:
     """What the fields of a page's form hold, as a browser would send them."""
     found = re.findall(r'<input(?=[^>]*\bname="([^"]+)")(?=[^>]*\bvalue="([^"]*)")', page)
+    found += re.findall(r'<textarea[^>]*\bname="(summary[^"]*)"[^>]*>(.*?)</textarea>', page, flags=re.S)
     return {name: html.unescape(value) for name, value in found}
 
 
@@ -89,6 +90,7 @@ def test_what_was_found_is_corrected_before_it_is_stored(desk: "Desk") -> None:
         f"title{sieve}": "A cheaper sieve 🧪",
         f"position{sieve}": "1",
         f"author{whales}": "Ingrid Solheim",
+        f"summary{whales}": "Songs,\r\ncounted.",
         "target-0": "https://a.example/sieve",
     }
     assert fields["todo-0"] == "https://go.example/old1"
@@ -102,6 +104,8 @@ def test_what_was_found_is_corrected_before_it_is_stored(desk: "Desk") -> None:
     one, two = found["https://a.example/sieve"], found["https://a.example/whales"]
     assert (one.title, one.position, one.author) == ("A cheaper sieve 🧪", 1, "Mateo")
     assert (two.title, two.position, two.author) == ("Whales", 2, "Ingrid Solheim")
+    assert (two.summary, one.summary) == ("Songs,\ncounted.", "")
+    assert (one.corrected, two.corrected) == ("position title", "author position summary")
     assert links.get(desk.store, "go.example", "old1").target == "https://a.example/sieve"
 
 
