@@ -83,7 +83,9 @@ def add_issue() -> Page:
             taken = take_in(store(), asked, config=config(), now=now())
             _correct(taken.slug, asked)
     except ShortenerError as wrong:
-        return _form(handed, error=str(wrong)), status_of(wrong)
+        # Who pasted a text gave it no name.
+        said = str(wrong) if handed.uploaded else str(wrong).removeprefix(f"{PASTED}: ")
+        return _form(handed, error=said), status_of(wrong)
     forget()
     flash(_taken_words(taken))
     return redirect(url_for("issues.show_contents", slug=taken.slug), 303)
