@@ -5,6 +5,8 @@ import html
 import io
 import json
 import re
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -220,6 +222,18 @@ def test_reading_an_issue_ends_in_time(desk: "Desk", monkeypatch: pytest.MonkeyP
     assert "took longer than 0.01 seconds" in answer.text
     assert "our text" in answer.text
     assert desk.store.value("select count(*) from issues") == 0
+
+
+def test_a_reader_that_is_left_alone_ends() -> None:
+    """A process that reads for ever is ended by the kernel, though whoever started it is gone."""
+    endless = (
+        "import shortener.web.trial as trial; trial.SECONDS = 0; "
+        "trial._read = lambda *_: [0 for _ in iter(int, 1)]; trial.main()"
+    )
+    begun = time.monotonic()
+    ended = subprocess.run([sys.executable, "-c", endless], input=b"a.md\n# x", timeout=30, check=False)
+    assert ended.returncode < 0
+    assert time.monotonic() - begun < 20
 
 
 def test_a_reader_that_breaks_breaks_nothing(desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
