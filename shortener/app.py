@@ -12,6 +12,7 @@ from shortener.web import (
     asking,
     failures,
     guard,
+    intake,
     issues,
     keeping,
     links,
@@ -50,14 +51,15 @@ def create_pages(config: Config) -> Flask:
     )
     app.config["SECRET_KEY"] = session_secret(config)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BYTES
-    app.config["MAX_FORM_PARTS"] = 200
+    app.config["MAX_FORM_PARTS"] = 1_000
     app.extensions["shortener"] = config
     guard.protect(app, config=config)
     asking.prepare(app, config=config)
     words.prepare(app, config=config)
     accounts.prepare(app)
+    issues.prepare(app)
     keeping.prepare(app)
     failures.prepare(app)
-    for room in (pages, accounts, issues, reports, ranking, links, settings):
+    for room in (pages, accounts, issues, intake, reports, ranking, links, settings):
         app.register_blueprint(room.blueprint)
     return app

@@ -108,6 +108,9 @@ def link(store: Store, made: Draft, *, config: Config, now: int) -> Draft:
             if not known[url].short_url:
                 link_id = _new_link(store, url, known[url].title, config=config, now=now)
                 drafts.keep_link(store, made.month, url, link_id)
+            elif key := parse_short_url(url, domains=config.domains):
+                # Kept, so that the draft has this link also when somebody has said where it leads.
+                drafts.keep_link(store, made.month, url, links.get(store, *key).id)
         facts = _facts(store, made.month, made.facts, config=config, now=now)
     return msgspec.structs.replace(made, facts=facts)
 

@@ -1,10 +1,14 @@
-"""What an editor corrects in a stored issue: its own facts, and those of its articles."""
+"""What an editor changes in what is stored: an issue's facts, those of its articles, and where a link leads."""
+
+from collections.abc import Iterable
+
+from msgspec import UNSET, Struct, UnsetType
 
 from shortener.clicks.judging import ask_for_judging
 from shortener.config import Config
 from shortener.errors import InputError, NotFound
-from shortener.shorturl import parse_short_url
-from shortener.store import Store, issues, links
+from shortener.shorturl import parse_short_url, short_url
+from shortener.store import Store, decisions, drafts, issues, links
 from shortener.store.issues import Article, Issue
 from shortener.store.links import Link
 
@@ -15,24 +19,38 @@ def correct_issue(
     *,
     now: int,
     title: str | None = None,
-    sent_at: int | None = None,
-    recipients: int | None = None,
+    sent_at: int | UnsetType | None = UNSET,
+    recipients: int | UnsetType | None = UNSET,
 ) -> None:
-    """Set what is given. With another time of sending the issue's clicks are judged again, here or by the collector.
+    """Set what is given; None takes back when an issue was sent, or to how many.
 
-    Raises NotFound, InputError.
+    With another time of sending the issue's clicks are judged again, here or by the collector. Raises NotFound,
+    InputError.
     """
-    issue = issues.get(store, slug)
-    if recipients is not None and recipients < 1:
+    if isinstance(recipients, int) and recipients < 1:
         raise InputError("recipients: expected 1 or more; leave it out when it is not known")
-    said = {"title": title, "sent_at": sent_at, "recipients": recipients}
-    changes = {name: value for name, value in said.items() if value is not None}
+    said = {"title": title or UNSET, "sent_at": sent_at, "recipients": recipients}
+    changes = {name: value for name, value in said.items() if value is not UNSET}
     if not changes:
         raise InputError(f"{slug}: nothing to change was named")
     with store.writing():
+        issue = issues.get(store, slug)
         issues.change(store, issue.id, now=now, **changes)
-        if sent_at is not None and sent_at != issue.sent_at:
+        if sent_at is not UNSET and sent_at != issue.sent_at:
             ask_for_judging(store, issue.id)
+
+
+def retarget(store: Store, link: Link, target: str, *, config: Config, who: str, now: int) -> None:
+    """Change where a link leads to a canonical target, and with it which article it stands for in its issues."""
+    if target == link.target:
+        return
+    old = link.target or short_url(link.domain, link.code, domains=config.domains)
+    with store.writing():
+        links.change(store, link, "target", target, who=who, now=now)
+        issues.rename_target(store, link.id, old=old, new=target)
+        decisions.rename(store, old=old, new=target)
+        if link.target is None:
+            drafts.rename(store, old=old, new=target)
 
 
 def declare_trap(
@@ -99,6 +117,48 @@ def correct_article(
         elif position is not None or (is_article and article.position is None):
             _move(store, issue, article, position or _place_in_document(store, issue, article))
         return _again(store, issue, article)
+
+
+class Wanted(Struct, frozen=True):
+    """How an editor wants an article to be: None leaves a text, UNSET the position; without one it is no article."""
+
+    url: str
+    title: str | None = None
+    author: str | None = None
+    summary: str | None = None
+    position: int | UnsetType | None = UNSET
+
+
+def correct_articles(store: Store, slug: str, wanted: Iterable[Wanted], *, config: Config) -> None:
+    """Correct articles where they are not as wanted: what is left as it was does not count as corrected.
+
+    Raises NotFound.
+    """
+    with store.writing():
+        known = {each.url: each for each in issues.articles(store, issues.get(store, slug).id)}
+        for want in sorted(wanted, key=lambda each: each.position if isinstance(each.position, int) else 0):
+            found = known.get(want.url)
+            if found is None:
+                raise NotFound("this issue has no such article any more; load the page again")
+            texts = {
+                name: said
+                for name, said in (("title", want.title), ("author", want.author), ("summary", want.summary))
+                if said is not None and said != getattr(found, name)
+            }
+            place = found.position if want.position is UNSET else want.position
+            moved = place != found.position
+            if texts or moved:
+                correct_article(
+                    store,
+                    slug,
+                    want.url,
+                    config=config,
+                    title=texts.get("title"),
+                    author=texts.get("author"),
+                    summary=texts.get("summary"),
+                    position=place if moved else None,
+                    is_article=place is not None if moved else None,
+                )
 
 
 def _article(store: Store, issue: Issue, url: str, config: Config) -> Article:

@@ -17,6 +17,14 @@ class InputError(ShortenerError):
     """Raised when a file or value that was handed in cannot be used."""
 
 
+class Unreadable(InputError):
+    """Raised when a document that was handed in cannot be read as an issue."""
+
+
+class TooLarge(Unreadable):
+    """Raised when a document is larger than an issue may be."""
+
+
 class TargetRefused(InputError):
     """Raised when a target URL is not one that a reader may be sent to."""
 

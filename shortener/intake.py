@@ -15,7 +15,8 @@ from shortener import newsletter
 from shortener.clicks.judging import ask_for_judging
 from shortener.codes import new_code
 from shortener.config import Config, Domain
-from shortener.errors import Conflict, InputError, TargetRefused
+from shortener.editing import retarget
+from shortener.errors import Conflict, InputError, TargetRefused, Unreadable
 from shortener.newsletter import Document, FoundLink, Reading
 from shortener.shorturl import checked_target, parse_short_url, short_url
 from shortener.store import Store, issues, links
@@ -103,6 +104,7 @@ def take_in(store: Store, request: Request, *, config: Config, now: int) -> Take
             return _unchanged(store, known, document, config)
         occurrences = [_Occurrence(found) for found in document.links]
         skipped = _identify(store, occurrences, request, config)
+        _give_targets(store, occurrences, request, config, now=now)
         reading = newsletter.read(document, [occurrence.key for occurrence in occurrences])
         issue = _put_issue(store, known, slug, reading, document, request, domain, now=now)
         articles = _put_articles(store, issue, reading)
@@ -174,8 +176,8 @@ def todo(store: Store, issue_id: int, *, config: Config) -> tuple[str, ...]:
 def _parse(source: bytes, request: Request) -> Document:
     try:
         document = newsletter.parse(source, format=newsletter.guess_format(request.name, source))
-    except InputError as error:
-        raise InputError(f"{request.name}: {error}") from None
+    except Unreadable as error:
+        raise type(error)(f"{request.name}: {error}") from None
     if request.trap and document.format != "html":
         raise InputError(
             f"{request.name}: Markdown has no invisible links; take in the HTML that is sent, or say which link is "
@@ -412,9 +414,7 @@ def _put_links(
         if occurrence.own is not None and occurrence.key is not None:
             key = occurrence.own
             if key not in adopted:
-                adopted[key] = _adopt(
-                    store, key, occurrence.key, request, title=titles[occurrence.key], now=now
-                )
+                adopted[key] = _adopt(store, key, request, title=titles[occurrence.key], now=now)
                 links.assign(
                     store, adopted[key], issue_id=issue.id, article_id=articles[occurrence.key], now=now
                 )
@@ -435,16 +435,22 @@ def _put_links(
     return new, len(adopted)
 
 
-def _adopt(store: Store, key: ShortKey, article: str, request: Request, *, title: str, now: int) -> int:
-    """The link of a short URL that stands in the issue; made, or given its target, where that is new."""
+def _give_targets(
+    store: Store, occurrences: Sequence[_Occurrence], request: Request, config: Config, *, now: int
+) -> None:
+    """Say where adopted links lead that had no target; articles and decisions follow before they are read anew."""
+    for key in {occurrence.own for occurrence in occurrences if occurrence.own is not None}:
+        link, target = links.find(store, *key), request.targets.get(key)
+        if link is not None and link.target is None and target is not None:
+            retarget(store, link, target, config=config, who=WHO, now=now)
+
+
+def _adopt(store: Store, key: ShortKey, request: Request, *, title: str, now: int) -> int:
+    """The link of a short URL that stands in the issue, made where it is new."""
     link = links.find(store, *key)
-    target = request.targets.get(key)
-    if link is None:
-        return links.add(store, *key, target=target, title=title, now=now)
-    if link.target is None and target is not None:
-        links.change(store, link, "target", target, who=WHO, now=now)
-        issues.rename_target(store, link.id, old=article, new=target)
-    return link.id
+    if link is not None:
+        return link.id
+    return links.add(store, *key, target=request.targets.get(key), title=title, now=now)
 
 
 def _free_code(store: Store, domain: Domain, config: Config) -> str:

@@ -4,11 +4,12 @@ A name is resolved once, all its addresses are checked, and the connection goes 
 in the request: what the name means a moment later does not matter. Nothing of the answer but its status is used.
 """
 
+import queue
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal
@@ -17,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from msgspec import Struct
 
 from shortener.errors import TargetRefused
+from shortener.manners import Manners, TooLate
 from shortener.urls import canonical_target
 
 MOST_TARGETS = 200
@@ -27,11 +29,11 @@ PORTS = {"http": 80, "https": 443}
 CONNECT_SECONDS = 3.0
 """How long a connection, and then each piece of an answer, may take."""
 TARGET_SECONDS = 6.0
-"""How long one target may take, all redirects included."""
+"""How long one target may take, all redirects included, waiting for turns not."""
 TOTAL_SECONDS = 25.0
 """How long all of it may take; what is not asked by then is reported as not asked."""
-HOST_SECONDS = 1.0
-"""The pause between two requests to one host."""
+GRACE_SECONDS = 1.0
+"""How long after that is waited for threads that are just ending."""
 HEAD_BYTES = 32_768
 """Most of an answer's head that is read."""
 
@@ -100,55 +102,90 @@ def reach(
     targets: Iterable[str],
     *,
     agent: str,
+    manners: Manners,
     resolve: Resolve = resolve,
     public: Callable[[str], bool] = is_public,
     ports: dict[str, int] = PORTS,
     seconds: float = TOTAL_SECONDS,
-    host_seconds: float = HOST_SECONDS,
 ) -> tuple[Reached, ...]:
     """Ask each target whether it answers; in the order given. Takes ``seconds`` at the most, and a moment.
 
-    ``resolve``, ``public`` and ``ports`` say what the network is like, for tests that have one of their own.
+    What answered a short time ago is not asked again. ``resolve``, ``public`` and ``ports`` say what the network is
+    like, for tests that have one of their own.
     """
     asked = list(targets)
-    prober = Prober(agent, resolve, public, ports, time.monotonic() + seconds)
-    groups: dict[str, list[str]] = {}
-    for target in asked[:MOST_TARGETS]:
-        groups.setdefault(urlsplit(target).netloc, []).append(target)
+    prober = Prober(agent, manners, resolve, public, ports, time.monotonic() + seconds)
     results: dict[str, Reached] = {}
-    pool = ThreadPoolExecutor(AT_ONCE)
-    jobs = [pool.submit(prober.ask_host, group, host_seconds, results) for group in groups.values()]
-    for job in jobs:
-        job.exception(timeout=seconds + TARGET_SECONDS + CONNECT_SECONDS)
-    pool.shutdown(wait=False, cancel_futures=True)
+    groups: dict[str, list[str]] = {}
+    for target in asked:
+        if words := manners.answered(target):
+            results[target] = Reached(target, "answers", words)
+        elif sum(map(len, groups.values())) < MOST_TARGETS:
+            groups.setdefault(urlsplit(target).netloc, []).append(target)
+    _work([*groups.values()], lambda group: prober.ask_host(group, results), until=prober.until)
     unasked = "not asked: too many targets, or too little time; ask again"
     return tuple(results.get(target) or Reached(target, "unasked", unasked) for target in asked)
+
+
+def _work(groups: list[list[str]], ask: Callable[[list[str]], None], *, until: float) -> None:
+    """Ask groups of targets, some at once. A thread that hangs in a system call is left to itself in the end."""
+    waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+    for group in groups:
+        waiting.put(group)
+
+    def work() -> None:
+        while time.monotonic() < until:
+            try:
+                group = waiting.get_nowait()
+            except queue.Empty:
+                return
+            ask(group)
+
+    threads = [
+        threading.Thread(target=work, name="reach", daemon=True) for _ in range(min(AT_ONCE, len(groups)))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until + GRACE_SECONDS - time.monotonic()))
+
+
+class Refused(Exception):
+    """Raised when a URL leads to an address that we do not connect to."""
 
 
 class Prober(Struct, frozen=True):
     """Asks targets until a point of the monotonic clock."""
 
     agent: str
+    manners: Manners
     resolve: Resolve
     public: Callable[[str], bool]
     ports: dict[str, int]
     until: float
 
-    def ask_host(self, targets: list[str], pause: float, results: dict[str, Reached]) -> None:
-        """Ask targets of one host, one after the other with a pause between them."""
-        for index, target in enumerate(targets):
-            if index:
-                time.sleep(min(pause, max(0.0, self.until - time.monotonic())))
-            if time.monotonic() >= self.until:
+    def ask_host(self, targets: list[str], results: dict[str, Reached]) -> None:
+        """Ask targets of one host, one after the other."""
+        for target in targets:
+            try:
+                results[target] = self.ask(target)
+            except TooLate:
                 return
-            results[target] = self.ask(target)
 
     def ask(self, target: str) -> Reached:
-        """Ask one target, following redirects; each hop is checked as the first was."""
-        url, until = target, min(self.until, time.monotonic() + TARGET_SECONDS)
+        """Ask one target, following redirects; each hop is checked as the first was. Raises TooLate."""
+        url, left = target, TARGET_SECONDS
         try:
             for _ in range(HOPS + 1):
-                status, location = self._request(url, until)
+                host, address = self._place(url)
+                # Many names may lead to one machine: it has turns of its own.
+                with (
+                    self.manners.turn(f"name {host}", until=self.until),
+                    self.manners.turn(f"address {address}", until=self.until),
+                ):
+                    begun = time.monotonic()
+                    status, location = self._request(url, address, min(self.until, begun + left))
+                    left -= time.monotonic() - begun
                 if status in {301, 302, 303, 307, 308} and location:
                     url = canonical_target(urljoin(url, location))
                     continue
@@ -163,28 +200,33 @@ class Prober(Struct, frozen=True):
 
     def _judge(self, target: str, status: int) -> Reached:
         if status < 400:
+            self.manners.remember(target, f"answers ({status})")
             return Reached(target, "answers", f"answers ({status})")
         if status in {401, 403, 405, 429, 999}:
             return Reached(target, "answers", f"answers machines with {status}; look at it yourself")
         return Reached(target, "trouble", f"answers with {status}")
 
-    def _request(self, url: str, until: float) -> tuple[int, str]:
-        """Status and Location of one request; connects to an address that was checked. Raises Refused, OSError."""
+    def _place(self, url: str) -> tuple[str, str]:
+        """The host of a URL and an address of it, after a look at all of them. Raises Refused, OSError."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
         if PORTS.get(parts.scheme) != port:
             raise Refused
-        port = self.ports[parts.scheme]
         addresses = self.resolve(host, port)
         if not addresses or not all(self.public(address) for address in addresses):
             raise Refused
+        return host, addresses[0]
+
+    def _request(self, url: str, address: str, until: float) -> tuple[int, str]:
+        """Status and Location of one request to an address that was checked. Raises OSError, HTTPException."""
+        parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         head = (
             f"GET {path} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUser-Agent: {self.agent}\r\n"
             "Accept: text/html,*/*;q=0.5\r\nConnection: close\r\n\r\n"
         ).encode("ascii")
-        plain = socket.create_connection((addresses[0], port), timeout=_left(until))
-        with _secured(plain, host) if parts.scheme == "https" else plain as connection:
+        plain = socket.create_connection((address, self.ports[parts.scheme]), timeout=_left(until))
+        with _secured(plain, parts.hostname or "") if parts.scheme == "https" else plain as connection:
             connection.settimeout(_left(until))
             connection.sendall(head)
             return _read_head(connection, until)
@@ -199,10 +241,6 @@ def _secured(plain: socket.socket, host: str) -> socket.socket:
         raise
 
 
-class Refused(Exception):
-    """Raised when a URL leads to an address that we do not connect to."""
-
-
 def _left(until: float) -> float:
     """Seconds that the next step may take. Raises TimeoutError when none are left."""
     left = until - time.monotonic()
@@ -212,16 +250,31 @@ def _left(until: float) -> float:
 
 
 def _read_head(connection: socket.socket, until: float) -> tuple[int, str]:
-    """Status and Location of an answer; no byte of its body is read on purpose. Raises HTTPException."""
-    head = b""
-    while b"\r\n\r\n" not in head and b"\n\n" not in head:
-        if len(head) > HEAD_BYTES:
-            break
+    """Status and Location of an answer, which may have interim ones before it. Raises HTTPException, OSError.
+
+    No byte of its body is read on purpose.
+    """
+    read, total = b"", 0
+    while total <= HEAD_BYTES:
+        head, end, rest = read.partition(b"\r\n\r\n" if b"\r\n\r\n" in read else b"\n\n")
+        if end:
+            status, location = _parse_head(head)
+            if status >= 200:
+                return status, location
+            read = rest
+            continue
         connection.settimeout(_left(until))
         piece = connection.recv(4096)
         if not piece:
             break
-        head += piece
+        read, total = read + piece, total + len(piece)
+    status, location = _parse_head(read)
+    if status < 200:
+        raise HTTPException("no final answer")
+    return status, location
+
+
+def _parse_head(head: bytes) -> tuple[int, str]:
     lines = head.decode("latin-1").splitlines()
     words = lines[0].split(None, 2) if lines else []
     if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdigit() and len(words[1]) == 3):

@@ -13,7 +13,7 @@ LAYERS = (
     {"errors", "codes", "urls"},
     {"config", "counters"},
     {"sockets"},
-    {"newsletter", "ranking", "clicks.verdicts", "shorturl", "secrets"},
+    {"newsletter", "ranking", "clicks.verdicts", "shorturl", "secrets", "manners"},
     {"store", "clicks.line"},
     {"clicks.visitors", "clicks.segment", "clicks.log"},
     {"clicks"},

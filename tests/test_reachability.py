@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from shortener.manners import MOST, REMEMBERED_SECONDS, Manners, TooLate
 from shortener.reachability import Reached, is_public, reach
 
 ADDRESSES = {
@@ -56,6 +57,7 @@ class Site:
     def __init__(self) -> None:
         self.answers: dict[str, bytes] = {}
         self.heads: list[str] = []
+        self.times: list[float] = []
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listening.getsockname()[1]
         self.silent = threading.Event()
@@ -73,6 +75,7 @@ class Site:
         with connection:
             head = connection.recv(8_192).decode("latin-1")
             self.heads.append(head)
+            self.times.append(time.monotonic())
             path = head.split(" ")[1] if " " in head else ""
             try:
                 if path == "/slow":
@@ -102,17 +105,21 @@ def site() -> Iterator[Site]:
 
 NAMES = {
     "good.example": ["93.184.215.14"],
+    "twin.example": ["93.184.215.14"],
     "inner.example": ["10.0.0.1"],
     "both.example": ["93.184.215.14", "::1"],
 }
 
 
-def ask(site: Site, *targets: str, seconds: float = 5.0) -> list[Reached]:
-    """Ask, on an internet where every public name leads to the site."""
+def ask(
+    site: Site, *targets: str, seconds: float = 5.0, manners: Manners | None = None, resolved: float = 0.0
+) -> list[Reached]:
+    """Ask, on an internet where every public name leads to the site, after so many seconds of looking names up."""
     asked: list[str] = []
 
     def resolve(host: str, port: int) -> list[str]:
         asked.append(host)
+        time.sleep(resolved)
         if host not in NAMES:
             raise socket.gaierror
         return ["127.0.0.1"] if NAMES[host] == ["93.184.215.14"] else NAMES[host]
@@ -125,7 +132,7 @@ def ask(site: Site, *targets: str, seconds: float = 5.0) -> list[Reached]:
             public=lambda address: address == "127.0.0.1" or is_public(address),
             ports={"http": site.port, "https": site.port},
             seconds=seconds,
-            host_seconds=0.0,
+            manners=manners or Manners(host_seconds=0.0),
         )
     )
 
@@ -150,6 +157,9 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "http://good.example/rubbish": ("trouble", "no answer"),
     "http://good.example/empty": ("trouble", "no answer"),
     "http://good.example/endless": ("answers", "answers (200)"),
+    "http://good.example/hints": ("answers", "answers (200)"),
+    "http://good.example/only-hints": ("trouble", "no answer"),
+    "http://good.example/hints-for-ever": ("trouble", "no answer"),
     "http://inner.example/": ("refused", "not asked: it leads to an address that is not public"),
     "http://both.example/": ("refused", "not asked: it leads to an address that is not public"),
     "http://good.example:8080/": ("refused", "not asked: it leads to an address that is not public"),
@@ -171,6 +181,9 @@ def test_what_comes_of_asking(site: Site) -> None:
         "/file": redirect("file:///etc/passwd"),
         "/port": redirect("http://good.example:22/"),
         "/loop": redirect("/loop"),
+        "/hints": b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "/only-hints": b"HTTP/1.1 100 Continue\r\n\r\n",
+        "/hints-for-ever": b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000,
         "/rubbish": b"SSH-2.0-OpenSSH\r\n\r\n",
         "/empty": b"",
     }
@@ -202,3 +215,131 @@ def test_one_host_is_not_flooded(site: Site) -> None:
     found = ask(site, *(f"http://good.example/{n}" for n in range(300)))
     assert [each.result for each in found].count("unasked") == 100
     assert len(site.heads) == 200
+
+
+OK = b"HTTP/1.1 200 OK\r\n\r\n"
+PAUSE = 0.15
+"""A short second, so that the test is short."""
+
+
+def pauses(site: Site) -> list[float]:
+    """The seconds between two requests that the site saw."""
+    return [later - sooner for sooner, later in zip(site.times, site.times[1:], strict=False)]
+
+
+def test_a_host_has_its_pause_in_and_between_checks(site: Site) -> None:
+    """One request at a time, and a pause behind each: in one check, in the next, and along redirects."""
+    site.answers = {"/a": OK, "/b": OK, "/c": OK, "/moved": redirect("/c")}
+    manners = Manners(host_seconds=PAUSE)
+    ask(site, "http://good.example/a", "http://good.example/moved", manners=manners)
+    ask(site, "http://good.example/b", manners=manners)
+    assert len(site.times) == 4
+    assert min(pauses(site)) >= PAUSE
+
+
+def test_editors_who_ask_at_once_are_one_to_a_host(site: Site) -> None:
+    """Several checks at the same time, under two names of one machine: it sees one request a pause, jittered."""
+    site.answers = {f"/{n}": OK for n in range(12)}
+    manners = Manners(host_seconds=PAUSE)
+    threads = [
+        threading.Thread(
+            target=lambda own=n: ask(
+                site,
+                f"http://good.example/{own}",
+                f"http://twin.example/{own + 4}",
+                f"http://good.example/{own + 8}",
+                manners=manners,
+            )
+        )
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(site.times) == 12
+    assert min(pauses(site)) >= PAUSE
+    assert len({round(pause, 3) for pause in pauses(site)}) > 3, "the pauses have no jitter"
+
+
+def test_what_answered_is_not_asked_again_for_a_while(site: Site) -> None:
+    """The next check goes on with what was left; what was in trouble is asked again, as somebody may have mended it."""
+    site.answers = {"/ok": OK}
+    manners = Manners(host_seconds=0.0)
+    for _ in range(3):
+        found = ask(site, "http://good.example/ok", "http://good.example/gone", manners=manners)
+        assert [each.words for each in found] == ["answers (200)", "answers with 404"]
+    paths = [head.split(" ")[1] for head in site.heads]
+    assert (paths.count("/ok"), paths.count("/gone")) == (1, 3)
+
+
+def test_what_is_not_asked_in_time_is_asked_the_next_time(site: Site) -> None:
+    """Of more targets than fit into one check, each check asks those that are left."""
+    site.answers = {f"/{n}": OK for n in range(9)}
+    manners, targets = Manners(host_seconds=PAUSE), [f"http://good.example/{n}" for n in range(9)]
+    left = [
+        sum(each.result == "unasked" for each in ask(site, *targets, seconds=4 * PAUSE, manners=manners))
+        for _ in range(5)
+    ]
+    assert 9 > left[0] > 0
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == 0
+    assert len(site.heads) == 9
+
+
+def test_a_name_that_is_not_looked_up_in_time_holds_nobody(site: Site) -> None:
+    """The resolver hangs longer than the check may take: it ends all the same, and says what was not asked."""
+    begun = time.monotonic()
+    found = ask(site, "http://good.example/ok", "http://twin.example/", seconds=0.2, resolved=4.0)
+    assert time.monotonic() - begun < 3
+    assert [each.result for each in found] == ["unasked", "unasked"]
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_answer_is_remembered_for_its_time_and_no_longer() -> None:
+    """Then the target is asked again."""
+    clock = Clock()
+    manners = Manners(clock)
+    manners.remember("https://a.example/", "answers (200)")
+    clock.now += REMEMBERED_SECONDS - 1
+    assert manners.answered("https://a.example/") == "answers (200)"
+    clock.now += 1
+    assert manners.answered("https://a.example/") is None
+
+
+def test_a_second_is_a_second() -> None:
+    """With its own pause a host is asked once a second at the most, by whatever way the clock goes on."""
+    clock = Clock()
+    manners = Manners(clock)
+    with manners.turn("a.example", until=clock.now + 9):
+        pass
+    clock.now += 0.99
+    with pytest.raises(TooLate), manners.turn("a.example", until=clock.now):
+        pass
+    with manners.turn("b.example", until=clock.now):
+        pass
+    clock.now += 0.35
+    with manners.turn("a.example", until=clock.now + 9):
+        pass
+
+
+def test_the_memory_is_bounded() -> None:
+    """Ten thousand links of one's own, or of somebody who wants to fill it."""
+    clock = Clock()
+    manners = Manners(clock)
+    for number in range(MOST + 2_000):
+        manners.remember(f"https://a.example/{number}", "answers (200)")
+        with manners.turn(f"{number}.example", until=clock.now):
+            pass
+        clock.now += 0.01
+    assert len(manners._answered) <= MOST
+    assert len(manners._free_at) <= MOST + 200

@@ -38,8 +38,10 @@ def test_what_could_be_guessed_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("guess me")
     with pytest.raises(ConfigError, match="too short"):
         session_secret(config(tmp_path))
-    with pytest.raises(ConfigError, match="at least 32"):
-        session_secret(config(tmp_path, "guess me"))
+    for chosen in ("dev", "secret", "x" * 31):
+        with pytest.raises(ConfigError, match="at least 32"):
+            session_secret(config(tmp_path, chosen))
+    assert session_secret(config(tmp_path, "y" * 32)) == "y" * 32
 
 
 def test_where_none_can_be_made_it_is_said(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from msgspec import UNSET, UnsetType
 
 from shortener import editing
 from shortener.cli import Session, with_store
 from shortener.cli.files import read_bytes, read_csv, replace_file
-from shortener.cli.options import TIME, who
+from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME, TIME_OR_NEVER, UNKNOWN, who
 from shortener.cli.output import format_option, iso, local, print_csv, print_json, print_table
 from shortener.clicks.judging import judge_asked
 from shortener.errors import InputError
@@ -237,8 +238,18 @@ def _rows(shown: IssueShown) -> list[list[object]]:
 @issue.command("set")
 @click.argument("slug")
 @click.option("--title", help="Title of the issue, or with --article of the article.")
-@click.option("--sent-at", type=TIME, help="When it was sent, with a zone.")
-@click.option("--recipients", type=click.IntRange(min=1), help="How many people it was sent to.")
+@click.option(
+    "--sent-at",
+    type=TIME_OR_NEVER,
+    metavar="ISO|never",
+    help="When it was sent, with a zone; never: not yet.",
+)
+@click.option(
+    "--recipients",
+    type=COUNT_OR_UNKNOWN,
+    metavar="N|unknown",
+    help="How many people it was sent to; unknown takes the number back.",
+)
 @click.option(
     "--article", metavar="URL", help="The article to correct: a short link of the issue, or its target."
 )
@@ -280,7 +291,14 @@ def set_issue(
             if url is not None:
                 _declare(session, store, slug, url, hidden=hidden, now=now)
         if any(value is not None for value in (title, sent_at, recipients)) or trap is not_trap is None:
-            editing.correct_issue(store, slug, now=now, title=title, sent_at=sent_at, recipients=recipients)
+            editing.correct_issue(
+                store,
+                slug,
+                now=now,
+                title=title,
+                sent_at=_given(sent_at, nothing=NEVER),
+                recipients=_given(recipients, nothing=UNKNOWN),
+            )
             click.echo(f"{slug}: changed.")
         _tell_judged(store)
         return
@@ -301,6 +319,11 @@ def set_issue(
     )
     place = f"place {corrected.position}" if corrected.position else "no article"
     click.echo(f"{slug}: {corrected.title or corrected.url}: {place}.")
+
+
+def _given(value: int | None, *, nothing: int) -> int | UnsetType | None:
+    """An option as a change: UNSET where it was left out, None for the word that takes a value back."""
+    return UNSET if value is None else None if value == nothing else value
 
 
 def _declare(session: Session, store: Store, slug: str, url: str, *, hidden: bool, now: int) -> None:

@@ -36,6 +36,7 @@ from shortener.cli.output import (
 )
 from shortener.codes import check_code, new_code
 from shortener.config import Config, Domain
+from shortener.editing import retarget
 from shortener.errors import ShortenerError
 from shortener.reporting.link_report import LinkReport, link_report, status_name
 from shortener.shorturl import checked_target, format_short_url, short_url
@@ -235,17 +236,10 @@ def _change(store: Store, url: str, changes: dict[links.Field, str | int | None]
         found = stored_link(store, url, config=config)
         for field, value in changes.items():
             if field == "target":
-                _retarget(store, found, str(value), config=config, now=now)
+                retarget(store, found, str(value), config=config, who=who(), now=now)
             else:
                 links.change(store, found, field, value, who=who(), now=now)
     return found
-
-
-def _retarget(store: Store, found: Link, target: str, *, config: Config, now: int) -> None:
-    """Change where a link leads, and with it which article it stands for in its issues."""
-    if target != found.target:
-        links.change(store, found, "target", target, who=who(), now=now)
-        issues.rename_target(store, found.id, old=found.target or _name(found, config), new=target)
 
 
 def _name(found: Link, config: Config) -> str:
@@ -318,7 +312,7 @@ def _put(
             links.add(store, row.host, row.code, target=row.target, title=row.title, now=now)
             new += 1
         elif found.target in {None, row.target}:
-            _retarget(store, found, row.target, config=config, now=now)
+            retarget(store, found, row.target, config=config, who=who(), now=now)
             if row.title and not found.title:
                 links.change(store, found, "title", row.title, who=who(), now=now)
             same += 1

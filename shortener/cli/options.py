@@ -62,6 +62,20 @@ NEVER = -1
 TIME_OR_NEVER = TimeOrNever()
 
 
+class CountOrUnknown(click.ParamType[int]):
+    """How many, from 1, or ``unknown`` (which is 0)."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number or the word."""
+        return UNKNOWN if value == "unknown" else click.IntRange(min=1).convert(value, param, ctx)
+
+
+UNKNOWN = 0
+COUNT_OR_UNKNOWN = CountOrUnknown()
+
+
 def named_domain(host: str | None, *, config: Config) -> Domain:
     """The domain of that host, the default one for None. Raises InputError for one that is not configured."""
     for domain in config.domains:

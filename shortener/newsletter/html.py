@@ -93,7 +93,7 @@ class Reader:
         self._raw = b""
 
     def feed(self, fragment: Fragment) -> None:
-        """Read the next fragment. Raises InputError at one link too many."""
+        """Read the next fragment. Raises Unreadable at one link too many."""
         self._fragment = fragment
         for token in tokens(fragment.text, raw=self._raw):
             self._outline.count()
@@ -236,7 +236,7 @@ class Reader:
 
 
 def parse(source: bytes, *, start: int) -> Document:
-    """Parse HTML that begins at byte ``start``. Raises InputError at one link too many."""
+    """Parse HTML that begins at byte ``start``. Raises Unreadable at one link too many."""
     outline = Outline(source)
     Reader(outline).feed(Fragment(source[start:], ((0, start),)))
     return outline.document(format="html")

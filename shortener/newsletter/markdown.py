@@ -155,7 +155,7 @@ class _Reader:
         return found
 
     def read(self) -> None:
-        """Read everything. Raises InputError at one link or mark too many."""
+        """Read everything. Raises Unreadable at one link or mark too many."""
         for event in self._events:
             self._take(event)
         self._end_words()
@@ -371,7 +371,7 @@ class _Reader:
 
 
 def parse(source: bytes, *, start: int) -> Document:
-    """Parse Markdown that begins at byte ``start``. Raises InputError at one link or mark too many."""
+    """Parse Markdown that begins at byte ``start``. Raises Unreadable at one link or mark too many."""
     outline = Outline(source)
     body, outline.name = frontmatter.skip(source, start=start)
     _Reader(outline, source, base=body).read()

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 
-from shortener.errors import InputError
+from shortener.errors import Unreadable
 from shortener.newsletter import mergetags
 from shortener.newsletter.document import (
     Block,
@@ -84,7 +84,7 @@ class Outline:
         """Take down a link whose URL text stands from ``start`` to ``end``; its index, or None if left alone.
 
         A merge tag that touches it, or what follows it up to ``reach``, makes it one that is left alone. Raises
-        InputError at the link that is one too many.
+        Unreadable at the link that is one too many.
         """
         tagged = mergetags.touches(self._tags, start=start, end=max(end, reach))
         reason = "it holds a merge tag" if tagged else _reason(url)
@@ -92,16 +92,16 @@ class Outline:
             self.leave(url, start=start, end=end, reason=reason)
             return None
         if len(self._links) == MAX_LINKS:
-            raise InputError(f"the issue has more than {MAX_LINKS:,} links: split it")
+            raise Unreadable(f"the issue has more than {MAX_LINKS:,} links: split it")
         index = len(self._links)
         self._links.append(FoundLink(index, start, end, self.line(start), url, encoding))
         return index
 
     def count(self) -> None:
-        """Count a piece of markup. Raises InputError at the one that is too many."""
+        """Count a piece of markup. Raises Unreadable at the one that is too many."""
         self._marks += 1
         if self._marks > MAX_MARKS:
-            raise InputError(f"the issue has more than {MAX_MARKS:,} pieces of markup: is it a newsletter?")
+            raise Unreadable(f"the issue has more than {MAX_MARKS:,} pieces of markup: is it a newsletter?")
 
     def leave(self, url: str, *, start: int, end: int, reason: str) -> None:
         """Take down a link that is left as it is."""

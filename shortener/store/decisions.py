@@ -77,6 +77,29 @@ def undo(store: Store, month: str, url: str) -> Decision:
     return Decision(*row)
 
 
+def rename(store: Store, *, old: str, new: str) -> None:
+    """Let decisions follow an article to its new URL, unless another issue's article still has the old one.
+
+    Of two about the same article in one month, the later one stays.
+    """
+    with store.writing():
+        store.execute(
+            """
+            insert into decisions (month, url, action, reason, who, at)
+            select month, :new, action, reason, who, at from decisions
+            where url = :old and not exists (select 1 from articles where url = :old)
+            on conflict (month, url) do update set
+                action = excluded.action, reason = excluded.reason, who = excluded.who, at = excluded.at
+            where excluded.at > decisions.at
+            """,
+            {"old": old, "new": new},
+        )
+        store.execute(
+            "delete from decisions where url = :old and not exists (select 1 from articles where url = :old)",
+            {"old": old},
+        )
+
+
 def of_month(store: Store, month: str) -> list[Decision]:
     """The decisions of a month, oldest first. Raises InputError for a month that is none."""
     check_month(month)

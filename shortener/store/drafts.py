@@ -53,3 +53,9 @@ def keep_link(store: Store, month: str, url: str, link_id: int) -> None:
         """,
         (month, url, link_id),
     )
+
+
+def rename(store: Store, *, old: str, new: str) -> None:
+    """Let the links of drafts follow an article that was known by its short link alone; one that is there stays."""
+    store.execute("update or ignore drafts set url = ? where url = ?", (new, old))
+    store.execute("delete from drafts where url = ?", (old,))

@@ -372,3 +372,9 @@ def m004_pages(db: Database) -> None:
     """Users of the pages, their sessions, and one-time addresses."""
     for statement in _statements(_PAGES):
         db.execute(statement)
+
+
+@MIGRATIONS()
+def m005_lists(db: Database) -> None:
+    """The list of links by their last change, at once whatever their number."""
+    db.execute("create index links_by_change on links (updated_at)")

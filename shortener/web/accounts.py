@@ -8,8 +8,10 @@ from werkzeug.wrappers import Response
 
 from shortener import accounts
 from shortener.errors import ShortenerError
+from shortener.reporting.counts import moment_or_none
 from shortener.store import accounts as stored
 from shortener.store.accounts import User
+from shortener.web.answers import as_csv, as_json
 from shortener.web.asking import SESSION_COOKIE, address, config, editor, needs, now, store, user
 from shortener.web.forms import text
 from shortener.web.guard import cookie_name, is_https
@@ -19,6 +21,7 @@ blueprint = Blueprint("accounts", __name__, url_prefix="/-")
 
 WRONG = "That name and password do not belong together."
 NEXT = re.compile(r"/-/[A-Za-z0-9._~%=&?+:@!$'()*,;/-]*", re.ASCII)
+_COLUMNS = ("name", "role", "has_password", "seen_at")
 MAX_NEXT = 1_000  # characters
 
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -157,6 +160,13 @@ def account() -> str:
     return render_template("account.html", error="")
 
 
+@blueprint.get("/account.json")
+@needs("viewer")
+def account_json() -> Response:
+    """One's own name and role, as JSON."""
+    return as_json({"name": editor().name, "role": editor().role})
+
+
 @blueprint.post("/account")
 @needs("viewer")
 def change_password() -> Page:
@@ -166,10 +176,11 @@ def change_password() -> Page:
     try:
         if limits.wait(found.name.casefold(), address()):
             raise ShortenerError("too many tries; wait some minutes")
-        if not accounts.verify(found, request.form.get("current", "")[: accounts.MAX_PASSWORD + 1]):
-            limits.fail(found.name.casefold(), address())
-            raise ShortenerError("that is not your current password")
-        accounts.set_password(store(), found.name, _new_password(), now=now())
+        with limits.hashing:
+            if not accounts.verify(found, request.form.get("current", "")[: accounts.MAX_PASSWORD + 1]):
+                limits.fail(found.name.casefold(), address())
+                raise ShortenerError("that is not your current password")
+            accounts.set_password(store(), found.name, _new_password(), now=now())
     except ShortenerError as wrong:
         return render_template("account.html", error=str(wrong)), 400
     flash("Your password is changed. Other browsers are signed out.")
@@ -181,6 +192,33 @@ def change_password() -> Page:
 def users() -> str:
     """All users."""
     return render_template("users.html", users=stored.listing(store()), roles=accounts.ROLES, address=None)
+
+
+@blueprint.get("/settings/users.json")
+@needs("admin")
+def users_json() -> Response:
+    """All users as JSON."""
+    return as_json(_listed())
+
+
+@blueprint.get("/settings/users.csv")
+@needs("admin")
+def users_csv() -> Response:
+    """All users as CSV."""
+    return as_csv("users", _COLUMNS, ([row[name] for name in _COLUMNS] for row in _listed()))
+
+
+def _listed() -> list[dict[str, object]]:
+    """Users as files have them."""
+    return [
+        {
+            "name": each.name,
+            "role": each.role,
+            "has_password": each.has_password,
+            "seen_at": moment_or_none(each.seen_at),
+        }
+        for each in stored.listing(store())
+    ]
 
 
 @blueprint.post("/settings/users")

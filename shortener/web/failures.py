@@ -2,13 +2,14 @@
 
 import logging
 import sqlite3
+import time
 from http import HTTPStatus
 
 from flask import Flask, current_app, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from shortener.errors import Conflict, InputError, NotFound, ShortenerError, StoreError
+from shortener.errors import Conflict, InputError, NotFound, ShortenerError, StoreError, TooLarge, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +20,18 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (sqlite3.Error, 503),
     (NotFound, 404),
     (Conflict, 409),
+    (TooLarge, 413),
+    (Unreadable, 422),
     (InputError, 400),
     (ShortenerError, 400),
 )
+
+_WORDS = {413: "That is more than can be handed in: an issue has 5 MB at the most, without its images."}
+"""What is said of errors that the framework found, where its own words help nobody."""
+
+MOST_DRAINED = 64 * 1024 * 1024
+DRAIN_SECONDS = 20.0
+"""How much of a refused request is still taken off the line, and for how long."""
 
 Answer = Response | tuple[Response, int] | tuple[str, int]
 
@@ -29,6 +39,20 @@ Answer = Response | tuple[Response, int] | tuple[str, int]
 def prepare(app: Flask) -> None:
     """Let the app answer every error here."""
     app.register_error_handler(Exception, answer_error)
+    app.after_request(drain)
+
+
+def drain(response: Response) -> Response:
+    """Let a client finish what it sends before it is refused: a browser in the middle of an upload hears nothing."""
+    if response.status_code >= 400 and (request.content_length or 0) <= MOST_DRAINED:
+        until = time.monotonic() + DRAIN_SECONDS
+        left = request.content_length or 0
+        while left > 0 and time.monotonic() < until:
+            piece = request.environ["wsgi.input"].read(min(left, 1 << 16))
+            if not piece:
+                break
+            left -= len(piece)
+    return response
 
 
 def answer_error(error: Exception) -> Answer:
@@ -37,14 +61,19 @@ def answer_error(error: Exception) -> Answer:
         status = error.code or 500
         if status < 400:
             return error.get_response()
-        said = error.description if error.description != type(error).description else None
+        said = error.description if error.description != type(error).description else _WORDS.get(status)
         return page(status, said if status != 404 else None)
-    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    status = status_of(error)
     if status == 503:
         log.error("%s: %s", request.path.encode("unicode_escape").decode(), error)
     elif status == 500:
         log.exception("%s", request.path.encode("unicode_escape").decode())
     return page(status, str(error) if status < 500 else None)
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an error."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
 
 
 def page(status: int, said: str | None = None) -> Answer:

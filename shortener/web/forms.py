@@ -3,11 +3,14 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from msgspec import UNSET
 from werkzeug.datastructures import MultiDict
 
+from shortener.editing import Wanted
 from shortener.errors import InputError
 
 MAX_TEXT = 2_000  # characters of a field, unless a page says otherwise
+MOST_RECIPIENTS = 1_000_000_000
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 Fields = MultiDict[str, str]
 
@@ -57,3 +60,20 @@ def local_time(fields: Fields, name: str, *, zone: ZoneInfo, what: str | None = 
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise InputError(f"{what or name}: give a year from {FIRST_YEAR} to {LAST_YEAR}")
     return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC).timestamp())
+
+
+def wanted(fields: Fields, *, suffix: str = "") -> Wanted:
+    """How an editor wants an article, from those of its fields that were sent. Raises InputError."""
+
+    def said(name: str, most: int) -> str | None:
+        key = f"{name}{suffix}"
+        return text(fields, key, most=most, what=f"the {name}") if key in fields else None
+
+    place = f"position{suffix}"
+    return Wanted(
+        url=text(fields, f"url{suffix}", most=10_000),
+        title=said("title", 500),
+        author=said("author", 500),
+        summary=said("summary", MAX_TEXT),
+        position=number(fields, place, least=1, most=10_000, what="the place") if place in fields else UNSET,
+    )

@@ -1,35 +1,28 @@
-"""Issues: the list, taking one in, what it consists of, corrections, the checks before it is sent."""
+"""Issues: the list, what one consists of, corrections, the checks before it is sent."""
 
-import base64
-import binascii
-import csv
-import io
-
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
-from msgspec import Struct
+from flask import Blueprint, Flask, Response, current_app, flash, redirect, render_template, request, url_for
+from msgspec import UNSET, UnsetType
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener import editing, newsletter
-from shortener.errors import InputError, NotFound, ShortenerError
-from shortener.intake import Request, Taken, read_targets, take_in
+from shortener.errors import NotFound
+from shortener.manners import Manners
 from shortener.reachability import reach
 from shortener.reporting.checklist import checklist
-from shortener.reporting.issues import IssueShown, show_issue
+from shortener.reporting.issues import show_issue
 from shortener.reporting.overview import IssueOverview, overview
-from shortener.shorturl import parse_short_url
+from shortener.shorturl import checked_target, parse_short_url
 from shortener.store import Store, issues, links
 from shortener.web.answers import as_csv, as_file, as_json, struct_rows
 from shortener.web.asking import config, editor, needs, now, store
-from shortener.web.changing import retarget
 from shortener.web.figures import to_come
-from shortener.web.forms import local_time, number, optional, text
+from shortener.web.forms import MOST_RECIPIENTS, local_time, number, text, wanted
 from shortener.web.keeping import forget, keep
+from shortener.web.words import field
 
 blueprint = Blueprint("issues", __name__, url_prefix="/-")
 
-MOST_RECIPIENTS = 1_000_000_000
-MOST_TARGETS = 1_000_000  # characters of pasted targets
-PASTED = "issue.md"
+CHECK_WAIT_SECONDS = 2.0
 _COLUMNS = (
     "slug",
     "title",
@@ -45,7 +38,10 @@ _COLUMNS = (
     "other",
 )
 
-Page = str | BaseResponse | tuple[str, int]
+
+def prepare(app: Flask) -> None:
+    """Give the app its memory of whom it asked, which all editors share."""
+    app.extensions["manners"] = Manners()
 
 
 @blueprint.get("/issues")
@@ -71,129 +67,6 @@ def list_issues_csv() -> Response:
 
 def _overview() -> tuple[IssueOverview, ...]:
     return overview(store(), to_come=to_come(), now=now())
-
-
-class Look(Struct, frozen=True):
-    """What would come of taking an issue in: nothing of it is stored."""
-
-    taken: Taken
-    issue: IssueShown
-
-
-class _Looked(Exception):
-    """Ends the transaction in which an issue was taken in only to be looked at."""
-
-
-@blueprint.get("/new-issue")
-@needs("editor")
-def new_issue() -> str:
-    """The form: paste an issue, or choose its file."""
-    return render_template("new_issue.html", error="", found=None, kept="", name="", pasted="")
-
-
-@blueprint.post("/new-issue")
-@needs("editor")
-def add_issue() -> Page:
-    """Look at an issue, or take it in."""
-    kept, name, pasted = "", "", ""
-    try:
-        source, name, uploaded = _source()
-        kept = base64.b64encode(source).decode() if uploaded and len(source) <= newsletter.MAX_BYTES else ""
-        pasted = "" if uploaded else source.decode()
-        asked = _request(source, name)
-        if request.form.get("action") == "take":
-            taken = take_in(store(), asked, config=config(), now=now())
-            forget()
-            flash(_taken_words(taken))
-            return redirect(url_for("issues.show_contents", slug=taken.slug), 303)
-        found = _look(asked)
-    except (ShortenerError, UnicodeDecodeError) as wrong:
-        page = render_template(
-            "new_issue.html", error=str(wrong), found=None, kept=kept, name=name, pasted=pasted
-        )
-        return page, 400
-    return render_template("new_issue.html", error="", found=found, kept=kept, name=name, pasted=pasted)
-
-
-def _source() -> tuple[bytes, str, bool]:
-    """The issue, its file's name, and whether it was uploaded (then its bytes are kept as they are).
-
-    Raises InputError when there is none.
-    """
-    file = request.files.get("file")
-    if file is not None and file.filename:
-        return file.read(newsletter.MAX_BYTES + 1), file.filename[-200:], True
-    kept = request.form.get("kept", "")
-    if kept:
-        try:
-            return base64.b64decode(kept, validate=True), request.form.get("name", PASTED)[-200:], True
-        except (binascii.Error, ValueError):
-            raise InputError("the file that was uploaded before got lost; choose it again") from None
-    pasted = request.form.get("source", "")
-    if not pasted.strip():
-        raise InputError("there is no issue yet: paste its text, or choose its file")
-    # Browsers send the lines of a text area with CR LF, however they were written.
-    return pasted.replace("\r\n", "\n").encode("utf-8", "replace"), PASTED, False
-
-
-def _request(source: bytes, name: str) -> Request:
-    """What the form says of the issue. Raises InputError."""
-    slug = optional(request.form, "slug", most=100, what="the slug")
-    if slug is None and name == PASTED:
-        slug = _slug_of(optional(request.form, "title", most=500, what="the title"))
-    return Request(
-        source=source,
-        name=name,
-        slug=slug,
-        title=optional(request.form, "title", most=500, what="the title"),
-        sent_at=local_time(request.form, "sent_at", zone=config().zone, what="sent on"),
-        recipients=number(
-            request.form, "recipients", least=1, most=MOST_RECIPIENTS, what="the number of recipients"
-        ),
-        targets=read_targets(_pasted_targets(), config=config()),
-    )
-
-
-def _slug_of(title: str | None) -> str:
-    """A slug for a pasted issue. Raises InputError where there is nothing to make one from."""
-    if title is None:
-        raise InputError(
-            "a pasted issue needs a slug or a title: a short name for its address, such as 2026-11"
-        )
-    return "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())[:80]
-
-
-def _pasted_targets() -> list[tuple[int, str, str]]:
-    """The rows short_url,target that were pasted. Raises InputError."""
-    pasted = text(request.form, "targets", most=MOST_TARGETS, what="the targets")
-    rows = []
-    for line, row in enumerate(csv.reader(io.StringIO(pasted)), start=1):
-        if not row or row[0].strip().lower() == "short_url":
-            continue
-        if len(row) < 2:
-            raise InputError(f"the targets, line {line}: expected short_url,target")
-        rows.append((line, row[0].strip(), row[1].strip()))
-    return rows
-
-
-def _look(asked: Request) -> Look:
-    """Take an issue in and undo it, so that what is shown is what would be stored. Raises InputError, Conflict."""
-    found = None
-    try:
-        with store().writing():
-            taken = take_in(store(), asked, config=config(), now=now())
-            found = Look(taken, show_issue(store(), taken.slug, config=config()))
-            raise _Looked
-    except _Looked:
-        assert found is not None  # noqa: S101 - raised one line after it was set
-        return found
-
-
-def _taken_words(taken: Taken) -> str:
-    if not taken.changed:
-        return "This issue was taken in before; nothing has changed."
-    adopted = f", {taken.adopted} adopted" if taken.adopted else ""
-    return f"Taken in: {taken.articles} articles, {taken.new_links} new short links{adopted}."
 
 
 @blueprint.get("/issues/<slug>/contents")
@@ -227,6 +100,13 @@ def _untouched(slug: str) -> tuple[str, ...]:
 def show_contents_json(slug: str) -> Response:
     """The contents as JSON, as ``issue show`` prints them."""
     return as_json(show_issue(store(), slug, config=config()))
+
+
+@blueprint.get("/issues/<slug>/checks.json")
+@needs("viewer")
+def show_checks_json(slug: str) -> Response:
+    """What should be looked at before an issue is sent, as JSON."""
+    return as_json(checklist(show_issue(store(), slug, config=config())))
 
 
 @blueprint.get("/issues/<slug>/contents.csv")
@@ -263,57 +143,47 @@ def download(slug: str) -> Response:
 
 @blueprint.post("/issues/<slug>/facts")
 @needs("editor")
-def set_facts(slug: str) -> Page:
-    """Correct an issue's title, time of sending and number of recipients."""
+def set_facts(slug: str) -> BaseResponse:
+    """Correct an issue's title, time of sending and number of recipients; what is emptied is not known any more."""
+    form, known = request.form, issues.get(store(), slug)
+    sent_at: int | UnsetType | None = UNSET
+    # The field has no seconds: what was left as it was shown is not a correction.
+    if "sent_at" in form and form["sent_at"] != field(known.sent_at, config=config()):
+        sent_at = local_time(form, "sent_at", zone=config().zone, what="sent on")
+    recipients: int | UnsetType | None = UNSET
+    if "recipients" in form:
+        recipients = number(
+            form, "recipients", least=1, most=MOST_RECIPIENTS, what="the number of recipients"
+        )
     editing.correct_issue(
         store(),
         slug,
         now=now(),
-        title=text(request.form, "title", most=500, what="the title"),
-        sent_at=local_time(request.form, "sent_at", zone=config().zone, what="sent on"),
-        recipients=number(
-            request.form, "recipients", least=1, most=MOST_RECIPIENTS, what="the number of recipients"
-        ),
+        title=text(form, "title", most=500, what="the title") or None,
+        sent_at=sent_at,
+        recipients=recipients,
     )
     return _changed(slug, "Saved.")
 
 
 @blueprint.post("/issues/<slug>/article")
 @needs("editor")
-def set_article(slug: str) -> Page:
+def set_article(slug: str) -> BaseResponse:
     """Correct an article: what it is called, by whom it is, and its place; what was left as it is stays so."""
-    form, url = request.form, text(request.form, "url", most=10_000)
-    known = next(
-        (each for each in show_issue(store(), slug, config=config()).articles if each.url == url), None
-    )
-    if known is None:
-        raise NotFound("this issue has no such article any more; load the page again")
-    title = text(form, "title", most=500, what="the title")
-    author = text(form, "author", most=500, what="the author")
-    position = number(form, "position", least=1, most=10_000, what="the place")
-    corrected = editing.correct_article(
-        store(),
-        slug,
-        url,
-        config=config(),
-        title=None if title == known.title else title,
-        author=None if author == known.author else author,
-        position=None if position == known.position else position,
-        is_article=position is not None,
-    )
-    return _changed(slug, f"{corrected.title or corrected.url}: corrected.")
+    said = wanted(request.form)
+    editing.correct_articles(store(), slug, [said], config=config())
+    return _changed(slug, f"{said.title or said.url}: corrected.")
 
 
 @blueprint.post("/issues/<slug>/target")
 @needs("editor")
-def set_target(slug: str) -> Page:
+def set_target(slug: str) -> BaseResponse:
     """Say where a short link of the issue leads that has no target yet."""
     key = parse_short_url(text(request.form, "short_url", most=500), domains=config().domains)
     if key is None:
         raise NotFound("that is no short link of ours")
-    link = links.get(store(), *key)
-    target = text(request.form, "target", most=10_000, what="the target")
-    retarget(store(), link, target, config=config(), who=editor().name, now=now())
+    target = checked_target(text(request.form, "target", most=10_000, what="the target"), config=config())
+    editing.retarget(store(), links.get(store(), *key), target, config=config(), who=editor().name, now=now())
     return _changed(slug, f"{'/'.join(key)} has its target.")
 
 
@@ -325,8 +195,16 @@ def _changed(slug: str, said: str) -> BaseResponse:
 
 @blueprint.post("/issues/<slug>/reach")
 @needs("editor")
-def check_targets(slug: str) -> str:
+def check_targets(slug: str) -> str | BaseResponse:
     """Ask the targets whether they answer: only now, only public addresses, and only for so long."""
+    manners: Manners = current_app.extensions["manners"]
     shown = show_issue(store(), slug, config=config())
     targets = sorted({link.target for link in shown.links if link.target})
-    return _contents(slug, reached=reach(targets, agent=f"shortener (+{config().base_url})"))
+    if not manners.checks.acquire(timeout=CHECK_WAIT_SECONDS):
+        flash("Targets of other issues are being asked at this moment; ask again in half a minute.")
+        return redirect(url_for("issues.show_contents", slug=slug), 303)
+    try:
+        reached = reach(targets, agent=f"shortener (+{config().base_url})", manners=manners)
+    finally:
+        manners.checks.release()
+    return _contents(slug, reached=reached)

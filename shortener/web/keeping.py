@@ -5,6 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from flask import Flask, current_app
@@ -21,6 +22,8 @@ OLD_SECONDS = 3600.0
 """A value that is older does not serve, though nothing was clicked: shares still to come depend on the time."""
 MOST = 256
 """Values that are kept."""
+STACK_BYTES = 32 << 20
+"""Of a thread that computes. The server's own have 2 MB, in which OpenBLAS dies of a system of a hundred equations."""
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +52,10 @@ class Keeper:
             if kept is not None and self._serves(kept, revision):
                 if not self._is_fresh(kept, revision) and not kept.renewing:
                     kept.renewing = True
-                    threading.Thread(
-                        target=self._renew, args=(key, compute), name="renew", daemon=True
-                    ).start()
+                    _start(lambda: self._renew(key, compute))
                 value: Value = kept.value
                 return value
-        return self._put(key, compute(store), revision)
+        return self._put(key, _in_own_thread(lambda: compute(store)), revision)
 
     def _is_fresh(self, kept: _Kept, revision: listings.Revision) -> bool:
         age = time.monotonic() - kept.at
@@ -92,6 +93,35 @@ class Keeper:
         """Drop everything, because an editor changed what it was computed from."""
         with self._lock:
             self._kept.clear()
+
+
+_starting = threading.Lock()
+
+
+def _start(work: Callable[[], None]) -> threading.Thread:
+    """Start a thread with room on its stack; others that start at the same moment may get as much, which is no harm."""
+    thread = threading.Thread(target=work, name="compute", daemon=True)
+    with _starting:
+        before = threading.stack_size(STACK_BYTES)
+        try:
+            thread.start()
+        finally:
+            threading.stack_size(before)
+    return thread
+
+
+def _in_own_thread(work: Callable[[], Value]) -> Value:
+    """What the work gives, or raises, done in a thread of its own that is waited for."""
+    done: Future[Value] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    _start(run).join()
+    return done.result()
 
 
 def prepare(app: Flask) -> None:

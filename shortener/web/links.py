@@ -1,5 +1,6 @@
 """Links: search and sort them by the thousand, look at one, change where it leads, print its code."""
 
+import functools
 import io
 from typing import Any, Literal, get_args
 
@@ -8,6 +9,7 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
+from shortener import editing
 from shortener.codes import check_code, new_code
 from shortener.config import Domain
 from shortener.errors import InputError, NotFound
@@ -21,10 +23,9 @@ from shortener.store.listings import Asked, Sort, Status
 from shortener.urls import homograph_warning
 from shortener.web.answers import as_csv, as_json
 from shortener.web.asking import config, editor, needs, now, store
-from shortener.web.changing import retarget
 from shortener.web.forms import clamped, optional, text
 from shortener.web.keeping import forget
-from shortener.web.reports import DIMENSIONS
+from shortener.web.reports import BREAKDOWN, DIMENSIONS, breakdown_rows
 
 blueprint = Blueprint("links", __name__, url_prefix="/-")
 
@@ -37,6 +38,8 @@ MOST_WORDS, MOST_QUERY = 6, 200
 MOST_TARGET = 10_000  # characters
 QR_SCALES = (1, 40)
 QR_BORDER = 4
+MOST_QR = 2_331
+"""Bytes that a QR code of error level M holds (ISO/IEC 18004); nobody could scan so many."""
 SORTS: tuple[Sort, ...] = get_args(Sort)
 STATUSES: tuple[Status, ...] = get_args(Status)
 _COLUMNS = (
@@ -135,7 +138,7 @@ def _listed(asked: Asked, limit: int) -> Listed:
     total = listings.count_links(store(), asked, now=now())
     pages = max(1, -(-total // limit))
     page = clamped(request.args, "page", least=1, most=pages, otherwise=1)
-    found = listings.links(store(), asked, now=now(), limit=limit, offset=(page - 1) * limit)
+    found = listings.links(store(), asked, now=now(), limit=limit, offset=(page - 1) * limit) if total else ()
     return Listed(total, page, pages, tuple(map(_line, found)))
 
 
@@ -277,16 +280,26 @@ def link_csv(host: str, code: str) -> Response:
     return as_csv(f"{code}-timeline", ("hour", "human", "other"), rows)
 
 
+@blueprint.get("/links/<host>/<code>/breakdown.csv")
+@needs("viewer")
+def breakdown_csv(host: str, code: str) -> Response:
+    """Where people's clicks on a link came from and with what."""
+    return as_csv(f"{code}-breakdown", BREAKDOWN, breakdown_rows(_report(host, code).breakdown))
+
+
 @blueprint.post("/links/<host>/<code>/target")
 @needs("editor")
 def set_target(host: str, code: str) -> Page:
     """Lead readers somewhere else from the next click on; what was counted stays."""
-    link = _link(host, code)
     try:
-        target = text(request.form, "target", most=MOST_TARGET, what="the target")
-        if request.form.get("was", "") != (link.target or ""):
-            raise InputError("somebody else changed the target meanwhile; look at it and try again")
-        retarget(store(), link, target, config=config(), who=editor().name, now=now())
+        target = checked_target(
+            text(request.form, "target", most=MOST_TARGET, what="the target"), config=config()
+        )
+        with store().writing():
+            link = _link(host, code)
+            if request.form.get("was", "") != (link.target or ""):
+                raise InputError("somebody else changed the target meanwhile; look at it and try again")
+            editing.retarget(store(), link, target, config=config(), who=editor().name, now=now())
     except InputError as wrong:
         return _link_page(host, code, str(wrong)), 400
     return _changed(host, code, "The target is changed; the next click goes there.")
@@ -327,18 +340,14 @@ def _changed(host: str, code: str, said: str) -> BaseResponse:
 @needs("viewer")
 def qr_svg(host: str, code: str) -> Response:
     """The short link as a QR code to print at any size."""
-    file = io.BytesIO()
-    _qr(host, code).save(file, kind="svg", scale=_scale(), border=QR_BORDER, xmldecl=False, light="white")
-    return Response(file.getvalue(), mimetype="image/svg+xml")
+    return Response(_qr(_printed(host, code), "svg", _scale()), mimetype="image/svg+xml")
 
 
 @blueprint.get("/links/<host>/<code>/qr.png")
 @needs("viewer")
 def qr_png(host: str, code: str) -> Response:
     """The same as a picture of points."""
-    file = io.BytesIO()
-    _qr(host, code).save(file, kind="png", scale=_scale(), border=QR_BORDER)
-    return Response(file.getvalue(), mimetype="image/png")
+    return Response(_qr(_printed(host, code), "png", _scale()), mimetype="image/png")
 
 
 def _scale() -> int:
@@ -347,6 +356,21 @@ def _scale() -> int:
     return clamped(request.args, "scale", least=least, most=most, otherwise=8)
 
 
-def _qr(host: str, code: str) -> segno.QRCode:
+def _printed(host: str, code: str) -> str:
+    """The short URL of a link that fits into a QR code."""
     link = _link(host, code)
-    return segno.make_qr(short_url(link.domain, link.code, domains=config().domains), error="m")
+    url = short_url(link.domain, link.code, domains=config().domains)
+    if len(url) > MOST_QR:
+        abort(422, f"This short URL has {len(url):,} characters; a QR code holds {MOST_QR:,} at the most.")
+    return url
+
+
+@functools.lru_cache(maxsize=256)
+def _qr(url: str, kind: Literal["svg", "png"], scale: int) -> bytes:
+    file = io.BytesIO()
+    code = segno.make_qr(url, error="m")
+    if kind == "svg":
+        code.save(file, kind="svg", scale=scale, border=QR_BORDER, xmldecl=False, light="white")
+    else:
+        code.save(file, kind="png", scale=scale, border=QR_BORDER)
+    return file.getvalue()

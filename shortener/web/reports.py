@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template, url_for
 from msgspec import Struct
 
 from shortener.ranking.texts import count
+from shortener.reporting.counts import Breakdown
 from shortener.reporting.issue_report import ArticleReport, IssueReport, LinkCount, issue_report
 from shortener.reporting.overview import Course, courses
 from shortener.shorturl import parse_short_url, short_url
@@ -20,6 +21,7 @@ from shortener.web.words import number, percent
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 
 _ARTICLE = ("position", "url", "title", "author", "clicks", "visitors", "rate", "unplaced", "other")
+BREAKDOWN = ("dimension", "value", "clicks", "share")
 DIMENSIONS = (
     ("referrer", "Referrer"),
     ("browser", "Browser"),
@@ -143,6 +145,22 @@ def timeline_csv(slug: str) -> Response:
     """The clicks by hour."""
     columns = ("hour", "human", "other")
     return as_csv(f"{slug}-timeline", columns, struct_rows(_report(slug).timeline, columns))
+
+
+@blueprint.get("/<slug>/breakdown.csv")
+@needs("viewer")
+def breakdown_csv(slug: str) -> Response:
+    """Where people's clicks came from and with what."""
+    return as_csv(f"{slug}-breakdown", BREAKDOWN, breakdown_rows(_report(slug).breakdown))
+
+
+def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
+    """The lines of a breakdown's CSV; a value that is not known is empty."""
+    return [
+        (dimension, "all others" if each.value is None else each.value, each.clicks, round(each.share, 4))
+        for dimension, parts in breakdown.items()
+        for each in parts
+    ]
 
 
 @blueprint.get("/<slug>/live")

@@ -5,15 +5,18 @@ Clicks are written as click-log lines and drained by the real collector; nothing
 
 import json
 import random
+import time
 from importlib.resources import files
 from pathlib import Path
 
-from shortener import accounts
+from shortener import accounts, drafting
 from shortener.clicks.collector import drain_once
+from shortener.clicks.rebuilding import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
 from shortener.intake import Request, take_in
 from shortener.reporting.issues import IssueShown, show_issue
-from shortener.store import Store, issues, links, open_store
+from shortener.store import Store, issues, links, open_store, signals
+from shortener.store.signals import Signal
 
 HOUR, DAY = 3600, 86_400
 PASSWORD = "a sentence for tests"
@@ -86,6 +89,11 @@ def letter(slug: str) -> bytes:
     return "".join(parts).encode()
 
 
+def html_letter() -> bytes:
+    """An issue as a mail editor makes it: tables, colours and pictures, all styled where they stand."""
+    return Path(__file__).with_name("letter.html").read_bytes()
+
+
 def people(config: Config, *, now: int) -> None:
     """The three users of the scene, one of each role."""
     store = open_store(config.data)
@@ -120,15 +128,105 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
         now=now,
         recipients=None,
     )
+    html = add(
+        store,
+        config,
+        html_letter(),
+        "2026-06",
+        sent_at=hour - 150 * DAY,
+        now=hour - 150 * DAY,
+        recipients=recipients,
+    )
+    signals.put(
+        store,
+        [
+            Signal("https://example.org/articles/honest-maps-of-gaps", 900, 400, 12),
+            Signal("https://example.org/news/history-of-one-bucket", 80, 60, 41),
+        ],
+        now=now,
+    )
     lines: list[str] = []
     shown = [show_issue(store, slug, config=config) for slug in OTHERS]
-    for issue in (*shown[:3], low):
+    for issue in (html, *shown[:3], low):
         lines += clicks(issue, readers=readers, now=now, seed=len(lines))
     lines += clicks(shown[3], readers=1, now=now, seed=7)[:1]
     write(config, lines)
     drain_once(store, config=config)
+    travel(store)
+    drafting.decide(
+        store,
+        time.strftime("%Y-%m", time.gmtime(hour - 30 * HOUR)),
+        "https://example.org/articles/field-notebooks-that-survive",
+        action="choose",
+        reason="our readers should not miss it 🌊",
+        who="editor",
+        config=config,
+        now=now,
+    )
     edited = next(link for link in links.of_issue(store, issues.get(store, "2026-11").id) if link.target)
     links.change(store, edited, "target", f"{edited.target}?moved", who="editor", now=hour - 12 * HOUR)
+    store.close()
+
+
+def travel(store: Store) -> None:
+    """Give clicks a country each, as a collector with a country database would, but for the oldest issue's."""
+    lands = json.dumps(["NO", "NO", "DE", "GB", "BR", "CN", ""])
+    with store.writing():
+        store.execute(
+            "update clicks set country = json_extract(?, '$[' || (seq % 7) || ']') where issue_id <> 1",
+            (lands,),
+        )
+    rebuild(store, on_progress=lambda _: None)
+
+
+HUGE_ARTICLES = 90
+WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+
+
+def huge(config: Config, *, now: int) -> None:
+    """A hundred issues, one of them very long and to very many, with words that do not end; thousands of links."""
+    store = open_store(config.data)
+    people(config, now=now)
+    hour = now - now % HOUR
+    for number in range(99):
+        source = letter("2026-07").replace(b"2026-07/", f"weekly-{number}/".encode())
+        add(
+            store,
+            config,
+            source,
+            f"weekly-{number}",
+            sent_at=hour - (number + 2) * 7 * DAY,
+            now=now,
+            recipients=90_000,
+        )
+    parts = [
+        f"# {WORD * 3}, and a subject line that goes on and on because nobody could decide what to leave out\n\n"
+    ]
+    for number in range(HUGE_ARTICLES):
+        about = {
+            "alt": "x", "code": f"huge-{number}", "url": f"https://example.org/{'very-' * 30}long/{number}",
+            "title": f"{number}: {(WORD if number % 3 == 0 else 'An article about everything at once ' * 4).strip()}",
+            "author": "Dr. Maria-Magdalena von und zu Hohenstein-Überlingen", "summary": "Long. " * 60,
+            "more": "Read more",
+        }  # fmt: skip
+        parts.append(ARTICLE.format(**about))
+    made = add(
+        store,
+        config,
+        "".join(parts).encode(),
+        "huge",
+        sent_at=hour - 300 * HOUR,
+        now=now,
+        recipients=1_000_000_000,
+    )
+    write(config, clicks(made, readers=1_500, now=now, seed=3))
+    drain_once(store, config=config)
+    with store.writing():
+        for number in range(3_000):
+            target = f"https://example.org/by-hand/{number}/{'x' * (number % 400)}"
+            links.add(
+                store, f"127.0.0.1:{config.server.port}", f"hand{number}", target=target, title=WORD, now=now
+            )
     store.close()
 
 

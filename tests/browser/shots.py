@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser import running, scene
 
@@ -21,6 +21,7 @@ PAGES = {
     "report-empty": "/-/issues/2026-12",
     "map": "/-/issues/2026-11/map",
     "map-arabic": "/-/issues/2026-08/map",
+    "map-html": "/-/issues/2026-06/map",
     "contents": "/-/issues/2026-11/contents",
     "new-issue": "/-/new-issue",
     "ranking": "/-/ranking",
@@ -34,6 +35,22 @@ PAGES = {
     "help": "/-/help",
     "missing": "/-/nothing",
 }
+STEPS = {
+    "new-issue-found": ("/-/new-issue", "look"),
+    "new-issue-refused": ("/-/new-issue", "refuse"),
+    "ranking-decide": ("/-/ranking", "decide"),
+    "picks-section": ("/-/ranking/picks", "link"),
+    "users-invited": ("/-/settings/users", "invite"),
+}
+"""Pages that stand behind a form; the steps change what is stored, so that they come last."""
+HUGE = {
+    "issues": "/-/issues",
+    "report": "/-/issues/huge",
+    "map": "/-/issues/huge/map",
+    "contents": "/-/issues/huge/contents",
+    "ranking": "/-/ranking?month={month}",
+    "links": "/-/links?q=hand",
+}
 EMPTY = {"issues": "/-/issues", "ranking": "/-/ranking", "links": "/-/links"}
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 
@@ -43,7 +60,12 @@ def main(directory: Path, only: set[str]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
-        for name, pages, fill in (("", PAGES, scene.build), ("empty-", EMPTY, scene.people)):
+        scenes = (
+            ("", {**PAGES, **{name: path for name, (path, _) in STEPS.items()}}, scene.build),
+            ("empty-", EMPTY, scene.people),
+            ("huge-", HUGE, scene.huge),
+        )
+        for name, pages, fill in scenes:
             home = Path(place) / (name or "full")
             home.mkdir()
             port = running.free_port()
@@ -53,7 +75,8 @@ def main(directory: Path, only: set[str]) -> None:
                 chosen = {
                     name + page: path for page, path in pages.items() if not only or name + page in only
                 }
-                take(browser, config.base_url, chosen, directory)
+                if chosen:
+                    take(browser, config.base_url, chosen, directory)
         browser.close()
 
 
@@ -81,10 +104,36 @@ def take(browser: Browser, base: str, pages: dict[str, str], directory: Path) ->
             first = page.locator("a.short").first
             code = (first.get_attribute("href") or "").partition("/-/links/")[2] if first.count() else ""
             for name, path in pages.items():
-                page.goto(base + path.format(code=code))
+                month = time.strftime("%Y-%m", time.gmtime(time.time() - 300 * 3_600))
+                page.goto(base + path.format(code=code, month=month))
+                step(page, name)
                 page.wait_for_timeout(250)
                 page.screenshot(path=directory / f"{name}-{scheme}-{size}.png", full_page=True)
             context.close()
+
+
+def step(page: Page, name: str) -> None:
+    """Do what leads to a page that stands behind a form."""
+    kind = STEPS.get(name, ("", ""))[1]
+    if kind == "look":
+        source = scene.sample() + b"\n[An older one](%s/old1)\n" % page.url.partition("/-/")[0].encode()
+        page.set_input_files("#file", {"name": "issue.md", "mimeType": "text/markdown", "buffer": source})
+        page.fill("#slug", "2027-01")
+        page.click("text=Look at it")
+        page.locator("#found details.small summary").first.click()
+    elif kind == "refuse":
+        page.fill("#source", "# January\n\n[x](http://127.0.0.1/)")
+        page.fill("#slug", "2027-01")
+        page.click("text=Look at it")
+    elif kind == "decide":
+        page.locator("details.decide summary").nth(4).click()
+    elif kind == "link":
+        button = page.locator("text=Make the links and show the section")
+        if button.count():
+            button.click()
+    elif kind == "invite":
+        page.locator("button:text('One-time address')").last.click()
+    page.wait_for_load_state()
 
 
 def for_readme(directory: Path) -> None:

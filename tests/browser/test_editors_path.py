@@ -106,8 +106,11 @@ def add_sample(watched: "Watched", source: bytes) -> list[str]:
     page.click("text=Look at it")
     page.wait_for_selector("#found")
     assert "Nothing is stored yet" in page.inner_text("#found")
-    page.click("#found >> text=Take it in")
+    page.locator("#found summary:text('Correct')").first.click()
+    page.locator("#found input[name^=title-]").first.fill("Winter survey of the North Sea")
+    page.click("#found >> button:text('Take it in')")
     page.wait_for_url("**/contents")
+    assert "Winter survey of the North Sea" in page.inner_text("main")
     assert "Taken in: 13 articles" in page.inner_text("main")
     with page.expect_download() as download:
         page.click("text=Download with short links")
@@ -182,6 +185,7 @@ def test_the_keyboard_is_enough(chromium: "Browser", tmp_path: Path) -> None:
         watched = Watched(chromium, config.base_url)
         page, keys = watched.page, watched.page.keyboard
         watched.go("/-/links")
+        focused(page, "name")
         keys.type("editor")
         keys.press("Tab")
         keys.type(scene.PASSWORD)
@@ -193,6 +197,7 @@ def test_the_keyboard_is_enough(chromium: "Browser", tmp_path: Path) -> None:
         tab_to(page, "New link")
         keys.press("Enter")
         page.wait_for_url("**/-/new-link")
+        focused(page, "target")
         keys.type("https://example.org/keyboard")
         keys.press("Enter")
         page.wait_for_url("**/-/links/**")
@@ -207,6 +212,13 @@ def test_the_keyboard_is_enough(chromium: "Browser", tmp_path: Path) -> None:
         page.wait_for_url("**/-/sign-in")
         watched.close()
     assert not watched.complaints
+
+
+def focused(page: "Page", id: str) -> None:
+    """Wait until a field has the focus by itself, which browsers give it a moment after the page is there."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(f"#{id}")).to_be_focused(timeout=10_000)
 
 
 def tab_to(page: "Page", text: str, *, id: str = "", backwards: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Every page in a real browser, full and empty, light and dark, wide and narrow: no complaint and no barrier."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,22 +22,26 @@ VIEWS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
     """The address of a server with the whole scene."""
-    yield from serve(tmp_path_factory.mktemp("full"), empty=False)
+    from tests.browser import scene
+
+    yield from serve(tmp_path_factory.mktemp("full"), fill=scene.build)
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
     """The address of a server with nothing but users."""
-    yield from serve(tmp_path_factory.mktemp("empty"), empty=True)
+    from tests.browser import scene
+
+    yield from serve(tmp_path_factory.mktemp("empty"), fill=scene.people)
 
 
-def serve(home: "Path", *, empty: bool) -> Iterator[str]:
+def serve(home: "Path", *, fill: Callable[..., None]) -> Iterator[str]:
     """Fill an installation and serve it."""
     from tests.browser import running, scene
 
     port = running.free_port()
     config = scene.configure(home / "data", port=port)
-    (scene.people if empty else scene.build)(config, now=int(time.time()))
+    fill(config, now=int(time.time()))
     with running.server(running.configuration(home, port=port)):
         yield config.base_url
 
@@ -51,6 +55,51 @@ def test_pages_with_content(chromium: "Browser", full: str, view: dict[str, Any]
 def test_pages_without_content(chromium: "Browser", empty: str) -> None:
     """The same where there is nothing yet; each list has words that help instead."""
     look(chromium, empty, VIEWS["light desktop"], empty=True)
+
+
+def test_pages_behind_a_form(chromium: "Browser", full: str) -> None:
+    """The same for what a form leads to: what was found in an issue, refusals, decisions, the draft, an invitation."""
+    from tests.browser import scene, shots
+    from tests.browser.watching import Watched
+
+    watched, wrong = Watched(chromium, full, **VIEWS["dark phone"]), []
+    watched.sign_in("admin", scene.PASSWORD)
+    for name, (path, _) in shots.STEPS.items():
+        watched.go(path)
+        shots.step(watched.page, name)
+        wrong += watched.violations()
+        if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
+            wrong.append(f"{name} is wider than the window")
+    watched.close()
+    assert not wrong
+    # A refusal is an answer of 400, which the console tells of.
+    assert all("400 (Bad Request)" in each for each in watched.complaints), watched.complaints
+
+
+@pytest.fixture(scope="module")
+def huge(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
+    """The address of a server with more, longer and larger of everything."""
+    from tests.browser import scene
+
+    yield from serve(tmp_path_factory.mktemp("huge"), fill=scene.huge)
+
+
+@pytest.mark.parametrize("view", ["light desktop", "dark phone"])
+def test_pages_with_too_much_content(chromium: "Browser", huge: str, view: str) -> None:
+    """Ninety articles, a thousand million recipients, words without an end: nothing breaks, nothing is too wide."""
+    from tests.browser import scene, shots
+    from tests.browser.watching import Watched
+
+    watched, wrong = Watched(chromium, huge, **VIEWS[view]), []
+    watched.sign_in("admin", scene.PASSWORD)
+    month = time.strftime("%Y-%m", time.gmtime(time.time() - 300 * 3_600))
+    for path in shots.HUGE.values():
+        watched.go(path.format(month=month))
+        if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
+            wrong.append(f"{path} is wider than the window")
+    watched.close()
+    assert not wrong
+    assert not watched.complaints
 
 
 def look(chromium: "Browser", base: str, view: dict[str, Any], *, empty: bool, thorough: bool = True) -> None:

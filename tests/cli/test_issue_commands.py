@@ -200,6 +200,17 @@ def test_an_editor_corrects_what_was_read(run: Run) -> None:
     assert json.loads(run("issue", "list", "--format", "json").stdout)[0]["recipients"] == 7
 
 
+def test_facts_are_taken_back(run: Run) -> None:
+    """`--sent-at never` and `--recipients unknown` undo what was said too early; other words are refused."""
+    run("issue", "add", "may.md", "--sent-at", "2026-05-01T08:00Z", "--recipients", "1200")
+    assert run("issue", "set", "may", "--sent-at", "never", "--recipients", "unknown").exit_code == 0
+    shown = json.loads(run("issue", "show", "may", "--format", "json").stdout)
+    assert (shown["sent_at"], shown["recipients"]) == (None, None)
+    assert run("report", "issue", "may").exit_code == 0
+    refused(run("issue", "set", "may", "--recipients", "none"), "none", status=2)
+    refused(run("issue", "set", "may", "--recipients", "0"), "0", status=2)
+
+
 def test_the_configuration_is_held_to_its_keys(run: Run, tmp_path: Path) -> None:
     """A typo in the configuration stops every command with the key, the value and the expectation."""
     (tmp_path / "bad.toml").write_text("[server]\nprot = 8000\n", encoding="utf-8")

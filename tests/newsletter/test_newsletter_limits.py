@@ -97,6 +97,23 @@ def test_hostile_input_takes_no_time(name: str) -> None:
     assert time.perf_counter() - began < SECONDS
 
 
+GUESSED = {
+    "comments in a row": b"<!---->" * 9_000 + b"x",
+    "comments that never close": b"<!--" * 16_000,
+    "spaces": b" " * 65_000 + b"x",
+    "declarations": b"<?xml " * 10_000,
+    "tags at the end": b"<p>" + b"</a" * 20_000,
+}
+
+
+@pytest.mark.parametrize("source", GUESSED.values(), ids=GUESSED.keys())
+def test_guessing_takes_no_time(source: bytes) -> None:
+    """Nothing that an issue can begin or end with makes guessing its format slow."""
+    began = time.perf_counter()
+    guess_format("-", source)
+    assert time.perf_counter() - began < SECONDS / 10
+
+
 @pytest.mark.parametrize("format", ["markdown", "html"])
 def test_the_largest_issue_takes_two_seconds(format: Format) -> None:
     """5 MB and 5,000 links are parsed, read and rewritten in under two seconds (with a bound for busy machines)."""

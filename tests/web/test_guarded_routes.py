@@ -10,6 +10,7 @@ from flask import Flask
 from shortener import accounts
 from shortener.app import create_pages
 from shortener.config import Config, Storage
+from shortener.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,6 +170,9 @@ ANSWERS = {
     "refused": ("/-/settings/users", 403),
     "bad": ("/-/links?sort=id;drop", 400),
     "public": ("/", 200),
+    "picture": ("/-/links/go.example/nocode/qr.svg", 404),
+    "download": ("/-/issues/may/download", 200),
+    "map": ("/-/issues/may/map", 200),
 }
 
 
@@ -184,6 +188,35 @@ def test_every_answer_carries_the_security_headers(full_desk: "Desk", path: str,
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")]
+
+
+def test_static_files_are_as_guarded(desk: "Desk") -> None:
+    """A style sheet or script says what it is and may be kept, those of others by their version for long."""
+    for path, kept in (("site.css", "no-cache"), ("vendor/d3-7.9.2.min.js", "immutable")):
+        answer = desk.browser().get(f"/-/static/{path}")
+        assert answer.status_code == 200
+        assert kept in answer.headers["Cache-Control"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        answer.close()
+
+
+@pytest.mark.parametrize("path", ["/-/issues/a%0a2026-11-26 INFO fake", "/-/issues/%1b[2J%0d%0afake"])
+def test_nobody_writes_lines_into_the_log(
+    full_desk: "Desk", monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """An address with line feeds and escapes, a name with them: one line each, and no raw control character."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("cannot be read")
+
+    monkeypatch.setattr("shortener.web.reports.issue_report", fail)
+    browser = full_desk.client("viewer")
+    assert browser.get(path).status_code == 503
+    browser.post("/-/sign-in", {"name": "a\n2026-11-26 INFO fake", "password": "x"})
+    assert caplog.messages
+    for said in caplog.messages:
+        assert said.isprintable(), said
 
 
 def test_an_error_of_ours_is_an_apology(full_desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:

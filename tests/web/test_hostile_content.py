@@ -93,6 +93,18 @@ def nasty(desk: "Desk", request: pytest.FixtureRequest) -> "Desk":
             )
             for number, code in enumerate([*codes * 3, "nasty"])
         ]
+        + [
+            click(
+                "go.example",
+                code,
+                100 + number,
+                ref=f"https://{text}/",
+                lang=text,
+                addr=f"a{number}",
+                h={"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "accept": "text/html"},
+            )
+            for number, code in enumerate([codes[0], "nasty"])
+        ]
     )
     return desk
 
@@ -125,13 +137,20 @@ def test_files_hold_no_formulas(nasty: "Desk") -> None:
         "/-/issues/may/contents.csv",
         "/-/links.csv",
         "/-/ranking.csv",
+        "/-/issues/may/breakdown.csv",
+        "/-/issues/may/timeline.csv",
+        "/-/links/go.example/nasty/breakdown.csv",
+        "/-/links/go.example/nasty/timeline.csv",
+        "/-/settings/users.csv",
     ):
         answer = browser.get(path)
         assert answer.headers["Content-Disposition"].startswith("attachment")
         rows = list(csv.reader(io.StringIO(answer.text)))
         assert len(rows) > 1, path
         assert not [cell for row in rows[1:] for cell in row if re.match(r"[=+@\t\r]|-\D", cell)], path
-        json.loads(browser.get(path.replace("placements", "report").replace(".csv", ".json")).text)
+        for part in ("placements", "breakdown", "timeline"):
+            path = path.replace(part, "report")
+        json.loads(browser.get(path.replace(".csv", ".json")).text)
 
 
 SEARCHES = {

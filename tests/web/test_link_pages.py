@@ -90,6 +90,25 @@ def test_a_target_is_changed_and_its_history_kept(linked: "Desk") -> None:
     assert links.get(linked.store, "go.example", "one").target == "https://a.example/new"
 
 
+def test_of_ten_who_change_a_target_at_once_one_succeeds(linked: "Desk") -> None:
+    """The others saw the target of before: they are told, and nothing of theirs is written."""
+    browsers, got = [linked.client("editor") for _ in range(10)], []
+    start = threading.Barrier(10)
+
+    def change(browser: Any, number: int) -> None:
+        start.wait()
+        form = {"target": f"https://a.example/new-{number}", "was": "https://a.example/one"}
+        got.append(browser.post("/-/links/go.example/one/target", form).status_code)
+
+    threads = [threading.Thread(target=change, args=pair) for pair in zip(browsers, range(10), strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [303] + [400] * 9
+    assert len(links.edits(linked.store, links.get(linked.store, "go.example", "one").id)) == 1
+
+
 def test_a_link_is_retired_and_taken_back(linked: "Desk") -> None:
     """Retiring changes the state alone; other words than the two are refused."""
     browser, path = linked.client("editor"), "/-/links/b.example/Two"

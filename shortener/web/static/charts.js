@@ -11,8 +11,8 @@ function whole(value) {
   return Number.isInteger(value) ? d3.format(",")(value) : "";
 }
 
-function age(hours) {
-  return hours <= 3 * DAY ? `${Math.round(hours / HOUR)} h` : `${Math.round(hours / DAY)} d`;
+function age(span) {
+  return (hours) => (span > 4 * DAY ? `${Math.round(hours / DAY)} d` : `${Math.round(hours / HOUR)} h`);
 }
 
 function clip(text, most) {
@@ -32,10 +32,10 @@ const drawings = {
     const inside = (rows) => rows.filter((row) => row.hours <= span);
     return Plot.plot({
       width, height: narrow(width) ? 250 : 330, marginTop: 30, marginLeft: 58, marginBottom: 38, marginRight: 16,
-      x: { domain: [0, span], label: "time since sending", tickFormat: age, ticks: d3.range(0, span + 1, span > 200 ? 48 : span > 100 || narrow(width) ? 24 : 12) },
+      x: { domain: [0, span], label: "time since sending", tickFormat: age(span), ticks: d3.range(0, span + 1, span > 200 ? 48 : span > 100 || narrow(width) ? 24 : 12) },
       y: { label: "people's clicks", grid: true, nice: true, zero: true, tickFormat: whole },
       marks: [
-        Plot.line(inside(others), { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.4, strokeWidth: 1.3, curve: "step-after", title: "title" }),
+        Plot.line(inside(others), { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.55, strokeWidth: 1.3, curve: "step-after", title: "title" }),
         Plot.ruleX(data.marks.filter((hours) => hours <= span), { stroke: ink("--warn"), strokeDasharray: "4,3", strokeWidth: 1.5 }),
         Plot.areaY(inside(mine), { x: "hours", y: "clicks", fill: ink("--link"), fillOpacity: 0.12, curve: "step-after" }),
         Plot.line(inside(mine), { x: "hours", y: "clicks", stroke: ink("--link"), strokeWidth: 2.6, curve: "step-after" }),

@@ -5,8 +5,10 @@ const PAUSE = 5000, LONGEST = 60000;
 const source = document.querySelector("[data-live-from]");
 let pause = PAUSE;
 let timer = 0;
+let asked = Date.now();
 
 async function refresh() {
+  asked = Date.now();
   try {
     const answer = await fetch(source.dataset.liveFrom, { headers: { Accept: "application/json" } });
     if (answer.status === 401 || answer.status === 403 || answer.status === 404) return;
@@ -30,10 +32,11 @@ function show(figures) {
   }
 }
 
+// Counted from the last request, so that looking away and back again asks no sooner.
 function wait() {
   clearTimeout(timer);
-  if (!document.hidden) timer = setTimeout(refresh, pause);
+  if (!document.hidden) timer = setTimeout(refresh, Math.max(0, asked + pause - Date.now()));
 }
 
-document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
+document.addEventListener("visibilitychange", wait);
 wait();

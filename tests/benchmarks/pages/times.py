@@ -1,8 +1,8 @@
-"""Server time of every page with 1,000,000 clicks, 100 issues and 10,000 links: ``python times.py [DIRECTORY]``.
+"""Server time of every page, 1,000,000 clicks, 100 issues, 10,000 links: ``python times.py [DIRECTORY [LINKS]]``.
 
 The rollups are generated as the collector would have written them for that many clicks; the pages read nothing else.
 Prints the first time (nothing kept yet), the median, and the slowest of the tries, in milliseconds. With a directory
-the store is kept there and used again.
+the store is kept there and used again; with a number of links there are so many (the list of links is for 100,000).
 """
 
 import random
@@ -39,14 +39,26 @@ PAGES = {
     "links": "/-/links",
     "links by clicks": "/-/links?sort=clicks",
     "links by title": "/-/links?sort=title&page=60",
+    "links by code": "/-/links?sort=code&page=40",
+    "links changed": "/-/links?sort=changed&page=100",
+    "last page": "/-/links?page=999999",
     "links found": "/-/links?q=article+7",
+    "found by clicks": "/-/links?q=hand&sort=clicks",
+    "found, three words": "/-/links?q=by+hand+77&status=active",
+    "six short words": "/-/links?q=e+a+h+d+t+p&sort=clicks",
+    "found nothing": "/-/links?q=nowhere+to+be+found",
+    "of an issue": "/-/links?issue=issue-042",
+    "retired": "/-/links?status=retired",
+    "need a target": "/-/links?status=todo&sort=title",
+    "10 KB of %": "/-/links?q=" + "%25" * 10_000,
+    "links.json": "/-/links.json?limit=1000&page=5",
     "link": "/-/links/127.0.0.1:8000/i099a01",
     "settings": "/-/settings",
     "help": "/-/help",
 }
 
 
-def main(directory: Path) -> int:
+def main(directory: Path, *, many: int = LINKS) -> int:
     """Fill a store (unless it is there), ask for every page, print; 1 when a median is over the budget."""
     config = Config(
         site=Site(base_url=BASE),
@@ -55,7 +67,7 @@ def main(directory: Path) -> int:
     )
     if not (directory / "store.db").exists():
         begun = time.perf_counter()
-        fill(config)
+        fill(config, many=many)
         print(f"filled in {time.perf_counter() - begun:.0f} s")
     client = create_pages(config).test_client()
     headers = {"Sec-Fetch-Site": "same-origin"}
@@ -78,7 +90,7 @@ def main(directory: Path) -> int:
     return int(slow > 0)
 
 
-def fill(config: Config) -> None:
+def fill(config: Config, *, many: int) -> None:
     """A hundred weekly issues whose clicks come in over days, and links by hand up to the number."""
     chance = random.Random(1)
     now = int(time.time()) // HOUR * HOUR
@@ -89,7 +101,7 @@ def fill(config: Config) -> None:
             sent = now - (ISSUES - number) * 7 * DAY + 3 * DAY
             placed = add_issue(store, number, sent=sent)
             add_to_rollups(store, *clicks(placed, sent=sent, now=now, chance=chance))
-        for number in range(LINKS - ISSUES * (ARTICLES + 5)):
+        for number in range(many - ISSUES * (ARTICLES + 5)):
             target = f"https://example.org/by-hand/{number}"
             links.add(
                 store, "127.0.0.1:8000", f"hand{number}", target=target, title=f"By hand {number}", now=now
@@ -177,6 +189,6 @@ def dimensions(verdict: str, chance: random.Random) -> Iterator[tuple[str, str]]
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        sys.exit(main(Path(sys.argv[1])))
+        sys.exit(main(Path(sys.argv[1]), many=int(sys.argv[2]) if len(sys.argv) > 2 else LINKS))
     with tempfile.TemporaryDirectory() as place:
         sys.exit(main(Path(place)))
