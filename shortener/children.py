@@ -12,13 +12,15 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 import msgspec
 
-from shortener.server import Task, log_to_stderr, on_stop, stop_flag
+from shortener.errors import ShortenerError
+from shortener.server import Stop, Task, log_to_stderr, on_stop
 from shortener.sockets import BACKLOG, pages_socket
 
 HEADER_SECONDS = 15
@@ -37,7 +39,11 @@ def main(kind: str) -> None:
     logging.getLogger("_granian").setLevel(logging.WARNING)  # it announces its start as worker 1 every time
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     end_with_parent(task.parent)
-    {"worker": work, "pages": make_pages, "collector": collect}[kind](task)
+    try:
+        {"worker": work, "pages": make_pages, "collector": collect}[kind](task)
+    except (ShortenerError, OSError) as error:
+        log.error("%s: %s", kind, error)
+        sys.exit(1)
 
 
 def work(task: Task) -> None:
@@ -74,18 +80,13 @@ def make_pages(task: Task) -> None:
 def collect(task: Task) -> None:
     """Drain the click log into the store."""
     from shortener.clicks.collector import await_turn
-    from shortener.errors import ShortenerError
     from shortener.store import open_store
 
-    stop = stop_flag()
-    try:
-        store = open_store(task.config.data, create=False)
-        collector = await_turn(store, config=task.config, stop=stop)
-        if collector is not None:
-            collector.follow(stop=stop)
-    except ShortenerError as error:
-        log.error("collector: %s", error)
-        sys.exit(1)
+    stop = Stop()
+    store = open_store(task.config.data, create=False)
+    collector = await_turn(store, config=task.config, stop=stop)
+    if collector is not None:
+        collector.follow(stop=stop)
 
 
 def run_server(callback: Callable[[Any, dict[str, Any]], int], listening: int) -> None:
@@ -100,9 +101,9 @@ def run_server(callback: Callable[[Any, dict[str, Any]], int], listening: int) -
     from granian.http import HTTP1Settings
 
     rust: Any = granian._granian
-    stopping = threading.Event()
+    ended: SimpleQueue[None] = SimpleQueue()
     stop = rust.WorkerSignal()
-    stop.add_cb(stopping.set)
+    stop.add_cb(partial(ended.put, None))
     worker = rust.WSGIWorker(
         1,
         (None, rust.SocketHolder(listening, True, BACKLOG)),
@@ -123,7 +124,7 @@ def run_server(callback: Callable[[Any, dict[str, Any]], int], listening: int) -
     scheduler = futures._new_cbscheduler(asyncio.new_event_loop(), callback, impl_asyncio=True)
     worker.serve_mtr_uds(scheduler, None, stop)
     on_stop(stop.set)
-    stopping.wait()
+    ended.get()
 
 
 def end_with_parent(parent: int) -> None:

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import msgspec
 from msgspec import Struct
@@ -135,8 +136,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
         held.callback(os.close, _lock(config.data / LOCK_FILE))
         listening = held.enter_context(_listen(config.server.host, config.server.port))
         behind = held.enter_context(_listen_unix(pages_socket(config.data)))
-        stopping = threading.Event()
-        on_stop(stopping.set)
+        stop = Stop()
         workers = [
             Child(f"worker {number}", "worker", config=config, listening=listening)
             for number in range(1, config.server.workers + 1)
@@ -148,11 +148,11 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
             if started_before:
                 _prepare_store(config)  # a new version's migrations; readers do not wait for them
             threading.Thread(
-                target=_announce_ready, args=(config, announce, stopping), name="ready", daemon=True
+                target=_announce_ready, args=(config, announce, stop), name="ready", daemon=True
             ).start()
-            while not stopping.is_set():
+            while not stop():
                 _keep_running([*workers, pages, collector])
-                stopping.wait(LOOK_SECONDS)
+                stop.wait(LOOK_SECONDS)
             # Told to stop before there was a collector, or just after it died: what was answered is drained.
             collector.keep_running()
         finally:
@@ -226,11 +226,32 @@ def log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
 
 
-def stop_flag() -> Callable[[], bool]:
-    """A function that turns true at SIGTERM or SIGINT."""
-    stopping = threading.Event()
-    on_stop(stopping.set)
-    return stopping.is_set
+class Stop:
+    """SIGTERM or SIGINT, heard or not yet.
+
+    The handler may come in the middle of anything, also of a wait for it. So there is no lock in here, which an Event
+    has, but a queue whose ``put`` the standard library promises to be fit for handlers.
+    """
+
+    def __init__(self) -> None:
+        self._heard = False
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        on_stop(self._hear)
+
+    def _hear(self) -> None:
+        self._heard = True
+        self._bell.put(None)
+
+    def __call__(self) -> bool:
+        """Whether it was heard."""
+        return self._heard
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it was heard, after so long at the most."""
+        if not self._heard:
+            with contextlib.suppress(Empty):
+                self._bell.get(timeout=seconds)
+        return self._heard
 
 
 def on_stop(stop: Callable[[], object]) -> None:
@@ -289,12 +310,12 @@ def _open(listening: socket.socket) -> socket.socket:
     return listening
 
 
-def _announce_ready(config: Config, announce: Callable[[str], None], stopping: threading.Event) -> None:
+def _announce_ready(config: Config, announce: Callable[[str], None], stop: Stop) -> None:
     """Say that the server answers, once it does: workers and pages."""
     from http.client import HTTPConnection, HTTPException
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.server.host, config.server.host)  # noqa: S104
-    while not stopping.wait(0.05):
+    while not stop.wait(0.05):
         connection = HTTPConnection(host, config.server.port, timeout=5)
         with contextlib.suppress(OSError, HTTPException):
             connection.request("GET", "/-/health")

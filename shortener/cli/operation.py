@@ -15,7 +15,7 @@ from shortener.clicks.rebuilding import rebuild as rebuild_rollups
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.reporting.doctor import examine
-from shortener.server import log_to_stderr, stop_flag
+from shortener.server import Stop, log_to_stderr
 from shortener.store import Store, clicks, open_store
 from shortener.store.backups import back_up
 
@@ -31,7 +31,7 @@ def collect(session: Session, once: bool, follow: bool) -> None:
     config = session.config
     log_to_stderr()
     if follow:
-        stop = stop_flag()
+        stop = Stop()
         store = open_store(config.data, create=False)
         collector = _first_or_next(store, session.config, stop=stop)
         if collector is not None:

@@ -155,15 +155,20 @@ class Connection(asyncio.BufferedProtocol):
             self._fail(error.__context__)
         except HttpParserError:
             self._refuse(400)
+        else:
+            if fresh and self._messages == 1 and self._environ is None:
+                self._learn(content)
         if self._environ is not None and not self._body:
             self._size += nbytes
             if self._size > MAX_HEAD:
                 self._refuse(431)
-        if fresh and self._sender is not None and self._messages == 1:
-            line, _, headers = content.partition(b"\r\n")
-            if PLAIN.fullmatch(line):
-                self._service.remember(headers, self._sender, keep=not self._closing)
         self.flush()
+
+    def _learn(self, content: bytes) -> None:
+        """Know the headers of this one whole request again, if it was a plain click."""
+        line, _, headers = content.partition(b"\r\n")
+        if self._sender is not None and PLAIN.fullmatch(line):
+            self._service.remember(headers, self._sender, keep=not self._closing)
 
     def _answer_known(self, content: bytes) -> bool:
         """Answer one whole plain request whose headers were parsed and understood before, byte for byte."""
@@ -238,6 +243,8 @@ class Connection(asyncio.BufferedProtocol):
             raise Refused(431)
         if len(self._target) > MAX_TARGET:
             raise Refused(414)
+        if "," in environ.get("HTTP_HOST", ""):
+            raise Refused(400)  # there can be only one (RFC 9112, 3.2)
         if "HTTP_CONTENT_LENGTH" in environ and int(environ["HTTP_CONTENT_LENGTH"]) > MAX_BODY:
             raise Refused(413)
         if "HTTP_EXPECT" in environ and not self._busy:

@@ -143,10 +143,6 @@ class Server:
         answer = self.get(path, more=f"Referer: https://mail.example/{tag}\r\n")
         assert answer.startswith(b"HTTP/1.1 302"), answer[:300]
 
-    def is_granian(self) -> bool:
-        """Whether granian's own HTTP takes the readers' requests, which has its own mind about some of them."""
-        return b"server: granian" in self.get(method="POST").lower()
-
     def answers(self) -> bool:
         """Whether a redirect worker answers; asked in a way that is no click."""
         with contextlib.suppress(OSError):

@@ -85,6 +85,7 @@ class StandInServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Serves the stand-in pages on a Unix socket."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news."""
