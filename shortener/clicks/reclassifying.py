@@ -11,17 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from shortener.clicks.agents import Agents
+from shortener.clicks.counting import Turn
 from shortener.clicks.datacenters import read_datacenters
-from shortener.clicks.judging import BATCH, Judge, Turn
+from shortener.clicks.judging import BATCH, Judge
 from shortener.clicks.requests import Requests
 from shortener.clicks.stored_evidence import StoredEvidence
 from shortener.clicks.verdicts.evidence import Evidence, Judgement
+from shortener.clicks.verdicts.neighbours import Neighbour
 from shortener.clicks.verdicts.networks import NetworkTable
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.config import Config
 from shortener.store import Store
 from shortener.store import judging as sql
-from shortener.store.judging import NeighbourRow
 
 MARK = "reclassified_seq"
 """A fact of the store: how far a reclassification has come; absent when none is under way."""
@@ -69,8 +70,8 @@ def _judge_next(store: Store, judge: Judge, at: int, *, task: int) -> tuple[int,
             sql.drop_fact(store, TASK)
             return None
         judge.judge(rows)
-        last = rows[-1].seq
-        sql.set_rules(store, RULES_VERSION, first=rows[0].seq, last=last)
+        last = rows[-1][0]
+        sql.set_rules(store, RULES_VERSION, first=rows[0][0], last=last)
         sql.set_fact(store, MARK, last)
         sql.set_fact(store, TASK, task)
     return last, len(rows)
@@ -84,12 +85,12 @@ class _Afresh:
         self._secure = _secure(config)
         self._requests = Requests(datacenters)
 
-    def __call__(self, rows: Sequence[NeighbourRow]) -> Mapping[int, Judgement]:
+    def __call__(self, clicks: Sequence[Neighbour]) -> Mapping[int, Judgement]:
         # Read anew each time: a collector that sweeps meanwhile may give an id to other headers.
         stored = StoredEvidence(self._store)
         return {
             row.seq: self._judge(stored.of(row, https=row.domain in self._secure))
-            for row in sql.requests(self._store, [row.seq for row in rows])
+            for row in sql.requests(self._store, [click.seq for click in clicks])
         }
 
     def _judge(self, evidence: Evidence) -> Judgement:

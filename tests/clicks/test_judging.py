@@ -90,7 +90,7 @@ class Site:
             if judged:
                 collector.drain()
             else:
-                while collector._drain_batch():
+                while collector._drain_batch(judge=False):
                     pass
         finally:
             collector.close()

@@ -38,7 +38,7 @@ def mark_address_trap(clicks: Clicks) -> list[int]:
     """
     if not any(click.trap for click in clicks):
         return [0] * len(clicks)
-    machines = [click.at for click in clicks if click.trap and _looks_machine(click)]
+    machines = [click.at for click in clicks if click.trap and looks_machine(click)]
     readers = _readers_hits(clicks)
     return flag((_is_spoken_of(click, machines, readers) for click in clicks), ADDRESS_TRAP)
 
@@ -50,7 +50,7 @@ def _hits(clicks: Clicks) -> list[int]:
 def _readers_hits(clicks: Clicks) -> dict[int | str, list[int]]:
     hits: dict[int | str, list[int]] = {}
     for click in clicks:
-        if click.trap and click.agent is not None and not _looks_machine(click):
+        if click.trap and click.agent is not None and not looks_machine(click):
             hits.setdefault(click.agent, []).append(click.at)
     return hits
 
@@ -64,5 +64,6 @@ def _is_spoken_of(
     return is_near(click.at, own, span=ADDRESS_TRAP_MS)
 
 
-def _looks_machine(click: Neighbour) -> bool:
+def looks_machine(click: Neighbour) -> bool:
+    """Whether a hit shows more of a machine than that it is one: then it speaks about everybody at its address."""
     return bool(click.gaps & SECOND) or is_anywhere(click.gaps) or REASONS[click.reason].request
