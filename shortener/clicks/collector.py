@@ -33,7 +33,7 @@ from shortener.store.clicks import Click, Placed, Position
 from shortener.urls import clean_referrer
 
 LOCK_FILE = "collector.lock"
-BATCH_LINES = 10_000
+BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 JUDGE_SECONDS = 5.0
 """How long a click's neighbours may stay unasked: each time the last minutes are read again, so not after each line."""

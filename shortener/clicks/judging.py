@@ -85,7 +85,8 @@ class Judge:
         before = before | around.clicks
         universe = targets | self._afresh(around.clicks)
         changed = {}
-        for seq, bits in bits_around(universe, targets.keys(), hits=around.hits).items():
+        caught = TRAPPED if new else 0
+        for seq, bits in bits_around(universe, targets.keys(), hits=around.hits, caught=caught).items():
             judgement = judge_bits(universe[seq], bits & ~REQUEST_BITS)
             if judgement.reason != before[seq].reason or judgement.gaps != before[seq].gaps:
                 changed[seq] = judgement

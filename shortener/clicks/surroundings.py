@@ -4,6 +4,7 @@ A family's rules look no further than its horizon. So what a new click may chang
 what that depends on within two.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 
 from shortener.clicks.verdicts.evidence import ADDRESS_TRAP, DATACENTER, NETWORK_TRAP, REQUEST_BITS
@@ -216,21 +217,30 @@ def spans(times: Iterable[int], *, margin: int) -> Iterator[tuple[int, int]]:
 
 
 def bits_around(
-    universe: Mapping[int, Neighbour], targets: Set[int], *, hits: Sequence[Neighbour] = ()
+    universe: Mapping[int, Neighbour],
+    targets: Set[int],
+    *,
+    hits: Sequence[Neighbour] = (),
+    caught: int = 0,
 ) -> dict[int, int]:
     """The bits of the targets, and of the clicks that a target speaks about: family by family.
 
     A family's bits of a click that no target speaks about are left as they are stored: its neighbours may not be here.
-    ``hits`` of hidden links speak besides, and are not judged.
+    ``hits`` of hidden links speak besides, and are not judged. Of the bits in ``caught`` no target rids anybody else,
+    so whoever has one keeps it.
     """
     found = {seq: universe[seq].gaps & REQUEST_BITS for seq in targets}
-    ordered = sorted([*universe.values(), *hits], key=in_order)
-    taking = [click for click in ordered if takes_part(click)]
-    copied = [click for click in taking if click.copy is not None]
-    speaking = [click for click in taking if click.copy is None] if copied else taking
-    uncopied = [click for click in speaking if click.seq in universe] if hits else speaking
+    first, last = min(universe[seq].at for seq in targets), max(universe[seq].at for seq in targets)
+    ordered = sorted(filter(takes_part, universe.values()), key=in_order)
+    copied = [click for click in ordered if click.copy is not None]
+    uncopied = [click for click in ordered if click.copy is None] if copied else ordered
     for family in FAMILIES:
-        clicks = copied if family.copies else speaking if _by_trap(family) else uncopied
+        clicks = _between(
+            copied if family.copies else uncopied, first - 2 * family.horizon, last + 2 * family.horizon
+        )
+        if settled := family.bits & caught:
+            clicks = [click for click in clicks if not click.gaps & settled or click.seq in targets]
+            clicks = sorted([*clicks, *hits], key=in_order)
         if family.needs is None or any(map(family.needs, clicks)):
             for group in _groups(clicks, family):
                 affected = _spoken_of(group, targets, family)
@@ -238,6 +248,16 @@ def bits_around(
                     if (seq := click.seq) in affected and seq in universe:
                         found[seq] = found.get(seq, click.gaps) & ~family.bits | bits
     return found
+
+
+def _between(clicks: Sequence[Neighbour], since: int, until: int) -> Sequence[Neighbour]:
+    """The part of clicks in order of time from one moment to another."""
+    begin = bisect_left(clicks, since, key=_moment)
+    return clicks[begin : bisect_right(clicks, until, key=_moment)]
+
+
+def _moment(click: Neighbour) -> int:
+    return click.at
 
 
 def _groups(clicks: Sequence[Neighbour], family: Family) -> Iterator[list[Neighbour]]:
