@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from shortener.clicks.agents import Agents
+from shortener.clicks.atlas import Atlas
 from shortener.clicks.datacenters import read_datacenters
 from shortener.clicks.judging import Judge, judge_asked
 from shortener.clicks.line import MAX_HEADER, MAX_TEXT, ClickLine
@@ -68,6 +69,7 @@ class Collector:
         self._agents = Agents(store)
         self._judge = Judge(store, agents=self._agents)
         self._requests = Requests(read_datacenters(config))
+        self._atlas = Atlas(config)
         self._judged_at = 0.0
         self._sweep_at = 0.0
         self._headers: dict[tuple[tuple[str, str], ...], tuple[int, dict[str, str]]] = {}
@@ -191,6 +193,8 @@ class Collector:
         clicks: list[Click] = []
         unknown = 0
         self._refresh_places()
+        if self._atlas.refresh():
+            self._requests.forget()
         for line in lines:
             if line.status in {404, 410}:
                 day = int(line.ts) // sql.DAY_SECONDS * sql.DAY_SECONDS
@@ -226,7 +230,7 @@ class Collector:
 
     def _click(self, line: ClickLine, placed: Placed) -> Click:
         """A line as it is stored: judged, its reader reduced to hashes, its user agent read."""
-        self._withhold(line)
+        followed = self._withhold(line)
         ua = None if line.ua is None else line.ua[:MAX_TEXT]
         headers, sent = (None, None) if line.h is None else self._headers_of(line.h)
         language = (line.lang or "").partition(",")[0].partition(";")[0].strip()[:35]
@@ -243,6 +247,7 @@ class Collector:
             https=line.host.lower() in self._secure,
             net=line.net,
             ref=referrer or None,
+            asn=self._atlas.system(line.net),
         )
         judged = self._requests.judge(evidence, headers=headers)
         if placed.trap and judged.verdict == "human":
@@ -268,7 +273,7 @@ class Collector:
             headers_id=headers,
             referrer=referrer,
             language=language,
-            country="",
+            country=self._atlas.country(line.net) if followed else "",
         )
 
     def _headers_of(self, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
@@ -283,8 +288,11 @@ class Collector:
             found = self._headers[key] = sql.headers_id(self._store, text), kept
         return found
 
-    def _withhold(self, line: ClickLine) -> None:
-        """What a foreign writer put in and must not be stored: whole addresses, and who asked not to be followed."""
+    def _withhold(self, line: ClickLine) -> bool:
+        """Take out what must not be stored: whole addresses, and traits of who asked not to be followed.
+
+        Whether the reader may be followed.
+        """
         if line.ip:
             key = self._keys.key(line.ts)
             line.net = line.net or network_of(line.ip)
@@ -299,6 +307,8 @@ class Collector:
             line.h = sent = {name: value for name, value in sent.items() if value}
         if self._config.privacy.respect_gpc and "1" in (sent.get("sec-gpc"), sent.get("dnt")):
             line.visitor = line.copy = line.ua = line.ref = None
+            return False
+        return True
 
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Drain for ever, until ``stop`` says so; then what is left, as far as FINISH_SECONDS reach."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from shortener.clicks.agents import Agents
+from shortener.clicks.atlas import Atlas
 from shortener.clicks.counting import Turn
 from shortener.clicks.datacenters import read_datacenters
 from shortener.clicks.judging import BATCH, Judge
@@ -23,6 +24,7 @@ from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.config import Config
 from shortener.store import Store
 from shortener.store import judging as sql
+from shortener.store.judging import StoredRequest
 
 MARK = "reclassified_seq"
 """A fact of the store: how far a reclassification has come; absent when none is under way."""
@@ -46,13 +48,15 @@ def reclassify(
     ``on_progress`` is told how many clicks are done, and of how many. The collector need not be stopped.
     """
     datacenters = read_datacenters(config)
-    task = zlib.crc32(repr((since, RULES_VERSION, _secure(config), datacenters.fingerprint())).encode())
+    atlas = Atlas(config)
+    known = (datacenters.fingerprint(), *atlas.fingerprint())
+    task = zlib.crc32(repr((since, RULES_VERSION, _secure(config), *known)).encode())
     begin = sql.seq_at(store, since * 1000)
     if begin is None:
         return Outcome(0, Counter(), False)
     resumed = store.fact(TASK) == task and store.fact(MARK) >= begin
     at = store.fact(MARK) if resumed else begin - 1
-    judge = Judge(store, agents=Agents(store), requests=_Afresh(store, config, datacenters))
+    judge = Judge(store, agents=Agents(store), requests=_Afresh(store, config, datacenters, atlas))
     done, total = 0, sql.count_from(store, at + 1)
     while reached := _judge_next(store, judge, at, task=task):
         at, clicks = reached
@@ -80,8 +84,9 @@ def _judge_next(store: Store, judge: Judge, at: int, *, task: int) -> tuple[int,
 class _Afresh:
     """What today's rules and lists say of stored requests by themselves."""
 
-    def __init__(self, store: Store, config: Config, datacenters: NetworkTable) -> None:
+    def __init__(self, store: Store, config: Config, datacenters: NetworkTable, atlas: Atlas) -> None:
         self._store = store
+        self._atlas = atlas
         self._secure = _secure(config)
         self._requests = Requests(datacenters)
 
@@ -89,9 +94,12 @@ class _Afresh:
         # Read anew each time: a collector that sweeps meanwhile may give an id to other headers.
         stored = StoredEvidence(self._store)
         return {
-            row.seq: self._judge(stored.of(row, https=row.domain in self._secure))
+            row.seq: self._judge(self._evidence(stored, row))
             for row in sql.requests(self._store, [click.seq for click in clicks])
         }
+
+    def _evidence(self, stored: StoredEvidence, row: StoredRequest) -> Evidence:
+        return stored.of(row, https=row.domain in self._secure, asn=self._atlas.system(row.net))
 
     def _judge(self, evidence: Evidence) -> Judgement:
         headers = None if evidence.h is None else tuple(evidence.h.items())

@@ -97,6 +97,8 @@ class Evidence(Struct, frozen=True):
     net: str | None = None
     """The network as the line has it: /24 or /48."""
     ref: str | None = None
+    asn: int | None = None
+    """The autonomous system of the network, where the operator has a database that knows it."""
 
 
 class Judgement(Struct, frozen=True):

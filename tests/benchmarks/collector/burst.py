@@ -79,11 +79,10 @@ def clicks(options: argparse.Namespace) -> Iterator[Click]:
 
 def write(log: Path, made: Iterable[Click]) -> int:
     """Append clicks to the log; how many."""
-    count = 0
+    lines = [msgspec.json.encode(click) + b"\n" for click in made]
     with log.open("ab") as file:
-        for count, click in enumerate(made, 1):
-            file.write(msgspec.json.encode(click) + b"\n")
-    return count
+        file.writelines(lines)
+    return len(lines)
 
 
 def measure(options: argparse.Namespace, data: Path) -> None:
