@@ -27,7 +27,7 @@ from shortener.clicks.verdicts.lists import shipped_networks, shipped_systems
 from shortener.clicks.verdicts.networks import Network, NetworkTable
 from shortener.clicks.verdicts.reasons import REASONS
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Stored with every verdict; raised whenever a rule, a threshold or a list changes what any click is judged
 to be.
 """
