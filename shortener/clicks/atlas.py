@@ -41,8 +41,9 @@ class Database:
             self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
             known = any(self._value(record) != none for _, record in islice(self._reader, LOOKED_THROUGH))
         except (OSError, maxminddb.InvalidDatabaseError, ValueError, UnicodeDecodeError) as error:
+            wrong = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(
-                f"{key} = {str(path)!r}: cannot be read as a MaxMind database (.mmdb): {error}"
+                f"{key} = {str(path)!r}: cannot be read as a MaxMind database (.mmdb): {wrong}"
             ) from None
         if not known:
             kind = self._reader.metadata().database_type

@@ -34,7 +34,7 @@ def _by_trap(family: Family) -> bool:
 
 
 _BY_TIME = max(
-    family.horizon for family in FAMILIES if family.name in {"network", "browser", "hosted browser"}
+    family.horizon for family in FAMILIES if family.name in {"network", "browser", "link", "hosted browser"}
 )
 _BY_READER = _horizon("copy", "addr")
 

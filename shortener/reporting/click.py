@@ -28,6 +28,7 @@ SHARED: Mapping[str, str] = {
     "copy trap": "the hidden link of the same copy",
     "visitor": "the same address and browser",
     "network": "the same network",
+    "link": "the same link",
     "browser": "the same browser, at any address",
     "hosted browser": "the same browser in data centers",
     "address trap": "the hidden link from the same address",
