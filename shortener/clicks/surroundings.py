@@ -11,7 +11,7 @@ from shortener.clicks.verdicts.evidence import ADDRESS_TRAP, DATACENTER, NETWORK
 from shortener.clicks.verdicts.families import FAMILIES, Family, in_order, mark_group
 from shortener.clicks.verdicts.neighbours import Neighbour, takes_part
 from shortener.clicks.verdicts.ranges import Range, merge, subtract
-from shortener.clicks.verdicts.traps import ADDRESS_TRAP_MS, looks_machine
+from shortener.clicks.verdicts.traps import ADDRESS_TRAP_MS, MACHINE_BITS, looks_machine
 from shortener.store import Store
 from shortener.store import judging as sql
 from shortener.store.clicks import Click
@@ -122,7 +122,7 @@ class Surroundings:
         for since, until in self._spans_of_hits():
             rows = sql.hits(
                 self._store, self._world.traps, since=since, until=until, below=first,
-                bits=REQUEST_BITS, every=ADDRESS_TRAP_MS,
+                bits=REQUEST_BITS, whoever=MACHINE_BITS, every=ADDRESS_TRAP_MS,
             )  # fmt: skip
             for row in rows:
                 if row.addr in addresses or row.net in nets:

@@ -94,21 +94,31 @@ def on_links(store: Store, links: Iterable[int], *, since: int, until: int) -> I
 
 
 def hits(
-    store: Store, links: Iterable[int], *, since: int, until: int, below: int, bits: int, every: int
+    store: Store,
+    links: Iterable[int],
+    *,
+    since: int,
+    until: int,
+    below: int,
+    bits: int,
+    whoever: int,
+    every: int,
 ) -> Iterator[HitRow]:
     """The clicks without a copy token on these links with a seq ``below``, from ``since`` to ``until``.
 
-    Those of one network, address, user agent, reason and ``bits`` within ``every`` milliseconds are one row.
+    Those of one network, address, user agent, reason and ``bits`` within ``every`` milliseconds are one row. Of what
+    shows one of the bits ``whoever`` the user agent does not matter, and is None.
     """
     sql = """
-        select min(ts), max(ts), net, addr, agent_id, reason, gaps & :bits
+        select min(ts), max(ts), net, addr, case when gaps & :whoever = 0 then agent_id end as agent, reason,
+            gaps & :bits
         from clicks
         where link_id in (select value from json_each(:links)) and ts between :since and :until
             and copy is null and seq < :below
-        group by net, addr, agent_id, reason, gaps & :bits, ts / :every
+        group by net, addr, agent, reason, gaps & :bits, ts / :every
     """
     values = {"links": _json(sorted(links)), "since": since, "until": until, "below": below, "bits": bits}
-    return map(HitRow._make, store.execute(sql, values | {"every": every}))
+    return map(HitRow._make, store.execute(sql, values | {"whoever": whoever, "every": every}))
 
 
 def row(store: Store, click_id: str) -> NeighbourRow | None:

@@ -7,13 +7,23 @@ Each ``mark_`` takes the clicks of one group in order of time and gives the bits
 from collections.abc import Mapping, Sequence
 
 from shortener.clicks.verdicts.bursts import flag
-from shortener.clicks.verdicts.evidence import ADDRESS_TRAP, COPY_TRAP, NETWORK_TRAP, SECOND
-from shortener.clicks.verdicts.neighbours import Clicks, Neighbour, is_anywhere
+from shortener.clicks.verdicts.evidence import (
+    ADDRESS_TRAP,
+    COPY_TRAP,
+    DATACENTER,
+    GATEWAY,
+    NETWORK_TRAP,
+    SECOND,
+    VENDOR,
+)
+from shortener.clicks.verdicts.neighbours import Clicks, Neighbour
 from shortener.clicks.verdicts.reasons import REASONS
 from shortener.clicks.verdicts.windows import is_near
 
 COPY_TRAP_MS = 120_000
 ADDRESS_TRAP_MS = 900_000
+MACHINE_BITS = SECOND | DATACENTER | GATEWAY | VENDOR
+"""A hit with one of these looks like a machine's, whatever browser it names."""
 
 
 def mark_copy_trap(clicks: Clicks) -> list[int]:
@@ -66,4 +76,4 @@ def _is_spoken_of(
 
 def looks_machine(click: Neighbour) -> bool:
     """Whether a hit shows more of a machine than that it is one: then it speaks about everybody at its address."""
-    return bool(click.gaps & SECOND) or is_anywhere(click.gaps) or REASONS[click.reason].request
+    return bool(click.gaps & MACHINE_BITS) or REASONS[click.reason].request
