@@ -111,6 +111,13 @@ class Verdicts(Section, frozen=True):
     datacenters: tuple[str, ...] = ()
 
 
+class Networks(Section, frozen=True):
+    """``[networks]``: databases of networks (.mmdb) that the operator brings."""
+
+    asn: str = ""
+    countries: str = ""
+
+
 class Ranking(Section, frozen=True):
     """``[ranking]``: how many articles are published, from how long a history, and the editors' blend."""
 
@@ -134,6 +141,7 @@ class Config(Section, frozen=True):
     clicklog: Clicklog = Clicklog()
     privacy: Privacy = Privacy()
     verdicts: Verdicts = Verdicts()
+    networks: Networks = Networks()
     ranking: Ranking = Ranking()
 
     @property
@@ -314,8 +322,13 @@ def _from(config: Config, *, directory: Path) -> Config:
     """The same configuration with its paths taken from ``directory``."""
     data = str(directory / Path(config.storage.data).expanduser())
     lists = tuple(str(directory / Path(each).expanduser()) for each in config.verdicts.datacenters)
+    asn, countries = (
+        str(directory / Path(each).expanduser()) if each else ""
+        for each in (config.networks.asn, config.networks.countries)
+    )
     return msgspec.structs.replace(
         config,
+        networks=Networks(asn=asn, countries=countries),
         storage=msgspec.structs.replace(config.storage, data=data),
         verdicts=msgspec.structs.replace(config.verdicts, datacenters=lists),
     )

@@ -138,10 +138,15 @@ def test_the_environment_is_held_to_the_same_rules(name: str, value: str, words:
 
 def test_paths_are_taken_from_the_file(tmp_path: Path) -> None:
     """The same file means the same data directory, wherever the command is started."""
-    path = write(tmp_path, '[storage]\ndata = "clicks"\n[verdicts]\ndatacenters = ["clouds.txt"]\n')
+    path = write(
+        tmp_path,
+        '[storage]\ndata = "clicks"\n[verdicts]\ndatacenters = ["clouds.txt"]\n[networks]\nasn = "asn.mmdb"\n',
+    )
     config = load(path, environment={})
     assert config.data == tmp_path / "clicks"
     assert config.verdicts.datacenters == (str(tmp_path / "clouds.txt"),)
+    assert config.networks.asn == str(tmp_path / "asn.mmdb")
+    assert config.networks.countries == "", "none stays none"
 
 
 @pytest.mark.parametrize(

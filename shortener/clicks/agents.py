@@ -5,11 +5,12 @@ from collections import OrderedDict
 from msgspec import Struct
 from user_agents import parse
 
-from shortener.clicks.line import MAX_TEXT
 from shortener.store import Store
 from shortener.store import clicks as sql
 
 REMEMBERED = 20_000
+MAX_READ = 384
+"""Characters that the parser gets: some of its patterns take quadratic time; browsers name themselves before."""
 
 
 class Agent(Struct, frozen=True):
@@ -65,8 +66,8 @@ class Agents:
 
 
 def describe(ua: str) -> tuple[str, str, str]:
-    """Browser, system and kind of device of a user agent, at most MAX_TEXT characters of it."""
-    agent = parse(ua[:MAX_TEXT])
+    """Browser, system and kind of device of a user agent, by the first MAX_READ characters of it."""
+    agent = parse(ua[:MAX_READ])
     kinds = (("phone", agent.is_mobile), ("tablet", agent.is_tablet), ("computer", agent.is_pc))
     device = next((kind for kind, holds in kinds if holds), "other")
     return str(agent.browser.family)[:64], str(agent.os.family)[:64], device

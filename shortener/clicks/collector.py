@@ -11,22 +11,20 @@ import socket
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
 from shortener.clicks.agents import Agents
+from shortener.clicks.atlas import Atlas
 from shortener.clicks.datacenters import read_datacenters
-from shortener.clicks.firsts import assign
-from shortener.clicks.judging import BATCH as JUDGED_BATCH
-from shortener.clicks.judging import Judge, judge_asked, replace
+from shortener.clicks.judging import Judge, judge_asked
 from shortener.clicks.line import MAX_HEADER, MAX_TEXT, ClickLine
 from shortener.clicks.log import ClickLog, Progress, Segment
 from shortener.clicks.requests import Requests
 from shortener.clicks.segment import DIRECTORY
-from shortener.clicks.tally import Tally
 from shortener.clicks.verdicts.evidence import Evidence, Judgement
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
@@ -38,7 +36,7 @@ from shortener.store.clicks import Click, Placed, Position, Unfinished
 from shortener.urls import clean_referrer
 
 LOCK_FILE = "collector.lock"
-BATCH_LINES = 5_000
+BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 JUDGE_SECONDS = 5.0
 """How long a click's neighbours may stay unasked: each time the last minutes are read again, so not after each line."""
@@ -74,6 +72,7 @@ class Collector:
         self._agents = Agents(store)
         self._judge = Judge(store, agents=self._agents)
         self._requests = Requests(read_datacenters(config))
+        self._atlas = Atlas(config)
         self._judged_at = 0.0
         self._sweep_at = 0.0
         self._headers: dict[tuple[tuple[str, str], ...], tuple[int, dict[str, str]]] = {}
@@ -86,17 +85,9 @@ class Collector:
     def drain(self) -> int:
         """Drain everything that stands in the log now and judge it; how many lines that was."""
         lines = 0
-        while drained := self._drain_log(most=JUDGED_BATCH, stop=lambda: False):
+        while drained := self._drain_batch(judge=True):
             lines += drained
-            self._judge_new()
         self._judge_new()
-        return lines
-
-    def _drain_log(self, *, most: int, stop: Callable[[], bool]) -> int:
-        """Drain the log, so many lines at the most or a few more; how many that was."""
-        lines = 0
-        while lines < most and not stop() and (batch := self._drain_batch()):
-            lines += batch
         return lines
 
     def _judge_new(self) -> None:
@@ -105,37 +96,52 @@ class Collector:
         judge_asked(self._store, agents=self._agents)
         self._judged_at = time.monotonic()
 
-    def _drain_batch(self) -> int:
-        """One transaction's worth of lines; 0 when there was nothing to read."""
+    def _drain_batch(self, *, judge: bool) -> int:
+        """One transaction's worth of lines; 0 when there was nothing to read.
+
+        A full batch is judged at once, which is cheaper than to store it and to read it again, a smaller one if it is
+        to be.
+        """
         lines: list[ClickLine] = []
         progresses: list[Progress] = []
         for segment in self._log.segments():
-            if not self._has_more(segment):
-                continue
-            position = self._positions.get(segment.id, Position(0, False, False))
-            try:
-                read, progress = self._log.read(
-                    segment, position=position.position, skipping=position.skipping
-                )
-            except OSError as error:
-                log.error("%s: %s", segment.path, error)
-                continue
-            if progress.position == progress.start and not (progress.finished and not position.finished):
-                continue
-            lines += read
-            progresses.append(progress)
+            for read, progress in self._read(segment):
+                lines += read
+                progresses.append(progress)
+                if len(lines) >= BATCH_LINES:
+                    break
             if len(lines) >= BATCH_LINES:
                 break
         if not progresses:
             return 0
+        if judge := judge or len(lines) >= BATCH_LINES:
+            self._judge_new()
         try:
-            self._commit(lines, progresses)
+            self._commit(lines, progresses, judge=judge)
         except Moved:
             self._positions = sql.positions(self._store)
         except BaseException:
             self._forget()
             raise
         return sum(progress.lines for progress in progresses) or 1
+
+    def _read(self, segment: Segment) -> Iterator[tuple[list[ClickLine], Progress]]:
+        """What is new in a segment, piece by piece."""
+        more = self._has_more(segment)
+        position = self._positions.get(segment.id, Position(0, False, False))
+        while more:
+            try:
+                read, progress = self._log.read(
+                    segment, position=position.position, skipping=position.skipping
+                )
+            except OSError as error:
+                log.error("%s: %s", segment.path, error)
+                return
+            if progress.position == progress.start and not (progress.finished and not position.finished):
+                return
+            yield read, progress
+            position = _after(progress)
+            more = position.position < segment.size
 
     def _has_more(self, segment: Segment) -> bool:
         position = self._positions.get(segment.id)
@@ -151,7 +157,7 @@ class Collector:
             self._positions[segment.id] = Position(position.position, position.skipping, True)
         return not position.finished and segment.header_bytes > 0
 
-    def _commit(self, lines: list[ClickLine], progresses: list[Progress]) -> None:
+    def _commit(self, lines: list[ClickLine], progresses: list[Progress], *, judge: bool) -> None:
         """Clicks in, sums updated, positions moved: all or nothing."""
         self._store.check_in_place()
         now = int(self._clock())
@@ -159,9 +165,8 @@ class Collector:
             for progress in progresses:
                 if sql.position(self._store, progress.segment.id).position != progress.start:
                     raise Moved
-            unknown = self._count(lines)
-            for progress in progresses:
                 self._move(progress, now=now)
+            unknown = self._count(lines, judge=judge)
             if unknown:
                 log.warning("%d lines name no short link of this store", unknown)
         for progress in progresses:
@@ -184,13 +189,15 @@ class Collector:
             now=now,
         )
 
-    def _count(self, lines: list[ClickLine]) -> int:
+    def _count(self, lines: list[ClickLine], *, judge: bool) -> int:
         """Store and add up what is new among the lines; how many of them name no link."""
         known = sql.known_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
         clicks: list[Click] = []
         unknown = 0
         self._refresh_places()
+        if self._atlas.refresh():
+            self._requests.forget()
         for line in lines:
             if line.status in {404, 410}:
                 day = int(line.ts) // sql.DAY_SECONDS * sql.DAY_SECONDS
@@ -204,9 +211,10 @@ class Collector:
                 unknown += 1
             else:
                 clicks.append(self._click(line, placed))
-        self._mark_first_visits(clicks)
-        sql.insert(self._store, clicks)
-        self._add_up(clicks)
+        if judge:
+            self._judge.take_judged(clicks)
+        else:
+            self._judge.take(clicks)
         sql.add_misses(self._store, misses)
         return unknown
 
@@ -225,7 +233,7 @@ class Collector:
 
     def _click(self, line: ClickLine, placed: Placed) -> Click:
         """A line as it is stored: judged, its reader reduced to hashes, its user agent read."""
-        self._withhold(line)
+        followed = self._withhold(line)
         ua = None if line.ua is None else line.ua[:MAX_TEXT]
         headers, sent = (None, None) if line.h is None else self._headers_of(line.h)
         language = (line.lang or "").partition(",")[0].partition(";")[0].strip()[:35]
@@ -242,6 +250,7 @@ class Collector:
             https=line.host.lower() in self._secure,
             net=line.net,
             ref=referrer or None,
+            asn=self._atlas.system(line.net),
         )
         judged = self._requests.judge(evidence, headers=headers)
         if placed.trap and judged.verdict == "human":
@@ -267,7 +276,7 @@ class Collector:
             headers_id=headers,
             referrer=referrer,
             language=language,
-            country="",
+            country=self._atlas.country(line.net) if followed else "",
         )
 
     def _headers_of(self, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
@@ -282,8 +291,11 @@ class Collector:
             found = self._headers[key] = sql.headers_id(self._store, text), kept
         return found
 
-    def _withhold(self, line: ClickLine) -> None:
-        """What a foreign writer put in and must not be stored: whole addresses, and who asked not to be followed."""
+    def _withhold(self, line: ClickLine) -> bool:
+        """Take out what must not be stored: whole addresses, and traits of who asked not to be followed.
+
+        Whether the reader may be followed.
+        """
         if line.ip:
             key = self._keys.key(line.ts)
             line.net = line.net or network_of(line.ip)
@@ -298,29 +310,15 @@ class Collector:
             line.h = sent = {name: value for name, value in sent.items() if value}
         if self._config.privacy.respect_gpc and "1" in (sent.get("sec-gpc"), sent.get("dnt")):
             line.visitor = line.copy = line.ua = line.ref = None
-
-    def _mark_first_visits(self, clicks: Iterable[Click]) -> None:
-        """Mark which new click is a first visit; one that came late may take that from a stored one."""
-        human = [click for click in clicks if click.visitor and click.verdict == "human"]
-        visitors = {click.visitor for click in human if click.visitor}
-        before = sql.by_seq(self._store, sql.visitor_seqs(self._store, visitors, first_only=True))
-        after = {seq: msgspec.structs.replace(click) for seq, click in before.items()}
-        for click, first in assign([*human, *after.values()]):
-            click.first = first
-        replace(self._store, before, after, agents=self._agents)
-
-    def _add_up(self, clicks: Iterable[Click]) -> None:
-        tally = Tally()
-        for click in clicks:
-            tally.add(click)
-        sql.add_to_rollups(self._store, tally.hourly, tally.daily(self._agents.by_id))
+            return False
+        return True
 
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Drain for ever, until ``stop`` says so; then what is left, as far as FINISH_SECONDS reach."""
         failures = 0
         while not stop():
             try:
-                drained = self._drain_log(most=JUDGED_BATCH, stop=stop)
+                drained = self._drain_batch(judge=self._is_judging_due())
                 self._do_what_is_due()
                 failures = 0
             except (sqlite3.OperationalError, StoreBusy) as error:
@@ -338,7 +336,7 @@ class Collector:
         """Drain and judge what is left, but not for long: what a backlog keeps, the next collector goes on with."""
         until = time.monotonic() + FINISH_SECONDS
         try:
-            while time.monotonic() < until and self._drain_batch():
+            while time.monotonic() < until and self._drain_batch(judge=False):
                 pass
             while time.monotonic() < until and self._judge.judge_new():
                 pass
@@ -348,7 +346,7 @@ class Collector:
     def _do_what_is_due(self) -> None:
         """What need not follow every line: judging by the neighbours, and destroying what is too old."""
         now = time.monotonic()
-        if now - self._judged_at >= JUDGE_SECONDS:
+        if self._is_judging_due():
             self._judge_new()
             self._report_deleted()
         if now >= self._sweep_at:
@@ -389,6 +387,9 @@ class Collector:
                 there = {segment.id for segment in self._log.segments()}
                 segments = [each for each in segments if each.id not in there]
         return segments
+
+    def _is_judging_due(self) -> bool:
+        return time.monotonic() - self._judged_at >= JUDGE_SECONDS
 
     def sweep(self) -> None:
         """Destroy what is too old: daily keys, drained segments, clicks and what only they used."""

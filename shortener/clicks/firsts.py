@@ -1,6 +1,7 @@
 """First visits: of a visitor's human clicks on a UTC day, the earliest on each placement, link, issue and the site."""
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from shortener.store.clicks import (
     DAY_SECONDS,
@@ -9,32 +10,40 @@ from shortener.store.clicks import (
     FIRST_ON_PLACEMENT,
     FIRST_ON_SITE,
     Click,
+    StoredVisit,
 )
 
 DAY_MS = DAY_SECONDS * 1000
 EVERYWHERE = FIRST_ON_PLACEMENT | FIRST_ON_LINK | FIRST_ON_SITE
 
 
-def assign(clicks: Iterable[Click]) -> Iterator[tuple[Click, int]]:
+Visit = TypeVar("Visit", bound=Click | StoredVisit)
+
+
+def assign(clicks: Iterable[Visit]) -> Iterator[tuple[Visit, int]]:
     """Each click with the first visits that are its own, as bits.
 
     The earliest click has them (of equal times the smaller id), whatever came in which order. Right where every
     human click of the visitors is among ``clicks``, or every one that is a first visit and all that are new.
     """
-    days: dict[tuple[str, int], list[Click]] = {}
+    alone: dict[tuple[str, int], Visit] = {}
+    days: dict[tuple[str, int], list[Visit]] = {}
     for click in clicks:
-        if click.visitor and click.verdict == "human":
-            days.setdefault((click.visitor, click.ts // DAY_MS), []).append(click)
-        else:
+        if not click.visitor or click.verdict != "human":
             yield click, 0
+            continue
+        key = click.visitor, click.ts // DAY_MS
+        first = alone.setdefault(key, click)
+        if first is not click:
+            days.setdefault(key, [first]).append(click)
+    for key, click in alone.items():
+        if key not in days:
+            yield click, EVERYWHERE | (0 if click.issue_id is None else FIRST_IN_ISSUE)
     for day in days.values():
-        if len(day) == 1:
-            yield day[0], EVERYWHERE | (0 if day[0].issue_id is None else FIRST_IN_ISSUE)
-        else:
-            yield from _of_one_day(day)
+        yield from _of_one_day(day)
 
 
-def _of_one_day(clicks: list[Click]) -> Iterator[tuple[Click, int]]:
+def _of_one_day(clicks: list[Visit]) -> Iterator[tuple[Visit, int]]:
     """The same for one visitor's human clicks of one day."""
     taken: set[tuple[int, int | None, int]] = set()
     clicks.sort(key=_order)
@@ -52,5 +61,5 @@ def _of_one_day(clicks: list[Click]) -> Iterator[tuple[Click, int]]:
         yield click, first if click.issue_id is not None else first & ~FIRST_IN_ISSUE
 
 
-def _order(click: Click) -> tuple[int, str]:
+def _order(click: Click | StoredVisit) -> tuple[int, str]:
     return click.ts, click.id

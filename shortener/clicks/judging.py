@@ -1,21 +1,19 @@
-"""Judging clicks again, by what other clicks around them say; sums are corrected in the same transaction.
+"""Judging clicks by what other clicks around them say, when they are stored and whenever that changes.
 
 A click's verdict is a function of the stored clicks in its neighbourhood, so it does not matter in which batches they
 came, or when the collector ran. What has been judged is a position in the store, like that of the click log.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
+from msgspec.structs import replace
 
 from shortener.clicks.agents import Agents
-from shortener.clicks.firsts import assign
-from shortener.clicks.surroundings import World, bits_around, read_around
-from shortener.clicks.tally import Tally
-from shortener.clicks.verdicts.evidence import ADDRESS_TRAP, NETWORK_TRAP, REQUEST_BITS, Judgement
+from shortener.clicks.counting import Turn, count, rejudge
+from shortener.clicks.surroundings import TRAPPED, Surroundings, World, bits_around
+from shortener.clicks.verdicts.evidence import REQUEST_BITS, Judgement
 from shortener.clicks.verdicts.neighbours import Neighbour
-from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.verdicts.sets import judge_bits
 from shortener.store import Store
 from shortener.store import clicks as stored
@@ -26,115 +24,86 @@ from shortener.store.judging import NeighbourRow
 BATCH = 20_000
 """Clicks that are judged in one transaction: neighbours on both sides are read besides, so few batches are cheaper."""
 
-Turn = tuple[int | None, str, str]
-"""(issue, verdict before, verdict after)."""
-Requests = Callable[[Sequence[NeighbourRow]], Mapping[int, Judgement]]
+Requests = Callable[[Sequence[Neighbour]], Mapping[int, Judgement]]
 """What today's rules say of stored requests by themselves, by seq."""
 
 
 class Judge:
-    """Judges stored clicks by their neighbours; with ``requests`` also their requests anew, else as they are stored."""
+    """Judges clicks by their neighbours; with ``requests`` also stored requests anew, else as they are stored."""
 
     def __init__(self, store: Store, *, agents: Agents, requests: Requests | None = None) -> None:
         self._store = store
         self._agents = agents
         self._requests = requests
         self.turned: Counter[Turn] = Counter()
-        """The verdicts that changed since this judge began."""
+        """The verdicts of stored clicks that changed since this judge began."""
+
+    def take(self, clicks: Sequence[Click]) -> None:
+        """Store new clicks with the verdicts of their requests; ``judge_new`` is to follow."""
+        first = stored.last_seq(self._store) + 1
+        self._count(dict(enumerate(clicks, first)), {})
+
+    def take_judged(self, clicks: Sequence[Click]) -> None:
+        """Store new clicks, judged by their neighbours, and judge again what they are neighbours of."""
+        while self.judge_new():
+            pass
+        if not clicks:
+            return
+        first = stored.last_seq(self._store) + 1
+        new = dict(enumerate(clicks, first))
+        world = World(self._store)
+        changed = self._judged(
+            {seq: world.newcomer(seq, click) for seq, click in new.items()}, world, new=True
+        )
+        for seq in new.keys() & changed.keys():
+            new[seq] = rejudge(new[seq], changed.pop(seq))
+        self._count(new, changed)
+        sql.set_fact(self._store, "judged_seq", first + len(new) - 1)
 
     def judge_new(self, *, most: int | None = None) -> int:
         """Judge the next clicks that were stored, and again what they are neighbours of; how many were new."""
         with self._store.writing():
             rows = sql.after(self._store, self._store.fact("judged_seq"), most=most or BATCH)
             if rows:
-                self.judge(rows)
-                sql.set_fact(self._store, "judged_seq", rows[-1].seq)
+                self._judge_stored(rows, new=True)
+                sql.set_fact(self._store, "judged_seq", rows[-1][0])
         return len(rows)
 
     def judge(self, rows: Sequence[NeighbourRow]) -> None:
-        """Judge stored clicks, and again what they are neighbours of; within a transaction."""
+        """Judge stored clicks again, and what they are neighbours of; within a transaction."""
+        self._judge_stored(rows, new=False)
+
+    def _judge_stored(self, rows: Sequence[NeighbourRow], *, new: bool) -> None:
         world = World(self._store)
-        targets = self._neighbours(rows, world)
-        around = {
-            row.seq: row
-            for row in read_around(self._store, list(targets.values()), traps=world.traps)
-            if row.seq not in targets
+        self._count({}, self._judged({row[0]: world.neighbour(row) for row in rows}, world, new=new))
+
+    def _judged(self, targets: dict[int, Neighbour], world: World, *, new: bool) -> dict[int, Judgement]:
+        """The judgements that change: of the targets, and of stored clicks that they are neighbours of."""
+        before = targets
+        targets = self._afresh(targets)
+        around = Surroundings(self._store, targets, world, new=new)
+        before = before | around.clicks
+        universe = targets | self._afresh(around.clicks)
+        changed = {}
+        caught = TRAPPED if new else 0
+        for seq, bits in bits_around(universe, targets.keys(), hits=around.hits, caught=caught).items():
+            judgement = judge_bits(universe[seq], bits & ~REQUEST_BITS)
+            if judgement.reason != before[seq].reason or judgement.gaps != before[seq].gaps:
+                changed[seq] = judgement
+        return changed
+
+    def _afresh(self, clicks: dict[int, Neighbour]) -> dict[int, Neighbour]:
+        """Clicks with what today's rules say of their requests, if this judge was given them."""
+        if self._requests is None:
+            return clicks
+        judged = self._requests(list(clicks.values()))
+        return {
+            seq: replace(click, reason=judged[seq].reason, gaps=judged[seq].gaps | click.gaps & ~REQUEST_BITS)
+            for seq, click in clicks.items()
         }
-        universe = targets | self._neighbours(list(around.values()), world)
-        before = around | {row.seq: row for row in rows}
-        judged = {
-            seq: judge_bits(universe[seq], bits & ~REQUEST_BITS)
-            for seq, bits in bits_around(universe, targets.keys()).items()
-        }
-        self._apply(
-            {
-                seq: judgement
-                for seq, judgement in judged.items()
-                if (judgement.reason, judgement.gaps) != (before[seq].reason, before[seq].gaps)
-            }
-        )
 
-    def _neighbours(self, rows: Sequence[NeighbourRow], world: World) -> dict[int, Neighbour]:
-        """Stored clicks as the rules see them."""
-        if self._requests is not None:
-            judged = self._requests(rows)
-            rows = [
-                row._replace(
-                    reason=judged[row.seq].reason, gaps=judged[row.seq].gaps | row.gaps & ~REQUEST_BITS
-                )
-                for row in rows
-            ]
-        return {row.seq: world.neighbour(row) for row in rows}
-
-    def _apply(self, changed: Mapping[int, Judgement]) -> None:
-        """Write changed verdicts, move first visits where they belong now, and correct the sums."""
-        before = stored.by_seq(self._store, changed)
-        after = {seq: _rejudged(click, changed[seq]) for seq, click in before.items()}
-        turned = [seq for seq, click in before.items() if click.verdict != after[seq].verdict]
-        for seq in turned:
-            self.turned[before[seq].issue_id, before[seq].verdict, after[seq].verdict] += 1
-        self._move_first_visits(before, after, turned)
-        replace(self._store, before, after, agents=self._agents)
-
-    def _move_first_visits(
-        self, before: dict[int, Click], after: dict[int, Click], turned: Iterable[int]
-    ) -> None:
-        """Give first visits to whom they belong now; stored clicks that lose or gain one join ``before`` and ``after``.
-
-        A first visit that was lost may go to any click of its visitor; one that was won can only come from its holder.
-        """
-        lost = {before[seq].visitor for seq in turned if before[seq].first}
-        won = {before[seq].visitor for seq in turned} - lost
-        for visitors, first_only in ((lost, False), (won, True)):
-            seqs = stored.visitor_seqs(self._store, (v for v in visitors if v), first_only=first_only)
-            others = stored.by_seq(self._store, set(seqs) - before.keys())
-            before |= others
-            after |= {seq: msgspec.structs.replace(click) for seq, click in others.items()}
-        for click, first in assign(click for click in after.values() if click.visitor in lost | won):
-            click.first = first
-
-
-def _rejudged(click: Click, judgement: Judgement) -> Click:
-    return msgspec.structs.replace(
-        click,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        gaps=judgement.gaps,
-        rules=RULES_VERSION,
-        first=click.first if judgement.verdict == "human" else 0,
-    )
-
-
-def replace(store: Store, before: Mapping[int, Click], after: Mapping[int, Click], *, agents: Agents) -> None:
-    """Write what changed of stored clicks, by seq, and correct the sums by the difference."""
-    tally = Tally()
-    changed = {seq: click for seq, click in after.items() if click != before[seq]}
-    for seq, click in changed.items():
-        tally.add(before[seq], sign=-1)
-        tally.add(click)
-    stored.rewrite(store, changed)
-    hourly = {key: sums for key, sums in tally.hourly.items() if any(sums)}
-    stored.add_to_rollups(store, hourly, tally.daily(agents.by_id))
+    def _count(self, new: Mapping[int, Click], changed: Mapping[int, Judgement]) -> None:
+        self.turned += count(self._store, agents=self._agents, new=new, changed=changed)
 
 
 def ask_for_judging(store: Store, issue_id: int) -> None:
@@ -160,11 +129,10 @@ def _judge_next_of(store: Store, issue_id: int, judge: Judge) -> bool:
         at = sql.asked(store).get(issue_id)
         if at is None:
             return False
-        trapped = ADDRESS_TRAP | NETWORK_TRAP
-        rows = sql.of_issue_after(store, issue_id, at, bits=trapped, most=BATCH)
+        rows = sql.of_issue_after(store, issue_id, at, bits=TRAPPED, most=BATCH)
         if rows:
             judge.judge(rows)
-            sql.set_fact(store, f"{sql.REJUDGE}{issue_id}", rows[-1].seq)
+            sql.set_fact(store, f"{sql.REJUDGE}{issue_id}", rows[-1][0])
         else:
             sql.drop_fact(store, f"{sql.REJUDGE}{issue_id}")
         return bool(rows)

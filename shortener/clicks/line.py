@@ -27,7 +27,7 @@ EVIDENCE = (
 """The request headers that verdicts need; ``h`` holds those that were sent."""
 
 
-class ClickLine(Struct, omit_defaults=True):
+class ClickLine(Struct, omit_defaults=True, gc=False):
     """A line of the click log. The first five keys are required; unknown keys are ignored."""
 
     v: int

@@ -11,17 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from shortener.clicks.agents import Agents
+from shortener.clicks.atlas import Atlas
+from shortener.clicks.counting import Turn
 from shortener.clicks.datacenters import read_datacenters
-from shortener.clicks.judging import BATCH, Judge, Turn
+from shortener.clicks.judging import BATCH, Judge
 from shortener.clicks.requests import Requests
 from shortener.clicks.stored_evidence import StoredEvidence
 from shortener.clicks.verdicts.evidence import Evidence, Judgement
+from shortener.clicks.verdicts.neighbours import Neighbour
 from shortener.clicks.verdicts.networks import NetworkTable
 from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.config import Config
 from shortener.store import Store
 from shortener.store import judging as sql
-from shortener.store.judging import NeighbourRow
+from shortener.store.judging import StoredRequest
 
 MARK = "reclassified_seq"
 """A fact of the store: how far a reclassification has come; absent when none is under way."""
@@ -45,13 +48,15 @@ def reclassify(
     ``on_progress`` is told how many clicks are done, and of how many. The collector need not be stopped.
     """
     datacenters = read_datacenters(config)
-    task = zlib.crc32(repr((since, RULES_VERSION, _secure(config), datacenters.fingerprint())).encode())
+    atlas = Atlas(config)
+    known = (datacenters.fingerprint(), *atlas.fingerprint())
+    task = zlib.crc32(repr((since, RULES_VERSION, _secure(config), *known)).encode())
     begin = sql.seq_at(store, since * 1000)
     if begin is None:
         return Outcome(0, Counter(), False)
     resumed = store.fact(TASK) == task and store.fact(MARK) >= begin
     at = store.fact(MARK) if resumed else begin - 1
-    judge = Judge(store, agents=Agents(store), requests=_Afresh(store, config, datacenters))
+    judge = Judge(store, agents=Agents(store), requests=_Afresh(store, config, datacenters, atlas))
     done, total = 0, sql.count_from(store, at + 1)
     while reached := _judge_next(store, judge, at, task=task):
         at, clicks = reached
@@ -69,8 +74,8 @@ def _judge_next(store: Store, judge: Judge, at: int, *, task: int) -> tuple[int,
             sql.drop_fact(store, TASK)
             return None
         judge.judge(rows)
-        last = rows[-1].seq
-        sql.set_rules(store, RULES_VERSION, first=rows[0].seq, last=last)
+        last = rows[-1][0]
+        sql.set_rules(store, RULES_VERSION, first=rows[0][0], last=last)
         sql.set_fact(store, MARK, last)
         sql.set_fact(store, TASK, task)
     return last, len(rows)
@@ -79,18 +84,22 @@ def _judge_next(store: Store, judge: Judge, at: int, *, task: int) -> tuple[int,
 class _Afresh:
     """What today's rules and lists say of stored requests by themselves."""
 
-    def __init__(self, store: Store, config: Config, datacenters: NetworkTable) -> None:
+    def __init__(self, store: Store, config: Config, datacenters: NetworkTable, atlas: Atlas) -> None:
         self._store = store
+        self._atlas = atlas
         self._secure = _secure(config)
         self._requests = Requests(datacenters)
 
-    def __call__(self, rows: Sequence[NeighbourRow]) -> Mapping[int, Judgement]:
+    def __call__(self, clicks: Sequence[Neighbour]) -> Mapping[int, Judgement]:
         # Read anew each time: a collector that sweeps meanwhile may give an id to other headers.
         stored = StoredEvidence(self._store)
         return {
-            row.seq: self._judge(stored.of(row, https=row.domain in self._secure))
-            for row in sql.requests(self._store, [row.seq for row in rows])
+            row.seq: self._judge(self._evidence(stored, row))
+            for row in sql.requests(self._store, [click.seq for click in clicks])
         }
+
+    def _evidence(self, stored: StoredEvidence, row: StoredRequest) -> Evidence:
+        return stored.of(row, https=row.domain in self._secure, asn=self._atlas.system(row.net))
 
     def _judge(self, evidence: Evidence) -> Judgement:
         headers = None if evidence.h is None else tuple(evidence.h.items())

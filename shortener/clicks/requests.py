@@ -30,7 +30,9 @@ class Requests:
     def judge(self, evidence: Evidence, *, headers: Hashable) -> Judgement:
         """The verdict on a request; ``headers`` stands for ``evidence.h`` and is as good as equal."""
         net, ref = evidence.net, evidence.ref
-        listed = _remember(self._networks, net, lambda: network_bits(net, datacenters=self._datacenters))
+        listed = _remember(
+            self._networks, net, lambda: network_bits(net, asn=evidence.asn, datacenters=self._datacenters)
+        )
         key = (
             evidence.ua,
             headers,
@@ -44,8 +46,9 @@ class Requests:
         return _remember(self._judged, key, lambda: judge_request(evidence, datacenters=self._datacenters))
 
     def forget(self) -> None:
-        """Forget all, because what stood for request headers may stand for others now."""
+        """Forget all, because what stood for request headers, or was known of networks, may be another now."""
         self._judged.clear()
+        self._networks.clear()
 
 
 def _remember(known: dict[Key, Value], key: Key, find: Callable[[], Value]) -> Value:

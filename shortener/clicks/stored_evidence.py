@@ -16,8 +16,11 @@ class StoredEvidence:
         self._agents: dict[int, str] = {}
         self._headers: dict[int, dict[str, str]] = {}
 
-    def of(self, row: StoredRequest, *, https: bool) -> Evidence:
-        """What a stored click tells of its request; the collector has judged it by the same."""
+    def of(self, row: StoredRequest, *, https: bool, asn: int | None = None) -> Evidence:
+        """What a stored click tells of its request; the collector has judged it by the same.
+
+        ``asn`` is what the operator's database says of the network.
+        """
         return Evidence(
             ts=row.ts / 1000,
             method=row.method,
@@ -27,6 +30,7 @@ class StoredEvidence:
             https=https,
             net=row.net,
             ref=row.referrer or None,
+            asn=asn,
         )
 
     def _agent(self, agent_id: int) -> str:

@@ -4,14 +4,24 @@ A family's rules look no further than its horizon. So what a new click may chang
 what that depends on within two.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 
 from shortener.clicks.verdicts.evidence import ADDRESS_TRAP, DATACENTER, NETWORK_TRAP, REQUEST_BITS
 from shortener.clicks.verdicts.families import FAMILIES, Family, in_order, mark_group
 from shortener.clicks.verdicts.neighbours import Neighbour, takes_part
+from shortener.clicks.verdicts.ranges import Range, merge, subtract
+from shortener.clicks.verdicts.traps import ADDRESS_TRAP_MS, MACHINE_BITS, looks_machine
 from shortener.store import Store
 from shortener.store import judging as sql
-from shortener.store.judging import NeighbourRow
+from shortener.store.clicks import Click
+from shortener.store.judging import HitRow, NeighbourRow
+
+HOUR_MS = 3_600_000
+TRAPPED = ADDRESS_TRAP | NETWORK_TRAP
+
+Place = tuple[str, str, int | str | None]
+"""A column, its value, and a user agent if only that is meant."""
 
 
 def _horizon(*columns: str) -> int:
@@ -20,14 +30,13 @@ def _horizon(*columns: str) -> int:
 
 
 def _by_trap(family: Family) -> bool:
-    return bool(family.bits & (ADDRESS_TRAP | NETWORK_TRAP))
+    return bool(family.bits & TRAPPED)
 
 
 _BY_TIME = max(
-    family.horizon for family in FAMILIES if family.name in {"network", "browser", "hosted browser"}
+    family.horizon for family in FAMILIES if family.name in {"network", "browser", "link", "hosted browser"}
 )
 _BY_READER = _horizon("copy", "addr")
-_BY_TRAP = max(family.horizon for family in FAMILIES if _by_trap(family))
 
 
 class World:
@@ -39,60 +48,159 @@ class World:
 
     def neighbour(self, row: NeighbourRow) -> Neighbour:
         """A stored click as the rules see it."""
-        sent, links = self._issues.get(row.issue_id or 0, (None, 0))
-        return Neighbour(
-            seq=row.seq,
-            at=row.ts,
-            link=row.link_id,
-            issue=row.issue_id,
-            n=row.n,
-            net=row.net,
-            addr=row.addr,
-            copy=row.copy,
-            agent=row.agent_id,
-            reason=row.reason,
-            gaps=row.gaps,
-            trap=row.link_id in self.traps,
-            sent=sent,
-            links=links,
+        return Neighbour(*row, row[2] in self.traps, *self._issues.get(row[3] or 0, _UNKNOWN))
+
+    def newcomer(self, seq: int, click: Click) -> Neighbour:
+        """A click that is about to be stored, as the rules see it."""
+        return self.neighbour(
+            (
+                seq,
+                click.ts,
+                click.link_id,
+                click.issue_id,
+                click.n,
+                click.net,
+                click.addr,
+                click.copy,
+                click.agent_id,
+                click.reason,
+                click.gaps,
+            )
         )
 
 
-def read_around(store: Store, targets: Sequence[Neighbour], *, traps: Set[int]) -> Iterator[NeighbourRow]:
-    """The stored clicks that any judgement on the targets, or on what they may change, can depend on."""
-    first, last = min(click.at for click in targets), max(click.at for click in targets)
-    uncopied = [click for click in targets if click.copy is None]
-    for since, until in spans((click.at for click in uncopied), margin=2 * _BY_TIME):
-        yield from sql.without_copy(store, since, until)
-    reach = 2 * _BY_READER
-    copies = {click.copy for click in targets if click.copy is not None}
-    addresses = {click.addr for click in uncopied if click.addr is not None}
-    yield from sql.sharing(store, "copy", copies, since=first - reach, until=last + reach)
-    yield from sql.sharing(store, "addr", addresses, since=first - reach, until=last + reach)
-    if traps and uncopied:
-        yield from _read_around_traps(store, uncopied, traps=traps)
+_UNKNOWN = (None, 0)
+"""What is known of a click's issue where it has none: when it was sent, and how many links it has."""
 
 
-def _read_around_traps(
-    store: Store, targets: Sequence[Neighbour], *, traps: Set[int]
-) -> Iterator[NeighbourRow]:
-    """The hidden links' hits near the targets, and near targets that are hits whoever was not caught by one yet.
+class Surroundings:
+    """The stored clicks that any judgement on ``targets``, or on what they may change, can depend on.
 
-    More hits never let anybody off, so who was caught need not be looked at again.
+    ``clicks`` by seq, the targets not among them; ``hits`` of hidden links besides, which speak and are not judged.
     """
-    addresses = {click.addr for click in targets if click.addr is not None}
-    nets = {click.net for click in targets if click.net is not None}
-    for since, until in spans((click.at for click in targets), margin=2 * _BY_TRAP):
-        for hit in sql.on_links(store, traps, since=since, until=until):
-            if hit.addr in addresses or hit.net in nets:
-                yield hit
-    hits = [click for click in targets if click.trap]
-    hosted = {click.net for click in hits if click.net is not None and click.gaps & DATACENTER}
-    addresses = {click.addr for click in hits if click.addr is not None}
-    for since, until in spans((click.at for click in hits), margin=_BY_TRAP):
-        yield from sql.sharing(store, "addr", addresses, since=since, until=until, without=ADDRESS_TRAP)
-        if hosted:
-            yield from sql.sharing(store, "net", hosted, since=since, until=until, without=NETWORK_TRAP)
+
+    def __init__(self, store: Store, targets: Mapping[int, Neighbour], world: World, *, new: bool) -> None:
+        """``new`` targets are those that were stored last, and everybody else has been judged.
+
+        For others all is read that a hidden link may speak about, hit by hit.
+        """
+        self._store, self._world = store, world
+        self._uncopied = [click for click in targets.values() if click.copy is None]
+        rows = {row[0]: row for row in self._around_readers(targets.values())}
+        self.hits: list[Neighbour] = []
+        if world.traps and self._uncopied:
+            read = self._around_new_hits if new else self._around_hits
+            rows |= {row[0]: row for row in read(min(targets))}
+        self.clicks = {seq: world.neighbour(row) for seq, row in rows.items() if seq not in targets}
+
+    def _around_readers(self, targets: Iterable[Neighbour]) -> Iterator[NeighbourRow]:
+        for since, until in spans((click.at for click in self._uncopied), margin=2 * _BY_TIME):
+            yield from sql.without_copy(self._store, since, until)
+        copied = ((click.copy, click.at) for click in targets if click.copy is not None)
+        for hour, (copies, since, until) in _by_hour(copied, reach=2 * _BY_READER).items():
+            yield from sql.sharing(self._store, "copy", copies, hour=hour, since=since, until=until)
+        placed = ((click.addr, click.at) for click in self._uncopied if click.addr is not None)
+        for hour, (addresses, since, until) in _by_hour(placed, reach=2 * _BY_READER).items():
+            yield from sql.sharing(self._store, "addr", addresses, hour=hour, since=since, until=until)
+
+    def _around_hits(self, first: int) -> Iterator[NeighbourRow]:
+        """Every hit near the targets, and near targets that are hits everybody from their addresses."""
+        addresses, nets = self._places()
+        for since, until in self._spans_of_hits():
+            for row in sql.on_links(self._store, self._world.traps, since=since, until=until):
+                if row[6] in addresses or row[5] in nets:
+                    yield row
+        yield from self._spoken_of({})
+
+    def _around_new_hits(self, first: int) -> Iterator[NeighbourRow]:
+        """Earlier hits near the targets, the first and the last of a while stand for those between them.
+
+        Whom an earlier hit speaks about has been caught, so that only the time is looked at that a new one adds.
+        """
+        addresses, nets = self._places()
+        earlier: dict[Place, list[Range]] = {}
+        for since, until in self._spans_of_hits():
+            rows = sql.hits(
+                self._store, self._world.traps, since=since, until=until, below=first,
+                bits=REQUEST_BITS, whoever=MACHINE_BITS, every=ADDRESS_TRAP_MS,
+            )  # fmt: skip
+            for row in rows:
+                if row.addr in addresses or row.net in nets:
+                    ends = self._ends_of(row)
+                    for place in _speaks_about(ends[0]):
+                        earlier.setdefault(place, []).append(_reach(row.first, row.last))
+                    self.hits += filter(takes_part, ends)
+        yield from self._spoken_of({place: merge(each) for place, each in earlier.items()})
+
+    def _places(self) -> tuple[set[str], set[str]]:
+        addresses = {click.addr for click in self._uncopied if click.addr is not None}
+        return addresses, {click.net for click in self._uncopied if click.net is not None}
+
+    def _spans_of_hits(self) -> Iterator[tuple[int, int]]:
+        return spans((click.at for click in self._uncopied), margin=2 * ADDRESS_TRAP_MS)
+
+    def _ends_of(self, row: HitRow) -> list[Neighbour]:
+        """The first and the last of hits that say the same; their seqs are no stored click's."""
+        return [
+            Neighbour(
+                seq=-1, at=at, link=min(self._world.traps), net=row.net, addr=row.addr, agent=row.agent_id,
+                reason=row.reason, gaps=row.gaps, trap=True,
+            )
+            for at in sorted({row.first, row.last})
+        ]  # fmt: skip
+
+    def _spoken_of(self, earlier: Mapping[Place, Sequence[Range]]) -> Iterator[NeighbourRow]:
+        """The clicks that targets speak about which are hits, where nobody spoke ``earlier``."""
+        spoken: dict[Place, list[Range]] = {}
+        for hit in self._uncopied:
+            for place in _speaks_about(hit):
+                spoken.setdefault(place, []).append(_reach(hit.at, hit.at))
+        added = {place: subtract(merge(each), earlier.get(place, ())) for place, each in spoken.items()}
+        for (column, value, _), moments in added.items():
+            if column == "addr":
+                for since, until in moments:
+                    yield from self._at_address(value, since, until - 1)
+        nets = {value for (column, value, _), moments in added.items() if column == "net" and moments}
+        times = [each for (column, *_), moments in added.items() if column == "net" for each in moments]
+        for since, until in merge(times):
+            yield from sql.from_networks(self._store, nets, since=since, until=until - 1)
+
+    def _at_address(self, address: str, since: int, until: int) -> Iterator[NeighbourRow]:
+        for hour in range(since // HOUR_MS, until // HOUR_MS + 1):
+            yield from sql.sharing(self._store, "addr", [address], hour=hour, since=since, until=until)
+
+
+def _reach(first: int, last: int) -> Range:
+    """The moments that hits from the first to the last speak about."""
+    return first - ADDRESS_TRAP_MS, last + ADDRESS_TRAP_MS + 1
+
+
+def _speaks_about(click: Neighbour) -> Iterator[Place]:
+    """Whom a hit of a hidden link speaks about, as ``traps`` has it; nobody if the click is none."""
+    if not click.trap or not takes_part(click):
+        return
+    if click.addr is not None and looks_machine(click):
+        yield "addr", click.addr, None
+    elif click.addr is not None and click.agent is not None:
+        yield "addr", click.addr, click.agent
+    if click.net is not None and click.gaps & DATACENTER:
+        yield "net", click.net, None
+
+
+def _by_hour(places: Iterable[tuple[str, int]], *, reach: int) -> dict[int, tuple[set[str], int, int]]:
+    """What is looked for in which hour, from when to when: each value ``reach`` before and after its time."""
+    hours: dict[int, tuple[set[str], int, int]] = {}
+    for value, at in places:
+        since, until = at - reach, at + reach
+        for hour in range(since // HOUR_MS, until // HOUR_MS + 1):
+            known = hours.get(hour)
+            if known is None:
+                hours[hour] = {value}, since, until
+            else:
+                known[0].add(value)
+                if since < known[1] or until > known[2]:
+                    hours[hour] = known[0], min(since, known[1]), max(until, known[2])
+    return hours
 
 
 def spans(times: Iterable[int], *, margin: int) -> Iterator[tuple[int, int]]:
@@ -108,36 +216,67 @@ def spans(times: Iterable[int], *, margin: int) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
-def bits_around(universe: Mapping[int, Neighbour], targets: Set[int]) -> dict[int, int]:
+def bits_around(
+    universe: Mapping[int, Neighbour],
+    targets: Set[int],
+    *,
+    hits: Sequence[Neighbour] = (),
+    caught: int = 0,
+) -> dict[int, int]:
     """The bits of the targets, and of the clicks that a target speaks about: family by family.
 
     A family's bits of a click that no target speaks about are left as they are stored: its neighbours may not be here.
+    ``hits`` of hidden links speak besides, and are not judged. Of the bits in ``caught`` no target rids anybody else,
+    so whoever has one keeps it.
     """
     found = {seq: universe[seq].gaps & REQUEST_BITS for seq in targets}
-    taking = [click for click in universe.values() if takes_part(click)]
-    by_copies = {has: [click for click in taking if (click.copy is not None) is has] for has in (True, False)}
+    first, last = min(universe[seq].at for seq in targets), max(universe[seq].at for seq in targets)
+    ordered = sorted(filter(takes_part, universe.values()), key=in_order)
+    copied = [click for click in ordered if click.copy is not None]
+    uncopied = [click for click in ordered if click.copy is None] if copied else ordered
     for family in FAMILIES:
-        clicks = by_copies[family.copies]
+        clicks = _between(
+            copied if family.copies else uncopied, first - 2 * family.horizon, last + 2 * family.horizon
+        )
+        if settled := family.bits & caught:
+            clicks = [click for click in clicks if not click.gaps & settled or click.seq in targets]
+            clicks = sorted([*clicks, *hits], key=in_order)
         if family.needs is None or any(map(family.needs, clicks)):
             for group in _groups(clicks, family):
                 affected = _spoken_of(group, targets, family)
                 for click, bits in zip(group, mark_group(group, family), strict=True) if affected else ():
-                    if (seq := click.seq) in affected:
+                    if (seq := click.seq) in affected and seq in universe:
                         found[seq] = found.get(seq, click.gaps) & ~family.bits | bits
     return found
 
 
-def _groups(clicks: Iterable[Neighbour], family: Family) -> Iterator[list[Neighbour]]:
-    """The clicks by a family's key, in order. One that is alone has nobody to speak about it, unless it does so."""
+def _between(clicks: Sequence[Neighbour], since: int, until: int) -> Sequence[Neighbour]:
+    """The part of clicks in order of time from one moment to another."""
+    begin = bisect_left(clicks, since, key=_moment)
+    return clicks[begin : bisect_right(clicks, until, key=_moment)]
+
+
+def _moment(click: Neighbour) -> int:
+    return click.at
+
+
+def _groups(clicks: Sequence[Neighbour], family: Family) -> Iterator[list[Neighbour]]:
+    """The clicks by a family's key, in their order. Nobody speaks about one that is alone, unless it does itself."""
+    alone: dict[Hashable, Neighbour] = {}
     groups: dict[Hashable, list[Neighbour]] = {}
-    key_of = family.key
-    for click in clicks:
-        if (key := key_of(click)) is not None:
-            groups.setdefault(key, []).append(click)
-    for group in groups.values():
-        if len(group) > 1 or family.needs is not None:
-            group.sort(key=in_order)
-            yield group
+    for key, click in zip(map(family.key, clicks), clicks, strict=True):
+        if key is None:
+            continue
+        first = alone.setdefault(key, click)
+        if first is not click:
+            group = groups.get(key)
+            if group is None:
+                groups[key] = [first, click]
+            else:
+                group.append(click)
+    yield from groups.values()
+    if family.needs is not None:
+        yield from ([click] for key, click in alone.items() if key not in groups)
 
 
 def _spoken_of(group: Sequence[Neighbour], targets: Set[int], family: Family) -> Set[int]:

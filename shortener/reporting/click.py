@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from shortener.clicks.stored_evidence import StoredEvidence
-from shortener.clicks.surroundings import World, read_around
+from shortener.clicks.surroundings import Surroundings, World
 from shortener.clicks.verdicts.evidence import Evidence
 from shortener.clicks.verdicts.explanation import Spoken, explain
 from shortener.clicks.verdicts.families import FAMILIES, Family
@@ -28,6 +28,7 @@ SHARED: Mapping[str, str] = {
     "copy trap": "the hidden link of the same copy",
     "visitor": "the same address and browser",
     "network": "the same network",
+    "link": "the same link",
     "browser": "the same browser, at any address",
     "hosted browser": "the same browser in data centers",
     "address trap": "the hidden link from the same address",
@@ -96,10 +97,10 @@ def explain_click(store: Store, click_id: str, *, config: Config, now: int) -> C
             f"{click_id}: there is no such click, or it is older than privacy.keep_clicks; "
             "`shortener clicks export` lists those that are kept"
         )
-    click = stored.by_seq(store, [row.seq])[row.seq]
     world = World(store)
     own = world.neighbour(row)
-    evidence = _evidence(store, row.seq, config)
+    click = stored.by_seq(store, [own.seq])[own.seq]
+    evidence = _evidence(store, own.seq, config)
     explained = explain(own, evidence=evidence)
     return ClickExplained(
         id=click.id,
@@ -115,7 +116,7 @@ def explain_click(store: Store, click_id: str, *, config: Config, now: int) -> C
         precision=REASONS[click.reason].precision if click.reason in REASONS else "",
         rules=click.rules,
         settled=is_settled(click.ts, now=now * 1000),
-        judged=row.seq <= store.fact("judged_seq"),
+        judged=own.seq <= store.fact("judged_seq"),
         spoken=explained.spoken,
         noticed=explained.noticed,
         neighbours=tuple(_neighbours(store, own, world)),
@@ -147,8 +148,8 @@ def _short_url(store: Store, click: Click, config: Config) -> str:
 
 def _neighbours(store: Store, own: Neighbour, world: World) -> Iterator[Shared]:
     """What the rules over several clicks had before them, family by family."""
-    rows = {row.seq: row for row in read_around(store, [own], traps=world.traps) if row.seq != own.seq}
-    others = [click for click in map(world.neighbour, rows.values()) if takes_part(click)]
+    around = Surroundings(store, {own.seq: own}, world, new=False)
+    others = [click for click in around.clicks.values() if takes_part(click)]
     if takes_part(own):
         for family in FAMILIES:
             if (own.copy is not None) is family.copies and family.key(own) is not None:

@@ -10,9 +10,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from shortener.clicks.atlas import open_countries, open_systems
+from shortener.clicks.datacenters import read_datacenters
 from shortener.clicks.log import ClickLog
 from shortener.config import Config
-from shortener.errors import StoreError
+from shortener.errors import ConfigError, ShortenerError, StoreError
 from shortener.reporting.health import health
 from shortener.store import open_reader
 from shortener.store.database import FILE_NAME
@@ -45,6 +47,7 @@ def examine(config: Config, *, config_path: Path | None, now: float | None = Non
         *_permissions(config),
         _sqlite(),
         _store(config),
+        *_lists(config),
         *_running(config, now=now),
         _clock(config, now=now),
     ]
@@ -125,6 +128,24 @@ def _store(config: Config) -> Finding:
             "bad", "store", f"{path}: {verdict}; restore a backup, the click log replays what came after it"
         )
     return Finding("good", "store", f"{path}: sound, {path.stat().st_size / 1e6:,.1f} MB")
+
+
+def _lists(config: Config) -> Iterator[Finding]:
+    """What the operator brought to know networks by."""
+    try:
+        if config.verdicts.datacenters:
+            yield Finding("good", "data centers", f"{len(read_datacenters(config)):,} ranges of addresses")
+    except ShortenerError as error:
+        yield Finding("bad", "data centers", str(error))
+    for open_database in (open_systems, open_countries):
+        try:
+            database = open_database(config)
+        except ConfigError as error:
+            yield Finding("bad", "networks", str(error))
+        else:
+            if database:
+                built = time.strftime("%Y-%m-%d", time.gmtime(database.built))
+                yield Finding("good", database.key, f"{database}, built {built}")
 
 
 def _running(config: Config, *, now: float) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ MAX_MISSED_CODES = 1000
 """Unknown codes that are remembered one by one, a day; a flood of random ones is summed up under ''."""
 
 
-class Click(Struct):
+class Click(Struct, gc=False):
     """A click as it is stored; ``ts`` in milliseconds, None where nothing is known.
 
     ``n`` is the placement under which the click counts, 0 for none: what an issue places later moves no counted click.
@@ -53,7 +53,7 @@ class Click(Struct):
 
 _COLUMNS = Click.__struct_fields__
 _SELECTED = ", ".join(_COLUMNS)
-_INSERT = f"insert into clicks ({_SELECTED}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_INSERT = f"insert into clicks (seq, {_SELECTED}) values (?{', ?' * len(_COLUMNS)})"  # noqa: S608
 
 
 def count(store: Store) -> int:
@@ -63,8 +63,7 @@ def count(store: Store) -> int:
 
 def all_judged(store: Store) -> bool:
     """Whether every stored click has been judged by its neighbours, by all that is known now."""
-    newest = int(store.value("select coalesce(max(seq), 0) from clicks"))
-    return newest <= store.fact("judged_seq") and not judging.asked(store)
+    return last_seq(store) <= store.fact("judged_seq") and not judging.asked(store)
 
 
 def known_ids(store: Store, ids: Sequence[str]) -> set[str]:
@@ -73,9 +72,16 @@ def known_ids(store: Store, ids: Sequence[str]) -> set[str]:
     return {row[0] for row in store.execute(sql, (_json(ids),))}
 
 
-def insert(store: Store, clicks: Iterable[Click]) -> None:
-    """Store clicks whose ids are new."""
-    store.db.conn.executemany(_INSERT, map(msgspec.structs.astuple, clicks))
+def last_seq(store: Store) -> int:
+    """The seq of the click that was stored last, 0 before the first."""
+    return int(store.value("select coalesce(max(seq), 0) from clicks"))
+
+
+def insert(store: Store, clicks: Mapping[int, Click]) -> None:
+    """Store clicks whose ids are new, by the seq that each gets."""
+    store.db.conn.executemany(
+        _INSERT, ((seq, *msgspec.structs.astuple(click)) for seq, click in clicks.items())
+    )
 
 
 class Placed(Struct, frozen=True):
@@ -105,14 +111,28 @@ def by_seq(store: Store, seqs: Iterable[int]) -> dict[int, Click]:
     return {row[0]: Click(*row[1:]) for row in store.execute(sql, (text,))}
 
 
-def visitor_seqs(store: Store, visitors: Iterable[str], *, first_only: bool) -> list[int]:
-    """The human clicks of visitors: all of them, or those that are a first visit."""
+class StoredVisit(Struct, frozen=True, gc=False):
+    """What first visits are decided by, of a stored human click."""
+
+    seq: int
+    id: str
+    ts: int
+    link_id: int
+    n: int
+    issue_id: int | None
+    visitor: str
+    first: int
+    verdict: str = "human"
+
+
+def visits(store: Store, day: int, visitors: Iterable[str], *, first_only: bool) -> list[StoredVisit]:
+    """The human clicks of visitors on a day (UTC days since 1970): all of them, or those that are a first visit."""
     sql = f"""
-        select seq from clicks
-        where visitor in (select value from json_each(?)) {"and first > 0" if first_only else ""}
-            and verdict = 'human'
+        select seq, id, ts, link_id, n, issue_id, visitor, first from clicks
+        where ts / 86400000 = ? and visitor in (select value from json_each(?))
+            {"and first > 0" if first_only else ""} and verdict = 'human'
     """  # noqa: S608
-    return [row[0] for row in store.execute(sql, (_json(sorted(set(visitors))),))]
+    return [StoredVisit(*row) for row in store.execute(sql, (day, _json(sorted(visitors))))]
 
 
 def rewrite(store: Store, clicks: Mapping[int, Click]) -> None:

@@ -7,25 +7,26 @@ import msgspec
 
 from shortener.store.database import Store
 
-NEIGHBOUR = "seq, ts, link_id, n, issue_id, net, addr, copy, agent_id, reason, gaps"
+NEIGHBOUR = "seq, ts, link_id, issue_id, n, net, addr, copy, agent_id, reason, gaps"
 REJUDGE = "rejudge:"
 """How a fact begins that asks for an issue's clicks to be judged again; its value is the seq that was reached."""
 
 
-class NeighbourRow(NamedTuple):
-    """What the rules over sets of clicks need of a stored click; ``ts`` in milliseconds."""
+NeighbourRow = tuple[int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int]
+"""What the rules over sets of clicks need of a stored click, in the order of ``NEIGHBOUR``; ``ts`` in milliseconds."""
 
-    seq: int
-    ts: int
-    link_id: int
-    n: int
-    issue_id: int | None
+
+class HitRow(NamedTuple):
+    """Hits of hidden links that say the same: from the first to the last of them, milliseconds."""
+
+    first: int
+    last: int
     net: str | None
     addr: str | None
-    copy: str | None
     agent_id: int | None
     reason: str
     gaps: int
+    """The bits that were asked for."""
 
 
 class StoredRequest(NamedTuple):
@@ -45,7 +46,7 @@ class StoredRequest(NamedTuple):
 def after(store: Store, seq: int, *, most: int) -> list[NeighbourRow]:
     """The clicks that were stored behind ``seq``, oldest first, so many at the most."""
     sql = f"select {NEIGHBOUR} from clicks where seq > ? order by seq limit ?"  # noqa: S608
-    return list(map(NeighbourRow._make, store.execute(sql, (seq, most))))
+    return store.execute(sql, (seq, most)).fetchall()
 
 
 def of_issue_after(store: Store, issue_id: int, seq: int, *, bits: int, most: int) -> list[NeighbourRow]:
@@ -54,30 +55,33 @@ def of_issue_after(store: Store, issue_id: int, seq: int, *, bits: int, most: in
         select {NEIGHBOUR} from clicks
         where seq > ? and (issue_id = ? or gaps & ? <> 0) order by seq limit ?
     """  # noqa: S608
-    return list(map(NeighbourRow._make, store.execute(sql, (seq, issue_id, bits, most))))
+    return store.execute(sql, (seq, issue_id, bits, most)).fetchall()
 
 
 def without_copy(store: Store, since: int, until: int) -> Iterator[NeighbourRow]:
     """The clicks without a copy token from ``since`` to ``until``, milliseconds, both included."""
     sql = f"select {NEIGHBOUR} from clicks where ts between ? and ? and copy is null"  # noqa: S608
-    return map(NeighbourRow._make, store.execute(sql, (since, until)))
+    return store.execute(sql, (since, until))
 
 
 def sharing(
-    store: Store,
-    column: Literal["addr", "copy", "net"],
-    values: Iterable[str],
-    *,
-    since: int,
-    until: int,
-    without: int = 0,
+    store: Store, column: Literal["addr", "copy"], values: Iterable[str], *, hour: int, since: int, until: int
 ) -> Iterator[NeighbourRow]:
-    """The clicks with one of these values in a column, from ``since`` to ``until``, that lack a bit."""
+    """The clicks of an hour (hours since 1970) with one of these values in a column, from ``since`` to ``until``."""
     sql = f"""
         select {NEIGHBOUR} from clicks
-        where {column} in (select value from json_each(?)) and ts between ? and ? and gaps & ? = 0
+        where ts / 3600000 = ? and {column} in (select value from json_each(?)) and ts between ? and ?
     """  # noqa: S608
-    return map(NeighbourRow._make, store.execute(sql, (_json(values), since, until, without)))
+    return store.execute(sql, (hour, _json(values), since, until))
+
+
+def from_networks(store: Store, nets: Iterable[str], *, since: int, until: int) -> Iterator[NeighbourRow]:
+    """The clicks from these networks, from ``since`` to ``until``."""
+    sql = f"""
+        select {NEIGHBOUR} from clicks
+        where ts between ? and ? and net in (select value from json_each(?))
+    """  # noqa: S608
+    return store.execute(sql, (since, until, _json(nets)))
 
 
 def on_links(store: Store, links: Iterable[int], *, since: int, until: int) -> Iterator[NeighbourRow]:
@@ -86,14 +90,42 @@ def on_links(store: Store, links: Iterable[int], *, since: int, until: int) -> I
         select {NEIGHBOUR} from clicks
         where link_id in (select value from json_each(?)) and ts between ? and ?
     """  # noqa: S608
-    return map(NeighbourRow._make, store.execute(sql, (_json(sorted(links)), since, until)))
+    return store.execute(sql, (_json(sorted(links)), since, until))
+
+
+def hits(
+    store: Store,
+    links: Iterable[int],
+    *,
+    since: int,
+    until: int,
+    below: int,
+    bits: int,
+    whoever: int,
+    every: int,
+) -> Iterator[HitRow]:
+    """The clicks without a copy token on these links with a seq ``below``, from ``since`` to ``until``.
+
+    Those of one network, address, user agent, reason and ``bits`` within ``every`` milliseconds are one row. Of what
+    shows one of the bits ``whoever`` the user agent does not matter, and is None.
+    """
+    sql = """
+        select min(ts), max(ts), net, addr, case when gaps & :whoever = 0 then agent_id end as agent, reason,
+            gaps & :bits
+        from clicks
+        where link_id in (select value from json_each(:links)) and ts between :since and :until
+            and copy is null and seq < :below
+        group by net, addr, agent, reason, gaps & :bits, ts / :every
+    """
+    values = {"links": _json(sorted(links)), "since": since, "until": until, "below": below, "bits": bits}
+    return map(HitRow._make, store.execute(sql, values | {"whoever": whoever, "every": every}))
 
 
 def row(store: Store, click_id: str) -> NeighbourRow | None:
     """One click by its id, or None."""
     sql = f"select {NEIGHBOUR} from clicks where id = ?"  # noqa: S608
-    found = store.execute(sql, (click_id,)).fetchone()
-    return NeighbourRow._make(found) if found else None
+    found: NeighbourRow | None = store.execute(sql, (click_id,)).fetchone()
+    return found
 
 
 def requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest]:

@@ -1,7 +1,10 @@
 """Judging by neighbours: the same verdicts, first visits and sums, whatever came in which order and batches."""
 
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from shortener.clicks import collector as collecting
 from shortener.clicks import judging
 from shortener.clicks.agents import Agents
 from shortener.clicks.collector import Collector
@@ -90,7 +94,7 @@ class Site:
             if judged:
                 collector.drain()
             else:
-                while collector._drain_batch():
+                while collector._drain_batch(judge=False):
                     pass
         finally:
             collector.close()
@@ -432,3 +436,65 @@ def test_what_an_issue_places_later_moves_no_counted_click(site: Site) -> None:
     site.drain([line("3", "c", 50.4, copy="c")])
     assert set(verdicts(site).values()) == {"scanner"}
     site.check()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from shortener.clicks import reclassifying
+from shortener.config import load
+from shortener.store import judging, open_store
+
+reclassifying.BATCH = 2
+calls = []
+say = judging.set_rules
+
+def set_rules(*args, **more):
+    say(*args, **more)
+    calls.append(1)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)  # within the third transaction
+
+judging.set_rules = set_rules
+config = load(Path(sys.argv[1]), environment={})
+reclassifying.reclassify(open_store(config.data), config=config, on_progress=lambda done, total: None)
+"""
+
+
+def test_a_reclassification_that_was_killed_goes_on(site: Site, tmp_path: Path) -> None:
+    """kill -9 within a step loses that step only: the same command goes on behind the one before, and all agree."""
+    site.drain(
+        [line(str(n), CODES[n % 5], 50 + n / 10, net=HOSTED, visitor=f"v{n}", addr=f"a{n}") for n in range(9)]
+    )
+    site.store.execute("update clicks set verdict = 'human', reason = 'reader', gaps = 0, rules = 1")
+    rebuild(site.store, on_progress=lambda _: None)
+    (tmp_path / "config.toml").write_text(
+        f'[[domain]]\nhost = "go.example"\n[storage]\ndata = "{site.config.data}"\n'
+        f'[verdicts]\ndatacenters = ["{site.config.data}/cloud.txt"]\n'
+    )
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "config.toml")]
+    killed = subprocess.run(command, check=False, cwd=Path(__file__).parents[2])
+    assert killed.returncode == -signal.SIGKILL
+    assert site.store.fact("reclassified_seq") == 4
+    outcome = reclassify(site.store, config=site.config, on_progress=lambda done, total: None)
+    assert (outcome.clicks, outcome.resumed) == (5, True)
+    assert set(verdicts(site).values()) == {"scanner"}
+    site.check()
+
+
+@PROPERTY
+@given(steps=STEPS, batch=st.sampled_from([1, 2, 5]))
+def test_judged_before_or_after_it_is_stored(
+    tmp_path_factory: pytest.TempPathFactory, steps: Steps, batch: int
+) -> None:
+    """Full batches are judged before they are stored, the rest after it, in any mixture: nothing else comes of it."""
+    site = Site(tmp_path_factory.mktemp("data"))
+    with pytest.MonkeyPatch.context() as patch:
+        for lines, rounds in numbered(steps):
+            patch.setattr(collecting, "BATCH_LINES", batch if rounds % 2 else 20_000)
+            site.drain(lines, judged=False)
+            for _ in range(rounds // 2):
+                site.judge()
+    site.settle()
+    site.check()
+    site.store.close()

@@ -47,7 +47,7 @@ def machine_named_by(ua: str) -> str | None:
     ua = ua.strip()
     if not ua:
         return "no-user-agent"
-    words = _PEOPLE.sub("", without_model(ua))
+    words, known = _PEOPLE.subn("", without_model(ua))
     if _SCANNER.search(words):
         return "named-scanner"
     desktop_app = "Electron/" in words  # messengers' own apps carry the name that their previews have
@@ -55,7 +55,7 @@ def machine_named_by(ua: str) -> str | None:
         return "named-preview"
     if _BOTS.is_bot(words) or (not desktop_app and _is_spider(words)):
         return "named-bot"
-    return "no-browser-name" if len(ua) < SHORTEST or " " not in ua else None
+    return "no-browser-name" if not known and (len(ua) < SHORTEST or " " not in ua) else None
 
 
 def _is_spider(words: str) -> bool:

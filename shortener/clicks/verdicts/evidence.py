@@ -35,6 +35,7 @@ REPEAT = 1 << 24
 RUSH = 1 << 25
 BROWSER_BURST = 1 << 26
 NETWORK_TRAP = 1 << 27
+ECHO = 1 << 28
 
 REQUEST_BITS = (1 << 12) - 1
 """The bits that the request alone decides; the rest is worked out anew whenever a neighbourhood is judged."""
@@ -72,6 +73,7 @@ WORDS: Mapping[int, str] = {
     BROWSER_BURST: "more links by this browser, from several networks, within 1 s than its readers open",
     AGENT_BURST: "4 links by one browser at several data-center addresses within 10 s",
     RARE_AGENT: "a rare user agent on 3 copies within 10 minutes",
+    ECHO: "seconds after the only reader of this link, from elsewhere, and no reader's request itself",
     REPEAT: "a repeat of the same link by the same reader within 10 s",
 }
 """Each bit in words."""
@@ -97,6 +99,8 @@ class Evidence(Struct, frozen=True):
     net: str | None = None
     """The network as the line has it: /24 or /48."""
     ref: str | None = None
+    asn: int | None = None
+    """The autonomous system of the network, where the operator has a database that knows it."""
 
 
 class Judgement(Struct, frozen=True):

@@ -29,6 +29,7 @@ from shortener.clicks.verdicts.evidence import (
     COPY_TRAP,
     COVERAGE,
     DATACENTER,
+    ECHO,
     EVEN,
     FAN_OUT,
     NETWORK_BURST,
@@ -41,7 +42,14 @@ from shortener.clicks.verdicts.evidence import (
     TWIN,
 )
 from shortener.clicks.verdicts.neighbours import Clicks, Neighbour, takes_part
-from shortener.clicks.verdicts.spreads import AGENT_MS, mark_agent, mark_fan_out, mark_twins
+from shortener.clicks.verdicts.spreads import (
+    AGENT_MS,
+    ECHO_MS,
+    mark_agent,
+    mark_echoes,
+    mark_fan_out,
+    mark_twins,
+)
 from shortener.clicks.verdicts.traps import (
     ADDRESS_TRAP_MS,
     COPY_TRAP_MS,
@@ -134,6 +142,10 @@ def _browser(click: Neighbour) -> Hashable | None:
     return None if click.agent is None else (click.agent, click.issue)
 
 
+def _link(click: Neighbour) -> Hashable | None:
+    return click.link, click.issue
+
+
 def _hosted_browser(click: Neighbour) -> Hashable | None:
     return _browser(click) if click.gaps & DATACENTER else None
 
@@ -214,6 +226,14 @@ FAMILIES: Sequence[Family] = (
         key=_browser,
         marks=(mark_browser,),
         bits=BROWSER_BURST,
+    ),
+    Family(
+        name="link",
+        columns=("link", "issue"),
+        horizon=ECHO_MS,
+        key=_link,
+        marks=(mark_echoes,),
+        bits=ECHO,
     ),
     Family(
         name="hosted browser",

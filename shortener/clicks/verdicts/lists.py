@@ -25,6 +25,12 @@ def shipped_networks(kind: str) -> list[Network]:
     )
 
 
+def shipped_systems(kind: str) -> frozenset[int]:
+    """The packaged autonomous systems of a kind, for who has a database of networks."""
+    entries = [entry for entry in load("networks")["network"] if entry["kind"] == kind]
+    return frozenset(number for entry in entries for number in entry.get("asns", ()))
+
+
 def network_owner(net: str) -> str | None:
     """Who owns a network by the packaged lists, for an explanation; None where they do not know it."""
     for entry in load("networks")["network"]:

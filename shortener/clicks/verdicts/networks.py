@@ -7,6 +7,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from zlib import crc32
 
+from shortener.clicks.verdicts.ranges import Range, merge, subtract
 from shortener.errors import InputError
 
 Network = IPv4Network | IPv6Network
@@ -49,7 +50,7 @@ class NetworkTable:
         """
         kept, spared = list(networks), list(without)
         self._ranges = {
-            version: _subtract(_merge(kept, version), _merge(spared, version)) for version in (4, 6)
+            version: subtract(_ranges(kept, version), _ranges(spared, version)) for version in (4, 6)
         }
         self._starts = {version: [start for start, _ in ranges] for version, ranges in self._ranges.items()}
         self._cached = lru_cache(maxsize=CACHED)(self._find)
@@ -141,35 +142,11 @@ def _network(entry: str, where: str) -> Network:
     return network
 
 
-def _merge(networks: Iterable[Network], version: int) -> list[tuple[int, int]]:
-    """Disjoint half-open ranges of whole numbers, in order."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(_range(network) for network in networks if network.version == version):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+def _ranges(networks: Iterable[Network], version: int) -> list[Range]:
+    """The whole numbers that stand for the addresses of one IP version."""
+    return merge(_range(network) for network in networks if network.version == version)
 
 
-def _range(network: Network) -> tuple[int, int]:
+def _range(network: Network) -> Range:
     start = int(network.network_address)
     return start, start + network.num_addresses
-
-
-def _subtract(ranges: list[tuple[int, int]], holes: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """What of ``ranges`` lies in no hole; both are disjoint and in order."""
-    left: list[tuple[int, int]] = []
-    index = 0
-    for start, end in ranges:
-        while index < len(holes) and holes[index][1] <= start:
-            index += 1
-        at = index
-        while at < len(holes) and holes[at][0] < end:
-            if holes[at][0] > start:
-                left.append((start, holes[at][0]))
-            start = max(start, holes[at][1])
-            at += 1
-        if start < end:
-            left.append((start, end))
-    return left

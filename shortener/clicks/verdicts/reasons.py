@@ -68,6 +68,9 @@ REASONS: Mapping[str, Reason] = {
     "hidden-link-address": _around("the hidden link was fetched from the same address within 15 minutes"),
     "bare-soon": _around("incomplete headers soon after the sending", "likely"),
     "quick-links": _around("3 different links within 10 s, and a second signal", "likely"),
+    "click-echo": _around(
+        "a second look, from elsewhere, at what the link's only reader had just opened", "likely"
+    ),
     "most-links": _around("nearly all links within 2 minutes, and a second signal", "likely"),
     "rare-agent": _around("a rare user agent on several copies, and a second signal", "likely"),
     "even-pace": Reason("human", "suspect", "links in document order at even intervals"),

@@ -23,11 +23,11 @@ from shortener.clicks.verdicts.evidence import (
     Evidence,
     Judgement,
 )
-from shortener.clicks.verdicts.lists import shipped_networks
+from shortener.clicks.verdicts.lists import shipped_networks, shipped_systems
 from shortener.clicks.verdicts.networks import Network, NetworkTable
 from shortener.clicks.verdicts.reasons import REASONS
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Stored with every verdict; raised whenever a rule, a threshold or a list changes what any click is judged
 to be.
 """
@@ -44,6 +44,7 @@ REWRITERS = (
 
 _GATEWAYS = NetworkTable(shipped_networks("gateway"))
 _VENDORS = NetworkTable(shipped_networks("vendor"))
+_VENDOR_SYSTEMS = shipped_systems("vendor")
 NOWHERE = NetworkTable()
 
 
@@ -62,9 +63,8 @@ def judge_request(evidence: Evidence, *, datacenters: NetworkTable = NOWHERE) ->
 
 def request_bits(evidence: Evidence, *, datacenters: NetworkTable = NOWHERE) -> int:
     """All that a request shows that convicts nobody alone, as bits of ``evidence``."""
-    return (
-        network_bits(evidence.net, datacenters=datacenters) | _browser_bits(evidence) | _header_bits(evidence)
-    )
+    known = network_bits(evidence.net, asn=evidence.asn, datacenters=datacenters)
+    return known | _browser_bits(evidence) | _header_bits(evidence)
 
 
 def request_reasons(evidence: Evidence, gaps: int) -> Iterator[str]:
@@ -120,10 +120,10 @@ def _is_false_browser(gaps: int) -> bool:
     return bool(doubtful and gaps & NO_FETCH_METADATA)
 
 
-def network_bits(net: str | None, *, datacenters: NetworkTable = NOWHERE) -> int:
-    """What the lists know of a network, as bits of ``evidence`` (rules 13 and 14)."""
+def network_bits(net: str | None, *, asn: int | None = None, datacenters: NetworkTable = NOWHERE) -> int:
+    """What the lists know of a network or of who runs it, as bits of ``evidence`` (rules 13 and 14)."""
     gaps = DATACENTER if datacenters.holds(net) else 0
-    if _VENDORS.holds(net):
+    if _VENDORS.holds(net) or asn in _VENDOR_SYSTEMS:
         gaps |= VENDOR
     if _GATEWAYS.holds(net):
         gaps |= GATEWAY

@@ -15,6 +15,7 @@ from shortener.clicks.verdicts.evidence import (
     COPY_TRAP,
     COVERAGE,
     DATACENTER,
+    ECHO,
     EVEN,
     FAN_OUT,
     GATEWAY,
@@ -136,6 +137,7 @@ MACHINE_RULES: Sequence[SetRule] = (
     _alone("hidden-link-address", ADDRESS_TRAP | NETWORK_TRAP),
     SetRule("bare-soon", _bare_soon, BARE, aged=True),
     SetRule("quick-links", _quick, QUICK | RUSH | _SIGNALS, aged=True),
+    _alone("click-echo", ECHO),
     SetRule("most-links", _most_links, COVERAGE | _SIGNALS),
     SetRule("rare-agent", _rare_agent, RARE_AGENT | _SIGNALS),
 )

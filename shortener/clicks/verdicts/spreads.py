@@ -3,12 +3,14 @@
 Each ``mark_`` takes the clicks of one group in order of time and gives the bits of each.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from itertools import groupby
 
-from shortener.clicks.verdicts.evidence import AGENT_BURST, BARE, FAN_OUT, TWIN
+from shortener.clicks.verdicts.evidence import AGENT_BURST, BARE, ECHO, FAN_OUT, NO_LANGUAGE, REWRITTEN, TWIN
 from shortener.clicks.verdicts.neighbours import Clicks, Neighbour, is_anywhere, is_hosted
+from shortener.clicks.verdicts.reasons import REASONS
 
 FAN_OUT_MS = 60_000
 FAN_OUT_NETWORKS = 3
@@ -17,6 +19,10 @@ AGENT_MS = 10_000
 AGENT_ADDRESSES = 2
 AGENT_LINKS = 4
 TWIN_MS = 20_000
+ECHO_MS = 30_000
+"""So long before and after it a link has to have one reader only, for a second look at it to be told from a reader."""
+CROWD = 16
+"""More clicks than that around one are a busy link's."""
 
 
 def mark_fan_out(clicks: Clicks) -> list[int]:
@@ -186,6 +192,35 @@ def _checks(clicks: Clicks, indexes: Sequence[int], readers: Clicks) -> list[int
         elif click.gaps & BARE and earlier.others(click):
             found.append(index)
     return found
+
+
+def mark_echoes(clicks: Clicks) -> list[int]:
+    """Rule 22 where no copy is known: on a quiet link, a click within 20 s after its only reader, from elsewhere.
+
+    One without a language, or from a data center; from another network with another user agent, and the only one
+    there. A person is taken for that only if another reader chanced upon the same link just before: at the worst pace
+    of a link that is one in eight of those who have no language or read in a data center.
+    """
+    found = [0] * len(clicks)
+    times = [click.at for click in clicks]
+    for index, click in enumerate(clicks):
+        if (click.gaps & NO_LANGUAGE or is_hosted(click.gaps)) and not click.gaps & REWRITTEN:
+            begin, end = bisect_left(times, click.at - ECHO_MS), bisect_right(times, click.at + ECHO_MS)
+            if end - begin <= CROWD and _is_echo(click, clicks[begin:end]):
+                found[index] = ECHO
+    return found
+
+
+def _is_echo(click: Neighbour, around: Clicks) -> bool:
+    """Whether the clicks around one show one reader only, who came shortly before, and nobody else like it."""
+    readers = [other for other in around if _is_reader(other) and not REASONS[other.reason].request]
+    if len({(reader.net, reader.agent) for reader in readers}) != 1:
+        return False
+    reader = readers[0]
+    known = None not in (click.net, click.agent, reader.net, reader.agent)
+    elsewhere = known and click.net != reader.net and click.agent != reader.agent
+    only = sum((other.net, other.agent) == (click.net, click.agent) for other in around) == 1
+    return elsewhere and only and any(0 < click.at - other.at <= TWIN_MS for other in readers)
 
 
 class _Readers:

@@ -7,13 +7,23 @@ Each ``mark_`` takes the clicks of one group in order of time and gives the bits
 from collections.abc import Mapping, Sequence
 
 from shortener.clicks.verdicts.bursts import flag
-from shortener.clicks.verdicts.evidence import ADDRESS_TRAP, COPY_TRAP, NETWORK_TRAP, SECOND
-from shortener.clicks.verdicts.neighbours import Clicks, Neighbour, is_anywhere
+from shortener.clicks.verdicts.evidence import (
+    ADDRESS_TRAP,
+    COPY_TRAP,
+    DATACENTER,
+    GATEWAY,
+    NETWORK_TRAP,
+    SECOND,
+    VENDOR,
+)
+from shortener.clicks.verdicts.neighbours import Clicks, Neighbour
 from shortener.clicks.verdicts.reasons import REASONS
 from shortener.clicks.verdicts.windows import is_near
 
 COPY_TRAP_MS = 120_000
 ADDRESS_TRAP_MS = 900_000
+MACHINE_BITS = SECOND | DATACENTER | GATEWAY | VENDOR
+"""A hit with one of these looks like a machine's, whatever browser it names."""
 
 
 def mark_copy_trap(clicks: Clicks) -> list[int]:
@@ -38,7 +48,7 @@ def mark_address_trap(clicks: Clicks) -> list[int]:
     """
     if not any(click.trap for click in clicks):
         return [0] * len(clicks)
-    machines = [click.at for click in clicks if click.trap and _looks_machine(click)]
+    machines = [click.at for click in clicks if click.trap and looks_machine(click)]
     readers = _readers_hits(clicks)
     return flag((_is_spoken_of(click, machines, readers) for click in clicks), ADDRESS_TRAP)
 
@@ -50,7 +60,7 @@ def _hits(clicks: Clicks) -> list[int]:
 def _readers_hits(clicks: Clicks) -> dict[int | str, list[int]]:
     hits: dict[int | str, list[int]] = {}
     for click in clicks:
-        if click.trap and click.agent is not None and not _looks_machine(click):
+        if click.trap and click.agent is not None and not looks_machine(click):
             hits.setdefault(click.agent, []).append(click.at)
     return hits
 
@@ -64,5 +74,6 @@ def _is_spoken_of(
     return is_near(click.at, own, span=ADDRESS_TRAP_MS)
 
 
-def _looks_machine(click: Neighbour) -> bool:
-    return bool(click.gaps & SECOND) or is_anywhere(click.gaps) or REASONS[click.reason].request
+def looks_machine(click: Neighbour) -> bool:
+    """Whether a hit shows more of a machine than that it is one: then it speaks about everybody at its address."""
+    return bool(click.gaps & MACHINE_BITS) or REASONS[click.reason].request

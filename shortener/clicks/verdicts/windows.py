@@ -7,6 +7,7 @@ times.
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from math import inf, log1p
 
 CHANCE = 0.001
@@ -82,6 +83,7 @@ def _between(values: Sequence[int], low: int, high: int) -> int:
     return bisect_right(values, high) - bisect_left(values, low)
 
 
+@lru_cache(maxsize=1024)
 def links_needed(rate: float, *, least: int, most: int) -> int:
     """How many different links within a window are beyond chance, where clicks come at ``rate`` a window.
 

@@ -23,6 +23,13 @@ PEOPLE = {
     "Safari on an iPhone": f"{IPHONE} Version/26.6 Mobile/15E148 Safari/604.1",
     "Chrome on an iPhone": f"{IPHONE} CriOS/152.0.7444.102 Mobile/15E148 Safari/604.1",
     "Firefox on an iPhone": f"{IPHONE} FxiOS/151.0 Mobile/15E148 Safari/605.1.15",
+    "a television's browser": "Mozilla/5.0 (Linux armv7l) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/84.0.4147.140 "
+    "Safari/537.36 OPR/46.0.2207.0 OMI/4.21.4.112.Catcher4.69 Model/X",
+    "another television's browser": "Mozilla/5.0 (Web0S; Linux/SmartTV) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/68.0.3440.106 Safari/537.36 WebAppManager",
+    "a simple phone": "SonyEricssonU10/R1x Browser/NetFront/3.5 Profile/MIDP-2.1 "
+    "Configuration/CLDC-1.1 JavaPlatform/JP-8.5",
+    "UC Browser": "dv(iPh10,2);pr(UCBrowser/13.9.8.1767);ov(15_4_1);ss(375x667);bt(UC);pm(0);bv(0);nm(0);im(0);nt(2);",
     "the Google app": f"{IPHONE} GSA/382.0.123 Mobile/15E148 Safari/604.1",
     "an in-app view on iOS": f"{IPHONE} Mobile/15E148",
     "Instagram": f"{IPHONE} Mobile/15E148 Instagram 406.0.0.30.112 "

@@ -263,6 +263,45 @@ BESIDE: dict[str, tuple[list[Neighbour], list[str]]] = {
         [*(click(link / 10, link, reason="prefetch-header") for link in range(4)), click(5, 2)],
         [*["prefetch-header"] * 4, "reader"],
     ),
+    "a second look at what the only reader just opened": (
+        [click(0, 3), click(8, 3, net="20.1.2.0/24", addr="s", agent="edge", gaps=NO_LANGUAGE)],
+        ["reader", "click-echo"],
+    ),
+    "a second look from a data center": (
+        [click(0, 3), click(8, 3, net="20.1.2.0/24", addr="s", agent="edge", gaps=DATACENTER)],
+        ["reader", "click-echo"],
+    ),
+    "colleagues on virtual desktops after another reader": (
+        [
+            click(0, 3),
+            *(
+                click(at, 3, net="20.1.2.0/24", addr="vdi", agent="edge", gaps=DATACENTER)
+                for at in (6, 17, 28)
+            ),
+        ],
+        ["reader", "reader", "reader", "reader"],
+    ),
+    "a privacy browser on a link that others open too": (
+        [
+            click(0, 3),
+            click(25, 3, net="62.1.2.0/24", addr="b", agent="edge"),
+            click(8, 3, net="62.9.2.0/24", addr="p", agent="private", gaps=NO_LANGUAGE),
+        ],
+        ["reader", "reader", "reader"],
+    ),
+    "a privacy browser before another reader, on another link, or in the same place": (
+        [
+            click(8, 3),
+            click(0, 3, net="62.9.2.0/24", addr="p", agent="private", gaps=NO_LANGUAGE),
+            click(12, 5, net="62.9.2.0/24", addr="p", agent="private", gaps=NO_LANGUAGE),
+            click(13, 3, addr="q", agent="private", gaps=NO_LANGUAGE),
+        ],
+        ["reader", "reader", "reader", "reader"],
+    ),
+    "a second look through a rewriter is a reader's": (
+        [click(0, 3), click(8, 3, net="62.9.2.0/24", agent="edge", gaps=NO_LANGUAGE | REWRITTEN)],
+        ["reader", "rewritten-link"],
+    ),
     "a reader who finds the hidden link is not everybody": (
         [click(0, 0, trap=True), click(60, 3), click(60, 3, agent="colleague")],
         ["hidden-link", "hidden-link-address", "reader"],

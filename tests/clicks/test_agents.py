@@ -1,0 +1,74 @@
+"""User agents read: each new string once, hostile ones cheaply, and never more remembered than there is room for."""
+
+from pathlib import Path
+from time import process_time
+
+import pytest
+
+from shortener.clicks import agents as reading
+from shortener.clicks.agents import Agents, describe
+from shortener.clicks.verdicts.agents import machine_named_by
+from shortener.clicks.verdicts.browsers import claimed
+from shortener.store import open_store
+
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
+HOSTILE = {
+    "one letter": "a" * 505,
+    "semicolons": "; " * 252,
+    "brackets": "Mozilla/5.0 (" + "(" * 490,
+    "products": "Mozilla/5.0 " + "x/1.0 " * 82,
+    "compatible": "Mozilla/5.0 (" + "compatible; " * 40,
+    "Androids": "Android; " * 56,
+    "a long model": "Mozilla/5.0 (Linux; Android 9; " + "a" * 200 + "(" + "b" * 200,
+    "versions": "Mozilla/5.0 (iPhone; CPU iPhone OS " + "1_" * 230,
+    "addresses": "a@b-" * 126,
+    "no ASCII": "\u20ac" * 500,
+}
+
+
+def cpu_seconds(agent: str) -> float:
+    start = process_time()
+    describe(agent)
+    machine_named_by(agent)
+    claimed(agent)
+    return process_time() - start
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_user_agents_are_cheap(name: str) -> None:
+    """512 characters that no browser sends cost at most 5 ms of CPU, with everything that is asked about them."""
+    cpu_seconds(HOSTILE[name])  # the parser compiles its patterns when they are first tried
+    begin, rest = HOSTILE[name][:20], HOSTILE[name][20:]
+    assert min(cpu_seconds(f"{begin}{number}{rest}"[:512]) for number in range(8)) < 0.005
+
+
+def test_memory_is_bounded_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of different strings pushes the older ones out; they are still known to the store."""
+    monkeypatch.setattr(reading, "REMEMBERED", 20)
+    store = open_store(tmp_path)
+    agents = Agents(store)
+    with store.writing():
+        ids = [agents.read(f"{WINDOWS} Chrome/{number}.0.0.0 Safari/537.36").id for number in range(60)]
+        for agent_id in ids:
+            agents.by_id(agent_id)
+    assert len(agents._seen) == len(agents._by_id) == 20
+    assert agents.read(f"{WINDOWS} Chrome/0.0.0.0 Safari/537.36").id == ids[0]
+    assert store.value("select count(*) from agents") == 60
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("ua", "read"),
+    [
+        (f"{WINDOWS} Chrome/152.0.0.0 Safari/537.36", ("Chrome", "Windows", "computer")),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/18.6 Mobile/15E148 Safari/604.1",
+            ("Mobile Safari", "iOS", "phone"),
+        ),
+        ("", ("Other", "Other", "other")),
+    ],
+)
+def test_browser_system_and_device(ua: str, read: tuple[str, str, str]) -> None:
+    """What a report shows of a reader."""
+    assert describe(ua) == read

@@ -1,0 +1,86 @@
+"""What one round of judging reads does not grow with how long a scanner has been at it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shortener.clicks import judging
+from shortener.clicks.collector import Collector
+from shortener.clicks.surroundings import Surroundings
+from shortener.config import Config, Domain, Storage, Verdicts
+from shortener.store import issues, links, open_store
+
+START = 1_795_500_000
+ROUND_SECONDS = 60
+MINUTES = 70
+LINKS = 5
+AGENTS = [f"Mozilla/5.0 (X11; Linux x86_64; rv:{n}.0) Gecko/20100101 Firefox/{n}.0" for n in (140, 141, 142)]
+WHOLE = {"accept": "*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+def scanner(minute: int, *, hosted: bool) -> Iterator[dict[str, Any]]:
+    """A minute of three addresses that fetch the links again and again, the hidden one among them."""
+    for number in range(60):
+        at = START + minute * ROUND_SECONDS + number
+        code = (number * 7 + minute) % LINKS
+        yield {
+            "v": 1, "id": f"{minute}-{number}", "ts": at, "host": "go.example", "code": f"c{code}", "n": code + 1,
+            "net": "203.0.113.0/24" if hosted else "192.0.2.0/24", "addr": f"a{number % 3}",
+            "visitor": f"v{number % 3}", "ua": AGENTS[(number // 3 + minute) % 3], "lang": "en", "h": WHOLE,
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("hosted", [False, True], ids=["at home", "in a data center"])
+def test_a_hidden_link_fetched_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosted: bool
+) -> None:
+    """After an hour of hits a round reads as much as after the first minutes: what the last hits add, and no more."""
+    read: list[int] = []
+
+    class Counted(Surroundings):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            read.append(len(self.clicks) + len(self.hits))
+
+    monkeypatch.setattr(judging, "Surroundings", Counted)
+    (tmp_path / "cloud.txt").write_text("203.0.113.0/24\n")
+    config = Config(
+        domain=(Domain(host="go.example"),),
+        storage=Storage(data=str(tmp_path)),
+        verdicts=Verdicts(datacenters=(str(tmp_path / "cloud.txt"),)),
+    )
+    store = open_store(tmp_path)
+    with store.writing():
+        issue = issues.add(
+            store, "may", title="May", format="html", domain="go.example", sent_at=None, recipients=None, source=b"x",
+            now=1,
+        )  # fmt: skip
+        placed = []
+        for number in range(LINKS):
+            link = links.add(
+                store,
+                "go.example",
+                f"c{number}",
+                target="https://a.example/",
+                now=1,
+                issue_id=issue,
+                trap=number == LINKS - 1,
+            )
+            placed.append(issues.Placement(link, number + 1, None, "text", ""))
+        issues.replace_placements(store, issue, placed)
+    log = tmp_path / "clicklog" / "scanner.log"
+    log.parent.mkdir()
+    collector = Collector(store, config=config)
+    for minute in range(MINUTES):
+        with log.open("a") as file:
+            file.writelines(json.dumps(line) + "\n" for line in scanner(minute, hosted=hosted))
+        collector.drain()
+    collector.close()
+    assert len(read) == MINUTES
+    settled = read[5:10]
+    assert max(read[-10:]) <= max(settled) + 3 * len(AGENTS) * 2 * 4, "some ends of hits more, no clicks"
+    assert store.value("select count(*) from clicks where verdict = 'human'") == 0
+    store.close()

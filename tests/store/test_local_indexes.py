@@ -1,0 +1,74 @@
+"""Migration 5: readers are looked up by day and hour, in stores that are there already as in new ones."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from shortener.store import clicks, open_store
+from shortener.store import judging as sql
+from shortener.store.database import FILE_NAME
+from shortener.store.schema import MIGRATIONS
+
+NOON = 1_795_500_000
+INDEXES = {
+    "clicks_by_visitor": "clicks (ts / 86400000, visitor, first) where visitor is not null",
+    "clicks_by_address": "clicks (ts / 3600000, addr) where addr is not null",
+    "clicks_by_copy": "clicks (ts / 3600000, copy) where copy is not null",
+}
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """The data directory of a store as it was before, with a click."""
+    tmp_path.chmod(0o700)
+    db = Database(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None))
+    MIGRATIONS.apply(db, stop_before="m006_local_indexes")
+    db.conn.execute("insert into links (id, domain, code, created_at, updated_at) values (1, 'd', 'c', 1, 1)")
+    db.conn.execute(
+        "insert into clicks (id, ts, link_id, verdict, reason, rules, first, addr, visitor, copy) "
+        "values ('a', ?, 1, 'human', 'reader', 1, 15, 'x', 'v', 'k')",
+        (NOON * 1000,),
+    )
+    assert (
+        "first"
+        in db.conn.execute("select sql from sqlite_master where name = 'clicks_by_visitor'").fetchone()[0]
+    )
+    db.close()
+    return tmp_path
+
+
+def test_an_old_store_gets_the_new_indexes(old: Path) -> None:
+    """Opened once, its clicks are found by the day of a visitor and by the hour of an address or a copy."""
+    store = open_store(old)
+    found = dict(
+        store.execute("select name, sql from sqlite_master where name glob 'clicks_by_*'").fetchall()
+    )
+    assert {name: found[name].partition(" on ")[2] for name in INDEXES} == INDEXES
+    day, hour = NOON // 86_400, NOON // 3600
+    assert [visit.id for visit in clicks.visits(store, day, ["v"], first_only=True)] == ["a"]
+    assert not clicks.visits(store, day + 1, ["v"], first_only=True)
+    for column, value in (("addr", "x"), ("copy", "k")):
+        bounds = {"since": (NOON - 9) * 1000, "until": (NOON + 9) * 1000}
+        assert list(sql.sharing(store, column, [value], hour=hour, **bounds))  # type: ignore[arg-type]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (
+            "select seq from clicks where ts / 86400000 = 1 and visitor in ('v') and first > 0",
+            "clicks_by_visitor",
+        ),
+        ("select seq from clicks where ts / 3600000 = 1 and addr in ('x')", "clicks_by_address"),
+        ("select seq from clicks where ts / 3600000 = 1 and copy in ('x')", "clicks_by_copy"),
+    ],
+)
+def test_the_indexes_are_used(tmp_path: Path, query: str, index: str) -> None:
+    """A lookup reads the rows that it wants, not the table."""
+    store = open_store(tmp_path)
+    plan = " ".join(row[3] for row in store.execute(f"explain query plan {query}"))
+    assert f"USING INDEX {index}" in plan or f"USING COVERING INDEX {index}" in plan
+    store.close()
