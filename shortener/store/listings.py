@@ -175,17 +175,15 @@ def courses(store: Store, ids: Iterable[int]) -> list[Course]:
 
 
 class Revision(Struct, frozen=True):
-    """What changes when anything that a report says changes: the last click, and the links' revision."""
+    """What changes when anything that a report says changes: the revisions of the sums and of the links."""
 
-    seq: int
+    sums: int
     links: int
 
 
 def revision(store: Store) -> Revision:
     """The store's revision now."""
-    return Revision(
-        int(store.value("select coalesce(max(seq), 0) from clicks")), store.fact("links_revision")
-    )
+    return Revision(store.fact("sums_revision"), store.fact("links_revision"))
 
 
 class TargetEdit(Struct, frozen=True):

@@ -79,6 +79,15 @@ def add(store: Store, hourly: Hourly, daily: Daily) -> None:
     _add(store, DAILY, {key: (clicks,) for key, clicks in daily.items()})
     for rollup, sums in zip(COARSE, (*_sums_of_hourly(hourly), _shares(daily)), strict=True):
         _add(store, rollup, sums)
+    _say_changed(store)
+
+
+def _say_changed(store: Store) -> None:
+    """Count the fact up by which whoever kept a figure knows that there is another one."""
+    store.execute(
+        "insert into facts (name, value) values ('sums_revision', 1) "
+        "on conflict (name) do update set value = value + 1"
+    )
 
 
 def _sums_of_hourly(hourly: Hourly) -> tuple[Added, ...]:
@@ -118,6 +127,7 @@ def recompute(store: Store) -> None:
         columns = ", ".join(rollup.keys + rollup.sums)
         store.execute(f"delete from {rollup.table}")  # noqa: S608
         store.execute(f"insert into {rollup.table} ({columns}) {rollup.query}")
+    _say_changed(store)
 
 
 def _add(store: Store, rollup: Rollup, sums: Added) -> None:

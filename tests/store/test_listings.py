@@ -7,7 +7,7 @@ import pytest
 
 from shortener.store import Store, links, open_store
 from shortener.store.clicks import add_to_rollups
-from shortener.store.listings import Asked, Sort, count_links
+from shortener.store.listings import Asked, Sort, count_links, revision
 from shortener.store.listings import links as list_links
 
 NOW = 1_000
@@ -66,3 +66,17 @@ def test_each_link_has_one_state(store: Store, state: str, links: int) -> None:
     """The states share the links out, and the count says how many each has."""
     asked = next(Asked(status=each) for each in ("active", "todo", "expired", "retired") if each == state)
     assert len(list_links(store, asked, now=NOW, limit=100)) == count_links(store, asked, now=NOW) == links
+
+
+def test_the_revision_counts_what_moves_sums_though_nobody_clicked(store: Store) -> None:
+    """A verdict that is changed afterwards takes from one sum and adds to another: what was kept of them is old."""
+    before = revision(store)
+    number = int(store.value("select id from links where code = 'c27'"))
+    with store.writing():
+        moved = {
+            (0, number, 0, 3_600, "human"): [-1, 0, 0, 0, 0],
+            (0, number, 0, 3_600, "bot"): [1, 0, 0, 0, 0],
+        }
+        add_to_rollups(store, moved, {})
+    assert revision(store).sums > before.sums
+    assert revision(store).links == before.links
