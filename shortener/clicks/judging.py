@@ -86,7 +86,8 @@ class Judge:
         universe = targets | self._afresh(around.clicks)
         changed = {}
         caught = TRAPPED if new else 0
-        for seq, bits in bits_around(universe, targets.keys(), hits=around.hits, caught=caught).items():
+        found = bits_around(universe, targets.keys(), hits=around.hits, caught=caught, cut=around.cut)
+        for seq, bits in found.items():
             judgement = judge_bits(universe[seq], bits & ~REQUEST_BITS)
             if judgement.reason != before[seq].reason or judgement.gaps != before[seq].gaps:
                 changed[seq] = judgement

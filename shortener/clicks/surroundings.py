@@ -15,7 +15,7 @@ from shortener.clicks.verdicts.traps import ADDRESS_TRAP_MS, MACHINE_BITS, looks
 from shortener.store import Store
 from shortener.store import judging as sql
 from shortener.store.clicks import Click
-from shortener.store.judging import HitRow, NeighbourRow
+from shortener.store.judging import HitRow, NeighbourRow, Neighbours, Reading
 
 HOUR_MS = 3_600_000
 TRAPPED = ADDRESS_TRAP | NETWORK_TRAP
@@ -85,6 +85,8 @@ class Surroundings:
         For others all is read that a hidden link may speak about, hit by hit.
         """
         self._store, self._world = store, world
+        self.cut = False
+        """Whether, in a flood, there are more neighbours than were read."""
         self._uncopied = [click for click in targets.values() if click.copy is None]
         rows = {row[0]: row for row in self._around_readers(targets.values())}
         self.hits: list[Neighbour] = []
@@ -94,14 +96,20 @@ class Surroundings:
         self.clicks = {seq: world.neighbour(row) for seq, row in rows.items() if seq not in targets}
 
     def _around_readers(self, targets: Iterable[Neighbour]) -> Iterator[NeighbourRow]:
-        for since, until in spans((click.at for click in self._uncopied), margin=2 * _BY_TIME):
-            yield from sql.without_copy(self._store, since, until)
+        margin = 2 * _BY_TIME
+        for since, until in spans((click.at for click in self._uncopied), margin=margin):
+            reading = Reading(since + margin, until - margin, since, until)
+            yield from self._all(sql.without_copy(self._store, reading))
         copied = ((click.copy, click.at) for click in targets if click.copy is not None)
-        for hour, (copies, since, until) in _by_hour(copied, reach=2 * _BY_READER).items():
-            yield from sql.sharing(self._store, "copy", copies, hour=hour, since=since, until=until)
+        for hour, (copies, reading) in _by_hour(copied, reach=2 * _BY_READER).items():
+            yield from self._all(sql.sharing(self._store, "copy", copies, reading, hour=hour))
         placed = ((click.addr, click.at) for click in self._uncopied if click.addr is not None)
-        for hour, (addresses, since, until) in _by_hour(placed, reach=2 * _BY_READER).items():
-            yield from sql.sharing(self._store, "addr", addresses, hour=hour, since=since, until=until)
+        for hour, (addresses, reading) in _by_hour(placed, reach=2 * _BY_READER).items():
+            yield from self._all(sql.sharing(self._store, "addr", addresses, reading, hour=hour))
+
+    def _all(self, found: Neighbours) -> list[NeighbourRow]:
+        self.cut = self.cut or found.cut
+        return found.rows
 
     def _around_hits(self, first: int) -> Iterator[NeighbourRow]:
         """Every hit near the targets, and near targets that are hits everybody from their addresses."""
@@ -167,7 +175,8 @@ class Surroundings:
 
     def _at_address(self, address: str, since: int, until: int) -> Iterator[NeighbourRow]:
         for hour in range(since // HOUR_MS, until // HOUR_MS + 1):
-            yield from sql.sharing(self._store, "addr", [address], hour=hour, since=since, until=until)
+            reading = Reading(since, until, since, until)
+            yield from self._all(sql.sharing(self._store, "addr", [address], reading, hour=hour))
 
 
 def _reach(first: int, last: int) -> Range:
@@ -187,20 +196,24 @@ def _speaks_about(click: Neighbour) -> Iterator[Place]:
         yield "net", click.net, None
 
 
-def _by_hour(places: Iterable[tuple[str, int]], *, reach: int) -> dict[int, tuple[set[str], int, int]]:
-    """What is looked for in which hour, from when to when: each value ``reach`` before and after its time."""
-    hours: dict[int, tuple[set[str], int, int]] = {}
+def _by_hour(places: Iterable[tuple[str, int]], *, reach: int) -> dict[int, tuple[set[str], Reading]]:
+    """What is looked for in which hour: each value ``reach`` milliseconds before and after its time."""
+    hours: dict[int, tuple[set[str], list[int]]] = {}
     for value, at in places:
-        since, until = at - reach, at + reach
-        for hour in range(since // HOUR_MS, until // HOUR_MS + 1):
+        for hour in range((at - reach) // HOUR_MS, (at + reach) // HOUR_MS + 1):
             known = hours.get(hour)
             if known is None:
-                hours[hour] = {value}, since, until
+                hours[hour] = {value}, [at, at]
             else:
                 known[0].add(value)
-                if since < known[1] or until > known[2]:
-                    hours[hour] = known[0], min(since, known[1]), max(until, known[2])
-    return hours
+                if at < known[1][0]:
+                    known[1][0] = at
+                elif at > known[1][1]:
+                    known[1][1] = at
+    return {
+        hour: (values, Reading(first, last, first - reach, last + reach))
+        for hour, (values, (first, last)) in hours.items()
+    }
 
 
 def spans(times: Iterable[int], *, margin: int) -> Iterator[tuple[int, int]]:
@@ -222,12 +235,14 @@ def bits_around(
     *,
     hits: Sequence[Neighbour] = (),
     caught: int = 0,
+    cut: bool = False,
 ) -> dict[int, int]:
     """The bits of the targets, and of the clicks that a target speaks about: family by family.
 
     A family's bits of a click that no target speaks about are left as they are stored: its neighbours may not be here.
     ``hits`` of hidden links speak besides, and are not judged. Of the bits in ``caught`` no target rids anybody else,
-    so whoever has one keeps it.
+    so whoever has one keeps it. Where the universe is ``cut``, nobody but the targets loses a bit: what it was found
+    by may not be here.
     """
     found = {seq: universe[seq].gaps & REQUEST_BITS for seq in targets}
     first, last = min(universe[seq].at for seq in targets), max(universe[seq].at for seq in targets)
@@ -246,7 +261,8 @@ def bits_around(
                 affected = _spoken_of(group, targets, family)
                 for click, bits in zip(group, mark_group(group, family), strict=True) if affected else ():
                     if (seq := click.seq) in affected and seq in universe:
-                        found[seq] = found.get(seq, click.gaps) & ~family.bits | bits
+                        kept = family.bits if cut and seq not in targets else 0
+                        found[seq] = found.get(seq, click.gaps) & (~family.bits | kept) | bits
     return found
 
 

@@ -4,10 +4,14 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from shortener.store.database import Store
 
 NEIGHBOUR = "seq, ts, link_id, issue_id, n, net, addr, copy, agent_id, reason, gaps"
+CROWD = 70_000
+"""So many neighbours are read of one kind, and no more: three hundred a second for the widest look of four minutes.
+What a flood of more than that holds is judged by those that are nearest in time."""
 REJUDGE = "rejudge:"
 """How a fact begins that asks for an issue's clicks to be judged again; its value is the seq that was reached."""
 
@@ -58,21 +62,52 @@ def of_issue_after(store: Store, issue_id: int, seq: int, *, bits: int, most: in
     return store.execute(sql, (seq, issue_id, bits, most)).fetchall()
 
 
-def without_copy(store: Store, since: int, until: int) -> Iterator[NeighbourRow]:
-    """The clicks without a copy token from ``since`` to ``until``, milliseconds, both included."""
-    sql = f"select {NEIGHBOUR} from clicks where ts between ? and ? and copy is null"  # noqa: S608
-    return store.execute(sql, (since, until))
+class Reading(Struct, frozen=True):
+    """Clicks to read: those from ``since`` to ``until``, milliseconds, around the times from ``first`` to ``last``."""
+
+    first: int
+    last: int
+    since: int
+    until: int
+
+
+class Neighbours(NamedTuple):
+    """Clicks that were read, and whether there were more of them."""
+
+    rows: list[NeighbourRow]
+    cut: bool
+
+
+def without_copy(store: Store, reading: Reading) -> Neighbours:
+    """The clicks without a copy token; in a flood, those that are nearest."""
+    return _nearest(store, "copy is null", (), reading)
 
 
 def sharing(
-    store: Store, column: Literal["addr", "copy"], values: Iterable[str], *, hour: int, since: int, until: int
-) -> Iterator[NeighbourRow]:
-    """The clicks of an hour (hours since 1970) with one of these values in a column, from ``since`` to ``until``."""
-    sql = f"""
-        select {NEIGHBOUR} from clicks
-        where ts / 3600000 = ? and {column} in (select value from json_each(?)) and ts between ? and ?
-    """  # noqa: S608
-    return store.execute(sql, (hour, _json(values), since, until))
+    store: Store, column: Literal["addr", "copy"], values: Iterable[str], reading: Reading, *, hour: int
+) -> Neighbours:
+    """The clicks of an hour (hours since 1970) with one of these values in a column; in a flood, the nearest."""
+    condition = f"ts / 3600000 = ? and {column} in (select value from json_each(?))"  # noqa: S608
+    return _nearest(store, condition, (hour, _json(values)), reading)
+
+
+def _nearest(store: Store, condition: str, values: tuple[int | str, ...], reading: Reading) -> Neighbours:
+    """All clicks that meet a condition, or ``CROWD`` before, amid and behind the times that are looked around."""
+    select = f"select {NEIGHBOUR} from clicks where"  # noqa: S608
+    within = f"{condition} and ts between ? and ?"
+    rows = store.execute(f"{select} {within}", (*values, reading.since, reading.until)).fetchmany(CROWD + 1)
+    if len(rows) <= CROWD:
+        return Neighbours(rows, False)
+    parts = []
+    for since, until, order in (
+        (reading.since, reading.first - 1, "desc"),
+        (reading.first, reading.last, "asc"),
+        (reading.last + 1, reading.until, "asc"),
+    ):
+        nearest = f"select seq from clicks where {within} order by ts {order} limit ?"  # noqa: S608
+        found = store.execute(f"{select} seq in ({nearest})", (*values, since, until, CROWD))
+        parts.append(found.fetchall())
+    return Neighbours([row for part in parts for row in part], any(len(part) >= CROWD for part in parts))
 
 
 def from_networks(store: Store, nets: Iterable[str], *, since: int, until: int) -> Iterator[NeighbourRow]:

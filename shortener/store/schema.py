@@ -385,8 +385,8 @@ drop index clicks_by_visitor;
 drop index clicks_by_address;
 drop index clicks_by_copy;
 create index clicks_by_visitor on clicks (ts / 86400000, visitor, first) where visitor is not null;
-create index clicks_by_address on clicks (ts / 3600000, addr) where addr is not null;
-create index clicks_by_copy on clicks (ts / 3600000, copy) where copy is not null;
+create index clicks_by_address on clicks (ts / 3600000, addr, ts) where addr is not null;
+create index clicks_by_copy on clicks (ts / 3600000, copy, ts) where copy is not null;
 """
 
 

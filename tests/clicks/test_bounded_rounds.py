@@ -9,6 +9,7 @@ import pytest
 
 from shortener.clicks import judging
 from shortener.clicks.collector import Collector
+from shortener.clicks.rebuilding import rebuild
 from shortener.clicks.surroundings import Surroundings
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import issues, links, open_store
@@ -33,19 +34,23 @@ def scanner(minute: int, *, hosted: bool) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-@pytest.mark.parametrize("hosted", [False, True], ids=["at home", "in a data center"])
-def test_a_hidden_link_fetched_again_and_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosted: bool
-) -> None:
-    """After an hour of hits a round reads as much as after the first minutes: what the last hits add, and no more."""
-    read: list[int] = []
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many neighbours each round has read."""
+    rounds: list[int] = []
 
     class Counted(Surroundings):
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
-            read.append(len(self.clicks) + len(self.hits))
+            rounds.append(len(self.clicks) + len(self.hits))
 
     monkeypatch.setattr(judging, "Surroundings", Counted)
+    return rounds
+
+
+@pytest.mark.parametrize("hosted", [False, True], ids=["at home", "in a data center"])
+def test_a_hidden_link_fetched_again_and_again(tmp_path: Path, read: list[int], hosted: bool) -> None:
+    """After an hour of hits a round reads as much as after the first minutes: what the last hits add, and no more."""
     (tmp_path / "cloud.txt").write_text("203.0.113.0/24\n")
     config = Config(
         domain=(Domain(host="go.example"),),
@@ -83,4 +88,35 @@ def test_a_hidden_link_fetched_again_and_again(
     settled = read[5:10]
     assert max(read[-10:]) <= max(settled) + 3 * len(AGENTS) * 2 * 4, "some ends of hits more, no clicks"
     assert store.value("select count(*) from clicks where verdict = 'human'") == 0
+    store.close()
+
+
+def test_a_flood_from_one_address(tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far more clicks than are looked at: a round reads the nearest, nobody is taken for a reader, the sums agree."""
+    monkeypatch.setattr("shortener.store.judging.CROWD", 100)
+    config = Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(tmp_path)))
+    store = open_store(tmp_path)
+    with store.writing():
+        for number in range(30):
+            links.add(store, "go.example", f"c{number}", target="https://a.example/", now=1)
+    log = tmp_path / "clicklog" / "flood.log"
+    log.parent.mkdir()
+    collector = Collector(store, config=config)
+    for number in range(3_000):
+        line = {
+            "v": 1, "id": str(number), "ts": START + number / 100, "host": "go.example", "code": f"c{number % 30}",
+            "net": "192.0.2.0/24", "addr": "a", "visitor": "v", "ua": AGENTS[0], "lang": "en", "h": WHOLE,
+        }  # fmt: skip
+        with log.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        if number % 150 == 149:
+            collector.drain()
+    collector.close()
+    assert len(read) == 20
+    assert max(read) <= 2 * 3 * 100
+    assert store.value("select count(*) from clicks where verdict = 'human'") == 0
+    sums = "select issue_id, link_id, n, hour, verdict, clicks from hourly order by 1, 2, 3, 4, 5"
+    before = store.execute(sums).fetchall()
+    rebuild(store, on_progress=lambda _: None)
+    assert store.execute(sums).fetchall() == before
     store.close()

@@ -1,4 +1,4 @@
-"""Migration 5: readers are looked up by day and hour, in stores that are there already as in new ones."""
+"""Migration 6: readers are looked up by day and hour, in stores that are there already as in new ones."""
 
 import sqlite3
 from pathlib import Path
@@ -14,8 +14,8 @@ from shortener.store.schema import MIGRATIONS
 NOON = 1_795_500_000
 INDEXES = {
     "clicks_by_visitor": "clicks (ts / 86400000, visitor, first) where visitor is not null",
-    "clicks_by_address": "clicks (ts / 3600000, addr) where addr is not null",
-    "clicks_by_copy": "clicks (ts / 3600000, copy) where copy is not null",
+    "clicks_by_address": "clicks (ts / 3600000, addr, ts) where addr is not null",
+    "clicks_by_copy": "clicks (ts / 3600000, copy, ts) where copy is not null",
 }
 
 
@@ -50,8 +50,8 @@ def test_an_old_store_gets_the_new_indexes(old: Path) -> None:
     assert [visit.id for visit in clicks.visits(store, day, ["v"], first_only=True)] == ["a"]
     assert not clicks.visits(store, day + 1, ["v"], first_only=True)
     for column, value in (("addr", "x"), ("copy", "k")):
-        bounds = {"since": (NOON - 9) * 1000, "until": (NOON + 9) * 1000}
-        assert list(sql.sharing(store, column, [value], hour=hour, **bounds))  # type: ignore[arg-type]
+        reading = sql.Reading(NOON * 1000, NOON * 1000, (NOON - 9) * 1000, (NOON + 9) * 1000)
+        assert sql.sharing(store, column, [value], reading, hour=hour)  # type: ignore[arg-type]
     store.close()
 
 
