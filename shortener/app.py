@@ -38,17 +38,19 @@ def create_app(config: Config | None = None) -> Flask:
         config = configuration.load(
             configuration.find(None, environment=environment), environment=environment
         )
-    open_store(config.data).close()
     app = create_pages(config)
     app.wsgi_app = RedirectHandler(app.wsgi_app, config=config)  # type: ignore[method-assign]
     return app
 
 
 def create_pages(config: Config) -> Flask:
-    """The pages alone, for the process that has no short links to answer; they start without a store as well.
+    """The pages alone, and their store. Raises ConfigError, StoreError."""
+    open_store(config.data).close()
+    return assemble_pages(config)
 
-    Raises ConfigError.
-    """
+
+def assemble_pages(config: Config) -> Flask:
+    """The pages alone, for a server that starts them also while its store is away. Raises ConfigError, StoreError."""
     app = Flask(
         __name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates"
     )

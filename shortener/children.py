@@ -70,10 +70,10 @@ def make_pages(task: Task) -> None:
     """Answer everything that is not a short link, on a Unix socket."""
     from granian.wsgi import _callback_wrapper
 
-    from shortener.app import create_pages
+    from shortener.app import assemble_pages
     from shortener.redirect.pages import Behind
 
-    app = Behind(create_pages(task.config))
+    app = Behind(assemble_pages(task.config))
     run_server(_callback_wrapper(app, {}), task.listening)
 
 

@@ -21,8 +21,8 @@ from shortener.cli import Session, main
 from shortener.clicks.collector import drain_once
 from shortener.config import Config
 from shortener.demo.readers import Link, Visit, visits
+from shortener.desk.intake import Request, take_in
 from shortener.errors import AlreadyRunning, InputError
-from shortener.intake import Request, take_in
 from shortener.reporting.issues import IssueShown, show_issue
 from shortener.store import open_store
 

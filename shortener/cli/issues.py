@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 from msgspec import UNSET, UnsetType
 
-from shortener import editing
 from shortener.cli import Session, with_store
 from shortener.cli.files import read_bytes, read_csv, replace_file
 from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME, TIME_OR_NEVER, UNKNOWN, who
 from shortener.cli.output import format_option, iso, local, print_csv, print_json, print_table
 from shortener.clicks.judging import judge_asked
+from shortener.desk import editing
+from shortener.desk.intake import Request, Taken, read_targets, take_in
 from shortener.errors import InputError
-from shortener.intake import Request, Taken, read_targets, take_in
 from shortener.newsletter import MAX_BYTES
 from shortener.reporting.issues import IssueShown, show_issue
 from shortener.shorturl import short_url

@@ -36,7 +36,7 @@ from shortener.cli.output import (
 )
 from shortener.codes import check_code, new_code
 from shortener.config import Config, Domain
-from shortener.editing import retarget
+from shortener.desk.editing import retarget
 from shortener.errors import ShortenerError
 from shortener.reporting.link_report import LinkReport, link_report, status_name
 from shortener.shorturl import checked_target, format_short_url, short_url

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import click
 
-from shortener import drafting
 from shortener.cli import Session, pass_session, with_store
 from shortener.cli.files import read_bytes, replace_file
 from shortener.cli.options import TIME, who
@@ -22,7 +21,8 @@ from shortener.cli.output import (
     print_line,
     print_table,
 )
-from shortener.drafting import Draft, DraftShown, Entry
+from shortener.desk import drafting
+from shortener.desk.drafting import Draft, DraftShown, Entry
 from shortener.errors import InputError
 from shortener.ranking.picks import needed
 from shortener.ranking.section import shipped

@@ -23,9 +23,9 @@ from httptools import (
 )
 
 from shortener.clicks.line import EVIDENCE
-from shortener.redirect.answer import Answer, make_answer
+from shortener.redirect.answer import Answer
 from shortener.redirect.handler import MISS, SENDER, Environ, Sender
-from shortener.redirect.pages import Fields, Request
+from shortener.redirect.pages import CROWDED, Fields, Request
 from shortener.redirect.service import MAX_BODY, Service
 
 MAX_HEAD = 32 * 1024
@@ -40,6 +40,8 @@ STUCK_SECONDS = 30
 """How long it may take nothing of what we send."""
 LINGER_SECONDS = 2
 """How long a refused client may go on sending until it has heard why."""
+MAX_TAKEN = 64 * 1024 * 1024
+"""Bytes of a body that is too large which are still taken."""
 PAGE_BUFFER = 1024 * 1024
 """Bytes of a page that are kept for a slow client, so that its slowness does not reach the pages' process."""
 SLASH = ord("/")
@@ -97,7 +99,8 @@ class Connection(asyncio.BufferedProtocol):
         """Who asked for the last redirect that was as plain as can be; ``_messages`` came in the same read."""
         self._messages = 0
         self._size = 0
-        """Bytes of the unfinished head, or of the body so far."""
+        """Bytes of the unfinished head; ``_taken``, of its body so far."""
+        self._taken = 0
         self._out: list[bytes] = []
         self._busy = False
         """Whether an answer is being made that takes longer; ``_waiting`` is what was asked behind it."""
@@ -158,7 +161,7 @@ class Connection(asyncio.BufferedProtocol):
         else:
             if fresh and self._messages == 1 and self._environ is None:
                 self._learn(content)
-        if self._environ is not None and not self._body:
+        if self._environ is not None and not self._taken:
             self._size += nbytes
             if self._size > MAX_HEAD:
                 self._refuse(431)
@@ -220,6 +223,7 @@ class Connection(asyncio.BufferedProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._environ = {"REMOTE_ADDR": self._peer}
+        self._taken = 0
         self._target = b""
         self._headers = []
 
@@ -245,24 +249,34 @@ class Connection(asyncio.BufferedProtocol):
             raise Refused(414)
         if "," in environ.get("HTTP_HOST", ""):
             raise Refused(400)  # there can be only one (RFC 9112, 3.2)
-        if "HTTP_CONTENT_LENGTH" in environ and int(environ["HTTP_CONTENT_LENGTH"]) > MAX_BODY:
-            raise Refused(413)
+        if "HTTP_CONTENT_LENGTH" in environ:
+            length, waits = int(environ["HTTP_CONTENT_LENGTH"]), "HTTP_EXPECT" in environ
+            if length > (MAX_BODY if waits else MAX_TAKEN):
+                raise Refused(413)
         if "HTTP_EXPECT" in environ and not self._busy:
             self._out.append(_CONTINUE)
 
     def on_body(self, piece: bytes) -> None:
-        """A piece of the body; it is kept here until it is whole, so that a slow sender occupies nothing else."""
-        self._size = self._size + len(piece) if self._body else len(piece)
+        """A piece of the body; it is kept here until it is whole, so that a slow sender occupies nothing else.
+
+        What is too much is taken and thrown away: a browser in the middle of an upload does not hear why it is refused.
+        """
+        self._taken += len(piece)
+        if self._taken > MAX_TAKEN:
+            raise Refused(413)
+        if self._taken > MAX_BODY:
+            self._forget_body()
+            return
         self._body.append(piece)
         if not self._service.hold(len(piece)):
             raise Refused(503)
-        if self._size > MAX_BODY:
-            raise Refused(413)
 
     def on_message_complete(self) -> None:
         """A request is whole: answer it at once where that can be done."""
         if self._closing:
             return
+        if self._taken > MAX_BODY:
+            raise Refused(413)
         environ: Any = self._environ
         self._environ = None
         self._messages += 1
@@ -306,8 +320,8 @@ class Connection(asyncio.BufferedProtocol):
         if not self._busy:
             self._lingering = True
             self._since = self._service.tick
-            head = make_answer(status, [("Content-Length", "0"), ("Connection", "close")]).head
-            self._out.append(head + self._service.date)
+            page = self._service.pages.standing(status)
+            self._out.append(_head(page.status, page.headers) + _CLOSE + self._service.date + page.body)
 
     def _fail(self, error: BaseException | None) -> None:
         if isinstance(error, Refused):
@@ -361,7 +375,7 @@ class Connection(asyncio.BufferedProtocol):
         if why is None and pages.ask(request, self):
             self._busy = True
             return
-        page = pages.standing(why)
+        page = pages.standing(why or CROWDED)
         body = b"" if request.environ["REQUEST_METHOD"] == "HEAD" else page.body
         self._send(_head(page.status, page.headers), request.environ, keep=request.keep, body=body)
 
@@ -434,7 +448,7 @@ class Connection(asyncio.BufferedProtocol):
             return waited > STUCK_SECONDS
         if self._busy:
             return False
-        return waited > (BODY_SECONDS if self._body else HEADER_SECONDS)
+        return waited > (BODY_SECONDS if self._environ is not None and self._taken else HEADER_SECONDS)
 
     def idle_since(self) -> float:
         """The service's second since when nothing was asked; never where something is under way."""

@@ -31,7 +31,10 @@ AT_ONCE = 64
 REFRESH_SECONDS = 60.0
 """How often the pages for misses, which are the same for everybody, are read again."""
 RETRY_SECONDS = 0.5
-MISSES = (404, 410, 503)
+READY = (404, 410, 413, 503)
+"""The statuses whose pages stand ready: misses, and what is too large."""
+CROWDED = 429
+"""What stands for too many pages at once, which is answered 503."""
 
 _NOT_PASSED_ON = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"upgrade", b"expect", b"content-length"}
@@ -92,7 +95,7 @@ class Pages:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._asking: set[asyncio.Task[None]] = set()
-        self._standing = {why: _plain(why, HTTPStatus(why).phrase) for why in MISSES}
+        self._standing = {why: _plain(why, HTTPStatus(why).phrase) for why in READY}
 
     def ask(self, request: Request, client: Client) -> bool:
         """Begin to pass a request on; False when too many wait already."""
@@ -116,20 +119,21 @@ class Pages:
         finally:
             asking.give_up()
 
-    def standing(self, why: int | None) -> Page:
-        """The page for a miss, or (None) for too many requests at once."""
-        return _CROWDED if why is None else self._standing[why]
+    def standing(self, why: int) -> Page:
+        """The page for a miss, for what is refused, or for too many pages at once (``CROWDED``)."""
+        return _CROWDED if why == CROWDED else self._standing.get(why) or _plain(why, HTTPStatus(why).phrase)
 
     async def keep_ready(self) -> None:
         """Read the pages for misses, and again from time to time."""
         while True:
-            found = [await self._read(why) for why in MISSES]
+            found = [await self._read(why) for why in READY]
             await asyncio.sleep(REFRESH_SECONDS if all(found) else RETRY_SECONDS)
 
     async def _read(self, why: int) -> bool:
         kept = Kept()
         environ = {"REQUEST_METHOD": "GET", MISS: why}
-        await self._ask(Request(environ, b"/nowhere", [(b"Host", b"localhost")]), kept)
+        target = b"/-/nowhere" if why == 413 else b"/nowhere"  # who hands in too much is an editor
+        await self._ask(Request(environ, target, [(b"Host", b"localhost")]), kept)
         if kept.whole and kept.page.status == why:
             self._standing[why] = kept.page
         return kept.whole

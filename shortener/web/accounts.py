@@ -6,7 +6,7 @@ import time
 from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from shortener import accounts
+from shortener.desk import accounts
 from shortener.errors import ShortenerError
 from shortener.reporting.counts import moment_or_none
 from shortener.store import accounts as stored

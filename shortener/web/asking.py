@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 
-from shortener import accounts
 from shortener.config import Config
+from shortener.desk import accounts
 from shortener.errors import StoreError
 from shortener.redirect.clients import Clients
 from shortener.store import Store, open_store

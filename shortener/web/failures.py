@@ -61,7 +61,7 @@ def answer_error(error: Exception) -> Answer:
         status = error.code or 500
         if status < 400:
             return error.get_response()
-        said = error.description if error.description != type(error).description else _WORDS.get(status)
+        said = error.description if error.description != type(error).description else None
         return page(status, said if status != 404 else None)
     status = status_of(error)
     if status == 503:
@@ -78,7 +78,7 @@ def status_of(error: Exception) -> int:
 
 def page(status: int, said: str | None = None) -> Answer:
     """The page of a status; one of a short link speaks to a reader, one of ours to an editor."""
-    phrase = HTTPStatus(status).phrase
+    phrase, said = HTTPStatus(status).phrase, said or _WORDS.get(status)
     if request.path.endswith((".json", "/live")) and request.path.startswith(DESK):
         return jsonify(error=said or phrase), status
     desk = request.path.startswith(DESK) and status < 500

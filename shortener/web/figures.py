@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from shortener import drafting
 from shortener.config import Config
-from shortener.drafting import Draft
+from shortener.desk import drafting
+from shortener.desk.drafting import Draft
 from shortener.errors import NotFound
 from shortener.ranking import Explanation, Ranked
 from shortener.reporting.rankings import explanation, ranking

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 from werkzeug.datastructures import MultiDict
 
-from shortener.editing import Wanted
+from shortener.desk.editing import Wanted
 from shortener.errors import InputError
 
 MAX_TEXT = 2_000  # characters of a field, unless a page says otherwise

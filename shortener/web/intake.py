@@ -10,9 +10,10 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from msgspec import Struct, structs
 from werkzeug.wrappers import Response
 
-from shortener import editing, newsletter
+from shortener import newsletter
+from shortener.desk import editing
+from shortener.desk.intake import Request, ShortKey, Taken, read_targets, take_in
 from shortener.errors import InputError, ShortenerError
-from shortener.intake import Request, ShortKey, Taken, read_targets, take_in
 from shortener.reporting.issues import IssueShown, show_issue
 from shortener.shorturl import parse_short_url
 from shortener.web.asking import config, needs, now, store

@@ -4,10 +4,11 @@ from flask import Blueprint, Flask, Response, current_app, flash, redirect, rend
 from msgspec import UNSET, UnsetType
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener import editing, newsletter
+from shortener import newsletter
+from shortener.desk import editing
+from shortener.desk.manners import Manners
+from shortener.desk.reachability import reach
 from shortener.errors import NotFound
-from shortener.manners import Manners
-from shortener.reachability import reach
 from shortener.reporting.checklist import checklist
 from shortener.reporting.issues import show_issue
 from shortener.reporting.overview import IssueOverview, overview

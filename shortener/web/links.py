@@ -9,9 +9,9 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener import editing
 from shortener.codes import check_code, new_code
 from shortener.config import Domain
+from shortener.desk import editing
 from shortener.errors import InputError, NotFound
 from shortener.reporting.counts import moment, moment_or_none
 from shortener.reporting.link_report import LinkReport, link_report, status_name

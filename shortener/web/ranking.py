@@ -6,8 +6,8 @@ from typing import Any, Literal
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener import drafting
-from shortener.drafting import Draft
+from shortener.desk import drafting
+from shortener.desk.drafting import Draft
 from shortener.errors import InputError, NotFound
 from shortener.ranking.picks import Verb, needed
 from shortener.store import decisions, listings

@@ -10,8 +10,8 @@ import msgspec
 from flask import Flask, get_flashed_messages
 from markupsafe import Markup, escape
 
-from shortener import accounts
 from shortener.config import Config
+from shortener.desk import accounts
 from shortener.errors import StoreError
 from shortener.store.accounts import Role
 from shortener.web import asking

@@ -9,11 +9,11 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
-from shortener import accounts, drafting
 from shortener.clicks.collector import drain_once
 from shortener.clicks.rebuilding import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
-from shortener.intake import Request, take_in
+from shortener.desk import accounts, drafting
+from shortener.desk.intake import Request, take_in
 from shortener.reporting.issues import IssueShown, show_issue
 from shortener.store import Store, issues, links, open_store, signals
 from shortener.store.signals import Signal

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from shortener import accounts
 from shortener.cli import main
+from shortener.desk import accounts
 
 Run = Callable[..., Result]
 

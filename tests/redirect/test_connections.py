@@ -319,14 +319,22 @@ REFUSED = {
     "a target of nine kilobytes": (get("/" + "a" * 9000), {414}),
     "a target of a megabyte": (get("/" + "a" * (1 << 20)), {414, 431}),
     "a body of 17 MiB": (
-        b"POST /-/echo HTTP/1.1\r\n" + HOST + b"Content-Length: 17825792\r\n\r\n" + b"x" * (1 << 20),
+        b"POST /-/echo HTTP/1.1\r\n" + HOST + b"Content-Length: 17825792\r\n\r\n" + b"x" * 17_825_792,
+        {413},
+    ),
+    "a body of 17 MiB that waits to be asked for": (
+        b"POST /-/echo HTTP/1.1\r\n" + HOST + b"Content-Length: 17825792\r\nExpect: 100-continue\r\n\r\n",
+        {413},
+    ),
+    "a body of a gigabyte": (
+        b"POST /-/echo HTTP/1.1\r\n" + HOST + b"Content-Length: 1073741824\r\n\r\nx",
         {413},
     ),
     "endless chunks": (
         b"POST /-/echo HTTP/1.1\r\n"
         + HOST
         + b"Transfer-Encoding: chunked\r\n\r\n"
-        + (b"100000\r\n" + b"x" * (1 << 20) + b"\r\n") * 17,
+        + (b"100000\r\n" + b"x" * (1 << 20) + b"\r\n") * 70,
         {413},
     ),
 }

@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from shortener import accounts
 from shortener.app import create_pages
 from shortener.clicks.collector import drain_once
 from shortener.config import Config, Domain, Site, Storage
-from shortener.intake import Request, take_in
+from shortener.desk import accounts
+from shortener.desk.intake import Request, take_in
 from shortener.store import Store, open_store
 
 BASE = "https://go.example"

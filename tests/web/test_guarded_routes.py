@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 
-from shortener import accounts
 from shortener.app import create_pages
 from shortener.config import Config, Storage
+from shortener.desk import accounts
 from shortener.errors import StoreError
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 SMALL = """
 import sys, threading
 from pathlib import Path
-from shortener.app import create_app
+from shortener.app import create_pages
 from shortener.config import Config, Storage
 from shortener.web.keeping import keep
 
-app = create_app(Config(storage=Storage(data=sys.argv[1])))
+app = create_pages(Config(storage=Storage(data=sys.argv[1])))
 
 def solve(_store):
     import numpy

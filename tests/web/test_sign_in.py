@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shortener import accounts
+from shortener.desk import accounts
 from shortener.errors import ShortenerError
 from shortener.store import accounts as stored
 from shortener.store import open_store

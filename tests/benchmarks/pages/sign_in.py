@@ -16,8 +16,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
 
-from shortener import accounts
 from shortener.config import Config, Domain, Storage
+from shortener.desk import accounts
 from shortener.store import links, open_store
 from tests.browser import running
 

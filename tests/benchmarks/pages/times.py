@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from shortener import accounts
 from shortener.app import create_pages
 from shortener.config import Config, Domain, Site, Storage
+from shortener.desk import accounts
 from shortener.store import Store, issues, links, open_store
 from shortener.store.clicks import add_to_rollups
 from shortener.store.rollups import Daily, Hourly

@@ -11,9 +11,9 @@ import pytest
 from shortener.clicks.collector import Collector
 from shortener.clicks.judging import judge_asked
 from shortener.config import Config, Domain, Storage
-from shortener.editing import correct_issue, declare_trap
+from shortener.desk.editing import correct_issue, declare_trap
+from shortener.desk.intake import Request, Taken, take_in
 from shortener.errors import InputError, NotFound
-from shortener.intake import Request, Taken, take_in
 from shortener.reporting.issue_report import issue_report
 from shortener.reporting.issues import show_issue
 from shortener.store import Store, issues, links, open_store

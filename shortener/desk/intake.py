@@ -15,7 +15,7 @@ from shortener import newsletter
 from shortener.clicks.judging import ask_for_judging
 from shortener.codes import new_code
 from shortener.config import Config, Domain
-from shortener.editing import retarget
+from shortener.desk.editing import retarget
 from shortener.errors import Conflict, InputError, TargetRefused, Unreadable
 from shortener.newsletter import Document, FoundLink, Reading
 from shortener.shorturl import checked_target, parse_short_url, short_url

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from shortener import drafting, editing
 from shortener.cli import main
 from shortener.config import Config, Domain, Storage
-from shortener.intake import Request, take_in
+from shortener.desk import drafting, editing
+from shortener.desk.intake import Request, take_in
 from shortener.store import Store, decisions, issues, links, open_store
 from shortener.store.decisions import Action
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shortener import drafting
 from shortener.config import Codes, Domain
+from shortener.desk import drafting
 from shortener.errors import InputError, NotFound
 from shortener.store import decisions, links
 
