@@ -1,15 +1,16 @@
 """CPU per recorded redirect, ours against nginx, in one run under the same load; what it found stands in README.md.
 
     python tests/benchmarks/redirect/against_nginx.py [--seconds 2] [--rounds 5] [--links 10000,1000000]
-        [--workers 1,2] [--kinds same,others,connections]
+        [--workers 1,2] [--kinds same,paced,others,connections]
 
 Needs nginx and wrk on the PATH (Debian: apt-get install nginx-light wrk) and installs nothing. Both servers run all the
 time and are loaded in turns, so that what else the machine does falls on both; the figures are medians over the rounds,
 and the ratio is the median of each round's ratio. The load runs on the last core, the servers on the first (with two
 workers on all). CPU is what the kernel charged to the serving processes; the collector drains afterwards.
 
-Kinds of load: ``same`` headers in every request, as of one kind of browser; ``others``, a referrer of its own in
-each; ``connections``, a connection of its own for each.
+Kinds of load: ``same`` headers in every request, as of one kind of browser; ``paced``, the same with 1 to 5 ms between
+the requests of a connection, so that both servers have the same load; ``others``, a referrer of its own in each;
+``connections``, a connection of its own for each.
 """
 
 import argparse
@@ -53,6 +54,9 @@ function request()
     if %(others)s then headers["Referer"] = "https://example.com/" .. math.random(0, 1000000000) end
     if %(connections)s then headers["Connection"] = "close" end
     return wrk.format("GET", string.format("/c%%07x", math.random(0, %(last)d)), headers)
+end
+if %(paced)s then
+    function delay() return math.random(1, 5) end
 end
 """
 
@@ -253,7 +257,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--links", default="10000,1000000")
     parser.add_argument("--workers", default="1,2")
-    parser.add_argument("--kinds", default="same,others,connections")
+    parser.add_argument("--kinds", default="same,paced,others,connections")
     arguments = parser.parse_args()
     missing = [tool for tool in ("nginx", "wrk", "taskset") if shutil.which(tool) is None]
     if missing:
@@ -281,6 +285,7 @@ def main() -> None:
                                 "last": CODES - 1,
                                 "others": str(kind == "others").lower(),
                                 "connections": str(kind == "connections").lower(),
+                                "paced": str(kind == "paced").lower(),
                             }
                         )
                         compare([first, second], script, kind, arguments=arguments)
