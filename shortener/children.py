@@ -59,6 +59,7 @@ def work(task: Task) -> None:
         pages=pages_socket(task.config.data),
         listening=task.listening,
         threaded=not task.config.clicklog.sync,
+        alone=task.config.server.workers == 1,
     )
     gc.freeze()  # what is there now stays; looking through it again and again costs a twentieth of a redirect
     gc.set_threshold(20_000)

@@ -94,12 +94,14 @@ class StandInServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 class Serving:
     """A worker that serves until it is stopped."""
 
-    def __init__(self, config: Config, *, pages: Path, threaded: bool = False) -> None:
+    def __init__(self, config: Config, *, pages: Path, threaded: bool = False, alone: bool = True) -> None:
         listening = socket.create_server(("127.0.0.1", 0), backlog=512)
         listening.setblocking(False)
         self.port = int(listening.getsockname()[1])
         self.redirects = Redirects(config)
-        self.worker = Worker(self.redirects, pages=pages, listening=listening.detach(), threaded=threaded)
+        self.worker = Worker(
+            self.redirects, pages=pages, listening=listening.detach(), threaded=threaded, alone=alone
+        )
         self._stop: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._run)
         started = threading.Event()

@@ -548,9 +548,10 @@ def test_at_the_limit_the_longest_idle_make_room(place: Place, monkeypatch: pyte
         serving.stop()
 
 
-def test_at_the_stop_what_was_asked_is_answered(place: Place) -> None:
+@pytest.mark.parametrize("alone", [True, False], ids=["one worker", "one of several"])
+def test_at_the_stop_what_was_asked_is_answered(place: Place, alone: bool) -> None:
     """Idle connections end at once, a page that is being made is finished, who connected may still ask."""
-    serving = Serving(place.config, pages=place.socket)
+    serving = Serving(place.config, pages=place.socket, alone=alone)
     idle, busy, fresh = serving.connect(), serving.connect(), serving.connect()
     idle.sendall(get("/abcde"))
     assert statuses(idle.recv(4096)) == [302]

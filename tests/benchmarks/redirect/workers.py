@@ -3,8 +3,8 @@
     python -m tests.benchmarks.redirect.workers [--seconds 3] [--rounds 5]
 
 On a machine of two cores the load needs its share of them as well. So one worker and its load have one core between
-them, then two workers and twice the load have both; what is lost on the way is what workers cost each other. The rounds
-alternate, and the ratio is the median of each round's.
+them, then two workers and twice the load have both; what is lost on the way is what workers cost each other, and what
+two cores of this machine are worth, which nginx shows. The rounds alternate, the ratio is the median of each round's.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from tests.benchmarks.redirect.against_nginx import CODES, HEADERS, LUA, Server, ours
+from tests.benchmarks.redirect.against_nginx import CODES, HEADERS, LUA, Server, nginx, ours
 
 
 def per_second(server: Server, script: Path, *, cores: int, seconds: int) -> float:
@@ -43,6 +43,15 @@ def per_second(server: Server, script: Path, *, cores: int, seconds: int) -> flo
     return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0])
 
 
+def compare(servers: list[Server], script: Path, *, arguments: argparse.Namespace) -> list[list[float]]:
+    """Requests a second, round by round: of one worker on one core, and of two on two."""
+    found: list[list[float]] = [[], []]
+    for _ in range(arguments.rounds):
+        for cores, server in enumerate(servers, 1):
+            found[cores - 1].append(per_second(server, script, cores=cores, seconds=arguments.seconds))
+    return found
+
+
 def main() -> None:
     """Alternate, and print the medians."""
     parser = argparse.ArgumentParser(
@@ -51,24 +60,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workers-")))
+    with tempfile.TemporaryDirectory(prefix="workers-") as temporary:
+        directory = Path(temporary)
+        directory.chmod(0o755)
         script = directory / "load.lua"
         headers = ",".join(f'["{key}"]="{value}"' for key, value in HEADERS.items())
         kinds = dict.fromkeys(("others", "connections", "paced"), "false")
         script.write_text(LUA % ({"headers": headers, "last": CODES - 1} | kinds))
-        servers = [
-            stack.enter_context(ours(directory / f"data-{number}", links=CODES, workers=number))
-            for number in (1, 2)
-        ]
-        found: list[list[float]] = [[], []]
-        for _ in range(arguments.rounds):
-            for cores, server in enumerate(servers, 1):
-                found[cores - 1].append(per_second(server, script, cores=cores, seconds=arguments.seconds))
-        one, two = found
-        print(f"one worker, one core:   {median(one):,.0f} requests a second")
-        print(f"two workers, two cores: {median(two):,.0f} requests a second")
-        print(f"ratio: {median(b / a for a, b in zip(one, two, strict=True)):.2f}")
+        print("       one worker       two  ratio")
+        for name, kind in (("nginx", nginx), ("ours", ours)):
+            with ExitStack() as running:
+                servers = [
+                    running.enter_context(kind(directory / f"{name}-{number}", links=CODES, workers=number))
+                    for number in (1, 2)
+                ]
+                one, two = compare(servers, script, arguments=arguments)
+            ratio = median(b / a for a, b in zip(one, two, strict=True))
+            print(f"{name:<6} {median(one):>9,.0f} {median(two):>9,.0f} {ratio:>6.2f}", flush=True)
 
 
 if __name__ == "__main__":
