@@ -1,4 +1,4 @@
-"""Whether two workers do twice the work of one: requests a second on two cores against one core.
+"""Whether two workers do twice the work of one: requests a second and CPU a request, on two cores against one.
 
     python -m tests.benchmarks.redirect.workers [--seconds 3] [--rounds 5]
 
@@ -15,11 +15,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from tests.benchmarks.redirect.against_nginx import CODES, HEADERS, LUA, Server, nginx, ours
+from tests.benchmarks.redirect.against_nginx import CODES, HEADERS, LUA, Server, cpu_seconds, nginx, ours
 
 
-def per_second(server: Server, script: Path, *, cores: int, seconds: int) -> float:
-    """Requests a second when servers and load share so many cores."""
+def share(server: Server, script: Path, *, cores: int, seconds: int) -> tuple[float, float]:
+    """Requests a second, and µs of the workers' CPU for each, when servers and load share so many cores."""
     mask = ",".join(map(str, range(cores)))
     for pid in server.pids:
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -35,20 +35,25 @@ def per_second(server: Server, script: Path, *, cores: int, seconds: int) -> flo
         "-s",
         str(script),
     ]
+    before = cpu_seconds(server.pids)
     told = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}/"], capture_output=True, text=True, check=True
     ).stdout
     assert "Non-2xx" not in told, told
-    server.asked += int(re.findall(r"(\d+) requests in", told)[0])
-    return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0])
+    requests = int(re.findall(r"(\d+) requests in", told)[0])
+    server.asked += requests
+    cpu = (cpu_seconds(server.pids) - before) / requests * 1e6
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0]), cpu
 
 
-def compare(servers: list[Server], script: Path, *, arguments: argparse.Namespace) -> list[list[float]]:
-    """Requests a second, round by round: of one worker on one core, and of two on two."""
-    found: list[list[float]] = [[], []]
+def compare(
+    servers: list[Server], script: Path, *, arguments: argparse.Namespace
+) -> list[list[tuple[float, float]]]:
+    """Round by round: one worker on one core, and two on two."""
+    found: list[list[tuple[float, float]]] = [[], []]
     for _ in range(arguments.rounds):
         for cores, server in enumerate(servers, 1):
-            found[cores - 1].append(per_second(server, script, cores=cores, seconds=arguments.seconds))
+            found[cores - 1].append(share(server, script, cores=cores, seconds=arguments.seconds))
     return found
 
 
@@ -67,7 +72,7 @@ def main() -> None:
         headers = ",".join(f'["{key}"]="{value}"' for key, value in HEADERS.items())
         kinds = dict.fromkeys(("others", "connections", "paced"), "false")
         script.write_text(LUA % ({"headers": headers, "last": CODES - 1} | kinds))
-        print("       one worker       two  ratio")
+        print("                          one worker        two  ratio")
         for name, kind in (("nginx", nginx), ("ours", ours)):
             with ExitStack() as running:
                 servers = [
@@ -75,8 +80,10 @@ def main() -> None:
                     for number in (1, 2)
                 ]
                 one, two = compare(servers, script, arguments=arguments)
-            ratio = median(b / a for a, b in zip(one, two, strict=True))
-            print(f"{name:<6} {median(one):>9,.0f} {median(two):>9,.0f} {ratio:>6.2f}", flush=True)
+            for at, what in enumerate(("requests a second", "µs CPU a request")):
+                ratio = median(b[at] / a[at] for a, b in zip(one, two, strict=True))
+                first, second = (median(each[at] for each in found) for found in (one, two))
+                print(f"{name:<6} {what:<18} {first:>10,.1f} {second:>10,.1f} {ratio:>6.2f}", flush=True)
 
 
 if __name__ == "__main__":
