@@ -5,6 +5,7 @@ something changed; ``worker-NN`` holds what one redirect worker has answered. A 
 full one cannot stop it.
 """
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -12,7 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DIRECTORY = "run"
-FIELDS = ("redirects", "prefetches", "misses", "unrecorded", "errors")
+FIELDS = ("redirects", "prefetches", "misses", "unrecorded", "errors", "gone")
+"""What a worker counts; ``gone`` are those of the misses whose link was retired or had expired."""
+CHILDREN = ("worker", "pages", "collector")
+"""Whose restarts the supervisor counts."""
 MAX_WORKERS = 256
 _BYTES = 8 * 8
 """Eight numbers of eight bytes; aligned, so each is read and written whole."""
@@ -55,6 +59,11 @@ def links_revision(data: Path) -> Numbers:
     return Numbers(data / DIRECTORY / "links")
 
 
+def restarts(data: Path) -> Numbers:
+    """How often children were started again because they had died, in the order of CHILDREN."""
+    return Numbers(data / DIRECTORY / "restarts")
+
+
 def claim_worker(data: Path) -> Numbers:
     """Counters of this worker's own, in the order of FIELDS.
 
@@ -75,6 +84,16 @@ def totals(data: Path) -> dict[str, int]:
         for field, value in zip(FIELDS, values, strict=False):
             sums[field] += value
     return sums
+
+
+def restarted(data: Path) -> dict[str, int]:
+    """How often children were started again, by kind; none where no server has run yet."""
+    numbers = [0] * len(CHILDREN)
+    with contextlib.suppress(OSError):
+        content = (data / DIRECTORY / "restarts").read_bytes()
+        if len(content) == _BYTES:
+            numbers = memoryview(content).cast("Q").tolist()
+    return dict(zip(CHILDREN, numbers, strict=False))
 
 
 def _workers(data: Path) -> Iterator[list[int]]:

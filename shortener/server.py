@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Struct
 
 from shortener.config import Config
+from shortener.counters import CHILDREN, Numbers, restarts
 from shortener.errors import AlreadyRunning
 from shortener.redirect.links import FILE_NAME
 from shortener.sockets import BACKLOG, pages_socket, short_name
@@ -62,10 +63,17 @@ class Child:
     """One child process that is started again when it dies."""
 
     def __init__(
-        self, name: str, kind: str, *, config: Config, listening: socket.socket | None = None
+        self,
+        name: str,
+        kind: str,
+        *,
+        config: Config,
+        restarts: Numbers,
+        listening: socket.socket | None = None,
     ) -> None:
         self.name = name
-        self.restarts = 0
+        self._kind = kind
+        self._restarts = restarts
         self._command = [sys.executable, "-m", "shortener.children", kind]
         self._descriptors = [listening.fileno()] if listening else []
         self._task = msgspec.json.encode(Task(config, os.getpid(), *self._descriptors))
@@ -82,7 +90,7 @@ class Child:
             if status is None:
                 return
             self._process = None
-            self.restarts += 1
+            self._restarts.values[CHILDREN.index(self._kind)] += 1
             self._deaths = 0 if now - self._started_at > HEALTHY_SECONDS else self._deaths + 1
             first, most = RESTART_SECONDS
             self._start_at = now + (min(first * 2 ** (self._deaths - 2), most) if self._deaths > 1 else 0.0)
@@ -137,12 +145,13 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
         listening = held.enter_context(_listen(config.server.host, config.server.port))
         behind = held.enter_context(_listen_unix(pages_socket(config.data)))
         stop = Stop()
+        counted = restarts(config.data)
         workers = [
-            Child(f"worker {number}", "worker", config=config, listening=listening)
+            Child(f"worker {number}", "worker", config=config, restarts=counted, listening=listening)
             for number in range(1, config.server.workers + 1)
         ]
-        pages = Child("pages", "pages", config=config, listening=behind)
-        collector = Child("collector", "collector", config=config)
+        pages = Child("pages", "pages", config=config, restarts=counted, listening=behind)
+        collector = Child("collector", "collector", config=config, restarts=counted)
         try:
             _keep_running(workers)
             if started_before:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from shortener.counters import CHILDREN, restarted
 from shortener.store import links, open_store
 
 START_SECONDS = 20.0
@@ -163,6 +164,7 @@ def test_a_dead_child_is_started_again(serve: Callable[..., Serve], kind: str) -
         wait(lambda victim=victim: server.children(kind) not in ([], [victim]))  # type: ignore[misc]
         assert server.get("/abcde", Referer=f"https://mail.example/{round_number}").status == 302
         wait(lambda: server.get("/-/health").status == 200)
+    assert restarted(server.data) == dict.fromkeys(CHILDREN, 0) | {kind: 2}
     status, errors = server.stop()
     assert status == 0
     assert len(re.findall("ended with status -9; starting it again", errors)) == 2

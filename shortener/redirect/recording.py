@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Callable
+from http import HTTPStatus
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -35,7 +36,7 @@ CAMPAIGN_KEYS = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term
 """The only query keys that are recorded; anything else in a query may say who the reader is."""
 MISSES_PER_SECOND = 200
 """Misses that one worker writes down; a flood of random codes is counted, but cannot fill the disk."""
-REDIRECTS, PREFETCHES, MISSES, UNRECORDED, ERRORS = range(5)
+REDIRECTS, PREFETCHES, MISSES, UNRECORDED, ERRORS, GONE = range(6)
 
 _HEADERS = [(name, "HTTP_" + name.upper().replace("-", "_")) for name in EVIDENCE]
 MAX_TRAITS = 2600
@@ -149,6 +150,8 @@ class Recorder:
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
         """Write down a request that led nowhere, in as few bytes as tell it apart from a click."""
         self._counted[MISSES] += 1
+        if status == HTTPStatus.GONE:
+            self._counted[GONE] += 1
         second = int(now)
         if second != self._miss_second:
             self._miss_second, self._misses = second, 0

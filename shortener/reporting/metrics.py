@@ -5,15 +5,13 @@ import time
 from collections.abc import Iterator, Mapping
 
 from shortener.config import Config
-from shortener.counters import totals
+from shortener.counters import restarted, totals
 from shortener.errors import StoreError
 from shortener.reporting.health import health
 from shortener.store import open_reader
-from shortener.store.clicks import read_verdicts
+from shortener.store.clicks import read_lines_drained, read_verdicts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-ANSWERS = {"redirects": "redirect", "prefetches": "prefetch_refused", "misses": "miss"}
-"""What workers count, and as which answer it is shown."""
 
 
 def metrics(config: Config, *, now: float | None = None) -> str:
@@ -25,8 +23,16 @@ def metrics(config: Config, *, now: float | None = None) -> str:
         *_metric(
             "answers_total",
             "counter",
-            "Requests for short links, by answer.",
-            {f'{{answer="{answer}"}}': counted[field] for field, answer in ANSWERS.items()},
+            "Requests for short links, by answer and status.",
+            {
+                f'{{answer="{answer}",status="{status}"}}': count
+                for answer, status, count in (
+                    ("redirect", config.redirect.status, counted["redirects"]),
+                    ("prefetch_refused", 503, counted["prefetches"]),
+                    ("miss", 404, counted["misses"] - counted["gone"]),
+                    ("miss", 410, counted["gone"]),
+                )
+            },
         ),
         *_metric(
             "unrecorded_total", "counter", "Clicks answered but not recorded.", {"": counted["unrecorded"]}
@@ -36,22 +42,35 @@ def metrics(config: Config, *, now: float | None = None) -> str:
             "backlog_bytes", "gauge", "Click-log bytes that wait to be drained.", {"": found.backlog.bytes}
         ),
         *_metric("backlog_seconds", "gauge", "Age of the oldest of them.", {"": found.backlog.seconds}),
+        *_metric(
+            "restarts_total",
+            "counter",
+            "Children of the server that died and were started again.",
+            {f'{{child="{child}"}}': count for child, count in restarted(config.data).items()},
+        ),
         *_metric("disk_free_bytes", "gauge", "Free bytes where the data is.", {"": found.disk_free}),
         *_metric("store_up", "gauge", "Whether the store can be read.", {"": int(found.store == "ok")}),
-        *_metric("clicks_total", "counter", "Stored clicks, by verdict.", _verdicts(config)),
+        *_stored(config),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _verdicts(config: Config) -> dict[str, int]:
+def _stored(config: Config) -> list[str]:
     try:
         reader = open_reader(config.data)
         try:
-            return {f'{{verdict="{verdict}"}}': clicks for verdict, clicks in read_verdicts(reader)}
+            drained, verdicts = read_lines_drained(reader), read_verdicts(reader)
         finally:
             reader.close()
     except (StoreError, sqlite3.Error):
-        return {}
+        return []
+    clicks = {f'{{verdict="{verdict}"}}': count for verdict, count in verdicts}
+    return [
+        *_metric(
+            "drained_lines_total", "counter", "Lines of the click log that were drained.", {"": drained}
+        ),
+        *_metric("clicks_total", "counter", "Stored clicks, by verdict.", clicks),
+    ]
 
 
 def _metric(name: str, kind: str, meaning: str, values: Mapping[str, float]) -> Iterator[str]:

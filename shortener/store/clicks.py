@@ -221,6 +221,12 @@ def read_verdicts(reader: Database) -> list[tuple[str, int]]:
     return [(str(verdict), int(clicks)) for verdict, clicks in reader.conn.execute(sql)]
 
 
+def read_lines_drained(reader: Database) -> int:
+    """Lines of the click log that were drained, over all time, over a connection that only reads."""
+    row = reader.conn.execute("select value from facts where name = 'lines_drained'").fetchone()
+    return int(row[0]) if row else 0
+
+
 def position(store: Store, segment: str) -> Position:
     """The position of one segment; 0 for one that was never read."""
     row = store.execute(
@@ -266,6 +272,12 @@ def move_position(
         """,
         (segment, name, node, to.position, lines, len(skips), to.skipping, now if to.finished else None, now),
     )
+    if lines:
+        store.execute(
+            "insert into facts (name, value) values ('lines_drained', ?) "
+            "on conflict (name) do update set value = value + excluded.value",
+            (lines,),
+        )
     kept = store.value("select count(*) from skips where segment_id = ?", (segment,)) if skips else 0
     store.db.conn.executemany(
         "insert into skips (segment_id, offset, reason, at) values (?, ?, ?, ?) on conflict do nothing",

@@ -59,7 +59,7 @@ class Store:
         return row[0] if row else None
 
     def fact(self, name: str) -> int:
-        """One of the store's own numbers: ``links_revision``, ``sums_revision``, ``clicks_from``, ``judged_seq``."""
+        """One of the store's own numbers, as ``links_revision`` or ``clicks_from``; 0 where it has none."""
         return int(self.value("select value from facts where name = ?", (name,)) or 0)
 
     @contextmanager

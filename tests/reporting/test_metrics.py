@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from shortener.counters import claim_worker
+from shortener.counters import CHILDREN, claim_worker, restarts
 from shortener.reporting.metrics import metrics
 
 if TYPE_CHECKING:
@@ -13,17 +13,24 @@ if TYPE_CHECKING:
 def values(text: str) -> dict[str, float]:
     """Each sample by its name; every line has to be one, or a comment."""
     samples = [line for line in text.splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r'[a-z_]+(\{[a-z]+="[a-z_]+"\})? [0-9.e+-]+', line) for line in samples)
+    assert all(
+        re.fullmatch(r'[a-z_]+(\{[a-z]+="[a-z_]+"(,status="\d+")?\})? [0-9.e+-]+', line) for line in samples
+    )
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in samples}
 
 
 def test_what_happened_is_counted(read: "Newsletter") -> None:
     """Answers of the workers and clicks of the store are there under their names."""
     worker = claim_worker(read.config.data)
-    worker.values[0], worker.values[2], worker.values[3] = 12, 3, 1
+    worker.values[0], worker.values[2], worker.values[3], worker.values[5] = 12, 3, 1, 2
+    restarts(read.config.data).values[CHILDREN.index("collector")] = 4
     found = values(metrics(read.config))
-    assert found['shortener_answers_total{answer="redirect"}'] == 12
-    assert found['shortener_answers_total{answer="miss"}'] == 3
+    assert found['shortener_answers_total{answer="redirect",status="302"}'] == 12
+    assert found['shortener_answers_total{answer="miss",status="404"}'] == 1
+    assert found['shortener_answers_total{answer="miss",status="410"}'] == 2
+    assert found['shortener_restarts_total{child="collector"}'] == 4
+    assert found['shortener_restarts_total{child="worker"}'] == 0
+    assert found["shortener_drained_lines_total"] == read.written
     assert found["shortener_unrecorded_total"] == 1
     assert found["shortener_backlog_bytes"] == 0
     assert found["shortener_store_up"] == 1
