@@ -157,6 +157,8 @@ def for_readme(directory: Path) -> None:
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:] or sys.argv[1] in {"-h", "--help"}:
+        raise SystemExit(__doc__)
     if sys.argv[1] == "--readme":
         for_readme(Path(sys.argv[2]))
     else:
