@@ -1,6 +1,7 @@
 """A redirect worker: one event loop that accepts connections, ends those that take too long, and stops in order."""
 
 import asyncio
+import contextlib
 import logging
 import resource
 import socket
@@ -52,7 +53,7 @@ class Worker:
         """Until what ``on_stop`` was given is called; then answer what was accepted, and return."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
-        on_stop(lambda: loop.call_soon_threadsafe(stop.set))
+        on_stop(partial(_tell, loop, stop))
         self._keep_time()
         end_accepting = await self._accept_all()
         standing = loop.create_task(self.service.pages.keep_ready())
@@ -122,6 +123,11 @@ class Worker:
         for connection in list(self.connections):
             connection.abort()
         await asyncio.sleep(0)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # it has ended already, and is told a second time
+        loop.call_soon_threadsafe(stop.set)
 
 
 def _open_files() -> int:

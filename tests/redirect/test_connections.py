@@ -566,6 +566,7 @@ def test_at_the_stop_what_was_asked_is_answered(place: Place, alone: bool) -> No
         assert statuses(answer) == [status]
         assert b"Connection: close" in answer
     assert serving.stop() < 3
+    serving._stop()
     for client in (idle, busy, fresh):
         client.close()
 
