@@ -47,7 +47,7 @@ class Edge:
     def __init__(self, directory: Path, binary: str) -> None:
         self.port = free_port()
         self.data = directory / "data"
-        self.config = configuration(self.data)
+        self.config = configuration(self.data, server={"port": free_port()})  # where nobody answers
         self.store: Store = open_store(self.data)
         with self.store.writing():
             for (domain, code), target in TARGETS.items():
