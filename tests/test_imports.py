@@ -13,7 +13,7 @@ LAYERS = (
     {"errors", "codes", "urls"},
     {"config", "counters"},
     {"sockets"},
-    {"newsletter", "ranking", "clicks.verdicts", "shorturl", "secrets"},
+    {"newsletter", "ranking", "classification", "shorturl", "secrets"},
     {"store", "clicks.line"},
     {"clicks.visitors", "clicks.segment", "clicks.log"},
     {"clicks"},
@@ -27,7 +27,7 @@ LAYERS = (
 )
 """From the bottom up; a module belongs to the longest name that fits."""
 
-PURE = ("newsletter", "ranking", "clicks.verdicts")
+PURE = ("newsletter", "ranking", "classification")
 HEAVY = {
     "flask",
     "werkzeug",

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from shortener.classification.evidence import Evidence, Judgement
+from shortener.classification.request_rules import RULES_VERSION
 from shortener.clicks.agents import Agents
 from shortener.clicks.atlas import Atlas
 from shortener.clicks.datacenters import read_datacenters
@@ -25,8 +27,6 @@ from shortener.clicks.line import MAX_HEADER, MAX_TEXT, ClickLine
 from shortener.clicks.log import ClickLog, Progress, Segment
 from shortener.clicks.requests import Requests
 from shortener.clicks.segment import DIRECTORY
-from shortener.clicks.verdicts.evidence import Evidence, Judgement
-from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreBusy, StoreError

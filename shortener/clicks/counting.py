@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from shortener.classification.evidence import Judgement
+from shortener.classification.request_rules import RULES_VERSION
 from shortener.clicks.agents import Agents
 from shortener.clicks.firsts import DAY_MS, assign
 from shortener.clicks.tally import Tally
-from shortener.clicks.verdicts.evidence import Judgement
-from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.store import Store
 from shortener.store import clicks as sql
 from shortener.store.clicks import Click, StoredVisit

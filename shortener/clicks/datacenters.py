@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from shortener.clicks.verdicts.networks import Network, NetworkTable, read_networks
-from shortener.clicks.verdicts.rules import datacenter_table
+from shortener.classification.networks import Network, NetworkTable, read_networks
+from shortener.classification.request_rules import datacenter_table
 from shortener.config import Config
 from shortener.errors import ConfigError
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from shortener.classification.evidence import REQUEST_BITS, Judgement
+from shortener.classification.group_rules import judge_bits
+from shortener.classification.nearby_clicks import Neighbour
 from shortener.clicks.agents import Agents
 from shortener.clicks.counting import Turn, count, rejudge
 from shortener.clicks.surroundings import TRAPPED, Surroundings, World, bits_around
-from shortener.clicks.verdicts.evidence import REQUEST_BITS, Judgement
-from shortener.clicks.verdicts.neighbours import Neighbour
-from shortener.clicks.verdicts.sets import judge_bits
 from shortener.store import Store
 from shortener.store import clicks as stored
 from shortener.store import judging as sql

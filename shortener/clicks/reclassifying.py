@@ -10,6 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from shortener.classification.evidence import Evidence, Judgement
+from shortener.classification.nearby_clicks import Neighbour
+from shortener.classification.networks import NetworkTable
+from shortener.classification.request_rules import RULES_VERSION
 from shortener.clicks.agents import Agents
 from shortener.clicks.atlas import Atlas
 from shortener.clicks.counting import Turn
@@ -17,10 +21,6 @@ from shortener.clicks.datacenters import read_datacenters
 from shortener.clicks.judging import BATCH, Judge
 from shortener.clicks.requests import Requests
 from shortener.clicks.stored_evidence import StoredEvidence
-from shortener.clicks.verdicts.evidence import Evidence, Judgement
-from shortener.clicks.verdicts.neighbours import Neighbour
-from shortener.clicks.verdicts.networks import NetworkTable
-from shortener.clicks.verdicts.rules import RULES_VERSION
 from shortener.config import Config
 from shortener.store import Store
 from shortener.store import judging as sql

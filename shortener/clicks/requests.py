@@ -3,9 +3,9 @@
 from collections.abc import Callable, Hashable
 from typing import TypeVar
 
-from shortener.clicks.verdicts.evidence import Evidence, Judgement
-from shortener.clicks.verdicts.networks import NetworkTable
-from shortener.clicks.verdicts.rules import is_rewriter, judge_request, network_bits
+from shortener.classification.evidence import Evidence, Judgement
+from shortener.classification.networks import NetworkTable
+from shortener.classification.request_rules import is_rewriter, judge_request, network_bits
 
 REMEMBERED = 20_000
 DAY_SECONDS = 86_400

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from shortener.clicks.verdicts.evidence import Evidence
+from shortener.classification.evidence import Evidence
 from shortener.store import Store
 from shortener.store import judging as sql
 from shortener.store.judging import StoredRequest

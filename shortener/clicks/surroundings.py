@@ -7,11 +7,11 @@ what that depends on within two.
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 
-from shortener.clicks.verdicts.evidence import ADDRESS_TRAP, DATACENTER, NETWORK_TRAP, REQUEST_BITS
-from shortener.clicks.verdicts.families import FAMILIES, Family, in_order, mark_group
-from shortener.clicks.verdicts.neighbours import Neighbour, takes_part
-from shortener.clicks.verdicts.ranges import Range, merge, subtract
-from shortener.clicks.verdicts.traps import ADDRESS_TRAP_MS, MACHINE_BITS, looks_machine
+from shortener.classification.detect_honeypot import ADDRESS_TRAP_MS, MACHINE_BITS, looks_machine
+from shortener.classification.evidence import ADDRESS_TRAP, DATACENTER, NETWORK_TRAP, REQUEST_BITS
+from shortener.classification.groups import FAMILIES, Family, in_order, mark_group
+from shortener.classification.intervals import Range, merge, subtract
+from shortener.classification.nearby_clicks import Neighbour, takes_part
 from shortener.store import Store
 from shortener.store import judging as sql
 from shortener.store.clicks import Click

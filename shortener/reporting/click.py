@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from shortener.classification.evidence import Evidence
+from shortener.classification.explain import Spoken, explain
+from shortener.classification.group_rules import age_of, is_settled
+from shortener.classification.groups import FAMILIES, Family
+from shortener.classification.nearby_clicks import Neighbour, takes_part
+from shortener.classification.reasons import REASONS
 from shortener.clicks.stored_evidence import StoredEvidence
 from shortener.clicks.surroundings import Surroundings, World
-from shortener.clicks.verdicts.evidence import Evidence
-from shortener.clicks.verdicts.explanation import Spoken, explain
-from shortener.clicks.verdicts.families import FAMILIES, Family
-from shortener.clicks.verdicts.neighbours import Neighbour, takes_part
-from shortener.clicks.verdicts.reasons import REASONS
-from shortener.clicks.verdicts.sets import age_of, is_settled
 from shortener.config import Config
 from shortener.errors import NotFound
 from shortener.reporting.counts import moment_or_none

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from shortener.clicks.verdicts.reasons import REASONS, Band, counts_as_human
-from shortener.clicks.verdicts.sets import is_settled
+from shortener.classification.group_rules import is_settled
+from shortener.classification.reasons import REASONS, Band, counts_as_human
 from shortener.reporting.counts import Clicks, Hour
 from shortener.store.reports import ValueSum
 from shortener.store.rollups import HOUR_SECONDS

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from shortener.classification.group_rules import judge_set
+from shortener.classification.request_rules import RULES_VERSION
 from shortener.clicks import collector as collecting
 from shortener.clicks import judging
 from shortener.clicks.agents import Agents
@@ -22,8 +24,6 @@ from shortener.clicks.judging import Judge, ask_for_judging, judge_asked
 from shortener.clicks.rebuilding import rebuild
 from shortener.clicks.reclassifying import reclassify
 from shortener.clicks.surroundings import World
-from shortener.clicks.verdicts.rules import RULES_VERSION
-from shortener.clicks.verdicts.sets import judge_set
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import clicks as stored
 from shortener.store import issues, links, open_store

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortener.clicks.verdicts.reasons import REASONS
+from shortener.classification.reasons import REASONS
 from shortener.reporting.counts import Clicks
 from shortener.reporting.quality import assess, describe, split_percent
 from shortener.store.reports import ValueSum

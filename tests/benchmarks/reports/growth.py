@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from shortener.clicks.verdicts.reasons import REASONS
+from shortener.classification.reasons import REASONS
 from shortener.config import Domain
 from shortener.reporting.history import history
 from shortener.reporting.issue_report import issue_report

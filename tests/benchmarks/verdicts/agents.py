@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shortener.clicks.verdicts.agents import MAX_AGENT, machine_named_by
+from shortener.classification.bot_user_agents import MAX_AGENT, machine_named_by
 
 
 def agents_of(path: Path) -> Iterator[tuple[str, float]]:

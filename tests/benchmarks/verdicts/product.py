@@ -21,10 +21,10 @@ from typing import Any
 import msgspec
 from click.testing import CliRunner
 
+from shortener.classification.evidence import Judgement
 from shortener.cli import main as shortener
 from shortener.clicks.collector import Collector
 from shortener.clicks.line import EVIDENCE
-from shortener.clicks.verdicts.evidence import Judgement
 from shortener.config import load
 from shortener.store import Store, issues, links, open_store
 

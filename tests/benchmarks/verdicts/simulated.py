@@ -20,11 +20,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from shortener.clicks.verdicts.evidence import Evidence, Judgement, describe
-from shortener.clicks.verdicts.neighbours import Neighbour
-from shortener.clicks.verdicts.networks import NetworkTable, read_networks
-from shortener.clicks.verdicts.rules import datacenter_table, judge_request
-from shortener.clicks.verdicts.sets import judge_set
+from shortener.classification.evidence import Evidence, Judgement, describe
+from shortener.classification.group_rules import judge_set
+from shortener.classification.nearby_clicks import Neighbour
+from shortener.classification.networks import NetworkTable, read_networks
+from shortener.classification.request_rules import datacenter_table, judge_request
 
 SIMULATOR = Path(__file__).parents[4] / "shared" / "clicks" / "simulate_scanners.py"
 Event = Mapping[str, Any]

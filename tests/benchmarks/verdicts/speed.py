@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter, process_time
 
+from shortener.classification.bot_user_agents import machine_named_by
+from shortener.classification.browsers import claimed
+from shortener.classification.evidence import Evidence
+from shortener.classification.group_rules import judge_set
+from shortener.classification.nearby_clicks import Neighbour
+from shortener.classification.networks import read_networks
+from shortener.classification.request_rules import datacenter_table, judge_request
 from shortener.clicks.agents import describe
-from shortener.clicks.verdicts.agents import machine_named_by
-from shortener.clicks.verdicts.browsers import claimed
-from shortener.clicks.verdicts.evidence import Evidence
-from shortener.clicks.verdicts.neighbours import Neighbour
-from shortener.clicks.verdicts.networks import read_networks
-from shortener.clicks.verdicts.rules import datacenter_table, judge_request
-from shortener.clicks.verdicts.sets import judge_set
 
 NOW = 1_790_000_000
 CHROME = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from msgspec import Struct
 
-from shortener.clicks.verdicts.bursts import (
+from shortener.classification.detect_bursts import (
     COVERAGE_MS,
     RARE_MS,
     mark_browser,
@@ -21,7 +21,22 @@ from shortener.clicks.verdicts.bursts import (
     mark_rare,
     mark_repeats,
 )
-from shortener.clicks.verdicts.evidence import (
+from shortener.classification.detect_distributed import (
+    AGENT_MS,
+    ECHO_MS,
+    mark_agent,
+    mark_echoes,
+    mark_fan_out,
+    mark_twins,
+)
+from shortener.classification.detect_honeypot import (
+    ADDRESS_TRAP_MS,
+    COPY_TRAP_MS,
+    mark_address_trap,
+    mark_copy_trap,
+    mark_network_trap,
+)
+from shortener.classification.evidence import (
     ADDRESS_TRAP,
     AGENT_BURST,
     BROWSER_BURST,
@@ -41,23 +56,8 @@ from shortener.clicks.verdicts.evidence import (
     RUSH,
     TWIN,
 )
-from shortener.clicks.verdicts.neighbours import Clicks, Neighbour, takes_part
-from shortener.clicks.verdicts.spreads import (
-    AGENT_MS,
-    ECHO_MS,
-    mark_agent,
-    mark_echoes,
-    mark_fan_out,
-    mark_twins,
-)
-from shortener.clicks.verdicts.traps import (
-    ADDRESS_TRAP_MS,
-    COPY_TRAP_MS,
-    mark_address_trap,
-    mark_copy_trap,
-    mark_network_trap,
-)
-from shortener.clicks.verdicts.windows import PACE_MS
+from shortener.classification.nearby_clicks import Clicks, Neighbour, takes_part
+from shortener.classification.sliding_window import PACE_MS
 
 Key = Callable[[Neighbour], Hashable | None]
 Mark = Callable[[Clicks], list[int]]

@@ -6,7 +6,7 @@ Each ``mark_`` takes the clicks of one group in order of time and gives the bits
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import pairwise
 
-from shortener.clicks.verdicts.evidence import (
+from shortener.classification.evidence import (
     BROWSER_BURST,
     BURST,
     COVERAGE,
@@ -18,8 +18,8 @@ from shortener.clicks.verdicts.evidence import (
     REPEAT,
     RUSH,
 )
-from shortener.clicks.verdicts.neighbours import Clicks
-from shortener.clicks.verdicts.windows import links_needed, pace, peak_distinct
+from shortener.classification.nearby_clicks import Clicks
+from shortener.classification.sliding_window import links_needed, pace, peak_distinct
 
 BURST_MS = 1_000
 BURST_LINKS = 3

@@ -2,12 +2,12 @@
 
 from msgspec import Struct
 
-from shortener.clicks.verdicts.evidence import REQUEST_BITS, Evidence, Judgement, describe
-from shortener.clicks.verdicts.lists import network_owner
-from shortener.clicks.verdicts.neighbours import Neighbour
-from shortener.clicks.verdicts.reasons import REASONS, REQUEST_REASONS
-from shortener.clicks.verdicts.rules import request_reasons
-from shortener.clicks.verdicts.sets import ALL_RULES, NEVER, age_of, judge_bits, reasons_that_speak
+from shortener.classification.data_files import network_owner
+from shortener.classification.evidence import REQUEST_BITS, Evidence, Judgement, describe
+from shortener.classification.group_rules import ALL_RULES, NEVER, age_of, judge_bits, reasons_that_speak
+from shortener.classification.nearby_clicks import Neighbour
+from shortener.classification.reasons import REASONS, REQUEST_REASONS
+from shortener.classification.request_rules import request_reasons
 
 _HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz", "range", "sec-fetch-dest", "sec-fetch-mode")
 _RULES = {rule.reason: rule for rule in ALL_RULES}

@@ -7,7 +7,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from zlib import crc32
 
-from shortener.clicks.verdicts.ranges import Range, merge, subtract
+from shortener.classification.intervals import Range, merge, subtract
 from shortener.errors import InputError
 
 Network = IPv4Network | IPv6Network

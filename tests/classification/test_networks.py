@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortener.clicks.verdicts.lists import load, network_owner, shipped_networks
-from shortener.clicks.verdicts.networks import NetworkTable, read_networks
-from shortener.clicks.verdicts.rules import datacenter_table
+from shortener.classification.data_files import load, network_owner, shipped_networks
+from shortener.classification.networks import NetworkTable, read_networks
+from shortener.classification.request_rules import datacenter_table
 from shortener.errors import InputError
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "verdicts" / "simulated.py"
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "verdicts" / "simulated.py"
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from shortener.clicks.verdicts.evidence import DATACENTER, GATEWAY, VENDOR
-from shortener.clicks.verdicts.reasons import REASONS
+from shortener.classification.evidence import DATACENTER, GATEWAY, VENDOR
+from shortener.classification.reasons import REASONS
 
 
 class Neighbour(Struct, frozen=True, gc=False):

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from shortener.clicks.verdicts.lists import load
+from shortener.classification.data_files import load
 
 CACHED = 8192
 BEHIND = 30

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from itertools import groupby
 
-from shortener.clicks.verdicts.evidence import AGENT_BURST, BARE, ECHO, FAN_OUT, NO_LANGUAGE, REWRITTEN, TWIN
-from shortener.clicks.verdicts.neighbours import Clicks, Neighbour, is_anywhere, is_hosted
-from shortener.clicks.verdicts.reasons import REASONS
+from shortener.classification.evidence import AGENT_BURST, BARE, ECHO, FAN_OUT, NO_LANGUAGE, REWRITTEN, TWIN
+from shortener.classification.nearby_clicks import Clicks, Neighbour, is_anywhere, is_hosted
+from shortener.classification.reasons import REASONS
 
 FAN_OUT_MS = 60_000
 FAN_OUT_NETWORKS = 3

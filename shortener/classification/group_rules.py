@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from shortener.clicks.verdicts.evidence import (
+from shortener.classification.evidence import (
     ADDRESS_TRAP,
     AGENT_BURST,
     BARE,
@@ -33,9 +33,9 @@ from shortener.clicks.verdicts.evidence import (
     VENDOR,
     Judgement,
 )
-from shortener.clicks.verdicts.families import FAMILIES, Family, find_bits
-from shortener.clicks.verdicts.neighbours import Neighbour, is_hosted
-from shortener.clicks.verdicts.reasons import REASONS, REQUEST_REASONS
+from shortener.classification.groups import FAMILIES, Family, find_bits
+from shortener.classification.nearby_clicks import Neighbour, is_hosted
+from shortener.classification.reasons import REASONS, REQUEST_REASONS
 
 SECONDS_AFTER_SENDING_MS = 10_000
 QUICK_AGE_MS = 60_000

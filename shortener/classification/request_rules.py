@@ -6,9 +6,10 @@ The numbers in the comments are those of the rules' specification.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from shortener.clicks.verdicts.agents import MAX_AGENT, machine_named_by
-from shortener.clicks.verdicts.browsers import claimed, is_old
-from shortener.clicks.verdicts.evidence import (
+from shortener.classification.bot_user_agents import MAX_AGENT, machine_named_by
+from shortener.classification.browsers import claimed, is_old
+from shortener.classification.data_files import shipped_networks, shipped_systems
+from shortener.classification.evidence import (
     BARE,
     DATACENTER,
     FRAMED,
@@ -23,9 +24,8 @@ from shortener.clicks.verdicts.evidence import (
     Evidence,
     Judgement,
 )
-from shortener.clicks.verdicts.lists import shipped_networks, shipped_systems
-from shortener.clicks.verdicts.networks import Network, NetworkTable
-from shortener.clicks.verdicts.reasons import REASONS
+from shortener.classification.networks import Network, NetworkTable
+from shortener.classification.reasons import REASONS
 
 RULES_VERSION = 2
 """Stored with every verdict; raised whenever a rule, a threshold or a list changes what any click is judged

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shortener.clicks.verdicts.agents import machine_named_by, without_model
+from shortener.classification.bot_user_agents import machine_named_by, without_model
 
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"

@@ -6,7 +6,7 @@ from functools import lru_cache
 from is_bot import Bots
 from ua_parser import parse_device
 
-from shortener.clicks.verdicts.lists import load
+from shortener.classification.data_files import load
 
 MAX_AGENT = 512
 """Characters that are looked at: longer strings are cut, so that a hostile one stays cheap (under 5 ms)."""

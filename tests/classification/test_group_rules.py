@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortener.clicks.verdicts.evidence import (
+from shortener.classification.evidence import (
     BARE,
     DATACENTER,
     NO_FETCH_METADATA,
@@ -18,10 +18,10 @@ from shortener.clicks.verdicts.evidence import (
     REWRITTEN,
     VENDOR,
 )
-from shortener.clicks.verdicts.families import FAMILIES, Family
-from shortener.clicks.verdicts.neighbours import Neighbour
-from shortener.clicks.verdicts.reasons import REASONS, REQUEST_REASONS, counts_as_human
-from shortener.clicks.verdicts.sets import FINAL_MS, SETTLED_MS, is_settled, judge_family, judge_set
+from shortener.classification.group_rules import FINAL_MS, SETTLED_MS, is_settled, judge_family, judge_set
+from shortener.classification.groups import FAMILIES, Family
+from shortener.classification.nearby_clicks import Neighbour
+from shortener.classification.reasons import REASONS, REQUEST_REASONS, counts_as_human
 
 START = 1_790_000_000_000
 HOUR = 3_600_000

@@ -6,8 +6,8 @@ Each ``mark_`` takes the clicks of one group in order of time and gives the bits
 
 from collections.abc import Mapping, Sequence
 
-from shortener.clicks.verdicts.bursts import flag
-from shortener.clicks.verdicts.evidence import (
+from shortener.classification.detect_bursts import flag
+from shortener.classification.evidence import (
     ADDRESS_TRAP,
     COPY_TRAP,
     DATACENTER,
@@ -16,9 +16,9 @@ from shortener.clicks.verdicts.evidence import (
     SECOND,
     VENDOR,
 )
-from shortener.clicks.verdicts.neighbours import Clicks, Neighbour
-from shortener.clicks.verdicts.reasons import REASONS
-from shortener.clicks.verdicts.windows import is_near
+from shortener.classification.nearby_clicks import Clicks, Neighbour
+from shortener.classification.reasons import REASONS
+from shortener.classification.sliding_window import is_near
 
 COPY_TRAP_MS = 120_000
 ADDRESS_TRAP_MS = 900_000

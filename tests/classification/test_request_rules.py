@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shortener.clicks.verdicts.browsers import claimed, current_chrome, is_old
-from shortener.clicks.verdicts.evidence import (
+from shortener.classification.browsers import claimed, current_chrome, is_old
+from shortener.classification.evidence import (
     DATACENTER,
     FRAMED,
     GATEWAY,
@@ -19,9 +19,9 @@ from shortener.clicks.verdicts.evidence import (
     Evidence,
     describe,
 )
-from shortener.clicks.verdicts.networks import read_networks
-from shortener.clicks.verdicts.reasons import REASONS
-from shortener.clicks.verdicts.rules import datacenter_table, judge_request
+from shortener.classification.networks import read_networks
+from shortener.classification.reasons import REASONS
+from shortener.classification.request_rules import datacenter_table, judge_request
 
 NOW = 1_790_000_000.0  # September 2026
 CHROME = (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortener.clicks.verdicts.windows import is_near, links_needed, pace, peak_distinct
+from shortener.classification.sliding_window import is_near, links_needed, pace, peak_distinct
 
 moments = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 5)), min_size=1, max_size=25).map(sorted)
 

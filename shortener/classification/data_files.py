@@ -5,7 +5,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from shortener.clicks.verdicts.networks import Network, NetworkTable, read_networks
+from shortener.classification.networks import Network, NetworkTable, read_networks
 
 
 @lru_cache(maxsize=8)
@@ -13,7 +13,7 @@ def load(name: str) -> dict[str, Any]:
     """A packaged list as plain values: ``agents``, ``browsers`` or ``networks``. Its entries carry source and
     date.
     """
-    text = files("shortener.clicks.verdicts").joinpath(f"data/{name}.toml").read_text("utf-8")
+    text = files("shortener.classification").joinpath(f"data/{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
 
 

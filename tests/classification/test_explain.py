@@ -1,12 +1,12 @@
 """Explanations: the scoreboard of a click."""
 
-from shortener.clicks.verdicts.evidence import BURST, DATACENTER, NO_LANGUAGE, PAIR, WORDS, Evidence, describe
-from shortener.clicks.verdicts.explanation import explain
-from shortener.clicks.verdicts.families import FAMILIES
-from shortener.clicks.verdicts.neighbours import Neighbour
-from shortener.clicks.verdicts.reasons import REASONS
-from shortener.clicks.verdicts.rules import request_bits
-from shortener.clicks.verdicts.sets import ALL_RULES
+from shortener.classification.evidence import BURST, DATACENTER, NO_LANGUAGE, PAIR, WORDS, Evidence, describe
+from shortener.classification.explain import explain
+from shortener.classification.group_rules import ALL_RULES
+from shortener.classification.groups import FAMILIES
+from shortener.classification.nearby_clicks import Neighbour
+from shortener.classification.reasons import REASONS
+from shortener.classification.request_rules import request_bits
 
 AT = 1_790_000_000_000
 
