@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from shortener.cli import Session, with_store
-from shortener.clicks.segment import DIRECTORY
+from shortener.clicklog.writer import DIRECTORY
 from shortener.redirect.edge import map_lines, server_config
 from shortener.store import Store, links
 

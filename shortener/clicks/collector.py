@@ -19,15 +19,15 @@ import msgspec
 
 from shortener.classification.evidence import Evidence, Judgement
 from shortener.classification.request_rules import RULES_VERSION
+from shortener.clicklog.format import MAX_HEADER, MAX_TEXT, ClickLine
+from shortener.clicklog.pseudonyms import DailyKeys, hash_address, hash_visitor, network_of
+from shortener.clicklog.reader import ClickLog, Progress, Segment
+from shortener.clicklog.writer import DIRECTORY
 from shortener.clicks.agents import Agents
 from shortener.clicks.atlas import Atlas
 from shortener.clicks.datacenters import read_datacenters
 from shortener.clicks.judging import Judge, judge_asked
-from shortener.clicks.line import MAX_HEADER, MAX_TEXT, ClickLine
-from shortener.clicks.log import ClickLog, Progress, Segment
 from shortener.clicks.requests import Requests
-from shortener.clicks.segment import DIRECTORY
-from shortener.clicks.visitors import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreBusy, StoreError
 from shortener.store import Store

@@ -27,7 +27,7 @@ from httptools import (
     parse_url,
 )
 
-from shortener.clicks.line import EVIDENCE
+from shortener.clicklog.format import EVIDENCE
 from shortener.redirect.answer import Answer
 from shortener.redirect.handler import MISS, SENDER, Environ, Sender
 from shortener.redirect.pages import CROWDED, Fields, Request

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from string import Template
 
-from shortener.clicks.line import EVIDENCE, VERSION
-from shortener.clicks.segment import DIRECTORY
+from shortener.clicklog.format import EVIDENCE, VERSION
+from shortener.clicklog.writer import DIRECTORY
 from shortener.config import Config
 from shortener.errors import ConfigError
 

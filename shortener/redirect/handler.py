@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shortener.clicks.line import MAX_HEADER, VERSION, ClickLine
+from shortener.clicklog.format import MAX_HEADER, VERSION, ClickLine
 from shortener.codes import MAX_CODE, clean_code
 from shortener.config import Config, Domain
 from shortener.redirect.answer import Answer, make_answer, redirect_to

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
 
-from shortener.clicks.line import (
+from shortener.clicklog.format import (
     EVIDENCE,
     MAX_HEADER,
     MAX_LINE_BYTES,
@@ -19,8 +19,8 @@ from shortener.clicks.line import (
     ClickLine,
     encode,
 )
-from shortener.clicks.segment import DIRECTORY, SegmentWriter
-from shortener.clicks.visitors import DailyKeys, describe, hash_text, network_of
+from shortener.clicklog.pseudonyms import DailyKeys, describe, hash_text, network_of
+from shortener.clicklog.writer import DIRECTORY, SegmentWriter
 from shortener.config import Config
 from shortener.counters import claim_worker
 from shortener.redirect.clients import Clients

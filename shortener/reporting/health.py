@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from shortener import __version__
-from shortener.clicks.line import MAX_LINE_BYTES
-from shortener.clicks.log import ClickLog
+from shortener.clicklog.format import MAX_LINE_BYTES
+from shortener.clicklog.reader import ClickLog
 from shortener.config import Config
 from shortener.counters import totals
 from shortener.errors import StoreError

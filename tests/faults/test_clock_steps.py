@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from shortener.clicklog.pseudonyms import DailyKeys
+from shortener.clicklog.writer import SegmentWriter
 from shortener.clicks.collector import Collector
 from shortener.clicks.rebuilding import rebuild
-from shortener.clicks.segment import SegmentWriter
-from shortener.clicks.visitors import DailyKeys
 from shortener.config import Config, Domain, Storage
 from shortener.redirect.handler import Redirects
 from shortener.store import Store, links, open_store

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shortener.clicks import segment
-from shortener.clicks.log import ClickLog
-from shortener.clicks.segment import SegmentWriter
+from shortener.clicklog import writer
+from shortener.clicklog.reader import ClickLog
+from shortener.clicklog.writer import SegmentWriter
 from shortener.counters import totals
 from tests.faults.mounts import fill, memory_disk, mount
 from tests.faults.serving import Server, needs_proc, serving, wait
@@ -27,7 +27,7 @@ def test_every_click_is_either_recorded_or_reported(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through three full disks, what ``write`` promised is there once, what it refused is not, and nothing is glued."""
-    monkeypatch.setattr(segment, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.05)
     log = SegmentWriter(small_disk / "clicklog", rotate_bytes=1 << 26, sync_seconds=0.1)
     promised: set[str] = set()
     refused: set[str] = set()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shortener.clicks.log import ClickLog
+from shortener.clicklog.reader import ClickLog
 from shortener.store import links, open_store
 
 REQUESTS = 5

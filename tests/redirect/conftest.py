@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shortener.clicks.log import ClickLog
+from shortener.clicklog.reader import ClickLog
 from shortener.config import Config
 from shortener.redirect.handler import MISS, RedirectHandler
 from shortener.store import Store, links, open_store

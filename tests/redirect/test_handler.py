@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortener.clicks.line import MAX_LINE_BYTES
+from shortener.clicklog.format import MAX_LINE_BYTES
 from shortener.redirect.recording import MISSES_PER_SECOND
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shortener.clicks.visitors import (
+from shortener.clicklog.pseudonyms import (
     DAY_SECONDS,
     KEY_BYTES,
     DailyKeys,
@@ -112,7 +112,7 @@ def test_a_key_is_for_its_owner_only(tmp_path: Path) -> None:
 def test_processes_that_start_at_once_get_one_key(tmp_path: Path) -> None:
     """Of many that find no key, one makes it and all use it."""
     program = (
-        "import sys; from pathlib import Path; from shortener.clicks.visitors import DailyKeys\n"
+        "import sys; from pathlib import Path; from shortener.clicklog.pseudonyms import DailyKeys\n"
         "sys.stdin.readline(); print(DailyKeys(Path(sys.argv[1])).key(float(sys.argv[2])).hex())"
     )
     command = [sys.executable, "-c", program, str(tmp_path), str(MIDNIGHT)]

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from shortener.clicks.line import MAX_LINE_BYTES, VERSION, ClickLine, decode_header, decode_line
-from shortener.clicks.segment import DIRECTORY, SUFFIX
+from shortener.clicklog.format import MAX_LINE_BYTES, VERSION, ClickLine, decode_header, decode_line
+from shortener.clicklog.writer import DIRECTORY, SUFFIX
 
 READ_BYTES = 1 << 20
 MAX_ID = 128

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from shortener.clicks.line import VERSION, SegmentHeader, encode
+from shortener.clicklog.format import VERSION, SegmentHeader, encode
 
 DIRECTORY = "clicklog"
 SUFFIX = ".jsonl"

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from shortener.clicks.log import ClickLog
-from shortener.clicks.segment import SegmentWriter
+from shortener.clicklog.reader import ClickLog
+from shortener.clicklog.writer import SegmentWriter
 
 Line = bytes
 

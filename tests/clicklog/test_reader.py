@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shortener.clicks.line import MAX_LINE_BYTES
-from shortener.clicks.log import ClickLog, Segment
+from shortener.clicklog.format import MAX_LINE_BYTES
+from shortener.clicklog.reader import ClickLog, Segment
 
 HEADER = b'{"v":1,"segment":"seg1","node":"one","started":1.0}\n'
 
