@@ -80,7 +80,7 @@ def make_pages(task: Task) -> None:
 
 def collect(task: Task) -> None:
     """Drain the click log into the store."""
-    from shortener.clicks.collector import await_turn
+    from shortener.collector.collector import await_turn
     from shortener.store import open_store
 
     stop = Stop()

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shortener.cli import main
-from shortener.clicks.collector import Collector
+from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
 from shortener.store import issues, links, open_store
 

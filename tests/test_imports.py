@@ -15,7 +15,7 @@ LAYERS = (
     {"sockets"},
     {"newsletter", "ranking", "classification", "clicklog", "shorturl", "secrets"},
     {"store"},
-    {"clicks"},
+    {"collector"},
     {"redirect", "reporting", "desk"},
     {"web", "demo.readers"},
     {"app"},

@@ -22,8 +22,8 @@ from shortener.cli.output import (
     show,
 )
 from shortener.cli.reports import bounded
-from shortener.clicks.reclassifying import Outcome
-from shortener.clicks.reclassifying import reclassify as judge_again
+from shortener.collector.reclassify import Outcome
+from shortener.collector.reclassify import reclassify as judge_again
 from shortener.config import Domain
 from shortener.reporting.click import ClickExplained, explain_click
 from shortener.reporting.summary import check_order

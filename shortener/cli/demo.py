@@ -18,7 +18,7 @@ from rich.progress import track
 
 from shortener import config as configuration
 from shortener.cli import Session, main
-from shortener.clicks.collector import drain_once
+from shortener.collector.collector import drain_once
 from shortener.config import Config
 from shortener.demo.readers import Link, Visit, visits
 from shortener.desk.intake import Request, take_in

@@ -11,7 +11,7 @@ from shortener.cli import Session, with_store
 from shortener.cli.files import read_bytes, read_csv, replace_file
 from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME, TIME_OR_NEVER, UNKNOWN, who
 from shortener.cli.output import format_option, iso, local, print_csv, print_json, print_table
-from shortener.clicks.judging import judge_asked
+from shortener.collector.classifier import judge_asked
 from shortener.desk import editing
 from shortener.desk.intake import Request, Taken, read_targets, take_in
 from shortener.errors import InputError

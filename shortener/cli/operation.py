@@ -10,8 +10,8 @@ from rich.progress import Progress
 
 from shortener.cli import Session, pass_session, with_store
 from shortener.cli.output import format_option, print_json, print_table
-from shortener.clicks.collector import Collector, await_turn, drain_once
-from shortener.clicks.rebuilding import rebuild as rebuild_rollups
+from shortener.collector.collector import Collector, await_turn, drain_once
+from shortener.collector.rebuild import rebuild as rebuild_rollups
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.reporting.doctor import examine

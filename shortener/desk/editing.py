@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import UNSET, Struct, UnsetType
 
-from shortener.clicks.judging import ask_for_judging
+from shortener.collector.classifier import ask_for_judging
 from shortener.config import Config
 from shortener.errors import InputError, NotFound
 from shortener.shorturl import parse_short_url, short_url

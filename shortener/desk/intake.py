@@ -12,8 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct
 
 from shortener import newsletter
-from shortener.clicks.judging import ask_for_judging
 from shortener.codes import new_code
+from shortener.collector.classifier import ask_for_judging
 from shortener.config import Config, Domain
 from shortener.desk.editing import retarget
 from shortener.errors import Conflict, InputError, TargetRefused, Unreadable

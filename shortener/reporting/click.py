@@ -11,8 +11,8 @@ from shortener.classification.group_rules import age_of, is_settled
 from shortener.classification.groups import FAMILIES, Family
 from shortener.classification.nearby_clicks import Neighbour, takes_part
 from shortener.classification.reasons import REASONS
-from shortener.clicks.stored_evidence import StoredEvidence
-from shortener.clicks.surroundings import Surroundings, World
+from shortener.collector.neighbourhood import Surroundings, World
+from shortener.collector.stored_evidence import StoredEvidence
 from shortener.config import Config
 from shortener.errors import NotFound
 from shortener.reporting.counts import moment_or_none

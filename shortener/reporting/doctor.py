@@ -11,8 +11,8 @@ from typing import Literal
 from msgspec import Struct
 
 from shortener.clicklog.reader import ClickLog
-from shortener.clicks.atlas import open_countries, open_systems
-from shortener.clicks.datacenters import read_datacenters
+from shortener.collector.datacenters import read_datacenters
+from shortener.collector.ip_databases import open_countries, open_systems
 from shortener.config import Config
 from shortener.errors import ConfigError, ShortenerError, StoreError
 from shortener.reporting.health import health

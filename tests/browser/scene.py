@@ -9,8 +9,8 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
-from shortener.clicks.collector import drain_once
-from shortener.clicks.rebuilding import rebuild
+from shortener.collector.collector import drain_once
+from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
 from shortener.desk import accounts, drafting
 from shortener.desk.intake import Request, take_in

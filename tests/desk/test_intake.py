@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shortener.clicks.collector import Collector
+from shortener.collector.collector import Collector
 from shortener.config import Codes, Config, Domain, Newsletter, Storage
 from shortener.desk.intake import Request, read_targets, take_in
 from shortener.errors import Conflict, InputError

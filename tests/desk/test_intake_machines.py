@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shortener.clicks.collector import Collector
-from shortener.clicks.judging import judge_asked
+from shortener.collector.classifier import judge_asked
+from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
 from shortener.desk.editing import correct_issue, declare_trap
 from shortener.desk.intake import Request, Taken, take_in

@@ -9,8 +9,8 @@ import pytest
 
 from shortener.clicklog.pseudonyms import DailyKeys
 from shortener.clicklog.writer import SegmentWriter
-from shortener.clicks.collector import Collector
-from shortener.clicks.rebuilding import rebuild
+from shortener.collector.collector import Collector
+from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Storage
 from shortener.redirect.handler import Redirects
 from shortener.store import Store, links, open_store

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shortener.clicks.collector import Collector
+from shortener.collector.collector import Collector
 from shortener.config import Config
 from shortener.errors import ConfigError
 from shortener.redirect.edge import map_lines, server_config

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shortener.clicks.collector import Collector
+from shortener.collector.collector import Collector
 
 if TYPE_CHECKING:
     from tests.redirect.conftest import Site

@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from shortener.app import create_pages
-from shortener.clicks.collector import drain_once
+from shortener.collector.collector import drain_once
 from shortener.config import Config, Domain, Site, Storage
 from shortener.desk import accounts
 from shortener.desk.intake import Request, take_in

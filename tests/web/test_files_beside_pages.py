@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shortener.clicks.rebuilding import rebuild
+from shortener.collector.rebuild import rebuild
 from shortener.store import links
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from shortener.clicks.collector import Collector
+from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import Store, issues, links, open_store
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from shortener.clicks.collector import Collector
+from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
 from shortener.reporting.issue_report import issue_report
 from shortener.reporting.summary import summary

@@ -24,7 +24,7 @@ from click.testing import CliRunner
 from shortener.classification.evidence import Judgement
 from shortener.cli import main as shortener
 from shortener.clicklog.format import EVIDENCE
-from shortener.clicks.collector import Collector
+from shortener.collector.collector import Collector
 from shortener.config import load
 from shortener.store import Store, issues, links, open_store
 

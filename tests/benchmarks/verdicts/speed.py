@@ -17,7 +17,7 @@ from shortener.classification.group_rules import judge_set
 from shortener.classification.nearby_clicks import Neighbour
 from shortener.classification.networks import read_networks
 from shortener.classification.request_rules import datacenter_table, judge_request
-from shortener.clicks.agents import describe
+from shortener.collector.devices import describe
 
 NOW = 1_790_000_000
 CHROME = (

@@ -7,8 +7,8 @@ import pytest
 
 from shortener.classification.bot_user_agents import machine_named_by
 from shortener.classification.browsers import claimed
-from shortener.clicks import agents as reading
-from shortener.clicks.agents import Agents, describe
+from shortener.collector import devices as reading
+from shortener.collector.devices import Agents, describe
 from shortener.store import open_store
 
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"

@@ -7,9 +7,9 @@ import msgspec
 
 from shortener.classification.evidence import Judgement
 from shortener.classification.request_rules import RULES_VERSION
-from shortener.clicks.agents import Agents
-from shortener.clicks.firsts import DAY_MS, assign
-from shortener.clicks.tally import Tally
+from shortener.collector.aggregate import Tally
+from shortener.collector.devices import Agents
+from shortener.collector.unique_visits import DAY_MS, assign
 from shortener.store import Store
 from shortener.store import clicks as sql
 from shortener.store.clicks import Click, StoredVisit

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortener.clicks import collector as collecting
-from shortener.clicks.collector import Collector, await_turn, drain_once
-from shortener.clicks.rebuilding import rebuild
+from shortener.collector import collector as collecting
+from shortener.collector.collector import Collector, await_turn, drain_once
+from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Privacy, Storage
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.store import Store, clicks, issues, links, open_store

@@ -23,11 +23,11 @@ from shortener.clicklog.format import MAX_HEADER, MAX_TEXT, ClickLine
 from shortener.clicklog.pseudonyms import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.clicklog.reader import ClickLog, Progress, Segment
 from shortener.clicklog.writer import DIRECTORY
-from shortener.clicks.agents import Agents
-from shortener.clicks.atlas import Atlas
-from shortener.clicks.datacenters import read_datacenters
-from shortener.clicks.judging import Judge, judge_asked
-from shortener.clicks.requests import Requests
+from shortener.collector.classifier import Judge, judge_asked
+from shortener.collector.datacenters import read_datacenters
+from shortener.collector.devices import Agents
+from shortener.collector.ip_databases import Atlas
+from shortener.collector.request_cache import Requests
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreBusy, StoreError
 from shortener.store import Store

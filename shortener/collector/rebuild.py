@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from shortener.clicks.agents import Agents
-from shortener.clicks.tally import Tally
+from shortener.collector.aggregate import Tally
+from shortener.collector.devices import Agents
 from shortener.store import Store
 from shortener.store import clicks as sql
 

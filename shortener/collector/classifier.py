@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from shortener.classification.evidence import REQUEST_BITS, Judgement
 from shortener.classification.group_rules import judge_bits
 from shortener.classification.nearby_clicks import Neighbour
-from shortener.clicks.agents import Agents
-from shortener.clicks.counting import Turn, count, rejudge
-from shortener.clicks.surroundings import TRAPPED, Surroundings, World, bits_around
+from shortener.collector.devices import Agents
+from shortener.collector.neighbourhood import TRAPPED, Surroundings, World, bits_around
+from shortener.collector.recount import Turn, count, rejudge
 from shortener.store import Store
 from shortener.store import clicks as stored
 from shortener.store import judging as sql

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from shortener.classification.group_rules import judge_set
 from shortener.classification.request_rules import RULES_VERSION
-from shortener.clicks import collector as collecting
-from shortener.clicks import judging
-from shortener.clicks.agents import Agents
-from shortener.clicks.collector import Collector
-from shortener.clicks.firsts import assign
-from shortener.clicks.judging import Judge, ask_for_judging, judge_asked
-from shortener.clicks.rebuilding import rebuild
-from shortener.clicks.reclassifying import reclassify
-from shortener.clicks.surroundings import World
+from shortener.collector import classifier
+from shortener.collector import collector as collecting
+from shortener.collector.classifier import Judge, ask_for_judging, judge_asked
+from shortener.collector.collector import Collector
+from shortener.collector.devices import Agents
+from shortener.collector.neighbourhood import World
+from shortener.collector.rebuild import rebuild
+from shortener.collector.reclassify import reclassify
+from shortener.collector.unique_visits import assign
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import clicks as stored
 from shortener.store import issues, links, open_store
@@ -215,7 +215,7 @@ def test_batches_and_moments_do_not_matter(
     """However lines are cut into batches and judged when: verdicts, first visits and sums are those of all at once."""
     site = Site(tmp_path_factory.mktemp("data"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "BATCH", batch)
+        patch.setattr(classifier, "BATCH", batch)
         for lines, rounds in numbered(steps):
             site.drain(lines, judged=False)
             for _ in range(rounds):
@@ -254,7 +254,7 @@ def test_history_follows_what_is_known_today(
     site = Site(tmp_path_factory.mktemp("data"), lists=lists, sent=sent, trap=trap)
     today = Site(tmp_path_factory.mktemp("data"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "BATCH", 7)
+        patch.setattr(classifier, "BATCH", 7)
         for lines, rounds in numbered(steps):
             today.drain(lines)
             site.drain(lines, judged=False)
@@ -377,7 +377,7 @@ def test_the_last_write_of_a_round_can_fail_too(site: Site, monkeypatch: pytest.
 
 def test_a_reclassification_goes_on_where_it_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted after a step, it is resumed behind it; for other rules, lists or times it starts anew."""
-    monkeypatch.setattr("shortener.clicks.reclassifying.BATCH", 3)
+    monkeypatch.setattr("shortener.collector.reclassify.BATCH", 3)
     site.drain([line(str(n), at=100 * n) for n in range(10)])
     steps: list[int] = []
 
@@ -441,11 +441,11 @@ def test_what_an_issue_places_later_moves_no_counted_click(site: Site) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from shortener.clicks import reclassifying
+from shortener.collector import reclassify
 from shortener.config import load
 from shortener.store import judging, open_store
 
-reclassifying.BATCH = 2
+reclassify.BATCH = 2
 calls = []
 say = judging.set_rules
 
@@ -457,7 +457,7 @@ def set_rules(*args, **more):
 
 judging.set_rules = set_rules
 config = load(Path(sys.argv[1]), environment={})
-reclassifying.reclassify(open_store(config.data), config=config, on_progress=lambda done, total: None)
+reclassify.reclassify(open_store(config.data), config=config, on_progress=lambda done, total: None)
 """
 
 

@@ -14,13 +14,13 @@ from shortener.classification.evidence import Evidence, Judgement
 from shortener.classification.nearby_clicks import Neighbour
 from shortener.classification.networks import NetworkTable
 from shortener.classification.request_rules import RULES_VERSION
-from shortener.clicks.agents import Agents
-from shortener.clicks.atlas import Atlas
-from shortener.clicks.counting import Turn
-from shortener.clicks.datacenters import read_datacenters
-from shortener.clicks.judging import BATCH, Judge
-from shortener.clicks.requests import Requests
-from shortener.clicks.stored_evidence import StoredEvidence
+from shortener.collector.classifier import BATCH, Judge
+from shortener.collector.datacenters import read_datacenters
+from shortener.collector.devices import Agents
+from shortener.collector.ip_databases import Atlas
+from shortener.collector.recount import Turn
+from shortener.collector.request_cache import Requests
+from shortener.collector.stored_evidence import StoredEvidence
 from shortener.config import Config
 from shortener.store import Store
 from shortener.store import judging as sql

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from shortener.clicks import judging
-from shortener.clicks.collector import Collector
-from shortener.clicks.rebuilding import rebuild
-from shortener.clicks.surroundings import Surroundings
+from shortener.collector import classifier
+from shortener.collector.collector import Collector
+from shortener.collector.neighbourhood import Surroundings
+from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import issues, links, open_store
 
@@ -44,7 +44,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             super().__init__(*args, **more)
             rounds.append(len(self.clicks) + len(self.hits))
 
-    monkeypatch.setattr(judging, "Surroundings", Counted)
+    monkeypatch.setattr(classifier, "Surroundings", Counted)
     return rounds
 
 

@@ -9,10 +9,10 @@ import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from shortener.clicks import collector as collecting
-from shortener.clicks.atlas import Atlas, read_country, read_system
-from shortener.clicks.collector import Collector
-from shortener.clicks.reclassifying import reclassify
+from shortener.collector import collector as collecting
+from shortener.collector.collector import Collector
+from shortener.collector.ip_databases import Atlas, read_country, read_system
+from shortener.collector.reclassify import reclassify
 from shortener.config import Config, Domain, Networks, Storage
 from shortener.errors import ConfigError
 from shortener.reporting.doctor import examine

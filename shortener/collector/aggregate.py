@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from shortener.clicks.agents import Agent
+from shortener.collector.devices import Agent
 from shortener.store.clicks import (
     DAY_SECONDS,
     FIRST_IN_ISSUE,
