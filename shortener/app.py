@@ -4,7 +4,7 @@ from flask import Flask
 
 from shortener import config as configuration
 from shortener.config import Config
-from shortener.redirect.handler import RedirectHandler
+from shortener.redirect.redirector import RedirectHandler
 from shortener.secrets import session_secret
 from shortener.store import open_store
 from shortener.web import (

@@ -50,7 +50,7 @@ def work(task: Task) -> None:
     """Answer short links, and hand everything else on to the pages."""
     import uvloop
 
-    from shortener.redirect.handler import Redirects
+    from shortener.redirect.redirector import Redirects
     from shortener.redirect.worker import Worker
 
     redirects = Redirects(task.config)

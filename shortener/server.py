@@ -27,7 +27,7 @@ from msgspec import Struct
 from shortener.config import Config
 from shortener.counters import CHILDREN, Numbers, restarts
 from shortener.errors import AlreadyRunning
-from shortener.redirect.links import FILE_NAME
+from shortener.redirect.link_cache import FILE_NAME
 from shortener.sockets import BACKLOG, pages_socket, short_name
 
 LOCK_FILE = "serve.lock"

@@ -6,7 +6,7 @@ import click
 
 from shortener.cli import Session, with_store
 from shortener.clicklog.writer import DIRECTORY
-from shortener.redirect.edge import map_lines, server_config
+from shortener.redirect.nginx import map_lines, server_config
 from shortener.store import Store, links
 
 

@@ -28,9 +28,9 @@ from httptools import (
 )
 
 from shortener.clicklog.format import EVIDENCE
-from shortener.redirect.answer import Answer
-from shortener.redirect.handler import MISS, SENDER, Environ, Sender
 from shortener.redirect.pages import CROWDED, Fields, Request
+from shortener.redirect.redirector import MISS, SENDER, Environ, Sender
+from shortener.redirect.responses import Answer
 from shortener.redirect.service import MAX_BODY, Service
 
 MAX_HEAD = 32 * 1024

@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 from httptools import HttpParserError, HttpResponseParser
 from msgspec import Struct
 
-from shortener.redirect.handler import MISS, Application, Environ, StartResponse
+from shortener.redirect.redirector import MISS, Application, Environ, StartResponse
 from shortener.sockets import short_name
 
 Fields = list[tuple[bytes, bytes]]

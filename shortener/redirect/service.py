@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 
-from shortener.redirect.answer import Answer
-from shortener.redirect.handler import Environ, Redirects, Sender
 from shortener.redirect.pages import Pages
+from shortener.redirect.redirector import Environ, Redirects, Sender
+from shortener.redirect.responses import Answer
 
 BUFFER_BYTES = 16 * 1024
 """What is read of a connection at once."""

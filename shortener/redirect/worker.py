@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from shortener.redirect.connection import Connection
-from shortener.redirect.handler import Redirects
+from shortener.redirect.redirector import Redirects
 from shortener.redirect.service import Service
 from shortener.sockets import BACKLOG
 

@@ -13,7 +13,7 @@ from flask import Flask, abort, current_app, g, redirect, request, url_for
 from shortener.config import Config
 from shortener.desk import accounts
 from shortener.errors import StoreError
-from shortener.redirect.clients import Clients
+from shortener.redirect.client_ip import Clients
 from shortener.store import Store, open_store
 from shortener.store.accounts import Role, User
 from shortener.web.guard import cookie_name

@@ -8,8 +8,8 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.config import Config, Domain
-from shortener.redirect.clients import Clients
-from shortener.redirect.handler import MISS
+from shortener.redirect.client_ip import Clients
+from shortener.redirect.redirector import MISS
 from shortener.reporting.health import health
 from shortener.reporting.metrics import CONTENT_TYPE, metrics
 from shortener.store import links, open_reader

@@ -12,7 +12,7 @@ from shortener.clicklog.writer import SegmentWriter
 from shortener.collector.collector import Collector
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Storage
-from shortener.redirect.handler import Redirects
+from shortener.redirect.redirector import Redirects
 from shortener.store import Store, links, open_store
 from tests.faults.clock import Clock as ServerClock
 from tests.faults.serving import Server, needs_proc, serving, wait

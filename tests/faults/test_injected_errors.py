@@ -19,7 +19,7 @@ from pathlib import Path
 from shortener.clicks import segment
 from shortener.config import Clicklog, Config, Domain, Storage
 from shortener.counters import totals
-from shortener.redirect.handler import Redirects
+from shortener.redirect.redirector import Redirects
 
 logging.disable()  # a message is a write as well
 segment.RETRY_SECONDS = 0.0

@@ -6,7 +6,7 @@ from shortener import newsletter
 from shortener.errors import InputError
 from shortener.newsletter import check_tag, hidden_link, hide_link, rewrite, untag
 from shortener.newsletter.copytags import KEY
-from shortener.redirect.recording import COPY_KEY
+from shortener.redirect.click_recorder import COPY_KEY
 
 PLACES = {
     "an inline link": b"[a](https://a.example/x)",

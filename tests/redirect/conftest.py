@@ -9,7 +9,7 @@ import pytest
 
 from shortener.clicklog.reader import ClickLog
 from shortener.config import Config
-from shortener.redirect.handler import MISS, RedirectHandler
+from shortener.redirect.redirector import MISS, RedirectHandler
 from shortener.store import Store, links, open_store
 
 NOON = 1_795_521_600.0

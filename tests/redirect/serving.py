@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 
 from shortener.config import Config
-from shortener.redirect.handler import Redirects
+from shortener.redirect.redirector import Redirects
 from shortener.redirect.worker import Worker
 
 

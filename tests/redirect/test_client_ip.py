@@ -2,7 +2,7 @@
 
 import pytest
 
-from shortener.redirect.clients import Clients
+from shortener.redirect.client_ip import Clients
 
 PROXY = "10.0.0.1"
 FORWARDED = {

@@ -17,7 +17,7 @@ import pytest
 from shortener.collector.collector import Collector
 from shortener.config import Config
 from shortener.errors import ConfigError
-from shortener.redirect.edge import map_lines, server_config
+from shortener.redirect.nginx import map_lines, server_config
 from shortener.store import Store, issues, links, open_store
 
 TARGETS = {

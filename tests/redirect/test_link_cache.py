@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shortener.redirect import links as module
-from shortener.redirect.links import Links, Unavailable
+from shortener.redirect import link_cache as module
+from shortener.redirect.link_cache import Links, Unavailable
 from shortener.store import Store, links, open_store
 
 HOST = "go.example"

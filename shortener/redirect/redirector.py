@@ -14,9 +14,9 @@ from msgspec import Struct
 from shortener.clicklog.format import MAX_HEADER, VERSION, ClickLine
 from shortener.codes import MAX_CODE, clean_code
 from shortener.config import Config, Domain
-from shortener.redirect.answer import Answer, make_answer, redirect_to
-from shortener.redirect.links import Link, Links, Unavailable
-from shortener.redirect.recording import COPY_KEY, PREFETCHES, REDIRECTS, Recorder, Traits
+from shortener.redirect.click_recorder import COPY_KEY, PREFETCHES, REDIRECTS, Recorder, Traits
+from shortener.redirect.link_cache import Link, Links, Unavailable
+from shortener.redirect.responses import Answer, make_answer, redirect_to
 from shortener.urls import add_query
 
 Environ = dict[str, Any]

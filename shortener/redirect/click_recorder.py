@@ -23,7 +23,7 @@ from shortener.clicklog.pseudonyms import DailyKeys, describe, hash_text, networ
 from shortener.clicklog.writer import DIRECTORY, SegmentWriter
 from shortener.config import Config
 from shortener.counters import claim_worker
-from shortener.redirect.clients import Clients
+from shortener.redirect.client_ip import Clients
 from shortener.urls import clean_referrer
 
 Environ = dict[str, Any]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortener.clicklog.format import MAX_LINE_BYTES
-from shortener.redirect.recording import MISSES_PER_SECOND
+from shortener.redirect.click_recorder import MISSES_PER_SECOND
 
 if TYPE_CHECKING:
     from tests.redirect.conftest import Site
@@ -448,7 +448,7 @@ def test_whatever_goes_wrong_while_recording_the_reader_goes_on(
     site: "Site", monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fault that nobody foresaw costs the click and is counted; it does not cost the reader the article."""
-    monkeypatch.setattr("shortener.redirect.recording.describe", lambda *_: 1 / 0)
+    monkeypatch.setattr("shortener.redirect.click_recorder.describe", lambda *_: 1 / 0)
     assert site.get("/abcde").code == "302"
     assert unrecorded(site.data) == 1
     assert "could not be recorded" in caplog.text

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shortener.counters import links_revision
-from shortener.redirect.answer import redirect_to
+from shortener.redirect.responses import redirect_to
 
 FILE_NAME = "store.db"
 REMEMBERED = 20_000
