@@ -337,7 +337,7 @@ def _announce_ready(config: Config, announce: Callable[[str], None], stop: Stop)
 
 def _announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
     """Where there are no users, say where the first admin signs in."""
-    from shortener.desk.accounts import invite_first
+    from shortener.services.accounts import invite_first
     from shortener.store import open_store
 
     store = open_store(config.data, create=False)

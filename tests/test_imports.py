@@ -16,7 +16,7 @@ LAYERS = (
     {"newsletter", "ranking", "classification", "clicklog", "shorturl", "secrets"},
     {"store"},
     {"collector"},
-    {"redirect", "reporting", "desk"},
+    {"redirect", "reporting", "services"},
     {"web", "demo.readers"},
     {"app"},
     {"server"},

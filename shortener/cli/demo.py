@@ -21,9 +21,9 @@ from shortener.cli import Session, main
 from shortener.collector.collector import drain_once
 from shortener.config import Config
 from shortener.demo.readers import Link, Visit, visits
-from shortener.desk.intake import Request, take_in
 from shortener.errors import AlreadyRunning, InputError
 from shortener.reporting.issues import IssueShown, show_issue
+from shortener.services.add_issue import Request, take_in
 from shortener.store import open_store
 
 SLUG = "low-tide-2026-11"

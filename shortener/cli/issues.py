@@ -12,11 +12,11 @@ from shortener.cli.files import read_bytes, read_csv, replace_file
 from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME, TIME_OR_NEVER, UNKNOWN, who
 from shortener.cli.output import format_option, iso, local, print_csv, print_json, print_table
 from shortener.collector.classifier import judge_asked
-from shortener.desk import editing
-from shortener.desk.intake import Request, Taken, read_targets, take_in
 from shortener.errors import InputError
 from shortener.newsletter import MAX_BYTES
 from shortener.reporting.issues import IssueShown, show_issue
+from shortener.services import edit
+from shortener.services.add_issue import Request, Taken, read_targets, take_in
 from shortener.shorturl import short_url
 from shortener.store import Store, issues
 
@@ -291,7 +291,7 @@ def set_issue(
             if url is not None:
                 _declare(session, store, slug, url, hidden=hidden, now=now)
         if any(value is not None for value in (title, sent_at, recipients)) or trap is not_trap is None:
-            editing.correct_issue(
+            edit.correct_issue(
                 store,
                 slug,
                 now=now,
@@ -306,7 +306,7 @@ def set_issue(
         raise click.UsageError(
             "--sent-at, --recipients and --[not-]trap belong to the issue: leave --article out"
         )
-    corrected = editing.correct_article(
+    corrected = edit.correct_article(
         store,
         slug,
         article,
@@ -327,7 +327,7 @@ def _given(value: int | None, *, nothing: int) -> int | UnsetType | None:
 
 
 def _declare(session: Session, store: Store, slug: str, url: str, *, hidden: bool, now: int) -> None:
-    link = editing.declare_trap(store, slug, url, config=session.config, who=who(), now=now, trap=hidden)
+    link = edit.declare_trap(store, slug, url, config=session.config, who=who(), now=now, trap=hidden)
     shown = short_url(link.domain, link.code, domains=session.config.domains)
     what = "is its hidden link now, and no article" if hidden else "is a link that readers see"
     click.echo(f"{slug}: {shown} {what}.")

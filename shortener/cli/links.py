@@ -36,9 +36,9 @@ from shortener.cli.output import (
 )
 from shortener.codes import check_code, new_code
 from shortener.config import Config, Domain
-from shortener.desk.editing import retarget
 from shortener.errors import ShortenerError
 from shortener.reporting.link_report import LinkReport, link_report, status_name
+from shortener.services.edit import retarget
 from shortener.shorturl import checked_target, format_short_url, short_url
 from shortener.store import Store, issues, links
 from shortener.store.links import Link

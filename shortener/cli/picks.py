@@ -21,11 +21,11 @@ from shortener.cli.output import (
     print_line,
     print_table,
 )
-from shortener.desk import drafting
-from shortener.desk.drafting import Draft, DraftShown, Entry
 from shortener.errors import InputError
 from shortener.ranking.picks import needed
 from shortener.ranking.section import shipped
+from shortener.services import draft_picks
+from shortener.services.draft_picks import Draft, DraftShown, Entry
 from shortener.store import Store, decisions
 from shortener.store.decisions import Action, Decision
 
@@ -99,7 +99,7 @@ def picks(
     now = int(time.time())
     store = session.store()
     try:
-        made = drafting.draft(
+        made = draft_picks.draft(
             store,
             month,
             config=session.config,
@@ -110,8 +110,8 @@ def picks(
         if form in TEMPLATES:
             _write(session, store, made, form, template, output, now=now)
         else:
-            made = drafting.link(store, made, config=session.config, now=now) if links else made
-            _SHOW[form](drafting.show(made), session)
+            made = draft_picks.link(store, made, config=session.config, now=now) if links else made
+            _SHOW[form](draft_picks.show(made), session)
     finally:
         store.close()
 
@@ -129,7 +129,7 @@ def _write(
     """The section with its links; where it cannot be written, no link is made either."""
     text = None if template is None else _template(template)
     with replace_file(output) as written, store.writing():
-        linked = drafting.link(store, made, config=session.config, now=now)
+        linked = draft_picks.link(store, made, config=session.config, now=now)
         written.write(_section(linked, form, text, template).encode())
     new = sum(not made.facts[url].short_url for url in needed(made.picks))
     click.echo(f"{_sum_up(linked)}; {new} new short links.", err=True)
@@ -147,7 +147,7 @@ def _template(path: Path) -> str:
 
 def _section(made: Draft, form: Literal["markdown", "html"], text: str | None, path: Path | None) -> str:
     try:
-        return drafting.render(made, form, template=text)
+        return draft_picks.render(made, form, template=text)
     except InputError as error:
         raise InputError(f"{path}: {error}" if path else str(error)) from None
 
@@ -218,7 +218,7 @@ def template(form: str) -> None:
 
 
 def _decide(session: Session, store: Store, action: Action, given: dict[str, Any]) -> None:
-    made = drafting.decide(
+    made = draft_picks.decide(
         store,
         given["month"],
         given["url"],
@@ -268,7 +268,7 @@ def choose(session: Session, store: Store, **given: Any) -> None:
 @with_store
 def undo(session: Session, store: Store, url: str, month: str | None) -> None:
     """Take back what was decided about an article."""
-    made = drafting.undo(store, url, month=month, config=session.config, now=int(time.time()))
+    made = draft_picks.undo(store, url, month=month, config=session.config, now=int(time.time()))
     print_line(f"{made.month}: {made.url}: no longer {_DONE[made.action]}.")
 
 

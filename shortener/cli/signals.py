@@ -8,8 +8,8 @@ import click
 from shortener.cli import Session, with_store
 from shortener.cli.files import read_csv, report_faults
 from shortener.cli.output import format_option, plain, print_csv, print_json, print_table
-from shortener.desk.signals import COLUMNS, DELIMITERS, read_signals
 from shortener.errors import InputError
+from shortener.services.import_signals import COLUMNS, DELIMITERS, read_signals
 from shortener.store import Store
 from shortener.store import signals as stored
 

@@ -8,8 +8,8 @@ import click
 
 from shortener.cli import Session, with_store
 from shortener.cli.output import format_option, iso, local, print_csv, print_json, print_table, show
-from shortener.desk import accounts
-from shortener.desk.accounts import ROLES, Role
+from shortener.services import accounts
+from shortener.services.accounts import ROLES, Role
 from shortener.store import Store
 from shortener.store import accounts as stored
 

@@ -6,9 +6,9 @@ import time
 from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from shortener.desk import accounts
 from shortener.errors import ShortenerError
 from shortener.reporting.counts import moment_or_none
+from shortener.services import accounts
 from shortener.store import accounts as stored
 from shortener.store.accounts import User
 from shortener.web.answers import as_csv, as_json

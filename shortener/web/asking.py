@@ -11,9 +11,9 @@ from urllib.parse import quote
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 
 from shortener.config import Config
-from shortener.desk import accounts
 from shortener.errors import StoreError
 from shortener.redirect.client_ip import Clients
+from shortener.services import accounts
 from shortener.store import Store, open_store
 from shortener.store.accounts import Role, User
 from shortener.web.guard import cookie_name

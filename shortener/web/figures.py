@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from shortener.config import Config
-from shortener.desk import drafting
-from shortener.desk.drafting import Draft
 from shortener.errors import NotFound
 from shortener.ranking import Explanation, Ranked
 from shortener.reporting.rankings import explanation, ranking
+from shortener.services import draft_picks
+from shortener.services.draft_picks import Draft
 from shortener.store import Store
 from shortener.web.asking import config
 from shortener.web.keeping import keep
@@ -69,6 +69,6 @@ def draft(month: str) -> Draft:
     asked = config()
 
     def compute(store: Store) -> Draft:
-        return drafting.draft(store, month, config=asked, as_of=int(time.time()))
+        return draft_picks.draft(store, month, config=asked, as_of=int(time.time()))
 
     return keep(("draft", month), compute)

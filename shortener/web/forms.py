@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 from werkzeug.datastructures import MultiDict
 
-from shortener.desk.editing import Wanted
 from shortener.errors import InputError
+from shortener.services.edit import Wanted
 
 MAX_TEXT = 2_000  # characters of a field, unless a page says otherwise
 MOST_RECIPIENTS = 1_000_000_000

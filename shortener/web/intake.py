@@ -11,10 +11,10 @@ from msgspec import Struct, structs
 from werkzeug.wrappers import Response
 
 from shortener import newsletter
-from shortener.desk import editing
-from shortener.desk.intake import Request, ShortKey, Taken, read_targets, take_in
 from shortener.errors import InputError, ShortenerError
 from shortener.reporting.issues import IssueShown, show_issue
+from shortener.services import edit
+from shortener.services.add_issue import Request, ShortKey, Taken, read_targets, take_in
 from shortener.shorturl import parse_short_url
 from shortener.web.asking import config, needs, now, store
 from shortener.web.failures import status_of
@@ -212,7 +212,7 @@ def _correct(slug: str, asked: Request) -> None:
         want = structs.replace(want, url=asked.targets.get(key, want.url) if key else want.url)
         if want.url in known:
             said.append(want)
-    editing.correct_articles(store(), slug, said, config=config())
+    edit.correct_articles(store(), slug, said, config=config())
 
 
 def _taken_words(taken: Taken) -> str:

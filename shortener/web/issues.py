@@ -5,13 +5,13 @@ from msgspec import UNSET, UnsetType
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener import newsletter
-from shortener.desk import editing
-from shortener.desk.manners import Manners
-from shortener.desk.reachability import reach
 from shortener.errors import NotFound
 from shortener.reporting.checklist import checklist
 from shortener.reporting.issues import show_issue
 from shortener.reporting.overview import IssueOverview, overview
+from shortener.services import edit
+from shortener.services.host_throttle import Manners
+from shortener.services.link_checker import reach
 from shortener.shorturl import checked_target, parse_short_url
 from shortener.store import Store, issues, links
 from shortener.web.answers import as_csv, as_file, as_json, struct_rows
@@ -156,7 +156,7 @@ def set_facts(slug: str) -> BaseResponse:
         recipients = number(
             form, "recipients", least=1, most=MOST_RECIPIENTS, what="the number of recipients"
         )
-    editing.correct_issue(
+    edit.correct_issue(
         store(),
         slug,
         now=now(),
@@ -172,7 +172,7 @@ def set_facts(slug: str) -> BaseResponse:
 def set_article(slug: str) -> BaseResponse:
     """Correct an article: what it is called, by whom it is, and its place; what was left as it is stays so."""
     said = wanted(request.form)
-    editing.correct_articles(store(), slug, [said], config=config())
+    edit.correct_articles(store(), slug, [said], config=config())
     return _changed(slug, f"{said.title or said.url}: corrected.")
 
 
@@ -184,7 +184,7 @@ def set_target(slug: str) -> BaseResponse:
     if key is None:
         raise NotFound("that is no short link of ours")
     target = checked_target(text(request.form, "target", most=10_000, what="the target"), config=config())
-    editing.retarget(store(), links.get(store(), *key), target, config=config(), who=editor().name, now=now())
+    edit.retarget(store(), links.get(store(), *key), target, config=config(), who=editor().name, now=now())
     return _changed(slug, f"{'/'.join(key)} has its target.")
 
 

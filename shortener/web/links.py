@@ -11,10 +11,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.codes import check_code, new_code
 from shortener.config import Domain
-from shortener.desk import editing
 from shortener.errors import InputError, NotFound
 from shortener.reporting.counts import moment, moment_or_none
 from shortener.reporting.link_report import LinkReport, link_report, status_name
+from shortener.services import edit
 from shortener.shorturl import checked_target, parse_short_url, short_url
 from shortener.store import links, listings
 from shortener.store.clicks import DAY_SECONDS
@@ -299,7 +299,7 @@ def set_target(host: str, code: str) -> Page:
             link = _link(host, code)
             if request.form.get("was", "") != (link.target or ""):
                 raise InputError("somebody else changed the target meanwhile; look at it and try again")
-            editing.retarget(store(), link, target, config=config(), who=editor().name, now=now())
+            edit.retarget(store(), link, target, config=config(), who=editor().name, now=now())
     except InputError as wrong:
         return _link_page(host, code, str(wrong)), 400
     return _changed(host, code, "The target is changed; the next click goes there.")

@@ -6,10 +6,10 @@ from typing import Any, Literal
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.desk import drafting
-from shortener.desk.drafting import Draft
 from shortener.errors import InputError, NotFound
 from shortener.ranking.picks import Verb, needed
+from shortener.services import draft_picks
+from shortener.services.draft_picks import Draft
 from shortener.store import decisions, listings
 from shortener.web.answers import as_csv, as_json, struct_rows
 from shortener.web.asking import config, editor, needs, now, store
@@ -121,10 +121,10 @@ def decide() -> BaseResponse:
     month, url = text(request.form, "month", most=7), text(request.form, "url", most=10_000)
     action = request.form.get("action", "")
     if action == "undo":
-        drafting.undo(store(), url, config=config(), now=now(), month=month)
+        draft_picks.undo(store(), url, config=config(), now=now(), month=month)
         flash("The decision is taken back.")
     elif action in VERBS:
-        drafting.decide(
+        draft_picks.decide(
             store(),
             month,
             url,
@@ -152,8 +152,8 @@ def show_picks() -> str:
     return render_template(
         "picks.html",
         made=made,
-        shown=drafting.show(made),
-        text=drafting.render(made, form) if linked else "",
+        shown=draft_picks.show(made),
+        text=draft_picks.render(made, form) if linked else "",
         form=form,
         linked=linked,
     )
@@ -163,7 +163,7 @@ def show_picks() -> str:
 @needs("viewer")
 def picks_json() -> Response:
     """The draft as ``picks`` prints it."""
-    return as_json(drafting.show(_made()))
+    return as_json(draft_picks.show(_made()))
 
 
 @blueprint.post("/ranking/picks")
@@ -171,7 +171,7 @@ def picks_json() -> Response:
 def link_picks() -> BaseResponse:
     """Give every article of the draft its short link."""
     month = text(request.form, "month", most=7)
-    drafting.link(store(), draft(month), config=config(), now=now())
+    draft_picks.link(store(), draft(month), config=config(), now=now())
     forget()
     flash("Every article of the draft has its short link.")
     return redirect(url_for("ranking.show_picks", month=month), 303)

@@ -11,8 +11,8 @@ from flask import Flask, get_flashed_messages
 from markupsafe import Markup, escape
 
 from shortener.config import Config
-from shortener.desk import accounts
 from shortener.errors import StoreError
+from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import asking
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from shortener.collector.collector import drain_once
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
-from shortener.desk import accounts, drafting
-from shortener.desk.intake import Request, take_in
 from shortener.reporting.issues import IssueShown, show_issue
+from shortener.services import accounts, draft_picks
+from shortener.services.add_issue import Request, take_in
 from shortener.store import Store, issues, links, open_store, signals
 from shortener.store.signals import Signal
 
@@ -153,7 +153,7 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
     write(config, lines)
     drain_once(store, config=config)
     travel(store)
-    drafting.decide(
+    draft_picks.decide(
         store,
         time.strftime("%Y-%m", time.gmtime(hour - 30 * HOUR)),
         "https://example.org/articles/field-notebooks-that-survive",

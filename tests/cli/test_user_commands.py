@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shortener.cli import main
-from shortener.desk import accounts
+from shortener.services import accounts
 
 Run = Callable[..., Result]
 

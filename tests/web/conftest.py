@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse, encode_multipart
 from shortener.app import create_pages
 from shortener.collector.collector import drain_once
 from shortener.config import Config, Domain, Site, Storage
-from shortener.desk import accounts
-from shortener.desk.intake import Request, take_in
+from shortener.services import accounts
+from shortener.services.add_issue import Request, take_in
 from shortener.store import Store, open_store
 
 BASE = "https://go.example"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shortener.desk.manners import AT_ONCE
+from shortener.services.host_throttle import AT_ONCE
 
 if TYPE_CHECKING:
     from tests.web.conftest import Desk
@@ -24,7 +24,7 @@ def inner_names(monkeypatch: pytest.MonkeyPatch) -> None:
             raise socket.gaierror
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (INNER[host], port))]
 
-    monkeypatch.setattr("shortener.desk.reachability.socket.getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("shortener.services.link_checker.socket.getaddrinfo", getaddrinfo)
 
 
 def test_what_came_of_asking_is_shown(desk: "Desk", inner_names: None) -> None:
@@ -67,7 +67,7 @@ def test_nobody_waits_for_a_target(desk: "Desk", monkeypatch: pytest.MonkeyPatch
         hanging.wait(10)
         return []
 
-    monkeypatch.setattr("shortener.desk.reachability.socket.getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("shortener.services.link_checker.socket.getaddrinfo", getaddrinfo)
     desk.take_in()
     asking, saving = desk.client("editor"), desk.client("editor")
     check = threading.Thread(target=asking.post, args=("/-/issues/may/reach",))

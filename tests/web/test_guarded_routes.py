@@ -9,8 +9,8 @@ from flask import Flask
 
 from shortener.app import create_pages
 from shortener.config import Config, Storage
-from shortener.desk import accounts
 from shortener.errors import StoreError
+from shortener.services import accounts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shortener.desk import accounts
 from shortener.errors import ShortenerError
+from shortener.services import accounts
 from shortener.store import accounts as stored
 from shortener.store import open_store
 from shortener.web.limits import FROM_ONE_PLACE, OF_ONE_ACCOUNT, OF_ONE_PLACE, WINDOW_SECONDS, Limits

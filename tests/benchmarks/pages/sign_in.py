@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from shortener.config import Config, Domain, Storage
-from shortener.desk import accounts
+from shortener.services import accounts
 from shortener.store import links, open_store
 from tests.browser import running
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from shortener.app import create_pages
 from shortener.config import Config, Domain, Site, Storage
-from shortener.desk import accounts
+from shortener.services import accounts
 from shortener.store import Store, issues, links, open_store
 from shortener.store.clicks import add_to_rollups
 from shortener.store.rollups import Daily, Hourly

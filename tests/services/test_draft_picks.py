@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from shortener.config import Codes, Domain
-from shortener.desk import drafting
 from shortener.errors import InputError, NotFound
+from shortener.services import draft_picks
 from shortener.store import decisions, links
 
 LATER = 1_800_000_000
@@ -14,11 +14,11 @@ ONE, TWO = "https://a.example/one", "https://a.example/two"
 DECISION: dict[str, Any] = {"action": "pin", "reason": "asked for", "who": "Ana", "now": LATER}
 
 
-def draft(newsletter: Any, month: str = "2024-05", **more: Any) -> drafting.Draft:
-    return drafting.draft(newsletter.store, month, config=newsletter.config, as_of=LATER, **more)
+def draft(newsletter: Any, month: str = "2024-05", **more: Any) -> draft_picks.Draft:
+    return draft_picks.draft(newsletter.store, month, config=newsletter.config, as_of=LATER, **more)
 
 
-def short_urls(made: drafting.Draft) -> list[str]:
+def short_urls(made: draft_picks.Draft) -> list[str]:
     return [made.facts[url].short_url for url in (ONE, TWO)]
 
 
@@ -26,25 +26,25 @@ def test_two_who_draft_at_once_get_the_same_links(read: Any) -> None:
     """Both looked before either made links; the second takes what the first made."""
     first, second = draft(read), draft(read)
     assert short_urls(first) == ["", ""]
-    made = [drafting.link(read.store, each, config=read.config, now=LATER) for each in (first, second)]
+    made = [draft_picks.link(read.store, each, config=read.config, now=LATER) for each in (first, second)]
     assert short_urls(made[0]) == short_urls(made[1])
     assert all(short_urls(made[0]))
 
 
 def test_a_link_that_has_expired_is_replaced(read: Any) -> None:
     """By its time, not only by hand."""
-    made = drafting.link(read.store, draft(read), config=read.config, now=LATER)
+    made = draft_picks.link(read.store, draft(read), config=read.config, now=LATER)
     code = made.facts[ONE].short_url.rpartition("/")[2]
     link = links.get(read.store, "go.example", code)
     links.change(read.store, link, "expires_at", LATER, who="Ana", now=LATER)
-    again = drafting.link(read.store, draft(read), config=read.config, now=LATER)
+    again = draft_picks.link(read.store, draft(read), config=read.config, now=LATER)
     assert again.facts[ONE].short_url != made.facts[ONE].short_url
     assert again.facts[TWO].short_url == made.facts[TWO].short_url
 
 
 def test_a_link_follows_what_an_editor_changed(read: Any) -> None:
     """A new target is the editor's will: the draft keeps the link."""
-    made = drafting.link(read.store, draft(read), config=read.config, now=LATER)
+    made = draft_picks.link(read.store, draft(read), config=read.config, now=LATER)
     link = links.get(read.store, "go.example", made.facts[ONE].short_url.rpartition("/")[2])
     links.change(read.store, link, "target", "https://a.example/mirror", who="Ana", now=LATER)
     assert short_urls(draft(read)) == short_urls(made)
@@ -58,7 +58,7 @@ def test_codes_are_found_again_whatever_the_alphabet(read: Any) -> None:
         storage=config.storage,
         codes=Codes(alphabet="ABCDEFGHKMNPQRSTUVWXYZ"),
     )
-    made = drafting.link(read.store, draft(read), config=loud, now=LATER)
+    made = draft_picks.link(read.store, draft(read), config=loud, now=LATER)
     code = made.facts[ONE].short_url.rpartition("/")[2]
     assert code == code.lower()
     assert links.find(read.store, "go.example", code) is not None
@@ -66,11 +66,11 @@ def test_codes_are_found_again_whatever_the_alphabet(read: Any) -> None:
 
 def test_a_month_of_decisions_alone_is_a_draft(read: Any) -> None:
     """When all its articles were shown again later, what was pinned stands; its figures are the later month's."""
-    drafting.decide(read.store, "2024-05", ONE, config=read.config, **DECISION)
+    draft_picks.decide(read.store, "2024-05", ONE, config=read.config, **DECISION)
     places = {"one": 1, "two": 2}
     articles = {"one": [("title", 8)], "two": [("title", 9)]}
     read.add_issue("june", articles, recipients=None, sent_at=1_717_200_000, places=places, prefix="r")
-    shown = drafting.show(draft(read))
+    shown = draft_picks.show(draft(read))
     assert [(each.url, each.ranked) for each in shown.featured] == [(ONE, None)]
     assert shown.featured[0].decision is not None
 
@@ -81,12 +81,12 @@ def test_a_decision_needs_an_article_of_the_month(read: Any) -> None:
         "june", {"one": [("title", 9)]}, recipients=None, sent_at=1_717_200_000, places={"one": 1}, prefix="r"
     )
     for month in ("2024-05", "2024-06"):
-        assert drafting.decide(read.store, month, ONE, config=read.config, **DECISION).month == month
+        assert draft_picks.decide(read.store, month, ONE, config=read.config, **DECISION).month == month
     with pytest.raises(NotFound, match="shown in 2024-05"):
-        drafting.decide(read.store, "2024-06", TWO, config=read.config, **DECISION)
+        draft_picks.decide(read.store, "2024-06", TWO, config=read.config, **DECISION)
     early = DECISION | {"now": 1_717_199_999}
     with pytest.raises(NotFound, match="shown in 2024-05"):
-        drafting.decide(read.store, "2024-06", ONE, config=read.config, **early)
+        draft_picks.decide(read.store, "2024-06", ONE, config=read.config, **early)
     assert len(decisions.listing(read.store)) == 2
 
 
@@ -98,8 +98,8 @@ def test_a_month_that_is_none_is_refused_before_anything_is_read(read: Any) -> N
 
 def test_the_section_is_the_same_byte_for_byte(read: Any) -> None:
     """Drafted and rendered twice."""
-    drafting.decide(read.store, "2024-05", TWO, config=read.config, **DECISION | {"action": "choose"})
-    made = [drafting.link(read.store, draft(read), config=read.config, now=LATER) for _ in range(2)]
-    assert drafting.render(made[0], "markdown") == drafting.render(made[1], "markdown")
-    assert drafting.render(made[0], "html") == drafting.render(made[1], "html")
-    assert drafting.show(made[0]) == drafting.show(made[1])
+    draft_picks.decide(read.store, "2024-05", TWO, config=read.config, **DECISION | {"action": "choose"})
+    made = [draft_picks.link(read.store, draft(read), config=read.config, now=LATER) for _ in range(2)]
+    assert draft_picks.render(made[0], "markdown") == draft_picks.render(made[1], "markdown")
+    assert draft_picks.render(made[0], "html") == draft_picks.render(made[1], "html")
+    assert draft_picks.show(made[0]) == draft_picks.show(made[1])

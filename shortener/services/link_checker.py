@@ -17,8 +17,8 @@ from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
 
-from shortener.desk.manners import Manners, TooLate
 from shortener.errors import TargetRefused
+from shortener.services.host_throttle import Manners, TooLate
 from shortener.urls import canonical_target
 
 MOST_TARGETS = 200

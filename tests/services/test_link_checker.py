@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shortener.desk.manners import MOST, REMEMBERED_SECONDS, Manners, TooLate
-from shortener.desk.reachability import Reached, is_public, reach
+from shortener.services.host_throttle import MOST, REMEMBERED_SECONDS, Manners, TooLate
+from shortener.services.link_checker import Reached, is_public, reach
 
 ADDRESSES = {
     "127.0.0.1": False,

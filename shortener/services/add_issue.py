@@ -15,9 +15,9 @@ from shortener import newsletter
 from shortener.codes import new_code
 from shortener.collector.classifier import ask_for_judging
 from shortener.config import Config, Domain
-from shortener.desk.editing import retarget
 from shortener.errors import Conflict, InputError, TargetRefused, Unreadable
 from shortener.newsletter import Document, FoundLink, Reading
+from shortener.services.edit import retarget
 from shortener.shorturl import checked_target, parse_short_url, short_url
 from shortener.store import Store, issues, links
 from shortener.store.issues import Issue, Placement

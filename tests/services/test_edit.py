@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from shortener.cli import main
 from shortener.config import Config, Domain, Storage
-from shortener.desk import drafting, editing
-from shortener.desk.intake import Request, take_in
+from shortener.services import draft_picks, edit
+from shortener.services.add_issue import Request, take_in
 from shortener.store import Store, decisions, issues, links, open_store
 from shortener.store.decisions import Action
 
@@ -35,20 +35,20 @@ class Office:
 
     def decide(self, url: str, action: Action = "pin", now: int = NOW) -> None:
         who = {"reason": action, "who": "Ana"}
-        drafting.decide(self.store, MONTH, url, action=action, config=self.config, now=now, **who)
+        draft_picks.decide(self.store, MONTH, url, action=action, config=self.config, now=now, **who)
 
     def decided(self) -> dict[str, str]:
         return {each.url: each.action for each in decisions.of_month(self.store, MONTH)}
 
     def drafted(self) -> dict[str, str]:
         """The short URLs of the month's draft, made where it has none."""
-        made = drafting.draft(self.store, MONTH, config=self.config, as_of=NOW)
-        made = drafting.link(self.store, made, config=self.config, now=NOW)
+        made = draft_picks.draft(self.store, MONTH, config=self.config, as_of=NOW)
+        made = draft_picks.link(self.store, made, config=self.config, now=NOW)
         return {url: facts.short_url for url, facts in made.facts.items()}
 
     def retarget(self, target: str = TARGET, code: str = "old1") -> None:
         link = links.get(self.store, "go.example", code)
-        editing.retarget(self.store, link, target, config=self.config, who="Ana", now=NOW)
+        edit.retarget(self.store, link, target, config=self.config, who="Ana", now=NOW)
 
 
 @pytest.fixture
@@ -91,9 +91,7 @@ def test_a_first_target_takes_decisions_and_drafts_along(
 
 def test_corrections_survive_a_first_target(office: Office) -> None:
     """What an editor called the article stands, also when the issue itself brings the target along."""
-    editing.correct_article(
-        office.store, "may", SHORT, config=office.config, title="A better sieve", position=1
-    )
+    edit.correct_article(office.store, "may", SHORT, config=office.config, title="A better sieve", position=1)
     by_the_issue(office)
     first = issues.articles(office.store, 1)[0]
     assert (first.url, first.title, first.position) == (TARGET, "A better sieve", 1)

@@ -10,10 +10,10 @@ import pytest
 
 from shortener.collector.collector import Collector
 from shortener.config import Codes, Config, Domain, Newsletter, Storage
-from shortener.desk.intake import Request, read_targets, take_in
 from shortener.errors import Conflict, InputError
 from shortener.reporting.issue_report import issue_report
 from shortener.reporting.issues import show_issue
+from shortener.services.add_issue import Request, read_targets, take_in
 from shortener.store import Store, issues, links, open_store
 from shortener.urls import MAX_TARGET
 
@@ -144,7 +144,7 @@ def test_a_changed_issue_keeps_codes_and_numbers(store: Store, config: Config) -
 
 def test_what_an_editor_corrected_stays(store: Store, config: Config) -> None:
     """Titles, authors and places that were put right survive a new version of the issue."""
-    from shortener.desk.editing import correct_article
+    from shortener.services.edit import correct_article
 
     take(store, config, ISSUE)
     correct_article(
