@@ -7,21 +7,8 @@ from shortener.config import Config
 from shortener.redirect.redirector import RedirectHandler
 from shortener.secrets import session_secret
 from shortener.store import open_store
-from shortener.web import (
-    accounts,
-    asking,
-    failures,
-    guard,
-    intake,
-    issues,
-    keeping,
-    links,
-    pages,
-    ranking,
-    reports,
-    settings,
-    words,
-)
+from shortener.web import cache, context, error_pages, filters, security
+from shortener.web.views import accounts, issues, links, new_issue, public, ranking, reports, settings
 
 MOST_BYTES = 16 * 1024 * 1024
 """Largest request: an issue of the largest size, also when it comes back from its preview in base64."""
@@ -58,13 +45,13 @@ def assemble_pages(config: Config) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BYTES
     app.config["MAX_FORM_PARTS"] = 1_000
     app.extensions["shortener"] = config
-    guard.protect(app, config=config)
-    asking.prepare(app, config=config)
-    words.prepare(app, config=config)
+    security.protect(app, config=config)
+    context.prepare(app, config=config)
+    filters.prepare(app, config=config)
     accounts.prepare(app)
     issues.prepare(app)
-    keeping.prepare(app)
-    failures.prepare(app)
-    for room in (pages, accounts, issues, intake, reports, ranking, links, settings):
+    cache.prepare(app)
+    error_pages.prepare(app)
+    for room in (public, accounts, issues, new_issue, reports, ranking, links, settings):
         app.register_blueprint(room.blueprint)
     return app

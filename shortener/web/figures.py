@@ -12,8 +12,8 @@ from shortener.reporting.rankings import explanation, ranking
 from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import Store
-from shortener.web.asking import config
-from shortener.web.keeping import keep
+from shortener.web.cache import keep
+from shortener.web.context import config
 
 MOST_EXPLAINED = 10
 """Articles of one issue that were in others too and are taken apart, a fit each; the others go without figures."""

@@ -210,7 +210,7 @@ def test_nobody_writes_lines_into_the_log(
     def fail(*_: object, **__: object) -> None:
         raise StoreError("cannot be read")
 
-    monkeypatch.setattr("shortener.web.reports.issue_report", fail)
+    monkeypatch.setattr("shortener.web.views.reports.issue_report", fail)
     browser = full_desk.client("viewer")
     assert browser.get(path).status_code == 503
     browser.post("/-/sign-in", {"name": "a\n2026-11-26 INFO fake", "password": "x"})
@@ -225,7 +225,7 @@ def test_an_error_of_ours_is_an_apology(full_desk: "Desk", monkeypatch: pytest.M
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the fault itself")
 
-    monkeypatch.setattr("shortener.web.issues.overview", fail)
+    monkeypatch.setattr("shortener.web.views.issues.overview", fail)
     answer = full_desk.client("viewer").get("/-/issues")
     assert answer.status_code == 500
     assert "the fault itself" not in answer.text

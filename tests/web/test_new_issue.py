@@ -14,7 +14,7 @@ import pytest
 from werkzeug.datastructures import FileStorage
 
 from shortener.store import issues, links
-from shortener.web import trial
+from shortener.web import sandbox
 
 if TYPE_CHECKING:
     from tests.web.conftest import Desk
@@ -214,7 +214,7 @@ def test_what_is_no_issue_is_refused_with_a_sentence(
 @pytest.mark.parametrize("action", ["look", "take"])
 def test_reading_an_issue_ends_in_time(desk: "Desk", monkeypatch: pytest.MonkeyPatch, action: str) -> None:
     """A document that takes too long is stopped, with words that help; its text is still in the form."""
-    monkeypatch.setattr("shortener.web.trial.SECONDS", 0.01)
+    monkeypatch.setattr("shortener.web.sandbox.SECONDS", 0.01)
     begun = time.monotonic()
     answer = desk.client("editor").post("/-/new-issue", form(action, source="# May\n\nour text"))
     assert time.monotonic() - begun < 5
@@ -227,7 +227,7 @@ def test_reading_an_issue_ends_in_time(desk: "Desk", monkeypatch: pytest.MonkeyP
 def test_a_reader_that_is_left_alone_ends() -> None:
     """A process that reads for ever is ended by the kernel, though whoever started it is gone."""
     endless = (
-        "import shortener.web.trial as trial; trial.SECONDS = 0; "
+        "import shortener.web.sandbox as trial; trial.SECONDS = 0; "
         "trial._read = lambda *_: [0 for _ in iter(int, 1)]; trial.main()"
     )
     begun = time.monotonic()
@@ -238,7 +238,7 @@ def test_a_reader_that_is_left_alone_ends() -> None:
 
 def test_a_reader_that_breaks_breaks_nothing(desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
     """When the process that reads dies, the issue is refused with a sentence, and the pages go on."""
-    monkeypatch.setattr("shortener.web.trial.sys.executable", "/bin/false")
+    monkeypatch.setattr("shortener.web.sandbox.sys.executable", "/bin/false")
     browser = desk.client("editor")
     answer = browser.post("/-/new-issue", form("take", source="# May"))
     assert (answer.status_code, "could not be read" in answer.text) == (422, True)
@@ -248,14 +248,14 @@ def test_a_reader_that_breaks_breaks_nothing(desk: "Desk", monkeypatch: pytest.M
 def test_only_so_many_issues_are_read_at_once(desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
     """Who comes when the readers are busy is asked to try again; afterwards it works."""
     browser = desk.client("editor")
-    monkeypatch.setattr("shortener.web.trial.WAIT_SECONDS", 0.01)
-    for _ in range(trial.AT_ONCE):
-        trial._running.acquire()
+    monkeypatch.setattr("shortener.web.sandbox.WAIT_SECONDS", 0.01)
+    for _ in range(sandbox.AT_ONCE):
+        sandbox._running.acquire()
     try:
         assert "try again" in browser.post("/-/new-issue", form("take", source="# May")).text
     finally:
-        for _ in range(trial.AT_ONCE):
-            trial._running.release()
+        for _ in range(sandbox.AT_ONCE):
+            sandbox._running.release()
     assert browser.post("/-/new-issue", form("take", source="# May")).status_code == 303
 
 

@@ -48,7 +48,7 @@ def clicks(desk: "Desk", *hours: float, slug: str = "may") -> None:
 @pytest.fixture
 def at_noon(full_desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> "Desk":
     """The pages a day after the issue was sent."""
-    monkeypatch.setattr("shortener.web.asking.time.time", lambda: float(NOW))
+    monkeypatch.setattr("shortener.web.context.time.time", lambda: float(NOW))
     return full_desk
 
 

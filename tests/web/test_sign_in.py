@@ -11,7 +11,7 @@ from shortener.errors import ShortenerError
 from shortener.services import accounts
 from shortener.store import accounts as stored
 from shortener.store import open_store
-from shortener.web.limits import FROM_ONE_PLACE, OF_ONE_ACCOUNT, OF_ONE_PLACE, WINDOW_SECONDS, Limits
+from shortener.web.login_throttle import FROM_ONE_PLACE, OF_ONE_ACCOUNT, OF_ONE_PLACE, WINDOW_SECONDS, Limits
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse

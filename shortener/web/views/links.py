@@ -21,11 +21,11 @@ from shortener.store.clicks import DAY_SECONDS
 from shortener.store.links import Link
 from shortener.store.listings import Asked, Sort, Status
 from shortener.urls import homograph_warning
-from shortener.web.answers import as_csv, as_json
-from shortener.web.asking import config, editor, needs, now, store
+from shortener.web.cache import forget
+from shortener.web.context import config, editor, needs, now, store
 from shortener.web.forms import clamped, optional, text
-from shortener.web.keeping import forget
-from shortener.web.reports import BREAKDOWN, DIMENSIONS, breakdown_rows
+from shortener.web.responses import as_csv, as_json
+from shortener.web.views.reports import BREAKDOWN, DIMENSIONS, breakdown_rows
 
 blueprint = Blueprint("links", __name__, url_prefix="/-")
 

@@ -2,7 +2,7 @@
 
 Markup can be written so that reading it takes for ever, and a regular expression that does not end holds every page
 with it. The child does what taking in and the click map do; what it managed in time, the pages manage as well.
-Run as ``python -m shortener.web.trial``, with a file name, a line feed and the document on standard input.
+Run as ``python -m shortener.web.sandbox``, with a file name, a line feed and the document on standard input.
 """
 
 import os
@@ -36,7 +36,7 @@ def try_reading(source: bytes, *, name: str) -> None:
         raise Unreadable("too many issues are being read at this moment; try again in half a minute")
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "shortener.web.trial"],
+            [sys.executable, "-m", "shortener.web.sandbox"],
             input=name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source,
             timeout=SECONDS,
             check=False,

@@ -14,7 +14,7 @@ from shortener.config import Config
 from shortener.errors import StoreError
 from shortener.services import accounts
 from shortener.store.accounts import Role
-from shortener.web import asking
+from shortener.web import context
 
 NONE = "\u2013"
 """A dash, where there is nothing to show."""
@@ -39,16 +39,16 @@ def prepare(app: Flask, *, config: Config) -> None:
         bar=bar,
     )
 
-    def context() -> dict[str, Any]:
+    def template_names() -> dict[str, Any]:
         return {"config": config, "user": _user, "may": _may, "notices": get_flashed_messages}
 
-    app.context_processor(context)
+    app.context_processor(template_names)
 
 
 def _user() -> Any:
     """Who is signed in; nobody on a page that says that the store cannot be read."""
     try:
-        return asking.user()
+        return context.user()
     except (StoreError, sqlite3.Error):
         return None
 

@@ -13,10 +13,10 @@ from shortener.shorturl import parse_short_url, short_url
 from shortener.store import issues, listings
 from shortener.store.clicks import HOUR_SECONDS
 from shortener.web import clickmap
-from shortener.web.answers import as_csv, as_json, struct_rows
-from shortener.web.asking import config, needs, now, store
+from shortener.web.context import config, needs, now, store
 from shortener.web.figures import standings, to_come
-from shortener.web.words import number, percent
+from shortener.web.filters import number, percent
+from shortener.web.responses import as_csv, as_json, struct_rows
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 

@@ -47,7 +47,7 @@ def test_only_so_many_checks_run_at_once(
     desk: "Desk", inner_names: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who asks while others ask is told to wait, so that pages keep their threads."""
-    monkeypatch.setattr("shortener.web.issues.CHECK_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("shortener.web.views.issues.CHECK_WAIT_SECONDS", 0.01)
     desk.take_in()
     browser, manners = desk.client("editor"), desk.app.extensions["manners"]
     for _ in range(AT_ONCE):

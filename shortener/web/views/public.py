@@ -13,7 +13,7 @@ from shortener.redirect.redirector import MISS
 from shortener.reporting.health import health
 from shortener.reporting.metrics import CONTENT_TYPE, metrics
 from shortener.store import links, open_reader
-from shortener.web.failures import Answer, page
+from shortener.web.error_pages import Answer, page
 
 blueprint = Blueprint("pages", __name__)
 

@@ -16,7 +16,7 @@ from shortener.redirect.client_ip import Clients
 from shortener.services import accounts
 from shortener.store import Store, open_store
 from shortener.store.accounts import Role, User
-from shortener.web.guard import cookie_name
+from shortener.web.security import cookie_name
 
 View = TypeVar("View", bound=Callable[..., Any])
 

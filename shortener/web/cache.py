@@ -12,7 +12,7 @@ from flask import Flask, current_app
 from msgspec import Struct
 
 from shortener.store import Store, listings
-from shortener.web.asking import Stores, store
+from shortener.web.context import Stores, store
 
 Value = TypeVar("Value")
 

@@ -4,8 +4,8 @@ from flask import Blueprint, Response, render_template
 
 from shortener.reporting.health import health
 from shortener.store import accounts
-from shortener.web.answers import as_json
-from shortener.web.asking import config, needs, store
+from shortener.web.context import config, needs, store
+from shortener.web.responses import as_json
 
 blueprint = Blueprint("settings", __name__, url_prefix="/-")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shortener.errors import NotFound
-from shortener.web.asking import store
-from shortener.web.keeping import keep
+from shortener.web.cache import keep
+from shortener.web.context import store
 
 if TYPE_CHECKING:
     from tests.web.conftest import Desk
@@ -18,7 +18,7 @@ import sys, threading
 from pathlib import Path
 from shortener.app import create_pages
 from shortener.config import Config, Storage
-from shortener.web.keeping import keep
+from shortener.web.cache import keep
 
 app = create_pages(Config(storage=Storage(data=sys.argv[1])))
 

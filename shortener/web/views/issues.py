@@ -14,12 +14,12 @@ from shortener.services.host_throttle import Manners
 from shortener.services.link_checker import reach
 from shortener.shorturl import checked_target, parse_short_url
 from shortener.store import Store, issues, links
-from shortener.web.answers import as_csv, as_file, as_json, struct_rows
-from shortener.web.asking import config, editor, needs, now, store
+from shortener.web.cache import forget, keep
+from shortener.web.context import config, editor, needs, now, store
 from shortener.web.figures import to_come
+from shortener.web.filters import field
 from shortener.web.forms import MOST_RECIPIENTS, local_time, number, text, wanted
-from shortener.web.keeping import forget, keep
-from shortener.web.words import field
+from shortener.web.responses import as_csv, as_file, as_json, struct_rows
 
 blueprint = Blueprint("issues", __name__, url_prefix="/-")
 

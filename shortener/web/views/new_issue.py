@@ -16,11 +16,11 @@ from shortener.reporting.issues import IssueShown, show_issue
 from shortener.services import edit
 from shortener.services.add_issue import Request, ShortKey, Taken, read_targets, take_in
 from shortener.shorturl import parse_short_url
-from shortener.web.asking import config, needs, now, store
-from shortener.web.failures import status_of
+from shortener.web.cache import forget
+from shortener.web.context import config, needs, now, store
+from shortener.web.error_pages import status_of
 from shortener.web.forms import MOST_RECIPIENTS, local_time, number, optional, text, wanted
-from shortener.web.keeping import forget
-from shortener.web.trial import try_reading
+from shortener.web.sandbox import try_reading
 
 blueprint = Blueprint("intake", __name__, url_prefix="/-")
 

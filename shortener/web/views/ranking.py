@@ -11,11 +11,11 @@ from shortener.ranking.picks import Verb, needed
 from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import decisions, listings
-from shortener.web.answers import as_csv, as_json, struct_rows
-from shortener.web.asking import config, editor, needs, now, store
+from shortener.web.cache import forget
+from shortener.web.context import config, editor, needs, now, store
 from shortener.web.figures import draft
 from shortener.web.forms import text
-from shortener.web.keeping import forget
+from shortener.web.responses import as_csv, as_json, struct_rows
 
 blueprint = Blueprint("ranking", __name__, url_prefix="/-")
 

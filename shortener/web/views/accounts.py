@@ -11,11 +11,11 @@ from shortener.reporting.counts import moment_or_none
 from shortener.services import accounts
 from shortener.store import accounts as stored
 from shortener.store.accounts import User
-from shortener.web.answers import as_csv, as_json
-from shortener.web.asking import SESSION_COOKIE, address, config, editor, needs, now, store, user
+from shortener.web.context import SESSION_COOKIE, address, config, editor, needs, now, store, user
 from shortener.web.forms import text
-from shortener.web.guard import cookie_name, is_https
-from shortener.web.limits import Limits
+from shortener.web.login_throttle import Limits
+from shortener.web.responses import as_csv, as_json
+from shortener.web.security import cookie_name, is_https
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/-")
 
