@@ -25,7 +25,7 @@ from shortener.cli.reports import bounded
 from shortener.collector.reclassify import Outcome
 from shortener.collector.reclassify import reclassify as judge_again
 from shortener.config import Domain
-from shortener.reporting.click import ClickExplained, explain_click
+from shortener.reporting.click_explanation import ClickExplained, explain_click
 from shortener.reporting.summary import check_order
 from shortener.shorturl import short_url
 from shortener.store import Store

@@ -22,7 +22,7 @@ from shortener.collector.collector import drain_once
 from shortener.config import Config
 from shortener.demo.readers import Link, Visit, visits
 from shortener.errors import AlreadyRunning, InputError
-from shortener.reporting.issues import IssueShown, show_issue
+from shortener.reporting.issue_contents import IssueShown, show_issue
 from shortener.services.add_issue import Request, take_in
 from shortener.store import open_store
 

@@ -14,7 +14,7 @@ from shortener.cli.output import format_option, iso, local, print_csv, print_jso
 from shortener.collector.classifier import judge_asked
 from shortener.errors import InputError
 from shortener.newsletter import MAX_BYTES
-from shortener.reporting.issues import IssueShown, show_issue
+from shortener.reporting.issue_contents import IssueShown, show_issue
 from shortener.services import edit
 from shortener.services.add_issue import Request, Taken, read_targets, take_in
 from shortener.shorturl import short_url

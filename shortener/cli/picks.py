@@ -23,7 +23,7 @@ from shortener.cli.output import (
 )
 from shortener.errors import InputError
 from shortener.ranking.picks import needed
-from shortener.ranking.section import shipped
+from shortener.ranking.render import shipped
 from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft, DraftShown, Entry
 from shortener.store import Store, decisions
@@ -147,7 +147,7 @@ def _template(path: Path) -> str:
 
 def _section(made: Draft, form: Literal["markdown", "html"], text: str | None, path: Path | None) -> str:
     try:
-        return draft_picks.render(made, form, template=text)
+        return draft_picks.render_draft(made, form, template=text)
     except InputError as error:
         raise InputError(f"{path}: {error}" if path else str(error)) from None
 

@@ -12,7 +12,7 @@ from shortener.cli.options import TIME
 from shortener.cli.output import FORMATS, percent, plain, print_csv, print_json, print_line, print_table
 from shortener.ranking import Explanation, Factor, Ranked, Ranking
 from shortener.ranking.explanation import Cell
-from shortener.reporting.rankings import explanation, ranking
+from shortener.reporting.ranking import explanation, ranking
 from shortener.store import Store
 
 TIMES = "\u00d7"

@@ -289,7 +289,7 @@ def report_compare(
     form: str,
 ) -> None:
     """Two issues at the same age, with the share of clicks still to come."""
-    from shortener.reporting.rankings import comparison  # brings numpy, which the other reports do without
+    from shortener.reporting.ranking import comparison  # brings numpy, which the other reports do without
 
     moment = int(time.time()) if as_of is None else as_of
     made = comparison(store, first, second, as_of=moment, hours=hours)

@@ -7,7 +7,7 @@ at the same age, and ``picks`` (in its own module) the next issue's section.
 from shortener.ranking.comparison import Comparison, Side, compare
 from shortener.ranking.explanation import Cell, Explanation, Factor, explain
 from shortener.ranking.inputs import Arrival, History, Issue, Placement, Showing, Signal
-from shortener.ranking.order import rank
+from shortener.ranking.rank import rank
 from shortener.ranking.result import Progress, Ranked, Ranking
 from shortener.ranking.signals import Blend
 

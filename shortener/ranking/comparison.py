@@ -5,13 +5,13 @@ import math
 from msgspec import Struct
 
 from shortener.errors import InputError, NotFound
-from shortener.ranking.cells import HOUR, YOUNGEST, tabulate
-from shortener.ranking.completion import Curve, arrived_by, learn_curve
+from shortener.ranking.arrival_curve import Curve, arrived_by, learn_curve
+from shortener.ranking.caveats import age
 from shortener.ranking.inputs import Arrival, History, Issue, check
+from shortener.ranking.observations import HOUR, YOUNGEST, tabulate
 from shortener.ranking.selection import sent_by
 from shortener.ranking.signals import Z90
-from shortener.ranking.situations import age
-from shortener.ranking.texts import percent, plural, times
+from shortener.ranking.wording import percent, plural, times
 
 
 class Side(Struct, frozen=True):

@@ -3,7 +3,7 @@
 import numpy as np
 from msgspec import Struct
 
-from shortener.ranking.cells import Cells, Floats
+from shortener.ranking.observations import Cells, Floats
 
 KNOTS = (1, 2, 3, 5, 8, 13, 21, 34)  # places that carry a bump d_k, method §4
 PHI_PRIOR = 0.2**2  # variance of a cell's own noise

@@ -8,14 +8,14 @@ import numpy as np
 from msgspec import Struct
 
 from shortener.errors import NotFound
-from shortener.ranking.cells import Floats
 from shortener.ranking.design import BUMPS, END, ETA, LEVEL, OMEGA, RERUN, SIGNALS, SORTING, Effect, sizes
 from shortener.ranking.inputs import History, check
-from shortener.ranking.order import WINDOW
+from shortener.ranking.observations import Floats
+from shortener.ranking.pipeline import Study, study
+from shortener.ranking.rank import WINDOW
 from shortener.ranking.selection import Listing, listed, sent_by, within
 from shortener.ranking.signals import Z90
-from shortener.ranking.study import Study, study
-from shortener.ranking.texts import footer
+from shortener.ranking.wording import footer
 
 MOST_LINKS = 20  # of one kind that an explanation spells out
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shortener.ranking.cells import Floats, Ints
+from shortener.ranking.observations import Floats, Ints
 from shortener.ranking.posterior import Posterior, chance_of_top
 from shortener.ranking.signals import Columns
 

@@ -3,8 +3,8 @@
 import numpy as np
 from msgspec import Struct
 
-from shortener.ranking.cells import Cells, Floats
 from shortener.ranking.design import OPEN_SD, UNKNOWN_RECIPIENTS_SD, Design
+from shortener.ranking.observations import Cells, Floats
 
 MOST_ROUNDS = 40
 TOLERANCE = 1e-6  # largest change of a cell's log mean

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shortener.ranking.cells import Floats
 from shortener.ranking.inputs import Showing
+from shortener.ranking.observations import Floats
 
 PRIOR_WEIGHTS = {
     "title": 1.0,

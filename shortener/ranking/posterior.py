@@ -3,9 +3,9 @@
 import numpy as np
 from msgspec import Struct
 
-from shortener.ranking.cells import Cells, Floats
 from shortener.ranking.design import Design
 from shortener.ranking.model import Fit
+from shortener.ranking.observations import Cells, Floats
 
 DRAWS = 400  # method §6
 SEED = 20210407  # fixed, so that the same counts give the same bytes

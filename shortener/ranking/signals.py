@@ -7,8 +7,8 @@ import numpy as np
 from msgspec import Struct
 
 from shortener.errors import InputError
-from shortener.ranking.cells import Floats
 from shortener.ranking.inputs import Signal
+from shortener.ranking.observations import Floats
 
 PSEUDO_COUNTS = 20.0  # each ratio is drawn towards the overall ratio as if by this many more views or reads
 Z90 = 1.645  # normal quantile of a two-sided 90 % interval

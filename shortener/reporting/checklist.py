@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from shortener.reporting.issues import ArticleShown, IssueShown
+from shortener.reporting.issue_contents import ArticleShown, IssueShown
 from shortener.urls import homograph_warning
 
 Level = Literal["good", "warn", "bad"]

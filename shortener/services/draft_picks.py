@@ -13,11 +13,11 @@ from msgspec import Struct
 from shortener.codes import check_code, new_code
 from shortener.config import Config, Domain
 from shortener.errors import InputError, NotFound
-from shortener.ranking import Ranked, Ranking, picks, section
+from shortener.ranking import Ranked, Ranking, picks, render
 from shortener.ranking.picks import Facts, Pick, Picks, Verb
 from shortener.reporting.counts import moment
-from shortener.reporting.history import history
-from shortener.reporting.rankings import article_url, months_shown, ranking
+from shortener.reporting.ranking import article_url, months_shown, ranking
+from shortener.reporting.ranking_inputs import history
 from shortener.shorturl import parse_short_url, short_url
 from shortener.store import Store, decisions, drafts, links
 from shortener.store.decisions import Decision
@@ -115,9 +115,9 @@ def link(store: Store, made: Draft, *, config: Config, now: int) -> Draft:
     return msgspec.structs.replace(made, facts=facts)
 
 
-def render(made: Draft, form: Literal["markdown", "html"], *, template: str | None = None) -> str:
+def render_draft(made: Draft, form: Literal["markdown", "html"], *, template: str | None = None) -> str:
     """The section as text, from the editor's template or the one shipped. Raises InputError if it fails."""
-    write = section.markdown if form == "markdown" else section.html
+    write = render.markdown if form == "markdown" else render.html
     return write(made.picks, facts=made.facts.values(), template=template)
 
 
@@ -212,7 +212,7 @@ def _facts(store: Store, month: str, urls: Iterable[str], *, config: Config, now
 def _image(source: str) -> str | None:
     """The picture of an article, unless its address is one that no section may carry."""
     try:
-        section.destination(source)
+        render.destination(source)
     except InputError:
         return None
     return source or None

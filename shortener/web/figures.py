@@ -8,7 +8,7 @@ from msgspec import Struct
 from shortener.config import Config
 from shortener.errors import NotFound
 from shortener.ranking import Explanation, Ranked
-from shortener.reporting.rankings import explanation, ranking
+from shortener.reporting.ranking import explanation, ranking
 from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import Store

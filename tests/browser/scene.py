@@ -12,7 +12,7 @@ from pathlib import Path
 from shortener.collector.collector import drain_once
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
-from shortener.reporting.issues import IssueShown, show_issue
+from shortener.reporting.issue_contents import IssueShown, show_issue
 from shortener.services import accounts, draft_picks
 from shortener.services.add_issue import Request, take_in
 from shortener.store import Store, issues, links, open_store, signals

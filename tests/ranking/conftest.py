@@ -8,7 +8,7 @@ import pytest
 from msgspec import Struct
 
 from shortener.ranking import Arrival, History, Issue, Placement, Showing
-from shortener.ranking.completion import EDGES, published_curve
+from shortener.ranking.arrival_curve import EDGES, published_curve
 
 HOUR = 3600.0
 MONTH = 730 * HOUR

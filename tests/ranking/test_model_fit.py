@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from shortener.ranking import History
-from shortener.ranking.cells import tabulate
 from shortener.ranking.design import ETA, OMEGA, PHI_PRIOR, PHI_WITHOUT_PLACES, bumps, last_two, places
 from shortener.ranking.model import Variances, fit, prior_variances, solve, update, weigh
+from shortener.ranking.observations import tabulate
+from shortener.ranking.pipeline import Study, study
 from shortener.ranking.posterior import chance_of_top, infer, shrunken_rate
-from shortener.ranking.study import Study, study
 
 World = Any
 

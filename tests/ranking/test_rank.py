@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shortener.errors import InputError, NotFound
 from shortener.ranking import Arrival, Blend, History, Issue, Placement, Ranking, Showing, Signal, rank
-from shortener.ranking.arrangement import published
+from shortener.ranking.ordering import published
 
 World = Any
 PROMISED = ["as_of", "month", "method", "articles", "gems", "footer"]

@@ -11,8 +11,8 @@ import pytest
 from shortener.collector.collector import Collector
 from shortener.config import Codes, Config, Domain, Newsletter, Storage
 from shortener.errors import Conflict, InputError
+from shortener.reporting.issue_contents import show_issue
 from shortener.reporting.issue_report import issue_report
-from shortener.reporting.issues import show_issue
 from shortener.services.add_issue import Request, read_targets, take_in
 from shortener.store import Store, issues, links, open_store
 from shortener.urls import MAX_TARGET

@@ -12,8 +12,8 @@ from shortener.collector.classifier import judge_asked
 from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
 from shortener.errors import InputError, NotFound
+from shortener.reporting.issue_contents import show_issue
 from shortener.reporting.issue_report import issue_report
-from shortener.reporting.issues import show_issue
 from shortener.services.add_issue import Request, Taken, take_in
 from shortener.services.edit import correct_issue, declare_trap
 from shortener.store import Store, issues, links, open_store

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shortener.reporting.history import history
 from shortener.reporting.issue_report import issue_report
 from shortener.reporting.link_report import link_report
+from shortener.reporting.ranking_inputs import history
 from shortener.reporting.summary import summary
 from shortener.store import Store, reports
 

@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener import newsletter
 from shortener.errors import NotFound
 from shortener.reporting.checklist import checklist
-from shortener.reporting.issues import show_issue
-from shortener.reporting.overview import IssueOverview, overview
+from shortener.reporting.issue_contents import show_issue
+from shortener.reporting.issue_list import IssueOverview, overview
 from shortener.services import edit
 from shortener.services.host_throttle import Manners
 from shortener.services.link_checker import reach

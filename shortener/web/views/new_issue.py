@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from shortener import newsletter
 from shortener.errors import InputError, ShortenerError
-from shortener.reporting.issues import IssueShown, show_issue
+from shortener.reporting.issue_contents import IssueShown, show_issue
 from shortener.services import edit
 from shortener.services.add_issue import Request, ShortKey, Taken, read_targets, take_in
 from shortener.shorturl import parse_short_url

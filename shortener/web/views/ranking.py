@@ -153,7 +153,7 @@ def show_picks() -> str:
         "picks.html",
         made=made,
         shown=draft_picks.show(made),
-        text=draft_picks.render(made, form) if linked else "",
+        text=draft_picks.render_draft(made, form) if linked else "",
         form=form,
         linked=linked,
     )

@@ -5,10 +5,10 @@ from typing import Any
 from flask import Blueprint, Response, render_template, url_for
 from msgspec import Struct
 
-from shortener.ranking.texts import count
+from shortener.ranking.wording import count
 from shortener.reporting.counts import Breakdown
+from shortener.reporting.issue_list import Course, courses
 from shortener.reporting.issue_report import ArticleReport, IssueReport, LinkCount, issue_report
-from shortener.reporting.overview import Course, courses
 from shortener.shorturl import parse_short_url, short_url
 from shortener.store import issues, listings
 from shortener.store.clicks import HOUR_SECONDS

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from shortener.config import Config, Domain, Storage
-from shortener.ranking.completion import published_curve
-from shortener.reporting.history import history
-from shortener.reporting.rankings import ranking
+from shortener.ranking.arrival_curve import published_curve
+from shortener.reporting.ranking import ranking
+from shortener.reporting.ranking_inputs import history
 from shortener.store import Store, issues, links, open_store
 from shortener.store.clicks import add_to_rollups
 

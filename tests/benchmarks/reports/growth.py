@@ -19,9 +19,9 @@ import numpy as np
 
 from shortener.classification.reasons import REASONS
 from shortener.config import Domain
-from shortener.reporting.history import history
 from shortener.reporting.issue_report import issue_report
 from shortener.reporting.link_report import link_report
+from shortener.reporting.ranking_inputs import history
 from shortener.reporting.summary import summary
 from shortener.store import Store, issues, links, open_store, rollups
 from shortener.store.clicks import DAY_SECONDS, HOUR_SECONDS

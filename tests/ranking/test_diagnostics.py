@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from shortener.ranking import rank
-from shortener.ranking.checks import left_out_inside
+from shortener.ranking.diagnostics import left_out_inside
 from shortener.ranking.model import prior_variances
-from shortener.ranking.study import study
+from shortener.ranking.pipeline import study
 
 World = Any
 Make = Callable[..., World]

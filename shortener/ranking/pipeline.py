@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 from msgspec import Struct
 
-from shortener.ranking.cells import Cells, tabulate
-from shortener.ranking.completion import Curve, learn_curve
+from shortener.ranking.arrival_curve import Curve, learn_curve
 from shortener.ranking.design import ETA, Design, Effect, lay_out
 from shortener.ranking.inputs import History
 from shortener.ranking.model import Fit, fit
+from shortener.ranking.observations import Cells, tabulate
 from shortener.ranking.placements import learn_weights, total_weights
 from shortener.ranking.posterior import Posterior, infer, shrunken_rate
 from shortener.ranking.signals import Columns, columns, z_scores

@@ -7,8 +7,8 @@ import pytest
 
 from shortener.config import Config, Ranking, Site
 from shortener.errors import NotFound
-from shortener.reporting.history import history
-from shortener.reporting.rankings import article_url, comparison, explanation, months_shown, ranking
+from shortener.reporting.ranking import article_url, comparison, explanation, months_shown, ranking
+from shortener.reporting.ranking_inputs import history
 from shortener.store import signals
 
 LATER = 1_800_000_000

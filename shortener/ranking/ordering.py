@@ -3,11 +3,11 @@
 import numpy as np
 from msgspec import Struct
 
-from shortener.ranking.cells import Floats
 from shortener.ranking.gems import best_tenth, hidden_gems, loved_by_few
+from shortener.ranking.observations import Floats
+from shortener.ranking.pipeline import Study
 from shortener.ranking.posterior import chance_of_top
 from shortener.ranking.signals import Z90, Blend
-from shortener.ranking.study import Study
 
 TIE = 9  # decimals to which two values count as equal, so that rounding in the last bit never decides
 FARTHEST = 300.0  # log units that still have an exponential

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import numpy as np
 
-from shortener.ranking.cells import Cells, Floats
 from shortener.ranking.design import ETA, OMEGA, last_places
 from shortener.ranking.model import Fit, fit
+from shortener.ranking.observations import Cells, Floats
+from shortener.ranking.pipeline import Study, design_of
 from shortener.ranking.posterior import DRAWS, SEED
-from shortener.ranking.study import Study, design_of
-from shortener.ranking.texts import MOSTLY_ASSUMED
+from shortener.ranking.wording import MOSTLY_ASSUMED
 
 FITTED_OVER_OBSERVED = (0.8, 1.25)
 GROUPS = {"place 1": (1, 1), "places 2-3": (2, 3), "places 4-8": (4, 8), "places 9+": (9, np.inf)}

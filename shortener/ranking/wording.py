@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from shortener.ranking.pipeline import Study
 from shortener.ranking.signals import Blend
-from shortener.ranking.study import Study
 
 FEW = 3  # clicks and expected clicks below which nothing can be told
 MOSTLY_ASSUMED = 60.0  # percent of eta's prior uncertainty removed, method §8

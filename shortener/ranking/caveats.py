@@ -6,9 +6,9 @@ import numpy as np
 
 from shortener.ranking.design import KNOTS, SORTING, sizes
 from shortener.ranking.inputs import Issue
+from shortener.ranking.pipeline import Study
 from shortener.ranking.placements import PRIOR_WEIGHTS
-from shortener.ranking.study import Study
-from shortener.ranking.texts import MOSTLY_ASSUMED, percent, plural, shown_at_two_places
+from shortener.ranking.wording import MOSTLY_ASSUMED, percent, plural, shown_at_two_places
 
 YOUNG = 0.10  # share of the clicks still to come above which a list may still turn
 SMALL_AUDIENCE = 1000  # recipients; gem precision was 38 % at 400 and 82 % at 5,000 (method §7)

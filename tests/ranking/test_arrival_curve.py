@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from shortener.ranking import Arrival, History, Issue
-from shortener.ranking.cells import HOUR, Cells, tabulate
-from shortener.ranking.completion import (
+from shortener.ranking.arrival_curve import (
     EDGES,
     PRIOR_CLICKS,
     PUBLISHED,
@@ -15,6 +14,7 @@ from shortener.ranking.completion import (
     learn_curve,
     published_curve,
 )
+from shortener.ranking.observations import HOUR, Cells, tabulate
 
 
 def cells(*ages: float) -> Cells:

@@ -10,7 +10,7 @@ from pyromark import Markdown
 
 from shortener.errors import InputError
 from shortener.ranking.picks import Decision, Facts, Pick, Picks
-from shortener.ranking.section import destination, escape, html, markdown, shipped
+from shortener.ranking.render import destination, escape, html, markdown, shipped
 
 DECISION = Decision("https://b.example/", "choose", "a secret reason", "Ana", 1.0)
 PICKS = Picks(

@@ -5,7 +5,7 @@ from datetime import datetime
 from shortener.config import Config
 from shortener.errors import TargetRefused
 from shortener.ranking import Blend, Comparison, Explanation, History, Ranking, compare, explain, rank
-from shortener.reporting.history import history
+from shortener.reporting.ranking_inputs import history
 from shortener.shorturl import checked_target, parse_short_url
 from shortener.store import Store, links
 

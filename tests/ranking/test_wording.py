@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from shortener.ranking import rank
-from shortener.ranking.texts import chance, count, percent, plural, times
+from shortener.ranking.wording import chance, count, percent, plural, times
 
 World = Any
 NOTE = re.compile(

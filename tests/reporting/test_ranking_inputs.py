@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortener.ranking.inputs import History, Placement, Showing, check
-from shortener.reporting.history import HOURLY_UNTIL, history
 from shortener.reporting.issue_report import issue_report
+from shortener.reporting.ranking_inputs import HOURLY_UNTIL, history
 from shortener.store import issues
 
 HOUR = 3600

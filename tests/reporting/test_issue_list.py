@@ -7,8 +7,8 @@ import pytest
 
 from shortener.reporting.checklist import checklist
 from shortener.reporting.counts import moment
-from shortener.reporting.issues import ArticleLink, ArticleShown, IssueShown, LinkShown
-from shortener.reporting.overview import COURSE_HOURS, courses, overview
+from shortener.reporting.issue_contents import ArticleLink, ArticleShown, IssueShown, LinkShown
+from shortener.reporting.issue_list import COURSE_HOURS, courses, overview
 
 if TYPE_CHECKING:
     from tests.conftest import Newsletter

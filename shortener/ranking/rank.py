@@ -6,15 +6,15 @@ from datetime import UTC, datetime, tzinfo
 import numpy as np
 
 from shortener.errors import InputError
-from shortener.ranking.arrangement import Arrangement, arrange
-from shortener.ranking.checks import check_fit
+from shortener.ranking.caveats import situations
+from shortener.ranking.diagnostics import check_fit
 from shortener.ranking.inputs import History, Showing, check
+from shortener.ranking.ordering import Arrangement, arrange
+from shortener.ranking.pipeline import Study, study
 from shortener.ranking.result import Progress, Ranked, Ranking
 from shortener.ranking.selection import Listing, listed, sent_by, within
 from shortener.ranking.signals import Blend
-from shortener.ranking.situations import situations
-from shortener.ranking.study import Study, study
-from shortener.ranking.texts import footer, note, plural
+from shortener.ranking.wording import footer, note, plural
 
 METHOD = "log-additive negative-binomial model: issue + place + placement + article, with priors"
 FALLBACK = "shrunken rate: clicks against audience and age (the model could not be fitted)"

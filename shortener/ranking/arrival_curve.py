@@ -7,8 +7,8 @@ from statistics import NormalDist
 import numpy as np
 from msgspec import Struct
 
-from shortener.ranking.cells import Cells, Floats
 from shortener.ranking.inputs import Arrival
+from shortener.ranking.observations import Cells, Floats
 
 EDGES = (0, 1, 2, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720, 1440, 2880, 5760)  # hours, method §1
 PRIOR_CLICKS = 200.0  # K of method §2: the published curve weighs as much as this many clicks

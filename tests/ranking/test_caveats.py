@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from shortener.ranking import History, Issue, Placement, Ranking, Showing, Signal, rank
-from shortener.ranking.situations import age
+from shortener.ranking.caveats import age
 
 World = Any
 Make = Callable[..., World]
