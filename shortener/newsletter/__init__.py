@@ -4,12 +4,12 @@
 """
 
 from shortener.newsletter.articles import ArticleFound, Placement, Reading, read
-from shortener.newsletter.copytags import check_tag, untag
+from shortener.newsletter.builder import MAX_LINKS
 from shortener.newsletter.document import Block, Document, Encoding, Format, FoundLink, Run, Untouched
-from shortener.newsletter.hiddenlinks import hidden_link, hide_link
-from shortener.newsletter.outline import MAX_LINKS
-from shortener.newsletter.page import Kind
+from shortener.newsletter.honeypot import hidden_link, hide_link
+from shortener.newsletter.lines import Kind
 from shortener.newsletter.parsing import MAX_BYTES, guess_format, parse
+from shortener.newsletter.recipient_tokens import check_tag, untag
 from shortener.newsletter.rewrite import rewrite
 
 __all__ = [

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from shortener.newsletter import addresses, bylines, mergetags, page, phrases, roles, titles
+from shortener.newsletter import bylines, link_roles, mergetags, phrases, titles, url_kinds
 from shortener.newsletter.document import Document
-from shortener.newsletter.page import Kind, Line, Mention
+from shortener.newsletter.lines import PSEUDO_LEVEL, Kind, Line, Mention, split_lines
 from shortener.newsletter.titles import Title
 
 _SUMMARY = 2_000  # characters kept of a paragraph
@@ -69,9 +69,9 @@ def read(document: Document, keys: Sequence[str | None]) -> Reading:
     """
     if len(keys) != len(document.links):
         raise ValueError(f"{len(keys)} keys for {len(document.links)} links")
-    lines = page.lines(document, keys)
+    lines = split_lines(document, keys)
     name, name_line = _issue_title(document, lines)
-    roles.mark(lines)
+    link_roles.mark(lines)
     above = name_line if name_line is not None and lines[name_line].level == 1 else None
     named = _best(titles.find(lines, issue=above))
     authors = {key: title.author or _author_below(lines, title) for key, title in named.items()}
@@ -100,7 +100,7 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
     in an HTML mail, whose ``<title>`` knows better.
     """
     tops = [line for line in lines if line.level == 1 and not line.hidden]
-    heads = tops or [line for line in lines if 0 < line.level < page.PSEUDO_LEVEL and not line.hidden]
+    heads = tops or [line for line in lines if 0 < line.level < PSEUDO_LEVEL and not line.hidden]
     first = heads[0] if heads else None
     name = document.name if document.name and not mergetags.holds(document.name) else None
     if name and (document.format == "markdown" or len(tops) != 1):
@@ -212,7 +212,7 @@ def _is_article(mentions: list[Mention], title: Title | None) -> bool:
 def _shows_matter(images: list[Mention]) -> bool:
     """An image alone stands for an article if it says so, and does not lead to a front page."""
     first = images[0]
-    return not first.image or (len(first.alternative.split()) > 1 and not addresses.is_root(first.url))
+    return not first.image or (len(first.alternative.split()) > 1 and not url_kinds.is_root(first.url))
 
 
 def _title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:

@@ -6,8 +6,8 @@ import re
 
 from msgspec import Struct
 
-from shortener.newsletter import addresses, phrases
-from shortener.newsletter.page import Line, Mention
+from shortener.newsletter import phrases, url_kinds
+from shortener.newsletter.lines import Line, Mention
 
 _REACH = 160  # characters behind a title in which its author is named
 _LONGEST = 60  # characters of a name
@@ -56,7 +56,7 @@ def behind(line: Line, end: int) -> Byline | None:
 
 
 def _leads_to_person(mention: Mention) -> bool:
-    return addresses.is_person(mention.url) or (mention.key is not None and addresses.is_person(mention.key))
+    return url_kinds.is_person(mention.url) or (mention.key is not None and url_kinds.is_person(mention.key))
 
 
 def _in_words(line: Line, end: int) -> Byline | None:

@@ -4,7 +4,7 @@ import re
 from pathlib import PurePath
 
 from shortener.errors import TooLarge, Unreadable
-from shortener.newsletter import html, markdown
+from shortener.newsletter import html_reader, markdown_reader
 from shortener.newsletter.document import Document, Format
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -60,4 +60,8 @@ def parse(source: bytes, *, format: Format) -> Document:
     """
     _check(source)
     start = len(_BOM) if source.startswith(_BOM) else 0
-    return html.parse(source, start=start) if format == "html" else markdown.parse(source, start=start)
+    return (
+        html_reader.parse(source, start=start)
+        if format == "html"
+        else markdown_reader.parse(source, start=start)
+    )

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from shortener.errors import InputError
-from shortener.newsletter import encoding
-from shortener.newsletter.copytags import tail
+from shortener.newsletter import escaping
 from shortener.newsletter.document import Document, FoundLink
 from shortener.newsletter.parsing import parse
+from shortener.newsletter.recipient_tokens import tail
 
 
 def rewrite(document: Document, urls: Mapping[int, str], *, tag: str = "") -> bytes:
@@ -40,10 +40,10 @@ def rewrite(document: Document, urls: Mapping[int, str], *, tag: str = "") -> by
 def _write(link: FoundLink, url: str, tag: str, *, as_it_was: bytes) -> bytes:
     """The URL as its place demands, and the tag behind it."""
     if not tag:
-        return encoding.write(url, encoding=link.encoding)
+        return escaping.write(url, encoding=link.encoding)
     if link.encoding == "bare":
-        return b"<" + encoding.write(url, encoding="autolink") + tail(tag).encode() + b">"
-    new = as_it_was if url == link.url else encoding.write(url, encoding=link.encoding)
+        return b"<" + escaping.write(url, encoding="autolink") + tail(tag).encode() + b">"
+    new = as_it_was if url == link.url else escaping.write(url, encoding=link.encoding)
     return new + tail(tag).encode()
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from shortener.newsletter import bylines, phrases, roles
+from shortener.newsletter import bylines, link_roles, phrases
 from shortener.newsletter.bylines import Byline
-from shortener.newsletter.page import PSEUDO_LEVEL, Kind, Line, Mention
+from shortener.newsletter.lines import PSEUDO_LEVEL, Kind, Line, Mention
 
 _CROWDED = 6  # links in a line: more, and it is a list, no title
 _SHORT = 40  # characters of a link text that may be a button or "read more"
@@ -169,7 +169,7 @@ def _in_lead(line: Line, lines: list[Line]) -> Iterator[Title]:
     first = line.mentions[0] if line.mentions else None
     if first is None or line.hidden or line.footer or not first.counts or first.key is None:
         return
-    card = roles.card_title(line, first)
+    card = link_roles.card_title(line, first)
     if card:
         yield Title(first.key, card.strip(), None, CARD, line.index, len(line.text))
     if first.kind != "text" or not _is_lead(line, first, lines):

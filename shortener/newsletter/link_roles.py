@@ -4,8 +4,8 @@ import re
 
 from msgspec import Struct, field
 
-from shortener.newsletter import addresses, phrases
-from shortener.newsletter.page import Line, Mention, Role
+from shortener.newsletter import phrases, url_kinds
+from shortener.newsletter.lines import Line, Mention, Role
 
 _LONGEST = 70  # characters of a link text that may still be "view this email in your browser"
 _LABEL = 60  # characters of a line that says no more than "sponsored by …"
@@ -33,11 +33,11 @@ def mark(lines: list[Line]) -> None:
 
 def _by_address(mention: Mention) -> Role:
     urls = {mention.url, mention.key or ""}
-    if any(map(addresses.is_service, urls)):
+    if any(map(url_kinds.is_service, urls)):
         return "service"
-    if any(map(addresses.is_person, urls)):
+    if any(map(url_kinds.is_person, urls)):
         return "byline"
-    return "chrome" if any(addresses.is_chrome(url) or addresses.is_picture(url) for url in urls) else ""
+    return "chrome" if any(url_kinds.is_chrome(url) or url_kinds.is_picture(url) for url in urls) else ""
 
 
 def _by_words(mention: Mention, line: Line) -> Role:

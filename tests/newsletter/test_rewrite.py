@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shortener.errors import InputError
 from shortener.newsletter import Document, Format, parse, rewrite
-from shortener.newsletter.markdown import OPTIONS
+from shortener.newsletter.markdown_reader import OPTIONS
 
 URLS = (
     *(

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import pyromark
 from msgspec import Struct
 
-from shortener.newsletter import bareurls, encoding, frontmatter
+from shortener.newsletter import autolinks, escaping, frontmatter
+from shortener.newsletter.builder import Outline
 from shortener.newsletter.document import Document, Encoding
-from shortener.newsletter.html import Fragment, Reader
-from shortener.newsletter.outline import Outline
+from shortener.newsletter.html_reader import Fragment, Reader
 
 OPTIONS = (
     pyromark.Options.ENABLE_TABLES
@@ -115,7 +115,7 @@ def _destination(source: bytes, dest: str, *, start: int, end: int) -> _Place | 
     angle = _ANGLE.match(source, start, end)
     plain = _PLAIN.match(source, start, end)
     match, encoded, group = (angle, "angle", 1) if angle else (plain, "destination", 0)
-    if match is None or encoding.from_markdown(match[group].decode()) != dest:
+    if match is None or escaping.from_markdown(match[group].decode()) != dest:
         return None
     return _Place(match.start(group), match.end(group), "angle" if encoded == "angle" else "destination")
 
@@ -296,7 +296,7 @@ class _Reader:
         if kind == "Email":
             return self._leave("mailto:" + dest, event.start, event.end, "it is a mailto: link")
         if kind == "Autolink":
-            url, start, end = encoding.from_autolink(dest), event.start + 1, event.end - 1
+            url, start, end = escaping.from_autolink(dest), event.start + 1, event.end - 1
             return self._outline.place(url, start=start, end=end, encoding="autolink")
         opening = self._source.find(b"](", content_end, event.end)
         place = (
@@ -353,17 +353,17 @@ class _Reader:
     def _bare_urls(self, words: Sequence[_Words]) -> list[_Bare]:
         found: list[_Bare] = []
         piece, at, stop = 0, words[0].start if words else 0, words[-1].end if words else 0
-        while span := bareurls.find(self._source, start=at, stop=stop):
+        while span := autolinks.find(self._source, start=at, stop=stop):
             start, longest = span
             while words[piece].end <= start:
                 piece += 1
             # Emphasis that began before the URL ends it: **https://example.org**
-            url = bareurls.trim(self._source[start : min(longest, words[piece].limit)])
+            url = autolinks.trim(self._source[start : min(longest, words[piece].limit)])
             at = start + max(len(url.encode()), len("https://"))
             if not url:
                 continue
             # A merge tag behind the URL, even glued to punctuation that is cut off, belongs to it.
-            decoded, reach = encoding.from_markdown(url), longest + 1
+            decoded, reach = escaping.from_markdown(url), longest + 1
             link = self._outline.place(decoded, start=start, end=at, encoding="bare", reach=reach)
             if link is not None:
                 found.append(_Bare(start, at, link))

@@ -10,10 +10,10 @@ from html import unescape
 
 from msgspec import Struct
 
-from shortener.newsletter import encoding
+from shortener.newsletter import escaping
+from shortener.newsletter.builder import Outline
 from shortener.newsletter.document import Document
-from shortener.newsletter.outline import Outline
-from shortener.newsletter.tokens import RAW, Attribute, Token, tokens
+from shortener.newsletter.html_tokenizer import RAW, Attribute, Token, tokens
 
 _HEADINGS = {f"h{level}".encode(): level for level in range(1, 7)}
 _BLOCKS = frozenset(
@@ -113,7 +113,7 @@ class Reader:
         return unescape(self._fragment.text[token.start : token.end].decode())
 
     def _value(self, attribute: Attribute) -> str:
-        return encoding.from_attribute(self._fragment.text[attribute.start : attribute.end].decode())
+        return escaping.from_attribute(self._fragment.text[attribute.start : attribute.end].decode())
 
     def _start(self, token: Token) -> None:
         name = token.name
@@ -199,7 +199,7 @@ class Reader:
             return None
         written = self._fragment.text[href.start : href.end].decode()
         start = href.start + len(written) - len(written.lstrip(_SPACE))
-        url = _URL_GAP.sub("", encoding.from_attribute(written)).strip()
+        url = _URL_GAP.sub("", escaping.from_attribute(written)).strip()
         place = self._fragment.locate(start, start + len(written.strip(_SPACE).encode()))
         if place is None:
             at = max(0, self._fragment.pieces[0][1])

@@ -5,7 +5,7 @@ import pytest
 from shortener import newsletter
 from shortener.errors import InputError
 from shortener.newsletter import check_tag, hidden_link, hide_link, rewrite, untag
-from shortener.newsletter.copytags import KEY
+from shortener.newsletter.recipient_tokens import KEY
 from shortener.redirect.click_recorder import COPY_KEY
 
 PLACES = {

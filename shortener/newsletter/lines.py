@@ -140,7 +140,7 @@ def _extend(mention: Mention, run: Run, end: int) -> None:
         mention.source = mention.source or run.source
 
 
-def lines(document: Document, keys: Sequence[str | None]) -> list[Line]:
+def split_lines(document: Document, keys: Sequence[str | None]) -> list[Line]:
     """The lines of an issue; ``keys`` say what each link leads to. Short strong lines become headings."""
     found = [_line(block, at, document=document, keys=keys) for at, block in enumerate(document.blocks)]
     texts = [line for line in found if line.text and not line.level]

@@ -1,10 +1,10 @@
 """The hidden link of an HTML issue: only machines that fetch every link of a mail ever follow it."""
 
 from shortener.errors import InputError
-from shortener.newsletter import encoding
-from shortener.newsletter.copytags import tail
+from shortener.newsletter import escaping
+from shortener.newsletter.html_tokenizer import tokens
 from shortener.newsletter.parsing import parse
-from shortener.newsletter.tokens import tokens
+from shortener.newsletter.recipient_tokens import tail
 
 # Invisible by several means, because mail clients drop different ones: no room, no letters, no colour, and Outlook's
 # own word. Not by display:none alone, which machines that render a mail look for. Screen readers and the tab key pass
@@ -18,7 +18,7 @@ _HIDDEN = (
 
 def hidden_link(url: str, *, tag: str = "") -> str:
     """The HTML of a hidden link to a short URL, with a copy tag behind it."""
-    return _HIDDEN.format(url=encoding.write(url, encoding="double").decode() + tail(tag))
+    return _HIDDEN.format(url=escaping.write(url, encoding="double").decode() + tail(tag))
 
 
 def hide_link(source: bytes, hidden: str) -> bytes:
