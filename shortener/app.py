@@ -5,7 +5,7 @@ from flask import Flask
 from shortener import config as configuration
 from shortener.config import Config
 from shortener.redirect.redirector import RedirectHandler
-from shortener.secrets import session_secret
+from shortener.secret_key import session_secret
 from shortener.store import open_store
 from shortener.web import cache, context, error_pages, filters, security
 from shortener.web.views import accounts, issues, links, new_issue, public, ranking, reports, settings

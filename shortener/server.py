@@ -25,9 +25,9 @@ import msgspec
 from msgspec import Struct
 
 from shortener.config import Config
-from shortener.counters import CHILDREN, Numbers, restarts
 from shortener.errors import AlreadyRunning
 from shortener.redirect.link_cache import FILE_NAME
+from shortener.shared_memory import CHILDREN, Numbers, restarts
 from shortener.sockets import BACKLOG, pages_socket, short_name
 
 LOCK_FILE = "serve.lock"

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from shortener.counters import DIRECTORY
+from shortener.shared_memory import DIRECTORY
 
 BACKLOG = 4096
 """Connections that wait to be accepted; the kernel keeps them also while a dead worker is replaced."""

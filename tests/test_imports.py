@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parent.parent / "shortener"
 
 LAYERS = (
     {"errors", "codes", "urls"},
-    {"config", "counters"},
+    {"config", "shared_memory"},
     {"sockets"},
-    {"newsletter", "ranking", "classification", "clicklog", "shorturl", "secrets"},
+    {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},
     {"store"},
     {"collector"},
     {"redirect", "reporting", "services"},
@@ -141,7 +141,7 @@ def test_sql_stands_in_the_store(name: str) -> None:
 
 def test_the_supervisor_loads_nothing_that_workers_wait_for() -> None:
     """``shortener serve`` starts its workers before anything slow is loaded: after a kill each tenth counts."""
-    program = "import sys, shortener.cli.serving; print(*sys.modules)"
+    program = "import sys, shortener.cli.serve; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & (HEAVY - {"click"} | {"sqlite_utils", "asyncio"})

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from shortener.counters import CHILDREN, restarted
+from shortener.shared_memory import CHILDREN, restarted
 from shortener.store import links, open_store
 
 START_SECONDS = 20.0

@@ -46,8 +46,8 @@ class Session(Struct):
 
 
 MODULES = {
-    "serving": ("serve",),
-    "operation": ("collect", "rebuild", "backup", "doctor", "config"),
+    "serve": ("serve",),
+    "maintenance": ("collect", "rebuild", "backup", "doctor", "config"),
     "issues": ("issue",),
     "links": ("link",),
     "reports": ("report",),
@@ -56,7 +56,7 @@ MODULES = {
     "picks": ("picks",),
     "signals": ("signals",),
     "users": ("user",),
-    "edge": ("edge",),
+    "nginx": ("edge",),
     "demo": ("demo",),
 }
 """Which module has which commands: a command loads only what it needs, so that a collector starts at once."""

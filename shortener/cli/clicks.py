@@ -27,9 +27,9 @@ from shortener.collector.reclassify import reclassify as judge_again
 from shortener.config import Domain
 from shortener.reporting.click_explanation import ClickExplained, explain_click
 from shortener.reporting.summary import check_order
-from shortener.shorturl import short_url
+from shortener.short_urls import short_url
 from shortener.store import Store
-from shortener.store import judging as judged
+from shortener.store import nearby_clicks as judged
 from shortener.store import reports as sql
 from shortener.store.reports import ClickRow
 

@@ -17,7 +17,7 @@ from shortener.newsletter import MAX_BYTES
 from shortener.reporting.issue_contents import IssueShown, show_issue
 from shortener.services import edit
 from shortener.services.add_issue import Request, Taken, read_targets, take_in
-from shortener.shorturl import short_url
+from shortener.short_urls import short_url
 from shortener.store import Store, issues
 
 

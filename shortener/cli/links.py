@@ -39,7 +39,7 @@ from shortener.config import Config, Domain
 from shortener.errors import ShortenerError
 from shortener.reporting.link_report import LinkReport, link_report, status_name
 from shortener.services.edit import retarget
-from shortener.shorturl import checked_target, format_short_url, short_url
+from shortener.short_urls import checked_target, format_short_url, short_url
 from shortener.store import Store, issues, links
 from shortener.store.links import Link
 from shortener.urls import homograph_warning

@@ -8,7 +8,7 @@ import click
 
 from shortener.config import Config, Domain
 from shortener.errors import InputError
-from shortener.shorturl import parse_short_url
+from shortener.short_urls import parse_short_url
 from shortener.store import Store, links
 from shortener.store.links import Link
 

@@ -17,9 +17,9 @@ from shortener.collector.neighbourhood import TRAPPED, Surroundings, World, bits
 from shortener.collector.recount import Turn, count, rejudge
 from shortener.store import Store
 from shortener.store import clicks as stored
-from shortener.store import judging as sql
+from shortener.store import nearby_clicks as sql
 from shortener.store.clicks import Click
-from shortener.store.judging import NeighbourRow
+from shortener.store.nearby_clicks import NeighbourRow
 
 BATCH = 20_000
 """Clicks that are judged in one transaction: neighbours on both sides are read besides, so few batches are cheaper."""

@@ -13,9 +13,9 @@ from shortener.classification.groups import FAMILIES, Family, in_order, mark_gro
 from shortener.classification.intervals import Range, merge, subtract
 from shortener.classification.nearby_clicks import Neighbour, takes_part
 from shortener.store import Store
-from shortener.store import judging as sql
+from shortener.store import nearby_clicks as sql
 from shortener.store.clicks import Click
-from shortener.store.judging import HitRow, NeighbourRow, Neighbours, Reading
+from shortener.store.nearby_clicks import HitRow, NeighbourRow, Neighbours, Reading
 
 HOUR_MS = 3_600_000
 TRAPPED = ADDRESS_TRAP | NETWORK_TRAP

@@ -23,8 +23,8 @@ from shortener.collector.request_cache import Requests
 from shortener.collector.stored_evidence import StoredEvidence
 from shortener.config import Config
 from shortener.store import Store
-from shortener.store import judging as sql
-from shortener.store.judging import StoredRequest
+from shortener.store import nearby_clicks as sql
+from shortener.store.nearby_clicks import StoredRequest
 
 MARK = "reclassified_seq"
 """A fact of the store: how far a reclassification has come; absent when none is under way."""

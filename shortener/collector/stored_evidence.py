@@ -4,8 +4,8 @@ import msgspec
 
 from shortener.classification.evidence import Evidence
 from shortener.store import Store
-from shortener.store import judging as sql
-from shortener.store.judging import StoredRequest
+from shortener.store import nearby_clicks as sql
+from shortener.store.nearby_clicks import StoredRequest
 
 
 class StoredEvidence:

@@ -22,8 +22,8 @@ from shortener.clicklog.format import (
 from shortener.clicklog.pseudonyms import DailyKeys, describe, hash_text, network_of
 from shortener.clicklog.writer import DIRECTORY, SegmentWriter
 from shortener.config import Config
-from shortener.counters import claim_worker
 from shortener.redirect.client_ip import Clients
+from shortener.shared_memory import claim_worker
 from shortener.urls import clean_referrer
 
 Environ = dict[str, Any]

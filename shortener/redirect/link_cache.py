@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from shortener.counters import links_revision
 from shortener.redirect.responses import redirect_to
+from shortener.shared_memory import links_revision
 
 FILE_NAME = "store.db"
 REMEMBERED = 20_000

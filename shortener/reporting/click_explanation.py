@@ -16,11 +16,11 @@ from shortener.collector.stored_evidence import StoredEvidence
 from shortener.config import Config
 from shortener.errors import NotFound
 from shortener.reporting.counts import moment_or_none
-from shortener.shorturl import short_url
+from shortener.short_urls import short_url
 from shortener.store import Store
 from shortener.store import clicks as stored
-from shortener.store import judging as sql
 from shortener.store import links as stored_links
+from shortener.store import nearby_clicks as sql
 from shortener.store.clicks import Click
 
 SHARED: Mapping[str, str] = {

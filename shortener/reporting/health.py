@@ -13,8 +13,8 @@ from shortener import __version__
 from shortener.clicklog.format import MAX_LINE_BYTES
 from shortener.clicklog.reader import ClickLog
 from shortener.config import Config
-from shortener.counters import totals
 from shortener.errors import StoreError
+from shortener.shared_memory import totals
 from shortener.store import open_reader
 from shortener.store.clicks import read_positions
 

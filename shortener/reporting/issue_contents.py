@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from shortener.config import Config
 from shortener.reporting.counts import moment
-from shortener.shorturl import short_url
+from shortener.short_urls import short_url
 from shortener.store import Store, issues, links
 
 

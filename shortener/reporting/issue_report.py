@@ -19,7 +19,7 @@ from shortener.reporting.counts import (
     rate,
 )
 from shortener.reporting.quality import Quality, assess, is_settling
-from shortener.shorturl import short_url
+from shortener.short_urls import short_url
 from shortener.store import Store, links
 from shortener.store import issues as stored
 from shortener.store import reports as sql

@@ -18,7 +18,7 @@ from shortener.reporting.counts import (
     moment_or_none,
 )
 from shortener.reporting.quality import Quality, assess, is_settling
-from shortener.shorturl import short_url
+from shortener.short_urls import short_url
 from shortener.store import Store
 from shortener.store import links as stored
 from shortener.store import reports as sql

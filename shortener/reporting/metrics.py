@@ -5,9 +5,9 @@ import time
 from collections.abc import Iterator, Mapping
 
 from shortener.config import Config
-from shortener.counters import restarted, totals
 from shortener.errors import StoreError
 from shortener.reporting.health import health
+from shortener.shared_memory import restarted, totals
 from shortener.store import open_reader
 from shortener.store.clicks import read_lines_drained, read_verdicts
 

@@ -6,7 +6,7 @@ from shortener.config import Config
 from shortener.errors import TargetRefused
 from shortener.ranking import Blend, Comparison, Explanation, History, Ranking, compare, explain, rank
 from shortener.reporting.ranking_inputs import history
-from shortener.shorturl import checked_target, parse_short_url
+from shortener.short_urls import checked_target, parse_short_url
 from shortener.store import Store, links
 
 

@@ -9,7 +9,7 @@ from shortener.config import Domain
 from shortener.errors import InputError
 from shortener.reporting.counts import Totals, clicks_of, moment, moment_or_none, rate
 from shortener.reporting.quality import Quality, assess
-from shortener.shorturl import short_url
+from shortener.short_urls import short_url
 from shortener.store import Store
 from shortener.store import reports as sql
 from shortener.store.clicks import HOUR_SECONDS

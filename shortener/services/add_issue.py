@@ -18,7 +18,7 @@ from shortener.config import Config, Domain
 from shortener.errors import Conflict, InputError, TargetRefused, Unreadable
 from shortener.newsletter import Document, FoundLink, Reading
 from shortener.services.edit import retarget
-from shortener.shorturl import checked_target, parse_short_url, short_url
+from shortener.short_urls import checked_target, parse_short_url, short_url
 from shortener.store import Store, issues, links
 from shortener.store.issues import Issue, Placement
 from shortener.store.links import Link

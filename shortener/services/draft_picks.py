@@ -18,7 +18,7 @@ from shortener.ranking.picks import Facts, Pick, Picks, Verb
 from shortener.reporting.counts import moment
 from shortener.reporting.ranking import article_url, months_shown, ranking
 from shortener.reporting.ranking_inputs import history
-from shortener.shorturl import parse_short_url, short_url
+from shortener.short_urls import parse_short_url, short_url
 from shortener.store import Store, decisions, drafts, links
 from shortener.store.decisions import Decision
 from shortener.store.links import Link

@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from shortener.collector.classifier import ask_for_judging
 from shortener.config import Config
 from shortener.errors import InputError, NotFound
-from shortener.shorturl import parse_short_url, short_url
+from shortener.short_urls import parse_short_url, short_url
 from shortener.store import Store, decisions, drafts, issues, links
 from shortener.store.issues import Article, Issue
 from shortener.store.links import Link

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shortener.config import Config
 from shortener.errors import InputError
-from shortener.shorturl import checked_target, parse_short_url
+from shortener.short_urls import checked_target, parse_short_url
 from shortener.store import Store, links
 from shortener.store import signals as stored
 from shortener.store.signals import Signal

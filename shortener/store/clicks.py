@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
 
-from shortener.store import judging, rollups
+from shortener.store import nearby_clicks, rollups
 from shortener.store.database import Store
 from shortener.store.rollups import DAY_SECONDS as DAY_SECONDS
 from shortener.store.rollups import HOUR_SECONDS as HOUR_SECONDS
@@ -63,7 +63,7 @@ def count(store: Store) -> int:
 
 def all_judged(store: Store) -> bool:
     """Whether every stored click has been judged by its neighbours, by all that is known now."""
-    return last_seq(store) <= store.fact("judged_seq") and not judging.asked(store)
+    return last_seq(store) <= store.fact("judged_seq") and not nearby_clicks.asked(store)
 
 
 def known_ids(store: Store, ids: Sequence[str]) -> set[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from shortener.counters import Numbers, links_revision
 from shortener.errors import SchemaTooNew, StoreBusy, StoreError
+from shortener.shared_memory import Numbers, links_revision
 from shortener.store.schema import MIGRATIONS
 
 FILE_NAME = "store.db"

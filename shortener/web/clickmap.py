@@ -15,7 +15,7 @@ from msgspec import Struct
 from shortener import newsletter
 from shortener.config import Domain
 from shortener.newsletter import Format
-from shortener.shorturl import parse_short_url
+from shortener.short_urls import parse_short_url
 
 POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "

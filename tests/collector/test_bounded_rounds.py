@@ -93,7 +93,7 @@ def test_a_hidden_link_fetched_again_and_again(tmp_path: Path, read: list[int], 
 
 def test_a_flood_from_one_address(tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Far more clicks than are looked at: a round reads the nearest, nobody is taken for a reader, the sums agree."""
-    monkeypatch.setattr("shortener.store.judging.CROWD", 100)
+    monkeypatch.setattr("shortener.store.nearby_clicks.CROWD", 100)
     config = Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(tmp_path)))
     store = open_store(tmp_path)
     with store.writing():

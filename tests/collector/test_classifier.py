@@ -27,7 +27,7 @@ from shortener.collector.unique_visits import assign
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import clicks as stored
 from shortener.store import issues, links, open_store
-from shortener.store import judging as sql
+from shortener.store import nearby_clicks as sql
 from shortener.store.rollups import ALL, recompute
 
 NOON = 1_795_500_000
@@ -443,11 +443,11 @@ import os, signal, sys
 from pathlib import Path
 from shortener.collector import reclassify
 from shortener.config import load
-from shortener.store import judging, open_store
+from shortener.store import nearby_clicks, open_store
 
 reclassify.BATCH = 2
 calls = []
-say = judging.set_rules
+say = nearby_clicks.set_rules
 
 def set_rules(*args, **more):
     say(*args, **more)
@@ -455,7 +455,7 @@ def set_rules(*args, **more):
     if len(calls) == 3:
         os.kill(os.getpid(), signal.SIGKILL)  # within the third transaction
 
-judging.set_rules = set_rules
+nearby_clicks.set_rules = set_rules
 config = load(Path(sys.argv[1]), environment={})
 reclassify.reclassify(open_store(config.data), config=config, on_progress=lambda done, total: None)
 """

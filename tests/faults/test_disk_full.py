@@ -11,7 +11,7 @@ import pytest
 from shortener.clicklog import writer
 from shortener.clicklog.reader import ClickLog
 from shortener.clicklog.writer import SegmentWriter
-from shortener.counters import totals
+from shortener.shared_memory import totals
 from tests.faults.mounts import fill, memory_disk, mount
 from tests.faults.serving import Server, needs_proc, serving, wait
 

@@ -16,13 +16,13 @@ REQUESTS = 5
 WORKER = f"""
 import json, logging, sys
 from pathlib import Path
-from shortener.clicks import segment
+from shortener.clicklog import writer
 from shortener.config import Clicklog, Config, Domain, Storage
-from shortener.counters import totals
+from shortener.shared_memory import totals
 from shortener.redirect.redirector import Redirects
 
 logging.disable()  # a message is a write as well
-segment.RETRY_SECONDS = 0.0
+writer.RETRY_SECONDS = 0.0
 data, sync = sys.argv[1], float(sys.argv[2])
 config = Config(
     domain=(Domain(host="go.example"),), storage=Storage(data=data), clicklog=Clicklog(sync=sync)

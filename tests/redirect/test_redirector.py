@@ -439,7 +439,7 @@ def test_without_a_key_a_click_is_kept_without_hashes(site: "Site") -> None:
 
 def unrecorded(data: Path) -> int:
     """What the counters say."""
-    from shortener.counters import totals
+    from shortener.shared_memory import totals
 
     return totals(data)["unrecorded"]
 

@@ -3,8 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
-from shortener.counters import CHILDREN, claim_worker, restarts
 from shortener.reporting.metrics import metrics
+from shortener.shared_memory import CHILDREN, claim_worker, restarts
 
 if TYPE_CHECKING:
     from tests.conftest import Newsletter

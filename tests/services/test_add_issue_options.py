@@ -17,7 +17,7 @@ from shortener.reporting.issue_report import issue_report
 from shortener.services.add_issue import Request, Taken, take_in
 from shortener.services.edit import correct_issue, declare_trap
 from shortener.store import Store, issues, links, open_store
-from shortener.store.judging import asked
+from shortener.store.nearby_clicks import asked
 
 NOW = 1_795_500_000
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"

@@ -7,7 +7,7 @@ import pytest
 from sqlite_utils import Database
 
 from shortener.store import clicks, open_store
-from shortener.store import judging as sql
+from shortener.store import nearby_clicks as sql
 from shortener.store.database import FILE_NAME
 from shortener.store.schema import MIGRATIONS
 

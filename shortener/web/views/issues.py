@@ -12,7 +12,7 @@ from shortener.reporting.issue_list import IssueOverview, overview
 from shortener.services import edit
 from shortener.services.host_throttle import Manners
 from shortener.services.link_checker import reach
-from shortener.shorturl import checked_target, parse_short_url
+from shortener.short_urls import checked_target, parse_short_url
 from shortener.store import Store, issues, links
 from shortener.web.cache import forget, keep
 from shortener.web.context import config, editor, needs, now, store

@@ -15,7 +15,7 @@ from shortener.errors import InputError, NotFound
 from shortener.reporting.counts import moment, moment_or_none
 from shortener.reporting.link_report import LinkReport, link_report, status_name
 from shortener.services import edit
-from shortener.shorturl import checked_target, parse_short_url, short_url
+from shortener.short_urls import checked_target, parse_short_url, short_url
 from shortener.store import links, listings
 from shortener.store.clicks import DAY_SECONDS
 from shortener.store.links import Link

@@ -15,7 +15,7 @@ from shortener.errors import InputError, ShortenerError
 from shortener.reporting.issue_contents import IssueShown, show_issue
 from shortener.services import edit
 from shortener.services.add_issue import Request, ShortKey, Taken, read_targets, take_in
-from shortener.shorturl import parse_short_url
+from shortener.short_urls import parse_short_url
 from shortener.web.cache import forget
 from shortener.web.context import config, needs, now, store
 from shortener.web.error_pages import status_of

@@ -9,7 +9,7 @@ from shortener.ranking.wording import count
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.issue_list import Course, courses
 from shortener.reporting.issue_report import ArticleReport, IssueReport, LinkCount, issue_report
-from shortener.shorturl import parse_short_url, short_url
+from shortener.short_urls import parse_short_url, short_url
 from shortener.store import issues, listings
 from shortener.store.clicks import HOUR_SECONDS
 from shortener.web import clickmap

@@ -7,7 +7,7 @@ import pytest
 
 from shortener.config import Config, Site, Storage
 from shortener.errors import ConfigError, StoreError
-from shortener.secrets import session_secret
+from shortener.secret_key import session_secret
 
 
 def config(data: Path, secret: str = "") -> Config:

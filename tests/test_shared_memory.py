@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shortener.counters import FIELDS, MAX_WORKERS, claim_worker, links_revision, totals
+from shortener.shared_memory import FIELDS, MAX_WORKERS, claim_worker, links_revision, totals
 
 
 def test_a_revision_is_seen_by_all_at_once(tmp_path: Path) -> None:
@@ -15,7 +15,7 @@ def test_a_revision_is_seen_by_all_at_once(tmp_path: Path) -> None:
     ours, theirs = links_revision(tmp_path), links_revision(tmp_path)
     ours.values[0] = 41
     assert theirs.values[0] == 41
-    program = "import sys; from pathlib import Path; from shortener.counters import links_revision\n"
+    program = "import sys; from pathlib import Path; from shortener.shared_memory import links_revision\n"
     program += "links_revision(Path(sys.argv[1])).values[0] += 1"
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
     assert ours.values[0] == 42

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shortener.codes import DEFAULT_ALPHABET
 from shortener.config import Config, Domain, Redirect, Site
 from shortener.errors import TargetRefused
-from shortener.shorturl import checked_target, format_short_url, parse_short_url, short_url
+from shortener.short_urls import checked_target, format_short_url, parse_short_url, short_url
 
 DOMAINS = (
     Domain(host="go.example"),
