@@ -21,7 +21,7 @@ import msgspec
 
 from shortener.errors import ShortenerError
 from shortener.server import Stop, Task, log_to_stderr, on_stop
-from shortener.sockets import BACKLOG, pages_socket
+from shortener.sockets import LISTEN_BACKLOG, pages_socket_path
 
 HEADER_SECONDS = 15
 """How long a worker may take to send the pages' process a request's headers."""
@@ -50,13 +50,13 @@ def work(task: Task) -> None:
     """Answer short links, and hand everything else on to the pages."""
     import uvloop
 
-    from shortener.redirect.redirector import Redirects
+    from shortener.redirect.redirector import Redirector
     from shortener.redirect.worker import Worker
 
-    redirects = Redirects(task.config)
+    redirects = Redirector(task.config)
     worker = Worker(
         redirects,
-        pages=pages_socket(task.config.data),
+        pages=pages_socket_path(task.config.data_directory),
         listening=task.listening,
         threaded=not task.config.clicklog.sync,
         alone=task.config.server.workers == 1,
@@ -71,21 +71,21 @@ def make_pages(task: Task) -> None:
     """Answer everything that is not a short link, on a Unix socket."""
     from granian.wsgi import _callback_wrapper
 
-    from shortener.app import assemble_pages
+    from shortener.app import build_pages_app
     from shortener.redirect.pages import Behind
 
-    app = Behind(assemble_pages(task.config))
+    app = Behind(build_pages_app(task.config))
     run_server(_callback_wrapper(app, {}), task.listening)
 
 
 def collect(task: Task) -> None:
     """Drain the click log into the store."""
-    from shortener.collector.collector import await_turn
+    from shortener.collector.collector import acquire_collector
     from shortener.store import open_store
 
     stop = Stop()
-    store = open_store(task.config.data, create=False)
-    collector = await_turn(store, config=task.config, stop=stop)
+    store = open_store(task.config.data_directory, create=False)
+    collector = acquire_collector(store, config=task.config, stop=stop)
     if collector is not None:
         collector.follow(stop=stop)
 
@@ -107,7 +107,7 @@ def run_server(callback: Callable[[Any, dict[str, Any]], int], listening: int) -
     stop.add_cb(partial(ended.put, None))
     worker = rust.WSGIWorker(
         1,
-        (None, rust.SocketHolder(listening, True, BACKLOG)),
+        (None, rust.SocketHolder(listening, True, LISTEN_BACKLOG)),
         None,
         1,
         512,

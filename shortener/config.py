@@ -19,7 +19,7 @@ ENVIRONMENT_PREFIX = "SHORTENER_"
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Host = Annotated[str, Meta(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$", max_length=253)]
 Days = Annotated[int, Meta(ge=1, le=3650)]
-Forward = Literal["merge", "override", "drop"]
+ForwardMode = Literal["merge", "override", "drop"]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +71,7 @@ class Redirect(Section, frozen=True):
     """``[redirect]``: how a short link answers."""
 
     status: Literal[301, 302, 307, 308] = 302
-    forward: Forward = "merge"
+    forward: ForwardMode = "merge"
     private_targets: bool = False
 
 
@@ -145,7 +145,7 @@ class Config(Section, frozen=True):
     ranking: Ranking = Ranking()
 
     @property
-    def data(self) -> Path:
+    def data_directory(self) -> Path:
         """The data directory."""
         return Path(self.storage.data)
 
@@ -177,18 +177,18 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
     Relative paths in the file are taken from the file's own directory.
     Raises ConfigError with the key, the value and what was expected.
     """
-    tree = _read(path) if path else {}
+    tree = _read_file(path) if path else {}
     name = path.name if path else "configuration"
-    _overlay(tree, environment=environment)
+    _apply_environment(tree, environment=environment)
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {_explain(str(error), tree)}") from None
-    _check(config, name=name)
-    return _from(config, directory=path.parent if path else Path())
+        raise ConfigError(f"{name}: {_describe_error(str(error), tree)}") from None
+    _validate(config, source=name)
+    return _resolve_paths(config, directory=path.parent if path else Path())
 
 
-def find(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
+def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
     """The configuration file to read: the option, ``SHORTENER_CONFIG``, ``./config.toml`` if it is there, or none."""
     named = option or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
     if named:
@@ -197,7 +197,7 @@ def find(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
     return here if here.exists() else None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -210,30 +210,34 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 
-def _overlay(tree: dict[str, Any], *, environment: Mapping[str, str]) -> None:
+def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) -> None:
     """``SHORTENER_SERVER__PORT=9000`` is ``[server] port = 9000``; ``…_FILE`` names a file that holds the value."""
     for name, text in sorted(environment.items()):
         table, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
         if not name.startswith(ENVIRONMENT_PREFIX) or not (separator or table == "domain"):
             continue
         if key.endswith("_file"):
-            key, text = key.removesuffix("_file"), _secret_file(name, text)
-        kind = _kind_of(table, key)
-        value = text if kind is str or (get_origin(kind) is Literal and _words(kind)) else _toml_value(text)
+            key, text = key.removesuffix("_file"), _read_secret_file(name, text)
+        kind = _key_type(table, key)
+        value = (
+            text
+            if kind is str or (get_origin(kind) is Literal and _is_string_literal(kind))
+            else _parse_toml_value(text)
+        )
         if separator:
             tree.setdefault(table, {})[key] = value
         else:
             tree[table] = value
 
 
-def _secret_file(name: str, path: str) -> str:
+def _read_secret_file(name: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{name}={path}: cannot be read: {error}") from None
 
 
-def _kind_of(table: str, key: str) -> Any:
+def _key_type(table: str, key: str) -> Any:
     """The bare type of a key (its bounds stripped), or None where there is no such key."""
     tables = {field.name: field.type for field in msgspec.structs.fields(Config)}
     if table not in tables or not key:
@@ -242,29 +246,29 @@ def _kind_of(table: str, key: str) -> Any:
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
-def _words(kind: Any) -> bool:
-    return all(isinstance(word, str) for word in get_args(kind))
+def _is_string_literal(literal: Any) -> bool:
+    return all(isinstance(word, str) for word in get_args(literal))
 
 
-def _toml_value(text: str) -> Any:
+def _parse_toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
 
 
-def _explain(message: str, tree: dict[str, Any]) -> str:
+def _describe_error(message: str, tree: dict[str, Any]) -> str:
     """msgspec's words with the key in front, as a person would write it, and the value that was refused."""
     expectation, _, place = message.partition(" - at `$")
     key = place.rstrip("`").lstrip(".")
     if "unknown field" in expectation:
         unknown = expectation.split("`")[1]
-        known = ", ".join(_known(key))
+        known = ", ".join(_known_keys(key))
         return f"{f'{key}.' if key else ''}{unknown}: there is no such key; {key or 'the file'} takes {known}"
     return f"{key} = {_value_at(tree, key)!r}: {expectation[0].lower()}{expectation[1:]}"
 
 
-def _known(table: str) -> list[str]:
+def _known_keys(table: str) -> list[str]:
     name = table.partition("[")[0]
     fields = {field.name: field.type for field in msgspec.structs.fields(Config)}
     kind = Domain if name == "domain" else fields.get(name, Config)
@@ -280,7 +284,7 @@ def _value_at(tree: Any, key: str) -> Any:
     return tree
 
 
-def _check(config: Config, *, name: str) -> None:
+def _validate(config: Config, *, source: str) -> None:
     """The rules that need more than one key, or a look beyond the file."""
     import ipaddress
     from zoneinfo import ZoneInfoNotFoundError
@@ -289,7 +293,7 @@ def _check(config: Config, *, name: str) -> None:
         _ = config.zone
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError(
-            f"{name}: site.timezone = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
+            f"{source}: site.timezone = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
         ) from None
     for key in ("trusted_proxies", "metrics"):
         for network in getattr(config.server, key):
@@ -297,28 +301,30 @@ def _check(config: Config, *, name: str) -> None:
                 ipaddress.ip_network(network, strict=False)
             except ValueError:
                 raise ConfigError(
-                    f"{name}: server.{key} has {network!r}: expected an address or network such as 10.0.0.0/8"
+                    f"{source}: server.{key} has {network!r}: expected an address or network such as 10.0.0.0/8"
                 ) from None
     hosts = [domain.host.lower() for domain in config.domain]
     for host in hosts:
         if hosts.count(host) > 1:
-            raise ConfigError(f"{name}: domain.host = {host!r} stands twice; give each domain one [[domain]]")
+            raise ConfigError(
+                f"{source}: domain.host = {host!r} stands twice; give each domain one [[domain]]"
+            )
     if config.privacy.keep_clicks < config.privacy.keep_log:
         raise ConfigError(
-            f"{name}: privacy.keep_clicks = {config.privacy.keep_clicks}: expected at least privacy.keep_log "
+            f"{source}: privacy.keep_clicks = {config.privacy.keep_clicks}: expected at least privacy.keep_log "
             f"({config.privacy.keep_log}), because a replayed click is recognised by the stored one"
         )
     blend = config.ranking.blend
     if blend and (len(blend) != 3 or not sum(blend)):
         raise ConfigError(
-            f"{name}: ranking.blend = {list(blend)}: expected three weights, of appeal, fan ratio and read ratio, "
+            f"{source}: ranking.blend = {list(blend)}: expected three weights, of appeal, fan ratio and read ratio, "
             "not all 0, such as [0.6, 0.25, 0.15], or [] for none"
         )
     if len(set(config.codes.alphabet)) < len(config.codes.alphabet):
-        raise ConfigError(f"{name}: codes.alphabet = {config.codes.alphabet!r}: a character stands twice")
+        raise ConfigError(f"{source}: codes.alphabet = {config.codes.alphabet!r}: a character stands twice")
 
 
-def _from(config: Config, *, directory: Path) -> Config:
+def _resolve_paths(config: Config, *, directory: Path) -> Config:
     """The same configuration with its paths taken from ``directory``."""
     data = str(directory / Path(config.storage.data).expanduser())
     lists = tuple(str(directory / Path(each).expanduser()) for each in config.verdicts.datacenters)

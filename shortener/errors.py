@@ -17,11 +17,11 @@ class InputError(ShortenerError):
     """Raised when a file or value that was handed in cannot be used."""
 
 
-class Unreadable(InputError):
+class UnreadableDocument(InputError):
     """Raised when a document that was handed in cannot be read as an issue."""
 
 
-class TooLarge(Unreadable):
+class DocumentTooLarge(UnreadableDocument):
     """Raised when a document is larger than an issue may be."""
 
 

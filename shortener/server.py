@@ -26,9 +26,9 @@ from msgspec import Struct
 
 from shortener.config import Config
 from shortener.errors import AlreadyRunning
-from shortener.redirect.link_cache import FILE_NAME
-from shortener.shared_memory import CHILDREN, Numbers, restarts
-from shortener.sockets import BACKLOG, pages_socket, short_name
+from shortener.redirect.link_cache import STORE_FILE_NAME
+from shortener.shared_memory import CHILD_KINDS, SharedCounters, restart_counters
+from shortener.sockets import LISTEN_BACKLOG, pages_socket_path, short_socket_path
 
 LOCK_FILE = "serve.lock"
 STOP_SECONDS = 10.0
@@ -68,7 +68,7 @@ class Child:
         kind: str,
         *,
         config: Config,
-        restarts: Numbers,
+        restarts: SharedCounters,
         listening: socket.socket | None = None,
     ) -> None:
         self.name = name
@@ -90,7 +90,7 @@ class Child:
             if status is None:
                 return
             self._process = None
-            self._restarts.values[CHILDREN.index(self._kind)] += 1
+            self._restarts.values[CHILD_KINDS.index(self._kind)] += 1
             self._deaths = 0 if now - self._started_at > HEALTHY_SECONDS else self._deaths + 1
             first, most = RESTART_SECONDS
             self._start_at = now + (min(first * 2 ** (self._deaths - 2), most) if self._deaths > 1 else 0.0)
@@ -137,15 +137,15 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> None:
     Raises AlreadyRunning when the port is taken or another server works on the data directory, StoreError when the
     data directory cannot be used.
     """
-    started_before = (config.data / FILE_NAME).exists()
+    started_before = (config.data_directory / STORE_FILE_NAME).exists()
     if not started_before:
         _prepare_store(config)
     with contextlib.ExitStack() as held:
-        held.callback(os.close, _lock(config.data / LOCK_FILE))
+        held.callback(os.close, _lock(config.data_directory / LOCK_FILE))
         listening = held.enter_context(_listen(config.server.host, config.server.port))
-        behind = held.enter_context(_listen_unix(pages_socket(config.data)))
+        behind = held.enter_context(_listen_unix(pages_socket_path(config.data_directory)))
         stop = Stop()
-        counted = restarts(config.data)
+        counted = restart_counters(config.data_directory)
         workers = [
             Child(f"worker {number}", "worker", config=config, restarts=counted, listening=listening)
             for number in range(1, config.server.workers + 1)
@@ -188,8 +188,8 @@ def _prepare_store(config: Config) -> None:
     """Make the store, or bring it up to date."""
     from shortener.store import open_store, prepare_directory
 
-    prepare_directory(config.data)
-    open_store(config.data).close()
+    prepare_directory(config.data_directory)
+    open_store(config.data_directory).close()
 
 
 def _keep_running(children: Iterable[Child]) -> None:
@@ -307,14 +307,14 @@ def _listen_unix(path: Path) -> socket.socket:
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.unlink(missing_ok=True)  # ours, because the lock is
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with short_name(path) as name:
+    with short_socket_path(path) as name:
         listening.bind(name)
     path.chmod(0o600)
     return _open(listening)
 
 
 def _open(listening: socket.socket) -> socket.socket:
-    listening.listen(BACKLOG)
+    listening.listen(LISTEN_BACKLOG)
     listening.setblocking(False)
     return listening
 
@@ -337,12 +337,12 @@ def _announce_ready(config: Config, announce: Callable[[str], None], stop: Stop)
 
 def _announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
     """Where there are no users, say where the first admin signs in."""
-    from shortener.services.accounts import invite_first
+    from shortener.services.accounts import invite_first_admin
     from shortener.store import open_store
 
-    store = open_store(config.data, create=False)
+    store = open_store(config.data_directory, create=False)
     try:
-        address = invite_first(store, config=config, now=int(time.time()))
+        address = invite_first_admin(store, config=config, now=int(time.time()))
     finally:
         store.close()
     if address is not None:

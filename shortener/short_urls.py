@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from shortener.codes import check_code
+from shortener.codes import normalize_code
 from shortener.config import Config, Domain
 from shortener.errors import CodeRefused
-from shortener.urls import canonical_target
+from shortener.urls import canonicalize_target
 
-PREVIEW = "+"
+PREVIEW_SUFFIX = "+"
 
 
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
@@ -25,46 +25,46 @@ def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] 
     elif scheme.lower() not in {"http", "https"}:
         return None
     host, slash, path = rest.partition("/")
-    domain = _named(host, domains) if slash or separator else None
+    domain = _match_domain(host, domains) if slash or separator else None
     if domain is None:
         if separator or not domains or "." in host or ":" in host:
             return None
         domain, path = domains[0], rest
-    return _coded(domain, path)
+    return _parse_code(domain, path)
 
 
-def _named(host: str, domains: Sequence[Domain]) -> Domain | None:
+def _match_domain(host: str, domains: Sequence[Domain]) -> Domain | None:
     """The domain of a host, whose letters may be of either case; a port that says nothing is passed over."""
     name = host.lower()
     plain = name.removesuffix(":443").removesuffix(":80").removesuffix(".")
     return next((domain for domain in domains if domain.host.lower() in {name, plain}), None)
 
 
-def _coded(domain: Domain, path: str) -> tuple[str, str] | None:
-    code, _, n = path.removesuffix(PREVIEW).partition("/")
+def _parse_code(domain: Domain, path: str) -> tuple[str, str] | None:
+    code, _, n = path.removesuffix(PREVIEW_SUFFIX).partition("/")
     if n and not (n.isascii() and n.isdigit()):
         return None
     try:
-        return domain.host.lower(), check_code(code, case_sensitive=domain.case_sensitive)
+        return domain.host.lower(), normalize_code(code, case_sensitive=domain.case_sensitive)
     except CodeRefused:
         return None
 
 
-def format_short_url(domain: Domain, code: str, n: int = 0) -> str:
+def format_short_url(domain: Domain, code: str, placement: int = 0) -> str:
     """``https://host/code``, with ``/n`` where the link stands for one of its placements."""
-    return f"{domain.scheme}://{domain.host.lower()}/{code}" + (f"/{n}" if n else "")
+    return f"{domain.scheme}://{domain.host.lower()}/{code}" + (f"/{placement}" if placement else "")
 
 
-def short_url(host: str, code: str, n: int = 0, *, domains: Sequence[Domain]) -> str:
+def build_short_url(host: str, code: str, placement: int = 0, *, domains: Sequence[Domain]) -> str:
     """The short URL of a stored link; https where its domain is not configured any more."""
     domain = next((each for each in domains if each.host.lower() == host), Domain(host=host))
-    return format_short_url(domain, code, n)
+    return format_short_url(domain, code, placement)
 
 
-def checked_target(raw: str, *, config: Config) -> str:
+def validate_target(raw: str, *, config: Config) -> str:
     """A target in its canonical form, by the installation's own rules. Raises TargetRefused.
 
     A target on one of our own domains, or on the host of the editor pages, would send readers in a circle.
     """
     own = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
-    return canonical_target(raw, allow_private=config.redirect.private_targets, own_hosts=own)
+    return canonicalize_target(raw, allow_private=config.redirect.private_targets, own_hosts=own)

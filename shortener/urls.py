@@ -14,9 +14,11 @@ from urllib.parse import quote, quote_from_bytes, unquote_plus
 
 from shortener.errors import TargetRefused
 
-MAX_TARGET = 4096  # characters of a canonical target
-MAX_LOCATION = 8192  # characters of a target with a forwarded query; proxies commonly stop at 8 KiB a header
-MAX_REFERRER = 512  # characters
+MAX_TARGET_LENGTH = 4096  # characters of a canonical target
+MAX_LOCATION_LENGTH = (
+    8192  # characters of a target with a forwarded query; proxies commonly stop at 8 KiB a header
+)
+MAX_REFERRER_LENGTH = 512  # characters
 
 # What stays as it is in each part: RFC 3986's reserved characters that may stand there, and "%", because
 # existing escapes are kept. werkzeug's redirect() keeps the same ones; the tests hold the two together.
@@ -24,48 +26,48 @@ _PATH_SAFE = "%!$&'()*+,/:;=@"
 _QUERY_SAFE = "%!$&'()*+,/:;=?@"
 _FRAGMENT_SAFE = "%!#$&'()*+,/:;=?@"
 
-_PASTED = " \u00a0\u2007\u202f\u3000\u200b\ufeff"  # spaces that come along when a URL is copied
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_PASTED_SPACES = " \u00a0\u2007\u202f\u3000\u200b\ufeff"  # spaces that come along when a URL is copied
+_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # RFC 3986, appendix B, for http(s). ASCII, or IGNORECASE would read U+017F as the s of https.
-_SHAPE = re.compile(
+_URL_PATTERN = re.compile(
     r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL
 )
-_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?", re.ASCII)
-_REFERRER = re.compile(
+_AUTHORITY_PATTERN = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?", re.ASCII)
+_REFERRER_PATTERN = re.compile(
     r"((?:https?|android-app|ios-app)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?)(?![^/?#])(/[!$-;=@-\[\]-~]*)?",
     re.ASCII | re.IGNORECASE,
 )
 
-_LABEL = re.compile(r"[a-z0-9_-]+", re.ASCII)
+_LABEL_PATTERN = re.compile(r"[a-z0-9_-]+", re.ASCII)
 # "Ends in a number" of the WHATWG URL standard: a browser reads such a host as an IPv4 address, however odd.
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 # What UTS 46 maps to nothing and to a dot. The joiners U+200C and U+200D are not here: a browser keeps or
 # refuses them by context, so a host that has them is refused unless it is given as xn--.
-_IGNORED = re.compile(
+_IGNORED_CHARACTERS = re.compile(
     "[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
-_DOTS = re.compile("[\u3002\uff0e\uff61]")
+_DOT_VARIANTS = re.compile("[\u3002\uff0e\uff61]")
 # Not in any host: controls, formats (joiners, direction marks), surrogates, private, unassigned, and spaces.
-_NEVER_IN_HOST = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
 # Letters and signs without ink, and the marks of lost characters.
-_BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\ufffc\ufffd")
+_INVISIBLE_CHARACTERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\ufffc\ufffd")
 
 # RFC 6761, 6762 and 8375, and ICANN's reservation of 2024: names that mean nothing outside of one network.
-_PRIVATE_NAMES = (".localhost", ".local", ".home.arpa", ".internal")
+_PRIVATE_SUFFIXES = (".localhost", ".local", ".home.arpa", ".internal")
 # Where ``ipaddress`` of Python 3.11 says "global" and the IANA special-purpose registries do not.
-_NOT_PUBLIC_4 = (ipaddress.IPv4Network("192.0.0.0/24"),)
-_NOT_PUBLIC_6 = (ipaddress.IPv6Network("3fff::/20"),)
+_SPECIAL_IPV4_NETWORKS = (ipaddress.IPv4Network("192.0.0.0/24"),)
+_SPECIAL_IPV6_NETWORKS = (ipaddress.IPv6Network("3fff::/20"),)
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
-_EAST_ASIAN = frozenset(
+_EAST_ASIAN_SCRIPTS = frozenset(
     {"LATIN", "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO"}
 )
 # Cyrillic, Greek and rare Latin letters that most fonts draw like a plain Latin one.
-_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуѵгпкьαγικνορτυωχɑɡ")
+_LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуѵгпкьαγικνορτυωχɑɡ")
 
 
-def canonical_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
+def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
     """The one form in which a target is stored, shown and sent; applying it twice changes nothing.
 
     Surrounding spaces go; scheme and host become lower case, the host ASCII (UTS 46; ß stays ß); a port loses
@@ -75,38 +77,38 @@ def canonical_target(raw: str, *, allow_private: bool = False, own_hosts: Collec
     ``allow_private`` admits local names and addresses. A target on one of ``own_hosts`` is refused: at any
     port, or if the entry has a port, at that one. Raises TargetRefused with a one-line reason.
     """
-    text = raw.strip(_PASTED)
+    text = raw.strip(_PASTED_SPACES)
     _check_characters(text)
-    parts = _SHAPE.fullmatch(text)
+    parts = _URL_PATTERN.fullmatch(text)
     if parts is None:
         _refuse(text, "is not a web address; write it in full, as https://example.com/page")
     scheme, authority, path, query, fragment = parts.groups(default="")
     host, port = _split_authority(text, authority)
-    host = _canonical_host(text, host)
+    host = _canonicalize_host(text, host)
     scheme = scheme.lower()
     if not allow_private:
         _check_public(text, host)
-    if own_hosts and _is_own(scheme, host, port, own_hosts):
+    if own_hosts and _is_own_host(scheme, host, port, own_hosts):
         _refuse(
             text, "is on our own short-link domain and could run in circles; give the page it should lead to"
         )
-    tail = _tail(quote(path, _PATH_SAFE), quote(query, _QUERY_SAFE), quote(fragment, _FRAGMENT_SAFE))
+    tail = _join_parts(quote(path, _PATH_SAFE), quote(query, _QUERY_SAFE), quote(fragment, _FRAGMENT_SAFE))
     target = f"{scheme}://{host}{f':{port}' if port else ''}{tail}"
-    if len(target) > MAX_TARGET:
-        _refuse(text, f"has {len(target):,} characters when encoded; {MAX_TARGET:,} are allowed")
+    if len(target) > MAX_TARGET_LENGTH:
+        _refuse(text, f"has {len(target):,} characters when encoded; {MAX_TARGET_LENGTH:,} are allowed")
     return target
 
 
 def homograph_warning(target: str) -> str | None:
     """A sentence for the editor if the host of a canonical target can be mistaken for another, else None."""
-    parts = _SHAPE.match(target)
+    parts = _URL_PATTERN.match(target)
     host = parts[2] if parts else ""
     top = host.removesuffix(".").rpartition(".")[2]
     for label in host.split("."):
         if not label.startswith("xn--"):
             continue
         text = label[4:].encode().decode("punycode", "replace")
-        if fault := _deception(text, foreign_top=top.startswith("xn--")):
+        if fault := _describe_deception(text, has_idn_tld=top.startswith("xn--")):
             return f"{host}: its part “{text}” {fault}; make sure that it is the site you mean"
     return None
 
@@ -118,21 +120,21 @@ def add_query(target: str, query: str, *, forward: str) -> str:
     in both, the target's value stays), ``override`` (the click's value wins) or ``drop``. Keys are compared
     decoded. The query is left out whole where the result would exceed MAX_LOCATION characters.
     """
-    if not query or forward == "drop" or len(query) > MAX_LOCATION:
+    if not query or forward == "drop" or len(query) > MAX_LOCATION_LENGTH:
         return target
     base, fragment_mark, fragment = target.partition("#")
     page, _, own = base.partition("?")
     # An empty pair of the click says nothing; one of the target is the target's own business.
-    kept, added = own.split("&"), [pair for pair in _encoded(query).split("&") if pair]
+    kept, added = own.split("&"), [pair for pair in _encode_query(query).split("&") if pair]
     if own and forward == "override":
-        kept = _without(kept, {_key(pair) for pair in added})
+        kept = _remove_keys(kept, {_decode_key(pair) for pair in added})
     elif own:
-        added = _without(added, {_key(pair) for pair in kept})
+        added = _remove_keys(added, {_decode_key(pair) for pair in kept})
     if not added:
         return target
     joined = "&".join([*kept, *added] if own else added)
     result = f"{page}?{joined}{fragment_mark}{fragment}"
-    return result if len(result) <= MAX_LOCATION else target
+    return result if len(result) <= MAX_LOCATION_LENGTH else target
 
 
 def clean_referrer(raw: str) -> str:
@@ -140,21 +142,21 @@ def clean_referrer(raw: str) -> str:
 
     Apps that name themselves (``android-app://``, ``ios-app://``) stay: they tell one mail app from another.
     """
-    parts = _REFERRER.match(raw)
-    return (parts[1].lower() + (parts[2] or "/"))[:MAX_REFERRER] if parts else ""
+    parts = _REFERRER_PATTERN.match(raw)
+    return (parts[1].lower() + (parts[2] or "/"))[:MAX_REFERRER_LENGTH] if parts else ""
 
 
-def _refuse(text: str, why: str) -> NoReturn:
+def _refuse(text: str, reason: str) -> NoReturn:
     cut = text if len(text) <= 100 else f"{text[:100]}..."
-    raise TargetRefused(f"target {cut if cut and cut.isprintable() else ascii(cut)} {why}")
+    raise TargetRefused(f"target {cut if cut and cut.isprintable() else ascii(cut)} {reason}")
 
 
 def _check_characters(text: str) -> None:
     if not text:
         raise TargetRefused("the target is empty; give a web address, as https://example.com/page")
-    if len(text) > MAX_TARGET:
-        _refuse(text, f"has {len(text):,} characters; {MAX_TARGET:,} are allowed")
-    if control := _CONTROL.search(text):
+    if len(text) > MAX_TARGET_LENGTH:
+        _refuse(text, f"has {len(text):,} characters; {MAX_TARGET_LENGTH:,} are allowed")
+    if control := _CONTROL_CHARACTERS.search(text):
         _refuse(text, f"has a control character (U+{ord(control[0]):04X}) in it; remove it")
     if "\\" in text:
         _refuse(text, "has a backslash in it, which browsers read as a slash; write / or %5C")
@@ -170,7 +172,7 @@ def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
         _refuse(text, "has a user name before its host; remove what stands before the @, and the @")
     if "%" in authority:
         _refuse(text, "has a % in its host; write the host out in plain letters")
-    parts = _AUTHORITY.fullmatch(authority)
+    parts = _AUTHORITY_PATTERN.fullmatch(authority)
     if parts is None:
         _refuse(text, "has a host or port that cannot be read; write it as example.com or example.com:8080")
     host, digits = parts.groups(default="")
@@ -181,15 +183,15 @@ def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
     return host, int(digits) if digits else None
 
 
-def _canonical_host(text: str, host: str) -> str:
+def _canonicalize_host(text: str, host: str) -> str:
     if host.startswith("["):
-        return _ipv6(text, host.lower())
-    name = host.lower() if host.isascii() else _mapped(host)
-    labels = [_ascii_label(text, label) for label in name.removesuffix(".").split(".")]
+        return _check_ipv6(text, host.lower())
+    name = host.lower() if host.isascii() else _map_uts46(host)
+    labels = [_encode_label(text, label) for label in name.removesuffix(".").split(".")]
     canonical = ".".join(labels)
     if len(canonical) > 253:
         _refuse(text, f"has a host of {len(canonical)} characters; no host has more than 253")
-    if _NUMBER.fullmatch(labels[-1]) and not (host == canonical and _is_ipv4(host)):
+    if _NUMERIC_LABEL.fullmatch(labels[-1]) and not (host == canonical and _is_ipv4(host)):
         _refuse(
             text,
             "has an odd spelling of an IP address as its host; write it as four plain numbers, 192.0.2.1",
@@ -197,7 +199,7 @@ def _canonical_host(text: str, host: str) -> str:
     return canonical + "." if name.endswith(".") else canonical
 
 
-def _ipv6(text: str, host: str) -> str:
+def _check_ipv6(text: str, host: str) -> str:
     """As written, in lower case: the many spellings of one address are no reason to refuse or to rewrite."""
     try:
         ipaddress.IPv6Address(host[1:-1])
@@ -214,22 +216,22 @@ def _is_ipv4(host: str) -> bool:
     return True
 
 
-def _mapped(host: str) -> str:
+def _map_uts46(host: str) -> str:
     """The mapping of UTS 46 (non-transitional), as browsers do it, from Python's own Unicode data."""
-    text = _IGNORED.sub("", _DOTS.sub(".", host)).replace("ẞ", "ß")
+    text = _IGNORED_CHARACTERS.sub("", _DOT_VARIANTS.sub(".", host)).replace("ẞ", "ß")
     # ß and ς are letters of their own since IDNA 2008; casefold would send the reader to another host.
     folded = "".join(c if c in "ßς" else unicodedata.normalize("NFKC", c).casefold() for c in text)
     return unicodedata.normalize("NFKC", folded)
 
 
-def _ascii_label(text: str, label: str) -> str:
+def _encode_label(text: str, label: str) -> str:
     if not 0 < len(label) <= 63:
         _refuse(
             text,
             "has an empty or over-long part in its host (1 to 63 characters between dots); check the dots",
         )
     if label.isascii():
-        if not _LABEL.fullmatch(label) or (label.startswith("xn--") and not _is_punycode(label)):
+        if not _LABEL_PATTERN.fullmatch(label) or (label.startswith("xn--") and not _is_punycode(label)):
             _refuse(text, f"has {label} in its host, which no host can have; use letters, digits, - and dots")
         return label
     encoded = "xn--" + label.encode("punycode").decode()
@@ -257,7 +259,7 @@ def _is_international(label: str) -> bool:
     """Whether a label stays what it is when mapped, and has only characters that can be in a host."""
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
-    return _mapped(label) == label and all(_can_be_in_host(c) for c in label)
+    return _map_uts46(label) == label and all(_is_host_character(c) for c in label)
 
 
 def _mixes_directions(label: str) -> bool:
@@ -268,78 +270,83 @@ def _mixes_directions(label: str) -> bool:
     return "L" in directions or directions[0] not in {"R", "AL"}
 
 
-def _can_be_in_host(c: str) -> bool:
-    if c.isascii():
-        return bool(_LABEL.fullmatch(c))
-    return c not in _BLANK and unicodedata.category(c) not in _NEVER_IN_HOST
+def _is_host_character(character: str) -> bool:
+    if character.isascii():
+        return bool(_LABEL_PATTERN.fullmatch(character))
+    return (
+        character not in _INVISIBLE_CHARACTERS
+        and unicodedata.category(character) not in _FORBIDDEN_CATEGORIES
+    )
 
 
 def _check_public(text: str, host: str) -> None:
     name = host.removesuffix(".")
-    if f".{name}".endswith(_PRIVATE_NAMES) or not _is_public(name):
+    if f".{name}".endswith(_PRIVATE_SUFFIXES) or not _is_public(name):
         _refuse(
             text, "is on a private network, where readers cannot go; set redirect.private_targets to allow it"
         )
 
 
-def _is_public(name: str) -> bool:
+def _is_public(host: str) -> bool:
     """False for a literal address that is not on the public internet; names are not resolved."""
-    if name.startswith("["):
-        return _is_public_6(ipaddress.IPv6Address(name[1:-1]))
-    return not _is_ipv4(name) or _is_public_4(ipaddress.IPv4Address(name))
+    if host.startswith("["):
+        return _is_public_ipv6(ipaddress.IPv6Address(host[1:-1]))
+    return not _is_ipv4(host) or _is_public_ipv4(ipaddress.IPv4Address(host))
 
 
-def _is_public_4(address: ipaddress.IPv4Address) -> bool:
-    special = address.is_multicast or address.is_reserved or any(address in each for each in _NOT_PUBLIC_4)
+def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
+    special = (
+        address.is_multicast or address.is_reserved or any(address in each for each in _SPECIAL_IPV4_NETWORKS)
+    )
     return address.is_global and not special
 
 
-def _is_public_6(address: ipaddress.IPv6Address) -> bool:
+def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
     """An address that wraps an IPv4 one (mapped, 6to4, NAT64) is as public as what it wraps."""
     inner = address.ipv4_mapped or address.sixtofour
     if address in _NAT64:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if inner is not None:
-        return _is_public_4(inner)
+        return _is_public_ipv4(inner)
     return (
         address in _GLOBAL_UNICAST
         and address.is_global
-        and not any(address in each for each in _NOT_PUBLIC_6)
+        and not any(address in each for each in _SPECIAL_IPV6_NETWORKS)
     )
 
 
-def _is_own(scheme: str, host: str, port: int | None, own_hosts: Collection[str]) -> bool:
-    name, number = _bare(host), port or (443 if scheme == "https" else 80)
-    return any(name == own and at in (None, number) for own, at in map(_own, own_hosts))
+def _is_own_host(scheme: str, host: str, port: int | None, own_hosts: Collection[str]) -> bool:
+    name, number = _normalize_host(host), port or (443 if scheme == "https" else 80)
+    return any(name == own and at in (None, number) for own, at in map(_parse_own_host, own_hosts))
 
 
 @lru_cache(maxsize=256)
-def _own(entry: str) -> tuple[str, int | None]:
+def _parse_own_host(entry: str) -> tuple[str, int | None]:
     host, port = _split_authority(entry, entry)
-    return _bare(_canonical_host(entry, host)), port
+    return _normalize_host(_canonicalize_host(entry, host)), port
 
 
-def _bare(host: str) -> str:
+def _normalize_host(host: str) -> str:
     """A host as what it names: without a trailing dot, an IPv6 address in its one short spelling."""
     return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
 
 
-def _tail(path: str, query: str, fragment: str) -> str:
+def _join_parts(path: str, query: str, fragment: str) -> str:
     return path + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
 
 
-def _deception(text: str, *, foreign_top: bool) -> str | None:
+def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
     """Why a decoded label can deceive: mixed scripts, or only Latin-looking letters under a Latin ending."""
     letters = [c for c in text if c.isalpha()]
     scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}
-    if len(scripts) > 1 and not scripts <= _EAST_ASIAN:
+    if len(scripts) > 1 and not scripts <= _EAST_ASIAN_SCRIPTS:
         return f"mixes {' and '.join(sorted(script.capitalize() for script in scripts))} letters"
-    if not foreign_top and all(c.isascii() or c in _LOOKALIKES for c in letters):
+    if not has_idn_tld and all(c.isascii() or c in _LATIN_LOOKALIKES for c in letters):
         return "is made of letters and signs that look like others"
     return None
 
 
-def _encoded(query: str) -> str:
+def _encode_query(query: str) -> str:
     try:
         raw = query.encode("latin-1")
     except UnicodeEncodeError:
@@ -347,9 +354,9 @@ def _encoded(query: str) -> str:
     return quote_from_bytes(raw, _QUERY_SAFE)
 
 
-def _key(pair: str) -> str:
+def _decode_key(pair: str) -> str:
     return unquote_plus(pair.partition("=")[0])
 
 
-def _without(pairs: Iterable[str], keys: set[str]) -> list[str]:
-    return [pair for pair in pairs if _key(pair) not in keys]
+def _remove_keys(pairs: Iterable[str], keys: set[str]) -> list[str]:
+    return [pair for pair in pairs if _decode_key(pair) not in keys]

@@ -38,7 +38,7 @@ class Newsletter:
             domain=(Domain(host="go.example"), Domain(host="b.example", scheme="http", case_sensitive=True)),
             storage=Storage(data=str(directory / "data")),
         )
-        self.store = open_store(self.config.data)
+        self.store = open_store(self.config.data_directory)
         self.waiting: list[dict[str, Any]] = []
         self.written = 0
         articles = {
@@ -47,7 +47,7 @@ class Newsletter:
             "foot": [("footer", 4)],
         }
         self.add_issue("may", articles, recipients=200, sent_at=SENT, places={"one": 1, "two": 2})
-        with self.store.writing():
+        with self.store.transaction():
             links.add(self.store, "b.example", "Lone", target="https://a.example/lone", now=SENT)
 
     def add_issue(
@@ -61,7 +61,7 @@ class Newsletter:
     ) -> None:
         """Store an issue: code to (kind, n) of its placements; an article is named after its code."""
         store, placed = self.store, []
-        with store.writing():
+        with store.transaction():
             issue = issues.add(
                 store,
                 slug,
@@ -78,7 +78,7 @@ class Newsletter:
                 article = issues.put_article(store, issue, url, **about)
                 issues.set_positions(store, {article: places.get(code)})
                 link = links.add(store, "go.example", prefix + code, target=url, now=SENT)
-                links.assign(store, link, issue_id=issue, article_id=article, now=SENT)
+                links.assign_owner(store, link, issue_id=issue, article_id=article, now=SENT)
                 placed += [issues.Placement(link, n, article, kind, code) for kind, n in placements]
             issues.replace_placements(store, issue, placed)
 
@@ -119,7 +119,7 @@ class Newsletter:
 
     def write(self) -> None:
         """Write what waits as a segment of its own."""
-        directory = self.config.data / "clicklog"
+        directory = self.config.data_directory / "clicklog"
         directory.mkdir(exist_ok=True)
         name = f"segment-{self.written:06d}"
         head = {"v": 1, "segment": name, "node": "test", "started": SENT}

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortener.codes import DEFAULT_ALPHABET, MAX_CODE, check_code, clean_code, new_code
+from shortener.codes import (
+    DEFAULT_ALPHABET,
+    MAX_CODE_LENGTH,
+    generate_code,
+    normalize_code,
+    strip_punctuation,
+)
 from shortener.errors import CodeRefused
 
 
@@ -22,7 +28,7 @@ def test_default_alphabet_has_no_look_alikes() -> None:
 
 def test_new_code_has_the_asked_length_and_alphabet() -> None:
     """A new code has the length asked for and only characters of the alphabet, and codes differ."""
-    codes = [new_code(length=7, alphabet=DEFAULT_ALPHABET, taken=_none_taken) for _ in range(200)]
+    codes = [generate_code(length=7, alphabet=DEFAULT_ALPHABET, is_taken=_none_taken) for _ in range(200)]
     assert {len(code) for code in codes} == {7}
     assert set("".join(codes)) <= set(DEFAULT_ALPHABET)
     assert len(set(codes)) == 200
@@ -32,7 +38,7 @@ def test_new_code_is_never_one_that_is_taken() -> None:
     """All codes of a small space can be handed out, none twice, and then the length grows."""
     made: set[str] = set()
     for _ in range(60):
-        code = new_code(length=1, alphabet="abcdefgh", taken=made.__contains__)
+        code = generate_code(length=1, alphabet="abcdefgh", is_taken=made.__contains__)
         assert code not in made
         made.add(code)
     assert {len(code) for code in made} >= {1, 2}
@@ -44,20 +50,20 @@ def test_new_code_grows_by_one_when_the_length_is_full() -> None:
     def all_of_five(code: str) -> bool:
         return len(code) == 5
 
-    assert len(new_code(length=5, alphabet=DEFAULT_ALPHABET, taken=all_of_five)) == 6
+    assert len(generate_code(length=5, alphabet=DEFAULT_ALPHABET, is_taken=all_of_five)) == 6
 
 
 def test_new_code_never_begins_or_ends_with_punctuation() -> None:
     """Even an alphabet with "-" and "_" makes codes that pass the check for custom codes."""
     for _ in range(300):
-        code = new_code(length=3, alphabet="ab-_", taken=_none_taken)
-        assert check_code(code, case_sensitive=True) == code
+        code = generate_code(length=3, alphabet="ab-_", is_taken=_none_taken)
+        assert normalize_code(code, case_sensitive=True) == code
 
 
 def test_new_code_gives_up_in_the_end() -> None:
     """A store in which everything is taken gets an error, not an endless loop."""
     with pytest.raises(CodeRefused, match="no free code of 60 to 64 characters"):
-        new_code(length=60, alphabet=DEFAULT_ALPHABET, taken=lambda code: True)
+        generate_code(length=60, alphabet=DEFAULT_ALPHABET, is_taken=lambda code: True)
 
 
 ACCEPTED = {
@@ -73,9 +79,9 @@ ACCEPTED = {
 @pytest.mark.parametrize(("code", "normal"), ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_check_code_accepts(code: str, normal: str) -> None:
     """A good code comes back in lower case, and as it is where case counts; twice changes nothing."""
-    assert check_code(code, case_sensitive=False) == normal
-    assert check_code(code, case_sensitive=True) == code
-    assert check_code(normal, case_sensitive=False) == normal
+    assert normalize_code(code, case_sensitive=False) == normal
+    assert normalize_code(code, case_sensitive=True) == code
+    assert normalize_code(normal, case_sensitive=False) == normal
 
 
 REFUSED = {
@@ -112,7 +118,7 @@ REFUSED = {
 def test_check_code_refuses(code: str, reason: str, case_sensitive: bool) -> None:
     """A bad code is refused in one printable line that names what is wrong."""
     with pytest.raises(CodeRefused, match=reason) as refusal:
-        check_code(code, case_sensitive=case_sensitive)
+        normalize_code(code, case_sensitive=case_sensitive)
     assert str(refusal.value).isprintable()
     assert str(refusal.value).isascii()
 
@@ -136,8 +142,8 @@ GLUE = [
 @pytest.mark.parametrize("glue", GLUE)
 def test_clean_code_strips_what_mail_clients_glue_on(glue: str) -> None:
     """Punctuation at the end goes, be it text or UTF-8 bytes that WSGI reads as Latin-1."""
-    assert clean_code(f"7pj1e{glue}") == "7pj1e"
-    assert clean_code(f"7pj1e{glue.encode().decode('latin-1')}") == "7pj1e"
+    assert strip_punctuation(f"7pj1e{glue}") == "7pj1e"
+    assert strip_punctuation(f"7pj1e{glue.encode().decode('latin-1')}") == "7pj1e"
 
 
 UNTOUCHED: dict[str, tuple[str, str]] = {
@@ -154,7 +160,7 @@ UNTOUCHED: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("raw", "expected"), UNTOUCHED.values(), ids=UNTOUCHED.keys())
 def test_clean_code_leaves_the_rest(raw: str, expected: str) -> None:
     """What is not glue at the end stays, and nothing is made of nothing."""
-    assert clean_code(raw) == expected
+    assert strip_punctuation(raw) == expected
 
 
 @given(st.text(max_size=70))
@@ -162,9 +168,9 @@ def test_clean_code_leaves_the_rest(raw: str, expected: str) -> None:
 def test_every_accepted_code_survives_cleaning(text: str) -> None:
     """A code that passes the check is never cut by the cleaning, and is at most 64 URL-safe characters."""
     try:
-        code = check_code(text, case_sensitive=True)
+        code = normalize_code(text, case_sensitive=True)
     except CodeRefused:
         return
-    assert clean_code(code) == code
+    assert strip_punctuation(code) == code
     assert set(code) <= set(string.ascii_letters + string.digits + "-_")
-    assert 1 <= len(code) <= MAX_CODE
+    assert 1 <= len(code) <= MAX_CODE_LENGTH

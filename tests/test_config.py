@@ -143,7 +143,7 @@ def test_paths_are_taken_from_the_file(tmp_path: Path) -> None:
         '[storage]\ndata = "clicks"\n[verdicts]\ndatacenters = ["clouds.txt"]\n[networks]\nasn = "asn.mmdb"\n',
     )
     config = load(path, environment={})
-    assert config.data == tmp_path / "clicks"
+    assert config.data_directory == tmp_path / "clicks"
     assert config.verdicts.datacenters == (str(tmp_path / "clouds.txt"),)
     assert config.networks.asn == str(tmp_path / "asn.mmdb")
     assert config.networks.countries == "", "none stays none"

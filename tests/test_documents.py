@@ -71,11 +71,11 @@ def test_every_command_says_what_it_does(name: str) -> None:
 
 def routes() -> list[str]:
     """The addresses of the application, down to the second part of each, without placeholders."""
-    from shortener.app import create_pages
+    from shortener.app import create_pages_app
     from shortener.config import Config, Storage
 
     with tempfile.TemporaryDirectory() as data:
-        app = create_pages(Config(storage=Storage(data=data)))
+        app = create_pages_app(Config(storage=Storage(data=data)))
         rules = [rule.rule for rule in app.url_map.iter_rules()]
     kept = {re.match(r"/(?:-/[a-z-]*|[a-z.]*)", rule) for rule in rules}
     return sorted({match[0] for match in kept if match})

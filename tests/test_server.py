@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from shortener.shared_memory import CHILDREN, restarted
+from shortener.shared_memory import CHILD_KINDS, read_restarts
 from shortener.store import links, open_store
 
 START_SECONDS = 20.0
@@ -97,7 +97,7 @@ def serve(data: Path) -> Iterator[Callable[..., Serve]]:
     started: list[Serve] = []
     port = free_port()
     store = open_store(data)
-    with store.writing():
+    with store.transaction():
         links.add(store, f"127.0.0.1:{port}", "abcde", target="https://example.com/a", now=0)
     store.close()
 
@@ -164,7 +164,7 @@ def test_a_dead_child_is_started_again(serve: Callable[..., Serve], kind: str) -
         wait(lambda victim=victim: server.children(kind) not in ([], [victim]))  # type: ignore[misc]
         assert server.get("/abcde", Referer=f"https://mail.example/{round_number}").status == 302
         wait(lambda: server.get("/-/health").status == 200)
-    assert restarted(server.data) == dict.fromkeys(CHILDREN, 0) | {kind: 2}
+    assert read_restarts(server.data) == dict.fromkeys(CHILD_KINDS, 0) | {kind: 2}
     status, errors = server.stop()
     assert status == 0
     assert len(re.findall("ended with status -9; starting it again", errors)) == 2
@@ -207,7 +207,7 @@ def test_an_edit_is_seen_at_the_next_click_while_the_server_runs(
     store = open_store(data)
     for number in range(20):
         url = f"https://example.com/{number}"
-        with store.writing():
+        with store.transaction():
             store.execute("update links set target = ?", (url,))
         assert [server.get("/abcde").headers["Location"] for _ in range(4)] == [url] * 4
     store.close()

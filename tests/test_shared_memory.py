@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from shortener.shared_memory import FIELDS, MAX_WORKERS, claim_worker, links_revision, totals
+from shortener.shared_memory import (
+    COUNTER_NAMES,
+    MAX_WORKERS,
+    claim_worker_counters,
+    links_revision,
+    read_totals,
+)
 
 
 def test_a_revision_is_seen_by_all_at_once(tmp_path: Path) -> None:
@@ -23,26 +29,26 @@ def test_a_revision_is_seen_by_all_at_once(tmp_path: Path) -> None:
 
 def test_workers_have_numbers_of_their_own(tmp_path: Path) -> None:
     """Two workers never count into the same place, so no count is lost."""
-    first, second = claim_worker(tmp_path), claim_worker(tmp_path)
+    first, second = claim_worker_counters(tmp_path), claim_worker_counters(tmp_path)
     first.values[0] = 5
     second.values[0] = 7
     second.values[3] = 1
-    assert totals(tmp_path) == dict.fromkeys(FIELDS, 0) | {"redirects": 12, "unrecorded": 1}
+    assert read_totals(tmp_path) == dict.fromkeys(COUNTER_NAMES, 0) | {"redirects": 12, "unrecorded": 1}
 
 
 def test_a_dead_worker_leaves_its_sums(tmp_path: Path) -> None:
     """The next worker goes on where the dead one stopped."""
-    first = claim_worker(tmp_path)
+    first = claim_worker_counters(tmp_path)
     first.values[0] = 5
     first.close()
-    again = claim_worker(tmp_path)
+    again = claim_worker_counters(tmp_path)
     assert again.values[0] == 5
     assert len(list((tmp_path / "run").iterdir())) == 1
 
 
 def test_the_files_are_for_their_owner(tmp_path: Path) -> None:
     """Counters are readable and writable by the owner only, and take real disk blocks."""
-    claim_worker(tmp_path)
+    claim_worker_counters(tmp_path)
     (path,) = (tmp_path / "run").iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.stat().st_blocks > 0
@@ -50,9 +56,9 @@ def test_the_files_are_for_their_owner(tmp_path: Path) -> None:
 
 def test_a_foreign_file_is_left_out_of_the_sums(tmp_path: Path) -> None:
     """A cut counter file is no reason not to answer."""
-    claim_worker(tmp_path).values[0] = 3
+    claim_worker_counters(tmp_path).values[0] = 3
     (tmp_path / "run" / "worker-99").write_bytes(b"x")
-    assert totals(tmp_path)["redirects"] == 3
+    assert read_totals(tmp_path)["redirects"] == 3
 
 
 def test_a_link_in_the_place_of_a_counter_is_refused(tmp_path: Path) -> None:
@@ -66,7 +72,7 @@ def test_a_link_in_the_place_of_a_counter_is_refused(tmp_path: Path) -> None:
 
 def test_no_counters_are_zero(tmp_path: Path) -> None:
     """Before the first worker there is nothing to add."""
-    assert totals(tmp_path) == dict.fromkeys(FIELDS, 0)
+    assert read_totals(tmp_path) == dict.fromkeys(COUNTER_NAMES, 0)
 
 
 def test_there_is_an_end_to_workers(tmp_path: Path) -> None:
@@ -76,8 +82,8 @@ def test_there_is_an_end_to_workers(tmp_path: Path) -> None:
     if soft < 2 * MAX_WORKERS + 100:
         pytest.skip(f"only {soft} files may be open")
     for _ in range(MAX_WORKERS):
-        held.append(claim_worker(tmp_path))
+        held.append(claim_worker_counters(tmp_path))
     with pytest.raises(OSError, match="workers are running"):
-        claim_worker(tmp_path)
+        claim_worker_counters(tmp_path)
     for numbers in held:
         numbers.close()

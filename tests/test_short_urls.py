@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shortener.codes import DEFAULT_ALPHABET
 from shortener.config import Config, Domain, Redirect, Site
 from shortener.errors import TargetRefused
-from shortener.short_urls import checked_target, format_short_url, parse_short_url, short_url
+from shortener.short_urls import build_short_url, format_short_url, parse_short_url, validate_target
 
 DOMAINS = (
     Domain(host="go.example"),
@@ -87,8 +87,8 @@ def test_what_is_written_is_read_back(code: str, n: int, domain: Domain) -> None
 
 def test_the_scheme_is_the_domains_own() -> None:
     """A domain that answers by http only is written so; one that is not configured any more by https."""
-    assert short_url("cased.example", "AbC", 3, domains=DOMAINS) == "http://cased.example/AbC/3"
-    assert short_url("gone.example", "abc", domains=DOMAINS) == "https://gone.example/abc"
+    assert build_short_url("cased.example", "AbC", 3, domains=DOMAINS) == "http://cased.example/AbC/3"
+    assert build_short_url("gone.example", "abc", domains=DOMAINS) == "https://gone.example/abc"
 
 
 CIRCLES = {
@@ -102,12 +102,12 @@ def test_a_target_on_our_own_hosts_is_refused(target: str) -> None:
     """No short link leads to a short link, nor to the editors' pages."""
     config = Config(site=Site(base_url="https://edit.example"), domain=DOMAINS)
     with pytest.raises(TargetRefused):
-        checked_target(target, config=config)
+        validate_target(target, config=config)
 
 
 def test_private_targets_follow_the_configuration() -> None:
     """An intranet address is refused unless redirect.private_targets allows it."""
     allowing = Config(redirect=Redirect(private_targets=True), domain=DOMAINS)
     with pytest.raises(TargetRefused, match="private_targets"):
-        checked_target("http://10.0.0.1/", config=Config(domain=DOMAINS))
-    assert checked_target("http://10.0.0.1/", config=allowing) == "http://10.0.0.1/"
+        validate_target("http://10.0.0.1/", config=Config(domain=DOMAINS))
+    assert validate_target("http://10.0.0.1/", config=allowing) == "http://10.0.0.1/"

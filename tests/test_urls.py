@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from shortener.errors import TargetRefused
 from shortener.urls import (
-    MAX_LOCATION,
-    MAX_REFERRER,
-    MAX_TARGET,
+    MAX_LOCATION_LENGTH,
+    MAX_REFERRER_LENGTH,
+    MAX_TARGET_LENGTH,
     add_query,
-    canonical_target,
+    canonicalize_target,
     clean_referrer,
     homograph_warning,
 )
@@ -107,16 +107,16 @@ ACCEPTED = {
     "a heart with a variation selector": ("https://i❤\ufe0f.ws/", "https://xn--i-7iq.ws/"),
     "a rare variation selector": ("https://例\U000e0100.jp/", "https://xn--fsq.jp/"),
     "joiner, as xn--": ("https://xn--mgba3gch31f060k.ir/", "https://xn--mgba3gch31f060k.ir/"),
-    "longest": (f"https://a/{'a' * (MAX_TARGET - 10)}", f"https://a/{'a' * (MAX_TARGET - 10)}"),
+    "longest": (f"https://a/{'a' * (MAX_TARGET_LENGTH - 10)}", f"https://a/{'a' * (MAX_TARGET_LENGTH - 10)}"),
 }
 
 
 @pytest.mark.parametrize(("raw", "expected"), ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_accepted_targets_have_one_form(raw: str, expected: str) -> None:
     """A good target gets its canonical form, which neither we nor Flask's redirect change any more."""
-    target = canonical_target(raw)
+    target = canonicalize_target(raw)
     assert target == expected
-    assert canonical_target(target) == target
+    assert canonicalize_target(target) == target
     assert _location(target) == target
 
 
@@ -224,7 +224,7 @@ REFUSED = {
     "punycode of an upper-case letter": ("https://xn--wca.com/", "no host can have"),
     "punycode of a surrogate": ("https://xn--a-rc4g.com/", "no host can have"),
     "non-ASCII under xn--": ("https://xn--ü.com/", "xn-- form"),
-    "too long": (f"https://a/{'a' * (MAX_TARGET - 9)}", "4,097 characters"),
+    "too long": (f"https://a/{'a' * (MAX_TARGET_LENGTH - 9)}", "4,097 characters"),
     "too long when encoded": (f"https://a/{'ü' * 700}", "when encoded"),
     "a megabyte": (f"https://a/{'a' * 1_000_000}", "4,096 are allowed"),
 }
@@ -235,7 +235,7 @@ def test_refused_targets_get_one_printable_line(raw: str, reason: str) -> None:
     """A bad target is refused, private targets allowed or not, in one short printable line that says why."""
     for allow_private in (False, True):
         with pytest.raises(TargetRefused, match=reason) as refusal:
-            canonical_target(raw, allow_private=allow_private)
+            canonicalize_target(raw, allow_private=allow_private)
         message = str(refusal.value)
         assert message.isprintable()
         assert len(message) < 900
@@ -255,10 +255,10 @@ PRIVATE = """
 def test_private_targets_are_the_operators_choice(host: str) -> None:
     """What readers cannot reach is refused by default and accepted, still as a fixed point, by setting."""
     with pytest.raises(TargetRefused, match="private_targets"):
-        canonical_target(f"http://{host}/a")
-    target = canonical_target(f"http://{host}:8080/a", allow_private=True)
+        canonicalize_target(f"http://{host}/a")
+    target = canonicalize_target(f"http://{host}:8080/a", allow_private=True)
     assert _location(target) == target
-    assert canonical_target(target, allow_private=True) == target
+    assert canonicalize_target(target, allow_private=True) == target
 
 
 OWN_HOSTS = ("short.example", "xn--mnchen-3ya.de", "dev.example:8000", "[2606:4700::1]", "8.8.8.8")
@@ -286,7 +286,7 @@ OWN = {
 def test_targets_on_our_own_domain_are_refused(raw: str) -> None:
     """No spelling of our own redirect host is a target, so no link can lead to itself."""
     with pytest.raises(TargetRefused, match="our own short-link domain"):
-        canonical_target(raw, own_hosts=OWN_HOSTS)
+        canonicalize_target(raw, own_hosts=OWN_HOSTS)
 
 
 @pytest.mark.parametrize(
@@ -303,14 +303,14 @@ def test_targets_on_our_own_domain_are_refused(raw: str) -> None:
 )
 def test_other_hosts_are_not_ours(raw: str) -> None:
     """A host that only resembles ours, or is ours at another port than the configured one, is a target."""
-    assert canonical_target(raw, own_hosts=OWN_HOSTS) == raw
+    assert canonicalize_target(raw, own_hosts=OWN_HOSTS) == raw
 
 
 def test_own_host_with_the_default_port_is_the_one_without() -> None:
     """An entry with the scheme's default port is the target that leaves it out."""
     with pytest.raises(TargetRefused, match="our own"):
-        canonical_target("https://a.example/", own_hosts=["a.example:443"])
-    assert canonical_target("http://a.example/", own_hosts=["a.example:443"]) == "http://a.example/"
+        canonicalize_target("https://a.example/", own_hosts=["a.example:443"])
+    assert canonicalize_target("http://a.example/", own_hosts=["a.example:443"]) == "http://a.example/"
 
 
 @pytest.mark.skipif(not LIST.exists(), reason="the list of hostile targets is not beside this checkout")
@@ -324,7 +324,7 @@ def test_the_list_of_hostile_targets() -> None:
 
 def _agrees(row: dict[str, str]) -> bool:
     try:
-        target = canonical_target(row["input"])
+        target = canonicalize_target(row["input"])
     except TargetRefused:
         return not row["verdict"].startswith("accept") and _agrees_when_private(row)
     return row["verdict"].startswith("accept") and target == row["flask_location"] == _location(target)
@@ -332,7 +332,7 @@ def _agrees(row: dict[str, str]) -> bool:
 
 def _agrees_when_private(row: dict[str, str]) -> bool:
     try:
-        target = canonical_target(row["input"], allow_private=True)
+        target = canonicalize_target(row["input"], allow_private=True)
     except TargetRefused:
         return row["verdict"] == "reject"
     return row["verdict"].startswith("operator") and target == row["flask_location"] == _location(target)
@@ -352,13 +352,13 @@ URL_PIECES = st.lists(
 def test_whatever_is_accepted_is_a_fixed_point(tail: str, start: str) -> None:
     """Any text is either refused or becomes ASCII that Flask sends unchanged, to the host that we checked."""
     try:
-        target = canonical_target(start + tail)
+        target = canonicalize_target(start + tail)
     except TargetRefused:
         return
     assert target.isascii()
     assert target.isprintable()
     assert " " not in target
-    assert canonical_target(target) == target
+    assert canonicalize_target(target) == target
     assert _location(target) == target
 
 
@@ -385,7 +385,7 @@ NOT_WARNED = {
 @pytest.mark.parametrize(("raw", "reason"), WARNED.values(), ids=WARNED.keys())
 def test_hosts_that_deceive_get_a_warning(raw: str, reason: str) -> None:
     """A host whose letters pass for others is accepted, with a sentence that shows its punycode name."""
-    target = canonical_target(raw)
+    target = canonicalize_target(raw)
     warning = homograph_warning(target)
     assert warning is not None
     assert reason in warning
@@ -395,7 +395,7 @@ def test_hosts_that_deceive_get_a_warning(raw: str, reason: str) -> None:
 @pytest.mark.parametrize("raw", NOT_WARNED.values(), ids=NOT_WARNED.keys())
 def test_honest_hosts_get_no_warning(raw: str) -> None:
     """An ordinary name in an ordinary script is nobody's homograph."""
-    assert homograph_warning(canonical_target(raw)) is None
+    assert homograph_warning(canonicalize_target(raw)) is None
 
 
 FORWARDED = {
@@ -475,8 +475,8 @@ def test_key_that_both_have(target: str, query: str, merged: str, overridden: st
 def test_query_that_is_too_long_is_left_out(forward: str) -> None:
     """A result of 8,192 characters is sent; one more and the target is sent without the query."""
     target = "https://a.com/?a=1#s"
-    room = MAX_LOCATION - len(target) - len("&x=")
-    assert len(add_query(target, f"x={'y' * room}", forward=forward)) == MAX_LOCATION
+    room = MAX_LOCATION_LENGTH - len(target) - len("&x=")
+    assert len(add_query(target, f"x={'y' * room}", forward=forward)) == MAX_LOCATION_LENGTH
     assert add_query(target, f"x={'y' * (room + 1)}", forward=forward) == target
     assert add_query(target, "\0" * 3000, forward=forward) == target
     assert add_query(target, "x" * 1_000_000, forward=forward) == target
@@ -514,7 +514,7 @@ def test_no_query_changes_the_host(target: str, query: str, forward: str) -> Non
     assert result.isprintable()
     assert " " not in result
     assert _location(result) == result
-    assert canonical_target(result) == result
+    assert canonicalize_target(result) == result
 
 
 @given(TARGETS, QUERY)
@@ -555,7 +555,7 @@ REFERRERS = {
     "markup cuts the path": ("https://a.com/b<script>", "https://a.com/b"),
     "non-ASCII cuts the path": ("https://a.com/bü", "https://a.com/b"),
     "brackets and braces stay": ("https://a.com/[b]{c}", "https://a.com/[b]{c}"),
-    "too long": (f"https://a.com/{'b' * 9000}", f"https://a.com/{'b' * (MAX_REFERRER - 14)}"),
+    "too long": (f"https://a.com/{'b' * 9000}", f"https://a.com/{'b' * (MAX_REFERRER_LENGTH - 14)}"),
 }
 
 
@@ -580,5 +580,5 @@ def test_five_thousand_targets_are_quick(host: str) -> None:
     """Five thousand targets, the links of a large import, take far less than a second of CPU time."""
     begin = time.process_time()
     for n in range(5000):
-        canonical_target(f"https://{host}/a/{n}?utm_source=n", own_hosts=OWN_HOSTS)
+        canonicalize_target(f"https://{host}/a/{n}?utm_source=n", own_hosts=OWN_HOSTS)
     assert time.process_time() - begin < 1.0

@@ -6,15 +6,15 @@ from functools import lru_cache
 from is_bot import Bots
 from ua_parser import parse_device
 
-from shortener.classification.data_files import load
+from shortener.classification.data_files import load_data
 
-MAX_AGENT = 512
+MAX_USER_AGENT_LENGTH = 512
 """Characters that are looked at: longer strings are cut, so that a hostile one stays cheap (under 5 ms)."""
-MAX_SPIDER = 256
+MAX_PARSED_LENGTH = 256
 """Characters that ua-parser gets: some of its patterns take quadratic time."""
-SHORTEST = 12
+MIN_USER_AGENT_LENGTH = 12
 """Characters of the shortest user agent that is believed to be a browser's."""
-CACHED = 8192
+CACHE_SIZE = 8192
 """Strings whose answer is remembered, about 6 MB at worst."""
 
 _ANDROID_MODEL = re.compile(
@@ -24,21 +24,21 @@ _ANDROID_MODEL = re.compile(
 _ANDROID_DETAILS = re.compile(r"Android \([^()]*\)")
 
 
-def _any_of(section: str) -> re.Pattern[str]:
+def _compile_patterns(section: str) -> re.Pattern[str]:
     return re.compile(
-        "|".join(f"(?:{pattern})" for pattern in load("agents")[section]["patterns"]), re.IGNORECASE
+        "|".join(f"(?:{pattern})" for pattern in load_data("agents")[section]["patterns"]), re.IGNORECASE
     )
 
 
-_PEOPLE = _any_of("people")
-_SCANNER = _any_of("scanner")
-_PREVIEW = _any_of("preview")
+_BROWSER_NAMES = _compile_patterns("people")
+_SCANNER = _compile_patterns("scanner")
+_PREVIEW = _compile_patterns("preview")
 _BOTS = Bots()
-_BOTS.exclude(load("agents")["excluded"]["patterns"])
+_BOTS.exclude(load_data("agents")["excluded"]["patterns"])
 
 
-@lru_cache(maxsize=CACHED)
-def machine_named_by(ua: str) -> str | None:
+@lru_cache(maxsize=CACHE_SIZE)
+def bot_reason(ua: str) -> str | None:
     """The reason why a user agent cannot be a person's browser, or None. Expects at most MAX_AGENT
     characters.
 
@@ -47,7 +47,7 @@ def machine_named_by(ua: str) -> str | None:
     ua = ua.strip()
     if not ua:
         return "no-user-agent"
-    words, known = _PEOPLE.subn("", without_model(ua))
+    words, known = _BROWSER_NAMES.subn("", strip_device_model(ua))
     if _SCANNER.search(words):
         return "named-scanner"
     desktop_app = "Electron/" in words  # messengers' own apps carry the name that their previews have
@@ -55,16 +55,16 @@ def machine_named_by(ua: str) -> str | None:
         return "named-preview"
     if _BOTS.is_bot(words) or (not desktop_app and _is_spider(words)):
         return "named-bot"
-    return "no-browser-name" if not known and (len(ua) < SHORTEST or " " not in ua) else None
+    return "no-browser-name" if not known and (len(ua) < MIN_USER_AGENT_LENGTH or " " not in ua) else None
 
 
-def _is_spider(words: str) -> bool:
+def _is_spider(text: str) -> bool:
     """What ``user_agents`` calls ``is_bot``, without its parsing of browser and system, which costs more."""
-    device = parse_device(words[:MAX_SPIDER])
+    device = parse_device(text[:MAX_PARSED_LENGTH])
     return device is not None and device.family == "Spider"
 
 
-def without_model(ua: str) -> str:
+def strip_device_model(ua: str) -> str:
     """The user agent without what an Android device calls itself.
 
     A model's name is free text (``M bot 51``, ``Spider 8``, ``CUBOT``) and declares nothing about the

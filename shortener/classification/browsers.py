@@ -9,14 +9,14 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from shortener.classification.data_files import load
+from shortener.classification.data_files import load_data
 
-CACHED = 8192
-BEHIND = 30
+CACHE_SIZE = 8192
+MAX_MAJORS_BEHIND = 30
 """A desktop Chrome that many majors behind its time is old (rule 12): it has updated itself every month since
 2008.
 """
-FROZEN_SINCE = 110
+FROZEN_VERSION_MAJOR = 110
 """From this major on, desktop Chrome reports ``x.0.0.0``; Electron and WebView still tell their build."""
 SECONDS_PER_DAY = 86_400
 
@@ -25,39 +25,39 @@ _CHROMIUM = re.compile(r"\b(?:Chrome|Chromium)/(\d{1,4})(?!\d)")
 _FIREFOX = re.compile(r"\bFirefox/(\d{1,4})(?!\d)")
 _SAFARI = re.compile(r"\bVersion/(\d{1,3})(?:\.(\d{1,3}))?[.\d]* (?:Mobile/\w+ )?Safari/")
 _IOS = re.compile(r"\b(?:iPhone|CPU) OS (\d{1,3})_(\d{1,3})")
-_PLAIN_DESKTOP = re.compile(
+_DESKTOP_CHROME = re.compile(
     r"Mozilla/5\.0 \((?:Windows NT|Macintosh|X11; (?:Ubuntu; )?Linux)[^()]*\) "
     r"AppleWebKit/537\.36 \(KHTML, like Gecko\) Chrome/[\d.]+ Safari/537\.36(?: Edge?/[\d.]+)?"
 )
-_KNOWN = load("browsers")
-_MAJOR = float(_KNOWN["chrome"]["major"])
-_MAJOR_SINCE = datetime.combine(_KNOWN["chrome"]["date"], time(), UTC).timestamp()
-_SECONDS_PER_MAJOR = float(_KNOWN["chrome"]["days_per_major"] * SECONDS_PER_DAY)
+_DATA = load_data("browsers")
+_REFERENCE_MAJOR = float(_DATA["chrome"]["major"])
+_REFERENCE_TIME = datetime.combine(_DATA["chrome"]["date"], time(), UTC).timestamp()
+_SECONDS_PER_MAJOR = float(_DATA["chrome"]["days_per_major"] * SECONDS_PER_DAY)
 _INTERNET_EXPLORER = re.compile(r"\bTrident/|\bMSIE ")
 
 
 class Browser(Struct, frozen=True):
     """What a user agent claims. ``sends_fetch``: a real one sends Sec-Fetch headers over https."""
 
-    sends_fetch: bool = False
-    odd: bool = False
-    scanner: bool = False
+    sends_fetch_metadata: bool = False
+    impossible: bool = False
+    used_by_scanners: bool = False
     obsolete: bool = False
-    chrome: int = 0
+    chrome_major: int = 0
     """The major of a plain desktop Chrome or Edge, else 0."""
 
 
-@lru_cache(maxsize=CACHED)
-def claimed(ua: str) -> Browser:
+@lru_cache(maxsize=CACHE_SIZE)
+def parse_browser(ua: str) -> Browser:
     """What a user agent claims to be."""
-    plain = _PLAIN_DESKTOP.fullmatch(ua)
+    plain = _DESKTOP_CHROME.fullmatch(ua)
     chrome = _CHROME.search(ua) if plain else None
     return Browser(
-        sends_fetch=_sends_fetch(ua),
-        odd=_never_built(ua, chrome),
-        scanner=ua in _KNOWN["scanners"]["agents"],
+        sends_fetch_metadata=_sends_fetch_metadata(ua),
+        impossible=_is_impossible(ua, chrome),
+        used_by_scanners=ua in _DATA["scanners"]["agents"],
         obsolete=_INTERNET_EXPLORER.search(ua) is not None or " Edge/1" in ua,
-        chrome=int(chrome[1]) if chrome else 0,
+        chrome_major=int(chrome[1]) if chrome else 0,
     )
 
 
@@ -66,16 +66,16 @@ def is_old(browser: Browser, *, ts: float) -> bool:
 
     Source: Chromium's calendar, about a major a month; an estimate on the careful side.
     """
-    return browser.obsolete or 0 < browser.chrome < current_chrome(ts) - BEHIND
+    return browser.obsolete or 0 < browser.chrome_major < current_chrome_major(ts) - MAX_MAJORS_BEHIND
 
 
-def current_chrome(ts: float) -> float:
+def current_chrome_major(ts: float) -> float:
     """The stable Chrome's major at ``ts`` (seconds of UTC epoch), to within two."""
-    return _MAJOR + (ts - _MAJOR_SINCE) / _SECONDS_PER_MAJOR
+    return _REFERENCE_MAJOR + (ts - _REFERENCE_TIME) / _SECONDS_PER_MAJOR
 
 
-def _sends_fetch(ua: str) -> bool:
-    since = _KNOWN["fetch_metadata"]
+def _sends_fetch_metadata(ua: str) -> bool:
+    since = _DATA["fetch_metadata"]
     for engine, pattern in (
         ("safari", _IOS),
         ("chrome", _CHROMIUM),
@@ -91,20 +91,20 @@ def _sends_fetch(ua: str) -> bool:
     return False
 
 
-def _never_built(ua: str, chrome: re.Match[str] | None) -> bool:
+def _is_impossible(ua: str, chrome: re.Match[str] | None) -> bool:
     if "iPhone" in ua and _CHROMIUM.search(ua):
         return True  # on an iPhone, Chrome calls itself CriOS
     if chrome is None:
         return False
     major, minor, build, patch = map(int, chrome.groups())
-    if major >= FROZEN_SINCE:
+    if major >= FROZEN_VERSION_MAJOR:
         return (minor, build, patch) != (0, 0, 0)
-    return (build, patch) != (0, 0) and not _plausible(major, build)
+    return (build, patch) != (0, 0) and not _is_plausible_build(major, build)
 
 
-def _plausible(major: int, build: int) -> bool:
+def _is_plausible_build(major: int, build: int) -> bool:
     """Whether Chrome's build belongs to its major; True where the table does not reach."""
-    known = _KNOWN["builds"]
+    known = _DATA["builds"]
     table: list[list[int]] = known["table"]
     index = bisect_right(table, [major, 1 << 30])
     if index in (0, len(table)):

@@ -9,7 +9,7 @@ from shortener.classification.networks import Network, NetworkTable, read_networ
 
 
 @lru_cache(maxsize=8)
-def load(name: str) -> dict[str, Any]:
+def load_data(name: str) -> dict[str, Any]:
     """A packaged list as plain values: ``agents``, ``browsers`` or ``networks``. Its entries carry source and
     date.
     """
@@ -17,23 +17,23 @@ def load(name: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def shipped_networks(kind: str) -> list[Network]:
+def bundled_networks(kind: str) -> list[Network]:
     """The packaged networks of a kind: ``gateway``, ``vendor`` or ``people``."""
-    entries = [entry for entry in load("networks")["network"] if entry["kind"] == kind]
+    entries = [entry for entry in load_data("networks")["network"] if entry["kind"] == kind]
     return read_networks(
         "\n".join(cidr for entry in entries for cidr in entry["cidrs"]), name="networks.toml"
     )
 
 
-def shipped_systems(kind: str) -> frozenset[int]:
+def bundled_asns(kind: str) -> frozenset[int]:
     """The packaged autonomous systems of a kind, for who has a database of networks."""
-    entries = [entry for entry in load("networks")["network"] if entry["kind"] == kind]
+    entries = [entry for entry in load_data("networks")["network"] if entry["kind"] == kind]
     return frozenset(number for entry in entries for number in entry.get("asns", ()))
 
 
 def network_owner(net: str) -> str | None:
     """Who owns a network by the packaged lists, for an explanation; None where they do not know it."""
-    for entry in load("networks")["network"]:
-        if NetworkTable(read_networks("\n".join(entry["cidrs"]), name="networks.toml")).holds(net):
+    for entry in load_data("networks")["network"]:
+        if NetworkTable(read_networks("\n".join(entry["cidrs"]), name="networks.toml")).contains(net):
             return str(entry["name"])
     return None

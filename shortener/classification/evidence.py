@@ -10,76 +10,76 @@ from msgspec import Struct
 
 NO_LANGUAGE = 1 << 0
 NO_FETCH_METADATA = 1 << 1
-ODD_BROWSER = 1 << 2
+IMPOSSIBLE_BROWSER = 1 << 2
 OLD_BROWSER = 1 << 3
 SCANNER_BROWSER = 1 << 4
 DATACENTER = 1 << 5
-VENDOR = 1 << 6
-GATEWAY = 1 << 7
-FRAMED = 1 << 8
-REWRITTEN = 1 << 9
+SECURITY_VENDOR = 1 << 6
+MAIL_GATEWAY = 1 << 7
+IN_FRAME = 1 << 8
+REWRITTEN_LINK = 1 << 9
 
 BURST = 1 << 12
-PAIR = 1 << 13
-QUICK = 1 << 14
+TWO_LINKS_1S = 1 << 13
+THREE_LINKS_10S = 1 << 14
 COVERAGE = 1 << 15
-EVEN = 1 << 16
+EVEN_PACE = 1 << 16
 FAN_OUT = 1 << 17
-TWIN = 1 << 18
-COPY_TRAP = 1 << 19
-ADDRESS_TRAP = 1 << 20
+CLICK_TIME_CHECK = 1 << 18
+HONEYPOT_BY_TOKEN = 1 << 19
+HONEYPOT_BY_ADDRESS = 1 << 20
 NETWORK_BURST = 1 << 21
 AGENT_BURST = 1 << 22
 RARE_AGENT = 1 << 23
-REPEAT = 1 << 24
-RUSH = 1 << 25
+DOUBLE_CLICK = 1 << 24
+FIVE_LINKS_10S = 1 << 25
 BROWSER_BURST = 1 << 26
-NETWORK_TRAP = 1 << 27
-ECHO = 1 << 28
+HONEYPOT_BY_NETWORK = 1 << 27
+CLICK_ECHO = 1 << 28
 
-REQUEST_BITS = (1 << 12) - 1
+REQUEST_MASK = (1 << 12) - 1
 """The bits that the request alone decides; the rest is worked out anew whenever a neighbourhood is judged."""
 
-BARE = NO_LANGUAGE | NO_FETCH_METADATA | ODD_BROWSER
+INCOMPLETE_HEADERS = NO_LANGUAGE | NO_FETCH_METADATA | IMPOSSIBLE_BROWSER
 """Header gaps: what a browser sends and this request did not, or a browser that was never built (rules 6, 7,
 11).
 """
-SECOND = BARE | OLD_BROWSER | SCANNER_BROWSER | FRAMED
+CORROBORATING = INCOMPLETE_HEADERS | OLD_BROWSER | SCANNER_BROWSER | IN_FRAME
 """What convicts nobody alone, and counts as the second signal of a rule that asks for one."""
 
-WORDS: Mapping[int, str] = {
+EVIDENCE_TEXTS: Mapping[int, str] = {
     NO_LANGUAGE: "no Accept-Language was sent",
     NO_FETCH_METADATA: "a browser of this version sends Sec-Fetch headers; none came",
-    ODD_BROWSER: "the user agent names a browser that was never built",
+    IMPOSSIBLE_BROWSER: "the user agent names a browser that was never built",
     OLD_BROWSER: "the browser is years out of date",
     SCANNER_BROWSER: "the user agent is one that mail scanners have kept for years",
     DATACENTER: "the network is on a data-center list",
-    VENDOR: "the network belongs to a mail-security vendor",
-    GATEWAY: "the network belongs to a mail gateway where no person browses",
-    FRAMED: "the link was opened in a frame",
-    REWRITTEN: "the referrer is a mail-security rewriter, which sends the reader's own browser on",
+    SECURITY_VENDOR: "the network belongs to a mail-security vendor",
+    MAIL_GATEWAY: "the network belongs to a mail gateway where no person browses",
+    IN_FRAME: "the link was opened in a frame",
+    REWRITTEN_LINK: "the referrer is a mail-security rewriter, which sends the reader's own browser on",
     BURST: "3 links of this copy within 1 s",
-    PAIR: "2 links of this copy within 1 s",
-    QUICK: "3 links by the same reader within 10 s",
-    RUSH: "5 links by the same reader within 10 s",
+    TWO_LINKS_1S: "2 links of this copy within 1 s",
+    THREE_LINKS_10S: "3 links by the same reader within 10 s",
+    FIVE_LINKS_10S: "5 links by the same reader within 10 s",
     COVERAGE: "nearly every link of the issue within 2 minutes",
-    EVEN: "links in document order at even intervals",
+    EVEN_PACE: "links in document order at even intervals",
     FAN_OUT: "this copy from 3 networks within a minute, each with links of its own",
-    TWIN: "a reader elsewhere opened the same link of the same copy within 20 s",
-    COPY_TRAP: "the hidden link of this copy was fetched within 2 minutes",
-    ADDRESS_TRAP: "the hidden link was fetched from this address within 15 minutes",
-    NETWORK_TRAP: "the hidden link was fetched from this data center's network within 15 minutes",
+    CLICK_TIME_CHECK: "a reader elsewhere opened the same link of the same copy within 20 s",
+    HONEYPOT_BY_TOKEN: "the hidden link of this copy was fetched within 2 minutes",
+    HONEYPOT_BY_ADDRESS: "the hidden link was fetched from this address within 15 minutes",
+    HONEYPOT_BY_NETWORK: "the hidden link was fetched from this data center's network within 15 minutes",
     NETWORK_BURST: "more links from this network within 1 s than its readers open",
     BROWSER_BURST: "more links by this browser, from several networks, within 1 s than its readers open",
     AGENT_BURST: "4 links by one browser at several data-center addresses within 10 s",
     RARE_AGENT: "a rare user agent on 3 copies within 10 minutes",
-    ECHO: "seconds after the only reader of this link, from elsewhere, and no reader's request itself",
-    REPEAT: "a repeat of the same link by the same reader within 10 s",
+    CLICK_ECHO: "seconds after the only reader of this link, from elsewhere, and no reader's request itself",
+    DOUBLE_CLICK: "a repeat of the same link by the same reader within 10 s",
 }
 """Each bit in words."""
 
 
-class Evidence(Struct, frozen=True):
+class ClickRequest(Struct, frozen=True):
     """What a click line says of its request. ``None`` means unknown, an empty value means not sent.
 
     ``ua`` is None where it was withheld (Sec-GPC, DNT) or never logged: no rule speaks of it then. ``h`` are
@@ -91,7 +91,7 @@ class Evidence(Struct, frozen=True):
     """Seconds of UTC epoch; only tells which browser versions exist."""
     method: str | None = None
     ua: str | None = None
-    h: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = None
     lang: str | None = None
     """``Accept-Language``, where the line keeps it apart from ``h``."""
     https: bool = True
@@ -103,16 +103,16 @@ class Evidence(Struct, frozen=True):
     """The autonomous system of the network, where the operator has a database that knows it."""
 
 
-class Judgement(Struct, frozen=True):
+class Classification(Struct, frozen=True):
     """A verdict, the one rule that gave it (``reasons.REASONS``), and all that was found (bits of this
     module).
     """
 
     verdict: str
     reason: str
-    gaps: int = 0
+    evidence: int = 0
 
 
-def describe(gaps: int) -> tuple[str, ...]:
+def describe_evidence(evidence: int) -> tuple[str, ...]:
     """The bits in words, in the order of their numbers."""
-    return tuple(words for bit, words in WORDS.items() if gaps & bit)
+    return tuple(words for bit, words in EVIDENCE_TEXTS.items() if evidence & bit)

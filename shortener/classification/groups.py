@@ -10,60 +10,60 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from msgspec import Struct
 
 from shortener.classification.detect_bursts import (
-    COVERAGE_MS,
-    RARE_MS,
-    mark_browser,
-    mark_burst,
-    mark_coverage,
-    mark_even,
-    mark_network,
-    mark_quick,
-    mark_rare,
-    mark_repeats,
+    COVERAGE_WINDOW_MS,
+    RARE_AGENT_WINDOW_MS,
+    detect_browser_burst,
+    detect_burst,
+    detect_coverage,
+    detect_double_clicks,
+    detect_even_pace,
+    detect_network_burst,
+    detect_quick_links,
+    detect_rare_agent,
 )
 from shortener.classification.detect_distributed import (
-    AGENT_MS,
-    ECHO_MS,
-    mark_agent,
-    mark_echoes,
-    mark_fan_out,
-    mark_twins,
+    AGENT_BURST_WINDOW_MS,
+    CLICK_ECHO_WINDOW_MS,
+    detect_agent_burst,
+    detect_click_echoes,
+    detect_click_time_checks,
+    detect_fan_out,
 )
 from shortener.classification.detect_honeypot import (
-    ADDRESS_TRAP_MS,
-    COPY_TRAP_MS,
-    mark_address_trap,
-    mark_copy_trap,
-    mark_network_trap,
+    HONEYPOT_BY_ADDRESS_MS,
+    HONEYPOT_BY_TOKEN_MS,
+    detect_honeypot_by_address,
+    detect_honeypot_by_network,
+    detect_honeypot_by_token,
 )
 from shortener.classification.evidence import (
-    ADDRESS_TRAP,
     AGENT_BURST,
     BROWSER_BURST,
     BURST,
-    COPY_TRAP,
+    CLICK_ECHO,
+    CLICK_TIME_CHECK,
     COVERAGE,
     DATACENTER,
-    ECHO,
-    EVEN,
+    DOUBLE_CLICK,
+    EVEN_PACE,
     FAN_OUT,
+    FIVE_LINKS_10S,
+    HONEYPOT_BY_ADDRESS,
+    HONEYPOT_BY_NETWORK,
+    HONEYPOT_BY_TOKEN,
     NETWORK_BURST,
-    NETWORK_TRAP,
-    PAIR,
-    QUICK,
     RARE_AGENT,
-    REPEAT,
-    RUSH,
-    TWIN,
+    THREE_LINKS_10S,
+    TWO_LINKS_1S,
 )
-from shortener.classification.nearby_clicks import Clicks, Neighbour, takes_part
-from shortener.classification.sliding_window import PACE_MS
+from shortener.classification.nearby_clicks import NearbyClick, SortedClicks, is_correlatable
+from shortener.classification.sliding_window import RATE_WINDOW_MS
 
-Key = Callable[[Neighbour], Hashable | None]
-Mark = Callable[[Clicks], list[int]]
+KeyFunction = Callable[[NearbyClick], Hashable | None]
+Detector = Callable[[SortedClicks], list[int]]
 
 
-class Family(Struct, frozen=True, kw_only=True):
+class Grouping(Struct, frozen=True, kw_only=True):
     """Rules over clicks with the same ``key``, each about clicks up to ``horizon`` milliseconds away.
 
     ``columns`` names the fields that make the key, for whoever looks neighbours up; the key is None for a
@@ -71,195 +71,199 @@ class Family(Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    columns: tuple[str, ...]
-    horizon: int
-    key: Key
-    marks: tuple[Mark, ...]
-    bits: int
+    key_fields: tuple[str, ...]
+    window_ms: int
+    key: KeyFunction
+    detectors: tuple[Detector, ...]
+    evidence_mask: int
     """The bits that the marks can set."""
-    copies: bool = False
+    with_token: bool = False
     """Whether it is about clicks with a copy token, and not about those without. Where a copy is known it
     says more than an address does, and the office behind the address is left in peace.
     """
-    needs: Callable[[Neighbour], bool] | None = None
+    trigger: Callable[[NearbyClick], bool] | None = None
     """What at least one click of a group has to be for the family to say anything about the others."""
 
 
-def find_bits(clicks: Iterable[Neighbour], *, families: Sequence[Family] | None = None) -> dict[int, int]:
+def find_group_evidence(
+    clicks: Iterable[NearbyClick], *, groupings: Sequence[Grouping] | None = None
+) -> dict[int, int]:
     """The neighbourhood bits of every click, by ``seq``. O(n log n) in the number of clicks."""
-    ordered = sorted(clicks, key=in_order)
+    ordered = sorted(clicks, key=sort_key)
     found = {click.seq: 0 for click in ordered}
-    taking = [click for click in ordered if takes_part(click)]
+    taking = [click for click in ordered if is_correlatable(click)]
     by_copies = {
         copies: [click for click in taking if (click.copy is not None) is copies] for copies in (True, False)
     }
-    for family in FAMILIES if families is None else families:
-        for group in _groups(by_copies[family.copies], family):
-            for click, bits in zip(group, mark_group(group, family), strict=True):
+    for family in GROUPINGS if groupings is None else groupings:
+        for group in _group_by_key(by_copies[family.with_token], family):
+            for click, bits in zip(group, detect_in_group(group, family), strict=True):
                 found[click.seq] |= bits
     return found
 
 
-def mark_group(group: Clicks, family: Family) -> list[int]:
+def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
     """A family's bits of each click of a group: all that share its key within reach, sorted by ``in_order``."""
-    bits = family.marks[0](group)
-    for mark in family.marks[1:]:
+    bits = grouping.detectors[0](group)
+    for mark in grouping.detectors[1:]:
         bits = [some | more for some, more in zip(bits, mark(group), strict=True)]
     return bits
 
 
-def in_order(click: Neighbour) -> tuple[int, int, int]:
+def sort_key(click: NearbyClick) -> tuple[int, int, int]:
     """By what clicks are sorted: the time, and of equal times what no arrival decides."""
-    return click.at, click.n, click.link
+    return click.ts_ms, click.n, click.link_id
 
 
-def _groups(clicks: Clicks, family: Family) -> list[list[Neighbour]]:
+def _group_by_key(clicks: SortedClicks, grouping: Grouping) -> list[list[NearbyClick]]:
     """The clicks by key, in order of time, without those that are alone and cannot speak about themselves."""
-    if family.needs is not None and not any(map(family.needs, clicks)):
+    if grouping.trigger is not None and not any(map(grouping.trigger, clicks)):
         return []
-    groups: dict[Hashable, list[Neighbour]] = {}
+    groups: dict[Hashable, list[NearbyClick]] = {}
     for click in clicks:
-        shared = family.key(click)
+        shared = grouping.key(click)
         if shared is not None:
             groups.setdefault(shared, []).append(click)
-    least = 2 if family.needs is None else 1  # a hit of the hidden link speaks about itself too
+    least = 2 if grouping.trigger is None else 1  # a hit of the hidden link speaks about itself too
     return [group for group in groups.values() if len(group) >= least]
 
 
-def _copy(click: Neighbour) -> Hashable | None:
-    return click.copy, click.issue
+def _token_key(click: NearbyClick) -> Hashable | None:
+    return click.copy, click.issue_id
 
 
-def _visitor(click: Neighbour) -> Hashable | None:
-    return None if click.addr is None or click.agent is None else (click.addr, click.agent, click.issue)
+def _visitor_key(click: NearbyClick) -> Hashable | None:
+    return (
+        None if click.addr is None or click.agent_id is None else (click.addr, click.agent_id, click.issue_id)
+    )
 
 
-def _network(click: Neighbour) -> Hashable | None:
-    return None if click.net is None else (click.net, click.issue)
+def _network_key(click: NearbyClick) -> Hashable | None:
+    return None if click.net is None else (click.net, click.issue_id)
 
 
-def _browser(click: Neighbour) -> Hashable | None:
-    return None if click.agent is None else (click.agent, click.issue)
+def _browser_key(click: NearbyClick) -> Hashable | None:
+    return None if click.agent_id is None else (click.agent_id, click.issue_id)
 
 
-def _link(click: Neighbour) -> Hashable | None:
-    return click.link, click.issue
+def _link_key(click: NearbyClick) -> Hashable | None:
+    return click.link_id, click.issue_id
 
 
-def _hosted_browser(click: Neighbour) -> Hashable | None:
-    return _browser(click) if click.gaps & DATACENTER else None
+def _datacenter_browser_key(click: NearbyClick) -> Hashable | None:
+    return _browser_key(click) if click.evidence & DATACENTER else None
 
 
-def _address(click: Neighbour) -> Hashable | None:
+def _address_key(click: NearbyClick) -> Hashable | None:
     return click.addr
 
 
-def _hosted_network(click: Neighbour) -> Hashable | None:
-    return click.net if click.gaps & DATACENTER else None
+def _datacenter_network_key(click: NearbyClick) -> Hashable | None:
+    return click.net if click.evidence & DATACENTER else None
 
 
-def _rare_browser(click: Neighbour) -> Hashable | None:
-    return click.agent if click.rare else None
+def _rare_browser_key(click: NearbyClick) -> Hashable | None:
+    return click.agent_id if click.rare_agent else None
 
 
-def _is_trap(click: Neighbour) -> bool:
-    return click.trap
+def _is_honeypot_hit(click: NearbyClick) -> bool:
+    return click.honeypot
 
 
-def _is_rare(click: Neighbour) -> bool:
-    return click.rare
+def _has_rare_agent(click: NearbyClick) -> bool:
+    return click.rare_agent
 
 
-_READER = (mark_quick, mark_coverage, mark_even, mark_repeats)
-_READER_BITS = QUICK | RUSH | COVERAGE | EVEN | REPEAT
+_READER_DETECTORS = (detect_quick_links, detect_coverage, detect_even_pace, detect_double_clicks)
+_READER_MASK = THREE_LINKS_10S | FIVE_LINKS_10S | COVERAGE | EVEN_PACE | DOUBLE_CLICK
 
-FAMILIES: Sequence[Family] = (
-    Family(
+GROUPINGS: Sequence[Grouping] = (
+    Grouping(
         name="copy",
-        columns=("copy", "issue"),
-        horizon=COVERAGE_MS,
-        key=_copy,
-        marks=(mark_burst, *_READER, mark_fan_out, mark_twins),
-        bits=BURST | PAIR | _READER_BITS | FAN_OUT | TWIN,
-        copies=True,
+        key_fields=("copy", "issue_id"),
+        window_ms=COVERAGE_WINDOW_MS,
+        key=_token_key,
+        detectors=(detect_burst, *_READER_DETECTORS, detect_fan_out, detect_click_time_checks),
+        evidence_mask=BURST | TWO_LINKS_1S | _READER_MASK | FAN_OUT | CLICK_TIME_CHECK,
+        with_token=True,
     ),
-    Family(
+    Grouping(
         name="copy trap",
-        columns=("copy", "issue"),
-        horizon=COPY_TRAP_MS,
-        key=_copy,
-        marks=(mark_copy_trap,),
-        bits=COPY_TRAP,
-        copies=True,
-        needs=_is_trap,
+        key_fields=("copy", "issue_id"),
+        window_ms=HONEYPOT_BY_TOKEN_MS,
+        key=_token_key,
+        detectors=(detect_honeypot_by_token,),
+        evidence_mask=HONEYPOT_BY_TOKEN,
+        with_token=True,
+        trigger=_is_honeypot_hit,
     ),
-    Family(
+    Grouping(
         name="rare browser",
-        columns=("agent",),
-        horizon=RARE_MS,
-        key=_rare_browser,
-        marks=(mark_rare,),
-        bits=RARE_AGENT,
-        copies=True,
-        needs=_is_rare,
+        key_fields=("agent_id",),
+        window_ms=RARE_AGENT_WINDOW_MS,
+        key=_rare_browser_key,
+        detectors=(detect_rare_agent,),
+        evidence_mask=RARE_AGENT,
+        with_token=True,
+        trigger=_has_rare_agent,
     ),
-    Family(
+    Grouping(
         name="visitor",
-        columns=("addr", "agent", "issue"),
-        horizon=COVERAGE_MS,
-        key=_visitor,
-        marks=_READER,
-        bits=_READER_BITS,
+        key_fields=("addr", "agent_id", "issue_id"),
+        window_ms=COVERAGE_WINDOW_MS,
+        key=_visitor_key,
+        detectors=_READER_DETECTORS,
+        evidence_mask=_READER_MASK,
     ),
-    Family(
+    Grouping(
         name="network",
-        columns=("net", "issue"),
-        horizon=PACE_MS,
-        key=_network,
-        marks=(mark_network,),
-        bits=NETWORK_BURST,
+        key_fields=("net", "issue_id"),
+        window_ms=RATE_WINDOW_MS,
+        key=_network_key,
+        detectors=(detect_network_burst,),
+        evidence_mask=NETWORK_BURST,
     ),
-    Family(
+    Grouping(
         name="browser",
-        columns=("agent", "issue"),
-        horizon=PACE_MS,
-        key=_browser,
-        marks=(mark_browser,),
-        bits=BROWSER_BURST,
+        key_fields=("agent_id", "issue_id"),
+        window_ms=RATE_WINDOW_MS,
+        key=_browser_key,
+        detectors=(detect_browser_burst,),
+        evidence_mask=BROWSER_BURST,
     ),
-    Family(
+    Grouping(
         name="link",
-        columns=("link", "issue"),
-        horizon=ECHO_MS,
-        key=_link,
-        marks=(mark_echoes,),
-        bits=ECHO,
+        key_fields=("link_id", "issue_id"),
+        window_ms=CLICK_ECHO_WINDOW_MS,
+        key=_link_key,
+        detectors=(detect_click_echoes,),
+        evidence_mask=CLICK_ECHO,
     ),
-    Family(
+    Grouping(
         name="hosted browser",
-        columns=("agent", "issue"),
-        horizon=AGENT_MS,
-        key=_hosted_browser,
-        marks=(mark_agent,),
-        bits=AGENT_BURST,
+        key_fields=("agent_id", "issue_id"),
+        window_ms=AGENT_BURST_WINDOW_MS,
+        key=_datacenter_browser_key,
+        detectors=(detect_agent_burst,),
+        evidence_mask=AGENT_BURST,
     ),
-    Family(
+    Grouping(
         name="address trap",
-        columns=("addr",),
-        horizon=ADDRESS_TRAP_MS,
-        key=_address,
-        marks=(mark_address_trap,),
-        bits=ADDRESS_TRAP,
-        needs=_is_trap,
+        key_fields=("addr",),
+        window_ms=HONEYPOT_BY_ADDRESS_MS,
+        key=_address_key,
+        detectors=(detect_honeypot_by_address,),
+        evidence_mask=HONEYPOT_BY_ADDRESS,
+        trigger=_is_honeypot_hit,
     ),
-    Family(
+    Grouping(
         name="network trap",
-        columns=("net",),
-        horizon=ADDRESS_TRAP_MS,
-        key=_hosted_network,
-        marks=(mark_network_trap,),
-        bits=NETWORK_TRAP,
-        needs=_is_trap,
+        key_fields=("net",),
+        window_ms=HONEYPOT_BY_ADDRESS_MS,
+        key=_datacenter_network_key,
+        detectors=(detect_honeypot_by_network,),
+        evidence_mask=HONEYPOT_BY_NETWORK,
+        trigger=_is_honeypot_hit,
     ),
 )
 """Every family of rules that looks at more than one click. No two set the same bit of one click."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-Range = tuple[int, int]
+Interval = tuple[int, int]
 """From the first number to the one behind the last."""
 
 
-def merge(ranges: Iterable[Range]) -> list[Range]:
+def merge(intervals: Iterable[Interval]) -> list[Interval]:
     """The same numbers as disjoint ranges in order."""
-    merged: list[Range] = []
-    for start, end in sorted(ranges):
+    merged: list[Interval] = []
+    for start, end in sorted(intervals):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
@@ -17,18 +17,18 @@ def merge(ranges: Iterable[Range]) -> list[Range]:
     return merged
 
 
-def subtract(ranges: Sequence[Range], holes: Sequence[Range]) -> list[Range]:
+def subtract(intervals: Sequence[Interval], excluded: Sequence[Interval]) -> list[Interval]:
     """What of ``ranges`` lies in no hole; both are disjoint and in order."""
-    left: list[Range] = []
+    left: list[Interval] = []
     index = 0
-    for start, end in ranges:
-        while index < len(holes) and holes[index][1] <= start:
+    for start, end in intervals:
+        while index < len(excluded) and excluded[index][1] <= start:
             index += 1
         at = index
-        while at < len(holes) and holes[at][0] < end:
-            if holes[at][0] > start:
-                left.append((start, holes[at][0]))
-            start = max(start, holes[at][1])
+        while at < len(excluded) and excluded[at][0] < end:
+            if excluded[at][0] > start:
+                left.append((start, excluded[at][0]))
+            start = max(start, excluded[at][1])
             at += 1
         if start < end:
             left.append((start, end))

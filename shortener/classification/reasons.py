@@ -20,59 +20,65 @@ class Reason(Struct, frozen=True):
 
     verdict: Verdict
     precision: Precision
-    words: str
-    request: bool = False
+    description: str
+    decided_by_request: bool = False
 
 
-def _machine(verdict: Verdict, words: str, precision: Precision = "sure") -> Reason:
-    return Reason(verdict, precision, words, request=True)
+def _request_reason(verdict: Verdict, description: str, precision: Precision = "sure") -> Reason:
+    return Reason(verdict, precision, description, decided_by_request=True)
 
 
-def _around(words: str, precision: Precision = "sure") -> Reason:
-    return Reason("scanner", precision, words)
+def _group_reason(description: str, precision: Precision = "sure") -> Reason:
+    return Reason("scanner", precision, description)
 
 
 REASONS: Mapping[str, Reason] = {
-    "named-scanner": _machine("scanner", "the user agent names a mail scanner"),
-    "named-preview": _machine("preview", "the user agent names a link preview"),
-    "named-bot": _machine("bot", "the user agent names a crawler, a tool or a library"),
-    "no-user-agent": _machine("bot", "no user agent was sent"),
-    "no-browser-name": _machine("bot", "the user agent is too short for a browser's"),
-    "prefetch-header": _machine("prefetch", "a browser asked ahead of its reader"),
-    "head-request": _machine("bot", "HEAD: links are checked that way, never opened"),
-    "range-request": _machine("bot", "part of a redirect was asked for, as previews do"),
-    "no-navigation": _machine("bot", "Sec-Fetch says that this was no page being opened"),
-    "gateway-network": _machine("scanner", "the request came from a mail gateway's network"),
-    "bare-request": _machine("scanner", "a browser's name without a language and without Sec-Fetch headers"),
-    "false-browser": _machine("scanner", "a browser that is old, odd or a scanner's, with missing headers"),
-    "bare-datacenter": _machine(
+    "named-scanner": _request_reason("scanner", "the user agent names a mail scanner"),
+    "named-preview": _request_reason("preview", "the user agent names a link preview"),
+    "named-bot": _request_reason("bot", "the user agent names a crawler, a tool or a library"),
+    "no-user-agent": _request_reason("bot", "no user agent was sent"),
+    "no-browser-name": _request_reason("bot", "the user agent is too short for a browser's"),
+    "prefetch-header": _request_reason("prefetch", "a browser asked ahead of its reader"),
+    "head-request": _request_reason("bot", "HEAD: links are checked that way, never opened"),
+    "range-request": _request_reason("bot", "part of a redirect was asked for, as previews do"),
+    "no-navigation": _request_reason("bot", "Sec-Fetch says that this was no page being opened"),
+    "gateway-network": _request_reason("scanner", "the request came from a mail gateway's network"),
+    "bare-request": _request_reason(
+        "scanner", "a browser's name without a language and without Sec-Fetch headers"
+    ),
+    "false-browser": _request_reason(
+        "scanner", "a browser that is old, odd or a scanner's, with missing headers"
+    ),
+    "bare-datacenter": _request_reason(
         "scanner", "a data center's address, and headers that a browser would send are missing"
     ),
-    "scanner-browser": _machine(
+    "scanner-browser": _request_reason(
         "scanner", "a data center's address and a browser version that only scanners still name"
     ),
-    "hidden-link": _around("it fetched the hidden link"),
-    "burst": _around("3 different links of this copy within 1 s"),
-    "fan-out": _around("the copy was opened from several networks at once"),
-    "hidden-link-copy": _around("whoever had this copy fetched its hidden link within 2 minutes"),
-    "network-burst": _around("more different links from one network within 1 s than readers open"),
-    "browser-burst": _around(
+    "hidden-link": _group_reason("it fetched the hidden link"),
+    "burst": _group_reason("3 different links of this copy within 1 s"),
+    "fan-out": _group_reason("the copy was opened from several networks at once"),
+    "hidden-link-copy": _group_reason("whoever had this copy fetched its hidden link within 2 minutes"),
+    "network-burst": _group_reason("more different links from one network within 1 s than readers open"),
+    "browser-burst": _group_reason(
         "more links by one browser from several networks within 1 s than its readers open"
     ),
-    "click-time-check": _around("a second look at what a reader elsewhere had just opened"),
-    "vendor-network": _around("a mail-security vendor's network within 10 minutes of the sending"),
-    "datacenter-soon": _around("a data center's address within 10 minutes of the sending"),
-    "seconds-after-sending": _around("within 10 s of the sending: before a reader can have opened it"),
-    "pair": _around("2 different links of this copy within 1 s, and a second signal"),
-    "agent-burst": _around("4 different links by one browser in data centers within 10 s"),
-    "hidden-link-address": _around("the hidden link was fetched from the same address within 15 minutes"),
-    "bare-soon": _around("incomplete headers soon after the sending", "likely"),
-    "quick-links": _around("3 different links within 10 s, and a second signal", "likely"),
-    "click-echo": _around(
+    "click-time-check": _group_reason("a second look at what a reader elsewhere had just opened"),
+    "vendor-network": _group_reason("a mail-security vendor's network within 10 minutes of the sending"),
+    "datacenter-soon": _group_reason("a data center's address within 10 minutes of the sending"),
+    "seconds-after-sending": _group_reason("within 10 s of the sending: before a reader can have opened it"),
+    "pair": _group_reason("2 different links of this copy within 1 s, and a second signal"),
+    "agent-burst": _group_reason("4 different links by one browser in data centers within 10 s"),
+    "hidden-link-address": _group_reason(
+        "the hidden link was fetched from the same address within 15 minutes"
+    ),
+    "bare-soon": _group_reason("incomplete headers soon after the sending", "likely"),
+    "quick-links": _group_reason("3 different links within 10 s, and a second signal", "likely"),
+    "click-echo": _group_reason(
         "a second look, from elsewhere, at what the link's only reader had just opened", "likely"
     ),
-    "most-links": _around("nearly all links within 2 minutes, and a second signal", "likely"),
-    "rare-agent": _around("a rare user agent on several copies, and a second signal", "likely"),
+    "most-links": _group_reason("nearly all links within 2 minutes, and a second signal", "likely"),
+    "rare-agent": _group_reason("a rare user agent on several copies, and a second signal", "likely"),
     "even-pace": Reason("human", "suspect", "links in document order at even intervals"),
     "many-tabs": Reason("human", "suspect", "3 different links within 10 s, as readers with tabs do"),
     "many-links": Reason("human", "suspect", "nearly all links within 2 minutes, as thorough readers do"),
@@ -86,7 +92,7 @@ REASONS: Mapping[str, Reason] = {
 }
 """Every reason by its name, which the store, the export and the reports share."""
 
-REQUEST_REASONS = frozenset(name for name, reason in REASONS.items() if reason.request)
+REQUEST_REASONS = frozenset(name for name, reason in REASONS.items() if reason.decided_by_request)
 
 
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:

@@ -20,32 +20,32 @@ if TYPE_CHECKING:
     from shortener.store import Store
 
 
-class Session(Struct):
+class CliContext(Struct):
     """What every command starts from: the configuration, read when it is first needed."""
 
-    option: str | None
-    cached: Config | None = None
+    config_file: str | None
+    cached_config: Config | None = None
 
     @property
-    def path(self) -> Path | None:
+    def config_path(self) -> Path | None:
         """The configuration file, or None where there is none."""
-        return configuration.find(self.option, environment=configuration.environment())
+        return configuration.find_file(self.config_file, environment=configuration.environment())
 
     @property
     def config(self) -> Config:
         """The configuration. Raises ConfigError."""
-        if self.cached is None:
-            self.cached = configuration.load(self.path, environment=configuration.environment())
-        return self.cached
+        if self.cached_config is None:
+            self.cached_config = configuration.load(self.config_path, environment=configuration.environment())
+        return self.cached_config
 
-    def store(self) -> "Store":
+    def open_store(self) -> "Store":
         """The store, made or brought up to date. Raises StoreError."""
         from shortener.store import open_store  # a sixth of a second, which `serve` has no use for
 
-        return open_store(self.config.data)
+        return open_store(self.config.data_directory)
 
 
-MODULES = {
+COMMANDS_BY_MODULE = {
     "serve": ("serve",),
     "maintenance": ("collect", "rebuild", "backup", "doctor", "config"),
     "issues": ("issue",),
@@ -62,16 +62,16 @@ MODULES = {
 """Which module has which commands: a command loads only what it needs, so that a collector starts at once."""
 
 
-class Commands(click.Group):
+class LazyGroup(click.Group):
     """A group whose errors that a person can cause end in one line and status 1, never in a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""
-        return sorted(name for names in MODULES.values() for name in names)
+        return sorted(name for names in COMMANDS_BY_MODULE.values() for name in names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command, its module loaded when it is first asked for."""
-        for module, names in MODULES.items():
+        for module, names in COMMANDS_BY_MODULE.items():
             if cmd_name in names:
                 found = importlib.import_module(f"shortener.cli.{module}")
                 commands: list[click.Command] = found.COMMANDS
@@ -83,31 +83,31 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ShortenerError as error:
-            _fail(str(error))
+            _exit_with_error(str(error))
         except sqlite3.Error as error:
-            _fail(f"the store: {error}; see `shortener doctor`")
+            _exit_with_error(f"the store: {error}; see `shortener doctor`")
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(0)
         except OSError as error:
-            _fail(f"{error.filename or 'system'}: {error.strerror or error}")
+            _exit_with_error(f"{error.filename or 'system'}: {error.strerror or error}")
 
 
-def _fail(message: str) -> None:
+def _exit_with_error(message: str) -> None:
     click.echo(f"Error: {' '.join(message.split())}", err=True)
     sys.exit(1)
 
 
-pass_session = click.make_pass_decorator(Session)
+pass_cli_context = click.make_pass_decorator(CliContext)
 
 
 def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the session and an open store that is closed behind it."""
 
-    @pass_session
+    @pass_cli_context
     @functools.wraps(command)
-    def run(session: Session, *args: Any, **kwargs: Any) -> Any:
-        store = session.store()
+    def run(session: CliContext, *args: Any, **kwargs: Any) -> Any:
+        store = session.open_store()
         try:
             return command(session, store, *args, **kwargs)
         finally:
@@ -116,15 +116,15 @@ def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
-    "option",
+    "config_file",
     metavar="FILE",
     help="Configuration file (default: SHORTENER_CONFIG, ./config.toml).",
 )
 @click.version_option(__version__, prog_name="shortener")
 @click.pass_context
-def main(ctx: click.Context, option: str | None) -> None:
+def main(ctx: click.Context, config_file: str | None) -> None:
     """Short links for newsletters: an issue in, its clicks counted, its articles ranked."""
-    ctx.obj = Session(option)
+    ctx.obj = CliContext(config_file)

@@ -17,25 +17,25 @@ import click
 from rich.progress import track
 
 from shortener import config as configuration
-from shortener.cli import Session, main
+from shortener.cli import CliContext, main
 from shortener.collector.collector import drain_once
 from shortener.config import Config
-from shortener.demo.readers import Link, Visit, visits
+from shortener.demo.readers import ReaderLink, SimulatedRequest, simulate_requests
 from shortener.errors import AlreadyRunning, InputError
-from shortener.reporting.issue_contents import IssueShown, show_issue
-from shortener.services.add_issue import Request, take_in
+from shortener.reporting.issue_contents import IssueContents, load_issue_contents
+from shortener.services.add_issue import AddRequest, add_or_update_issue
 from shortener.store import open_store
 
-SLUG = "low-tide-2026-11"
-READERS = 400
-SECONDS = 20.0
+SAMPLE_SLUG = "low-tide-2026-11"
+DEFAULT_READERS = 400
+DEFAULT_SECONDS = 20.0
 """Fast for people, and slow enough to tell them from machines."""
-RECIPIENTS = 1_500
-SENT_HOURS_AGO = 3
-SEED = 11
-APPEALS = (1.0, 0.7, 1.3, 0.8, 1.0, 1.9, 0.6, 2.2)
+SAMPLE_RECIPIENTS = 1_500
+HOURS_SINCE_SENDING = 3
+RANDOM_SEED = 11
+ARTICLE_APPEALS = (1.0, 0.7, 1.3, 0.8, 1.0, 1.9, 0.6, 2.2)
 """How much the readers like the articles, in turn: some good ones stand low, as in life."""
-CONFIG = """\
+CONFIG_TEMPLATE = """\
 # The demonstration's configuration. The proxy is trusted so that the simulated readers can have addresses of their own.
 [site]
 name = "Low Tide"
@@ -65,21 +65,21 @@ data = "data"
     "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to serve on."
 )
 @click.option(
-    "--readers", type=click.IntRange(1, 100_000), default=READERS, show_default=True, help="How many."
+    "--readers", type=click.IntRange(1, 100_000), default=DEFAULT_READERS, show_default=True, help="How many."
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0, 3600),
-    default=SECONDS,
+    default=DEFAULT_SECONDS,
     show_default=True,
     help="How long they read.",
 )
 @click.option("--leave", is_flag=True, help="End when everything has been shown, instead of staying up.")
 def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) -> None:
     """Take a sample issue in, serve it, let simulated readers click, and show the report and the ranking."""
-    config_path = _prepare(directory, port=port)
+    config_path = _prepare_directory(directory, port=port)
     config = configuration.load(config_path, environment={})
-    shown = _add_sample(config, directory)
+    shown = _add_sample_issue(config, directory)
     server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
         stdout=subprocess.PIPE,
@@ -87,18 +87,18 @@ def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) 
         env={name: value for name, value in os.environ.items() if not name.startswith("SHORTENER_")},
     )
     try:
-        way_in = _wait(server)
-        _play(config, shown, readers=readers, seconds=seconds)
-        _report(config, config_path)
-        _addresses(config, config_path, shown, directory, way_in=way_in)
+        way_in = _wait_until_ready(server)
+        _simulate_readers(config, shown, readers=readers, seconds=seconds)
+        _print_reports(config, config_path)
+        _print_addresses(config, config_path, shown, directory, admin_hint=way_in)
         if not leave:
-            _stay(server)
+            _keep_running(server)
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()
 
 
-def _prepare(directory: Path, *, port: int) -> Path:
+def _prepare_directory(directory: Path, *, port: int) -> Path:
     """An empty demonstration directory; one that was not made here is left alone."""
     config_path = directory / "config.toml"
     if directory.exists() and not (
@@ -107,35 +107,35 @@ def _prepare(directory: Path, *, port: int) -> Path:
         raise InputError(f"{directory}: exists and is no demonstration; choose another --directory")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    config_path.write_text(CONFIG.format(port=port), encoding="utf-8")
+    config_path.write_text(CONFIG_TEMPLATE.format(port=port), encoding="utf-8")
     return config_path
 
 
-def _add_sample(config: Config, directory: Path) -> IssueShown:
+def _add_sample_issue(config: Config, directory: Path) -> IssueContents:
     source = files("shortener.demo").joinpath("issue.md").read_bytes()
     (directory / "issue.md").write_bytes(source)
-    store = open_store(config.data)
+    store = open_store(config.data_directory)
     now = int(time.time())
     try:
-        request = Request(
+        request = AddRequest(
             source=source,
-            name="issue.md",
-            slug=SLUG,
-            sent_at=now - SENT_HOURS_AGO * 3600,
-            recipients=RECIPIENTS,
+            filename="issue.md",
+            slug=SAMPLE_SLUG,
+            sent_at=now - HOURS_SINCE_SENDING * 3600,
+            recipients=SAMPLE_RECIPIENTS,
         )
-        taken = take_in(store, request, config=config, now=now)
+        taken = add_or_update_issue(store, request, config=config, now=now)
         (directory / "issue.out.md").write_bytes(taken.output)
         click.echo(
             f"Took in the sample issue: {taken.articles} articles, {taken.new_links} short links "
             f"({directory / 'issue.md'} → {directory / 'issue.out.md'})."
         )
-        return show_issue(store, SLUG, config=config)
+        return load_issue_contents(store, SAMPLE_SLUG, config=config)
     finally:
         store.close()
 
 
-def _wait(server: subprocess.Popen[str]) -> str:
+def _wait_until_ready(server: subprocess.Popen[str]) -> str:
     """Wait for the server's ready line; what it says after that of the way in for the first admin."""
     assert server.stdout is not None  # noqa: S101 - it was asked for two lines above
     line = server.stdout.readline()
@@ -146,32 +146,36 @@ def _wait(server: subprocess.Popen[str]) -> str:
     return server.stdout.readline().strip()
 
 
-def _play(config: Config, shown: IssueShown, *, readers: int, seconds: float) -> None:
+def _simulate_readers(config: Config, issue: IssueContents, *, readers: int, seconds: float) -> None:
     """Let the readers click, several at a time, and wait until all of it is counted and judged."""
-    requests = visits(_links(shown), readers=readers, seconds=seconds, seed=SEED)
-    _in_parallel(config, track(requests, description=f"{readers} readers and their machines"))
-    store = open_store(config.data)
+    requests = simulate_requests(_reader_links(issue), readers=readers, seconds=seconds, seed=RANDOM_SEED)
+    _send_requests(config, track(requests, description=f"{readers} readers and their machines"))
+    store = open_store(config.data_directory)
     try:
         drain_once(store, config=config)
     finally:
         store.close()
 
 
-def _links(shown: IssueShown) -> list[Link]:
-    articles = {article.url: article for article in shown.articles}
-    picks = [article.url for article in shown.articles if len(article.links) and article.author]
+def _reader_links(issue: IssueContents) -> list[ReaderLink]:
+    articles = {article.url: article for article in issue.articles}
+    picks = [article.url for article in issue.articles if len(article.links) and article.author]
     found = []
-    for link in shown.links:
+    for link in issue.links:
         article = articles.get(link.article or "")
         position = article.position if article and article.position else len(articles)
-        appeal = APPEALS[picks.index(link.article) % len(APPEALS)] if link.article in picks else 0.8
+        appeal = (
+            ARTICLE_APPEALS[picks.index(link.article) % len(ARTICLE_APPEALS)]
+            if link.article in picks
+            else 0.8
+        )
         for placement in link.placements:
             path = f"{urlsplit(link.short_url).path}/{placement.n}"
-            found.append((placement.n, Link(path, placement.kind, position, appeal)))
+            found.append((placement.n, ReaderLink(path, placement.kind, position, appeal)))
     return [link for _, link in sorted(found, key=lambda each: each[0])]
 
 
-def _in_parallel(config: Config, requests: Iterable[Visit], *, threads: int = 8) -> None:
+def _send_requests(config: Config, requests: Iterable[SimulatedRequest], *, threads: int = 8) -> None:
     todo = iter(requests)
     begun = time.monotonic()
     lock = threading.Lock()
@@ -184,7 +188,7 @@ def _in_parallel(config: Config, requests: Iterable[Visit], *, threads: int = 8)
             if visit is None:
                 connection.close()
                 return
-            time.sleep(max(0.0, begun + visit.at - time.monotonic()))
+            time.sleep(max(0.0, begun + visit.offset_seconds - time.monotonic()))
             connection.request(visit.method, visit.path, headers=visit.headers)
             connection.getresponse().read()
 
@@ -195,14 +199,18 @@ def _in_parallel(config: Config, requests: Iterable[Visit], *, threads: int = 8)
         worker.join()
 
 
-def _report(config: Config, config_path: Path) -> None:
-    for command in (["report", "issue", SLUG], ["rank", "--issue", SLUG]):
+def _print_reports(config: Config, config_path: Path) -> None:
+    for command in (["report", "issue", SAMPLE_SLUG], ["rank", "--issue", SAMPLE_SLUG]):
         click.echo(f"\n$ shortener --config {config_path} {' '.join(command)}")
-        main(["--config", str(config_path), *command], standalone_mode=False, obj=Session(str(config_path)))
+        main(
+            ["--config", str(config_path), *command], standalone_mode=False, obj=CliContext(str(config_path))
+        )
 
 
-def _addresses(config: Config, config_path: Path, shown: IssueShown, directory: Path, *, way_in: str) -> None:
-    first = next(article for article in shown.articles if article.author)
+def _print_addresses(
+    config: Config, config_path: Path, issue: IssueContents, directory: Path, *, admin_hint: str
+) -> None:
+    first = next(article for article in issue.articles if article.author)
     link = first.links[0].short_url
     click.echo(f"""
 Open or try:
@@ -211,10 +219,10 @@ Open or try:
   {config.base_url}/-/health
   {directory / "issue.out.md"}    the issue as it would be sent
   shortener --config {config_path} report summary
-{way_in}""")
+{admin_hint}""")
 
 
-def _stay(server: subprocess.Popen[str]) -> None:
+def _keep_running(server: subprocess.Popen[str]) -> None:
     click.echo("\nThe server stays up. Ctrl-C ends it.")
     stop: Callable[[int, object], None] = lambda _signum, _frame: server.send_signal(signal.SIGTERM)  # noqa: E731
     signal.signal(signal.SIGINT, stop)

@@ -13,25 +13,25 @@ import click
 
 from shortener.errors import InputError
 
-MOST_FAULTS = 20
+MAX_LISTED_ERRORS = 20
 """Bad rows that an import names one by one."""
 
 
-def read_bytes(path: Path, *, most: int) -> bytes:
+def read_bytes(path: Path, *, max_bytes: int) -> bytes:
     """A file's content ("-": standard input), at most so many bytes. Raises InputError."""
     try:
         if str(path) == "-":
-            content = sys.stdin.buffer.read(most + 1)
+            content = sys.stdin.buffer.read(max_bytes + 1)
         else:
             with path.open("rb") as file:
-                content = file.read(most + 1)
+                content = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(content) > most:
+    if len(content) > max_bytes:
         raise InputError(
-            f"{path}: larger than {most / 1024 / 1024:.0f} MB; split it, or take out what is no text"
+            f"{path}: larger than {max_bytes / 1024 / 1024:.0f} MB; split it, or take out what is no text"
         )
     return content
 
@@ -40,10 +40,10 @@ def read_csv(
     path: Path,
     *,
     required: Sequence[str] = (),
-    names: Mapping[str, str] | None = None,
+    aliases: Mapping[str, str] | None = None,
     delimiters: str = ",",
-    whole: bool = False,
-    most: int = 64 * 1024 * 1024,
+    all_cells_required: bool = False,
+    max_bytes: int = 64 * 1024 * 1024,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with a header line, as (line number, cells by column).
 
@@ -52,18 +52,18 @@ def read_csv(
     Raises InputError for a file that is no UTF-8 CSV with the required columns.
     """
     try:
-        text = read_bytes(path, most=most).decode("utf-8-sig")
+        text = read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
     delimiter = max(delimiters, key=text.partition("\n")[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
-        columns = _columns(reader.fieldnames or (), names or {})
+        columns = _column_names(reader.fieldnames or (), aliases or {})
         missing = [column for column in required if column not in columns]
         if missing:
             raise InputError(f"{path}: the first line has to name the columns {', '.join(required)}")
         reader.fieldnames = columns
-        needed = columns if whole else required
+        needed = columns if all_cells_required else required
         for row in reader:
             line = reader.line_num
             if any(row.get(column) is None for column in needed) or None in row:
@@ -74,26 +74,28 @@ def read_csv(
         raise InputError(f"{path}: line {reader.reader.line_num}: not CSV: {error}") from None
 
 
-def _columns(header: Iterable[str], names: Mapping[str, str]) -> list[str]:
+def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
     """The columns of a header line; the first of several writings of one name has it."""
     columns: list[str] = []
     for given in header:
         plain = given.strip().lower()
-        name = names.get("".join(c for c in plain if c.isalpha()), plain)
+        name = aliases.get("".join(c for c in plain if c.isalpha()), plain)
         columns.append(plain if name in columns else name)
     return columns
 
 
-def report_faults(path: Path, faults: Sequence[tuple[int, str]], *, rows: int) -> None:
+def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count: int) -> None:
     """Name the bad rows of an import, by line, and end. Raises InputError."""
-    for line, fault in faults[:MOST_FAULTS]:
+    for line, fault in errors[:MAX_LISTED_ERRORS]:
         click.echo(f"{path}: line {line}: {fault}", err=True)
-    more = f", the first {MOST_FAULTS} are named above" if len(faults) > MOST_FAULTS else ""
-    raise InputError(f"{path}: {len(faults):,} of {rows:,} rows cannot be used{more}; nothing was imported")
+    more = f", the first {MAX_LISTED_ERRORS} are named above" if len(errors) > MAX_LISTED_ERRORS else ""
+    raise InputError(
+        f"{path}: {len(errors):,} of {row_count:,} rows cannot be used{more}; nothing was imported"
+    )
 
 
 @contextmanager
-def replace_file(path: Path | None, *, but: Path | None = None) -> Iterator[BinaryIO]:
+def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
     """A file to write that takes its place only when everything went well; None or "-" is standard output.
 
     Opened before the work is done, so that a place that cannot be written stops it. Raises InputError.
@@ -104,7 +106,7 @@ def replace_file(path: Path | None, *, but: Path | None = None) -> Iterator[Bina
         sys.stdout.buffer.write(buffer.getvalue())
         sys.stdout.buffer.flush()
         return
-    if but is not None and path.exists() and but.exists() and path.samefile(but):
+    if protected is not None and path.exists() and protected.exists() and path.samefile(protected):
         raise InputError(f"{path}: would overwrite the issue itself; choose another --output")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

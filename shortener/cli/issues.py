@@ -7,17 +7,24 @@ from pathlib import Path
 import click
 from msgspec import UNSET, UnsetType
 
-from shortener.cli import Session, with_store
-from shortener.cli.files import read_bytes, read_csv, replace_file
-from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME, TIME_OR_NEVER, UNKNOWN, who
-from shortener.cli.output import format_option, iso, local, print_csv, print_json, print_table
-from shortener.collector.classifier import judge_asked
+from shortener.cli import CliContext, with_store
+from shortener.cli.files import open_atomic, read_bytes, read_csv
+from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME, TIME_OR_NEVER, UNKNOWN, system_username
+from shortener.cli.output import (
+    format_iso,
+    format_local_time,
+    format_option,
+    print_csv,
+    print_json,
+    print_table,
+)
+from shortener.collector.classifier import run_reclassification_queue
 from shortener.errors import InputError
-from shortener.newsletter import MAX_BYTES
-from shortener.reporting.issue_contents import IssueShown, show_issue
+from shortener.newsletter import MAX_ISSUE_BYTES
+from shortener.reporting.issue_contents import IssueContents, load_issue_contents
 from shortener.services import edit
-from shortener.services.add_issue import Request, Taken, read_targets, take_in
-from shortener.short_urls import short_url
+from shortener.services.add_issue import AddRequest, AddResult, add_or_update_issue, parse_targets
+from shortener.short_urls import build_short_url
 from shortener.store import Store, issues
 
 
@@ -53,7 +60,7 @@ def issue() -> None:
 )
 @with_store
 def add(
-    session: Session,
+    context: CliContext,
     store: Store,
     file: Path,
     slug: str | None,
@@ -71,30 +78,30 @@ def add(
 
     Adding the same issue again changes nothing.
     """
-    source = read_bytes(file, most=MAX_BYTES)
+    source = read_bytes(file, max_bytes=MAX_ISSUE_BYTES)
     output = output or file.with_name(f"{file.stem}.out{file.suffix}")
-    request = Request(
+    request = AddRequest(
         source=source,
-        name=file.name if str(file) != "-" else slug or "",
+        filename=file.name if str(file) != "-" else slug or "",
         slug=slug,
         title=title,
         sent_at=sent_at,
         recipients=recipients,
         domain=domain,
-        targets=_targets(session, targets),
-        placements=not no_placements,
-        trap=trap,
-        copy_tag=copy_tag,
+        targets=_read_targets_file(context, targets),
+        number_placements=not no_placements,
+        add_honeypot=trap,
+        recipient_tag=copy_tag,
     )
     to_terminal = str(output) == "-"
-    with replace_file(None if to_terminal else output, but=file) as written:
-        taken = take_in(store, request, config=session.config, now=int(time.time()))
+    with open_atomic(None if to_terminal else output, protected=file) as written:
+        taken = add_or_update_issue(store, request, config=context.config, now=int(time.time()))
         written.write(taken.output)
-    _tell(taken, output, err=to_terminal)
-    _tell_judged(store, err=to_terminal)
+    _print_result(taken, output, to_stderr=to_terminal)
+    _reclassify_queued(store, to_stderr=to_terminal)
 
 
-def _targets(session: Session, path: Path | None) -> dict[tuple[str, str], str]:
+def _read_targets_file(context: CliContext, path: Path | None) -> dict[tuple[str, str], str]:
     if path is None:
         return {}
     rows = [
@@ -102,124 +109,131 @@ def _targets(session: Session, path: Path | None) -> dict[tuple[str, str], str]:
         for line, row in read_csv(path, required=("short_url", "target"))
     ]
     try:
-        return read_targets(rows, config=session.config)
+        return parse_targets(rows, config=context.config)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _tell(taken: Taken, output: Path, *, err: bool) -> None:
-    if taken.changed:
-        what = "added" if taken.created else "brought up to date"
+def _print_result(result: AddResult, output: Path, *, to_stderr: bool) -> None:
+    if result.changed:
+        what = "added" if result.created else "brought up to date"
         click.echo(
-            f"{taken.slug}: {what}. {taken.articles} articles, {taken.new_links} new short links, "
-            f"{taken.adopted} adopted.",
-            err=err,
+            f"{result.slug}: {what}. {result.articles} articles, {result.new_links} new short links, "
+            f"{result.adopted} adopted.",
+            err=to_stderr,
         )
     else:
-        click.echo(f"{taken.slug}: nothing changed.", err=err)
+        click.echo(f"{result.slug}: nothing changed.", err=to_stderr)
     for title, lines in (
-        ("Skipped by [newsletter] skip", taken.skipped),
-        ("Left alone", taken.untouched),
-        ("Look at", taken.warnings),
-        ("Still without a target (shortener link set SHORT_URL --target URL)", taken.todo),
+        ("Skipped by [newsletter] skip", result.skipped),
+        ("Left alone", result.untouched),
+        ("Look at", result.warnings),
+        ("Still without a target (shortener link set SHORT_URL --target URL)", result.links_without_target),
     ):
-        _tell_list(title, lines, err=err)
-    _tell_trap(taken, err=err)
-    _tell_copies(taken, err=err)
-    if not err:
+        _print_list(title, lines, to_stderr=to_stderr)
+    _print_honeypot(result, to_stderr=to_stderr)
+    _print_recipient_token(result, to_stderr=to_stderr)
+    if not to_stderr:
         click.echo(f"Written to {output}")
 
 
-def _tell_trap(taken: Taken, *, err: bool) -> None:
+def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
     """Say where the hidden link is, how it looks, and what is left to do for people's sake."""
-    if taken.hidden:
-        click.echo(f"Hidden link {taken.trap} at the end of the body, which no reader sees:", err=err)
-        click.echo(f"  {taken.hidden}", err=err)
+    if result.honeypot_html:
+        click.echo(
+            f"Hidden link {result.honeypot_url} at the end of the body, which no reader sees:", err=to_stderr
+        )
+        click.echo(f"  {result.honeypot_html}", err=to_stderr)
         click.echo(
             "  Whoever follows it counts as a machine. Screen readers pass over it; leave it out of a plain-text part.",
-            err=err,
+            err=to_stderr,
         )
-    elif taken.trap:
-        click.echo(f"Hidden link: {taken.trap}", err=err)
+    elif result.honeypot_url:
+        click.echo(f"Hidden link: {result.honeypot_url}", err=to_stderr)
 
 
-def _tell_copies(taken: Taken, *, err: bool) -> None:
+def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
     """Say what a copy tag means for readers, and for a tag that a renderer may change."""
-    if taken.changed and taken.copy_tag:
+    if result.changed and result.recipient_tag:
         click.echo(
-            f"Every short URL ends in ?_c={taken.copy_tag}, which your sender fills for each recipient.\n"
+            f"Every short URL ends in ?_c={result.recipient_tag}, which your sender fills for each recipient.\n"
             "  It tells scanners' clicks from readers' and is kept only as a hash whose key is destroyed within two "
             "days, but it is a link of its own for each reader: your privacy notice should say so, and where you are "
             "it may need their consent.\n"
             "  Look at a link of a test send: the tag must have been replaced in it.",
-            err=err,
+            err=to_stderr,
         )
-        if taken.format == "markdown":
-            click.echo("  Whatever turns the Markdown into HTML must leave the tag as it is.", err=err)
+        if result.format == "markdown":
+            click.echo("  Whatever turns the Markdown into HTML must leave the tag as it is.", err=to_stderr)
 
 
-def _tell_judged(store: Store, *, err: bool = False) -> None:
+def _reclassify_queued(store: Store, *, to_stderr: bool = False) -> None:
     """Judge clicks again whose issue has another time of sending or hidden link now, and say what changed."""
-    turned = judge_asked(store)
+    turned = run_reclassification_queue(store)
     for (_, before, after), clicks in sorted(turned.items(), key=lambda item: -item[1]):
-        click.echo(f"Judged again: {clicks:,} clicks are {after} now, not {before}.", err=err)
+        click.echo(f"Judged again: {clicks:,} clicks are {after} now, not {before}.", err=to_stderr)
 
 
-def _tell_list(title: str, lines: Sequence[str], *, err: bool) -> None:
+def _print_list(title: str, lines: Sequence[str], *, to_stderr: bool) -> None:
     if lines:
-        click.echo(f"{title}: {len(lines)}", err=err)
+        click.echo(f"{title}: {len(lines)}", err=to_stderr)
         for line in lines[:10]:
-            click.echo(f"  {''.join(c if c.isprintable() else '�' for c in line)}", err=err)
+            click.echo(f"  {''.join(c if c.isprintable() else '�' for c in line)}", err=to_stderr)
         if len(lines) > 10:
-            click.echo(f"  … and {len(lines) - 10} more", err=err)
+            click.echo(f"  … and {len(lines) - 10} more", err=to_stderr)
 
 
 @issue.command("list")
 @format_option
 @with_store
-def list_issues(session: Session, store: Store, form: str) -> None:
+def list_issues(context: CliContext, store: Store, output_format: str) -> None:
     """All issues, latest first."""
-    rows = list(issues.listing(store))
-    if form == "json":
-        print_json([{**row, "sent_at": iso(row["sent_at"])} for row in rows])
-    elif form == "csv":
-        print_csv(list(COLUMNS), ([*_cells(row | {"sent_at": iso(row["sent_at"])})] for row in rows))
+    rows = list(issues.list_all(store))
+    if output_format == "json":
+        print_json([{**row, "sent_at": format_iso(row["sent_at"])} for row in rows])
+    elif output_format == "csv":
+        print_csv(
+            list(ISSUE_COLUMNS),
+            ([*_row_cells(row | {"sent_at": format_iso(row["sent_at"])})] for row in rows),
+        )
     else:
-        zone = session.config.zone
-        cells = [_cells(row | {"sent_at": local(row["sent_at"], zone)}) for row in rows]
-        print_table("", COLUMNS, cells, empty="No issue yet: `shortener issue add FILE` takes one in.")
+        zone = context.config.zone
+        cells = [_row_cells(row | {"sent_at": format_local_time(row["sent_at"], zone)}) for row in rows]
+        print_table(
+            "", ISSUE_COLUMNS, cells, empty_message="No issue yet: `shortener issue add FILE` takes one in."
+        )
 
 
-COLUMNS = ("slug", "title", "sent_at", "recipients", "articles", "links", "clicks", "visitors")
+ISSUE_COLUMNS = ("slug", "title", "sent_at", "recipients", "articles", "links", "clicks", "visitors")
 
 
-def _cells(row: dict[str, object]) -> list[object]:
-    return [row[column] for column in COLUMNS]
+def _row_cells(row: dict[str, object]) -> list[object]:
+    return [row[column] for column in ISSUE_COLUMNS]
 
 
 @issue.command("show")
 @click.argument("slug")
 @format_option
 @with_store
-def show(session: Session, store: Store, slug: str, form: str) -> None:
+def show(context: CliContext, store: Store, slug: str, output_format: str) -> None:
     """The articles of an issue, their links and where they stand."""
-    shown = show_issue(store, slug, config=session.config)
-    if form == "json":
+    shown = load_issue_contents(store, slug, config=context.config)
+    if output_format == "json":
         print_json(shown)
         return
     columns = ("position", "title", "author", "section", "short link", "placements", "target")
-    rows = list(_rows(shown))
-    if form == "csv":
+    rows = list(_article_rows(shown))
+    if output_format == "csv":
         print_csv(columns, rows)
         return
-    sent = local(shown.sent_at.timestamp(), session.config.zone) if shown.sent_at else "not yet"
+    sent = format_local_time(shown.sent_at.timestamp(), context.config.zone) if shown.sent_at else "not yet"
     title = f"{shown.title} · {shown.slug} · sent {sent} · {shown.recipients or 'unknown'} recipients"
-    print_table(title, columns, rows, empty="This issue has no links to track.")
-    _tell_list("Still without a target", shown.todo, err=False)
+    print_table(title, columns, rows, empty_message="This issue has no links to track.")
+    _print_list("Still without a target", shown.todo, to_stderr=False)
 
 
-def _rows(shown: IssueShown) -> list[list[object]]:
-    targets = {link.short_url: link.target for link in shown.links}
+def _article_rows(contents: IssueContents) -> list[list[object]]:
+    targets = {link.short_url: link.target for link in contents.links}
     return [
         [
             article.position,
@@ -230,7 +244,7 @@ def _rows(shown: IssueShown) -> list[list[object]]:
             " ".join(f"{placement.kind}/{placement.n}" for placement in link.placements),
             targets.get(link.short_url) or "(none yet)",
         ]
-        for article in shown.articles
+        for article in contents.articles
         for link in article.links
     ]
 
@@ -261,7 +275,7 @@ def _rows(shown: IssueShown) -> list[list[object]]:
 @click.option("--not-trap", metavar="SHORT_URL", help="A link that is not hidden after all.")
 @with_store
 def set_issue(
-    session: Session,
+    context: CliContext,
     store: Store,
     slug: str,
     title: str | None,
@@ -289,18 +303,18 @@ def set_issue(
             )
         for url, hidden in ((trap, True), (not_trap, False)):
             if url is not None:
-                _declare(session, store, slug, url, hidden=hidden, now=now)
+                _set_honeypot(context, store, slug, url, is_honeypot=hidden, now=now)
         if any(value is not None for value in (title, sent_at, recipients)) or trap is not_trap is None:
             edit.correct_issue(
                 store,
                 slug,
                 now=now,
                 title=title,
-                sent_at=_given(sent_at, nothing=NEVER),
-                recipients=_given(recipients, nothing=UNKNOWN),
+                sent_at=_to_change(sent_at, clear_value=NEVER),
+                recipients=_to_change(recipients, clear_value=UNKNOWN),
             )
             click.echo(f"{slug}: changed.")
-        _tell_judged(store)
+        _reclassify_queued(store)
         return
     if any(value is not None for value in of_issue.values()):
         raise click.UsageError(
@@ -310,7 +324,7 @@ def set_issue(
         store,
         slug,
         article,
-        config=session.config,
+        config=context.config,
         title=title,
         author=author,
         summary=summary,
@@ -321,15 +335,19 @@ def set_issue(
     click.echo(f"{slug}: {corrected.title or corrected.url}: {place}.")
 
 
-def _given(value: int | None, *, nothing: int) -> int | UnsetType | None:
+def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
     """An option as a change: UNSET where it was left out, None for the word that takes a value back."""
-    return UNSET if value is None else None if value == nothing else value
+    return UNSET if value is None else None if value == clear_value else value
 
 
-def _declare(session: Session, store: Store, slug: str, url: str, *, hidden: bool, now: int) -> None:
-    link = edit.declare_trap(store, slug, url, config=session.config, who=who(), now=now, trap=hidden)
-    shown = short_url(link.domain, link.code, domains=session.config.domains)
-    what = "is its hidden link now, and no article" if hidden else "is a link that readers see"
+def _set_honeypot(
+    context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int
+) -> None:
+    link = edit.mark_honeypot(
+        store, slug, url, config=context.config, who=system_username(), now=now, is_honeypot=is_honeypot
+    )
+    shown = build_short_url(link.domain, link.code, domains=context.config.domains)
+    what = "is its hidden link now, and no article" if is_honeypot else "is a link that readers see"
     click.echo(f"{slug}: {shown} {what}.")
 
 
@@ -338,10 +356,10 @@ def _declare(session: Session, store: Store, slug: str, url: str, *, hidden: boo
 @click.option("--output", type=click.Path(path_type=Path), help="File to write (default: the terminal).")
 @click.option("--source", is_flag=True, help="The issue as it came in, without short links.")
 @with_store
-def export(session: Session, store: Store, slug: str, output: Path | None, source: bool) -> None:
+def export(context: CliContext, store: Store, slug: str, output: Path | None, source: bool) -> None:
     """Write an issue with its short links."""
-    documents = issues.documents(store, issues.get(store, slug).id)
-    with replace_file(output) as written:
+    documents = issues.get_documents(store, issues.get(store, slug).id)
+    with open_atomic(output) as written:
         written.write(documents[0] if source else documents[1])
 
 

@@ -8,9 +8,9 @@ import click
 import msgspec
 from rich.progress import Progress
 
-from shortener.cli import Session, pass_session, with_store
+from shortener.cli import CliContext, pass_cli_context, with_store
 from shortener.cli.output import format_option, print_json, print_table
-from shortener.collector.collector import Collector, await_turn, drain_once
+from shortener.collector.collector import Collector, acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild as rebuild_rollups
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
@@ -23,39 +23,39 @@ from shortener.store.backups import back_up
 @click.command()
 @click.option("--once", is_flag=True, help="Return when every line written before the call is in the store.")
 @click.option("--follow", is_flag=True, help="Go on until SIGTERM (`serve` does this by itself).")
-@pass_session
-def collect(session: Session, once: bool, follow: bool) -> None:
+@pass_cli_context
+def collect(context: CliContext, once: bool, follow: bool) -> None:
     """Drain the click log into the store, each click exactly once."""
     if once == follow:
         raise click.UsageError("say either --once or --follow")
-    config = session.config
+    config = context.config
     log_to_stderr()
     if follow:
         stop = Stop()
-        store = open_store(config.data, create=False)
-        collector = _first_or_next(store, session.config, stop=stop)
+        store = open_store(config.data_directory, create=False)
+        collector = _acquire_collector(store, context.config, stop=stop)
         if collector is not None:
             collector.follow(stop=stop)
         return
-    store = session.store()
+    store = context.open_store()
     drained = drain_once(store, config=config)
     click.echo(f"The click log is in the store ({drained:,} lines drained now).")
 
 
-def _first_or_next(store: Store, config: Config, *, stop: Callable[[], bool]) -> Collector | None:
+def _acquire_collector(store: Store, config: Config, *, stop: Callable[[], bool]) -> Collector | None:
     """The collector now, or after the one that works; None when SIGTERM came before."""
     try:
         return Collector(store, config=config)
     except AlreadyRunning as busy:
         click.echo(f"{busy}; waiting for it to end", err=True)
-        return await_turn(store, config=config, stop=stop)
+        return acquire_collector(store, config=config, stop=stop)
 
 
 @click.command()
 @with_store
-def rebuild(session: Session, store: Store) -> None:
+def rebuild(context: CliContext, store: Store) -> None:
     """Compute all sums again from the stored clicks."""
-    total = clicks.count(store)
+    total = clicks.count_clicks(store)
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Adding up clicks", total=total)
         counted = rebuild_rollups(store, on_progress=lambda done: progress.update(task, completed=done))
@@ -65,7 +65,7 @@ def rebuild(session: Session, store: Store) -> None:
 @click.command()
 @click.argument("destination", type=click.Path(path_type=Path))
 @with_store
-def backup(session: Session, store: Store, destination: Path) -> None:
+def backup(context: CliContext, store: Store, destination: Path) -> None:
     """Write a consistent copy of the store to DESTINATION, also while the server runs."""
     size = back_up(store, destination)
     click.echo(
@@ -75,18 +75,18 @@ def backup(session: Session, store: Store, destination: Path) -> None:
 
 @click.command()
 @format_option
-@pass_session
-def doctor(session: Session, form: str) -> None:
+@pass_cli_context
+def doctor(context: CliContext, output_format: str) -> None:
     """Look for what is wrong or will be: configuration, permissions, versions, backlog, disk, clock."""
-    findings = examine(session.config, config_path=session.path)
-    if form == "json":
+    findings = examine(context.config, config_path=context.config_path)
+    if output_format == "json":
         print_json(findings)
     else:
         print_table(
             "",
             ["", "check", "finding"],
             [(f.level, f.check, f.finding) for f in findings],
-            empty="Nothing to check.",
+            empty_message="Nothing to check.",
         )
     if any(finding.level == "bad" for finding in findings):
         raise StoreError("something is wrong: see the lines marked bad")
@@ -98,19 +98,19 @@ def config() -> None:
 
 
 @config.command("show")
-@pass_session
-def config_show(session: Session) -> None:
+@pass_cli_context
+def config_show(context: CliContext) -> None:
     """Print every key with the value that is in force; secrets are not shown."""
     shown = msgspec.structs.replace(
-        session.config,
-        domain=session.config.domains,
+        context.config,
+        domain=context.config.domains,
         site=msgspec.structs.replace(
-            session.config.site,
-            base_url=session.config.base_url,
-            secret="(set)" if session.config.site.secret else "(made at first start)",
+            context.config.site,
+            base_url=context.config.base_url,
+            secret="(set)" if context.config.site.secret else "(made at first start)",
         ),
     )
-    click.echo(f"# {session.path or 'defaults; no configuration file'}")
+    click.echo(f"# {context.config_path or 'defaults; no configuration file'}")
     print_json(shown)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from shortener.cli import Session, with_store
-from shortener.clicklog.writer import DIRECTORY
+from shortener.cli import CliContext, with_store
+from shortener.clicklog.writer import LOG_DIRECTORY
 from shortener.redirect.nginx import map_lines, server_config
 from shortener.store import Store, links
 
@@ -26,17 +26,19 @@ def edge() -> None:
     "--listen", default="80", show_default=True, help="What nginx listens on: PORT or ADDRESS:PORT."
 )
 @with_store
-def edge_nginx(session: Session, store: Store, map_path: Path | None, listen: str) -> None:
+def export_nginx(context: CliContext, store: Store, map_path: Path | None, listen: str) -> None:
     """Write the links as a map for nginx, and print the nginx.conf that answers them."""
-    map_path = map_path or session.config.data / "edge.map"
-    (session.config.data / DIRECTORY).mkdir(mode=0o700, exist_ok=True)
+    map_path = map_path or context.config.data_directory / "edge.map"
+    (context.config.data_directory / LOG_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
     fresh = map_path.with_name(map_path.name + ".new")
     count = longest = 0
     with fresh.open("w", encoding="ascii") as file:
-        for line in map_lines(links.for_edge(store), config=session.config):
+        for line in map_lines(links.list_static_redirects(store), config=context.config):
             file.write(line)
             count, longest = count + 1, max(longest, len(line))
-    conf = server_config(session.config, map_path=map_path, links=count, longest=longest, listen=listen)
+    conf = server_config(
+        context.config, map_path=map_path, link_count=count, max_line_length=longest, listen=listen
+    )
     fresh.replace(map_path)
     click.echo(conf, nl=False)
 

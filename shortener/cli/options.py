@@ -12,7 +12,7 @@ from shortener.short_urls import parse_short_url
 from shortener.store import Store, links
 from shortener.store.links import Link
 
-FIRST_YEAR, LAST_YEAR = 1970, 9998
+MIN_YEAR, MAX_YEAR = 1970, 9998
 """Times outside cannot be meant, and some of them cannot be calculated with."""
 
 
@@ -27,12 +27,12 @@ def parse_time(text: str) -> int:
     if moment.tzinfo is None:
         stated = moment.isoformat(timespec="minutes")
         raise InputError(f"{text!r} has no time zone; add Z or +02:00, as {stated}Z or {stated}+02:00")
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise InputError(f"{text!r} has the year {moment.year}; give one from {FIRST_YEAR} to {LAST_YEAR}")
+    if not MIN_YEAR <= moment.year <= MAX_YEAR:
+        raise InputError(f"{text!r} has the year {moment.year}; give one from {MIN_YEAR} to {MAX_YEAR}")
     return int(moment.astimezone(UTC).timestamp())
 
 
-class Time(click.ParamType[int]):
+class TimeType(click.ParamType[int]):
     """An ISO 8601 time with a zone, as seconds of UTC epoch."""
 
     name = "time"
@@ -47,10 +47,10 @@ class Time(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
-TIME = Time()
+TIME = TimeType()
 
 
-class TimeOrNever(Time):
+class TimeOrNeverType(TimeType):
     """The same, or ``never`` (which is -1)."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -59,10 +59,10 @@ class TimeOrNever(Time):
 
 
 NEVER = -1
-TIME_OR_NEVER = TimeOrNever()
+TIME_OR_NEVER = TimeOrNeverType()
 
 
-class CountOrUnknown(click.ParamType[int]):
+class CountOrUnknownType(click.ParamType[int]):
     """How many, from 1, or ``unknown`` (which is 0)."""
 
     name = "count"
@@ -73,34 +73,34 @@ class CountOrUnknown(click.ParamType[int]):
 
 
 UNKNOWN = 0
-COUNT_OR_UNKNOWN = CountOrUnknown()
+COUNT_OR_UNKNOWN = CountOrUnknownType()
 
 
-def named_domain(host: str | None, *, config: Config) -> Domain:
+def get_domain(host: str | None, *, config: Config) -> Domain:
     """The domain of that host, the default one for None. Raises InputError for one that is not configured."""
     for domain in config.domains:
         if host is None or domain.host == host.strip().lower():
             return domain
-    raise InputError(f"{host}: not a configured domain; there are {_hosts(config)}")
+    raise InputError(f"{host}: not a configured domain; there are {_host_list(config)}")
 
 
-def short_key(text: str, *, config: Config) -> tuple[str, str]:
+def parse_link_key(text: str, *, config: Config) -> tuple[str, str]:
     """Host and code that a short URL names. Raises InputError where it names none of ours."""
     key = parse_short_url(text, domains=config.domains)
     if key is None:
         raise InputError(
             f"{text}: not a short URL of ours; write https://host/code, host/code or a code, "
-            f"the host being one of {_hosts(config)}"
+            f"the host being one of {_host_list(config)}"
         )
     return key
 
 
-def stored_link(store: Store, text: str, *, config: Config) -> Link:
+def get_link(store: Store, text: str, *, config: Config) -> Link:
     """The link that a short URL names. Raises InputError, NotFound."""
-    return links.get(store, *short_key(text, config=config))
+    return links.get(store, *parse_link_key(text, config=config))
 
 
-def who() -> str:
+def system_username() -> str:
     """Who runs the command, for the list of edits."""
     try:
         return getpass.getuser()
@@ -108,5 +108,5 @@ def who() -> str:
         return "command line"
 
 
-def _hosts(config: Config) -> str:
+def _host_list(config: Config) -> str:
     return ", ".join(domain.host for domain in config.domains)

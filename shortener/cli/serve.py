@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from shortener.cli import Session, pass_session
+from shortener.cli import CliContext, pass_cli_context
 from shortener.server import log_to_stderr
 from shortener.server import serve as supervise
 
@@ -12,10 +12,10 @@ from shortener.server import serve as supervise
 @click.option("--host", help="Address to listen on (default: server.host).")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: server.port).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Redirect processes (default: server.workers).")
-@pass_session
-def serve(session: Session, host: str | None, port: int | None, workers: int | None) -> None:
+@pass_cli_context
+def serve(context: CliContext, host: str | None, port: int | None, workers: int | None) -> None:
     """Answer short links, show the pages and collect clicks, until SIGTERM."""
-    config = session.config
+    config = context.config
     asked = {name: value for name, value in (("host", host), ("port", port), ("workers", workers)) if value}
     config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **asked))
     log_to_stderr()

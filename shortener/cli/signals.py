@@ -5,15 +5,15 @@ from pathlib import Path
 
 import click
 
-from shortener.cli import Session, with_store
-from shortener.cli.files import read_csv, report_faults
-from shortener.cli.output import format_option, plain, print_csv, print_json, print_table
+from shortener.cli import CliContext, with_store
+from shortener.cli.files import raise_row_errors, read_csv
+from shortener.cli.output import format_option, print_csv, print_json, print_table, sanitize_line
 from shortener.errors import InputError
-from shortener.services.import_signals import COLUMNS, DELIMITERS, read_signals
+from shortener.services.import_signals import COLUMN_ALIASES, DELIMITERS, read_signals
 from shortener.store import Store
 from shortener.store import signals as stored
 
-FEW = 10
+MAX_LISTED_ROWS = 10
 """Articles of a file that no issue shows and that are named one by one."""
 
 
@@ -25,43 +25,43 @@ def signals() -> None:
 @signals.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @with_store
-def import_signals(session: Session, store: Store, file: Path) -> None:
+def import_signals(context: CliContext, store: Store, file: Path) -> None:
     """Take counts in from a CSV file: url,views,reads,fans, or what was saved of Medium's stats page.
 
     All rows or, if one is bad, none. The same file again changes nothing; an empty cell keeps what was known.
     """
-    rows = list(read_csv(file, names=COLUMNS, delimiters=DELIMITERS, whole=True))
+    rows = list(read_csv(file, aliases=COLUMN_ALIASES, delimiters=DELIMITERS, all_cells_required=True))
     if not rows:
         raise InputError(f"{file}: no rows; the first line names the columns url,views,reads,fans")
-    found = read_signals(store, rows, config=session.config)
-    if found.faults:
-        report_faults(file, found.faults, rows=len(rows))
-    changed = stored.put(store, found.signals, now=int(time.time()))
+    found = read_signals(store, rows, config=context.config)
+    if found.row_errors:
+        raise_row_errors(file, found.row_errors, row_count=len(rows))
+    changed = stored.upsert(store, found.signals, now=int(time.time()))
     click.echo(
         f"{file}: {len(found.signals):,} of our articles, {changed:,} of them new or changed; "
-        f"{len(found.unknown):,} rows of articles that no issue shows left out."
+        f"{len(found.unmatched_rows):,} rows of articles that no issue shows left out."
     )
-    for row in found.unknown[:FEW]:
-        click.echo(f"  {plain(row)}")
-    if len(found.unknown) > FEW:
-        click.echo(f"  … and {len(found.unknown) - FEW} more")
+    for row in found.unmatched_rows[:MAX_LISTED_ROWS]:
+        click.echo(f"  {sanitize_line(row)}")
+    if len(found.unmatched_rows) > MAX_LISTED_ROWS:
+        click.echo(f"  … and {len(found.unmatched_rows) - MAX_LISTED_ROWS} more")
 
 
 @signals.command("list")
 @format_option
 @with_store
-def list_signals(session: Session, store: Store, form: str) -> None:
+def list_signals(context: CliContext, store: Store, output_format: str) -> None:
     """The counts that are known, by article."""
-    rows = stored.listing(store)
+    rows = stored.list_all(store)
     columns = ("url", "views", "reads", "fans")
     cells = [[each.url, each.views, each.reads, each.fans] for each in rows]
-    if form == "json":
+    if output_format == "json":
         print_json(rows)
-    elif form == "csv":
+    elif output_format == "csv":
         print_csv(columns, cells)
     else:
         print_table(
-            "", columns, cells, empty="No signals yet: `shortener signals import FILE` takes them in."
+            "", columns, cells, empty_message="No signals yet: `shortener signals import FILE` takes them in."
         )
 
 

@@ -6,14 +6,22 @@ from typing import Any
 
 import click
 
-from shortener.cli import Session, with_store
-from shortener.cli.output import format_option, iso, local, print_csv, print_json, print_table, show
+from shortener.cli import CliContext, with_store
+from shortener.cli.output import (
+    emit,
+    format_iso,
+    format_local_time,
+    format_option,
+    print_csv,
+    print_json,
+    print_table,
+)
 from shortener.services import accounts
 from shortener.services.accounts import ROLES, Role
 from shortener.store import Store
 from shortener.store import accounts as stored
 
-_COLUMNS = ("name", "role", "has_password", "created_at", "sessions", "seen_at")
+_USER_COLUMNS = ("name", "role", "has_password", "created_at", "sessions", "seen_at")
 _role_option = click.option(
     "--role", type=click.Choice(ROLES), default="editor", show_default=True, help="What the user may do."
 )
@@ -29,26 +37,26 @@ def user() -> None:
 @_role_option
 @click.option("--invite", is_flag=True, help="Print a one-time address where the user chooses the password.")
 @with_store
-def add(session: Session, store: Store, name: str, role: Role, invite: bool) -> None:
+def add(context: CliContext, store: Store, name: str, role: Role, invite: bool) -> None:
     """Add a user; the password is asked for, or read from standard input."""
     now = int(time.time())
     name = accounts.check_name(name)
-    accounts.add_user(store, name, role=role, password=None if invite else _password(), now=now)
+    accounts.add_user(store, name, role=role, password=None if invite else _read_password(), now=now)
     click.echo(f"{name}: added as {role}.")
     if invite:
-        click.echo(f"One-time address: {accounts.invite(store, name, config=session.config, now=now)}")
+        click.echo(f"One-time address: {accounts.invite(store, name, config=context.config, now=now)}")
 
 
 @user.command("list")
 @format_option
 @with_store
-def list_users(session: Session, store: Store, form: str) -> None:
+def list_users(context: CliContext, store: Store, output_format: str) -> None:
     """All users, and when they were last seen."""
-    rows = stored.listing(store)
-    show(
-        form,
-        json=lambda: print_json([_row(row) for row in rows]),
-        csv=lambda: print_csv(_COLUMNS, (list(_row(row).values()) for row in rows)),
+    rows = stored.list_all(store)
+    emit(
+        output_format,
+        json=lambda: print_json([_user_row(row) for row in rows]),
+        csv=lambda: print_csv(_USER_COLUMNS, (list(_user_row(row).values()) for row in rows)),
         table=lambda: print_table(
             "",
             ("name", "role", "password", "sessions", "last seen"),
@@ -58,26 +66,26 @@ def list_users(session: Session, store: Store, form: str) -> None:
                     row.role,
                     "set" if row.has_password else "to be chosen",
                     row.sessions,
-                    local(row.seen_at, session.config.zone),
+                    format_local_time(row.seen_at, context.config.zone),
                 )
                 for row in rows
             ),
-            empty="No users yet: `shortener user add NAME --role admin` adds the first.",
+            empty_message="No users yet: `shortener user add NAME --role admin` adds the first.",
         ),
     )
 
 
-def _row(row: stored.UserListed) -> dict[str, Any]:
+def _user_row(row: stored.UserSummary) -> dict[str, Any]:
     """A user with its times in ISO 8601."""
-    values = {name: getattr(row, name) for name in _COLUMNS}
-    return values | {"created_at": iso(row.created_at), "seen_at": iso(row.seen_at)}
+    values = {name: getattr(row, name) for name in _USER_COLUMNS}
+    return values | {"created_at": format_iso(row.created_at), "seen_at": format_iso(row.seen_at)}
 
 
 @user.command("set-role")
 @click.argument("name")
 @click.argument("role", type=click.Choice(ROLES))
 @with_store
-def set_role(session: Session, store: Store, name: str, role: Role) -> None:
+def set_role(context: CliContext, store: Store, name: str, role: Role) -> None:
     """Let a user do more or less; open sessions end."""
     accounts.set_role(store, name, role, now=int(time.time()))
     click.echo(f"{name}: {role} now.")
@@ -86,7 +94,7 @@ def set_role(session: Session, store: Store, name: str, role: Role) -> None:
 @user.command("remove")
 @click.argument("name")
 @with_store
-def remove(session: Session, store: Store, name: str) -> None:
+def remove(context: CliContext, store: Store, name: str) -> None:
     """Remove a user; open sessions end."""
     accounts.remove_user(store, name)
     click.echo(f"{name}: removed.")
@@ -96,22 +104,22 @@ def remove(session: Session, store: Store, name: str) -> None:
 @click.argument("name")
 @click.option("--invite", is_flag=True, help="Print a one-time address where the user chooses the password.")
 @with_store
-def password(session: Session, store: Store, name: str, invite: bool) -> None:
+def password(context: CliContext, store: Store, name: str, invite: bool) -> None:
     """Set a user's password; open sessions end."""
     now = int(time.time())
     if invite:
-        click.echo(f"One-time address: {accounts.invite(store, name, config=session.config, now=now)}")
+        click.echo(f"One-time address: {accounts.invite(store, name, config=context.config, now=now)}")
         return
     stored.get(store, name)
-    accounts.set_password(store, name, _password(), now=now)
+    accounts.set_password(store, name, _read_password(), now=now)
     click.echo(f"{name}: password changed.")
 
 
-def _password() -> str:
+def _read_password() -> str:
     """A new password, asked for twice at a terminal; one line of standard input otherwise."""
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline(accounts.MAX_PASSWORD + 2).rstrip("\n")
+    return sys.stdin.readline(accounts.MAX_PASSWORD_LENGTH + 2).rstrip("\n")
 
 
 COMMANDS = [user]

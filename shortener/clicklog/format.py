@@ -3,15 +3,15 @@
 import msgspec
 from msgspec import Struct
 
-VERSION = 1
+FORMAT_VERSION = 1
 MAX_LINE_BYTES = 4096
 """A longer line is skipped by the reader; our own writer cuts fields so that none gets there."""
-MAX_TEXT = 512
+MAX_TEXT_LENGTH = 512
 """Characters that are kept of a user agent or referrer: what a parser can be made to spend is bounded by it."""
-MAX_HEADER = 128
+MAX_HEADER_LENGTH = 128
 """Characters that are kept of any other request header."""
 
-EVIDENCE = (
+LOGGED_HEADERS = (
     "sec-purpose",
     "sec-fetch-mode",
     "sec-fetch-dest",

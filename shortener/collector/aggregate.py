@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from shortener.collector.devices import Agent
+from shortener.collector.devices import UserAgent
 from shortener.store.clicks import (
     DAY_SECONDS,
     FIRST_IN_ISSUE,
@@ -14,20 +14,20 @@ from shortener.store.clicks import (
     FIRST_ON_SITE,
     HOUR_SECONDS,
     Click,
-    Daily,
-    Hourly,
+    LinkBreakdownSums,
+    LinkClickSums,
 )
 
-MAX_VALUE = 100
-_FIRSTS = (FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE)
+MAX_VALUE_LENGTH = 100
+_FIRST_VISIT_BITS = (FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE)
 
 
-class Tally:
+class RollupAggregator:
     """Adds clicks up by hour and by day."""
 
     def __init__(self) -> None:
-        self.hourly: Hourly = {}
-        self._days: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
+        self.hourly: LinkClickSums = {}
+        self._daily_counts: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
 
     def add(self, click: Click, *, sign: int = 1) -> None:
         """Add a click (or, with sign -1, take it away)."""
@@ -38,13 +38,13 @@ class Tally:
         )
         sums[0] += sign
         if click.first:
-            for index, bit in enumerate(_FIRSTS, start=1):
+            for index, bit in enumerate(_FIRST_VISIT_BITS, start=1):
                 if click.first & bit:
                     sums[index] += sign
         day = seconds - seconds % DAY_SECONDS
         reason = f"{click.verdict}/{click.reason}"
         human = click.verdict == "human"
-        self._days[
+        self._daily_counts[
             issue,
             click.link_id,
             day,
@@ -55,20 +55,29 @@ class Tally:
             click.agent_id if human else None,
         ] += sign
 
-    def daily(self, agent: Callable[[int], Agent]) -> Daily:
+    def daily(self, agent_by_id: Callable[[int], UserAgent]) -> LinkBreakdownSums:
         """The daily sums by dimension: reasons of all clicks; of human ones also who, with what, and from where."""
-        sums: Daily = {}
-        for (issue, link, day, reason, referrer, language, country, agent_id), clicks in self._days.items():
+        sums: LinkBreakdownSums = {}
+        for (
+            issue,
+            link,
+            day,
+            reason,
+            referrer,
+            language,
+            country,
+            agent_id,
+        ), clicks in self._daily_counts.items():
             values = {"reason": reason}
             if reason.startswith("human/"):
                 values["referrer"] = referrer_host(referrer)
                 values["language"] = language.partition("-")[0].lower()
                 values["country"] = country
                 if agent_id is not None:
-                    read = agent(agent_id)
+                    read = agent_by_id(agent_id)
                     values |= {"browser": read.browser, "os": read.os, "device": read.device}
             for dimension, value in values.items():
-                key = (issue, link, day, dimension, value[:MAX_VALUE])
+                key = (issue, link, day, dimension, value[:MAX_VALUE_LENGTH])
                 sums[key] = sums.get(key, 0) + clicks
         return {key: clicks for key, clicks in sums.items() if clicks}
 

@@ -7,52 +7,63 @@ what that depends on within two.
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 
-from shortener.classification.detect_honeypot import ADDRESS_TRAP_MS, MACHINE_BITS, looks_machine
-from shortener.classification.evidence import ADDRESS_TRAP, DATACENTER, NETWORK_TRAP, REQUEST_BITS
-from shortener.classification.groups import FAMILIES, Family, in_order, mark_group
-from shortener.classification.intervals import Range, merge, subtract
-from shortener.classification.nearby_clicks import Neighbour, takes_part
+from shortener.classification.detect_honeypot import AUTOMATION_MASK, HONEYPOT_BY_ADDRESS_MS, looks_automated
+from shortener.classification.evidence import (
+    DATACENTER,
+    HONEYPOT_BY_ADDRESS,
+    HONEYPOT_BY_NETWORK,
+    REQUEST_MASK,
+)
+from shortener.classification.groups import GROUPINGS, Grouping, detect_in_group, sort_key
+from shortener.classification.intervals import Interval, merge, subtract
+from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 from shortener.store import Store
 from shortener.store import nearby_clicks as sql
 from shortener.store.clicks import Click
-from shortener.store.nearby_clicks import HitRow, NeighbourRow, Neighbours, Reading
+from shortener.store.nearby_clicks import HoneypotHitRow, NearbyClickRow, NearbyClicks, ReadWindow
 
 HOUR_MS = 3_600_000
-TRAPPED = ADDRESS_TRAP | NETWORK_TRAP
+NEAR_HONEYPOT_MASK = HONEYPOT_BY_ADDRESS | HONEYPOT_BY_NETWORK
 
-Place = tuple[str, str, int | str | None]
+HitScope = tuple[str, str, int | str | None]
 """A column, its value, and a user agent if only that is meant."""
 
 
-def _horizon(*columns: str) -> int:
+def _max_window_ms(*columns: str) -> int:
     """The widest horizon of the families that are looked up by one of these columns first."""
-    return max(family.horizon for family in FAMILIES if family.columns[0] in columns and not _by_trap(family))
+    return max(
+        family.window_ms
+        for family in GROUPINGS
+        if family.key_fields[0] in columns and not _uses_honeypot(family)
+    )
 
 
-def _by_trap(family: Family) -> bool:
-    return bool(family.bits & TRAPPED)
+def _uses_honeypot(grouping: Grouping) -> bool:
+    return bool(grouping.evidence_mask & NEAR_HONEYPOT_MASK)
 
 
-_BY_TIME = max(
-    family.horizon for family in FAMILIES if family.name in {"network", "browser", "link", "hosted browser"}
+_TIME_WINDOW_MS = max(
+    family.window_ms
+    for family in GROUPINGS
+    if family.name in {"network", "browser", "link", "hosted browser"}
 )
-_BY_READER = _horizon("copy", "addr")
+_READER_WINDOW_MS = _max_window_ms("copy", "addr")
 
 
-class World:
+class RuleContext:
     """What clicks are judged by besides themselves and each other: hidden links, and when issues were sent."""
 
     def __init__(self, store: Store) -> None:
-        self.traps = sql.traps(store)
-        self._issues = sql.issue_facts(store)
+        self.honeypot_link_ids = sql.honeypot_link_ids(store)
+        self._issues = sql.issue_contexts(store)
 
-    def neighbour(self, row: NeighbourRow) -> Neighbour:
+    def from_row(self, row: NearbyClickRow) -> NearbyClick:
         """A stored click as the rules see it."""
-        return Neighbour(*row, row[2] in self.traps, *self._issues.get(row[3] or 0, _UNKNOWN))
+        return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
-    def newcomer(self, seq: int, click: Click) -> Neighbour:
+    def from_click(self, seq: int, click: Click) -> NearbyClick:
         """A click that is about to be stored, as the rules see it."""
-        return self.neighbour(
+        return self.from_row(
             (
                 seq,
                 click.ts,
@@ -69,138 +80,151 @@ class World:
         )
 
 
-_UNKNOWN = (None, 0)
+_NO_ISSUE = (None, 0)
 """What is known of a click's issue where it has none: when it was sent, and how many links it has."""
 
 
-class Surroundings:
+class Neighbourhood:
     """The stored clicks that any judgement on ``targets``, or on what they may change, can depend on.
 
     ``clicks`` by seq, the targets not among them; ``hits`` of hidden links besides, which speak and are not judged.
     """
 
-    def __init__(self, store: Store, targets: Mapping[int, Neighbour], world: World, *, new: bool) -> None:
+    def __init__(
+        self, store: Store, targets: Mapping[int, NearbyClick], context: RuleContext, *, new: bool
+    ) -> None:
         """``new`` targets are those that were stored last, and everybody else has been judged.
 
         For others all is read that a hidden link may speak about, hit by hit.
         """
-        self._store, self._world = store, world
-        self.cut = False
+        self._store, self._context = store, context
+        self.truncated = False
         """Whether, in a flood, there are more neighbours than were read."""
-        self._uncopied = [click for click in targets.values() if click.copy is None]
-        rows = {row[0]: row for row in self._around_readers(targets.values())}
-        self.hits: list[Neighbour] = []
-        if world.traps and self._uncopied:
-            read = self._around_new_hits if new else self._around_hits
+        self._without_token = [click for click in targets.values() if click.copy is None]
+        rows = {row[0]: row for row in self._clicks_near_targets(targets.values())}
+        self.honeypot_hits: list[NearbyClick] = []
+        if context.honeypot_link_ids and self._without_token:
+            read = self._clicks_near_new_hits if new else self._clicks_near_all_hits
             rows |= {row[0]: row for row in read(min(targets))}
-        self.clicks = {seq: world.neighbour(row) for seq, row in rows.items() if seq not in targets}
+        self.clicks = {seq: context.from_row(row) for seq, row in rows.items() if seq not in targets}
 
-    def _around_readers(self, targets: Iterable[Neighbour]) -> Iterator[NeighbourRow]:
-        margin = 2 * _BY_TIME
-        for since, until in spans((click.at for click in self._uncopied), margin=margin):
-            reading = Reading(since + margin, until - margin, since, until)
-            yield from self._all(sql.without_copy(self._store, reading))
-        copied = ((click.copy, click.at) for click in targets if click.copy is not None)
-        for hour, (copies, reading) in _by_hour(copied, reach=2 * _BY_READER).items():
-            yield from self._all(sql.sharing(self._store, "copy", copies, reading, hour=hour))
-        placed = ((click.addr, click.at) for click in self._uncopied if click.addr is not None)
-        for hour, (addresses, reading) in _by_hour(placed, reach=2 * _BY_READER).items():
-            yield from self._all(sql.sharing(self._store, "addr", addresses, reading, hour=hour))
+    def _clicks_near_targets(self, targets: Iterable[NearbyClick]) -> Iterator[NearbyClickRow]:
+        margin = 2 * _TIME_WINDOW_MS
+        for since, until in covering_intervals(
+            (click.ts_ms for click in self._without_token), margin_ms=margin
+        ):
+            reading = ReadWindow(since + margin, until - margin, since, until)
+            yield from self._rows_of(sql.anonymous_clicks(self._store, reading))
+        copied = ((click.copy, click.ts_ms) for click in targets if click.copy is not None)
+        for hour, (copies, reading) in _queries_by_hour(copied, margin_ms=2 * _READER_WINDOW_MS).items():
+            yield from self._rows_of(sql.clicks_by_value(self._store, "copy", copies, reading, hour=hour))
+        placed = ((click.addr, click.ts_ms) for click in self._without_token if click.addr is not None)
+        for hour, (addresses, reading) in _queries_by_hour(placed, margin_ms=2 * _READER_WINDOW_MS).items():
+            yield from self._rows_of(sql.clicks_by_value(self._store, "addr", addresses, reading, hour=hour))
 
-    def _all(self, found: Neighbours) -> list[NeighbourRow]:
-        self.cut = self.cut or found.cut
+    def _rows_of(self, found: NearbyClicks) -> list[NearbyClickRow]:
+        self.truncated = self.truncated or found.truncated
         return found.rows
 
-    def _around_hits(self, first: int) -> Iterator[NeighbourRow]:
+    def _clicks_near_all_hits(self, first_seq: int) -> Iterator[NearbyClickRow]:
         """Every hit near the targets, and near targets that are hits everybody from their addresses."""
-        addresses, nets = self._places()
-        for since, until in self._spans_of_hits():
-            for row in sql.on_links(self._store, self._world.traps, since=since, until=until):
+        addresses, nets = self._addresses_and_networks()
+        for since, until in self._hit_intervals():
+            for row in sql.clicks_on_links(
+                self._store, self._context.honeypot_link_ids, since=since, until=until
+            ):
                 if row[6] in addresses or row[5] in nets:
                     yield row
-        yield from self._spoken_of({})
+        yield from self._clicks_near_honeypot({})
 
-    def _around_new_hits(self, first: int) -> Iterator[NeighbourRow]:
+    def _clicks_near_new_hits(self, first_seq: int) -> Iterator[NearbyClickRow]:
         """Earlier hits near the targets, the first and the last of a while stand for those between them.
 
         Whom an earlier hit speaks about has been caught, so that only the time is looked at that a new one adds.
         """
-        addresses, nets = self._places()
-        earlier: dict[Place, list[Range]] = {}
-        for since, until in self._spans_of_hits():
-            rows = sql.hits(
-                self._store, self._world.traps, since=since, until=until, below=first,
-                bits=REQUEST_BITS, whoever=MACHINE_BITS, every=ADDRESS_TRAP_MS,
+        addresses, nets = self._addresses_and_networks()
+        earlier: dict[HitScope, list[Interval]] = {}
+        for since, until in self._hit_intervals():
+            rows = sql.honeypot_hits(
+                self._store, self._context.honeypot_link_ids, since=since, until=until, below_seq=first_seq,
+                evidence_mask=REQUEST_MASK, whoever=AUTOMATION_MASK, every=HONEYPOT_BY_ADDRESS_MS,
             )  # fmt: skip
             for row in rows:
                 if row.addr in addresses or row.net in nets:
-                    ends = self._ends_of(row)
-                    for place in _speaks_about(ends[0]):
-                        earlier.setdefault(place, []).append(_reach(row.first, row.last))
-                    self.hits += filter(takes_part, ends)
-        yield from self._spoken_of({place: merge(each) for place, each in earlier.items()})
+                    ends = self._first_and_last_hit(row)
+                    for place in _hit_scopes(ends[0]):
+                        earlier.setdefault(place, []).append(_affected_interval(row.first_at, row.last_at))
+                    self.honeypot_hits += filter(is_correlatable, ends)
+        yield from self._clicks_near_honeypot({place: merge(each) for place, each in earlier.items()})
 
-    def _places(self) -> tuple[set[str], set[str]]:
-        addresses = {click.addr for click in self._uncopied if click.addr is not None}
-        return addresses, {click.net for click in self._uncopied if click.net is not None}
+    def _addresses_and_networks(self) -> tuple[set[str], set[str]]:
+        addresses = {click.addr for click in self._without_token if click.addr is not None}
+        return addresses, {click.net for click in self._without_token if click.net is not None}
 
-    def _spans_of_hits(self) -> Iterator[tuple[int, int]]:
-        return spans((click.at for click in self._uncopied), margin=2 * ADDRESS_TRAP_MS)
+    def _hit_intervals(self) -> Iterator[tuple[int, int]]:
+        return covering_intervals(
+            (click.ts_ms for click in self._without_token), margin_ms=2 * HONEYPOT_BY_ADDRESS_MS
+        )
 
-    def _ends_of(self, row: HitRow) -> list[Neighbour]:
+    def _first_and_last_hit(self, row: HoneypotHitRow) -> list[NearbyClick]:
         """The first and the last of hits that say the same; their seqs are no stored click's."""
         return [
-            Neighbour(
-                seq=-1, at=at, link=min(self._world.traps), net=row.net, addr=row.addr, agent=row.agent_id,
-                reason=row.reason, gaps=row.gaps, trap=True,
+            NearbyClick(
+                seq=-1, ts_ms=at, link_id=min(self._context.honeypot_link_ids), net=row.net,
+                addr=row.addr, agent_id=row.agent_id,
+                reason=row.reason, evidence=row.evidence, honeypot=True,
             )
-            for at in sorted({row.first, row.last})
+            for at in sorted({row.first_at, row.last_at})
         ]  # fmt: skip
 
-    def _spoken_of(self, earlier: Mapping[Place, Sequence[Range]]) -> Iterator[NeighbourRow]:
+    def _clicks_near_honeypot(
+        self, covered: Mapping[HitScope, Sequence[Interval]]
+    ) -> Iterator[NearbyClickRow]:
         """The clicks that targets speak about which are hits, where nobody spoke ``earlier``."""
-        spoken: dict[Place, list[Range]] = {}
-        for hit in self._uncopied:
-            for place in _speaks_about(hit):
-                spoken.setdefault(place, []).append(_reach(hit.at, hit.at))
-        added = {place: subtract(merge(each), earlier.get(place, ())) for place, each in spoken.items()}
+        spoken: dict[HitScope, list[Interval]] = {}
+        for hit in self._without_token:
+            for place in _hit_scopes(hit):
+                spoken.setdefault(place, []).append(_affected_interval(hit.ts_ms, hit.ts_ms))
+        added = {place: subtract(merge(each), covered.get(place, ())) for place, each in spoken.items()}
         for (column, value, _), moments in added.items():
             if column == "addr":
                 for since, until in moments:
-                    yield from self._at_address(value, since, until - 1)
+                    yield from self._clicks_from_address(value, since, until - 1)
         nets = {value for (column, value, _), moments in added.items() if column == "net" and moments}
         times = [each for (column, *_), moments in added.items() if column == "net" for each in moments]
         for since, until in merge(times):
-            yield from sql.from_networks(self._store, nets, since=since, until=until - 1)
+            yield from sql.clicks_from_networks(self._store, nets, since=since, until=until - 1)
 
-    def _at_address(self, address: str, since: int, until: int) -> Iterator[NeighbourRow]:
+    def _clicks_from_address(self, address: str, since: int, until: int) -> Iterator[NearbyClickRow]:
         for hour in range(since // HOUR_MS, until // HOUR_MS + 1):
-            reading = Reading(since, until, since, until)
-            yield from self._all(sql.sharing(self._store, "addr", [address], reading, hour=hour))
+            reading = ReadWindow(since, until, since, until)
+            yield from self._rows_of(sql.clicks_by_value(self._store, "addr", [address], reading, hour=hour))
 
 
-def _reach(first: int, last: int) -> Range:
+def _affected_interval(first: int, last: int) -> Interval:
     """The moments that hits from the first to the last speak about."""
-    return first - ADDRESS_TRAP_MS, last + ADDRESS_TRAP_MS + 1
+    return first - HONEYPOT_BY_ADDRESS_MS, last + HONEYPOT_BY_ADDRESS_MS + 1
 
 
-def _speaks_about(click: Neighbour) -> Iterator[Place]:
+def _hit_scopes(click: NearbyClick) -> Iterator[HitScope]:
     """Whom a hit of a hidden link speaks about, as ``traps`` has it; nobody if the click is none."""
-    if not click.trap or not takes_part(click):
+    if not click.honeypot or not is_correlatable(click):
         return
-    if click.addr is not None and looks_machine(click):
+    if click.addr is not None and looks_automated(click):
         yield "addr", click.addr, None
-    elif click.addr is not None and click.agent is not None:
-        yield "addr", click.addr, click.agent
-    if click.net is not None and click.gaps & DATACENTER:
+    elif click.addr is not None and click.agent_id is not None:
+        yield "addr", click.addr, click.agent_id
+    if click.net is not None and click.evidence & DATACENTER:
         yield "net", click.net, None
 
 
-def _by_hour(places: Iterable[tuple[str, int]], *, reach: int) -> dict[int, tuple[set[str], Reading]]:
+def _queries_by_hour(
+    timed_values: Iterable[tuple[str, int]], *, margin_ms: int
+) -> dict[int, tuple[set[str], ReadWindow]]:
     """What is looked for in which hour: each value ``reach`` milliseconds before and after its time."""
     hours: dict[int, tuple[set[str], list[int]]] = {}
-    for value, at in places:
-        for hour in range((at - reach) // HOUR_MS, (at + reach) // HOUR_MS + 1):
+    for value, at in timed_values:
+        for hour in range((at - margin_ms) // HOUR_MS, (at + margin_ms) // HOUR_MS + 1):
             known = hours.get(hour)
             if known is None:
                 hours[hour] = {value}, [at, at]
@@ -211,31 +235,31 @@ def _by_hour(places: Iterable[tuple[str, int]], *, reach: int) -> dict[int, tupl
                 elif at > known[1][1]:
                     known[1][1] = at
     return {
-        hour: (values, Reading(first, last, first - reach, last + reach))
+        hour: (values, ReadWindow(first, last, first - margin_ms, last + margin_ms))
         for hour, (values, (first, last)) in hours.items()
     }
 
 
-def spans(times: Iterable[int], *, margin: int) -> Iterator[tuple[int, int]]:
+def covering_intervals(times: Iterable[int], *, margin_ms: int) -> Iterator[tuple[int, int]]:
     """Disjoint spans that hold every time with its margin: what lies between two times far apart is not read."""
     begin = end = None
     for time in sorted(times):
-        if begin is None or end is None or time - margin > end:
+        if begin is None or end is None or time - margin_ms > end:
             if begin is not None and end is not None:
                 yield begin, end
-            begin = time - margin
-        end = time + margin
+            begin = time - margin_ms
+        end = time + margin_ms
     if begin is not None and end is not None:
         yield begin, end
 
 
-def bits_around(
-    universe: Mapping[int, Neighbour],
+def update_evidence(
+    clicks_by_seq: Mapping[int, NearbyClick],
     targets: Set[int],
     *,
-    hits: Sequence[Neighbour] = (),
-    caught: int = 0,
-    cut: bool = False,
+    honeypot_hits: Sequence[NearbyClick] = (),
+    sticky_mask: int = 0,
+    truncated: bool = False,
 ) -> dict[int, int]:
     """The bits of the targets, and of the clicks that a target speaks about: family by family.
 
@@ -244,43 +268,50 @@ def bits_around(
     so whoever has one keeps it. Where the universe is ``cut``, nobody but the targets loses a bit: what it was found
     by may not be here.
     """
-    found = {seq: universe[seq].gaps & REQUEST_BITS for seq in targets}
-    first, last = min(universe[seq].at for seq in targets), max(universe[seq].at for seq in targets)
-    ordered = sorted(filter(takes_part, universe.values()), key=in_order)
+    found = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
+    first, last = (
+        min(clicks_by_seq[seq].ts_ms for seq in targets),
+        max(clicks_by_seq[seq].ts_ms for seq in targets),
+    )
+    ordered = sorted(filter(is_correlatable, clicks_by_seq.values()), key=sort_key)
     copied = [click for click in ordered if click.copy is not None]
     uncopied = [click for click in ordered if click.copy is None] if copied else ordered
-    for family in FAMILIES:
-        clicks = _between(
-            copied if family.copies else uncopied, first - 2 * family.horizon, last + 2 * family.horizon
+    for family in GROUPINGS:
+        clicks = _time_slice(
+            copied if family.with_token else uncopied,
+            first - 2 * family.window_ms,
+            last + 2 * family.window_ms,
         )
-        if settled := family.bits & caught:
-            clicks = [click for click in clicks if not click.gaps & settled or click.seq in targets]
-            clicks = sorted([*clicks, *hits], key=in_order)
-        if family.needs is None or any(map(family.needs, clicks)):
-            for group in _groups(clicks, family):
-                affected = _spoken_of(group, targets, family)
-                for click, bits in zip(group, mark_group(group, family), strict=True) if affected else ():
-                    if (seq := click.seq) in affected and seq in universe:
-                        kept = family.bits if cut and seq not in targets else 0
-                        found[seq] = found.get(seq, click.gaps) & (~family.bits | kept) | bits
+        if settled := family.evidence_mask & sticky_mask:
+            clicks = [click for click in clicks if not click.evidence & settled or click.seq in targets]
+            clicks = sorted([*clicks, *honeypot_hits], key=sort_key)
+        if family.trigger is None or any(map(family.trigger, clicks)):
+            for group in _group_by_key(clicks, family):
+                affected = _affected_seqs(group, targets, family)
+                for click, bits in (
+                    zip(group, detect_in_group(group, family), strict=True) if affected else ()
+                ):
+                    if (seq := click.seq) in affected and seq in clicks_by_seq:
+                        kept = family.evidence_mask if truncated and seq not in targets else 0
+                        found[seq] = found.get(seq, click.evidence) & (~family.evidence_mask | kept) | bits
     return found
 
 
-def _between(clicks: Sequence[Neighbour], since: int, until: int) -> Sequence[Neighbour]:
+def _time_slice(clicks: Sequence[NearbyClick], since: int, until: int) -> Sequence[NearbyClick]:
     """The part of clicks in order of time from one moment to another."""
-    begin = bisect_left(clicks, since, key=_moment)
-    return clicks[begin : bisect_right(clicks, until, key=_moment)]
+    begin = bisect_left(clicks, since, key=_timestamp)
+    return clicks[begin : bisect_right(clicks, until, key=_timestamp)]
 
 
-def _moment(click: Neighbour) -> int:
-    return click.at
+def _timestamp(click: NearbyClick) -> int:
+    return click.ts_ms
 
 
-def _groups(clicks: Sequence[Neighbour], family: Family) -> Iterator[list[Neighbour]]:
+def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
     """The clicks by a family's key, in their order. Nobody speaks about one that is alone, unless it does itself."""
-    alone: dict[Hashable, Neighbour] = {}
-    groups: dict[Hashable, list[Neighbour]] = {}
-    for key, click in zip(map(family.key, clicks), clicks, strict=True):
+    alone: dict[Hashable, NearbyClick] = {}
+    groups: dict[Hashable, list[NearbyClick]] = {}
+    for key, click in zip(map(grouping.key, clicks), clicks, strict=True):
         if key is None:
             continue
         first = alone.setdefault(key, click)
@@ -291,27 +322,27 @@ def _groups(clicks: Sequence[Neighbour], family: Family) -> Iterator[list[Neighb
             else:
                 group.append(click)
     yield from groups.values()
-    if family.needs is not None:
+    if grouping.trigger is not None:
         yield from ([click] for key, click in alone.items() if key not in groups)
 
 
-def _spoken_of(group: Sequence[Neighbour], targets: Set[int], family: Family) -> Set[int]:
+def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
     """The targets in a group, and what lies within the horizon of those of them that speak."""
     own = [click for click in group if click.seq in targets]
     found = {click.seq for click in own}
     if len(own) not in (0, len(group)):
-        times = [click.at for click in own if family.needs is None or family.needs(click)]
-        found.update(_near(group, times, family.horizon) if times else ())
+        times = [click.ts_ms for click in own if grouping.trigger is None or grouping.trigger(click)]
+        found.update(_seqs_within(group, times, grouping.window_ms) if times else ())
     return found
 
 
-def _near(group: Sequence[Neighbour], times: Sequence[int], horizon: int) -> list[int]:
+def _seqs_within(group: Sequence[NearbyClick], times: Sequence[int], window_ms: int) -> list[int]:
     """The clicks of a group that lie within the horizon of a time; both in order of time."""
     near, last, nearest = [], len(times) - 1, 0
     for click in group:
-        at = click.at
+        at = click.ts_ms
         while nearest < last and abs(times[nearest + 1] - at) <= abs(times[nearest] - at):
             nearest += 1
-        if abs(times[nearest] - at) <= horizon:
+        if abs(times[nearest] - at) <= window_ms:
             near.append(click.seq)
     return near

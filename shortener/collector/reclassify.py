@@ -10,102 +10,110 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from shortener.classification.evidence import Evidence, Judgement
-from shortener.classification.nearby_clicks import Neighbour
+from shortener.classification.evidence import Classification, ClickRequest
+from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.networks import NetworkTable
 from shortener.classification.request_rules import RULES_VERSION
-from shortener.collector.classifier import BATCH, Judge
+from shortener.collector.classifier import BATCH_SIZE, Classifier
 from shortener.collector.datacenters import read_datacenters
-from shortener.collector.devices import Agents
-from shortener.collector.ip_databases import Atlas
-from shortener.collector.recount import Turn
-from shortener.collector.request_cache import Requests
-from shortener.collector.stored_evidence import StoredEvidence
+from shortener.collector.devices import UserAgentCache
+from shortener.collector.ip_databases import IPDatabases
+from shortener.collector.recount import VerdictChange
+from shortener.collector.request_cache import RequestClassifier
+from shortener.collector.stored_evidence import StoredRequestReader
 from shortener.config import Config
 from shortener.store import Store
 from shortener.store import nearby_clicks as sql
 from shortener.store.nearby_clicks import StoredRequest
 
-MARK = "reclassified_seq"
+PROGRESS_KEY = "reclassified_seq"
 """A fact of the store: how far a reclassification has come; absent when none is under way."""
-TASK = "reclassify_task"
+JOB_KEY = "reclassify_task"
 """A fact that stands for the rules, lists and time of that reclassification: another one starts anew."""
 
 
-class Outcome(Struct, frozen=True):
+class ReclassifyResult(Struct, frozen=True):
     """What a reclassification did. ``resumed`` where it went on with one that had been interrupted."""
 
     clicks: int
-    turned: Counter[Turn]
+    verdict_changes: Counter[VerdictChange]
     resumed: bool
 
 
 def reclassify(
     store: Store, *, config: Config, since: int = 0, on_progress: Callable[[int, int], None]
-) -> Outcome:
+) -> ReclassifyResult:
     """Judge every stored click from ``since`` (seconds of UTC epoch) on again.
 
     ``on_progress`` is told how many clicks are done, and of how many. The collector need not be stopped.
     """
     datacenters = read_datacenters(config)
-    atlas = Atlas(config)
+    atlas = IPDatabases(config)
     known = (datacenters.fingerprint(), *atlas.fingerprint())
-    task = zlib.crc32(repr((since, RULES_VERSION, _secure(config), *known)).encode())
-    begin = sql.seq_at(store, since * 1000)
+    task = zlib.crc32(repr((since, RULES_VERSION, _https_hosts(config), *known)).encode())
+    begin = sql.first_seq_since(store, since * 1000)
     if begin is None:
-        return Outcome(0, Counter(), False)
-    resumed = store.fact(TASK) == task and store.fact(MARK) >= begin
-    at = store.fact(MARK) if resumed else begin - 1
-    judge = Judge(store, agents=Agents(store), requests=_Afresh(store, config, datacenters, atlas))
-    done, total = 0, sql.count_from(store, at + 1)
-    while reached := _judge_next(store, judge, at, task=task):
+        return ReclassifyResult(0, Counter(), False)
+    resumed = store.meta(JOB_KEY) == task and store.meta(PROGRESS_KEY) >= begin
+    at = store.meta(PROGRESS_KEY) if resumed else begin - 1
+    judge = Classifier(
+        store,
+        agents=UserAgentCache(store),
+        classify_requests=_StoredRequestClassifier(store, config, datacenters, atlas),
+    )
+    done, total = 0, sql.count_from_seq(store, at + 1)
+    while reached := _reclassify_batch(store, judge, at, job_id=task):
         at, clicks = reached
         done += clicks
         on_progress(done, total)
-    return Outcome(done, judge.turned, resumed)
+    return ReclassifyResult(done, judge.verdict_changes, resumed)
 
 
-def _judge_next(store: Store, judge: Judge, at: int, *, task: int) -> tuple[int, int] | None:
+def _reclassify_batch(
+    store: Store, classifier: Classifier, after_seq: int, *, job_id: int
+) -> tuple[int, int] | None:
     """One transaction: the seq that it reached and how many clicks it judged, None at the end."""
-    with store.writing():
-        rows = sql.after(store, at, most=BATCH)
+    with store.transaction():
+        rows = sql.clicks_after(store, after_seq, limit=BATCH_SIZE)
         if not rows:
-            sql.drop_fact(store, MARK)
-            sql.drop_fact(store, TASK)
+            sql.delete_meta(store, PROGRESS_KEY)
+            sql.delete_meta(store, JOB_KEY)
             return None
-        judge.judge(rows)
+        classifier.reclassify(rows)
         last = rows[-1][0]
-        sql.set_rules(store, RULES_VERSION, first=rows[0][0], last=last)
-        sql.set_fact(store, MARK, last)
-        sql.set_fact(store, TASK, task)
+        sql.set_rules_version(store, RULES_VERSION, first_seq=rows[0][0], last_seq=last)
+        sql.set_meta(store, PROGRESS_KEY, last)
+        sql.set_meta(store, JOB_KEY, job_id)
     return last, len(rows)
 
 
-class _Afresh:
+class _StoredRequestClassifier:
     """What today's rules and lists say of stored requests by themselves."""
 
-    def __init__(self, store: Store, config: Config, datacenters: NetworkTable, atlas: Atlas) -> None:
+    def __init__(
+        self, store: Store, config: Config, datacenters: NetworkTable, ip_databases: IPDatabases
+    ) -> None:
         self._store = store
-        self._atlas = atlas
-        self._secure = _secure(config)
-        self._requests = Requests(datacenters)
+        self._ip_databases = ip_databases
+        self._https_hosts = _https_hosts(config)
+        self._request_classifier = RequestClassifier(datacenters)
 
-    def __call__(self, clicks: Sequence[Neighbour]) -> Mapping[int, Judgement]:
+    def __call__(self, clicks: Sequence[NearbyClick]) -> Mapping[int, Classification]:
         # Read anew each time: a collector that sweeps meanwhile may give an id to other headers.
-        stored = StoredEvidence(self._store)
+        stored = StoredRequestReader(self._store)
         return {
-            row.seq: self._judge(self._evidence(stored, row))
-            for row in sql.requests(self._store, [click.seq for click in clicks])
+            row.seq: self._classify(self._read_request(stored, row))
+            for row in sql.stored_requests(self._store, [click.seq for click in clicks])
         }
 
-    def _evidence(self, stored: StoredEvidence, row: StoredRequest) -> Evidence:
-        return stored.of(row, https=row.domain in self._secure, asn=self._atlas.system(row.net))
+    def _read_request(self, reader: StoredRequestReader, row: StoredRequest) -> ClickRequest:
+        return reader.read(row, https=row.domain in self._https_hosts, asn=self._ip_databases.asn(row.net))
 
-    def _judge(self, evidence: Evidence) -> Judgement:
-        headers = None if evidence.h is None else tuple(evidence.h.items())
-        return self._requests.judge(evidence, headers=headers)
+    def _classify(self, request: ClickRequest) -> Classification:
+        headers = None if request.headers is None else tuple(request.headers.items())
+        return self._request_classifier.classify(request, headers_key=headers)
 
 
-def _secure(config: Config) -> list[str]:
+def _https_hosts(config: Config) -> list[str]:
     """The domains whose short links are reached over https."""
     return sorted(domain.host for domain in config.domains if domain.scheme == "https")

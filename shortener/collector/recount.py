@@ -5,105 +5,109 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from shortener.classification.evidence import Judgement
+from shortener.classification.evidence import Classification
 from shortener.classification.request_rules import RULES_VERSION
-from shortener.collector.aggregate import Tally
-from shortener.collector.devices import Agents
-from shortener.collector.unique_visits import DAY_MS, assign
+from shortener.collector.aggregate import RollupAggregator
+from shortener.collector.devices import UserAgentCache
+from shortener.collector.unique_visits import DAY_MS, first_visits
 from shortener.store import Store
 from shortener.store import clicks as sql
 from shortener.store.clicks import Click, StoredVisit
 
-Turn = tuple[int | None, str, str]
+VerdictChange = tuple[int | None, str, str]
 """(issue, verdict before, verdict after)."""
-Visitor = tuple[int, str]
+VisitorDay = tuple[int, str]
 """(UTC day since 1970, visitor): nobody is the same on the next day."""
 
 
-def count(
-    store: Store, *, agents: Agents, new: Mapping[int, Click], changed: Mapping[int, Judgement]
-) -> Counter[Turn]:
+def apply_changes(
+    store: Store,
+    *,
+    agents: UserAgentCache,
+    new_clicks: Mapping[int, Click],
+    classifications: Mapping[int, Classification],
+) -> Counter[VerdictChange]:
     """Store new clicks, and what has changed of the judgements on stored ones, both by seq; within a transaction.
 
     First visits go where they belong now, and the sums follow. Which verdicts turned into which.
     """
-    before = sql.by_seq(store, changed) if changed else {}
-    after = {seq: rejudge(click, changed[seq]) for seq, click in before.items()}
+    before = sql.clicks_by_seq(store, classifications) if classifications else {}
+    after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
     turned = [seq for seq, click in before.items() if click.verdict != after[seq].verdict]
     turns = Counter((before[seq].issue_id, before[seq].verdict, after[seq].verdict) for seq in turned)
-    _move_first_visits(store, new, before, after, turned)
-    tally = Tally()
-    for click in new.values():
+    _move_first_visits(store, new_clicks, before, after, turned)
+    tally = RollupAggregator()
+    for click in new_clicks.values():
         tally.add(click)
     rewritten = {seq: click for seq, click in after.items() if click != before[seq]}
     for seq, click in rewritten.items():
         tally.add(before[seq], sign=-1)
         tally.add(click)
-    sql.insert(store, new)
-    sql.rewrite(store, rewritten)
+    sql.insert(store, new_clicks)
+    sql.update_verdicts(store, rewritten)
     hourly = {key: sums for key, sums in tally.hourly.items() if any(sums)}
     sql.add_to_rollups(store, hourly, tally.daily(agents.by_id))
     return turns
 
 
-def rejudge(click: Click, judgement: Judgement) -> Click:
+def apply_classification(click: Click, classification: Classification) -> Click:
     """The click with another judgement; only a person's is a first visit."""
     return msgspec.structs.replace(
         click,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        gaps=judgement.gaps,
+        verdict=classification.verdict,
+        reason=classification.reason,
+        gaps=classification.evidence,
         rules=RULES_VERSION,
-        first=click.first if judgement.verdict == "human" else 0,
+        first=click.first if classification.verdict == "human" else 0,
     )
 
 
 def _move_first_visits(
     store: Store,
-    new: Mapping[int, Click],
+    new_clicks: Mapping[int, Click],
     before: dict[int, Click],
     after: dict[int, Click],
-    turned: Iterable[int],
+    changed_seqs: Iterable[int],
 ) -> None:
     """Give first visits to whom they belong now; stored clicks that lose or gain one join ``before`` and ``after``.
 
     A first visit that was lost may go to any click of its visitor; one that was won can only come from its holder.
     """
-    turned = list(turned)
-    lost = _visitors(before[seq] for seq in turned if before[seq].first)
-    won = _visitors(before[seq] for seq in turned)
-    won |= _visitors(click for click in new.values() if click.verdict == "human")
+    changed_seqs = list(changed_seqs)
+    lost = _visitor_days(before[seq] for seq in changed_seqs if before[seq].first)
+    won = _visitor_days(before[seq] for seq in changed_seqs)
+    won |= _visitor_days(click for click in new_clicks.values() if click.verdict == "human")
     others = [
         visit
         for visitors, first_only in ((lost, False), (won - lost, True))
-        for day, names in _by_day(visitors).items()
-        for visit in sql.visits(store, day, names, first_only=first_only)
+        for day, names in _visitors_by_day(visitors).items()
+        for visit in sql.human_visits(store, day, names, first_only=first_only)
         if visit.seq not in before
     ]
     concerned = won | lost
-    changing = (click for click in after.values() if click.visitor and _visitor(click) in concerned)
-    visits: list[Click | StoredVisit] = [*new.values(), *changing, *others]
+    changing = (click for click in after.values() if click.visitor and _visitor_day(click) in concerned)
+    visits: list[Click | StoredVisit] = [*new_clicks.values(), *changing, *others]
     moved: dict[int, int] = {}
-    for visit, first in assign(visits):
+    for visit, first in first_visits(visits):
         if isinstance(visit, Click):
             visit.first = first
-        elif visit.first != first:
+        elif visit.first_visits != first:
             moved[visit.seq] = first
-    for seq, click in sql.by_seq(store, moved).items() if moved else ():
+    for seq, click in sql.clicks_by_seq(store, moved).items() if moved else ():
         before[seq] = click
         after[seq] = msgspec.structs.replace(click, first=moved[seq])
 
 
-def _visitor(click: Click) -> Visitor:
+def _visitor_day(click: Click) -> VisitorDay:
     return click.ts // DAY_MS, click.visitor or ""
 
 
-def _visitors(clicks: Iterable[Click]) -> set[Visitor]:
-    return {_visitor(click) for click in clicks if click.visitor}
+def _visitor_days(clicks: Iterable[Click]) -> set[VisitorDay]:
+    return {_visitor_day(click) for click in clicks if click.visitor}
 
 
-def _by_day(visitors: Iterable[Visitor]) -> dict[int, list[str]]:
+def _visitors_by_day(visitor_days: Iterable[VisitorDay]) -> dict[int, list[str]]:
     days: dict[int, list[str]] = {}
-    for day, visitor in visitors:
+    for day, visitor in visitor_days:
         days.setdefault(day, []).append(visitor)
     return days

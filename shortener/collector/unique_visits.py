@@ -14,13 +14,13 @@ from shortener.store.clicks import (
 )
 
 DAY_MS = DAY_SECONDS * 1000
-EVERYWHERE = FIRST_ON_PLACEMENT | FIRST_ON_LINK | FIRST_ON_SITE
+FIRST_WITHOUT_ISSUE = FIRST_ON_PLACEMENT | FIRST_ON_LINK | FIRST_ON_SITE
 
 
 Visit = TypeVar("Visit", bound=Click | StoredVisit)
 
 
-def assign(clicks: Iterable[Visit]) -> Iterator[tuple[Visit, int]]:
+def first_visits(clicks: Iterable[Visit]) -> Iterator[tuple[Visit, int]]:
     """Each click with the first visits that are its own, as bits.
 
     The earliest click has them (of equal times the smaller id), whatever came in which order. Right where every
@@ -38,15 +38,15 @@ def assign(clicks: Iterable[Visit]) -> Iterator[tuple[Visit, int]]:
             days.setdefault(key, [first]).append(click)
     for key, click in alone.items():
         if key not in days:
-            yield click, EVERYWHERE | (0 if click.issue_id is None else FIRST_IN_ISSUE)
+            yield click, FIRST_WITHOUT_ISSUE | (0 if click.issue_id is None else FIRST_IN_ISSUE)
     for day in days.values():
-        yield from _of_one_day(day)
+        yield from _first_visits_of_day(day)
 
 
-def _of_one_day(clicks: list[Visit]) -> Iterator[tuple[Visit, int]]:
+def _first_visits_of_day(clicks: list[Visit]) -> Iterator[tuple[Visit, int]]:
     """The same for one visitor's human clicks of one day."""
     taken: set[tuple[int, int | None, int]] = set()
-    clicks.sort(key=_order)
+    clicks.sort(key=_sort_key)
     for click in clicks:
         first = 0
         for bit, place in (
@@ -61,5 +61,5 @@ def _of_one_day(clicks: list[Visit]) -> Iterator[tuple[Visit, int]]:
         yield click, first if click.issue_id is not None else first & ~FIRST_IN_ISSUE
 
 
-def _order(click: Click | StoredVisit) -> tuple[int, str]:
+def _sort_key(click: Click | StoredVisit) -> tuple[int, str]:
     return click.ts, click.id

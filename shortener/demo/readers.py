@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-BROWSERS = (
+BROWSER_USER_AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 "
     "Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
@@ -15,7 +15,7 @@ BROWSERS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
 )
 REFERRERS = ("", "", "", "https://mail.google.com/", "https://outlook.live.com/", "https://mail.proton.me/")
-LANGUAGES = (
+ACCEPT_LANGUAGES = (
     "en-GB,en;q=0.9",
     "en-US,en;q=0.9",
     "de-DE,de;q=0.8,en;q=0.5",
@@ -23,82 +23,92 @@ LANGUAGES = (
     "pt-PT,pt;q=0.9",
 )
 KIND_WEIGHTS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.5, "button": 0.6, "footer": 0.05}
-MACHINES = {
+BOT_USER_AGENTS = {
     "crawler": "Mozilla/5.0 (compatible; ExampleCrawler/2.1; +https://example.com/bot)",
     "preview": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
     "tool": "curl/8.11.0",
 }
 
 
-class Link(Struct, frozen=True):
+class ReaderLink(Struct, frozen=True):
     """A link of the issue as a reader sees it: where it leads, what it looks like, how good what is behind it is."""
 
     path: str
     kind: str
-    place: int
+    position: int
     appeal: float
 
 
-class Visit(Struct, frozen=True):
+class SimulatedRequest(Struct, frozen=True):
     """One request, ``at`` seconds from the start. The address comes as a trusted proxy would pass it on."""
 
-    at: float
+    offset_seconds: float
     method: str
     path: str
     headers: dict[str, str]
 
 
-def visits(links: Sequence[Link], *, readers: int, seconds: float, seed: int) -> list[Visit]:
+def simulate_requests(
+    links: Sequence[ReaderLink], *, readers: int, seconds: float, seed: int
+) -> list[SimulatedRequest]:
     """The requests of so many readers within about so many seconds, and of the machines that come with them.
 
     A reader opens a link every few seconds; a mail gateway opens them all at once.
     """
     rng = random.Random(seed)  # noqa: S311
-    made = [visit for _ in range(readers) for visit in _around_reader(rng, links, seconds=seconds)]
-    return sorted(made, key=lambda visit: visit.at)
+    made = [visit for _ in range(readers) for visit in _reader_requests(rng, links, seconds=seconds)]
+    return sorted(made, key=lambda visit: visit.offset_seconds)
 
 
-def _around_reader(rng: random.Random, links: Sequence[Link], *, seconds: float) -> Iterator[Visit]:
+def _reader_requests(
+    rng: random.Random, links: Sequence[ReaderLink], *, seconds: float
+) -> Iterator[SimulatedRequest]:
     """A reader's clicks, and now and then a machine's."""
-    weights = [KIND_WEIGHTS[link.kind] * link.appeal / link.place**0.7 for link in links]
-    headers = _person(rng)
+    weights = [KIND_WEIGHTS[link.kind] * link.appeal / link.position**0.7 for link in links]
+    headers = _browser_headers(rng)
     at = rng.uniform(0, seconds)
     for link in rng.choices(links, weights, k=1 + min(4, int(rng.expovariate(1.2)))):
-        yield Visit(at, "GET", link.path, headers)
+        yield SimulatedRequest(at, "GET", link.path, headers)
         at += rng.uniform(0.06, 0.2) * seconds
     at = rng.uniform(0, seconds)
     if rng.random() < 0.18:
-        yield _machine(rng, links, at=at)
+        yield _bot_request(rng, links, offset_seconds=at)
     if rng.random() < 0.03:
-        yield Visit(at, "GET", rng.choice(links).path, {**headers, "Sec-Purpose": "prefetch"})
+        yield SimulatedRequest(at, "GET", rng.choice(links).path, {**headers, "Sec-Purpose": "prefetch"})
     if rng.random() < 0.015:
-        yield from _gateway(rng, links, at=at)
+        yield from _mail_gateway_requests(rng, links, offset_seconds=at)
 
 
-def _address(rng: random.Random) -> str:
+def _random_address(rng: random.Random) -> str:
     """A private address: nobody's in particular, and from many networks, as a newsletter's readers are."""
     return f"10.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 
-def _person(rng: random.Random) -> dict[str, str]:
+def _browser_headers(rng: random.Random) -> dict[str, str]:
     headers = {
-        "X-Forwarded-For": _address(rng),
-        "User-Agent": rng.choice(BROWSERS),
+        "X-Forwarded-For": _random_address(rng),
+        "User-Agent": rng.choice(BROWSER_USER_AGENTS),
         "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-        "Accept-Language": rng.choice(LANGUAGES),
+        "Accept-Language": rng.choice(ACCEPT_LANGUAGES),
     }
     referrer = rng.choice(REFERRERS)
     return {**headers, "Referer": referrer} if referrer else headers
 
 
-def _machine(rng: random.Random, links: Sequence[Link], *, at: float) -> Visit:
-    name = rng.choice(sorted(MACHINES))
-    headers = {"X-Forwarded-For": _address(rng), "User-Agent": MACHINES[name], "Accept": "*/*"}
-    return Visit(at, "HEAD" if name == "tool" else "GET", rng.choice(links).path, headers)
+def _bot_request(
+    rng: random.Random, links: Sequence[ReaderLink], *, offset_seconds: float
+) -> SimulatedRequest:
+    name = rng.choice(sorted(BOT_USER_AGENTS))
+    headers = {"X-Forwarded-For": _random_address(rng), "User-Agent": BOT_USER_AGENTS[name], "Accept": "*/*"}
+    return SimulatedRequest(
+        offset_seconds, "HEAD" if name == "tool" else "GET", rng.choice(links).path, headers
+    )
 
 
-def _gateway(rng: random.Random, links: Sequence[Link], *, at: float) -> Iterator[Visit]:
+def _mail_gateway_requests(
+    rng: random.Random, links: Sequence[ReaderLink], *, offset_seconds: float
+) -> Iterator[SimulatedRequest]:
     """A mail gateway: a browser's user agent, and link after link within a second."""
-    headers = {"X-Forwarded-For": _address(rng), "User-Agent": BROWSERS[1], "Accept": "*/*"}
+    headers = {"X-Forwarded-For": _random_address(rng), "User-Agent": BROWSER_USER_AGENTS[1], "Accept": "*/*"}
     for link in links[: rng.randrange(12, 25)]:
-        yield Visit(at, "GET", link.path, headers)
+        yield SimulatedRequest(offset_seconds, "GET", link.path, headers)

@@ -3,35 +3,35 @@
 ``parse`` finds the links and the outline of an issue, ``read`` its articles, ``rewrite`` puts URLs in place.
 """
 
-from shortener.newsletter.articles import ArticleFound, Placement, Reading, read
+from shortener.newsletter.articles import ExtractedArticle, ExtractedIssue, Placement, extract_articles
 from shortener.newsletter.builder import MAX_LINKS
-from shortener.newsletter.document import Block, Document, Encoding, Format, FoundLink, Run, Untouched
-from shortener.newsletter.honeypot import hidden_link, hide_link
-from shortener.newsletter.lines import Kind
-from shortener.newsletter.parsing import MAX_BYTES, guess_format, parse
-from shortener.newsletter.recipient_tokens import check_tag, untag
+from shortener.newsletter.document import Block, Document, DocumentLink, Format, Run, UntouchedLink, UrlSyntax
+from shortener.newsletter.honeypot import honeypot_html, insert_honeypot
+from shortener.newsletter.lines import PlacementKind
+from shortener.newsletter.parsing import MAX_ISSUE_BYTES, detect_format, parse
+from shortener.newsletter.recipient_tokens import check_recipient_tag, strip_recipient_tags
 from shortener.newsletter.rewrite import rewrite
 
 __all__ = [
-    "MAX_BYTES",
+    "MAX_ISSUE_BYTES",
     "MAX_LINKS",
-    "ArticleFound",
     "Block",
     "Document",
-    "Encoding",
+    "DocumentLink",
+    "ExtractedArticle",
+    "ExtractedIssue",
     "Format",
-    "FoundLink",
-    "Kind",
     "Placement",
-    "Reading",
+    "PlacementKind",
     "Run",
-    "Untouched",
-    "check_tag",
-    "guess_format",
-    "hidden_link",
-    "hide_link",
+    "UntouchedLink",
+    "UrlSyntax",
+    "check_recipient_tag",
+    "detect_format",
+    "extract_articles",
+    "honeypot_html",
+    "insert_honeypot",
     "parse",
-    "read",
     "rewrite",
-    "untag",
+    "strip_recipient_tags",
 ]

@@ -10,15 +10,15 @@ from msgspec import Struct
 Format = Literal["markdown", "html"]
 """How the source is written."""
 
-Encoding = Literal["destination", "angle", "autolink", "bare", "double", "single", "unquoted"]
+UrlSyntax = Literal["destination", "angle", "autolink", "bare", "double", "single", "unquoted"]
 """How a URL has to be written at a place: a Markdown destination (inline or in a reference definition), one
 in ``<…>``, an autolink, a bare URL in text, or an HTML attribute value between these quotes."""
 
 BlockKind = Literal["heading", "text", "rule"]
-ItemPart = Literal["", "first", "rest"]
+ListItemPart = Literal["", "first", "rest"]
 
 
-class FoundLink(Struct, frozen=True):
+class DocumentLink(Struct, frozen=True):
     """One place in the source where an http(s) URL stands and may be replaced.
 
     ``start`` and ``end`` enclose the URL text alone: no quotes, no brackets, no title. ``line`` is from 1.
@@ -31,10 +31,10 @@ class FoundLink(Struct, frozen=True):
     end: int
     line: int
     url: str
-    encoding: Encoding
+    syntax: UrlSyntax
 
 
-class Untouched(Struct, frozen=True):
+class UntouchedLink(Struct, frozen=True):
     """A link that is left as it is, and why: ``reason`` completes the sentence "left alone: …"."""
 
     start: int
@@ -51,11 +51,11 @@ class Run(Struct, frozen=True):
     """
 
     text: str
-    link: int | None = None
-    image: bool = False
+    link_index: int | None = None
+    is_image: bool = False
     strong: bool = False
     button: bool = False
-    source: str = ""
+    image_source: str = ""
 
 
 class Block(Struct, frozen=True):
@@ -70,10 +70,10 @@ class Block(Struct, frozen=True):
     kind: BlockKind
     runs: tuple[Run, ...] = ()
     level: int = 0
-    continued: bool = False
+    continues_paragraph: bool = False
     footer: bool = False
     hidden: bool = False
-    item: ItemPart = ""
+    item_part: ListItemPart = ""
 
 
 class Document(Struct, frozen=True):
@@ -81,7 +81,7 @@ class Document(Struct, frozen=True):
 
     source: bytes
     format: Format
-    links: tuple[FoundLink, ...]
-    untouched: tuple[Untouched, ...]
+    links: tuple[DocumentLink, ...]
+    untouched: tuple[UntouchedLink, ...]
     blocks: tuple[Block, ...]
-    name: str | None = None
+    title: str | None = None

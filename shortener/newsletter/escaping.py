@@ -5,14 +5,16 @@ from html import unescape
 from html.entities import html5
 
 from shortener.errors import InputError
-from shortener.newsletter.document import Encoding
+from shortener.newsletter.document import UrlSyntax
 
-_MARKDOWN = re.compile(r"\\([!-/:-@\[-`{-~])|&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_ATTRIBUTE = re.compile(r"&(#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]*(?:;|=)?)")
-_ENTITY_AHEAD = re.compile(r"&(?=#?[A-Za-z0-9]+;)")
-_ACCEPTABLE = re.compile(r"https?://[^\x00-\x20\x7f\u0085\u00a0\u2028\u2029]+", re.I)
+_MARKDOWN_ESCAPE = re.compile(
+    r"\\([!-/:-@\[-`{-~])|&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+)
+_ATTRIBUTE_REFERENCE = re.compile(r"&(#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]*(?:;|=)?)")
+_ENTITY_START = re.compile(r"&(?=#?[A-Za-z0-9]+;)")
+_HTTP_URL = re.compile(r"https?://[^\x00-\x20\x7f\u0085\u00a0\u2028\u2029]+", re.I)
 # A bare URL ends where GitHub's rules, ours and a reader's mail client agree only if it is plain.
-_PLAIN_BARE = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&,;=%+-]*[A-Za-z0-9/=#&+-]", re.I)
+_SAFE_BARE_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&,;=%+-]*[A-Za-z0-9/=#&+-]", re.I)
 _DESTINATION_ESCAPES = {ord(char): "\\" + char for char in "\\()<>*_`[]~"} | {ord("|"): "&#124;"}
 _ANGLE_ESCAPES = {ord(char): "\\" + char for char in "\\<>"} | {ord("|"): "&#124;"}
 _AUTOLINK_ESCAPES = {ord("<"): "&lt;", ord(">"): "&gt;", ord("|"): "&#124;"}
@@ -21,63 +23,63 @@ _ATTRIBUTE_ESCAPES = {
 } | {ord("&"): "&amp;", ord('"'): "&quot;", ord("<"): "&lt;", ord(">"): "&gt;"}  # fmt: skip
 
 
-def _character(reference: str) -> str:
+def _decode_numeric_reference(reference: str) -> str:
     """The character of a CommonMark numeric reference (``#38``, ``#x26``): §2.5 maps bad ones to U+FFFD."""
     code = int(reference[2:], 16) if reference[1] in "xX" else int(reference[1:])
     return "\ufffd" if code == 0 or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
 
 
-def _markdown_piece(match: re.Match[str]) -> str:
+def _unescape_markdown_match(match: re.Match[str]) -> str:
     if match[1]:
         return match[1]
     if match[2].startswith("#"):
-        return _character(match[2])
+        return _decode_numeric_reference(match[2])
     return html5.get(match[2] + ";", match[0])
 
 
-def from_markdown(text: str) -> str:
+def unescape_markdown(text: str) -> str:
     """Resolve backslash escapes and entities as CommonMark does (sections 2.4 and 2.5)."""
-    return _MARKDOWN.sub(_markdown_piece, text) if "\\" in text or "&" in text else text
+    return _MARKDOWN_ESCAPE.sub(_unescape_markdown_match, text) if "\\" in text or "&" in text else text
 
 
-def from_autolink(text: str) -> str:
+def unescape_autolink(text: str) -> str:
     """Resolve entities only: backslashes mean themselves in an autolink."""
-    return _MARKDOWN.sub(lambda match: match[0] if match[1] else _markdown_piece(match), text)
+    return _MARKDOWN_ESCAPE.sub(lambda match: match[0] if match[1] else _unescape_markdown_match(match), text)
 
 
-def _attribute_piece(match: re.Match[str]) -> str:
+def _unescape_attribute_match(match: re.Match[str]) -> str:
     name = match[1]
     if name.startswith("#") or name in html5:
         return unescape(match[0])
     return match[0]
 
 
-def from_attribute(text: str) -> str:
+def unescape_attribute(text: str) -> str:
     """Resolve entities as browsers do in attributes: ``&copy=1`` is two parameters, not a copyright sign.
 
     Source: WHATWG HTML, section 13.2.5.73, named character reference state.
     """
-    return _ATTRIBUTE.sub(_attribute_piece, text) if "&" in text else text
+    return _ATTRIBUTE_REFERENCE.sub(_unescape_attribute_match, text) if "&" in text else text
 
 
-def _bare(url: str) -> str:
-    if _PLAIN_BARE.fullmatch(url) and "~~" not in url and not _ENTITY_AHEAD.search(url):
+def _format_bare_url(url: str) -> str:
+    if _SAFE_BARE_URL.fullmatch(url) and "~~" not in url and not _ENTITY_START.search(url):
         return url
-    return f"<{_escaped(url, 'autolink')}>"
+    return f"<{_escape(url, 'autolink')}>"
 
 
-def _escaped(url: str, encoding: Encoding) -> str:
-    if encoding in ("double", "single", "unquoted"):
+def _escape(url: str, syntax: UrlSyntax) -> str:
+    if syntax in ("double", "single", "unquoted"):
         return url.translate(_ATTRIBUTE_ESCAPES)
-    table = {"angle": _ANGLE_ESCAPES, "autolink": _AUTOLINK_ESCAPES}.get(encoding, _DESTINATION_ESCAPES)
-    return _ENTITY_AHEAD.sub("&amp;", url).translate(table)
+    table = {"angle": _ANGLE_ESCAPES, "autolink": _AUTOLINK_ESCAPES}.get(syntax, _DESTINATION_ESCAPES)
+    return _ENTITY_START.sub("&amp;", url).translate(table)
 
 
-def write(url: str, *, encoding: Encoding) -> bytes:
+def escape_url(url: str, *, syntax: UrlSyntax) -> bytes:
     """Return the bytes that say ``url`` at a place of that encoding.
 
     Raises InputError when it is not an http(s) URL, or holds spaces or control characters.
     """
-    if not _ACCEPTABLE.fullmatch(url):
+    if not _HTTP_URL.fullmatch(url):
         raise InputError(f"{url!r} cannot stand in an issue: give an http(s) URL without spaces")
-    return (_bare(url) if encoding == "bare" else _escaped(url, encoding)).encode()
+    return (_format_bare_url(url) if syntax == "bare" else _escape(url, syntax)).encode()

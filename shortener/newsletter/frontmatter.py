@@ -6,18 +6,18 @@ _FENCED = re.compile(
     rb"(?:---[ \t]*\r?\n(?![ \t]*\r?\n)(.*?)^(?:---|\.\.\.)|\+\+\+[ \t]*\r?\n(.*?)^\+\+\+)[ \t]*(?:\r?\n|\Z)",
     re.S | re.M,
 )
-_KEY = re.compile(rb"^[\w\"'-][^:=\r\n]*[:=]", re.M)
+_METADATA_KEY = re.compile(rb"^[\w\"'-][^:=\r\n]*[:=]", re.M)
 # As Pelican and MultiMarkdown have it: "Title: …" and its like, up to the first empty line.
-_PLAIN = re.compile(
+_UNFENCED = re.compile(
     rb"(?=(?:[^\r\n]+\n){0,20}?title:)(?:[A-Za-z][\w -]{0,30}:[ \t]*[^\r\n]*\r?\n){2,}(?=\r?\n)", re.I
 )
 _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*\r?$", re.M | re.I)
 
 
-def skip(source: bytes, *, start: int) -> tuple[int, str | None]:
+def skip_front_matter(source: bytes, *, start: int) -> tuple[int, str | None]:
     """Where the text begins behind front matter at ``start``, if there is any, and the title that it gives."""
-    match = _FENCED.match(source, start) or _PLAIN.match(source, start)
-    if match is None or not _KEY.search(match[0].strip(b"-+. \r\n")):
+    match = _FENCED.match(source, start) or _UNFENCED.match(source, start)
+    if match is None or not _METADATA_KEY.search(match[0].strip(b"-+. \r\n")):
         return start, None
     title = _TITLE.search(match[0].decode())
     return match.end(), (title[1].strip("\"'").strip() or None) if title else None

@@ -8,18 +8,18 @@ from typing import Literal
 
 from msgspec import Struct
 
-from shortener.newsletter.document import Block, Document, ItemPart, Run
+from shortener.newsletter.document import Block, Document, ListItemPart, Run
 
-Kind = Literal["image", "title", "more", "text", "button", "footer"]
+PlacementKind = Literal["image", "title", "more", "text", "button", "footer"]
 """What a link is in its place."""
 
-_SPACE = re.compile(r"\s+")
-_MANY = 0.6  # of the lines of an issue: more strong ones than this, and strong type marks nothing
-_LONGEST_HEADING = 140  # characters
-Role = Literal["", "service", "chrome", "sponsor", "byline"]
+_WHITESPACE = re.compile(r"\s+")
+_MAX_STRONG_SHARE = 0.6  # of the lines of an issue: more strong ones than this, and strong type marks nothing
+_MAX_HEADING_LENGTH = 140  # characters
+MentionRole = Literal["", "service", "chrome", "sponsor", "byline"]
 """Why a mention is no sign of an article, if so."""
 
-PSEUDO_LEVEL = 7
+PSEUDO_HEADING_LEVEL = 7
 """Level of a line that is a heading by its looks alone."""
 
 
@@ -31,25 +31,25 @@ class Mention(Struct):
     or of its other surroundings (``chrome``), paid for (``sponsor``) or the name of an author (``byline``).
     """
 
-    link: int
-    key: str | None
+    link_index: int
+    article_key: str | None
     url: str
-    line: int
+    line_index: int
     start: int
     end: int
     text: str
-    alternative: str
-    image: bool
+    alt_text: str
+    has_image: bool
     strong: bool
     button: bool
-    kind: Kind = "text"
-    role: Role = ""
-    source: str = ""
+    kind: PlacementKind = "text"
+    role: MentionRole = ""
+    image_source: str = ""
 
     @property
-    def counts(self) -> bool:
+    def is_content(self) -> bool:
         """It is tracked, and nothing speaks against an article behind it."""
-        return self.key is not None and not self.role
+        return self.article_key is not None and not self.role
 
 
 class Line(Struct):
@@ -59,26 +59,26 @@ class Line(Struct):
     text: str
     level: int
     mentions: list[Mention]
-    rule: bool
-    continued: bool
+    is_rule: bool
+    continues_paragraph: bool
     footer: bool
     hidden: bool
     strong: bool
-    item: ItemPart
+    item_part: ListItemPart
 
     @property
-    def whole(self) -> Mention | None:
+    def only_mention(self) -> Mention | None:
         """The mention that is all there is in the line."""
         mention = self.mentions[0] if len(self.mentions) == 1 else None
-        return mention if mention and not rest(self, mention) else None
+        return mention if mention and not text_outside(self, mention) else None
 
     @property
-    def pictures(self) -> bool:
+    def has_only_images(self) -> bool:
         """There are linked images in the line, and nothing else."""
-        return bool(self.mentions) and not self.text and all(each.image for each in self.mentions)
+        return bool(self.mentions) and not self.text and all(each.has_image for each in self.mentions)
 
 
-def rest(line: Line, mention: Mention) -> str:
+def text_outside(line: Line, mention: Mention) -> str:
     """The letters and digits of a line (as far as they matter) that stand outside of a mention."""
     around = (
         line.text[max(0, mention.start - 200) : mention.start] + line.text[mention.end : mention.end + 200]
@@ -86,34 +86,52 @@ def rest(line: Line, mention: Mention) -> str:
     return "".join(char for char in around if char.isalnum())
 
 
-def _append(text: list[str], size: int, piece: str) -> int:
+def _append_collapsed(text: list[str], length: int, piece: str) -> int:
     """Append a piece with its white space folded; the new size of the text."""
-    piece = _SPACE.sub(" ", piece)
-    if piece.startswith(" ") and (size == 0 or text[-1].endswith(" ")):
+    piece = _WHITESPACE.sub(" ", piece)
+    if piece.startswith(" ") and (length == 0 or text[-1].endswith(" ")):
         piece = piece[1:]
     if piece:
         text.append(piece)
-    return size + len(piece)
+    return length + len(piece)
 
 
-def _mention(run: Run, *, at: int, line: int, document: Document, keys: Sequence[str | None]) -> Mention:
-    assert run.link is not None  # noqa: S101 - only called so; narrows the type
-    link = document.links[run.link]
-    return Mention(run.link, keys[run.link], link.url, line, at, at, "", "", False, run.strong, run.button)
+def _start_mention(
+    run: Run, *, offset: int, line_index: int, document: Document, article_keys: Sequence[str | None]
+) -> Mention:
+    assert run.link_index is not None  # noqa: S101 - only called so; narrows the type
+    link = document.links[run.link_index]
+    return Mention(
+        run.link_index,
+        article_keys[run.link_index],
+        link.url,
+        line_index,
+        offset,
+        offset,
+        "",
+        "",
+        False,
+        run.strong,
+        run.button,
+    )
 
 
-def _line(block: Block, index: int, *, document: Document, keys: Sequence[str | None]) -> Line:
+def _build_line(block: Block, index: int, *, document: Document, article_keys: Sequence[str | None]) -> Line:
     text: list[str] = []
     size, mentions, last, strong = 0, [], None, True
     for run in block.runs:
-        if run.link is not None and run.link != last:
-            mentions.append(_mention(run, at=size, line=index, document=document, keys=keys))
-        last = run.link
-        if not run.image:
-            size = _append(text, size, run.text)
+        if run.link_index is not None and run.link_index != last:
+            mentions.append(
+                _start_mention(
+                    run, offset=size, line_index=index, document=document, article_keys=article_keys
+                )
+            )
+        last = run.link_index
+        if not run.is_image:
+            size = _append_collapsed(text, size, run.text)
             strong = strong and (run.strong or not any(map(str.isalnum, run.text)))
-        if run.link is not None:
-            _extend(mentions[-1], run, size)
+        if run.link_index is not None:
+            _extend_mention(mentions[-1], run, size)
     whole = "".join(text).rstrip()
     for mention in mentions:
         mention.text = whole[mention.start : mention.end].strip()
@@ -121,41 +139,44 @@ def _line(block: Block, index: int, *, document: Document, keys: Sequence[str | 
     level = block.level if whole else 0
     flags = (
         block.kind == "rule",
-        block.continued,
+        block.continues_paragraph,
         block.footer,
         block.hidden,
         strong and bool(whole),
-        block.item,
+        block.item_part,
     )
     return Line(index, whole, level, mentions, *flags)
 
 
-def _extend(mention: Mention, run: Run, end: int) -> None:
+def _extend_mention(mention: Mention, run: Run, end: int) -> None:
     mention.end = end
     mention.strong = mention.strong or run.strong
     mention.button = mention.button or run.button
-    if run.image:
-        mention.image = True
-        mention.alternative = mention.alternative or " ".join(run.text.split())
-        mention.source = mention.source or run.source
+    if run.is_image:
+        mention.has_image = True
+        mention.alt_text = mention.alt_text or " ".join(run.text.split())
+        mention.image_source = mention.image_source or run.image_source
 
 
-def split_lines(document: Document, keys: Sequence[str | None]) -> list[Line]:
+def build_lines(document: Document, article_keys: Sequence[str | None]) -> list[Line]:
     """The lines of an issue; ``keys`` say what each link leads to. Short strong lines become headings."""
-    found = [_line(block, at, document=document, keys=keys) for at, block in enumerate(document.blocks)]
+    found = [
+        _build_line(block, at, document=document, article_keys=article_keys)
+        for at, block in enumerate(document.blocks)
+    ]
     texts = [line for line in found if line.text and not line.level]
-    if sum(line.strong for line in texts) <= _MANY * len(texts):
+    if sum(line.strong for line in texts) <= _MAX_STRONG_SHARE * len(texts):
         for line in texts:
             if line.strong and _looks_like_heading(line):
-                line.level = PSEUDO_LEVEL
+                line.level = PSEUDO_HEADING_LEVEL
     for line in found:
         for mention in line.mentions:
-            if mention.image and not any(map(str.isalnum, mention.text)):
+            if mention.has_image and not any(map(str.isalnum, mention.text)):
                 mention.kind = "image"
     return found
 
 
 def _looks_like_heading(line: Line) -> bool:
-    if len(line.text) > _LONGEST_HEADING or line.text.endswith((".", "。", ",", "，", ";", "；", "…")):
+    if len(line.text) > _MAX_HEADING_LENGTH or line.text.endswith((".", "。", ",", "，", ";", "；", "…")):
         return False
     return len(line.mentions) <= 2 and not any(mention.button for mention in line.mentions)

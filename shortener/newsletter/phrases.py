@@ -7,29 +7,29 @@ Every pattern is held against ``plain`` text: case folded, without arrows, emoji
 
 import re
 
-_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
-_SPACE = re.compile(r"\s+")
+_EDGE_PUNCTUATION = re.compile(r"^[\W_]+|[\W_]+$")
+_WHITESPACE = re.compile(r"\s+")
 
 
-def plain(text: str) -> str:
+def normalize(text: str) -> str:
     """Fold case and cut everything but letters and digits from both ends."""
-    return _EDGES.sub("", _SPACE.sub(" ", text.replace("’", "'"))).casefold()
+    return _EDGE_PUNCTUATION.sub("", _WHITESPACE.sub(" ", text.replace("’", "'"))).casefold()
 
 
-def _any(patterns: str) -> str:
+def _alternatives(patterns: str) -> str:
     """One alternative a line."""
     return "|".join(line.strip() for line in patterns.strip().splitlines())
 
 
-def _whole(patterns: str) -> re.Pattern[str]:
-    return re.compile(rf"\A(?:{_any(patterns)})\Z")
+def _whole_text_pattern(patterns: str) -> re.Pattern[str]:
+    return re.compile(rf"\A(?:{_alternatives(patterns)})\Z")
 
 
-def _within(patterns: str) -> re.Pattern[str]:
-    return re.compile(_any(patterns))
+def _substring_pattern(patterns: str) -> re.Pattern[str]:
+    return re.compile(_alternatives(patterns))
 
 
-READ_MORE = _whole(r"""
+READ_MORE = _whole_text_pattern(r"""
     (?:read|see|view|watch|listen|learn|find out|discover|get|show)(?: me)? more
     (?:read|see|view|watch|learn|find out|discover|get) more (?:about|on|here|at|in|from|over|now)\b.{0,40}
     more(?: (?:here|info|information|details|about .{1,25}|on .{1,25}))?
@@ -77,7 +77,7 @@ READ_MORE = _whole(r"""
 """)
 """Links that lead on to what stands above them."""
 
-GENERIC = _whole(r"""
+GENERIC_TEXT = _whole_text_pattern(r"""
     here|this|that|it|these|those|links?|click here|right here|over here|read|see|watch|source|via|more|full
     (?:this|the|that|my|our|his|her|their|its) (?:\w+ )?(?:article|post|paper|link|one|video|thread|project)
     (?:this|the|that|my|our|his|her|their|its) (?:\w+ )?(?:book|piece|page|site|website|blog|report|study|story)
@@ -95,7 +95,7 @@ GENERIC = _whole(r"""
 """)
 """Link texts that say nothing about where they lead."""
 
-SERVICE = _within(r"""
+SERVICE_TEXT = _substring_pattern(r"""
     \A.{0,25}\bunsubscrib(?:e|ing)?(?: (?:here|now|link|me|instantly|at any time))?\Z
     \A.{0,25}\bunsubscribe (?:from|or|and|via|to stop) .{1,40}\Z
     \A(?:click (?:here )?to )?opt[- ]?out\b.{0,20}\Z
@@ -130,7 +130,7 @@ SERVICE = _within(r"""
 """)
 """Links for the mail itself, not its matter: stop it, see it in a browser, pass it on."""
 
-CHROME = _whole(r"""
+BOILERPLATE_TEXT = _whole_text_pattern(r"""
     (?:subscribe|sign ?up|register|join)(?: (?:now|here|today|free|for free|us|to .{1,40}))?
     (?:subscribe|sign ?up|register) for (?:the|our|free) .{1,30}
     subscribed|subscribers?|privacy(?: (?:policy|notice|statement))?|terms(?: (?:of|and|&) .{1,20})?
@@ -172,7 +172,7 @@ CHROME = _whole(r"""
 """Link texts of what surrounds the matter: subscribing, following, buying, paying, talking back."""
 
 SPONSOR_LABEL = re.compile(
-    _any(r"""
+    _alternatives(r"""
     (?:this (?:issue|edition|newsletter|week.{0,20}) (?:is |was )?)?(?:sponsored|presented|brought to you) by\b
     sponsored(?: (?:post|content|link|message))?\Z
     (?:today's |our |this week's )?(?:sponsors?|advert(?:isement|orial)?|ads?|promoted|promotion)\Z
@@ -194,16 +194,18 @@ SPONSOR_TAG = re.compile(
 )
 """The mark of a paid title, as in "Title (Sponsor)"."""
 
-BYLINE = (
+BYLINE_WORDS = (
     r"(?:(?:written |words |story |text |article |posted |published )?by|von|par|por|di|door|av|af|przez|"
     r"от|автор|текст|autor(?:a|in|es)?|auteur|author|作者|撰文|著者|文|글|tác giả)"
 )
 """Words before the name of an author."""
 
-BETWEEN = re.compile(rf"[\s,，(（·•|/—–-]*(?:{BYLINE}|由|用|with|from|@)?[\s:：/／|·•—–-]*\Z", re.I)
+TITLE_AUTHOR_SEPARATOR = re.compile(
+    rf"[\s,，(（·•|/—–-]*(?:{BYLINE_WORDS}|由|用|with|from|@)?[\s:：/／|·•—–-]*\Z", re.I
+)
 """What may stand between a title and a link to its author."""
 
-FOOTER_MARK = _within(r"""
+FOOTER_TEXT = _substring_pattern(r"""
     ©|\(c\) ?20\d\d|\bcopyright (?:20\d\d|\(c\))|all rights reserved|you(?:'re| are) receiving|you received this
     this (?:e-?mail|message) was sent|our mailing address|follow us
     关注我们|關注我們|感谢您(?:成为|的)|版权所有|diese e-?mail|sie erhalten diese|vous recevez
@@ -212,12 +214,12 @@ FOOTER_MARK = _within(r"""
 """)
 """What the last part of a mail says of itself."""
 
-ORIGIN = _whole(r"""
+CANONICAL_URL_LABEL = _whole_text_pattern(r"""
     原文(?:链接|鏈接|地址)?|original(?: (?:article|post|issue))?(?: url)?|canonical|permalink|online|archive
 """)
 """A label in front of an issue's own address."""
 
-IMPERATIVE = re.compile(r"""(?x) \A(?:
+BUTTON_VERB = re.compile(r"""(?x) \A(?:
     (?:get|download|register|try|start|watch|listen|buy|order|claim|book|explore|reserve|save|apply|vote|grab|play
     install|shop|join|view|see|learn|discover|take|check|read|go|rsvp|open|launch|jetzt|hier|télécharger
     découvrir

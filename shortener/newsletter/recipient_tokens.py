@@ -6,27 +6,26 @@ It stands in the query as ``_c``, and byte for byte as the sender wants it, so i
 import re
 from collections.abc import Collection
 
+from shortener.codes import RECIPIENT_PARAMETER
 from shortener.errors import InputError
 from shortener.newsletter import mergetags
 
-KEY = "_c"
-"""The query key of the token; the redirect knows it by the same name."""
-MAX_TAG = 200
+MAX_TAG_LENGTH = 200
 
-_BROKEN = re.compile(r"[\s\x00-\x1f\x7f#&]")
+_UNSAFE_CHARACTER = re.compile(r"[\s\x00-\x1f\x7f#&]")
 
 
-def check_tag(tag: str) -> str:
+def check_recipient_tag(tag: str) -> str:
     """The tag, if it can stand in a URL. Raises InputError with the mend."""
     shown = tag if tag.isprintable() else repr(tag)
-    if len(tag) > MAX_TAG:
-        raise InputError(f"{shown[:60]}…: a copy tag has at most {MAX_TAG} characters")
+    if len(tag) > MAX_TAG_LENGTH:
+        raise InputError(f"{shown[:60]}…: a copy tag has at most {MAX_TAG_LENGTH} characters")
     if any(c.isspace() for c in tag):
         tight = "".join(tag.split())
         raise InputError(f"{shown}: a copy tag in a URL has no spaces; most senders take {tight} as well")
-    if bad := _BROKEN.search(tag):
+    if bad := _UNSAFE_CHARACTER.search(tag):
         raise InputError(f"{shown}: {bad[0]!r} would end the copy tag's place in a URL; use a tag without it")
-    if mergetags.end_of(tag.encode(), 0) != len(tag.encode()):
+    if mergetags.find_merge_tag_end(tag.encode(), 0) != len(tag.encode()):
         raise InputError(
             f"{shown}: not a merge tag that is known here, and one value for all readers would make one reader of "
             "them; write what your sender fills with a value for each recipient, such as *|UNIQID|* or {{contact.id}}"
@@ -34,23 +33,23 @@ def check_tag(tag: str) -> str:
     return tag
 
 
-def tail(tag: str) -> str:
+def recipient_token_query(recipient_tag: str) -> str:
     """What stands behind a short URL for a tag; nothing for none."""
-    return f"?{KEY}={tag}" if tag else ""
+    return f"?{RECIPIENT_PARAMETER}={recipient_tag}" if recipient_tag else ""
 
 
-def untag(source: bytes, *, hosts: Collection[str]) -> tuple[bytes, str]:
+def strip_recipient_tags(source: bytes, *, hosts: Collection[str]) -> tuple[bytes, str]:
     """The source with no copy tag behind any short URL of these hosts, and the tag that stood there ('' for none).
 
     Where different tags stand, the first one is given.
     """
-    if f"?{KEY}=".encode() not in source or not hosts:
+    if f"?{RECIPIENT_PARAMETER}=".encode() not in source or not hosts:
         return source, ""
     named = "|".join(re.escape(host) for host in hosts)
-    urls = re.compile(rf"https?://(?:{named})/[\w./-]+(\?{KEY}=)".encode(), re.I)
+    urls = re.compile(rf"https?://(?:{named})/[\w./-]+(\?{RECIPIENT_PARAMETER}=)".encode(), re.I)
     parts, at, found = [], 0, ""
     for match in urls.finditer(source):
-        end = mergetags.end_of(source, match.end(1))
+        end = mergetags.find_merge_tag_end(source, match.end(1))
         if end is not None and match.start() >= at:
             parts.append(source[at : match.start(1)])
             found = found or source[match.end(1) : end].decode()

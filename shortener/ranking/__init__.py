@@ -4,28 +4,28 @@ Pure: no store, no web, no clock. ``rank`` is the list, ``explain`` one article 
 at the same age, and ``picks`` (in its own module) the next issue's section.
 """
 
-from shortener.ranking.comparison import Comparison, Side, compare
-from shortener.ranking.explanation import Cell, Explanation, Factor, explain
-from shortener.ranking.inputs import Arrival, History, Issue, Placement, Showing, Signal
+from shortener.ranking.comparison import ComparedIssue, Comparison, compare
+from shortener.ranking.explanation import ExplainedAppearance, Explanation, Factor, explain
+from shortener.ranking.inputs import Appearance, Arrival, History, Issue, Placement, Signal
 from shortener.ranking.rank import rank
-from shortener.ranking.result import Progress, Ranked, Ranking
+from shortener.ranking.result import IssueProgress, RankedArticle, Ranking
 from shortener.ranking.signals import Blend
 
 __all__ = [
+    "Appearance",
     "Arrival",
     "Blend",
-    "Cell",
+    "ComparedIssue",
     "Comparison",
+    "ExplainedAppearance",
     "Explanation",
     "Factor",
     "History",
     "Issue",
+    "IssueProgress",
     "Placement",
-    "Progress",
-    "Ranked",
+    "RankedArticle",
     "Ranking",
-    "Showing",
-    "Side",
     "Signal",
     "compare",
     "explain",

@@ -5,16 +5,16 @@ import math
 from msgspec import Struct
 
 from shortener.errors import InputError, NotFound
-from shortener.ranking.arrival_curve import Curve, arrived_by, learn_curve
-from shortener.ranking.caveats import age
-from shortener.ranking.inputs import Arrival, History, Issue, check
-from shortener.ranking.observations import HOUR, YOUNGEST, tabulate
-from shortener.ranking.selection import sent_by
+from shortener.ranking.arrival_curve import ArrivalCurve, clicks_within, estimate_curve
+from shortener.ranking.caveats import format_age
+from shortener.ranking.inputs import Arrival, History, Issue, check_history
+from shortener.ranking.observations import MIN_AGE_HOURS, SECONDS_PER_HOUR, build_observations
+from shortener.ranking.selection import restrict_to_sent
 from shortener.ranking.signals import Z90
-from shortener.ranking.wording import percent, plural, times
+from shortener.ranking.wording import format_multiple, format_share, pluralize
 
 
-class Side(Struct, frozen=True):
+class ComparedIssue(Struct, frozen=True):
     """One issue at that age: its ``clicks`` by then, also per recipient, and what is ``to_come`` today."""
 
     slug: str
@@ -34,8 +34,8 @@ class Comparison(Struct, frozen=True):
 
     hours: float
     to_come: float
-    first: Side
-    second: Side
+    first: ComparedIssue
+    second: ComparedIssue
     ratio: float | None
     low: float | None
     high: float | None
@@ -43,7 +43,7 @@ class Comparison(Struct, frozen=True):
 
 
 def compare(
-    history: History, first: str, second: str, *, as_of: float, hours: float | None = None
+    history: History, first_slug: str, second_slug: str, *, as_of: float, hours: float | None = None
 ) -> Comparison:
     """Compare two issues (slugs) at the same ``hours`` after sending, by default the age of the younger.
 
@@ -51,66 +51,84 @@ def compare(
     that the younger has not reached. The interval is that of a ratio of Poisson counts: sd of its log
     ``sqrt(1/n1 + 1/n2)``.
     """
-    check(history)
-    sent = sent_by(history, as_of)
-    issues = [_find(sent, slug) for slug in (first, second)]
-    reached = min(max((as_of - issue.sent) / HOUR, YOUNGEST) for issue in issues)
+    check_history(history)
+    sent = restrict_to_sent(history, as_of)
+    issues = [_find_issue(sent, slug) for slug in (first_slug, second_slug)]
+    reached = min(max((as_of - issue.sent_at) / SECONDS_PER_HOUR, MIN_AGE_HOURS) for issue in issues)
     at = reached if hours is None else hours
     if not 0 < at <= reached:
         raise InputError(f"{at:g} hours: compare at more than 0 and at most {reached:g}, the younger's age")
-    curve = learn_curve(tabulate(sent, as_of=as_of), sent.arrivals)
-    one, other = (_side(issue, sent.arrivals, curve, at=at, as_of=as_of) for issue in issues)
-    return _compared(one, other, hours=at, to_come=1 - curve.share_at(at))
+    curve = estimate_curve(build_observations(sent, as_of=as_of), sent.arrivals)
+    one, other = (_compared_issue(issue, sent.arrivals, curve, hours=at, as_of=as_of) for issue in issues)
+    return _build_comparison(one, other, hours=at, remaining_share=1 - curve.share_at(at))
 
 
-def _find(history: History, slug: str) -> Issue:
+def _find_issue(history: History, slug: str) -> Issue:
     for issue in history.issues:
         if issue.slug == slug:
             return issue
     raise NotFound(f"no issue {slug!r} was sent by then; see the list of issues")
 
 
-def _side(issue: Issue, arrivals: tuple[Arrival, ...], curve: Curve, *, at: float, as_of: float) -> Side:
+def _compared_issue(
+    issue: Issue, arrivals: tuple[Arrival, ...], curve: ArrivalCurve, *, hours: float, as_of: float
+) -> ComparedIssue:
     own = [arrival for arrival in arrivals if arrival.issue == issue.slug]
-    clicks = arrived_by(own, curve, hours=at)
+    clicks = clicks_within(own, curve, hours=hours)
     rate = None if issue.recipients is None else clicks / issue.recipients
-    to_come = 1 - curve.share_at((as_of - issue.sent) / HOUR)
-    return Side(issue.slug, issue.title, issue.recipients, clicks, rate, to_come)
+    to_come = 1 - curve.share_at((as_of - issue.sent_at) / SECONDS_PER_HOUR)
+    return ComparedIssue(issue.slug, issue.title, issue.recipients, clicks, rate, to_come)
 
 
-def _compared(first: Side, second: Side, *, hours: float, to_come: float) -> Comparison:
+def _build_comparison(
+    first: ComparedIssue, second: ComparedIssue, *, hours: float, remaining_share: float
+) -> Comparison:
     sized = first.rate is not None and second.rate is not None
     ratio = low = high = None
     if first.clicks > 0 and second.clicks > 0:
-        ratio = _per_reader(first, sized) / _per_reader(second, sized)
+        ratio = _clicks_or_rate(first, sized) / _clicks_or_rate(second, sized)
         reach = math.exp(Z90 * math.sqrt(1 / first.clicks + 1 / second.clicks))
         low, high = ratio / reach, ratio * reach
-    text = f"{age(hours)} after sending ({percent(to_come)} still to come): {_versus(first, second)}"
+    completeness = f"{format_share(remaining_share)} still to come"
+    text = f"{format_age(hours)} after sending ({completeness}): {_describe_clicks(first, second)}"
     return Comparison(
-        hours, to_come, first, second, ratio, low, high, f"{text}; {_verdict(ratio, low, high, sized)}"
+        hours,
+        remaining_share,
+        first,
+        second,
+        ratio,
+        low,
+        high,
+        f"{text}; {_describe_ratio(ratio, low, high, sized)}",
     )
 
 
-def _per_reader(side: Side, sized: bool) -> float:
-    return side.clicks / side.recipients if sized and side.recipients else side.clicks
+def _clicks_or_rate(compared: ComparedIssue, recipients_known: bool) -> float:
+    return (
+        compared.clicks / compared.recipients if recipients_known and compared.recipients else compared.clicks
+    )
 
 
-def _versus(first: Side, second: Side) -> str:
+def _describe_clicks(first: ComparedIssue, second: ComparedIssue) -> str:
     return " against ".join(
-        f"issue {side.slug} with {plural(round(side.clicks), 'click')}{_rate(side)}"
+        f"issue {side.slug} with {pluralize(round(side.clicks), 'click')}{_format_rate(side)}"
         for side in (first, second)
     )
 
 
-def _rate(side: Side) -> str:
-    return "" if side.rate is None else f" ({side.rate:.1%} of {side.recipients})"
+def _format_rate(compared: ComparedIssue) -> str:
+    return "" if compared.rate is None else f" ({compared.rate:.1%} of {compared.recipients})"
 
 
-def _verdict(ratio: float | None, low: float | None, high: float | None, sized: bool) -> str:
+def _describe_ratio(
+    ratio: float | None, low: float | None, high: float | None, recipients_known: bool
+) -> str:
     if ratio is None or low is None or high is None:
         return "too few clicks to compare"
-    what = "clicks per recipient" if sized else "clicks"
-    interval = f"90% interval {times(low).removesuffix('x')}-{times(high).removesuffix('x')}"
+    what = "clicks per recipient" if recipients_known else "clicks"
+    interval = (
+        f"90% interval {format_multiple(low).removesuffix('x')}-{format_multiple(high).removesuffix('x')}"
+    )
     if low <= 1 <= high:
         return f"no difference in {what} that chance could not make ({interval})"
-    return f"{times(ratio)} the {what} ({interval})"
+    return f"{format_multiple(ratio)} the {what} ({interval})"

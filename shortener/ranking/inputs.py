@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shortener.errors import InputError
 
-MOST_CLICKS = 10**12  # far above any newsletter, far below where floats stop counting by one
+MAX_COUNT = 10**12  # far above any newsletter, far below where floats stop counting by one
 
 
 class Issue(Struct, frozen=True):
@@ -18,7 +18,7 @@ class Issue(Struct, frozen=True):
 
     slug: str
     title: str
-    sent: float
+    sent_at: float
     recipients: int | None = None
 
 
@@ -30,7 +30,7 @@ class Placement(Struct, frozen=True):
     links: int = 1
 
 
-class Showing(Struct, frozen=True):
+class Appearance(Struct, frozen=True):
     """One article in one issue: ``clicks`` are human visitors where known, else human clicks, by ``as_of``.
 
     ``url`` is the canonical target, the same in every issue that carries the article. ``position`` is the
@@ -50,8 +50,8 @@ class Arrival(Struct, frozen=True):
     """Clicks of a whole issue that came between ``start`` and ``end`` hours after it was sent."""
 
     issue: str
-    start: float
-    end: float
+    start_hours: float
+    end_hours: float
     clicks: int
 
 
@@ -68,58 +68,58 @@ class History(Struct, frozen=True):
     """All that is known on the day of ranking; the order of the rows never matters. ``titles`` go by URL."""
 
     issues: tuple[Issue, ...] = ()
-    showings: tuple[Showing, ...] = ()
+    appearances: tuple[Appearance, ...] = ()
     arrivals: tuple[Arrival, ...] = ()
     signals: tuple[Signal, ...] = ()
     titles: dict[str, str] = {}
 
 
-def check(history: History) -> None:
+def check_history(history: History) -> None:
     """Refuse a history that cannot be counted with; raises InputError that names the row and the mend."""
-    slugs = _unique((issue.slug for issue in history.issues), "issue")
-    _unique((signal.url for signal in history.signals), "signals row for")
+    slugs = _require_unique((issue.slug for issue in history.issues), "issue")
+    _require_unique((signal.url for signal in history.signals), "signals row for")
     for issue in history.issues:
         _check_issue(issue)
-    for showing in history.showings:
-        _known(showing.issue, slugs)
-        _check_showing(showing)
+    for showing in history.appearances:
+        _require_known_issue(showing.issue, slugs)
+        _check_appearance(showing)
     for arrival in history.arrivals:
-        _known(arrival.issue, slugs)
+        _require_known_issue(arrival.issue, slugs)
         _check_arrival(arrival)
     for signal in history.signals:
         for count in (signal.views, signal.reads, signal.fans):
             _check_count(count or 0, f"signals of {signal.url}")
 
 
-def _unique(names: Iterable[str], what: str) -> set[str]:
+def _require_unique(names: Iterable[str], label: str) -> set[str]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise InputError(f"{what} {name!r} is given twice; give it once")
+            raise InputError(f"{label} {name!r} is given twice; give it once")
         seen.add(name)
     return seen
 
 
-def _known(slug: str, slugs: set[str]) -> None:
-    if slug not in slugs:
+def _require_known_issue(slug: str, known_slugs: set[str]) -> None:
+    if slug not in known_slugs:
         raise InputError(f"counts name the issue {slug!r}, which is unknown; add the issue first")
 
 
 def _check_issue(issue: Issue) -> None:
-    if not math.isfinite(issue.sent):
+    if not math.isfinite(issue.sent_at):
         raise InputError(f"issue {issue.slug!r} has no usable sending time; set it with --sent-at")
-    if issue.recipients is not None and not 1 <= issue.recipients <= MOST_CLICKS:
+    if issue.recipients is not None and not 1 <= issue.recipients <= MAX_COUNT:
         raise InputError(f"issue {issue.slug!r} has {issue.recipients} recipients; give 1 or more, or none")
 
 
-def _check_showing(showing: Showing) -> None:
-    where = f"{showing.url} in issue {showing.issue!r}"
-    _check_count(showing.clicks, where)
-    if showing.position is not None and not 1 <= showing.position <= MOST_CLICKS:
-        raise InputError(f"{where} has position {showing.position}; positions count from 1")
-    for placement in showing.placements:
+def _check_appearance(appearance: Appearance) -> None:
+    where = f"{appearance.url} in issue {appearance.issue!r}"
+    _check_count(appearance.clicks, where)
+    if appearance.position is not None and not 1 <= appearance.position <= MAX_COUNT:
+        raise InputError(f"{where} has position {appearance.position}; positions count from 1")
+    for placement in appearance.placements:
         _check_count(placement.clicks, where)
-        if not 1 <= placement.links <= MOST_CLICKS:
+        if not 1 <= placement.links <= MAX_COUNT:
             raise InputError(
                 f"{where} has {placement.links} links of kind {placement.kind!r}; give 1 or more"
             )
@@ -128,10 +128,16 @@ def _check_showing(showing: Showing) -> None:
 def _check_arrival(arrival: Arrival) -> None:
     where = f"arrivals of issue {arrival.issue!r}"
     _check_count(arrival.clicks, where)
-    if not (math.isfinite(arrival.start) and math.isfinite(arrival.end) and arrival.start < arrival.end):
-        raise InputError(f"{where} run from {arrival.start} to {arrival.end} hours; the end must be later")
+    if not (
+        math.isfinite(arrival.start_hours)
+        and math.isfinite(arrival.end_hours)
+        and arrival.start_hours < arrival.end_hours
+    ):
+        raise InputError(
+            f"{where} run from {arrival.start_hours} to {arrival.end_hours} hours; the end must be later"
+        )
 
 
-def _check_count(count: int, where: str) -> None:
-    if not 0 <= count <= MOST_CLICKS:
-        raise InputError(f"{where}: {count} is not a count; give a number from 0 to {MOST_CLICKS}")
+def _check_count(count: int, label: str) -> None:
+    if not 0 <= count <= MAX_COUNT:
+        raise InputError(f"{label}: {count} is not a count; give a number from 0 to {MAX_COUNT}")

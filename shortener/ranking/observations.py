@@ -6,16 +6,16 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from shortener.ranking.inputs import History, Issue, Placement, Showing
+from shortener.ranking.inputs import Appearance, History, Issue, Placement
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.intp]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 
-HOUR = 3600.0  # seconds
-YOUNGEST = 1 / 60  # hours; an issue sent this second would have log F = -inf
+SECONDS_PER_HOUR = 3600.0  # seconds
+MIN_AGE_HOURS = 1 / 60  # hours; an issue sent this second would have log F = -inf
 
 
-class Cells(Struct, frozen=True, eq=False):
+class Observations(Struct, frozen=True, eq=False):
     """Method §1: a cell is one article in one issue, y the sum over its links, the place its highest.
 
     ``issues`` are sorted by sending time, ``urls`` by name, cells by article and then issue, so that the
@@ -25,30 +25,32 @@ class Cells(Struct, frozen=True, eq=False):
 
     issues: tuple[Issue, ...]
     urls: tuple[str, ...]
-    showings: tuple[Showing, ...]
-    ages: Floats
-    issue: Ints
-    article: Ints
-    starts: Ints
-    clicks: Floats
-    positions: Floats  # nan where unknown
-    rerun: Floats  # 1 where an earlier issue already carried the article
+    appearances: tuple[Appearance, ...]
+    age_hours: FloatArray
+    issue_index: IntArray
+    article_index: IntArray
+    article_starts: IntArray
+    clicks: FloatArray
+    positions: FloatArray  # nan where unknown
+    is_rerun: FloatArray  # 1 where an earlier issue already carried the article
 
     @property
-    def placed(self) -> bool:
+    def has_positions(self) -> bool:
         """Whether any place at all is known."""
         return bool(np.isfinite(self.positions).any())
 
-    def per_article(self, values: Floats) -> Floats:
+    def sum_by_article(self, values: FloatArray) -> FloatArray:
         """Sum ``values`` (cells first) over the cells of each article."""
-        return np.asarray(np.add.reduceat(values, self.starts, axis=0), dtype=np.float64)
+        return np.asarray(np.add.reduceat(values, self.article_starts, axis=0), dtype=np.float64)
 
 
-def tabulate(history: History, *, as_of: float) -> Cells:
+def build_observations(history: History, *, as_of: float) -> Observations:
     """Merge and order the showings of the issues sent by ``as_of`` (epoch seconds), no later ones."""
-    issues = tuple(sorted((i for i in history.issues if i.sent <= as_of), key=lambda i: (i.sent, i.slug)))
+    issues = tuple(
+        sorted((i for i in history.issues if i.sent_at <= as_of), key=lambda i: (i.sent_at, i.slug))
+    )
     index = {issue.slug: n for n, issue in enumerate(issues)}
-    showings = merged(s for s in history.showings if s.issue in index)
+    showings = merge_appearances(s for s in history.appearances if s.issue in index)
     showings.sort(key=lambda s: (s.url, index[s.issue]))
     urls = tuple(dict.fromkeys(s.url for s in showings))
     number = {url: n for n, url in enumerate(urls)}
@@ -56,40 +58,42 @@ def tabulate(history: History, *, as_of: float) -> Cells:
     starts = np.searchsorted(article, np.arange(len(urls)))
     first = np.zeros(len(showings), dtype=bool)
     first[starts] = True
-    return Cells(
+    return Observations(
         issues=issues,
         urls=urls,
-        showings=tuple(showings),
-        ages=np.array([max((as_of - i.sent) / HOUR, YOUNGEST) for i in issues], dtype=np.float64),
-        issue=np.array([index[s.issue] for s in showings], dtype=np.intp),
-        article=article,
-        starts=starts,
+        appearances=tuple(showings),
+        age_hours=np.array(
+            [max((as_of - i.sent_at) / SECONDS_PER_HOUR, MIN_AGE_HOURS) for i in issues], dtype=np.float64
+        ),
+        issue_index=np.array([index[s.issue] for s in showings], dtype=np.intp),
+        article_index=article,
+        article_starts=starts,
         clicks=np.array([s.clicks for s in showings], dtype=np.float64),
         positions=np.array([s.position or np.nan for s in showings], dtype=np.float64),
-        rerun=(~first).astype(np.float64),
+        is_rerun=(~first).astype(np.float64),
     )
 
 
-def merged(showings: Iterable[Showing]) -> list[Showing]:
+def merge_appearances(appearances: Iterable[Appearance]) -> list[Appearance]:
     """One showing per article and issue: clicks added, the higher place kept, placements added by kind."""
-    groups: dict[tuple[str, str], list[Showing]] = {}
-    for showing in showings:
+    groups: dict[tuple[str, str], list[Appearance]] = {}
+    for showing in appearances:
         groups.setdefault((showing.issue, showing.url), []).append(showing)
-    return [_merge(group) for group in groups.values()]
+    return [_merge_group(group) for group in groups.values()]
 
 
-def _merge(group: list[Showing]) -> Showing:
-    places = [s.position for s in group if s.position is not None]
+def _merge_group(appearances: list[Appearance]) -> Appearance:
+    places = [s.position for s in appearances if s.position is not None]
     kinds: dict[str, Placement] = {}
-    for placement in (p for s in group for p in s.placements):
+    for placement in (p for s in appearances for p in s.placements):
         have = kinds.get(placement.kind, Placement(kind=placement.kind, clicks=0, links=0))
         kinds[placement.kind] = Placement(
             kind=placement.kind, clicks=have.clicks + placement.clicks, links=have.links + placement.links
         )
-    return Showing(
-        issue=group[0].issue,
-        url=group[0].url,
-        clicks=sum(s.clicks for s in group),
+    return Appearance(
+        issue=appearances[0].issue,
+        url=appearances[0].url,
+        clicks=sum(s.clicks for s in appearances),
         position=min(places, default=None),
         placements=tuple(kinds[kind] for kind in sorted(kinds)),
     )

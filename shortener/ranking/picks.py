@@ -9,9 +9,9 @@ from typing import Literal
 from msgspec import Struct
 
 from shortener.errors import InputError
-from shortener.ranking.result import Ranked, Ranking
+from shortener.ranking.result import RankedArticle, Ranking
 
-Verb = Literal["pin", "exclude", "choose"]
+Action = Literal["pin", "exclude", "choose"]
 
 
 class Decision(Struct, frozen=True):
@@ -22,13 +22,13 @@ class Decision(Struct, frozen=True):
     """
 
     url: str
-    verb: Verb
+    action: Action
     reason: str
     who: str
-    when: float
+    decided_at: float
 
 
-class Facts(Struct, frozen=True):
+class ArticleDetails(Struct, frozen=True):
     """What the section needs to show an article beside its figures; ``short_url`` has no placement number."""
 
     url: str
@@ -48,7 +48,7 @@ class Pick(Struct, frozen=True):
 
     url: str
     origin: Literal["list", "gem", "pinned", "chosen"]
-    ranked: Ranked | None
+    ranked: RankedArticle | None
     decision: Decision | None
 
 
@@ -65,8 +65,12 @@ class Picks(Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-def pick(
-    ranking: Ranking, *, decisions: Iterable[Decision] = (), top: int | None = None, gems: int | None = None
+def select_picks(
+    ranking: Ranking,
+    *,
+    decisions: Iterable[Decision] = (),
+    max_featured: int | None = None,
+    max_gems: int | None = None,
 ) -> Picks:
     """Order the section: pins first (oldest decision first), then the list; the chosen before the gems.
 
@@ -74,43 +78,45 @@ def pick(
     a place of the list, so the section does not grow by it. The last decision about an article counts.
     Raises InputError for a decision without a reason, a name or a known verb.
     """
-    ruled = standing(decisions)
+    ruled = effective_decisions(decisions)
     lines = {article.url: article for article in ranking.articles}
-    pinned = [_decided(d, "pinned", lines) for d in ruled.values() if d.verb == "pin"]
-    chosen = [_decided(d, "chosen", lines) for d in ruled.values() if d.verb == "choose"]
-    places = max((ranking.top if top is None else top) - len(pinned), 0)
+    pinned = [_decided_pick(d, "pinned", lines) for d in ruled.values() if d.action == "pin"]
+    chosen = [_decided_pick(d, "chosen", lines) for d in ruled.values() if d.action == "choose"]
+    places = max((ranking.top if max_featured is None else max_featured) - len(pinned), 0)
     free = [a.url for a in ranking.articles if a.url not in ruled][:places]
     hidden = [url for url in ranking.gems if url not in ruled and url not in free]
     return Picks(
         featured=(*pinned, *(Pick(url, "list", lines[url], None) for url in free)),
-        lesser_known=(*chosen, *(Pick(url, "gem", lines[url], None) for url in hidden[:gems])),
-        excluded=tuple(d for d in ruled.values() if d.verb == "exclude"),
+        lesser_known=(*chosen, *(Pick(url, "gem", lines[url], None) for url in hidden[:max_gems])),
+        excluded=tuple(d for d in ruled.values() if d.action == "exclude"),
         footer=ranking.footer,
         warnings=ranking.warnings,
     )
 
 
-def standing(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
+def effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
     """The decision that counts for each article, in the order in which they were made."""
     ruled: dict[str, Decision] = {}
-    for decision in sorted(decisions, key=lambda d: (d.when, d.url, d.verb, d.who, d.reason)):
-        _check(decision)
+    for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):
+        _check_decision(decision)
         ruled.pop(decision.url, None)
         ruled[decision.url] = decision
     return ruled
 
 
-def _check(decision: Decision) -> None:
-    if decision.verb not in ("pin", "exclude", "choose"):
-        raise InputError(f"{decision.verb!r} is no decision; use pin, exclude or choose")
+def _check_decision(decision: Decision) -> None:
+    if decision.action not in ("pin", "exclude", "choose"):
+        raise InputError(f"{decision.action!r} is no decision; use pin, exclude or choose")
     if not decision.reason.strip() or not decision.who.strip():
         raise InputError(f"the decision on {decision.url} needs a reason and the name of who decided")
 
 
-def _decided(decision: Decision, origin: Literal["pinned", "chosen"], lines: Mapping[str, Ranked]) -> Pick:
-    return Pick(decision.url, origin, lines.get(decision.url), decision)
+def _decided_pick(
+    decision: Decision, origin: Literal["pinned", "chosen"], ranked_by_url: Mapping[str, RankedArticle]
+) -> Pick:
+    return Pick(decision.url, origin, ranked_by_url.get(decision.url), decision)
 
 
-def needed(picks: Picks) -> Sequence[str]:
+def picked_urls(picks: Picks) -> Sequence[str]:
     """URLs of all picked articles, in order: those whose facts and short links the section needs."""
     return [pick.url for pick in (*picks.featured, *picks.lesser_known)]

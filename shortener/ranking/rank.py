@@ -6,20 +6,20 @@ from datetime import UTC, datetime, tzinfo
 import numpy as np
 
 from shortener.errors import InputError
-from shortener.ranking.caveats import situations
-from shortener.ranking.diagnostics import check_fit
-from shortener.ranking.inputs import History, Showing, check
-from shortener.ranking.ordering import Arrangement, arrange
-from shortener.ranking.pipeline import Study, study
-from shortener.ranking.result import Progress, Ranked, Ranking
-from shortener.ranking.selection import Listing, listed, sent_by, within
+from shortener.ranking.caveats import list_caveats
+from shortener.ranking.diagnostics import diagnose_fit
+from shortener.ranking.inputs import Appearance, History, check_history
+from shortener.ranking.ordering import Ordering, order_articles
+from shortener.ranking.pipeline import Analysis, analyse
+from shortener.ranking.result import IssueProgress, RankedArticle, Ranking
+from shortener.ranking.selection import ArticleFilter, matching_urls, restrict_to_sent, restrict_to_window
 from shortener.ranking.signals import Blend
-from shortener.ranking.wording import footer, note, plural
+from shortener.ranking.wording import format_footer, format_note, pluralize
 
 METHOD = "log-additive negative-binomial model: issue + place + placement + article, with priors"
-FALLBACK = "shrunken rate: clicks against audience and age (the model could not be fitted)"
-WINDOW = 24  # months of issues that the fit uses
-DIGITS = 6  # decimals of every figure in the result, significant digits of multiples
+FALLBACK_METHOD = "shrunken rate: clicks against audience and age (the model could not be fitted)"
+WINDOW_MONTHS = 24  # months of issues that the fit uses
+RESULT_DIGITS = 6  # decimals of every figure in the result, significant digits of multiples
 
 
 def rank(
@@ -30,7 +30,7 @@ def rank(
     issue: str | None = None,
     top: int = 10,
     gems: int = 5,
-    window: float | None = WINDOW,
+    window: float | None = WINDOW_MONTHS,
     zone: tzinfo = UTC,
     blend: Blend | None = None,
 ) -> Ranking:
@@ -45,114 +45,134 @@ def rank(
     """
     if top < 1 or gems < 0:
         raise InputError(f"--top {top} --gems {gems}: the list needs 1 article or more, the gems 0 or more")
-    when = _moment(as_of)
-    check(history)
-    wanted = Listing(month=month, issue=issue, zone=zone)
-    sent = sent_by(history, as_of)
-    urls = listed(sent, wanted)
+    when = _format_time(as_of)
+    check_history(history)
+    wanted = ArticleFilter(month=month, issue=issue, zone=zone)
+    sent = restrict_to_sent(history, as_of)
+    urls = matching_urls(sent, wanted)
     if not urls:
-        return _nothing(when, wanted)
-    near = within(sent, urls, months=window)
-    learnt = study(near, as_of=as_of)
-    chosen = arrange(learnt, urls, top=top, gems=gems, blend=blend)
+        return _empty_ranking(when, wanted)
+    near = restrict_to_window(sent, urls, months=window)
+    learnt = analyse(near, as_of=as_of)
+    chosen = order_articles(learnt, urls, max_articles=top, max_gems=gems, blend=blend)
     named = learnt.cells.urls
     return Ranking(
         as_of=when,
         month=month,
-        method=METHOD if learnt.fit is not None else FALLBACK,
-        articles=_articles(learnt, chosen, titles=history.titles, issue=issue),
+        method=METHOD if learnt.fit is not None else FALLBACK_METHOD,
+        articles=_ranked_articles(learnt, chosen, titles=history.titles, issue=issue),
         gems=tuple(named[a] for a in chosen.gems),
-        footer=footer(learnt, blend),
-        warnings=_warnings(learnt, chosen, left_out=len(sent.issues) - len(near.issues)),
-        loved_by_few=tuple(named[a] for a in chosen.loved),
+        footer=format_footer(learnt, blend),
+        warnings=_collect_warnings(learnt, chosen, omitted_count=len(sent.issues) - len(near.issues)),
+        loved_by_few=tuple(named[a] for a in chosen.loved_by_few),
         top=chosen.top,
         issue=issue,
-        issues=_progress(learnt),
+        issues=_issue_progress(learnt),
     )
 
 
-def _moment(as_of: float) -> str:
+def _format_time(as_of: float) -> str:
     try:
         return datetime.fromtimestamp(as_of, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError) as fault:
         raise InputError(f"--as-of {as_of} is not a time; give a date such as 2021-04-30") from fault
 
 
-def _nothing(when: str, wanted: Listing) -> Ranking:
-    where = f"in {wanted.month}" if wanted.month else "by then"
-    said = f"no article was shown {f'in issue {wanted.issue}' if wanted.issue else where}: nothing to rank"
-    return Ranking(when, wanted.month, METHOD, (), (), said, (said,), (), 0, wanted.issue, ())
-
-
-def _warnings(learnt: Study, chosen: Arrangement, *, left_out: int) -> tuple[str, ...]:
-    said = [*situations(learnt), *check_fit(learnt, published=chosen.order[: chosen.top])]
-    if left_out:
-        said.append(f"{plural(left_out, 'issue')} too far away in time, left out of the fit")
-    return tuple(said)
-
-
-def _articles(
-    learnt: Study, chosen: Arrangement, *, titles: Mapping[str, str], issue: str | None
-) -> tuple[Ranked, ...]:
-    shown: dict[str, list[Showing]] = {}
-    for showing in learnt.cells.showings:
-        shown.setdefault(showing.url, []).append(showing)
-    rows = []
-    for number, a in enumerate(chosen.order, 1):
-        own = shown[learnt.cells.urls[a]]
-        last = next((s for s in own if s.issue == issue), own[-1])
-        rows.append(_ranked(learnt, chosen, a, number, last, len(own), titles.get(last.url) or last.url))
-    return tuple(rows)
-
-
-def _ranked(
-    learnt: Study, chosen: Arrangement, a: int, number: int, last: Showing, shown: int, title: str
-) -> Ranked:
-    posterior, given = learnt.posterior, learnt.signals
-    gem = chosen.gems.index(a) + 1 if a in chosen.gems else None
-    tenth = float(chosen.tenth[a]) if gem else None
-    bounds = float(chosen.low[a]), float(chosen.high[a])
-    return Ranked(
-        rank=number,
-        url=last.url,
-        title=title,
-        issue=last.issue,
-        position=last.position,
-        clicks=int(posterior.clicks[a]),
-        expected=_figure(posterior.expected[a]),
-        appeal=_multiple(chosen.appeal[a]),
-        low=_multiple(bounds[0]),
-        high=_multiple(bounds[1]),
-        p_top=_figure(chosen.p_top[a]),
-        gem=gem,
-        note=note(learnt, a, bounds=bounds, gem=tenth, loved=a in chosen.loved),
-        shown=shown,
-        score=_figure(posterior.score[a]),
-        views=int(given.views[a]) if np.isfinite(given.views[a]) else None,
-        read_ratio=_known(given.read_ratio[a]),
-        fan_ratio=_known(given.fan_ratio[a]),
-        blend=None if chosen.blend is None else _figure(chosen.blend[a]),
+def _empty_ranking(as_of: str, article_filter: ArticleFilter) -> Ranking:
+    where = f"in {article_filter.month}" if article_filter.month else "by then"
+    if article_filter.issue:
+        where = f"in issue {article_filter.issue}"
+    said = f"no article was shown {where}: nothing to rank"
+    return Ranking(
+        as_of, article_filter.month, METHOD, (), (), said, (said,), (), 0, article_filter.issue, ()
     )
 
 
-def _figure(value: float) -> float:
+def _collect_warnings(analysis: Analysis, ordering: Ordering, *, omitted_count: int) -> tuple[str, ...]:
+    said = [*list_caveats(analysis), *diagnose_fit(analysis, published=ordering.order[: ordering.top])]
+    if omitted_count:
+        said.append(f"{pluralize(omitted_count, 'issue')} too far away in time, left out of the fit")
+    return tuple(said)
+
+
+def _ranked_articles(
+    analysis: Analysis, ordering: Ordering, *, titles: Mapping[str, str], issue: str | None
+) -> tuple[RankedArticle, ...]:
+    shown: dict[str, list[Appearance]] = {}
+    for showing in analysis.cells.appearances:
+        shown.setdefault(showing.url, []).append(showing)
+    rows = []
+    for number, a in enumerate(ordering.order, 1):
+        own = shown[analysis.cells.urls[a]]
+        last = next((s for s in own if s.issue == issue), own[-1])
+        rows.append(
+            _ranked_article(analysis, ordering, a, number, last, len(own), titles.get(last.url) or last.url)
+        )
+    return tuple(rows)
+
+
+def _ranked_article(
+    analysis: Analysis,
+    ordering: Ordering,
+    article: int,
+    article_rank: int,
+    appearance: Appearance,
+    appearance_count: int,
+    title: str,
+) -> RankedArticle:
+    posterior, given = analysis.posterior, analysis.signals
+    gem = ordering.gems.index(article) + 1 if article in ordering.gems else None
+    tenth = float(ordering.top_decile_probability[article]) if gem else None
+    bounds = float(ordering.low[article]), float(ordering.high[article])
+    return RankedArticle(
+        rank=article_rank,
+        url=appearance.url,
+        title=title,
+        issue=appearance.issue,
+        position=appearance.position,
+        clicks=int(posterior.clicks[article]),
+        expected=_round_decimals(posterior.expected[article]),
+        appeal=_round_significant(ordering.appeal[article]),
+        low=_round_significant(bounds[0]),
+        high=_round_significant(bounds[1]),
+        p_top=_round_decimals(ordering.p_top[article]),
+        gem=gem,
+        note=format_note(
+            analysis,
+            article,
+            bounds=bounds,
+            gem_probability=tenth,
+            loved_by_few=article in ordering.loved_by_few,
+        ),
+        shown=appearance_count,
+        score=_round_decimals(posterior.score[article]),
+        views=int(given.views[article]) if np.isfinite(given.views[article]) else None,
+        read_ratio=_round_or_none(given.read_ratio[article]),
+        fan_ratio=_round_or_none(given.fan_ratio[article]),
+        blend=None if ordering.blend is None else _round_decimals(ordering.blend[article]),
+    )
+
+
+def _round_decimals(value: float) -> float:
     """Round for print; ``+ 0.0`` turns -0.0 into 0.0."""
-    return round(float(value), DIGITS) + 0.0
+    return round(float(value), RESULT_DIGITS) + 0.0
 
 
-def _multiple(value: float) -> float:
+def _round_significant(value: float) -> float:
     """Round to significant digits, so that no multiple, however small, becomes 0."""
-    return float(f"{value:.{DIGITS}g}")
+    return float(f"{value:.{RESULT_DIGITS}g}")
 
 
-def _known(value: float) -> float | None:
-    return _figure(value) if np.isfinite(value) else None
+def _round_or_none(value: float) -> float | None:
+    return _round_decimals(value) if np.isfinite(value) else None
 
 
-def _progress(learnt: Study) -> tuple[Progress, ...]:
-    clicks = np.bincount(learnt.cells.issue, learnt.cells.clicks, len(learnt.cells.issues))
-    rows = zip(learnt.cells.issues, learnt.cells.ages, clicks, learnt.still_to_come, strict=True)
+def _issue_progress(analysis: Analysis) -> tuple[IssueProgress, ...]:
+    clicks = np.bincount(analysis.cells.issue_index, analysis.cells.clicks, len(analysis.cells.issues))
+    rows = zip(
+        analysis.cells.issues, analysis.cells.age_hours, clicks, analysis.remaining_shares, strict=True
+    )
     return tuple(
-        Progress(i.slug, i.title, _figure(hours), i.recipients, int(n), _figure(rest))
+        IssueProgress(i.slug, i.title, _round_decimals(hours), i.recipients, int(n), _round_decimals(rest))
         for i, hours, n, rest in rows
     )

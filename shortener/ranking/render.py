@@ -11,14 +11,18 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from shortener.errors import InputError
-from shortener.ranking.picks import Facts, Pick, Picks
+from shortener.ranking.picks import ArticleDetails, Pick, Picks
 
-INLINE = re.compile(r"(?<!\S)#|[\\`*_{}\[\]<>|~$]|&(?=#?\w+;)")
-BLOCK = re.compile(r"^(\d{0,9})([-+#=.)])")  # what opens a list, a heading or a rule, only at the start
-UNSAFE = re.compile(r"""[\x00-\x20\x7f"'()<>\\^`{|}]""")  # would end a destination or an attribute
+MARKDOWN_INLINE = re.compile(r"(?<!\S)#|[\\`*_{}\[\]<>|~$]|&(?=#?\w+;)")
+MARKDOWN_BLOCK_START = re.compile(
+    r"^(\d{0,9})([-+#=.)])"
+)  # what opens a list, a heading or a rule, only at the start
+UNSAFE_URL_CHARACTERS = re.compile(
+    r"""[\x00-\x20\x7f"'()<>\\^`{|}]"""
+)  # would end a destination or an attribute
 
 
-class Entry(Struct, frozen=True):
+class TemplateEntry(Struct, frozen=True):
     """One article as a template sees it. The links carry placement numbers in document order, from 1.
 
     ``image_link`` is None without an image; ``origin`` is list, gem, pinned or chosen.
@@ -35,45 +39,53 @@ class Entry(Struct, frozen=True):
     origin: str
 
 
-def markdown(picks: Picks, *, facts: Iterable[Facts], template: str | None = None) -> str:
+def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
     """The section as Markdown; ``template`` is the text of a Jinja template, by default the one shipped.
 
     In it, ``featured`` and ``lesser_known`` are lists of entries; the filter ``text`` escapes Markdown
     and ``url`` makes a safe destination. Raises InputError for missing facts, an unsafe URL or a template
     that fails.
     """
-    return _render(_environment(html=False), template or shipped("picks.md.j2"), picks, facts)
+    return _render_template(
+        _jinja_environment(as_html=False), template or bundled_template("picks.md.j2"), picks, details
+    )
 
 
-def html(picks: Picks, *, facts: Iterable[Facts], template: str | None = None) -> str:
+def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
     """The section as HTML; as ``markdown``, with everything escaped that is not the template's own."""
-    return _render(_environment(html=True), template or shipped("picks.html.j2"), picks, facts)
+    return _render_template(
+        _jinja_environment(as_html=True), template or bundled_template("picks.html.j2"), picks, details
+    )
 
 
-def shipped(name: str) -> str:
+def bundled_template(name: str) -> str:
     """The text of a template that comes with the package: ``picks.md.j2`` or ``picks.html.j2``."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _environment(*, html: bool) -> SandboxedEnvironment:
+def _jinja_environment(*, as_html: bool) -> SandboxedEnvironment:
     # Markdown has no autoescape; its template escapes with the filters below
     environment = SandboxedEnvironment(
-        autoescape=html,
+        autoescape=as_html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update({"text": _plain if html else escape, "url": destination})
+    environment.filters.update(
+        {"text": _collapse_whitespace if as_html else escape_markdown, "url": sanitize_url}
+    )
     return environment
 
 
-def _render(environment: SandboxedEnvironment, template: str, picks: Picks, facts: Iterable[Facts]) -> str:
-    known = {fact.url: fact for fact in facts}
+def _render_template(
+    environment: SandboxedEnvironment, template: str, picks: Picks, details: Iterable[ArticleDetails]
+) -> str:
+    known = {fact.url: fact for fact in details}
     try:
         return environment.from_string(template).render(
-            featured=[_entry(pick, known) for pick in picks.featured],
-            lesser_known=[_entry(pick, known) for pick in picks.lesser_known],
+            featured=[_template_entry(pick, known) for pick in picks.featured],
+            lesser_known=[_template_entry(pick, known) for pick in picks.lesser_known],
         )
     except InputError:
         raise
@@ -83,12 +95,12 @@ def _render(environment: SandboxedEnvironment, template: str, picks: Picks, fact
         raise InputError(f"the picks template{where} cannot be used: {fault}") from fault
 
 
-def _entry(pick: Pick, known: Mapping[str, Facts]) -> Entry:
-    fact = known.get(pick.url)
+def _template_entry(pick: Pick, details_by_url: Mapping[str, ArticleDetails]) -> TemplateEntry:
+    fact = details_by_url.get(pick.url)
     if fact is None:
         raise InputError(f"no short link for the pick {pick.url}; add it with `shortener link add`")
     shift, link = 1 if fact.image else 0, fact.short_url.rstrip("/")
-    return Entry(
+    return TemplateEntry(
         title=fact.title,
         image=fact.image,
         image_link=f"{link}/1" if fact.image else None,
@@ -101,18 +113,18 @@ def _entry(pick: Pick, known: Mapping[str, Facts]) -> Entry:
     )
 
 
-def escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Plain text as one line of Markdown: no character of it can be read as markup or start a block."""
-    line = INLINE.sub(r"\\\g<0>", " ".join(str(text).split()))
-    return BLOCK.sub(r"\1\\\2", line)
+    line = MARKDOWN_INLINE.sub(r"\\\g<0>", " ".join(str(text).split()))
+    return MARKDOWN_BLOCK_START.sub(r"\1\\\2", line)
 
 
-def _plain(text: str) -> str:
+def _collapse_whitespace(text: str) -> str:
     """In HTML the text is left to autoescape; what a template marked as safe stays the template's choice."""
     return text if isinstance(text, Markup) else " ".join(str(text).split())
 
 
-def destination(url: str) -> str:
+def sanitize_url(url: str) -> str:
     """A link destination that neither breaks out of its place nor runs: http, https or a relative path."""
     given = str(url).strip()
     try:
@@ -121,4 +133,4 @@ def destination(url: str) -> str:
         raise InputError(f"{given!r} is no URL; correct it") from fault
     if parts.scheme not in ("", "http", "https") or (parts.scheme and not parts.netloc):
         raise InputError(f"{given!r} is not a link that readers may be given; use http or https")
-    return UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", given)
+    return UNSAFE_URL_CHARACTERS.sub(lambda found: f"%{ord(found[0]):02X}", given)

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Ranked(Struct, frozen=True):
+class RankedArticle(Struct, frozen=True):
     """One article of the list. ``appeal`` is the shrunken multiple of the average article, ``low`` and
     ``high`` its 90 % interval, ``p_top`` the chance of the published top k, ``gem`` its number among the
     hidden gems.
@@ -34,7 +34,7 @@ class Ranked(Struct, frozen=True):
     blend: float | None
 
 
-class Progress(Struct, frozen=True):
+class IssueProgress(Struct, frozen=True):
     """How far an issue has come: ``hours`` since sending, and the share of its clicks still ``to_come``."""
 
     slug: str
@@ -51,11 +51,11 @@ class Ranking(Struct, frozen=True):
     as_of: str
     month: str | None
     method: str
-    articles: tuple[Ranked, ...]
+    articles: tuple[RankedArticle, ...]
     gems: tuple[str, ...]
     footer: str
     warnings: tuple[str, ...]
     loved_by_few: tuple[str, ...]
     top: int
     issue: str | None
-    issues: tuple[Progress, ...]
+    issues: tuple[IssueProgress, ...]

@@ -4,51 +4,51 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-MAX_FORWARDED = 1024
+MAX_FORWARDED_LENGTH = 1024
 """Characters of ``X-Forwarded-For`` that are looked at, from its end; the nearest proxies write last."""
 
 
-class Clients:
+class ClientIPResolver:
     """Finds the client's address; by default nobody is believed and the socket's peer counts."""
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
-        self._networks = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
-        self._trusts = lru_cache(maxsize=1024)(self._is_proxy)
+        self._trusted_networks = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
+        self._is_trusted_cached = lru_cache(maxsize=1024)(self._is_trusted)
 
-    def address(self, peer: str, forwarded: str | None) -> str:
+    def resolve(self, peer: str, forwarded_for: str | None) -> str:
         """The first address from the right of ``forwarded`` that is no trusted proxy, else the peer's.
 
         An entry that is no address ends the search: what stands left of it was written by nobody we trust.
         """
-        if not self._networks or not forwarded or not self._trusts(peer):
+        if not self._trusted_networks or not forwarded_for or not self._is_trusted_cached(peer):
             return peer
         client = peer
-        for entry in reversed(_last_entries(forwarded)):
-            address = _bare(entry)
+        for entry in reversed(_last_entries(forwarded_for)):
+            address = _parse_address(entry)
             if address is None:
                 return client
             client = address
-            if not self._trusts(address):
+            if not self._is_trusted_cached(address):
                 return client
         return client
 
-    def _is_proxy(self, address: str) -> bool:
+    def _is_trusted(self, address: str) -> bool:
         try:
             parsed = ip_address(address)
         except ValueError:
             return False
         mapped = getattr(parsed, "ipv4_mapped", None)
-        return any((mapped or parsed) in network for network in self._networks)
+        return any((mapped or parsed) in network for network in self._trusted_networks)
 
 
-def _last_entries(forwarded: str) -> list[str]:
+def _last_entries(forwarded_for: str) -> list[str]:
     """The entries within MAX_FORWARDED characters from the end, without the one that the limit cuts."""
-    if len(forwarded) <= MAX_FORWARDED:
-        return forwarded.split(",")
-    return forwarded[-MAX_FORWARDED:].split(",")[1:]
+    if len(forwarded_for) <= MAX_FORWARDED_LENGTH:
+        return forwarded_for.split(",")
+    return forwarded_for[-MAX_FORWARDED_LENGTH:].split(",")[1:]
 
 
-def _bare(entry: str) -> str | None:
+def _parse_address(entry: str) -> str | None:
     """The address of an entry such as ``192.0.2.1``, ``192.0.2.1:80``, ``[2001:db8::1]:80``; None for rubbish."""
     text = entry.strip()
     if text.startswith("["):

@@ -27,10 +27,10 @@ from httptools import (
     parse_url,
 )
 
-from shortener.clicklog.format import EVIDENCE
+from shortener.clicklog.format import LOGGED_HEADERS
 from shortener.redirect.pages import CROWDED, Fields, Request
-from shortener.redirect.redirector import MISS, SENDER, Environ, Sender
-from shortener.redirect.responses import Answer
+from shortener.redirect.redirector import MISS_STATUS_KEY, PARSED_HEADERS_KEY, Environ, ParsedHeaders
+from shortener.redirect.responses import Response
 from shortener.redirect.service import MAX_BODY, Service
 
 MAX_HEAD = 32 * 1024
@@ -54,7 +54,7 @@ SLASH = ord("/")
 _NEEDED = (
     *("host", "user-agent", "referer", "accept-language", "x-forwarded-for", "sec-gpc", "dnt"),
     *("connection", "expect", "content-length"),
-    *EVIDENCE,
+    *LOGGED_HEADERS,
 )
 _KEYS = {
     spelling.encode(): "HTTP_" + name.upper().replace("-", "_")
@@ -100,7 +100,7 @@ class Connection(asyncio.BufferedProtocol):
         self._target = b""
         self._headers: Fields = []
         self._body: list[bytes] = []
-        self._sender: Sender | None = None
+        self._sender: ParsedHeaders | None = None
         """Who asked for the last redirect that was as plain as can be; ``_messages`` came in the same read."""
         self._messages = 0
         self._size = 0
@@ -187,7 +187,11 @@ class Connection(asyncio.BufferedProtocol):
         sender, keep = known
         path, code, n = plain.groups()
         answer = self._service.answer_known(
-            sender, address=self._peer, path=path.decode(), code=code.decode(), n=int(n) if n else None
+            sender,
+            address=self._peer,
+            path=path.decode(),
+            code=code.decode(),
+            placement=int(n) if n else None,
         )
         if answer is None:
             return False
@@ -300,7 +304,7 @@ class Connection(asyncio.BufferedProtocol):
         if answer is None:
             self._show_page(self._request(environ, keep=keep))
         else:
-            self._sender = environ.get(SENDER)
+            self._sender = environ.get(PARSED_HEADERS_KEY)
             self._send(answer.head, environ, keep=keep)
 
     # What is answered
@@ -359,13 +363,13 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._give(request, self._service.answer(request.environ))
 
-    def _give(self, request: Request, answer: Answer | None) -> None:
+    def _give(self, request: Request, answer: Response | None) -> None:
         if answer is None:
             self._show_page(request)
         else:
             self._send(answer.head, request.environ, keep=request.keep)
 
-    def _answered(self, request: Request, found: "asyncio.Future[Answer | None]") -> None:
+    def _answered(self, request: Request, found: "asyncio.Future[Response | None]") -> None:
         """A thread has found the answer."""
         self._busy = False
         try:
@@ -376,7 +380,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _show_page(self, request: Request) -> None:
         pages = self._service.pages
-        why = request.environ.get(MISS)
+        why = request.environ.get(MISS_STATUS_KEY)
         if why is None and pages.ask(request, self):
             self._busy = True
             return

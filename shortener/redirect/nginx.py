@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from string import Template
 
-from shortener.clicklog.format import EVIDENCE, VERSION
-from shortener.clicklog.writer import DIRECTORY
+from shortener.clicklog.format import FORMAT_VERSION, LOGGED_HEADERS
+from shortener.clicklog.writer import LOG_DIRECTORY
 from shortener.config import Config
 from shortener.errors import ConfigError
 
-LOG_NAME = "edge.log"
-AGENT_LENGTH = 300
-EVIDENCE_LENGTH = 64
+LOG_FILE_NAME = "edge.log"
+MAX_USER_AGENT_LENGTH = 300
+MAX_HEADER_LENGTH = 64
 """Characters that are kept of headers: with every one of them escaped, a line still stays below MAX_LINE_BYTES."""
 
 _TEMPLATE = Template(r"""# Short links answered by nginx; clicks go to our click log. Made by `shortener edge nginx`.
@@ -101,12 +101,14 @@ def map_lines(links: Iterable[tuple[str, str, str]], *, config: Config) -> Itera
     sensitive = {domain.host for domain in config.domains if domain.case_sensitive}
     for domain, code, target in links:
         if domain in sensitive:
-            yield f'"~^{_escaped(domain)}/{_escaped(code)}$" {_quoted(target)};\n'
+            yield f'"~^{_escape_regex(domain)}/{_escape_regex(code)}$" {_quote_value(target)};\n'
         else:
-            yield f'"{domain}/{code}" {_quoted(target)};\n'
+            yield f'"{domain}/{code}" {_quote_value(target)};\n'
 
 
-def server_config(config: Config, *, map_path: Path, links: int, longest: int, listen: str) -> str:
+def server_config(
+    config: Config, *, map_path: Path, link_count: int, max_line_length: int, listen: str
+) -> str:
     """A whole ``nginx.conf`` for ``links`` links whose longest map line has ``longest`` characters.
 
     Raises ConfigError where nginx would answer differently from us.
@@ -117,55 +119,55 @@ def server_config(config: Config, *, map_path: Path, links: int, longest: int, l
         )
     if config.redirect.status not in (301, 302):
         raise ConfigError(f"redirect.status = {config.redirect.status}: `edge nginx` makes 301 and 302 only")
-    data = config.data.absolute()
-    domains = {_name(domain.host): domain.host for domain in config.domains}
-    evidence = [(name, name.replace("-", "_")) for name in EVIDENCE]
+    data = config.data_directory.absolute()
+    domains = {_strip_port(domain.host): domain.host for domain in config.domains}
+    evidence = [(name, name.replace("-", "_")) for name in LOGGED_HEADERS]
     return _TEMPLATE.substitute(
         data=data,
-        log=data / DIRECTORY / LOG_NAME,
+        log=data / LOG_DIRECTORY / LOG_FILE_NAME,
         map=map_path.absolute(),
-        hash_size=max(2048, 2 * links),
-        bucket_size=_power_of_two(longest + 64),
+        hash_size=max(2048, 2 * link_count),
+        bucket_size=_next_power_of_two(max_line_length + 64),
         domains="".join(f'        "{name}" "{host}";\n' for name, host in domains.items()),
         names=" ".join(domains),
         listen=listen,
-        cuts="".join(_cut(f"http_{name}", f"edge_{name}", EVIDENCE_LENGTH) for _, name in evidence),
-        agent=_cut("http_user_agent", "edge_agent", AGENT_LENGTH),
-        language=_cut("http_accept_language", "edge_language", EVIDENCE_LENGTH),
-        version=VERSION,
+        cuts="".join(
+            _truncating_map(f"http_{name}", f"edge_{name}", MAX_HEADER_LENGTH) for _, name in evidence
+        ),
+        agent=_truncating_map("http_user_agent", "edge_agent", MAX_USER_AGENT_LENGTH),
+        language=_truncating_map("http_accept_language", "edge_language", MAX_HEADER_LENGTH),
+        version=FORMAT_VERSION,
         h=",".join(f'"{header}":"$edge_{name}"' for header, name in evidence),
         status=config.redirect.status,
         backend=f"{config.server.host}:{config.server.port}",
     )
 
 
-def _cut(source: str, variable: str, length: int) -> str:
+def _truncating_map(source: str, variable: str, max_length: int) -> str:
     """A map that keeps the first printable ASCII characters of a header, so that a line is short and is UTF-8."""
     found = f"{variable}_kept"
-    return (
-        f"""    map ${source} ${variable} {{ default ""; "~^(?<{found}>[ -~]{{1,{length}}})" ${found}; }}\n"""
-    )
+    return f"""    map ${source} ${variable} {{ default ""; "~^(?<{found}>[ -~]{{1,{max_length}}})" ${found}; }}\n"""
 
 
-def _name(host: str) -> str:
+def _strip_port(host: str) -> str:
     """A host without its port, as nginx's ``$host`` gives it."""
     name, _, port = host.rpartition(":")
     return name if port.isdigit() else host
 
 
-def _quoted(target: str) -> str:
+def _quote_value(target: str) -> str:
     """A target as a string of nginx, in which only a variable of ours can stand for ``$``."""
     escaped = target.replace("\\", "\\\\").replace('"', '\\"').replace("$", "${edge_dollar}")
     return f'"{escaped}"'
 
 
-def _escaped(text: str) -> str:
+def _escape_regex(text: str) -> str:
     """Text inside a regular expression; hosts and codes have no other special characters than these."""
     return text.replace(".", r"\.").replace("-", r"\-")
 
 
-def _power_of_two(least: int) -> int:
+def _next_power_of_two(minimum: int) -> int:
     size = 64
-    while size < least:
+    while size < minimum:
         size *= 2
     return size

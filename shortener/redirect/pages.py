@@ -16,8 +16,8 @@ from typing import Any, Protocol, cast
 from httptools import HttpParserError, HttpResponseParser
 from msgspec import Struct
 
-from shortener.redirect.redirector import MISS, Application, Environ, StartResponse
-from shortener.sockets import short_name
+from shortener.redirect.redirector import MISS_STATUS_KEY, Environ, StartResponse, WSGIApplication
+from shortener.sockets import short_socket_path
 
 Fields = list[tuple[bytes, bytes]]
 """Header names and values, as they go over the wire."""
@@ -110,7 +110,7 @@ class Pages:
         asking = Asking(request, client)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                with short_name(self._path) as name:
+                with short_socket_path(self._path) as name:
                     await asyncio.get_running_loop().create_unix_connection(lambda: asking, name)
                 await asking.begun.wait()
             await asking.ended.wait()
@@ -131,7 +131,7 @@ class Pages:
 
     async def _read(self, why: int) -> bool:
         kept = Kept()
-        environ = {"REQUEST_METHOD": "GET", MISS: why}
+        environ = {"REQUEST_METHOD": "GET", MISS_STATUS_KEY: why}
         target = b"/-/nowhere" if why == 413 else b"/nowhere"  # who hands in too much is an editor
         await self._ask(Request(environ, target, [(b"Host", b"localhost")]), kept)
         if kept.whole and kept.page.status == why:
@@ -253,7 +253,7 @@ class Asking(asyncio.Protocol):
 class Behind:
     """Around the pages' app in its own process: makes a request look as if it had come from the client directly."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -264,7 +264,7 @@ class Behind:
         environ["SERVER_PORT"] = port if host and port.isdigit() else "80"
         why = environ.pop(_key(WHY), None)
         if why is not None:
-            environ[MISS] = int(why)
+            environ[MISS_STATUS_KEY] = int(why)
         # Read here: an answer that leaves a body unread would break the connection that it goes over.
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read())
         return self._app(environ, start_response)
@@ -274,8 +274,8 @@ def _forwarded(request: Request) -> bytes:
     """The request as the pages' process gets it."""
     environ = request.environ
     fields = [field for field in request.headers if field[0].lower() not in _NOT_PASSED_ON]
-    if environ.get(MISS) is not None:
-        fields.append((WHY, b"%d" % environ[MISS]))
+    if environ.get(MISS_STATUS_KEY) is not None:
+        fields.append((WHY, b"%d" % environ[MISS_STATUS_KEY]))
     fields += [
         (PEER, environ.get("REMOTE_ADDR", "").encode()),
         (SCHEME, b"http"),

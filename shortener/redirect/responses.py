@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 Headers = list[tuple[str, str]]
 
-_REDIRECT: Headers = [
+_REDIRECT_HEADERS: Headers = [
     ("Cache-Control", "private, no-store"),
     ("Referrer-Policy", "origin"),
     ("X-Robots-Tag", "noindex"),
@@ -13,7 +13,7 @@ _REDIRECT: Headers = [
 ]
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """An answer without a body: as WSGI wants it, and as it goes over the wire."""
 
     status: int
@@ -22,15 +22,15 @@ class Answer(NamedTuple):
     """Status line and headers; ``Date`` and the empty line are still to come."""
 
 
-def make_answer(status: int, headers: Headers) -> Answer:
+def make_response(status: int, headers: Headers) -> Response:
     """An answer of these headers, none of which holds a line end."""
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         *(f"{name}: {value}" for name, value in headers),
     ]
-    return Answer(status, headers, "\r\n".join([*lines, ""]).encode("latin-1", "replace"))
+    return Response(status, headers, "\r\n".join([*lines, ""]).encode("latin-1", "replace"))
 
 
-def redirect_to(target: str, *, status: int) -> Answer:
+def redirect_response(target: str, *, status: int) -> Response:
     """The redirect to ``target``, which is canonical and so fit for a header as it is."""
-    return make_answer(status, [("Location", target), *_REDIRECT])
+    return make_response(status, [("Location", target), *_REDIRECT_HEADERS])

@@ -8,8 +8,8 @@ from email.utils import formatdate
 from pathlib import Path
 
 from shortener.redirect.pages import Pages
-from shortener.redirect.redirector import Environ, Redirects, Sender
-from shortener.redirect.responses import Answer
+from shortener.redirect.redirector import Environ, ParsedHeaders, Redirector
+from shortener.redirect.responses import Response
 
 BUFFER_BYTES = 16 * 1024
 """What is read of a connection at once."""
@@ -29,10 +29,10 @@ THREADS = 12
 class Service:
     """One for each worker; everything in it happens in the worker's event loop, but for the threads' answers."""
 
-    def __init__(self, redirects: Redirects, *, pages: Path, threaded: bool) -> None:
-        self.answer = redirects.answer
-        self.answer_known = redirects.answer_known
-        self.known: dict[bytes, tuple[Sender, bool]] = {}
+    def __init__(self, redirects: Redirector, *, pages: Path, threaded: bool) -> None:
+        self.answer = redirects.respond
+        self.answer_known = redirects.respond_cached
+        self.known: dict[bytes, tuple[ParsedHeaders, bool]] = {}
         """What headers mean, byte for byte, and whether they keep the connection."""
         self.pages = Pages(pages)
         self.threaded = threaded
@@ -57,7 +57,7 @@ class Service:
         self._held += size
         return self._held <= HELD_BYTES
 
-    def remember(self, headers: bytes, sender: Sender, *, keep: bool) -> None:
+    def remember(self, headers: bytes, sender: ParsedHeaders, *, keep: bool) -> None:
         """Know these headers by heart once they came twice: browsers of one kind send the same ones.
 
         What says who somebody is, a cookie or a forwarded address, is not kept.
@@ -69,7 +69,7 @@ class Service:
             self._met.add(trace)
         elif not (
             self.stopping
-            or sender.traits.forwarded
+            or sender.fields.forwarded_for
             or len(headers) > MOST_KNOWN_BYTES
             or b"\r\ncookie:" in headers.lower()
         ):
@@ -77,7 +77,7 @@ class Service:
                 self.known.clear()
             self.known[headers] = sender, keep
 
-    def answer_in_thread(self, environ: Environ, done: "Callable[[Future[Answer | None]], None]") -> None:
+    def answer_in_thread(self, environ: Environ, done: "Callable[[Future[Response | None]], None]") -> None:
         """Find the answer where waiting for the disk holds nobody else up."""
         loop = asyncio.get_running_loop()
         loop.run_in_executor(self._threads, self.answer, environ).add_done_callback(done)

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from shortener.redirect.connection import Connection
-from shortener.redirect.redirector import Redirects
+from shortener.redirect.redirector import Redirector
 from shortener.redirect.service import Service
-from shortener.sockets import BACKLOG
+from shortener.sockets import LISTEN_BACKLOG
 
 CONNECTIONS = 16_384
 """Connections that one worker keeps open at a time (the limit of open files permitting)."""
@@ -38,7 +38,13 @@ class Worker:
     """Serves a listening socket, which it takes over as a descriptor, until it is told to stop."""
 
     def __init__(
-        self, redirects: Redirects, *, pages: Path, listening: int, threaded: bool = False, alone: bool = True
+        self,
+        redirects: Redirector,
+        *,
+        pages: Path,
+        listening: int,
+        threaded: bool = False,
+        alone: bool = True,
     ) -> None:
         """``threaded`` finds answers in threads, as they wait for the disk; ``alone`` shares the socket with nobody."""
         self.service = Service(redirects, pages=pages, threaded=threaded)
@@ -74,7 +80,7 @@ class Worker:
         """
         loop = asyncio.get_running_loop()
         if self._alone:
-            server = await loop.create_server(self._admit, sock=self._listening, backlog=BACKLOG)
+            server = await loop.create_server(self._admit, sock=self._listening, backlog=LISTEN_BACKLOG)
             return server.close
         loop.add_reader(self._listening, self._accept_one)
         return partial(loop.remove_reader, self._listening)
@@ -108,7 +114,7 @@ class Worker:
         for connection in [each for each in self.connections if each.overdue(tick)]:
             connection.abort()
         if tick % HOUSEKEEPING_SECONDS == 0:
-            self._redirects.forget_old()
+            self._redirects.discard_expired()
         asyncio.get_running_loop().call_later(1.0, self._keep_time)
 
     async def _end_connections(self) -> None:

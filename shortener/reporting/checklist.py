@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from shortener.reporting.issue_contents import ArticleShown, IssueShown
+from shortener.reporting.issue_contents import ArticleContents, IssueContents
 from shortener.urls import homograph_warning
 
 Level = Literal["good", "warn", "bad"]
 
-FOREIGN_SHORTENERS = frozenset(
+THIRD_PARTY_SHORTENERS = frozenset(
     (
         "amzn.to",
         "bit.ly",
@@ -51,20 +51,20 @@ class Check(Struct, frozen=True):
     items: tuple[str, ...] = ()
 
 
-def checklist(issue: IssueShown) -> tuple[Check, ...]:
+def build_checklist(issue: IssueContents) -> tuple[Check, ...]:
     """Look an issue over, without asking any other machine."""
     articles = [article for article in issue.articles if article.position is not None]
     return (
-        *_facts(issue),
-        _articles(articles),
-        _targets(issue),
-        _codes(issue),
-        *_titles(articles),
-        *_hosts(issue),
+        *_check_details(issue),
+        _check_articles(articles),
+        _check_targets(issue),
+        _check_codes(issue),
+        *_check_titles(articles),
+        *_check_hosts(issue),
     )
 
 
-def _facts(issue: IssueShown) -> Iterator[Check]:
+def _check_details(issue: IssueContents) -> Iterator[Check]:
     if issue.recipients is None:
         yield Check("warn", "recipients", "Nobody wrote down how many recipients there are: rates need it.")
     if issue.sent_at is None:
@@ -73,7 +73,7 @@ def _facts(issue: IssueShown) -> Iterator[Check]:
         )
 
 
-def _articles(articles: Sequence[ArticleShown]) -> Check:
+def _check_articles(articles: Sequence[ArticleContents]) -> Check:
     if articles:
         return Check("good", "articles", f"{len(articles)} articles have a place to be ranked at.")
     return Check(
@@ -81,14 +81,14 @@ def _articles(articles: Sequence[ArticleShown]) -> Check:
     )
 
 
-def _targets(issue: IssueShown) -> Check:
+def _check_targets(issue: IssueContents) -> Check:
     if issue.todo:
         words = "These short links lead nowhere yet; readers would see an error page:"
         return Check("bad", "targets", words, issue.todo)
     return Check("good", "targets", f"All {len(issue.links)} short links lead somewhere.")
 
 
-def _codes(issue: IssueShown) -> Check:
+def _check_codes(issue: IssueContents) -> Check:
     double = tuple(
         f"{article.title or article.url}: {', '.join(link.short_url for link in article.links)}"
         for article in issue.articles
@@ -100,7 +100,7 @@ def _codes(issue: IssueShown) -> Check:
     return Check("good", "codes", "No article has two short links.")
 
 
-def _titles(articles: Sequence[ArticleShown]) -> Iterator[Check]:
+def _check_titles(articles: Sequence[ArticleContents]) -> Iterator[Check]:
     untitled = tuple(article.url for article in articles if not article.title)
     if untitled:
         yield Check(
@@ -110,9 +110,9 @@ def _titles(articles: Sequence[ArticleShown]) -> Iterator[Check]:
         yield Check("good", "titles", "Every article has a title.")
 
 
-def _hosts(issue: IssueShown) -> Iterator[Check]:
+def _check_hosts(issue: IssueContents) -> Iterator[Check]:
     targets = sorted({link.target for link in issue.links if link.target})
-    foreign = tuple(url for url in targets if _host(url) in FOREIGN_SHORTENERS)
+    foreign = tuple(url for url in targets if _host(url) in THIRD_PARTY_SHORTENERS)
     if foreign:
         words = "These targets are short links of others; lead readers straight to the page if you can:"
         yield Check("warn", "foreign", words, foreign)

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from shortener.store.reports import HourSums, Sums, ValueSum
+from shortener.store.reports import BreakdownRow, ClickTotals, PeriodClicks
 
 DIMENSIONS = ("referrer", "browser", "os", "device", "country", "language")
-MOST_VALUES = 20
+MAX_VALUES = 20
 """Values that a breakdown names one by one, a dimension; the others are summed up."""
 
 
-class Clicks(Struct, frozen=True):
+class ClicksByVerdict(Struct, frozen=True):
     """Clicks by verdict; every recorded request for a short link is in one of them."""
 
     human: int = 0
@@ -22,7 +22,7 @@ class Clicks(Struct, frozen=True):
     prefetch: int = 0
 
     @property
-    def all(self) -> int:
+    def total(self) -> int:
         """All requests, whoever made them."""
         return self.human + self.other
 
@@ -35,11 +35,11 @@ class Clicks(Struct, frozen=True):
 class Totals(Struct, frozen=True):
     """Clicks by verdict, and visitors: people, each counted once a day."""
 
-    clicks: Clicks
+    clicks: ClicksByVerdict
     visitors: int
 
 
-class Hour(Struct, frozen=True):
+class TimelineHour(Struct, frozen=True):
     """People's clicks and all others of the UTC hour that begins at ``hour``."""
 
     hour: datetime
@@ -47,7 +47,7 @@ class Hour(Struct, frozen=True):
     other: int
 
 
-class Part(Struct, frozen=True):
+class BreakdownPart(Struct, frozen=True):
     """One value of a breakdown: '' where it is not known, None for all values that are not named one by one.
 
     ``share`` is of all human clicks, from 0 to 1.
@@ -58,7 +58,7 @@ class Part(Struct, frozen=True):
     share: float
 
 
-Breakdown = dict[str, tuple[Part, ...]]
+Breakdown = dict[str, tuple[BreakdownPart, ...]]
 """Dimension (referrer, browser, os, device, country, language) to its values, the most clicked first."""
 
 
@@ -74,17 +74,17 @@ class PlacementCount(Struct, frozen=True):
     other: int
 
 
-def moment(seconds: int) -> datetime:
+def to_datetime(seconds: int) -> datetime:
     """Seconds of UTC epoch as a time that JSON says in ISO 8601, with Z."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def moment_or_none(seconds: int | None) -> datetime | None:
+def to_datetime_or_none(seconds: int | None) -> datetime | None:
     """The same where there may be no time."""
-    return None if seconds is None else moment(seconds)
+    return None if seconds is None else to_datetime(seconds)
 
 
-def clicks_of(rows: Iterable[Sums]) -> Clicks:
+def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
     """Add sums up by verdict."""
     human = bot = scanner = preview = prefetch = 0
     for row in rows:
@@ -93,34 +93,34 @@ def clicks_of(rows: Iterable[Sums]) -> Clicks:
         scanner += row.scanner
         preview += row.preview
         prefetch += row.prefetch
-    return Clicks(human, bot, scanner, preview, prefetch)
+    return ClicksByVerdict(human, bot, scanner, preview, prefetch)
 
 
-def hours_of(rows: Iterable[HourSums]) -> tuple[Hour, ...]:
+def build_timeline(rows: Iterable[PeriodClicks]) -> tuple[TimelineHour, ...]:
     """A timeline; hours without a click are left out."""
-    return tuple(Hour(moment(row.start), row.human, row.other) for row in rows)
+    return tuple(TimelineHour(to_datetime(row.start), row.human, row.automated) for row in rows)
 
 
-def rate(visitors: int, recipients: int | None) -> float | None:
+def click_rate(visitors: int, recipients: int | None) -> float | None:
     """Visitors per recipient, None where nobody wrote down how many recipients there were."""
     return visitors / recipients if recipients else None
 
 
-def break_down(values: Iterable[ValueSum], *, human: int) -> Breakdown:
+def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
     """Where ``human`` clicks came from and with what; each dimension sums to ``human``."""
     found: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
         if row.dimension in found:
             found[row.dimension][row.value] = row.clicks
-    return {dimension: _parts(clicks, human=human) for dimension, clicks in found.items()}
+    return {dimension: _breakdown_parts(clicks, human=human) for dimension, clicks in found.items()}
 
 
-def _parts(clicks: Mapping[str, int], *, human: int) -> tuple[Part, ...]:
+def _breakdown_parts(clicks: Mapping[str, int], *, human: int) -> tuple[BreakdownPart, ...]:
     unknown = clicks.get("", 0) + human - sum(clicks.values())
     known = {value: count for value, count in clicks.items() if value} | (
         {"": unknown} if unknown > 0 else {}
     )
     order = sorted(known.items(), key=lambda item: (-item[1], item[0]))
-    parts = [Part(value, count, count / human) for value, count in order[:MOST_VALUES] if human]
-    rest = sum(count for _, count in order[MOST_VALUES:])
-    return (*parts, Part(None, rest, rest / human)) if rest and human else tuple(parts)
+    parts = [BreakdownPart(value, count, count / human) for value, count in order[:MAX_VALUES] if human]
+    rest = sum(count for _, count in order[MAX_VALUES:])
+    return (*parts, BreakdownPart(None, rest, rest / human)) if rest and human else tuple(parts)

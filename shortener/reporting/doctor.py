@@ -12,20 +12,20 @@ from msgspec import Struct
 
 from shortener.clicklog.reader import ClickLog
 from shortener.collector.datacenters import read_datacenters
-from shortener.collector.ip_databases import open_countries, open_systems
+from shortener.collector.ip_databases import open_asn_database, open_country_database
 from shortener.config import Config
 from shortener.errors import ConfigError, ShortenerError, StoreError
-from shortener.reporting.health import health
+from shortener.reporting.health import check_health
 from shortener.store import open_reader
 from shortener.store.database import FILE_NAME
 
 Level = Literal["good", "warn", "bad"]
 
-SOUND_SQLITE = (3, 51, 3)
+MIN_SAFE_SQLITE = (3, 51, 3)
 """The first release without the WAL-reset bug (sqlite.org/wal.html#walresetbug): corruption when two connections
 write and checkpoint at the same moment. One writing process at a time keeps clear of it."""
-LOW_DISK_BYTES = 500 * 1024 * 1024
-CLOCK_SLACK_SECONDS = 120
+MIN_FREE_BYTES = 500 * 1024 * 1024
+CLOCK_TOLERANCE_SECONDS = 120
 
 
 class Finding(Struct, frozen=True):
@@ -43,17 +43,17 @@ def examine(config: Config, *, config_path: Path | None, now: float | None = Non
         Finding(
             "good", "configuration", str(config_path) if config_path else "defaults; no configuration file"
         ),
-        *_domains(config),
-        *_permissions(config),
-        _sqlite(),
-        _store(config),
-        *_lists(config),
-        *_running(config, now=now),
-        _clock(config, now=now),
+        *_check_domains(config),
+        *_check_permissions(config),
+        _check_sqlite(),
+        _check_store(config),
+        *_check_network_lists(config),
+        *_check_health(config, now=now),
+        _check_clock(config, now=now),
     ]
 
 
-def _domains(config: Config) -> Iterator[Finding]:
+def _check_domains(config: Config) -> Iterator[Finding]:
     for domain in config.domains:
         local = domain.host.partition(":")[0] in {"127.0.0.1", "localhost"}
         if local:
@@ -72,8 +72,8 @@ def _domains(config: Config) -> Iterator[Finding]:
         )
 
 
-def _permissions(config: Config) -> Iterator[Finding]:
-    data = config.data
+def _check_permissions(config: Config) -> Iterator[Finding]:
+    data = config.data_directory
     if not data.is_dir():
         yield Finding(
             "warn", "data directory", f"{data}: is not there yet; the first command that writes makes it"
@@ -84,7 +84,7 @@ def _permissions(config: Config) -> Iterator[Finding]:
             "bad", "data directory", f"{data}: this user cannot write here; chown it to the user that serves"
         )
         return
-    open_to_others = [path for path in (data, *data.rglob("*")) if _is_open(path)]
+    open_to_others = [path for path in (data, *data.rglob("*")) if _is_open_to_others(path)]
     if open_to_others:
         yield Finding("bad", "permissions", f"{open_to_others[0]}: others can read it; chmod -R go= {data}")
     else:
@@ -93,16 +93,16 @@ def _permissions(config: Config) -> Iterator[Finding]:
         yield Finding("warn", "user", "running as root; a user of its own is enough, and safer")
 
 
-def _is_open(path: Path) -> bool:
+def _is_open_to_others(path: Path) -> bool:
     try:
         return bool(stat.S_IMODE(path.lstat().st_mode) & 0o077) and not path.is_symlink()
     except OSError:
         return False
 
 
-def _sqlite() -> Finding:
+def _check_sqlite() -> Finding:
     version = sqlite3.sqlite_version
-    if sqlite3.sqlite_version_info < SOUND_SQLITE:
+    if sqlite3.sqlite_version_info < MIN_SAFE_SQLITE:
         return Finding(
             "warn",
             "sqlite",
@@ -111,10 +111,10 @@ def _sqlite() -> Finding:
     return Finding("good", "sqlite", version)
 
 
-def _store(config: Config) -> Finding:
-    path = config.data / FILE_NAME
+def _check_store(config: Config) -> Finding:
+    path = config.data_directory / FILE_NAME
     try:
-        reader = open_reader(config.data)
+        reader = open_reader(config.data_directory)
         verdict = reader.conn.execute("pragma quick_check(1)").fetchone()[0]
         reader.close()
     except (StoreError, sqlite3.Error) as error:
@@ -130,26 +130,26 @@ def _store(config: Config) -> Finding:
     return Finding("good", "store", f"{path}: sound, {path.stat().st_size / 1e6:,.1f} MB")
 
 
-def _lists(config: Config) -> Iterator[Finding]:
+def _check_network_lists(config: Config) -> Iterator[Finding]:
     """What the operator brought to know networks by."""
     try:
         if config.verdicts.datacenters:
             yield Finding("good", "data centers", f"{len(read_datacenters(config)):,} ranges of addresses")
     except ShortenerError as error:
         yield Finding("bad", "data centers", str(error))
-    for open_database in (open_systems, open_countries):
+    for open_database in (open_asn_database, open_country_database):
         try:
             database = open_database(config)
         except ConfigError as error:
             yield Finding("bad", "networks", str(error))
         else:
             if database:
-                built = time.strftime("%Y-%m-%d", time.gmtime(database.built))
-                yield Finding("good", database.key, f"{database}, built {built}")
+                built = time.strftime("%Y-%m-%d", time.gmtime(database.built_at))
+                yield Finding("good", database.config_key, f"{database}, built {built}")
 
 
-def _running(config: Config, *, now: float) -> Iterator[Finding]:
-    found = health(config, now=now)
+def _check_health(config: Config, *, now: float) -> Iterator[Finding]:
+    found = check_health(config, now=now)
     late = found.backlog.seconds > 60
     yield Finding(
         "warn" if late else "good",
@@ -162,7 +162,7 @@ def _running(config: Config, *, now: float) -> Iterator[Finding]:
         "unrecorded",
         f"{found.unrecorded:,} clicks were redirected but could not be written down",
     )
-    low = found.disk_free < LOW_DISK_BYTES
+    low = found.disk_free < MIN_FREE_BYTES
     yield Finding(
         "bad" if low else "good",
         "disk",
@@ -171,10 +171,12 @@ def _running(config: Config, *, now: float) -> Iterator[Finding]:
     )
 
 
-def _clock(config: Config, *, now: float) -> Finding:
+def _check_clock(config: Config, *, now: float) -> Finding:
     """A clock that was set back shows in files from the future."""
-    newest = max((segment.path.stat().st_mtime for segment in ClickLog(config.data).segments()), default=0.0)
-    if newest > now + CLOCK_SLACK_SECONDS:
+    newest = max(
+        (segment.path.stat().st_mtime for segment in ClickLog(config.data_directory).segments()), default=0.0
+    )
+    if newest > now + CLOCK_TOLERANCE_SECONDS:
         return Finding(
             "warn", "clock", f"the click log is {newest - now:.0f} s ahead of the clock; check NTP"
         )

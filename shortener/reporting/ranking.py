@@ -5,12 +5,12 @@ from datetime import datetime
 from shortener.config import Config
 from shortener.errors import TargetRefused
 from shortener.ranking import Blend, Comparison, Explanation, History, Ranking, compare, explain, rank
-from shortener.reporting.ranking_inputs import history
-from shortener.short_urls import checked_target, parse_short_url
+from shortener.reporting.ranking_inputs import load_history
+from shortener.short_urls import parse_short_url, validate_target
 from shortener.store import Store, links
 
 
-def ranking(
+def rank_stored_articles(
     store: Store,
     *,
     config: Config,
@@ -27,7 +27,7 @@ def ranking(
     """
     asked = config.ranking
     return rank(
-        history(store, as_of=as_of, draft=issue),
+        load_history(store, as_of=as_of, draft_slug=issue),
         as_of=as_of,
         month=month,
         issue=issue,
@@ -39,7 +39,7 @@ def ranking(
     )
 
 
-def explanation(
+def explain_article(
     store: Store,
     url: str,
     *,
@@ -52,8 +52,8 @@ def explanation(
 
     Raises NotFound for an article that the list does not have by ``as_of``.
     """
-    known = history(store, as_of=as_of, draft=issue)
-    article = article_url(store, known, url, config=config)
+    known = load_history(store, as_of=as_of, draft_slug=issue)
+    article = resolve_article_url(store, known, url, config=config)
     return explain(
         known,
         article,
@@ -65,19 +65,19 @@ def explanation(
     )
 
 
-def comparison(
+def compare_stored_issues(
     store: Store, first: str, second: str, *, as_of: int, hours: float | None = None
 ) -> Comparison:
     """Two issues at the same ``hours`` after sending, by default the age of the younger.
 
     Raises NotFound for an issue not sent by ``as_of``, InputError for an age that the younger has not reached.
     """
-    return compare(history(store, as_of=as_of), first, second, as_of=as_of, hours=hours)
+    return compare(load_history(store, as_of=as_of), first, second, as_of=as_of, hours=hours)
 
 
-def article_url(store: Store, known: History, text: str, *, config: Config) -> str:
+def resolve_article_url(store: Store, loaded_history: History, text: str, *, config: Config) -> str:
     """The article that was meant: by its URL in any writing of it, or by a short link; else the text as it is."""
-    urls = {showing.url for showing in known.showings}
+    urls = {showing.url for showing in loaded_history.appearances}
     given = text.strip()
     if given in urls:
         return given
@@ -86,21 +86,21 @@ def article_url(store: Store, known: History, text: str, *, config: Config) -> s
     if found and found.target:
         return found.target
     try:
-        target = checked_target(given, config=config)
+        target = validate_target(given, config=config)
     except TargetRefused:
         return given
     return target if target in urls else given
 
 
-def months_shown(known: History, *, as_of: int, config: Config) -> dict[str, set[str]]:
+def months_by_article(loaded_history: History, *, as_of: int, config: Config) -> dict[str, set[str]]:
     """The months (YYYY-MM, in the site's time zone) in which each article was shown by ``as_of``."""
     months = {
-        issue.slug: datetime.fromtimestamp(issue.sent, config.zone).strftime("%Y-%m")
-        for issue in known.issues
-        if issue.sent <= as_of
+        issue.slug: datetime.fromtimestamp(issue.sent_at, config.zone).strftime("%Y-%m")
+        for issue in loaded_history.issues
+        if issue.sent_at <= as_of
     }
     shown: dict[str, set[str]] = {}
-    for showing in known.showings:
+    for showing in loaded_history.appearances:
         if showing.issue in months:
             shown.setdefault(showing.url, set()).add(months[showing.issue])
     return shown

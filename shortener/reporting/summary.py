@@ -7,19 +7,19 @@ from msgspec import Struct
 
 from shortener.config import Domain
 from shortener.errors import InputError
-from shortener.reporting.counts import Totals, clicks_of, moment, moment_or_none, rate
-from shortener.reporting.quality import Quality, assess
-from shortener.short_urls import short_url
+from shortener.reporting.counts import Totals, click_rate, sum_by_verdict, to_datetime, to_datetime_or_none
+from shortener.reporting.quality import Quality, assess_quality
+from shortener.short_urls import build_short_url
 from shortener.store import Store
 from shortener.store import reports as sql
 from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.reports import IssueRow, LinkClicks, Sums
+from shortener.store.reports import ClickTotals, IssueBasics, LinkClicks
 
-TOP_LINKS = 20
-TOP_MISSES = 10
+MAX_TOP_LINKS = 20
+MAX_TOP_MISSES = 10
 
 
-class IssueCount(Struct, frozen=True):
+class IssueTotals(Struct, frozen=True):
     """Human clicks and visitors of one issue; ``other`` are the requests of machines."""
 
     slug: str
@@ -43,7 +43,7 @@ class TopLink(Struct, frozen=True):
     visitors: int
 
 
-class Day(Struct, frozen=True):
+class TimelineDay(Struct, frozen=True):
     """People's clicks and all others of the UTC day that begins at ``day``."""
 
     day: datetime
@@ -65,16 +65,16 @@ class Summary(Struct, frozen=True):
 
     as_of: datetime
     totals: Totals
-    issues: tuple[IssueCount, ...]
+    issues: tuple[IssueTotals, ...]
     links: tuple[TopLink, ...]
     since: datetime | None
     until: datetime | None
     quality: Quality
-    timeline: tuple[Day, ...]
+    timeline: tuple[TimelineDay, ...]
     misses: tuple[Miss, ...]
 
 
-def summary(
+def build_summary(
     store: Store,
     *,
     since: int | None = None,
@@ -86,68 +86,72 @@ def summary(
 
     Raises InputError when ``since`` is not before ``until``.
     """
-    since, until = whole_hours(since, until)
-    sums = sql.sums_of_site(store, since=since, until=until)
-    clicks = clicks_of(sums)
+    since, until = widen_to_hours(since, until)
+    sums = sql.site_totals(store, since=since, until=until)
+    clicks = sum_by_verdict(sums)
     return Summary(
-        as_of=moment(as_of),
+        as_of=to_datetime(as_of),
         totals=Totals(clicks, sum(row.site_visitors for row in sums)),
-        issues=_issues(sql.issues(store), sums, bounded=(since, until) != (None, None)),
-        links=_links(store, sql.top_links(store, since=since, until=until, most=TOP_LINKS), domains),
-        since=moment_or_none(since),
-        until=moment_or_none(until),
-        quality=assess(clicks),
+        issues=_all_issue_totals(sql.list_issues(store), sums, has_bounds=(since, until) != (None, None)),
+        links=_top_links(store, sql.top_links(store, since=since, until=until, most=MAX_TOP_LINKS), domains),
+        since=to_datetime_or_none(since),
+        until=to_datetime_or_none(until),
+        quality=assess_quality(clicks),
         timeline=tuple(
-            Day(moment(row.start), row.human, row.other)
-            for row in sql.days_of_site(store, since=since, until=until)
+            TimelineDay(to_datetime(row.start), row.human, row.automated)
+            for row in sql.site_timeline(store, since=since, until=until)
         ),
-        misses=tuple(Miss(**row) for row in sql.misses(store, since=since, until=until, most=TOP_MISSES)),
+        misses=tuple(
+            Miss(**row) for row in sql.top_misses(store, since=since, until=until, most=MAX_TOP_MISSES)
+        ),
     )
 
 
-def whole_hours(since: int | None, until: int | None) -> tuple[int | None, int | None]:
+def widen_to_hours(since: int | None, until: int | None) -> tuple[int | None, int | None]:
     """The bounds at the beginning of an hour: ``since`` rounded down, ``until`` up. Raises InputError."""
-    check_order(since, until)
+    check_time_range(since, until)
     return (
         None if since is None else since - since % HOUR_SECONDS,
         None if until is None else until + -until % HOUR_SECONDS,
     )
 
 
-def check_order(since: int | None, until: int | None) -> None:
+def check_time_range(since: int | None, until: int | None) -> None:
     """Raise InputError when nothing can lie between two times."""
     if since is not None and until is not None and since >= until:
         raise InputError(
-            f"since {moment(since).isoformat()} is not before until {moment(until).isoformat()}; swap them"
+            f"since {to_datetime(since).isoformat()} is not before until {to_datetime(until).isoformat()}; swap them"
         )
 
 
-def _issues(rows: Iterable[IssueRow], sums: Iterable[Sums], *, bounded: bool) -> tuple[IssueCount, ...]:
+def _all_issue_totals(
+    rows: Iterable[IssueBasics], sums: Iterable[ClickTotals], *, has_bounds: bool
+) -> tuple[IssueTotals, ...]:
     """All issues, the latest first; between bounds only those that were clicked."""
     found = {each.issue_id: each for each in sums}
-    return tuple(_issue(row, found.get(row.id)) for row in rows if row.id in found or not bounded)
+    return tuple(_issue_totals(row, found.get(row.id)) for row in rows if row.id in found or not has_bounds)
 
 
-def _issue(row: IssueRow, sums: Sums | None) -> IssueCount:
-    clicks = clicks_of([sums] if sums else [])
+def _issue_totals(row: IssueBasics, sums: ClickTotals | None) -> IssueTotals:
+    clicks = sum_by_verdict([sums] if sums else [])
     visitors = sums.issue_visitors if sums else 0
-    return IssueCount(
+    return IssueTotals(
         slug=row.slug,
         title=row.title,
-        sent_at=moment_or_none(row.sent_at),
+        sent_at=to_datetime_or_none(row.sent_at),
         recipients=row.recipients,
         clicks=clicks.human,
         visitors=visitors,
-        rate=rate(visitors, row.recipients),
+        rate=click_rate(visitors, row.recipients),
         other=clicks.other,
     )
 
 
-def _links(store: Store, top: Sequence[LinkClicks], domains: Sequence[Domain]) -> tuple[TopLink, ...]:
-    rows = sql.links_by_id(store, {each.link_id for each in top})
+def _top_links(store: Store, top: Sequence[LinkClicks], domains: Sequence[Domain]) -> tuple[TopLink, ...]:
+    rows = sql.link_details_by_id(store, {each.link_id for each in top})
     return tuple(
         TopLink(
-            short_url=short_url(row.domain, row.code, domains=domains),
+            short_url=build_short_url(row.domain, row.code, domains=domains),
             target=row.target,
             title=row.title or row.article_title,
             issue=row.issue,

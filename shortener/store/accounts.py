@@ -32,7 +32,7 @@ class Session(Struct, frozen=True):
     seen_at: int
 
 
-class UserListed(Struct, frozen=True):
+class UserSummary(Struct, frozen=True):
     """A line of the list of users; ``seen_at`` is the last sign of life of any open session."""
 
     name: str
@@ -46,12 +46,12 @@ class UserListed(Struct, frozen=True):
 _COLUMNS = ", ".join(f"users.{name}" for name in User.__struct_fields__)
 
 
-def count(store: Store) -> int:
+def count_users(store: Store) -> int:
     """How many users there are."""
     return int(store.value("select count(*) from users"))
 
 
-def admins(store: Store) -> int:
+def count_admins(store: Store) -> int:
     """How many users may do everything and can sign in."""
     return int(store.value("select count(*) from users where role = 'admin' and password <> ''"))
 
@@ -70,24 +70,24 @@ def get(store: Store, name: str) -> User:
     return user
 
 
-def listing(store: Store) -> list[UserListed]:
+def list_all(store: Store) -> list[UserSummary]:
     """All users by name."""
     sql = """
         select name, role, password <> '', users.created_at, count(token), max(seen_at)
         from users left join sessions on sessions.user_id = users.id group by users.id order by name
     """
     rows = store.execute(sql)
-    return [UserListed(row[0], row[1], bool(row[2]), row[3], row[4], row[5]) for row in rows]
+    return [UserSummary(row[0], row[1], bool(row[2]), row[3], row[4], row[5]) for row in rows]
 
 
-def add(store: Store, name: str, *, role: Role, password: str, now: int) -> int:
+def add(store: Store, name: str, *, role: Role, password_hash: str, now: int) -> int:
     """Add a user with a password hash ('': to be chosen); the id. Raises Conflict when the name is taken."""
     row = store.execute(
         """
         insert into users (name, role, password, created_at, updated_at) values (?, ?, ?, ?, ?)
         on conflict (name) do nothing returning id
         """,
-        (name, role, password, now, now),
+        (name, role, password_hash, now, now),
     ).fetchone()
     if row is None:
         raise Conflict(f"{name}: there is a user of this name already; choose another")
@@ -99,9 +99,9 @@ def set_role(store: Store, user_id: int, role: Role, *, now: int) -> None:
     store.execute("update users set role = ?, updated_at = ? where id = ?", (role, now, user_id))
 
 
-def set_password(store: Store, user_id: int, password: str, *, now: int) -> None:
+def set_password(store: Store, user_id: int, password_hash: str, *, now: int) -> None:
     """Give a user another password hash."""
-    store.execute("update users set password = ?, updated_at = ? where id = ?", (password, now, user_id))
+    store.execute("update users set password = ?, updated_at = ? where id = ?", (password_hash, now, user_id))
 
 
 def remove(store: Store, user_id: int) -> None:
@@ -109,32 +109,32 @@ def remove(store: Store, user_id: int) -> None:
     store.execute("delete from users where id = ?", (user_id,))
 
 
-def add_session(store: Store, token: str, user_id: int, *, now: int) -> None:
+def add_session(store: Store, token_hash: str, user_id: int, *, now: int) -> None:
     """Remember a signed-in browser by the hash of its token."""
     store.execute(
         "insert into sessions (token, user_id, created_at, seen_at) values (?, ?, ?, ?)",
-        (token, user_id, now, now),
+        (token_hash, user_id, now, now),
     )
 
 
-def session(store: Store, token: str) -> Session | None:
+def find_session(store: Store, token_hash: str) -> Session | None:
     """The session of a token's hash, or None."""
     sql = f"""
         select {_COLUMNS}, sessions.created_at, sessions.seen_at
         from sessions join users on users.id = sessions.user_id where token = ?
     """  # noqa: S608
-    row = store.execute(sql, (token,)).fetchone()
+    row = store.execute(sql, (token_hash,)).fetchone()
     return Session(User(*row[:-2]), row[-2], row[-1]) if row else None
 
 
-def see_session(store: Store, token: str, *, now: int) -> None:
+def touch_session(store: Store, token_hash: str, *, now: int) -> None:
     """Note that a session is in use."""
-    store.execute("update sessions set seen_at = ? where token = ?", (now, token))
+    store.execute("update sessions set seen_at = ? where token = ?", (now, token_hash))
 
 
-def end_session(store: Store, token: str) -> None:
+def end_session(store: Store, token_hash: str) -> None:
     """Forget one session."""
-    store.execute("delete from sessions where token = ?", (token,))
+    store.execute("delete from sessions where token = ?", (token_hash,))
 
 
 def end_sessions(store: Store, user_id: int) -> None:
@@ -143,16 +143,17 @@ def end_sessions(store: Store, user_id: int) -> None:
     store.execute("delete from invitations where user_id = ?", (user_id,))
 
 
-def forget_sessions(store: Store, *, created_before: int, seen_before: int) -> None:
+def delete_expired_sessions(store: Store, *, created_before: int, seen_before: int) -> None:
     """Forget the sessions that are too old or were idle for too long."""
     store.execute("delete from sessions where created_at < ? or seen_at < ?", (created_before, seen_before))
 
 
-def add_invitation(store: Store, token: str, user_id: int | None, *, expires_at: int) -> None:
+def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expires_at: int) -> None:
     """Keep the hash of a one-time address, in place of the one before; without a user it is the first admin's."""
     store.execute("delete from invitations where user_id is ?", (user_id,))
     store.execute(
-        "insert into invitations (token, user_id, expires_at) values (?, ?, ?)", (token, user_id, expires_at)
+        "insert into invitations (token, user_id, expires_at) values (?, ?, ?)",
+        (token_hash, user_id, expires_at),
     )
 
 
@@ -162,10 +163,10 @@ class Invitation(Struct, frozen=True):
     user: User | None
 
 
-def invitation(store: Store, token: str, *, now: int) -> Invitation | None:
+def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | None:
     """The one-time address of a token's hash, None when it was used or is too old."""
     row = store.execute(
-        "select user_id from invitations where token = ? and expires_at > ?", (token, now)
+        "select user_id from invitations where token = ? and expires_at > ?", (token_hash, now)
     ).fetchone()
     if row is None:
         return None
@@ -175,11 +176,11 @@ def invitation(store: Store, token: str, *, now: int) -> Invitation | None:
     return Invitation(User(*user)) if user else None
 
 
-def use_invitation(store: Store, token: str) -> bool:
+def use_invitation(store: Store, token_hash: str) -> bool:
     """Strike a one-time address out; False when somebody was faster."""
-    return store.execute("delete from invitations where token = ?", (token,)).rowcount == 1
+    return store.execute("delete from invitations where token = ?", (token_hash,)).rowcount == 1
 
 
-def forget_first_invitations(store: Store) -> None:
+def delete_first_admin_invitations(store: Store) -> None:
     """Strike out the addresses that would make a first admin."""
     store.execute("delete from invitations where user_id is null")

@@ -25,7 +25,7 @@ def back_up(store: Store, destination: Path) -> int:
         partial.unlink(missing_ok=True)
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         store.execute("vacuum into ?", (str(partial),))
-        _check(partial)
+        _check_integrity(partial)
         fd = os.open(partial, os.O_RDONLY)
         os.fsync(fd)
         os.close(fd)
@@ -36,7 +36,7 @@ def back_up(store: Store, destination: Path) -> int:
     return destination.stat().st_size
 
 
-def _check(path: Path) -> None:
+def _check_integrity(path: Path) -> None:
     copy = sqlite3.connect(path)
     try:
         verdict = copy.execute("pragma integrity_check").fetchone()[0]

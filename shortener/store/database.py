@@ -10,17 +10,17 @@ from typing import Any
 from sqlite_utils import Database
 
 from shortener.errors import SchemaTooNew, StoreBusy, StoreError
-from shortener.shared_memory import Numbers, links_revision
+from shortener.shared_memory import SharedCounters, links_revision
 from shortener.store.schema import MIGRATIONS
 
 FILE_NAME = "store.db"
 WAL_NAME = FILE_NAME + "-wal"
 SHM_NAME = FILE_NAME + "-shm"
-CACHE_KIB = 48 * 1024
+CACHE_SIZE_KIB = 48 * 1024
 """Pages that a connection keeps: the indexes that the collector adds to all over, of a few million clicks."""
-CHECKPOINT_PAGES = 8_000
+CHECKPOINT_INTERVAL_PAGES = 8_000
 """WAL pages (32 MB) between checkpoints: a page that many batches touch is then written once for all of them."""
-BUSY_SECONDS = 15.0
+BUSY_TIMEOUT_SECONDS = 15.0
 """How long a command waits for another writer before it gives up; the collector tries again for ever."""
 
 
@@ -33,10 +33,10 @@ class Store:
     def __init__(self, db: Database, *, data: Path) -> None:
         self.db = db
         self.data = data
-        self._revision = links_revision(data)
+        self._shared_revision = links_revision(data)
         status = (data / FILE_NAME).stat()
-        self._file = (status.st_dev, status.st_ino)
-        _remember_pair(data, self._revision)
+        self._file_id = (status.st_dev, status.st_ino)
+        _record_inodes(data, self._shared_revision)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Run one statement on the bare connection (sqlite-utils' own ``execute`` adds a tracer and a commit)."""
@@ -58,12 +58,12 @@ class Store:
         row = self.execute(sql, parameters).fetchone()
         return row[0] if row else None
 
-    def fact(self, name: str) -> int:
+    def meta(self, name: str) -> int:
         """One of the store's own numbers, as ``links_revision`` or ``clicks_from``; 0 where it has none."""
         return int(self.value("select value from facts where name = ?", (name,)) or 0)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """One transaction that holds the write lock from its first statement; rolled back on any error.
 
         Raises StoreBusy when another process holds the lock for longer than ``BUSY_SECONDS``.
@@ -83,23 +83,23 @@ class Store:
         except BaseException:
             self.db.conn.rollback()
             raise
-        self._announce_links()
+        self._publish_links_revision()
 
-    def _announce_links(self) -> None:
+    def _publish_links_revision(self) -> None:
         """Tell the redirect workers which revision the links have, so that the next click sees a change.
 
         Two who commit at once may write in either order: what a worker then reads includes both.
         """
-        self._revision.values[0] = self.fact("links_revision")
+        self._shared_revision.values[0] = self.meta("links_revision")
 
-    def check_in_place(self) -> None:
+    def check_not_replaced(self) -> None:
         """Raise StoreError when the file behind this connection is not the data directory's store any more."""
         path = self.data / FILE_NAME
         try:
             status = path.stat()
         except OSError:
             status = None
-        if status is None or (status.st_dev, status.st_ino) != self._file:
+        if status is None or (status.st_dev, status.st_ino) != self._file_id:
             raise StoreError(
                 f"{path}: the store was moved away or replaced while it was in use; stop, then start"
             )
@@ -107,10 +107,12 @@ class Store:
     def close(self) -> None:
         """Close the connection."""
         self.db.close()
-        self._revision.close()
+        self._shared_revision.close()
 
 
-def open_store(data: Path, *, create: bool = True, busy_seconds: float = BUSY_SECONDS) -> Store:
+def open_store(
+    data: Path, *, create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
+) -> Store:
     """Open the store in ``data``, made or brought up to date first.
 
     With ``create=False`` a missing store is an error, so that a store that was moved away is never
@@ -126,14 +128,16 @@ def open_store(data: Path, *, create: bool = True, busy_seconds: float = BUSY_SE
             )
     prepare_directory(data)
     try:
-        _leave_foreign_wal(data)
-        conn = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+        _set_aside_foreign_wal(data)
+        conn = sqlite3.connect(
+            path, timeout=busy_timeout_seconds, isolation_level=None, check_same_thread=False
+        )
         path.chmod(0o600)
         conn.execute("pragma foreign_keys = on")
         conn.execute("pragma synchronous = full")
-        conn.execute(f"pragma cache_size = -{CACHE_KIB}")
-        conn.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        _enter_wal(conn)
+        conn.execute(f"pragma cache_size = -{CACHE_SIZE_KIB}")
+        conn.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_INTERVAL_PAGES}")
+        _enable_wal(conn)
         db = Database(conn)
         _migrate(db)
         return Store(db, data=data)
@@ -182,12 +186,12 @@ def _inodes(data: Path) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def _remember_pair(data: Path, numbers: Numbers) -> None:
+def _record_inodes(data: Path, counters: SharedCounters) -> None:
     """Note which write-ahead log belongs to which store."""
-    numbers.values[1], numbers.values[2] = _inodes(data)
+    counters.values[1], counters.values[2] = _inodes(data)
 
 
-def _leave_foreign_wal(data: Path) -> None:
+def _set_aside_foreign_wal(data: Path) -> None:
     """Set a write-ahead log aside that belongs to another store than the one that lies beside it.
 
     Who puts a backup in place after a kill, or while the server runs, and leaves ``store.db-wal`` there, would have
@@ -205,7 +209,7 @@ def _leave_foreign_wal(data: Path) -> None:
         numbers.close()
 
 
-def _enter_wal(conn: sqlite3.Connection) -> None:
+def _enable_wal(conn: sqlite3.Connection) -> None:
     """Switch to WAL; the switch itself needs a moment alone, which other starting processes may hold."""
     for attempt in range(50):
         try:
@@ -227,10 +231,10 @@ def _migrate(db: Database) -> None:
         )
     for name in known:
         if name not in applied:
-            _apply(db, stop_before=known[known.index(name) + 1 :])
+            _apply_migration(db, stop_before=known[known.index(name) + 1 :])
 
 
-def _apply(db: Database, *, stop_before: list[str]) -> None:
+def _apply_migration(db: Database, *, stop_before: list[str]) -> None:
     """One migration, under the write lock from the start: a second process finds it done and passes."""
     db.conn.execute("begin immediate")
     try:

@@ -14,8 +14,8 @@ from shortener.store.database import Store
 Action = Literal["pin", "exclude", "choose"]
 """``pin`` puts an article at the head of the list, ``choose`` among the lesser known, ``exclude`` leaves it out."""
 
-MOST = 1_000  # characters of a reason or a name
-_MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
+MAX_TEXT_LENGTH = 1_000  # characters of a reason or a name
+_MONTH_PATTERN = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 class Decision(Struct, frozen=True):
@@ -48,9 +48,11 @@ def decide(
         raise InputError(f"{url}: a decision needs a reason; say why with --reason")
     if not who:
         raise InputError(f"{url}: a decision needs the name of who decided; give it with --who")
-    if max(len(reason), len(who)) > MOST:
-        raise InputError(f"{url}: the reason or the name is longer than {MOST:,} characters; shorten it")
-    with store.writing():
+    if max(len(reason), len(who)) > MAX_TEXT_LENGTH:
+        raise InputError(
+            f"{url}: the reason or the name is longer than {MAX_TEXT_LENGTH:,} characters; shorten it"
+        )
+    with store.transaction():
         store.execute(
             """
             insert into decisions (month, url, action, reason, who, at) values (?, ?, ?, ?, ?, ?)
@@ -62,10 +64,10 @@ def decide(
     return Decision(month, url, action, reason, who, now)
 
 
-def undo(store: Store, month: str, url: str) -> Decision:
+def delete(store: Store, month: str, url: str) -> Decision:
     """Take back what was decided about an article in a month; what it was. Raises NotFound."""
     check_month(month)
-    with store.writing():
+    with store.transaction():
         row = store.execute(
             f"delete from decisions where month = ? and url = ? returning {_COLUMNS}",  # noqa: S608
             (month, url),
@@ -77,12 +79,12 @@ def undo(store: Store, month: str, url: str) -> Decision:
     return Decision(*row)
 
 
-def rename(store: Store, *, old: str, new: str) -> None:
+def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
     """Let decisions follow an article to its new URL, unless another issue's article still has the old one.
 
     Of two about the same article in one month, the later one stays.
     """
-    with store.writing():
+    with store.transaction():
         store.execute(
             """
             insert into decisions (month, url, action, reason, who, at)
@@ -92,28 +94,28 @@ def rename(store: Store, *, old: str, new: str) -> None:
                 action = excluded.action, reason = excluded.reason, who = excluded.who, at = excluded.at
             where excluded.at > decisions.at
             """,
-            {"old": old, "new": new},
+            {"old": old_url, "new": new_url},
         )
         store.execute(
             "delete from decisions where url = :old and not exists (select 1 from articles where url = :old)",
-            {"old": old},
+            {"old": old_url},
         )
 
 
-def of_month(store: Store, month: str) -> list[Decision]:
+def list_by_month(store: Store, month: str) -> list[Decision]:
     """The decisions of a month, oldest first. Raises InputError for a month that is none."""
     check_month(month)
     sql = f"select {_COLUMNS} from decisions where month = ? order by at, id"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql, (month,))]
 
 
-def of_article(store: Store, url: str) -> list[Decision]:
+def list_by_article(store: Store, url: str) -> list[Decision]:
     """The decisions about an article, by month."""
     sql = f"select {_COLUMNS} from decisions where url = ? order by month"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql, (url,))]
 
 
-def listing(store: Store) -> list[Decision]:
+def list_all(store: Store) -> list[Decision]:
     """All decisions, the latest month first, in each the oldest first."""
     sql = f"select {_COLUMNS} from decisions order by month desc, at, id"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql)]
@@ -121,5 +123,5 @@ def listing(store: Store) -> list[Decision]:
 
 def check_month(month: str) -> None:
     """Raise InputError for what is no month."""
-    if not _MONTH.fullmatch(month):
+    if not _MONTH_PATTERN.fullmatch(month):
         raise InputError(f"{month!r} is not a month; write it as 2026-11")

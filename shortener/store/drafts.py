@@ -9,7 +9,7 @@ from shortener.store.database import Store
 from shortener.store.links import Link
 
 
-class About(Struct):
+class ArticleDetails(Struct):
     """What the issues said of an article; '' where none did."""
 
     title: str = ""
@@ -18,24 +18,24 @@ class About(Struct):
     image: str = ""
 
 
-def about(store: Store, urls: Iterable[str]) -> dict[str, About]:
+def article_details(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetails]:
     """What is known of articles, by URL: each field as the latest issue has it that has it at all."""
-    fields = About.__struct_fields__
+    fields = ArticleDetails.__struct_fields__
     sql = f"""
         select url, {", ".join(f"articles.{field}" for field in fields)}
         from articles join issues on issues.id = articles.issue_id
         where url in (select value from json_each(?))
         order by coalesce(sent_at, issues.created_at), issues.id
     """  # noqa: S608
-    found: dict[str, About] = {}
+    found: dict[str, ArticleDetails] = {}
     for url, *values in store.execute(sql, (json.dumps(sorted(urls)),)):
-        known = found.setdefault(url, About())
+        known = found.setdefault(url, ArticleDetails())
         for field, value in zip(fields, values, strict=True):
             setattr(known, field, value or getattr(known, field))
     return found
 
 
-def links(store: Store, month: str) -> dict[str, Link]:
+def links_by_article(store: Store, month: str) -> dict[str, Link]:
     """The links of a month's draft, by the URL of the article that each was made for."""
     columns = ", ".join(f"links.{field}" for field in Link.__struct_fields__)
     sql = f"""
@@ -44,7 +44,7 @@ def links(store: Store, month: str) -> dict[str, Link]:
     return {url: Link(*values) for url, *values in store.execute(sql, (month,))}
 
 
-def keep_link(store: Store, month: str, url: str, link_id: int) -> None:
+def save_link(store: Store, month: str, url: str, link_id: int) -> None:
     """Remember the link of an article in a month's draft, in place of an earlier one."""
     store.execute(
         """
@@ -55,7 +55,7 @@ def keep_link(store: Store, month: str, url: str, link_id: int) -> None:
     )
 
 
-def rename(store: Store, *, old: str, new: str) -> None:
+def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
     """Let the links of drafts follow an article that was known by its short link alone; one that is there stays."""
-    store.execute("update or ignore drafts set url = ? where url = ?", (new, old))
-    store.execute("delete from drafts where url = ?", (old,))
+    store.execute("update or ignore drafts set url = ? where url = ?", (new_url, old_url))
+    store.execute("delete from drafts where url = ?", (old_url,))

@@ -8,7 +8,7 @@ from msgspec import Struct
 from shortener.errors import NotFound
 from shortener.store.database import Store
 
-Corrected = Literal["title", "author", "summary", "position"]
+CorrectableField = Literal["title", "author", "summary", "position"]
 
 
 class Issue(Struct, frozen=True):
@@ -51,8 +51,8 @@ class Placement(Struct, frozen=True):
 
 
 _COLUMNS = ", ".join(Issue.__struct_fields__)
-_ARTICLE = ", ".join(Article.__struct_fields__)
-_PLACEMENT = ", ".join(Placement.__struct_fields__)
+_ARTICLE_COLUMNS = ", ".join(Article.__struct_fields__)
+_PLACEMENT_COLUMNS = ", ".join(Placement.__struct_fields__)
 
 
 def find(store: Store, slug: str) -> Issue | None:
@@ -69,7 +69,7 @@ def get(store: Store, slug: str) -> Issue:
     return issue
 
 
-def documents(store: Store, issue_id: int) -> tuple[bytes, bytes]:
+def get_documents(store: Store, issue_id: int) -> tuple[bytes, bytes]:
     """An issue's source and the same bytes with short links."""
     source, output = store.execute("select source, output from issues where id = ?", (issue_id,)).fetchone()
     return bytes(source), bytes(output)
@@ -98,7 +98,7 @@ def add(
     return int(row[0])
 
 
-def change(store: Store, issue_id: int, *, now: int, **fields: Any) -> None:
+def update(store: Store, issue_id: int, *, now: int, **fields: Any) -> None:
     """Set fields of an issue: title, domain, sent_at, recipients, source, output."""
     names = ", ".join(f"{name} = ?" for name in fields)
     store.execute(
@@ -107,7 +107,7 @@ def change(store: Store, issue_id: int, *, now: int, **fields: Any) -> None:
     )
 
 
-def listing(store: Store) -> Iterator[dict[str, Any]]:
+def list_all(store: Store) -> Iterator[dict[str, Any]]:
     """Every issue with its numbers of articles and links, human clicks and visitors, latest first."""
     yield from store.rows(
         """
@@ -124,9 +124,11 @@ def listing(store: Store) -> Iterator[dict[str, Any]]:
     )
 
 
-def articles(store: Store, issue_id: int) -> list[Article]:
+def list_articles(store: Store, issue_id: int) -> list[Article]:
     """The articles of an issue by position; what is no article comes last, in the order in which it was found."""
-    sql = f"select {_ARTICLE} from articles where issue_id = ? order by position is null, position, id"  # noqa: S608
+    sql = (
+        f"select {_ARTICLE_COLUMNS} from articles where issue_id = ? order by position is null, position, id"  # noqa: S608
+    )
     return [Article(*row) for row in store.execute(sql, (issue_id,))]
 
 
@@ -157,7 +159,7 @@ def put_article(
     return int(row[0])
 
 
-def correct(store: Store, article: Article, field: Corrected, value: str | int | None) -> None:
+def correct_article(store: Store, article: Article, field: CorrectableField, value: str | int | None) -> None:
     """Set a field of an article and remember that an editor did."""
     corrected = " ".join(sorted({*article.corrected.split(), field}))
     store.execute(
@@ -174,35 +176,35 @@ def set_positions(store: Store, positions: dict[int, int | None]) -> None:
     )
 
 
-def rename_target(store: Store, link_id: int, *, old: str, new: str) -> None:
+def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
     """Let the article of a link follow the link's new target, unless the issue has an article there already."""
     store.execute(
         """
         update or ignore articles set url = ?
         where url = ? and id in (select article_id from placements where link_id = ?)
         """,
-        (new, old, link_id),
+        (new_url, old_url, link_id),
     )
 
 
-def placements(store: Store, issue_id: int) -> list[Placement]:
+def list_placements(store: Store, issue_id: int) -> list[Placement]:
     """The placements of an issue in the order of n."""
-    sql = f"select {_PLACEMENT} from placements where issue_id = ? order by n, link_id"  # noqa: S608
+    sql = f"select {_PLACEMENT_COLUMNS} from placements where issue_id = ? order by n, link_id"  # noqa: S608
     return [Placement(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def taken_numbers(store: Store, link_id: int, *, but: int) -> set[int]:
+def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) -> set[int]:
     """The n that a link has in other issues than ``but``."""
     sql = "select n from placements where link_id = ? and issue_id <> ?"
-    return {row[0] for row in store.execute(sql, (link_id, but))}
+    return {row[0] for row in store.execute(sql, (link_id, except_issue_id))}
 
 
-def replace_placements(store: Store, issue_id: int, placed: Sequence[Placement]) -> None:
+def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
     """Replace the placements of an issue, and forget articles that nothing refers to any more."""
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.db.conn.executemany(
         "insert into placements (link_id, n, issue_id, article_id, kind, text) values (?, ?, ?, ?, ?, ?)",
-        ((each.link_id, each.n, issue_id, each.article_id, each.kind, each.text) for each in placed),
+        ((each.link_id, each.n, issue_id, each.article_id, each.kind, each.text) for each in placements),
     )
     store.execute(
         """

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from shortener.errors import Conflict, NotFound
 from shortener.store.database import Store
 
-Field = Literal["target", "title", "forward", "expires_at", "status", "trap"]
+LinkField = Literal["target", "title", "forward", "expires_at", "status", "trap"]
 
 
 class Link(Struct, frozen=True):
@@ -31,7 +31,7 @@ class Link(Struct, frozen=True):
     updated_at: int
 
 
-class Preview(Struct, frozen=True):
+class LinkPreview(Struct, frozen=True):
     """What the preview page shows of a link."""
 
     target: str | None
@@ -67,7 +67,7 @@ def add(
     title: str = "",
     issue_id: int | None = None,
     article_id: int | None = None,
-    trap: bool = False,
+    honeypot: bool = False,
 ) -> int:
     """Add a link with a canonical target (None: still to be told); its id. Raises Conflict when the code is taken."""
     row = store.execute(
@@ -75,7 +75,7 @@ def add(
         insert into links (domain, code, target, title, issue_id, article_id, trap, created_at, updated_at)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (domain, code) do nothing returning id
         """,
-        (domain, code, target, title, issue_id, article_id, int(trap), now, now),
+        (domain, code, target, title, issue_id, article_id, int(honeypot), now, now),
     ).fetchone()
     if row is None:
         raise Conflict(
@@ -84,12 +84,14 @@ def add(
     return int(row[0])
 
 
-def change(store: Store, link: Link, field: Field, value: str | int | None, *, who: str, now: int) -> None:
+def update_field(
+    store: Store, link: Link, field: LinkField, value: str | int | None, *, who: str, now: int
+) -> None:
     """Change one field of a link and keep what it was."""
     old = getattr(link, field)
     if old == value:
         return
-    with store.writing():
+    with store.transaction():
         store.execute(
             f"update links set {field} = ?, updated_at = ? where id = ?",  # noqa: S608
             (value, now, link.id),
@@ -100,7 +102,7 @@ def change(store: Store, link: Link, field: Field, value: str | int | None, *, w
         )
 
 
-def assign(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
+def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
     """Say which issue and article a link belongs to; one that has an owner keeps it."""
     store.execute(
         """
@@ -111,21 +113,21 @@ def assign(store: Store, link_id: int, *, issue_id: int, article_id: int, now: i
     )
 
 
-def edits(store: Store, link_id: int) -> list[dict[str, Any]]:
+def list_edits(store: Store, link_id: int) -> list[dict[str, Any]]:
     """The changes of a link, oldest first: at, who, field, old, new."""
     return list(
         store.rows("select at, who, field, old, new from edits where link_id = ? order by at, id", (link_id,))
     )
 
 
-def codes(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+def codes_by_id(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
     """The domain and code of links, by id."""
     sql = "select id, domain, code from links where id in (select value from json_each(?))"
     rows = store.execute(sql, (json.dumps(sorted(ids)),))
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def of_issue(store: Store, issue_id: int) -> list[Link]:
+def list_by_issue(store: Store, issue_id: int) -> list[Link]:
     """The links that an issue owns or places, oldest first."""
     sql = f"""
         select {_COLUMNS} from links where issue_id = :issue
@@ -135,7 +137,7 @@ def of_issue(store: Store, issue_id: int) -> list[Link]:
     return [Link(*row) for row in store.execute(sql, {"issue": issue_id})]
 
 
-def listing(store: Store) -> Iterator[dict[str, Any]]:
+def list_all(store: Store) -> Iterator[dict[str, Any]]:
     """Every link with its issue, article, human clicks and visitors, in the order in which they were made."""
     yield from store.rows(
         """
@@ -151,7 +153,7 @@ def listing(store: Store) -> Iterator[dict[str, Any]]:
     )
 
 
-def for_edge(store: Store) -> Iterator[tuple[str, str, str]]:
+def list_static_redirects(store: Store) -> Iterator[tuple[str, str, str]]:
     """(domain, code, target) of every link that needs no clock and no look at its state to be answered."""
     yield from store.execute(
         """
@@ -161,14 +163,14 @@ def for_edge(store: Store) -> Iterator[tuple[str, str, str]]:
     )
 
 
-def for_preview(reader: Database, domain: str, code: str, *, now: int) -> Preview | None:
+def find_preview(reader: Database, domain: str, code: str, *, now: int) -> LinkPreview | None:
     """What a reader may see of a link before following it."""
     sql = "select target, title, status, expires_at from links where domain = ? and code = ?"
     row = reader.conn.execute(sql, (domain, code)).fetchone()
     if row is None:
         return None
     target, title, status, expires_at = row
-    return Preview(target, title, status == "retired" or (expires_at is not None and now >= expires_at))
+    return LinkPreview(target, title, status == "retired" or (expires_at is not None and now >= expires_at))
 
 
 def _text(value: str | int | None) -> str | None:

@@ -11,29 +11,29 @@ from msgspec import Struct
 
 from shortener.store.database import Store
 
-Sort = Literal["new", "clicks", "title", "code", "changed"]
-Status = Literal["active", "todo", "expired", "retired"]
+LinkSort = Literal["new", "clicks", "title", "code", "changed"]
+StatusFilter = Literal["active", "todo", "expired", "retired"]
 
-_ISSUE = "left join issues on issues.id = links.issue_id"
-_COUNTS = """
+_JOIN_ISSUES = "left join issues on issues.id = links.issue_id"
+_JOIN_CLICKS = """
     left join (select link_id, sum(human) as clicks from totals group by link_id) as counts
     on counts.link_id = links.id
 """
-_LINES = f"""
+_SELECT_LINKS = f"""
     select links.domain, code, target, links.title, issues.slug, status, expires_at, links.created_at,
            links.updated_at,
            (select coalesce(sum(human), 0) from totals where link_id = links.id),
            (select coalesce(sum(link_visitors), 0) from totals where link_id = links.id)
-    from json_each(?) as asked join links on links.id = asked.value {_ISSUE} order by asked.key
+    from json_each(?) as asked join links on links.id = asked.value {_JOIN_ISSUES} order by asked.key
 """  # noqa: S608
-_ORDERS: dict[Sort, str] = {
+_ORDER_BY: dict[LinkSort, str] = {
     "new": "links.id desc",
     "clicks": "counts.clicks desc, links.id desc",
     "title": "links.title = '', links.title collate nocase, links.id",
     "code": "links.domain, links.code",
     "changed": "links.updated_at desc, links.id desc",
 }
-_STATUSES: dict[Status, str] = {
+_STATUS_CONDITIONS: dict[StatusFilter, str] = {
     "active": "links.status = 'active' and links.target is not null "
     "and (links.expires_at is null or links.expires_at > :now)",
     "todo": "links.status = 'active' and links.target is null "
@@ -43,7 +43,7 @@ _STATUSES: dict[Status, str] = {
 }
 
 
-class LinkLine(Struct, frozen=True):
+class LinkListRow(Struct, frozen=True):
     """A link in a list; ``issue`` is a slug, counts are people's, times seconds of UTC epoch."""
 
     domain: str
@@ -59,41 +59,46 @@ class LinkLine(Struct, frozen=True):
     visitors: int
 
 
-class Asked(Struct, frozen=True):
+class LinkFilter(Struct, frozen=True):
     """Which links a list is to have: those with every word of ``words`` in code, title or target."""
 
     words: tuple[str, ...] = ()
-    status: Status | None = None
+    status: StatusFilter | None = None
     issue: str | None = None
-    sort: Sort = "new"
+    sort: LinkSort = "new"
 
 
-def count_links(store: Store, asked: Asked, *, now: int) -> int:
+def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
     """How many links there are of this kind."""
-    where, values = _where(asked, now)
-    join = _ISSUE if asked.issue else ""
+    where, values = _filter_condition(link_filter, now)
+    join = _JOIN_ISSUES if link_filter.issue else ""
     return int(store.value(f"select count(*) from links {join} {where}", values))  # noqa: S608
 
 
-def links(store: Store, asked: Asked, *, now: int, limit: int, offset: int = 0) -> list[LinkLine]:
+def search_links(
+    store: Store, link_filter: LinkFilter, *, now: int, limit: int, offset: int = 0
+) -> list[LinkListRow]:
     """So many of these links, in the asked order, after the first ``offset``."""
     ids = None
-    if asked == Asked(sort="clicks"):
-        ids = _most_clicked(store, limit=limit, offset=offset)
+    if link_filter == LinkFilter(sort="clicks"):
+        ids = _most_clicked_ids(store, limit=limit, offset=offset)
     if ids is None:
-        where, values = _where(asked, now)
-        counts, issue = _COUNTS if asked.sort == "clicks" else "", _ISSUE if asked.issue else ""
+        where, values = _filter_condition(link_filter, now)
+        counts, issue = (
+            _JOIN_CLICKS if link_filter.sort == "clicks" else "",
+            _JOIN_ISSUES if link_filter.issue else "",
+        )
         found = store.execute(
-            f"select links.id from links {counts} {issue} {where} order by {_ORDERS[asked.sort]} "  # noqa: S608
+            f"select links.id from links {counts} {issue} {where} order by {_ORDER_BY[link_filter.sort]} "  # noqa: S608
             "limit :limit offset :offset",
             values | {"limit": limit, "offset": offset},
         )
         ids = [row[0] for row in found]
-    rows = store.execute(_LINES, (msgspec.json.encode(ids).decode(),))
-    return [LinkLine(*row) for row in rows]
+    rows = store.execute(_SELECT_LINKS, (msgspec.json.encode(ids).decode(),))
+    return [LinkListRow(*row) for row in rows]
 
 
-def _most_clicked(store: Store, *, limit: int, offset: int) -> list[int] | None:
+def _most_clicked_ids(store: Store, *, limit: int, offset: int) -> list[int] | None:
     """The same from the sums alone, four times as fast; None where links that were never clicked come in."""
     sql = """
         select link_id, sum(human) as clicks from totals group by link_id
@@ -103,29 +108,29 @@ def _most_clicked(store: Store, *, limit: int, offset: int) -> list[int] | None:
     return [row[0] for row in rows] if len(rows) == limit and rows[-1][1] else None
 
 
-def _where(asked: Asked, now: int) -> tuple[str, dict[str, str | int]]:
-    values: dict[str, str | int] = {"now": now} if asked.status else {}
-    terms = [_STATUSES[asked.status]] if asked.status else []
-    if asked.issue:
+def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str, str | int]]:
+    values: dict[str, str | int] = {"now": now} if link_filter.status else {}
+    terms = [_STATUS_CONDITIONS[link_filter.status]] if link_filter.status else []
+    if link_filter.issue:
         terms.append("issues.slug = :issue")
-        values["issue"] = asked.issue
-    for index, word in enumerate(asked.words):
+        values["issue"] = link_filter.issue
+    for index, word in enumerate(link_filter.words):
         name = f"word{index}"
         # One by one: to put the three together for each link takes longer than to look through them.
         like = (
             f"{field} like :{name} escape '\\'" for field in ("links.target", "links.title", "links.code")
         )
         terms.append(f"({' or '.join(like)})")
-        values[name] = f"%{_literal(word)}%"
+        values[name] = f"%{_escape_like(word)}%"
     return (f"where {' and '.join(terms)}" if terms else ""), values
 
 
-def _literal(word: str) -> str:
+def _escape_like(word: str) -> str:
     """A word whose ``%`` and ``_`` stand for themselves."""
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-class IssueLine(Struct, frozen=True):
+class IssueListRow(Struct, frozen=True):
     """An issue in the list with its people's clicks and visitors, and what was set aside."""
 
     id: int
@@ -136,13 +141,13 @@ class IssueLine(Struct, frozen=True):
     created_at: int
     articles: int
     links: int
-    todo: int
+    links_without_target: int
     clicks: int
     visitors: int
-    other: int
+    automated: int
 
 
-def issues(store: Store) -> list[IssueLine]:
+def list_issues(store: Store) -> list[IssueListRow]:
     """All issues, the latest first."""
     sql = """
         select issues.id, slug, title, sent_at, recipients, created_at,
@@ -154,10 +159,10 @@ def issues(store: Store) -> list[IssueLine]:
         from issues left join totals on totals.issue_id = issues.id
         group by issues.id order by coalesce(sent_at, created_at) desc, issues.id desc
     """
-    return [IssueLine(*row) for row in store.execute(sql)]
+    return [IssueListRow(*row) for row in store.execute(sql)]
 
 
-class Course(Struct, frozen=True):
+class HourlyClicks(Struct, frozen=True):
     """People's clicks of one issue in one hour (seconds of UTC epoch)."""
 
     issue_id: int
@@ -165,25 +170,27 @@ class Course(Struct, frozen=True):
     human: int
 
 
-def courses(store: Store, ids: Iterable[int]) -> list[Course]:
+def hourly_clicks(store: Store, issue_ids: Iterable[int]) -> list[HourlyClicks]:
     """The hours in which people clicked issues, issue by issue, oldest first."""
     sql = """
         select issue_id, hour, human from hours
         where issue_id in (select value from json_each(?)) and human > 0 order by issue_id, hour
     """
-    return [Course(*row) for row in store.execute(sql, (msgspec.json.encode(sorted(ids)).decode(),))]
+    return [
+        HourlyClicks(*row) for row in store.execute(sql, (msgspec.json.encode(sorted(issue_ids)).decode(),))
+    ]
 
 
-class Revision(Struct, frozen=True):
+class StoreRevision(Struct, frozen=True):
     """What changes when anything that a report says changes: the revisions of the sums and of the links."""
 
-    sums: int
+    rollups: int
     links: int
 
 
-def revision(store: Store) -> Revision:
+def store_revision(store: Store) -> StoreRevision:
     """The store's revision now."""
-    return Revision(store.fact("sums_revision"), store.fact("links_revision"))
+    return StoreRevision(store.meta("sums_revision"), store.meta("links_revision"))
 
 
 class TargetEdit(Struct, frozen=True):
@@ -197,7 +204,7 @@ class TargetEdit(Struct, frozen=True):
     new: str | None
 
 
-def target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
+def list_target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
     """When targets of an issue's links were changed, oldest first; a first target is no change."""
     sql = """
         select at, who, domain, code, old, new from edits join links on links.id = edits.link_id
@@ -207,7 +214,7 @@ def target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
     return [TargetEdit(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def months(store: Store) -> list[int]:
+def list_send_times(store: Store) -> list[int]:
     """When issues were sent, the latest first."""
     sql = "select coalesce(sent_at, created_at) from issues order by 1 desc"
     return [row[0] for row in store.execute(sql)]

@@ -8,28 +8,30 @@ from msgspec import Struct
 
 from shortener.store.database import Store
 
-NEIGHBOUR = "seq, ts, link_id, issue_id, n, net, addr, copy, agent_id, reason, gaps"
-CROWD = 70_000
+NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, copy, agent_id, reason, gaps"
+MAX_NEARBY_CLICKS = 70_000
 """So many neighbours are read of one kind, and no more: three hundred a second for the widest look of four minutes.
 What a flood of more than that holds is judged by those that are nearest in time."""
-REJUDGE = "rejudge:"
+RECLASSIFY_PREFIX = "rejudge:"
 """How a fact begins that asks for an issue's clicks to be judged again; its value is the seq that was reached."""
 
 
-NeighbourRow = tuple[int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int]
+NearbyClickRow = tuple[
+    int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int
+]
 """What the rules over sets of clicks need of a stored click, in the order of ``NEIGHBOUR``; ``ts`` in milliseconds."""
 
 
-class HitRow(NamedTuple):
+class HoneypotHitRow(NamedTuple):
     """Hits of hidden links that say the same: from the first to the last of them, milliseconds."""
 
-    first: int
-    last: int
+    first_at: int
+    last_at: int
     net: str | None
     addr: str | None
     agent_id: int | None
     reason: str
-    gaps: int
+    evidence: int
     """The bits that were asked for."""
 
 
@@ -47,98 +49,115 @@ class StoredRequest(NamedTuple):
     referrer: str
 
 
-def after(store: Store, seq: int, *, most: int) -> list[NeighbourRow]:
+def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
     """The clicks that were stored behind ``seq``, oldest first, so many at the most."""
-    sql = f"select {NEIGHBOUR} from clicks where seq > ? order by seq limit ?"  # noqa: S608
-    return store.execute(sql, (seq, most)).fetchall()
+    sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where seq > ? order by seq limit ?"  # noqa: S608
+    return store.execute(sql, (seq, limit)).fetchall()
 
 
-def of_issue_after(store: Store, issue_id: int, seq: int, *, bits: int, most: int) -> list[NeighbourRow]:
+def issue_clicks_after(
+    store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
+) -> list[NearbyClickRow]:
     """The same of an issue's clicks, and of those that show one of ``bits``, whatever they are on."""
     sql = f"""
-        select {NEIGHBOUR} from clicks
+        select {NEARBY_CLICK_COLUMNS} from clicks
         where seq > ? and (issue_id = ? or gaps & ? <> 0) order by seq limit ?
     """  # noqa: S608
-    return store.execute(sql, (seq, issue_id, bits, most)).fetchall()
+    return store.execute(sql, (seq, issue_id, evidence_mask, limit)).fetchall()
 
 
-class Reading(Struct, frozen=True):
+class ReadWindow(Struct, frozen=True):
     """Clicks to read: those from ``since`` to ``until``, milliseconds, around the times from ``first`` to ``last``."""
 
-    first: int
-    last: int
+    first_target_at: int
+    last_target_at: int
     since: int
     until: int
 
 
-class Neighbours(NamedTuple):
+class NearbyClicks(NamedTuple):
     """Clicks that were read, and whether there were more of them."""
 
-    rows: list[NeighbourRow]
-    cut: bool
+    rows: list[NearbyClickRow]
+    truncated: bool
 
 
-def without_copy(store: Store, reading: Reading) -> Neighbours:
+def anonymous_clicks(store: Store, window: ReadWindow) -> NearbyClicks:
     """The clicks without a copy token; in a flood, those that are nearest."""
-    return _nearest(store, "copy is null", (), reading)
+    return _nearest_clicks(store, "copy is null", (), window)
 
 
-def sharing(
-    store: Store, column: Literal["addr", "copy"], values: Iterable[str], reading: Reading, *, hour: int
-) -> Neighbours:
+def clicks_by_value(
+    store: Store,
+    column_name: Literal["addr", "copy"],
+    values: Iterable[str],
+    window: ReadWindow,
+    *,
+    hour: int,
+) -> NearbyClicks:
     """The clicks of an hour (hours since 1970) with one of these values in a column; in a flood, the nearest."""
-    condition = f"ts / 3600000 = ? and {column} in (select value from json_each(?))"  # noqa: S608
-    return _nearest(store, condition, (hour, _json(values)), reading)
+    condition = f"ts / 3600000 = ? and {column_name} in (select value from json_each(?))"  # noqa: S608
+    return _nearest_clicks(store, condition, (hour, _json(values)), window)
 
 
-def _nearest(store: Store, condition: str, values: tuple[int | str, ...], reading: Reading) -> Neighbours:
+def _nearest_clicks(
+    store: Store, condition: str, values: tuple[int | str, ...], window: ReadWindow
+) -> NearbyClicks:
     """All clicks that meet a condition, or ``CROWD`` before, amid and behind the times that are looked around."""
-    select = f"select {NEIGHBOUR} from clicks where"  # noqa: S608
+    select = f"select {NEARBY_CLICK_COLUMNS} from clicks where"  # noqa: S608
     within = f"{condition} and ts between ? and ?"
-    rows = store.execute(f"{select} {within}", (*values, reading.since, reading.until)).fetchmany(CROWD + 1)
-    if len(rows) <= CROWD:
-        return Neighbours(rows, False)
+    rows = store.execute(f"{select} {within}", (*values, window.since, window.until)).fetchmany(
+        MAX_NEARBY_CLICKS + 1
+    )
+    if len(rows) <= MAX_NEARBY_CLICKS:
+        return NearbyClicks(rows, False)
     parts = []
     for since, until, order in (
-        (reading.since, reading.first - 1, "desc"),
-        (reading.first, reading.last, "asc"),
-        (reading.last + 1, reading.until, "asc"),
+        (window.since, window.first_target_at - 1, "desc"),
+        (window.first_target_at, window.last_target_at, "asc"),
+        (window.last_target_at + 1, window.until, "asc"),
     ):
         nearest = f"select seq from clicks where {within} order by ts {order} limit ?"  # noqa: S608
-        found = store.execute(f"{select} seq in ({nearest})", (*values, since, until, CROWD))
+        found = store.execute(f"{select} seq in ({nearest})", (*values, since, until, MAX_NEARBY_CLICKS))
         parts.append(found.fetchall())
-    return Neighbours([row for part in parts for row in part], any(len(part) >= CROWD for part in parts))
+    return NearbyClicks(
+        [row for part in parts for row in part], any(len(part) >= MAX_NEARBY_CLICKS for part in parts)
+    )
 
 
-def from_networks(store: Store, nets: Iterable[str], *, since: int, until: int) -> Iterator[NeighbourRow]:
+def clicks_from_networks(
+    store: Store, networks: Iterable[str], *, since: int, until: int
+) -> Iterator[NearbyClickRow]:
     """The clicks from these networks, from ``since`` to ``until``."""
     sql = f"""
-        select {NEIGHBOUR} from clicks
+        select {NEARBY_CLICK_COLUMNS} from clicks
         where ts between ? and ? and net in (select value from json_each(?))
     """  # noqa: S608
-    return store.execute(sql, (since, until, _json(nets)))
+    return store.execute(sql, (since, until, _json(networks)))
 
 
-def on_links(store: Store, links: Iterable[int], *, since: int, until: int) -> Iterator[NeighbourRow]:
+def clicks_on_links(
+    store: Store, link_ids: Iterable[int], *, since: int, until: int
+) -> Iterator[NearbyClickRow]:
     """The clicks on these links, from ``since`` to ``until``, milliseconds."""
     sql = f"""
-        select {NEIGHBOUR} from clicks
+        select {NEARBY_CLICK_COLUMNS} from clicks
         where link_id in (select value from json_each(?)) and ts between ? and ?
     """  # noqa: S608
-    return store.execute(sql, (_json(sorted(links)), since, until))
+    return store.execute(sql, (_json(sorted(link_ids)), since, until))
 
 
-def hits(
+def honeypot_hits(
     store: Store,
-    links: Iterable[int],
+    link_ids: Iterable[int],
     *,
     since: int,
     until: int,
-    below: int,
-    bits: int,
+    below_seq: int,
+    evidence_mask: int,
     whoever: int,
     every: int,
-) -> Iterator[HitRow]:
+) -> Iterator[HoneypotHitRow]:
     """The clicks without a copy token on these links with a seq ``below``, from ``since`` to ``until``.
 
     Those of one network, address, user agent, reason and ``bits`` within ``every`` milliseconds are one row. Of what
@@ -152,18 +171,24 @@ def hits(
             and copy is null and seq < :below
         group by net, addr, agent, reason, gaps & :bits, ts / :every
     """
-    values = {"links": _json(sorted(links)), "since": since, "until": until, "below": below, "bits": bits}
-    return map(HitRow._make, store.execute(sql, values | {"whoever": whoever, "every": every}))
+    values = {
+        "links": _json(sorted(link_ids)),
+        "since": since,
+        "until": until,
+        "below": below_seq,
+        "bits": evidence_mask,
+    }
+    return map(HoneypotHitRow._make, store.execute(sql, values | {"whoever": whoever, "every": every}))
 
 
-def row(store: Store, click_id: str) -> NeighbourRow | None:
+def click_by_id(store: Store, click_id: str) -> NearbyClickRow | None:
     """One click by its id, or None."""
-    sql = f"select {NEIGHBOUR} from clicks where id = ?"  # noqa: S608
-    found: NeighbourRow | None = store.execute(sql, (click_id,)).fetchone()
+    sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where id = ?"  # noqa: S608
+    found: NearbyClickRow | None = store.execute(sql, (click_id,)).fetchone()
     return found
 
 
-def requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest]:
+def stored_requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest]:
     """The requests of stored clicks."""
     sql = """
         select clicks.seq, clicks.ts, links.domain, clicks.method, clicks.agent_id, clicks.headers_id,
@@ -174,7 +199,7 @@ def requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest]:
     return map(StoredRequest._make, store.execute(sql, (_json(seqs),)))
 
 
-def agent_text(store: Store, agent_id: int) -> str:
+def user_agent_text(store: Store, agent_id: int) -> str:
     """The user agent of that id."""
     return str(store.value("select ua from agents where id = ?", (agent_id,)))
 
@@ -184,31 +209,31 @@ def headers_text(store: Store, headers_id: int) -> str:
     return str(store.value("select h from headers where id = ?", (headers_id,)))
 
 
-def seq_at(store: Store, ts: int) -> int | None:
+def first_seq_since(store: Store, ts: int) -> int | None:
     """The smallest seq of the clicks from ``ts`` (milliseconds) on, None where there is none."""
     found = store.value("select min(seq) from clicks where ts >= ?", (ts,))
     return None if found is None else int(found)
 
 
-def count_from(store: Store, seq: int) -> int:
+def count_from_seq(store: Store, seq: int) -> int:
     """How many clicks are stored from a seq on."""
     return int(store.value("select count(*) from clicks where seq >= ?", (seq,)))
 
 
-def set_rules(store: Store, version: int, *, first: int, last: int) -> None:
+def set_rules_version(store: Store, rules_version: int, *, first_seq: int, last_seq: int) -> None:
     """Say that the clicks from one seq to another have been judged by these rules."""
     store.execute(
         "update clicks set rules = ? where seq between ? and ? and rules <> ?",
-        (version, first, last, version),
+        (rules_version, first_seq, last_seq, rules_version),
     )
 
 
-def traps(store: Store) -> set[int]:
+def honeypot_link_ids(store: Store) -> set[int]:
     """The links that are some issue's hidden one."""
     return {row[0] for row in store.execute("select id from links where trap = 1")}
 
 
-def issue_facts(store: Store) -> dict[int, tuple[int | None, int]]:
+def issue_contexts(store: Store) -> dict[int, tuple[int | None, int]]:
     """When each issue was sent (milliseconds), and how many links it has."""
     sql = """
         select issues.id, issues.sent_at * 1000, count(distinct placements.link_id)
@@ -217,12 +242,12 @@ def issue_facts(store: Store) -> dict[int, tuple[int | None, int]]:
     return {row[0]: (row[1], row[2]) for row in store.execute(sql)}
 
 
-def issue_slugs(store: Store) -> dict[int, str]:
+def slugs_by_issue(store: Store) -> dict[int, str]:
     """The slug of every issue, by its id."""
     return dict(store.execute("select id, slug from issues").fetchall())
 
 
-def set_fact(store: Store, name: str, value: int) -> None:
+def set_meta(store: Store, name: str, value: int) -> None:
     """Set one of the store's own numbers."""
     store.execute(
         "insert into facts (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
@@ -230,15 +255,17 @@ def set_fact(store: Store, name: str, value: int) -> None:
     )
 
 
-def drop_fact(store: Store, name: str) -> None:
+def delete_meta(store: Store, name: str) -> None:
     """Forget one of the store's own numbers."""
     store.execute("delete from facts where name = ?", (name,))
 
 
-def asked(store: Store) -> dict[int, int]:
+def queued_issues(store: Store) -> dict[int, int]:
     """The issues whose clicks are to be judged again, and the seq that each has reached."""
-    found = store.execute("select name, value from facts where name glob ?", (REJUDGE + "*",)).fetchall()
-    return {int(name.removeprefix(REJUDGE)): value for name, value in found}
+    found = store.execute(
+        "select name, value from facts where name glob ?", (RECLASSIFY_PREFIX + "*",)
+    ).fetchall()
+    return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in found}
 
 
 def _json(values: Iterable[str] | Iterable[int]) -> str:

@@ -11,20 +11,20 @@ import msgspec
 from msgspec import Struct
 
 from shortener.store.database import Store
-from shortener.store.rollups import DAY_SECONDS, HOUR_SECONDS, SUMS, VERDICTS
+from shortener.store.rollups import DAY_SECONDS, HOUR_SECONDS, SUM_COLUMNS, VERDICTS
 
-_SUMS = ", ".join(SUMS)
-_ADDED = ", ".join(f"sum({name})" for name in SUMS)
-_OTHER = " + ".join(VERDICTS[1:])
-_BY_VERDICT = ", ".join(f"case verdict when '{verdict}' then clicks else 0 end" for verdict in VERDICTS)
-_HOURLY = f"{_BY_VERDICT}, {', '.join(SUMS[len(VERDICTS) :])} from hourly"
-_HOURS = f"{_SUMS} from hours"
+_SUM_COLUMNS = ", ".join(SUM_COLUMNS)
+_SUMMED_COLUMNS = ", ".join(f"sum({name})" for name in SUM_COLUMNS)
+_AUTOMATED_SUM = " + ".join(VERDICTS[1:])
+_VERDICT_COLUMNS = ", ".join(f"case verdict when '{verdict}' then clicks else 0 end" for verdict in VERDICTS)
+_FROM_CLICKS_BY_LINK = f"{_VERDICT_COLUMNS}, {', '.join(SUM_COLUMNS[len(VERDICTS) :])} from hourly"
+_FROM_CLICKS_BY_ISSUE = f"{_SUM_COLUMNS} from hours"
 """The sums of a coarse row, by hour: of each placement, and of each issue."""
-_EVER = 1 << 62
+_FAR_FUTURE = 1 << 62
 """Later than any time, and, negative, earlier."""
 
 
-class Sums(Struct, frozen=True):
+class ClickTotals(Struct, frozen=True):
     """Clicks by verdict, and first visits of people: on a placement, a link, in an issue, on the site.
 
     ``n`` is 0 for clicks that came without a placement.
@@ -44,15 +44,15 @@ class Sums(Struct, frozen=True):
     site_visitors: int
 
 
-class HourSums(Struct, frozen=True):
+class PeriodClicks(Struct, frozen=True):
     """People's clicks and all others of one hour or day, which begins at ``start`` (seconds of UTC epoch)."""
 
     start: int
     human: int
-    other: int
+    automated: int
 
 
-class ValueSum(Struct, frozen=True):
+class BreakdownRow(Struct, frozen=True):
     """Clicks of one value of a dimension."""
 
     dimension: str
@@ -60,7 +60,7 @@ class ValueSum(Struct, frozen=True):
     clicks: int
 
 
-class LinkRow(Struct, frozen=True):
+class LinkDetails(Struct, frozen=True):
     """What a report says of a link besides its counts; ``article`` is the canonical URL of its article."""
 
     id: int
@@ -80,7 +80,7 @@ class LinkRow(Struct, frozen=True):
     article_title: str
 
 
-class PlacementRow(Struct, frozen=True):
+class LinkPlacementRow(Struct, frozen=True):
     """A placement and the issue that it is in."""
 
     n: int
@@ -90,25 +90,27 @@ class PlacementRow(Struct, frozen=True):
     text: str
 
 
-def sums_of_issue(store: Store, issue_id: int) -> list[Sums]:
+def issue_totals(store: Store, issue_id: int) -> list[ClickTotals]:
     """The sums of one issue by link and placement."""
     sql = f"""
-        select issue_id, link_id, n, {_SUMS} from totals where issue_id = ? order by link_id, n
+        select issue_id, link_id, n, {_SUM_COLUMNS} from totals where issue_id = ? order by link_id, n
     """  # noqa: S608
-    return [Sums(*row) for row in store.execute(sql, (issue_id,))]
+    return [ClickTotals(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def sums_of_link(store: Store, link_id: int) -> list[Sums]:
+def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
     """The sums of one link by issue (0 for none) and placement."""
-    sql = f"select issue_id, link_id, n, {_SUMS} from totals where link_id = ? order by issue_id, n"  # noqa: S608
-    return [Sums(*row) for row in store.execute(sql, (link_id,))]
+    sql = f"select issue_id, link_id, n, {_SUM_COLUMNS} from totals where link_id = ? order by issue_id, n"  # noqa: S608
+    return [ClickTotals(*row) for row in store.execute(sql, (link_id,))]
 
 
-def sums_of_site(store: Store, *, since: int | None, until: int | None) -> list[Sums]:
+def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
     """The sums of everything by issue (0 for none), over the hours that begin in [since, until); no link, no n."""
-    rows, bounds = _within("placement_days", "issue_id", since, until, ever="totals", odd=_HOURS)
-    sql = f"select issue_id, 0, 0, {_ADDED} from {rows} group by issue_id"  # noqa: S608
-    return [Sums(*row) for row in store.execute(sql, bounds)]
+    rows, bounds = _rows_between(
+        "placement_days", "issue_id", since, until, total_table="totals", edge_select=_FROM_CLICKS_BY_ISSUE
+    )
+    sql = f"select issue_id, 0, 0, {_SUMMED_COLUMNS} from {rows} group by issue_id"  # noqa: S608
+    return [ClickTotals(*row) for row in store.execute(sql, bounds)]
 
 
 class LinkClicks(Struct, frozen=True):
@@ -121,7 +123,7 @@ class LinkClicks(Struct, frozen=True):
 
 def top_links(store: Store, *, since: int | None, until: int | None, most: int) -> list[LinkClicks]:
     """The links that people clicked most in the hours that begin in [since, until)."""
-    rows, bounds = _within("placement_days", "link_id", since, until, ever="totals")
+    rows, bounds = _rows_between("placement_days", "link_id", since, until, total_table="totals")
     sql = f"""
         select link_id, sum(human) as clicks, sum(link_visitors) from {rows}
         group by link_id having sum(human) > 0 order by clicks desc, link_id limit :most
@@ -129,69 +131,77 @@ def top_links(store: Store, *, since: int | None, until: int | None, most: int) 
     return [LinkClicks(*row) for row in store.execute(sql, bounds | {"most": most})]
 
 
-def _within(
-    by_day: str, keys: str, since: int | None, until: int | None, *, ever: str, odd: str = _HOURLY
+def _rows_between(
+    day_table: str,
+    key_columns: str,
+    since: int | None,
+    until: int | None,
+    *,
+    total_table: str,
+    edge_select: str = _FROM_CLICKS_BY_LINK,
 ) -> tuple[str, dict[str, int]]:
     """What to select from for [since, until), and its values: ``ever`` without bounds.
 
     Else the whole days of the rollup ``by_day``, and the ``odd`` hours at both ends.
     """
     if since is None and until is None:
-        return ever, {}
-    begin, end = -_EVER if since is None else since, _EVER if until is None else until
+        return total_table, {}
+    begin, end = -_FAR_FUTURE if since is None else since, _FAR_FUTURE if until is None else until
     first, last = begin + -begin % DAY_SECONDS, end - end % DAY_SECONDS
     if first > last:
         first = last = end
     day = f"hour - hour % {DAY_SECONDS}"
     hours = f"""
-        select {keys.replace("day", day)}, {odd}
+        select {key_columns.replace("day", day)}, {edge_select}
         where hour >= :begin and hour < :first or hour >= :last and hour < :end
     """
-    days = f"select {keys}, {_SUMS} from {by_day} where day >= :first and day < :last"  # noqa: S608
+    days = f"select {key_columns}, {_SUM_COLUMNS} from {day_table} where day >= :first and day < :last"  # noqa: S608
     return f"({days} union all {hours})", {"begin": begin, "first": first, "last": last, "end": end}
 
 
-def hours_of_issue(store: Store, issue_id: int) -> list[HourSums]:
+def issue_timeline(store: Store, issue_id: int) -> list[PeriodClicks]:
     """The hours in which an issue was clicked, oldest first."""
-    sql = f"select hour, human, {_OTHER} from hours where issue_id = ? order by hour"  # noqa: S608
-    return [HourSums(*row) for row in store.execute(sql, (issue_id,))]
+    sql = f"select hour, human, {_AUTOMATED_SUM} from hours where issue_id = ? order by hour"  # noqa: S608
+    return [PeriodClicks(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def hours_of_link(store: Store, link_id: int) -> list[HourSums]:
+def link_timeline(store: Store, link_id: int) -> list[PeriodClicks]:
     """The hours in which a link was clicked, oldest first."""
     sql = """
         select hour, sum(case verdict when 'human' then clicks else 0 end),
                sum(case verdict when 'human' then 0 else clicks end)
         from hourly where link_id = ? group by hour order by hour
     """
-    return [HourSums(*row) for row in store.execute(sql, (link_id,))]
+    return [PeriodClicks(*row) for row in store.execute(sql, (link_id,))]
 
 
-def days_of_site(store: Store, *, since: int | None, until: int | None) -> list[HourSums]:
+def site_timeline(store: Store, *, since: int | None, until: int | None) -> list[PeriodClicks]:
     """The UTC days on which anything was clicked, oldest first."""
-    rows, bounds = _within("days", "day", since, until, ever="days", odd=_HOURS)
-    sql = f"select day, sum(human), sum({_OTHER}) from {rows} group by day order by day"  # noqa: S608
-    return [HourSums(*row) for row in store.execute(sql, bounds)]
+    rows, bounds = _rows_between(
+        "days", "day", since, until, total_table="days", edge_select=_FROM_CLICKS_BY_ISSUE
+    )
+    sql = f"select day, sum(human), sum({_AUTOMATED_SUM}) from {rows} group by day order by day"  # noqa: S608
+    return [PeriodClicks(*row) for row in store.execute(sql, bounds)]
 
 
-def values_of_issue(store: Store, issue_id: int) -> list[ValueSum]:
+def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
     """The clicks of one issue by dimension and value, the most first."""
     sql = """
         select dimension, value, clicks from shares where issue_id = ? order by dimension, clicks desc, value
     """
-    return [ValueSum(*row) for row in store.execute(sql, (issue_id,))]
+    return [BreakdownRow(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def values_of_link(store: Store, link_id: int) -> list[ValueSum]:
+def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
     """The clicks of one link by dimension and value, the most first."""
     sql = """
         select dimension, value, sum(clicks) as clicks from daily where link_id = ?
         group by dimension, value order by dimension, clicks desc, value
     """
-    return [ValueSum(*row) for row in store.execute(sql, (link_id,))]
+    return [BreakdownRow(*row) for row in store.execute(sql, (link_id,))]
 
 
-_LINK = """
+_SELECT_LINK = """
     select links.id, links.domain, links.code, links.target, links.title, links.status, links.expires_at,
            links.created_at, links.updated_at, links.forward, issues.slug, links.article_id, articles.url,
            articles.position, coalesce(articles.title, '')
@@ -200,19 +210,21 @@ _LINK = """
 """
 
 
-def links_by_id(store: Store, ids: Iterable[int]) -> dict[int, LinkRow]:
+def link_details_by_id(store: Store, ids: Iterable[int]) -> dict[int, LinkDetails]:
     """Links with their issue and article, by id."""
-    sql = f"{_LINK} where links.id in (select value from json_each(?)) order by links.id"  # noqa: S608
-    return {row[0]: LinkRow(*row) for row in store.execute(sql, (_json(ids),))}
+    sql = f"{_SELECT_LINK} where links.id in (select value from json_each(?)) order by links.id"  # noqa: S608
+    return {row[0]: LinkDetails(*row) for row in store.execute(sql, (_json(ids),))}
 
 
-def link_by_code(store: Store, domain: str, code: str) -> LinkRow | None:
+def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails | None:
     """The link of a code with its issue and article, or None."""
-    row = store.execute(f"{_LINK} where links.domain = ? and links.code = ?", (domain, code)).fetchone()
-    return LinkRow(*row) if row else None
+    row = store.execute(
+        f"{_SELECT_LINK} where links.domain = ? and links.code = ?", (domain, code)
+    ).fetchone()
+    return LinkDetails(*row) if row else None
 
 
-def placements_of_link(store: Store, link_id: int) -> list[PlacementRow]:
+def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
     """The placements of a link in all issues, in the order of n."""
     sql = """
         select placements.n, issues.slug, articles.url, placements.kind, placements.text from placements
@@ -220,10 +232,10 @@ def placements_of_link(store: Store, link_id: int) -> list[PlacementRow]:
         left join articles on articles.id = placements.article_id
         where placements.link_id = ? order by placements.n
     """
-    return [PlacementRow(*row) for row in store.execute(sql, (link_id,))]
+    return [LinkPlacementRow(*row) for row in store.execute(sql, (link_id,))]
 
 
-class IssueRow(Struct, frozen=True):
+class IssueBasics(Struct, frozen=True):
     """An issue as lists and the ranking need it; times in seconds of UTC epoch."""
 
     id: int
@@ -234,16 +246,16 @@ class IssueRow(Struct, frozen=True):
     created_at: int
 
 
-def issues(store: Store) -> list[IssueRow]:
+def list_issues(store: Store) -> list[IssueBasics]:
     """All issues, the latest first."""
     sql = """
         select id, slug, title, sent_at, recipients, created_at from issues
         order by coalesce(sent_at, created_at) desc, id desc
     """
-    return [IssueRow(*row) for row in store.execute(sql)]
+    return [IssueBasics(*row) for row in store.execute(sql)]
 
 
-class HumanSums(Struct, frozen=True):
+class HumanClicks(Struct, frozen=True):
     """People's clicks and first visits on one placement (n = 0: none) of a link in an issue."""
 
     issue_id: int
@@ -254,39 +266,41 @@ class HumanSums(Struct, frozen=True):
     link_visitors: int
 
 
-def human_sums(store: Store, *, until: int) -> list[HumanSums]:
+def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
     """People's clicks on every placement of every issue, in the hours that began by ``until``.
 
     What came later is taken off the totals: it is nothing as of today, and little as of last week.
     """
     keys = "issue_id, link_id, n"
-    later, bounds = _within("placement_days", keys, until + 1, None, ever="totals")
+    later, bounds = _rows_between("placement_days", keys, until + 1, None, total_table="totals")
     sql = f"""
         select {keys}, sum(human), sum(visitors), sum(link_visitors) from (
             select {keys}, human, visitors, link_visitors from totals
             union all select {keys}, -human, -visitors, -link_visitors from {later}
         ) where issue_id > 0 group by {keys} having sum(human) > 0
     """  # noqa: S608
-    return [HumanSums(*row) for row in store.execute(sql, bounds)]
+    return [HumanClicks(*row) for row in store.execute(sql, bounds)]
 
 
-def first_hour(store: Store, issue_id: int, *, until: int) -> int | None:
+def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
     """The first hour in which a person clicked an issue, if it began by ``until``."""
     sql = "select hour from hours where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
     found = store.value(sql, (issue_id, until))
     return None if found is None else int(found)
 
 
-class HumanSpan(Struct, frozen=True):
+class HumanClicksBetween(Struct, frozen=True):
     """People's clicks and first visits on links, from one hour of an issue until the end of another."""
 
-    first: int
-    last: int
+    first_hour: int
+    last_hour: int
     clicks: int
     link_visitors: int
 
 
-def human_spans(store: Store, issue_id: int, *, sent: int, hourly: int, until: int) -> list[HumanSpan]:
+def human_clicks_by_period(
+    store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
+) -> list[HumanClicksBetween]:
     """People's clicks on an issue by hour, and from ``hourly`` seconds after ``sent`` on by the day since then.
 
     Of the hours that began by ``until`` and ended after ``sent``; a span's hours are those with clicks.
@@ -297,11 +311,11 @@ def human_spans(store: Store, issue_id: int, *, sent: int, hourly: int, until: i
         group by case when hour < :sent + :hourly then hour else -((hour - :sent) / {DAY_SECONDS}) end
         order by min(hour)
     """  # noqa: S608
-    values = {"issue": issue_id, "sent": sent, "hourly": hourly, "until": until}
-    return [HumanSpan(*row) for row in store.execute(sql, values)]
+    values = {"issue": issue_id, "sent": sent_at, "hourly": hourly_seconds, "until": until}
+    return [HumanClicksBetween(*row) for row in store.execute(sql, values)]
 
 
-class ShownRow(Struct, frozen=True):
+class ArticlePlacement(Struct, frozen=True):
     """Which article a placement of a link belongs to, 0 where it is none; ``n`` 0 stands for no placement."""
 
     issue_id: int
@@ -311,7 +325,7 @@ class ShownRow(Struct, frozen=True):
     kind: str
 
 
-def shown(store: Store) -> list[ShownRow]:
+def article_placements(store: Store) -> list[ArticlePlacement]:
     """The articles of all placements, and of the clicks without one on a link that has an article of its own.
 
     Ordered by link and n, so that n = 0 comes first. What has no position is no article.
@@ -325,10 +339,10 @@ def shown(store: Store) -> list[ShownRow]:
         from links join articles on articles.id = links.article_id left join ranked on ranked.id = articles.id
         order by 1, 3, 4
     """
-    return [ShownRow(*row) for row in store.execute(sql)]
+    return [ArticlePlacement(*row) for row in store.execute(sql)]
 
 
-class ArticleRow(Struct, frozen=True):
+class RankedArticle(Struct, frozen=True):
     """An article of an issue as the ranking needs it."""
 
     id: int
@@ -338,18 +352,18 @@ class ArticleRow(Struct, frozen=True):
     title: str
 
 
-def ranked_articles(store: Store) -> list[ArticleRow]:
+def list_ranked_articles(store: Store) -> list[RankedArticle]:
     """All that are articles, issue by issue; what has no position is tracked but is none."""
     sql = """
         select id, issue_id, url, position, title from articles where position is not null
         order by issue_id, position, id
     """
-    return [ArticleRow(*row) for row in store.execute(sql)]
+    return [RankedArticle(*row) for row in store.execute(sql)]
 
 
-def misses(store: Store, *, since: int | None, until: int | None, most: int) -> list[dict[str, Any]]:
+def top_misses(store: Store, *, since: int | None, until: int | None, most: int) -> list[dict[str, Any]]:
     """The codes that were asked for most and led nowhere ('' for all that were too many to remember)."""
-    where, bounds = _between("day", since and since - since % DAY_SECONDS, until)
+    where, bounds = _time_condition("day", since and since - since % DAY_SECONDS, until)
     sql = f"""
         select domain, code, status, sum(requests) as requests from misses {where}
         group by domain, code, status order by requests desc, domain, code limit :most
@@ -367,7 +381,7 @@ class ClickRow(Struct, frozen=True):
     n: int
     verdict: str
     reason: str
-    rules: int
+    rules_version: int
     country: str
     browser: str
     os: str
@@ -375,9 +389,9 @@ class ClickRow(Struct, frozen=True):
     referrer: str
 
 
-def clicks(store: Store, *, since: int | None, until: int | None) -> Iterator[ClickRow]:
+def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iterator[ClickRow]:
     """The clicks of [since, until) (seconds) that are still kept, oldest first, as they are read."""
-    where, bounds = _between("ts", since and since * 1000, until and until * 1000)
+    where, bounds = _time_condition("ts", since and since * 1000, until and until * 1000)
     sql = f"""
         select clicks.id, ts, domain, code, n, verdict, reason, rules, country,
                coalesce(browser, ''), coalesce(os, ''), coalesce(device, ''), referrer
@@ -388,7 +402,7 @@ def clicks(store: Store, *, since: int | None, until: int | None) -> Iterator[Cl
         yield ClickRow(*row)
 
 
-def _between(column: str, since: int | None, until: int | None) -> tuple[str, dict[str, int]]:
+def _time_condition(column: str, since: int | None, until: int | None) -> tuple[str, dict[str, int]]:
     """A where clause for [since, until) and its values; none without bounds, so that no index tempts."""
     bounds = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     terms = [f"{column} {sign} :{name}" for name, sign in (("since", ">="), ("until", "<")) if name in bounds]

@@ -9,7 +9,7 @@ from sqlite_utils.migrations import Migrations
 
 MIGRATIONS = Migrations("shortener")
 
-_LOOP = """
+_CORE_TABLES = """
 create table issues (
     id integer primary key,
     slug text not null unique check (slug <> ''),
@@ -274,7 +274,7 @@ end;
 """
 
 
-def _statements(script: str) -> list[str]:
+def _split_statements(script: str) -> list[str]:
     """The statements of a script, one by one (``executescript`` would commit between them)."""
     import sqlite3
 
@@ -290,11 +290,11 @@ def _statements(script: str) -> list[str]:
 @MIGRATIONS()
 def m001_loop(db: Database) -> None:
     """Links, issues, articles, placements, clicks, rollups and log positions."""
-    for statement in _statements(_LOOP):
+    for statement in _split_statements(_CORE_TABLES):
         db.execute(statement)
 
 
-_PICKS = """
+_PICKS_TABLES = """
 create table signals (
     url text primary key,
     views integer check (views >= 0),
@@ -319,11 +319,11 @@ create table decisions (
 @MIGRATIONS()
 def m002_picks(db: Database) -> None:
     """Signals from outside (views, reads, fans), and what editors decided about a month's picks."""
-    for statement in _statements(_PICKS):
+    for statement in _split_statements(_PICKS_TABLES):
         db.execute(statement)
 
 
-_DRAFTS = """
+_DRAFT_TABLES = """
 create table drafts (
     month text not null check (month glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
     url text not null,
@@ -336,11 +336,11 @@ create table drafts (
 @MIGRATIONS()
 def m003_drafts(db: Database) -> None:
     """Which short link stands for an article in the draft of a month's picks."""
-    for statement in _statements(_DRAFTS):
+    for statement in _split_statements(_DRAFT_TABLES):
         db.execute(statement)
 
 
-_PAGES = """
+_ACCOUNT_TABLES = """
 create table users (
     id integer primary key,
     name text not null unique check (name <> ''),
@@ -370,7 +370,7 @@ create table invitations (
 @MIGRATIONS()
 def m004_pages(db: Database) -> None:
     """Users of the pages, their sessions, and one-time addresses."""
-    for statement in _statements(_PAGES):
+    for statement in _split_statements(_ACCOUNT_TABLES):
         db.execute(statement)
 
 
@@ -396,5 +396,5 @@ def m006_local_indexes(db: Database) -> None:
 
     The hashes of readers are spread evenly, and change with the day's key anyway.
     """
-    for statement in _statements(_LOCAL_INDEXES):
+    for statement in _split_statements(_LOCAL_INDEXES):
         db.execute(statement)

@@ -16,17 +16,17 @@ class Signal(Struct, frozen=True):
     fans: int | None = None
 
 
-class Named(Struct, frozen=True):
+class ArticleTitle(Struct, frozen=True):
     """An article as a file of another platform may name it."""
 
     url: str
     title: str
 
 
-def put(store: Store, signals: Iterable[Signal], *, now: int) -> int:
+def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
     """Add signals or bring them up to date; how many rows that changed. An unknown count keeps what is stored."""
     changed = 0
-    with store.writing():
+    with store.transaction():
         for each in signals:
             changed += store.execute(
                 """
@@ -42,12 +42,12 @@ def put(store: Store, signals: Iterable[Signal], *, now: int) -> int:
     return changed
 
 
-def listing(store: Store) -> list[Signal]:
+def list_all(store: Store) -> list[Signal]:
     """All signals by URL."""
     return [Signal(*row) for row in store.execute("select url, views, reads, fans from signals order by url")]
 
 
-def named_articles(store: Store) -> list[Named]:
+def list_article_titles(store: Store) -> list[ArticleTitle]:
     """The URL of every article of every issue, with each title that it had."""
     sql = "select distinct url, title from articles where position is not null order by url, title"
-    return [Named(*row) for row in store.execute(sql)]
+    return [ArticleTitle(*row) for row in store.execute(sql)]

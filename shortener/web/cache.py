@@ -12,97 +12,97 @@ from flask import Flask, current_app
 from msgspec import Struct
 
 from shortener.store import Store, listings
-from shortener.web.context import Stores, store
+from shortener.web.context import ConnectionPool, store
 
 Value = TypeVar("Value")
 
-YOUNG_SECONDS = 30.0
+FRESH_SECONDS = 30.0
 """So long a value serves, whatever was clicked meanwhile."""
-OLD_SECONDS = 3600.0
+MAX_AGE_SECONDS = 3600.0
 """A value that is older does not serve, though nothing was clicked: shares still to come depend on the time."""
-MOST = 256
+MAX_ENTRIES = 256
 """Values that are kept."""
-STACK_BYTES = 32 << 20
+STACK_SIZE_BYTES = 32 << 20
 """Of a thread that computes. The server's own have 2 MB, in which OpenBLAS dies of a system of a hundred equations."""
 
 log = logging.getLogger(__name__)
 
 
-class _Kept(Struct):
+class _Entry(Struct):
     value: Any
-    revision: listings.Revision
-    at: float
-    renewing: bool = False
+    revision: listings.StoreRevision
+    computed_at: float
+    refreshing: bool = False
 
 
-class Keeper:
+class Cache:
     """Keeps values by key. One that has grown old serves once more while a thread computes the next."""
 
-    def __init__(self, stores: Stores, *, young_seconds: float = YOUNG_SECONDS) -> None:
-        self._stores = stores
-        self._young = young_seconds
+    def __init__(self, pool: ConnectionPool, *, fresh_seconds: float = FRESH_SECONDS) -> None:
+        self._pool = pool
+        self._fresh_seconds = fresh_seconds
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
         """The value of a key, computed now where there is none that may serve."""
-        revision = listings.revision(store)
+        revision = listings.store_revision(store)
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is not None and self._serves(kept, revision):
-                if not self._is_fresh(kept, revision) and not kept.renewing:
-                    kept.renewing = True
-                    _start(lambda: self._renew(key, compute))
+            kept = self._entries.get(key)
+            if kept is not None and self._is_usable(kept, revision):
+                if not self._is_fresh(kept, revision) and not kept.refreshing:
+                    kept.refreshing = True
+                    _start_thread(lambda: self._refresh(key, compute))
                 value: Value = kept.value
                 return value
-        return self._put(key, _in_own_thread(lambda: compute(store)), revision)
+        return self._put(key, _run_in_thread(lambda: compute(store)), revision)
 
-    def _is_fresh(self, kept: _Kept, revision: listings.Revision) -> bool:
-        age = time.monotonic() - kept.at
-        return age < (OLD_SECONDS / 2 if kept.revision == revision else self._young)
+    def _is_fresh(self, entry: _Entry, revision: listings.StoreRevision) -> bool:
+        age = time.monotonic() - entry.computed_at
+        return age < (MAX_AGE_SECONDS / 2 if entry.revision == revision else self._fresh_seconds)
 
-    def _serves(self, kept: _Kept, revision: listings.Revision) -> bool:
+    def _is_usable(self, entry: _Entry, revision: listings.StoreRevision) -> bool:
         """Links that changed since are an editor's doing, who wants to see it at once."""
         return (
-            self._young > 0
-            and kept.revision.links == revision.links
-            and time.monotonic() - kept.at < OLD_SECONDS
+            self._fresh_seconds > 0
+            and entry.revision.links == revision.links
+            and time.monotonic() - entry.computed_at < MAX_AGE_SECONDS
         )
 
-    def _put(self, key: Hashable, value: Value, revision: listings.Revision) -> Value:
+    def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision) -> Value:
         with self._lock:
-            self._kept[key] = _Kept(value, revision, time.monotonic())
-            self._kept.move_to_end(key)
-            if len(self._kept) > MOST:
-                self._kept.popitem(last=False)
+            self._entries[key] = _Entry(value, revision, time.monotonic())
+            self._entries.move_to_end(key)
+            if len(self._entries) > MAX_ENTRIES:
+                self._entries.popitem(last=False)
         return value
 
-    def _renew(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
+    def _refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
         try:
-            store = self._stores.take()
+            store = self._pool.acquire()
             try:
-                revision = listings.revision(store)
+                revision = listings.store_revision(store)
                 self._put(key, compute(store), revision)
             finally:
-                self._stores.give_back(store)
+                self._pool.release(store)
         except Exception:
             log.exception("computing %r anew", key)
-            self.forget()
+            self.clear()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop everything, because an editor changed what it was computed from."""
         with self._lock:
-            self._kept.clear()
+            self._entries.clear()
 
 
-_starting = threading.Lock()
+_stack_size_lock = threading.Lock()
 
 
-def _start(work: Callable[[], None]) -> threading.Thread:
+def _start_thread(task: Callable[[], None]) -> threading.Thread:
     """Start a thread with room on its stack; others that start at the same moment may get as much, which is no harm."""
-    thread = threading.Thread(target=work, name="compute", daemon=True)
-    with _starting:
-        before = threading.stack_size(STACK_BYTES)
+    thread = threading.Thread(target=task, name="compute", daemon=True)
+    with _stack_size_lock:
+        before = threading.stack_size(STACK_SIZE_BYTES)
         try:
             thread.start()
         finally:
@@ -110,32 +110,32 @@ def _start(work: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def _in_own_thread(work: Callable[[], Value]) -> Value:
+def _run_in_thread(task: Callable[[], Value]) -> Value:
     """What the work gives, or raises, done in a thread of its own that is waited for."""
     done: Future[Value] = Future()
 
     def run() -> None:
         try:
-            done.set_result(work())
+            done.set_result(task())
         except BaseException as error:
             done.set_exception(error)
 
-    _start(run).join()
+    _start_thread(run).join()
     return done.result()
 
 
-def prepare(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Give the app its kept values."""
-    app.extensions["keeper"] = Keeper(app.extensions["stores"])
+    app.extensions["cache"] = Cache(app.extensions["connection_pool"])
 
 
-def keep(key: Hashable, compute: Callable[[Store], Value]) -> Value:
+def get_or_compute(key: Hashable, compute: Callable[[Store], Value]) -> Value:
     """The kept value of a key; ``compute`` may be called with another connection, outside of a request."""
-    keeper: Keeper = current_app.extensions["keeper"]
-    return keeper.get(store(), key, compute)
+    cache: Cache = current_app.extensions["cache"]
+    return cache.get(store(), key, compute)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Drop all kept values."""
-    keeper: Keeper = current_app.extensions["keeper"]
-    keeper.forget()
+    cache: Cache = current_app.extensions["cache"]
+    cache.clear()

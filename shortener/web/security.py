@@ -20,15 +20,15 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
-HSTS = "max-age=31536000"
-VENDOR = "/-/static/vendor/"
-FOR_EVER = "public, max-age=31536000, immutable"
+HSTS_POLICY = "max-age=31536000"
+VENDOR_PATH = "/-/static/vendor/"
+IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 """For files whose names have a version in them."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
-class Notices(SecureCookieSessionInterface):
+class FlashSession(SecureCookieSessionInterface):
     """Flask's signed cookie, which carries nothing but the sentence that the next page begins with."""
 
     def get_cookie_name(self, app: Flask) -> str:
@@ -40,10 +40,10 @@ class Notices(SecureCookieSessionInterface):
         return is_https()
 
 
-def protect(app: Flask, *, config: Config) -> None:
+def init_app(app: Flask, *, config: Config) -> None:
     """Headers on every answer; no answer to hosts that are not ours, no change that another site asks for."""
     known = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
-    names = {host.partition(":")[0] for host in known} | LOOPBACK
+    names = {host.partition(":")[0] for host in known} | LOOPBACK_HOSTS
 
     def check_host() -> None:
         host = request.environ.get("HTTP_HOST", "").lower()
@@ -52,20 +52,20 @@ def protect(app: Flask, *, config: Config) -> None:
             abort(404)
 
     def check_origin() -> None:
-        if request.method not in SAFE_METHODS and not _asked_by_ourselves(request):
+        if request.method not in SAFE_METHODS and not _is_same_origin(request):
             abort(403, "The request came from another site, or did not say where it came from.")
 
     def add_headers(response: Response) -> Response:
-        if request.path.startswith(VENDOR) and response.status_code == 200:
-            response.headers["Cache-Control"] = FOR_EVER
+        if request.path.startswith(VENDOR_PATH) and response.status_code == 200:
+            response.headers["Cache-Control"] = IMMUTABLE_CACHE_CONTROL
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         response.vary.add("Cookie")
         if is_https():
-            response.headers.setdefault("Strict-Transport-Security", HSTS)
+            response.headers.setdefault("Strict-Transport-Security", HSTS_POLICY)
         return response
 
-    app.session_interface = Notices()
+    app.session_interface = FlashSession()
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     app.before_request(check_host)
     app.before_request(check_origin)
@@ -75,21 +75,21 @@ def protect(app: Flask, *, config: Config) -> None:
     }
 
 
-def _asked_by_ourselves(asked: Request) -> bool:
+def _is_same_origin(http_request: Request) -> bool:
     """Whether one of our own pages asks, by what a browser says and no page can forge.
 
     Source: the Fetch Metadata and Fetch standards; browsers that send no Sec-Fetch-Site (or send it over https
     only) send Origin, or Referer, with a POST.
     """
-    site = asked.headers.get("Sec-Fetch-Site")
+    site = http_request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"
-    said = asked.headers.get("Origin") or asked.headers.get("Referer") or ""
+    said = http_request.headers.get("Origin") or http_request.headers.get("Referer") or ""
     try:
         origin = urlsplit(said)
     except ValueError:
         return False
-    here = asked.environ.get("HTTP_HOST", "").lower()
+    here = http_request.environ.get("HTTP_HOST", "").lower()
     return origin.scheme in {"http", "https"} and bool(here) and origin.netloc.lower() == here
 
 

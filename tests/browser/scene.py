@@ -12,9 +12,9 @@ from pathlib import Path
 from shortener.collector.collector import drain_once
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
-from shortener.reporting.issue_contents import IssueShown, show_issue
+from shortener.reporting.issue_contents import IssueContents, load_issue_contents
 from shortener.services import accounts, draft_picks
-from shortener.services.add_issue import Request, take_in
+from shortener.services.add_issue import AddRequest, add_or_update_issue
 from shortener.store import Store, issues, links, open_store, signals
 from shortener.store.signals import Signal
 
@@ -96,15 +96,15 @@ def html_letter() -> bytes:
 
 def people(config: Config, *, now: int) -> None:
     """The three users of the scene, one of each role."""
-    store = open_store(config.data)
+    store = open_store(config.data_directory)
     for name in ("admin", "editor", "viewer"):
-        accounts.add_user(store, name, role=accounts.check_role(name), password=PASSWORD, now=now)
+        accounts.add_user(store, name, role=accounts.parse_role(name), password=PASSWORD, now=now)
     store.close()
 
 
 def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_500) -> None:
     """Five sent issues with clicks, and one that waits to be sent."""
-    store = open_store(config.data)
+    store = open_store(config.data_directory)
     people(config, now=now)
     hour = now - now % HOUR
     for index, slug in enumerate(OTHERS):
@@ -137,7 +137,7 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
         now=hour - 150 * DAY,
         recipients=recipients,
     )
-    signals.put(
+    signals.upsert(
         store,
         [
             Signal("https://example.org/articles/honest-maps-of-gaps", 900, 400, 12),
@@ -146,7 +146,7 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
         now=now,
     )
     lines: list[str] = []
-    shown = [show_issue(store, slug, config=config) for slug in OTHERS]
+    shown = [load_issue_contents(store, slug, config=config) for slug in OTHERS]
     for issue in (html, *shown[:3], low):
         lines += clicks(issue, readers=readers, now=now, seed=len(lines))
     lines += clicks(shown[3], readers=1, now=now, seed=7)[:1]
@@ -163,15 +163,15 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
         config=config,
         now=now,
     )
-    edited = next(link for link in links.of_issue(store, issues.get(store, "2026-11").id) if link.target)
-    links.change(store, edited, "target", f"{edited.target}?moved", who="editor", now=hour - 12 * HOUR)
+    edited = next(link for link in links.list_by_issue(store, issues.get(store, "2026-11").id) if link.target)
+    links.update_field(store, edited, "target", f"{edited.target}?moved", who="editor", now=hour - 12 * HOUR)
     store.close()
 
 
 def travel(store: Store) -> None:
     """Give clicks a country each, as a collector with a country database would, but for the oldest issue's."""
     lands = json.dumps(["NO", "NO", "DE", "GB", "BR", "CN", ""])
-    with store.writing():
+    with store.transaction():
         store.execute(
             "update clicks set country = json_extract(?, '$[' || (seq % 7) || ']') where issue_id <> 1",
             (lands,),
@@ -185,7 +185,7 @@ WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtenges
 
 def huge(config: Config, *, now: int) -> None:
     """A hundred issues, one of them very long and to very many, with words that do not end; thousands of links."""
-    store = open_store(config.data)
+    store = open_store(config.data_directory)
     people(config, now=now)
     hour = now - now % HOUR
     for number in range(99):
@@ -221,7 +221,7 @@ def huge(config: Config, *, now: int) -> None:
     )
     write(config, clicks(made, readers=1_500, now=now, seed=3))
     drain_once(store, config=config)
-    with store.writing():
+    with store.transaction():
         for number in range(3_000):
             target = f"https://example.org/by-hand/{number}/{'x' * (number % 400)}"
             links.add(
@@ -239,18 +239,18 @@ def add(
     sent_at: int | None,
     now: int,
     recipients: int | None,
-) -> IssueShown:
+) -> IssueContents:
     """Take an issue in."""
-    take_in(
+    add_or_update_issue(
         store,
-        Request(source=source, name="issue.md", slug=slug, sent_at=sent_at, recipients=recipients),
+        AddRequest(source=source, filename="issue.md", slug=slug, sent_at=sent_at, recipients=recipients),
         config=config,
         now=now,
     )
-    return show_issue(store, slug, config=config)
+    return load_issue_contents(store, slug, config=config)
 
 
-def clicks(issue: IssueShown, *, readers: int, now: int, seed: int) -> list[str]:
+def clicks(issue: IssueContents, *, readers: int, now: int, seed: int) -> list[str]:
     """Click-log lines of readers who click what stands high and looks good, most of them soon."""
     chance = random.Random(seed)
     assert issue.sent_at is not None
@@ -302,7 +302,7 @@ def line(url: str, n: int, *, at: float, reader: str, chance: random.Random, ua:
 
 def write(config: Config, lines: list[str]) -> None:
     """Put lines into the click log, as another program would."""
-    directory = config.data / "clicklog"
+    directory = config.data_directory / "clicklog"
     directory.mkdir(mode=0o700, exist_ok=True)
     path = directory / "readers.jsonl"
     lines.sort(key=lambda text: json.loads(text)["ts"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shortener.classification.bot_user_agents import machine_named_by, without_model
+from shortener.classification.bot_user_agents import bot_reason, strip_device_model
 
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -139,19 +139,20 @@ MACHINES = {
 @pytest.mark.parametrize("name", PEOPLE)
 def test_people_are_not_named_machines(name: str) -> None:
     """A person's user agent names no machine, whatever phone it is and whichever app shows the page."""
-    assert machine_named_by(PEOPLE[name]) is None
+    assert bot_reason(PEOPLE[name]) is None
 
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_machines_are_named(name: str) -> None:
     """A machine's user agent is known for what it is: a scanner, a preview, or any other machine."""
     agent, reason = MACHINES[name]
-    assert machine_named_by(agent) == reason
+    assert bot_reason(agent) == reason
 
 
 def test_a_models_name_declares_nothing() -> None:
     """What an Android device calls itself is left out; what follows it is not."""
     agent = "Mozilla/5.0 (Linux; Android 9; CUBOT X19 Build/P) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
     assert (
-        without_model(agent) == "Mozilla/5.0 (Linux; Android 9) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
+        strip_device_model(agent)
+        == "Mozilla/5.0 (Linux; Android 9) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
     )

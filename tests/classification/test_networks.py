@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortener.classification.data_files import load, network_owner, shipped_networks
+from shortener.classification.data_files import bundled_networks, load_data, network_owner
 from shortener.classification.networks import NetworkTable, read_networks
 from shortener.classification.request_rules import datacenter_table
 from shortener.errors import InputError
@@ -42,7 +42,7 @@ LOOKUPS = {
 def test_a_network_is_in_the_table_when_half_of_it_is_listed(name: str) -> None:
     """A line's /24 or /48 is in the table when at least half of it is listed."""
     cidrs, net, expected = LOOKUPS[name]
-    assert table(*cidrs).holds(net) is expected
+    assert table(*cidrs).contains(net) is expected
 
 
 networks = st.builds(
@@ -63,7 +63,7 @@ def test_the_table_agrees_with_counting_addresses(
         any(address in one for one in listed) and not any(address in one for one in spared)  # type: ignore[operator]
         for address in net
     )
-    found = NetworkTable(listed, without=spared).holds(str(net))  # type: ignore[arg-type]
+    found = NetworkTable(listed, excluded=spared).contains(str(net))  # type: ignore[arg-type]
     assert found is (covered >= 128)
 
 
@@ -133,21 +133,21 @@ def test_a_bad_file_is_refused_with_its_place(name: str) -> None:
 def test_people_behind_hosting_networks_are_left_out() -> None:
     """Private relays and corporate proxies stay out of the data centers, also when a list has them."""
     found = datacenter_table(read_networks("104.16.0.0/12\n165.224.0.0/13\n20.36.0.0/14", name="list"))
-    assert found.holds("20.37.0.0/24")
-    assert found.holds("104.20.0.0/24")
-    assert not found.holds("104.28.9.0/24")
-    assert not found.holds("165.225.10.0/24")
+    assert found.contains("20.37.0.0/24")
+    assert found.contains("104.20.0.0/24")
+    assert not found.contains("104.28.9.0/24")
+    assert not found.contains("165.225.10.0/24")
 
 
 def test_shipped_networks_have_source_and_date() -> None:
     """Every packaged network says where it comes from and when, and vendors do not overlap with people."""
-    for entry in load("networks")["network"]:
+    for entry in load_data("networks")["network"]:
         assert entry["source"]
         assert entry["date"].year >= 2026
         assert entry["kind"] in ("gateway", "vendor", "people")
-    people = NetworkTable(shipped_networks("people"))
+    people = NetworkTable(bundled_networks("people"))
     for kind in ("gateway", "vendor"):
-        assert not any(people.holds(str(network)) for network in shipped_networks(kind))
+        assert not any(people.contains(str(network)) for network in bundled_networks(kind))
 
 
 def test_an_owner_is_named() -> None:

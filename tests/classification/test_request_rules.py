@@ -4,24 +4,24 @@ from typing import Any
 
 import pytest
 
-from shortener.classification.browsers import claimed, current_chrome, is_old
+from shortener.classification.browsers import current_chrome_major, is_old, parse_browser
 from shortener.classification.evidence import (
     DATACENTER,
-    FRAMED,
-    GATEWAY,
+    IMPOSSIBLE_BROWSER,
+    IN_FRAME,
+    MAIL_GATEWAY,
     NO_FETCH_METADATA,
     NO_LANGUAGE,
-    ODD_BROWSER,
     OLD_BROWSER,
-    REWRITTEN,
+    REWRITTEN_LINK,
     SCANNER_BROWSER,
-    VENDOR,
-    Evidence,
-    describe,
+    SECURITY_VENDOR,
+    ClickRequest,
+    describe_evidence,
 )
 from shortener.classification.networks import read_networks
 from shortener.classification.reasons import REASONS
-from shortener.classification.request_rules import datacenter_table, judge_request
+from shortener.classification.request_rules import classify_request, datacenter_table
 
 NOW = 1_790_000_000.0  # September 2026
 CHROME = (
@@ -36,10 +36,17 @@ NAVIGATION = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch
 DATACENTERS = datacenter_table(read_networks("20.36.0.0/14\n67.231.144.0/20", name="list"))
 
 
-def request(**given: Any) -> Evidence:
+def request(**given: Any) -> ClickRequest:
     """A reader's click with Chrome from home, changed as given."""
-    usual = {"ts": NOW, "method": "GET", "ua": CHROME, "h": NAVIGATION, "lang": "en", "net": "24.5.6.0/24"}
-    return Evidence(**{**usual, **given})
+    usual = {
+        "ts": NOW,
+        "method": "GET",
+        "ua": CHROME,
+        "headers": NAVIGATION,
+        "lang": "en",
+        "net": "24.5.6.0/24",
+    }
+    return ClickRequest(**{**usual, **given})
 
 
 def sent(**headers: str) -> dict[str, str]:
@@ -51,11 +58,11 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, int]] = {
     "a reader on a phone": ({"ua": SAFARI}, "reader", 0),
     "HEAD": ({"method": "HEAD"}, "head-request", 0),
     "HEAD by a preview is a preview": ({"method": "HEAD", "ua": "Slackbot 1.0 (+x)"}, "named-preview", 0),
-    "a part of a redirect": ({"h": sent(range="bytes=0-32768")}, "range-request", 0),
+    "a part of a redirect": ({"headers": sent(range="bytes=0-32768")}, "range-request", 0),
     "Gmail's image proxy": (
         {
             "ua": "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
-            "h": {"accept": "image/*"},
+            "headers": {"accept": "image/*"},
             "lang": None,
             "net": "66.249.93.0/24",
         },
@@ -63,55 +70,67 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, int]] = {
         NO_LANGUAGE,
     ),
     "a reader in Gmail": (
-        {"ref": "https://mail.google.com/", "h": sent(sec_fetch_site="cross-site")},
+        {"ref": "https://mail.google.com/", "headers": sent(sec_fetch_site="cross-site")},
         "reader",
         0,
     ),
-    "a privacy browser": ({"lang": None, "h": sent(dnt="1", sec_gpc="1")}, "reader", NO_LANGUAGE),
+    "a privacy browser": ({"lang": None, "headers": sent(dnt="1", sec_gpc="1")}, "reader", NO_LANGUAGE),
     "no user agent": ({"ua": ""}, "no-user-agent", 0),
     "a user agent that was withheld": ({"ua": None}, "reader", 0),
-    "a browser's prefetch": ({"h": sent(sec_purpose="prefetch")}, "prefetch-header", 0),
-    "a prerender": ({"h": sent(sec_purpose="prefetch;prerender")}, "prefetch-header", 0),
-    "Safari's preview": ({"ua": SAFARI, "h": sent(x_purpose="preview")}, "prefetch-header", 0),
-    "an old Firefox's prefetch": ({"h": sent(x_moz="prefetch")}, "prefetch-header", 0),
-    "an old Chrome's prefetch": ({"h": sent(purpose="Prefetch")}, "prefetch-header", 0),
-    "a header that was sent empty": ({"h": sent(purpose="", x_moz="")}, "reader", 0),
-    "a crawler that prefetches": ({"ua": "GPTBot/1.2 (x)", "h": sent(purpose="prefetch")}, "named-bot", 0),
-    "an image": ({"h": sent(sec_fetch_dest="image", sec_fetch_mode="no-cors")}, "no-navigation", 0),
-    "a fetch of a script": ({"h": sent(sec_fetch_dest="empty", sec_fetch_mode="cors")}, "no-navigation", 0),
-    "a frame in a mail client": ({"h": sent(sec_fetch_dest="iframe")}, "reader", FRAMED),
+    "a browser's prefetch": ({"headers": sent(sec_purpose="prefetch")}, "prefetch-header", 0),
+    "a prerender": ({"headers": sent(sec_purpose="prefetch;prerender")}, "prefetch-header", 0),
+    "Safari's preview": ({"ua": SAFARI, "headers": sent(x_purpose="preview")}, "prefetch-header", 0),
+    "an old Firefox's prefetch": ({"headers": sent(x_moz="prefetch")}, "prefetch-header", 0),
+    "an old Chrome's prefetch": ({"headers": sent(purpose="Prefetch")}, "prefetch-header", 0),
+    "a header that was sent empty": ({"headers": sent(purpose="", x_moz="")}, "reader", 0),
+    "a crawler that prefetches": (
+        {"ua": "GPTBot/1.2 (x)", "headers": sent(purpose="prefetch")},
+        "named-bot",
+        0,
+    ),
+    "an image": ({"headers": sent(sec_fetch_dest="image", sec_fetch_mode="no-cors")}, "no-navigation", 0),
+    "a fetch of a script": (
+        {"headers": sent(sec_fetch_dest="empty", sec_fetch_mode="cors")},
+        "no-navigation",
+        0,
+    ),
+    "a frame in a mail client": ({"headers": sent(sec_fetch_dest="iframe")}, "reader", IN_FRAME),
     "no language": ({"lang": None}, "reader", NO_LANGUAGE),
-    "a language among the headers": ({"lang": None, "h": sent(accept_language="de")}, "reader", 0),
-    "no Sec-Fetch headers": ({"h": {"accept": "*/*"}}, "reader", NO_FETCH_METADATA),
-    "no headers at all": ({"h": {}, "lang": None}, "bare-request", NO_LANGUAGE | NO_FETCH_METADATA),
-    "a log without headers": ({"h": None, "lang": None}, "reader", 0),
+    "a language among the headers": ({"lang": None, "headers": sent(accept_language="de")}, "reader", 0),
+    "no Sec-Fetch headers": ({"headers": {"accept": "*/*"}}, "reader", NO_FETCH_METADATA),
+    "no headers at all": ({"headers": {}, "lang": None}, "bare-request", NO_LANGUAGE | NO_FETCH_METADATA),
+    "a log without headers": ({"headers": None, "lang": None}, "reader", 0),
     "a log without headers, from a cloud": (
-        {"h": None, "lang": None, "net": "20.37.0.0/24"},
+        {"headers": None, "lang": None, "net": "20.37.0.0/24"},
         "reader",
         DATACENTER,
     ),
-    "a plain http link": ({"h": {}, "https": False}, "reader", 0),
+    "a plain http link": ({"headers": {}, "https": False}, "reader", 0),
     "an old Safari sends no Sec-Fetch": (
         {
-            "h": {},
+            "headers": {},
             "ua": SAFARI.replace("18_6", "15_8").replace("26.6", "15.6"),
         },
         "reader",
         0,
     ),
-    "a gateway's network": ({"net": "40.107.9.0/24"}, "gateway-network", GATEWAY),
-    "a vendor's network": ({"net": "148.163.130.0/24"}, "reader", VENDOR),
+    "a gateway's network": ({"net": "40.107.9.0/24"}, "gateway-network", MAIL_GATEWAY),
+    "a vendor's network": ({"net": "148.163.130.0/24"}, "reader", SECURITY_VENDOR),
     "a data center": ({"net": "20.37.0.0/24"}, "reader", DATACENTER),
-    "a vendor's network on the operator's list": ({"net": "67.231.150.0/24"}, "reader", VENDOR | DATACENTER),
+    "a vendor's network on the operator's list": (
+        {"net": "67.231.150.0/24"},
+        "reader",
+        SECURITY_VENDOR | DATACENTER,
+    ),
     "a data center without a language": (
         {"net": "20.37.0.0/24", "lang": None},
         "bare-datacenter",
         DATACENTER | NO_LANGUAGE,
     ),
     "a frame in a data center": (
-        {"net": "20.37.0.0/24", "h": sent(sec_fetch_dest="iframe")},
+        {"net": "20.37.0.0/24", "headers": sent(sec_fetch_dest="iframe")},
         "reader",
-        DATACENTER | FRAMED,
+        DATACENTER | IN_FRAME,
     ),
     "an old browser in a data center": (
         {"net": "20.37.0.0/24", "ua": CHROME.replace("152", "112")},
@@ -136,12 +155,12 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, int]] = {
     "a Chrome that was never built": (
         {"ua": CHROME.replace("152.0.0.0", "152.0.1.7")},
         "reader",
-        ODD_BROWSER,
+        IMPOSSIBLE_BROWSER,
     ),
     "a rewriter's referrer": (
         {"ref": "https://eur02.safelinks.protection.outlook.com/"},
         "rewritten-link",
-        REWRITTEN,
+        REWRITTEN_LINK,
     ),
     "a referrer that only looks like a rewriter's": (
         {"ref": "https://safelinks.protection.outlook.com.evil.example/"},
@@ -155,8 +174,8 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, int]] = {
 def test_a_request_is_judged(name: str) -> None:
     """One request has one reason, that reason's verdict, and the bits of what it shows."""
     changed, reason, gaps = REQUESTS[name]
-    judged = judge_request(request(**changed), datacenters=DATACENTERS)
-    assert (judged.reason, judged.gaps) == (reason, gaps), describe(judged.gaps)
+    judged = classify_request(request(**changed), datacenters=DATACENTERS)
+    assert (judged.reason, judged.evidence) == (reason, gaps), describe_evidence(judged.evidence)
     assert judged.verdict == REASONS[reason].verdict
 
 
@@ -165,7 +184,7 @@ UNREADABLE: dict[str, dict[str, Any]] = {
     "control characters": {"ua": "\x00\x1f\ud800 \u202e" * 50, "ref": "\x00", "net": "\x00"},
     "a network that is none": {"net": "not a network"},
     "an odd referrer": {"ref": "https://"},
-    "odd headers": {"h": {"sec-fetch-dest": "\u00fc", "purpose": "x" * 9999}},
+    "odd headers": {"headers": {"sec-fetch-dest": "\u00fc", "purpose": "x" * 9999}},
     "the beginning of time": {"ts": 0.0},
     "an unheard-of method": {"method": "BREW"},
 }
@@ -174,7 +193,7 @@ UNREADABLE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_every_request_has_a_verdict(name: str) -> None:
     """Whatever a line holds, it is judged; nothing is raised."""
-    assert judge_request(request(**UNREADABLE[name]), datacenters=DATACENTERS).verdict
+    assert classify_request(request(**UNREADABLE[name]), datacenters=DATACENTERS).verdict
 
 
 BROWSERS = {
@@ -212,13 +231,13 @@ BROWSERS = {
 def test_a_browsers_claim(name: str) -> None:
     """A claimed browser is known to send Sec-Fetch headers or not, and to have been built or not."""
     agent, sends_fetch, odd = BROWSERS[name]
-    assert (claimed(agent).sends_fetch, claimed(agent).odd) == (sends_fetch, odd)
+    assert (parse_browser(agent).sends_fetch_metadata, parse_browser(agent).impossible) == (sends_fetch, odd)
 
 
 def test_old_is_relative_to_the_click() -> None:
     """A browser is old at the time of the click, not today: judging again later changes nothing."""
-    chrome = claimed(CHROME.replace("152", "112"))
+    chrome = parse_browser(CHROME.replace("152", "112"))
     assert not is_old(chrome, ts=1_700_000_000)
     assert is_old(chrome, ts=NOW)
-    assert not is_old(claimed(SAFARI), ts=NOW)
-    assert 150 <= current_chrome(NOW) <= 154
+    assert not is_old(parse_browser(SAFARI), ts=NOW)
+    assert 150 <= current_chrome_major(NOW) <= 154

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shortener.ranking.inputs import MOST_CLICKS
+from shortener.ranking.inputs import MAX_COUNT
 
 HOUR = 3600
 AS_OF = ("--as-of", "2024-05-04T08:00Z")
@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "older than the younger": (("june", "may", "--hours", "25", *AS_OF), "at most 24"),
     "no age": (("june", "may", "--hours", "0", *AS_OF), "more than 0"),
     "not a number": (("june", "may", "--hours", "nan", *AS_OF), "nan hours"),
-    "for ever": (("june", "may", "--hours", str(MOST_CLICKS), *AS_OF), "at most 24"),
+    "for ever": (("june", "may", "--hours", str(MAX_COUNT), *AS_OF), "at most 24"),
 }
 
 

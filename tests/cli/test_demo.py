@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shortener.demo.readers import Link, visits
+from shortener.demo.readers import ReaderLink, simulate_requests
 
 
 def free_port() -> int:
@@ -67,8 +67,8 @@ def test_a_taken_port_ends_in_words(tmp_path: Path) -> None:
 
 def test_the_readers_are_the_same_every_time() -> None:
     """The same seed gives the same visits, in the order of their times."""
-    links = [Link("/a/1", "title", 1, 1.0), Link("/b/2", "more", 2, 2.0)]
-    first = visits(links, readers=50, seconds=5, seed=3)
-    assert first == visits(links, readers=50, seconds=5, seed=3)
-    assert [visit.at for visit in first] == sorted(visit.at for visit in first)
+    links = [ReaderLink("/a/1", "title", 1, 1.0), ReaderLink("/b/2", "more", 2, 2.0)]
+    first = simulate_requests(links, readers=50, seconds=5, seed=3)
+    assert first == simulate_requests(links, readers=50, seconds=5, seed=3)
+    assert [visit.offset_seconds for visit in first] == sorted(visit.offset_seconds for visit in first)
     assert len(first) > 60

@@ -207,7 +207,7 @@ def test_an_import_gives_targets_to_codes_that_wait_for_one(
     newsletter: Any, shortener: Any, tmp_path: Path
 ) -> None:
     """A code that stands in an issue gets its target, and the issue its article."""
-    with newsletter.store.writing():
+    with newsletter.store.transaction():
         links.add(newsletter.store, "go.example", "wait", target=None, now=1)
     shortener("link", "import", imported(tmp_path, "short_url,target,title\nwait,https://a.example/w,W\n"))
     link = links.get(newsletter.store, "go.example", "wait")

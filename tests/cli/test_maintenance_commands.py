@@ -36,7 +36,7 @@ def test_rebuild_says_what_the_increments_said(newsletter: Newsletter, shortener
     newsletter.machine("bot", "one", 1)
     newsletter.drain()
     before = shortener("report", "issue", "may", "--format", "json").stdout
-    with sqlite3.connect(newsletter.config.data / "store.db") as db:
+    with sqlite3.connect(newsletter.config.data_directory / "store.db") as db:
         db.execute("update hourly set clicks = clicks + 5, visitors = 0")
     db.close()
     assert "4 clicks" in shortener("rebuild").stdout
@@ -56,7 +56,7 @@ def test_a_restored_backup_catches_up_to_the_exact_count(
     newsletter.click("two", n=3, visitor="c")
     newsletter.drain()
     live = shortener("clicks", "export").stdout
-    data = newsletter.config.data
+    data = newsletter.config.data_directory
     for path in data.glob("store.db*"):
         path.unlink()
     shutil.copy(backup, data / "store.db")
@@ -71,9 +71,9 @@ def test_a_backup_is_consistent_while_clicks_are_drained(
     stop = threading.Event()
 
     def write() -> None:
-        store = open_store(newsletter.config.data)
+        store = open_store(newsletter.config.data_directory)
         while not stop.is_set():
-            with store.writing():
+            with store.transaction():
                 store.execute("update links set title = title || 'x' where id = 1")
                 store.execute("update links set title = title || 'x' where id = 2")
         store.close()
@@ -108,12 +108,12 @@ def test_doctor_finds_what_is_wrong(newsletter: Newsletter, shortener: Shortener
     assert {finding["level"] for finding in findings} <= {"good", "warn"}
     checks = {finding["check"] for finding in findings}
     assert {"configuration", "permissions", "sqlite", "store", "backlog", "disk", "clock"} <= checks
-    store = newsletter.config.data / "store.db"
+    store = newsletter.config.data_directory / "store.db"
     store.chmod(0o644)
     assert "chmod" in shortener("doctor", status=1).stdout.replace("\n", " ")
     store.chmod(0o600)
     newsletter.store.close()
-    for path in newsletter.config.data.glob("store.db-*"):
+    for path in newsletter.config.data_directory.glob("store.db-*"):
         path.unlink()
     store.write_bytes(b"garbage" * 1000)
     assert "restore" in shortener("doctor", status=1).stdout
@@ -132,7 +132,7 @@ def test_config_show_hides_the_secret(
 
 def test_a_store_from_the_future_is_refused(newsletter: Newsletter, shortener: Shortener) -> None:
     """A store that a newer version migrated is not touched."""
-    store: Store = open_store(newsletter.config.data)
+    store: Store = open_store(newsletter.config.data_directory)
     store.execute(
         "insert into _sqlite_migrations (migration_set, name, applied_at) values ('shortener', 'm999_future', '2099')"
     )

@@ -27,7 +27,7 @@ def count_links(newsletter: Any) -> int:
 
 def describe(newsletter: Any, code: str, **fields: str) -> None:
     """Set what the issue says of an article."""
-    with newsletter.store.writing():
+    with newsletter.store.transaction():
         for field, value in fields.items():
             newsletter.store.execute(
                 f"update articles set {field} = ? where url = ?", (value, f"https://a.example/{code}")
@@ -158,7 +158,7 @@ def test_who_decided_is_whoever_runs_the_command(read: Any, shortener: Any, monk
     """Unless --who says otherwise."""
     monkeypatch.setenv("LOGNAME", "bo")
     shortener("picks", "exclude", TWO, *MONTH, "--reason", "an advert")
-    assert decisions.of_month(read.store, "2024-05")[0].who == "bo"
+    assert decisions.list_by_month(read.store, "2024-05")[0].who == "bo"
 
 
 def test_the_editor_s_template_is_used(read: Any, shortener: Any, tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_an_article_shown_again_is_described_by_its_last_issue(read: Any, shorte
     read.add_issue(
         "june", {"one": [("title", 9)]}, recipients=None, sent_at=1_717_200_000, places=places, prefix="r"
     )
-    with read.store.writing():
+    with read.store.transaction():
         read.store.execute(
             "update articles set title = 'One, again', image = 'june.png' where url = ? and issue_id = 2",
             (ONE,),
@@ -308,7 +308,7 @@ def test_an_undo_in_two_months_needs_the_month(read: Any, shortener: Any) -> Non
         shortener("picks", "pin", ONE, "--month", month, "--reason", "x")
     assert "decided about in 2024-05, 2024-06" in shortener("picks", "undo", ONE, status=1).stderr
     shortener("picks", "undo", ONE, "--month", "2024-06")
-    assert [each.month for each in decisions.listing(read.store)] == ["2024-05"]
+    assert [each.month for each in decisions.list_all(read.store)] == ["2024-05"]
 
 
 def test_a_section_is_read_again_as_it_was_written(read: Any, shortener: Any, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def _add_story(newsletter: Any) -> None:
     newsletter.add_issue(
         "june", {"story": [("title", 9)]}, recipients=None, sent_at=None, places={"story": 1}
     )
-    with newsletter.store.writing():
+    with newsletter.store.transaction():
         newsletter.store.execute("update articles set url = ? where url like '%/story'", (STORY,))
 
 
@@ -170,7 +170,7 @@ def test_a_file_that_is_none_is_refused(
 def test_a_title_of_two_articles_is_no_name(newsletter: Any, import_file: Import) -> None:
     """Then the row has to say which by URL."""
     newsletter.add_issue("june", {"uno": [("title", 9)]}, recipients=None, sent_at=None, places={"uno": 1})
-    with newsletter.store.writing():
+    with newsletter.store.transaction():
         newsletter.store.execute("update articles set title = 'About one' where url like '%/uno'")
     assert "2 articles; name the one by its url" in import_file("title,views\nAbout one,5\n", status=1).stderr
 

@@ -14,11 +14,11 @@ from shortener.clicklog.pseudonyms import (
     DAY_SECONDS,
     KEY_BYTES,
     DailyKeys,
-    describe,
     hash_address,
-    hash_text,
+    hash_recipient_token,
     hash_visitor,
     network_of,
+    pseudonymize,
 )
 
 KEY = bytes(range(32))
@@ -55,12 +55,12 @@ def test_an_address_is_kept_as_its_network(address: str, network: str | None) ->
 @pytest.mark.parametrize("address", [row[0] for row in NETWORKS.values()], ids=NETWORKS)
 def test_the_quick_way_says_the_same(address: str) -> None:
     """What a worker writes is what the collector would make of a foreign writer's address."""
-    assert describe(address, "ua", key=KEY) == (
+    assert pseudonymize(address, "ua", key=KEY) == (
         network_of(address),
         hash_address(address, key=KEY),
         hash_visitor(address, "ua", key=KEY),
     )
-    assert describe(address, None, key=KEY)[2] is None
+    assert pseudonymize(address, None, key=KEY)[2] is None
 
 
 def test_hashes_tell_people_apart_and_nothing_else() -> None:
@@ -72,7 +72,7 @@ def test_hashes_tell_people_apart_and_nothing_else() -> None:
         hash_visitor("203.0.113.77", "Chrome", key=KEY),
         hash_visitor("203.0.113.77", "Firefox", key=KEY[::-1]),
         hash_address("203.0.113.77", key=KEY),
-        hash_text("203.0.113.77", key=KEY),
+        hash_recipient_token("203.0.113.77", key=KEY),
     }
     assert len(others | {ada}) == 6
     assert all(re.fullmatch("[0-9a-f]{16}", each or "") for each in others)
@@ -180,7 +180,7 @@ AGES = {
 def test_keys_are_destroyed_in_time(tmp_path: Path, day: float, made: float, now: float, kept: bool) -> None:
     """With an hourly sweep no key lives for 48 hours, and none from a wrong clock's future stays behind."""
     path = aged(tmp_path, day=day, made=made)
-    assert DailyKeys(tmp_path).destroy_old(now=now) == (0 if kept else 1)
+    assert DailyKeys(tmp_path).destroy_expired(now=now) == (0 if kept else 1)
     assert path.exists() == kept
 
 
@@ -189,7 +189,7 @@ def test_a_destroyed_key_is_not_remembered(tmp_path: Path) -> None:
     keys = DailyKeys(tmp_path)
     before = keys.key(MIDNIGHT)
     aged(tmp_path, day=MIDNIGHT, made=MIDNIGHT)
-    keys.destroy_old(now=MIDNIGHT + 50 * HOUR)
+    keys.destroy_expired(now=MIDNIGHT + 50 * HOUR)
     assert keys.key(MIDNIGHT) != before
 
 
@@ -197,9 +197,9 @@ def test_an_idle_process_forgets_old_keys(tmp_path: Path) -> None:
     """A worker that nobody asks anything keeps today's and yesterday's key only."""
     keys = DailyKeys(tmp_path)
     keys.key(MIDNIGHT)
-    keys.forget_old(now=MIDNIGHT + 1.5 * DAY_SECONDS)
+    keys.evict_old(now=MIDNIGHT + 1.5 * DAY_SECONDS)
     assert len(keys._keys) == 1
-    keys.forget_old(now=MIDNIGHT + 2 * DAY_SECONDS)
+    keys.evict_old(now=MIDNIGHT + 2 * DAY_SECONDS)
     assert keys._keys == {}
 
 
@@ -213,4 +213,4 @@ def test_many_days_do_not_fill_memory(tmp_path: Path) -> None:
 
 def test_without_keys_there_is_nothing_to_destroy(tmp_path: Path) -> None:
     """A new installation sweeps, too."""
-    assert DailyKeys(tmp_path).destroy_old(now=MIDNIGHT) == 0
+    assert DailyKeys(tmp_path).destroy_expired(now=MIDNIGHT) == 0

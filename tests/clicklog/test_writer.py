@@ -272,7 +272,7 @@ def test_sync_zero_is_shared_by_threads(tmp_path: Path, monkeypatch: pytest.Monk
         thread.start()
     segment = log._segment
     assert segment is not None
-    while segment.written < 9:
+    while segment.written_lines < 9:
         pass
     assert results == []
     slow.set()

@@ -9,7 +9,7 @@ import pytest
 
 from shortener.collector import classifier
 from shortener.collector.collector import Collector
-from shortener.collector.neighbourhood import Surroundings
+from shortener.collector.neighbourhood import Neighbourhood
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import issues, links, open_store
@@ -39,12 +39,12 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many neighbours each round has read."""
     rounds: list[int] = []
 
-    class Counted(Surroundings):
+    class Counted(Neighbourhood):
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
-            rounds.append(len(self.clicks) + len(self.hits))
+            rounds.append(len(self.clicks) + len(self.honeypot_hits))
 
-    monkeypatch.setattr(classifier, "Surroundings", Counted)
+    monkeypatch.setattr(classifier, "Neighbourhood", Counted)
     return rounds
 
 
@@ -58,7 +58,7 @@ def test_a_hidden_link_fetched_again_and_again(tmp_path: Path, read: list[int], 
         verdicts=Verdicts(datacenters=(str(tmp_path / "cloud.txt"),)),
     )
     store = open_store(tmp_path)
-    with store.writing():
+    with store.transaction():
         issue = issues.add(
             store, "may", title="May", format="html", domain="go.example", sent_at=None, recipients=None, source=b"x",
             now=1,
@@ -72,7 +72,7 @@ def test_a_hidden_link_fetched_again_and_again(tmp_path: Path, read: list[int], 
                 target="https://a.example/",
                 now=1,
                 issue_id=issue,
-                trap=number == LINKS - 1,
+                honeypot=number == LINKS - 1,
             )
             placed.append(issues.Placement(link, number + 1, None, "text", ""))
         issues.replace_placements(store, issue, placed)
@@ -93,10 +93,10 @@ def test_a_hidden_link_fetched_again_and_again(tmp_path: Path, read: list[int], 
 
 def test_a_flood_from_one_address(tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Far more clicks than are looked at: a round reads the nearest, nobody is taken for a reader, the sums agree."""
-    monkeypatch.setattr("shortener.store.nearby_clicks.CROWD", 100)
+    monkeypatch.setattr("shortener.store.nearby_clicks.MAX_NEARBY_CLICKS", 100)
     config = Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(tmp_path)))
     store = open_store(tmp_path)
-    with store.writing():
+    with store.transaction():
         for number in range(30):
             links.add(store, "go.example", f"c{number}", target="https://a.example/", now=1)
     log = tmp_path / "clicklog" / "flood.log"

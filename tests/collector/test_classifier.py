@@ -13,22 +13,22 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shortener.classification.group_rules import judge_set
+from shortener.classification.group_rules import classify_clicks
 from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector import classifier
 from shortener.collector import collector as collecting
-from shortener.collector.classifier import Judge, ask_for_judging, judge_asked
+from shortener.collector.classifier import Classifier, queue_reclassification, run_reclassification_queue
 from shortener.collector.collector import Collector
-from shortener.collector.devices import Agents
-from shortener.collector.neighbourhood import World
+from shortener.collector.devices import UserAgentCache
+from shortener.collector.neighbourhood import RuleContext
 from shortener.collector.rebuild import rebuild
 from shortener.collector.reclassify import reclassify
-from shortener.collector.unique_visits import assign
+from shortener.collector.unique_visits import first_visits
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import clicks as stored
 from shortener.store import issues, links, open_store
 from shortener.store import nearby_clicks as sql
-from shortener.store.rollups import ALL, recompute
+from shortener.store.rollups import ALL_ROLLUPS, recompute_coarse_rollups
 
 NOON = 1_795_500_000
 CODES = ("a", "b", "c", "d", "e", "trap")
@@ -57,7 +57,7 @@ class Site:
         )
         self.store = open_store(data)
         self._segments = 0
-        with self.store.writing():
+        with self.store.transaction():
             self.issue = issues.add(
                 self.store, "may", title="May", format="html", domain="go.example", sent_at=sent, recipients=None,
                 source=b"x", now=1,
@@ -71,7 +71,7 @@ class Site:
                     code,
                     target="https://a.example/",
                     now=1,
-                    trap=hidden,
+                    honeypot=hidden,
                     issue_id=self.issue,
                 )
                 placed.append(issues.Placement(link, n, None, "text", code))
@@ -84,7 +84,7 @@ class Site:
     def drain(self, lines: Sequence[Line], *, judged: bool = True) -> None:
         """Write a segment and drain it, with or without judging by neighbours."""
         self._segments += 1
-        directory = self.config.data / "clicklog"
+        directory = self.config.data_directory / "clicklog"
         directory.mkdir(exist_ok=True)
         head = {"v": 1, "segment": f"s{self._segments}", "node": "test", "started": NOON}
         text = "".join(json.dumps(each) + "\n" for each in (head, *lines))
@@ -94,23 +94,25 @@ class Site:
             if judged:
                 collector.drain()
             else:
-                while collector._drain_batch(judge=False):
+                while collector._drain_batch(classify=False):
                     pass
         finally:
             collector.close()
 
     def judge(self) -> int:
         """One round of judging, as the collector does it when it has the time."""
-        return Judge(self.store, agents=Agents(self.store)).judge_new()
+        return Classifier(self.store, agents=UserAgentCache(self.store)).classify_new()
 
     def settle(self) -> None:
         """Judge whatever is still to be judged."""
         while self.judge():
             pass
-        judge_asked(self.store)
+        run_reclassification_queue(self.store)
 
     def reclassify(self) -> Mapping[Any, int]:
-        return reclassify(self.store, config=self.config, on_progress=lambda done, total: None).turned
+        return reclassify(
+            self.store, config=self.config, on_progress=lambda done, total: None
+        ).verdict_changes
 
     def judged(self) -> dict[str, tuple[Any, ...]]:
         """What is stored of every click's judgement, by its id."""
@@ -119,30 +121,31 @@ class Site:
 
     def expected(self) -> dict[str, tuple[Any, ...]]:
         """The judgement of the pure rules on all stored clicks at once, each with its first visits."""
-        world = World(self.store)
-        rows = sql.after(self.store, 0, most=1_000_000)
-        judged = judge_set([world.neighbour(row) for row in rows])
-        clicks = list(stored.by_seq(self.store, judged).items())
+        world = RuleContext(self.store)
+        rows = sql.clicks_after(self.store, 0, limit=1_000_000)
+        judged = classify_clicks([world.from_row(row) for row in rows])
+        clicks = list(stored.clicks_by_seq(self.store, judged).items())
         for seq, click in clicks:
             click.verdict = judged[seq].verdict
-        firsts = {click.id: first for click, first in assign([click for _, click in clicks])}
+        firsts = {click.id: first for click, first in first_visits([click for _, click in clicks])}
         return {
-            click.id: (judged[seq].verdict, judged[seq].reason, judged[seq].gaps, firsts[click.id])
+            click.id: (judged[seq].verdict, judged[seq].reason, judged[seq].evidence, firsts[click.id])
             for seq, click in clicks
         }
 
     def rollups(self) -> dict[str, list[Any]]:
         """All rows of all sums."""
         return {
-            each.table: sorted(self.store.execute(f"select * from {each.table}").fetchall()) for each in ALL
+            each.table: sorted(self.store.execute(f"select * from {each.table}").fetchall())
+            for each in ALL_ROLLUPS
         }
 
     def check(self) -> None:
         """What is stored is what the pure rules say of everything at once, and the sums are those of the clicks."""
         assert self.judged() == self.expected()
         incremental = self.rollups()
-        with self.store.writing():
-            recompute(self.store)
+        with self.store.transaction():
+            recompute_coarse_rollups(self.store)
         assert self.rollups() == incremental
         rebuild(self.store, on_progress=lambda _: None)
         assert self.rollups() == incremental
@@ -215,7 +218,7 @@ def test_batches_and_moments_do_not_matter(
     """However lines are cut into batches and judged when: verdicts, first visits and sums are those of all at once."""
     site = Site(tmp_path_factory.mktemp("data"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "BATCH", batch)
+        patch.setattr(classifier, "BATCH_SIZE", batch)
         for lines, rounds in numbered(steps):
             site.drain(lines, judged=False)
             for _ in range(rounds):
@@ -254,16 +257,16 @@ def test_history_follows_what_is_known_today(
     site = Site(tmp_path_factory.mktemp("data"), lists=lists, sent=sent, trap=trap)
     today = Site(tmp_path_factory.mktemp("data"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "BATCH", 7)
+        patch.setattr(classifier, "BATCH_SIZE", 7)
         for lines, rounds in numbered(steps):
             today.drain(lines)
             site.drain(lines, judged=False)
             for _ in range(rounds):
                 site.judge()
-        with site.store.writing():
-            issues.change(site.store, site.issue, now=2, sent_at=NOON - 30)
+        with site.store.transaction():
+            issues.update(site.store, site.issue, now=2, sent_at=NOON - 30)
             site.store.execute("update links set trap = (code = 'trap')")
-            ask_for_judging(site.store, site.issue)
+            queue_reclassification(site.store, site.issue)
         site.settle()
         site.check()
         site.config = today.config
@@ -284,9 +287,9 @@ def test_undeclaring_a_hidden_link_lets_its_neighbours_off(
     """A link that is no issue's hidden one any more speaks about nobody, on whatever issue."""
     site = Site(tmp_path_factory.mktemp("data"))
     site.drain([each for lines, _ in numbered(steps) for each in lines])
-    with site.store.writing():
+    with site.store.transaction():
         site.store.execute("update links set trap = 0")
-        ask_for_judging(site.store, site.issue)
+        queue_reclassification(site.store, site.issue)
     site.settle()
     site.check()
     site.store.close()
@@ -335,13 +338,13 @@ def test_a_hit_beyond_reach_of_a_late_line_keeps_its_say(site: Site) -> None:
     site.check()
 
 
-@pytest.mark.parametrize("where", ["set_fact", "traps", "issue_facts"])
+@pytest.mark.parametrize("where", ["set_meta", "honeypot_link_ids", "issue_contexts"])
 def test_a_crash_while_judging_leaves_nothing_half_done(
     site: Site, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     """Verdicts, first visits, sums and the mark change together or not at all; the next round brings them all."""
     site.drain([line(str(n), code, 50 + n / 10, copy="c") for n, code in enumerate(CODES)], judged=False)
-    before = site.judged(), site.rollups(), site.store.fact("judged_seq")
+    before = site.judged(), site.rollups(), site.store.meta("judged_seq")
     real: Callable[..., Any] = getattr(sql, where)
 
     def fail(*given_args: Any, **more: Any) -> None:
@@ -351,7 +354,7 @@ def test_a_crash_while_judging_leaves_nothing_half_done(
     monkeypatch.setattr(sql, where, fail)
     with pytest.raises(sqlite3.OperationalError):
         site.judge()
-    assert (site.judged(), site.rollups(), site.store.fact("judged_seq")) == before
+    assert (site.judged(), site.rollups(), site.store.meta("judged_seq")) == before
     monkeypatch.undo()
     site.settle()
     assert set(verdicts(site).values()) == {"scanner"}
@@ -377,7 +380,7 @@ def test_the_last_write_of_a_round_can_fail_too(site: Site, monkeypatch: pytest.
 
 def test_a_reclassification_goes_on_where_it_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted after a step, it is resumed behind it; for other rules, lists or times it starts anew."""
-    monkeypatch.setattr("shortener.collector.reclassify.BATCH", 3)
+    monkeypatch.setattr("shortener.collector.reclassify.BATCH_SIZE", 3)
     site.drain([line(str(n), at=100 * n) for n in range(10)])
     steps: list[int] = []
 
@@ -395,14 +398,16 @@ def test_a_reclassification_goes_on_where_it_stopped(site: Site, monkeypatch: py
         reclassify(site.store, config=site.config, on_progress=interrupt)
     other = reclassify(site.store, config=site.config, since=NOON + 50, on_progress=lambda done, total: None)
     assert (other.clicks, other.resumed) == (9, False)
-    assert not site.store.fact("reclassified_seq")
+    assert not site.store.meta("reclassified_seq")
 
 
 def test_a_reclassification_writes_the_version_of_its_rules(site: Site) -> None:
     """Every click that was judged again says by which rules, also where nothing changed."""
     site.drain([line("1"), line("2", at=5000)])
     site.store.execute("update clicks set rules = 0")
-    assert not reclassify(site.store, config=site.config, on_progress=lambda done, total: None).turned
+    assert not reclassify(
+        site.store, config=site.config, on_progress=lambda done, total: None
+    ).verdict_changes
     assert {row[0] for row in site.store.execute("select rules from clicks")} == {RULES_VERSION}
 
 
@@ -418,7 +423,7 @@ def test_a_verdict_of_old_rules_is_mended(site: Site) -> None:
 def test_clicks_are_judged_after_all_older_ones_were_purged(site: Site) -> None:
     """Numbers of deleted clicks are given again; a new click under an old number is judged as any other."""
     site.drain([line(str(n), at=-n * 100) for n in range(8)])
-    while stored.purge(site.store, before=NOON + 86_400):
+    while stored.purge_clicks(site.store, before=NOON + 86_400):
         pass
     fresh = [line(f"new {n}", code, 200_000 + n / 10, copy="c") for n, code in enumerate(CODES)]
     site.drain(fresh)
@@ -428,9 +433,9 @@ def test_clicks_are_judged_after_all_older_ones_were_purged(site: Site) -> None:
 def test_what_an_issue_places_later_moves_no_counted_click(site: Site) -> None:
     """A click counts under the placement that its issue had when it came, before and after it is judged again."""
     site.drain([line("1", "a", 50, copy="c", n=9), line("2", "b", 50.2, copy="c")])
-    with site.store.writing():
+    with site.store.transaction():
         link = links.get(site.store, "go.example", "a")
-        placed = issues.placements(site.store, site.issue)
+        placed = issues.list_placements(site.store, site.issue)
         later = issues.Placement(link.id, 9, None, "text", "")
         issues.replace_placements(site.store, site.issue, [*placed, later])
     site.drain([line("3", "c", 50.4, copy="c")])
@@ -445,9 +450,9 @@ from shortener.collector import reclassify
 from shortener.config import load
 from shortener.store import nearby_clicks, open_store
 
-reclassify.BATCH = 2
+reclassify.BATCH_SIZE = 2
 calls = []
-say = nearby_clicks.set_rules
+say = nearby_clicks.set_rules_version
 
 def set_rules(*args, **more):
     say(*args, **more)
@@ -455,9 +460,9 @@ def set_rules(*args, **more):
     if len(calls) == 3:
         os.kill(os.getpid(), signal.SIGKILL)  # within the third transaction
 
-nearby_clicks.set_rules = set_rules
+nearby_clicks.set_rules_version = set_rules
 config = load(Path(sys.argv[1]), environment={})
-reclassify.reclassify(open_store(config.data), config=config, on_progress=lambda done, total: None)
+reclassify.reclassify(open_store(config.data_directory), config=config, on_progress=lambda done, total: None)
 """
 
 
@@ -469,13 +474,13 @@ def test_a_reclassification_that_was_killed_goes_on(site: Site, tmp_path: Path) 
     site.store.execute("update clicks set verdict = 'human', reason = 'reader', gaps = 0, rules = 1")
     rebuild(site.store, on_progress=lambda _: None)
     (tmp_path / "config.toml").write_text(
-        f'[[domain]]\nhost = "go.example"\n[storage]\ndata = "{site.config.data}"\n'
-        f'[verdicts]\ndatacenters = ["{site.config.data}/cloud.txt"]\n'
+        f'[[domain]]\nhost = "go.example"\n[storage]\ndata = "{site.config.data_directory}"\n'
+        f'[verdicts]\ndatacenters = ["{site.config.data_directory}/cloud.txt"]\n'
     )
     command = [sys.executable, "-c", KILLED, str(tmp_path / "config.toml")]
     killed = subprocess.run(command, check=False, cwd=Path(__file__).parents[2])
     assert killed.returncode == -signal.SIGKILL
-    assert site.store.fact("reclassified_seq") == 4
+    assert site.store.meta("reclassified_seq") == 4
     outcome = reclassify(site.store, config=site.config, on_progress=lambda done, total: None)
     assert (outcome.clicks, outcome.resumed) == (5, True)
     assert set(verdicts(site).values()) == {"scanner"}

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortener.collector import collector as collecting
-from shortener.collector.collector import Collector, await_turn, drain_once
+from shortener.collector.collector import Collector, acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Privacy, Storage
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.store import Store, clicks, issues, links, open_store
-from shortener.store.rollups import ALL, recompute
+from shortener.store.rollups import ALL_ROLLUPS, recompute_coarse_rollups
 
 NOON = 1_795_500_000.0
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
@@ -39,8 +39,8 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture
 def store(config: Config) -> Iterator[Store]:
     """A store with an issue of two links: `one` placed at 1 and 2, `two` at 3, and the lone link `Abc`."""
-    store = open_store(config.data)
-    with store.writing():
+    store = open_store(config.data_directory)
+    with store.transaction():
         issue = issues.add(
             store, "may", title="May", format="markdown", domain="go.example", sent_at=None, recipients=None,
             source=b"x", now=1,
@@ -58,7 +58,7 @@ def store(config: Config) -> Iterator[Store]:
                 image="",
             )
             link = links.add(store, "go.example", code, target=f"https://a.example/{code}", now=1)
-            links.assign(store, link, issue_id=issue, article_id=article, now=1)
+            links.assign_owner(store, link, issue_id=issue, article_id=article, now=1)
             placed += [issues.Placement(link, n, article, "title", code) for n in numbers]
         issues.replace_placements(store, issue, placed)
         links.add(store, "case.example", "Abc", target="https://a.example/abc", now=1)
@@ -100,13 +100,13 @@ def stored(store: Store) -> list[str]:
 
 def rollups(store: Store) -> dict[str, list[Any]]:
     """All rows of the fine rollups and of the coarse ones."""
-    return {rollup.table: sorted(store.execute(f"select * from {rollup.table}")) for rollup in ALL}
+    return {rollup.table: sorted(store.execute(f"select * from {rollup.table}")) for rollup in ALL_ROLLUPS}
 
 
 def test_a_click_counts_under_its_link_placement_and_issue(store: Store, config: Config) -> None:
     """The placement in the URL decides the placement and the issue; visitors count once a day at each level."""
     segment(
-        config.data,
+        config.data_directory,
         "s1",
         [
             line("a", n=1),
@@ -139,7 +139,7 @@ def test_a_click_counts_under_its_link_placement_and_issue(store: Store, config:
 def test_codes_follow_the_case_rule_of_their_domain(store: Store, config: Config) -> None:
     """A case-insensitive domain takes any spelling, a case-sensitive one only its own."""
     segment(
-        config.data,
+        config.data_directory,
         "s1",
         [
             line("a", "ONE"),
@@ -154,10 +154,10 @@ def test_codes_follow_the_case_rule_of_their_domain(store: Store, config: Config
 
 def test_an_id_seen_twice_counts_once(store: Store, config: Config) -> None:
     """In one batch, across segments and after a restart, an id is one click."""
-    segment(config.data, "s1", [line("a"), line("a"), line("b")])
-    segment(config.data, "s2", [line("b"), line("c")])
+    segment(config.data_directory, "s1", [line("a"), line("a"), line("b")])
+    segment(config.data_directory, "s2", [line("b"), line("c")])
     drain(store, config)
-    segment(config.data, "s3", [line("c"), line("a"), line("d")])
+    segment(config.data_directory, "s3", [line("c"), line("a"), line("d")])
     drain(store, config)
     assert stored(store) == ["a", "b", "c", "d"]
     assert store.value("select sum(clicks) from hourly") == 4
@@ -165,10 +165,10 @@ def test_an_id_seen_twice_counts_once(store: Store, config: Config) -> None:
 
 def test_a_copied_or_renamed_segment_is_known_again(store: Store, config: Config) -> None:
     """A segment is its header's id, not its name: moved, copied back or read by another host, it adds nothing."""
-    path = segment(config.data, "s1", [line("a"), line("b")])
+    path = segment(config.data_directory, "s1", [line("a"), line("b")])
     drain(store, config)
     path.rename(path.with_name("renamed.jsonl"))
-    segment(config.data, "s1", [line("a"), line("b")])
+    segment(config.data_directory, "s1", [line("a"), line("b")])
     drain(store, config)
     assert stored(store) == ["a", "b"]
     assert store.value("select count(*) from segments") == 1
@@ -176,7 +176,7 @@ def test_a_copied_or_renamed_segment_is_known_again(store: Store, config: Config
 
 def test_a_growing_segment_is_read_on_from_its_position(store: Store, config: Config) -> None:
     """What is appended later is read later, also when a line arrives in two pieces."""
-    path = segment(config.data, "foreign.log", [line("a")], header=False)
+    path = segment(config.data_directory, "foreign.log", [line("a")], header=False)
     drain(store, config)
     whole = json.dumps(line("b")).encode() + b"\n"
     with path.open("ab") as file:
@@ -211,7 +211,7 @@ def test_a_growing_segment_is_read_on_from_its_position(store: Store, config: Co
 )
 def test_a_bad_line_is_passed_over_alone(store: Store, config: Config, bad: bytes, reason: str) -> None:
     """A torn, over-long or foreign line is counted with its offset and reason; its neighbours count as ever."""
-    path = segment(config.data, "s1", [line("a")])
+    path = segment(config.data_directory, "s1", [line("a")])
     offset = path.stat().st_size
     with path.open("ab") as file:
         file.write(bad + b"\n" + json.dumps(line("b")).encode() + b"\n")
@@ -226,7 +226,7 @@ def test_a_bad_line_is_passed_over_alone(store: Store, config: Config, bad: byte
 )
 def test_a_dead_writers_torn_tail_ends_the_segment(store: Store, config: Config, tail: bytes) -> None:
     """What a kill tore off is counted as skipped, and the segment is finished: nobody will complete it."""
-    segment(config.data, "s1", [line("a")], end=tail)
+    segment(config.data_directory, "s1", [line("a")], end=tail)
     drain(store, config)
     assert stored(store) == ["a"]
     assert store.execute("select skipped, finished_at is not null from segments").fetchone() == (1, 1)
@@ -234,7 +234,7 @@ def test_a_dead_writers_torn_tail_ends_the_segment(store: Store, config: Config,
 
 def test_a_shortened_segment_is_not_read_again(store: Store, config: Config) -> None:
     """A segment that lost its tail (a power cut) is left alone behind its position."""
-    path = segment(config.data, "s1", [line("a"), line("b")])
+    path = segment(config.data_directory, "s1", [line("a"), line("b")])
     drain(store, config)
     path.write_bytes(path.read_bytes()[:-40])
     drain(store, config)
@@ -245,14 +245,14 @@ def test_nothing_is_half_done_when_the_commit_fails(
     store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clicks, sums and position go in together or not at all; the next try brings them all, once."""
-    segment(config.data, "s1", [line("a"), line("b", ua="Another/1.0 (x)")])
-    real: Callable[..., None] = clicks.move_position
+    segment(config.data_directory, "s1", [line("a"), line("b", ua="Another/1.0 (x)")])
+    real: Callable[..., None] = clicks.advance_position
 
     def fail(*args: Any, **more: Any) -> None:
         real(*args, **more)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(clicks, "move_position", fail)
+    monkeypatch.setattr(clicks, "advance_position", fail)
     with pytest.raises(sqlite3.OperationalError):
         drain(store, config)
     assert stored(store) == []
@@ -268,7 +268,7 @@ def test_there_is_one_collector_at_a_time(store: Store, config: Config) -> None:
     first = Collector(store, config=config, clock=lambda: NOON)
     with pytest.raises(AlreadyRunning, match="another collector"):
         Collector(store, config=config)
-    segment(config.data, "s1", [line("a")])
+    segment(config.data_directory, "s1", [line("a")])
     first.drain()
     assert drain_once(store, config=config) == 0
     first.close()
@@ -279,9 +279,9 @@ def test_a_waiting_collector_gives_up_when_it_shall_stop(store: Store, config: C
     """Who waits for another collector to end hears SIGTERM, and gets its turn when the other has ended."""
     first = Collector(store, config=config)
     looks = iter([False, False, True, True, True])
-    assert await_turn(store, config=config, stop=lambda: next(looks)) is None
+    assert acquire_collector(store, config=config, stop=lambda: next(looks)) is None
     first.close()
-    second = await_turn(store, config=config, stop=lambda: False)
+    second = acquire_collector(store, config=config, stop=lambda: False)
     assert second is not None
     second.close()
 
@@ -290,14 +290,14 @@ def test_a_stop_does_not_wait_for_a_backlog(
     store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After SIGTERM what is short is drained; of a backlog what can be in time, and the next one takes the rest."""
-    segment(config.data, "s1", [line("first")])
+    segment(config.data_directory, "s1", [line("first")])
     collector = Collector(store, config=config, clock=lambda: NOON)
     collector.follow(stop=lambda: True)
     assert stored(store) == ["first"]
     for number in range(30):
-        segment(config.data, f"t{number:02}", [line(f"c{number:02}")])
+        segment(config.data_directory, f"t{number:02}", [line(f"c{number:02}")])
     monkeypatch.setattr(collecting, "BATCH_LINES", 1)
-    monkeypatch.setattr(collecting, "FINISH_SECONDS", 10.0)
+    monkeypatch.setattr(collecting, "SHUTDOWN_SECONDS", 10.0)
     seconds = iter(range(1000))
     with monkeypatch.context() as slow:
         slow.setattr("time.monotonic", lambda: float(next(seconds)))
@@ -311,10 +311,10 @@ def test_a_stop_does_not_wait_for_a_backlog(
 
 def test_a_locked_store_is_tried_again(store: Store, config: Config) -> None:
     """The collector outlives somebody else's long transaction, and goes on where it was."""
-    segment(config.data, "s1", [line("a")])
+    segment(config.data_directory, "s1", [line("a")])
     collector = Collector(store, config=config, clock=lambda: NOON)
     store.execute("pragma busy_timeout = 20")
-    other = sqlite3.connect(config.data / "store.db", isolation_level=None)
+    other = sqlite3.connect(config.data_directory / "store.db", isolation_level=None)
     other.execute("begin immediate")
     looks = 0
 
@@ -336,10 +336,10 @@ def test_a_stop_while_the_store_is_locked_is_in_order(
     store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store that cannot be written at SIGTERM is said in one line, and nothing is lost."""
-    segment(config.data, "s1", [line("a")])
+    segment(config.data_directory, "s1", [line("a")])
     collector = Collector(store, config=config, clock=lambda: NOON)
     store.execute("pragma busy_timeout = 20")
-    with sqlite3.connect(config.data / "store.db", isolation_level=None) as other:
+    with sqlite3.connect(config.data_directory / "store.db", isolation_level=None) as other:
         other.execute("begin immediate")
         collector.follow(stop=lambda: True)
         other.execute("rollback")
@@ -351,11 +351,11 @@ def test_a_stop_while_the_store_is_locked_is_in_order(
 
 def test_a_position_that_someone_else_moved_is_believed(store: Store, config: Config) -> None:
     """A collector that was frozen while another one drained looks again, and counts nothing twice."""
-    segment(config.data, "s1", [line("a"), line("b")])
+    segment(config.data_directory, "s1", [line("a"), line("b")])
     frozen = Collector(store, config=config, clock=lambda: NOON)
-    fcntl_free = config.data / "collector.lock"
+    fcntl_free = config.data_directory / "collector.lock"
     fcntl_free.unlink()
-    other = open_store(config.data)
+    other = open_store(config.data_directory)
     drain(other, config)
     frozen.drain()
     assert stored(store) == ["a", "b"]
@@ -366,30 +366,30 @@ def test_a_position_that_someone_else_moved_is_believed(store: Store, config: Co
 
 def test_a_store_that_was_moved_away_stops_the_collector(store: Store, config: Config) -> None:
     """Clicks are not written into a file that nobody will look at, and no empty store is made in its place."""
-    segment(config.data, "s1", [line("a")])
+    segment(config.data_directory, "s1", [line("a")])
     collector = Collector(store, config=config)
-    (config.data / "store.db").rename(config.data / "elsewhere.db")
+    (config.data_directory / "store.db").rename(config.data_directory / "elsewhere.db")
     with pytest.raises(StoreError, match="moved away"):
         collector.drain()
     collector.close()
     with pytest.raises(StoreError, match="there is a click log but no store"):
-        open_store(config.data)
+        open_store(config.data_directory)
 
 
 def test_misses_are_kept_apart_from_clicks(store: Store, config: Config) -> None:
     """A 404 or 410 is no click; a flood of random codes is summed up."""
     lines = [line(f"m{i}", f"random{i}", status=404) for i in range(1500)]
-    segment(config.data, "s1", [*lines, line("x", "one", status=410), line("a")])
+    segment(config.data_directory, "s1", [*lines, line("x", "one", status=410), line("a")])
     drain(store, config)
     assert stored(store) == ["a"]
     assert store.value("select sum(requests) from misses") == 1501
-    assert store.value("select count(*) from misses") <= clicks.MAX_MISSED_CODES + 2
+    assert store.value("select count(*) from misses") <= clicks.MAX_MISSED_CODES_PER_DAY + 2
 
 
 def test_a_foreign_writers_address_is_reduced(store: Store, config: Config) -> None:
     """A whole address in a line becomes a network and hashes; it is nowhere in the store's files."""
     segment(
-        config.data,
+        config.data_directory,
         "s1",
         [
             line("a", ip="203.0.113.77", net=None, addr=None, visitor=None),
@@ -399,7 +399,7 @@ def test_a_foreign_writers_address_is_reduced(store: Store, config: Config) -> N
     drain(store, config)
     rows = store.execute("select net, length(addr), length(visitor) from clicks order by id").fetchall()
     assert rows == [("203.0.113.0/24", 16, 16), ("2001:db8:1::/48", 16, 16)]
-    for path in config.data.glob("store.db*"):
+    for path in config.data_directory.glob("store.db*"):
         content = path.read_bytes()
         assert b"203.0.113.77" not in content
         assert b"2001:db8:1:2" not in content
@@ -408,7 +408,7 @@ def test_a_foreign_writers_address_is_reduced(store: Store, config: Config) -> N
 def test_who_asks_not_to_be_followed_only_counts(store: Store, config: Config) -> None:
     """With GPC or DNT a line loses visitor, user agent and referrer, whoever wrote it."""
     segment(
-        config.data,
+        config.data_directory,
         "s1",
         [
             line("a", ref="https://mail.example/", h={"sec-gpc": "1", "accept": "*/*"}),
@@ -423,7 +423,7 @@ def test_who_asks_not_to_be_followed_only_counts(store: Store, config: Config) -
 def test_without_addresses_nothing_of_a_reader_is_kept(store: Store, tmp_path: Path) -> None:
     """addresses = "none" drops network, hashes and tokens."""
     config = make_config(tmp_path, addresses="none")
-    segment(config.data, "s1", [line("a", copy="cc"), line("b", ip="203.0.113.7")])
+    segment(config.data_directory, "s1", [line("a", copy="cc"), line("b", ip="203.0.113.7")])
     drain(store, config)
     assert store.execute("select net, addr, visitor, copy from clicks").fetchall() == [(None,) * 4] * 2
 
@@ -431,7 +431,7 @@ def test_without_addresses_nothing_of_a_reader_is_kept(store: Store, tmp_path: P
 def test_ten_thousand_small_segments_are_drained(store: Store, config: Config) -> None:
     """Many small segments share transactions; each is finished and none is read twice."""
     for number in range(2_000):
-        segment(config.data, f"s{number:05}", [line(f"c{number}")])
+        segment(config.data_directory, f"s{number:05}", [line(f"c{number}")])
     drain(store, config)
     assert len(stored(store)) == 2_000
     assert store.value("select count(*) from segments where finished_at is not null") == 2_000
@@ -440,7 +440,7 @@ def test_ten_thousand_small_segments_are_drained(store: Store, config: Config) -
 def test_old_clicks_go_and_their_sums_stay(store: Store, config: Config) -> None:
     """After keep_clicks days single clicks are deleted with what only they used; rebuild leaves their sums alone."""
     old = NOON - 100 * 86_400
-    segment(config.data, "s1", [line("a", ts=old, ua="Old/1.0 (old browser)"), line("b")])
+    segment(config.data_directory, "s1", [line("a", ts=old, ua="Old/1.0 (old browser)"), line("b")])
     collector = Collector(store, config=config, clock=lambda: NOON)
     collector.drain()
     before = rollups(store)
@@ -456,9 +456,9 @@ def test_drained_segments_are_deleted_after_keep_log(store: Store, config: Confi
     """A drained segment is kept for keep_log days, an undrained one for ever."""
     import os
 
-    done = segment(config.data, "s1", [line("a")])
+    done = segment(config.data_directory, "s1", [line("a")])
     drain(store, config)
-    waiting = segment(config.data, "s2", [line("b")])
+    waiting = segment(config.data_directory, "s2", [line("b")])
     for path in (done, waiting):
         os.utime(path, (NOON - 8 * 86_400,) * 2)
     collector = Collector(store, config=config, clock=lambda: NOON)
@@ -492,8 +492,8 @@ def test_increments_and_rebuild_say_the_same(
 ) -> None:
     """Whatever lines came in whatever batches: each id counts once, and the sums are those of the stored clicks."""
     config = make_config(tmp_path_factory.mktemp("data"))
-    store = open_store(config.data)
-    with store.writing():
+    store = open_store(config.data_directory)
+    with store.transaction():
         issue = issues.add(
             store, "may", title="", format="html", domain="go.example", sent_at=None, recipients=None, source=b"x",
             now=1,
@@ -502,13 +502,13 @@ def test_increments_and_rebuild_say_the_same(
             link = links.add(store, "go.example", code, target="https://a.example/", now=1)
             issues.replace_placements(store, issue, [issues.Placement(link, 1, None, "title", "")])
     for number, batch in enumerate(batches):
-        segment(config.data, f"s{number}", [line(each.pop("id"), **each) for each in batch])
+        segment(config.data_directory, f"s{number}", [line(each.pop("id"), **each) for each in batch])
         drain(store, config)
     incremental = rollups(store)
     assert Counter(stored(store)) == Counter(set(stored(store)))
     assert store.value("select coalesce(sum(clicks), 0) from hourly") == len(stored(store))
-    with store.writing():
-        recompute(store)
+    with store.transaction():
+        recompute_coarse_rollups(store)
     assert rollups(store) == incremental
     rebuild(store, on_progress=lambda _: None)
     assert rollups(store) == incremental

@@ -5,10 +5,10 @@ from time import process_time
 
 import pytest
 
-from shortener.classification.bot_user_agents import machine_named_by
-from shortener.classification.browsers import claimed
+from shortener.classification.bot_user_agents import bot_reason
+from shortener.classification.browsers import parse_browser
 from shortener.collector import devices as reading
-from shortener.collector.devices import Agents, describe
+from shortener.collector.devices import UserAgentCache, parse_user_agent
 from shortener.store import open_store
 
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -28,9 +28,9 @@ HOSTILE = {
 
 def cpu_seconds(agent: str) -> float:
     start = process_time()
-    describe(agent)
-    machine_named_by(agent)
-    claimed(agent)
+    parse_user_agent(agent)
+    bot_reason(agent)
+    parse_browser(agent)
     return process_time() - start
 
 
@@ -44,15 +44,17 @@ def test_hostile_user_agents_are_cheap(name: str) -> None:
 
 def test_memory_is_bounded_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of different strings pushes the older ones out; they are still known to the store."""
-    monkeypatch.setattr(reading, "REMEMBERED", 20)
+    monkeypatch.setattr(reading, "CACHE_SIZE", 20)
     store = open_store(tmp_path)
-    agents = Agents(store)
-    with store.writing():
-        ids = [agents.read(f"{WINDOWS} Chrome/{number}.0.0.0 Safari/537.36").id for number in range(60)]
+    agents = UserAgentCache(store)
+    with store.transaction():
+        ids = [
+            agents.get_or_create(f"{WINDOWS} Chrome/{number}.0.0.0 Safari/537.36").id for number in range(60)
+        ]
         for agent_id in ids:
             agents.by_id(agent_id)
-    assert len(agents._seen) == len(agents._by_id) == 20
-    assert agents.read(f"{WINDOWS} Chrome/0.0.0.0 Safari/537.36").id == ids[0]
+    assert len(agents._by_text) == len(agents._by_id) == 20
+    assert agents.get_or_create(f"{WINDOWS} Chrome/0.0.0.0 Safari/537.36").id == ids[0]
     assert store.value("select count(*) from agents") == 60
     store.close()
 
@@ -71,4 +73,4 @@ def test_memory_is_bounded_however_many_there_are(tmp_path: Path, monkeypatch: p
 )
 def test_browser_system_and_device(ua: str, read: tuple[str, str, str]) -> None:
     """What a report shows of a reader."""
-    assert describe(ua) == read
+    assert parse_user_agent(ua) == read

@@ -11,7 +11,7 @@ from netaddr import IPSet
 
 from shortener.collector import collector as collecting
 from shortener.collector.collector import Collector
-from shortener.collector.ip_databases import Atlas, read_country, read_system
+from shortener.collector.ip_databases import IPDatabases, parse_asn, parse_country
 from shortener.collector.reclassify import reclassify
 from shortener.config import Config, Domain, Networks, Storage
 from shortener.errors import ConfigError
@@ -56,8 +56,8 @@ class Site:
                 asn=str(self.asn) if asn else "", countries=str(self.countries) if countries else ""
             ),
         )
-        self.store: Store = open_store(self.config.data)
-        with self.store.writing():
+        self.store: Store = open_store(self.config.data_directory)
+        with self.store.transaction():
             issue = issues.add(
                 self.store, "may", title="May", format="html", domain="go.example", sent_at=SENT, recipients=None,
                 source=b"x", now=1,
@@ -68,7 +68,7 @@ class Site:
             issues.replace_placements(self.store, issue, [issues.Placement(link, 1, None, "text", "a")])
 
     def write(self, *lines: dict[str, Any]) -> None:
-        log = self.config.data / "clicklog" / "test.log"
+        log = self.config.data_directory / "clicklog" / "test.log"
         log.parent.mkdir(exist_ok=True)
         with log.open("a") as file:
             file.writelines(json.dumps(line) + "\n" for line in lines)
@@ -135,7 +135,7 @@ def test_history_can_be_judged_by_a_database_that_came_later(site: Site) -> None
     collector.close()
     assert site.stored("reason") == {"soon": "reader"}
     outcome = reclassify(site.store, config=site.config, on_progress=lambda done, total: None)
-    assert outcome.turned.total() == 1
+    assert outcome.verdict_changes.total() == 1
     assert site.stored("reason") == {"soon": "vendor-network"}
 
 
@@ -181,7 +181,7 @@ def test_a_bad_file_is_refused(tmp_path: Path, key: str, content: bytes | None, 
         path.write_bytes(content)
     config = Config(storage=Storage(data=str(tmp_path)), networks=Networks(**{key: str(path)}))
     with pytest.raises(ConfigError, match=words) as refused:
-        Atlas(config)
+        IPDatabases(config)
     assert f"networks.{key} = " in str(refused.value)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -192,12 +192,12 @@ def test_files_that_were_mixed_up_are_refused(site: Site) -> None:
     """A database of countries cannot say who runs a network."""
     mixed = Networks(asn=str(site.countries), countries="")
     with pytest.raises(ConfigError, match=r"another kind \(Test-Country\); it knows no autonomous systems"):
-        Atlas(Config(networks=mixed))
+        IPDatabases(Config(networks=mixed))
 
 
 def test_a_file_overwritten_in_place_cannot_hurt(site: Site) -> None:
     """It is held in memory: a copy that is just being written over it is not seen half."""
-    atlas = Atlas(site.config)
+    atlas = IPDatabases(site.config)
     with site.countries.open("r+b") as file:
         file.truncate(10)
     assert atlas.country(HERE) == "DE"
@@ -225,7 +225,7 @@ def test_the_doctor_says_what_is_known(site: Site) -> None:
 )
 def test_countries_are_read_as_they_are_written(record: Mapping[str, Any], country: str) -> None:
     """Each publisher has another place for the code; what is none is left out."""
-    assert read_country(record) == country
+    assert parse_country(record) == country
 
 
 @pytest.mark.parametrize(
@@ -240,18 +240,18 @@ def test_countries_are_read_as_they_are_written(record: Mapping[str, Any], count
 )
 def test_systems_are_read_as_they_are_written(record: Mapping[str, Any], system: int | None) -> None:
     """As a number, or as text with AS before it."""
-    assert read_system(record) == system
+    assert parse_asn(record) == system
 
 
 def test_whole_addresses_are_never_asked_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The databases are asked for networks only, whatever a line brings."""
     asked: list[str | None] = []
 
-    class Listening(Atlas):
+    class Listening(IPDatabases):
         def country(self, net: str | None) -> str:
             asked.append(net)
             return super().country(net)
 
-    monkeypatch.setattr(collecting, "Atlas", Listening)
+    monkeypatch.setattr(collecting, "IPDatabases", Listening)
     site.drain(line("1", None, ip="192.0.2.77"), line("2", None, ip="2001:db8:1:2:3::4"))
     assert asked == ["192.0.2.0/24", "2001:db8:1::/48"]

@@ -72,7 +72,7 @@ class Server:
             encoding="utf-8",
         )
         store = open_store(self.data)
-        with store.writing():
+        with store.transaction():
             for code in codes:
                 links.add(store, self.host, code, target=TARGET, now=0)
         store.close()

@@ -12,7 +12,7 @@ from shortener.clicklog.writer import SegmentWriter
 from shortener.collector.collector import Collector
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Storage
-from shortener.redirect.redirector import Redirects
+from shortener.redirect.redirector import Redirector
 from shortener.store import Store, links, open_store
 from tests.faults.clock import Clock as ServerClock
 from tests.faults.serving import Server, needs_proc, serving, wait
@@ -53,14 +53,14 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture
 def store(config: Config) -> Iterator[Store]:
     """Its store, with the link ``abcde``."""
-    store = open_store(config.data)
-    with store.writing():
+    store = open_store(config.data_directory)
+    with store.transaction():
         links.add(store, "go.example", "abcde", target="https://example.com/a", now=0)
     yield store
     store.close()
 
 
-def click(handler: Redirects, reader: int) -> None:
+def click(handler: Redirector, reader: int) -> None:
     """One redirect."""
     environ = {
         "REQUEST_METHOD": "GET",
@@ -70,7 +70,7 @@ def click(handler: Redirects, reader: int) -> None:
         "HTTP_HOST": "go.example",
         "HTTP_USER_AGENT": "Firefox",
     }
-    answer = handler.answer(environ)
+    answer = handler.respond(environ)
     assert answer is not None
     assert answer[0] == 302
 
@@ -81,7 +81,7 @@ def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock,
     clicked = 0
     for offset in (0.0, step, 0.0):
         clock.now = NOON + offset
-        handler = Redirects(config, clock=clock)
+        handler = Redirector(config, clock=clock)
         for _ in range(3):
             clicked += 1
             clock.now += 1
@@ -106,7 +106,7 @@ def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock,
 
 def test_a_clock_a_year_ahead_does_not_take_all_clicks(store: Store, config: Config, clock: Clock) -> None:
     """A sweep under a wrong clock deletes two days of clicks at most; the right clock deletes no more."""
-    handler = Redirects(config, clock=clock)
+    handler = Redirector(config, clock=clock)
     for day in range(30):
         clock.now = NOON + day * DAY
         click(handler, day)
@@ -131,11 +131,11 @@ def test_keys_of_a_wrong_clock_do_not_stay(tmp_path: Path, step: float) -> None:
         keys.key(NOON + offset)
         path = tmp_path / "keys" / str(int((NOON + offset) // DAY))
         os.utime(path, (NOON + offset,) * 2)
-        keys.destroy_old(now=NOON + offset)
-    assert keys.destroy_old(now=NOON + 3600) >= 0
+        keys.destroy_expired(now=NOON + offset)
+    assert keys.destroy_expired(now=NOON + 3600) >= 0
     today = int(NOON // DAY)
     assert {path.name for path in (tmp_path / "keys").iterdir()} <= {str(today)}
-    keys.destroy_old(now=NOON + 2 * DAY)
+    keys.destroy_expired(now=NOON + 2 * DAY)
     assert list((tmp_path / "keys").iterdir()) == []
 
 

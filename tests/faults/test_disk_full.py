@@ -11,7 +11,7 @@ import pytest
 from shortener.clicklog import writer
 from shortener.clicklog.reader import ClickLog
 from shortener.clicklog.writer import SegmentWriter
-from shortener.shared_memory import totals
+from shortener.shared_memory import read_totals
 from tests.faults.mounts import fill, memory_disk, mount
 from tests.faults.serving import Server, needs_proc, serving, wait
 
@@ -79,7 +79,7 @@ def click_until(server: Server, prefix: str, *, recorded: bool) -> int:
 
 def account_for(server: Server) -> None:
     """After the fault, every redirect is stored or counted as not recorded; nothing is doubled, glued or damaged."""
-    counted = totals(server.data)
+    counted = read_totals(server.data)
     server.stop()
     server.check()
     tags = server.tags()

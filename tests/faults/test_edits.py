@@ -20,7 +20,7 @@ def test_a_new_link_is_known_to_every_worker_at_once(tmp_path: Path) -> None:
         store = open_store(server.data)
         for number in range(500):
             assert server.get(f"/new{number}").startswith(b"HTTP/1.1 404") or number % 50
-            with store.writing():
+            with store.transaction():
                 target = f"https://example.com/{number}"
                 links.add(store, server.host, f"new{number}", target=target, now=0)
             answer = server.get(f"/new{number}")

@@ -18,8 +18,8 @@ import json, logging, sys
 from pathlib import Path
 from shortener.clicklog import writer
 from shortener.config import Clicklog, Config, Domain, Storage
-from shortener.shared_memory import totals
-from shortener.redirect.redirector import Redirects
+from shortener.shared_memory import read_totals
+from shortener.redirect.redirector import Redirector
 
 logging.disable()  # a message is a write as well
 writer.RETRY_SECONDS = 0.0
@@ -27,14 +27,14 @@ data, sync = sys.argv[1], float(sys.argv[2])
 config = Config(
     domain=(Domain(host="go.example"),), storage=Storage(data=data), clicklog=Clicklog(sync=sync)
 )
-handler = Redirects(config)
+handler = Redirector(config)
 answers = []
 for number in range({REQUESTS}):
     environ = dict(REQUEST_METHOD="GET", PATH_INFO="/abcde", QUERY_STRING="", REMOTE_ADDR="192.0.2.7",
                    HTTP_HOST="go.example", HTTP_REFERER=f"https://mail.example/{{number}}")
-    answers.append(handler.answer(environ)[0])
+    answers.append(handler.respond(environ)[0])
 handler.close()
-print(json.dumps([answers, totals(Path(data))]))
+print(json.dumps([answers, read_totals(Path(data))]))
 """
 FAULTS = {
     "a short write": "write:retval=5",
@@ -70,7 +70,7 @@ def run(
 ) -> tuple[list[int], dict[str, int], str]:
     """A worker whose ``when``-th call fails (``1+``: every one): its answers, what it counted, and the trace."""
     store = open_store(data)
-    with store.writing():
+    with store.transaction():
         links.add(store, "go.example", "abcde", target="https://example.com/a", now=0)
     store.close()
     trace = data / "trace"

@@ -19,7 +19,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One running server for all; the link of ``passed`` hands its query on."""
     server = Server(tmp_path_factory.mktemp("requests"), workers=1, codes=(CODE, "passed", "held"))
     store = open_store(server.data)
-    with store.writing():
+    with store.transaction():
         store.execute("update links set forward = 'drop' where code = 'held'")
     store.close()
     with serving(server, pages=True) as running:

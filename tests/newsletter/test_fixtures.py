@@ -6,21 +6,29 @@ from typing import Any
 
 import pytest
 
-from shortener.newsletter import ArticleFound, Document, Reading, guess_format, parse, read, rewrite
+from shortener.newsletter import (
+    Document,
+    ExtractedArticle,
+    ExtractedIssue,
+    detect_format,
+    extract_articles,
+    parse,
+    rewrite,
+)
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ISSUES = {path.stem: path for path in sorted(FIXTURES.iterdir()) if path.suffix in (".md", ".html")}
 
 
-def reading(name: str) -> tuple[Document, Reading, dict[str, Any]]:
+def reading(name: str) -> tuple[Document, ExtractedIssue, dict[str, Any]]:
     """A fixture parsed, read with its URLs as keys, and what is expected of it."""
     source = ISSUES[name].read_bytes()
-    document = parse(source, format=guess_format(ISSUES[name].name, source))
+    document = parse(source, format=detect_format(ISSUES[name].name, source))
     expected = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
-    return document, read(document, [link.url for link in document.links]), expected
+    return document, extract_articles(document, [link.url for link in document.links]), expected
 
 
-def facts(article: ArticleFound) -> dict[str, Any]:
+def facts(article: ExtractedArticle) -> dict[str, Any]:
     """What a fixture may say of an article."""
     return {
         "url": article.key,
@@ -53,7 +61,7 @@ def test_the_articles_of_an_issue_are_read(name: str) -> None:
 def test_every_link_of_an_issue_is_placed_once(name: str) -> None:
     """Each link is in exactly one placement, and what is left alone is as expected."""
     document, found, expected = reading(name)
-    placed = sorted(placement.index for article in found.articles for placement in article.placements)
+    placed = sorted(placement.link_index for article in found.articles for placement in article.placements)
     assert placed == [link.index for link in document.links]
     assert set(expected.get("untouched", [])) <= {each.url for each in document.untouched}
 
@@ -65,7 +73,7 @@ def test_an_issue_reads_the_same_by_short_links(name: str) -> None:
     keys = {article.key: f"k{at}" for at, article in enumerate(found.articles)}
     output = rewrite(document, {link.index: f"https://s.example/{keys[link.url]}" for link in document.links})
     again = parse(output, format=document.format)
-    by_code = read(again, [keys[link.url] for link in document.links])
+    by_code = extract_articles(again, [keys[link.url] for link in document.links])
     titles = {article.key: article.title for article in by_code.articles if article.position is not None}
     for article in found.articles:
         titled = any(placement.kind == "title" for placement in article.placements)
@@ -77,4 +85,4 @@ def test_keys_must_match_the_links() -> None:
     """Too few keys are a mistake of the caller."""
     document = parse(b"[a](https://example.org/)", format="markdown")
     with pytest.raises(ValueError, match="0 keys for 1 links"):
-        read(document, [])
+        extract_articles(document, [])

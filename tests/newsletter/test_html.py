@@ -140,7 +140,7 @@ def test_links_are_found_as_browsers_find_them(name: str) -> None:
     """Each link a reader can follow is found, decoded, with exactly its bytes; nothing else is."""
     text, expected = FOUND[name]
     document = html(text)
-    assert [(link.encoding, link.url) for link in document.links] == expected
+    assert [(link.syntax, link.url) for link in document.links] == expected
     for link in document.links:
         written = document.source[link.start : link.end]
         assert written == written.strip()
@@ -158,4 +158,4 @@ def test_other_hrefs_are_left_alone_with_a_reason(name: str) -> None:
 
 def test_the_title_element_names_the_issue() -> None:
     """``<title>`` is the document's name; that of an image is not."""
-    assert html("<svg><title>no</title></svg><title> A &amp;\n B </title>").name == "A & B"
+    assert html("<svg><title>no</title></svg><title> A &amp;\n B </title>").title == "A & B"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shortener.newsletter import Format, parse, read
+from shortener.newsletter import Format, extract_articles, parse
 
 U = "https://example.org/a"
 SHOWN: dict[str, tuple[Format, str, str | None]] = {
@@ -33,7 +33,7 @@ def test_the_picture_that_leads_to_an_article_is_its_image(
 ) -> None:
     """As written, with entities resolved; only what can be shown in another issue as well."""
     document = parse(text.encode(), format=format)
-    found = read(document, [link.url for link in document.links])
+    found = extract_articles(document, [link.url for link in document.links])
     assert next(each.image for each in found.articles if each.key == U) == image
 
 
@@ -41,5 +41,5 @@ def test_what_is_no_article_has_no_image() -> None:
     """Icons of social networks and logos are not kept."""
     text = "## [A thing](https://example.org/a)\n\n[![Twitter](t.png)](https://twitter.com/us)"
     document = parse(text.encode(), format="markdown")
-    found = read(document, [link.url for link in document.links])
+    found = extract_articles(document, [link.url for link in document.links])
     assert [each.image for each in found.articles] == [None, None]

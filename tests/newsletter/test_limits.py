@@ -5,7 +5,15 @@ import time
 import pytest
 
 from shortener.errors import InputError
-from shortener.newsletter import MAX_BYTES, MAX_LINKS, Format, guess_format, parse, read, rewrite
+from shortener.newsletter import (
+    MAX_ISSUE_BYTES,
+    MAX_LINKS,
+    Format,
+    detect_format,
+    extract_articles,
+    parse,
+    rewrite,
+)
 
 SECONDS = 10.0
 """Bound on anything here: ten times what it takes at leisure, so that a busy machine passes."""
@@ -17,7 +25,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "Latin 1": (b"one\ntwo caf\xe9\n", "not UTF-8 \\(byte 0xe9 at offset 11, line 2\\)"),
     "UTF-16": ("<p>x</p>".encode("utf-16"), "not UTF-8"),
     "UTF-16 without a mark": ("<p>x</p>".encode("utf-16-le"), "NUL at offset 1"),
-    "too large": (b"x" * (MAX_BYTES + 1), "5,242,881 bytes"),
+    "too large": (b"x" * (MAX_ISSUE_BYTES + 1), "5,242,881 bytes"),
     "too many links": (LINK.encode() * (MAX_LINKS + 1), "more than 5,000 links"),
     "100,000 links": (b"[a](https://a.bc)\n" * 100_000, "more than 5,000 links"),
 }
@@ -46,7 +54,7 @@ def test_as_many_links_as_allowed() -> None:
 def test_an_issue_without_links_is_one() -> None:
     """Without links there is nothing to do, and nothing wrong."""
     document = parse(b"# Only words", format="markdown")
-    assert (document.links, rewrite(document, {}), read(document, []).title) == (
+    assert (document.links, rewrite(document, {}), extract_articles(document, []).title) == (
         (),
         b"# Only words",
         "Only words",
@@ -91,7 +99,7 @@ def test_hostile_input_takes_no_time(name: str) -> None:
     began = time.perf_counter()
     try:
         document = parse(text.encode(), format=format)
-        read(document, [link.url for link in document.links])
+        extract_articles(document, [link.url for link in document.links])
     except InputError as error:
         assert "markup" in str(error)  # noqa: PT017 - being refused is as good as being read
     assert time.perf_counter() - began < SECONDS
@@ -110,7 +118,7 @@ GUESSED = {
 def test_guessing_takes_no_time(source: bytes) -> None:
     """Nothing that an issue can begin or end with makes guessing its format slow."""
     began = time.perf_counter()
-    guess_format("-", source)
+    detect_format("-", source)
     assert time.perf_counter() - began < SECONDS / 10
 
 
@@ -122,10 +130,10 @@ def test_the_largest_issue_takes_two_seconds(format: Format) -> None:
     if format == "html":
         shape = "<h2><a href='https://a.bc/{0}'>Title {0}</a></h2><p>{1}<p><a href='https://a.bc/{0}'>Read more</a>\n"
     source = "".join(shape.format(n, prose) for n in range(MAX_LINKS // 2)).encode()
-    assert 0.9 * MAX_BYTES < len(source) <= MAX_BYTES
+    assert 0.9 * MAX_ISSUE_BYTES < len(source) <= MAX_ISSUE_BYTES
     began = time.perf_counter()
     document = parse(source, format=format)
-    reading = read(document, [link.url for link in document.links])
+    reading = extract_articles(document, [link.url for link in document.links])
     output = rewrite(document, {link.index: "https://s.example/x" for link in document.links})
     assert time.perf_counter() - began < SECONDS
     assert (len(reading.articles), output.count(b"s.example")) == (MAX_LINKS // 2, MAX_LINKS)
@@ -147,4 +155,4 @@ FORMATS = {
 def test_the_format_is_guessed(name: str) -> None:
     """The first bytes tell if they are plain, else the file name, else what the text looks like."""
     file, source, format = FORMATS[name]
-    assert guess_format(file, source) == format
+    assert detect_format(file, source) == format

@@ -107,7 +107,7 @@ def test_links_are_found_where_they_stand(name: str) -> None:
     """Each http(s) link is found once, with its decoded URL and the way it is written."""
     text, expected = FOUND[name]
     document = markdown(text)
-    assert [(link.encoding, link.url) for link in document.links] == expected
+    assert [(link.syntax, link.url) for link in document.links] == expected
     for link in document.links:
         written = document.source[link.start : link.end].decode()
         assert written[:4].lower() == "http"
@@ -142,4 +142,4 @@ def test_emphasis_that_looks_like_a_merge_tag_is_none() -> None:
 )
 def test_front_matter_names_the_issue(text: str, name: str | None) -> None:
     """The title in front matter is the document's name."""
-    assert markdown(text).name == name
+    assert markdown(text).title == name

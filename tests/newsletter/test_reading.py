@@ -2,17 +2,17 @@
 
 import pytest
 
-from shortener.newsletter import Format, Reading, parse, read
+from shortener.newsletter import ExtractedIssue, Format, extract_articles, parse
 
 U = "https://example.org/"
 Fact = tuple[str, str | None, str | None, str]
 """Path of the URL, title, author and the first letters of the kinds; title None for what is no article."""
 
 
-def reading(text: str, *, format: Format = "markdown") -> Reading:
+def reading(text: str, *, format: Format = "markdown") -> ExtractedIssue:
     """The text, read with its URLs as keys."""
     document = parse(text.encode(), format=format)
-    return read(document, [link.url for link in document.links])
+    return extract_articles(document, [link.url for link in document.links])
 
 
 def facts(text: str, *, format: Format = "markdown") -> list[Fact]:
@@ -289,7 +289,7 @@ def test_summaries() -> None:
 def test_links_that_are_not_tracked_count_for_nothing() -> None:
     """A link without a key is in no article, though it still tells an author."""
     document = parse(f"## [One]({U}a) by [Ada Love]({PROFILE})\n\n[x]({U}x)".encode(), format="markdown")
-    (article,) = read(document, ["k", None, None]).articles
+    (article,) = extract_articles(document, ["k", None, None]).articles
     assert (article.key, article.title, article.author, len(article.placements)) == (
         "k",
         "One",
@@ -301,7 +301,7 @@ def test_links_that_are_not_tracked_count_for_nothing() -> None:
 def test_one_article_by_its_key() -> None:
     """Links with one key are one article, whatever their URLs."""
     document = parse(f"[![]()]({U}a?x=1)\n\n## [One]({U}a)".encode(), format="markdown")
-    (article,) = read(document, ["k", "k"]).articles
+    (article,) = extract_articles(document, ["k", "k"]).articles
     assert (article.title, [placement.kind for placement in article.placements]) == (
         "One",
         ["image", "title"],

@@ -4,9 +4,13 @@ import pytest
 
 from shortener import newsletter
 from shortener.errors import InputError
-from shortener.newsletter import check_tag, hidden_link, hide_link, rewrite, untag
-from shortener.newsletter.recipient_tokens import KEY
-from shortener.redirect.click_recorder import COPY_KEY
+from shortener.newsletter import (
+    check_recipient_tag,
+    honeypot_html,
+    insert_honeypot,
+    rewrite,
+    strip_recipient_tags,
+)
 
 PLACES = {
     "an inline link": b"[a](https://a.example/x)",
@@ -37,16 +41,16 @@ def test_a_tag_stands_as_the_sender_needs_it(place: bytes, tag: str) -> None:
     """At every place the short URL is followed by the tag byte for byte, and taking it away gives the bytes without."""
     document = newsletter.parse(place, format="html" if place.startswith(b"<p") else "markdown")
     plain = rewrite(document, {0: "https://go.example/c/1"})
-    written = rewrite(document, {0: "https://go.example/c/1"}, tag=check_tag(tag))
+    written = rewrite(document, {0: "https://go.example/c/1"}, recipient_tag=check_recipient_tag(tag))
     tail = f"?_c={tag}".encode()
     assert written == plain.replace(b"/c/1", b"/c/1" + tail)
-    assert untag(written, hosts=["go.example"]) == (plain, tag)
+    assert strip_recipient_tags(written, hosts=["go.example"]) == (plain, tag)
 
 
 def test_a_bare_url_gets_brackets() -> None:
     """Where a reader's program would guess the end of a URL, brackets say it."""
     document = newsletter.parse(b"**https://a.example/x**, there", format="markdown")
-    assert rewrite(document, {0: "https://go.example/c"}, tag="*|UNIQID|*") == (
+    assert rewrite(document, {0: "https://go.example/c"}, recipient_tag="*|UNIQID|*") == (
         b"**<https://go.example/c?_c=*|UNIQID|*>**, there"
     )
 
@@ -68,7 +72,7 @@ BAD_TAGS = {
 def test_a_bad_tag_is_refused_with_the_mend(tag: str, mend: str) -> None:
     """A tag that cannot stand in a URL, or that is the same for all readers, is refused in one line."""
     with pytest.raises(InputError) as refused:
-        check_tag(tag)
+        check_recipient_tag(tag)
     assert mend in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -85,7 +89,7 @@ def test_a_tag_that_breaks_its_place_is_refused(source: bytes, format: str, tag:
     """What a place does not leave whole is refused with its line."""
     document = newsletter.parse(source, format=format)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=line):
-        rewrite(document, {0: "https://go.example/c"}, tag=check_tag(tag))
+        rewrite(document, {0: "https://go.example/c"}, recipient_tag=check_recipient_tag(tag))
 
 
 UNTOUCHED = {
@@ -99,12 +103,7 @@ UNTOUCHED = {
 @pytest.mark.parametrize("source", UNTOUCHED.values(), ids=UNTOUCHED)
 def test_only_copy_tags_of_ours_are_taken_away(source: bytes) -> None:
     """What is no copy tag behind a short URL of ours stays as it is."""
-    assert untag(source, hosts=["go.example"]) == (source, "")
-
-
-def test_the_redirect_reads_what_is_written() -> None:
-    """The issue's key and the redirect's are the same."""
-    assert KEY == COPY_KEY
+    assert strip_recipient_tags(source, hosts=["go.example"]) == (source, "")
 
 
 ENDS = {
@@ -118,15 +117,15 @@ ENDS = {
 @pytest.mark.parametrize(("source", "rest"), ENDS.values(), ids=ENDS)
 def test_a_hidden_link_stands_at_the_end_of_the_body(source: bytes, rest: bytes) -> None:
     """It comes last in what a reader is shown, and every other byte is as it was."""
-    hidden = hidden_link("https://go.example/c", tag="*|UNIQID|*")
-    written = hide_link(source, hidden)
+    hidden = honeypot_html("https://go.example/c", recipient_tag="*|UNIQID|*")
+    written = insert_honeypot(source, hidden)
     assert written == source.removesuffix(rest) + hidden.encode() + rest
-    assert untag(written, hosts=["go.example"])[1] == "*|UNIQID|*"
+    assert strip_recipient_tags(written, hosts=["go.example"])[1] == "*|UNIQID|*"
 
 
 def test_how_a_hidden_link_looks() -> None:
     """It takes no room and no colour, screen readers and the tab key pass over it, and a scanner finds its href."""
-    hidden = hidden_link("https://go.example/c")
+    hidden = honeypot_html("https://go.example/c")
     for part in (
         'href="https://go.example/c"',
         'aria-hidden="true"',
@@ -144,4 +143,4 @@ def test_how_a_hidden_link_looks() -> None:
 def test_no_link_is_hidden_where_none_can_stand(end: bytes) -> None:
     """A document whose end is open is refused, not broken further."""
     with pytest.raises(InputError, match="close it first"):
-        hide_link(b"<p>x</p>" + end, hidden_link("https://go.example/c"))
+        insert_honeypot(b"<p>x</p>" + end, honeypot_html("https://go.example/c"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shortener.errors import InputError
 from shortener.newsletter import Document, Format, parse, rewrite
-from shortener.newsletter.markdown_reader import OPTIONS
+from shortener.newsletter.markdown_reader import PYROMARK_OPTIONS
 
 URLS = (
     *(
@@ -193,7 +193,7 @@ def test_parsing_what_was_rewritten_gives_the_new_urls(issue: tuple[Format, str]
     output = rewrite(document, urls)
     again = parse(output, format=issue[0])
     assert [link.url for link in again.links] == list(urls.values())
-    assert [link.encoding for link in again.links] == [link.encoding for link in document.links]
+    assert [link.syntax for link in again.links] == [link.syntax for link in document.links]
     assert [each.url for each in again.untouched] == [each.url for each in document.untouched]
     assert rewrite(again, urls) == output
     assert rewrite(document, {link.index: link.url for link in document.links}) == document.source
@@ -207,14 +207,14 @@ def test_markdown_renders_with_the_new_urls(text: str) -> None:
     if document is None:
         return
     output = rewrite(document, {link.index: f"https://s.example/c{link.index}" for link in document.links})
-    before = hrefs(pyromark.html(text, options=OPTIONS))
-    after = hrefs(pyromark.html(output.decode(), options=OPTIONS))
+    before = hrefs(pyromark.html(text, options=PYROMARK_OPTIONS))
+    after = hrefs(pyromark.html(output.decode(), options=PYROMARK_OPTIONS))
     assert len(before) == len(after)
     for old, new in zip(before, after, strict=True):
         ours = new.startswith("https://s.example/c")
         assert ours or old == new
         assert ours or not re.match(r"(?i)https?://[\w.]+/[\w()/]*\Z", old)
-    expected = {f"https://s.example/c{link.index}" for link in document.links if link.encoding != "bare"}
+    expected = {f"https://s.example/c{link.index}" for link in document.links if link.syntax != "bare"}
     assert {url for url in after if url.startswith("https://s.example/c")} == expected
 
 

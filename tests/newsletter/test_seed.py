@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shortener.newsletter import ArticleFound, Document, Reading, parse, read, rewrite
+from shortener.newsletter import Document, ExtractedArticle, ExtractedIssue, extract_articles, parse, rewrite
 
 SEED = Path(__file__).parents[3] / "shared" / "seed"
 PICKS = (
@@ -25,15 +25,17 @@ def document() -> Document:
 
 
 @pytest.fixture(scope="module", params=["short links alone", "every link"])
-def reading(request: pytest.FixtureRequest, document: Document) -> Reading:
+def reading(request: pytest.FixtureRequest, document: Document) -> ExtractedIssue:
     """The issue read with its short links as keys, and with the others tracked as well."""
     with (SEED / "targets.csv").open(encoding="utf-8", newline="") as file:
         ours = {row["short_url"] for row in csv.DictReader(file)}
     everything = request.param == "every link"
-    return read(document, [link.url if everything or link.url in ours else None for link in document.links])
+    return extract_articles(
+        document, [link.url if everything or link.url in ours else None for link in document.links]
+    )
 
 
-def pick(reading: Reading, code: str) -> ArticleFound:
+def pick(reading: ExtractedIssue, code: str) -> ExtractedArticle:
     """The article behind a code of mktg.best."""
     return next(article for article in reading.articles if article.key == f"https://mktg.best/{code}")
 
@@ -45,21 +47,21 @@ def test_all_links_are_found(document: Document) -> None:
     assert len({link.url for link in document.links if "mktg.best" in link.url}) == 19
 
 
-def test_the_picks_are_articles_in_document_order(reading: Reading) -> None:
+def test_the_picks_are_articles_in_document_order(reading: ExtractedIssue) -> None:
     """The fifteen picks follow one another, after the articles of the introduction."""
     positions = [pick(reading, code).position or 0 for code in PICKS]
     assert min(positions) > 0
     assert positions == sorted(set(positions))
 
 
-def test_the_picks_have_their_placements(reading: Reading) -> None:
+def test_the_picks_have_their_placements(reading: ExtractedIssue) -> None:
     """Fourteen have image, title and "read more"; one has no link in its heading."""
     for code in PICKS:
         kinds = [placement.kind for placement in pick(reading, code).placements]
         assert kinds == (["image", "more"] if code == "7pj1e" else ["image", "title", "more"])
 
 
-def test_the_picks_have_titles_and_authors(reading: Reading) -> None:
+def test_the_picks_have_titles_and_authors(reading: ExtractedIssue) -> None:
     """Titles are those of the headings, thirteen have an author, all have a summary and one section."""
     picks = {code: pick(reading, code) for code in PICKS}
     assert all(article.title and article.summary for article in picks.values())
@@ -71,14 +73,14 @@ def test_the_picks_have_titles_and_authors(reading: Reading) -> None:
     assert (picks["7skna"].title, picks["7skna"].author) == ("用 Python 分析诗歌", "柯蒂斯·汤普森")
 
 
-def test_swapped_links_are_seen_through(reading: Reading) -> None:
+def test_swapped_links_are_seen_through(reading: ExtractedIssue) -> None:
     """Where the translation has put the link of the article on the author's name, title and author are right."""
     keras, lakes = pick(reading, "eaaew"), pick(reading, "ds17r")
     assert (keras.title, keras.author) == ("用 Python 编写的 Keras 逐步基本理解神经网络", "Amit Chauhan")
     assert (lakes.title, lakes.author) == ("用 AWS 构建数据湖", "Magdalena Konkiewicz")
 
 
-def test_what_surrounds_the_articles_is_none(reading: Reading) -> None:
+def test_what_surrounds_the_articles_is_none(reading: ExtractedIssue) -> None:
     """Subscribing, the shop, the view in a browser, profiles and pages of authors are tracked, but no articles."""
     others = {article.key for article in reading.articles if article.position is None}
     ours = {f"https://ws.towardsai.net/{code}" for code in ("subscribe", "a21", "shop")}

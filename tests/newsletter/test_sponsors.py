@@ -2,7 +2,7 @@
 
 import pytest
 
-from shortener.newsletter import parse, read
+from shortener.newsletter import extract_articles, parse
 
 SENTENCE = """Hello,
 
@@ -36,5 +36,5 @@ Counting is harder than it looks.
 def test_sponsors_are_told_from_articles(text: str, articles: list[str]) -> None:
     """A label reaches as far as what it labels."""
     document = parse(text.encode(), format="markdown")
-    reading = read(document, [link.url for link in document.links])
+    reading = extract_articles(document, [link.url for link in document.links])
     assert [found.key for found in reading.articles if found.position] == articles

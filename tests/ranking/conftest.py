@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from msgspec import Struct
 
-from shortener.ranking import Arrival, History, Issue, Placement, Showing
-from shortener.ranking.arrival_curve import EDGES, published_curve
+from shortener.ranking import Appearance, Arrival, History, Issue, Placement
+from shortener.ranking.arrival_curve import BUCKET_EDGES, prior_curve
 
 HOUR = 3600.0
 MONTH = 730 * HOUR
@@ -44,7 +44,7 @@ def make(
     """
     rng = np.random.default_rng(seed)
     appeal: dict[str, float] = {}
-    showings: list[Showing] = []
+    showings: list[Appearance] = []
     arrivals: list[Arrival] = []
     sent = [START + n * MONTH for n in range(issues)]
     as_of = sent[-1] + age * HOUR
@@ -54,7 +54,7 @@ def make(
         fresh = [f"https://a.example/{n}-{m}" for m in range(articles - len(again))]
         appeal |= {url: float(rng.normal(0, spread)) for url in fresh}
         order = sorted([*again, *fresh], key=lambda url: -sorting * appeal[url] + float(rng.normal(0, 0.5)))
-        share = published_curve().share_at((as_of - sent[n]) / HOUR)
+        share = prior_curve().share_at((as_of - sent[n]) / HOUR)
         total = 0
         for position, url in enumerate(order, 1):
             mean = (recipients or 5_000) * 0.03 * place(position) * np.exp(appeal[url]) * share
@@ -62,7 +62,7 @@ def make(
             total += clicks
             image = round(clicks * 0.375)
             kinds = (Placement("title", clicks - image), Placement("image", image))
-            showings.append(Showing(f"n{n}", url, clicks, position if placed else None, kinds))
+            showings.append(Appearance(f"n{n}", url, clicks, position if placed else None, kinds))
         arrivals += arrive(f"n{n}", total, (as_of - sent[n]) / HOUR)
         last = fresh
     letters = tuple(Issue(f"n{n}", f"Letter {n}", sent[n], recipients) for n in range(issues))
@@ -72,8 +72,8 @@ def make(
 
 def arrive(slug: str, clicks: int, hours: float) -> list[Arrival]:
     """An issue's clicks spread over the buckets as the published curve has them."""
-    curve, found = published_curve(), []
-    for start, end in pairwise(EDGES):
+    curve, found = prior_curve(), []
+    for start, end in pairwise(BUCKET_EDGES):
         part = curve.share_at(min(end, hours)) - curve.share_at(min(start, hours))
         if part > 0:
             found.append(Arrival(slug, start, min(end, hours), round(clicks * part / curve.share_at(hours))))

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from shortener.ranking import History, Issue, Placement, Ranking, Showing, Signal, rank
-from shortener.ranking.caveats import age
+from shortener.ranking import Appearance, History, Issue, Placement, Ranking, Signal, rank
+from shortener.ranking.caveats import format_age
 
 World = Any
 Make = Callable[..., World]
@@ -17,7 +17,7 @@ Make = Callable[..., World]
 def ranked(given: World) -> Ranking:
     """The ranking of a world, checked to be finite and complete."""
     found = rank(given.history, as_of=given.as_of)
-    assert {line.url for line in found.articles} == {s.url for s in given.history.showings}
+    assert {line.url for line in found.articles} == {s.url for s in given.history.appearances}
     for line in found.articles:
         assert 0 < line.low <= line.appeal <= line.high < math.inf
         assert 0 <= line.expected < math.inf
@@ -75,11 +75,11 @@ def test_no_positions_at_all(world: Make) -> None:
 
 def test_some_positions_missing(year: World) -> None:
     """Some positions missing: they are counted, and the articles concerned say so."""
-    lost = year.history.showings[-1].url
+    lost = year.history.appearances[-1].url
     showings = tuple(
-        msgspec.structs.replace(s, position=None) if s.url == lost else s for s in year.history.showings
+        msgspec.structs.replace(s, position=None) if s.url == lost else s for s in year.history.appearances
     )
-    found = ranked(changed(year, showings=showings))
+    found = ranked(changed(year, appearances=showings))
     assert says(found, "1 of 128 showings have no position; the middle of the issue stands in")
     notes = {line.url: line.note for line in found.articles}
     assert [url for url, note in notes.items() if "its own unknown" in note] == [lost]
@@ -122,15 +122,15 @@ def test_clicks_that_the_model_cannot_explain(world: Make) -> None:
 
 def test_no_clicks_at_all(year: World) -> None:
     """No clicks: every note says that they are too few, or that none came where some were due."""
-    showings = tuple(msgspec.structs.replace(s, clicks=0, placements=()) for s in year.history.showings)
-    found = ranked(changed(year, showings=showings, arrivals=()))
+    showings = tuple(msgspec.structs.replace(s, clicks=0, placements=()) for s in year.history.appearances)
+    found = ranked(changed(year, appearances=showings, arrivals=()))
     assert says(found, "no clicks at all yet")
     assert {line.note for line in found.articles} == {"too few clicks to tell (0)"}
 
 
 def test_one_link() -> None:
     """One link: it is the average article, and there is nothing to compare it with."""
-    history = History((Issue("n", "", 0.0, 1000),), (Showing("n", "u", 7, 1, (Placement("title", 7),)),))
+    history = History((Issue("n", "", 0.0, 1000),), (Appearance("n", "u", 7, 1, (Placement("title", 7),)),))
     found = rank(history, as_of=1e7)
     assert says(found, "only one article: there is nothing to compare it with")
     assert (found.articles[0].score, found.articles[0].p_top, found.top) == (0.0, 1.0, 1)
@@ -140,9 +140,9 @@ def test_an_unknown_placement(year: World) -> None:
     """An unknown kind of placement gets a weight of its own, which is told."""
     showings = tuple(
         msgspec.structs.replace(s, placements=(*s.placements, Placement("banner", s.clicks // 3)))
-        for s in year.history.showings
+        for s in year.history.appearances
     )
-    assert says(ranked(changed(year, showings=showings)), "(title = 1): banner 0.5")
+    assert says(ranked(changed(year, appearances=showings)), "(title = 1): banner 0.5")
 
 
 def test_more_clicks_than_recipients(year: World) -> None:
@@ -156,7 +156,7 @@ def test_more_clicks_than_recipients(year: World) -> None:
 
 def test_fifteen_hundred_positions() -> None:
     """1,500 positions: finite, and said to be continued rather than measured."""
-    showings = tuple(Showing("n", f"u{p:04}", 2000 // p, p) for p in range(1, 1501))
+    showings = tuple(Appearance("n", f"u{p:04}", 2000 // p, p) for p in range(1, 1501))
     found = rank(History((Issue("n", "", 0.0, 50_000),), showings), as_of=1e7)
     assert says(found, "places go down to 1500")
     assert len(found.articles) == 1500
@@ -189,12 +189,12 @@ def test_a_wrong_guess_of_recipients_is_taken_up_by_the_issue(world: Make) -> No
     given = world(issues=10, reruns=6)
     showings = tuple(
         msgspec.structs.replace(s, clicks=s.clicks * 10, placements=()) if s.issue == "n4" else s
-        for s in given.history.showings
+        for s in given.history.appearances
     )
     issues = tuple(
         msgspec.structs.replace(i, recipients=None) if i.slug == "n4" else i for i in given.history.issues
     )
-    found = ranked(changed(given, issues=issues, showings=showings))
+    found = ranked(changed(given, issues=issues, appearances=showings))
     own = [line.score for line in found.articles if line.issue == "n4"]
     assert abs(sum(own) / len(own)) < 0.7
 
@@ -217,4 +217,4 @@ def test_no_arrivals(year: World) -> None:
 )
 def test_ages_are_said_in_fitting_units(hours: float, said: str) -> None:
     """Minutes below an hour, hours below two days, days from there."""
-    assert age(hours) == said
+    assert format_age(hours) == said

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from shortener.ranking import rank
-from shortener.ranking.diagnostics import left_out_inside
+from shortener.ranking.diagnostics import leave_one_out_coverage
 from shortener.ranking.model import prior_variances
-from shortener.ranking.pipeline import study
+from shortener.ranking.pipeline import analyse
 
 World = Any
 Make = Callable[..., World]
@@ -25,11 +25,11 @@ def misplaced(given: World, seed: int) -> World:
     """The world with positions that are not the issue's own: shuffled after the clicks were made."""
     rng, showings = np.random.default_rng(seed), []
     for issue in given.history.issues:
-        own = [s for s in given.history.showings if s.issue == issue.slug]
+        own = [s for s in given.history.appearances if s.issue == issue.slug]
         places = rng.permutation([s.position for s in own])
         showings += [msgspec.structs.replace(s, position=int(p)) for s, p in zip(own, places, strict=True)]
     return msgspec.structs.replace(
-        given, history=msgspec.structs.replace(given.history, showings=tuple(showings))
+        given, history=msgspec.structs.replace(given.history, appearances=tuple(showings))
     )
 
 
@@ -91,28 +91,28 @@ def test_check_5_also_tells_of_intervals_that_are_too_wide(world: Make) -> None:
 
 def test_check_5_without_a_refit_equals_refitting(year: World) -> None:
     """The shortcut's log mean of a left-out showing is that of a solve without it."""
-    learnt = study(year.history, as_of=year.as_of)
+    learnt = analyse(year.history, as_of=year.as_of)
     assert learnt.fit is not None
-    inside = left_out_inside(learnt.cells, learnt.fit)
-    again = np.bincount(learnt.cells.article)[learnt.cells.article] > 1
+    inside = leave_one_out_coverage(learnt.cells, learnt.fit)
+    again = np.bincount(learnt.cells.article_index)[learnt.cells.article_index] > 1
     assert len(inside) == int((again & (learnt.fit.mu >= 5)).sum())
     row = int(np.flatnonzero(again & (learnt.fit.mu >= 5))[0])
-    leverage = learnt.fit.w[row] * learnt.fit.h[row]
+    leverage = learnt.fit.weights[row] * learnt.fit.predictor_variances[row]
     residual = (learnt.cells.clicks[row] - learnt.fit.mu[row]) / learnt.fit.mu[row]
-    shortcut = learnt.fit.lin[row] - leverage / (1 - leverage) * residual
+    shortcut = learnt.fit.linear_predictor[row] - leverage / (1 - leverage) * residual
     assert without(learnt, row) == pytest.approx(shortcut, abs=1e-6)
 
 
 def without(learnt: Any, row: int) -> float:
     """The log mean of one cell by a dense weighted solve that has no weight on it."""
     design, cells, fitted = learnt.design, learnt.cells, learnt.fit
-    rows = np.hstack([design.x, np.eye(len(cells.urls))[cells.article]])
-    z = fitted.lin + (cells.clicks - fitted.mu) / fitted.mu
+    rows = np.hstack([design.x, np.eye(len(cells.urls))[cells.article_index]])
+    z = fitted.linear_predictor + (cells.clicks - fitted.mu) / fitted.mu
     # the fit's own prior precision and pull are what is left of its normal equations without the data
-    rest = np.linalg.inv(_covariance(learnt, rows)) - rows.T @ (rows * fitted.w[:, None])
+    rest = np.linalg.inv(_covariance(learnt, rows)) - rows.T @ (rows * fitted.weights[:, None])
     mean = np.r_[fitted.solution.beta, fitted.solution.u]
-    pull = (rest + rows.T @ (rows * fitted.w[:, None])) @ mean - rows.T @ (fitted.w * z)
-    w = np.where(np.arange(len(z)) == row, 0.0, fitted.w)
+    pull = (rest + rows.T @ (rows * fitted.weights[:, None])) @ mean - rows.T @ (fitted.weights * z)
+    w = np.where(np.arange(len(z)) == row, 0.0, fitted.weights)
     return float(rows[row] @ np.linalg.solve(rest + rows.T @ (rows * w[:, None]), rows.T @ (w * z) + pull))
 
 
@@ -120,9 +120,9 @@ def _covariance(learnt: Any, rows: np.ndarray) -> np.ndarray:
     """Joint covariance of (beta, u) with the fitted weights and variances."""
     variances = learnt.fit.variances
     prior = np.r_[
-        prior_variances(learnt.design, variances.s_i2), np.full(len(learnt.cells.urls), variances.s_q2)
+        prior_variances(learnt.design, variances.open_rate), np.full(len(learnt.cells.urls), variances.appeal)
     ]
-    return np.linalg.inv(rows.T @ (rows * learnt.fit.w[:, None]) + np.diag(1 / prior))
+    return np.linalg.inv(rows.T @ (rows * learnt.fit.weights[:, None]) + np.diag(1 / prior))
 
 
 def test_check_6_shuffled_places(world: Make) -> None:

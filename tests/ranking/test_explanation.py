@@ -66,7 +66,7 @@ def test_each_effect_is_named(rerun: Explanation) -> None:
 def test_without_places_no_place_is_explained(world: Callable[..., World]) -> None:
     """Without positions there is no factor for the place, and the product still holds."""
     given = world(placed=False)
-    found = explain(given.history, given.history.showings[0].url, as_of=given.as_of)
+    found = explain(given.history, given.history.appearances[0].url, as_of=given.as_of)
     assert "place" not in {factor.name for factor in found.cells[0].factors}
     assert product(found) == pytest.approx(found.appeal)
 
@@ -78,14 +78,14 @@ def test_a_failed_fit_is_explained_too(year: World, monkeypatch: pytest.MonkeyPa
         raise np.linalg.LinAlgError("no")
 
     monkeypatch.setattr(np.linalg, "cholesky", refuse)
-    found = explain(year.history, year.history.showings[0].url, as_of=year.as_of)
+    found = explain(year.history, year.history.appearances[0].url, as_of=year.as_of)
     assert product(found) == pytest.approx(found.appeal)
     assert sum(product(cell) for cell in found.cells) == pytest.approx(found.expected)
 
 
 def test_an_article_before_the_window_is_explained_by_its_own_time(year: World) -> None:
     """An article that is too old for the list is fitted with the issues around it."""
-    old = next(s.url for s in year.history.showings if s.issue == "n0")
+    old = next(s.url for s in year.history.appearances if s.issue == "n0")
     assert explain(year.history, old, as_of=year.as_of, window=1).cells[0].issue == "n0"
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from shortener.ranking import Signal
-from shortener.ranking.gems import best_tenth, hidden_gems, loved_by_few
+from shortener.ranking.gems import find_hidden_gems, find_loved_by_few, top_decile_probability
 from shortener.ranking.posterior import Posterior
-from shortener.ranking.signals import columns
+from shortener.ranking.signals import align_signals
 
 
 def posterior(score: list[float], clicks: list[float], expected: list[float]) -> Posterior:
@@ -34,8 +34,12 @@ EXPECTED = [20.0, 5, 90, 90, 6, 7, 5, 50, 60, 70]
 )
 def test_what_is_no_gem(article: int, why: str) -> None:
     """Published, clicked, well exposed or below-average articles are no hidden gems."""
-    found = hidden_gems(
-        posterior(SCORE, CLICKS, EXPECTED), order=list(range(10)), top=1, most=5, high=np.exp(SCORE)
+    found = find_hidden_gems(
+        posterior(SCORE, CLICKS, EXPECTED),
+        order=list(range(10)),
+        published_count=1,
+        max_gems=5,
+        upper_bounds=np.exp(SCORE),
     )
     assert article not in found, why
 
@@ -44,14 +48,18 @@ def test_gems_come_in_the_order_of_their_chance() -> None:
     """The gems are the hidden good ones, likeliest among the best tenth first, as many as asked."""
     given = posterior(SCORE, CLICKS, EXPECTED)
     order = list(range(10))
-    assert hidden_gems(given, order=order, top=1, most=5, high=np.exp(SCORE)) == [1, 4, 5]
-    assert hidden_gems(given, order=order, top=1, most=1, high=np.exp(SCORE)) == [1]
-    assert hidden_gems(given, order=[], top=1, most=5, high=np.exp(SCORE)) == []
+    assert find_hidden_gems(
+        given, order=order, published_count=1, max_gems=5, upper_bounds=np.exp(SCORE)
+    ) == [1, 4, 5]
+    assert find_hidden_gems(
+        given, order=order, published_count=1, max_gems=1, upper_bounds=np.exp(SCORE)
+    ) == [1]
+    assert find_hidden_gems(given, order=[], published_count=1, max_gems=5, upper_bounds=np.exp(SCORE)) == []
 
 
 def test_the_best_tenth_is_of_all_articles() -> None:
     """The chances of the best tenth sum to a tenth of the articles."""
-    assert best_tenth(posterior(SCORE * 2, CLICKS * 2, EXPECTED * 2)).sum() == pytest.approx(2.0)
+    assert top_decile_probability(posterior(SCORE * 2, CLICKS * 2, EXPECTED * 2)).sum() == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +78,14 @@ def test_loved_by_few(clicks: int, reads: int | None, fans: int | None, loved: b
     """Few clicks, 30 reads, and the lower bound of fans per read above the overall ratio."""
     signals = [Signal("u0", 1000, reads, fans), *(Signal(f"u{n}", 1000, 1000, 100) for n in range(1, 6))]
     given = posterior([0.0] * 6, [clicks, 10, 20, 30, 40, 50], [10.0] * 6)
-    found = loved_by_few(given, columns(signals, [f"u{n}" for n in range(6)]), order=list(range(6)))
+    found = find_loved_by_few(
+        given, align_signals(signals, [f"u{n}" for n in range(6)]), order=list(range(6))
+    )
     assert (0 in found) == loved
 
 
 def test_nobody_is_loved_without_signals() -> None:
     """No signals, no list, no warning from numpy."""
     given = posterior([0.0] * 3, [1, 2, 3], [1.0] * 3)
-    assert loved_by_few(given, columns([], ["a", "b", "c"]), order=[0, 1, 2]) == []
-    assert loved_by_few(given, columns([], ["a", "b", "c"]), order=[]) == []
+    assert find_loved_by_few(given, align_signals([], ["a", "b", "c"]), order=[0, 1, 2]) == []
+    assert find_loved_by_few(given, align_signals([], ["a", "b", "c"]), order=[]) == []

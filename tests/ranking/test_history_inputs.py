@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from shortener.errors import InputError
-from shortener.ranking import Arrival, History, Issue, Placement, Showing, Signal, rank
+from shortener.ranking import Appearance, Arrival, History, Issue, Placement, Signal, rank
 
 GOOD: dict[str, Any] = {
     "issues": (Issue("n", "", 0.0, 10),),
-    "showings": (Showing("n", "u", 3, 1),),
+    "appearances": (Appearance("n", "u", 3, 1),),
     "arrivals": (),
     "signals": (),
 }
@@ -22,15 +22,27 @@ GOOD: dict[str, Any] = {
         pytest.param({"issues": (Issue("n", "", 0.0, -4),)}, "-4 recipients", id="negative recipients"),
         pytest.param({"issues": (Issue("n", "", float("nan")),)}, "--sent-at", id="no time"),
         pytest.param({"issues": (Issue("n", "", 0.0),) * 2}, "'n' is given twice", id="issue twice"),
-        pytest.param({"showings": (Showing("m", "u", 3),)}, "'m', which is unknown", id="unknown issue"),
-        pytest.param({"showings": (Showing("n", "u", -1),)}, "u in issue 'n': -1", id="negative clicks"),
-        pytest.param({"showings": (Showing("n", "u", 10**13),)}, "is not a count", id="too many clicks"),
-        pytest.param({"showings": (Showing("n", "u", 1, 0),)}, "positions count from 1", id="position 0"),
         pytest.param(
-            {"showings": (Showing("n", "u", 1, 1, (Placement("title", -1),)),)}, "-1", id="negative placement"
+            {"appearances": (Appearance("m", "u", 3),)}, "'m', which is unknown", id="unknown issue"
         ),
         pytest.param(
-            {"showings": (Showing("n", "u", 1, 1, (Placement("title", 1, 0),)),)}, "0 links", id="no links"
+            {"appearances": (Appearance("n", "u", -1),)}, "u in issue 'n': -1", id="negative clicks"
+        ),
+        pytest.param(
+            {"appearances": (Appearance("n", "u", 10**13),)}, "is not a count", id="too many clicks"
+        ),
+        pytest.param(
+            {"appearances": (Appearance("n", "u", 1, 0),)}, "positions count from 1", id="position 0"
+        ),
+        pytest.param(
+            {"appearances": (Appearance("n", "u", 1, 1, (Placement("title", -1),)),)},
+            "-1",
+            id="negative placement",
+        ),
+        pytest.param(
+            {"appearances": (Appearance("n", "u", 1, 1, (Placement("title", 1, 0),)),)},
+            "0 links",
+            id="no links",
         ),
         pytest.param(
             {"arrivals": (Arrival("m", 0, 1, 1),)}, "'m', which is unknown", id="arrival of nothing"

@@ -6,7 +6,7 @@ import pytest
 
 from shortener.errors import InputError
 from shortener.ranking import Ranking, rank
-from shortener.ranking.picks import Decision, needed, pick
+from shortener.ranking.picks import Decision, picked_urls, select_picks
 
 World = Any
 NEW = "https://new.example/"
@@ -25,17 +25,17 @@ def decide(url: str, verb: Any, when: float = 1.0) -> Decision:
 
 def test_without_decisions_the_picks_are_the_list_and_the_gems(ranking: Ranking) -> None:
     """Undecided, the section is the published list and then the gems."""
-    found = pick(ranking)
+    found = select_picks(ranking)
     assert [p.url for p in found.featured] == [line.url for line in ranking.articles[:4]]
     assert [p.url for p in found.lesser_known] == list(ranking.gems)
     assert {p.origin for p in found.featured} == {"list"}
-    assert needed(found) == [*[p.url for p in found.featured], *ranking.gems]
+    assert picked_urls(found) == [*[p.url for p in found.featured], *ranking.gems]
 
 
 def test_a_pin_leads_and_takes_a_place(ranking: Ranking) -> None:
     """A pinned article stands first, shown as the editor's, and the list does not grow."""
     url = ranking.articles[9].url
-    found = pick(ranking, decisions=[decide(url, "pin")])
+    found = select_picks(ranking, decisions=[decide(url, "pin")])
     first = found.featured[0]
     assert (first.url, first.origin, len(found.featured)) == (url, "pinned", 4)
     assert first.decision is not None
@@ -45,7 +45,7 @@ def test_a_pin_leads_and_takes_a_place(ranking: Ranking) -> None:
 def test_an_excluded_article_makes_room(ranking: Ranking) -> None:
     """What is excluded is nowhere, is listed as excluded, and the next one moves up."""
     urls = [line.url for line in ranking.articles]
-    found = pick(ranking, decisions=[decide(urls[0], "exclude"), decide(ranking.gems[0], "exclude")])
+    found = select_picks(ranking, decisions=[decide(urls[0], "exclude"), decide(ranking.gems[0], "exclude")])
     assert [p.url for p in found.featured] == urls[1:5]
     assert [p.url for p in found.lesser_known] == list(ranking.gems[1:])
     assert [d.url for d in found.excluded] == sorted([urls[0], ranking.gems[0]])
@@ -53,7 +53,7 @@ def test_an_excluded_article_makes_room(ranking: Ranking) -> None:
 
 def test_a_chosen_article_stands_before_the_gems(ranking: Ranking) -> None:
     """An editor may choose an article that no issue ever carried."""
-    found = pick(ranking, decisions=[decide(NEW, "choose")])
+    found = select_picks(ranking, decisions=[decide(NEW, "choose")])
     assert (found.lesser_known[0].url, found.lesser_known[0].origin) == (NEW, "chosen")
     assert found.lesser_known[0].ranked is None
 
@@ -63,8 +63,8 @@ def test_the_last_decision_counts_whatever_the_order_of_the_rows(ranking: Rankin
     url = ranking.articles[0].url
     monday, tuesday = decide(url, "pin", 1.0), decide(url, "exclude", 2.0)
     for rows in ([monday, tuesday], [tuesday, monday]):
-        found = pick(ranking, decisions=rows)
-        assert url not in needed(found)
+        found = select_picks(ranking, decisions=rows)
+        assert url not in picked_urls(found)
         assert found.excluded == (tuesday,)
 
 
@@ -72,7 +72,7 @@ def test_decisions_change_no_figure(ranking: Ranking) -> None:
     """A decided article carries its line of the ranking unchanged."""
     line = ranking.articles[9]
     for verb in ("pin", "choose"):
-        found = pick(ranking, decisions=[decide(line.url, verb)])
+        found = select_picks(ranking, decisions=[decide(line.url, verb)])
         assert next(p for p in (*found.featured, *found.lesser_known) if p.decision).ranked == line
 
 
@@ -84,15 +84,15 @@ def test_the_sizes_can_be_set(
     ranking: Ranking, top: int | None, gems: int | None, featured: int, lesser: int
 ) -> None:
     """--top and --gems bound the two lists; nothing stands twice."""
-    found = pick(ranking, top=top, gems=gems)
+    found = select_picks(ranking, max_featured=top, max_gems=gems)
     assert (len(found.featured), len(found.lesser_known)) == (featured, lesser)
-    assert len(set(needed(found))) == len(needed(found))
+    assert len(set(picked_urls(found))) == len(picked_urls(found))
 
 
 def test_more_pins_than_places_are_all_kept(ranking: Ranking) -> None:
     """The editors' decision overrides the size of the list."""
     pins = [decide(line.url, "pin", n) for n, line in enumerate(ranking.articles[10:16])]
-    found = pick(ranking, decisions=pins)
+    found = select_picks(ranking, decisions=pins)
     assert [p.url for p in found.featured] == [d.url for d in pins]
 
 
@@ -107,4 +107,4 @@ def test_more_pins_than_places_are_all_kept(ranking: Ranking) -> None:
 def test_a_decision_needs_reason_name_and_verb(ranking: Ranking, decision: Decision, words: str) -> None:
     """A decision without reason, name or known verb is refused."""
     with pytest.raises(InputError, match=words):
-        pick(ranking, decisions=[decision])
+        select_picks(ranking, decisions=[decision])

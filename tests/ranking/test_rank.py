@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortener.errors import InputError, NotFound
-from shortener.ranking import Arrival, Blend, History, Issue, Placement, Ranking, Showing, Signal, rank
-from shortener.ranking.ordering import published
+from shortener.ranking import Appearance, Arrival, Blend, History, Issue, Placement, Ranking, Signal, rank
+from shortener.ranking.ordering import published_count
 
 World = Any
 PROMISED = ["as_of", "month", "method", "articles", "gems", "footer"]
@@ -74,7 +74,7 @@ def test_the_order_of_the_input_does_not_matter(year: World, ranking: Ranking, s
     mixed, shuffle = year.history, random.Random(seed)
     rows = {
         name: tuple(shuffle.sample(getattr(mixed, name), len(getattr(mixed, name))))
-        for name in ("issues", "showings", "arrivals", "signals")
+        for name in ("issues", "appearances", "arrivals", "signals")
     }
     again = rank(msgspec.structs.replace(mixed, **rows), as_of=year.as_of)
     assert msgspec.json.encode(again) == msgspec.json.encode(ranking)
@@ -83,19 +83,19 @@ def test_the_order_of_the_input_does_not_matter(year: World, ranking: Ranking, s
 def test_split_showings_are_merged(year: World, ranking: Ranking) -> None:
     """One row per placement instead of one per article gives the same bytes."""
     split = tuple(
-        Showing(s.issue, s.url, p.clicks, s.position, (p,))
-        for s in year.history.showings
+        Appearance(s.issue, s.url, p.clicks, s.position, (p,))
+        for s in year.history.appearances
         for p in s.placements
     )
-    again = rank(msgspec.structs.replace(year.history, showings=split), as_of=year.as_of)
+    again = rank(msgspec.structs.replace(year.history, appearances=split), as_of=year.as_of)
     assert msgspec.json.encode(again) == msgspec.json.encode(ranking)
 
 
 def test_an_article_that_stands_twice_takes_the_higher_place(year: World) -> None:
     """A second showing further down adds its clicks and leaves the place."""
-    first = year.history.showings[0]
+    first = year.history.appearances[0]
     second = msgspec.structs.replace(first, position=16, clicks=5)
-    both = msgspec.structs.replace(year.history, showings=(*year.history.showings, second))
+    both = msgspec.structs.replace(year.history, appearances=(*year.history.appearances, second))
     line = next(a for a in rank(both, as_of=year.as_of, issue="n0").articles if a.url == first.url)
     before = next(a for a in rank(year.history, as_of=year.as_of, issue="n0").articles if a.url == first.url)
     assert (line.position, line.clicks) == (first.position, before.clicks + 5)
@@ -103,7 +103,7 @@ def test_an_article_that_stands_twice_takes_the_higher_place(year: World) -> Non
 
 def test_equal_articles_are_ordered_by_url() -> None:
     """Articles that nothing tells apart stand in the order of their URLs."""
-    showings = tuple(Showing("n", url, 0, None) for url in ("c", "a", "b", "d"))
+    showings = tuple(Appearance("n", url, 0, None) for url in ("c", "a", "b", "d"))
     found = rank(History((Issue("n", "", 0.0, 100),), showings), as_of=1e6)
     assert [a.url for a in sorted(found.articles, key=lambda a: (-a.p_top, a.url))] == [
         a.url for a in found.articles
@@ -132,7 +132,7 @@ def test_an_issue_lists_all_that_it_carried(year: World) -> None:
 def test_a_month_follows_the_time_zone() -> None:
     """An issue sent at 23:30 UTC on the last of January is February's in Kyiv."""
     sent = 1_612_135_800.0
-    history = History((Issue("n", "", sent, 100),), (Showing("n", "u", 1, 1),))
+    history = History((Issue("n", "", sent, 100),), (Appearance("n", "u", 1, 1),))
     kyiv = timezone(timedelta(hours=2))
     assert len(rank(history, as_of=sent + 9e5, month="2021-01").articles) == 1
     assert len(rank(history, as_of=sent + 9e5, month="2021-02", zone=kyiv).articles) == 1
@@ -140,7 +140,7 @@ def test_a_month_follows_the_time_zone() -> None:
 
 def test_later_issues_are_not_known_yet(year: World) -> None:
     """Issues sent after as_of are left out, with all their showings."""
-    then = year.history.issues[2].sent + 3600
+    then = year.history.issues[2].sent_at + 3600
     found = rank(year.history, as_of=then)
     assert [progress.slug for progress in found.issues] == ["n0", "n1", "n2"]
 
@@ -160,7 +160,7 @@ def test_old_issues_leave_the_window(year: World) -> None:
 )
 def test_the_published_list_is_a_fifth_at_most(articles: int, top: int, k: int) -> None:
     """k is top, or max(3, articles / 5) if that is less, and never more than there are."""
-    assert published(articles, top) == k
+    assert published_count(articles, top) == k
 
 
 def test_a_blend_reorders_and_says_so(year: World) -> None:
@@ -269,7 +269,7 @@ def finite(ranking: Ranking) -> bool:
 
 COUNT = st.one_of(st.integers(0, 60), st.sampled_from([0, 10**6, 10**12]))
 SHOWING = st.builds(
-    Showing,
+    Appearance,
     issue=st.sampled_from(["n0", "n1", "n2"]),
     url=st.sampled_from([f"u{n}" for n in range(12)]),
     clicks=COUNT,
@@ -306,8 +306,8 @@ SIGNAL_COUNT = st.one_of(st.none(), COUNT)
         st.builds(
             Arrival,
             issue=st.sampled_from(["n0", "n1", "n2"]),
-            start=st.floats(-10, 9000),
-            end=st.floats(9001, 1e6),
+            start_hours=st.floats(-10, 9000),
+            end_hours=st.floats(9001, 1e6),
             clicks=COUNT,
         ),
         max_size=6,
@@ -315,7 +315,7 @@ SIGNAL_COUNT = st.one_of(st.none(), COUNT)
     age=st.sampled_from([0.0, 1.0, 7200.0, 1e7]),
 )
 def test_any_history_gives_finite_output(
-    showings: list[Showing],
+    showings: list[Appearance],
     recipients: tuple[int | None, ...],
     signals: list[Signal],
     arrivals: list[Arrival],

@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from pyromark import Markdown
 
 from shortener.errors import InputError
-from shortener.ranking.picks import Decision, Facts, Pick, Picks
-from shortener.ranking.render import destination, escape, html, markdown, shipped
+from shortener.ranking.picks import ArticleDetails, Decision, Pick, Picks
+from shortener.ranking.render import (
+    bundled_template,
+    escape_markdown,
+    render_html,
+    render_markdown,
+    sanitize_url,
+)
 
 DECISION = Decision("https://b.example/", "choose", "a secret reason", "Ana", 1.0)
 PICKS = Picks(
@@ -20,7 +26,7 @@ PICKS = Picks(
     footer="",
     warnings=(),
 )
-FULL = Facts(
+FULL = ArticleDetails(
     "https://a.example/",
     "All of it",
     "https://d.io/abc",
@@ -29,7 +35,7 @@ FULL = Facts(
     "https://m.example/ann",
     "Short.",
 )
-BARE = Facts("https://b.example/", "Bare", "https://d.io/xyz/")
+BARE = ArticleDetails("https://b.example/", "Bare", "https://d.io/xyz/")
 SECTION = """\
 # Our picks of the month
 
@@ -73,12 +79,12 @@ class Page(HTMLParser):
 
 def test_the_markdown_has_the_shape_of_an_issue() -> None:
     """Image link, heading link with byline, blurb, read more; numbered links; optional parts left out."""
-    assert markdown(PICKS, facts=[FULL, BARE]) == SECTION
+    assert render_markdown(PICKS, details=[FULL, BARE]) == SECTION
 
 
 def test_the_html_says_the_same() -> None:
     """The HTML has the same links in the same order."""
-    page = Page(html(PICKS, facts=[FULL, BARE]))
+    page = Page(render_html(PICKS, details=[FULL, BARE]))
     assert page.links == [
         "https://d.io/abc/1",
         "img/a.png",
@@ -93,7 +99,7 @@ def test_the_html_says_the_same() -> None:
 
 def test_reasons_stay_inside() -> None:
     """Readers see that the editors chose; why, and which of them, they do not."""
-    for page in (markdown(PICKS, facts=[FULL, BARE]), html(PICKS, facts=[FULL, BARE])):
+    for page in (render_markdown(PICKS, details=[FULL, BARE]), render_html(PICKS, details=[FULL, BARE])):
         assert "Chosen by our editors" in page
         assert "secret" not in page
         assert "Ana" not in page
@@ -107,12 +113,17 @@ TEXT = st.text(st.sampled_from("ab \\`*_{}[]()<>#+-.!|~&;$=:\"'19\n\t的é/@"), 
 def test_no_text_becomes_markup(title: str, blurb: str, byline: str) -> None:
     """Whatever title, blurb and byline hold, both pages show it as text and gain no tag or link."""
     facts = [
-        Facts("https://a.example/", f"x{title}", "https://d.io/abc", None, f"x{byline}", None, f"{blurb}x"),
+        ArticleDetails(
+            "https://a.example/", f"x{title}", "https://d.io/abc", None, f"x{byline}", None, f"{blurb}x"
+        ),
         BARE,
     ]
     plain = [" ".join(f"{text}".split()) for text in (f"x{title}", f"x{byline}", f"{blurb}x")]
     expected = ["https://d.io/abc/1", "https://d.io/abc/2", "https://d.io/xyz/1", "https://d.io/xyz/2"]
-    for page in (Page(html(PICKS, facts=facts)), Page(rendered(markdown(PICKS, facts=facts)))):
+    for page in (
+        Page(render_html(PICKS, details=facts)),
+        Page(rendered(render_markdown(PICKS, details=facts))),
+    ):
         assert page.links == expected
         assert set(page.tags) <= {"section", "article", "h1", "h2", "p", "a", "em", "strong"}
         assert page.tags.count("p") == 4
@@ -142,7 +153,7 @@ def rendered(text: str) -> str:
 )
 def test_escaping_touches_only_markup(text: str, escaped: str) -> None:
     """What Markdown would read as markup is escaped; ordinary punctuation is left for editors to read."""
-    assert escape(text) == escaped
+    assert escape_markdown(text) == escaped
 
 
 @pytest.mark.parametrize(
@@ -156,7 +167,7 @@ def test_escaping_touches_only_markup(text: str, escaped: str) -> None:
 )
 def test_safe_destinations(url: str, safe: str) -> None:
     """What would end the destination is percent-encoded, the rest left alone."""
-    assert destination(url) == safe
+    assert sanitize_url(url) == safe
 
 
 @pytest.mark.parametrize(
@@ -173,19 +184,19 @@ def test_safe_destinations(url: str, safe: str) -> None:
 def test_unsafe_destinations(url: str) -> None:
     """A link that runs, or is none, is refused."""
     with pytest.raises(InputError, match=r"http or https|no URL"):
-        destination(url)
+        sanitize_url(url)
 
 
 def test_an_editors_template_is_used() -> None:
     """A template of one's own sees the entries and the filters."""
     template = "{% for pick in featured %}{{ pick.title | text }}={{ pick.title_link | url }};{% endfor %}"
-    assert markdown(PICKS, facts=[FULL, BARE], template=template) == "All of it=https://d.io/abc/2;"
+    assert render_markdown(PICKS, details=[FULL, BARE], template=template) == "All of it=https://d.io/abc/2;"
 
 
 def test_html_escapes_by_itself() -> None:
     """In an HTML template a forgotten filter is no hole."""
-    facts = [FULL, Facts("https://b.example/", "<script>", "https://d.io/x")]
-    assert html(PICKS, facts=facts, template="{{ lesser_known[0].title }}") == "&lt;script&gt;"
+    facts = [FULL, ArticleDetails("https://b.example/", "<script>", "https://d.io/x")]
+    assert render_html(PICKS, details=facts, template="{{ lesser_known[0].title }}") == "&lt;script&gt;"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +214,7 @@ def test_html_escapes_by_itself() -> None:
 def test_a_template_that_fails_is_an_input_error(template: str, words: str) -> None:
     """A bad template ends in one error that names the fault."""
     with pytest.raises(InputError, match=words):
-        markdown(PICKS, facts=[FULL, BARE], template=template)
+        render_markdown(PICKS, details=[FULL, BARE], template=template)
 
 
 @pytest.mark.parametrize(
@@ -211,17 +222,19 @@ def test_a_template_that_fails_is_an_input_error(template: str, words: str) -> N
     [
         pytest.param([FULL], "no short link for the pick https://b.example/", id="missing"),
         pytest.param(
-            [FULL, Facts("https://b.example/", "t", "javascript:x")], "http or https", id="unsafe short link"
+            [FULL, ArticleDetails("https://b.example/", "t", "javascript:x")],
+            "http or https",
+            id="unsafe short link",
         ),
     ],
 )
 def test_facts_that_do_not_do(facts: list[Any], words: str) -> None:
     """A pick without a short link, or with an unsafe one, is refused."""
     with pytest.raises(InputError, match=words):
-        markdown(PICKS, facts=facts)
+        render_markdown(PICKS, details=facts)
 
 
 @pytest.mark.parametrize("name", ["picks.md.j2", "picks.html.j2"])
 def test_the_shipped_templates_are_there(name: str) -> None:
     """Both templates come with the package, to be copied and changed."""
-    assert "{% for pick in featured %}" in shipped(name)
+    assert "{% for pick in featured %}" in bundled_template(name)

@@ -7,19 +7,19 @@ import pytest
 
 from shortener.errors import InputError
 from shortener.ranking import Blend, Signal
-from shortener.ranking.signals import columns, z_score, z_scores
+from shortener.ranking.signals import align_signals, z_score, z_scores
 
 
 def test_ratios_are_shrunk_by_twenty() -> None:
     """(reads + 20 r) / (views + 20) with the overall ratio r."""
-    given = columns([Signal("a", 80, 40, 10), Signal("b", 20, 10, 0)], ["a", "b"])
+    given = align_signals([Signal("a", 80, 40, 10), Signal("b", 20, 10, 0)], ["a", "b"])
     assert given.read_ratio == pytest.approx([50 / 100, 20 / 40])
     assert given.fan_ratio == pytest.approx([(10 + 20 * 0.2) / 60, (20 * 0.2) / 30])
 
 
 def test_missing_signals_are_nan_and_zero_in_the_model() -> None:
     """An article without signals has no ratio, and its z-scores are 0."""
-    given = columns([Signal("a", 80, 40, 10), Signal("b", 20, 10, 0)], ["a", "b", "c"])
+    given = align_signals([Signal("a", 80, 40, 10), Signal("b", 20, 10, 0)], ["a", "b", "c"])
     assert np.isnan(given.read_ratio[2])
     assert z_scores(given)[2].tolist() == [0.0, 0.0, 0.0]
     assert z_scores(given)[:2, 0] == pytest.approx([1.0, -1.0])
@@ -42,14 +42,16 @@ def test_z_scores(values: list[float], expected: list[float]) -> None:
 
 def test_wilsons_lower_bound() -> None:
     """Ten fans of a hundred reads: the 90 % interval begins at 0.0605."""
-    given = columns([Signal("a", 1, 100, 10), Signal("b", 1, 0, 0), Signal("c", 1, 5, 9)], ["a", "b", "c"])
-    assert given.fan_ratio_low() == pytest.approx([0.0606, 0.0, 0.6488], abs=2e-4)
+    given = align_signals(
+        [Signal("a", 1, 100, 10), Signal("b", 1, 0, 0), Signal("c", 1, 5, 9)], ["a", "b", "c"]
+    )
+    assert given.fan_ratio_lower_bound() == pytest.approx([0.0606, 0.0, 0.6488], abs=2e-4)
 
 
 def test_the_blend_is_its_formula() -> None:
     """0.6 z(appeal) + 0.25 z(fans) + 0.15 z(reads), missing 0."""
     signals = [Signal("a", 80, 60, 30), Signal("b", 80, 20, 0)]
-    mixed = Blend().mix(np.array([1.0, -1.0, 0.0]), columns(signals, ["a", "b", "c"]))
+    mixed = Blend().combine(np.array([1.0, -1.0, 0.0]), align_signals(signals, ["a", "b", "c"]))
     lead = 0.6 / np.std([1.0, -1.0, 0.0]) + 0.25 + 0.15
     assert mixed == pytest.approx([lead, -lead, 0.0])
 

@@ -8,7 +8,13 @@ import msgspec
 import pytest
 
 from shortener.ranking import rank
-from shortener.ranking.wording import chance, count, percent, plural, times
+from shortener.ranking.wording import (
+    format_expected,
+    format_multiple,
+    format_probability,
+    format_share,
+    pluralize,
+)
 
 World = Any
 NOTE = re.compile(
@@ -24,20 +30,20 @@ NOTE = re.compile(
 )
 def test_multiples_have_few_digits(appeal: float, said: str) -> None:
     """A multiple is said with one or two digits."""
-    assert times(appeal) == said
+    assert format_multiple(appeal) == said
 
 
 @pytest.mark.parametrize(
     ("function", "value", "said"),
     [
-        (count, 42.3, "42"),
-        (count, 4.23, "4.2"),
-        (chance, 0.254, "25%"),
-        (chance, 0.0, "under 1%"),
-        (chance, 1.0, "over 99%"),
-        (percent, 0.004, "under 1%"),
-        (percent, 0.0, "0%"),
-        (percent, 0.31, "31%"),
+        (format_expected, 42.3, "42"),
+        (format_expected, 4.23, "4.2"),
+        (format_probability, 0.254, "25%"),
+        (format_probability, 0.0, "under 1%"),
+        (format_probability, 1.0, "over 99%"),
+        (format_share, 0.004, "under 1%"),
+        (format_share, 0.0, "0%"),
+        (format_share, 0.31, "31%"),
     ],
 )
 def test_figures(function: Callable[[float], str], value: float, said: str) -> None:
@@ -47,7 +53,11 @@ def test_figures(function: Callable[[float], str], value: float, said: str) -> N
 
 def test_plurals() -> None:
     """One is not many."""
-    assert (plural(1, "click"), plural(0, "click"), plural(2, "click")) == ("1 click", "0 clicks", "2 clicks")
+    assert (pluralize(1, "click"), pluralize(0, "click"), pluralize(2, "click")) == (
+        "1 click",
+        "0 clicks",
+        "2 clicks",
+    )
 
 
 @pytest.mark.parametrize(("recipients", "among"), [(2000, "hidden gem: "), (200, "too few clicks to tell (")])

@@ -9,7 +9,7 @@ import pytest
 
 from shortener.clicklog.reader import ClickLog
 from shortener.config import Config
-from shortener.redirect.redirector import MISS, RedirectHandler
+from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
 from shortener.store import Store, links, open_store
 
 NOON = 1_795_521_600.0
@@ -23,7 +23,7 @@ class Site:
         self.data = directory / "data"
         self.store: Store = open_store(self.data)
         self.now = NOON
-        self.handler: RedirectHandler | None = None
+        self.handler: RedirectMiddleware | None = None
         self.configure({})
 
     def configure(self, tables: dict[str, Any]) -> None:
@@ -35,25 +35,25 @@ class Site:
             "domain": [{"host": "go.example"}, {"host": "Case.Example", "case_sensitive": True}],
         }
         self.config = msgspec.convert(usual | tables, Config)
-        self.handler = RedirectHandler(self._page, config=self.config, clock=lambda: self.now)
+        self.handler = RedirectMiddleware(self._page, config=self.config, clock=lambda: self.now)
 
     @staticmethod
     def _page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response(f"200 page because of {environ.get(MISS)}", [])
+        start_response(f"200 page because of {environ.get(MISS_STATUS_KEY)}", [])
         return [b"page"]
 
     def add(
         self, code: str, target: str = "https://example.com/a", *, domain: str = "go.example", **facts: Any
     ) -> None:
         """Store a link; ``facts`` are columns to set."""
-        with self.store.writing():
+        with self.store.transaction():
             number = links.add(self.store, domain, code, target=target, now=0)
             for column, value in facts.items():
                 self.store.execute(f"update links set {column} = ? where id = ?", (value, number))
 
     def change(self, sql: str, *parameters: Any) -> None:
         """Commit a change of the links."""
-        with self.store.writing():
+        with self.store.transaction():
             self.store.execute(sql, parameters)
 
     def get(

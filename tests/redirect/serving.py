@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 
 from shortener.config import Config
-from shortener.redirect.redirector import Redirects
+from shortener.redirect.redirector import Redirector
 from shortener.redirect.worker import Worker
 
 
@@ -98,7 +98,7 @@ class Serving:
         listening = socket.create_server(("127.0.0.1", 0), backlog=512)
         listening.setblocking(False)
         self.port = int(listening.getsockname()[1])
-        self.redirects = Redirects(config)
+        self.redirects = Redirector(config)
         self.worker = Worker(
             self.redirects, pages=pages, listening=listening.detach(), threaded=threaded, alone=alone
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shortener.redirect.client_ip import Clients
+from shortener.redirect.client_ip import ClientIPResolver
 
 PROXY = "10.0.0.1"
 FORWARDED = {
@@ -36,14 +36,14 @@ FORWARDED = {
 @pytest.mark.parametrize(("header", "client"), FORWARDED.values(), ids=FORWARDED)
 def test_through_trusted_proxies(header: str | None, client: str) -> None:
     """The client is the nearest address that is no trusted proxy; rubbish ends the search, and never raises."""
-    assert Clients(["10.0.0.0/8"]).address(PROXY, header) == client
+    assert ClientIPResolver(["10.0.0.0/8"]).resolve(PROXY, header) == client
 
 
 @pytest.mark.parametrize("header", [row[0] for row in FORWARDED.values()], ids=FORWARDED)
 def test_a_stranger_is_not_believed(header: str | None) -> None:
     """Whoever is no trusted proxy cannot say who he is."""
-    assert Clients(["10.0.0.0/8"]).address("203.0.113.99", header) == "203.0.113.99"
-    assert Clients([]).address(PROXY, header) == PROXY
+    assert ClientIPResolver(["10.0.0.0/8"]).resolve("203.0.113.99", header) == "203.0.113.99"
+    assert ClientIPResolver([]).resolve(PROXY, header) == PROXY
 
 
 NETWORKS = {
@@ -59,4 +59,4 @@ NETWORKS = {
 @pytest.mark.parametrize(("trusted", "peer", "believed"), NETWORKS.values(), ids=NETWORKS)
 def test_networks_that_are_trusted(trusted: list[str], peer: str, believed: bool) -> None:
     """Addresses and networks of both kinds can be trusted, also where an IPv4 peer comes in IPv6 clothes."""
-    assert Clients(trusted).address(peer, "203.0.113.7") == ("203.0.113.7" if believed else peer)
+    assert ClientIPResolver(trusted).resolve(peer, "203.0.113.7") == ("203.0.113.7" if believed else peer)

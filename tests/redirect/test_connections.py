@@ -31,7 +31,7 @@ class Place:
         self.data = directory / "data"
         self.socket = self.data / "run" / "pages.sock"
         self.store: Store = open_store(self.data)
-        with self.store.writing():
+        with self.store.transaction():
             for code in ("abcde", "other"):
                 links.add(self.store, "go.example", code, target=f"https://example.com/{code}", now=0)
         self.config = msgspec.convert(
@@ -40,7 +40,7 @@ class Place:
 
     def change(self, sql: str) -> None:
         """Commit a change of the links."""
-        with self.store.writing():
+        with self.store.transaction():
             self.store.execute(sql)
 
     def lines(self) -> list[dict[str, Any]]:

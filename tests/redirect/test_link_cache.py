@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shortener.redirect import link_cache as module
-from shortener.redirect.link_cache import Links, Unavailable
+from shortener.redirect.link_cache import LinkCache, StoreUnavailable
 from shortener.store import Store, links, open_store
 
 HOST = "go.example"
@@ -30,7 +30,7 @@ class Clock:
 def store(tmp_path: Path) -> Store:
     """A store with a hundred links ``c0`` … ``c99``."""
     made = open_store(tmp_path)
-    with made.writing():
+    with made.transaction():
         for number in range(100):
             links.add(made, HOST, f"c{number}", target=f"https://example.com/{number}", now=0)
     return made
@@ -42,7 +42,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def target(looked_up: Links, code: str) -> str | None:
+def target(looked_up: LinkCache, code: str) -> str | None:
     """Where a code leads now."""
     link = looked_up.find(HOST, code)
     return link.target if link else None
@@ -50,13 +50,13 @@ def target(looked_up: Links, code: str) -> str | None:
 
 def edit(store: Store, code: str, url: str) -> None:
     """Commit a new target."""
-    with store.writing():
+    with store.transaction():
         store.execute("update links set target = ? where code = ?", (url, code))
 
 
 def test_an_edit_is_seen_by_the_very_next_look_up(store: Store, clock: Clock) -> None:
     """No time passes between the commit and the new answer, in any worker, a hundred times in a row."""
-    workers = [Links(store.data, clock=clock) for _ in range(2)]
+    workers = [LinkCache(store.data, clock=clock) for _ in range(2)]
     for number in range(100):
         edit(store, "c1", f"https://example.com/new/{number}")
         assert [target(worker, "c1") for worker in workers] == [f"https://example.com/new/{number}"] * 2
@@ -64,37 +64,38 @@ def test_an_edit_is_seen_by_the_very_next_look_up(store: Store, clock: Clock) ->
 
 def test_a_new_link_is_there_at_once(store: Store, clock: Clock) -> None:
     """A code that was unknown a moment ago is found after it was added, and gone after it was deleted."""
-    worker = Links(store.data, clock=clock)
+    worker = LinkCache(store.data, clock=clock)
     for number in range(50):
         code = f"new{number}"
         assert target(worker, code) is None
-        with store.writing():
+        with store.transaction():
             links.add(store, HOST, code, target="https://example.com/new", now=0)
         assert target(worker, code) == "https://example.com/new"
-        with store.writing():
+        with store.transaction():
             store.execute("delete from links where code = ?", (code,))
         assert target(worker, code) is None
 
 
 def test_retiring_is_seen_at_once(store: Store, clock: Clock) -> None:
     """A retired link is gone with the next click."""
-    worker = Links(store.data, clock=clock)
+    worker = LinkCache(store.data, clock=clock)
     assert target(worker, "c1")
-    with store.writing():
+    with store.transaction():
         store.execute("update links set status = 'retired' where code = 'c1'")
     link = worker.find(HOST, "c1")
     assert link is not None
-    assert link.gone(0)
+    assert link.is_gone(0)
 
 
 def test_an_edit_of_another_process_is_seen(store: Store, clock: Clock) -> None:
     """A command in another terminal changes what workers answer, before it has returned."""
-    worker = Links(store.data, clock=clock)
+    worker = LinkCache(store.data, clock=clock)
     assert target(worker, "c1") == "https://example.com/1"
     program = (
         "import sys; from pathlib import Path; from shortener.store import open_store\n"
         "store = open_store(Path(sys.argv[1]))\n"
-        "with store.writing(): store.execute(\"update links set target = 'https://example.com/x' where code = 'c1'\")"
+        "with store.transaction():\n"
+        "    store.execute(\"update links set target = 'https://example.com/x' where code = 'c1'\")"
     )
     subprocess.run([sys.executable, "-c", program, str(store.data)], check=True)
     assert target(worker, "c1") == "https://example.com/x"
@@ -102,8 +103,8 @@ def test_an_edit_of_another_process_is_seen(store: Store, clock: Clock) -> None:
 
 def test_a_rolled_back_edit_is_not_seen(store: Store, clock: Clock) -> None:
     """What was not committed never happened."""
-    worker = Links(store.data, clock=clock)
-    with contextlib.suppress(ZeroDivisionError), store.writing():
+    worker = LinkCache(store.data, clock=clock)
+    with contextlib.suppress(ZeroDivisionError), store.transaction():
         store.execute("update links set target = 'https://example.com/x' where code = 'c1'")
         assert target(worker, "c1") == "https://example.com/1"
         raise ZeroDivisionError
@@ -112,7 +113,7 @@ def test_a_rolled_back_edit_is_not_seen(store: Store, clock: Clock) -> None:
 
 def test_an_edit_by_a_foreign_program_is_seen_within_a_second(store: Store, clock: Clock) -> None:
     """Whoever changes the file with a tool of his own is noticed by the revision in the file."""
-    worker = Links(store.data, clock=clock)
+    worker = LinkCache(store.data, clock=clock)
     assert target(worker, "c1") == "https://example.com/1"
     foreign = sqlite3.connect(store.data / "store.db")
     foreign.execute("update links set target = 'https://example.com/x' where code = 'c1'")
@@ -126,7 +127,7 @@ def test_a_look_up_from_memory_asks_nobody(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While nothing changed a known link costs no query."""
-    worker = Links(store.data, clock=clock)
+    worker = LinkCache(store.data, clock=clock)
     target(worker, "c1")
     monkeypatch.setattr(worker, "_query", lambda *_: pytest.fail("asked the store"))
     for _ in range(10):
@@ -135,18 +136,18 @@ def test_a_look_up_from_memory_asks_nobody(
 
 def test_memory_is_bounded(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only so many links are remembered, unknown codes never; what was forgotten is read again."""
-    monkeypatch.setattr(module, "REMEMBERED", 10)
-    worker = Links(store.data, clock=clock)
+    monkeypatch.setattr(module, "MAX_CACHED_LINKS", 10)
+    worker = LinkCache(store.data, clock=clock)
     for number in range(100):
         assert target(worker, f"c{number}") == f"https://example.com/{number}"
         assert target(worker, f"no{number}") is None
-    assert len(worker._remembered) == 10
+    assert len(worker._cache) == 10
     assert target(worker, "c0") == "https://example.com/0"
 
 
 def test_readers_pass_a_locked_store(store: Store, clock: Clock) -> None:
     """A writer that holds its lock for minutes holds no look-up up."""
-    worker = Links(store.data, clock=clock)
+    worker = LinkCache(store.data, clock=clock)
     holder = sqlite3.connect(store.data / "store.db", isolation_level=None)
     holder.execute("begin exclusive")
     holder.execute("update links set target = 'https://example.com/x'")
@@ -179,17 +180,17 @@ def spoil(data: Path, fault: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_known_links_survive_the_store(store: Store, clock: Clock, fault: str) -> None:
     """With the store away known links are answered; of others nobody says that they do not exist."""
-    worker = Links(store.data, clock=clock)
+    worker = LinkCache(store.data, clock=clock)
     assert target(worker, "c1") == "https://example.com/1"
-    assert worker._reader is not None
-    worker._reader.close()
-    worker._reader = None
+    assert worker._connection is not None
+    worker._connection.close()
+    worker._connection = None
     store.close()
     spoil(store.data, fault)
     for _ in range(5):
         clock.now += 1.0
         assert target(worker, "c1") == "https://example.com/1"
-        with pytest.raises(Unavailable):
+        with pytest.raises(StoreUnavailable):
             worker.find(HOST, "c2")
 
 
@@ -201,8 +202,8 @@ def test_a_worker_that_starts_without_a_store_waits_for_it(store: Store, clock: 
     path = store.data / "store.db"
     content = path.read_bytes()
     spoil(store.data, fault)
-    worker = Links(store.data, clock=clock)
-    with pytest.raises(Unavailable):
+    worker = LinkCache(store.data, clock=clock)
+    with pytest.raises(StoreUnavailable):
         worker.find(HOST, "c1")
     assert fault != "moved away" or not path.exists()
     path.rmdir() if path.is_dir() else None
@@ -217,27 +218,27 @@ def test_a_store_that_is_away_is_not_tried_for_every_click(
     """A flood of unknown codes while the store is away costs one attempt in half a second."""
     store.close()
     spoil(store.data, "moved away")
-    worker = Links(store.data, clock=clock)
+    worker = LinkCache(store.data, clock=clock)
     attempts: list[Path] = []
-    real = module._open
+    real = module._open_read_only
 
     def count(path: Path) -> sqlite3.Connection:
         attempts.append(path)
         return real(path)
 
-    monkeypatch.setattr(module, "_open", count)
+    monkeypatch.setattr(module, "_open_read_only", count)
     for number in range(200):
-        with pytest.raises(Unavailable):
+        with pytest.raises(StoreUnavailable):
             worker.find(HOST, f"x{number}")
     assert len(attempts) <= 2
 
 
 def test_a_restored_store_is_read(store: Store, clock: Clock, tmp_path: Path) -> None:
     """A backup that is put in place of the file is what is answered from then on."""
-    worker = Links(store.data, clock=clock)
+    worker = LinkCache(store.data, clock=clock)
     assert target(worker, "c1") == "https://example.com/1"
     other = open_store(tmp_path / "other")
-    with other.writing():
+    with other.transaction():
         links.add(other, HOST, "c1", target="https://example.com/restored", now=0)
     other.db.execute("pragma wal_checkpoint(truncate)")
     other.close()
@@ -251,7 +252,7 @@ def test_a_restored_store_is_read(store: Store, clock: Clock, tmp_path: Path) ->
 
 def test_threads_see_edits_while_others_read(store: Store) -> None:
     """Of many threads none sees an old target after the edit that replaced it was committed."""
-    worker, committed, stop = Links(store.data), [0], threading.Event()
+    worker, committed, stop = LinkCache(store.data), [0], threading.Event()
     wrong: list[tuple[int, int]] = []
 
     def read() -> None:

@@ -49,7 +49,7 @@ class Edge:
         self.data = directory / "data"
         self.config = configuration(self.data, server={"port": free_port()})  # where nobody answers
         self.store: Store = open_store(self.data)
-        with self.store.writing():
+        with self.store.transaction():
             for (domain, code), target in TARGETS.items():
                 links.add(self.store, domain, code, target=target, now=0)
             links.add(self.store, "go.example", "gone", target="https://example.com/gone", now=0)
@@ -68,13 +68,13 @@ class Edge:
             placed = links.get(self.store, "go.example", "abcde")
             issues.replace_placements(self.store, issue, [issues.Placement(placed.id, 2, None, "title", "")])
         (self.data / "clicklog").mkdir()
-        lines = list(map_lines(links.for_edge(self.store), config=self.config))
+        lines = list(map_lines(links.list_static_redirects(self.store), config=self.config))
         (self.data / "edge.map").write_text("".join(lines))
         conf = server_config(
             self.config,
             map_path=self.data / "edge.map",
-            links=len(lines),
-            longest=max(map(len, lines)),
+            link_count=len(lines),
+            max_line_length=max(map(len, lines)),
             listen=f"127.0.0.1:{self.port}",
         )
         (directory / "nginx.conf").write_text(conf)
@@ -233,5 +233,9 @@ def test_what_nginx_cannot_do_is_refused(tmp_path: Path, tables: dict[str, Any],
     """A setting that nginx would not follow is named."""
     with pytest.raises(ConfigError, match=message):
         server_config(
-            configuration(tmp_path, **tables), map_path=tmp_path / "map", links=1, longest=10, listen="80"
+            configuration(tmp_path, **tables),
+            map_path=tmp_path / "map",
+            link_count=1,
+            max_line_length=10,
+            listen="80",
         )

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortener.clicklog.format import MAX_LINE_BYTES
-from shortener.redirect.click_recorder import MISSES_PER_SECOND
+from shortener.redirect.click_recorder import MAX_MISSES_PER_SECOND
 
 if TYPE_CHECKING:
     from tests.redirect.conftest import Site
@@ -267,13 +267,13 @@ def test_a_miss_says_little(site: "Site") -> None:
 
 def test_a_flood_of_misses_cannot_fill_the_disk(site: "Site") -> None:
     """Of random codes only so many a second are written down; all are counted, and clicks are not held back."""
-    for number in range(MISSES_PER_SECOND + 50):
+    for number in range(MAX_MISSES_PER_SECOND + 50):
         site.get(f"/no{number}")
     site.get("/abcde")
-    assert len(site.lines()) == MISSES_PER_SECOND + 1
+    assert len(site.lines()) == MAX_MISSES_PER_SECOND + 1
     site.now += 1
     site.get("/nosuch")
-    assert len(site.lines()) == MISSES_PER_SECOND + 2
+    assert len(site.lines()) == MAX_MISSES_PER_SECOND + 2
 
 
 QUERIES = {
@@ -439,16 +439,16 @@ def test_without_a_key_a_click_is_kept_without_hashes(site: "Site") -> None:
 
 def unrecorded(data: Path) -> int:
     """What the counters say."""
-    from shortener.shared_memory import totals
+    from shortener.shared_memory import read_totals
 
-    return totals(data)["unrecorded"]
+    return read_totals(data)["unrecorded"]
 
 
 def test_whatever_goes_wrong_while_recording_the_reader_goes_on(
     site: "Site", monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fault that nobody foresaw costs the click and is counted; it does not cost the reader the article."""
-    monkeypatch.setattr("shortener.redirect.click_recorder.describe", lambda *_: 1 / 0)
+    monkeypatch.setattr("shortener.redirect.click_recorder.pseudonymize", lambda *_: 1 / 0)
     assert site.get("/abcde").code == "302"
     assert unrecorded(site.data) == 1
     assert "could not be recorded" in caplog.text

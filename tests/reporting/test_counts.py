@@ -3,41 +3,51 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortener.reporting.counts import DIMENSIONS, MOST_VALUES, Part, break_down, rate
-from shortener.store.reports import ValueSum
+from shortener.reporting.counts import DIMENSIONS, MAX_VALUES, BreakdownPart, build_breakdown, click_rate
+from shortener.store.reports import BreakdownRow
 
 
 def test_values_come_by_clicks_and_the_unknown_are_named_so() -> None:
     """What no click said is counted under ''."""
-    rows = [ValueSum("browser", "Firefox", 3), ValueSum("browser", "Chrome", 5), ValueSum("reason", "x", 9)]
-    parts = break_down(rows, human=10)["browser"]
-    assert parts == (Part("Chrome", 5, 0.5), Part("Firefox", 3, 0.3), Part("", 2, 0.2))
+    rows = [
+        BreakdownRow("browser", "Firefox", 3),
+        BreakdownRow("browser", "Chrome", 5),
+        BreakdownRow("reason", "x", 9),
+    ]
+    parts = build_breakdown(rows, human=10)["browser"]
+    assert parts == (
+        BreakdownPart("Chrome", 5, 0.5),
+        BreakdownPart("Firefox", 3, 0.3),
+        BreakdownPart("", 2, 0.2),
+    )
 
 
 def test_a_long_tail_is_summed_up() -> None:
     """Of many values the most clicked are named, the others come last under None."""
-    rows = [ValueSum("referrer", f"{name:03}.example", 1 + (name == 7)) for name in range(50)]
-    parts = break_down(rows, human=51)["referrer"]
-    assert len(parts) == MOST_VALUES + 1
-    assert parts[0] == Part("007.example", 2, 2 / 51)
-    assert parts[-1] == Part(None, 51 - 2 - (MOST_VALUES - 1), (50 - MOST_VALUES) / 51)
+    rows = [BreakdownRow("referrer", f"{name:03}.example", 1 + (name == 7)) for name in range(50)]
+    parts = build_breakdown(rows, human=51)["referrer"]
+    assert len(parts) == MAX_VALUES + 1
+    assert parts[0] == BreakdownPart("007.example", 2, 2 / 51)
+    assert parts[-1] == BreakdownPart(None, 51 - 2 - (MAX_VALUES - 1), (50 - MAX_VALUES) / 51)
 
 
 def test_without_clicks_there_is_nothing_to_break_down() -> None:
     """Every dimension is there, and empty."""
-    assert break_down([], human=0) == dict.fromkeys(DIMENSIONS, ())
+    assert build_breakdown([], human=0) == dict.fromkeys(DIMENSIONS, ())
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers(1, 1000), max_size=40), st.integers(0, 100))
 def test_a_dimension_adds_up(values: dict[str, int], unsaid: int) -> None:
     """Whatever was counted, the parts of a dimension sum to the human clicks."""
     human = sum(values.values()) + unsaid
-    parts = break_down([ValueSum("os", value, clicks) for value, clicks in values.items()], human=human)["os"]
+    parts = build_breakdown(
+        [BreakdownRow("os", value, clicks) for value, clicks in values.items()], human=human
+    )["os"]
     assert sum(part.clicks for part in parts) == human
     assert len({part.value for part in parts}) == len(parts)
 
 
 def test_a_rate_needs_recipients() -> None:
     """Without recipients there is no rate; with them it is visitors per recipient."""
-    assert rate(5, None) is None
-    assert rate(5, 200) == 0.025
+    assert click_rate(5, None) is None
+    assert click_rate(5, 200) == 0.025

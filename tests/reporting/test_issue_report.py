@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from shortener.errors import NotFound
-from shortener.reporting.issue_report import IssueReport, issue_report
+from shortener.reporting.issue_report import IssueReport, build_issue_report
 from shortener.store import issues, links
 
 NOW = 1_800_000_000
 
 
 def made(newsletter: Any, slug: str = "may") -> IssueReport:
-    return issue_report(newsletter.store, slug, as_of=NOW, domains=newsletter.config.domains)
+    return build_issue_report(newsletter.store, slug, as_of=NOW, domains=newsletter.config.domains)
 
 
 def test_clicks_stand_under_their_article_and_placement(read: Any) -> None:
@@ -108,8 +108,8 @@ def test_a_placement_that_is_gone_leaves_its_clicks_to_the_article(read: Any) ->
     """A new version of the issue has no image: the clicks on it are still the article's."""
     store = read.store
     issue = issues.get(store, "may")
-    placements = [each for each in issues.placements(store, issue.id) if each.kind != "image"]
-    with store.writing():
+    placements = [each for each in issues.list_placements(store, issue.id) if each.kind != "image"]
+    with store.transaction():
         issues.replace_placements(store, issue.id, placements)
     one = made(read).articles[0]
     assert (one.clicks, one.unplaced) == (4, 1)
@@ -119,8 +119,8 @@ def test_an_article_that_an_editor_took_off_the_list_is_reported_by_link(read: A
     """What is no article any more moves to the links with all its clicks."""
     store = read.store
     issue = issues.get(store, "may")
-    with store.writing():
-        two = issues.articles(store, issue.id)[1]
+    with store.transaction():
+        two = issues.list_articles(store, issue.id)[1]
         issues.set_positions(store, {two.id: None})
     report = made(read)
     assert [each.url for each in report.articles] == ["https://a.example/one"]
@@ -133,12 +133,12 @@ def test_an_article_that_an_editor_took_off_the_list_is_reported_by_link(read: A
 def test_two_codes_of_one_article_are_added_up(newsletter: Any) -> None:
     """An article under two codes is one article with all placements."""
     store = newsletter.store
-    with store.writing():
+    with store.transaction():
         issue = issues.get(store, "may")
-        first = issues.articles(store, issue.id)[0]
+        first = issues.list_articles(store, issue.id)[0]
         other = links.add(store, "go.example", "alias", target=first.url, now=1)
-        links.assign(store, other, issue_id=issue.id, article_id=first.id, now=1)
-        placed = issues.placements(store, issue.id)
+        links.assign_owner(store, other, issue_id=issue.id, article_id=first.id, now=1)
+        placed = issues.list_placements(store, issue.id)
         placed.append(issues.Placement(other, 9, first.id, "more", "read more"))
         issues.replace_placements(store, issue.id, placed)
     newsletter.click("one", 1)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shortener.errors import NotFound
-from shortener.reporting.link_report import link_report, status_name
+from shortener.reporting.link_report import build_link_report, link_status
 from shortener.store import issues, links
 
 NOW = 1_800_000_000
@@ -13,7 +13,7 @@ NOW = 1_800_000_000
 
 def test_a_link_of_an_issue(read: Any) -> None:
     """Everything that was counted of the link, by placement and in all."""
-    report = link_report(read.store, "go.example", "one", as_of=NOW, domains=read.config.domains)
+    report = build_link_report(read.store, "go.example", "one", as_of=NOW, domains=read.config.domains)
     assert (report.short_url, report.target) == ("https://go.example/one", "https://a.example/one")
     assert (report.totals.clicks.human, report.totals.clicks.other, report.totals.visitors) == (4, 4, 2)
     assert (report.issue, report.article, report.position) == ("may", "https://a.example/one", 1)
@@ -27,7 +27,7 @@ def test_a_link_of_an_issue(read: Any) -> None:
 
 def test_a_link_of_no_issue(read: Any) -> None:
     """A lone link has totals too; it is written with its domain's own scheme."""
-    report = link_report(read.store, "b.example", "Lone", as_of=NOW, domains=read.config.domains)
+    report = build_link_report(read.store, "b.example", "Lone", as_of=NOW, domains=read.config.domains)
     assert (report.short_url, report.issue, report.totals.clicks.human, report.unplaced) == (
         "http://b.example/Lone",
         None,
@@ -42,7 +42,7 @@ def test_a_link_in_two_issues_is_counted_over_both(newsletter: Any) -> None:
     newsletter.click("one", 1)
     newsletter.drain()
     newsletter.add_issue("june", {}, recipients=None, sent_at=None, places={})
-    with store.writing():
+    with store.transaction():
         june = issues.get(store, "june")
         article = issues.put_article(
             store, june.id, "https://a.example/one", title="", author="", summary="", section="", image=""
@@ -51,7 +51,7 @@ def test_a_link_in_two_issues_is_counted_over_both(newsletter: Any) -> None:
         issues.replace_placements(store, june.id, [issues.Placement(link.id, 7, article, "title", "")])
     newsletter.click("one", 7, after=90_000)
     newsletter.drain()
-    report = link_report(store, "go.example", "one", as_of=NOW)
+    report = build_link_report(store, "go.example", "one", as_of=NOW)
     assert report.totals.clicks.human == 2
     assert [(p.issue, p.n, p.clicks) for p in report.placements] == [
         ("may", 1, 1),
@@ -65,9 +65,9 @@ def test_edits_are_shown_with_readable_times(newsletter: Any) -> None:
     """What was changed, by whom, and from what; a time of expiry as a time."""
     store = newsletter.store
     link = links.get(store, "go.example", "one")
-    links.change(store, link, "target", "https://a.example/new", who="ada", now=NOW)
-    links.change(store, link, "expires_at", NOW + 60, who="ada", now=NOW)
-    report = link_report(store, "go.example", "one", as_of=NOW)
+    links.update_field(store, link, "target", "https://a.example/new", who="ada", now=NOW)
+    links.update_field(store, link, "expires_at", NOW + 60, who="ada", now=NOW)
+    report = build_link_report(store, "go.example", "one", as_of=NOW)
     assert [(e.who, e.field, e.old, e.new) for e in report.edits] == [
         ("ada", "target", "https://a.example/one", "https://a.example/new"),
         ("ada", "expires_at", None, "2027-01-15T08:01:00Z"),
@@ -89,10 +89,10 @@ def test_the_status_says_why_a_link_leads_nowhere(
     status: str, expires_at: int | None, target: str | None, name: str
 ) -> None:
     """Retired, expired, or still without a target."""
-    assert status_name(status, expires_at=expires_at, target=target, now=NOW) == name
+    assert link_status(status, expires_at=expires_at, target=target, now=NOW) == name
 
 
 def test_an_unknown_link_is_named(newsletter: Any) -> None:
     """The error says which code on which domain."""
     with pytest.raises(NotFound, match=r"go\.example/none"):
-        link_report(newsletter.store, "go.example", "none", as_of=NOW)
+        build_link_report(newsletter.store, "go.example", "none", as_of=NOW)

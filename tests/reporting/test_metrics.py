@@ -3,8 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
-from shortener.reporting.metrics import metrics
-from shortener.shared_memory import CHILDREN, claim_worker, restarts
+from shortener.reporting.metrics import render_metrics
+from shortener.shared_memory import CHILD_KINDS, claim_worker_counters, restart_counters
 
 if TYPE_CHECKING:
     from tests.conftest import Newsletter
@@ -21,10 +21,10 @@ def values(text: str) -> dict[str, float]:
 
 def test_what_happened_is_counted(read: "Newsletter") -> None:
     """Answers of the workers and clicks of the store are there under their names."""
-    worker = claim_worker(read.config.data)
+    worker = claim_worker_counters(read.config.data_directory)
     worker.values[0], worker.values[2], worker.values[3], worker.values[5] = 12, 3, 1, 2
-    restarts(read.config.data).values[CHILDREN.index("collector")] = 4
-    found = values(metrics(read.config))
+    restart_counters(read.config.data_directory).values[CHILD_KINDS.index("collector")] = 4
+    found = values(render_metrics(read.config))
     assert found['shortener_answers_total{answer="redirect",status="302"}'] == 12
     assert found['shortener_answers_total{answer="miss",status="404"}'] == 1
     assert found['shortener_answers_total{answer="miss",status="410"}'] == 2
@@ -39,7 +39,7 @@ def test_what_happened_is_counted(read: "Newsletter") -> None:
 
 def test_a_store_that_is_away_leaves_the_rest(newsletter: "Newsletter") -> None:
     """Without the store the workers' numbers are shown all the same."""
-    (newsletter.config.data / "store.db").rename(newsletter.directory / "elsewhere")
-    found = values(metrics(newsletter.config))
+    (newsletter.config.data_directory / "store.db").rename(newsletter.directory / "elsewhere")
+    found = values(render_metrics(newsletter.config))
     assert found["shortener_store_up"] == 0
     assert found["shortener_unrecorded_total"] == 0

@@ -5,43 +5,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortener.classification.reasons import REASONS
-from shortener.reporting.counts import Clicks
-from shortener.reporting.quality import assess, describe, split_percent
-from shortener.store.reports import ValueSum
+from shortener.reporting.counts import ClicksByVerdict
+from shortener.reporting.quality import assess_quality, describe_quality, split_percent
+from shortener.store.reports import BreakdownRow
 
 SENTENCES = {
-    "nothing": (Clicks(), "no clicks yet"),
-    "one person": (Clicks(human=1), "the one request looks human"),
-    "only people": (Clicks(human=12), "all requests look human; none was set aside"),
+    "nothing": (ClicksByVerdict(), "no clicks yet"),
+    "one person": (ClicksByVerdict(human=1), "the one request looks human"),
+    "only people": (ClicksByVerdict(human=12), "all requests look human; none was set aside"),
     "the usual": (
-        Clicks(human=88, scanner=9, preview=2, prefetch=1),
+        ClicksByVerdict(human=88, scanner=9, preview=2, prefetch=1),
         "12 % of the requests were set aside: 9 % mail scanners, 2 % previews, 1 % prefetch",
     ),
-    "one kind": (Clicks(human=3, bot=1), "25 % of the requests were set aside: bots"),
+    "one kind": (ClicksByVerdict(human=3, bot=1), "25 % of the requests were set aside: bots"),
     "parts add up": (
-        Clicks(human=900, scanner=53, bot=34, preview=13),
+        ClicksByVerdict(human=900, scanner=53, bot=34, preview=13),
         "10 % of the requests were set aside: 5 % mail scanners, 4 % bots, 1 % previews",
     ),
     "a small part": (
-        Clicks(human=900, scanner=99, bot=1),
+        ClicksByVerdict(human=900, scanner=99, bot=1),
         "10 % of the requests were set aside: 10 % mail scanners, under 1 % bots",
     ),
-    "hardly any": (Clicks(human=9999, bot=1), "under 1 % of the requests were set aside: bots"),
+    "hardly any": (ClicksByVerdict(human=9999, bot=1), "under 1 % of the requests were set aside: bots"),
     "only machines": (
-        Clicks(scanner=3, bot=1),
+        ClicksByVerdict(scanner=3, bot=1),
         "all requests were set aside: 75 % mail scanners, 25 % bots",
     ),
     "nearly only machines": (
-        Clicks(human=1, scanner=999),
+        ClicksByVerdict(human=1, scanner=999),
         "99 % of the requests were set aside: mail scanners",
     ),
 }
 
 
 @pytest.mark.parametrize(("clicks", "sentence"), SENTENCES.values(), ids=SENTENCES)
-def test_the_sentence_says_what_was_set_aside(clicks: Clicks, sentence: str) -> None:
+def test_the_sentence_says_what_was_set_aside(clicks: ClicksByVerdict, sentence: str) -> None:
     """Every mixture has its sentence, and none claims certainty that rounding made."""
-    assert describe(clicks) == sentence
+    assert describe_quality(clicks) == sentence
 
 
 @given(
@@ -58,8 +58,8 @@ def test_percent_are_shared_out_without_rest(counts: dict[str, int], percent: in
 
 def test_shares_are_of_all_requests() -> None:
     """Verdicts and reasons are given as shares of everything that came."""
-    rows = [ValueSum("reason", "human/reader", 6), ValueSum("reason", "bot/head-request", 2)]
-    quality = assess(Clicks(human=6, bot=2), [*rows, ValueSum("browser", "Firefox", 6)])
+    rows = [BreakdownRow("reason", "human/reader", 6), BreakdownRow("reason", "bot/head-request", 2)]
+    quality = assess_quality(ClicksByVerdict(human=6, bot=2), [*rows, BreakdownRow("browser", "Firefox", 6)])
     assert quality.requests == 8
     assert quality.set_aside == 0.25
     assert quality.verdicts["human"] == 0.75
@@ -67,12 +67,12 @@ def test_shares_are_of_all_requests() -> None:
         ("reader", "human", 0.75),
         ("head-request", "bot", 0.25),
     ]
-    assert quality.reasons[1].words == REASONS["head-request"].words
+    assert quality.reasons[1].words == REASONS["head-request"].description
 
 
 def test_without_clicks_every_share_is_zero() -> None:
     """Nothing is divided by nothing."""
-    quality = assess(Clicks())
+    quality = assess_quality(ClicksByVerdict())
     assert (quality.set_aside, quality.reasons, quality.band) == (0.0, (), None)
     assert set(quality.verdicts.values()) == {0.0}
 
@@ -80,19 +80,19 @@ def test_without_clicks_every_share_is_zero() -> None:
 def test_the_band_holds_the_count() -> None:
     """Strict counts leave out what is suspect, lenient ones let in what is only likely a machine."""
     rows = [
-        ValueSum("reason", "human/reader", 10),
-        ValueSum("reason", "human/many-tabs", 4),
-        ValueSum("reason", "scanner/quick-links", 3),
-        ValueSum("reason", "scanner/burst", 7),
+        BreakdownRow("reason", "human/reader", 10),
+        BreakdownRow("reason", "human/many-tabs", 4),
+        BreakdownRow("reason", "scanner/quick-links", 3),
+        BreakdownRow("reason", "scanner/burst", 7),
     ]
-    band = assess(Clicks(human=14, scanner=10), rows).band
+    band = assess_quality(ClicksByVerdict(human=14, scanner=10), rows).band
     assert band is not None
     assert (band.strict, band.usual, band.lenient) == (10, 14, 17)
 
 
 def test_a_reason_of_older_rules_counts_by_its_verdict() -> None:
     """Clicks that were judged by rules that are gone stay in the band."""
-    rows = [ValueSum("reason", "human/old-rule", 2), ValueSum("reason", "bot/older-rule", 1)]
-    band = assess(Clicks(human=2, bot=1), rows).band
+    rows = [BreakdownRow("reason", "human/old-rule", 2), BreakdownRow("reason", "bot/older-rule", 1)]
+    band = assess_quality(ClicksByVerdict(human=2, bot=1), rows).band
     assert band is not None
     assert (band.strict, band.usual, band.lenient) == (2, 2, 2)

@@ -7,8 +7,14 @@ import pytest
 
 from shortener.config import Config, Ranking, Site
 from shortener.errors import NotFound
-from shortener.reporting.ranking import article_url, comparison, explanation, months_shown, ranking
-from shortener.reporting.ranking_inputs import history
+from shortener.reporting.ranking import (
+    compare_stored_issues,
+    explain_article,
+    months_by_article,
+    rank_stored_articles,
+    resolve_article_url,
+)
+from shortener.reporting.ranking_inputs import load_history
 from shortener.store import signals
 
 LATER = 1_800_000_000
@@ -27,7 +33,7 @@ def sent(newsletter: Any) -> int:
 
 def test_without_a_blend_the_footer_names_none(read: Any) -> None:
     """Appeal alone orders the list."""
-    made = ranking(read.store, config=read.config, as_of=LATER)
+    made = rank_stored_articles(read.store, config=read.config, as_of=LATER)
     assert "blend" not in made.footer
     assert [each.blend for each in made.articles] == [None, None]
 
@@ -35,9 +41,9 @@ def test_without_a_blend_the_footer_names_none(read: Any) -> None:
 def test_a_blend_orders_the_list_and_is_printed(read: Any) -> None:
     """As the editors' choice, with its weights; the numbers stay what they were."""
     counts = [signals.Signal(ONE, 100, 40, 1), signals.Signal(TWO, 100, 40, 39)]
-    signals.put(read.store, counts, now=1)
-    plain = ranking(read.store, config=read.config, as_of=LATER)
-    mixed = ranking(read.store, config=configured(read, blend=(0.0, 1.0, 0.0)), as_of=LATER)
+    signals.upsert(read.store, counts, now=1)
+    plain = rank_stored_articles(read.store, config=read.config, as_of=LATER)
+    mixed = rank_stored_articles(read.store, config=configured(read, blend=(0.0, 1.0, 0.0)), as_of=LATER)
     assert "0 appeal + 1 fan ratio + 0 read ratio: a choice" in mixed.footer
     assert [each.url for each in mixed.articles] == [TWO, ONE]
     appeals = [
@@ -49,8 +55,8 @@ def test_a_blend_orders_the_list_and_is_printed(read: Any) -> None:
 def test_top_and_gems_are_configured_and_can_be_asked_for(read: Any) -> None:
     """What a command says counts more than the configuration."""
     config = configured(read, top=1, gems=0)
-    assert ranking(read.store, config=config, as_of=LATER).top == 1
-    assert ranking(read.store, config=config, as_of=LATER, top=2).top == 2
+    assert rank_stored_articles(read.store, config=config, as_of=LATER).top == 1
+    assert rank_stored_articles(read.store, config=config, as_of=LATER, top=2).top == 2
 
 
 def test_articles_of_a_month_are_those_of_its_issues(read: Any) -> None:
@@ -58,11 +64,11 @@ def test_articles_of_a_month_are_those_of_its_issues(read: Any) -> None:
     read.add_issue(
         "june", {"one": [("title", 9)]}, recipients=None, sent_at=1_717_196_400, places={"one": 1}, prefix="r"
     )
-    known = history(read.store, as_of=LATER)
-    assert months_shown(known, as_of=LATER, config=read.config) == {ONE: {"2024-05"}, TWO: {"2024-05"}}
+    known = load_history(read.store, as_of=LATER)
+    assert months_by_article(known, as_of=LATER, config=read.config) == {ONE: {"2024-05"}, TWO: {"2024-05"}}
     berlin = msgspec.structs.replace(read.config, site=Site(timezone="Europe/Berlin"))
-    assert months_shown(known, as_of=LATER, config=berlin)[ONE] == {"2024-05", "2024-06"}
-    assert months_shown(known, as_of=sent(read), config=berlin)[ONE] == {"2024-05"}
+    assert months_by_article(known, as_of=LATER, config=berlin)[ONE] == {"2024-05", "2024-06"}
+    assert months_by_article(known, as_of=sent(read), config=berlin)[ONE] == {"2024-05"}
 
 
 @pytest.mark.parametrize(
@@ -78,15 +84,18 @@ def test_articles_of_a_month_are_those_of_its_issues(read: Any) -> None:
 )
 def test_an_article_is_named_in_any_way(read: Any, text: str, url: str) -> None:
     """By its address or a short link that leads to it; what is unknown stays as it was written."""
-    assert article_url(read.store, history(read.store, as_of=LATER), text, config=read.config) == url
+    assert (
+        resolve_article_url(read.store, load_history(read.store, as_of=LATER), text, config=read.config)
+        == url
+    )
 
 
 def test_an_article_is_explained_by_its_short_link(read: Any) -> None:
     """The cells add up to the clicks of the ranking."""
-    made = explanation(read.store, "go.example/one", config=read.config, as_of=LATER)
+    made = explain_article(read.store, "go.example/one", config=read.config, as_of=LATER)
     assert (made.url, made.clicks) == (ONE, sum(cell.clicks for cell in made.cells))
     with pytest.raises(NotFound):
-        explanation(read.store, "https://a.example/none", config=read.config, as_of=LATER)
+        explain_article(read.store, "https://a.example/none", config=read.config, as_of=LATER)
 
 
 def test_two_issues_are_compared_at_the_same_age(read: Any) -> None:
@@ -98,7 +107,7 @@ def test_two_issues_are_compared_at_the_same_age(read: Any) -> None:
         read.click("six", 9, visitor=f"june {n}", after=48 * HOUR + 60)
         read.click("one", 1, visitor=f"late {n}", after=60 * HOUR)
     read.drain()
-    made = comparison(read.store, "june", "may", as_of=sent(read) + 72 * HOUR, hours=2)
+    made = compare_stored_issues(read.store, "june", "may", as_of=sent(read) + 72 * HOUR, hours=2)
     assert (made.first.clicks, made.second.clicks) == (5, 4)
     assert made.first.rate == 0.05
     assert 0.4 < made.to_come < 0.7

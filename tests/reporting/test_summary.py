@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from shortener.errors import InputError
-from shortener.reporting.summary import Summary, summary, whole_hours
+from shortener.reporting.summary import Summary, build_summary, widen_to_hours
 
 NOW = 1_800_000_000
 HOUR = 3600
 
 
 def made(newsletter: Any, **bounds: int) -> Summary:
-    return summary(newsletter.store, as_of=NOW, domains=newsletter.config.domains, **bounds)
+    return build_summary(newsletter.store, as_of=NOW, domains=newsletter.config.domains, **bounds)
 
 
 def sent(newsletter: Any) -> int:
@@ -51,7 +51,7 @@ def test_bounds_are_widened_to_hours(read: Any) -> None:
 def test_what_lies_outside_is_not_counted(read: Any) -> None:
     """Another day, and all counts are zero; issues without a click are left out of a bounded report."""
     report = made(read, since=sent(read) + 24 * HOUR)
-    assert (report.totals.clicks.all, report.totals.visitors) == (0, 0)
+    assert (report.totals.clicks.total, report.totals.visitors) == (0, 0)
     assert (report.issues, report.links, report.timeline) == ((), (), ())
 
 
@@ -69,7 +69,7 @@ def test_neighbouring_periods_add_up(read: Any) -> None:
 def test_an_empty_store_has_an_empty_summary(newsletter: Any) -> None:
     """Nothing was clicked: zeros, the issues, and no links."""
     report = made(newsletter)
-    assert (report.totals.clicks.all, report.links, report.misses) == (0, (), ())
+    assert (report.totals.clicks.total, report.links, report.misses) == (0, (), ())
     assert [(each.slug, each.clicks) for each in report.issues] == [("may", 0)]
 
 
@@ -90,7 +90,7 @@ ORDERS = {"swapped": (2 * HOUR, HOUR), "equal": (HOUR, HOUR)}
 def test_since_comes_before_until(since: int, until: int) -> None:
     """Nothing can lie between: the error names both times."""
     with pytest.raises(InputError, match="1970-01-01T0"):
-        whole_hours(since, until)
+        widen_to_hours(since, until)
 
 
 def test_json_has_the_keys_of_the_contract(read: Any) -> None:

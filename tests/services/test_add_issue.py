@@ -11,11 +11,11 @@ import pytest
 from shortener.collector.collector import Collector
 from shortener.config import Codes, Config, Domain, Newsletter, Storage
 from shortener.errors import Conflict, InputError
-from shortener.reporting.issue_contents import show_issue
-from shortener.reporting.issue_report import issue_report
-from shortener.services.add_issue import Request, read_targets, take_in
+from shortener.reporting.issue_contents import load_issue_contents
+from shortener.reporting.issue_report import build_issue_report
+from shortener.services.add_issue import AddRequest, add_or_update_issue, parse_targets
 from shortener.store import Store, issues, links, open_store
-from shortener.urls import MAX_TARGET
+from shortener.urls import MAX_TARGET_LENGTH
 
 NOW = 1_795_500_000
 SEED = Path(__file__).parents[3] / "shared" / "seed"
@@ -69,15 +69,15 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def store(config: Config) -> Iterator[Store]:
-    store = open_store(config.data)
+    store = open_store(config.data_directory)
     yield store
     store.close()
 
 
 def take(store: Store, config: Config, text: str, **more: Any) -> Any:
     """Take a Markdown issue in under the slug `may`."""
-    request = Request(source=text.encode(), name="may.md", **more)
-    return take_in(store, request, config=config, now=NOW)
+    request = AddRequest(source=text.encode(), filename="may.md", **more)
+    return add_or_update_issue(store, request, config=config, now=NOW)
 
 
 def short_urls(output: bytes) -> list[str]:
@@ -101,7 +101,7 @@ def test_one_code_an_article_and_one_number_a_place(store: Store, config: Config
     ):
         back = re.sub(rf"https://go\.example/{code}/\d", target, back)
     assert back == ISSUE
-    shown = show_issue(store, "may", config=config)
+    shown = load_issue_contents(store, "may", config=config)
     assert [(article.position, article.title, article.author) for article in shown.articles[:2]] == [
         (1, "the survey", ""),
         (2, "Whales", "Ann"),
@@ -115,7 +115,9 @@ def test_adding_again_changes_nothing(store: Store, config: Config) -> None:
     first = take(store, config, ISSUE, recipients=100)
     before = list(store.db.conn.iterdump())
     for source in (ISSUE.encode(), first.output):
-        again = take_in(store, Request(source=source, name="may.md"), config=config, now=NOW + 99)
+        again = add_or_update_issue(
+            store, AddRequest(source=source, filename="may.md"), config=config, now=NOW + 99
+        )
         assert again.output == first.output
         assert not again.changed
         assert list(store.db.conn.iterdump()) == before
@@ -124,7 +126,9 @@ def test_adding_again_changes_nothing(store: Store, config: Config) -> None:
 def test_an_output_is_a_fixed_point_also_under_another_slug(store: Store, config: Config) -> None:
     """Short links that are ours already are adopted; only their numbers change where another issue has them."""
     first = take(store, config, ISSUE)
-    other = take_in(store, Request(source=first.output, name="june.md"), config=config, now=NOW)
+    other = add_or_update_issue(
+        store, AddRequest(source=first.output, filename="june.md"), config=config, now=NOW
+    )
     assert other.adopted == 3
     assert other.new_links == 0
     first_numbers, numbers = set(short_urls(first.output)), short_urls(other.output)
@@ -151,7 +155,7 @@ def test_what_an_editor_corrected_stays(store: Store, config: Config) -> None:
         store, "may", "https://a.example/whales", config=config, title="Singing", author="Bo", position=1
     )
     take(store, config, ISSUE.replace("They sing,", "They sing well,"))
-    shown = show_issue(store, "may", config=config)
+    shown = load_issue_contents(store, "may", config=config)
     assert [(article.position, article.title, article.author) for article in shown.articles[:2]] == [
         (1, "Singing", "Bo"),
         (2, "the survey", ""),
@@ -161,9 +165,9 @@ def test_what_an_editor_corrected_stays(store: Store, config: Config) -> None:
 
 def test_without_placements_the_number_is_left_out(store: Store, config: Config) -> None:
     """--no-placements writes the bare code; the places are known all the same."""
-    taken = take(store, config, ISSUE, placements=False)
+    taken = take(store, config, ISSUE, number_placements=False)
     assert not short_urls(taken.output)
-    assert len(issues.placements(store, 1)) == 6
+    assert len(issues.list_placements(store, 1)) == 6
 
 
 ADOPTING = (
@@ -173,27 +177,27 @@ ADOPTING = (
 
 def test_short_links_of_ours_are_adopted(store: Store, config: Config) -> None:
     """Codes in the text keep their spelling, query and fragment; targets come from the store or from --targets."""
-    with store.writing():
+    with store.transaction():
         links.add(store, "go.example", "abc", target="https://a.example/1", now=NOW)
-    targets = read_targets([(2, "https://two.example/AbC", "https://a.example/2")], config=config)
+    targets = parse_targets([(2, "https://two.example/AbC", "https://a.example/2")], config=config)
     taken = take(store, config, ADOPTING, targets=targets)
     assert taken.output.decode() == (
         "[one](https://go.example/AbC/1) [two](https://two.example/AbC/7?x=1#y) [three](https://go.example/new/2)"
     )
-    assert taken.todo == ("https://go.example/new",)
+    assert taken.links_without_target == ("https://go.example/new",)
     assert taken.adopted == 3
-    later = read_targets([(2, "go.example/new", "https://a.example/3")], config=config)
+    later = parse_targets([(2, "go.example/new", "https://a.example/3")], config=config)
     again = take(store, config, ADOPTING, targets=later)
     assert again.changed
-    assert again.todo == ()
+    assert again.links_without_target == ()
     assert links.get(store, "go.example", "new").target == "https://a.example/3"
 
 
 def test_a_code_with_another_target_is_a_conflict(store: Store, config: Config) -> None:
     """The store's target is not overwritten by a table; both are named, and nothing is stored."""
-    with store.writing():
+    with store.transaction():
         links.add(store, "go.example", "abc", target="https://a.example/1", now=NOW)
-    targets = read_targets([(2, "https://go.example/abc", "https://a.example/2")], config=config)
+    targets = parse_targets([(2, "https://go.example/abc", "https://a.example/2")], config=config)
     with pytest.raises(Conflict, match=r"a\.example/1.*a\.example/2"):
         take(store, config, ADOPTING, targets=targets)
     assert issues.find(store, "may") is None
@@ -219,7 +223,7 @@ def test_bad_targets_are_named_by_line(
 ) -> None:
     """A table of targets is refused with the line and the reason."""
     with pytest.raises(InputError) as caught:
-        read_targets(rows, config=config)
+        parse_targets(rows, config=config)
     for word in words:
         assert word in str(caught.value)
 
@@ -228,7 +232,7 @@ def test_refused_targets_stop_everything(store: Store, config: Config) -> None:
     """Each refused target is named with its line, and nothing is half-stored."""
     text = (
         "[a](https://a.example/)\n\n[b](https://user:pass@a.example/)\n\n"
-        f"[c](http://127.0.0.1/)\n\n[d](https://a.example/{'x' * MAX_TARGET})\n"
+        f"[c](http://127.0.0.1/)\n\n[d](https://a.example/{'x' * MAX_TARGET_LENGTH})\n"
     )
     with pytest.raises(InputError) as caught:
         take(store, config, text)
@@ -277,7 +281,7 @@ def test_two_codes_for_one_article_are_warned_of(store: Store, config: Config) -
     """One article under two codes is one article, and the editor is told."""
     rows = [(2, "go.example/x", "https://a.example/1"), (3, "go.example/y", "https://a.example/1")]
     text = "The [survey of whales](https://go.example/x) and the [count of whales](https://go.example/y)."
-    taken = take(store, config, text, targets=read_targets(rows, config=config))
+    taken = take(store, config, text, targets=parse_targets(rows, config=config))
     assert taken.articles == 1
     assert any("one article under 2 codes" in warning for warning in taken.warnings)
 
@@ -301,13 +305,15 @@ def test_the_real_issue_end_to_end(
 ) -> None:
     """All 24 short links are adopted, the 15 picks read, and each click on them is counted where it belongs."""
     source, config, rows = seed
-    store = open_store(config.data)
-    targets = read_targets(rows, config=config)
-    request = Request(source=source, name="issue-2021-04.md", targets=targets, sent_at=NOW, recipients=20_000)
-    taken = take_in(store, request, config=config, now=NOW)
+    store = open_store(config.data_directory)
+    targets = parse_targets(rows, config=config)
+    request = AddRequest(
+        source=source, filename="issue-2021-04.md", targets=targets, sent_at=NOW, recipients=20_000
+    )
+    taken = add_or_update_issue(store, request, config=config, now=NOW)
     assert taken.adopted == 24
-    assert taken.todo == ()
-    shown = show_issue(store, "issue-2021-04", config=config)
+    assert taken.links_without_target == ()
+    shown = load_issue_contents(store, "issue-2021-04", config=config)
     by_code = {
         link.short_url.rpartition("/")[2]: article for article in shown.articles for link in article.links
     }
@@ -323,7 +329,7 @@ def test_the_real_issue_end_to_end(
         assert by_code[code].position is None
     _assert_only_urls_changed(source, taken.output)
     _click_everything(store, config, shown)
-    report = issue_report(store, "issue-2021-04", as_of=NOW + 60, domains=config.domains)
+    report = build_issue_report(store, "issue-2021-04", as_of=NOW + 60, domains=config.domains)
     counted = {article.url: article.clicks for article in report.articles}
     assert [counted[pick.url] for pick in picks] == [len(each) for each in kinds]
     assert sum(report.totals.clicks.__getattribute__(name) for name in ("human", "bot", "scanner")) == sum(
@@ -343,7 +349,7 @@ def _click_everything(store: Store, config: Config, shown: Any) -> None:
     """One click on each placement, by a reader of its own, through the click log."""
     import json
 
-    directory = config.data / "clicklog"
+    directory = config.data_directory / "clicklog"
     directory.mkdir()
     lines = [{"v": 1, "segment": "seed", "node": "test", "started": NOW}]
     for link in shown.links:

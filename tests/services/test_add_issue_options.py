@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from shortener.collector.classifier import judge_asked
+from shortener.collector.classifier import run_reclassification_queue
 from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
 from shortener.errors import InputError, NotFound
-from shortener.reporting.issue_contents import show_issue
-from shortener.reporting.issue_report import issue_report
-from shortener.services.add_issue import Request, Taken, take_in
-from shortener.services.edit import correct_issue, declare_trap
+from shortener.reporting.issue_contents import load_issue_contents
+from shortener.reporting.issue_report import build_issue_report
+from shortener.services.add_issue import AddRequest, AddResult, add_or_update_issue
+from shortener.services.edit import correct_issue, mark_honeypot
 from shortener.store import Store, issues, links, open_store
-from shortener.store.nearby_clicks import asked
+from shortener.store.nearby_clicks import queued_issues
 
 NOW = 1_795_500_000
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
@@ -39,19 +39,23 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def store(config: Config) -> Iterator[Store]:
-    store = open_store(config.data)
+    store = open_store(config.data_directory)
     yield store
     store.close()
 
 
-def take(store: Store, config: Config, text: str | bytes = PAGE, *, slug: str = "may", **more: Any) -> Taken:
+def take(
+    store: Store, config: Config, text: str | bytes = PAGE, *, slug: str = "may", **more: Any
+) -> AddResult:
     source = text.encode() if isinstance(text, str) else text
-    name = more.pop("name", "may.html")
-    return take_in(store, Request(source=source, name=name, slug=slug, **more), config=config, now=NOW)
+    name = more.pop("filename", "may.html")
+    return add_or_update_issue(
+        store, AddRequest(source=source, filename=name, slug=slug, **more), config=config, now=NOW
+    )
 
 
 def traps(store: Store, slug: str) -> list[str]:
-    return [link.code for link in links.of_issue(store, issues.get(store, slug).id) if link.trap]
+    return [link.code for link in links.list_by_issue(store, issues.get(store, slug).id) if link.trap]
 
 
 def visible(output: bytes) -> bytes:
@@ -62,63 +66,63 @@ def visible(output: bytes) -> bytes:
 def test_a_hidden_link_is_put_in_once(store: Store, config: Config) -> None:
     """--trap adds one link of its own, which is no article; every other byte is as without, and a second time none."""
     plain = take(store, config, slug="plain").output
-    taken = take(store, config, trap=True)
+    taken = take(store, config, add_honeypot=True)
     (code,) = traps(store, "may")
     assert taken.output.count(code.encode()) == 1
-    assert taken.hidden.encode() in taken.output
-    assert taken.trap == f"https://go.example/{code}"
+    assert taken.honeypot_html.encode() in taken.output
+    assert taken.honeypot_url == f"https://go.example/{code}"
     digits = rb"go\.example/\w+"
     assert re.sub(digits, b"", visible(taken.output)) == re.sub(digits, b"", plain)
-    shown = show_issue(store, "may", config=config)
+    shown = load_issue_contents(store, "may", config=config)
     assert [article.url for article in shown.articles if article.position] == ["https://a.example/whales"]
     assert [link.target for link in shown.links if link.trap] == ["https://a.example/"]
     for again in (PAGE, taken.output):
-        once_more = take(store, config, again, trap=True)
+        once_more = take(store, config, again, add_honeypot=True)
         assert (once_more.changed, once_more.output) == (False, taken.output)
 
 
 def test_a_new_version_keeps_its_hidden_link(store: Store, config: Config) -> None:
     """A corrected issue has the same hidden link, asked for again or not, from its source or from its output."""
-    first = take(store, config, trap=True)
+    first = take(store, config, add_honeypot=True)
     for text in (PAGE.replace("sing", "hum"), first.output.replace(b"sing", b"whistle").decode()):
         taken = take(store, config, text)
         assert taken.changed
-        assert taken.trap == first.trap
+        assert taken.honeypot_url == first.honeypot_url
         assert taken.output.count(b"aria-hidden") == 1
-        placed = {each.link_id for each in issues.placements(store, issues.get(store, "may").id)}
+        placed = {each.link_id for each in issues.list_placements(store, issues.get(store, "may").id)}
         assert links.get(store, "go.example", traps(store, "may")[0]).id not in placed
-    assert traps(store, "may") == [first.trap.rpartition("/")[2]]
+    assert traps(store, "may") == [first.honeypot_url.rpartition("/")[2]]
 
 
 def test_a_hidden_link_can_be_asked_for_later(store: Store, config: Config) -> None:
     """The same file with --trap is a change; with the output as the source, too."""
     plain = take(store, config)
-    taken = take(store, config, plain.output, trap=True)
+    taken = take(store, config, plain.output, add_honeypot=True)
     assert taken.changed
     assert visible(taken.output) == plain.output
 
 
 def test_last_months_hidden_link_becomes_this_months(store: Store, config: Config) -> None:
     """An issue that was made from another one's output gets a hidden link of its own, in the place of that one."""
-    may = take(store, config, trap=True)
+    may = take(store, config, add_honeypot=True)
     june = take(store, config, may.output.decode().replace("Whales", "Dolphins"), slug="june")
-    assert june.trap
-    assert june.trap != may.trap
-    assert may.trap.encode() not in june.output
+    assert june.honeypot_url
+    assert june.honeypot_url != may.honeypot_url
+    assert may.honeypot_url.encode() not in june.output
     assert june.output.count(b"aria-hidden") == 1
 
 
 def test_markdown_has_no_invisible_links(store: Store, config: Config) -> None:
     """--trap on Markdown is refused with what can be done instead, and nothing is stored."""
     with pytest.raises(InputError, match="issue set SLUG --trap"):
-        take(store, config, "[a](https://a.example/)", name="may.md", trap=True)
+        take(store, config, "[a](https://a.example/)", filename="may.md", add_honeypot=True)
     assert issues.find(store, "may") is None
 
 
 def test_every_short_url_gets_the_copy_tag(store: Store, config: Config) -> None:
     """Articles, other links and the hidden one, each in its own quotes; without the tags it is the issue without."""
-    plain = take(store, config, trap=True)
-    taken = take(store, config, copy_tag=TAG)
+    plain = take(store, config, add_honeypot=True)
+    taken = take(store, config, recipient_tag=TAG)
     assert taken.changed
     assert taken.output.count(f"?_c={TAG}".encode()) == taken.output.count(b"https://go.example/") == 4
     assert taken.output.replace(f"?_c={TAG}".encode(), b"") == plain.output
@@ -126,37 +130,37 @@ def test_every_short_url_gets_the_copy_tag(store: Store, config: Config) -> None
 
 def test_adding_the_output_again_changes_nothing(store: Store, config: Config) -> None:
     """Byte for byte, under the same slug; under another one the tag is known and kept as well."""
-    taken = take(store, config, copy_tag=TAG)
-    before = issues.placements(store, issues.get(store, "may").id)
-    for more in ({}, {"copy_tag": TAG}):
+    taken = take(store, config, recipient_tag=TAG)
+    before = issues.list_placements(store, issues.get(store, "may").id)
+    for more in ({}, {"recipient_tag": TAG}):
         again = take(store, config, taken.output, **more)
         assert (again.changed, again.output) == (False, taken.output)
     edited = take(store, config, taken.output.replace(b"sing", b"hum"))
     assert edited.output == taken.output.replace(b"sing", b"hum")
-    assert issues.placements(store, issues.get(store, "may").id) == before
+    assert issues.list_placements(store, issues.get(store, "may").id) == before
 
 
 def test_a_copy_tag_is_kept_changed_and_taken_away(store: Store, config: Config) -> None:
     """A new version keeps the tag; another one replaces it; an empty one takes it away."""
     plain = take(store, config)
-    take(store, config, copy_tag=TAG)
+    take(store, config, recipient_tag=TAG)
     assert TAG.encode() in take(store, config, PAGE.replace("sing", "hum")).output
-    other = take(store, config, copy_tag="{{contact.id}}").output
+    other = take(store, config, recipient_tag="{{contact.id}}").output
     assert b"{{contact.id}}" in other
     assert TAG.encode() not in other
-    assert take(store, config, copy_tag="").output == plain.output
+    assert take(store, config, recipient_tag="").output == plain.output
 
 
 def test_a_bad_copy_tag_stores_nothing(store: Store, config: Config) -> None:
     """A tag with spaces is refused before anything is written."""
     with pytest.raises(InputError, match="no spaces"):
-        take(store, config, copy_tag="{{ id }}")
+        take(store, config, recipient_tag="{{ id }}")
     assert issues.find(store, "may") is None
 
 
 def click(store: Store, config: Config, *codes: str, after: float = 60, **more: Any) -> None:
     """Clicks of one address, a second apart, collected."""
-    directory = config.data / "clicklog"
+    directory = config.data_directory / "clicklog"
     directory.mkdir(exist_ok=True)
     name = f"s{len(list(directory.iterdir()))}"
     head = {"v": 1, "segment": name, "node": "n", "started": NOW}
@@ -178,18 +182,20 @@ def verdicts(store: Store) -> list[str]:
 
 def codes(store: Store) -> tuple[str, str]:
     """The codes of the article and of the other link."""
-    found = links.of_issue(store, issues.get(store, "may").id)
+    found = links.list_by_issue(store, issues.get(store, "may").id)
     return found[0].code, found[1].code
 
 
 def test_who_follows_the_hidden_link_is_no_reader(store: Store, config: Config) -> None:
     """Its click is a machine's at once and for good, and so are those of the same browser at that address around it."""
-    taken = take(store, config, trap=True)
-    click(store, config, codes(store)[0], taken.trap.rpartition("/")[2])
+    taken = take(store, config, add_honeypot=True)
+    click(store, config, codes(store)[0], taken.honeypot_url.rpartition("/")[2])
     assert verdicts(store) == ["scanner", "scanner"]
-    report = issue_report(store, "may", as_of=NOW + 200, domains=config.domains)
+    report = build_issue_report(store, "may", as_of=NOW + 200, domains=config.domains)
     assert report.totals.clicks.human == 0
-    assert [(link.trap, link.other) for link in report.links if link.short_url == taken.trap] == [(True, 1)]
+    assert [(link.trap, link.other) for link in report.links if link.short_url == taken.honeypot_url] == [
+        (True, 1)
+    ]
     assert report.settling
 
 
@@ -200,24 +206,24 @@ def test_a_hidden_link_can_be_declared_and_taken_back(store: Store, config: Conf
     click(store, config, article, hidden)
     assert verdicts(store) == ["human", "human"]
     more: dict[str, Any] = {"config": config, "who": "ann", "now": NOW}
-    link = declare_trap(store, "may", f"https://go.example/{hidden}/3", **more)
+    link = mark_honeypot(store, "may", f"https://go.example/{hidden}/3", **more)
     assert link.trap
-    assert asked(store)
-    assert judge_asked(store) == {(1, "human", "scanner"): 2}
-    assert not asked(store)
+    assert queued_issues(store)
+    assert run_reclassification_queue(store) == {(1, "human", "scanner"): 2}
+    assert not queued_issues(store)
     assert verdicts(store) == ["scanner", "scanner"]
-    declare_trap(store, "may", hidden, trap=False, **more)
+    mark_honeypot(store, "may", hidden, is_honeypot=False, **more)
     click(store, config)
     assert verdicts(store) == ["human", "human"], "the collector does it by itself"
     with pytest.raises(NotFound, match="has no short link"):
-        declare_trap(store, "may", "https://go.example/nothing", **more)
+        mark_honeypot(store, "may", "https://go.example/nothing", **more)
 
 
 def test_a_declared_article_is_none_any_more(store: Store, config: Config) -> None:
     """What nobody sees is not ranked."""
     take(store, config)
-    declare_trap(store, "may", codes(store)[0], config=config, who="ann", now=NOW)
-    assert all(each.position is None for each in issues.articles(store, issues.get(store, "may").id))
+    mark_honeypot(store, "may", codes(store)[0], config=config, who="ann", now=NOW)
+    assert all(each.position is None for each in issues.list_articles(store, issues.get(store, "may").id))
 
 
 def test_another_time_of_sending_judges_the_issue_again(store: Store, config: Config) -> None:
@@ -226,8 +232,8 @@ def test_another_time_of_sending_judges_the_issue_again(store: Store, config: Co
     click(store, config, codes(store)[0], after=5)
     for sent, verdict in ((NOW, "scanner"), (NOW - 9000, "human")):
         correct_issue(store, "may", now=NOW, sent_at=sent)
-        judge_asked(store)
+        run_reclassification_queue(store)
         assert verdicts(store) == [verdict]
     take(store, config, sent_at=NOW)
-    judge_asked(store)
+    run_reclassification_queue(store)
     assert verdicts(store) == ["scanner"]

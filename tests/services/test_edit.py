@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from shortener.cli import main
 from shortener.config import Config, Domain, Storage
 from shortener.services import draft_picks, edit
-from shortener.services.add_issue import Request, take_in
+from shortener.services.add_issue import AddRequest, add_or_update_issue
 from shortener.store import Store, decisions, issues, links, open_store
 from shortener.store.decisions import Action
 
@@ -25,26 +25,26 @@ class Office:
 
     def __init__(self, directory: Path) -> None:
         self.config = Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(directory)))
-        self.store: Store = open_store(self.config.data)
+        self.store: Store = open_store(self.config.data_directory)
         self.take_in()
 
     def take_in(self, source: bytes = SOURCE, slug: str = "may", target: str = "") -> None:
         targets = {("go.example", "old1"): target} if target else {}
-        request = Request(source=source, name="may.md", slug=slug, sent_at=SENT, targets=targets)
-        take_in(self.store, request, config=self.config, now=SENT)
+        request = AddRequest(source=source, filename="may.md", slug=slug, sent_at=SENT, targets=targets)
+        add_or_update_issue(self.store, request, config=self.config, now=SENT)
 
     def decide(self, url: str, action: Action = "pin", now: int = NOW) -> None:
         who = {"reason": action, "who": "Ana"}
         draft_picks.decide(self.store, MONTH, url, action=action, config=self.config, now=now, **who)
 
     def decided(self) -> dict[str, str]:
-        return {each.url: each.action for each in decisions.of_month(self.store, MONTH)}
+        return {each.url: each.action for each in decisions.list_by_month(self.store, MONTH)}
 
     def drafted(self) -> dict[str, str]:
         """The short URLs of the month's draft, made where it has none."""
-        made = draft_picks.draft(self.store, MONTH, config=self.config, as_of=NOW)
-        made = draft_picks.link(self.store, made, config=self.config, now=NOW)
-        return {url: facts.short_url for url, facts in made.facts.items()}
+        made = draft_picks.build_draft(self.store, MONTH, config=self.config, as_of=NOW)
+        made = draft_picks.add_short_links(self.store, made, config=self.config, now=NOW)
+        return {url: facts.short_url for url, facts in made.details.items()}
 
     def retarget(self, target: str = TARGET, code: str = "old1") -> None:
         link = links.get(self.store, "go.example", code)
@@ -59,8 +59,10 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def by_the_command(office: Office) -> None:
-    config = office.config.data.parent / "config.toml"
-    config.write_text(f'[storage]\ndata = "{office.config.data}"\n[[domain]]\nhost = "go.example"\n')
+    config = office.config.data_directory.parent / "config.toml"
+    config.write_text(
+        f'[storage]\ndata = "{office.config.data_directory}"\n[[domain]]\nhost = "go.example"\n'
+    )
     words = ["--config", str(config), "link", "set", SHORT, "--target", TARGET]
     assert CliRunner().invoke(main, words).exit_code == 0
 
@@ -86,14 +88,17 @@ def test_a_first_target_takes_decisions_and_drafts_along(
     change(office)
     assert office.decided() == {TARGET: "pin"}
     assert office.drafted()[TARGET] == SHORT
-    assert [each.url for each in issues.articles(office.store, 1)] == ["https://a.example/whales", TARGET]
+    assert [each.url for each in issues.list_articles(office.store, 1)] == [
+        "https://a.example/whales",
+        TARGET,
+    ]
 
 
 def test_corrections_survive_a_first_target(office: Office) -> None:
     """What an editor called the article stands, also when the issue itself brings the target along."""
     edit.correct_article(office.store, "may", SHORT, config=office.config, title="A better sieve", position=1)
     by_the_issue(office)
-    first = issues.articles(office.store, 1)[0]
+    first = issues.list_articles(office.store, 1)[0]
     assert (first.url, first.title, first.position) == (TARGET, "A better sieve", 1)
 
 
@@ -128,4 +133,4 @@ def test_the_same_target_again_is_no_change(office: Office) -> None:
     """Nothing is written down."""
     office.retarget()
     office.retarget()
-    assert len(links.edits(office.store, links.get(office.store, "go.example", "old1").id)) == 1
+    assert len(links.list_edits(office.store, links.get(office.store, "go.example", "old1").id)) == 1

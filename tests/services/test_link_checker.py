@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shortener.services.host_throttle import MOST, REMEMBERED_SECONDS, Manners, TooLate
-from shortener.services.link_checker import Reached, is_public, reach
+from shortener.services.host_throttle import ANSWER_TTL_SECONDS, MAX_CACHE_ENTRIES, HostThrottle, SlotTimeout
+from shortener.services.link_checker import LinkStatus, check_links, is_public_address
 
 ADDRESSES = {
     "127.0.0.1": False,
@@ -48,7 +48,7 @@ ADDRESSES = {
 @pytest.mark.parametrize(("address", "public"), ADDRESSES.items(), ids=ADDRESSES.keys())
 def test_only_plain_public_addresses_are_public(address: str, public: bool) -> None:
     """Loopback, private, shared, reserved, multicast, and IPv4 in IPv6's clothes are not."""
-    assert is_public(address) is public
+    assert is_public_address(address) is public
 
 
 class Site:
@@ -112,8 +112,12 @@ NAMES = {
 
 
 def ask(
-    site: Site, *targets: str, seconds: float = 5.0, manners: Manners | None = None, resolved: float = 0.0
-) -> list[Reached]:
+    site: Site,
+    *targets: str,
+    seconds: float = 5.0,
+    manners: HostThrottle | None = None,
+    resolved: float = 0.0,
+) -> list[LinkStatus]:
     """Ask, on an internet where every public name leads to the site, after so many seconds of looking names up."""
     asked: list[str] = []
 
@@ -125,14 +129,14 @@ def ask(
         return ["127.0.0.1"] if NAMES[host] == ["93.184.215.14"] else NAMES[host]
 
     return list(
-        reach(
+        check_links(
             targets,
-            agent="shortener test",
-            resolve=resolve,
-            public=lambda address: address == "127.0.0.1" or is_public(address),
+            user_agent="shortener test",
+            resolver=resolve,
+            is_allowed=lambda address: address == "127.0.0.1" or is_public_address(address),
             ports={"http": site.port, "https": site.port},
-            seconds=seconds,
-            manners=manners or Manners(host_seconds=0.0),
+            timeout_seconds=seconds,
+            throttle=manners or HostThrottle(host_interval=0.0),
         )
     )
 
@@ -187,7 +191,7 @@ def test_what_comes_of_asking(site: Site) -> None:
         "/rubbish": b"SSH-2.0-OpenSSH\r\n\r\n",
         "/empty": b"",
     }
-    found = {each.target: (each.result, each.words) for each in ask(site, *OUTCOMES)}
+    found = {each.target: (each.result, each.message) for each in ask(site, *OUTCOMES)}
     assert found == OUTCOMES
 
 
@@ -230,7 +234,7 @@ def pauses(site: Site) -> list[float]:
 def test_a_host_has_its_pause_in_and_between_checks(site: Site) -> None:
     """One request at a time, and a pause behind each: in one check, in the next, and along redirects."""
     site.answers = {"/a": OK, "/b": OK, "/c": OK, "/moved": redirect("/c")}
-    manners = Manners(host_seconds=PAUSE)
+    manners = HostThrottle(host_interval=PAUSE)
     ask(site, "http://good.example/a", "http://good.example/moved", manners=manners)
     ask(site, "http://good.example/b", manners=manners)
     assert len(site.times) == 4
@@ -240,7 +244,7 @@ def test_a_host_has_its_pause_in_and_between_checks(site: Site) -> None:
 def test_editors_who_ask_at_once_are_one_to_a_host(site: Site) -> None:
     """Several checks at the same time, under two names of one machine: it sees one request a pause, jittered."""
     site.answers = {f"/{n}": OK for n in range(12)}
-    manners = Manners(host_seconds=PAUSE)
+    manners = HostThrottle(host_interval=PAUSE)
     threads = [
         threading.Thread(
             target=lambda own=n: ask(
@@ -265,10 +269,10 @@ def test_editors_who_ask_at_once_are_one_to_a_host(site: Site) -> None:
 def test_what_answered_is_not_asked_again_for_a_while(site: Site) -> None:
     """The next check goes on with what was left; what was in trouble is asked again, as somebody may have mended it."""
     site.answers = {"/ok": OK}
-    manners = Manners(host_seconds=0.0)
+    manners = HostThrottle(host_interval=0.0)
     for _ in range(3):
         found = ask(site, "http://good.example/ok", "http://good.example/gone", manners=manners)
-        assert [each.words for each in found] == ["answers (200)", "answers with 404"]
+        assert [each.message for each in found] == ["answers (200)", "answers with 404"]
     paths = [head.split(" ")[1] for head in site.heads]
     assert (paths.count("/ok"), paths.count("/gone")) == (1, 3)
 
@@ -276,7 +280,7 @@ def test_what_answered_is_not_asked_again_for_a_while(site: Site) -> None:
 def test_what_is_not_asked_in_time_is_asked_the_next_time(site: Site) -> None:
     """Of more targets than fit into one check, each check asks those that are left."""
     site.answers = {f"/{n}": OK for n in range(9)}
-    manners, targets = Manners(host_seconds=PAUSE), [f"http://good.example/{n}" for n in range(9)]
+    manners, targets = HostThrottle(host_interval=PAUSE), [f"http://good.example/{n}" for n in range(9)]
     left = [
         sum(each.result == "unasked" for each in ask(site, *targets, seconds=4 * PAUSE, manners=manners))
         for _ in range(5)
@@ -308,38 +312,38 @@ class Clock:
 def test_an_answer_is_remembered_for_its_time_and_no_longer() -> None:
     """Then the target is asked again."""
     clock = Clock()
-    manners = Manners(clock)
-    manners.remember("https://a.example/", "answers (200)")
-    clock.now += REMEMBERED_SECONDS - 1
-    assert manners.answered("https://a.example/") == "answers (200)"
+    manners = HostThrottle(clock)
+    manners.cache_answer("https://a.example/", "answers (200)")
+    clock.now += ANSWER_TTL_SECONDS - 1
+    assert manners.cached_answer("https://a.example/") == "answers (200)"
     clock.now += 1
-    assert manners.answered("https://a.example/") is None
+    assert manners.cached_answer("https://a.example/") is None
 
 
 def test_a_second_is_a_second() -> None:
     """With its own pause a host is asked once a second at the most, by whatever way the clock goes on."""
     clock = Clock()
-    manners = Manners(clock)
-    with manners.turn("a.example", until=clock.now + 9):
+    manners = HostThrottle(clock)
+    with manners.slot("a.example", deadline=clock.now + 9):
         pass
     clock.now += 0.99
-    with pytest.raises(TooLate), manners.turn("a.example", until=clock.now):
+    with pytest.raises(SlotTimeout), manners.slot("a.example", deadline=clock.now):
         pass
-    with manners.turn("b.example", until=clock.now):
+    with manners.slot("b.example", deadline=clock.now):
         pass
     clock.now += 0.35
-    with manners.turn("a.example", until=clock.now + 9):
+    with manners.slot("a.example", deadline=clock.now + 9):
         pass
 
 
 def test_the_memory_is_bounded() -> None:
     """Ten thousand links of one's own, or of somebody who wants to fill it."""
     clock = Clock()
-    manners = Manners(clock)
-    for number in range(MOST + 2_000):
-        manners.remember(f"https://a.example/{number}", "answers (200)")
-        with manners.turn(f"{number}.example", until=clock.now):
+    manners = HostThrottle(clock)
+    for number in range(MAX_CACHE_ENTRIES + 2_000):
+        manners.cache_answer(f"https://a.example/{number}", "answers (200)")
+        with manners.slot(f"{number}.example", deadline=clock.now):
             pass
         clock.now += 0.01
-    assert len(manners._answered) <= MOST
-    assert len(manners._free_at) <= MOST + 200
+    assert len(manners._answer_cache) <= MAX_CACHE_ENTRIES
+    assert len(manners._available_at) <= MAX_CACHE_ENTRIES + 200

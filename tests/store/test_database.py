@@ -15,7 +15,7 @@ import os, sys
 from pathlib import Path
 from shortener.store import links, open_store
 store = open_store(Path(sys.argv[1]))
-with store.writing():
+with store.transaction():
     for number in range(500):
         links.add(store, "go.example", f"late{number}", target="https://example.com/late", now=0)
 os.kill(os.getpid(), 9)
@@ -25,7 +25,7 @@ os.kill(os.getpid(), 9)
 def prepare(data: Path, backup: Path) -> None:
     """A store with one link, a backup of it, and then a write-ahead log that a killed process left behind."""
     store = open_store(data)
-    with store.writing():
+    with store.transaction():
         links.add(store, "go.example", "first", target="https://example.com/a", now=0)
     back_up(store, backup)
     store.close()

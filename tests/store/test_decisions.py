@@ -26,8 +26,8 @@ def test_a_decision_is_kept_with_who_when_and_why(store: Store) -> None:
         store, "2024-05", URL, action="choose", reason=" good \n work ", who=" Ana ", now=7
     )
     assert made == decisions.Decision("2024-05", URL, "choose", "good work", "Ana", 7)
-    assert decisions.of_month(store, "2024-05") == [made]
-    assert decisions.of_month(store, "2024-06") == []
+    assert decisions.list_by_month(store, "2024-05") == [made]
+    assert decisions.list_by_month(store, "2024-06") == []
 
 
 def test_the_later_decision_takes_the_place_of_the_earlier(store: Store) -> None:
@@ -35,17 +35,17 @@ def test_the_later_decision_takes_the_place_of_the_earlier(store: Store) -> None
     for month, now in (("2024-05", 1), ("2024-06", 2)):
         decisions.decide(store, month, URL, **GOOD | {"now": now})
     last = decisions.decide(store, "2024-05", URL, **GOOD | {"action": "exclude", "who": "Bo", "now": 3})
-    assert decisions.of_month(store, "2024-05") == [last]
-    assert [each.month for each in decisions.of_article(store, URL)] == ["2024-05", "2024-06"]
-    assert [each.month for each in decisions.listing(store)] == ["2024-06", "2024-05"]
+    assert decisions.list_by_month(store, "2024-05") == [last]
+    assert [each.month for each in decisions.list_by_article(store, URL)] == ["2024-05", "2024-06"]
+    assert [each.month for each in decisions.list_all(store)] == ["2024-06", "2024-05"]
 
 
 def test_a_decision_is_taken_back_once(store: Store) -> None:
     """Undoing says what it was; undoing again says that there is nothing."""
     made = decisions.decide(store, "2024-05", URL, **GOOD)
-    assert decisions.undo(store, "2024-05", URL) == made
+    assert decisions.delete(store, "2024-05", URL) == made
     with pytest.raises(NotFound, match="nothing was decided"):
-        decisions.undo(store, "2024-05", URL)
+        decisions.delete(store, "2024-05", URL)
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_what_is_no_decision_is_refused(store: Store, month: str, change: dict[s
     """One line that names the thing; nothing is stored."""
     with pytest.raises(InputError, match=said):
         decisions.decide(store, month, URL, **GOOD | change)
-    assert decisions.listing(store) == []
+    assert decisions.list_all(store) == []

@@ -7,8 +7,8 @@ import pytest
 
 from shortener.store import Store, links, open_store
 from shortener.store.clicks import add_to_rollups
-from shortener.store.listings import Asked, Sort, count_links, revision
-from shortener.store.listings import links as list_links
+from shortener.store.listings import LinkFilter, LinkSort, count_links, store_revision
+from shortener.store.listings import search_links as list_links
 
 NOW = 1_000
 
@@ -17,7 +17,7 @@ NOW = 1_000
 def store(tmp_path: Path) -> Iterator[Store]:
     """Thirty links; every third was clicked, the more the later it was made, two of them as often."""
     store = open_store(tmp_path)
-    with store.writing():
+    with store.transaction():
         for number in range(30):
             code = f"c{number:02d}"
             link = links.add(
@@ -30,8 +30,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
                     {(0, link, 0, 3_600, "human"): sums, (0, link, 0, 3_600, "bot"): [9, 0, 0, 0, 0]},
                     {},
                 )
-        links.change(store, links.get(store, "go.example", "c05"), "status", "retired", who="ann", now=NOW)
-        links.change(store, links.get(store, "go.example", "c06"), "expires_at", 500, who="ann", now=NOW)
+        links.update_field(
+            store, links.get(store, "go.example", "c05"), "status", "retired", who="ann", now=NOW
+        )
+        links.update_field(
+            store, links.get(store, "go.example", "c06"), "expires_at", 500, who="ann", now=NOW
+        )
         links.add(store, "go.example", "todo", target=None, now=NOW)
     yield store
     store.close()
@@ -39,21 +43,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.mark.parametrize("sort", ["new", "clicks", "title", "code", "changed"])
 @pytest.mark.parametrize("limit", [1, 4, 7, 31])
-def test_pages_hold_every_link_once(store: Store, sort: Sort, limit: int) -> None:
+def test_pages_hold_every_link_once(store: Store, sort: LinkSort, limit: int) -> None:
     """Page by page is the same as all at once, whatever the order; links that nobody clicked are in it too."""
-    whole = list_links(store, Asked(sort=sort), now=NOW, limit=1_000)
+    whole = list_links(store, LinkFilter(sort=sort), now=NOW, limit=1_000)
     pages = [
         row
         for offset in range(0, 31, limit)
-        for row in list_links(store, Asked(sort=sort), now=NOW, limit=limit, offset=offset)
+        for row in list_links(store, LinkFilter(sort=sort), now=NOW, limit=limit, offset=offset)
     ]
     assert [row.code for row in pages] == [row.code for row in whole]
-    assert len({row.code for row in whole}) == 31 == count_links(store, Asked(sort=sort), now=NOW)
+    assert len({row.code for row in whole}) == 31 == count_links(store, LinkFilter(sort=sort), now=NOW)
 
 
 def test_the_most_clicked_come_first(store: Store) -> None:
     """By people's clicks; requests of machines do not move a link up."""
-    rows = list_links(store, Asked(sort="clicks"), now=NOW, limit=31)
+    rows = list_links(store, LinkFilter(sort="clicks"), now=NOW, limit=31)
     assert [row.code for row in rows[:4]] == ["c27", "c24", "c21", "c18"]
     assert [row.clicks for row in rows] == sorted((row.clicks for row in rows), reverse=True)
 
@@ -64,19 +68,21 @@ STATES = {"active": 28, "todo": 1, "expired": 1, "retired": 1}
 @pytest.mark.parametrize(("state", "links"), STATES.items(), ids=STATES.keys())
 def test_each_link_has_one_state(store: Store, state: str, links: int) -> None:
     """The states share the links out, and the count says how many each has."""
-    asked = next(Asked(status=each) for each in ("active", "todo", "expired", "retired") if each == state)
+    asked = next(
+        LinkFilter(status=each) for each in ("active", "todo", "expired", "retired") if each == state
+    )
     assert len(list_links(store, asked, now=NOW, limit=100)) == count_links(store, asked, now=NOW) == links
 
 
 def test_the_revision_counts_what_moves_sums_though_nobody_clicked(store: Store) -> None:
     """A verdict that is changed afterwards takes from one sum and adds to another: what was kept of them is old."""
-    before = revision(store)
+    before = store_revision(store)
     number = int(store.value("select id from links where code = 'c27'"))
-    with store.writing():
+    with store.transaction():
         moved = {
             (0, number, 0, 3_600, "human"): [-1, 0, 0, 0, 0],
             (0, number, 0, 3_600, "bot"): [1, 0, 0, 0, 0],
         }
         add_to_rollups(store, moved, {})
-    assert revision(store).sums > before.sums
-    assert revision(store).links == before.links
+    assert store_revision(store).rollups > before.rollups
+    assert store_revision(store).links == before.links

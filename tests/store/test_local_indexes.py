@@ -47,11 +47,11 @@ def test_an_old_store_gets_the_new_indexes(old: Path) -> None:
     )
     assert {name: found[name].partition(" on ")[2] for name in INDEXES} == INDEXES
     day, hour = NOON // 86_400, NOON // 3600
-    assert [visit.id for visit in clicks.visits(store, day, ["v"], first_only=True)] == ["a"]
-    assert not clicks.visits(store, day + 1, ["v"], first_only=True)
+    assert [visit.id for visit in clicks.human_visits(store, day, ["v"], first_only=True)] == ["a"]
+    assert not clicks.human_visits(store, day + 1, ["v"], first_only=True)
     for column, value in (("addr", "x"), ("copy", "k")):
-        reading = sql.Reading(NOON * 1000, NOON * 1000, (NOON - 9) * 1000, (NOON + 9) * 1000)
-        assert sql.sharing(store, column, [value], reading, hour=hour)  # type: ignore[arg-type]
+        reading = sql.ReadWindow(NOON * 1000, NOON * 1000, (NOON - 9) * 1000, (NOON + 9) * 1000)
+        assert sql.clicks_by_value(store, column, [value], reading, hour=hour)  # type: ignore[arg-type]
     store.close()
 
 

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from shortener.reporting.issue_report import issue_report
-from shortener.reporting.link_report import link_report
-from shortener.reporting.ranking_inputs import history
-from shortener.reporting.summary import summary
+from shortener.reporting.issue_report import build_issue_report
+from shortener.reporting.link_report import build_link_report
+from shortener.reporting.ranking_inputs import load_history
+from shortener.reporting.summary import build_summary
 from shortener.store import Store, reports
 
 NOW = 1_800_000_000
 REPORTS: dict[str, Callable[[Store], object]] = {
-    "issue": lambda store: issue_report(store, "may", as_of=NOW),
-    "link": lambda store: link_report(store, "go.example", "one", as_of=NOW),
-    "summary": lambda store: summary(store, as_of=NOW),
-    "summary between": lambda store: summary(store, since=0, until=NOW, as_of=NOW),
-    "history": lambda store: history(store, as_of=NOW),
+    "issue": lambda store: build_issue_report(store, "may", as_of=NOW),
+    "link": lambda store: build_link_report(store, "go.example", "one", as_of=NOW),
+    "summary": lambda store: build_summary(store, as_of=NOW),
+    "summary between": lambda store: build_summary(store, since=0, until=NOW, as_of=NOW),
+    "history": lambda store: load_history(store, as_of=NOW),
 }
 ROLLUPS = {"issue": {"totals", "hours", "shares"}, "link": {"totals", "hourly", "daily"}}
 """What the report of one thing reads its counts from."""
@@ -64,21 +64,21 @@ def test_reports_of_one_thing_read_the_rollups_by_key(read: Any, name: str) -> N
 
 
 def exported(store: Store, **bounds: int | None) -> list[str]:
-    return [row.id for row in reports.clicks(store, **({"since": None, "until": None} | bounds))]
+    return [row.id for row in reports.export_clicks(store, **({"since": None, "until": None} | bounds))]
 
 
 def test_clicks_come_in_the_order_of_their_time(read: Any) -> None:
     """Whatever order they were drained in."""
     read.click("one", 1, after=0)
     read.drain()
-    rows = list(reports.clicks(read.store, since=None, until=None))
+    rows = list(reports.export_clicks(read.store, since=None, until=None))
     assert [row.ts for row in rows] == sorted(row.ts for row in rows)
     assert len({row.id for row in rows}) == len(rows) == 12
 
 
 def test_clicks_are_bounded_to_the_millisecond(read: Any) -> None:
     """Since is inclusive, until is not, and neighbouring periods share no click."""
-    first = next(iter(reports.clicks(read.store, since=None, until=None))).ts
+    first = next(iter(reports.export_clicks(read.store, since=None, until=None))).ts
     second = first // 1000 + 1
     assert len(exported(read.store, until=second)) == 1
     assert exported(read.store, since=second) == exported(read.store)[1:]
@@ -87,6 +87,6 @@ def test_clicks_are_bounded_to_the_millisecond(read: Any) -> None:
 
 def test_a_click_says_who_and_what(read: Any) -> None:
     """Link, placement, verdict and what the user agent told."""
-    row = next(iter(reports.clicks(read.store, since=None, until=None)))
+    row = next(iter(reports.export_clicks(read.store, since=None, until=None)))
     assert (row.domain, row.code, row.n, row.verdict) == ("go.example", "one", 1, "human")
     assert (row.browser, row.device) == ("Firefox", "computer")

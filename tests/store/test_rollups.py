@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortener.store import Store, clicks, open_store, reports
-from shortener.store.rollups import ALL, COARSE, DAY_SECONDS, HOUR_SECONDS, VERDICTS, Daily, Hourly, recompute
+from shortener.store.rollups import (
+    ALL_ROLLUPS,
+    COARSE_ROLLUPS,
+    DAY_SECONDS,
+    HOUR_SECONDS,
+    VERDICTS,
+    LinkBreakdownSums,
+    LinkClickSums,
+    recompute_coarse_rollups,
+)
 
 KEY = st.tuples(
     st.integers(0, 2),
@@ -38,21 +47,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     store.close()
 
 
-def fill(store: Store, hourly: Hourly, daily: Daily) -> None:
+def fill(store: Store, hourly: LinkClickSums, daily: LinkBreakdownSums) -> None:
     """Make the rollups hold just this."""
-    with store.writing():
-        for rollup in ALL:
+    with store.transaction():
+        for rollup in ALL_ROLLUPS:
             store.execute(f"delete from {rollup.table}")
         clicks.add_to_rollups(store, hourly, daily)
 
 
 def coarse(store: Store) -> dict[str, list[Any]]:
-    return {rollup.table: sorted(store.execute(f"select * from {rollup.table}")) for rollup in COARSE}
+    return {rollup.table: sorted(store.execute(f"select * from {rollup.table}")) for rollup in COARSE_ROLLUPS}
 
 
 def recomputed(store: Store) -> dict[str, list[Any]]:
-    with store.writing():
-        recompute(store)
+    with store.transaction():
+        recompute_coarse_rollups(store)
     return coarse(store)
 
 
@@ -72,16 +81,16 @@ def test_whatever_is_added_and_taken_away_the_coarse_sums_are_those_of_the_fine(
     shared: Store, added: Any, moved: Any, values: Any, fewer: Any
 ) -> None:
     """Corrections take from some rows and add to others at once; rows that come to nothing go."""
-    hourly: Hourly = {key: counts(key[4], *each) for key, each in added.items()}
-    daily: Daily = dict(values)
+    hourly: LinkClickSums = {key: counts(key[4], *each) for key, each in added.items()}
+    daily: LinkBreakdownSums = dict(values)
     fill(shared, hourly, daily)
     assert coarse(shared) == recomputed(shared)
-    correction: Hourly = {
+    correction: LinkClickSums = {
         key: counts(key[4], visits, first) for key, visits, first in moved if key not in hourly
     }
     correction |= {key: [-each for each in hourly[key]] for key, *_ in moved if key in hourly}
     taken = {key: -min(count, daily[key]) for key, count in fewer if key in daily}
-    with shared.writing():
+    with shared.transaction():
         clicks.add_to_rollups(shared, correction, taken)
     expected = coarse(shared)
     assert recomputed(shared) == expected
@@ -111,7 +120,7 @@ def test_a_period_is_whole_days_and_odd_hours(
             row[2] += firsts[0]
     assert [
         (row.issue_id, row.human, row.bot + row.scanner + row.preview + row.prefetch, row.issue_visitors)
-        for row in reports.sums_of_site(shared, since=since, until=until)
+        for row in reports.site_totals(shared, since=since, until=until)
     ] == [(issue, *issues[issue]) for issue in sorted(issues)]
     assert [
         (row.link_id, row.clicks, row.visitors)
@@ -120,7 +129,8 @@ def test_a_period_is_whole_days_and_odd_hours(
         ((link, row[0], row[2]) for link, row in links.items() if row[0]), key=lambda row: (-row[1], row[0])
     )
     assert [
-        (row.start, row.human, row.other) for row in reports.days_of_site(shared, since=since, until=until)
+        (row.start, row.human, row.automated)
+        for row in reports.site_timeline(shared, since=since, until=until)
     ] == [(day, *days[day][:2]) for day in sorted(days)]
 
 
@@ -137,7 +147,8 @@ def test_people_by_then_are_the_totals_less_what_came_later(
         if issue and verdict == "human" and at <= until:
             expected[issue, link, n] = expected.get((issue, link, n), 0) + visits
     found = {
-        (row.issue_id, row.link_id, row.n): row.clicks for row in reports.human_sums(shared, until=until)
+        (row.issue_id, row.link_id, row.n): row.clicks
+        for row in reports.human_clicks_by_placement(shared, until=until)
     }
     assert found == expected
 
@@ -158,13 +169,15 @@ def test_spans_are_hours_and_then_days_since_sending(
     rows = {(1, 1, 0, base + hour * HOUR_SECONDS, "human"): [2, 1, 1, 1, 1] for hour in hours}
     fill(shared, rows, {})
     stop = base + until * HOUR_SECONDS
-    spans = reports.human_spans(shared, 1, sent=sent, hourly=hourly * HOUR_SECONDS, until=stop)
+    spans = reports.human_clicks_by_period(
+        shared, 1, sent_at=sent, hourly_seconds=hourly * HOUR_SECONDS, until=stop
+    )
     ages: dict[tuple[str, int], list[int]] = {}
     for hour in sorted(key[3] for key in rows if sent - HOUR_SECONDS < key[3] <= stop):
         age = hour - sent
         span = ("hour", hour) if age < hourly * HOUR_SECONDS else ("day", age // DAY_SECONDS)
         ages.setdefault(span, []).append(hour)
-    assert [(span.first, span.last, span.clicks, span.link_visitors) for span in spans] == [
+    assert [(span.first_hour, span.last_hour, span.clicks, span.link_visitors) for span in spans] == [
         (each[0], each[-1], 2 * len(each), len(each)) for each in ages.values()
     ]
 
@@ -172,7 +185,7 @@ def test_spans_are_hours_and_then_days_since_sending(
 def test_clicks_that_counted_elsewhere_do_not_stop_the_collector(tmp_path: Path) -> None:
     """One counted without a placement, then the issue got one: taking two from there leaves nothing below zero."""
     store = open_store(tmp_path)
-    with store.writing():
+    with store.transaction():
         for n in (0, 5):
             clicks.add_to_rollups(store, {(1, 1, n, 0, "human"): [1, 1, 1, 1, 1]}, {})
         correction = {(1, 1, 5, 0, "human"): [-2, -2, -2, -2, -2], (1, 1, 5, 0, "bot"): [2, 0, 0, 0, 0]}

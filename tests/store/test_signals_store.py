@@ -30,13 +30,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 )
 def test_a_later_file_brings_up_to_date(store: Store, later: Signal, changed: int, after: Signal) -> None:
     """Only what a file says is changed, and only what differs counts as changed."""
-    assert signals.put(store, [Signal(URL, 100, 40, 3)], now=1) == 1
-    assert signals.put(store, [later], now=2) == changed
-    assert signals.listing(store) == [after]
+    assert signals.upsert(store, [Signal(URL, 100, 40, 3)], now=1) == 1
+    assert signals.upsert(store, [later], now=2) == changed
+    assert signals.list_all(store) == [after]
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(store: Store) -> None:
     """An impossible count in the last row leaves no row behind."""
     with pytest.raises(Exception, match="CHECK"):
-        signals.put(store, [Signal(URL, 1), Signal("https://a.example/two", -1)], now=1)
-    assert signals.listing(store) == []
+        signals.upsert(store, [Signal(URL, 1), Signal("https://a.example/two", -1)], now=1)
+    assert signals.list_all(store) == []

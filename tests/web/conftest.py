@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from shortener.app import create_pages
+from shortener.app import create_pages_app
 from shortener.collector.collector import drain_once
 from shortener.config import Config, Domain, Site, Storage
 from shortener.services import accounts
-from shortener.services.add_issue import Request, take_in
+from shortener.services.add_issue import AddRequest, add_or_update_issue
 from shortener.store import Store, open_store
 
 BASE = "https://go.example"
@@ -59,8 +59,8 @@ class Desk:
             domain=(Domain(host="go.example"), Domain(host="b.example", case_sensitive=True)),
             storage=Storage(data=str(directory)),
         )
-        self.store: Store = open_store(self.config.data)
-        self.app: Flask = create_pages(self.config)
+        self.store: Store = open_store(self.config.data_directory)
+        self.app: Flask = create_pages_app(self.config)
         self.app.testing = False
 
     def users(self) -> None:
@@ -81,12 +81,14 @@ class Desk:
 
     def take_in(self, source: str = ISSUE, slug: str = "may", sent_at: int | None = NOW - 86_400) -> None:
         """Take an issue in."""
-        request = Request(source=source.encode(), name="may.md", slug=slug, sent_at=sent_at, recipients=200)
-        take_in(self.store, request, config=self.config, now=NOW - 90_000)
+        request = AddRequest(
+            source=source.encode(), filename="may.md", slug=slug, sent_at=sent_at, recipients=200
+        )
+        add_or_update_issue(self.store, request, config=self.config, now=NOW - 90_000)
 
     def log(self, lines: list[str]) -> None:
         """Write lines into the click log and drain it."""
-        directory = self.config.data / "clicklog"
+        directory = self.config.data_directory / "clicklog"
         directory.mkdir(exist_ok=True)
         with (directory / "readers.jsonl").open("a", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in lines)
@@ -116,10 +118,10 @@ class Browser:
 @pytest.fixture
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Hash passwords at little cost."""
-    monkeypatch.setattr(accounts, "_METHOD", HASH)
-    accounts._nobody.cache_clear()
+    monkeypatch.setattr(accounts, "_HASH_METHOD", HASH)
+    accounts._dummy_hash.cache_clear()
     yield
-    accounts._nobody.cache_clear()
+    accounts._dummy_hash.cache_clear()
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def bare_desk(tmp_path: Path, cheap_hashes: None) -> Iterator[Desk]:
     made = Desk(tmp_path / "data")
     yield made
     made.store.close()
-    made.app.extensions["stores"].close()
+    made.app.extensions["connection_pool"].close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shortener.errors import NotFound
-from shortener.web.cache import keep
+from shortener.web.cache import get_or_compute
 from shortener.web.context import store
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 SMALL = """
 import sys, threading
 from pathlib import Path
-from shortener.app import create_pages
+from shortener.app import create_pages_app
 from shortener.config import Config, Storage
-from shortener.web.cache import keep
+from shortener.web.cache import get_or_compute
 
-app = create_pages(Config(storage=Storage(data=sys.argv[1])))
+app = create_pages_app(Config(storage=Storage(data=sys.argv[1])))
 
 def solve(_store):
     import numpy
@@ -28,7 +28,7 @@ def solve(_store):
 
 def ask():
     with app.test_request_context():
-        print(keep("sum", solve))
+        print(get_or_compute("sum", solve))
 
 threading.stack_size(512 * 1024)
 thread = threading.Thread(target=ask)
@@ -58,6 +58,6 @@ def test_an_error_of_a_computation_is_the_pages(desk: "Desk") -> None:
     with desk.app.test_request_context():
         for _ in range(2):
             with pytest.raises(NotFound, match="nothing to rank"):
-                keep("nothing", fail)
+                get_or_compute("nothing", fail)
         own = store()
-        assert keep("nothing", lambda given: given is own) is True
+        assert get_or_compute("nothing", lambda given: given is own) is True

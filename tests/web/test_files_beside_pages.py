@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.web.conftest import Desk
 
 WORDS = {
-    "accounts.desk",
+    "accounts.index",
     "accounts.sign_in",
     "accounts.welcome",
     "intake.new_issue",
@@ -57,7 +57,7 @@ def test_every_page_has_its_json_and_every_table_its_csv(desk: "Desk") -> None:
         and endpoint not in WORDS and "." not in rule.rpartition("/")[2]
     }  # fmt: skip
     assert pages == set(BESIDE)
-    code = links.of_issue(desk.store, 1)[0].code
+    code = links.list_by_issue(desk.store, 1)[0].code
     desk.log([line(code, number) for number in range(3)])
     browser = desk.client("admin")
 
@@ -99,7 +99,7 @@ def line(code: str, number: int) -> str:
 @pytest.fixture
 def clicked(full_desk: "Desk") -> "Desk":
     """An issue whose first link was clicked four times."""
-    code = links.of_issue(full_desk.store, 1)[0].code
+    code = links.list_by_issue(full_desk.store, 1)[0].code
     full_desk.log([line(code, number) for number in range(4)])
     return full_desk
 
@@ -107,7 +107,7 @@ def clicked(full_desk: "Desk") -> "Desk":
 def pages_of(desk: "Desk") -> list[str]:
     """The report of the issue, and that of its link."""
     browser = desk.client("viewer")
-    code = links.of_issue(desk.store, 1)[0].code
+    code = links.list_by_issue(desk.store, 1)[0].code
     return [browser.get(path).text for path in ("/-/issues/may", f"/-/links/go.example/{code}")]
 
 
@@ -126,7 +126,7 @@ def test_countries_are_shown_when_clicks_have_them(clicked: "Desk") -> None:
         assert rows[12:15] == ["BR", "1", "25"]
         assert 'data-code="country">NO' in panel
     browser = clicked.client("viewer")
-    code = links.of_issue(clicked.store, 1)[0].code
+    code = links.list_by_issue(clicked.store, 1)[0].code
     for path in ("/-/issues/may/breakdown.csv", f"/-/links/go.example/{code}/breakdown.csv"):
         rows_of = list(csv.reader(io.StringIO(browser.get(path).text)))
         assert rows_of[0] == ["dimension", "value", "clicks", "share"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 
-from shortener.app import create_pages
+from shortener.app import create_pages_app
 from shortener.config import Config, Storage
 from shortener.errors import StoreError
 from shortener.services import accounts
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from tests.web.conftest import Desk
 
 PUBLIC = {
-    "accounts.desk",
+    "accounts.index",
     "accounts.sign_in",
     "accounts.try_sign_in",
     "accounts.welcome",
     "pages.favicon",
     "pages.home",
-    "pages.nowhere",
+    "pages.not_found",
     "pages.preview",
     "pages.robots",
     "pages.show_health",
@@ -56,7 +56,7 @@ def routes(app: Flask) -> list[tuple[str, str, str, str]]:
 def every(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, str, str]]:
     """All routes."""
     directory: Path = tmp_path_factory.mktemp("routes")
-    return routes(create_pages(Config(storage=Storage(data=str(directory)))))
+    return routes(create_pages_app(Config(storage=Storage(data=str(directory)))))
 
 
 def ask(desk: "Desk", browser: Any, method: str, path: str, **headers: str) -> Any:
@@ -93,7 +93,7 @@ def test_a_role_gets_what_it_may_have(
             browser = full_desk.client(own)
             answer = ask(full_desk, browser, method, path)
             refused = answer.status_code == 403
-            assert refused != accounts.allows(own, accounts.check_role(role)), f"{own}: {method} {path}"
+            assert refused != accounts.role_allows(own, accounts.parse_role(role)), f"{own}: {method} {path}"
             assert answer.status_code < 500, f"{method} {path}: {answer.status_code}"
 
 
@@ -210,7 +210,7 @@ def test_nobody_writes_lines_into_the_log(
     def fail(*_: object, **__: object) -> None:
         raise StoreError("cannot be read")
 
-    monkeypatch.setattr("shortener.web.views.reports.issue_report", fail)
+    monkeypatch.setattr("shortener.web.views.reports.build_issue_report", fail)
     browser = full_desk.client("viewer")
     assert browser.get(path).status_code == 503
     browser.post("/-/sign-in", {"name": "a\n2026-11-26 INFO fake", "password": "x"})
@@ -225,7 +225,7 @@ def test_an_error_of_ours_is_an_apology(full_desk: "Desk", monkeypatch: pytest.M
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the fault itself")
 
-    monkeypatch.setattr("shortener.web.views.issues.overview", fail)
+    monkeypatch.setattr("shortener.web.views.issues.build_issue_list", fail)
     answer = full_desk.client("viewer").get("/-/issues")
     assert answer.status_code == 500
     assert "the fault itself" not in answer.text

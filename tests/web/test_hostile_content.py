@@ -68,18 +68,18 @@ def nasty(desk: "Desk", request: pytest.FixtureRequest) -> "Desk":
     source = f"# {text}\n\n### [{text}](https://a.example/one) by [{text}](https://a.example/by)\n\n{text}\n"
     source += "<p><a href='https://a.example/two' onclick='alert(1)'>two</a></p>\n"
     desk.take_in(source, sent_at=int(time.time()) - 7_200)
-    with desk.store.writing():
+    with desk.store.transaction():
         issue = issues.get(desk.store, "may")
-        issues.change(desk.store, issue.id, now=1, title=text)
-        for article in issues.articles(desk.store, issue.id):
+        issues.update(desk.store, issue.id, now=1, title=text)
+        for article in issues.list_articles(desk.store, issue.id):
             for field in ("title", "author", "summary"):
                 desk.store.execute(f"update articles set {field} = ? where id = ?", (text, article.id))
         links.add(desk.store, "go.example", "nasty", target="https://a.example/%22%3E", title=text, now=1)
         link = links.get(desk.store, "go.example", "nasty")
-        links.change(desk.store, link, "title", text + "!", who=text, now=2)
+        links.update_field(desk.store, link, "title", text + "!", who=text, now=2)
         desk.store.execute("update placements set text = ?", (text,))
         desk.store.execute("update users set name = ? where name = 'editor'", (text.replace("/", ""),))
-    codes = [link.code for link in links.of_issue(desk.store, issue.id)]
+    codes = [link.code for link in links.list_by_issue(desk.store, issue.id)]
     desk.log(
         [
             click(

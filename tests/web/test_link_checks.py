@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shortener.services.host_throttle import AT_ONCE
+from shortener.services.host_throttle import MAX_CONCURRENT_CHECKS
 
 if TYPE_CHECKING:
     from tests.web.conftest import Desk
@@ -47,15 +47,15 @@ def test_only_so_many_checks_run_at_once(
     desk: "Desk", inner_names: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who asks while others ask is told to wait, so that pages keep their threads."""
-    monkeypatch.setattr("shortener.web.views.issues.CHECK_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("shortener.web.views.issues.CHECK_QUEUE_TIMEOUT_SECONDS", 0.01)
     desk.take_in()
-    browser, manners = desk.client("editor"), desk.app.extensions["manners"]
-    for _ in range(AT_ONCE):
-        manners.checks.acquire()
+    browser, throttle = desk.client("editor"), desk.app.extensions["host_throttle"]
+    for _ in range(MAX_CONCURRENT_CHECKS):
+        throttle.check_slots.acquire()
     answer = browser.post("/-/issues/may/reach")
     assert answer.status_code == 303
     assert "ask again in half a minute" in browser.get(answer.headers["Location"]).text
-    manners.checks.release()
+    throttle.check_slots.release()
     assert browser.post("/-/issues/may/reach").status_code == 200
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def linked(desk: "Desk") -> "Desk":
     """A link on each domain."""
-    with desk.store.writing():
+    with desk.store.transaction():
         links.add(desk.store, "go.example", "one", target="https://a.example/one", title="The first", now=1)
         links.add(desk.store, "b.example", "Two", target="https://a.example/two", title="100 % _wool_", now=2)
     return desk
@@ -106,7 +106,7 @@ def test_of_ten_who_change_a_target_at_once_one_succeeds(linked: "Desk") -> None
     for thread in threads:
         thread.join()
     assert sorted(got) == [303] + [400] * 9
-    assert len(links.edits(linked.store, links.get(linked.store, "go.example", "one").id)) == 1
+    assert len(links.list_edits(linked.store, links.get(linked.store, "go.example", "one").id)) == 1
 
 
 def test_a_link_is_retired_and_taken_back(linked: "Desk") -> None:
@@ -147,7 +147,7 @@ def test_links_are_found(linked: "Desk", query: str, codes: set[str]) -> None:
 
 def test_links_come_page_by_page(desk: "Desk") -> None:
     """Each link is on exactly one page, the newest first, and the list says where one is."""
-    with desk.store.writing():
+    with desk.store.transaction():
         for number in range(120):
             links.add(desk.store, "go.example", f"c{number:03d}", target="https://a.example/", now=number)
     browser, seen = desk.client("viewer"), []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shortener.app import create_pages
+from shortener.app import create_pages_app
 from shortener.config import Config, Server, Storage
 
 
@@ -36,7 +36,7 @@ def test_who_may_read_the_metrics(
     tmp_path: Path, peer: str, forwarded: str | None, server: Server, status: int
 ) -> None:
     """The client's address decides, as the trusted proxies tell it."""
-    app = create_pages(Config(server=server, storage=Storage(data=str(tmp_path / "data"))))
+    app = create_pages_app(Config(server=server, storage=Storage(data=str(tmp_path / "data"))))
     headers = {"Host": "127.0.0.1:8000"} | ({"X-Forwarded-For": forwarded} if forwarded else {})
     answer = app.test_client().get("/-/metrics", headers=headers, environ_base={"REMOTE_ADDR": peer})
     assert answer.status_code == status

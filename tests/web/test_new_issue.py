@@ -53,7 +53,7 @@ def test_looking_stores_nothing_and_taking_keeps_every_byte(desk: "Desk") -> Non
     taken = browser.post("/-/new-issue", form("take", kept=kept[1], name="may.md"))
     assert taken.headers["Location"] == "/-/issues/may/contents"
     output = browser.get("/-/issues/may/download").data
-    code = links.of_issue(desk.store, issues.get(desk.store, "may").id)[0].code
+    code = links.list_by_issue(desk.store, issues.get(desk.store, "may").id)[0].code
     assert output == SOURCE.replace(b"https://a.example/whales", f"https://go.example/{code}/1".encode())
 
 
@@ -61,13 +61,13 @@ def test_pasted_text_has_the_lines_it_was_written_with(desk: "Desk") -> None:
     """Browsers send pasted lines with CR LF; what comes back has LF again."""
     pasted = "# May\r\n\r\n[whales](https://a.example/whales)\r\n"
     desk.client("editor").post("/-/new-issue", form("take", source=pasted, slug="", title="May, the 5th!"))
-    source = issues.documents(desk.store, issues.get(desk.store, "may-the-5th").id)[0]
+    source = issues.get_documents(desk.store, issues.get(desk.store, "may-the-5th").id)[0]
     assert source == pasted.replace("\r\n", "\n").encode()
 
 
 def stored(desk: "Desk") -> dict[str, issues.Article]:
     """The articles of the issue by URL."""
-    return {each.url: each for each in issues.articles(desk.store, issues.get(desk.store, "may").id)}
+    return {each.url: each for each in issues.list_articles(desk.store, issues.get(desk.store, "may").id)}
 
 
 def fields_of(page: str) -> dict[str, str]:
@@ -159,7 +159,7 @@ def test_facts_can_be_taken_back(
 def test_seconds_that_the_form_does_not_show_are_kept(full_desk: "Desk") -> None:
     """Correcting the title alone moves the time of sending by no second, and asks for nothing to be judged again."""
     issue = issues.get(full_desk.store, "may")
-    issues.change(full_desk.store, issue.id, now=1, sent_at=1_799_913_637)
+    issues.update(full_desk.store, issue.id, now=1, sent_at=1_799_913_637)
     browser = full_desk.client("editor")
     shown = fields_of(browser.get("/-/issues/may/contents").text)
     browser.post("/-/issues/may/facts", {**shown, "title": "June"})
@@ -214,7 +214,7 @@ def test_what_is_no_issue_is_refused_with_a_sentence(
 @pytest.mark.parametrize("action", ["look", "take"])
 def test_reading_an_issue_ends_in_time(desk: "Desk", monkeypatch: pytest.MonkeyPatch, action: str) -> None:
     """A document that takes too long is stopped, with words that help; its text is still in the form."""
-    monkeypatch.setattr("shortener.web.sandbox.SECONDS", 0.01)
+    monkeypatch.setattr("shortener.web.sandbox.TIMEOUT_SECONDS", 0.01)
     begun = time.monotonic()
     answer = desk.client("editor").post("/-/new-issue", form(action, source="# May\n\nour text"))
     assert time.monotonic() - begun < 5
@@ -227,8 +227,8 @@ def test_reading_an_issue_ends_in_time(desk: "Desk", monkeypatch: pytest.MonkeyP
 def test_a_reader_that_is_left_alone_ends() -> None:
     """A process that reads for ever is ended by the kernel, though whoever started it is gone."""
     endless = (
-        "import shortener.web.sandbox as trial; trial.SECONDS = 0; "
-        "trial._read = lambda *_: [0 for _ in iter(int, 1)]; trial.main()"
+        "import shortener.web.sandbox as trial; trial.TIMEOUT_SECONDS = 0; "
+        "trial._parse = lambda *_: [0 for _ in iter(int, 1)]; trial.main()"
     )
     begun = time.monotonic()
     ended = subprocess.run([sys.executable, "-c", endless], input=b"a.md\n# x", timeout=30, check=False)
@@ -248,14 +248,14 @@ def test_a_reader_that_breaks_breaks_nothing(desk: "Desk", monkeypatch: pytest.M
 def test_only_so_many_issues_are_read_at_once(desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
     """Who comes when the readers are busy is asked to try again; afterwards it works."""
     browser = desk.client("editor")
-    monkeypatch.setattr("shortener.web.sandbox.WAIT_SECONDS", 0.01)
-    for _ in range(sandbox.AT_ONCE):
-        sandbox._running.acquire()
+    monkeypatch.setattr("shortener.web.sandbox.QUEUE_TIMEOUT_SECONDS", 0.01)
+    for _ in range(sandbox.MAX_PROCESSES):
+        sandbox._process_slots.acquire()
     try:
         assert "try again" in browser.post("/-/new-issue", form("take", source="# May")).text
     finally:
-        for _ in range(sandbox.AT_ONCE):
-            sandbox._running.release()
+        for _ in range(sandbox.MAX_PROCESSES):
+            sandbox._process_slots.release()
     assert browser.post("/-/new-issue", form("take", source="# May")).status_code == 303
 
 
@@ -297,7 +297,7 @@ def test_file_names_are_never_paths(desk: "Desk", name: str) -> None:
 
 def test_the_same_issue_again_changes_nothing(full_desk: "Desk") -> None:
     """A second look says that it is known; taking it in again leaves everything as it was."""
-    source = issues.documents(full_desk.store, issues.get(full_desk.store, "may").id)[0].decode()
+    source = issues.get_documents(full_desk.store, issues.get(full_desk.store, "may").id)[0].decode()
     before = "\n".join(full_desk.store.db.conn.iterdump())
     browser = full_desk.client("editor")
     page = browser.post("/-/new-issue", form("look", source=source))
@@ -315,14 +315,16 @@ def test_articles_are_corrected_in_place(full_desk: "Desk") -> None:
     fields = {"url": "https://a.example/sieve", "title": "A sieve", "author": "Mateo", "position": "1"}
     assert browser.post("/-/issues/may/article", fields).status_code == 303
     shown = {
-        each.url: each for each in issues.articles(full_desk.store, issues.get(full_desk.store, "may").id)
+        each.url: each
+        for each in issues.list_articles(full_desk.store, issues.get(full_desk.store, "may").id)
     }
     sieve = shown["https://a.example/sieve"]
     assert (sieve.title, sieve.position, sieve.corrected) == ("A sieve", 1, "position title")
     assert shown["https://a.example/whales"].position == 2
     browser.post("/-/issues/may/article", fields | {"position": ""})
     shown = {
-        each.url: each for each in issues.articles(full_desk.store, issues.get(full_desk.store, "may").id)
+        each.url: each
+        for each in issues.list_articles(full_desk.store, issues.get(full_desk.store, "may").id)
     }
     assert shown["https://a.example/sieve"].position is None
     assert (
@@ -404,7 +406,7 @@ def test_the_map_adds_an_article_up(full_desk: "Desk") -> None:
     """Image, title and read-more carry a share each, and the page beside them adds them up."""
     code = next(
         link.code
-        for link in links.of_issue(full_desk.store, issues.get(full_desk.store, "may").id)
+        for link in links.list_by_issue(full_desk.store, issues.get(full_desk.store, "may").id)
         if link.target == "https://a.example/whales"
     )
     full_desk.log(

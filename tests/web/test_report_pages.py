@@ -23,7 +23,7 @@ def island(page: str, name: str) -> Any:
 
 def clicks(desk: "Desk", *hours: float, slug: str = "may") -> None:
     """Clicks of people on the first link of an issue, so many hours after May was sent."""
-    code = links.of_issue(desk.store, issues.get(desk.store, slug).id)[0].code
+    code = links.list_by_issue(desk.store, issues.get(desk.store, slug).id)[0].code
     desk.log(
         [
             json.dumps(
@@ -55,10 +55,10 @@ def at_noon(full_desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> "Desk":
 def test_an_edit_after_sending_is_marked(at_noon: "Desk") -> None:
     """The curve has a mark at the hour of the edit, and a sentence with who and where to; earlier edits have none."""
     clicks(at_noon, 1.5, 2.5)
-    link = links.of_issue(at_noon.store, issues.get(at_noon.store, "may").id)[0]
+    link = links.list_by_issue(at_noon.store, issues.get(at_noon.store, "may").id)[0]
     for target, hour in (("https://a.example/early", -1), ("https://a.example/late", 6)):
         link = links.get(at_noon.store, link.domain, link.code)
-        links.change(at_noon.store, link, "target", target, who="Zoë", now=NOW - 86_400 + hour * 3_600)
+        links.update_field(at_noon.store, link, "target", target, who="Zoë", now=NOW - 86_400 + hour * 3_600)
     page = at_noon.client("viewer").get("/-/issues/may").text
     chart = island(page, "course")
     assert chart["marks"] == [6]

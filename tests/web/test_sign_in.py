@@ -11,7 +11,13 @@ from shortener.errors import ShortenerError
 from shortener.services import accounts
 from shortener.store import accounts as stored
 from shortener.store import open_store
-from shortener.web.login_throttle import FROM_ONE_PLACE, OF_ONE_ACCOUNT, OF_ONE_PLACE, WINDOW_SECONDS, Limits
+from shortener.web.login_throttle import (
+    MAX_FAILURES_PER_ACCOUNT,
+    MAX_FAILURES_PER_NETWORK,
+    MAX_FAILURES_PER_PAIR,
+    WINDOW_SECONDS,
+    LoginThrottle,
+)
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -33,7 +39,7 @@ def token_of(browser: "Browser") -> str:
 
 def first_address(desk: "Desk") -> str:
     """The path at which the first admin is made."""
-    address = accounts.invite_first(desk.store, config=desk.config, now=int(time.time()))
+    address = accounts.invite_first_admin(desk.store, config=desk.config, now=int(time.time()))
     assert address is not None
     return address.removeprefix("https://go.example")
 
@@ -191,15 +197,17 @@ def test_signing_out_ends_the_session_in_the_store(desk: "Desk") -> None:
     assert browser.get("/-/issues").status_code == 303
 
 
-@pytest.mark.parametrize("age", [accounts.SESSION_SECONDS, accounts.IDLE_SECONDS], ids=["old", "idle"])
+@pytest.mark.parametrize(
+    "age", [accounts.SESSION_LIFETIME_SECONDS, accounts.SESSION_IDLE_SECONDS], ids=["old", "idle"]
+)
 def test_a_session_ends_by_age_and_by_silence(bare_desk: "Desk", age: int) -> None:
     """After 90 days, or 14 of silence, a session is over."""
     store = bare_desk.store
     accounts.add_user(store, "ann", role="viewer", password="a sentence", now=0)
     token = accounts.start_session(store, stored.get(store, "ann"), now=0)
-    for day in range(0, age // 86_400, 13 if age == accounts.SESSION_SECONDS else 1_000):
-        assert accounts.signed_in(store, token, now=day * 86_400)
-    assert accounts.signed_in(store, token, now=age) is None
+    for day in range(0, age // 86_400, 13 if age == accounts.SESSION_LIFETIME_SECONDS else 1_000):
+        assert accounts.session_user(store, token, now=day * 86_400)
+    assert accounts.session_user(store, token, now=age) is None
 
 
 TAMPERED = {"empty": "", "long": "x" * 64_000, "other": "a" * 43, "not ASCII": "é" * 43, "quoted": '"; --'}
@@ -232,7 +240,7 @@ def test_the_first_admin_comes_through_a_one_time_address(bare_desk: "Desk") -> 
     assert browser.post(path, form).headers["Location"] == "/-/issues"
     assert browser.get("/-/settings/users").status_code == 200
     assert bare_desk.browser().get(path).status_code == 410
-    assert accounts.invite_first(bare_desk.store, config=bare_desk.config, now=int(time.time())) is None
+    assert accounts.invite_first_admin(bare_desk.store, config=bare_desk.config, now=int(time.time())) is None
 
 
 def test_twenty_at_once_make_one_admin(bare_desk: "Desk") -> None:
@@ -241,11 +249,13 @@ def test_twenty_at_once_make_one_admin(bare_desk: "Desk") -> None:
     token, start = first_address(bare_desk).rpartition("/")[2], threading.Barrier(20)
 
     def race(number: int) -> None:
-        store = open_store(bare_desk.config.data)
+        store = open_store(bare_desk.config.data_directory)
         start.wait()
         try:
             got.append(
-                accounts.accept(store, token, name=f"user {number}", password="a long sentence", now=2)
+                accounts.accept_invitation(
+                    store, token, name=f"user {number}", password="a long sentence", now=2
+                )
             )
         except ShortenerError:
             pass
@@ -258,7 +268,7 @@ def test_twenty_at_once_make_one_admin(bare_desk: "Desk") -> None:
     for thread in threads:
         thread.join()
     assert len(got) == 1
-    assert stored.count(bare_desk.store) == 1
+    assert stored.count_users(bare_desk.store) == 1
 
 
 def test_a_user_added_meanwhile_ends_the_first_address(bare_desk: "Desk") -> None:
@@ -311,13 +321,13 @@ def test_guessing_is_slowed_before_anything_is_hashed(desk: "Desk", monkeypatch:
         computed.append(password)
         return False
 
-    monkeypatch.setattr(accounts, "verify", verify)
+    monkeypatch.setattr(accounts, "verify_password", verify)
     answers = [
         desk.browser().post("/-/sign-in", {"name": "editor", "password": f"guess {number}"})
-        for number in range(FROM_ONE_PLACE + 4)
+        for number in range(MAX_FAILURES_PER_PAIR + 4)
     ]
-    assert [answer.status_code for answer in answers] == [403] * FROM_ONE_PLACE + [429] * 4
-    assert len(computed) == FROM_ONE_PLACE
+    assert [answer.status_code for answer in answers] == [403] * MAX_FAILURES_PER_PAIR + [429] * 4
+    assert len(computed) == MAX_FAILURES_PER_PAIR
     assert int(answers[-1].headers["Retry-After"]) > 0
 
 
@@ -337,45 +347,48 @@ def clock() -> Clock:
     return Clock()
 
 
-def failures(limits: Limits, tries: list[tuple[str, str]]) -> int:
+def failures(limits: LoginThrottle, tries: list[tuple[str, str]]) -> int:
     """How many of the tries are let through to fail."""
     passed = 0
     for account, address in tries:
-        if not limits.wait(account, address):
-            limits.fail(account, address)
+        if not limits.retry_after(account, address):
+            limits.record_failure(account, address)
             passed += 1
     return passed
 
 
 GUESSES = {
-    "one account from one place": ([("ann", "192.0.2.1")] * 100, FROM_ONE_PLACE),
-    "one account from everywhere": ([("ann", f"192.0.2.{n}") for n in range(200)], OF_ONE_ACCOUNT),
-    "every account from one place": ([(f"user {n}", "192.0.2.1") for n in range(200)], OF_ONE_PLACE),
-    "one IPv6 subscriber": ([("ann", f"2001:db8::{n:x}") for n in range(200)], FROM_ONE_PLACE),
-    "no address at all": ([("ann", "")] * 100, FROM_ONE_PLACE),
+    "one account from one place": ([("ann", "192.0.2.1")] * 100, MAX_FAILURES_PER_PAIR),
+    "one account from everywhere": ([("ann", f"192.0.2.{n}") for n in range(200)], MAX_FAILURES_PER_ACCOUNT),
+    "every account from one place": (
+        [(f"user {n}", "192.0.2.1") for n in range(200)],
+        MAX_FAILURES_PER_NETWORK,
+    ),
+    "one IPv6 subscriber": ([("ann", f"2001:db8::{n:x}") for n in range(200)], MAX_FAILURES_PER_PAIR),
+    "no address at all": ([("ann", "")] * 100, MAX_FAILURES_PER_PAIR),
 }
 
 
 @pytest.mark.parametrize(("tries", "passed"), GUESSES.values(), ids=GUESSES.keys())
 def test_guesses_are_bounded(clock: Clock, tries: list[tuple[str, str]], passed: int) -> None:
     """Whichever way somebody guesses, only so many tries are let through in a window."""
-    assert failures(Limits(clock), tries) == passed
+    assert failures(LoginThrottle(clock), tries) == passed
 
 
 def test_nobody_is_locked_out_for_good(clock: Clock) -> None:
     """A limit fades by itself; and the owner's own network stays open while others guess."""
-    limits = Limits(clock)
-    limits.succeed("ann", "203.0.113.9")
+    limits = LoginThrottle(clock)
+    limits.record_success("ann", "203.0.113.9")
     failures(limits, [("ann", f"192.0.2.{n}") for n in range(200)])
-    assert limits.wait("ann", "192.0.2.201") > 0
-    assert limits.wait("ann", "203.0.113.9") == 0
+    assert limits.retry_after("ann", "192.0.2.201") > 0
+    assert limits.retry_after("ann", "203.0.113.9") == 0
     clock.now += WINDOW_SECONDS
-    assert limits.wait("ann", "192.0.2.201") == 0
+    assert limits.retry_after("ann", "192.0.2.201") == 0
 
 
 def test_the_memory_of_failures_is_bounded(clock: Clock) -> None:
     """A flood of names and addresses does not fill the memory."""
-    limits = Limits(clock)
+    limits = LoginThrottle(clock)
     for number in range(30_000):
-        limits.fail(f"user {number}", f"10.{number % 250}.{number // 250 % 250}.1")
-    assert len(limits._counts) <= 20_003
+        limits.record_failure(f"user {number}", f"10.{number % 250}.{number // 250 % 250}.1")
+    assert len(limits._failures) <= 20_003

@@ -9,40 +9,40 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.codes import check_code, new_code
+from shortener.codes import generate_code, normalize_code
 from shortener.config import Domain
 from shortener.errors import InputError, NotFound
-from shortener.reporting.counts import moment, moment_or_none
-from shortener.reporting.link_report import LinkReport, link_report, status_name
+from shortener.reporting.counts import to_datetime, to_datetime_or_none
+from shortener.reporting.link_report import LinkReport, build_link_report, link_status
 from shortener.services import edit
-from shortener.short_urls import checked_target, parse_short_url, short_url
+from shortener.short_urls import build_short_url, parse_short_url, validate_target
 from shortener.store import links, listings
 from shortener.store.clicks import DAY_SECONDS
 from shortener.store.links import Link
-from shortener.store.listings import Asked, Sort, Status
+from shortener.store.listings import LinkFilter, LinkSort, StatusFilter
 from shortener.urls import homograph_warning
-from shortener.web.cache import forget
-from shortener.web.context import config, editor, needs, now, store
-from shortener.web.forms import clamped, optional, text
-from shortener.web.responses import as_csv, as_json
-from shortener.web.views.reports import BREAKDOWN, DIMENSIONS, breakdown_rows
+from shortener.web.cache import clear_cache
+from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.forms import read_clamped_integer, read_optional_text, read_text
+from shortener.web.responses import csv_response, json_response
+from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
 
 blueprint = Blueprint("links", __name__, url_prefix="/-")
 
-PER_PAGE = 50
-MOST_JSON = 1_000
+PAGE_SIZE = 50
+MAX_JSON_LINKS = 1_000
 """Links in one answer; the next page has the next."""
-MOST_CSV = 250_000
-MOST_WORDS, MOST_QUERY = 6, 200
+MAX_CSV_LINKS = 250_000
+MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
 """Words that are searched for, and characters of a search that are looked at."""
-MOST_TARGET = 10_000  # characters
-QR_SCALES = (1, 40)
-QR_BORDER = 4
-MOST_QR = 2_331
+MAX_TARGET_LENGTH = 10_000  # characters
+QR_SCALE_RANGE = (1, 40)
+QR_QUIET_ZONE_MODULES = 4
+MAX_QR_BYTES = 2_331
 """Bytes that a QR code of error level M holds (ISO/IEC 18004); nobody could scan so many."""
-SORTS: tuple[Sort, ...] = get_args(Sort)
-STATUSES: tuple[Status, ...] = get_args(Status)
-_COLUMNS = (
+SORT_ORDERS: tuple[LinkSort, ...] = get_args(LinkSort)
+STATUSES: tuple[StatusFilter, ...] = get_args(StatusFilter)
+_LINK_COLUMNS = (
     "short_url",
     "target",
     "title",
@@ -53,10 +53,10 @@ _COLUMNS = (
     "created_at",
     "updated_at",
 )
-Page = str | BaseResponse | tuple[str, int]
+PageResponse = str | BaseResponse | tuple[str, int]
 
 
-class LinkListed(Struct, frozen=True):
+class LinkListItem(Struct, frozen=True):
     """A link in the list; clicks are people's."""
 
     short_url: str
@@ -73,111 +73,122 @@ class LinkListed(Struct, frozen=True):
     expires_at: Any
 
 
-class Listed(Struct, frozen=True):
+class LinkListPage(Struct, frozen=True):
     """One page of the list: of ``total`` links those of ``page``, from 1."""
 
     total: int
     page: int
     pages: int
-    links: tuple[LinkListed, ...]
+    links: tuple[LinkListItem, ...]
 
 
 @blueprint.get("/links")
-@needs("viewer")
+@role_required("viewer")
 def list_links() -> str:
     """A page of the links that were asked for."""
-    asked = _asked()
+    asked = _read_filter()
     return render_template(
         "links.html",
-        listed=_listed(asked, PER_PAGE),
+        listed=_list_page(asked, PAGE_SIZE),
         asked=asked,
-        sorts=SORTS,
+        sorts=SORT_ORDERS,
         statuses=STATUSES,
-        query=_query(),
+        query=_search_text(),
     )
 
 
 @blueprint.get("/links.json")
-@needs("viewer")
+@role_required("viewer")
 def list_links_json() -> Response:
     """The same as JSON; ``page`` and ``limit`` go through all."""
-    limit = clamped(request.args, "limit", least=1, most=MOST_JSON, otherwise=MOST_JSON)
-    return as_json(_listed(_asked(), limit))
+    limit = read_clamped_integer(
+        request.args, "limit", minimum=1, maximum=MAX_JSON_LINKS, default=MAX_JSON_LINKS
+    )
+    return json_response(_list_page(_read_filter(), limit))
 
 
 @blueprint.get("/links.csv")
-@needs("viewer")
+@role_required("viewer")
 def list_links_csv() -> Response:
     """All the links that were asked for as CSV."""
-    found = listings.links(store(), _asked(), now=now(), limit=MOST_CSV)
-    rows = map(_line, found)
-    return as_csv("links", _COLUMNS, ([getattr(row, name) for name in _COLUMNS] for row in rows))
-
-
-def _asked() -> Asked:
-    """What the query asks for; what no list knows is refused."""
-    sort, status = request.args.get("sort") or "new", request.args.get("status") or None
-    if sort not in SORTS or (status is not None and status not in STATUSES):
-        abort(400, "There is no such order or state; use the form above the list.")
-    return Asked(
-        words=tuple(_query().split()[:MOST_WORDS]),
-        status=next((each for each in STATUSES if each == status), None),
-        issue=request.args.get("issue", "")[:100] or None,
-        sort=next(each for each in SORTS if each == sort),
+    found = listings.search_links(store(), _read_filter(), now=now(), limit=MAX_CSV_LINKS)
+    rows = map(_to_list_item, found)
+    return csv_response(
+        "links", _LINK_COLUMNS, ([getattr(row, name) for name in _LINK_COLUMNS] for row in rows)
     )
 
 
-def _query() -> str:
+def _read_filter() -> LinkFilter:
+    """What the query asks for; what no list knows is refused."""
+    sort, status = request.args.get("sort") or "new", request.args.get("status") or None
+    if sort not in SORT_ORDERS or (status is not None and status not in STATUSES):
+        abort(400, "There is no such order or state; use the form above the list.")
+    return LinkFilter(
+        words=tuple(_search_text().split()[:MAX_SEARCH_WORDS]),
+        status=next((each for each in STATUSES if each == status), None),
+        issue=request.args.get("issue", "")[:100] or None,
+        sort=next(each for each in SORT_ORDERS if each == sort),
+    )
+
+
+def _search_text() -> str:
     """The search as it was typed; a short link stands for its code."""
-    typed = request.args.get("q", "").replace("\0", "").strip()[:MOST_QUERY]
+    typed = request.args.get("q", "").replace("\0", "").strip()[:MAX_SEARCH_LENGTH]
     key = parse_short_url(typed, domains=config().domains) if "/" in typed else None
     return key[1] if key else typed
 
 
-def _listed(asked: Asked, limit: int) -> Listed:
-    total = listings.count_links(store(), asked, now=now())
+def _list_page(link_filter: LinkFilter, limit: int) -> LinkListPage:
+    total = listings.count_links(store(), link_filter, now=now())
     pages = max(1, -(-total // limit))
-    page = clamped(request.args, "page", least=1, most=pages, otherwise=1)
-    found = listings.links(store(), asked, now=now(), limit=limit, offset=(page - 1) * limit) if total else ()
-    return Listed(total, page, pages, tuple(map(_line, found)))
+    page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
+    found = (
+        listings.search_links(store(), link_filter, now=now(), limit=limit, offset=(page - 1) * limit)
+        if total
+        else ()
+    )
+    return LinkListPage(total, page, pages, tuple(map(_to_list_item, found)))
 
 
-def _line(row: listings.LinkLine) -> LinkListed:
-    return LinkListed(
-        short_url=short_url(row.domain, row.code, domains=config().domains),
+def _to_list_item(row: listings.LinkListRow) -> LinkListItem:
+    return LinkListItem(
+        short_url=build_short_url(row.domain, row.code, domains=config().domains),
         domain=row.domain,
         code=row.code,
         target=row.target,
         title=row.title,
         issue=row.issue,
-        status=status_name(row.status, expires_at=row.expires_at, target=row.target, now=now()),
+        status=link_status(row.status, expires_at=row.expires_at, target=row.target, now=now()),
         clicks=row.clicks,
         visitors=row.visitors,
-        created_at=moment(row.created_at),
-        updated_at=moment(row.updated_at),
-        expires_at=moment_or_none(row.expires_at),
+        created_at=to_datetime(row.created_at),
+        updated_at=to_datetime(row.updated_at),
+        expires_at=to_datetime_or_none(row.expires_at),
     )
 
 
 @blueprint.get("/new-link")
-@needs("editor")
+@role_required("editor")
 def new_link() -> str:
     """The form for a link made by hand."""
     return render_template("new_link.html", error="")
 
 
 @blueprint.post("/new-link")
-@needs("editor")
-def add_link() -> Page:
+@role_required("editor")
+def add_link() -> PageResponse:
     """Make a short link, under a code of one's own or a new one."""
     try:
-        domain = _domain(request.form.get("domain", ""))
-        target = checked_target(
-            text(request.form, "target", most=MOST_TARGET, what="the target"), config=config()
+        domain = _chosen_domain(request.form.get("domain", ""))
+        target = validate_target(
+            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the target"),
+            config=config(),
         )
-        title = text(request.form, "title", most=500, what="the title")
-        with store().writing():
-            code = _code(domain, optional(request.form, "code", most=200, what="the code"))
+        title = read_text(request.form, "title", max_length=500, label="the title")
+        with store().transaction():
+            code = _choose_code(
+                domain, read_optional_text(request.form, "code", max_length=200, label="the code")
+            )
             links.add(store(), domain.host, code, target=target, title=title, now=now())
     except InputError as wrong:
         return render_template("new_link.html", error=str(wrong)), 400
@@ -186,7 +197,7 @@ def add_link() -> Page:
     return redirect(url_for("links.show_link", host=domain.host, code=code), 303)
 
 
-def _domain(host: str) -> Domain:
+def _chosen_domain(host: str) -> Domain:
     """The domain of a form's choice. Raises InputError."""
     for domain in config().domains:
         if domain.host == host.lower():
@@ -194,20 +205,20 @@ def _domain(host: str) -> Domain:
     raise InputError("choose one of the domains of this installation")
 
 
-def _code(domain: Domain, wanted: str | None) -> str:
+def _choose_code(domain: Domain, chosen_code: str | None) -> str:
     """The code that was chosen, or a new one. Raises CodeRefused."""
-    if wanted is not None:
-        return check_code(wanted, case_sensitive=domain.case_sensitive)
+    if chosen_code is not None:
+        return normalize_code(chosen_code, case_sensitive=domain.case_sensitive)
 
     def taken(code: str) -> bool:
         return links.find(store(), domain.host, code if domain.case_sensitive else code.lower()) is not None
 
-    made = new_code(length=config().codes.length, alphabet=config().codes.alphabet, taken=taken)
-    return check_code(made, case_sensitive=domain.case_sensitive)
+    made = generate_code(length=config().codes.length, alphabet=config().codes.alphabet, is_taken=taken)
+    return normalize_code(made, case_sensitive=domain.case_sensitive)
 
 
 @blueprint.get("/link")
-@needs("viewer")
+@role_required("viewer")
 def find_link() -> BaseResponse:
     """From a short URL to its page."""
     key = parse_short_url(request.args.get("short_url", "")[:500], domains=config().domains)
@@ -217,41 +228,41 @@ def find_link() -> BaseResponse:
 
 
 @blueprint.get("/links/<host>/<code>")
-@needs("viewer")
+@role_required("viewer")
 def show_link(host: str, code: str) -> str:
     """Where a link leads, what it got, how it was changed, and its code to print."""
-    return _link_page(host, code)
+    return _render_link(host, code)
 
 
-def _link_page(host: str, code: str, error: str = "") -> str:
-    report = _report(host, code)
+def _render_link(host: str, code: str, error: str = "") -> str:
+    report = _link_report(host, code)
     return render_template(
         "link.html",
         report=report,
         host=host,
         code=code,
         error=error,
-        bars=_bars(report),
+        bars=_chart_data(report),
         dimensions=DIMENSIONS,
         here=url_for("links.show_link", host=host, code=code),
     )
 
 
-def _report(host: str, code: str) -> LinkReport:
-    return link_report(store(), *_key(host, code), as_of=now(), domains=config().domains)
+def _link_report(host: str, code: str) -> LinkReport:
+    return build_link_report(store(), *_link_key(host, code), as_of=now(), domains=config().domains)
 
 
-def _key(host: str, code: str) -> tuple[str, str]:
+def _link_key(host: str, code: str) -> tuple[str, str]:
     """Host and code in the domain's own case; also of a domain that is not configured any more."""
     sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config().domains)
     return host.lower(), code if sensitive else code.lower()
 
 
-def _link(host: str, code: str) -> Link:
-    return links.get(store(), *_key(host, code))
+def _get_link(host: str, code: str) -> Link:
+    return links.get(store(), *_link_key(host, code))
 
 
-def _bars(report: LinkReport) -> list[dict[str, Any]]:
+def _chart_data(report: LinkReport) -> list[dict[str, Any]]:
     """People's clicks by hour, by day where there are many hours."""
     if not report.timeline:
         return []
@@ -266,111 +277,116 @@ def _bars(report: LinkReport) -> list[dict[str, Any]]:
 
 
 @blueprint.get("/links/<host>/<code>/report.json")
-@needs("viewer")
+@role_required("viewer")
 def link_json(host: str, code: str) -> Response:
     """The report of a link as ``report link`` prints it."""
-    return as_json(_report(host, code))
+    return json_response(_link_report(host, code))
 
 
 @blueprint.get("/links/<host>/<code>/timeline.csv")
-@needs("viewer")
+@role_required("viewer")
 def link_csv(host: str, code: str) -> Response:
     """The clicks of a link by hour."""
-    rows = ((row.hour, row.human, row.other) for row in _report(host, code).timeline)
-    return as_csv(f"{code}-timeline", ("hour", "human", "other"), rows)
+    rows = ((row.hour, row.human, row.other) for row in _link_report(host, code).timeline)
+    return csv_response(f"{code}-timeline", ("hour", "human", "other"), rows)
 
 
 @blueprint.get("/links/<host>/<code>/breakdown.csv")
-@needs("viewer")
+@role_required("viewer")
 def breakdown_csv(host: str, code: str) -> Response:
     """Where people's clicks on a link came from and with what."""
-    return as_csv(f"{code}-breakdown", BREAKDOWN, breakdown_rows(_report(host, code).breakdown))
+    return csv_response(
+        f"{code}-breakdown", BREAKDOWN_COLUMNS, breakdown_rows(_link_report(host, code).breakdown)
+    )
 
 
 @blueprint.post("/links/<host>/<code>/target")
-@needs("editor")
-def set_target(host: str, code: str) -> Page:
+@role_required("editor")
+def set_target(host: str, code: str) -> PageResponse:
     """Lead readers somewhere else from the next click on; what was counted stays."""
     try:
-        target = checked_target(
-            text(request.form, "target", most=MOST_TARGET, what="the target"), config=config()
+        target = validate_target(
+            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the target"),
+            config=config(),
         )
-        with store().writing():
-            link = _link(host, code)
+        with store().transaction():
+            link = _get_link(host, code)
             if request.form.get("was", "") != (link.target or ""):
                 raise InputError("somebody else changed the target meanwhile; look at it and try again")
-            edit.retarget(store(), link, target, config=config(), who=editor().name, now=now())
+            edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
     except InputError as wrong:
-        return _link_page(host, code, str(wrong)), 400
-    return _changed(host, code, "The target is changed; the next click goes there.")
+        return _render_link(host, code, str(wrong)), 400
+    return _flash_and_redirect(host, code, "The target is changed; the next click goes there.")
 
 
 @blueprint.post("/links/<host>/<code>/title")
-@needs("editor")
-def set_title(host: str, code: str) -> Page:
+@role_required("editor")
+def set_title(host: str, code: str) -> PageResponse:
     """Call a link something else."""
-    title = text(request.form, "title", most=500, what="the title")
-    links.change(store(), _link(host, code), "title", title, who=editor().name, now=now())
-    return _changed(host, code, "The title is changed.")
+    title = read_text(request.form, "title", max_length=500, label="the title")
+    links.update_field(store(), _get_link(host, code), "title", title, who=current_user().name, now=now())
+    return _flash_and_redirect(host, code, "The title is changed.")
 
 
 @blueprint.post("/links/<host>/<code>/status")
-@needs("editor")
-def set_status(host: str, code: str) -> Page:
+@role_required("editor")
+def set_status(host: str, code: str) -> PageResponse:
     """Retire a link, or take its retirement back."""
     status = request.form.get("status", "")
     if status not in {"active", "retired"}:
         raise InputError(f"{status!r} is no state of a link; active or retired")
-    links.change(store(), _link(host, code), "status", status, who=editor().name, now=now())
+    links.update_field(store(), _get_link(host, code), "status", status, who=current_user().name, now=now())
     said = (
         "The link is retired: readers see a page that says so."
         if status == "retired"
         else "The link is active."
     )
-    return _changed(host, code, said)
+    return _flash_and_redirect(host, code, said)
 
 
-def _changed(host: str, code: str, said: str) -> BaseResponse:
-    forget()
-    flash(said)
+def _flash_and_redirect(host: str, code: str, message: str) -> BaseResponse:
+    clear_cache()
+    flash(message)
     return redirect(url_for("links.show_link", host=host, code=code), 303)
 
 
 @blueprint.get("/links/<host>/<code>/qr.svg")
-@needs("viewer")
+@role_required("viewer")
 def qr_svg(host: str, code: str) -> Response:
     """The short link as a QR code to print at any size."""
-    return Response(_qr(_printed(host, code), "svg", _scale()), mimetype="image/svg+xml")
+    return Response(_qr_image(_qr_url(host, code), "svg", _qr_scale()), mimetype="image/svg+xml")
 
 
 @blueprint.get("/links/<host>/<code>/qr.png")
-@needs("viewer")
+@role_required("viewer")
 def qr_png(host: str, code: str) -> Response:
     """The same as a picture of points."""
-    return Response(_qr(_printed(host, code), "png", _scale()), mimetype="image/png")
+    return Response(_qr_image(_qr_url(host, code), "png", _qr_scale()), mimetype="image/png")
 
 
-def _scale() -> int:
+def _qr_scale() -> int:
     """Pixels of a module, drawn into its bounds."""
-    least, most = QR_SCALES
-    return clamped(request.args, "scale", least=least, most=most, otherwise=8)
+    least, most = QR_SCALE_RANGE
+    return read_clamped_integer(request.args, "scale", minimum=least, maximum=most, default=8)
 
 
-def _printed(host: str, code: str) -> str:
+def _qr_url(host: str, code: str) -> str:
     """The short URL of a link that fits into a QR code."""
-    link = _link(host, code)
-    url = short_url(link.domain, link.code, domains=config().domains)
-    if len(url) > MOST_QR:
-        abort(422, f"This short URL has {len(url):,} characters; a QR code holds {MOST_QR:,} at the most.")
+    link = _get_link(host, code)
+    url = build_short_url(link.domain, link.code, domains=config().domains)
+    if len(url) > MAX_QR_BYTES:
+        abort(
+            422, f"This short URL has {len(url):,} characters; a QR code holds {MAX_QR_BYTES:,} at the most."
+        )
     return url
 
 
 @functools.lru_cache(maxsize=256)
-def _qr(url: str, kind: Literal["svg", "png"], scale: int) -> bytes:
+def _qr_image(url: str, image_format: Literal["svg", "png"], scale: int) -> bytes:
     file = io.BytesIO()
     code = segno.make_qr(url, error="m")
-    if kind == "svg":
-        code.save(file, kind="svg", scale=scale, border=QR_BORDER, xmldecl=False, light="white")
+    if image_format == "svg":
+        code.save(file, kind="svg", scale=scale, border=QR_QUIET_ZONE_MODULES, xmldecl=False, light="white")
     else:
-        code.save(file, kind="png", scale=scale, border=QR_BORDER)
+        code.save(file, kind="png", scale=scale, border=QR_QUIET_ZONE_MODULES)
     return file.getvalue()

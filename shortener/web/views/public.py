@@ -8,18 +8,18 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.config import Config, Domain
-from shortener.redirect.client_ip import Clients
-from shortener.redirect.redirector import MISS
-from shortener.reporting.health import health
-from shortener.reporting.metrics import CONTENT_TYPE, metrics
+from shortener.redirect.client_ip import ClientIPResolver
+from shortener.redirect.redirector import MISS_STATUS_KEY
+from shortener.reporting.health import check_health
+from shortener.reporting.metrics import CONTENT_TYPE, render_metrics
 from shortener.store import links, open_reader
-from shortener.web.error_pages import Answer, page
+from shortener.web.error_pages import ErrorResponse, render_error_page
 
 blueprint = Blueprint("pages", __name__)
 
-ROBOTS = "User-agent: *\nDisallow: /\n"
+ROBOTS_TXT = "User-agent: *\nDisallow: /\n"
 """Nothing behind a short link is ours to index, and each fetch by a crawler would be a click."""
-FAVICON = (
+FAVICON_SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1f5f8b"/>'
     '<path d="M9 16h13M17 10l6 6-6 6" fill="none" stroke="#fff" stroke-width="3.4" stroke-linecap="round" '
     'stroke-linejoin="round"/></svg>'
@@ -27,11 +27,11 @@ FAVICON = (
 
 
 def _config() -> Config:
-    config: Config = current_app.extensions["shortener"]
+    config: Config = current_app.extensions["config"]
     return config
 
 
-def _domain() -> Domain:
+def _requested_domain() -> Domain:
     """The domain that was asked; the first one for a host that only has pages."""
     host = request.environ.get("HTTP_HOST", "").lower()
     return next((domain for domain in _config().domains if domain.host == host), _config().domains[0])
@@ -40,7 +40,7 @@ def _domain() -> Domain:
 @blueprint.get("/")
 def home() -> str | BaseResponse:
     """The domain's home page where one is configured, else a word about what this host is."""
-    domain = _domain()
+    domain = _requested_domain()
     if domain.home:
         return redirect(domain.home)
     return render_template("home.html", config=_config(), domain=domain)
@@ -49,19 +49,19 @@ def home() -> str | BaseResponse:
 @blueprint.get("/robots.txt")
 def robots() -> Response:
     """Nothing here wants to be crawled."""
-    return Response(ROBOTS, mimetype="text/plain", headers={"Cache-Control": "public, max-age=86400"})
+    return Response(ROBOTS_TXT, mimetype="text/plain", headers={"Cache-Control": "public, max-age=86400"})
 
 
 @blueprint.get("/favicon.ico")
 def favicon() -> Response:
     """The mark of the pages."""
-    return Response(FAVICON, mimetype="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+    return Response(FAVICON_SVG, mimetype="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
 
 @blueprint.get("/-/health")
 def show_health() -> Response:
     """Whether redirects, the store and the collector are well (application/health+json)."""
-    found = health(_config())
+    found = check_health(_config())
     status = 503 if found.status == "fail" else 200
     return Response(msgspec.json.encode(found), status=status, mimetype="application/health+json")
 
@@ -69,12 +69,12 @@ def show_health() -> Response:
 @blueprint.get("/-/metrics")
 def show_metrics() -> Response:
     """The installation's numbers for Prometheus, for those who may see them; nobody else learns that they are there."""
-    if not _may_see_metrics():
+    if not _is_metrics_client():
         abort(404)
-    return Response(metrics(_config()), content_type=CONTENT_TYPE)
+    return Response(render_metrics(_config()), content_type=CONTENT_TYPE)
 
 
-def _may_see_metrics() -> bool:
+def _is_metrics_client() -> bool:
     """Whether the client is in ``server.metrics``.
 
     Behind a proxy that nobody declared trusted, the client is not known, and the proxy is not believed to be one.
@@ -84,7 +84,7 @@ def _may_see_metrics() -> bool:
     if forwarded and not config.server.trusted_proxies:
         return False
     peer = request.environ.get("REMOTE_ADDR", "")
-    address = Clients(config.server.trusted_proxies).address(peer, forwarded)
+    address = ClientIPResolver(config.server.trusted_proxies).resolve(peer, forwarded)
     try:
         client = ip_address(address)
     except ValueError:
@@ -95,11 +95,11 @@ def _may_see_metrics() -> bool:
 @blueprint.get("/<code>+")
 def preview(code: str) -> str:
     """Where a short link leads, before going there, and what is recorded of those who do."""
-    domain = _domain()
-    reader = open_reader(_config().data)
+    domain = _requested_domain()
+    reader = open_reader(_config().data_directory)
     try:
         code = code if domain.case_sensitive else code.lower()
-        link = links.for_preview(reader, domain.host, code, now=int(time.time()))
+        link = links.find_preview(reader, domain.host, code, now=int(time.time()))
     finally:
         reader.close()
     if link is None:
@@ -108,7 +108,7 @@ def preview(code: str) -> str:
 
 
 @blueprint.get("/<path:anything>")
-def nowhere(anything: str) -> Answer:
+def not_found(anything: str) -> ErrorResponse:
     """What the redirect handler did not answer: no such link, one that was retired, or no way to look it up."""
-    status = int(request.environ.get(MISS, 404))
-    return page(status)
+    status = int(request.environ.get(MISS_STATUS_KEY, 404))
+    return render_error_page(status)

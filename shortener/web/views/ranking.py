@@ -7,21 +7,21 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import InputError, NotFound
-from shortener.ranking.picks import Verb, needed
+from shortener.ranking.picks import Action, picked_urls
 from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import decisions, listings
-from shortener.web.cache import forget
-from shortener.web.context import config, editor, needs, now, store
-from shortener.web.figures import draft
-from shortener.web.forms import text
-from shortener.web.responses import as_csv, as_json, struct_rows
+from shortener.web.cache import clear_cache
+from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.figures import cached_draft
+from shortener.web.forms import read_text
+from shortener.web.responses import csv_response, json_response, struct_rows
 
 blueprint = Blueprint("ranking", __name__, url_prefix="/-")
 
-CHARTED = 40
+MAX_CHARTED_ARTICLES = 40
 """Articles that the chart has a line for; the table has all."""
-_COLUMNS = (
+_RANKING_COLUMNS = (
     "rank",
     "url",
     "title",
@@ -36,15 +36,15 @@ _COLUMNS = (
     "gem",
     "note",
 )
-VERBS: dict[str, Verb] = {"pin": "pin", "exclude": "exclude", "choose": "choose"}
+DECISION_ACTIONS: dict[str, Action] = {"pin": "pin", "exclude": "exclude", "choose": "choose"}
 
 
 @blueprint.get("/ranking")
-@needs("viewer")
+@role_required("viewer")
 def show_ranking() -> str:
     """A month's articles by what readers wanted, with what editors decided about them."""
-    month, made, said = _asked()
-    decided = {each.url: each for each in decisions.of_month(store(), month)} if month else {}
+    month, made, said = _find_draft()
+    decided = {each.url: each for each in decisions.list_by_month(store(), month)} if month else {}
     return render_template(
         "ranking.html",
         month=month,
@@ -52,11 +52,11 @@ def show_ranking() -> str:
         made=made,
         said=said,
         decided=decided,
-        chart=_chart(made) if made else [],
+        chart=_chart_data(made) if made else [],
     )
 
 
-def _asked() -> tuple[str, Draft | None, str]:
+def _find_draft() -> tuple[str, Draft | None, str]:
     """The month that is shown, its ranking, and what to say where there is none. Raises InputError."""
     month = request.args.get("month", "")
     if month:
@@ -64,7 +64,7 @@ def _asked() -> tuple[str, Draft | None, str]:
     said = ""
     for each in [month] if month else _months():
         try:
-            return each, draft(each), ""
+            return each, cached_draft(each), ""
         except NotFound as nothing:
             said = str(nothing)
     return month, None, said
@@ -72,11 +72,13 @@ def _asked() -> tuple[str, Draft | None, str]:
 
 def _months() -> list[str]:
     """The months in which issues were sent, the latest first, in the site's time zone."""
-    sent = (datetime.fromtimestamp(at, UTC).astimezone(config().zone) for at in listings.months(store()))
+    sent = (
+        datetime.fromtimestamp(at, UTC).astimezone(config().zone) for at in listings.list_send_times(store())
+    )
     return list(dict.fromkeys(at.strftime("%Y-%m") for at in sent))
 
 
-def _chart(made: Draft) -> list[dict[str, Any]]:
+def _chart_data(draft: Draft) -> list[dict[str, Any]]:
     return [
         {
             "rank": each.rank,
@@ -84,53 +86,58 @@ def _chart(made: Draft) -> list[dict[str, Any]]:
             "appeal": each.appeal,
             "low": each.low,
             "high": each.high,
-            "top": each.rank <= made.ranking.top,
+            "top": each.rank <= draft.ranking.top,
             "gem": each.gem is not None,
         }
-        for each in made.ranking.articles[:CHARTED]
+        for each in draft.ranking.articles[:MAX_CHARTED_ARTICLES]
     ]
 
 
 @blueprint.get("/ranking.json")
-@needs("viewer")
+@role_required("viewer")
 def ranking_json() -> Response:
     """The ranking as ``rank`` prints it."""
-    return as_json(_made().ranking)
+    return json_response(_require_draft().ranking)
 
 
 @blueprint.get("/ranking.csv")
-@needs("viewer")
+@role_required("viewer")
 def ranking_csv() -> Response:
     """The ranking, a line an article."""
-    made = _made()
-    return as_csv(f"ranking-{made.month}", _COLUMNS, struct_rows(made.ranking.articles, _COLUMNS))
+    made = _require_draft()
+    return csv_response(
+        f"ranking-{made.month}", _RANKING_COLUMNS, struct_rows(made.ranking.articles, _RANKING_COLUMNS)
+    )
 
 
-def _made() -> Draft:
+def _require_draft() -> Draft:
     """The ranking that is asked for. Raises NotFound."""
-    _, made, said = _asked()
+    _, made, said = _find_draft()
     if made is None:
         raise NotFound(said or "there is nothing to rank yet: no issue was sent")
     return made
 
 
 @blueprint.post("/ranking/decide")
-@needs("editor")
+@role_required("editor")
 def decide() -> BaseResponse:
     """Pin, exclude or choose an article, with a reason; or take a decision back."""
-    month, url = text(request.form, "month", most=7), text(request.form, "url", most=10_000)
+    month, url = (
+        read_text(request.form, "month", max_length=7),
+        read_text(request.form, "url", max_length=10_000),
+    )
     action = request.form.get("action", "")
     if action == "undo":
-        draft_picks.undo(store(), url, config=config(), now=now(), month=month)
+        draft_picks.undo_decision(store(), url, config=config(), now=now(), month=month)
         flash("The decision is taken back.")
-    elif action in VERBS:
+    elif action in DECISION_ACTIONS:
         draft_picks.decide(
             store(),
             month,
             url,
-            action=VERBS[action],
-            reason=text(request.form, "reason", most=1_000, what="the reason"),
-            who=editor().name,
+            action=DECISION_ACTIONS[action],
+            reason=read_text(request.form, "reason", max_length=1_000, label="the reason"),
+            who=current_user().name,
             config=config(),
             now=now(),
         )
@@ -138,40 +145,40 @@ def decide() -> BaseResponse:
         flash(f"{done}. The figures stay what they are.")
     else:
         raise InputError(f"{action!r} is no decision; pin, exclude or choose")
-    forget()
+    clear_cache()
     return redirect(url_for("ranking.show_ranking", month=month), 303)
 
 
 @blueprint.get("/ranking/picks")
-@needs("viewer")
+@role_required("viewer")
 def show_picks() -> str:
     """The draft of the next issue's section, to copy."""
-    made = _made()
-    linked = all(made.facts[url].short_url for url in needed(made.picks))
+    made = _require_draft()
+    linked = all(made.details[url].short_url for url in picked_urls(made.picks))
     form: Literal["markdown", "html"] = "html" if request.args.get("form") == "html" else "markdown"
     return render_template(
         "picks.html",
         made=made,
-        shown=draft_picks.show(made),
-        text=draft_picks.render_draft(made, form) if linked else "",
+        shown=draft_picks.report_draft(made),
+        text=draft_picks.render_section(made, form) if linked else "",
         form=form,
         linked=linked,
     )
 
 
 @blueprint.get("/ranking/picks.json")
-@needs("viewer")
+@role_required("viewer")
 def picks_json() -> Response:
     """The draft as ``picks`` prints it."""
-    return as_json(draft_picks.show(_made()))
+    return json_response(draft_picks.report_draft(_require_draft()))
 
 
 @blueprint.post("/ranking/picks")
-@needs("editor")
+@role_required("editor")
 def link_picks() -> BaseResponse:
     """Give every article of the draft its short link."""
-    month = text(request.form, "month", most=7)
-    draft_picks.link(store(), draft(month), config=config(), now=now())
-    forget()
+    month = read_text(request.form, "month", max_length=7)
+    draft_picks.add_short_links(store(), cached_draft(month), config=config(), now=now())
+    clear_cache()
     flash("Every article of the draft has its short link.")
     return redirect(url_for("ranking.show_picks", month=month), 303)

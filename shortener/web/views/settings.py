@@ -2,30 +2,32 @@
 
 from flask import Blueprint, Response, render_template
 
-from shortener.reporting.health import health
+from shortener.reporting.health import check_health
 from shortener.store import accounts
-from shortener.web.context import config, needs, store
-from shortener.web.responses import as_json
+from shortener.web.context import config, role_required, store
+from shortener.web.responses import json_response
 
 blueprint = Blueprint("settings", __name__, url_prefix="/-")
 
 
 @blueprint.get("/settings")
-@needs("viewer")
+@role_required("viewer")
 def show_settings() -> str:
     """Domains, how the installation is, and the privacy text to paste into a newsletter."""
-    return render_template("settings.html", health=health(config()), users=accounts.count(store()))
+    return render_template(
+        "settings.html", health=check_health(config()), users=accounts.count_users(store())
+    )
 
 
 @blueprint.get("/settings.json")
-@needs("viewer")
+@role_required("viewer")
 def settings_json() -> Response:
     """How the installation is, as JSON."""
-    return as_json(health(config()))
+    return json_response(check_health(config()))
 
 
 @blueprint.get("/help")
-@needs("viewer")
+@role_required("viewer")
 def show_help() -> str:
     """What each number means."""
     return render_template("help.html")

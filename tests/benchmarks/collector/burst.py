@@ -43,7 +43,7 @@ Click = dict[str, Any]
 def prepare(data: Path) -> Store:
     """A store with one issue of LINKS links, the last of them hidden."""
     store = open_store(data)
-    with store.writing():
+    with store.transaction():
         issue = issues.add(
             store, "bench", title="Bench", format="html", domain="go.example", sent_at=START - 60,
             recipients=1_000_000, source=b"x", now=START,
@@ -52,7 +52,7 @@ def prepare(data: Path) -> Store:
         for number in range(1, LINKS + 1):
             link = links.add(
                 store, "go.example", f"c{number:02}", target="https://a.example/", now=START, issue_id=issue,
-                trap=number == LINKS,
+                honeypot=number == LINKS,
             )  # fmt: skip
             placed.append(issues.Placement(link, number, None, "text", ""))
         issues.replace_placements(store, issue, placed)

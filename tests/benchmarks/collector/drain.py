@@ -20,8 +20,8 @@ import msgspec
 
 from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
-from shortener.reporting.issue_report import issue_report
-from shortener.reporting.summary import summary
+from shortener.reporting.issue_report import build_issue_report
+from shortener.reporting.summary import build_summary
 from shortener.store import Store, issues, links, open_store
 
 LINKS = 60
@@ -49,7 +49,7 @@ HEADERS = {
 def prepare(data: Path) -> Store:
     """A store with one issue of LINKS links, each placed once."""
     store = open_store(data)
-    with store.writing():
+    with store.transaction():
         issue = issues.add(
             store, "bench", title="Bench", format="markdown", domain="go.example", sent_at=START,
             recipients=1_000_000, source=b"x", now=START,
@@ -61,7 +61,7 @@ def prepare(data: Path) -> Store:
                 store, issue, url, title=url, author="", summary="", section="", image=""
             )
             link = links.add(store, "go.example", f"c{number:02}", target=url, now=START)
-            links.assign(store, link, issue_id=issue, article_id=article, now=START)
+            links.assign_owner(store, link, issue_id=issue, article_id=article, now=START)
             issues.set_positions(store, {article: number})
             placed.append(issues.Placement(link, number, article, "title", ""))
         issues.replace_placements(store, issue, placed)
@@ -113,8 +113,10 @@ def measure(lines: int, directory: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size = (data / "store.db").stat().st_size
     now = START + lines // 20
-    report = median_ms(lambda: issue_report(store, "bench", as_of=now))
-    overview = median_ms(lambda: summary(store, since=None, until=None, as_of=now, domains=config.domains))
+    report = median_ms(lambda: build_issue_report(store, "bench", as_of=now))
+    overview = median_ms(
+        lambda: build_summary(store, since=None, until=None, as_of=now, domains=config.domains)
+    )
     print(
         f"{lines:>10,} lines ({written / lines:.0f} bytes each): {lines / wall:>8,.0f} a second, "
         f"{lines / cpu:>8,.0f} a CPU second, peak {peak:.0f} MB, {size / lines:.0f} bytes of store a click; "

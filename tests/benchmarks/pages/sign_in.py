@@ -47,12 +47,12 @@ def main() -> int:
 def fill(data: Path, port: int) -> None:
     """Users, and a link for readers."""
     store = open_store(
-        Config(domain=(Domain(host=f"127.0.0.1:{port}"),), storage=Storage(data=str(data))).data
+        Config(domain=(Domain(host=f"127.0.0.1:{port}"),), storage=Storage(data=str(data))).data_directory
     )
     now = int(time.time())
     for number in range(USERS):
         accounts.add_user(store, f"user {number}", role="editor", password="a long sentence", now=now)
-    with store.writing():
+    with store.transaction():
         links.add(store, f"127.0.0.1:{port}", "abcde", target="https://example.org/", now=now)
     store.close()
 

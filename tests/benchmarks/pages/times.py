@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from shortener.app import create_pages
+from shortener.app import create_pages_app
 from shortener.config import Config, Domain, Site, Storage
 from shortener.services import accounts
 from shortener.store import Store, issues, links, open_store
 from shortener.store.clicks import add_to_rollups
-from shortener.store.rollups import Daily, Hourly
+from shortener.store.rollups import LinkBreakdownSums, LinkClickSums
 
 CLICKS, ISSUES, LINKS = 1_000_000, 100, 10_000
 ARTICLES, PLACEMENTS = 15, 3
@@ -69,7 +69,7 @@ def main(directory: Path, *, many: int = LINKS) -> int:
         begun = time.perf_counter()
         fill(config, many=many)
         print(f"filled in {time.perf_counter() - begun:.0f} s")
-    client = create_pages(config).test_client()
+    client = create_pages_app(config).test_client()
     headers = {"Sec-Fetch-Site": "same-origin"}
     client.post(
         "/-/sign-in", data={"name": "ann", "password": "a long sentence"}, base_url=BASE, headers=headers
@@ -94,9 +94,9 @@ def fill(config: Config, *, many: int) -> None:
     """A hundred weekly issues whose clicks come in over days, and links by hand up to the number."""
     chance = random.Random(1)
     now = int(time.time()) // HOUR * HOUR
-    store = open_store(config.data)
+    store = open_store(config.data_directory)
     accounts.add_user(store, "ann", role="admin", password="a long sentence", now=now)
-    with store.writing():
+    with store.transaction():
         for number in range(ISSUES):
             sent = now - (ISSUES - number) * 7 * DAY + 3 * DAY
             placed = add_issue(store, number, sent=sent)
@@ -141,7 +141,7 @@ def add_issue(store: Store, number: int, *, sent: int) -> list[Placed]:
         article_id = issues.put_article(store, issue, url, **about)
         issues.set_positions(store, {article_id: place if article else None})
         link = links.add(store, "127.0.0.1:8000", code, target=url, title=about["title"], now=sent)
-        links.assign(store, link, issue_id=issue, article_id=article_id, now=sent)
+        links.assign_owner(store, link, issue_id=issue, article_id=article_id, now=sent)
         own = []
         for kind, weight in kinds if article else (("footer", 0.05),):
             n += 1
@@ -151,16 +151,18 @@ def add_issue(store: Store, number: int, *, sent: int) -> list[Placed]:
         weights.append((issue, link, own))
     issues.replace_placements(store, issue, placed)
     document = "\n".join(text).encode()
-    issues.change(store, issue, now=sent, source=document, output=document)
+    issues.update(store, issue, now=sent, source=document, output=document)
     return weights
 
 
-def clicks(placed: list[Placed], *, sent: int, now: int, chance: random.Random) -> tuple[Hourly, Daily]:
+def clicks(
+    placed: list[Placed], *, sent: int, now: int, chance: random.Random
+) -> tuple[LinkClickSums, LinkBreakdownSums]:
     """The sums of an issue's share of all clicks: most in the first day, the last weeks later."""
     cells = [(issue, link, n, weight) for issue, link, own in placed for n, weight in own]
     chosen = chance.choices(cells, [each[3] for each in cells], k=CLICKS // ISSUES)
-    hourly: Hourly = {}
-    daily: Daily = {}
+    hourly: LinkClickSums = {}
+    daily: LinkBreakdownSums = {}
     for issue, link, n, _ in chosen:
         at = sent + int(chance.expovariate(1 / (18 * HOUR)))
         if at >= now:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from shortener.ranking import Arrival, History, Issue, Placement, Ranking, Showing, Signal, rank
+from shortener.ranking import Appearance, Arrival, History, Issue, Placement, Ranking, Signal, rank
 
 SIMULATOR = Path(__file__).resolve().parents[4] / "shared" / "ranking" / "simulate_issues.py"
 HOUR = 3600.0
@@ -75,7 +75,7 @@ def history(world: World) -> tuple[History, float]:
         clicks[link] += number
     issues = tuple(Issue(f"{i}", f"Issue {i}", sent * HOUR, size) for i, sent, size in world["issues"])
     showings = tuple(
-        Showing(f"{i}", f"a/{a}", clicks[link], place or None, (Placement(kind, clicks[link]),))
+        Appearance(f"{i}", f"a/{a}", clicks[link], place or None, (Placement(kind, clicks[link]),))
         for link, i, a, place, kind in world["links"]
     )
     arrivals = tuple(Arrival(f"{issue_of[link]}", lo, hi, n) for link, lo, hi, n in world["clicks"])
@@ -168,7 +168,7 @@ def time_of(simulator: ModuleType, issues: int, links: tuple[int, int]) -> str:
     begin = time.perf_counter()
     ranking = rank(given, as_of=as_of, window=None)
     spent = time.perf_counter() - begin
-    return f"{issues} issues, {len(ranking.articles)} articles, {len(given.showings)} links: {spent:.2f} s"
+    return f"{issues} issues, {len(ranking.articles)} articles, {len(given.appearances)} links: {spent:.2f} s"
 
 
 def seeds_of(text: str) -> range:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from shortener.config import Config, Domain, Storage
-from shortener.ranking.arrival_curve import published_curve
-from shortener.reporting.ranking import ranking
-from shortener.reporting.ranking_inputs import history
+from shortener.ranking.arrival_curve import prior_curve
+from shortener.reporting.ranking import rank_stored_articles
+from shortener.reporting.ranking_inputs import load_history
 from shortener.store import Store, issues, links, open_store
 from shortener.store.clicks import add_to_rollups
 
@@ -46,13 +46,13 @@ def main() -> None:
 def measure(directory: Path, clicks: int, *, months: int, articles: int) -> None:
     """Fill a store, rank it as ``shortener rank`` does, and print the times in seconds."""
     config = Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(directory)))
-    store = open_store(config.data)
+    store = open_store(config.data_directory)
     try:
         fill(store, clicks, months=months, articles=articles)
         as_of = SENT + months * MONTH
-        queries = best(lambda: history(store, as_of=as_of))
-        whole = best(lambda: ranking(store, config=config, as_of=as_of))
-        ranked = sum(each.clicks for each in ranking(store, config=config, as_of=as_of).articles)
+        queries = best(lambda: load_history(store, as_of=as_of))
+        whole = best(lambda: rank_stored_articles(store, config=config, as_of=as_of))
+        ranked = sum(each.clicks for each in rank_stored_articles(store, config=config, as_of=as_of).articles)
         rows = store.value("select count(*) from hourly")
         times = f"{queries:>9.3f} {whole - queries:>9.3f} {whole:>9.3f}"
         print(f"{clicks:>14,} {ranked:>12,} {rows:>10,} {times}")
@@ -73,7 +73,7 @@ def best(run: Callable[[], object]) -> float:
 def fill(store: Store, clicks: int, *, months: int, articles: int) -> None:
     """Issues a month apart, a few articles of each shown again in the next, and the sums of their clicks."""
     rng = np.random.default_rng(1)
-    with store.writing():
+    with store.transaction():
         for month in range(months):
             placed = add_issue(store, month, articles=articles)
             add_to_rollups(store, dict(sums(rng, month, placed, clicks=clicks / months)), {})
@@ -101,7 +101,7 @@ def add_issue(store: Store, month: int, *, articles: int) -> list[issues.Placeme
         article = issues.put_article(store, issue, url, **about)
         issues.set_positions(store, {article: place + 1})
         link = links.add(store, "go.example", f"m{month}a{place}", target=url, now=sent)
-        links.assign(store, link, issue_id=issue, article_id=article, now=sent)
+        links.assign_owner(store, link, issue_id=issue, article_id=article, now=sent)
         placed += [
             issues.Placement(link, place * len(KINDS) + n, article, kind, "")
             for n, kind in enumerate(KINDS, start=1)
@@ -114,7 +114,7 @@ def sums(
     rng: np.random.Generator, month: int, placed: list[issues.Placement], *, clicks: float
 ) -> Iterator[tuple[tuple[int, int, int, int, str], list[int]]]:
     """Hourly sums that add up to about so many clicks of people, spread over places and hours."""
-    curve, sent = published_curve(), SENT + month * MONTH
+    curve, sent = prior_curve(), SENT + month * MONTH
     arrived = np.diff([curve.share_at(hour) for hour in range(HOURS + 1)])
     places = np.repeat(np.arange(1, len(placed) // len(KINDS) + 1) ** -0.7, len(KINDS))
     for placement, share in zip(placed, places / places.sum(), strict=True):

@@ -198,7 +198,7 @@ def ours(data: Path, *, links: int, workers: int) -> Iterator[Server]:
         (f"127.0.0.1:{port}", f"c{number:07x}", f"https://example.com/articles/{number}")
         for number in range(links)
     )
-    with store.writing():
+    with store.transaction():
         store.db.conn.executemany(
             "insert into links (domain, code, target, created_at, updated_at) values (?, ?, ?, 0, 0)", rows
         )

@@ -19,10 +19,10 @@ import numpy as np
 
 from shortener.classification.reasons import REASONS
 from shortener.config import Domain
-from shortener.reporting.issue_report import issue_report
-from shortener.reporting.link_report import link_report
-from shortener.reporting.ranking_inputs import history
-from shortener.reporting.summary import summary
+from shortener.reporting.issue_report import build_issue_report
+from shortener.reporting.link_report import build_link_report
+from shortener.reporting.ranking_inputs import load_history
+from shortener.reporting.summary import build_summary
 from shortener.store import Store, issues, links, open_store, rollups
 from shortener.store.clicks import DAY_SECONDS, HOUR_SECONDS
 
@@ -59,7 +59,7 @@ def add_issue(store: Store, number: int, *, sent_at: int) -> Parts:
         about = {"title": url, "author": "", "summary": "", "section": "", "image": ""}
         article = issues.put_article(store, issue, url, **about)
         link = links.add(store, "go.example", f"i{number}x{place}", target=url, now=sent_at)
-        links.assign(store, link, issue_id=issue, article_id=article, now=sent_at)
+        links.assign_owner(store, link, issue_id=issue, article_id=article, now=sent_at)
         issues.set_positions(store, {article: place + 1})
         kinds = ("title", "image") if place < PLACEMENTS - LINKS_OF_ISSUE else ("title",)
         placed += [
@@ -122,7 +122,7 @@ def fill(store: Store, shares: Iterable[tuple[Parts, int, int, int]]) -> None:
     for parts, clicks, begin, days in shares:
         insert(store, "hourly", 10, hourly(parts, clicks=clicks, begin=begin, days=days, rng=rng))
     insert(store, "daily", 6, daily(store, rng=rng))
-    rollups.recompute(store)
+    rollups.recompute_coarse_rollups(store)
 
 
 def one_issue(store: Store, *, clicks: int, days: int, count: int) -> None:
@@ -151,16 +151,20 @@ def reports(store: Store, shape: str) -> dict[str, Callable[[], object]]:
     until = since + 30 * DAY_SECONDS
     code = "l0" if shape == "links" else "i0x0"
     found: dict[str, Callable[[], object]] = {
-        "link": lambda: link_report(store, "go.example", code, as_of=now),
-        "summary": lambda: summary(store, as_of=now, domains=DOMAINS),
-        "summary of 30 days": lambda: summary(store, since=since, until=until, as_of=now, domains=DOMAINS),
-        "link list": lambda: list(links.listing(store)),
-        "issue list": lambda: list(issues.listing(store)),
+        "link": lambda: build_link_report(store, "go.example", code, as_of=now),
+        "summary": lambda: build_summary(store, as_of=now, domains=DOMAINS),
+        "summary of 30 days": lambda: build_summary(
+            store, since=since, until=until, as_of=now, domains=DOMAINS
+        ),
+        "link list": lambda: list(links.list_all(store)),
+        "issue list": lambda: list(issues.list_all(store)),
     }
     if shape != "links":
-        found["issue"] = lambda: issue_report(store, "issue-0", as_of=now)
-        found["history (rank)"] = lambda: history(store, as_of=now)
-        found["history, a week ago"] = lambda: history(store, as_of=START + days_of(store) - 7 * DAY_SECONDS)
+        found["issue"] = lambda: build_issue_report(store, "issue-0", as_of=now)
+        found["history (rank)"] = lambda: load_history(store, as_of=now)
+        found["history, a week ago"] = lambda: load_history(
+            store, as_of=START + days_of(store) - 7 * DAY_SECONDS
+        )
     return found
 
 
@@ -183,12 +187,12 @@ def measure(shape: str, *, clicks: int, days: int, count: int, directory: Path) 
     """Fill one store and time its reports."""
     store = open_store(directory / f"{shape} {clicks}")
     store.execute("pragma synchronous = off")
-    with store.writing():
+    with store.transaction():
         SHAPES[shape](store, clicks=clicks, days=days, count=count)
     store.execute("pragma wal_checkpoint(truncate)")
     found: dict[str, float] = {
         f"rows of {table}": store.value(f"select count(*) from {table}")
-        for table in (each.table for each in rollups.ALL)
+        for table in (each.table for each in rollups.ALL_ROLLUPS)
     }
     found |= {f"{name}, ms": median_ms(work) for name, work in reports(store, shape).items()}
     for name, work in reports(store, shape).items():

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shortener.classification.bot_user_agents import MAX_AGENT, machine_named_by
+from shortener.classification.bot_user_agents import MAX_USER_AGENT_LENGTH, bot_reason
 
 
 def agents_of(path: Path) -> Iterator[tuple[str, float]]:
@@ -45,7 +45,7 @@ def measure(path: Path, show: int, *, people: bool) -> None:
     weights: dict[str, float] = {}
     for agent, weight in agents_of(path):
         weights[agent] = weights.get(agent, 0.0) + weight
-    named = {agent for agent in weights if machine_named_by(agent[:MAX_AGENT])}
+    named = {agent for agent in weights if bot_reason(agent[:MAX_USER_AGENT_LENGTH])}
     share = sum(weights[agent] for agent in named) / (sum(weights.values()) or 1.0)
     label = "people taken for machines" if people else "machines recognised"
     part = len(named) / max(1, len(weights))

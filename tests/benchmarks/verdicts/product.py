@@ -21,9 +21,9 @@ from typing import Any
 import msgspec
 from click.testing import CliRunner
 
-from shortener.classification.evidence import Judgement
+from shortener.classification.evidence import Classification
 from shortener.cli import main as shortener
-from shortener.clicklog.format import EVIDENCE
+from shortener.clicklog.format import LOGGED_HEADERS
 from shortener.collector.collector import Collector
 from shortener.config import load
 from shortener.store import Store, issues, links, open_store
@@ -59,7 +59,7 @@ def configure(directory: Path, meta: Event, *, lists: bool) -> Path:
 
 def prepare(store: Store, meta: Event, *, setting: Any) -> None:
     """The issue with its links in document order, and the hidden one."""
-    with store.writing():
+    with store.transaction():
         issue = issues.add(
             store, "issue", title="Issue", format="html", domain="go.example", source=b"x", recipients=None, now=1,
             sent_at=round(meta["send"]) if setting.sent else None,
@@ -73,7 +73,7 @@ def prepare(store: Store, meta: Event, *, setting: Any) -> None:
                 f"c{number}",
                 target="https://a.example/",
                 issue_id=issue,
-                trap=hidden,
+                honeypot=hidden,
                 now=1,
             )
             placed.append(issues.Placement(link, number + 1, None, "text", ""))
@@ -88,18 +88,20 @@ def line(number: int, event: Event, *, copy: bool) -> dict[str, Any]:
         "n": event["link"] + 1, "method": event["method"], "status": 302, "ip": event["ip"], "ua": event["ua"],
         "ref": sent.get("referer"), "lang": sent.get("accept-language"),
         "copy": event["recipient"] if copy else None,
-        "h": {name: sent[name] for name in EVIDENCE if name in sent},
+        "h": {name: sent[name] for name in LOGGED_HEADERS if name in sent},
     }  # fmt: skip
 
 
-def run(events: Sequence[Event], meta: Event, setting: Any, *, piece: int = PIECE) -> dict[int, Judgement]:
+def run(
+    events: Sequence[Event], meta: Event, setting: Any, *, piece: int = PIECE
+) -> dict[int, Classification]:
     """The verdicts that ``clicks export`` gives, by the number of the event."""
     with tempfile.TemporaryDirectory() as name:
         path = configure(Path(name), meta, lists=setting.lists)
         config = load(path, environment={})
-        store = open_store(config.data)
+        store = open_store(config.data_directory)
         prepare(store, meta, setting=setting)
-        (config.data / "clicklog").mkdir()
+        (config.data_directory / "clicklog").mkdir()
         collector = Collector(store, config=config, clock=lambda: meta["send"] + 86_400 * 4)
         try:
             for begin in range(0, len(events), piece):
@@ -108,7 +110,7 @@ def run(events: Sequence[Event], meta: Event, setting: Any, *, piece: int = PIEC
                     for number, event in enumerate(events[begin : begin + piece], begin)
                 ]
                 text = b"".join(msgspec.json.encode(each) + b"\n" for each in part)
-                (config.data / "clicklog" / f"{begin:08}.log").write_bytes(text)
+                (config.data_directory / "clicklog" / f"{begin:08}.log").write_bytes(text)
                 collector.drain()
         finally:
             collector.close()
@@ -116,15 +118,15 @@ def run(events: Sequence[Event], meta: Event, setting: Any, *, piece: int = PIEC
         exported = CliRunner().invoke(shortener, ["--config", str(path), "clicks", "export"])
         assert exported.exit_code == 0, exported.output
         rows = [json.loads(each) for each in exported.stdout.splitlines()]
-        return {int(row["id"]): Judgement(row["verdict"], row["reason"]) for row in rows}
+        return {int(row["id"]): Classification(row["verdict"], row["reason"]) for row in rows}
 
 
-def differing(one: Mapping[int, Judgement], other: Mapping[int, Judgement]) -> list[int]:
+def differing(one: Mapping[int, Classification], other: Mapping[int, Classification]) -> list[int]:
     """The events that two evaluations judge differently."""
     return [number for number in one if (one[number].verdict, one[number].reason) != _said(other.get(number))]
 
 
-def _said(judgement: Judgement | None) -> tuple[str, str] | None:
+def _said(judgement: Classification | None) -> tuple[str, str] | None:
     return None if judgement is None else (judgement.verdict, judgement.reason)
 
 

@@ -20,11 +20,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from shortener.classification.evidence import Evidence, Judgement, describe
-from shortener.classification.group_rules import judge_set
-from shortener.classification.nearby_clicks import Neighbour
+from shortener.classification.evidence import Classification, ClickRequest, describe_evidence
+from shortener.classification.group_rules import classify_clicks
+from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.networks import NetworkTable, read_networks
-from shortener.classification.request_rules import datacenter_table, judge_request
+from shortener.classification.request_rules import classify_request, datacenter_table
 
 SIMULATOR = Path(__file__).parents[4] / "shared" / "clicks" / "simulate_scanners.py"
 Event = Mapping[str, Any]
@@ -107,46 +107,48 @@ def network_of(ip: str) -> tuple[str, str]:
 
 def neighbours(
     events: Sequence[Event], meta: Event, setting: Setting, tables: NetworkTable
-) -> Iterator[Neighbour]:
+) -> Iterator[NearbyClick]:
     """Each event as a stored click with the judgement of its request."""
     for seq, event in enumerate(events):
         net, address = network_of(event["ip"])
         headers = {name.lower(): value for name, value in event["headers"].items()}
-        evidence = Evidence(
+        evidence = ClickRequest(
             ts=event["ts"],
             method=event["method"],
             ua=event["ua"],
-            h={name: value for name, value in headers.items() if name not in ("accept-language", "referer")},
+            headers={
+                name: value for name, value in headers.items() if name not in ("accept-language", "referer")
+            },
             lang=headers.get("accept-language"),
             net=net,
             ref=headers.get("referer"),
         )
-        judged = judge_request(evidence, datacenters=tables)
-        yield Neighbour(
+        judged = classify_request(evidence, datacenters=tables)
+        yield NearbyClick(
             seq=seq,
-            at=round(event["ts"] * 1000),
-            link=event["link"],
-            issue=1,
+            ts_ms=round(event["ts"] * 1000),
+            link_id=event["link"],
+            issue_id=1,
             n=event["link"] + 1,
             net=net,
             addr=short_hash(address),
             copy=event["recipient"] if setting.copy else None,
-            agent=event["ua"],
+            agent_id=event["ua"],
             reason=judged.reason,
-            gaps=judged.gaps,
-            trap=setting.trap and event["link"] == meta["honeypot"],
-            sent=round(meta["send"] * 1000) if setting.sent else None,
-            links=meta["links"],
+            evidence=judged.evidence,
+            honeypot=setting.trap and event["link"] == meta["honeypot"],
+            sent_at_ms=round(meta["send"] * 1000) if setting.sent else None,
+            link_count=meta["links"],
         )
 
 
-def judge(events: Sequence[Event], meta: Event, setting: Setting) -> dict[int, Judgement]:
+def judge(events: Sequence[Event], meta: Event, setting: Setting) -> dict[int, Classification]:
     """The verdicts on a run in a setting."""
     listed = read_networks("\n".join(meta["datacentre"]), name="meta") if setting.lists else []
-    return judge_set(neighbours(events, meta, setting, datacenter_table(listed)))
+    return classify_clicks(neighbours(events, meta, setting, datacenter_table(listed)))
 
 
-def compare(events: Sequence[Event], judged: Mapping[int, Judgement], hidden: int) -> Outcome:
+def compare(events: Sequence[Event], judged: Mapping[int, Classification], hidden: int) -> Outcome:
     """Count the verdicts against the truth."""
     outcome = Outcome(by_population=Counter(), reasons=Counter())
     truth, found = Counter[int](), Counter[int]()
@@ -231,11 +233,16 @@ def seeds_of(text: str) -> list[int]:
     return list(range(int(first), int(last or first) + 1))
 
 
-def show_wrong(events: Sequence[Event], judged: Mapping[int, Judgement], limit: int) -> None:
+def show_wrong(events: Sequence[Event], judged: Mapping[int, Classification], limit: int) -> None:
     wrong = Counter[tuple[str, ...]]()
     for seq, event in enumerate(events):
         if (judged[seq].verdict == "human") != (event["label"] == "human"):
-            wrong[event["label"], event.get("pop", ""), judged[seq].reason, *describe(judged[seq].gaps)] += 1
+            wrong[
+                event["label"],
+                event.get("pop", ""),
+                judged[seq].reason,
+                *describe_evidence(judged[seq].evidence),
+            ] += 1
     for key, count in wrong.most_common(limit):
         print("   ", count, "; ".join(key))
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter, process_time
 
-from shortener.classification.bot_user_agents import machine_named_by
-from shortener.classification.browsers import claimed
-from shortener.classification.evidence import Evidence
-from shortener.classification.group_rules import judge_set
-from shortener.classification.nearby_clicks import Neighbour
+from shortener.classification.bot_user_agents import bot_reason
+from shortener.classification.browsers import parse_browser
+from shortener.classification.evidence import ClickRequest
+from shortener.classification.group_rules import classify_clicks
+from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.networks import read_networks
-from shortener.classification.request_rules import datacenter_table, judge_request
-from shortener.collector.devices import describe
+from shortener.classification.request_rules import classify_request, datacenter_table
+from shortener.collector.devices import parse_user_agent
 
 NOW = 1_790_000_000
 CHROME = (
@@ -42,51 +42,57 @@ HOSTILE: Sequence[str] = (
 )
 
 
-def requests(count: int, rng: random.Random) -> list[Evidence]:
+def requests(count: int, rng: random.Random) -> list[ClickRequest]:
     """Requests of 200 different browsers from 5,000 networks."""
     nets = [f"{rng.randrange(1, 223)}.{rng.randrange(256)}.{rng.randrange(256)}.0/24" for _ in range(5000)]
     agents = [CHROME.format(major) for major in range(100, 300)]
     return [
-        Evidence(
-            ts=NOW, method="GET", ua=rng.choice(agents), h=HEADERS, lang="en", net=rng.choice(nets), ref=None
+        ClickRequest(
+            ts=NOW,
+            method="GET",
+            ua=rng.choice(agents),
+            headers=HEADERS,
+            lang="en",
+            net=rng.choice(nets),
+            ref=None,
         )
         for _ in range(count)
     ]
 
 
-def burst(count: int, rng: random.Random) -> list[Neighbour]:
+def burst(count: int, rng: random.Random) -> list[NearbyClick]:
     """An hour's clicks from one network: the worst case for every rule that looks at networks."""
     return [
-        Neighbour(
+        NearbyClick(
             seq=seq,
-            at=NOW * 1000 + rng.randrange(3_600_000),
-            link=rng.randrange(12),
-            issue=1,
+            ts_ms=NOW * 1000 + rng.randrange(3_600_000),
+            link_id=rng.randrange(12),
+            issue_id=1,
             net="203.0.113.0/24",
             addr=str(rng.randrange(256)),
-            agent=rng.randrange(20),
-            sent=NOW * 1000,
-            links=12,
-            trap=rng.random() < 0.01,
+            agent_id=rng.randrange(20),
+            sent_at_ms=NOW * 1000,
+            link_count=12,
+            honeypot=rng.random() < 0.01,
         )
         for seq in range(count)
     ]
 
 
-def one_copy(count: int, rng: random.Random) -> list[Neighbour]:
+def one_copy(count: int, rng: random.Random) -> list[NearbyClick]:
     """Clicks with one copy token within a minute, from anywhere: the worst case for the rules on copies."""
     return [
-        Neighbour(
+        NearbyClick(
             seq=seq,
-            at=NOW * 1000 + rng.randrange(60_000),
-            link=rng.randrange(12),
-            issue=1,
+            ts_ms=NOW * 1000 + rng.randrange(60_000),
+            link_id=rng.randrange(12),
+            issue_id=1,
             net=f"203.0.{rng.randrange(256)}.0/24",
             addr=str(rng.randrange(1000)),
-            agent=rng.randrange(20),
+            agent_id=rng.randrange(20),
             copy="one",
-            gaps=rng.choice((0, 32)),
-            links=12,
+            evidence=rng.choice((0, 32)),
+            link_count=12,
         )
         for seq in range(count)
     ]
@@ -95,9 +101,9 @@ def one_copy(count: int, rng: random.Random) -> list[Neighbour]:
 def seconds_for(agent: str) -> float:
     """CPU seconds for all that is asked about a user agent that was not seen before."""
     start = process_time()
-    describe(agent)
-    machine_named_by(agent)
-    claimed(agent)
+    parse_user_agent(agent)
+    bot_reason(agent)
+    parse_browser(agent)
     return process_time() - start
 
 
@@ -118,11 +124,11 @@ def main() -> int:
     )
     some = requests(100_000, rng)
     for evidence in some:
-        judge_request(evidence, datacenters=table)
+        classify_request(evidence, datacenters=table)
     timed(
         "judge_request, seen user agents",
         len(some),
-        lambda: [judge_request(e, datacenters=table) for e in some],
+        lambda: [classify_request(e, datacenters=table) for e in some],
     )
     for agent in HOSTILE:  # the parser compiles its patterns when they are first tried
         seconds_for(agent)
@@ -136,7 +142,7 @@ def main() -> int:
         ("judge_set, one copy in a minute", one_copy),
     ):
         clicks = made(count, rng)
-        timed(label, count, partial(judge_set, clicks))
+        timed(label, count, partial(classify_clicks, clicks))
     return 0
 
 
