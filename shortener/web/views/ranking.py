@@ -27,6 +27,7 @@ _RANKING_COLUMNS = (
     "title",
     "issue",
     "position",
+    "visitors",
     "clicks",
     "expected",
     "appeal",
