@@ -107,7 +107,7 @@ def test_what_was_found_is_corrected_before_it_is_stored(desk: "Desk") -> None:
     assert (one.title, one.position, one.author) == ("A cheaper sieve 🧪", 1, "Mateo")
     assert (two.title, two.position, two.author) == ("Whales", 2, "Ingrid Solheim")
     assert (two.summary, one.summary) == ("Songs,\ncounted.", "")
-    assert (one.corrected, two.corrected) == ("position title", "author position summary")
+    assert (one.corrected_fields, two.corrected_fields) == ("position title", "author position summary")
     assert links.get(desk.store, "go.example", "old1").target == "https://a.example/sieve"
 
 
@@ -319,7 +319,7 @@ def test_articles_are_corrected_in_place(full_desk: "Desk") -> None:
         for each in issues.list_articles(full_desk.store, issues.get(full_desk.store, "may").id)
     }
     sieve = shown["https://a.example/sieve"]
-    assert (sieve.title, sieve.position, sieve.corrected) == ("A sieve", 1, "position title")
+    assert (sieve.title, sieve.position, sieve.corrected_fields) == ("A sieve", 1, "position title")
     assert shown["https://a.example/whales"].position == 2
     browser.post("/-/issues/may/article", fields | {"position": ""})
     shown = {

@@ -53,7 +53,7 @@ def measure(directory: Path, clicks: int, *, months: int, articles: int) -> None
         queries = best(lambda: load_history(store, as_of=as_of))
         whole = best(lambda: rank_stored_articles(store, config=config, as_of=as_of))
         ranked = sum(each.clicks for each in rank_stored_articles(store, config=config, as_of=as_of).articles)
-        rows = store.value("select count(*) from hourly")
+        rows = store.value("select count(*) from clicks_by_link")
         times = f"{queries:>9.3f} {whole - queries:>9.3f} {whole:>9.3f}"
         print(f"{clicks:>14,} {ranked:>12,} {rows:>10,} {times}")
     finally:
