@@ -326,7 +326,7 @@ def test_correct_articles(site_with_issue: "EditorSite") -> None:
     assert browser.post("/-/issues/may/article", fields).status_code == 303
     articles = stored_articles(site_with_issue)
     sieve = articles["https://a.example/sieve"]
-    assert (sieve.title, sieve.position, sieve.corrected) == ("A sieve", 1, "position title")
+    assert (sieve.title, sieve.position, sieve.corrected_fields) == ("A sieve", 1, "position title")
     assert articles["https://a.example/whales"].position == 2
     browser.post("/-/issues/may/article", fields | {"position": ""})
     articles = stored_articles(site_with_issue)
