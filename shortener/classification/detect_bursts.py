@@ -163,6 +163,6 @@ def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int
 
 def detect_rare_agent(clicks: SortedClicks) -> list[int]:
     """Rule 23: one rare user agent on 3 copies within 10 minutes."""
-    copies: list[Hashable] = [click.copy for click in clicks]
+    copies: list[Hashable] = [click.recipient_token for click in clicks]
     peaks = max_distinct(click_times(clicks), copies, window_ms=RARE_AGENT_WINDOW_MS)
     return bits_where((peak >= MIN_RARE_AGENT_TOKENS for peak in peaks), RARE_AGENT)

@@ -190,7 +190,7 @@ def classify_by_grouping(clicks: Iterable[NearbyClick], grouping: Grouping) -> d
     family in turn, each with the bits that the one before has left, the result is that of ``judge_set`` on
     everything.
     """
-    about = [click for click in clicks if (click.copy is not None) is grouping.with_token]
+    about = [click for click in clicks if (click.recipient_token is not None) is grouping.with_token]
     found = find_group_evidence(about, groupings=(grouping,))
     kept = ~(REQUEST_MASK | grouping.evidence_mask)
     return {click.seq: classify_click(click, click.evidence & kept | found[click.seq]) for click in about}

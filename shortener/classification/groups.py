@@ -93,7 +93,8 @@ def find_group_evidence(
     found = {click.seq: 0 for click in ordered}
     taking = [click for click in ordered if is_correlatable(click)]
     by_copies = {
-        copies: [click for click in taking if (click.copy is not None) is copies] for copies in (True, False)
+        copies: [click for click in taking if (click.recipient_token is not None) is copies]
+        for copies in (True, False)
     }
     for family in GROUPINGS if groupings is None else groupings:
         for group in _group_by_key(by_copies[family.with_token], family):
@@ -129,7 +130,7 @@ def _group_by_key(clicks: SortedClicks, grouping: Grouping) -> list[list[NearbyC
 
 
 def _token_key(click: NearbyClick) -> Hashable | None:
-    return click.copy, click.issue_id
+    return click.recipient_token, click.issue_id
 
 
 def _visitor_key(click: NearbyClick) -> Hashable | None:
@@ -180,7 +181,7 @@ _READER_MASK = THREE_LINKS_10S | FIVE_LINKS_10S | COVERAGE | EVEN_PACE | DOUBLE_
 GROUPINGS: Sequence[Grouping] = (
     Grouping(
         name="copy",
-        key_fields=("copy", "issue_id"),
+        key_fields=("recipient_token", "issue_id"),
         window_ms=COVERAGE_WINDOW_MS,
         key=_token_key,
         detectors=(detect_burst, *_READER_DETECTORS, detect_fan_out, detect_click_time_checks),
@@ -189,7 +190,7 @@ GROUPINGS: Sequence[Grouping] = (
     ),
     Grouping(
         name="copy trap",
-        key_fields=("copy", "issue_id"),
+        key_fields=("recipient_token", "issue_id"),
         window_ms=HONEYPOT_BY_TOKEN_MS,
         key=_token_key,
         detectors=(detect_honeypot_by_token,),

@@ -20,7 +20,7 @@ class NearbyClick(Struct, frozen=True, gc=False):
     """The placement, in document order; 0 where the click came without one."""
     net: str | None = None
     addr: str | None = None
-    copy: str | None = None
+    recipient_token: str | None = None
     agent_id: int | str | None = None
     """Stands for the user agent; None where it was withheld."""
     reason: str = "reader"

@@ -31,7 +31,7 @@ class Segment(Struct, frozen=True):
 class SkippedLine(Struct, frozen=True):
     """A line that was passed over: where it begins, in bytes, and why."""
 
-    offset: int
+    byte_position: int
     reason: str
 
 
@@ -41,7 +41,7 @@ class ReadProgress(Struct):
     segment: Segment
     start_position: int
     position: int
-    skipping: bool
+    in_long_line: bool
     """Whether ``position`` stands inside an over-long line whose end was not seen yet."""
     lines: int = 0
     skips: list[SkippedLine] = []
@@ -101,7 +101,7 @@ class ClickLog:
         Raises OSError when the file cannot be read.
         """
         progress = ReadProgress(
-            segment=segment, start_position=position, position=position, skipping=skipping, skips=[]
+            segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
         )
         with segment.path.open("rb") as file:
             file.seek(position)
@@ -112,11 +112,11 @@ class ClickLog:
         rest = position + len(chunk) - progress.position
         if rest > MAX_LINE_BYTES or (rest and ended):
             # The tail is longer than any line, or its writer is dead: nothing will complete it.
-            if not progress.skipping:
+            if not progress.in_long_line:
                 progress.skips.append(
                     SkippedLine(progress.position, "over-long" if rest > MAX_LINE_BYTES else "torn")
                 )
-            progress.skipping = not ended
+            progress.in_long_line = not ended
             progress.position += rest
         progress.finished = ended and progress.position >= segment.size
         return lines, progress
@@ -171,8 +171,8 @@ def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
         line = chunk[begin:end]
         begin = end + 1
         progress.position = progress.start_position + begin
-        if progress.skipping:
-            progress.skipping = False
+        if progress.in_long_line:
+            progress.in_long_line = False
             continue
         if not line or line == b"\r" or (offset == 0 and progress.segment.header_bytes):
             continue

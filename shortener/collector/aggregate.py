@@ -37,9 +37,9 @@ class RollupAggregator:
             (issue, click.link_id, click.n, seconds - seconds % HOUR_SECONDS, click.verdict), [0, 0, 0, 0, 0]
         )
         sums[0] += sign
-        if click.first:
+        if click.first_visits:
             for index, bit in enumerate(_FIRST_VISIT_BITS, start=1):
-                if click.first & bit:
+                if click.first_visits & bit:
                     sums[index] += sign
         day = seconds - seconds % DAY_SECONDS
         reason = f"{click.verdict}/{click.reason}"

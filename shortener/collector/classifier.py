@@ -60,15 +60,17 @@ class Classifier:
         for seq in new.keys() & changed.keys():
             new[seq] = apply_classification(new[seq], changed.pop(seq))
         self._apply(new, changed)
-        sql.set_meta(self._store, "judged_seq", first + len(new) - 1)
+        sql.set_meta(self._store, "classified_seq", first + len(new) - 1)
 
     def classify_new(self, *, limit: int | None = None) -> int:
         """Judge the next clicks that were stored, and again what they are neighbours of; how many were new."""
         with self._store.transaction():
-            rows = sql.clicks_after(self._store, self._store.meta("judged_seq"), limit=limit or BATCH_SIZE)
+            rows = sql.clicks_after(
+                self._store, self._store.meta("classified_seq"), limit=limit or BATCH_SIZE
+            )
             if rows:
                 self._classify_stored(rows, new=True)
-                sql.set_meta(self._store, "judged_seq", rows[-1][0])
+                sql.set_meta(self._store, "classified_seq", rows[-1][0])
         return len(rows)
 
     def reclassify(self, rows: Sequence[NearbyClickRow]) -> None:

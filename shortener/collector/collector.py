@@ -175,10 +175,10 @@ class Collector:
             self._positions[progress.segment.id] = _position_after(progress)
 
     def _save_position(self, progress: ReadProgress, *, now: int) -> None:
-        skips = [(skip.offset, skip.reason) for skip in progress.skips]
+        skips = [(skip.byte_position, skip.reason) for skip in progress.skips]
         for skip in progress.skips:
             log.warning(
-                "%s: line at byte %d passed over: %s", progress.segment.path, skip.offset, skip.reason
+                "%s: line at byte %d passed over: %s", progress.segment.path, skip.byte_position, skip.reason
             )
         sql.advance_position(
             self._store,
@@ -267,13 +267,13 @@ class Collector:
             status=line.status or 302,
             verdict=judged.verdict,
             reason=judged.reason,
-            rules=RULES_VERSION,
-            gaps=judged.evidence,
-            first=0,
+            rules_version=RULES_VERSION,
+            evidence=judged.evidence,
+            first_visits=0,
             net=line.net,
             addr=line.addr,
             visitor=line.visitor,
-            copy=line.copy,
+            recipient_token=line.copy,
             agent_id=None if ua is None else self._user_agents.get_or_create(ua).id,
             headers_id=headers,
             referrer=referrer,
@@ -478,7 +478,7 @@ _cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)
 
 
 def _position_after(progress: ReadProgress) -> SegmentPosition:
-    return SegmentPosition(progress.position, progress.skipping, progress.finished)
+    return SegmentPosition(progress.position, progress.in_long_line, progress.finished)
 
 
 def _shorten_identifier(text: str | None) -> str | None:

@@ -47,7 +47,7 @@ _TIME_WINDOW_MS = max(
     for family in GROUPINGS
     if family.name in {"network", "browser", "link", "hosted browser"}
 )
-_READER_WINDOW_MS = _max_window_ms("copy", "addr")
+_READER_WINDOW_MS = _max_window_ms("recipient_token", "addr")
 
 
 class RuleContext:
@@ -72,10 +72,10 @@ class RuleContext:
                 click.n,
                 click.net,
                 click.addr,
-                click.copy,
+                click.recipient_token,
                 click.agent_id,
                 click.reason,
-                click.gaps,
+                click.evidence,
             )
         )
 
@@ -100,7 +100,7 @@ class Neighbourhood:
         self._store, self._context = store, context
         self.truncated = False
         """Whether, in a flood, there are more neighbours than were read."""
-        self._without_token = [click for click in targets.values() if click.copy is None]
+        self._without_token = [click for click in targets.values() if click.recipient_token is None]
         rows = {row[0]: row for row in self._clicks_near_targets(targets.values())}
         self.honeypot_hits: list[NearbyClick] = []
         if context.honeypot_link_ids and self._without_token:
@@ -115,9 +115,13 @@ class Neighbourhood:
         ):
             reading = ReadWindow(since + margin, until - margin, since, until)
             yield from self._rows_of(sql.anonymous_clicks(self._store, reading))
-        copied = ((click.copy, click.ts_ms) for click in targets if click.copy is not None)
+        copied = (
+            (click.recipient_token, click.ts_ms) for click in targets if click.recipient_token is not None
+        )
         for hour, (copies, reading) in _queries_by_hour(copied, margin_ms=2 * _READER_WINDOW_MS).items():
-            yield from self._rows_of(sql.clicks_by_value(self._store, "copy", copies, reading, hour=hour))
+            yield from self._rows_of(
+                sql.clicks_by_value(self._store, "recipient_token", copies, reading, hour=hour)
+            )
         placed = ((click.addr, click.ts_ms) for click in self._without_token if click.addr is not None)
         for hour, (addresses, reading) in _queries_by_hour(placed, margin_ms=2 * _READER_WINDOW_MS).items():
             yield from self._rows_of(sql.clicks_by_value(self._store, "addr", addresses, reading, hour=hour))
@@ -147,7 +151,7 @@ class Neighbourhood:
         for since, until in self._hit_intervals():
             rows = sql.honeypot_hits(
                 self._store, self._context.honeypot_link_ids, since=since, until=until, below_seq=first_seq,
-                evidence_mask=REQUEST_MASK, whoever=AUTOMATION_MASK, every=HONEYPOT_BY_ADDRESS_MS,
+                evidence_mask=REQUEST_MASK, machine_mask=AUTOMATION_MASK, interval_ms=HONEYPOT_BY_ADDRESS_MS,
             )  # fmt: skip
             for row in rows:
                 if row.addr in addresses or row.net in nets:
@@ -274,8 +278,8 @@ def update_evidence(
         max(clicks_by_seq[seq].ts_ms for seq in targets),
     )
     ordered = sorted(filter(is_correlatable, clicks_by_seq.values()), key=sort_key)
-    copied = [click for click in ordered if click.copy is not None]
-    uncopied = [click for click in ordered if click.copy is None] if copied else ordered
+    copied = [click for click in ordered if click.recipient_token is not None]
+    uncopied = [click for click in ordered if click.recipient_token is None] if copied else ordered
     for family in GROUPINGS:
         clicks = _time_slice(
             copied if family.with_token else uncopied,

@@ -28,7 +28,7 @@ from shortener.store.nearby_clicks import StoredRequest
 
 PROGRESS_KEY = "reclassified_seq"
 """A fact of the store: how far a reclassification has come; absent when none is under way."""
-JOB_KEY = "reclassify_task"
+JOB_KEY = "reclassify_job"
 """A fact that stands for the rules, lists and time of that reclassification: another one starts anew."""
 
 

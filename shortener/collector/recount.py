@@ -56,9 +56,9 @@ def apply_classification(click: Click, classification: Classification) -> Click:
         click,
         verdict=classification.verdict,
         reason=classification.reason,
-        gaps=classification.evidence,
-        rules=RULES_VERSION,
-        first=click.first if classification.verdict == "human" else 0,
+        evidence=classification.evidence,
+        rules_version=RULES_VERSION,
+        first_visits=click.first_visits if classification.verdict == "human" else 0,
     )
 
 
@@ -74,7 +74,7 @@ def _move_first_visits(
     A first visit that was lost may go to any click of its visitor; one that was won can only come from its holder.
     """
     changed_seqs = list(changed_seqs)
-    lost = _visitor_days(before[seq] for seq in changed_seqs if before[seq].first)
+    lost = _visitor_days(before[seq] for seq in changed_seqs if before[seq].first_visits)
     won = _visitor_days(before[seq] for seq in changed_seqs)
     won |= _visitor_days(click for click in new_clicks.values() if click.verdict == "human")
     others = [
@@ -90,12 +90,12 @@ def _move_first_visits(
     moved: dict[int, int] = {}
     for visit, first in first_visits(visits):
         if isinstance(visit, Click):
-            visit.first = first
+            visit.first_visits = first
         elif visit.first_visits != first:
             moved[visit.seq] = first
     for seq, click in sql.clicks_by_seq(store, moved).items() if moved else ():
         before[seq] = click
-        after[seq] = msgspec.structs.replace(click, first=moved[seq])
+        after[seq] = msgspec.structs.replace(click, first_visits=moved[seq])
 
 
 def _visitor_day(click: Click) -> VisitorDay:

@@ -27,7 +27,7 @@ BUSY_TIMEOUT_SECONDS = 0.05
 writers never hold a reader up."""
 
 _FIND_LINK_SQL = "select target, forward, status, expires_at from links where domain = ? and code = ?"
-_REVISION_SQL = "select value from facts where name = 'links_revision'"
+_REVISION_SQL = "select value from meta where name = 'links_revision'"
 
 
 class Link:

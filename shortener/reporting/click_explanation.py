@@ -116,9 +116,9 @@ def explain_click(store: Store, click_id: str, *, config: Config, now: int) -> C
         reason=click.reason,
         words=REASONS[click.reason].description if click.reason in REASONS else click.reason,
         precision=REASONS[click.reason].precision if click.reason in REASONS else "",
-        rules=click.rules,
+        rules=click.rules_version,
         settled=is_settled(click.ts, now_ms=now * 1000),
-        judged=own.seq <= store.meta("judged_seq"),
+        judged=own.seq <= store.meta("classified_seq"),
         spoken=explained.matches,
         noticed=explained.evidence_texts,
         neighbours=tuple(_nearby_groups(store, own, world)),
@@ -154,7 +154,7 @@ def _nearby_groups(store: Store, own: NearbyClick, rule_context: RuleContext) ->
     others = [click for click in around.clicks.values() if is_correlatable(click)]
     if is_correlatable(own):
         for family in GROUPINGS:
-            if (own.copy is not None) is family.with_token and family.key(own) is not None:
+            if (own.recipient_token is not None) is family.with_token and family.key(own) is not None:
                 yield from _summarize_group(family, own, others)
 
 
@@ -164,7 +164,7 @@ def _summarize_group(
     near = [
         click
         for click in others
-        if (click.copy is not None) is correlation_group.with_token
+        if (click.recipient_token is not None) is correlation_group.with_token
         and abs(click.ts_ms - own.ts_ms) <= correlation_group.window_ms
         and correlation_group.key(click) == correlation_group.key(own)
         and (correlation_group.trigger is None or correlation_group.trigger(click))

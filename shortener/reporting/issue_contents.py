@@ -109,7 +109,7 @@ def load_issue_contents(store: Store, slug: str, *, config: Config) -> IssueCont
                 codes[link_id].target,
                 article_urls.get(owners[link_id] or 0),
                 tuple(each),
-                trap=bool(codes[link_id].trap),
+                trap=bool(codes[link_id].honeypot),
             )
             for link_id, each in by_link.items()
         ),

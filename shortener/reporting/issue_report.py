@@ -135,7 +135,7 @@ class _IssueReportBuilder:
         for each in placements:
             first.setdefault(each.link_id, each)
         own = {link.id: link for link in links.list_by_issue(store, issue.id)}
-        self._honeypot_link_ids = {link.id for link in own.values() if link.trap}
+        self._honeypot_link_ids = {link.id for link in own.values() if link.honeypot}
         for cell in _load_placement_totals(store, sums, placements, unplaced=own.keys() - first.keys()):
             article = self._find_article(cell, first.get(cell.link.id))
             if article is not None and article.position is not None:

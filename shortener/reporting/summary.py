@@ -93,7 +93,7 @@ def build_summary(
         as_of=to_datetime(as_of),
         totals=Totals(clicks, sum(row.site_visitors for row in sums)),
         issues=_all_issue_totals(sql.list_issues(store), sums, has_bounds=(since, until) != (None, None)),
-        links=_top_links(store, sql.top_links(store, since=since, until=until, most=MAX_TOP_LINKS), domains),
+        links=_top_links(store, sql.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), domains),
         since=to_datetime_or_none(since),
         until=to_datetime_or_none(until),
         quality=assess_quality(clicks),
@@ -102,7 +102,7 @@ def build_summary(
             for row in sql.site_timeline(store, since=since, until=until)
         ),
         misses=tuple(
-            Miss(**row) for row in sql.top_misses(store, since=since, until=until, most=MAX_TOP_MISSES)
+            Miss(**row) for row in sql.top_misses(store, since=since, until=until, limit=MAX_TOP_MISSES)
         ),
     )
 

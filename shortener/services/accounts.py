@@ -73,7 +73,7 @@ def role_allows(role: Role, required: Role) -> bool:
 
 def verify_password(user: User | None, password: str) -> bool:
     """Whether this is the user's password; takes as long for nobody, and for a user who has none yet."""
-    known = user.password if user is not None and user.password else _dummy_hash()
+    known = user.password_hash if user is not None and user.password_hash else _dummy_hash()
     right = check_password_hash(known, _normalize_password(password[:MAX_PASSWORD_LENGTH]))
     return right and known is not _dummy_hash() and len(password) <= MAX_PASSWORD_LENGTH
 
@@ -119,7 +119,7 @@ def remove_user(store: Store, name: str) -> None:
 
 def _require_admin_left(store: Store, user: User) -> None:
     """Raise InputError when nobody could manage users any more without this one."""
-    if user.role == "admin" and user.password and accounts.count_admins(store) == 1:
+    if user.role == "admin" and user.password_hash and accounts.count_admins(store) == 1:
         raise InputError(f"{user.name} is the last admin who can sign in; make somebody else admin first")
 
 

@@ -235,7 +235,7 @@ def _stored_recipient_tag(store: Store, issue: Issue, hosts: Sequence[str]) -> s
 def _find_honeypot(store: Store, issue: Issue) -> Link | None:
     """The hidden link that an issue has."""
     owned = (link for link in links.list_by_issue(store, issue.id) if link.issue_id == issue.id)
-    return next((link for link in owned if link.trap), None)
+    return next((link for link in owned if link.honeypot), None)
 
 
 def _is_unchanged(
@@ -295,7 +295,7 @@ def _match_links(
         own = parse_short_url(url, domains=config.domains) if "://" in url else None
         try:
             hidden = links.find(store, *own) if own else None
-            if hidden is not None and hidden.trap:
+            if hidden is not None and hidden.honeypot:
                 occurrence.honeypot_id = hidden.id
             elif own is not None:
                 occurrence.short_link_key = own
@@ -391,7 +391,9 @@ def _save_articles(store: Store, issue: Issue, extracted: ExtractedIssue) -> dic
     }
     stored = {article.id: article for article in issues.list_articles(store, issue.id)}
     order = [ids[article.key] for article in extracted.articles if article.position is not None]
-    corrected = {key: each.position for key, each in stored.items() if "position" in each.corrected.split()}
+    corrected = {
+        key: each.position for key, each in stored.items() if "position" in each.corrected_fields.split()
+    }
     order = [each for each in order if each not in corrected]
     for article_id, position in sorted(corrected.items(), key=lambda item: item[1] or 0):
         if position is not None:

@@ -64,11 +64,11 @@ def mark_honeypot(
     with store.transaction():
         issue = issues.get(store, slug)
         link = _find_link(store, issue, url, config)
-        links.update_field(store, link, "trap", int(is_honeypot), who=who, now=now)
+        links.update_field(store, link, "honeypot", int(is_honeypot), who=who, now=now)
         for article in issues.list_articles(store, issue.id) if is_honeypot else ():
             if article.id == _article_id_of_link(store, issue, link) and article.position is not None:
                 _move_article(store, issue, article, None)
-        if link.trap != int(is_honeypot):
+        if link.honeypot != int(is_honeypot):
             queue_reclassification(store, issue.id)
         return links.get(store, link.domain, link.code)
 

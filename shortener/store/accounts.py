@@ -19,7 +19,7 @@ class User(Struct, frozen=True):
     id: int
     name: str
     role: Role
-    password: str
+    password_hash: str
     created_at: int
     updated_at: int
 
@@ -53,7 +53,7 @@ def count_users(store: Store) -> int:
 
 def count_admins(store: Store) -> int:
     """How many users may do everything and can sign in."""
-    return int(store.value("select count(*) from users where role = 'admin' and password <> ''"))
+    return int(store.value("select count(*) from users where role = 'admin' and password_hash <> ''"))
 
 
 def find(store: Store, name: str) -> User | None:
@@ -73,7 +73,7 @@ def get(store: Store, name: str) -> User:
 def list_all(store: Store) -> list[UserSummary]:
     """All users by name."""
     sql = """
-        select name, role, password <> '', users.created_at, count(token), max(seen_at)
+        select name, role, password_hash <> '', users.created_at, count(token_hash), max(seen_at)
         from users left join sessions on sessions.user_id = users.id group by users.id order by name
     """
     rows = store.execute(sql)
@@ -84,7 +84,7 @@ def add(store: Store, name: str, *, role: Role, password_hash: str, now: int) ->
     """Add a user with a password hash ('': to be chosen); the id. Raises Conflict when the name is taken."""
     row = store.execute(
         """
-        insert into users (name, role, password, created_at, updated_at) values (?, ?, ?, ?, ?)
+        insert into users (name, role, password_hash, created_at, updated_at) values (?, ?, ?, ?, ?)
         on conflict (name) do nothing returning id
         """,
         (name, role, password_hash, now, now),
@@ -101,7 +101,9 @@ def set_role(store: Store, user_id: int, role: Role, *, now: int) -> None:
 
 def set_password(store: Store, user_id: int, password_hash: str, *, now: int) -> None:
     """Give a user another password hash."""
-    store.execute("update users set password = ?, updated_at = ? where id = ?", (password_hash, now, user_id))
+    store.execute(
+        "update users set password_hash = ?, updated_at = ? where id = ?", (password_hash, now, user_id)
+    )
 
 
 def remove(store: Store, user_id: int) -> None:
@@ -112,7 +114,7 @@ def remove(store: Store, user_id: int) -> None:
 def add_session(store: Store, token_hash: str, user_id: int, *, now: int) -> None:
     """Remember a signed-in browser by the hash of its token."""
     store.execute(
-        "insert into sessions (token, user_id, created_at, seen_at) values (?, ?, ?, ?)",
+        "insert into sessions (token_hash, user_id, created_at, seen_at) values (?, ?, ?, ?)",
         (token_hash, user_id, now, now),
     )
 
@@ -121,7 +123,7 @@ def find_session(store: Store, token_hash: str) -> Session | None:
     """The session of a token's hash, or None."""
     sql = f"""
         select {_COLUMNS}, sessions.created_at, sessions.seen_at
-        from sessions join users on users.id = sessions.user_id where token = ?
+        from sessions join users on users.id = sessions.user_id where token_hash = ?
     """  # noqa: S608
     row = store.execute(sql, (token_hash,)).fetchone()
     return Session(User(*row[:-2]), row[-2], row[-1]) if row else None
@@ -129,12 +131,12 @@ def find_session(store: Store, token_hash: str) -> Session | None:
 
 def touch_session(store: Store, token_hash: str, *, now: int) -> None:
     """Note that a session is in use."""
-    store.execute("update sessions set seen_at = ? where token = ?", (now, token_hash))
+    store.execute("update sessions set seen_at = ? where token_hash = ?", (now, token_hash))
 
 
 def end_session(store: Store, token_hash: str) -> None:
     """Forget one session."""
-    store.execute("delete from sessions where token = ?", (token_hash,))
+    store.execute("delete from sessions where token_hash = ?", (token_hash,))
 
 
 def end_sessions(store: Store, user_id: int) -> None:
@@ -152,7 +154,7 @@ def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expire
     """Keep the hash of a one-time address, in place of the one before; without a user it is the first admin's."""
     store.execute("delete from invitations where user_id is ?", (user_id,))
     store.execute(
-        "insert into invitations (token, user_id, expires_at) values (?, ?, ?)",
+        "insert into invitations (token_hash, user_id, expires_at) values (?, ?, ?)",
         (token_hash, user_id, expires_at),
     )
 
@@ -166,7 +168,7 @@ class Invitation(Struct, frozen=True):
 def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | None:
     """The one-time address of a token's hash, None when it was used or is too old."""
     row = store.execute(
-        "select user_id from invitations where token = ? and expires_at > ?", (token_hash, now)
+        "select user_id from invitations where token_hash = ? and expires_at > ?", (token_hash, now)
     ).fetchone()
     if row is None:
         return None
@@ -178,7 +180,7 @@ def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | 
 
 def use_invitation(store: Store, token_hash: str) -> bool:
     """Strike a one-time address out; False when somebody was faster."""
-    return store.execute("delete from invitations where token = ?", (token_hash,)).rowcount == 1
+    return store.execute("delete from invitations where token_hash = ?", (token_hash,)).rowcount == 1
 
 
 def delete_first_admin_invitations(store: Store) -> None:

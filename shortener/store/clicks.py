@@ -37,13 +37,13 @@ class Click(Struct, gc=False):
     status: int
     verdict: str
     reason: str
-    rules: int
-    gaps: int
-    first: int
+    rules_version: int
+    evidence: int
+    first_visits: int
     net: str | None
     addr: str | None
     visitor: str | None
-    copy: str | None
+    recipient_token: str | None
     agent_id: int | None
     headers_id: int | None
     referrer: str
@@ -63,7 +63,7 @@ def count_clicks(store: Store) -> int:
 
 def all_classified(store: Store) -> bool:
     """Whether every stored click has been judged by its neighbours, by all that is known now."""
-    return last_seq(store) <= store.meta("judged_seq") and not nearby_clicks.queued_issues(store)
+    return last_seq(store) <= store.meta("classified_seq") and not nearby_clicks.queued_issues(store)
 
 
 def stored_ids(store: Store, ids: Sequence[str]) -> set[str]:
@@ -97,11 +97,11 @@ class ResolvedLink(Struct, frozen=True):
 
 def resolve(store: Store, domain: str, code: str) -> ResolvedLink | None:
     """What a short link stands for, or None where there is no such link."""
-    row = store.row("select id, issue_id, trap from links where domain = ? and code = ?", (domain, code))
+    row = store.row("select id, issue_id, honeypot from links where domain = ? and code = ?", (domain, code))
     if row is None:
         return None
     placements = store.execute("select n, issue_id from placements where link_id = ?", (row["id"],))
-    return ResolvedLink(row["id"], row["issue_id"], dict(placements.fetchall()), bool(row["trap"]))
+    return ResolvedLink(row["id"], row["issue_id"], dict(placements.fetchall()), bool(row["honeypot"]))
 
 
 def clicks_by_seq(store: Store, seqs: Iterable[int]) -> dict[int, Click]:
@@ -128,9 +128,9 @@ class StoredVisit(Struct, frozen=True, gc=False):
 def human_visits(store: Store, day: int, visitors: Iterable[str], *, first_only: bool) -> list[StoredVisit]:
     """The human clicks of visitors on a day (UTC days since 1970): all of them, or those that are a first visit."""
     sql = f"""
-        select seq, id, ts, link_id, n, issue_id, visitor, first from clicks
+        select seq, id, ts, link_id, n, issue_id, visitor, first_visits from clicks
         where ts / 86400000 = ? and visitor in (select value from json_each(?))
-            {"and first > 0" if first_only else ""} and verdict = 'human'
+            {"and first_visits > 0" if first_only else ""} and verdict = 'human'
     """  # noqa: S608
     return [StoredVisit(*row) for row in store.execute(sql, (day, _json(sorted(visitors))))]
 
@@ -138,9 +138,9 @@ def human_visits(store: Store, day: int, visitors: Iterable[str], *, first_only:
 def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
     """Write the verdict, the reason and the first visits of stored clicks anew, by seq."""
     store.db.conn.executemany(
-        "update clicks set verdict = ?, reason = ?, rules = ?, gaps = ?, first = ? where seq = ?",
+        "update clicks set verdict = ?, reason = ?, rules_version = ?, evidence = ?, first_visits = ? where seq = ?",
         (
-            (click.verdict, click.reason, click.rules, click.gaps, click.first, seq)
+            (click.verdict, click.reason, click.rules_version, click.evidence, click.first_visits, seq)
             for seq, click in clicks.items()
         ),
     )
@@ -148,17 +148,17 @@ def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
 
 def find_user_agent(store: Store, ua: str) -> dict[str, Any] | None:
     """The stored reading of a user agent: id, browser, os, device."""
-    return store.row("select id, browser, os, device from agents where ua = ?", (ua,))
+    return store.row("select id, browser, os, device from user_agents where ua = ?", (ua,))
 
 
 def user_agent_by_id(store: Store, agent_id: int) -> dict[str, Any]:
     """A stored reading by its id."""
-    return next(store.rows("select id, browser, os, device from agents where id = ?", (agent_id,)))
+    return next(store.rows("select id, browser, os, device from user_agents where id = ?", (agent_id,)))
 
 
 def add_user_agent(store: Store, ua: str, *, browser: str, os: str, device: str) -> int:
     """Store the reading of a user agent; its id."""
-    sql = "insert into agents (ua, browser, os, device) values (?, ?, ?, ?) returning id"
+    sql = "insert into user_agents (ua, browser, os, device) values (?, ?, ?, ?) returning id"
     return int(store.execute(sql, (ua, browser, os, device)).fetchone()[0])
 
 
@@ -208,7 +208,7 @@ class SegmentPosition(Struct, frozen=True):
 
 def segment_positions(store: Store) -> dict[str, SegmentPosition]:
     """The position of every segment that was ever read, by the segment's id."""
-    rows = store.execute("select id, position, skipping, finished_at from segments")
+    rows = store.execute("select id, position, in_long_line, finished_at from segments")
     return {row[0]: SegmentPosition(row[1], bool(row[2]), row[3] is not None) for row in rows}
 
 
@@ -219,20 +219,20 @@ def read_positions(reader: Database) -> dict[str, int]:
 
 def read_verdict_counts(reader: Database) -> list[tuple[str, int]]:
     """(verdict, clicks) over all time, from the sums, over a connection that only reads."""
-    sql = "select verdict, sum(clicks) from hourly group by verdict order by verdict"
+    sql = "select verdict, sum(clicks) from clicks_by_link group by verdict order by verdict"
     return [(str(verdict), int(clicks)) for verdict, clicks in reader.conn.execute(sql)]
 
 
 def read_lines_drained(reader: Database) -> int:
     """Lines of the click log that were drained, over all time, over a connection that only reads."""
-    row = reader.conn.execute("select value from facts where name = 'lines_drained'").fetchone()
+    row = reader.conn.execute("select value from meta where name = 'lines_drained'").fetchone()
     return int(row[0]) if row else 0
 
 
 def segment_position(store: Store, segment_id: str) -> SegmentPosition:
     """The position of one segment; 0 for one that was never read."""
     row = store.execute(
-        "select position, skipping, finished_at from segments where id = ?", (segment_id,)
+        "select position, in_long_line, finished_at from segments where id = ?", (segment_id,)
     ).fetchone()
     return (
         SegmentPosition(row[0], bool(row[1]), row[2] is not None) if row else SegmentPosition(0, False, False)
@@ -267,11 +267,11 @@ def advance_position(
     """Move a segment's position and keep account of the lines that were passed over."""
     store.execute(
         """
-        insert into segments (id, name, node, position, lines, skipped, skipping, finished_at, updated_at)
+        insert into segments (id, name, node, position, lines, skipped, in_long_line, finished_at, updated_at)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?)
         on conflict (id) do update set
             name = excluded.name, position = excluded.position, lines = lines + excluded.lines,
-            skipped = skipped + excluded.skipped, skipping = excluded.skipping,
+            skipped = skipped + excluded.skipped, in_long_line = excluded.in_long_line,
             finished_at = excluded.finished_at, updated_at = excluded.updated_at
         """,
         (
@@ -288,32 +288,32 @@ def advance_position(
     )
     if lines:
         store.execute(
-            "insert into facts (name, value) values ('lines_drained', ?) "
+            "insert into meta (name, value) values ('lines_drained', ?) "
             "on conflict (name) do update set value = value + excluded.value",
             (lines,),
         )
     kept = store.value("select count(*) from skips where segment_id = ?", (segment_id,)) if skips else 0
     store.db.conn.executemany(
-        "insert into skips (segment_id, offset, reason, at) values (?, ?, ?, ?) on conflict do nothing",
+        "insert into skips (segment_id, byte_position, reason, at) values (?, ?, ?, ?) on conflict do nothing",
         (
-            (segment_id, offset, reason, now)
-            for offset, reason in skips[: max(0, MAX_SKIPS_PER_SEGMENT - kept)]
+            (segment_id, byte_position, reason, now)
+            for byte_position, reason in skips[: max(0, MAX_SKIPS_PER_SEGMENT - kept)]
         ),
     )
 
 
 def clear_rollups_of_stored_days(store: Store) -> None:
     """Remove the sums of all days whose clicks are still stored; those of purged days stay."""
-    since = store.meta("clicks_from")
-    store.execute("delete from hourly where hour >= ?", (since,))
-    store.execute("delete from daily where day >= ?", (since,))
+    since = store.meta("purged_before")
+    store.execute("delete from clicks_by_link where hour >= ?", (since,))
+    store.execute("delete from breakdown_by_link where day >= ?", (since,))
     rollups.recompute_coarse_rollups(store)
 
 
 def iterate_stored_clicks(store: Store) -> Iterator[Click]:
     """All stored clicks from kept days."""
     sql = f"select {_COLUMN_LIST} from clicks where ts >= ?"  # noqa: S608
-    for row in store.execute(sql, (store.meta("clicks_from") * 1000,)):
+    for row in store.execute(sql, (store.meta("purged_before") * 1000,)):
         yield Click(*row)
 
 
@@ -335,11 +335,11 @@ def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
         sql = "delete from clicks where seq in (select seq from clicks where ts < ? limit ?)"
         deleted = int(store.execute(sql, (before * 1000, limit)).rowcount)
         if deleted:
-            store.execute("update facts set value = max(value, ?) where name = 'clicks_from'", (before,))
+            store.execute("update meta set value = max(value, ?) where name = 'purged_before'", (before,))
             # A seq is given again once all above it are gone: what was judged must not stand above the next.
             store.execute(
-                "update facts set value = min(value, (select coalesce(max(seq), 0) from clicks)) "
-                "where name = 'judged_seq'"
+                "update meta set value = min(value, (select coalesce(max(seq), 0) from clicks)) "
+                "where name = 'classified_seq'"
             )
     return deleted
 
@@ -347,7 +347,7 @@ def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
 def delete_unreferenced(store: Store) -> None:
     """Delete user agents and request headers that no stored click has."""
     with store.transaction():
-        for table, column in (("agents", "agent_id"), ("headers", "headers_id")):
+        for table, column in (("user_agents", "agent_id"), ("headers", "headers_id")):
             store.execute(
                 f"delete from {table} where id not in "  # noqa: S608
                 f"(select {column} from clicks where {column} is not null)"

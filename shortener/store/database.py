@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from shortener.errors import SchemaTooNew, StoreBusy, StoreError
 from shortener.shared_memory import SharedCounters, links_revision
-from shortener.store.schema import MIGRATIONS
+from shortener.store.migrations import MIGRATIONS
 
 FILE_NAME = "store.db"
 WAL_NAME = FILE_NAME + "-wal"
@@ -59,8 +59,8 @@ class Store:
         return row[0] if row else None
 
     def meta(self, name: str) -> int:
-        """One of the store's own numbers, as ``links_revision`` or ``clicks_from``; 0 where it has none."""
-        return int(self.value("select value from facts where name = ?", (name,)) or 0)
+        """One of the store's own numbers, as ``links_revision`` or ``purged_before``; 0 where it has none."""
+        return int(self.value("select value from meta where name = ?", (name,)) or 0)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -155,7 +155,7 @@ def open_reader(data: Path) -> Database:
         conn = sqlite3.connect(
             f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
         )
-        conn.execute("select 1 from facts").fetchone()
+        conn.execute("select 1 from meta").fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
     return Database(conn)

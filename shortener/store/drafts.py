@@ -39,7 +39,7 @@ def links_by_article(store: Store, month: str) -> dict[str, Link]:
     """The links of a month's draft, by the URL of the article that each was made for."""
     columns = ", ".join(f"links.{field}" for field in Link.__struct_fields__)
     sql = f"""
-        select url, {columns} from drafts join links on links.id = drafts.link_id where month = ?
+        select url, {columns} from draft_links join links on links.id = draft_links.link_id where month = ?
     """  # noqa: S608
     return {url: Link(*values) for url, *values in store.execute(sql, (month,))}
 
@@ -48,7 +48,7 @@ def save_link(store: Store, month: str, url: str, link_id: int) -> None:
     """Remember the link of an article in a month's draft, in place of an earlier one."""
     store.execute(
         """
-        insert into drafts (month, url, link_id) values (?, ?, ?)
+        insert into draft_links (month, url, link_id) values (?, ?, ?)
         on conflict (month, url) do update set link_id = excluded.link_id
         """,
         (month, url, link_id),
@@ -57,5 +57,5 @@ def save_link(store: Store, month: str, url: str, link_id: int) -> None:
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
     """Let the links of drafts follow an article that was known by its short link alone; one that is there stays."""
-    store.execute("update or ignore drafts set url = ? where url = ?", (new_url, old_url))
-    store.execute("delete from drafts where url = ?", (old_url,))
+    store.execute("update or ignore draft_links set url = ? where url = ?", (new_url, old_url))
+    store.execute("delete from draft_links where url = ?", (old_url,))

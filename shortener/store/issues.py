@@ -36,7 +36,7 @@ class Article(Struct, frozen=True):
     summary: str
     section: str
     image: str
-    corrected: str
+    corrected_fields: str
     """The fields that an editor corrected, separated by spaces: a new version of the issue leaves them alone."""
 
 
@@ -117,7 +117,7 @@ def list_all(store: Store) -> Iterator[dict[str, Any]]:
                coalesce(counts.clicks, 0) as clicks, coalesce(counts.visitors, 0) as visitors
         from issues left join (
             select issue_id, sum(human) as clicks, sum(issue_visitors) as visitors
-            from totals group by issue_id
+            from totals_by_placement group by issue_id
         ) as counts on counts.issue_id = issues.id
         order by coalesce(sent_at, created_at) desc, issues.id desc
         """
@@ -144,7 +144,7 @@ def put_article(
     image: str,
 ) -> int:
     """Add an article, or bring it up to date except for what an editor corrected; its id. Its position comes later."""
-    kept = {field: f"case when instr(corrected, '{field}') then {field} else excluded.{field} end"
+    kept = {field: f"case when instr(corrected_fields, '{field}') then {field} else excluded.{field} end"
             for field in ("title", "author", "summary")}  # fmt: skip
     row = store.execute(
         f"""
@@ -161,9 +161,9 @@ def put_article(
 
 def correct_article(store: Store, article: Article, field: CorrectableField, value: str | int | None) -> None:
     """Set a field of an article and remember that an editor did."""
-    corrected = " ".join(sorted({*article.corrected.split(), field}))
+    corrected = " ".join(sorted({*article.corrected_fields.split(), field}))
     store.execute(
-        f"update articles set {field} = ?, corrected = ? where id = ?",  # noqa: S608
+        f"update articles set {field} = ?, corrected_fields = ? where id = ?",  # noqa: S608
         (value, corrected, article.id),
     )
 
@@ -215,4 +215,4 @@ def replace_placements(store: Store, issue_id: int, placements: Sequence[Placeme
         (issue_id, issue_id),
     )
     # The placements decide what a click belongs to: let the collector look again.
-    store.execute("update facts set value = value + 1 where name = 'links_revision'")
+    store.execute("update meta set value = value + 1 where name = 'links_revision'")

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from shortener.errors import Conflict, NotFound
 from shortener.store.database import Store
 
-LinkField = Literal["target", "title", "forward", "expires_at", "status", "trap"]
+LinkField = Literal["target", "title", "forward", "expires_at", "status", "honeypot"]
 
 
 class Link(Struct, frozen=True):
@@ -25,7 +25,7 @@ class Link(Struct, frozen=True):
     article_id: int | None
     forward: str | None
     status: str
-    trap: int
+    honeypot: int
     expires_at: int | None
     created_at: int
     updated_at: int
@@ -72,7 +72,7 @@ def add(
     """Add a link with a canonical target (None: still to be told); its id. Raises Conflict when the code is taken."""
     row = store.execute(
         """
-        insert into links (domain, code, target, title, issue_id, article_id, trap, created_at, updated_at)
+        insert into links (domain, code, target, title, issue_id, article_id, honeypot, created_at, updated_at)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (domain, code) do nothing returning id
         """,
         (domain, code, target, title, issue_id, article_id, int(honeypot), now, now),
@@ -143,11 +143,12 @@ def list_all(store: Store) -> Iterator[dict[str, Any]]:
         """
         select links.domain, links.code, links.target, links.title, links.status, links.expires_at,
                issues.slug as issue, articles.url as article, articles.position,
-               coalesce(sum(totals.human), 0) as clicks, coalesce(sum(totals.link_visitors), 0) as visitors
+               coalesce(sum(totals_by_placement.human), 0) as clicks,
+               coalesce(sum(totals_by_placement.link_visitors), 0) as visitors
         from links
         left join issues on issues.id = links.issue_id
         left join articles on articles.id = links.article_id
-        left join totals on totals.link_id = links.id
+        left join totals_by_placement on totals_by_placement.link_id = links.id
         group by links.id order by links.id
         """
     )

@@ -16,14 +16,14 @@ StatusFilter = Literal["active", "todo", "expired", "retired"]
 
 _JOIN_ISSUES = "left join issues on issues.id = links.issue_id"
 _JOIN_CLICKS = """
-    left join (select link_id, sum(human) as clicks from totals group by link_id) as counts
+    left join (select link_id, sum(human) as clicks from totals_by_placement group by link_id) as counts
     on counts.link_id = links.id
 """
 _SELECT_LINKS = f"""
     select links.domain, code, target, links.title, issues.slug, status, expires_at, links.created_at,
            links.updated_at,
-           (select coalesce(sum(human), 0) from totals where link_id = links.id),
-           (select coalesce(sum(link_visitors), 0) from totals where link_id = links.id)
+           (select coalesce(sum(human), 0) from totals_by_placement where link_id = links.id),
+           (select coalesce(sum(link_visitors), 0) from totals_by_placement where link_id = links.id)
     from json_each(?) as asked join links on links.id = asked.value {_JOIN_ISSUES} order by asked.key
 """  # noqa: S608
 _ORDER_BY: dict[LinkSort, str] = {
@@ -101,7 +101,7 @@ def search_links(
 def _most_clicked_ids(store: Store, *, limit: int, offset: int) -> list[int] | None:
     """The same from the sums alone, four times as fast; None where links that were never clicked come in."""
     sql = """
-        select link_id, sum(human) as clicks from totals group by link_id
+        select link_id, sum(human) as clicks from totals_by_placement group by link_id
         order by clicks desc, link_id desc limit ? offset ?
     """
     rows = store.execute(sql, (limit, offset)).fetchall()
@@ -156,7 +156,7 @@ def list_issues(store: Store) -> list[IssueListRow]:
                (select count(*) from links where issue_id = issues.id and target is null),
                coalesce(sum(human), 0), coalesce(sum(issue_visitors), 0),
                coalesce(sum(bot + scanner + preview + prefetch), 0)
-        from issues left join totals on totals.issue_id = issues.id
+        from issues left join totals_by_placement on totals_by_placement.issue_id = issues.id
         group by issues.id order by coalesce(sent_at, created_at) desc, issues.id desc
     """
     return [IssueListRow(*row) for row in store.execute(sql)]
@@ -173,7 +173,7 @@ class HourlyClicks(Struct, frozen=True):
 def hourly_clicks(store: Store, issue_ids: Iterable[int]) -> list[HourlyClicks]:
     """The hours in which people clicked issues, issue by issue, oldest first."""
     sql = """
-        select issue_id, hour, human from hours
+        select issue_id, hour, human from clicks_by_issue
         where issue_id in (select value from json_each(?)) and human > 0 order by issue_id, hour
     """
     return [
@@ -190,7 +190,7 @@ class StoreRevision(Struct, frozen=True):
 
 def store_revision(store: Store) -> StoreRevision:
     """The store's revision now."""
-    return StoreRevision(store.meta("sums_revision"), store.meta("links_revision"))
+    return StoreRevision(store.meta("rollups_revision"), store.meta("links_revision"))
 
 
 class TargetEdit(Struct, frozen=True):

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from shortener.store.database import Store
 
-NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, copy, agent_id, reason, gaps"
+NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, recipient_token, agent_id, reason, evidence"
 MAX_NEARBY_CLICKS = 70_000
 """So many neighbours are read of one kind, and no more: three hundred a second for the widest look of four minutes.
 What a flood of more than that holds is judged by those that are nearest in time."""
-RECLASSIFY_PREFIX = "rejudge:"
+RECLASSIFY_PREFIX = "reclassify:"
 """How a fact begins that asks for an issue's clicks to be judged again; its value is the seq that was reached."""
 
 
@@ -61,7 +61,7 @@ def issue_clicks_after(
     """The same of an issue's clicks, and of those that show one of ``bits``, whatever they are on."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
-        where seq > ? and (issue_id = ? or gaps & ? <> 0) order by seq limit ?
+        where seq > ? and (issue_id = ? or evidence & ? <> 0) order by seq limit ?
     """  # noqa: S608
     return store.execute(sql, (seq, issue_id, evidence_mask, limit)).fetchall()
 
@@ -84,12 +84,12 @@ class NearbyClicks(NamedTuple):
 
 def anonymous_clicks(store: Store, window: ReadWindow) -> NearbyClicks:
     """The clicks without a copy token; in a flood, those that are nearest."""
-    return _nearest_clicks(store, "copy is null", (), window)
+    return _nearest_clicks(store, "recipient_token is null", (), window)
 
 
 def clicks_by_value(
     store: Store,
-    column_name: Literal["addr", "copy"],
+    column_name: Literal["addr", "recipient_token"],
     values: Iterable[str],
     window: ReadWindow,
     *,
@@ -155,8 +155,8 @@ def honeypot_hits(
     until: int,
     below_seq: int,
     evidence_mask: int,
-    whoever: int,
-    every: int,
+    machine_mask: int,
+    interval_ms: int,
 ) -> Iterator[HoneypotHitRow]:
     """The clicks without a copy token on these links with a seq ``below``, from ``since`` to ``until``.
 
@@ -164,21 +164,24 @@ def honeypot_hits(
     shows one of the bits ``whoever`` the user agent does not matter, and is None.
     """
     sql = """
-        select min(ts), max(ts), net, addr, case when gaps & :whoever = 0 then agent_id end as agent, reason,
-            gaps & :bits
+        select min(ts), max(ts), net, addr, case when evidence & :machine_mask = 0 then agent_id end as agent, reason,
+            evidence & :evidence_mask
         from clicks
         where link_id in (select value from json_each(:links)) and ts between :since and :until
-            and copy is null and seq < :below
-        group by net, addr, agent, reason, gaps & :bits, ts / :every
+            and recipient_token is null and seq < :below_seq
+        group by net, addr, agent, reason, evidence & :evidence_mask, ts / :interval_ms
     """
     values = {
         "links": _json(sorted(link_ids)),
         "since": since,
         "until": until,
-        "below": below_seq,
-        "bits": evidence_mask,
+        "below_seq": below_seq,
+        "evidence_mask": evidence_mask,
     }
-    return map(HoneypotHitRow._make, store.execute(sql, values | {"whoever": whoever, "every": every}))
+    return map(
+        HoneypotHitRow._make,
+        store.execute(sql, values | {"machine_mask": machine_mask, "interval_ms": interval_ms}),
+    )
 
 
 def click_by_id(store: Store, click_id: str) -> NearbyClickRow | None:
@@ -201,7 +204,7 @@ def stored_requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest
 
 def user_agent_text(store: Store, agent_id: int) -> str:
     """The user agent of that id."""
-    return str(store.value("select ua from agents where id = ?", (agent_id,)))
+    return str(store.value("select ua from user_agents where id = ?", (agent_id,)))
 
 
 def headers_text(store: Store, headers_id: int) -> str:
@@ -223,14 +226,14 @@ def count_from_seq(store: Store, seq: int) -> int:
 def set_rules_version(store: Store, rules_version: int, *, first_seq: int, last_seq: int) -> None:
     """Say that the clicks from one seq to another have been judged by these rules."""
     store.execute(
-        "update clicks set rules = ? where seq between ? and ? and rules <> ?",
+        "update clicks set rules_version = ? where seq between ? and ? and rules_version <> ?",
         (rules_version, first_seq, last_seq, rules_version),
     )
 
 
 def honeypot_link_ids(store: Store) -> set[int]:
     """The links that are some issue's hidden one."""
-    return {row[0] for row in store.execute("select id from links where trap = 1")}
+    return {row[0] for row in store.execute("select id from links where honeypot = 1")}
 
 
 def issue_contexts(store: Store) -> dict[int, tuple[int | None, int]]:
@@ -250,20 +253,20 @@ def slugs_by_issue(store: Store) -> dict[int, str]:
 def set_meta(store: Store, name: str, value: int) -> None:
     """Set one of the store's own numbers."""
     store.execute(
-        "insert into facts (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
+        "insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
         (name, value),
     )
 
 
 def delete_meta(store: Store, name: str) -> None:
     """Forget one of the store's own numbers."""
-    store.execute("delete from facts where name = ?", (name,))
+    store.execute("delete from meta where name = ?", (name,))
 
 
 def queued_issues(store: Store) -> dict[int, int]:
     """The issues whose clicks are to be judged again, and the seq that each has reached."""
     found = store.execute(
-        "select name, value from facts where name glob ?", (RECLASSIFY_PREFIX + "*",)
+        "select name, value from meta where name glob ?", (RECLASSIFY_PREFIX + "*",)
     ).fetchall()
     return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in found}
 

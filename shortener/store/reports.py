@@ -17,8 +17,8 @@ _SUM_COLUMNS = ", ".join(SUM_COLUMNS)
 _SUMMED_COLUMNS = ", ".join(f"sum({name})" for name in SUM_COLUMNS)
 _AUTOMATED_SUM = " + ".join(VERDICTS[1:])
 _VERDICT_COLUMNS = ", ".join(f"case verdict when '{verdict}' then clicks else 0 end" for verdict in VERDICTS)
-_FROM_CLICKS_BY_LINK = f"{_VERDICT_COLUMNS}, {', '.join(SUM_COLUMNS[len(VERDICTS) :])} from hourly"
-_FROM_CLICKS_BY_ISSUE = f"{_SUM_COLUMNS} from hours"
+_FROM_CLICKS_BY_LINK = f"{_VERDICT_COLUMNS}, {', '.join(SUM_COLUMNS[len(VERDICTS) :])} from clicks_by_link"
+_FROM_CLICKS_BY_ISSUE = f"{_SUM_COLUMNS} from clicks_by_issue"
 """The sums of a coarse row, by hour: of each placement, and of each issue."""
 _FAR_FUTURE = 1 << 62
 """Later than any time, and, negative, earlier."""
@@ -93,21 +93,26 @@ class LinkPlacementRow(Struct, frozen=True):
 def issue_totals(store: Store, issue_id: int) -> list[ClickTotals]:
     """The sums of one issue by link and placement."""
     sql = f"""
-        select issue_id, link_id, n, {_SUM_COLUMNS} from totals where issue_id = ? order by link_id, n
+        select issue_id, link_id, n, {_SUM_COLUMNS} from totals_by_placement where issue_id = ? order by link_id, n
     """  # noqa: S608
     return [ClickTotals(*row) for row in store.execute(sql, (issue_id,))]
 
 
 def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
     """The sums of one link by issue (0 for none) and placement."""
-    sql = f"select issue_id, link_id, n, {_SUM_COLUMNS} from totals where link_id = ? order by issue_id, n"  # noqa: S608
+    sql = f"select issue_id, link_id, n, {_SUM_COLUMNS} from totals_by_placement where link_id = ? order by issue_id, n"  # noqa: S608
     return [ClickTotals(*row) for row in store.execute(sql, (link_id,))]
 
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
     """The sums of everything by issue (0 for none), over the hours that begin in [since, until); no link, no n."""
     rows, bounds = _rows_between(
-        "placement_days", "issue_id", since, until, total_table="totals", edge_select=_FROM_CLICKS_BY_ISSUE
+        "clicks_by_placement",
+        "issue_id",
+        since,
+        until,
+        total_table="totals_by_placement",
+        edge_select=_FROM_CLICKS_BY_ISSUE,
     )
     sql = f"select issue_id, 0, 0, {_SUMMED_COLUMNS} from {rows} group by issue_id"  # noqa: S608
     return [ClickTotals(*row) for row in store.execute(sql, bounds)]
@@ -121,14 +126,16 @@ class LinkClicks(Struct, frozen=True):
     visitors: int
 
 
-def top_links(store: Store, *, since: int | None, until: int | None, most: int) -> list[LinkClicks]:
+def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
     """The links that people clicked most in the hours that begin in [since, until)."""
-    rows, bounds = _rows_between("placement_days", "link_id", since, until, total_table="totals")
+    rows, bounds = _rows_between(
+        "clicks_by_placement", "link_id", since, until, total_table="totals_by_placement"
+    )
     sql = f"""
         select link_id, sum(human) as clicks, sum(link_visitors) from {rows}
-        group by link_id having sum(human) > 0 order by clicks desc, link_id limit :most
+        group by link_id having sum(human) > 0 order by clicks desc, link_id limit :limit
     """  # noqa: S608
-    return [LinkClicks(*row) for row in store.execute(sql, bounds | {"most": most})]
+    return [LinkClicks(*row) for row in store.execute(sql, bounds | {"limit": limit})]
 
 
 def _rows_between(
@@ -161,7 +168,7 @@ def _rows_between(
 
 def issue_timeline(store: Store, issue_id: int) -> list[PeriodClicks]:
     """The hours in which an issue was clicked, oldest first."""
-    sql = f"select hour, human, {_AUTOMATED_SUM} from hours where issue_id = ? order by hour"  # noqa: S608
+    sql = f"select hour, human, {_AUTOMATED_SUM} from clicks_by_issue where issue_id = ? order by hour"  # noqa: S608
     return [PeriodClicks(*row) for row in store.execute(sql, (issue_id,))]
 
 
@@ -170,7 +177,7 @@ def link_timeline(store: Store, link_id: int) -> list[PeriodClicks]:
     sql = """
         select hour, sum(case verdict when 'human' then clicks else 0 end),
                sum(case verdict when 'human' then 0 else clicks end)
-        from hourly where link_id = ? group by hour order by hour
+        from clicks_by_link where link_id = ? group by hour order by hour
     """
     return [PeriodClicks(*row) for row in store.execute(sql, (link_id,))]
 
@@ -178,7 +185,7 @@ def link_timeline(store: Store, link_id: int) -> list[PeriodClicks]:
 def site_timeline(store: Store, *, since: int | None, until: int | None) -> list[PeriodClicks]:
     """The UTC days on which anything was clicked, oldest first."""
     rows, bounds = _rows_between(
-        "days", "day", since, until, total_table="days", edge_select=_FROM_CLICKS_BY_ISSUE
+        "clicks_of_site", "day", since, until, total_table="clicks_of_site", edge_select=_FROM_CLICKS_BY_ISSUE
     )
     sql = f"select day, sum(human), sum({_AUTOMATED_SUM}) from {rows} group by day order by day"  # noqa: S608
     return [PeriodClicks(*row) for row in store.execute(sql, bounds)]
@@ -187,7 +194,8 @@ def site_timeline(store: Store, *, since: int | None, until: int | None) -> list
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
     """The clicks of one issue by dimension and value, the most first."""
     sql = """
-        select dimension, value, clicks from shares where issue_id = ? order by dimension, clicks desc, value
+        select dimension, value, clicks from breakdown_by_issue where issue_id = ?
+        order by dimension, clicks desc, value
     """
     return [BreakdownRow(*row) for row in store.execute(sql, (issue_id,))]
 
@@ -195,7 +203,7 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
 def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
     """The clicks of one link by dimension and value, the most first."""
     sql = """
-        select dimension, value, sum(clicks) as clicks from daily where link_id = ?
+        select dimension, value, sum(clicks) as clicks from breakdown_by_link where link_id = ?
         group by dimension, value order by dimension, clicks desc, value
     """
     return [BreakdownRow(*row) for row in store.execute(sql, (link_id,))]
@@ -272,10 +280,12 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
     What came later is taken off the totals: it is nothing as of today, and little as of last week.
     """
     keys = "issue_id, link_id, n"
-    later, bounds = _rows_between("placement_days", keys, until + 1, None, total_table="totals")
+    later, bounds = _rows_between(
+        "clicks_by_placement", keys, until + 1, None, total_table="totals_by_placement"
+    )
     sql = f"""
         select {keys}, sum(human), sum(visitors), sum(link_visitors) from (
-            select {keys}, human, visitors, link_visitors from totals
+            select {keys}, human, visitors, link_visitors from totals_by_placement
             union all select {keys}, -human, -visitors, -link_visitors from {later}
         ) where issue_id > 0 group by {keys} having sum(human) > 0
     """  # noqa: S608
@@ -284,7 +294,7 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
 
 def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
     """The first hour in which a person clicked an issue, if it began by ``until``."""
-    sql = "select hour from hours where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
+    sql = "select hour from clicks_by_issue where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
     found = store.value(sql, (issue_id, until))
     return None if found is None else int(found)
 
@@ -306,7 +316,7 @@ def human_clicks_by_period(
     Of the hours that began by ``until`` and ended after ``sent``; a span's hours are those with clicks.
     """
     sql = f"""
-        select min(hour), max(hour), sum(human), sum(link_visitors) from hours
+        select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue
         where issue_id = :issue and hour > :sent - {HOUR_SECONDS} and hour <= :until and human > 0
         group by case when hour < :sent + :hourly then hour else -((hour - :sent) / {DAY_SECONDS}) end
         order by min(hour)
@@ -361,14 +371,14 @@ def list_ranked_articles(store: Store) -> list[RankedArticle]:
     return [RankedArticle(*row) for row in store.execute(sql)]
 
 
-def top_misses(store: Store, *, since: int | None, until: int | None, most: int) -> list[dict[str, Any]]:
+def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
     """The codes that were asked for most and led nowhere ('' for all that were too many to remember)."""
     where, bounds = _time_condition("day", since and since - since % DAY_SECONDS, until)
     sql = f"""
         select domain, code, status, sum(requests) as requests from misses {where}
-        group by domain, code, status order by requests desc, domain, code limit :most
+        group by domain, code, status order by requests desc, domain, code limit :limit
     """  # noqa: S608
-    return list(store.rows(sql, bounds | {"most": most}))
+    return list(store.rows(sql, bounds | {"limit": limit}))
 
 
 class ClickRow(Struct, frozen=True):
@@ -393,9 +403,9 @@ def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iter
     """The clicks of [since, until) (seconds) that are still kept, oldest first, as they are read."""
     where, bounds = _time_condition("ts", since and since * 1000, until and until * 1000)
     sql = f"""
-        select clicks.id, ts, domain, code, n, verdict, reason, rules, country,
+        select clicks.id, ts, domain, code, n, verdict, reason, rules_version, country,
                coalesce(browser, ''), coalesce(os, ''), coalesce(device, ''), referrer
-        from clicks join links on links.id = link_id left join agents on agents.id = agent_id
+        from clicks join links on links.id = link_id left join user_agents on user_agents.id = agent_id
         {where} order by ts, seq
     """  # noqa: S608
     for row in store.execute(sql, bounds):

@@ -51,27 +51,27 @@ class Rollup(Struct, frozen=True):
 
 def _coarse_rollup(table: str, **keys: str) -> Rollup:
     """A rollup of ``hourly``; ``keys`` are the columns of its key and what they are there."""
-    query = (
-        f"select {', '.join(keys.values())}, {_COARSE_SUMS} from hourly group by {', '.join(keys.values())}"  # noqa: S608
-    )
+    query = f"select {', '.join(keys.values())}, {_COARSE_SUMS} from clicks_by_link group by {', '.join(keys.values())}"  # noqa: S608
     return Rollup(table, tuple(keys), VERDICTS, _VISITOR_COLUMNS, query)
 
 
 CLICKS_BY_LINK = Rollup(
-    "hourly", ("issue_id", "link_id", "n", "hour", "verdict"), ("clicks",), _VISITOR_COLUMNS
+    "clicks_by_link", ("issue_id", "link_id", "n", "hour", "verdict"), ("clicks",), _VISITOR_COLUMNS
 )
-BREAKDOWN_BY_LINK = Rollup("daily", ("issue_id", "link_id", "day", "dimension", "value"), ("clicks",))
-TOTALS_BY_PLACEMENT = _coarse_rollup("totals", issue_id="issue_id", link_id="link_id", n="n")
-CLICKS_BY_ISSUE = _coarse_rollup("hours", issue_id="issue_id", hour="hour")
+BREAKDOWN_BY_LINK = Rollup(
+    "breakdown_by_link", ("issue_id", "link_id", "day", "dimension", "value"), ("clicks",)
+)
+TOTALS_BY_PLACEMENT = _coarse_rollup("totals_by_placement", issue_id="issue_id", link_id="link_id", n="n")
+CLICKS_BY_ISSUE = _coarse_rollup("clicks_by_issue", issue_id="issue_id", hour="hour")
 CLICKS_BY_PLACEMENT = _coarse_rollup(
-    "placement_days", day=_DAY_EXPRESSION, issue_id="issue_id", link_id="link_id", n="n"
+    "clicks_by_placement", day=_DAY_EXPRESSION, issue_id="issue_id", link_id="link_id", n="n"
 )
-CLICKS_OF_SITE = _coarse_rollup("days", day=_DAY_EXPRESSION)
+CLICKS_OF_SITE = _coarse_rollup("clicks_of_site", day=_DAY_EXPRESSION)
 BREAKDOWN_BY_ISSUE = Rollup(
-    "shares",
+    "breakdown_by_issue",
     ("issue_id", "dimension", "value"),
     ("clicks",),
-    query="select issue_id, dimension, value, sum(clicks) from daily group by issue_id, dimension, value",
+    query="select issue_id, dimension, value, sum(clicks) from breakdown_by_link group by issue_id, dimension, value",
 )
 COARSE_ROLLUPS = (
     TOTALS_BY_PLACEMENT,
@@ -99,7 +99,7 @@ def add_sums(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: Lin
 def _increment_revision(store: Store) -> None:
     """Count the fact up by which whoever kept a figure knows that there is another one."""
     store.execute(
-        "insert into facts (name, value) values ('sums_revision', 1) "
+        "insert into meta (name, value) values ('rollups_revision', 1) "
         "on conflict (name) do update set value = value + 1"
     )
 

@@ -23,7 +23,7 @@ def test_every_rule_that_spoke_is_on_the_board() -> None:
     """All rules that speak are listed with what they saw; the surest decides."""
     gaps = BURST | TWO_LINKS_1S | NO_LANGUAGE | DATACENTER
     click = NearbyClick(
-        seq=1, ts_ms=AT, link_id=2, copy="c", reason="burst", evidence=gaps, sent_at_ms=AT - 60_000
+        seq=1, ts_ms=AT, link_id=2, recipient_token="c", reason="burst", evidence=gaps, sent_at_ms=AT - 60_000
     )
     explained = explain(click)
     assert explained.classification.reason == "burst"

@@ -420,7 +420,7 @@ def test_judging_again_changes_nothing(clicks: list[NearbyClick]) -> None:
 
 
 def keyed(family: Grouping, one: NearbyClick) -> tuple[Any, ...]:
-    return (one.copy is not None, *(getattr(one, column) for column in family.key_fields))
+    return (one.recipient_token is not None, *(getattr(one, column) for column in family.key_fields))
 
 
 @settings(max_examples=40, deadline=None)

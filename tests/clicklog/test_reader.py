@@ -39,7 +39,7 @@ def drain(log: ClickLog, segment: Segment) -> tuple[list[str], list[str], int]:
         reasons += [skip.reason for skip in progress.skips]
         if progress.position == position:
             break
-        position, skipping = progress.position, progress.skipping
+        position, skipping = progress.position, progress.in_long_line
     return ids, reasons, position
 
 
@@ -98,7 +98,7 @@ def test_offsets_name_the_passed_over_line(directory: Path) -> None:
     log = ClickLog(directory.parent)
     (segment,) = log.segments()
     _, progress = log.read(segment, position=0, skipping=False)
-    assert [skip.offset for skip in progress.skips] == [len(HEADER + line(1))]
+    assert [skip.byte_position for skip in progress.skips] == [len(HEADER + line(1))]
 
 
 def test_a_line_that_is_being_written_is_waited_for(directory: Path) -> None:

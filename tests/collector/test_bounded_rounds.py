@@ -115,7 +115,7 @@ def test_a_flood_from_one_address(tmp_path: Path, read: list[int], monkeypatch: 
     assert len(read) == 20
     assert max(read) <= 2 * 3 * 100
     assert store.value("select count(*) from clicks where verdict = 'human'") == 0
-    sums = "select issue_id, link_id, n, hour, verdict, clicks from hourly order by 1, 2, 3, 4, 5"
+    sums = "select issue_id, link_id, n, hour, verdict, clicks from clicks_by_link order by 1, 2, 3, 4, 5"
     before = store.execute(sums).fetchall()
     rebuild(store, on_progress=lambda _: None)
     assert store.execute(sums).fetchall() == before

@@ -116,7 +116,7 @@ class Site:
 
     def judged(self) -> dict[str, tuple[Any, ...]]:
         """What is stored of every click's judgement, by its id."""
-        rows = self.store.execute("select id, verdict, reason, gaps, first from clicks")
+        rows = self.store.execute("select id, verdict, reason, evidence, first_visits from clicks")
         return {row[0]: row[1:] for row in rows}
 
     def expected(self) -> dict[str, tuple[Any, ...]]:
@@ -265,7 +265,7 @@ def test_history_follows_what_is_known_today(
                 site.judge()
         with site.store.transaction():
             issues.update(site.store, site.issue, now=2, sent_at=NOON - 30)
-            site.store.execute("update links set trap = (code = 'trap')")
+            site.store.execute("update links set honeypot = (code = 'trap')")
             queue_reclassification(site.store, site.issue)
         site.settle()
         site.check()
@@ -288,7 +288,7 @@ def test_undeclaring_a_hidden_link_lets_its_neighbours_off(
     site = Site(tmp_path_factory.mktemp("data"))
     site.drain([each for lines, _ in numbered(steps) for each in lines])
     with site.store.transaction():
-        site.store.execute("update links set trap = 0")
+        site.store.execute("update links set honeypot = 0")
         queue_reclassification(site.store, site.issue)
     site.settle()
     site.check()
@@ -304,12 +304,12 @@ def test_late_evidence_judges_the_past_again(site: Site) -> None:
     early = [line("1", "a", 50, copy="c"), line("2", "b", 50.2, copy="c")]
     site.drain(early)
     assert set(verdicts(site).values()) == {"human"}
-    before = site.rollups()["totals"]
+    before = site.rollups()["totals_by_placement"]
     site.drain([line("3", "c", 50.4, copy="c")])
     assert set(verdicts(site).values()) == {"scanner"}
-    assert site.rollups()["totals"] != before
-    assert site.store.value("select sum(clicks) from hourly where verdict = 'human'") is None
-    assert site.store.value("select sum(visitors) from hourly") == 0
+    assert site.rollups()["totals_by_placement"] != before
+    assert site.store.value("select sum(clicks) from clicks_by_link where verdict = 'human'") is None
+    assert site.store.value("select sum(visitors) from clicks_by_link") == 0
     site.check()
 
 
@@ -325,7 +325,7 @@ def test_a_first_visit_passes_to_the_next_click(site: Site) -> None:
     assert verdicts(site)["1"] == "scanner"
     assert not first["1"]
     assert first["2"]
-    assert site.store.value("select sum(visitors) from hourly") == 2
+    assert site.store.value("select sum(visitors) from clicks_by_link") == 2
     site.check()
 
 
@@ -344,7 +344,7 @@ def test_a_crash_while_judging_leaves_nothing_half_done(
 ) -> None:
     """Verdicts, first visits, sums and the mark change together or not at all; the next round brings them all."""
     site.drain([line(str(n), code, 50 + n / 10, copy="c") for n, code in enumerate(CODES)], judged=False)
-    before = site.judged(), site.rollups(), site.store.meta("judged_seq")
+    before = site.judged(), site.rollups(), site.store.meta("classified_seq")
     real: Callable[..., Any] = getattr(sql, where)
 
     def fail(*given_args: Any, **more: Any) -> None:
@@ -354,7 +354,7 @@ def test_a_crash_while_judging_leaves_nothing_half_done(
     monkeypatch.setattr(sql, where, fail)
     with pytest.raises(sqlite3.OperationalError):
         site.judge()
-    assert (site.judged(), site.rollups(), site.store.meta("judged_seq")) == before
+    assert (site.judged(), site.rollups(), site.store.meta("classified_seq")) == before
     monkeypatch.undo()
     site.settle()
     assert set(verdicts(site).values()) == {"scanner"}
@@ -404,17 +404,19 @@ def test_a_reclassification_goes_on_where_it_stopped(site: Site, monkeypatch: py
 def test_a_reclassification_writes_the_version_of_its_rules(site: Site) -> None:
     """Every click that was judged again says by which rules, also where nothing changed."""
     site.drain([line("1"), line("2", at=5000)])
-    site.store.execute("update clicks set rules = 0")
+    site.store.execute("update clicks set rules_version = 0")
     assert not reclassify(
         site.store, config=site.config, on_progress=lambda done, total: None
     ).verdict_changes
-    assert {row[0] for row in site.store.execute("select rules from clicks")} == {RULES_VERSION}
+    assert {row[0] for row in site.store.execute("select rules_version from clicks")} == {RULES_VERSION}
 
 
 def test_a_verdict_of_old_rules_is_mended(site: Site) -> None:
     """A click that older rules had judged otherwise turns once, and is counted once in what changed."""
     site.drain([line("1"), line("2", at=5000)])
-    site.store.execute("update clicks set verdict = 'bot', reason = 'named-bot', first = 0 where id = '1'")
+    site.store.execute(
+        "update clicks set verdict = 'bot', reason = 'named-bot', first_visits = 0 where id = '1'"
+    )
     rebuild(site.store, on_progress=lambda _: None)
     assert dict(site.reclassify()) == {(site.issue, "bot", "human"): 1}
     site.check()
@@ -471,7 +473,9 @@ def test_a_reclassification_that_was_killed_goes_on(site: Site, tmp_path: Path) 
     site.drain(
         [line(str(n), CODES[n % 5], 50 + n / 10, net=HOSTED, visitor=f"v{n}", addr=f"a{n}") for n in range(9)]
     )
-    site.store.execute("update clicks set verdict = 'human', reason = 'reader', gaps = 0, rules = 1")
+    site.store.execute(
+        "update clicks set verdict = 'human', reason = 'reader', evidence = 0, rules_version = 1"
+    )
     rebuild(site.store, on_progress=lambda _: None)
     (tmp_path / "config.toml").write_text(
         f'[[domain]]\nhost = "go.example"\n[storage]\ndata = "{site.config.data_directory}"\n'

@@ -122,7 +122,7 @@ def test_a_click_counts_under_its_link_placement_and_issue(store: Store, config:
     rows = {
         (row["code"], row["n"]): (row["clicks"], row["visitors"], row["link_visitors"], row["issue_visitors"])
         for row in store.rows(
-            "select links.code, hourly.* from hourly join links on links.id = hourly.link_id"
+            "select links.code, clicks_by_link.* from clicks_by_link join links on links.id = clicks_by_link.link_id"
         )
     }
     assert rows == {
@@ -132,7 +132,7 @@ def test_a_click_counts_under_its_link_placement_and_issue(store: Store, config:
         ("two", 0): (2, 2, 1, 1),
         ("Abc", 0): (1, 1, 1, 0),
     }
-    assert store.value("select sum(site_visitors) from hourly") == 2
+    assert store.value("select sum(site_visitors) from clicks_by_link") == 2
     assert store.value("select count(*) from clicks where issue_id is null") == 1
 
 
@@ -160,7 +160,7 @@ def test_an_id_seen_twice_counts_once(store: Store, config: Config) -> None:
     segment(config.data_directory, "s3", [line("c"), line("a"), line("d")])
     drain(store, config)
     assert stored(store) == ["a", "b", "c", "d"]
-    assert store.value("select sum(clicks) from hourly") == 4
+    assert store.value("select sum(clicks) from clicks_by_link") == 4
 
 
 def test_a_copied_or_renamed_segment_is_known_again(store: Store, config: Config) -> None:
@@ -217,7 +217,7 @@ def test_a_bad_line_is_passed_over_alone(store: Store, config: Config, bad: byte
         file.write(bad + b"\n" + json.dumps(line("b")).encode() + b"\n")
     drain(store, config)
     assert stored(store) == ["a", "b"]
-    assert store.execute("select offset, reason from skips").fetchall() == [(offset, reason)]
+    assert store.execute("select byte_position, reason from skips").fetchall() == [(offset, reason)]
     assert store.execute("select skipped, lines from segments").fetchone()[0] == 1
 
 
@@ -260,7 +260,7 @@ def test_nothing_is_half_done_when_the_commit_fails(
     monkeypatch.undo()
     drain(store, config)
     assert stored(store) == ["a", "b"]
-    assert store.value("select sum(clicks) from hourly") == 2
+    assert store.value("select sum(clicks) from clicks_by_link") == 2
 
 
 def test_there_is_one_collector_at_a_time(store: Store, config: Config) -> None:
@@ -306,7 +306,7 @@ def test_a_stop_does_not_wait_for_a_backlog(
     assert 1 < len(stored(store)) < 31
     drain(store, config)
     assert len(stored(store)) == 31
-    assert store.value("select sum(clicks) from hourly") == 31
+    assert store.value("select sum(clicks) from clicks_by_link") == 31
 
 
 def test_a_locked_store_is_tried_again(store: Store, config: Config) -> None:
@@ -359,7 +359,7 @@ def test_a_position_that_someone_else_moved_is_believed(store: Store, config: Co
     drain(other, config)
     frozen.drain()
     assert stored(store) == ["a", "b"]
-    assert store.value("select sum(clicks) from hourly") == 2
+    assert store.value("select sum(clicks) from clicks_by_link") == 2
     other.close()
     frozen.close()
 
@@ -425,7 +425,10 @@ def test_without_addresses_nothing_of_a_reader_is_kept(store: Store, tmp_path: P
     config = make_config(tmp_path, addresses="none")
     segment(config.data_directory, "s1", [line("a", copy="cc"), line("b", ip="203.0.113.7")])
     drain(store, config)
-    assert store.execute("select net, addr, visitor, copy from clicks").fetchall() == [(None,) * 4] * 2
+    assert (
+        store.execute("select net, addr, visitor, recipient_token from clicks").fetchall()
+        == [(None,) * 4] * 2
+    )
 
 
 def test_ten_thousand_small_segments_are_drained(store: Store, config: Config) -> None:
@@ -447,7 +450,7 @@ def test_old_clicks_go_and_their_sums_stay(store: Store, config: Config) -> None
     collector.sweep()
     collector.close()
     assert stored(store) == ["b"]
-    assert store.value("select count(*) from agents where ua like 'Old%'") == 0
+    assert store.value("select count(*) from user_agents where ua like 'Old%'") == 0
     rebuild(store, on_progress=lambda _: None)
     assert rollups(store) == before
 
@@ -506,7 +509,7 @@ def test_increments_and_rebuild_say_the_same(
         drain(store, config)
     incremental = rollups(store)
     assert Counter(stored(store)) == Counter(set(stored(store)))
-    assert store.value("select coalesce(sum(clicks), 0) from hourly") == len(stored(store))
+    assert store.value("select coalesce(sum(clicks), 0) from clicks_by_link") == len(stored(store))
     with store.transaction():
         recompute_coarse_rollups(store)
     assert rollups(store) == incremental

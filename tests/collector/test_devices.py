@@ -55,7 +55,7 @@ def test_memory_is_bounded_however_many_there_are(tmp_path: Path, monkeypatch: p
             agents.by_id(agent_id)
     assert len(agents._by_text) == len(agents._by_id) == 20
     assert agents.get_or_create(f"{WINDOWS} Chrome/0.0.0.0 Safari/537.36").id == ids[0]
-    assert store.value("select count(*) from agents") == 60
+    assert store.value("select count(*) from user_agents") == 60
     store.close()
 
 

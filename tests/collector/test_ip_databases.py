@@ -109,7 +109,9 @@ def test_a_click_has_the_country_of_its_network(site: Site) -> None:
     assert site.stored("country") == {
         "v4": "DE", "v6": "FR", "unknown": "", "none": "", "foreign": "DE", "asked": "",
     }  # fmt: skip
-    rows = site.store.execute("select value, clicks from daily where dimension = 'country' order by value")
+    rows = site.store.execute(
+        "select value, clicks from breakdown_by_link where dimension = 'country' order by value"
+    )
     assert rows.fetchall() == [("", 3), ("DE", 2), ("FR", 1)]
 
 

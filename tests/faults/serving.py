@@ -244,7 +244,7 @@ class Server:
         assert self.value("pragma integrity_check") == "ok"
         with contextlib.closing(sqlite3.connect(self.data / "store.db")) as db:
             assert db.execute("pragma foreign_key_check").fetchall() == []
-        assert self.value("select coalesce(sum(clicks), 0) from hourly") == self.stored()
+        assert self.value("select coalesce(sum(clicks), 0) from clicks_by_link") == self.stored()
 
     def segments(self) -> list[Path]:
         """The files of the click log, the oldest first."""

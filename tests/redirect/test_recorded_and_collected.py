@@ -26,7 +26,7 @@ def collected(site: "Site") -> dict[str, Any]:
         collector.drain()
     finally:
         collector.close()
-    (row,) = site.store.rows("select * from clicks left join agents on agents.id = agent_id")
+    (row,) = site.store.rows("select * from clicks left join user_agents on user_agents.id = agent_id")
     return row
 
 
@@ -35,15 +35,15 @@ def test_who_asks_not_to_be_followed_is_only_counted(site: "Site", signal: str) 
     """Global Privacy Control and Do Not Track: a human click without visitor, user agent, referrer or copy."""
     assert site.get("/abcde?_c=ann", **READER, **{signal: "1"}).code == "302"
     row = collected(site)
-    assert (row["verdict"], row["visitor"], row["ua"], row["referrer"], row["copy"]) == (
+    assert (row["verdict"], row["visitor"], row["ua"], row["referrer"], row["recipient_token"]) == (
         "human",
         None,
         None,
         "",
         None,
     )
-    assert site.store.value("select sum(clicks) from hourly where verdict = 'human'") == 1
-    assert site.store.value("select sum(visitors) from hourly") == 0
+    assert site.store.value("select sum(clicks) from clicks_by_link where verdict = 'human'") == 1
+    assert site.store.value("select sum(visitors) from clicks_by_link") == 0
     content = b"".join(path.read_bytes() for path in site.data.rglob("*") if path.is_file())
     assert AGENT.encode() not in content
     assert b"mail.example" not in content
@@ -57,7 +57,7 @@ def test_a_copy_token_is_kept_as_a_hash_alone(site: "Site") -> None:
     collector = Collector(site.store, config=site.config, clock=lambda: site.now)
     collector.drain()
     collector.close()
-    copies = [row[0] for row in site.store.execute("select copy from clicks")]
+    copies = [row[0] for row in site.store.execute("select recipient_token from clicks")]
     assert len(set(copies)) == 2
     assert None not in copies
     content = b"".join(path.read_bytes() for path in site.data.rglob("*") if path.is_file())

@@ -55,7 +55,7 @@ def take(
 
 
 def traps(store: Store, slug: str) -> list[str]:
-    return [link.code for link in links.list_by_issue(store, issues.get(store, slug).id) if link.trap]
+    return [link.code for link in links.list_by_issue(store, issues.get(store, slug).id) if link.honeypot]
 
 
 def visible(output: bytes) -> bytes:
@@ -153,7 +153,7 @@ def test_a_copy_tag_is_kept_changed_and_taken_away(store: Store, config: Config)
 
 def test_a_bad_copy_tag_stores_nothing(store: Store, config: Config) -> None:
     """A tag with spaces is refused before anything is written."""
-    with pytest.raises(InputError, match="no spaces"):
+    with pytest.raises(InputError, match="cannot contain spaces"):
         take(store, config, recipient_tag="{{ id }}")
     assert issues.find(store, "may") is None
 
@@ -207,7 +207,7 @@ def test_a_hidden_link_can_be_declared_and_taken_back(store: Store, config: Conf
     assert verdicts(store) == ["human", "human"]
     more: dict[str, Any] = {"config": config, "who": "ann", "now": NOW}
     link = mark_honeypot(store, "may", f"https://go.example/{hidden}/3", **more)
-    assert link.trap
+    assert link.honeypot
     assert queued_issues(store)
     assert run_reclassification_queue(store) == {(1, "human", "scanner"): 2}
     assert not queued_issues(store)

@@ -9,13 +9,13 @@ from sqlite_utils import Database
 from shortener.store import clicks, open_store
 from shortener.store import nearby_clicks as sql
 from shortener.store.database import FILE_NAME
-from shortener.store.schema import MIGRATIONS
+from shortener.store.migrations import MIGRATIONS
 
 NOON = 1_795_500_000
 INDEXES = {
-    "clicks_by_visitor": "clicks (ts / 86400000, visitor, first) where visitor is not null",
+    "clicks_by_visitor": "clicks (ts / 86400000, visitor, first_visits) where visitor is not null",
     "clicks_by_address": "clicks (ts / 3600000, addr, ts) where addr is not null",
-    "clicks_by_copy": "clicks (ts / 3600000, copy, ts) where copy is not null",
+    "clicks_by_recipient_token": "clicks (ts / 3600000, recipient_token, ts)\n    where recipient_token is not null",
 }
 
 
@@ -49,7 +49,7 @@ def test_an_old_store_gets_the_new_indexes(old: Path) -> None:
     day, hour = NOON // 86_400, NOON // 3600
     assert [visit.id for visit in clicks.human_visits(store, day, ["v"], first_only=True)] == ["a"]
     assert not clicks.human_visits(store, day + 1, ["v"], first_only=True)
-    for column, value in (("addr", "x"), ("copy", "k")):
+    for column, value in (("addr", "x"), ("recipient_token", "k")):
         reading = sql.ReadWindow(NOON * 1000, NOON * 1000, (NOON - 9) * 1000, (NOON + 9) * 1000)
         assert sql.clicks_by_value(store, column, [value], reading, hour=hour)  # type: ignore[arg-type]
     store.close()
@@ -59,11 +59,14 @@ def test_an_old_store_gets_the_new_indexes(old: Path) -> None:
     ("query", "index"),
     [
         (
-            "select seq from clicks where ts / 86400000 = 1 and visitor in ('v') and first > 0",
+            "select seq from clicks where ts / 86400000 = 1 and visitor in ('v') and first_visits > 0",
             "clicks_by_visitor",
         ),
         ("select seq from clicks where ts / 3600000 = 1 and addr in ('x')", "clicks_by_address"),
-        ("select seq from clicks where ts / 3600000 = 1 and copy in ('x')", "clicks_by_copy"),
+        (
+            "select seq from clicks where ts / 3600000 = 1 and recipient_token in ('x')",
+            "clicks_by_recipient_token",
+        ),
     ],
 )
 def test_the_indexes_are_used(tmp_path: Path, query: str, index: str) -> None:

@@ -12,6 +12,7 @@ from shortener.reporting.link_report import build_link_report
 from shortener.reporting.ranking_inputs import load_history
 from shortener.reporting.summary import build_summary
 from shortener.store import Store, reports
+from shortener.store.rollups import ALL_ROLLUPS
 
 NOW = 1_800_000_000
 REPORTS: dict[str, Callable[[Store], object]] = {
@@ -21,7 +22,10 @@ REPORTS: dict[str, Callable[[Store], object]] = {
     "summary between": lambda store: build_summary(store, since=0, until=NOW, as_of=NOW),
     "history": lambda store: load_history(store, as_of=NOW),
 }
-ROLLUPS = {"issue": {"totals", "hours", "shares"}, "link": {"totals", "hourly", "daily"}}
+ROLLUPS = {
+    "issue": {"totals_by_placement", "clicks_by_issue", "breakdown_by_issue"},
+    "link": {"totals_by_placement", "clicks_by_link", "breakdown_by_link"},
+}
 """What the report of one thing reads its counts from."""
 
 
@@ -58,8 +62,8 @@ def test_reports_of_one_thing_read_the_rollups_by_key(read: Any, name: str) -> N
     ]
     searched = {match[1] for plan in plans if (match := re.match(r"SEARCH (\w+)", plan))}
     assert searched >= ROLLUPS[name]
-    assert not searched & {"hourly", "daily"} - ROLLUPS[name]
-    scans = r"SCAN (hourly|daily|totals|hours|placement_days|days|shares|links|placements|articles)\b"
+    assert not searched & {"clicks_by_link", "breakdown_by_link"} - ROLLUPS[name]
+    scans = rf"SCAN ({'|'.join(rollup.table for rollup in ALL_ROLLUPS)}|links|placements|articles)\b"
     assert not [plan for plan in plans if re.match(scans, plan)]
 
 

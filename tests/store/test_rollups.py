@@ -95,7 +95,9 @@ def test_whatever_is_added_and_taken_away_the_coarse_sums_are_those_of_the_fine(
     expected = coarse(shared)
     assert recomputed(shared) == expected
     assert all(
-        sum(row[-9:-4]) for table in ("totals", "hours", "placement_days", "days") for row in expected[table]
+        sum(row[-9:-4])
+        for table in ("totals_by_placement", "clicks_by_issue", "clicks_by_placement", "clicks_of_site")
+        for row in expected[table]
     )
 
 
@@ -124,7 +126,7 @@ def test_a_period_is_whole_days_and_odd_hours(
     ] == [(issue, *issues[issue]) for issue in sorted(issues)]
     assert [
         (row.link_id, row.clicks, row.visitors)
-        for row in reports.top_links(shared, since=since, until=until, most=9)
+        for row in reports.top_links(shared, since=since, until=until, limit=9)
     ] == sorted(
         ((link, row[0], row[2]) for link, row in links.items() if row[0]), key=lambda row: (-row[1], row[0])
     )
@@ -190,8 +192,11 @@ def test_clicks_that_counted_elsewhere_do_not_stop_the_collector(tmp_path: Path)
             clicks.add_to_rollups(store, {(1, 1, n, 0, "human"): [1, 1, 1, 1, 1]}, {})
         correction = {(1, 1, 5, 0, "human"): [-2, -2, -2, -2, -2], (1, 1, 5, 0, "bot"): [2, 0, 0, 0, 0]}
         clicks.add_to_rollups(store, correction, {})
-    hourly = store.execute("select n, verdict, clicks from hourly order by n").fetchall()
+    hourly = store.execute("select n, verdict, clicks from clicks_by_link order by n").fetchall()
     assert hourly == [(0, "human", 1), (5, "bot", 2)]
-    assert store.execute("select n, human, bot from totals order by n").fetchall() == [(0, 1, 0), (5, 0, 2)]
-    assert store.execute("select human, bot from days").fetchall() == [(0, 2)]
+    assert store.execute("select n, human, bot from totals_by_placement order by n").fetchall() == [
+        (0, 1, 0),
+        (5, 0, 2),
+    ]
+    assert store.execute("select human, bot from clicks_of_site").fetchall() == [(0, 2)]
     store.close()

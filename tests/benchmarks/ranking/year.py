@@ -52,7 +52,7 @@ def measure(directory: Path, clicks: int, *, months: int, articles: int) -> None
         total = shortest_time(lambda: rank_stored_articles(store, config=config, as_of=as_of))
         ranking = rank_stored_articles(store, config=config, as_of=as_of)
         ranked = sum(getattr(article, ranking.counted) for article in ranking.articles)
-        rows = store.value("select count(*) from hourly")
+        rows = store.value("select count(*) from clicks_by_link")
         times = f"{queries:>9.3f} {total - queries:>9.3f} {total:>9.3f}"
         print(f"{clicks:>14,} {ranked:>12,} {rows:>10,} {times}")
     finally:

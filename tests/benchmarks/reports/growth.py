@@ -80,7 +80,7 @@ def add_links(store: Store, count: int) -> Parts:
 def hourly(
     parts: Parts, *, clicks: int, begin: int, days: int, rng: np.random.Generator
 ) -> Iterator[tuple[object, ...]]:
-    """Rows of ``hourly`` for the clicks on some placements from ``begin`` on: a draw for every cell."""
+    """Rows of ``clicks_by_link`` for the clicks on some placements from ``begin`` on: a draw for every cell."""
     places, hours = harmonic(len(parts)), clicks * harmonic(days * 24)
     step = max(1, 4_000_000 // len(hours))
     for start in range(0, len(parts), step):
@@ -95,10 +95,10 @@ def hourly(
 
 
 def daily(store: Store, *, rng: np.random.Generator) -> Iterator[tuple[object, ...]]:
-    """Rows of ``daily`` that go with the stored ``hourly``."""
+    """Rows of ``daily`` that go with the stored ``clicks_by_link``."""
     reasons = [f"{REASONS[reason].verdict}/{reason}" for reason in sorted(REASONS)]
     keys = store.execute(
-        f"select issue_id, link_id, hour - hour % {DAY_SECONDS} as day, sum(clicks) from hourly "
+        f"select issue_id, link_id, hour - hour % {DAY_SECONDS} as day, sum(clicks) from clicks_by_link "
         "where verdict = 'human' group by link_id, issue_id, day"
     ).fetchall()
     clicks = np.array([key[3] for key in keys])
@@ -120,8 +120,8 @@ def fill(store: Store, shares: Iterable[tuple[Parts, int, int, int]]) -> None:
     """Store the rollups of (placements, clicks, begin, days), then the coarse ones from them."""
     rng = np.random.default_rng(1)
     for parts, clicks, begin, days in shares:
-        insert(store, "hourly", 10, hourly(parts, clicks=clicks, begin=begin, days=days, rng=rng))
-    insert(store, "daily", 6, daily(store, rng=rng))
+        insert(store, "clicks_by_link", 10, hourly(parts, clicks=clicks, begin=begin, days=days, rng=rng))
+    insert(store, "breakdown_by_link", 6, daily(store, rng=rng))
     rollups.recompute_coarse_rollups(store)
 
 
@@ -170,7 +170,7 @@ def reports(store: Store, shape: str) -> dict[str, Callable[[], object]]:
 
 def days_of(store: Store) -> int:
     """The seconds between START and the last hour with a click."""
-    return int(store.value("select max(hour) from hourly")) - START
+    return int(store.value("select max(hour) from clicks_by_link")) - START
 
 
 def median_ms(work: Callable[[], object], *, runs: int = 7) -> float:

@@ -132,7 +132,7 @@ def neighbours(
             n=event["link"] + 1,
             net=net,
             addr=short_hash(address),
-            copy=event["recipient"] if setting.copy else None,
+            recipient_token=event["recipient"] if setting.copy else None,
             agent_id=event["ua"],
             reason=judged.reason,
             evidence=judged.evidence,

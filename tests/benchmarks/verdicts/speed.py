@@ -90,7 +90,7 @@ def one_copy(count: int, rng: random.Random) -> list[NearbyClick]:
             net=f"203.0.{rng.randrange(256)}.0/24",
             addr=str(rng.randrange(1000)),
             agent_id=rng.randrange(20),
-            copy="one",
+            recipient_token="one",
             evidence=rng.choice((0, 32)),
             link_count=12,
         )

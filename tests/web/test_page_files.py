@@ -1,4 +1,4 @@
-"""What stands beside the pages: each page's JSON, each table's CSV, and where clicks came from."""
+"""Tests of the files beside pages: the JSON of each page, the CSV of each table, and breakdowns."""
 
 import csv
 import io
@@ -13,13 +13,13 @@ from shortener.collector.rebuild import rebuild
 from shortener.store import links
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Desk
+    from tests.web.conftest import EditorSite
 
-WORDS = {
+PAGES_WITHOUT_DATA = {
     "accounts.index",
     "accounts.sign_in",
     "accounts.welcome",
-    "intake.new_issue",
+    "new_issue.new_issue",
     "links.new_link",
     "links.find_link",
     "settings.show_help",
@@ -27,8 +27,8 @@ WORDS = {
     "reports.map_issue",
     "reports.live",
 }
-"""Pages that are forms or prose, steps on the way to a page, and files themselves."""
-BESIDE = {
+"""Endpoints that are forms, text, redirects or files."""
+FILES = {
     "/-/issues": ("/-/issues.json", "/-/issues.csv"),
     "/-/issues/<slug>": ("/-/issues/<slug>/report.json", "/-/issues/<slug>/report.csv"),
     "/-/issues/<slug>/map": ("/-/issues/<slug>/map.json", "/-/issues/<slug>/placements.csv"),
@@ -41,49 +41,49 @@ BESIDE = {
     "/-/settings/users": ("/-/settings/users.json", "/-/settings/users.csv"),
     "/-/account": ("/-/account.json", ""),
 }
-"""Each page with its JSON and, where it is a table, its CSV."""
+"""JSON file and CSV file ('' if there is no table) of each page."""
 
 
-def test_every_page_has_its_json_and_every_table_its_csv(desk: "Desk") -> None:
-    """No page without them, none of them unanswered; the page links to what it has."""
-    desk.take_in(sent_at=int(time.time()) - 7_200)
+def test_every_page_has_its_json_and_every_table_its_csv(site: "EditorSite") -> None:
+    """Every page that shows data has a JSON file, every page with a table has a CSV file that it links to."""
+    site.add_issue(sent_at=int(time.time()) - 7_200)
     rules = {
-        rule.rule: rule.endpoint for rule in desk.app.url_map.iter_rules() if "GET" in (rule.methods or ())
+        rule.rule: rule.endpoint for rule in site.app.url_map.iter_rules() if "GET" in (rule.methods or ())
     }
     pages = {
         rule
         for rule, endpoint in rules.items()
-        if rule.startswith("/-/") and hasattr(desk.app.view_functions[endpoint], "role")
-        and endpoint not in WORDS and "." not in rule.rpartition("/")[2]
+        if rule.startswith("/-/") and hasattr(site.app.view_functions[endpoint], "role")
+        and endpoint not in PAGES_WITHOUT_DATA and "." not in rule.rpartition("/")[2]
     }  # fmt: skip
-    assert pages == set(BESIDE)
-    code = links.list_by_issue(desk.store, 1)[0].code
-    desk.log([line(code, number) for number in range(3)])
-    browser = desk.client("admin")
+    assert pages == set(FILES)
+    code = links.list_by_issue(site.store, 1)[0].code
+    site.write_clicks([click_line(code, number) for number in range(3)])
+    browser = site.client("admin")
 
-    def real(rule: str) -> str:
+    def fill_in(rule: str) -> str:
         return rule.replace("<slug>", "may").replace("<host>", "go.example").replace("<code>", code)
 
-    for page, (as_json, as_csv) in BESIDE.items():
-        text = browser.get(real(page)).text
-        answer = browser.get(real(as_json))
-        assert (answer.status_code, answer.mimetype) == (200, "application/json"), as_json
-        json.loads(answer.text)
-        if as_csv:
-            answer = browser.get(real(as_csv))
-            assert (answer.status_code, answer.mimetype) == (200, "text/csv"), as_csv
-            assert len(list(csv.reader(io.StringIO(answer.text)))) > 1, as_csv
-            assert real(as_csv) in text, f"{page} does not say that there is {as_csv}"
+    for page, (json_path, csv_path) in FILES.items():
+        text = browser.get(fill_in(page)).text
+        response = browser.get(fill_in(json_path))
+        assert (response.status_code, response.mimetype) == (200, "application/json"), json_path
+        json.loads(response.text)
+        if csv_path:
+            response = browser.get(fill_in(csv_path))
+            assert (response.status_code, response.mimetype) == (200, "text/csv"), csv_path
+            assert len(list(csv.reader(io.StringIO(response.text)))) > 1, csv_path
+            assert fill_in(csv_path) in text, f"{page} does not link to {csv_path}"
 
 
 @pytest.mark.parametrize(("visitor", "counted"), [("v", "visitors"), (None, "clicks")])
-def test_the_ranking_names_what_it_counted(desk: "Desk", visitor: str | None, counted: str) -> None:
+def test_the_ranking_names_what_it_counted(site: "EditorSite", visitor: str | None, counted: str) -> None:
     """The table header, JSON and CSV of the ranking have visitors or, without known visitors, clicks."""
-    desk.take_in(sent_at=int(time.time()) - 7_200)
-    code = links.list_by_issue(desk.store, 1)[0].code
-    lines = [json.loads(line(code, number)) for number in range(3)]
-    desk.log([json.dumps(each | ({} if visitor else {"visitor": None})) for each in lines])
-    browser = desk.client("admin")
+    site.add_issue(sent_at=int(time.time()) - 7_200)
+    code = links.list_by_issue(site.store, 1)[0].code
+    lines = [json.loads(click_line(code, number)) for number in range(3)]
+    site.write_clicks([json.dumps(click | ({} if visitor else {"visitor": None})) for click in lines])
+    browser = site.client("admin")
     assert f'<th scope="col" class="n">{counted.title()}</th>' in browser.get("/-/ranking").text
     ranking = json.loads(browser.get("/-/ranking.json").text)
     assert ranking["counted"] == counted
@@ -94,8 +94,8 @@ def test_the_ranking_names_what_it_counted(desk: "Desk", visitor: str | None, co
             assert row[unit] == ("" if article[unit] is None else str(article[unit]))
 
 
-def line(code: str, number: int) -> str:
-    """A click of a person an hour ago."""
+def click_line(code: str, number: int) -> str:
+    """Return a click-log line of a human click about an hour ago."""
     return json.dumps(
         {
             "v": 1,
@@ -115,27 +115,27 @@ def line(code: str, number: int) -> str:
 
 
 @pytest.fixture
-def clicked(full_desk: "Desk") -> "Desk":
-    """An issue whose first link was clicked four times."""
-    code = links.list_by_issue(full_desk.store, 1)[0].code
-    full_desk.log([line(code, number) for number in range(4)])
-    return full_desk
+def clicked(site_with_issue: "EditorSite") -> "EditorSite":
+    """Site with an issue whose first link was clicked four times."""
+    code = links.list_by_issue(site_with_issue.store, 1)[0].code
+    site_with_issue.write_clicks([click_line(code, number) for number in range(4)])
+    return site_with_issue
 
 
-def pages_of(desk: "Desk") -> list[str]:
-    """The report of the issue, and that of its link."""
-    browser = desk.client("viewer")
-    code = links.list_by_issue(desk.store, 1)[0].code
+def report_pages(site: "EditorSite") -> list[str]:
+    """Return the report page of the issue and that of its first link."""
+    browser = site.client("viewer")
+    code = links.list_by_issue(site.store, 1)[0].code
     return [browser.get(path).text for path in ("/-/issues/may", f"/-/links/go.example/{code}")]
 
 
-def test_countries_are_shown_when_clicks_have_them(clicked: "Desk") -> None:
-    """Each country with its clicks and its share, those without one as not known."""
+def test_countries_of_clicks(clicked: "EditorSite") -> None:
+    """Pages and CSV show each country with clicks and share; clicks without a country count as not known."""
     clicked.store.execute(
         "update clicks set country = case seq % 4 when 0 then '' when 1 then 'BR' else 'NO' end"
     )
     rebuild(clicked.store, on_progress=lambda _: None)
-    for page in pages_of(clicked):
+    for page in report_pages(clicked):
         panel = page.partition("<h2>Country</h2>")[2].partition("</section>")[0]
         rows = re.sub(r"<[^>]+>", " ", panel).split()
         assert " ".join(rows[:3]) == "Country Clicks Share"
@@ -146,25 +146,25 @@ def test_countries_are_shown_when_clicks_have_them(clicked: "Desk") -> None:
     browser = clicked.client("viewer")
     code = links.list_by_issue(clicked.store, 1)[0].code
     for path in ("/-/issues/may/breakdown.csv", f"/-/links/go.example/{code}/breakdown.csv"):
-        rows_of = list(csv.reader(io.StringIO(browser.get(path).text)))
-        assert rows_of[0] == ["dimension", "value", "clicks", "share"]
-        assert ["country", "NO", "2", "0.5"] in rows_of
-        assert ["referrer", "mail.example", "4", "1.0"] in rows_of
+        csv_rows = list(csv.reader(io.StringIO(browser.get(path).text)))
+        assert csv_rows[0] == ["dimension", "value", "clicks", "share"]
+        assert ["country", "NO", "2", "0.5"] in csv_rows
+        assert ["referrer", "mail.example", "4", "1.0"] in csv_rows
 
 
-def test_without_countries_the_page_says_what_to_configure(clicked: "Desk") -> None:
-    """No empty table, but the key and the kind of file."""
-    for page in pages_of(clicked):
+def test_no_countries(clicked: "EditorSite") -> None:
+    """Without countries a page shows a sentence instead of a table, and names no configuration key."""
+    for page in report_pages(clicked):
         panel = page.partition("<h2>Country</h2>")[2].partition("</section>")[0]
-        assert "[networks] countries" in panel
-        assert ".mmdb" in panel
+        assert "country database" in panel
+        assert "config" not in panel
         assert "<table" not in panel
         assert "mail.example" in page
 
 
-def test_files_of_users_tell_no_secret(full_desk: "Desk") -> None:
-    """Names, roles, and whether there is a password: never a hash or a token."""
-    browser = full_desk.client("admin")
+def test_user_files_contain_no_secret(site_with_issue: "EditorSite") -> None:
+    """Files of users contain names and roles, but no password hash and no token."""
+    browser = site_with_issue.client("admin")
     for path in ("/-/settings/users.json", "/-/settings/users.csv"):
         text = browser.get(path).text
         assert "viewer" in text
@@ -174,16 +174,16 @@ def test_files_of_users_tell_no_secret(full_desk: "Desk") -> None:
 
 
 @pytest.mark.parametrize(("length", "status"), [(64, 200), (2_312, 200), (2_313, 422), (100_000, 422)])
-def test_a_code_to_print_holds_so_much_and_no_more(desk: "Desk", length: int, status: int) -> None:
-    """A short URL that no QR code can hold, from an older store, is refused with the number; never an error."""
+def test_qr_code_capacity(site: "EditorSite", length: int, status: int) -> None:
+    """A short URL that is too long for a QR code gets 422 with the limit; the page of the link still works."""
     code = "a" * length
-    desk.store.execute(
+    site.store.execute(
         "insert into links (domain, code, target, created_at, updated_at) values (?, ?, ?, 1, 1)",
         ("go.example", code, "https://a.example/"),
     )
-    browser = desk.client("viewer")
+    browser = site.client("viewer")
     for kind in ("svg", "png"):
-        answer = browser.get(f"/-/links/go.example/{code}/qr.{kind}?scale=1")
-        assert answer.status_code == status, kind
-    assert status == 200 or "2,331" in answer.text
+        response = browser.get(f"/-/links/go.example/{code}/qr.{kind}?scale=1")
+        assert response.status_code == status, kind
+    assert status == 200 or "2,331" in response.text
     assert browser.get(f"/-/links/go.example/{code}").status_code == 200

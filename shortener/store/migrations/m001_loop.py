@@ -1,15 +1,10 @@
-"""The schema, as migrations that are applied in order, each in one transaction of its own.
-
-Units: ``clicks.ts`` is milliseconds of UTC epoch; every other time is seconds of UTC epoch. ``hour`` and ``day`` are
-the second at which the UTC hour or day begins. ``n`` is 0 where a click came without a placement.
-"""
+"""The first schema: issues, links, clicks, rollups and positions in the click log."""
 
 from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
 
-MIGRATIONS = Migrations("shortener")
+from shortener.store.migrations.script import run_script
 
-_CORE_TABLES = """
+SCRIPT = """
 create table issues (
     id integer primary key,
     slug text not null unique check (slug <> ''),
@@ -274,127 +269,6 @@ end;
 """
 
 
-def _split_statements(script: str) -> list[str]:
-    """The statements of a script, one by one (``executescript`` would commit between them)."""
-    import sqlite3
-
-    found, statement = [], ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            found.append(statement)
-            statement = ""
-    return found
-
-
-@MIGRATIONS()
 def m001_loop(db: Database) -> None:
-    """Links, issues, articles, placements, clicks, rollups and log positions."""
-    for statement in _split_statements(_CORE_TABLES):
-        db.execute(statement)
-
-
-_PICKS_TABLES = """
-create table signals (
-    url text primary key,
-    views integer check (views >= 0),
-    reads integer check (reads >= 0),
-    fans integer check (fans >= 0),
-    updated_at integer not null
-) strict, without rowid;
-
-create table decisions (
-    id integer primary key,
-    month text not null check (month glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
-    url text not null,
-    action text not null check (action in ('pin', 'exclude', 'choose')),
-    reason text not null check (reason <> ''),
-    who text not null,
-    at integer not null,
-    unique (month, url)
-) strict;
-"""
-
-
-@MIGRATIONS()
-def m002_picks(db: Database) -> None:
-    """Signals from outside (views, reads, fans), and what editors decided about a month's picks."""
-    for statement in _split_statements(_PICKS_TABLES):
-        db.execute(statement)
-
-
-_DRAFT_TABLES = """
-create table drafts (
-    month text not null check (month glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
-    url text not null,
-    link_id integer not null references links on delete cascade,
-    primary key (month, url)
-) strict, without rowid;
-"""
-
-
-@MIGRATIONS()
-def m003_drafts(db: Database) -> None:
-    """Which short link stands for an article in the draft of a month's picks."""
-    for statement in _split_statements(_DRAFT_TABLES):
-        db.execute(statement)
-
-
-_ACCOUNT_TABLES = """
-create table users (
-    id integer primary key,
-    name text not null unique check (name <> ''),
-    role text not null check (role in ('viewer', 'editor', 'admin')),
-    password text not null default '',
-    created_at integer not null,
-    updated_at integer not null
-) strict;
-
-create table sessions (
-    token text primary key,
-    user_id integer not null references users on delete cascade,
-    created_at integer not null,
-    seen_at integer not null
-) strict, without rowid;
-
-create index sessions_by_user on sessions (user_id);
-
-create table invitations (
-    token text primary key,
-    user_id integer references users on delete cascade,
-    expires_at integer not null
-) strict, without rowid;
-"""
-
-
-@MIGRATIONS()
-def m004_pages(db: Database) -> None:
-    """Users of the pages, their sessions, and one-time addresses."""
-    for statement in _split_statements(_ACCOUNT_TABLES):
-        db.execute(statement)
-
-
-@MIGRATIONS()
-def m005_lists(db: Database) -> None:
-    """The list of links by their last change, at once whatever their number."""
-    db.execute("create index links_by_change on links (updated_at)")
-
-
-_LOCAL_INDEXES = """
-drop index clicks_by_visitor;
-drop index clicks_by_address;
-drop index clicks_by_copy;
-create index clicks_by_visitor on clicks (ts / 86400000, visitor, first) where visitor is not null;
-create index clicks_by_address on clicks (ts / 3600000, addr, ts) where addr is not null;
-create index clicks_by_copy on clicks (ts / 3600000, copy, ts) where copy is not null;
-"""
-
-
-@MIGRATIONS()
-def m006_local_indexes(db: Database) -> None:
-    """Readers are looked up by day or hour first: new clicks then touch a few pages of an index, not all of it.
-
-    The hashes of readers are spread evenly, and change with the day's key anyway.
-    """
-    for statement in _split_statements(_LOCAL_INDEXES):
-        db.execute(statement)
+    """Create the tables of issues, links, clicks, rollups and click-log positions."""
+    run_script(db, SCRIPT)

@@ -1,0 +1,31 @@
+"""The schema, as migrations that are applied in order, each in one transaction of its own.
+
+Units: ``clicks.ts`` is milliseconds of UTC epoch; every other time is seconds of UTC epoch. ``hour`` and ``day`` are
+the second at which the UTC hour or day begins. ``n`` is 0 where a click has no placement.
+
+To change the schema, add a module with the next number and list its function below. The name of a function is stored
+in every migrated database: a migration that has landed is neither renamed nor edited.
+"""
+
+from sqlite_utils.migrations import Migrations
+
+from shortener.store.migrations.m001_loop import m001_loop
+from shortener.store.migrations.m002_picks import m002_picks
+from shortener.store.migrations.m003_drafts import m003_drafts
+from shortener.store.migrations.m004_pages import m004_pages
+from shortener.store.migrations.m005_lists import m005_lists
+from shortener.store.migrations.m006_local_indexes import m006_local_indexes
+from shortener.store.migrations.m007_names import m007_names
+
+MIGRATIONS = Migrations("shortener")
+
+for _migration in (
+    m001_loop,
+    m002_picks,
+    m003_drafts,
+    m004_pages,
+    m005_lists,
+    m006_local_indexes,
+    m007_names,
+):
+    MIGRATIONS()(_migration)

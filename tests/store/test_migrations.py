@@ -1,0 +1,78 @@
+"""A store of every earlier schema opens, migrated, with equal counts."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from shortener.store import clicks, open_store
+from shortener.store.database import FILE_NAME
+from shortener.store.migrations import MIGRATIONS
+
+NAMES = [migration.name for migration in MIGRATIONS._migrations]
+HOUR = 1_795_500_000 - 1_795_500_000 % 3600
+CONTENT = f"""
+insert into issues (id, slug, format, domain, source, output, created_at, updated_at)
+    values (1, 'may', 'markdown', 'go.example', x'', x'', 1, 1);
+insert into articles (id, issue_id, url, position, corrected) values (1, 1, 'https://a.example/', 1, 'title');
+insert into links (id, domain, code, target, issue_id, article_id, trap, created_at, updated_at)
+    values (1, 'go.example', 'abc', 'https://a.example/', 1, 1, 0, 1, 1),
+           (2, 'go.example', 'xyz', null, 1, null, 1, 1, 1);
+insert into edits (link_id, at, who, field, old, new) values (2, 1, 'ada', 'trap', '0', '1');
+insert into agents (id, ua, browser) values (1, 'Firefox', 'Firefox');
+insert into clicks (id, ts, link_id, n, issue_id, verdict, reason, rules, gaps, first, visitor, copy, agent_id)
+    values ('a', {HOUR}000, 1, 2, 1, 'human', 'reader', 1, 4, 15, 'v', 'k', 1);
+insert into hourly values (1, 1, 2, {HOUR}, 'human', 1, 1, 1, 1, 1);
+insert into daily values (1, 1, {HOUR - HOUR % 86_400}, 'browser', 'Firefox', 1);
+insert into totals values (1, 1, 2, 1, 0, 0, 0, 0, 1, 1, 1, 1);
+insert into hours values (1, {HOUR}, 1, 0, 0, 0, 0, 1, 1, 1, 1);
+insert into segments (id, name, position, updated_at) values ('s', 's.jsonl', 42, 1);
+insert into skips (segment_id, offset, reason, at) values ('s', 7, 'torn', 1);
+update facts set value = 1 where name = 'judged_seq';
+insert into facts (name, value) values ('rejudge:1', 0);
+"""
+
+
+@pytest.mark.parametrize("until", range(1, 7), ids=NAMES[1:7])
+def test_an_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
+    """What was stored before a migration has the same counts after it, and keeps counting."""
+    tmp_path.chmod(0o700)
+    old = Database(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None))
+    MIGRATIONS.apply(old, stop_before=NAMES[until])
+    old.conn.executescript(CONTENT)
+    old.close()
+    store = open_store(tmp_path)
+    try:
+        (row,) = store.rows("select * from clicks left join user_agents on user_agents.id = agent_id")
+        assert (row["verdict"], row["rules_version"], row["evidence"], row["first_visits"]) == (
+            "human",
+            1,
+            4,
+            15,
+        )
+        assert (row["recipient_token"], row["browser"]) == ("k", "Firefox")
+        sums = ("clicks_by_link", "totals_by_placement", "clicks_by_issue")
+        assert [store.value(f"select sum(visitors) from {table}") for table in sums] == [1, 1, 1]
+        assert store.value("select clicks from breakdown_by_link") == 1
+        assert store.value("select honeypot from links where code = 'xyz'") == 1
+        assert store.value("select corrected_fields from articles") == "title"
+        assert store.value("select field from edits") == "honeypot"
+        assert store.row(
+            "select in_long_line, byte_position from segments join skips on segment_id = id"
+        ) == {
+            "in_long_line": 0,
+            "byte_position": 7,
+        }
+        assert (store.meta("classified_seq"), store.meta("reclassify:1"), store.meta("judged_seq")) == (
+            1,
+            0,
+            0,
+        )
+        assert not clicks.all_classified(store)  # the issue that waited to be classified again still waits
+        revision = store.meta("links_revision")
+        with store.transaction():
+            store.execute("update links set title = 'new' where code = 'abc'")
+        assert store.meta("links_revision") == revision + 1
+    finally:
+        store.close()
