@@ -76,6 +76,24 @@ def test_every_page_has_its_json_and_every_table_its_csv(site: "EditorSite") -> 
             assert fill_in(csv_path) in text, f"{page} does not link to {csv_path}"
 
 
+@pytest.mark.parametrize(("visitor", "counted"), [("v", "visitors"), (None, "clicks")])
+def test_the_ranking_names_what_it_counted(site: "EditorSite", visitor: str | None, counted: str) -> None:
+    """The table header, JSON and CSV of the ranking have visitors or, without known visitors, clicks."""
+    site.add_issue(sent_at=int(time.time()) - 7_200)
+    code = links.list_by_issue(site.store, 1)[0].code
+    lines = [json.loads(click_line(code, number)) for number in range(3)]
+    site.write_clicks([json.dumps(click | ({} if visitor else {"visitor": None})) for click in lines])
+    browser = site.client("admin")
+    assert f'<th scope="col" class="n">{counted.title()}</th>' in browser.get("/-/ranking").text
+    ranking = json.loads(browser.get("/-/ranking.json").text)
+    assert ranking["counted"] == counted
+    rows = list(csv.DictReader(io.StringIO(browser.get("/-/ranking.csv").text)))
+    for article, row in zip(ranking["articles"], rows, strict=True):
+        for unit in ("visitors", "clicks"):
+            assert (article[unit] is None) == (unit != counted)
+            assert row[unit] == ("" if article[unit] is None else str(article[unit]))
+
+
 def click_line(code: str, number: int) -> str:
     """Return a click-log line of a human click about an hour ago."""
     return json.dumps(

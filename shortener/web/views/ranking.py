@@ -26,6 +26,7 @@ _RANKING_COLUMNS = (
     "title",
     "issue",
     "position",
+    "visitors",
     "clicks",
     "expected",
     "appeal",
