@@ -5,12 +5,13 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from tests.ports import free_port as free_port
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ARGUMENTS = [
@@ -23,13 +24,6 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 START_SECONDS = 30.0
-
-
-def free_port() -> int:
-    """Return a TCP port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
