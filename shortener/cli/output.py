@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shortener.reporting.cells import escape_csv
+from shortener.reporting.formatting import escape_csv
 
 OUTPUT_FORMATS = click.Choice(["table", "json", "csv"])
 

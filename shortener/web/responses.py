@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 from flask import Response
 
-from shortener.reporting.cells import escape_csv
+from shortener.reporting.formatting import escape_csv
 
 
 def json_response(value: Any) -> Response:
@@ -33,8 +33,3 @@ def attachment_response(content: bytes, *, file_name: str, content_type: str) ->
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in file_name)
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='')}"
     return Response(content, content_type=content_type, headers={"Content-Disposition": disposition})
-
-
-def struct_rows(values: Iterable[Any], columns: Sequence[str]) -> Iterable[list[Any]]:
-    """Attributes of structs as rows."""
-    return ([getattr(value, column) for column in columns] for value in values)

@@ -16,7 +16,7 @@ from shortener.cli.output import (
     print_table,
     sanitize_line,
 )
-from shortener.reporting.cells import FORMULA_PREFIXES, escape_csv
+from shortener.reporting.formatting import FORMULA_PREFIXES, escape_csv
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"]
 

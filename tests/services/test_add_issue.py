@@ -315,7 +315,9 @@ def test_the_real_issue_end_to_end(
     assert taken.links_without_target == ()
     shown = load_issue_contents(store, "issue-2021-04", config=config)
     by_code = {
-        link.short_url.rpartition("/")[2]: article for article in shown.articles for link in article.links
+        link.short_url.rpartition("/")[2]: article
+        for article in (*shown.articles, *shown.other_links)
+        for link in article.links
     }
     picks = [by_code[code] for code in PICKS]
     positions = [pick.position for pick in picks]

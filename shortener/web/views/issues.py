@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener import newsletter
 from shortener.errors import NotFound
 from shortener.reporting.checklist import build_checklist
+from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_contents import load_issue_contents
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
 from shortener.services import edit
@@ -19,7 +20,7 @@ from shortener.web.context import config, current_user, now, role_required, stor
 from shortener.web.figures import remaining_shares
 from shortener.web.filters import format_datetime_local
 from shortener.web.forms import MAX_RECIPIENTS, read_article_edit, read_integer, read_local_time, read_text
-from shortener.web.responses import attachment_response, csv_response, json_response, struct_rows
+from shortener.web.responses import attachment_response, csv_response, json_response
 
 blueprint = Blueprint("issues", __name__, url_prefix="/-")
 
@@ -119,7 +120,11 @@ def show_checks_json(slug: str) -> Response:
 def show_contents_csv(slug: str) -> Response:
     """The placements as CSV, a line each."""
     shown = load_issue_contents(store(), slug, config=config())
-    positions = {article.url: (article.position, article.title) for article in shown.articles}
+    positions = {
+        link.short_url: (article.position, article.title)
+        for article in (*shown.articles, *shown.other_links)
+        for link in article.links
+    }
     rows = sorted(
         (
             each.n,
@@ -127,7 +132,7 @@ def show_contents_csv(slug: str) -> Response:
             each.text,
             link.short_url,
             link.target,
-            *positions.get(link.article or "", (None, "")),
+            *positions.get(link.short_url, (None, "")),
         )
         for link in shown.links
         for each in link.placements

@@ -216,7 +216,8 @@ def _preview(issue_request: AddRequest) -> Preview:
 
 def _apply_corrections(slug: str, issue_request: AddRequest) -> None:
     """Correct the articles as the form says, those that the issue has: its file may have been replaced."""
-    known = {article.url for article in load_issue_contents(store(), slug, config=config()).articles}
+    contents = load_issue_contents(store(), slug, config=config())
+    known = {article.url for article in (*contents.articles, *contents.other_links)}
     said = []
     for index in range(MAX_FORM_ROWS):
         want = read_article_edit(request.form, suffix=f"-{index}")
