@@ -164,7 +164,7 @@ def _simulate_readers(config: Config, issue: IssueContents, *, readers: int, sec
 
 
 def _reader_links(issue: IssueContents) -> list[ReaderLink]:
-    """Return the placements of the issue in document order; an article without author has no appeal of its own."""
+    """Return the placements of the issue in document order, with an appeal for each article that has an author."""
     positions = {article.url: article.position for article in issue.articles}
     urls = [article.url for article in issue.articles if article.links and article.author]
     appeals = dict(zip(urls, itertools.cycle(ARTICLE_APPEALS), strict=False))

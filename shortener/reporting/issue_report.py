@@ -82,7 +82,7 @@ class IssueReport(Struct, frozen=True):
 
 
 def build_issue_report(store: Store, slug: str, *, as_of: int, domains: Sequence[Domain] = ()) -> IssueReport:
-    """Return the report of an issue at ``as_of``, now in seconds of the UTC epoch, from the rollups.
+    """Return the report of an issue, read from the rollups; ``as_of`` is now in seconds of the UTC epoch.
 
     ``domains`` are the configured ones: they have the schemes of short URLs. Raises NotFound.
     """

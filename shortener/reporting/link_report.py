@@ -76,7 +76,7 @@ class LinkReport(Struct, frozen=True):
 def build_link_report(
     store: Store, domain: str, code: str, *, as_of: int, domains: Sequence[Domain] = ()
 ) -> LinkReport:
-    """Return the report of a link at ``as_of``, now in seconds of the UTC epoch, from the rollups.
+    """Return the report of a link, read from the rollups; ``as_of`` is now in seconds of the UTC epoch.
 
     ``domains`` are the configured ones: they have the schemes of short URLs. Raises NotFound.
     """
