@@ -11,7 +11,7 @@ import pytest
 from shortener.collector.collector import Collector
 from shortener.config import Codes, Config, Domain, Newsletter, Storage
 from shortener.errors import Conflict, InputError
-from shortener.reporting.issue_contents import load_issue_contents
+from shortener.reporting.issue_contents import load_issue_contents, load_other_links
 from shortener.reporting.issue_report import build_issue_report
 from shortener.services.add_issue import AddRequest, add_or_update_issue, parse_targets
 from shortener.store import Store, issues, links, open_store
@@ -315,7 +315,9 @@ def test_the_real_issue_end_to_end(
     assert taken.links_without_target == ()
     shown = load_issue_contents(store, "issue-2021-04", config=config)
     by_code = {
-        link.short_url.rpartition("/")[2]: article for article in shown.articles for link in article.links
+        link.short_url.rpartition("/")[2]: article
+        for article in (*shown.articles, *load_other_links(store, "issue-2021-04", config=config))
+        for link in article.links
     }
     picks = [by_code[code] for code in PICKS]
     positions = [pick.position for pick in picks]

@@ -14,6 +14,7 @@ from shortener.codes import generate_code, normalize_code
 from shortener.config import Domain
 from shortener.errors import InputError, NotFound
 from shortener.reporting.counts import to_datetime, to_datetime_or_none
+from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_report import LinkReport, build_link_report, link_status
 from shortener.services import edit
 from shortener.short_urls import build_short_url, parse_short_url, validate_target
@@ -24,7 +25,7 @@ from shortener.store.listings import LinkFilter, LinkSort, StatusFilter
 from shortener.urls import homograph_warning
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.forms import read_clamped_integer, read_optional_text, read_text
-from shortener.web.responses import csv_response, json_response, redirect_after_edit, struct_rows
+from shortener.web.responses import csv_response, json_response, redirect_after_edit
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
 
 blueprint = Blueprint("links", __name__, url_prefix="/-")
