@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from shortener import __version__
 from shortener import config as configuration
+from shortener.cli.remedies import message_with_remedy
 from shortener.config import Config
 from shortener.errors import ShortenerError
 
@@ -83,7 +84,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ShortenerError as error:
-            _exit_with_error(str(error))
+            _exit_with_error(message_with_remedy(error))
         except sqlite3.Error as error:
             _exit_with_error(f"the store: {error}; see `shortener doctor`")
         except BrokenPipeError:
