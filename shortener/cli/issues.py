@@ -25,7 +25,7 @@ from shortener.reporting.issue_contents import IssueContents, load_issue_content
 from shortener.services import edit
 from shortener.services.add_issue import AddRequest, AddResult, add_or_update_issue, parse_targets
 from shortener.short_urls import build_short_url
-from shortener.store import Store, issues
+from shortener.store import Store, issues, listings
 
 
 @click.group()
@@ -127,7 +127,7 @@ def _print_result(result: AddResult, output: Path, *, to_stderr: bool) -> None:
     for title, lines in (
         ("Skipped by [newsletter] skip", result.skipped),
         ("Left alone", result.untouched),
-        ("Look at", result.warnings),
+        ("Look at (shortener issue set SLUG --article URL corrects an article)", result.warnings),
         ("Still without a target (shortener link set SHORT_URL --target URL)", result.links_without_target),
     ):
         _print_list(title, lines, to_stderr=to_stderr)
@@ -188,7 +188,7 @@ def _print_list(title: str, lines: Sequence[str], *, to_stderr: bool) -> None:
 @with_store
 def list_issues(context: CliContext, store: Store, output_format: str) -> None:
     """All issues, latest first."""
-    rows = list(issues.list_all(store))
+    rows = [{name: getattr(row, name) for name in ISSUE_COLUMNS} for row in listings.list_issues(store)]
     if output_format == "json":
         print_json([{**row, "sent_at": format_iso(row["sent_at"])} for row in rows])
     elif output_format == "csv":

@@ -8,7 +8,7 @@ from msgspec import Struct
 from shortener.reporting.counts import click_rate, to_datetime, to_datetime_or_none
 from shortener.store import Store, listings
 from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.listings import IssueListRow
+from shortener.store.listings import IssueSummary
 
 SPARKLINE_HOURS = 72
 """Hours since sending that a line of the list draws."""
@@ -69,7 +69,7 @@ def build_issue_list(
 
 
 def _issue_list_item(
-    issue: IssueListRow, hours: Mapping[int, int], remaining_share: float | None, *, now: int
+    issue: IssueSummary, hours: Mapping[int, int], remaining_share: float | None, *, now: int
 ) -> IssueListItem:
     return IssueListItem(
         slug=issue.slug,
@@ -119,7 +119,7 @@ def _hourly_clicks_by_issue(store: Store, ids: Sequence[int]) -> dict[int, dict[
     return found
 
 
-def _start_time(issue: IssueListRow, hours: Mapping[int, int]) -> int:
+def _start_time(issue: IssueSummary, hours: Mapping[int, int]) -> int:
     """When an issue was sent or, as long as nobody wrote it down, the first hour in which a person clicked."""
     return issue.sent_at if issue.sent_at is not None else min(hours, default=issue.created_at)
 

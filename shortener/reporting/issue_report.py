@@ -20,11 +20,12 @@ from shortener.reporting.counts import (
 )
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
-from shortener.store import Store, links
+from shortener.store import Store, links, listings
 from shortener.store import issues as stored
 from shortener.store import reports as sql
 from shortener.store.issues import Article, Issue, Placement
-from shortener.store.reports import ClickTotals, LinkDetails
+from shortener.store.listings import LinkDetails
+from shortener.store.reports import ClickTotals
 
 
 class ArticleReport(Struct, frozen=True):
@@ -226,7 +227,7 @@ def _load_placement_totals(
     placed = {(each.link_id, each.n): each for each in placements}
     found = {(row.link_id, row.n): row for row in sums}
     keys = sorted(found.keys() | placed.keys() | {(link, 0) for link in unplaced})
-    rows = sql.link_details_by_id(store, {link for link, _ in keys})
+    rows = listings.link_details_by_id(store, {link for link, _ in keys})
     return [
         _PlacementTotals(
             rows[link], placed.get((link, n)), found.get((link, n)) or ClickTotals(0, link, n, *[0] * 9)

@@ -6,7 +6,6 @@ from datetime import datetime
 from msgspec import Struct
 
 from shortener.config import Domain
-from shortener.errors import NotFound
 from shortener.reporting.counts import (
     Breakdown,
     TimelineHour,
@@ -19,7 +18,7 @@ from shortener.reporting.counts import (
 )
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
-from shortener.store import Store
+from shortener.store import Store, listings
 from shortener.store import links as stored
 from shortener.store import reports as sql
 from shortener.store.reports import ClickTotals, LinkPlacementRow
@@ -81,9 +80,7 @@ def build_link_report(
 
     ``domains`` say how short URLs begin. Raises NotFound.
     """
-    link = sql.link_details_by_code(store, domain, code)
-    if link is None:
-        raise NotFound(f"{domain}/{code}: there is no such short link; `shortener link list` shows them all")
+    link = listings.link_details_by_code(store, domain, code)
     sums = sql.link_totals(store, link.id)
     values = sql.link_breakdown(store, link.id)
     clicks = sum_by_verdict(sums)

@@ -6,10 +6,11 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, Placement, Signal
-from shortener.store import Store, signals
+from shortener.store import Store, listings, signals
 from shortener.store import reports as sql
 from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.reports import ArticlePlacement, HumanClicks, IssueBasics, RankedArticle
+from shortener.store.listings import IssueSummary
+from shortener.store.reports import ArticlePlacement, HumanClicks, RankedArticle
 
 HOURLY_ARRIVAL_HOURS = 72
 """Hours after sending from which arrivals are added up by the day: so are the curve's edges from there."""
@@ -41,7 +42,7 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
     """
     issues = [
         each
-        for each in sql.list_issues(store)
+        for each in listings.list_issues(store)
         if each.slug == draft_slug or not _is_draft(store, each, as_of=as_of)
     ]
     sums = _group_by_issue(sql.human_clicks_by_placement(store, until=as_of))
@@ -72,11 +73,11 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
     )
 
 
-def _is_draft(store: Store, issue: IssueBasics, *, as_of: int) -> bool:
+def _is_draft(store: Store, issue: IssueSummary, *, as_of: int) -> bool:
     return issue.sent_at is None and sql.first_clicked_hour(store, issue.id, until=as_of) is None
 
 
-def effective_sent_at(store: Store, issue: IssueBasics, *, as_of: int) -> int:
+def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int:
     """When an issue was sent or, as long as nobody wrote it down, the first hour in which a person clicked.
 
     One that nobody clicked is taken for sent just now: it waits to be sent, and its silence says nothing.
@@ -98,7 +99,7 @@ def _issue_counts(human_clicks: Iterable[HumanClicks]) -> _IssueCounts:
 
 
 def _appearances(
-    issue: IssueBasics,
+    issue: IssueSummary,
     articles: Iterable[RankedArticle],
     article_placements: Sequence[ArticlePlacement],
     counts: _IssueCounts,
@@ -144,7 +145,7 @@ def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) 
 
 
 def _arrivals(
-    store: Store, issue: IssueBasics, sent_at: int, counts: _IssueCounts, *, as_of: int
+    store: Store, issue: IssueSummary, sent_at: int, counts: _IssueCounts, *, as_of: int
 ) -> Iterator[Arrival]:
     """When an issue's clicks came, in hours after sending; what came before it was sent is left out."""
     spans = sql.human_clicks_by_period(
@@ -159,7 +160,7 @@ def _arrivals(
         )
 
 
-def _titles(issues: Iterable[IssueBasics], articles: dict[int, list[RankedArticle]]) -> dict[str, str]:
+def _titles(issues: Iterable[IssueSummary], articles: dict[int, list[RankedArticle]]) -> dict[str, str]:
     """The title of every article as its latest issue gives it."""
     return {
         article.url: article.title

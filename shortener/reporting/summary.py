@@ -10,10 +10,11 @@ from shortener.errors import InputError
 from shortener.reporting.counts import Totals, click_rate, sum_by_verdict, to_datetime, to_datetime_or_none
 from shortener.reporting.quality import Quality, assess_quality
 from shortener.short_urls import build_short_url
-from shortener.store import Store
+from shortener.store import Store, listings
 from shortener.store import reports as sql
 from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.reports import ClickTotals, IssueBasics, LinkClicks
+from shortener.store.listings import IssueSummary
+from shortener.store.reports import ClickTotals, LinkClicks
 
 MAX_TOP_LINKS = 20
 MAX_TOP_MISSES = 10
@@ -92,7 +93,9 @@ def build_summary(
     return Summary(
         as_of=to_datetime(as_of),
         totals=Totals(clicks, sum(row.site_visitors for row in sums)),
-        issues=_all_issue_totals(sql.list_issues(store), sums, has_bounds=(since, until) != (None, None)),
+        issues=_all_issue_totals(
+            listings.list_issues(store), sums, has_bounds=(since, until) != (None, None)
+        ),
         links=_top_links(store, sql.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), domains),
         since=to_datetime_or_none(since),
         until=to_datetime_or_none(until),
@@ -125,14 +128,14 @@ def check_time_range(since: int | None, until: int | None) -> None:
 
 
 def _all_issue_totals(
-    rows: Iterable[IssueBasics], sums: Iterable[ClickTotals], *, has_bounds: bool
+    rows: Iterable[IssueSummary], sums: Iterable[ClickTotals], *, has_bounds: bool
 ) -> tuple[IssueTotals, ...]:
     """All issues, the latest first; between bounds only those that were clicked."""
     found = {each.issue_id: each for each in sums}
     return tuple(_issue_totals(row, found.get(row.id)) for row in rows if row.id in found or not has_bounds)
 
 
-def _issue_totals(row: IssueBasics, sums: ClickTotals | None) -> IssueTotals:
+def _issue_totals(row: IssueSummary, sums: ClickTotals | None) -> IssueTotals:
     clicks = sum_by_verdict([sums] if sums else [])
     visitors = sums.issue_visitors if sums else 0
     return IssueTotals(
@@ -148,7 +151,7 @@ def _issue_totals(row: IssueBasics, sums: ClickTotals | None) -> IssueTotals:
 
 
 def _top_links(store: Store, top: Sequence[LinkClicks], domains: Sequence[Domain]) -> tuple[TopLink, ...]:
-    rows = sql.link_details_by_id(store, {each.link_id for each in top})
+    rows = listings.link_details_by_id(store, {each.link_id for each in top})
     return tuple(
         TopLink(
             short_url=build_short_url(row.domain, row.code, domains=domains),

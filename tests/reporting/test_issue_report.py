@@ -150,6 +150,6 @@ def test_two_codes_of_one_article_are_added_up(newsletter: Any) -> None:
 
 
 def test_an_unknown_slug_is_named(newsletter: Any) -> None:
-    """The error says which slug, and how to see those that there are."""
-    with pytest.raises(NotFound, match=r"june.*issue list"):
+    """The report of an unknown slug raises NotFound with the slug."""
+    with pytest.raises(NotFound, match="june: no issue has this slug"):
         made(newsletter, "june")
