@@ -17,12 +17,12 @@ from shortener.classification.evidence import (
 from shortener.classification.groups import GROUPINGS, Grouping, detect_in_group, sort_key
 from shortener.classification.intervals import Interval, merge, subtract
 from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
+from shortener.durations import HOUR_MS
 from shortener.store import Store
 from shortener.store import nearby_clicks as sql
 from shortener.store.clicks import Click
 from shortener.store.nearby_clicks import HoneypotHitRow, NearbyClickRow, NearbyClicks, ReadWindow
 
-HOUR_MS = 3_600_000
 NEAR_HONEYPOT_MASK = HONEYPOT_BY_ADDRESS | HONEYPOT_BY_NETWORK
 
 HitScope = tuple[str, str, int | str | None]
@@ -45,7 +45,7 @@ def _uses_honeypot(grouping: Grouping) -> bool:
 _TIME_WINDOW_MS = max(
     family.window_ms
     for family in GROUPINGS
-    if family.name in {"network", "browser", "link", "hosted browser"}
+    if family.name in {"network", "browser", "link", "datacenter browser"}
 )
 _READER_WINDOW_MS = _max_window_ms("recipient_token", "addr")
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.store.database import Store
 from shortener.store.rollups import (
     DAY_EXPRESSION,
-    DAY_SECONDS,
-    HOUR_SECONDS,
     SUM_COLUMNS,
     VERDICT_CLICKS,
     VERDICTS,

@@ -9,10 +9,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from shortener.durations import DAY_SECONDS
+from shortener.durations import HOUR_SECONDS as HOUR_SECONDS
 from shortener.store.database import Store
 
-HOUR_SECONDS = 3600
-DAY_SECONDS = 86_400
 VERDICTS = ("human", "bot", "scanner", "preview", "prefetch")
 
 LinkClickSums = dict[tuple[int, int, int, int, str], list[int]]

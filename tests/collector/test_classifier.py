@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shortener.classification.group_rules import classify_clicks
 from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector import classifier
 from shortener.collector import collector as collecting
@@ -29,6 +28,7 @@ from shortener.store import clicks as stored
 from shortener.store import issues, links, open_store
 from shortener.store import nearby_clicks as sql
 from shortener.store.rollups import ALL_ROLLUPS, recompute_coarse_rollups
+from tests.classification.reference import classify_clicks
 
 NOON = 1_795_500_000
 CODES = ("a", "b", "c", "d", "e", "trap")

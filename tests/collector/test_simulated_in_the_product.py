@@ -35,7 +35,7 @@ def test_the_product_says_what_the_pure_rules_say(product: Any, simulated: Any, 
     for setting in simulated.SETTINGS:
         judged = product.run(events, meta, setting, piece=piece)
         assert judged.keys() == set(range(len(events))), setting.name
-        assert not product.differing(simulated.judge(events, meta, setting), judged), setting.name
+        assert not product.differences(simulated.classify(events, meta, setting), judged), setting.name
         caught, kept, _ = simulated.compare(events, judged, meta["honeypot"]).rates()
         assert caught > 0.6, setting.name
         assert kept > 0.95, setting.name

@@ -15,12 +15,13 @@ from tests.faults.accounting import (
 )
 from tests.faults.serving import Server, needs_proc
 
-RECOVERY_SECONDS = 2.0
+RECOVERY_SECONDS = 10.0
+"""Deadline on a busy machine; the benchmark measures how long a recovery takes."""
 
 
 @needs_proc
 def test_no_answered_click_is_lost_or_doubled(tmp_path: Path) -> None:
-    """Whoever is killed, every answered click is stored once and no other, and readers are answered within 2 s."""
+    """Whoever is killed, every answered click is stored once and no other, and readers are answered again."""
     victims = ["tree", "collector", "worker", "serve"]
     found = kill_again_and_again(Server(tmp_path, workers=2), victims)
     assert found.account.is_exact, found.account

@@ -146,7 +146,7 @@ def test_a_worker_leaves_a_deleted_segment(server: Server) -> None:
     """Who deletes the segment that a worker writes to loses what is written until the next sync, and no more."""
     (segment,) = server.segments()
     segment.unlink()
-    wait(lambda: "deleted while it was written to" in server.said(), what="the worker's word")
+    wait(lambda: "an open segment file was deleted" in server.said(), what="the worker's word")
     for number in range(20):
         server.click(f"b{number}")
     wait(lambda: server.stored() == 40, what="the clicks' way into the store")

@@ -157,7 +157,7 @@ def test_recipient_tag_is_kept_replaced_and_removed(store: Store, config: Config
 
 def test_invalid_recipient_tag_stores_nothing(store: Store, config: Config) -> None:
     """A tag with spaces raises InputError, and nothing is stored."""
-    with pytest.raises(InputError, match="no spaces"):
+    with pytest.raises(InputError, match="cannot contain spaces"):
         add(store, config, recipient_tag="{{ id }}")
     assert issues.find(store, "may") is None
 

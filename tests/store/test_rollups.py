@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.store import Store, open_store, reports
 from shortener.store.rollups import (
     ALL_ROLLUPS,
     COARSE_ROLLUPS,
-    DAY_SECONDS,
-    HOUR_SECONDS,
     VERDICTS,
     LinkBreakdownSums,
     LinkClickSums,

@@ -19,12 +19,12 @@ import numpy as np
 
 from shortener.classification.reasons import REASONS
 from shortener.config import Domain
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.issue_report import build_issue_report
 from shortener.reporting.link_report import build_link_report
 from shortener.reporting.ranking_inputs import load_history
 from shortener.reporting.summary import build_summary
 from shortener.store import Store, issues, links, listings, open_store, rollups
-from shortener.store.clicks import DAY_SECONDS, HOUR_SECONDS
 
 START = 1_700_006_400
 """A midnight, UTC."""
