@@ -49,9 +49,9 @@ def check_name(name: str) -> str:
 
 def parse_role(role: str) -> Role:
     """Return the role with this name. Raises InputError."""
-    for known in ROLES:
-        if role == known:
-            return known
+    for known_role in ROLES:
+        if role == known_role:
+            return known_role
     raise InputError(f"unknown role {role!r}; expected one of {', '.join(ROLES)}")
 
 

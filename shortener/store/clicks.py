@@ -174,12 +174,12 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
     """Add misses (requests answered 404 or 410): (day, domain, code, status) → number of requests."""
     for (day, domain, code, status), requests in misses.items():
-        known = store.value(
+        is_known = store.value(
             "select 1 from misses where day = ? and domain = ? and code = ? and status = ?",
             (day, domain, code, status),
         )
         is_over_limit = (
-            not known and status == 404 and _count_missed_codes(store, day) >= MAX_MISSED_CODES_PER_DAY
+            not is_known and status == 404 and _count_missed_codes(store, day) >= MAX_MISSED_CODES_PER_DAY
         )
         store.execute(
             """

@@ -220,15 +220,15 @@ def _enable_wal(conn: sqlite3.Connection) -> None:
 def _migrate(db: Database) -> None:
     """Apply the migrations that the store does not have yet. Raises SchemaTooNew if it has unknown ones."""
     applied = {migration.name for migration in MIGRATIONS.applied(db)}
-    known = [migration.name for migration in MIGRATIONS._migrations]
-    unknown = sorted(applied - set(known))
+    names = [migration.name for migration in MIGRATIONS._migrations]
+    unknown = sorted(applied - set(names))
     if unknown:
         raise SchemaTooNew(
             f"the store was written by a newer version (it has the migration {unknown[-1]}); install that version"
         )
-    for name in known:
+    for name in names:
         if name not in applied:
-            _apply_migration(db, stop_before=known[known.index(name) + 1 :])
+            _apply_migration(db, stop_before=names[names.index(name) + 1 :])
 
 
 def _apply_migration(db: Database, *, stop_before: list[str]) -> None:

@@ -148,11 +148,11 @@ def test_clicks_by_placement_end_at_the_given_hour(shared: Store, added: dict[An
     for (issue, link, n, at, verdict), visits in added.items():
         if issue and verdict == "human" and at <= until:
             expected[issue, link, n] = expected.get((issue, link, n), 0) + visits
-    found = {
+    clicks = {
         (row.issue_id, row.link_id, row.n): row.clicks
         for row in reports.human_clicks_by_placement(shared, until=until)
     }
-    assert found == expected
+    assert clicks == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -180,7 +180,7 @@ def test_periods_are_hours_and_then_days_since_sending(
         span = ("hour", hour) if age < hourly * HOUR_SECONDS else ("day", age // DAY_SECONDS)
         ages.setdefault(span, []).append(hour)
     assert [(span.first_hour, span.last_hour, span.clicks, span.link_visitors) for span in spans] == [
-        (each[0], each[-1], 2 * len(each), len(each)) for each in ages.values()
+        (period[0], period[-1], 2 * len(period), len(period)) for period in ages.values()
     ]
 
 
