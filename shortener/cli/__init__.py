@@ -12,6 +12,7 @@ import click
 from msgspec import Struct
 
 from shortener import __version__
+from shortener.cli.remedies import message_with_remedy
 from shortener.config import Config, environment, find_file, load
 from shortener.errors import ShortenerError
 
@@ -83,7 +84,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ShortenerError as error:
-            _exit_with_error(str(error))
+            _exit_with_error(message_with_remedy(error))
         except sqlite3.Error as error:
             _exit_with_error(f"the store: {error}; see `shortener doctor`")
         except BrokenPipeError:

@@ -26,7 +26,6 @@ from shortener.cli.output import (
 from shortener.collector.reclassify import ReclassifyResult
 from shortener.collector.reclassify import reclassify as reclassify_clicks
 from shortener.config import Domain
-from shortener.errors import NotFound
 from shortener.reporting.click_explanation import ClickExplanation, RequestDetails, explain_click
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.summary import check_time_range
@@ -107,10 +106,7 @@ def _to_exported_click(row: ClickRow, domains: Sequence[Domain]) -> ExportedClic
 @with_store
 def explain(context: CliContext, store: Store, click_id: str, output_format: str) -> None:
     """Explain the verdict of a click: matching rules, other evidence, and nearby clicks."""
-    try:
-        explanation = explain_click(store, click_id, config=context.config, now=int(time.time()))
-    except NotFound as error:
-        raise NotFound(f"{error}; `shortener clicks export` lists those that are stored") from None
+    explanation = explain_click(store, click_id, config=context.config, now=int(time.time()))
     emit(
         output_format,
         json=lambda: print_json(explanation),

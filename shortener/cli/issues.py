@@ -31,7 +31,7 @@ from shortener.reporting.issue_contents import (
 from shortener.services import edit
 from shortener.services.add_issue import AddRequest, AddResult, add_or_update_issue, parse_targets
 from shortener.short_urls import build_short_url
-from shortener.store import Store, issues
+from shortener.store import Store, issues, listings
 
 
 @click.group()
@@ -137,7 +137,7 @@ def _print_result(result: AddResult, output: Path, *, to_stderr: bool) -> None:
     for title, lines in (
         ("Skipped by [newsletter] skip", result.skipped),
         ("Left alone", result.untouched),
-        ("Warnings", result.warnings),
+        ("Warnings (`shortener issue set SLUG --article URL` corrects an article)", result.warnings),
         (
             "Links without a target (set it with `shortener link set SHORT_URL --target URL`)",
             result.links_without_target,
@@ -202,7 +202,7 @@ def _print_titled_list(title: str, lines: Sequence[str], *, to_stderr: bool = Fa
 @with_store
 def list_issues(context: CliContext, store: Store, output_format: str) -> None:
     """List all issues, the latest first."""
-    rows = list(issues.list_all(store))
+    rows = [{name: getattr(row, name) for name in ISSUE_COLUMNS} for row in listings.list_issues(store)]
     if output_format == "json":
         print_json([row | {"sent_at": to_datetime_or_none(row["sent_at"])} for row in rows])
     elif output_format == "csv":

@@ -34,18 +34,20 @@ from shortener.cli.output import (
     print_line,
     print_table,
 )
-from shortener.codes import generate_code, normalize_code
-from shortener.config import Config, Domain
+from shortener.config import Config
 from shortener.errors import ShortenerError
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_report import LinkReport, build_link_report, link_status
 from shortener.services.edit import retarget
+from shortener.services.new_code import choose_code
 from shortener.short_urls import build_short_url, format_short_url, validate_target
-from shortener.store import Store, issues, links
+from shortener.store import Store, issues, links, listings
 from shortener.store.links import Link
 from shortener.urls import homograph_warning
 
 LINK_STATUSES = ("active", "todo", "expired", "retired")
+LINK_FIELDS = ("domain", "code", "target", "title", "issue", "article", "position", "clicks", "visitors")
+"""Fields of ``link list`` that come from the store as they are."""
 MIN_PROGRESS_ROWS = 500
 """Number of rows from which an import shows a progress bar on a terminal."""
 LIST_HEADINGS = ("short_url", "target", "title", "issue", "position", "status", "clicks", "visitors")
@@ -86,21 +88,10 @@ def add(context: CliContext, store: Store, url: str, code: str | None, host: str
     domain = get_domain(host, config=config)
     target = validate_target(url, config=config)
     with store.transaction():
-        code = _choose_code(store, domain, code, config=config)
+        code = choose_code(store, domain, code, config=config)
         links.add(store, domain.host, code, target=target, title=title.strip(), now=int(time.time()))
     click.echo(format_short_url(domain, code))
     _warn_homograph(target)
-
-
-def _choose_code(store: Store, domain: Domain, code: str | None, *, config: Config) -> str:
-    """Return the given code if it is valid, else a new one that is free on the domain."""
-
-    def taken(code: str) -> bool:
-        return links.find(store, domain.host, code if domain.case_sensitive else code.lower()) is not None
-
-    if code is None:
-        code = generate_code(length=config.codes.length, alphabet=config.codes.alphabet, is_taken=taken)
-    return normalize_code(code, case_sensitive=domain.case_sensitive)
 
 
 def _warn_homograph(target: str) -> None:
@@ -138,11 +129,12 @@ def _list_items(
     store: Store, slug: str | None, status: str | None, *, config: Config
 ) -> Iterator[LinkListItem]:
     now = int(time.time())
-    for row in links.list_all(store):
-        name = link_status(row.pop("status"), expires_at=row.pop("expires_at"), target=row["target"], now=now)
-        if slug in {None, row["issue"]} and status in {None, name}:
-            url = build_short_url(row["domain"], row["code"], domains=config.domains)
-            yield LinkListItem(short_url=url, status=name, **row)
+    for row in listings.all_links(store):
+        name = link_status(row.status, expires_at=row.expires_at, target=row.target, now=now)
+        if slug in {None, row.issue} and status in {None, name}:
+            url = build_short_url(row.domain, row.code, domains=config.domains)
+            values = {field: getattr(row, field) for field in LINK_FIELDS}
+            yield LinkListItem(short_url=url, status=name, **values)
 
 
 @link.command("show")

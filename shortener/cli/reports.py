@@ -19,7 +19,6 @@ from shortener.cli.output import (
     print_line,
     print_table,
 )
-from shortener.errors import NotFound
 from shortener.reporting.counts import Breakdown, TimelineHour, Totals
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport, build_issue_report
@@ -290,12 +289,9 @@ def report_compare(
     from shortener.reporting.ranking import compare_stored_issues
 
     now = int(time.time())
-    try:
-        comparison = compare_stored_issues(
-            store, first, second, as_of=now if as_of is None else as_of, hours=hours
-        )
-    except NotFound as error:
-        raise NotFound(f"{error}; see `shortener issue list`") from None
+    comparison = compare_stored_issues(
+        store, first, second, as_of=now if as_of is None else as_of, hours=hours
+    )
     emit(
         output_format,
         json=lambda: print_json(comparison),

@@ -63,7 +63,7 @@ def find_issue(history: History, slug: str) -> Issue:
     for issue in history.issues:
         if issue.slug == slug:
             return issue
-    raise NotFound(f"no issue {slug!r} was sent by then")
+    raise NotFound(f"no issue {slug!r} was sent by then", kind="issue_not_found")
 
 
 def last_issue_by_url(history: History) -> dict[str, Issue]:

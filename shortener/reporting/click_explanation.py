@@ -94,7 +94,10 @@ def explain_click(store: Store, click_id: str, *, config: Config, now: int) -> C
     """Return the explanation of a click by its id; ``now`` is in seconds of the UTC epoch. Raises NotFound."""
     row = nearby_clicks.click_by_id(store, click_id)
     if row is None:
-        raise NotFound(f"{click_id}: no stored click has this id; single clicks are deleted after some time")
+        raise NotFound(
+            f"{click_id}: no stored click has this id; single clicks are deleted after some time",
+            kind="click_not_found",
+        )
     rule_context = RuleContext(store)
     own = rule_context.from_row(row)
     click = clicks_by_seq(store, [own.seq])[own.seq]

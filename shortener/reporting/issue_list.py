@@ -8,7 +8,7 @@ from msgspec import Struct
 from shortener.reporting.counts import click_rate, to_datetime, to_datetime_or_none
 from shortener.store import Store, listings
 from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.listings import IssueListRow
+from shortener.store.listings import IssueSummary
 
 SPARKLINE_HOURS = 72
 """Hours since sending that the sparkline of an issue covers."""
@@ -76,7 +76,7 @@ def build_issue_list(
 
 
 def _issue_list_item(
-    issue: IssueListRow, hours: Mapping[int, int], remaining_share: float | None, *, now: int
+    issue: IssueSummary, hours: Mapping[int, int], remaining_share: float | None, *, now: int
 ) -> IssueListItem:
     return IssueListItem(
         slug=issue.slug,
@@ -129,7 +129,7 @@ def _hourly_clicks_by_issue(store: Store, ids: Sequence[int]) -> dict[int, dict[
     return clicks
 
 
-def _start_time(issue: IssueListRow, hours: Mapping[int, int]) -> int:
+def _start_time(issue: IssueSummary, hours: Mapping[int, int]) -> int:
     """Return when an issue was sent; if that is unknown, the first hour with a human click, else its creation."""
     return issue.sent_at if issue.sent_at is not None else min(hours, default=issue.created_at)
 

@@ -20,9 +20,10 @@ from shortener.reporting.counts import (
 )
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
-from shortener.store import Store, issues, links, reports
+from shortener.store import Store, issues, links, listings, reports
 from shortener.store.issues import Article, Issue, Placement
-from shortener.store.reports import ClickTotals, LinkDetails
+from shortener.store.listings import LinkDetails
+from shortener.store.reports import ClickTotals
 
 
 class ArticleReport(Struct, frozen=True):
@@ -226,7 +227,7 @@ def _load_placement_totals(
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}
     keys = sorted(sums_by_key.keys() | placements_by_key.keys() | {(link_id, 0) for link_id in unplaced})
-    details = reports.link_details_by_id(store, {link_id for link_id, _ in keys})
+    details = listings.link_details_by_id(store, {link_id for link_id, _ in keys})
     return [
         _PlacementTotals(
             details[link_id],

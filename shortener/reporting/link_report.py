@@ -6,7 +6,6 @@ from datetime import datetime
 from msgspec import Struct
 
 from shortener.config import Domain
-from shortener.errors import NotFound
 from shortener.reporting.counts import (
     Breakdown,
     TimelineHour,
@@ -20,7 +19,7 @@ from shortener.reporting.counts import (
 from shortener.reporting.formatting import format_iso
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
-from shortener.store import Store, links, reports
+from shortener.store import Store, links, listings, reports
 from shortener.store.reports import ClickTotals, LinkPlacementRow
 
 
@@ -80,9 +79,7 @@ def build_link_report(
 
     ``domains`` are the configured ones: they have the schemes of short URLs. Raises NotFound.
     """
-    link = reports.link_details_by_code(store, domain, code)
-    if link is None:
-        raise NotFound(f"{domain}/{code}: there is no such short link")
+    link = listings.link_details_by_code(store, domain, code)
     sums = reports.link_totals(store, link.id)
     values = reports.link_breakdown(store, link.id)
     clicks = sum_by_verdict(sums)

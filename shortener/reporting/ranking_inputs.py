@@ -6,9 +6,10 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, Placement, Signal
-from shortener.store import Store, reports, signals
+from shortener.store import Store, listings, reports, signals
 from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.reports import ArticlePlacement, HumanClicks, IssueBasics, RankedArticle
+from shortener.store.listings import IssueSummary
+from shortener.store.reports import ArticlePlacement, HumanClicks, RankedArticle
 
 HOURLY_ARRIVAL_HOURS = 72
 """Hours after sending until which arrivals are counted by the hour, and by the day from then on."""
@@ -38,7 +39,7 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
     """
     issues = [
         issue
-        for issue in reports.list_issues(store)
+        for issue in listings.list_issues(store)
         if issue.slug == draft_slug or not _is_draft(store, issue, as_of=as_of)
     ]
     clicks = _group_by_issue(reports.human_clicks_by_placement(store, until=as_of))
@@ -78,11 +79,11 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
     )
 
 
-def _is_draft(store: Store, issue: IssueBasics, *, as_of: int) -> bool:
+def _is_draft(store: Store, issue: IssueSummary, *, as_of: int) -> bool:
     return issue.sent_at is None and reports.first_clicked_hour(store, issue.id, until=as_of) is None
 
 
-def effective_sent_at(store: Store, issue: IssueBasics, *, as_of: int) -> int:
+def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int:
     """Return when an issue was sent; if that is unknown, the first hour with a human click.
 
     An issue without clicks counts as sent at ``as_of``, so that missing clicks are not taken for low appeal.
@@ -105,7 +106,7 @@ def _issue_counts(human_clicks: Iterable[HumanClicks]) -> _IssueCounts:
 
 
 def _appearances(
-    issue: IssueBasics,
+    issue: IssueSummary,
     articles: Iterable[RankedArticle],
     article_placements: Sequence[ArticlePlacement],
     counts: _IssueCounts,
@@ -155,7 +156,7 @@ def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) 
 
 
 def _arrivals(
-    store: Store, issue: IssueBasics, sent_at: int, counts: _IssueCounts, *, as_of: int
+    store: Store, issue: IssueSummary, sent_at: int, counts: _IssueCounts, *, as_of: int
 ) -> Iterator[Arrival]:
     """Yield the clicks of an issue by hours after sending, without those from before it was sent."""
     periods = reports.human_clicks_by_period(
@@ -170,7 +171,7 @@ def _arrivals(
         )
 
 
-def _titles(issues: Iterable[IssueBasics], articles: dict[int, list[RankedArticle]]) -> dict[str, str]:
+def _titles(issues: Iterable[IssueSummary], articles: dict[int, list[RankedArticle]]) -> dict[str, str]:
     """Return the title of each article by URL, from the last of ``issues`` that has one."""
     return {
         article.url: article.title

@@ -11,9 +11,10 @@ from shortener.reporting.counts import Totals, click_rate, sum_by_verdict, to_da
 from shortener.reporting.formatting import format_iso
 from shortener.reporting.quality import Quality, assess_quality
 from shortener.short_urls import build_short_url
-from shortener.store import Store, reports
+from shortener.store import Store, listings, reports
 from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.reports import ClickTotals, IssueBasics, LinkClicks
+from shortener.store.listings import IssueSummary
+from shortener.store.reports import ClickTotals, LinkClicks
 
 MAX_TOP_LINKS = 20
 """Number of links in the list of the most clicked."""
@@ -97,7 +98,9 @@ def build_summary(
     return Summary(
         as_of=to_datetime(as_of),
         totals=Totals(clicks, sum(row.site_visitors for row in sums)),
-        issues=_all_issue_totals(reports.list_issues(store), sums, has_bounds=(since, until) != (None, None)),
+        issues=_all_issue_totals(
+            listings.list_issues(store), sums, has_bounds=(since, until) != (None, None)
+        ),
         links=_top_links(
             store, reports.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), domains
         ),
@@ -132,7 +135,7 @@ def check_time_range(since: int | None, until: int | None) -> None:
 
 
 def _all_issue_totals(
-    rows: Iterable[IssueBasics], sums: Iterable[ClickTotals], *, has_bounds: bool
+    rows: Iterable[IssueSummary], sums: Iterable[ClickTotals], *, has_bounds: bool
 ) -> tuple[IssueTotals, ...]:
     """Return the totals of all issues, the latest first; with bounds only of those that have clicks."""
     by_issue = {row.issue_id: row for row in sums}
@@ -141,7 +144,7 @@ def _all_issue_totals(
     )
 
 
-def _issue_totals(row: IssueBasics, sums: ClickTotals | None) -> IssueTotals:
+def _issue_totals(row: IssueSummary, sums: ClickTotals | None) -> IssueTotals:
     clicks = sum_by_verdict([sums] if sums else [])
     visitors = sums.issue_visitors if sums else 0
     return IssueTotals(
@@ -157,7 +160,7 @@ def _issue_totals(row: IssueBasics, sums: ClickTotals | None) -> IssueTotals:
 
 
 def _top_links(store: Store, top: Sequence[LinkClicks], domains: Sequence[Domain]) -> tuple[TopLink, ...]:
-    details = reports.link_details_by_id(store, {counts.link_id for counts in top})
+    details = listings.link_details_by_id(store, {counts.link_id for counts in top})
     return tuple(
         TopLink(
             short_url=build_short_url(link.domain, link.code, domains=domains),

@@ -204,9 +204,12 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
     "pin of a footer": (("pin", "https://a.example/foot", *MONTH, "--reason", "x"), "no article of 2024-05"),
     "pin in no month": (("pin", ONE, "--month", "May", "--reason", "x"), "'May' is not a month"),
     "an empty reason": (("pin", ONE, *MONTH, "--reason", " "), "needs a reason"),
-    "an empty name": (("pin", ONE, *MONTH, "--reason", "x", "--who", " "), "name of who decided"),
-    "undo of nothing": (("undo", ONE), "nothing was decided about it"),
-    "undo in another month": (("undo", ONE, "--month", "2024-06"), "nothing was decided about it in 2024-06"),
+    "an empty name": (("pin", ONE, *MONTH, "--reason", "x", "--who", " "), "name of its editor"),
+    "undo of nothing": (("undo", ONE), "there is no decision about it"),
+    "undo in another month": (
+        ("undo", ONE, "--month", "2024-06"),
+        "there is no decision about it in 2024-06",
+    ),
     "decisions of no month": (("decisions", "--month", "5"), "'5' is not a month"),
 }
 
@@ -307,7 +310,8 @@ def test_an_undo_in_two_months_needs_the_month(read: Any, shortener: Any) -> Non
     )
     for month in ("2024-05", "2024-06"):
         shortener("picks", "pin", ONE, "--month", month, "--reason", "x")
-    assert "decided about in 2024-05, 2024-06" in shortener("picks", "undo", ONE, status=1).stderr
+    message = "there are decisions about it in 2024-05, 2024-06; choose one with --month"
+    assert message in shortener("picks", "undo", ONE, status=1).stderr
     shortener("picks", "undo", ONE, "--month", "2024-06")
     assert [decision.month for decision in decisions.list_all(read.store)] == ["2024-05"]
 

@@ -121,7 +121,7 @@ INVALID_ROWS: dict[str, tuple[str, str]] = {
     "no URL": (",5,1,1", "names no article"),
     "not a web address": ("ftp://a.example/one,5,1,1", "ftp://a.example/one"),
     "not an address": ("one,5,1,1", "one"),
-    "the same article, otherwise": ("https://a.example/two,6,1,1", "stands in line 2"),
+    "the same article, otherwise": ("https://a.example/two,6,1,1", "is in line 2"),
 }
 
 
@@ -173,7 +173,7 @@ def test_an_ambiguous_title_is_refused(newsletter: Any, import_file: Import) -> 
     newsletter.add_issue("june", {"uno": [("title", 9)]}, recipients=None, sent_at=None, places={"uno": 1})
     with newsletter.store.transaction():
         newsletter.store.execute("update articles set title = 'About one' where url like '%/uno'")
-    assert "2 articles; name the one by its url" in import_file("title,views\nAbout one,5\n", status=1).stderr
+    assert "2 articles; give the url instead" in import_file("title,views\nAbout one,5\n", status=1).stderr
 
 
 def test_signals_are_columns_of_the_ranking(read: Any, shortener: Any, import_file: Import) -> None:

@@ -58,8 +58,8 @@ REFUSED = {
     "no name": (("add", "  "), "a long sentence\n", "1 to 60"),
     "slash": (("add", "a/b"), "a long sentence\n", "no slash"),
     "control": (("add", "a\x1b[2Jb"), "a long sentence\n", "printable"),
-    "unknown": (("remove", "nobody"), "", "there is no user of this name"),
-    "taken": (("add", "admin"), "a long sentence\n", "there is a user of this name already"),
+    "unknown": (("remove", "nobody"), "", "no user has this name"),
+    "taken": (("add", "admin"), "a long sentence\n", "the name is taken"),
     "last admin": (("remove", "admin"), "", "last admin"),
     "demoted": (("set-role", "admin", "viewer"), "", "last admin"),
 }

@@ -153,6 +153,6 @@ def test_two_codes_of_one_article_are_summed(newsletter: Any) -> None:
 
 
 def test_an_unknown_slug_is_named(newsletter: Any) -> None:
-    """The error names the slug."""
-    with pytest.raises(NotFound, match="june"):
+    """The report of an unknown slug raises NotFound with the slug."""
+    with pytest.raises(NotFound, match="june: no issue has this slug"):
         report_of(newsletter, "june")

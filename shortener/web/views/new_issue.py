@@ -22,10 +22,10 @@ from shortener.services import edit
 from shortener.services.add_issue import (
     AddRequest,
     AddResult,
-    ShortLinkKey,
     add_or_update_issue,
     parse_targets,
 )
+from shortener.services.issue_links import ShortLinkKey
 from shortener.short_urls import parse_short_url
 from shortener.web.context import config, now, role_required, store
 from shortener.web.error_pages import http_status

@@ -17,8 +17,7 @@ from shortener.app import create_pages_app
 from shortener.config import Config, Domain, Site, Storage
 from shortener.services import accounts
 from shortener.store import Store, issues, links, open_store
-from shortener.store.clicks import add_to_rollups
-from shortener.store.rollups import LinkBreakdownSums, LinkClickSums
+from shortener.store.rollups import LinkBreakdownSums, LinkClickSums, add_to_rollups
 
 CLICKS, ISSUES, LINKS = 1_000_000, 100, 10_000
 ARTICLES, PLACEMENTS = 15, 3

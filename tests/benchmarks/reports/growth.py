@@ -19,12 +19,12 @@ import numpy as np
 
 from shortener.classification.reasons import REASONS
 from shortener.config import Domain
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.issue_report import build_issue_report
 from shortener.reporting.link_report import build_link_report
 from shortener.reporting.ranking_inputs import load_history
 from shortener.reporting.summary import build_summary
-from shortener.store import Store, issues, links, open_store, rollups
-from shortener.store.clicks import DAY_SECONDS, HOUR_SECONDS
+from shortener.store import Store, issues, links, listings, open_store, rollups
 
 START = 1_700_006_400
 """Start of the simulated clicks: midnight UTC, in seconds of the epoch."""
@@ -157,8 +157,8 @@ def reports(store: Store, data_set: str) -> dict[str, Callable[[], object]]:
         "summary of 30 days": lambda: build_summary(
             store, since=since, until=until, as_of=now, domains=DOMAINS
         ),
-        "link list": lambda: list(links.list_all(store)),
-        "issue list": lambda: list(issues.list_all(store)),
+        "link list": lambda: list(listings.all_links(store)),
+        "issue list": lambda: listings.list_issues(store),
     }
     if data_set != "links":
         functions["issue"] = lambda: build_issue_report(store, "issue-0", as_of=now)
