@@ -1,12 +1,11 @@
-"""Every error that a person can cause, in one tree.
+"""All errors that users can cause, as one hierarchy of exceptions.
 
-Each message is one line that names the thing and the mend. The command edge (``cli``) and the web edge
-(``web``) map the tree once each; rooms only raise.
+Each message is one line that names the thing and what is wrong. ``cli`` maps them to exit codes, ``web`` to pages.
 """
 
 
 class ShortenerError(Exception):
-    """Raised when something a person asked for cannot be done; the message says what and how to mend it."""
+    """Raised when a request of a user cannot be carried out; the message says why."""
 
 
 class ConfigError(ShortenerError):
@@ -14,11 +13,11 @@ class ConfigError(ShortenerError):
 
 
 class InputError(ShortenerError):
-    """Raised when a file or value that was handed in cannot be used."""
+    """Raised when a file or value that a user gave cannot be used."""
 
 
 class UnreadableDocument(InputError):
-    """Raised when a document that was handed in cannot be read as an issue."""
+    """Raised when a document cannot be read as an issue."""
 
 
 class DocumentTooLarge(UnreadableDocument):
@@ -34,11 +33,11 @@ class CodeRefused(InputError):
 
 
 class NotFound(ShortenerError):
-    """Raised when a slug or short URL names nothing that is stored."""
+    """Raised when a slug, short URL or other name matches nothing in the store."""
 
 
 class Conflict(ShortenerError):
-    """Raised when a code or slug is taken by something else."""
+    """Raised when a code or slug is already used by something else."""
 
 
 class StoreError(ShortenerError):
@@ -54,4 +53,4 @@ class SchemaTooNew(StoreError):
 
 
 class AlreadyRunning(ShortenerError):
-    """Raised when another process holds what this one needs: a port, or the collector's lock."""
+    """Raised when another process holds a port or lock that this one needs."""

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "shortener"
 
 LAYERS = (
-    {"errors", "codes", "urls"},
+    {"errors", "codes", "urls", "files"},
     {"config", "shared_memory"},
     {"sockets"},
     {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},

@@ -108,6 +108,6 @@ def test_a_target_on_our_own_hosts_is_refused(target: str) -> None:
 def test_private_targets_follow_the_configuration() -> None:
     """An intranet address is refused unless redirect.private_targets allows it."""
     allowing = Config(redirect=Redirect(private_targets=True), domain=DOMAINS)
-    with pytest.raises(TargetRefused, match="private_targets"):
+    with pytest.raises(TargetRefused, match="private network"):
         validate_target("http://10.0.0.1/", config=Config(domain=DOMAINS))
     assert validate_target("http://10.0.0.1/", config=allowing) == "http://10.0.0.1/"

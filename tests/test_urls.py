@@ -155,11 +155,11 @@ REFUSED = {
     "user and password": ("https://user:pass@good.com/", "user name"),
     "user that looks like a port": ("https://good.com:80@evil.com/", "user name"),
     "empty user": ("https://@evil.com/", "user name"),
-    "fullwidth at": ("https://good.com＠evil.com/", "do not agree|no host can have"),
+    "fullwidth at": ("https://good.com＠evil.com/", "browsers treat differently|a host consists of"),
     "percent in the host": ("https://%65xample.com/", "% in its host"),
     "encoded @ in the host": ("https://good.com%40evil.com", "% in its host"),
-    "fullwidth percent in the host": ("https://good.com％40evil.com", "no host can have"),
-    "account-of sign, which maps to a/c": ("https://good.com℀.evil.com/", "no host can have"),
+    "fullwidth percent in the host": ("https://good.com％40evil.com", "a host consists of"),
+    "account-of sign, which maps to a/c": ("https://good.com℀.evil.com/", "a host consists of"),
     "header splitting": ("https://good.com/\r\nSet-Cookie: a=1", r"U\+000D"),
     "newline in the host": ("https://exa\nmple.com/", r"U\+000A"),
     "newline at the end": ("https://good.com/\n", r"U\+000A"),
@@ -193,10 +193,10 @@ REFUSED = {
     "label of 64": (f"https://{'a' * 64}.com/", "over-long"),
     "punycode label of 64": (f"https://{'ü' * 60}.com/", "has a part of"),
     "host of 254": (f"https://{'a.' * 125}info/", "254"),
-    "space before the host": ("https:// good.com/", "no host can have"),
-    "space after the host": ("https://good.com /", "no host can have"),
-    "template in the host": ("https://{{host}}/", "no host can have"),
-    "merge tag in the host": ("https://*|URL|*/", "no host can have"),
+    "space before the host": ("https:// good.com/", "a host consists of"),
+    "space after the host": ("https://good.com /", "a host consists of"),
+    "template in the host": ("https://{{host}}/", "a host consists of"),
+    "merge tag in the host": ("https://*|URL|*/", "a host consists of"),
     "short IPv4": ("https://127.1/", "odd spelling"),
     "decimal IPv4": ("https://2130706433/", "odd spelling"),
     "hex IPv4": ("https://0x7f.1/", "odd spelling"),
@@ -214,15 +214,15 @@ REFUSED = {
     "host of nothing but soft hyphens": ("https://\u00ad\u00ad/", "empty or over-long"),
     "Hebrew and Latin in one label": ("https://abשc.com/", "xn-- form"),
     "Hebrew after a digit": ("https://1ש.com/", "xn-- form"),
-    "the same as punycode": ("https://xn--1-gjc.com/", "no host can have"),
+    "the same as punycode": ("https://xn--1-gjc.com/", "a host consists of"),
     "Hangul filler, which has no ink": ("https://goo\u3164gle.com/", "xn-- form"),
     "combining mark first": ("https://\u0301a.com/", "xn-- form"),
     "private-use character": ("https://a\ue000.com/", "xn-- form"),
-    "punycode of plain ASCII": ("https://xn--abc-.com/", "no host can have"),
-    "punycode of nothing": ("https://xn--.com/", "no host can have"),
-    "broken punycode": ("https://xn--99999999.com/", "no host can have"),
-    "punycode of an upper-case letter": ("https://xn--wca.com/", "no host can have"),
-    "punycode of a surrogate": ("https://xn--a-rc4g.com/", "no host can have"),
+    "punycode of plain ASCII": ("https://xn--abc-.com/", "a host consists of"),
+    "punycode of nothing": ("https://xn--.com/", "a host consists of"),
+    "broken punycode": ("https://xn--99999999.com/", "a host consists of"),
+    "punycode of an upper-case letter": ("https://xn--wca.com/", "a host consists of"),
+    "punycode of a surrogate": ("https://xn--a-rc4g.com/", "a host consists of"),
     "non-ASCII under xn--": ("https://xn--ü.com/", "xn-- form"),
     "too long": (f"https://a/{'a' * (MAX_TARGET_LENGTH - 9)}", "4,097 characters"),
     "too long when encoded": (f"https://a/{'ü' * 700}", "when encoded"),
@@ -254,7 +254,7 @@ PRIVATE = """
 @pytest.mark.parametrize("host", PRIVATE.split())
 def test_private_targets_are_the_operators_choice(host: str) -> None:
     """What readers cannot reach is refused by default and accepted, still as a fixed point, by setting."""
-    with pytest.raises(TargetRefused, match="private_targets"):
+    with pytest.raises(TargetRefused, match="private network"):
         canonicalize_target(f"http://{host}/a")
     target = canonicalize_target(f"http://{host}:8080/a", allow_private=True)
     assert _location(target) == target

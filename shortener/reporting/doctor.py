@@ -15,9 +15,9 @@ from shortener.collector.datacenters import read_datacenters
 from shortener.collector.ip_databases import open_asn_database, open_country_database
 from shortener.config import Config
 from shortener.errors import ConfigError, ShortenerError, StoreError
+from shortener.files import STORE_FILE_NAME
 from shortener.reporting.health import check_health
 from shortener.store import open_reader
-from shortener.store.database import FILE_NAME
 
 Level = Literal["good", "warn", "bad"]
 
@@ -112,7 +112,7 @@ def _check_sqlite() -> Finding:
 
 
 def _check_store(config: Config) -> Finding:
-    path = config.data_directory / FILE_NAME
+    path = config.data_directory / STORE_FILE_NAME
     try:
         reader = open_reader(config.data_directory)
         verdict = reader.conn.execute("pragma quick_check(1)").fetchone()[0]

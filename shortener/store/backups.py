@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from shortener.errors import InputError, StoreError
+from shortener.files import STORE_FILE_NAME
 from shortener.store.database import Store
 
 
@@ -15,7 +16,7 @@ def back_up(store: Store, destination: Path) -> int:
     Raises InputError when the destination exists already or cannot be written, StoreError when the copy is not sound.
     """
     if destination.is_dir():
-        destination = destination / "store.db"
+        destination = destination / STORE_FILE_NAME
     if destination.exists():
         raise InputError(
             f"{destination}: exists already; name a new file, so that no good backup is overwritten"

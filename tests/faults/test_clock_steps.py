@@ -88,11 +88,11 @@ def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock,
             click(handler, clicked)
         collector = Collector(store, config=config, clock=clock)
         collector.drain()
-        collector.sweep()
+        collector.delete_expired()
         click(handler, clicked := clicked + 1)
         handler.close()
         collector.drain()
-        collector.sweep()
+        collector.delete_expired()
         collector.close()
         kept = store.value("select count(*) from clicks")
         assert store.value("select count(distinct id) from clicks") == kept
@@ -114,9 +114,9 @@ def test_a_clock_a_year_ahead_does_not_take_all_clicks(store: Store, config: Con
     collector = Collector(store, config=config, clock=clock)
     collector.drain()
     clock.now += 365 * DAY
-    collector.sweep()
+    collector.delete_expired()
     clock.now -= 365 * DAY
-    collector.sweep()
+    collector.delete_expired()
     collector.close()
     assert store.value("select count(*) from clicks") == 28
     rebuild(store, on_progress=lambda _: None)

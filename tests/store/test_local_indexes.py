@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from shortener.files import STORE_FILE_NAME
 from shortener.store import clicks, open_store
 from shortener.store import nearby_clicks as sql
-from shortener.store.database import FILE_NAME
 from shortener.store.migrations import MIGRATIONS
 
 NOON = 1_795_500_000
@@ -23,7 +23,7 @@ INDEXES = {
 def old(tmp_path: Path) -> Path:
     """The data directory of a store as it was before, with a click."""
     tmp_path.chmod(0o700)
-    db = Database(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None))
+    db = Database(sqlite3.connect(tmp_path / STORE_FILE_NAME, isolation_level=None))
     MIGRATIONS.apply(db, stop_before="m006_local_indexes")
     db.conn.execute("insert into links (id, domain, code, created_at, updated_at) values (1, 'd', 'c', 1, 1)")
     db.conn.execute(
