@@ -5,7 +5,7 @@ Each message is one line that names the thing and what is wrong. ``cli`` maps th
 
 
 class ShortenerError(Exception):
-    """Raised when a request of a user cannot be carried out; the message says why."""
+    """Raised when a request of a user cannot be carried out; the message is the reason."""
 
 
 class ConfigError(ShortenerError):

@@ -28,7 +28,7 @@ def session_secret(config: Config) -> str:
             _create_secret(path)
         return _read_secret(path)
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; without it nobody can sign in") from error
+        raise StoreError(f"{path}: {error.strerror}; without it users cannot sign in") from error
 
 
 def _read_secret(path: Path) -> str:

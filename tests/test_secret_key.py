@@ -48,7 +48,7 @@ def test_a_missing_data_directory(tmp_path: Path) -> None:
     """If the secret cannot be written, StoreError is raised."""
     missing = config(tmp_path / "data")
     (tmp_path / "data").rmdir()
-    with pytest.raises(StoreError, match="nobody can sign in"):
+    with pytest.raises(StoreError, match="users cannot sign in"):
         session_secret(missing)
 
 

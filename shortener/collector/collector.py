@@ -24,20 +24,8 @@ from shortener.collector.retention import delete_expired
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreBusy, StoreError
 from shortener.files import open_locked
-from shortener.store import Store
-from shortener.store.clicks import (
-    DAY_SECONDS,
-    Click,
-    SegmentPosition,
-    UnfinishedSegment,
-    add_misses,
-    advance_position,
-    all_classified,
-    segment_position,
-    segment_positions,
-    stored_ids,
-    unfinished_segments,
-)
+from shortener.store import Store, clicks
+from shortener.store.clicks import DAY_SECONDS, Click, SegmentPosition, UnfinishedSegment
 
 LOCK_FILE = "collector.lock"
 BATCH_LINES = 20_000
@@ -74,7 +62,7 @@ class Collector:
         self._enricher = ClickEnricher(store, config=config, keys=self._keys, agents=self._user_agents)
         self._classified_at = 0.0
         self._next_retention_at = 0.0
-        self._positions = segment_positions(store)
+        self._positions = clicks.segment_positions(store)
 
     def drain(self) -> int:
         """Drain and classify everything that is in the click log now; return the number of lines."""
@@ -113,7 +101,7 @@ class Collector:
         try:
             self._commit(lines, progresses, classify=classify)
         except PositionConflict:
-            self._positions = segment_positions(self._store)
+            self._positions = clicks.segment_positions(self._store)
         except BaseException:
             self._enricher.clear_caches()
             raise
@@ -159,7 +147,10 @@ class Collector:
         now = int(self._clock())
         with self._store.transaction():
             for progress in progresses:
-                if segment_position(self._store, progress.segment.id).position != progress.start_position:
+                if (
+                    clicks.segment_position(self._store, progress.segment.id).position
+                    != progress.start_position
+                ):
                     raise PositionConflict
                 self._save_position(progress, now=now)
             unresolved = self._store_lines(lines, classify=classify)
@@ -173,7 +164,7 @@ class Collector:
             log.warning(
                 "%s: skipped line at byte %d: %s", progress.segment.path, skip.byte_position, skip.reason
             )
-        advance_position(
+        clicks.advance_position(
             self._store,
             progress.segment.id,
             file_name=progress.segment.path.name,
@@ -186,9 +177,9 @@ class Collector:
 
     def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
         """Store and count the lines that are not stored yet; return how many match no short link."""
-        seen_ids = stored_ids(self._store, [line.id for line in lines])
+        seen_ids = clicks.stored_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
-        clicks: list[Click] = []
+        new_clicks: list[Click] = []
         unresolved = 0
         self._enricher.refresh()
         for line in lines:
@@ -201,12 +192,12 @@ class Collector:
                 if click is None:
                     unresolved += 1
                 else:
-                    clicks.append(click)
+                    new_clicks.append(click)
         if classify:
-            self._classifier.store_classified(clicks)
+            self._classifier.store_classified(new_clicks)
         else:
-            self._classifier.store_unclassified(clicks)
-        add_misses(self._store, misses)
+            self._classifier.store_unclassified(new_clicks)
+        clicks.add_misses(self._store, misses)
         return unresolved
 
     def follow(self, *, stop: Callable[[], bool]) -> None:
@@ -256,7 +247,7 @@ class Collector:
     def _report_deleted_segments(self) -> None:
         """Log and store as skipped the unread rest of this node's segments whose files were deleted."""
         node = socket.gethostname()
-        segments = self._confirm_deleted(unfinished_segments(self._store, node=node))
+        segments = self._confirm_deleted(clicks.unfinished_segments(self._store, node=node))
         if not segments:
             return
         now = int(self._clock())
@@ -268,7 +259,7 @@ class Collector:
                     segment.position,
                 )
                 self._positions[segment.id] = SegmentPosition(segment.position, False, True)
-                advance_position(
+                clicks.advance_position(
                     self._store,
                     segment.id,
                     file_name=segment.name,
@@ -334,12 +325,12 @@ def drain_once(store: Store, *, config: Config) -> int:
         try:
             collector = Collector(store, config=config)
         except AlreadyRunning:
-            positions = segment_positions(store)
+            positions = clicks.segment_positions(store)
             are_drained = all(
                 segment_id in positions and positions[segment_id].position >= size
                 for segment_id, size in expected_sizes.items()
             )
-            if are_drained and all_classified(store):
+            if are_drained and clicks.all_classified(store):
                 return 0
             time.sleep(POLL_SECONDS / 4)
             continue

@@ -51,14 +51,8 @@ def reclassify(
     """
     datacenters = read_datacenters(config)
     ip_databases = IPDatabases(config)
-    inputs = (
-        since,
-        RULES_VERSION,
-        sorted(config.https_hosts),
-        datacenters.fingerprint(),
-        *ip_databases.fingerprint(),
-    )
-    job_id = zlib.crc32(repr(inputs).encode())
+    lists = (datacenters.fingerprint(), *ip_databases.fingerprint())
+    job_id = zlib.crc32(repr((since, RULES_VERSION, sorted(config.https_hosts), *lists)).encode())
     first_seq = nearby_clicks.first_seq_since(store, since * 1000)
     if first_seq is None:
         return ReclassifyResult(0, Counter(), False)

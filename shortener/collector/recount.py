@@ -10,16 +10,8 @@ from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector.aggregate import RollupAggregator
 from shortener.collector.devices import UserAgentCache
 from shortener.collector.unique_visits import DAY_MS, first_visits
-from shortener.store import Store
-from shortener.store.clicks import (
-    Click,
-    StoredVisit,
-    add_to_rollups,
-    clicks_by_seq,
-    human_visits,
-    insert,
-    update_verdicts,
-)
+from shortener.store import Store, clicks
+from shortener.store.clicks import Click, StoredVisit
 
 VerdictChange = tuple[int | None, str, str]
 """(issue id, verdict before, verdict after)."""
@@ -38,7 +30,7 @@ def apply_changes(
 
     First visits are assigned again and the rollups follow. Return how often each verdict changed.
     """
-    before = clicks_by_seq(store, classifications) if classifications else {}
+    before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
     changed_seqs = [seq for seq, click in before.items() if click.verdict != after[seq].verdict]
     changes = Counter((before[seq].issue_id, before[seq].verdict, after[seq].verdict) for seq in changed_seqs)
@@ -50,10 +42,10 @@ def apply_changes(
     for seq, click in updates.items():
         aggregator.add(before[seq], sign=-1)
         aggregator.add(click)
-    insert(store, new_clicks)
-    update_verdicts(store, updates)
+    clicks.insert(store, new_clicks)
+    clicks.update_verdicts(store, updates)
     hourly = {key: sums for key, sums in aggregator.hourly.items() if any(sums)}
-    add_to_rollups(store, hourly, aggregator.daily(agents.by_id))
+    clicks.add_to_rollups(store, hourly, aggregator.daily(agents.by_id))
     return changes
 
 
@@ -90,7 +82,7 @@ def _move_first_visits(
         visit
         for visitor_days, first_only in ((losing, False), (gaining - losing, True))
         for day, visitors in _visitors_by_day(visitor_days).items()
-        for visit in human_visits(store, day, visitors, first_only=first_only)
+        for visit in clicks.human_visits(store, day, visitors, first_only=first_only)
         if visit.seq not in before
     ]
     concerned = gaining | losing
@@ -102,7 +94,7 @@ def _move_first_visits(
             visit.first_visits = bitmask
         elif visit.first_visits != bitmask:
             moved[visit.seq] = bitmask
-    for seq, click in clicks_by_seq(store, moved).items() if moved else ():
+    for seq, click in clicks.clicks_by_seq(store, moved).items() if moved else ():
         before[seq] = click
         after[seq] = replace(click, first_visits=moved[seq])
 
@@ -111,8 +103,8 @@ def _visitor_day(click: Click) -> VisitorDay:
     return click.ts // DAY_MS, click.visitor or ""
 
 
-def _visitor_days(clicks: Iterable[Click]) -> set[VisitorDay]:
-    return {_visitor_day(click) for click in clicks if click.visitor}
+def _visitor_days(visits: Iterable[Click]) -> set[VisitorDay]:
+    return {_visitor_day(click) for click in visits if click.visitor}
 
 
 def _visitors_by_day(visitor_days: Iterable[VisitorDay]) -> dict[int, list[str]]:

@@ -8,15 +8,8 @@ from collections.abc import Mapping
 from shortener.clicklog.pseudonyms import DailyKeys
 from shortener.clicklog.reader import ClickLog
 from shortener.config import Privacy
-from shortener.store import Store
-from shortener.store.clicks import (
-    DAY_SECONDS,
-    SegmentPosition,
-    delete_finished_segments,
-    delete_unreferenced,
-    oldest_click_time,
-    purge_clicks,
-)
+from shortener.store import Store, clicks
+from shortener.store.clicks import DAY_SECONDS, SegmentPosition
 
 MAX_PURGED_DAYS = 2
 """Days of clicks that one run deletes; one day is due each day, so a backlog is deleted within hours."""
@@ -43,20 +36,20 @@ def delete_expired(
         if is_drained and now - segment.path.stat().st_mtime > privacy.keep_log * DAY_SECONDS:
             segment.path.unlink(missing_ok=True)
     with store.transaction():
-        delete_finished_segments(store, before=int(now) - 2 * privacy.keep_log * DAY_SECONDS)
+        clicks.delete_finished_segments(store, before=int(now) - 2 * privacy.keep_log * DAY_SECONDS)
     return _delete_clicks(store, before_day=int(now) // DAY_SECONDS - privacy.keep_clicks)
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:
     """Delete clicks from before a UTC day (days since 1970); return whether there were any."""
-    oldest = oldest_click_time(store)
+    oldest = clicks.oldest_click_time(store)
     if oldest is None:
         return False
     # Bounded by MAX_PURGED_DAYS, so that a wrong clock cannot delete all clicks at once.
     before_day = min(before_day, oldest // DAY_SECONDS + MAX_PURGED_DAYS)
     has_deleted = False
-    while purge_clicks(store, before=before_day * DAY_SECONDS):
+    while clicks.purge_clicks(store, before=before_day * DAY_SECONDS):
         has_deleted = True
     if has_deleted:
-        delete_unreferenced(store)
+        clicks.delete_unreferenced(store)
     return has_deleted

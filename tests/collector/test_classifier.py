@@ -364,7 +364,7 @@ def test_a_failed_update_of_rollups_stores_nothing(site: Site, monkeypatch: pyte
     def fail(*args: Any, **options: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("shortener.collector.recount.add_to_rollups", fail)
+    monkeypatch.setattr("shortener.store.clicks.add_to_rollups", fail)
     with pytest.raises(sqlite3.OperationalError):
         site.classify_batch()
     assert (site.stored(), site.rollups()) == before

@@ -255,7 +255,7 @@ def test_a_failed_commit_stores_nothing(
         advance_position(*args, **options)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr("shortener.collector.collector.advance_position", fail)
+    monkeypatch.setattr("shortener.store.clicks.advance_position", fail)
     with pytest.raises(sqlite3.OperationalError):
         drain(store, config)
     assert stored_ids(store) == []
