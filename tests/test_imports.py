@@ -1,4 +1,8 @@
-"""Imports point one way: a room knows the rooms below it and none above."""
+"""Imports point one way: a module imports modules of its own layer or of a lower one, and none of a higher one.
+
+`redirect/` and `collector/` do not import each other. They meet only in `clicklog/`: one writes the click log, the
+other reads it.
+"""
 
 import ast
 import subprocess
@@ -10,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "shortener"
 
 LAYERS = (
-    {"errors", "codes", "urls", "files"},
+    {"errors", "codes", "durations", "files", "urls"},
     {"config", "shared_memory"},
     {"sockets"},
     {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},
@@ -24,10 +28,13 @@ LAYERS = (
     {"cli", "demo"},
     {"__main__"},
 )
-"""From the bottom up; a module belongs to the longest name that fits."""
+"""Packages and modules from the bottom up; a module belongs to the longest name that matches."""
 
 PURE = ("newsletter", "ranking", "classification")
-HEAVY = {
+"""Packages without SQL, framework, clock and network."""
+SEPARATE = {"redirect": "collector", "collector": "redirect"}
+"""Packages that do not import each other."""
+SLOW_IMPORTS = {
     "flask",
     "werkzeug",
     "jinja2",
@@ -42,7 +49,7 @@ HEAVY = {
 
 
 def modules() -> dict[str, ast.Module]:
-    """Every module of the package by its name below ``shortener``."""
+    """Return every module by its dotted name below ``shortener``."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
@@ -55,17 +62,17 @@ MODULES = modules()
 
 
 def layer(module: str) -> int | None:
-    """The layer of a module, or None for the package itself."""
-    best, height = "", None
+    """Return the number of a module's layer, or None for the package itself."""
+    longest, layer_number = "", None
     for number, names in enumerate(LAYERS):
         for name in names:
-            if (module == name or module.startswith(name + ".")) and len(name) > len(best):
-                best, height = name, number
-    return height
+            if (module == name or module.startswith(name + ".")) and len(name) > len(longest):
+                longest, layer_number = name, number
+    return layer_number
 
 
 def imported(name: str, tree: ast.Module) -> set[str]:
-    """The modules that a module imports, as absolute names; at any depth of the file, not for type checking only."""
+    """Return the absolute names of the modules that a module imports anywhere in its file, for type checking too."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -73,7 +80,7 @@ def imported(name: str, tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                package = ["shortener", *name.split(".")][: -node.level if name in leafs() else None]
+                package = ["shortener", *name.split(".")][: -node.level if name in plain_modules() else None]
                 base = ".".join([*package, *([node.module] if node.module else [])])
             found.add(base)
             found.update(
@@ -84,25 +91,32 @@ def imported(name: str, tree: ast.Module) -> set[str]:
     return found
 
 
-def leafs() -> set[str]:
-    """Modules that are files, not packages."""
+def plain_modules() -> set[str]:
+    """Return the modules that are files, not packages."""
     return {name for name in MODULES if not any(other.startswith(name + ".") for other in MODULES)}
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if name))
-def test_a_module_imports_only_what_lies_below_it(name: str) -> None:
-    """Every module has its layer and imports nothing from a higher one."""
+def test_a_module_imports_only_its_own_layer_and_lower_ones(name: str) -> None:
+    """Every module has a layer and imports nothing from a higher one."""
     own = layer(name)
-    assert own is not None, f"{name} has no layer: say where it belongs"
+    assert own is not None, f"{name} has no layer: add its package to LAYERS"
     for other in imported(name, MODULES[name]):
         module = other.removeprefix("shortener.")
-        if other.startswith("shortener.") and (height := layer(module)) is not None:
-            assert height <= own, f"{name} imports {module}, which lies above it"
+        if other.startswith("shortener.") and (other_layer := layer(module)) is not None:
+            assert other_layer <= own, f"{name} imports {module}, which is in a higher layer"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if name.startswith(tuple(SEPARATE))))
+def test_redirect_and_collector_meet_only_in_the_click_log(name: str) -> None:
+    """Neither of the two packages imports the other."""
+    other = SEPARATE[name.partition(".")[0]]
+    assert not {module for module in imported(name, MODULES[name]) if module.startswith(f"shortener.{other}")}
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if name.startswith(PURE)))
-def test_pure_rooms_know_neither_sql_nor_a_framework(name: str) -> None:
-    """newsletter/, ranking/ and the verdict rules can be used without a store, a server or a clock."""
+def test_pure_packages_import_neither_sql_nor_a_framework(name: str) -> None:
+    """newsletter/, ranking/ and classification/ can be used without a store, a server or a clock."""
     outside = {module.partition(".")[0] for module in imported(name, MODULES[name])}
     assert not outside & {
         "flask",
@@ -114,22 +128,22 @@ def test_pure_rooms_know_neither_sql_nor_a_framework(name: str) -> None:
         "subprocess",
         "time",
     }
-    ours = {module for module in imported(name, MODULES[name]) if module.startswith("shortener.")}
-    allowed = tuple(f"shortener.{room}" for room in (*PURE, "codes", "errors"))
-    assert all(module.startswith(allowed) for module in ours), ours
+    own_modules = {module for module in imported(name, MODULES[name]) if module.startswith("shortener.")}
+    allowed = tuple(f"shortener.{package}" for package in (*PURE, "codes", "durations", "errors"))
+    assert all(module.startswith(allowed) for module in own_modules), own_modules
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if name.startswith("redirect")))
 def test_the_hot_path_imports_nothing_slow(name: str) -> None:
-    """redirect/ imports no framework and nothing that is slow to load or may fail to."""
-    assert not {module.partition(".")[0] for module in imported(name, MODULES[name])} & HEAVY
+    """redirect/ imports no framework and nothing that is slow to load or that can fail to load."""
+    assert not {module.partition(".")[0] for module in imported(name, MODULES[name])} & SLOW_IMPORTS
 
 
 @pytest.mark.parametrize(
     "name", sorted(name for name in MODULES if not name.startswith(("store", "redirect.link_cache")))
 )
-def test_sql_stands_in_the_store(name: str) -> None:
-    """Statements are written in store/ only (the hot path's lookup is the one exception, and reads)."""
+def test_sql_is_in_the_store_only(name: str) -> None:
+    """SQL statements are in store/ only; the look-up of the hot path, which only reads, is the exception."""
     words = ("select ", "insert into ", "update ", "delete from ")
     methods = {"execute", "executemany", "rows", "row", "value"}
     for node in ast.walk(MODULES[name]):
@@ -139,9 +153,9 @@ def test_sql_stands_in_the_store(name: str) -> None:
             assert not text.startswith(words), f"{name}: SQL outside store/: {text[:60]}"
 
 
-def test_the_supervisor_loads_nothing_that_workers_wait_for() -> None:
-    """``shortener serve`` starts its workers before anything slow is loaded: after a kill each tenth counts."""
+def test_the_supervisor_loads_nothing_slow() -> None:
+    """``shortener serve`` starts its workers before anything slow is loaded, so that a restart is short."""
     program = "import sys, shortener.cli.serve; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
-    assert not loaded & (HEAVY - {"click"} | {"sqlite_utils", "asyncio"})
+    assert not loaded & (SLOW_IMPORTS - {"click"} | {"sqlite_utils", "asyncio"})

@@ -18,15 +18,9 @@ import pytest
 
 from shortener.shared_memory import CHILD_KINDS, read_restarts
 from shortener.store import links, open_store
+from tests.ports import free_port
 
 START_SECONDS = 20.0
-
-
-def free_port() -> int:
-    """Return a port that is not in use."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Serve:
@@ -144,7 +138,7 @@ def test_start_requests_and_stop(serve: Callable[..., Serve]) -> None:
     health = server.get("/-/health")
     assert health.headers["Content-Type"] == "application/health+json"
     assert json.loads(health.body)["unrecorded"] == 0  # type: ignore[attr-defined]
-    assert server.stop() == (0, "")
+    assert server.stop() == (0, ""), "no child had to be killed"
     assert server.clicks() == sorted(
         [f"https://mail.example/{number}" for number in range(10)] + ["https://mail.example/head"]
     )
@@ -234,9 +228,9 @@ def test_idle_connections_do_not_delay_the_stop(serve: Callable[..., Serve]) -> 
     for connection in idle[:10]:
         connection.sendall(f"GET /abcde HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
         assert connection.recv(4096).startswith(b"HTTP/1.1 302")
-    begun = time.monotonic()
-    assert server.stop()[0] == 0
-    assert time.monotonic() - begun < 10
+    status, errors = server.stop()
+    assert status == 0
+    assert "killing it" not in errors
     for connection in idle:
         connection.close()
 

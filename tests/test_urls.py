@@ -575,10 +575,18 @@ def test_importing_urls_loads_no_framework() -> None:
     assert not {"flask", "werkzeug", "sqlite3"} & set(loaded)
 
 
-@pytest.mark.parametrize("host", ["good.com", "bücher.example"])
-def test_the_cost_of_a_target_is_bounded(host: str) -> None:
-    """Five thousand targets, the links of a large import, take less than ten seconds of CPU time."""
+def cpu_seconds(host: str, *, length: int) -> float:
+    """Return the CPU time of 200 targets with a path of this length."""
     begin = time.process_time()
-    for n in range(5000):
-        canonicalize_target(f"https://{host}/a/{n}?utm_source=n", own_hosts=OWN_HOSTS)
-    assert time.process_time() - begin < 10
+    for n in range(200):
+        canonicalize_target(
+            f"https://{host}/{n}/{'a%C3%A4/' * (length // 8)}?utm_source=n", own_hosts=OWN_HOSTS
+        )
+    return time.process_time() - begin
+
+
+@pytest.mark.parametrize("host", ["good.com", "bücher.example"])
+def test_time_grows_with_the_length_of_a_target_and_not_faster(host: str) -> None:
+    """A target of ten times the length takes no more than thirty times the CPU time; a square would be a hundred."""
+    cpu_seconds(host, length=320)
+    assert cpu_seconds(host, length=3_200) < 30 * min(cpu_seconds(host, length=320) for _ in range(3))

@@ -1,6 +1,5 @@
-"""Which clicks are human: pure rules over one request, and over the set of clicks around it.
+"""Rules that decide which clicks are human (see docs/classification.md).
 
-``rules.judge_request`` judges a request at once, ``sets.judge_set`` again with its neighbours;
-``explanation.explain`` says why. Nothing here reads a clock, a store or a file other than its own packaged
-lists.
+``request_rules`` classifies a click by its own request, ``group_rules`` by the clicks around it, and ``explain`` lists
+the rules that match. The package is pure: it reads its own data files, but no clock, no store and no configuration.
 """

@@ -1,4 +1,7 @@
-"""Whether a user agent names a machine: mail scanners, link previews, crawlers, tools and libraries."""
+"""Recognition of user agents that name a program: mail scanners, link previews, crawlers, tools and libraries.
+
+The steps and their sources are in docs/classification.md, section 3.2.
+"""
 
 import re
 from functools import lru_cache
@@ -9,13 +12,13 @@ from ua_parser import parse_device
 from shortener.classification.data_files import load_data
 
 MAX_USER_AGENT_LENGTH = 512
-"""Characters that are looked at: longer strings are cut, so that a hostile one stays cheap (under 5 ms)."""
+"""Characters of a user agent that are examined; the limit keeps a hostile string under 5 ms."""
 MAX_PARSED_LENGTH = 256
-"""Characters that ua-parser gets: some of its patterns take quadratic time."""
+"""Characters that ua-parser examines; some of its patterns take quadratic time."""
 MIN_USER_AGENT_LENGTH = 12
-"""Characters of the shortest user agent that is believed to be a browser's."""
+"""Characters of the shortest user agent that can be a browser's."""
 CACHE_SIZE = 8192
-"""Strings whose answer is remembered, about 6 MB at worst."""
+"""User agents whose result is cached, about 6 MB at worst."""
 
 _ANDROID_MODEL = re.compile(
     r"(\(Linux;(?: U;| arm_64;)? Android [^;()]*);(?![^()]*(?:compatible|https?:|@|; *(?!Build)[\w-]+/\d))"
@@ -39,35 +42,37 @@ _BOTS.exclude(load_data("agents")["excluded"]["patterns"])
 
 @lru_cache(maxsize=CACHE_SIZE)
 def bot_reason(ua: str) -> str | None:
-    """The reason why a user agent cannot be a person's browser, or None. Expects at most MAX_AGENT
-    characters.
+    """Return the reason why a user agent cannot be a person's browser, or None (rules 2 and 3).
 
-    Reasons: ``no-user-agent``, ``no-browser-name``, ``named-scanner``, ``named-preview``, ``named-bot``.
+    The reason is ``no-user-agent``, ``no-browser-name``, ``named-scanner``, ``named-preview`` or ``named-bot``. The
+    caller truncates ``ua`` to MAX_USER_AGENT_LENGTH.
     """
     ua = ua.strip()
     if not ua:
         return "no-user-agent"
-    words, known = _BROWSER_NAMES.subn("", strip_device_model(ua))
-    if _SCANNER.search(words):
+    text, recognised_names = _BROWSER_NAMES.subn("", strip_device_model(ua))
+    if _SCANNER.search(text):
         return "named-scanner"
-    desktop_app = "Electron/" in words  # messengers' own apps carry the name that their previews have
-    if not desktop_app and _PREVIEW.search(words):
+    # A messenger's desktop app is a browser, but carries the name that the messenger's preview fetcher has.
+    desktop_app = "Electron/" in text
+    if not desktop_app and _PREVIEW.search(text):
         return "named-preview"
-    if _BOTS.is_bot(words) or (not desktop_app and _is_spider(words)):
+    if _BOTS.is_bot(text) or (not desktop_app and _is_spider(text)):
         return "named-bot"
-    return "no-browser-name" if not known and (len(ua) < MIN_USER_AGENT_LENGTH or " " not in ua) else None
+    too_short = len(ua) < MIN_USER_AGENT_LENGTH or " " not in ua
+    return "no-browser-name" if too_short and not recognised_names else None
 
 
 def _is_spider(text: str) -> bool:
-    """What ``user_agents`` calls ``is_bot``, without its parsing of browser and system, which costs more."""
+    """Return what ``user_agents`` calls ``is_bot``, without parsing browser and system, which costs more."""
     device = parse_device(text[:MAX_PARSED_LENGTH])
     return device is not None and device.family == "Spider"
 
 
 def strip_device_model(ua: str) -> str:
-    """The user agent without what an Android device calls itself.
+    """Return the user agent without the model name of an Android device.
 
-    A model's name is free text (``M bot 51``, ``Spider 8``, ``CUBOT``) and declares nothing about the
-    software.
+    Manufacturers choose model names freely (``M bot 51``, ``Spider 8``, ``CUBOT``), so a model name says nothing about
+    the software.
     """
     return _ANDROID_DETAILS.sub("Android", _ANDROID_MODEL.sub(r"\1)", ua, count=1))

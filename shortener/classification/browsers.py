@@ -1,5 +1,6 @@
-"""What a browser of a user agent's claimed version would be like: does it send Sec-Fetch, was it ever built,
-is it old.
+"""Comparison of a user agent with the browser version that it claims: sends Sec-Fetch headers, existed, is outdated.
+
+The conditions and their sources are in docs/classification.md, section 3.3.
 """
 
 import re
@@ -10,15 +11,14 @@ from functools import lru_cache
 from msgspec import Struct
 
 from shortener.classification.data_files import load_data
+from shortener.durations import DAY_SECONDS
 
 CACHE_SIZE = 8192
+"""User agents whose parsed browser is cached."""
 MAX_MAJORS_BEHIND = 30
-"""A desktop Chrome that many majors behind its time is old (rule 12): it has updated itself every month since
-2008.
-"""
+"""Major versions that a desktop Chrome may be behind before it counts as outdated (rule 12); it updates itself."""
 FROZEN_VERSION_MAJOR = 110
-"""From this major on, desktop Chrome reports ``x.0.0.0``; Electron and WebView still tell their build."""
-SECONDS_PER_DAY = 86_400
+"""First major version whose desktop Chrome reports ``x.0.0.0``; Electron and WebView still report their build."""
 
 _CHROME = re.compile(r"\bChrome/(\d{1,4})\.(\d+)\.(\d+)\.(\d+)")
 _CHROMIUM = re.compile(r"\b(?:Chrome|Chromium)/(\d{1,4})(?!\d)")
@@ -32,24 +32,28 @@ _DESKTOP_CHROME = re.compile(
 _DATA = load_data("browsers")
 _REFERENCE_MAJOR = float(_DATA["chrome"]["major"])
 _REFERENCE_TIME = datetime.combine(_DATA["chrome"]["date"], time(), UTC).timestamp()
-_SECONDS_PER_MAJOR = float(_DATA["chrome"]["days_per_major"] * SECONDS_PER_DAY)
+_SECONDS_PER_MAJOR = float(_DATA["chrome"]["days_per_major"] * DAY_SECONDS)
 _INTERNET_EXPLORER = re.compile(r"\bTrident/|\bMSIE ")
 
 
 class Browser(Struct, frozen=True):
-    """What a user agent claims. ``sends_fetch``: a real one sends Sec-Fetch headers over https."""
+    """The browser that a user agent claims to be."""
 
     sends_fetch_metadata: bool = False
+    """Whether the real browser sends Sec-Fetch headers over https (rule 7)."""
     impossible: bool = False
+    """Whether no such browser was ever built (rule 11)."""
     used_by_scanners: bool = False
+    """Whether it is one of the listed user agents that mail scanners still use (rule 12)."""
     obsolete: bool = False
+    """Whether it is Internet Explorer or the first Edge engine."""
     chrome_major: int = 0
-    """The major of a plain desktop Chrome or Edge, else 0."""
+    """Major version of a plain desktop Chrome or Edge; 0 for other browsers."""
 
 
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_browser(ua: str) -> Browser:
-    """What a user agent claims to be."""
+    """Return the browser that a user agent claims to be."""
     plain = _DESKTOP_CHROME.fullmatch(ua)
     chrome = _CHROME.search(ua) if plain else None
     return Browser(
@@ -62,32 +66,30 @@ def parse_browser(ua: str) -> Browser:
 
 
 def is_old(browser: Browser, *, ts: float) -> bool:
-    """Whether a browser was long out of date at ``ts`` (seconds of UTC epoch).
+    """Return whether a browser was outdated at ``ts``, in seconds since the UTC epoch (rule 12).
 
-    Source: Chromium's calendar, about a major a month; an estimate on the careful side.
+    The age of a Chrome is estimated from Chromium's release calendar, about one major version a month.
     """
     return browser.obsolete or 0 < browser.chrome_major < current_chrome_major(ts) - MAX_MAJORS_BEHIND
 
 
 def current_chrome_major(ts: float) -> float:
-    """The stable Chrome's major at ``ts`` (seconds of UTC epoch), to within two."""
+    """Return the major version of stable Chrome at ``ts``, in seconds since the UTC epoch, accurate to two majors."""
     return _REFERENCE_MAJOR + (ts - _REFERENCE_TIME) / _SECONDS_PER_MAJOR
 
 
 def _sends_fetch_metadata(ua: str) -> bool:
-    since = _DATA["fetch_metadata"]
+    first_versions = _DATA["fetch_metadata"]
     for engine, pattern in (
         ("safari", _IOS),
         ("chrome", _CHROMIUM),
         ("firefox", _FIREFOX),
         ("safari", _SAFARI),
     ):
-        found = pattern.search(ua)
-        if (
-            found
-        ):  # the first that speaks decides: on iOS every browser is Safari's engine, whatever it calls itself
-            version = [int(part or 0) for part in found.groups()]
-            return bool(version + [0] * (2 - len(version)) >= since[engine])
+        # The first match decides, and iOS comes first: every browser there has Safari's engine.
+        if match := pattern.search(ua):
+            version = [int(part or 0) for part in match.groups()]
+            return bool(version + [0] * (2 - len(version)) >= first_versions[engine])
     return False
 
 
@@ -103,12 +105,12 @@ def _is_impossible(ua: str, chrome: re.Match[str] | None) -> bool:
 
 
 def _is_plausible_build(major: int, build: int) -> bool:
-    """Whether Chrome's build belongs to its major; True where the table does not reach."""
-    known = _DATA["builds"]
-    table: list[list[int]] = known["table"]
+    """Return whether Chrome's build number fits its major version; True for versions outside the table."""
+    builds = _DATA["builds"]
+    table: list[list[int]] = builds["table"]
     index = bisect_right(table, [major, 1 << 30])
     if index in (0, len(table)):
         return True
-    (low, first), (high, last) = table[index - 1], table[index]
-    expected = first + (last - first) * (major - low) / (high - low)
-    return bool(abs(build - expected) <= known["slack"])
+    (low_major, low_build), (high_major, high_build) = table[index - 1], table[index]
+    expected = low_build + (high_build - low_build) * (major - low_major) / (high_major - low_major)
+    return bool(abs(build - expected) <= builds["slack"])

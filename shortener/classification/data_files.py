@@ -1,4 +1,4 @@
-"""The lists that the rules are shipped with, read once from the package's own data files."""
+"""Access to the bundled lists of user agents, browsers and networks, which are read once."""
 
 import tomllib
 from functools import lru_cache
@@ -10,30 +10,32 @@ from shortener.classification.networks import Network, NetworkTable, read_networ
 
 @lru_cache(maxsize=8)
 def load_data(name: str) -> dict[str, Any]:
-    """A packaged list as plain values: ``agents``, ``browsers`` or ``networks``. Its entries carry source and
-    date.
-    """
+    """Return the content of ``data/NAME.toml``, where the name is ``agents``, ``browsers`` or ``networks``."""
     text = files("shortener.classification").joinpath(f"data/{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
 
 
 def bundled_networks(kind: str) -> list[Network]:
-    """The packaged networks of a kind: ``gateway``, ``vendor`` or ``people``."""
-    entries = [entry for entry in load_data("networks")["network"] if entry["kind"] == kind]
-    return read_networks(
-        "\n".join(cidr for entry in entries for cidr in entry["cidrs"]), name="networks.toml"
-    )
+    """Return the bundled networks of a kind: ``gateway``, ``vendor`` or ``people``."""
+    return [network for entry in _entries(kind) for network in _networks(entry)]
 
 
 def bundled_asns(kind: str) -> frozenset[int]:
-    """The packaged autonomous systems of a kind, for who has a database of networks."""
-    entries = [entry for entry in load_data("networks")["network"] if entry["kind"] == kind]
-    return frozenset(number for entry in entries for number in entry.get("asns", ()))
+    """Return the bundled autonomous system numbers of a kind of network."""
+    return frozenset(number for entry in _entries(kind) for number in entry.get("asns", ()))
 
 
 def network_owner(net: str) -> str | None:
-    """Who owns a network by the packaged lists, for an explanation; None where they do not know it."""
+    """Return the name of a network's owner in the bundled lists, or None if no list contains the network."""
     for entry in load_data("networks")["network"]:
-        if NetworkTable(read_networks("\n".join(entry["cidrs"]), name="networks.toml")).contains(net):
+        if NetworkTable(_networks(entry)).contains(net):
             return str(entry["name"])
     return None
+
+
+def _entries(kind: str) -> list[dict[str, Any]]:
+    return [entry for entry in load_data("networks")["network"] if entry["kind"] == kind]
+
+
+def _networks(entry: dict[str, Any]) -> list[Network]:
+    return read_networks("\n".join(entry["cidrs"]), name="networks.toml")

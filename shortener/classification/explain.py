@@ -1,9 +1,9 @@
-"""Why a click has its verdict: every rule that spoke, which one decided, and its evidence in words."""
+"""Explanation of a click's verdict: all rules that match, the one that decided, and the evidence in words."""
 
 from msgspec import Struct
 
 from shortener.classification.data_files import network_owner
-from shortener.classification.evidence import REQUEST_MASK, Classification, ClickRequest, describe_evidence
+from shortener.classification.evidence import REQUEST_MASK, ClickRequest, describe_evidence
 from shortener.classification.group_rules import (
     ALL_RULES,
     UNKNOWN_AGE_MS,
@@ -14,6 +14,7 @@ from shortener.classification.group_rules import (
 from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.reasons import REASONS, REQUEST_REASONS
 from shortener.classification.request_rules import request_reasons
+from shortener.durations import SECOND_MS
 
 _SHOWN_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz", "range", "sec-fetch-dest", "sec-fetch-mode")
 _RULES = {rule.reason: rule for rule in ALL_RULES}
@@ -22,77 +23,71 @@ _HEADER_REASONS = {"prefetch-header", "range-request", "no-navigation"}
 
 
 class RuleMatch(Struct, frozen=True):
-    """A rule that spoke: what it would make of the click, in words, and what it saw. ``decided`` for the
-    first.
-    """
+    """A rule that matches a click, with the verdict and the description of its reason."""
 
     reason: str
     verdict: str
     precision: str
     words: str
+    """Description of the reason."""
     evidence: tuple[str, ...]
+    """Descriptions of the evidence that the rule read."""
     decided: bool = False
+    """Whether this rule gave the click its verdict."""
 
 
 class Explanation(Struct, frozen=True):
-    """The verdict, the scoreboard behind it, and everything else that was noticed."""
+    """All rules that match a click in the order of their rank, and descriptions of all its evidence."""
 
-    classification: Classification
     matches: tuple[RuleMatch, ...]
     evidence_texts: tuple[str, ...]
 
 
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
-    """The scoreboard of a click from its stored bits; with ``evidence``, of all rules on its request as well.
+    """Return the explanation of a click from its stored evidence, which needs no nearby clicks.
 
-    Without ``evidence`` only the one rule on the request that decided is known. The bits of the neighbourhood
-    are those that are stored: they need no neighbours again.
+    Without ``request`` only the request rule that decided is known; other request rules are left out.
     """
-    judgement = classify_click(click, click.evidence & ~REQUEST_MASK)
-    reasons = list(_request_reasons(click, request))
-    reasons += [reason for reason in _group_reasons(click) if reason not in reasons]
-    if judgement.reason not in reasons:
-        reasons.insert(0, judgement.reason)
-    spoken = tuple(
-        _rule_match(reason, click, request, decided=reason == judgement.reason) for reason in reasons
-    )
-    return Explanation(judgement, spoken, describe_evidence(click.evidence))
-
-
-def _request_reasons(click: NearbyClick, request: ClickRequest | None) -> list[str]:
-    known = [click.reason] if click.reason in REQUEST_REASONS else []
+    deciding_reason = classify_click(click, click.evidence & ~REQUEST_MASK).reason
+    reasons = [click.reason] if click.reason in REQUEST_REASONS else []
     if request is not None:
-        known += [reason for reason in request_reasons(request, click.evidence) if reason not in known]
-    return known
-
-
-def _group_reasons(click: NearbyClick) -> list[str]:
-    return list(matching_reasons(click.evidence, age=age_of(click), honeypot=click.honeypot))
+        reasons += request_reasons(request, click.evidence)
+    reasons += matching_reasons(click.evidence, age=age_of(click), honeypot=click.honeypot)
+    if deciding_reason not in reasons:
+        reasons.insert(0, deciding_reason)
+    matches = tuple(
+        _rule_match(reason, click, request, decided=reason == deciding_reason)
+        for reason in dict.fromkeys(reasons)
+    )
+    return Explanation(matches, describe_evidence(click.evidence))
 
 
 def _rule_match(reason: str, click: NearbyClick, request: ClickRequest | None, *, decided: bool) -> RuleMatch:
-    known = REASONS[reason]
+    definition = REASONS[reason]
     return RuleMatch(
         reason,
-        known.verdict,
-        known.precision,
-        known.description,
+        definition.verdict,
+        definition.precision,
+        definition.description,
         _matched_evidence(reason, click, request),
         decided,
     )
 
 
 def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | None) -> tuple[str, ...]:
+    """Return descriptions of what the rule of a reason read in the click."""
     rule = _RULES.get(reason)
     if rule is not None:
         age = age_of(click)
-        aged = (f"{age / 1000:.0f} s after the sending",) if rule.uses_age and age < UNKNOWN_AGE_MS else ()
-        return describe_evidence(click.evidence & rule.evidence_mask) + aged
+        age_text = (
+            (f"{age / SECOND_MS:.0f} s after sending",) if rule.uses_age and age < UNKNOWN_AGE_MS else ()
+        )
+        return describe_evidence(click.evidence & rule.evidence_mask) + age_text
     if reason in _USER_AGENT_REASONS:
         return (f"user agent {request.ua!r}",) if request is not None else ()
     if reason in _HEADER_REASONS:
-        sent = (request.headers if request is not None else None) or {}
-        return tuple(f"{name}: {sent[name]}" for name in _SHOWN_HEADERS if sent.get(name))
+        headers = (request.headers if request is not None else None) or {}
+        return tuple(f"{name}: {headers[name]}" for name in _SHOWN_HEADERS if headers.get(name))
     if reason == "gateway-network" and click.net:
         return (f"{click.net}: {network_owner(click.net)}",)
     return (

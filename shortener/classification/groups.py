@@ -1,17 +1,15 @@
-"""What clicks can share, and how far they speak about each other: one family of rules for each.
+"""Correlation groups: what clicks share, the time window in which they affect each other, and their detectors.
 
-A family looks only at clicks that share its key, and only within its horizon of each; so a click's bits of a
-family are a function of that set, whatever came in which order. Families read requests, never each other's
-findings or verdicts.
+Detectors read requests, never the results of other detectors. So a click's evidence depends on the set of clicks around
+it and not on their order of arrival. The groups are listed in docs/classification.md, section 5.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from msgspec import Struct
 
 from shortener.classification.detect_bursts import (
     COVERAGE_WINDOW_MS,
-    RARE_AGENT_WINDOW_MS,
     detect_browser_burst,
     detect_burst,
     detect_coverage,
@@ -19,7 +17,6 @@ from shortener.classification.detect_bursts import (
     detect_even_pace,
     detect_network_burst,
     detect_quick_links,
-    detect_rare_agent,
 )
 from shortener.classification.detect_distributed import (
     AGENT_BURST_WINDOW_MS,
@@ -52,81 +49,51 @@ from shortener.classification.evidence import (
     HONEYPOT_BY_NETWORK,
     HONEYPOT_BY_TOKEN,
     NETWORK_BURST,
-    RARE_AGENT,
     THREE_LINKS_10S,
     TWO_LINKS_1S,
 )
-from shortener.classification.nearby_clicks import NearbyClick, SortedClicks, is_correlatable
+from shortener.classification.nearby_clicks import NearbyClick, SortedClicks
 from shortener.classification.sliding_window import RATE_WINDOW_MS
 
 KeyFunction = Callable[[NearbyClick], Hashable | None]
+"""Function that returns the key of a click's group, or None if the click belongs to no such group."""
 Detector = Callable[[SortedClicks], list[int]]
+"""Function that takes the clicks of one group and returns the evidence bits of each."""
 
 
 class Grouping(Struct, frozen=True, kw_only=True):
-    """Rules over clicks with the same ``key``, each about clicks up to ``horizon`` milliseconds away.
-
-    ``columns`` names the fields that make the key, for whoever looks neighbours up; the key is None for a
-    click that has no part in the family. Previews and prefetches have none in any.
-    """
+    """One way to group clicks, with the detectors that compare the clicks of a group."""
 
     name: str
     key_fields: tuple[str, ...]
+    """Fields of NearbyClick that make up the key, for the queries that load nearby clicks."""
     window_ms: int
+    """Longest time in milliseconds between two clicks that affect each other."""
     key: KeyFunction
     detectors: tuple[Detector, ...]
     evidence_mask: int
-    """The bits that the marks can set."""
+    """All evidence bits that the detectors can set."""
     with_token: bool = False
-    """Whether it is about clicks with a copy token, and not about those without. Where a copy is known it
-    says more than an address does, and the office behind the address is left in peace.
+    """Whether it groups the clicks with a recipient token, or else those without one.
+
+    Clicks with a token are not grouped by address: the token says more, and an office behind one address is not
+    affected.
     """
     trigger: Callable[[NearbyClick], bool] | None = None
-    """What at least one click of a group has to be for the family to say anything about the others."""
-
-
-def find_group_evidence(
-    clicks: Iterable[NearbyClick], *, groupings: Sequence[Grouping] | None = None
-) -> dict[int, int]:
-    """The neighbourhood bits of every click, by ``seq``. O(n log n) in the number of clicks."""
-    ordered = sorted(clicks, key=sort_key)
-    found = {click.seq: 0 for click in ordered}
-    taking = [click for click in ordered if is_correlatable(click)]
-    by_copies = {
-        copies: [click for click in taking if (click.recipient_token is not None) is copies]
-        for copies in (True, False)
-    }
-    for family in GROUPINGS if groupings is None else groupings:
-        for group in _group_by_key(by_copies[family.with_token], family):
-            for click, bits in zip(group, detect_in_group(group, family), strict=True):
-                found[click.seq] |= bits
-    return found
+    """Condition that at least one click of a group must meet before the detectors can set any bit."""
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
-    """A family's bits of each click of a group: all that share its key within reach, sorted by ``in_order``."""
-    bits = grouping.detectors[0](group)
-    for mark in grouping.detectors[1:]:
-        bits = [some | more for some, more in zip(bits, mark(group), strict=True)]
-    return bits
+    """Return the evidence bits of each click in a group, which must be sorted by ``sort_key``."""
+    evidence = grouping.detectors[0](group)
+    for detect in grouping.detectors[1:]:
+        evidence = [bits | more for bits, more in zip(evidence, detect(group), strict=True)]
+    return evidence
 
 
 def sort_key(click: NearbyClick) -> tuple[int, int, int]:
-    """By what clicks are sorted: the time, and of equal times what no arrival decides."""
+    """Return the key that sorts clicks by time, and clicks of equal times independently of their arrival."""
     return click.ts_ms, click.n, click.link_id
-
-
-def _group_by_key(clicks: SortedClicks, grouping: Grouping) -> list[list[NearbyClick]]:
-    """The clicks by key, in order of time, without those that are alone and cannot speak about themselves."""
-    if grouping.trigger is not None and not any(map(grouping.trigger, clicks)):
-        return []
-    groups: dict[Hashable, list[NearbyClick]] = {}
-    for click in clicks:
-        shared = grouping.key(click)
-        if shared is not None:
-            groups.setdefault(shared, []).append(click)
-    least = 2 if grouping.trigger is None else 1  # a hit of the hidden link speaks about itself too
-    return [group for group in groups.values() if len(group) >= least]
 
 
 def _token_key(click: NearbyClick) -> Hashable | None:
@@ -163,16 +130,8 @@ def _datacenter_network_key(click: NearbyClick) -> Hashable | None:
     return click.net if click.evidence & DATACENTER else None
 
 
-def _rare_browser_key(click: NearbyClick) -> Hashable | None:
-    return click.agent_id if click.rare_agent else None
-
-
 def _is_honeypot_hit(click: NearbyClick) -> bool:
     return click.honeypot
-
-
-def _has_rare_agent(click: NearbyClick) -> bool:
-    return click.rare_agent
 
 
 _READER_DETECTORS = (detect_quick_links, detect_coverage, detect_even_pace, detect_double_clicks)
@@ -180,7 +139,7 @@ _READER_MASK = THREE_LINKS_10S | FIVE_LINKS_10S | COVERAGE | EVEN_PACE | DOUBLE_
 
 GROUPINGS: Sequence[Grouping] = (
     Grouping(
-        name="copy",
+        name="token",
         key_fields=("recipient_token", "issue_id"),
         window_ms=COVERAGE_WINDOW_MS,
         key=_token_key,
@@ -189,7 +148,7 @@ GROUPINGS: Sequence[Grouping] = (
         with_token=True,
     ),
     Grouping(
-        name="copy trap",
+        name="honeypot by token",
         key_fields=("recipient_token", "issue_id"),
         window_ms=HONEYPOT_BY_TOKEN_MS,
         key=_token_key,
@@ -197,16 +156,6 @@ GROUPINGS: Sequence[Grouping] = (
         evidence_mask=HONEYPOT_BY_TOKEN,
         with_token=True,
         trigger=_is_honeypot_hit,
-    ),
-    Grouping(
-        name="rare browser",
-        key_fields=("agent_id",),
-        window_ms=RARE_AGENT_WINDOW_MS,
-        key=_rare_browser_key,
-        detectors=(detect_rare_agent,),
-        evidence_mask=RARE_AGENT,
-        with_token=True,
-        trigger=_has_rare_agent,
     ),
     Grouping(
         name="visitor",
@@ -241,7 +190,7 @@ GROUPINGS: Sequence[Grouping] = (
         evidence_mask=CLICK_ECHO,
     ),
     Grouping(
-        name="hosted browser",
+        name="datacenter browser",
         key_fields=("agent_id", "issue_id"),
         window_ms=AGENT_BURST_WINDOW_MS,
         key=_datacenter_browser_key,
@@ -249,7 +198,7 @@ GROUPINGS: Sequence[Grouping] = (
         evidence_mask=AGENT_BURST,
     ),
     Grouping(
-        name="address trap",
+        name="honeypot by address",
         key_fields=("addr",),
         window_ms=HONEYPOT_BY_ADDRESS_MS,
         key=_address_key,
@@ -258,7 +207,7 @@ GROUPINGS: Sequence[Grouping] = (
         trigger=_is_honeypot_hit,
     ),
     Grouping(
-        name="network trap",
+        name="honeypot by network",
         key_fields=("net",),
         window_ms=HONEYPOT_BY_ADDRESS_MS,
         key=_datacenter_network_key,
@@ -267,4 +216,4 @@ GROUPINGS: Sequence[Grouping] = (
         trigger=_is_honeypot_hit,
     ),
 )
-"""Every family of rules that looks at more than one click. No two set the same bit of one click."""
+"""All groupings; no two set the same evidence bit of one click."""

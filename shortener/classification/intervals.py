@@ -1,13 +1,13 @@
-"""Sets of whole numbers as disjoint half-open ranges in order: addresses of networks, or moments."""
+"""Sets of integers as half-open intervals, for the addresses of networks and for spans of time."""
 
 from collections.abc import Iterable, Sequence
 
 Interval = tuple[int, int]
-"""From the first number to the one behind the last."""
+"""First integer of an interval, and the integer after its last."""
 
 
 def merge(intervals: Iterable[Interval]) -> list[Interval]:
-    """The same numbers as disjoint ranges in order."""
+    """Return the union of the intervals as disjoint intervals in ascending order."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
         if merged and start <= merged[-1][1]:
@@ -18,18 +18,18 @@ def merge(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def subtract(intervals: Sequence[Interval], excluded: Sequence[Interval]) -> list[Interval]:
-    """What of ``ranges`` lies in no hole; both are disjoint and in order."""
-    left: list[Interval] = []
+    """Return the parts of ``intervals`` outside ``excluded``; both must be disjoint and in ascending order."""
+    remaining: list[Interval] = []
     index = 0
     for start, end in intervals:
         while index < len(excluded) and excluded[index][1] <= start:
             index += 1
-        at = index
-        while at < len(excluded) and excluded[at][0] < end:
-            if excluded[at][0] > start:
-                left.append((start, excluded[at][0]))
-            start = max(start, excluded[at][1])
-            at += 1
+        current = index
+        while current < len(excluded) and excluded[current][0] < end:
+            if excluded[current][0] > start:
+                remaining.append((start, excluded[current][0]))
+            start = max(start, excluded[current][1])
+            current += 1
         if start < end:
-            left.append((start, end))
-    return left
+            remaining.append((start, end))
+    return remaining

@@ -1,4 +1,4 @@
-"""A stored click as its neighbours see it."""
+"""The fields of a stored click that detectors and group rules read."""
 
 from collections.abc import Sequence
 
@@ -9,49 +9,53 @@ from shortener.classification.reasons import REASONS
 
 
 class NearbyClick(Struct, frozen=True, gc=False):
-    """A stored click, with what the rules need of it. None is unknown: such a click shares nothing there."""
+    """A stored click as detectors read it; None means unknown, or for ``issue_id`` that the link has no issue."""
 
     seq: int
+    """Number of the click in the store."""
     ts_ms: int
-    """Milliseconds of UTC epoch."""
+    """Time of the click in milliseconds since the UTC epoch."""
     link_id: int
     issue_id: int | None = None
     n: int = 0
-    """The placement, in document order; 0 where the click came without one."""
+    """Number of the placement in document order; 0 if the URL had none."""
     net: str | None = None
+    """Network of the client: /24 (IPv4) or /48 (IPv6)."""
     addr: str | None = None
+    """Keyed hash of the client's address."""
     recipient_token: str | None = None
+    """Keyed hash of the recipient token."""
     agent_id: int | str | None = None
-    """Stands for the user agent; None where it was withheld."""
+    """Identifier of the user agent; None if the reader opted out."""
     reason: str = "reader"
-    """The stored reason, of the request alone or of any earlier judgement: both lead to the same result."""
+    """Stored reason, from the request alone or from an earlier classification; both lead to equal results."""
     evidence: int = 0
-    """The stored bits; those of an earlier neighbourhood are ignored."""
+    """Stored evidence bits; the rules read the request's bits only."""
     honeypot: bool = False
-    """Whether the link is its issue's hidden one."""
+    """Whether the link is a honeypot link."""
     sent_at_ms: int | None = None
-    """When the issue was sent, milliseconds of UTC epoch."""
+    """Sending time of the issue in milliseconds since the UTC epoch."""
     link_count: int = 0
-    """How many different links the issue has; 0 where unknown."""
-    rare_agent: bool = False
-    """Whether the user agent is outside of the 20 commonest of the last 30 days; False where nobody counts.
-    """
+    """Number of different links in the issue; 0 if unknown."""
 
 
 SortedClicks = Sequence[NearbyClick]
-"""Clicks in order of time."""
+"""Clicks in ascending order of ``groups.sort_key``."""
 
 
 def is_correlatable(click: NearbyClick) -> bool:
-    """Whether a click speaks about its neighbours: previews and prefetches follow readers, and do not."""
+    """Return whether a click belongs to any group; previews and prefetches do not, because they follow readers."""
     return REASONS[click.reason].verdict not in ("preview", "prefetch")
 
 
 def from_datacenter(evidence: int) -> bool:
-    """Whether a click came from a data center, other than a vendor's where people browse in isolation."""
+    """Return whether the network is a mail gateway's, or a data center's that is not a security vendor's.
+
+    Vendors isolate browsers in their data centers, so people click from there.
+    """
     return bool(evidence & MAIL_GATEWAY) or bool(evidence & DATACENTER and not evidence & SECURITY_VENDOR)
 
 
 def from_listed_network(evidence: int) -> bool:
-    """Whether a click came from any listed network: a data center, a gateway or a vendor."""
+    """Return whether the network is a data center's, a mail gateway's or a security vendor's."""
     return bool(evidence & (DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR))

@@ -1,4 +1,4 @@
-"""Tables of networks, looked up by a click line's network, and the reader of an operator's CIDR files."""
+"""Tables of IP networks, and the reader of CIDR files (docs/classification.md, section 10)."""
 
 import json
 from bisect import bisect_right
@@ -13,9 +13,7 @@ from shortener.errors import InputError
 Network = IPv4Network | IPv6Network
 
 MIN_PREFIX_LENGTH = {4: 8, 6: 16}
-"""Bits of the widest prefix that is believed: nobody owns more, and ``0.0.0.0/0`` would make a machine of
-every reader.
-"""
+"""Shortest accepted prefix in bits, by IP version; an entry such as ``0.0.0.0/0`` would make every reader a bot."""
 CIDR_JSON_KEYS = frozenset(
     [
         "ip_prefix",
@@ -30,30 +28,27 @@ CIDR_JSON_KEYS = frozenset(
         "prefix",
     ]
 )
-"""Where the clouds' own files (Amazon, Google, Microsoft, Oracle, Fastly, GitHub-like lists) keep their
-networks.
-"""
+"""Keys that hold networks in the JSON files of Amazon, Google, Microsoft, Oracle and Fastly."""
 CACHE_SIZE = 65_536
+"""Networks whose lookup is cached for each table."""
 
 
 class NetworkTable:
-    """A set of networks that answers for a whole /24 or /48 at once.
+    """A set of networks that is queried by the /24 or /48 of a click.
 
-    Click lines carry only the /24 or /48. A listed prefix that is longer covers a part of it, so a line's
-    network is in the table when **at least half of it** is listed: a cloud lists its pieces and they add up,
-    while one server that somebody listed (a /32) does not make machines of the 255 households around it.
+    A network is in the table if at least half of its addresses are listed. So a cloud's neighbouring prefixes add up,
+    while one listed server (a /32) does not make its 255 neighbours data centers.
     """
 
     def __init__(self, networks: Iterable[Network] = (), *, excluded: Iterable[Network] = ()) -> None:
-        """``without`` are networks of people (private relays, corporate proxies): what overlaps them is left
-        out.
-        """
-        kept, spared = list(networks), list(excluded)
+        """Build the table from ``networks`` without the addresses of ``excluded``."""
+        included, removed = list(networks), list(excluded)
         self._intervals = {
-            version: subtract(_intervals(kept, version), _intervals(spared, version)) for version in (4, 6)
+            version: subtract(_intervals(included, version), _intervals(removed, version))
+            for version in (4, 6)
         }
         self._starts = {
-            version: [start for start, _ in ranges] for version, ranges in self._intervals.items()
+            version: [start for start, _ in intervals] for version, intervals in self._intervals.items()
         }
         self._cached_lookup = lru_cache(maxsize=CACHE_SIZE)(self._lookup)
 
@@ -61,44 +56,40 @@ class NetworkTable:
         return sum(map(len, self._intervals.values()))
 
     def fingerprint(self) -> int:
-        """A number that changes, but for one chance in four thousand million, with what the table holds."""
+        """Return a 32-bit checksum of the table's content."""
         return crc32(repr(self._intervals).encode())
 
     def contains(self, net: str | None) -> bool:
-        """Whether at least half of ``net`` (a network or an address as text) is listed; False for what is
-        neither.
-        """
+        """Return whether at least half of ``net`` is listed; False if the text is neither a network nor an address."""
         return net is not None and len(self) > 0 and self._cached_lookup(net)
 
     def _lookup(self, net: str) -> bool:
         try:
-            asked = ip_network(net, strict=False)
+            network = ip_network(net, strict=False)
         except ValueError:
             return False
-        first = int(asked.network_address)
-        last = first + asked.num_addresses
-        ranges = self._intervals[asked.version]
-        covered, index = 0, bisect_right(self._starts[asked.version], first) - 1
-        index = max(index, 0)
-        while index < len(ranges) and ranges[index][0] < last:
-            start, end = ranges[index]
-            covered += max(0, min(end, last) - max(start, first))
+        first, after_last = _interval(network)
+        intervals = self._intervals[network.version]
+        covered, index = 0, max(bisect_right(self._starts[network.version], first) - 1, 0)
+        while index < len(intervals) and intervals[index][0] < after_last:
+            start, end = intervals[index]
+            covered += max(0, min(end, after_last) - max(start, first))
             index += 1
-        return covered * 2 >= asked.num_addresses
+        return covered * 2 >= network.num_addresses
 
 
 def read_networks(text: str, *, name: str) -> list[Network]:
-    """The networks of a CIDR file's text; ``name`` is the file's, for errors.
+    """Return the networks in the text of a file; errors begin with the file's ``name``.
 
-    Either one network a line (``#`` or ``;`` starts a comment, what follows a comma or a space is ignored) or
-    the JSON that a cloud publishes. Raises InputError with file, line and entry for what is no network, and
-    for a file with none.
+    The text has one CIDR network a line, or is the JSON that a cloud provider publishes. In a line ``#`` or ``;``
+    starts a comment, and text after a comma or a space is ignored. Raises InputError if an entry is not a network or
+    too wide, and if the file has no networks.
     """
     text = text.removeprefix("\ufeff")
     entries = _json_entries(text, name) if text.lstrip()[:1] in ("{", "[") else _line_entries(text, name)
     networks = [_parse_network(entry, where) for where, entry in entries]
     if not networks:
-        raise InputError(f"{name}: no network in it; write one CIDR a line, such as 203.0.113.0/24")
+        raise InputError(f"{name}: contains no networks; list one CIDR per line, such as 203.0.113.0/24")
     return networks
 
 
@@ -113,11 +104,9 @@ def _json_entries(text: str, name: str) -> list[tuple[str, str]]:
     try:
         return list(_walk_json(json.loads(text), name, is_cidr=text.lstrip().startswith("[")))
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{name}, line {error.lineno}: {error.msg}; it starts like JSON and is none"
-        ) from None
+        raise InputError(f"{name}, line {error.lineno}: invalid JSON: {error.msg}") from None
     except RecursionError:
-        raise InputError(f"{name}: its JSON is nested too deeply to be a cloud's list of networks") from None
+        raise InputError(f"{name}: JSON is nested too deeply") from None
 
 
 def _walk_json(value: object, location: str, *, is_cidr: bool) -> Iterator[tuple[str, str]]:
@@ -136,16 +125,18 @@ def _parse_network(entry: str, location: str) -> Network:
         network = ip_network(entry, strict=False)
     except ValueError:
         raise InputError(
-            f"{location}: {entry[:60]!r} is no network; write a CIDR such as 203.0.113.0/24"
+            f"{location}: {entry[:60]!r} is not a network; write a CIDR such as 203.0.113.0/24"
         ) from None
-    if network.prefixlen < MIN_PREFIX_LENGTH[network.version]:
-        widest = MIN_PREFIX_LENGTH[network.version]
-        raise InputError(f"{location}: {entry[:60]!r} is wider than a /{widest}; list what the hoster owns")
+    widest = MIN_PREFIX_LENGTH[network.version]
+    if network.prefixlen < widest:
+        raise InputError(
+            f"{location}: {entry[:60]!r} is wider than /{widest}; list only the provider's own prefixes"
+        )
     return network
 
 
 def _intervals(networks: Iterable[Network], version: int) -> list[Interval]:
-    """The whole numbers that stand for the addresses of one IP version."""
+    """Return the addresses of the networks of one IP version as disjoint intervals of integers."""
     return merge(_interval(network) for network in networks if network.version == version)
 
 

@@ -1,7 +1,6 @@
-"""The rules for one request, judged at once: one verdict, one reason, and bits for what counts only with
-other evidence.
+"""Rules that classify a click by its own request, and the version of all rules.
 
-The numbers in the comments are those of the rules' specification.
+Rule numbers in comments and docstrings are those of docs/classification.md, section 3.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,11 +27,10 @@ from shortener.classification.networks import Network, NetworkTable
 from shortener.classification.reasons import REASONS
 
 RULES_VERSION = 2
-"""Stored with every verdict; raised whenever a rule, a threshold or a list changes what any click is judged
-to be.
-"""
+"""Version stored with every verdict; raise it when a rule, a threshold or a list changes the verdict of any click."""
 
 FRAME_DESTINATIONS = frozenset({"iframe", "frame", "fencedframe"})
+"""Values of ``Sec-Fetch-Dest`` for a page in a frame, as a mail client may show the target (rule 5)."""
 REWRITER_HOSTS = (
     "safelinks.protection.outlook.com",
     "urldefense.com",
@@ -40,64 +38,66 @@ REWRITER_HOSTS = (
     "mimecast.com",
     "mimecastprotect.com",
 )
-"""Hosts whose referrer means that a mail-security rewriter sent a reader's own browser on (rule 10)."""
+"""Hosts of mail-security rewriters, which redirect the reader's own browser (rule 10)."""
 
 _GATEWAYS = NetworkTable(bundled_networks("gateway"))
 _VENDORS = NetworkTable(bundled_networks("vendor"))
 _VENDOR_ASNS = bundled_asns("vendor")
 EMPTY_TABLE = NetworkTable()
+"""Table for an operator without data-center lists."""
 
 
 def datacenter_table(networks: Iterable[Network]) -> NetworkTable:
-    """The operator's data-center networks, without those that people are known to come from (rule 14)."""
+    """Return the operator's data-center networks without the bundled networks of people (rule 14)."""
     return NetworkTable(networks, excluded=bundled_networks("people"))
 
 
 def classify_request(request: ClickRequest, *, datacenters: NetworkTable = EMPTY_TABLE) -> Classification:
-    """The verdict on a request by itself: rules 1 to 5, 6 with 7, 13 and 14c; else human, with its bits."""
-    gaps = request_evidence(request, datacenters=datacenters)
-    machine = next(request_reasons(request, gaps), None)
-    reason = machine or ("rewritten-link" if gaps & REWRITTEN_LINK else "reader")
-    return Classification(REASONS[reason].verdict, reason, gaps)
+    """Return the classification of a click by its request alone; human if no rule matches."""
+    evidence = request_evidence(request, datacenters=datacenters)
+    human_reason = "rewritten-link" if evidence & REWRITTEN_LINK else "reader"
+    reason = next(request_reasons(request, evidence), human_reason)
+    return Classification(REASONS[reason].verdict, reason, evidence)
 
 
 def request_evidence(request: ClickRequest, *, datacenters: NetworkTable = EMPTY_TABLE) -> int:
-    """All that a request shows that convicts nobody alone, as bits of ``evidence``."""
-    known = network_evidence(request.net, asn=request.asn, datacenters=datacenters)
-    return known | _browser_evidence(request) | _header_evidence(request)
+    """Return the evidence bits of a request (bits 0 to 11)."""
+    from_network = network_evidence(request.net, asn=request.asn, datacenters=datacenters)
+    return from_network | _browser_evidence(request) | _header_evidence(request)
 
 
 def request_reasons(request: ClickRequest, evidence: int) -> Iterator[str]:
-    """Every rule on one request that speaks, the surest first."""
-    named = None if request.ua is None else bot_reason(request.ua[:MAX_USER_AGENT_LENGTH])  # rules 2 and 3
-    if named:
-        yield named
+    """Return the reason of every request rule that matches, the most certain first."""
+    user_agent_reason = None if request.ua is None else bot_reason(request.ua[:MAX_USER_AGENT_LENGTH])
+    if user_agent_reason:
+        yield user_agent_reason
     yield from _header_reasons(request)
     yield from _evidence_reasons(evidence)
 
 
 def _header_reasons(request: ClickRequest) -> Iterator[str]:  # rules 1, 4 and 5
-    sent = request.headers or {}
-    if sent and is_prefetch(sent):
+    headers = request.headers or {}
+    if headers and is_prefetch(headers):
         yield "prefetch-header"
     if request.method == "HEAD":
         yield "head-request"
-    if sent.get("range"):
+    if headers.get("range"):
         yield "range-request"
-    destination, mode = sent.get("sec-fetch-dest") or "document", sent.get("sec-fetch-mode") or "navigate"
+    destination = headers.get("sec-fetch-dest") or "document"
+    mode = headers.get("sec-fetch-mode") or "navigate"
     if mode != "navigate" or (destination != "document" and destination not in FRAME_DESTINATIONS):
         yield "no-navigation"
 
 
 def is_prefetch(headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that it asks ahead of its reader (rule 4)."""
+    """Return whether the headers declare a prefetch, preview or prerender (rule 4)."""
     if "prefetch" in headers.get("sec-purpose", "").lower():
         return True
     purposes = {headers.get(name, "").strip().lower() for name in ("purpose", "x-purpose", "x-moz")}
     return bool(purposes & {"prefetch", "preview", "prerender"})
 
 
-def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 13, 6 with 7, 11 and 12 with them, 14c
+def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 6, 7 and 11 to 14c
     if not evidence:
         return
     if evidence & MAIL_GATEWAY:
@@ -113,7 +113,7 @@ def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 13, 6 with 7, 11
 
 
 def _is_false_browser(evidence: int) -> bool:
-    """Two gaps that hardly any reader joins: an old, odd or scanner's browser, and missing headers."""
+    """Return whether a doubtful browser also lacks headers; hardly any reader has both (rules 11 and 12)."""
     doubtful = evidence & (IMPOSSIBLE_BROWSER | SCANNER_BROWSER)
     if evidence & NO_LANGUAGE:
         return bool(doubtful or evidence & OLD_BROWSER)
@@ -123,39 +123,39 @@ def _is_false_browser(evidence: int) -> bool:
 def network_evidence(
     net: str | None, *, asn: int | None = None, datacenters: NetworkTable = EMPTY_TABLE
 ) -> int:
-    """What the lists know of a network or of who runs it, as bits of ``evidence`` (rules 13 and 14)."""
-    gaps = DATACENTER if datacenters.contains(net) else 0
+    """Return the evidence bits of a network and its autonomous system (rules 13 and 14)."""
+    evidence = DATACENTER if datacenters.contains(net) else 0
     if _VENDORS.contains(net) or asn in _VENDOR_ASNS:
-        gaps |= SECURITY_VENDOR
+        evidence |= SECURITY_VENDOR
     if _GATEWAYS.contains(net):
-        gaps |= MAIL_GATEWAY
-    return gaps
+        evidence |= MAIL_GATEWAY
+    return evidence
 
 
 def _browser_evidence(request: ClickRequest) -> int:  # rules 11 and 12
     if not request.ua:
         return 0
     browser = parse_browser(request.ua[:MAX_USER_AGENT_LENGTH])
-    gaps = IMPOSSIBLE_BROWSER if browser.impossible else 0
+    evidence = IMPOSSIBLE_BROWSER if browser.impossible else 0
     if browser.used_by_scanners:
-        gaps |= SCANNER_BROWSER
+        evidence |= SCANNER_BROWSER
     if is_old(browser, ts=request.ts):
-        gaps |= OLD_BROWSER
-    return gaps
+        evidence |= OLD_BROWSER
+    return evidence
 
 
-def _header_evidence(request: ClickRequest) -> int:  # rules 6, 7, 5's frames and 10
-    gaps = REWRITTEN_LINK if request.ref and is_rewriter(request.ref) else 0
-    sent = request.headers
-    if sent is None:
-        return gaps
-    if not (request.lang or sent.get("accept-language")):
-        gaps |= NO_LANGUAGE
-    if request.https and _expects_fetch_metadata(request.ua) and not _has_fetch_metadata(sent):
-        gaps |= NO_FETCH_METADATA
-    if sent.get("sec-fetch-dest") in FRAME_DESTINATIONS:
-        gaps |= IN_FRAME
-    return gaps
+def _header_evidence(request: ClickRequest) -> int:  # rules 5 (frames), 6, 7 and 10
+    evidence = REWRITTEN_LINK if request.ref and is_rewriter(request.ref) else 0
+    headers = request.headers
+    if headers is None:
+        return evidence
+    if not (request.lang or headers.get("accept-language")):
+        evidence |= NO_LANGUAGE
+    if request.https and _expects_fetch_metadata(request.ua) and not _has_fetch_metadata(headers):
+        evidence |= NO_FETCH_METADATA
+    if headers.get("sec-fetch-dest") in FRAME_DESTINATIONS:
+        evidence |= IN_FRAME
+    return evidence
 
 
 def _expects_fetch_metadata(ua: str | None) -> bool:
@@ -169,6 +169,6 @@ def _has_fetch_metadata(headers: Mapping[str, str]) -> bool:
 
 
 def is_rewriter(referrer: str) -> bool:
-    """Whether a referrer is a mail-security rewriter's (rule 10)."""
+    """Return whether a referrer URL belongs to a mail-security rewriter (rule 10)."""
     host = referrer.partition("//")[2].partition("/")[0].partition(":")[0].lower()
     return any(host == rewriter or host.endswith("." + rewriter) for rewriter in REWRITER_HOSTS)

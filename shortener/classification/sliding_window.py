@@ -1,7 +1,6 @@
-"""Sliding windows over sorted times, each in linear time however dense the clicks are.
+"""Sliding windows over click times, and the estimate of a group's background click rate.
 
-Times are milliseconds in ascending order; windows include both ends; nothing depends on the order of equal
-times.
+Times are milliseconds in ascending order. Windows include both ends. Results do not depend on the order of equal times.
 """
 
 from bisect import bisect_left, bisect_right
@@ -10,75 +9,76 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from math import inf, log1p
 
+from shortener.durations import SECOND_MS
+
 FALSE_ALARM_RATE = 0.001
-"""How often the readers of a busy network may look like a burst by chance, per click."""
+"""Highest probability for one click that independent readers look like a burst by chance."""
 RATE_WINDOW_SECONDS = 30
-"""Seconds before and after a click from which the pace of its network is taken."""
+"""Seconds before and after a click from which the background click rate is estimated."""
 EXCLUDED_SECONDS = 1
-"""Seconds next to a click that say nothing about the pace: they hold the burst itself."""
-RATE_WINDOW_MS = (RATE_WINDOW_SECONDS + 1) * 1000
-"""Milliseconds that the pace of a click can depend on, before and after it."""
+"""Seconds before and after a click that are left out of the estimate, because they contain the burst itself."""
+RATE_WINDOW_MS = (RATE_WINDOW_SECONDS + 1) * SECOND_MS
+"""Half-width in milliseconds of the window of clicks that the background click rate can depend on."""
 
 
 def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: int) -> list[int]:
-    """For each time, the most different items in any window of ``span`` milliseconds that holds it."""
+    """Return for each time the largest number of different items in a window of ``window_ms`` that contains it."""
     if len(set(items)) == 1:
         return [1] * len(times)
     lefts, counts = _distinct_per_window(times, items, window_ms)
     peaks: list[int] = []
-    best: deque[int] = deque()
+    # Right ends of the windows that contain the current time, with descending counts: the first has the maximum.
+    candidates: deque[int] = deque()
     right = 0
     for index in range(len(times)):
         while right < len(times) and lefts[right] <= index:
-            while best and counts[best[-1]] <= counts[right]:
-                best.pop()
-            best.append(right)
+            while candidates and counts[candidates[-1]] <= counts[right]:
+                candidates.pop()
+            candidates.append(right)
             right += 1
-        while best[0] < index:
-            best.popleft()
-        peaks.append(counts[best[0]])
+        while candidates[0] < index:
+            candidates.popleft()
+        peaks.append(counts[candidates[0]])
     return peaks
 
 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """For each right end, the first index of its window and how many different items the window has."""
+    """Return for the window that ends at each time its first index, and its number of different items."""
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
     left = 0
     for time, item in zip(times, items, strict=True):
         inside[item] = inside.get(item, 0) + 1
         while time - times[left] > window_ms:
-            gone = items[left]
+            removed = items[left]
             left += 1
-            if inside[gone] == 1:
-                del inside[gone]
+            if inside[removed] == 1:
+                del inside[removed]
             else:
-                inside[gone] -= 1
+                inside[removed] -= 1
         lefts.append(left)
         counts.append(len(inside))
     return lefts, counts
 
 
 def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
-    """Whether one of the sorted marks lies within ``span`` milliseconds of ``time``, before or after."""
+    """Return whether any of the sorted times lies within ``window_ms`` before or after ``time``."""
     return bisect_left(sorted_times, time - window_ms) < bisect_right(sorted_times, time + window_ms)
 
 
 def background_rate(second: int, seconds: Sequence[int]) -> float:
-    """Clicks a second around a second, as independent readers would have to click to fill so many of its
-    seconds.
+    """Return the rate (clicks a second) of independent readers that would fill the seconds around ``second``.
 
-    ``seconds`` are the sorted, different seconds with clicks. A sweep fills few seconds, however many links
-    it takes; readers who know nothing of each other fill many. So machines do not excuse each other, and a
-    busy network is known. Poisson: a share p of filled seconds means -ln(1 - p) a second; infinite where all
-    are filled.
+    ``seconds`` are the sorted, different seconds with clicks. If a share p of the seconds around contains a click, the
+    rate is -ln(1 - p), and infinite for p = 1 (docs/classification.md, section 6.1). A scanner fills few seconds
+    however many links it opens, so scanners do not raise the rate as they would raise an average.
     """
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)
-    own = _count_between(seconds, second - EXCLUDED_SECONDS, second + EXCLUDED_SECONDS)
-    filled = (around - own) / (2 * (RATE_WINDOW_SECONDS - EXCLUDED_SECONDS))
-    return -log1p(-filled) if filled < 1 else inf
+    excluded = _count_between(seconds, second - EXCLUDED_SECONDS, second + EXCLUDED_SECONDS)
+    share = (around - excluded) / (2 * (RATE_WINDOW_SECONDS - EXCLUDED_SECONDS))
+    return -log1p(-share) if share < 1 else inf
 
 
 def _count_between(values: Sequence[int], low: int, high: int) -> int:
@@ -87,13 +87,14 @@ def _count_between(values: Sequence[int], low: int, high: int) -> int:
 
 @lru_cache(maxsize=1024)
 def required_links(rate: float, *, minimum: int, maximum: int) -> int:
-    """How many different links within a window are beyond chance, where clicks come at ``rate`` a window.
+    """Return the number of different links within one second that a burst needs, at ``rate`` clicks a second.
 
-    The smallest k from ``least`` to ``most`` with (2 rate)^(k-1) / (k-1)! <= CHANCE: the leading term of
-    Poisson's chance of k - 1 others within a window to either side of a click.
+    It is the smallest k from ``minimum`` to ``maximum`` with (2 rate)^(k-1) / (k-1)! <= FALSE_ALARM_RATE. The left side
+    is the leading term of the Poisson probability of k - 1 other clicks within a second on either side of a click
+    (docs/classification.md, section 6.1).
     """
-    chance, needed = 1.0, 1
-    while needed < minimum or (chance > FALSE_ALARM_RATE and needed < maximum):
-        chance *= 2 * rate / needed
-        needed += 1
-    return needed
+    probability, required = 1.0, 1
+    while required < minimum or (probability > FALSE_ALARM_RATE and required < maximum):
+        probability *= 2 * rate / required
+        required += 1
+    return required

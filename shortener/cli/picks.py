@@ -37,6 +37,7 @@ CSV_COLUMNS = (
     "url",
     "title",
     "short_url",
+    "visitors",
     "clicks",
     "expected",
     "appeal",
@@ -168,8 +169,8 @@ def _summary_line(draft: Draft) -> str:
 def _print_table(draft: DraftReport, context: CliContext) -> None:
     print_table(
         f"Picks of {draft.month}",
-        ("", "by", "rank", "title", "clicks", "expected", "appeal", "short link", "decided"),
-        (_table_row(part, each, context) for part, each in _entries(draft)),
+        ("", "by", "rank", "title", draft.counted, "expected", "appeal", "short link", "decided"),
+        (_table_row(part, each, draft.counted, context) for part, each in _entries(draft)),
         empty_message="Nothing is picked.",
     )
     for warning in draft.warnings:
@@ -187,11 +188,12 @@ def _entries(draft: DraftReport) -> Iterator[tuple[str, DraftEntry]]:
             yield part, each
 
 
-def _table_row(group: str, entry: DraftEntry, context: CliContext) -> list[Any]:
+def _table_row(group: str, entry: DraftEntry, counted: str, context: CliContext) -> list[Any]:
     ranked, decision = entry.ranked, entry.decision
     figures: list[Any] = [None, None, None, None]
     if ranked:
-        figures = [ranked.rank, ranked.clicks, f"{ranked.expected:,.1f}", f"\u00d7{ranked.appeal:.2f}"]
+        count = getattr(ranked, counted)
+        figures = [ranked.rank, count, f"{ranked.expected:,.1f}", f"\u00d7{ranked.appeal:.2f}"]
     said = None
     if decision:
         when = format_local_time(decision.at.timestamp(), context.config.zone)
@@ -206,7 +208,7 @@ def _print_csv(draft: DraftReport, context: CliContext) -> None:
 
 def _csv_row(entry: DraftEntry) -> list[Any]:
     ranked, decision = entry.ranked, entry.decision
-    figures = [getattr(ranked, name, None) for name in ("clicks", "expected", "appeal")]
+    figures = [getattr(ranked, name, None) for name in ("visitors", "clicks", "expected", "appeal")]
     said = [getattr(decision, name, None) for name in ("who", "at", "reason")]
     rank = ranked.rank if ranked else None
     return [entry.origin, rank, entry.url, entry.title, entry.short_url, *figures, *said]

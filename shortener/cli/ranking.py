@@ -1,4 +1,4 @@
-"""``shortener rank``: the articles by what readers wanted, and one article's evidence in full."""
+"""The command `shortener rank`: print the ranking, or with `--explain` the factors behind one article."""
 
 import math
 import time
@@ -18,6 +18,7 @@ from shortener.cli.output import (
     print_table,
     sanitize_line,
 )
+from shortener.errors import NotFound
 from shortener.ranking import Explanation, Factor, RankedArticle, Ranking
 from shortener.ranking.explanation import ExplainedAppearance
 from shortener.reporting.ranking import explain_article, rank_stored_articles
@@ -25,34 +26,20 @@ from shortener.store import Store
 
 MULTIPLICATION_SIGN = "\u00d7"
 INTERVAL_WIDTH = 24
-"""Columns of a drawn interval."""
-RANKING_COLUMNS = (
-    "rank",
-    "url",
-    "title",
-    "issue",
-    "position",
-    "clicks",
-    "expected",
-    "appeal",
-    "low",
-    "high",
-    "p_top",
-    "gem",
-    "note",
-    "shown",
-    "views",
-    "read_ratio",
-    "fan_ratio",
-    "blend",
-)
+"""Width of a drawn interval in characters."""
+DRAWN_APPEAL_RANGE = (0.02, 50.0)
+"""Smallest and largest end of an interval that can widen the scale."""
+COUNT_COLUMNS = ("visitors", "clicks")
+RANKING_COLUMNS = tuple(name for name in RankedArticle.__struct_fields__ if name != "score")
 
 
 @click.command("rank")
 @click.option("--month", metavar="YYYY-MM", help="Only articles last shown in this month.")
 @click.option("--issue", "slug", help="Only articles of this issue.")
-@click.option("--as-of", type=TIME, help="As it was known at this time (default: now).")
-@click.option("--explain", metavar="URL", help="Everything behind one article: its target, or a short link.")
+@click.option("--as-of", type=TIME, help="Rank what was known at this time (default: now).")
+@click.option(
+    "--explain", metavar="URL", help="Explain one article, given by its target URL or a short link."
+)
 @click.option(
     "--format",
     "output_format",
@@ -71,36 +58,39 @@ def rank(
     explain: str | None,
     output_format: str,
 ) -> None:
-    """Rank the articles by what readers wanted, allowing for place, issue and chance."""
-    asked: dict[str, Any] = {
+    """Rank articles by appeal: visitors or clicks, corrected for position, issue and chance."""
+    query: dict[str, Any] = {
         "config": context.config,
         "as_of": int(time.time()) if as_of is None else as_of,
         "month": month,
         "issue": slug,
     }
-    if explain is not None:
-        _EXPLANATION_PRINTERS[output_format](explain_article(store, explain, **asked))
-    else:
-        _RANKING_PRINTERS[output_format](rank_stored_articles(store, **asked))
+    try:
+        if explain is not None:
+            _EXPLANATION_PRINTERS[output_format](explain_article(store, explain, **query))
+        else:
+            _RANKING_PRINTERS[output_format](rank_stored_articles(store, **query))
+    except NotFound as error:
+        lister = "issue list" if explain is None else "rank"
+        raise NotFound(f"{error}; see `shortener {lister}`") from None
 
 
 def _print_csv(result: Ranking) -> None:
-    print_csv(
-        RANKING_COLUMNS, ([getattr(each, name) for name in RANKING_COLUMNS] for each in result.articles)
-    )
+    rows = ([getattr(article, name) for name in RANKING_COLUMNS] for article in result.articles)
+    print_csv(RANKING_COLUMNS, rows)
 
 
 def _print_table(result: Ranking) -> None:
     scale = AppealScale(result.articles)
     signals = [name for name in ("read_ratio", "fan_ratio") if _has_values(result, name)]
     print_table(
-        f"What readers wanted{_title_suffix(result)}",
+        f"Articles by appeal{_title_suffix(result)}",
         (
-            *("", "title", "issue", "place", "clicks", "expected", "appeal", scale.heading, "top"),
+            *("", "title", "issue", "position", result.counted, "expected", "appeal", scale.heading, "top"),
             *(name.replace("_ratio", "s") for name in signals),
             "note",
         ),
-        (_table_row(each, result, scale, signals) for each in result.articles),
+        (_table_row(article, result, scale, signals) for article in result.articles),
         empty_message=f"{result.footer}.",
     )
     if result.articles:
@@ -109,7 +99,7 @@ def _print_table(result: Ranking) -> None:
 
 
 def _has_values(result: Ranking, column: str) -> bool:
-    return any(getattr(each, column) is not None for each in result.articles)
+    return any(getattr(article, column) is not None for article in result.articles)
 
 
 def _table_row(
@@ -120,7 +110,7 @@ def _table_row(
         article.title,
         article.issue,
         article.position,
-        article.clicks,
+        getattr(article, result.counted),
         f"{article.expected:,.1f}",
         f"{MULTIPLICATION_SIGN}{article.appeal:.2f}",
         scale.draw_interval(article),
@@ -131,33 +121,36 @@ def _table_row(
 
 
 class AppealScale:
-    """Where appeals stand on a line of text: log scale, wide enough for most, ``|`` at the average."""
+    """A logarithmic scale on which the intervals of these articles are drawn as text; `|` marks the average.
+
+    It leaves out the widest 5 % at either end, so that one extreme interval does not compress all others.
+    """
 
     def __init__(self, articles: Sequence[RankedArticle]) -> None:
-        lows = sorted(max(each.low, 0.02) for each in articles) or [0.5]
-        highs = sorted(min(each.high, 50.0) for each in articles) or [2.0]
+        min_low, max_high = DRAWN_APPEAL_RANGE
+        lows = sorted(max(article.low, min_low) for article in articles) or [0.5]
+        highs = sorted(min(article.high, max_high) for article in articles) or [2.0]
         self._log_low = math.log(min(lows[len(lows) // 20], 0.5))
         self._log_high = math.log(max(highs[-1 - len(highs) // 20], 2.0))
 
     @property
     def heading(self) -> str:
-        """The ends of the line."""
+        """The column heading: both ends of the scale, and what is drawn."""
         low, high = (f"{MULTIPLICATION_SIGN}{math.exp(end):.2g}" for end in (self._log_low, self._log_high))
         return low + " 90 % ".center(INTERVAL_WIDTH - len(low) - len(high)) + high
 
     def draw_interval(self, article: RankedArticle) -> str:
-        """The 90 % interval as a line, the appeal as a point on it; arrows where it goes on."""
-        cells = [" "] * INTERVAL_WIDTH
-        cells[self._column(1.0)] = "|"
-        first, last = self._column(article.low), self._column(article.high)
-        for at in range(first, last + 1):
-            cells[at] = "─"
+        """Draw the 90 % interval as a line with the appeal as a point; `<` or `>` marks an end outside the scale."""
+        characters = [" "] * INTERVAL_WIDTH
+        characters[self._column(1.0)] = "|"
+        for column in range(self._column(article.low), self._column(article.high) + 1):
+            characters[column] = "─"
         if math.log(max(article.low, 1e-9)) < self._log_low:
-            cells[0] = "<"
+            characters[0] = "<"
         if math.log(max(article.high, 1e-9)) > self._log_high:
-            cells[-1] = ">"
-        cells[self._column(article.appeal)] = "●"
-        return "".join(cells)
+            characters[-1] = ">"
+        characters[self._column(article.appeal)] = "●"
+        return "".join(characters)
 
     def _column(self, appeal: float) -> int:
         share = (math.log(max(appeal, 1e-9)) - self._log_low) / (self._log_high - self._log_low)
@@ -165,31 +158,32 @@ class AppealScale:
 
 
 def _title_suffix(result: Ranking) -> str:
-    where = result.month or result.issue
-    return f" · {where}" if where else ""
+    selection = result.month or result.issue
+    return f" · {selection}" if selection else ""
 
 
 def _footer_lines(result: Ranking) -> Iterator[str]:
-    """What stands under the list: gems, warnings, the footer."""
-    titles = {each.url: each.title for each in result.articles}
+    """Yield the lines below the list: published number, hidden gems, articles loved by few, warnings, footer."""
+    titles = {article.url: article.title for article in result.articles}
     if result.top < len(result.articles):
-        yield f"Published: the first {result.top}; ranks in brackets are not."
+        yield f"Published: the first {result.top}; articles with a rank in brackets are not."
     if result.gems:
         yield "Hidden gems: " + "; ".join(titles.get(url, url) for url in result.gems)
     if result.loved_by_few:
-        yield "Loved by few: " + "; ".join(titles.get(url, url) for url in result.loved_by_few)
+        yield "Few but devoted readers: " + "; ".join(titles.get(url, url) for url in result.loved_by_few)
     for warning in result.warnings:
         yield f"Note: {warning}"
     yield f"{result.footer}."
 
 
 def _print_markdown(result: Ranking) -> None:
-    click.echo("| # | article | clicks | appeal | 90 % interval | note |")
+    click.echo(f"| # | article | {result.counted} | appeal | 90 % interval | note |")
     click.echo("|--:|---|--:|--:|--:|---|")
-    for each in result.articles:
+    for article in result.articles:
         click.echo(
-            f"| {each.rank} | {_markdown_link(each)} | {each.clicks} | {MULTIPLICATION_SIGN}{each.appeal:.2f} "
-            f"| {each.low:.2f} to {each.high:.2f} | {_escape_markdown(each.note)} |"
+            f"| {article.rank} | {_markdown_link(article)} | {getattr(article, result.counted)} "
+            f"| {MULTIPLICATION_SIGN}{article.appeal:.2f} | {article.low:.2f} to {article.high:.2f} "
+            f"| {_escape_markdown(article.note)} |"
         )
     for line in _footer_lines(result):
         click.echo(f"\n{_escape_markdown(line)}")
@@ -201,7 +195,7 @@ def _markdown_link(article: RankedArticle) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    """Text that Markdown shows as it is, in one cell of a table."""
+    """Escape text for one cell of a Markdown table."""
     return "".join("\\" + c if c in "\\`*_[]<>|#" else c for c in sanitize_line(text))
 
 
@@ -209,28 +203,36 @@ def _print_explanation_table(result: Explanation) -> None:
     print_line(result.title)
     print_line(result.url)
     print_line(
-        f"{result.clicks:,} clicks; an average article at its places: {result.expected:,.1f}. "
+        f"{getattr(result, result.counted):,} {result.counted}; an average article in the same issues and positions: "
+        f"{result.expected:,.1f}. "
         f"Appeal {MULTIPLICATION_SIGN}{result.appeal:.2f}, 90 % interval {result.low:.2f} to {result.high:.2f}"
     )
     print_line(f"Appeal = {_format_product(result.factors)}")
-    print_table("Shown", _OBSERVATION_COLUMNS, map(_observation_row, result.cells), empty_message="Never.")
-    for cell in result.cells:
-        print_line(f"Expected in {cell.issue} = {_format_product(cell.factors)}")
+    units = _counted_units(result)
+    print_table(
+        "Appearances",
+        ("issue", "position", "placements", *units, "expected", "fitted"),
+        (_appearance_row(appearance, units) for appearance in result.cells),
+        empty_message="None.",
+    )
+    for appearance in result.cells:
+        print_line(f"Expected in {appearance.issue} = {_format_product(appearance.factors)}")
     print_line(f"{result.footer}.")
 
 
-_OBSERVATION_COLUMNS = ("issue", "place", "placements", "clicks", "expected", "fitted")
+def _counted_units(result: Explanation) -> list[str]:
+    """Return the count columns that have a value; there are two if the issues counted differently."""
+    return [unit for unit in COUNT_COLUMNS if any(getattr(cell, unit) is not None for cell in result.cells)]
 
 
-def _observation_row(observation: ExplainedAppearance) -> list[Any]:
-    placements = " ".join(observation.placements)
+def _appearance_row(appearance: ExplainedAppearance, units: Sequence[str]) -> list[Any]:
     return [
-        observation.issue,
-        observation.position,
-        placements,
-        observation.clicks,
-        f"{observation.expected:.1f}",
-        f"{observation.fitted:.1f}",
+        appearance.issue,
+        appearance.position,
+        " ".join(appearance.placements),
+        *(getattr(appearance, unit) for unit in units),
+        f"{appearance.expected:.1f}",
+        f"{appearance.fitted:.1f}",
     ]
 
 
@@ -245,19 +247,25 @@ def _format_number(value: float) -> str:
 
 
 def _print_explanation_csv(result: Explanation) -> None:
-    print_csv(_OBSERVATION_COLUMNS, map(_observation_row, result.cells))
+    columns = ("issue", "place", "placements", *COUNT_COLUMNS, "expected", "fitted")
+    print_csv(columns, (_appearance_row(appearance, COUNT_COLUMNS) for appearance in result.cells))
 
 
 def _print_explanation_markdown(result: Explanation) -> None:
-    why = _escape_markdown(_format_product(result.factors))
+    units = _counted_units(result)
     click.echo(
-        f"**{_escape_markdown(result.title)}**: appeal {MULTIPLICATION_SIGN}{result.appeal:.2f} = {why}\n"
+        f"**{_escape_markdown(result.title)}**: appeal {MULTIPLICATION_SIGN}{result.appeal:.2f} = "
+        f"{_escape_markdown(_format_product(result.factors))}\n"
     )
-    click.echo("| issue | place | clicks | expected | why |\n|---|--:|--:|--:|---|")
+    click.echo(f"| issue | position | {' | '.join(units)} | expected | factors |")
+    click.echo(f"|---|--:|{'--:|' * len(units)}--:|---|")
     for cell in result.cells:
-        why = _escape_markdown(_format_product(cell.factors))
+        counts = " | ".join(
+            "" if count is None else f"{count}" for count in (getattr(cell, unit) for unit in units)
+        )
         click.echo(
-            f"| {_escape_markdown(cell.issue)} | {cell.position} | {cell.clicks} | {cell.expected:.1f} | {why} |"
+            f"| {_escape_markdown(cell.issue)} | {cell.position} | {counts} | {cell.expected:.1f} "
+            f"| {_escape_markdown(_format_product(cell.factors))} |"
         )
 
 

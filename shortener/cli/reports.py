@@ -19,6 +19,7 @@ from shortener.cli.output import (
     print_line,
     print_table,
 )
+from shortener.errors import NotFound
 from shortener.reporting.counts import Breakdown, TimelineHour, Totals
 from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport, build_issue_report
 from shortener.reporting.link_report import LinkReport, build_link_report
@@ -320,7 +321,10 @@ def report_compare(
     )
 
     moment = int(time.time()) if as_of is None else as_of
-    made = compare_stored_issues(store, first, second, as_of=moment, hours=hours)
+    try:
+        made = compare_stored_issues(store, first, second, as_of=moment, hours=hours)
+    except NotFound as error:
+        raise NotFound(f"{error}; see `shortener issue list`") from None
     emit(
         output_format,
         json=lambda: print_json(made),
@@ -336,6 +340,7 @@ _COMPARISON_COLUMNS = (
     "title",
     "recipients",
     "hours",
+    "visitors",
     "clicks",
     "rate",
     "to_come_then",
@@ -344,20 +349,30 @@ _COMPARISON_COLUMNS = (
 
 
 def _comparison_row(result: "Comparison", side: "ComparedIssue") -> list[Any]:
-    counts = [round(result.hours, 2), round(side.clicks, 1), side.rate, result.to_come, side.to_come]
-    return [side.slug, side.title, side.recipients, *counts]
+    counts = [None if count is None else round(count, 1) for count in (side.visitors, side.clicks)]
+    figures = [round(result.hours, 2), *counts, side.rate, result.to_come, side.to_come]
+    return [side.slug, side.title, side.recipients, *figures]
 
 
 def _print_comparison(result: "Comparison") -> None:
+    sides = (result.first, result.second)
+    units = sorted({side.counted for side in sides}, reverse=True)
     print_table(
         f"{result.hours:,.1f} hours after sending",
-        ("issue", "title", "recipients", "clicks by then", "rate", "to come then", "to come now"),
+        (
+            *("issue", "title", "recipients", *(f"{unit} by then" for unit in units)),
+            *("rate", "to come then", "to come now"),
+        ),
         (
             [
-                *(side.slug, side.title, side.recipients, round(side.clicks), format_percent(side.rate)),
-                *(format_percent(result.to_come), format_percent(side.to_come)),
+                *(side.slug, side.title, side.recipients),
+                *(
+                    None if count is None else round(count)
+                    for count in (getattr(side, unit) for unit in units)
+                ),
+                *(format_percent(share) for share in (side.rate, result.to_come, side.to_come)),
             ]
-            for side in (result.first, result.second)
+            for side in sides
         ),
         empty_message="",
     )

@@ -1,13 +1,14 @@
-"""The click line: one click as it stands in the click log (a public format, version 1)."""
+"""The lines of the click log, a public format that is defined in docs/click-log.md."""
 
 import msgspec
 from msgspec import Struct
 
 FORMAT_VERSION = 1
+"""Value of ``v`` in every line."""
 MAX_LINE_BYTES = 4096
-"""A longer line is skipped by the reader; our own writer cuts fields so that none gets there."""
+"""Bytes of the longest line, without its end; the reader skips longer lines, and our workers shorten fields instead."""
 MAX_TEXT_LENGTH = 512
-"""Characters that are kept of a user agent or referrer: what a parser can be made to spend is bounded by it."""
+"""Characters that are kept of a user agent or referrer, which limits the time that parsers spend on it."""
 MAX_HEADER_LENGTH = 128
 """Characters that are kept of any other request header."""
 
@@ -24,16 +25,16 @@ LOGGED_HEADERS = (
     "accept",
     "range",
 )
-"""The request headers that verdicts need; ``h`` holds those that were sent."""
+"""Request headers that the classification reads, and of which ``h`` contains those sent (docs/click-log.md, 3)."""
 
 
 class ClickLine(Struct, omit_defaults=True, gc=False):
-    """A line of the click log. The first five keys are required; unknown keys are ignored."""
+    """A click or a miss; each field is a key of the line, and None means unknown (docs/click-log.md, section 2)."""
 
     v: int
     id: str
     ts: float
-    """Seconds of UTC epoch, with a fraction."""
+    """Time of the response in seconds since the UTC epoch, with a fraction."""
     host: str
     code: str
     path: str | None = None
@@ -50,16 +51,19 @@ class ClickLine(Struct, omit_defaults=True, gc=False):
     q: str | None = None
     h: dict[str, str] | None = None
     ip: str | None = None
-    """A whole address, from a foreign writer only: the collector reduces it before anything is stored."""
+    """Whole address, written by other programs only; the collector reduces it before anything is stored."""
 
 
 class SegmentHeader(Struct):
-    """The first line of a segment: who wrote it. ``segment`` is the segment's identity, whatever its name."""
+    """The first line of a segment that one of our workers writes (docs/click-log.md, section 6.1)."""
 
     v: int
     segment: str
+    """Identity of the segment, which does not depend on its file name."""
     node: str
+    """Host name of the machine that writes."""
     started: float
+    """Time of creation in seconds since the UTC epoch."""
 
 
 encode = msgspec.json.Encoder().encode

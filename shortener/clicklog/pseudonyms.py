@@ -1,7 +1,7 @@
-"""Readers without names: the daily key, and the hashes and networks that stand for an address.
+"""Pseudonyms for client addresses: networks, and keyed hashes under a key that changes every UTC day.
 
-A key file ``keys/<day>`` is made by whoever needs it first on a UTC day and destroyed within 48 hours; without the
-key nobody can tell any more whose hash it was.
+The first process that needs the key of a day creates it; the collector destroys it within 48 hours. Without the key a
+hash cannot be linked to an address any more (docs/click-log.md, section 7).
 """
 
 import contextlib
@@ -11,30 +11,34 @@ from hashlib import blake2b
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
+
 KEY_DIRECTORY = "keys"
-DAY_SECONDS = 86_400
-KEY_LIFETIME_SECONDS = 47 * 3600
-"""A key is destroyed when it is this old, so that with the hourly sweep none lives for 48 hours."""
+"""Directory of the key files, below the data directory."""
+KEY_LIFETIME_SECONDS = 47 * HOUR_SECONDS
+"""Age at which a key is destroyed; with the hourly sweep no key reaches 48 hours."""
 KEY_CACHE_SIZE = 2
-"""Today's and, for a while after midnight UTC, yesterday's."""
+"""Keys in memory: today's and, shortly after midnight UTC, yesterday's."""
 KEY_BYTES = 32
+"""Bytes of a daily key."""
 HASH_BYTES = 8
+"""Bytes of a keyed hash, which is written as 16 hexadecimal digits."""
 
 _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
-"""How the IPv6 form of an IPv4 address begins (RFC 4291, 2.5.5.2)."""
+"""First bytes of an IPv4 address in IPv6 form (RFC 4291, 2.5.5.2)."""
 
 
 class DailyKeys:
-    """The keys of a data directory, the few that were used last in memory."""
+    """The daily keys in a data directory, with a small cache in memory."""
 
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory / KEY_DIRECTORY
         self._keys: dict[int, bytes] = {}
 
     def key(self, ts: float) -> bytes:
-        """The key of the UTC day of ``ts`` (seconds of UTC epoch), made when it is not there.
+        """Return the key for the UTC day of ``ts`` (seconds since the UTC epoch), and create it if it is missing.
 
-        Raises OSError when it can be neither read nor made.
+        Raises OSError if the key can be neither read nor created.
         """
         day = int(ts // DAY_SECONDS)
         key = self._keys.get(day)
@@ -45,41 +49,43 @@ class DailyKeys:
         return key
 
     def _read_or_create(self, day: int) -> bytes:
-        """Read the day's key, or make it; of several processes that try at once, all get the same."""
+        """Return the key of a day from its file; processes that create it at once all get one key."""
         path = self._directory / str(day)
         for _ in range(2):
             with contextlib.suppress(FileNotFoundError):
                 key = path.read_bytes()
                 if len(key) == KEY_BYTES:
                     return key
-                path.unlink(missing_ok=True)  # half a key protects nobody
+                path.unlink(missing_ok=True)  # a truncated key can be guessed
             self._create(path)
         return path.read_bytes()
 
     def _create(self, path: Path) -> None:
-        """Written beside and then linked, so that the file is whole as soon as it has its name."""
+        """Create a key file, which is complete as soon as it has its final name."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.write(secrets.token_bytes(KEY_BYTES))
                 file.flush()
                 os.fsync(fd)
-            with contextlib.suppress(FileExistsError):  # another process was first: its key is the day's
-                path.hardlink_to(fresh)
+            # A link, unlike a rename, fails if another process was first: its key is the key of the day.
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(temporary)
         finally:
-            fresh.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
     def evict_old(self, *, now: float) -> None:
-        """Drop from memory what is neither today's nor yesterday's; for a process that nobody asks anything."""
+        """Remove all keys but today's and yesterday's from memory, for a worker that receives no clicks."""
         today = int(now // DAY_SECONDS)
         self._keys = {day: key for day, key in self._keys.items() if today - 1 <= day <= today}
 
     def destroy_expired(self, *, now: float) -> int:
-        """Destroy keys that are too old, by the time that the file was made; how many.
+        """Delete the key files older than KEY_LIFETIME_SECONDS and return their number.
 
-        A file from the future (the clock was wrong) that is not today's key goes as well.
+        A file from more than a day ahead is deleted as well unless it is today's key; the clock was wrong when it was
+        made.
         """
         destroyed = 0
         if not self._directory.is_dir():
@@ -96,32 +102,35 @@ class DailyKeys:
 
 
 def network_of(address: str) -> str | None:
-    """The /24 (IPv4) or /48 (IPv6) of an address as text, or None where it is no address."""
+    """Return the /24 (IPv4) or /48 (IPv6) of an address as text, or None if the text is not an address."""
     packed = _parse_address(address)
     return _network(packed) if packed else None
 
 
 def hash_address(address: str, *, key: bytes) -> str | None:
-    """The keyed hash of an address (IPv6: of its /64), 16 hexadecimal digits."""
+    """Return the keyed hash of an address (IPv6: of its /64), or None if the text is not an address."""
     packed = _parse_address(address)
     return _hash(packed[:8], key=key) if packed else None
 
 
 def hash_visitor(address: str, user_agent: str, *, key: bytes) -> str | None:
-    """The keyed hash of address (IPv6: its /64) and user agent, 16 hexadecimal digits."""
+    """Return the keyed hash of an address (IPv6: its /64) and a user agent, or None if the text is not an address."""
     packed = _parse_address(address)
     return _hash(_visitor_bytes(packed, user_agent), key=key) if packed else None
 
 
 def hash_recipient_token(token: str, *, key: bytes) -> str:
-    """The keyed hash of a per-copy token, 16 hexadecimal digits."""
+    """Return the keyed hash of a recipient token."""
     return _hash(b"copy\0" + token.encode("utf-8", "surrogatepass"), key=key)
 
 
 def pseudonymize(
     address: str, user_agent: str | None, *, key: bytes
 ) -> tuple[str | None, str | None, str | None]:
-    """Network, address hash and visitor hash (None where ``agent`` is) at the price of reading the address once."""
+    """Return network, address hash and visitor hash, and parse the address only once.
+
+    The visitor hash is None without a user agent; all three are None if the text is not an address.
+    """
     packed = _parse_address(address)
     if packed is None:
         return None, None, None
@@ -144,9 +153,9 @@ def _hash(content: bytes, *, key: bytes) -> str:
 
 
 def _parse_address(address: str) -> bytes | None:
-    """The 4 or 16 bytes of an address; an IPv4 address in IPv6 clothes is the IPv4 address.
+    """Return the 4 or 16 bytes of an address, or None; an IPv4 address in IPv6 form has 4.
 
-    The C library reads one in 0.2 µs, ``ipaddress`` in 3.
+    The C library parses an address in 0.2 µs, the ``ipaddress`` module in 3 µs.
     """
     try:
         if ":" not in address:

@@ -1,4 +1,4 @@
-"""Reading the click log: which segments there are, and what stands in them after a position."""
+"""Reader of the click log: the segments of a data directory, and the lines of a segment from a byte position on."""
 
 import fcntl
 import hashlib
@@ -14,52 +14,62 @@ from shortener.clicklog.writer import LOG_DIRECTORY, SEGMENT_SUFFIX
 from shortener.files import file_state
 
 CHUNK_SIZE = 1 << 20
+"""Bytes that one call reads."""
 MAX_ID_LENGTH = 128
+"""Characters of the longest identity of a click or a segment."""
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
-"""What a rotated log becomes after it was drained."""
+"""Suffixes of rotated and compressed logs, which are not read."""
 
 
 class Segment(Struct, frozen=True):
-    """One file of the click log. ``id`` is its identity: a copy or a renamed file has the same."""
+    """One file of the click log."""
 
     id: str
+    """Identity of the segment, which a copy or a renamed file keeps."""
     path: Path
     node: str
+    """Host name of the machine that writes; empty for files from other programs."""
     size: int
+    """Size of the file in bytes."""
     header_bytes: int
+    """Bytes of the header line; 0 for files from other programs."""
 
 
 class SkippedLine(Struct, frozen=True):
-    """A line that was passed over: where it begins, in bytes, and why."""
+    """A damaged line: the byte position where it begins, and the reason (docs/click-log.md, section 6.4)."""
 
     byte_position: int
     reason: str
 
 
 class ReadProgress(Struct):
-    """How far one segment has been read, and what came of it in this batch."""
+    """The result of reading a part of one segment; positions are in bytes."""
 
     segment: Segment
     start_position: int
+    """Position where this read began."""
     position: int
+    """Position where the next read begins."""
     in_long_line: bool
-    """Whether ``position`` stands inside an over-long line whose end was not seen yet."""
+    """Whether ``position`` is inside an over-long line whose end was not read yet."""
     lines: int = 0
+    """Number of complete lines, damaged ones included, without header and empty lines."""
     skips: list[SkippedLine] = []
     finished: bool = False
+    """Whether the segment was read to its end and its writer is dead."""
 
 
 class ClickLog:
-    """The segments of a data directory."""
+    """The click log of a data directory."""
 
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory / LOG_DIRECTORY
         self._segment_cache: dict[str, tuple[tuple[int, int, int], Segment]] = {}
-        """By name: the file's inode, size and time of change when it was looked into, and what it was."""
+        """Segment by file name, with the inode, size and modification time of the file when it was identified."""
 
     def segments(self) -> list[Segment]:
-        """All segments with their present sizes, in the order of their names; unreadable ones are left out."""
-        found = []
+        """Return all readable segments with their current sizes, in the order of their names."""
+        segments = []
         try:
             entries = sorted(os.scandir(self._directory), key=lambda entry: entry.name)
         except FileNotFoundError:
@@ -69,24 +79,25 @@ class ClickLog:
                 continue
             segment = self._load_segment(entry)
             if segment is not None:
-                found.append(segment)
-        seen = {segment.path.name for segment in found}
-        self._segment_cache = {name: known for name, known in self._segment_cache.items() if name in seen}
-        return found
+                segments.append(segment)
+        names = {segment.path.name for segment in segments}
+        self._segment_cache = {name: entry for name, entry in self._segment_cache.items() if name in names}
+        return segments
 
     def complete_sizes(self) -> dict[str, int]:
-        """How far each segment can be read now: the bytes up to the end of its last complete line, by its id."""
+        """Return for each segment's id the bytes up to the end of its last complete line."""
         return {segment.id: _complete_size(segment) for segment in self.segments()}
 
     def _load_segment(self, entry: os.DirEntry[str]) -> Segment | None:
+        """Return the segment of a directory entry, or None if it cannot be read or has no complete first line."""
         try:
             status = entry.stat(follow_symlinks=False)
             if not entry.is_file(follow_symlinks=False):
                 return None
             state = file_state(status)
-            before, known = self._segment_cache.get(entry.name, (None, None))
-            if known is not None and before == state:
-                return known
+            cached_state, cached_segment = self._segment_cache.get(entry.name, (None, None))
+            if cached_segment is not None and cached_state == state:
+                return cached_segment
             segment = _identify_segment(Path(entry.path), size=status.st_size)
         except OSError:
             return None
@@ -97,9 +108,9 @@ class ClickLog:
     def read(
         self, segment: Segment, *, position: int, skipping: bool
     ) -> tuple[list[ClickLine], ReadProgress]:
-        """The click lines from ``position`` on, about READ_BYTES at the most, and how far that went.
+        """Return the click lines of one chunk from ``position`` on, and the progress.
 
-        Raises OSError when the file cannot be read.
+        ``skipping`` is the ``in_long_line`` of the previous progress. Raises OSError if the file cannot be read.
         """
         progress = ReadProgress(
             segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
@@ -112,7 +123,7 @@ class ClickLog:
         lines = list(_decode_lines(chunk, progress))
         rest = position + len(chunk) - progress.position
         if rest > MAX_LINE_BYTES or (rest and ended):
-            # The tail is longer than any line, or its writer is dead: nothing will complete it.
+            # The rest never becomes a line: it is longer than any line, or its writer is dead.
             if not progress.in_long_line:
                 progress.skips.append(
                     SkippedLine(progress.position, "over-long" if rest > MAX_LINE_BYTES else "torn")
@@ -124,12 +135,12 @@ class ClickLog:
 
 
 def _is_log_file(name: str) -> bool:
-    """Our own segments, and what other programs write and rotate: ``edge.log``, ``edge.log.1``."""
+    """Return whether a file name is that of a segment or of another program's log, such as ``edge.log.1``."""
     return name.endswith(SEGMENT_SUFFIX) or (".log" in name and not name.endswith(COMPRESSED_SUFFIXES))
 
 
 def _identify_segment(path: Path, *, size: int) -> Segment | None:
-    """A segment's identity from its first line; None while that line is not complete."""
+    """Return the segment that its first line identifies, or None while that line is incomplete."""
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)
     if not first.endswith(b"\n") and len(first) < MAX_LINE_BYTES:
@@ -153,7 +164,10 @@ def _complete_size(segment: Segment) -> int:
 
 
 def _is_being_written(fd: int, segment: Segment) -> bool:
-    """Whether a living process writes the segment: our own writers hold a lock, a foreign file may always grow."""
+    """Return whether the segment may still grow.
+
+    Our workers hold a lock on their segments. A file from another program has none, so it may always grow.
+    """
     if not segment.header_bytes:
         return True
     try:
@@ -165,28 +179,28 @@ def _is_being_written(fd: int, segment: Segment) -> bool:
 
 
 def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
-    """The lines of a chunk that are clicks or misses; ``progress`` moves past every complete line."""
+    """Return the clicks and misses of a chunk, and advance ``progress`` past every complete line."""
     begin = 0
     while (end := chunk.find(b"\n", begin)) >= 0:
-        offset = progress.start_position + begin
+        position = progress.start_position + begin
         line = chunk[begin:end]
         begin = end + 1
         progress.position = progress.start_position + begin
         if progress.in_long_line:
             progress.in_long_line = False
             continue
-        if not line or line == b"\r" or (offset == 0 and progress.segment.header_bytes):
+        if not line or line == b"\r" or (position == 0 and progress.segment.header_bytes):
             continue
         progress.lines += 1
         click, reason = _parse_line(line)
         if click is None:
-            progress.skips.append(SkippedLine(offset, reason))
+            progress.skips.append(SkippedLine(position, reason))
         else:
             yield click
 
 
 def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:
-    """A line as a click, or why it is none."""
+    """Return the click of a line, or None and the reason why the line is damaged."""
     if len(line) > MAX_LINE_BYTES:
         return None, "over-long"
     try:

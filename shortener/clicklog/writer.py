@@ -1,4 +1,7 @@
-"""Writing the click log: one segment per worker process, one ``write()`` per click, brought to the disk in groups."""
+"""Writer of the click log: one segment for each worker process, and one ``write()`` for each click.
+
+The guarantees are described in docs/click-log.md, section 6.2.
+"""
 
 import fcntl
 import logging
@@ -11,22 +14,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shortener.clicklog.format import FORMAT_VERSION, SegmentHeader, encode
+from shortener.durations import HOUR_SECONDS
 
 LOG_DIRECTORY = "clicklog"
+"""Directory of the segments, below the data directory."""
 SEGMENT_SUFFIX = ".jsonl"
-ROTATE_SECONDS = 3600.0
+"""Suffix of our segments' file names."""
+ROTATE_SECONDS = HOUR_SECONDS
+"""Age at which a new segment is begun."""
 RETRY_SECONDS = 1.0
-"""After a segment could not be opened, how long clicks are counted as unrecorded before the next try."""
+"""Time between two attempts to open a segment; clicks in between are not recorded."""
 
 log = logging.getLogger(__name__)
 
 
 class OpenSegment:
-    """One open file of the click log: locked for as long as this process lives, its name sorting by start time.
+    """One open file of the click log, locked as long as the process uses it; file names sort by start time.
 
-    ``written`` counts the lines that the operating system has, ``synced`` those that the disk has. A segment that
-    ``failed`` is never written to again: what a failed or short write, or a failed sync, left in it is unknown.
-    A failed sync is not tried again either: the kernel may have dropped the pages, and a second try would lie.
+    ``written_lines`` counts the lines that the operating system has, ``synced_lines`` those on the disk. After a failed
+    write or sync the content of the file is unknown, so it is never written to again. A failed sync is not repeated:
+    the kernel may have dropped the pages, and a second sync would succeed without them.
     """
 
     def __init__(self, directory: Path, *, started: float) -> None:
@@ -48,7 +55,7 @@ class OpenSegment:
             )
             self.size = os.write(self._fd, line := encode(header) + b"\n")
             if self.size != len(line):
-                raise OSError("no room for a segment's header")
+                raise OSError("could not write the segment header")
         except OSError:
             os.close(self._fd)
             path.unlink()
@@ -56,40 +63,40 @@ class OpenSegment:
         self.rotate_at = time.monotonic() + ROTATE_SECONDS
 
     def append(self, line: bytes) -> bool:
-        """One ``write()``; a short one is a failure, although the system calls it a success."""
+        """Write a line with one ``write()`` and return whether all of it was written."""
         try:
-            done = os.write(self._fd, line)
+            written = os.write(self._fd, line)
         except OSError as error:
             log.error("click log %s: %s", self._directory, error)
-            done = -1
-        if done != len(line):
+            written = -1
+        if written != len(line):
             self.write_failed = True
             return False
-        self.size += done
+        self.size += written
         self.written_lines += 1
         return True
 
     def sync(self) -> bool:
-        """Bring what was written to the disk; whether all of it is there.
+        """Sync the written lines to the disk and return whether all of them are there.
 
-        A file that somebody deleted takes lines that nobody will ever read: it is left, too.
+        A deleted file counts as failed, because its lines would never be read.
         """
-        written = self.written_lines
+        written_lines = self.written_lines
         if not self.write_failed and os.fstat(self._fd).st_nlink == 0:
-            log.error("click log %s: a segment was deleted while it was written to", self._directory)
+            log.error("click log %s: an open segment file was deleted", self._directory)
             self.write_failed = True
-        if self.synced_lines < written and not self._sync_failed:
+        if self.synced_lines < written_lines and not self._sync_failed:
             try:
                 os.fdatasync(self._fd)
                 self._sync_directory()
-                self.synced_lines = written
+                self.synced_lines = written_lines
             except OSError as error:
                 log.error("click log %s: sync failed: %s", self._directory, error)
                 self.write_failed = self._sync_failed = True
-        return self.synced_lines >= written
+        return self.synced_lines >= written_lines
 
     def _sync_directory(self) -> None:
-        """A new file survives a power cut only when its directory entry does."""
+        """Sync the directory once, so that the entry of the new file survives a power cut."""
         if not self._directory_synced:
             fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -99,17 +106,17 @@ class OpenSegment:
             self._directory_synced = True
 
     def close(self) -> None:
-        """Sync what can be and close the file, which gives the lock back."""
+        """Sync and close the file, which releases the lock."""
         self.sync()
         os.close(self._fd)
 
 
 class SegmentWriter:
-    """The click log of one worker process; ``write`` is safe from several threads.
+    """The click log of one worker process; ``write`` may be called from several threads.
 
-    With ``sync_seconds`` a thread of its own syncs that often, and no click waits for the disk; with 0 a click is on
-    the disk before ``write`` returns, and threads that write meanwhile share one sync. A click that had to be written
-    a second time, to a new segment, counts once by its id.
+    A background thread syncs every ``sync_seconds``. With 0 each click is on the disk before ``write`` returns, and
+    threads share a sync. A line that could not be written is written once more, to a new segment; the collector counts
+    it once by its id.
     """
 
     def __init__(
@@ -133,7 +140,7 @@ class SegmentWriter:
             threading.Thread(target=self._sync_loop, name="clicklog-sync", daemon=True).start()
 
     def write(self, line: bytes) -> bool:
-        """Hand one line (with its newline) to the operating system; False when the click could not be recorded."""
+        """Write a line, which ends with a newline, and return whether the click was recorded."""
         for _ in range(2):
             with self._write_lock:
                 segment = self._current_segment()
@@ -147,7 +154,10 @@ class SegmentWriter:
         return False
 
     def _current_segment(self) -> OpenSegment | None:
-        """The segment to write to, a new one where that has to be; None while none can be opened."""
+        """Return the segment to write to, or None while no segment can be opened.
+
+        A new segment replaces one that failed, is full or is too old.
+        """
         segment = self._segment
         if segment is not None:
             if not (
@@ -167,7 +177,7 @@ class SegmentWriter:
         return self._segment
 
     def _retire(self, segment: OpenSegment) -> None:
-        """Write no more to a segment; closing it waits for the disk, so the syncing thread does it."""
+        """Stop writing to a segment; the sync thread closes it, because closing waits for the disk."""
         self._segment = None
         self._retired.append(segment)
         if not self._sync_seconds:
@@ -179,7 +189,10 @@ class SegmentWriter:
                 self._retired.pop().close()
 
     def _ensure_synced(self, segment: OpenSegment, *, line_count: int) -> bool:
-        """Whether the segment's first ``number`` lines are on the disk; whoever gets the lock syncs for all."""
+        """Return whether the segment's first ``line_count`` lines are on the disk, and sync them if needed.
+
+        The thread that gets the lock syncs the lines of all waiting threads.
+        """
         with self._sync_lock:
             return segment.synced_lines >= line_count or segment.sync()
 
@@ -189,7 +202,7 @@ class SegmentWriter:
             self.sync()
 
     def sync(self) -> None:
-        """Bring what was written to the disk, without holding up a click while the disk works."""
+        """Sync all written lines to the disk; writes do not wait for it."""
         segment = self._segment
         self._close_retired()
         if segment is not None:
@@ -198,7 +211,7 @@ class SegmentWriter:
                     segment.sync()
 
     def close(self) -> None:
-        """Sync and close everything; a later write would begin a new segment."""
+        """Sync and close all segments; a later write begins a new one."""
         with self._write_lock:
             if self._segment is not None:
                 self._retired.append(self._segment)

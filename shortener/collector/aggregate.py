@@ -6,13 +6,12 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from shortener.collector.devices import UserAgent
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.store.clicks import (
-    DAY_SECONDS,
     FIRST_IN_ISSUE,
     FIRST_ON_LINK,
     FIRST_ON_PLACEMENT,
     FIRST_ON_SITE,
-    HOUR_SECONDS,
     Click,
     LinkBreakdownSums,
     LinkClickSums,

@@ -22,10 +22,11 @@ from shortener.collector.devices import UserAgentCache
 from shortener.collector.enrich import ClickEnricher
 from shortener.collector.retention import delete_expired
 from shortener.config import Config
+from shortener.durations import DAY_SECONDS
 from shortener.errors import AlreadyRunning, StoreBusy, StoreError
 from shortener.files import open_locked
 from shortener.store import Store, clicks
-from shortener.store.clicks import DAY_SECONDS, Click, SegmentPosition, UnfinishedSegment
+from shortener.store.clicks import Click, SegmentPosition, UnfinishedSegment
 
 LOCK_FILE = "collector.lock"
 BATCH_LINES = 20_000

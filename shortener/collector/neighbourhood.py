@@ -17,11 +17,11 @@ from shortener.classification.evidence import (
 from shortener.classification.groups import GROUPINGS, Grouping, detect_in_group, sort_key
 from shortener.classification.intervals import Interval, merge, subtract
 from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
+from shortener.durations import HOUR_MS
 from shortener.store import Store, nearby_clicks
-from shortener.store.clicks import HOUR_SECONDS, Click
+from shortener.store.clicks import Click
 from shortener.store.nearby_clicks import HoneypotHitRow, NearbyClickRow, NearbyClicks, ReadWindow
 
-HOUR_MS = HOUR_SECONDS * 1000
 NEAR_HONEYPOT_MASK = HONEYPOT_BY_ADDRESS | HONEYPOT_BY_NETWORK
 
 HitScope = tuple[str, str, int | str | None]

@@ -9,7 +9,8 @@ from shortener.classification.evidence import Classification
 from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector.aggregate import RollupAggregator
 from shortener.collector.devices import UserAgentCache
-from shortener.collector.unique_visits import DAY_MS, first_visits
+from shortener.collector.unique_visits import first_visits
+from shortener.durations import DAY_MS
 from shortener.store import Store, clicks
 from shortener.store.clicks import Click, StoredVisit
 

@@ -8,7 +8,7 @@ from cachetools import LRUCache
 from shortener.classification.evidence import Classification, ClickRequest
 from shortener.classification.networks import NetworkTable
 from shortener.classification.request_rules import classify_request, is_rewriter, network_evidence
-from shortener.store.clicks import DAY_SECONDS
+from shortener.durations import DAY_SECONDS
 
 CACHE_SIZE = 20_000
 

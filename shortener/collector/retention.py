@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from shortener.clicklog.pseudonyms import DailyKeys
 from shortener.clicklog.reader import ClickLog
 from shortener.config import Privacy
+from shortener.durations import DAY_SECONDS
 from shortener.store import Store, clicks
-from shortener.store.clicks import DAY_SECONDS, SegmentPosition
+from shortener.store.clicks import SegmentPosition
 
 MAX_PURGED_DAYS = 2
 """Days of clicks that one run deletes; one day is due each day, so a backlog is deleted within hours."""

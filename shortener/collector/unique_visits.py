@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from shortener.durations import DAY_MS
 from shortener.store.clicks import (
-    DAY_SECONDS,
     FIRST_IN_ISSUE,
     FIRST_ON_LINK,
     FIRST_ON_PLACEMENT,
@@ -13,7 +13,6 @@ from shortener.store.clicks import (
     StoredVisit,
 )
 
-DAY_MS = DAY_SECONDS * 1000
 FIRST_WITHOUT_ISSUE = FIRST_ON_PLACEMENT | FIRST_ON_LINK | FIRST_ON_SITE
 
 

@@ -1,31 +1,22 @@
-"""An issue in, its articles and placements out; the same bytes with other URLs. Pure: no files, no store.
+"""Reading and rewriting of issues, without a store or a clock.
 
-``parse`` finds the links and the outline of an issue, ``read`` its articles, ``rewrite`` puts URLs in place.
+``parse`` finds the links and the text of an issue, ``extract_articles`` finds its articles and their placements, and
+``rewrite`` replaces URLs and leaves every other byte unchanged.
 """
 
-from shortener.newsletter.articles import ExtractedArticle, ExtractedIssue, Placement, extract_articles
-from shortener.newsletter.builder import MAX_LINKS
-from shortener.newsletter.document import Block, Document, DocumentLink, Format, Run, UntouchedLink, UrlSyntax
+from shortener.newsletter.articles import ExtractedIssue, extract_articles
+from shortener.newsletter.document import Document, DocumentLink, Format
 from shortener.newsletter.honeypot import honeypot_html, insert_honeypot
-from shortener.newsletter.lines import PlacementKind
 from shortener.newsletter.parsing import MAX_ISSUE_BYTES, detect_format, parse
 from shortener.newsletter.recipient_tokens import check_recipient_tag, strip_recipient_tags
 from shortener.newsletter.rewrite import rewrite
 
 __all__ = [
     "MAX_ISSUE_BYTES",
-    "MAX_LINKS",
-    "Block",
     "Document",
     "DocumentLink",
-    "ExtractedArticle",
     "ExtractedIssue",
     "Format",
-    "Placement",
-    "PlacementKind",
-    "Run",
-    "UntouchedLink",
-    "UrlSyntax",
     "check_recipient_tag",
     "detect_format",
     "extract_articles",

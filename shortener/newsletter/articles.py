@@ -1,4 +1,4 @@
-"""Reads an issue as an editor would: its articles, what they are called, and what each link is for."""
+"""Extraction of the articles of an issue, with title, author, summary and section, and of the kind of each link."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -9,23 +9,28 @@ from msgspec import Struct
 
 from shortener.newsletter import bylines, link_roles, mergetags, phrases, titles, url_kinds
 from shortener.newsletter.document import Document
-from shortener.newsletter.lines import PSEUDO_HEADING_LEVEL, Line, Mention, PlacementKind, build_lines
-from shortener.newsletter.titles import Title
+from shortener.newsletter.lines import (
+    LETTER,
+    PSEUDO_HEADING_LEVEL,
+    Line,
+    Mention,
+    PlacementKind,
+    build_lines,
+)
+from shortener.newsletter.titles import MAX_BUTTON_LENGTH, Title
 
-_MAX_SUMMARY_LENGTH = 2_000  # characters kept of a paragraph
-_MAX_TITLE_LENGTH = 300  # characters kept of a title
-_MAX_METADATA_LENGTH = 25  # characters: a line behind a title that is shorter says "5 min read" or a date
-_SUMMARY_SEARCH_LINES = 8  # lines behind a title in which its summary stands
-_CONTEXT_LENGTH = 300  # characters on either side of a link in which its sentence is looked for
-_MAX_BUTTON_LENGTH = 40  # characters of a link text that may be a button
-_MAX_TEXT_BESIDE_LINKS = 60  # characters around the links of a line: more, and it is prose
-_FOOTER_START_FRACTION = 0.5  # of the lines of an issue without titles: where its footer may begin
+_MAX_SUMMARY_LENGTH = 2_000  # characters; longer summaries are cut
+_MAX_TITLE_LENGTH = 300  # characters; longer titles are cut
+_MAX_METADATA_LENGTH = 25  # characters: a shorter line behind a title is "5 min read" or a date
+_SUMMARY_SEARCH_LINES = 8  # lines behind a title
+_CONTEXT_LENGTH = 300  # characters on either side of a link, and of a line that is searched for footer text
+_MAX_TEXT_BESIDE_LINKS = 60  # characters: a line with more text around its links is prose
+_FOOTER_START_FRACTION = 0.5  # of the lines: the earliest start of the footer of an issue without titles
 _LEADING_SEPARATOR = re.compile(r"^[\s:：–—|·•/,，.)）\]-]+")
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
 _STRAY_EMPHASIS = re.compile(r"\*{2,}|_{4,}")
 _URL_PREFIX = re.compile(r"^https?://(?:www\.)?")
-_LETTER = re.compile(r"[^\W_]")
-_THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # fewer letters say nothing
+_THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # the least that makes a sentence
 _KIND_PRIORITY: dict[PlacementKind, int] = {
     "title": 5,
     "button": 4,
@@ -37,7 +42,7 @@ _KIND_PRIORITY: dict[PlacementKind, int] = {
 
 
 class Placement(Struct, frozen=True):
-    """One link of an article: its index in the document, what it is in its place, and its text."""
+    """A link of an article: its index in the document, its kind and its text."""
 
     link_index: int
     kind: PlacementKind
@@ -45,10 +50,10 @@ class Placement(Struct, frozen=True):
 
 
 class ExtractedArticle(Struct, frozen=True):
-    """What the links of one key lead to.
+    """The target of all links with one key: an article, or another target that is tracked.
 
-    ``position`` is 1..N in document order over the articles, or None for what is tracked but no article:
-    social profiles, subscription links, sponsors, pages of authors.
+    ``position`` is 1 to N over the articles in document order. It is None for social profiles, subscription links,
+    sponsors and pages of authors.
     """
 
     key: str
@@ -59,71 +64,74 @@ class ExtractedArticle(Struct, frozen=True):
     section: str | None
     placements: tuple[Placement, ...]
     image: str | None = None
-    """Where the picture comes from that leads to it: a whole URL, or one relative to the issue."""
+    """URL of the image that links to the article, absolute or relative to the issue."""
 
 
 class ExtractedIssue(Struct, frozen=True):
-    """An issue's title, and everything its links lead to in the order in which it is first mentioned."""
+    """The title of an issue, and the targets of its links in order of first mention."""
 
     title: str | None
     articles: tuple[ExtractedArticle, ...]
 
 
 def extract_articles(document: Document, article_keys: Sequence[str | None]) -> ExtractedIssue:
-    """Read an issue: ``keys[i]`` is the identity of what link ``i`` leads to, or None if it is not tracked.
+    """Return the title and the articles of an issue.
 
-    Links of one key are one article. Raises ValueError when there is not exactly one key for each link.
+    ``article_keys[i]`` identifies the target of link ``i``, or is None for a link that is not tracked. Links with one
+    key belong to one article. Raises ValueError unless there is one key for each link.
     """
     if len(article_keys) != len(document.links):
-        raise ValueError(f"{len(article_keys)} keys for {len(document.links)} links")
+        raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
     lines = build_lines(document, article_keys)
-    name, name_line = _issue_title(document, lines)
+    issue_title, title_line = _issue_title(document, lines)
     link_roles.assign_roles(lines)
-    above = name_line if name_line is not None and lines[name_line].level == 1 else None
-    named = _best_titles(titles.find_titles(lines, issue_title_line=above))
-    authors = {key: title.author or _author_below(lines, title) for key, title in named.items()}
-    _mark_calls_to_action(lines, named)
+    top_line = title_line if title_line is not None and lines[title_line].level == 1 else None
+    titles_by_key = _best_titles(titles.find_titles(lines, issue_title_line=top_line))
+    authors = {key: title.author or _author_below(lines, title) for key, title in titles_by_key.items()}
+    _mark_calls_to_action(lines, titles_by_key)
     _mark_footer(lines)
-    sections = _section_by_line(lines, named, name_line)
-    found: list[ExtractedArticle] = []
+    sections = _section_by_line(lines, titles_by_key, title_line)
+    articles: list[ExtractedArticle] = []
     position = 0
     for key, mentions in _mentions_by_key(lines).items():
-        title = named.get(key)
-        text = _article_title(lines, mentions, title)
-        article = text is not None and _is_article(mentions, title)
-        position += article
-        where = sections[title.line_index if title else mentions[0].line_index]
-        facts = (
-            (authors.get(key), _article_summary(lines, mentions, title), where)
-            if article
-            else (None, None, None)
+        title = titles_by_key.get(key)
+        title_text = _article_title(lines, mentions, title)
+        placements = _placements_by_link(mentions)
+        if title_text is None or not _is_article(mentions, title):
+            articles.append(ExtractedArticle(key, None, title_text, None, None, None, placements))
+            continue
+        position += 1
+        summary = _article_summary(lines, mentions, title)
+        section = sections[title.line_index if title else mentions[0].line_index]
+        image = _first_image_source(mentions)
+        articles.append(
+            ExtractedArticle(key, position, title_text, authors.get(key), summary, section, placements, image)
         )
-        image = _first_image_source(mentions) if article else None
-        place = position if article else None
-        found.append(ExtractedArticle(key, place, text, *facts, _placements_by_link(mentions), image))
-    return ExtractedIssue(name, tuple(found))
+    return ExtractedIssue(issue_title, tuple(articles))
 
 
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
-    """The title of the issue, and the line it stands in.
+    """Return the title of the issue and the index of its line, each None if unknown.
 
-    Front matter says it outright; else it is the first heading of the first level, unless there are several
-    in an HTML mail, whose ``<title>`` knows better.
+    The title of front matter comes first. Otherwise it is the first heading of level 1, or of any level if there is
+    none; the ``<title>`` of HTML is preferred unless there is exactly one heading of level 1.
     """
-    tops = [line for line in lines if line.level == 1 and not line.hidden]
-    heads = tops or [line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden]
-    first = heads[0] if heads else None
-    name = document.title if document.title and not mergetags.contains_merge_tag(document.title) else None
-    if name and (document.format == "markdown" or len(tops) != 1):
-        matching = first if first and first.text.casefold() == name.casefold() else None
-        return name, matching.index if matching else None
+    top_headings = [line for line in lines if line.level == 1 and not line.hidden]
+    headings = top_headings or [
+        line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden
+    ]
+    first = headings[0] if headings else None
+    title = document.title if document.title and not mergetags.contains_merge_tag(document.title) else None
+    if title and (document.format == "markdown" or len(top_headings) != 1):
+        is_repeated = first is not None and first.text.casefold() == title.casefold()
+        return title, first.index if first and is_repeated else None
     if first is None:
-        return name, None
+        return title, None
     return _strip_stray_emphasis(first.text)[:_MAX_TITLE_LENGTH], first.index
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """The surest title of each article, and the first of several as sure."""
+    """Return the title of each article with the highest confidence; of equal ones, the first."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:
@@ -141,7 +149,7 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
 
 
 def _author_below(lines: list[Line], title: Title) -> str | None:
-    """The author that the line behind a title names, whose link then is no article."""
+    """Return the author named in one of the two lines behind a title, and mark the links of that byline."""
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
         if byline is not None:
@@ -154,35 +162,37 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
 
 
 def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) -> None:
-    """A short link alone in its line, behind the title of the same article, is a button or "read more"."""
-    placed = {each.link_index for line in lines for each in line.mentions if each.kind == "title"}
+    """Mark short links alone in a line behind the title of their article as buttons or "read more" links."""
+    title_links = {
+        mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"
+    }
     for line in lines:
         mention = line.only_mention
         if (
             mention is None
             or mention.kind != "text"
             or mention.article_key is None
-            or mention.link_index in placed
+            or mention.link_index in title_links
         ):
             continue
         title = titles_by_key.get(mention.article_key)
-        short = 0 < len(mention.text) <= _MAX_BUTTON_LENGTH and mention.text != mention.url
-        if title and title.line_index < line.index and short:
-            drawn = mention.button or phrases.BUTTON_VERB.match(phrases.normalize(mention.text))
-            mention.kind = "button" if drawn else "more"
+        is_short = 0 < len(mention.text) <= MAX_BUTTON_LENGTH and mention.text != mention.url
+        if title and title.line_index < line.index and is_short:
+            is_button = mention.button or phrases.BUTTON_VERB.match(phrases.normalize(mention.text))
+            mention.kind = "button" if is_button else "more"
 
 
 def _mark_footer(lines: list[Line]) -> None:
-    """What the markup calls a footer is one; so is what is behind the last title, from the first sign on."""
-    last = max(
-        (line.index for line in lines if any(_is_content_link(each) for each in line.mentions)), default=-1
+    """Mark the links of the footer: footer elements, and the lines after the last title from a sign of a footer on."""
+    last_content = max(
+        (line.index for line in lines if any(map(_is_content_link, line.mentions))), default=-1
     )
-    begin = last + 1 if last >= 0 else int(len(lines) * _FOOTER_START_FRACTION)
-    inside = False
+    first_line = last_content + 1 if last_content >= 0 else int(len(lines) * _FOOTER_START_FRACTION)
+    in_footer = False
     for line in lines:
-        inside = inside or (line.index >= begin and _starts_footer(line))
+        in_footer = in_footer or (line.index >= first_line and _starts_footer(line))
         for mention in line.mentions:
-            if inside or (line.footer and mention.kind != "title"):
+            if in_footer or (line.footer and mention.kind != "title"):
                 mention.role, mention.kind = mention.role or "service", "footer"
             elif mention.role == "service":
                 mention.kind = "footer"
@@ -195,49 +205,52 @@ def _is_content_link(mention: Mention) -> bool:
 def _starts_footer(line: Line) -> bool:
     if line.footer or phrases.FOOTER_TEXT.search(line.text[:_CONTEXT_LENGTH].casefold()):
         return True
-    signs = [each for each in line.mentions if each.role in ("service", "chrome") and not each.has_image]
-    if any(phrases.SERVICE_TEXT.search(phrases.normalize(each.text[:_CONTEXT_LENGTH])) for each in signs):
+    signs = [
+        mention
+        for mention in line.mentions
+        if mention.role in ("service", "boilerplate") and not mention.has_image
+    ]
+    texts = [phrases.normalize(mention.text[:_CONTEXT_LENGTH]) for mention in signs]
+    if any(map(phrases.SERVICE_TEXT.search, texts)):
         return True
-    linked = sum(len(each.text) for each in line.mentions)
-    return bool(signs) and len(line.text) - linked <= _MAX_TEXT_BESIDE_LINKS
+    linked_length = sum(len(mention.text) for mention in line.mentions)
+    return bool(signs) and len(line.text) - linked_length <= _MAX_TEXT_BESIDE_LINKS
 
 
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
-    """For each line, the nearest heading above it that is not an article's own, nor the issue's."""
-    own = {title.line_index for title in titles_by_key.values()}
-    alone = (
-        issue_title_line is not None
-        and sum(line.level == lines[issue_title_line].level for line in lines) == 1
-    )
-    above = (
-        issue_title_line
-        if issue_title_line is not None and (lines[issue_title_line].level == 1 or alone)
-        else None
-    )
+    """Return for each line the nearest heading above it that is no title of an article or of the issue."""
+    excluded = {title.line_index for title in titles_by_key.values()}
+    if issue_title_line is not None:
+        level = lines[issue_title_line].level
+        if level == 1 or sum(line.level == level for line in lines) == 1:
+            excluded.add(issue_title_line)
     sections, current = [], None
     for line in lines:
-        if line.level and line.index not in own and line.index != above and not line.hidden:
+        if line.level and line.index not in excluded and not line.hidden:
             current = _strip_stray_emphasis(line.text)[:_MAX_TITLE_LENGTH]
         sections.append(current)
     return sections
 
 
 def _is_article(mentions: list[Mention], title: Title | None) -> bool:
-    """Whether something is matter: it has a title, or is mentioned as such and never as anything else."""
-    if any(each.role == "service" and each.kind == "footer" and not title for each in mentions):
+    """Return whether mentions with one key are an article.
+
+    It has a title and a mention without a role, or no title and no mention with a role.
+    """
+    if not title and any(mention.role == "service" and mention.kind == "footer" for mention in mentions):
         return False
-    counting = [each for each in mentions if each.is_content]
+    content = [mention for mention in mentions if mention.is_content]
     if title is not None:
-        return bool(counting)
-    if len(counting) < len(mentions):
+        return bool(content)
+    if len(content) < len(mentions):
         return False
-    return any(each.text for each in counting) or _image_is_content(counting)
+    return any(mention.text for mention in content) or _image_is_content(content)
 
 
 def _image_is_content(images: list[Mention]) -> bool:
-    """An image alone stands for an article if it says so, and does not lead to a front page."""
+    """Return whether links without text are an article: with an alternative text, and not to a front page."""
     first = images[0]
     return not first.has_image or (len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url))
 
@@ -245,94 +258,93 @@ def _image_is_content(images: list[Mention]) -> bool:
 def _article_title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
     if title is not None:
         return _strip_stray_emphasis(title.text)[:_MAX_TITLE_LENGTH] or None
-    texts = [each for each in mentions if each.text and each.kind not in ("more", "button")]
-    for mention in texts or [each for each in mentions if each.text]:
-        plain = phrases.normalize(mention.text)
-        bare = mention.text == mention.url
+    with_text = [mention for mention in mentions if mention.text]
+    for mention in [m for m in with_text if m.kind not in ("more", "button")] or with_text:
+        words = phrases.normalize(mention.text)
         if (
-            len(plain) > 1
-            and not bare
-            and not phrases.GENERIC_TEXT.match(plain)
-            and not phrases.READ_MORE.match(plain)
+            len(words) > 1
+            and mention.text != mention.url
+            and not phrases.GENERIC_TEXT.match(words)
+            and not phrases.READ_MORE.match(words)
         ):
             return mention.text[:_MAX_TITLE_LENGTH]
-    alternative = next((each.alt_text for each in mentions if each.alt_text), "")[:_MAX_TITLE_LENGTH]
-    return alternative or (_sentence_around(lines, mentions[0]) if mentions[0].is_content else None)
+    alt_text = next((mention.alt_text for mention in mentions if mention.alt_text), "")[:_MAX_TITLE_LENGTH]
+    return alt_text or (_sentence_around(lines, mentions[0]) if mentions[0].is_content else None)
 
 
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """The sentence around a link that says nothing itself; without words around it, the URL."""
+    """Return the sentence around a link with a generic text; if it has no words, the text above it or the URL."""
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)
     after = line.text[mention.end : end.end() if end else mention.end + _CONTEXT_LENGTH]
-    bare = mention.text == mention.url
-    if not bare and not _THREE_LETTERS.search(before + after):
+    is_bare = mention.text == mention.url
+    if not is_bare and not _THREE_LETTERS.search(before + after):
         return _text_before(lines, mention)
-    sentence = " ".join(f"{before}{'' if bare else line.text[mention.start : mention.end]}{after}".split())
+    sentence = " ".join(f"{before}{'' if is_bare else line.text[mention.start : mention.end]}{after}".split())
     if _THREE_LETTERS.search(sentence):
         return sentence[:_MAX_TITLE_LENGTH]
-    if bare and not sentence and (above := _caption(lines, mention.line_index)):
-        return above
+    if is_bare and not sentence and (caption := _caption(lines, mention.line_index)):
+        return caption
     return _URL_PREFIX.sub("", mention.url).rstrip("/")[:_MAX_TITLE_LENGTH]
 
 
 def _text_before(lines: list[Line], mention: Mention) -> str | None:
-    """What a "read more" without a title leads on from: the sentence before it, or the line above."""
+    """Return the last sentence before a "read more" link without a title, in its line or in the line above."""
     line = lines[mention.line_index]
-    said = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()
-    if mention.line_index and not _THREE_LETTERS.search(said):
-        said = lines[mention.line_index - 1].text[:_CONTEXT_LENGTH]
-    sentences = [part.strip() for part in _SENTENCE_END.split(said + " ") if _THREE_LETTERS.search(part)]
+    text = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()
+    if mention.line_index and not _THREE_LETTERS.search(text):
+        text = lines[mention.line_index - 1].text[:_CONTEXT_LENGTH]
+    sentences = [part.strip() for part in _SENTENCE_END.split(text + " ") if _THREE_LETTERS.search(part)]
     return (sentences[-1] if sentences else line.text)[:_MAX_TITLE_LENGTH] or None
 
 
 def _caption(lines: list[Line], line_index: int) -> str | None:
-    """The line above a bare URL that stands alone, as plain-text letters have it."""
+    """Return the text of the line above a bare URL if it is a caption, as in plain-text newsletters, or None."""
     above = lines[line_index - 1] if line_index else None
     fits = above is not None and not above.mentions and 0 < len(above.text) <= _MAX_TITLE_LENGTH
     return above.text if above and fits else None
 
 
 def _article_summary(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    """The paragraph behind the title; of an article that is only mentioned, the one that mentions it."""
+    """Return the paragraph behind the title of an article, or without a title the first one that mentions it."""
     if title is None:
-        first = next((each for each in mentions if each.text), mentions[0])
-        return (
-            _paragraph_from(lines, first.line_index, 0) if not lines[first.line_index].only_mention else None
-        )
+        index = next((mention for mention in mentions if mention.text), mentions[0]).line_index
+        return _paragraph_from(lines, index, 0) if not lines[index].only_mention else None
     tail = _LEADING_SEPARATOR.sub("", lines[title.line_index].text[title.end :])
     if len(tail) > _MAX_METADATA_LENGTH:
         return _paragraph_from(lines, title.line_index, title.end)
-    listed = bool(lines[title.line_index].item_part)
+    in_list = bool(lines[title.line_index].item_part)
     for line in lines[title.line_index + 1 : title.line_index + 1 + _SUMMARY_SEARCH_LINES]:
-        if line.level or any(each.kind == "title" for each in line.mentions):
+        if line.level or any(mention.kind == "title" for mention in line.mentions):
             return None
-        if listed and line.item_part != "rest":
+        if in_list and line.item_part != "rest":
             return None
-        prose = (
-            not line.hidden
-            and len(line.text) > _MAX_METADATA_LENGTH
-            and bylines.standalone_byline(line) is None
-        )
-        if prose and not any(
-            each.kind == "footer" or (line.only_mention and each.kind != "text") for each in line.mentions
-        ):
+        if _is_prose(line):
             return _paragraph_from(lines, line.index, 0)
     return None
 
 
+def _is_prose(line: Line) -> bool:
+    if line.hidden or len(line.text) <= _MAX_METADATA_LENGTH or bylines.standalone_byline(line):
+        return False
+    return not any(
+        mention.kind == "footer" or (line.only_mention and mention.kind != "text")
+        for mention in line.mentions
+    )
+
+
 def _paragraph_from(lines: list[Line], line_index: int, start: int) -> str | None:
-    """The text from ``start`` of a line to the end of its paragraph, without a "read more" at its end."""
-    parts, size = [], 0
-    while line_index < len(lines) and size < _MAX_SUMMARY_LENGTH:
+    """Return the text from ``start`` of a line to the end of its paragraph, without a "read more" at the end."""
+    parts, length = [], 0
+    while line_index < len(lines) and length < _MAX_SUMMARY_LENGTH:
         line = lines[line_index]
         parts.append(_without_read_more(line)[start : start + _MAX_SUMMARY_LENGTH])
-        size, start, line_index = size + len(parts[-1]), 0, line_index + 1
+        length, start, line_index = length + len(parts[-1]), 0, line_index + 1
         if (
             line_index == len(lines)
             or not lines[line_index].continues_paragraph
-            or any(each.kind == "title" for each in lines[line_index].mentions)
+            or any(mention.kind == "title" for mention in lines[line_index].mentions)
         ):
             break
     text = _LEADING_SEPARATOR.sub("", _strip_stray_emphasis(" ".join(part.strip() for part in parts)))
@@ -340,7 +352,7 @@ def _paragraph_from(lines: list[Line], line_index: int, start: int) -> str | Non
 
 
 def _strip_stray_emphasis(text: str) -> str:
-    """Text without the emphasis marks that a broken export leaves behind."""
+    """Return the text without the emphasis marks that a faulty export leaves behind."""
     return " ".join((_STRAY_EMPHASIS.sub("", text) if "**" in text or "__" in text else text).split())
 
 
@@ -349,25 +361,28 @@ def _without_read_more(line: Line) -> str:
     if (
         last
         and last.kind == "more"
-        and not _LETTER.search(line.text[last.end : last.end + _MAX_METADATA_LENGTH])
+        and not LETTER.search(line.text[last.end : last.end + _MAX_METADATA_LENGTH])
     ):
         return line.text[: last.start]
     return line.text
 
 
 def _first_image_source(mentions: list[Mention]) -> str | None:
-    """The first picture that links to an article, be it alone in its link or on a whole card."""
-    return next((each.image_source for each in mentions if each.image_source), None)
+    """Return the URL of the first image that links to an article, or None."""
+    return next((mention.image_source for mention in mentions if mention.image_source), None)
 
 
 def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
-    """One placement a link, in document order: of several mentions (image and title of a card), the chief."""
-    chief: dict[int, Mention] = {}
+    """Return one placement for each link, in document order.
+
+    A card is one link with several mentions; the kind with the highest priority counts.
+    """
+    best: dict[int, Mention] = {}
     for mention in mentions:
-        known = chief.get(mention.link_index)
-        if known is None or _KIND_PRIORITY[mention.kind] > _KIND_PRIORITY[known.kind]:
-            chief[mention.link_index] = mention
-    placed = sorted(chief.items())
+        other = best.get(mention.link_index)
+        if other is None or _KIND_PRIORITY[mention.kind] > _KIND_PRIORITY[other.kind]:
+            best[mention.link_index] = mention
     return tuple(
-        Placement(link, each.kind, (each.text or each.alt_text)[:_MAX_TITLE_LENGTH]) for link, each in placed
+        Placement(link_index, mention.kind, (mention.text or mention.alt_text)[:_MAX_TITLE_LENGTH])
+        for link_index, mention in sorted(best.items())
     )

@@ -1,41 +1,40 @@
-"""URLs that stand bare in Markdown text: where they begin, and where they end."""
+"""Bare URLs in Markdown text: where they begin and where they end."""
 
 import re
 import unicodedata
 
 _HOST_CHAR = rb"[^\x00-\x20\x7f<>\"`|*/?#]"
-# Not behind "=" or '="': that is an attribute of a tag that is none, and a URL of ours could make it one.
+# Not behind "=" or '="': that is an attribute of a broken tag, which another URL could turn into a valid one.
 _BARE_URL = re.compile(
     rb"(?<![A-Za-z0-9=])(?<!=['\"])https?://"
     rb"(?=" + _HOST_CHAR + rb"*(?!\.)" + _HOST_CHAR + rb"\.(?!\.)" + _HOST_CHAR + rb")"
     rb"[^\x00-\x20\x7f<>\"`|]{1,8000}",
     re.I,
 )
-_MAX_URL_BYTES = 8_000  # bytes behind the scheme: more than servers and mail clients take
+_MAX_URL_LENGTH = 8_000  # characters: more than servers and mail clients accept
 _TRAILING_PUNCTUATION = frozenset("?!.,:;*_~([{'\\")
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _OPENERS = {opener: closer for closer, opener in _CLOSERS.items()}
 
 
 def find_bare_url(source: bytes, *, start: int, stop: int) -> tuple[int, int] | None:
-    """The first bare URL between two offsets: where it begins, and the furthest that it could reach."""
+    """Return the start of the first bare URL between two offsets and its furthest possible end, or None."""
     match = _BARE_URL.search(source, start, stop)
     return match.span() if match else None
 
 
 def trim_bare_url(candidate: bytes) -> str:
-    """Cut a bare URL where it ends by GitHub's rules: before trailing punctuation and unpaired closers.
+    """Return a bare URL without trailing punctuation and unpaired closing brackets, or '' if no URL is left.
 
-    Empty if nothing is left that is one. Source: GitHub Flavored Markdown, section 6.9. Beyond it, a URL ends
-    before the first punctuation that is not ASCII, as mail clients have it: in Chinese and Japanese no space
-    parts a URL from a comma.
+    Source: GitHub Flavored Markdown, section 6.9. In addition, the URL ends before the first punctuation that is
+    not ASCII, because Chinese and Japanese have no space between a URL and a comma.
     """
-    # A character that the bound of the search cuts in two goes, with the URL that is too long.
+    # The end of the search may split a character; such a URL is too long anyway.
     url = candidate.decode(errors="ignore")
     if not url.isascii():
-        url = url[: next((at for at, char in enumerate(url) if _is_unicode_punctuation(char)), len(url))]
+        url = url[: next((i for i, char in enumerate(url) if _is_unicode_punctuation(char)), len(url))]
     url = url[: _trimmed_length(url)]
-    return url if len(url) < _MAX_URL_BYTES and _BARE_URL.match(url.encode()) else ""
+    return url if len(url) < _MAX_URL_LENGTH and _BARE_URL.match(url.encode()) else ""
 
 
 def _trimmed_length(url: str) -> int:

@@ -1,6 +1,6 @@
-"""What an issue is once it is parsed: its bytes, its links with their places, and its outline.
+"""A parsed issue: its source, its links with their byte ranges, and its blocks of text.
 
-Offsets are always bytes of the source as it was handed in, byte order mark included.
+Offsets are bytes of the unchanged source, which may begin with a byte order mark.
 """
 
 from typing import Literal
@@ -8,22 +8,28 @@ from typing import Literal
 from msgspec import Struct
 
 Format = Literal["markdown", "html"]
-"""How the source is written."""
+"""Markup language of the source."""
 
 UrlSyntax = Literal["destination", "angle", "autolink", "bare", "double", "single", "unquoted"]
-"""How a URL has to be written at a place: a Markdown destination (inline or in a reference definition), one
-in ``<…>``, an autolink, a bare URL in text, or an HTML attribute value between these quotes."""
+"""Syntax in which a URL is written.
+
+In Markdown: the ``destination`` of an inline link or reference definition, one in ``angle`` brackets, an ``autolink``
+in angle brackets, or a ``bare`` URL in text. In HTML: an attribute value in ``double``, ``single`` or no quotes.
+"""
 
 BlockKind = Literal["heading", "text", "rule"]
+"""Kind of a block; a rule is a horizontal line."""
+
 ListItemPart = Literal["", "first", "rest"]
+"""Whether a block is the first or a further block of a list item, or '' outside of lists."""
 
 
 class DocumentLink(Struct, frozen=True):
-    """One place in the source where an http(s) URL stands and may be replaced.
+    """A link whose http(s) URL can be replaced.
 
-    ``start`` and ``end`` enclose the URL text alone: no quotes, no brackets, no title. ``line`` is from 1.
-    ``url`` is decoded: entities and backslash escapes are resolved, percent-encoding is as written.
-    A reference definition is one place however often it is used, and stands where it is first used.
+    ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` counts from 1.
+    In ``url`` entities and backslash escapes are resolved, and percent-encoding is as written.
+    A reference definition is one link, however often it is used, and is ordered by its first use.
     """
 
     index: int
@@ -35,7 +41,7 @@ class DocumentLink(Struct, frozen=True):
 
 
 class UntouchedLink(Struct, frozen=True):
-    """A link that is left as it is, and why: ``reason`` completes the sentence "left alone: …"."""
+    """A link that is not replaced; ``reason`` is a clause such as "it contains a merge tag"."""
 
     start: int
     end: int
@@ -45,9 +51,9 @@ class UntouchedLink(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """A stretch of text in a block (the alternative text, for an image), and the link it is in, by index.
+    """A piece of text of a block, or an image with its alternative text, and the index of the link around it.
 
-    ``source`` is where an image comes from: a whole http(s) URL or a relative one, '' for any other.
+    ``image_source`` is the absolute http(s) URL or the relative URL of an image, or '' for any other.
     """
 
     text: str
@@ -59,12 +65,11 @@ class Run(Struct, frozen=True):
 
 
 class Block(Struct, frozen=True):
-    """One line of the outline: a heading, a paragraph or a part of one between line breaks, or a rule.
+    """A heading, a paragraph, a part of a paragraph between line breaks, or a rule.
 
-    ``level`` is 1 to 6 for headings and 0 otherwise. ``continued`` says that the block goes on with the
-    paragraph of the block before it, ``item`` that it is the first or a further block of a list item.
-    ``footer`` is what the markup claims; ``hidden`` text is not shown to most readers (preheaders, parts for
-    Outlook alone), though links in it are links.
+    ``level`` is 1 to 6 for headings and 0 otherwise. ``continues_paragraph`` marks a further part of a paragraph.
+    ``footer`` marks text inside a footer element. ``hidden`` marks text that most readers do not see, such as
+    preheaders and parts for Outlook only; links in it are still links.
     """
 
     kind: BlockKind
@@ -77,7 +82,7 @@ class Block(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """A parsed issue: ``links`` in document order; ``name`` is its title by front matter or ``<title>``."""
+    """A parsed issue with its links in document order; ``title`` is that of front matter or ``<title>``."""
 
     source: bytes
     format: Format

@@ -1,4 +1,4 @@
-"""Between a URL and the way it is written at a place: entities and escapes, resolved and made."""
+"""Escaping and unescaping of URLs in Markdown and in HTML attributes."""
 
 import re
 from html import unescape
@@ -13,7 +13,7 @@ _MARKDOWN_ESCAPE = re.compile(
 _ATTRIBUTE_REFERENCE = re.compile(r"&(#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]*(?:;|=)?)")
 _ENTITY_START = re.compile(r"&(?=#?[A-Za-z0-9]+;)")
 _HTTP_URL = re.compile(r"https?://[^\x00-\x20\x7f\u0085\u00a0\u2028\u2029]+", re.I)
-# A bare URL ends where GitHub's rules, ours and a reader's mail client agree only if it is plain.
+# Programs disagree about where a bare URL ends if it has other characters than these.
 _SAFE_BARE_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&,;=%+-]*[A-Za-z0-9/=#&+-]", re.I)
 _DESTINATION_ESCAPES = {ord(char): "\\" + char for char in "\\()<>*_`[]~"} | {ord("|"): "&#124;"}
 _ANGLE_ESCAPES = {ord(char): "\\" + char for char in "\\<>"} | {ord("|"): "&#124;"}
@@ -24,7 +24,10 @@ _ATTRIBUTE_ESCAPES = {
 
 
 def _decode_numeric_reference(reference: str) -> str:
-    """The character of a CommonMark numeric reference (``#38``, ``#x26``): §2.5 maps bad ones to U+FFFD."""
+    """Return the character of a numeric reference such as ``#38``, or U+FFFD for an invalid one.
+
+    Source: CommonMark, section 2.5.
+    """
     code = int(reference[2:], 16) if reference[1] in "xX" else int(reference[1:])
     return "\ufffd" if code == 0 or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)
 
@@ -38,12 +41,12 @@ def _unescape_markdown_match(match: re.Match[str]) -> str:
 
 
 def unescape_markdown(text: str) -> str:
-    """Resolve backslash escapes and entities as CommonMark does (sections 2.4 and 2.5)."""
+    """Resolve backslash escapes and entities. Source: CommonMark, sections 2.4 and 2.5."""
     return _MARKDOWN_ESCAPE.sub(_unescape_markdown_match, text) if "\\" in text or "&" in text else text
 
 
 def unescape_autolink(text: str) -> str:
-    """Resolve entities only: backslashes mean themselves in an autolink."""
+    """Resolve entities only, because an autolink has no backslash escapes."""
     return _MARKDOWN_ESCAPE.sub(lambda match: match[0] if match[1] else _unescape_markdown_match(match), text)
 
 
@@ -55,7 +58,7 @@ def _unescape_attribute_match(match: re.Match[str]) -> str:
 
 
 def unescape_attribute(text: str) -> str:
-    """Resolve entities as browsers do in attributes: ``&copy=1`` is two parameters, not a copyright sign.
+    """Resolve entities in an attribute value as browsers do; ``&copy=1`` is a parameter, not a copyright sign.
 
     Source: WHATWG HTML, section 13.2.5.73, named character reference state.
     """
@@ -76,10 +79,10 @@ def _escape(url: str, syntax: UrlSyntax) -> str:
 
 
 def escape_url(url: str, *, syntax: UrlSyntax) -> bytes:
-    """Return the bytes that say ``url`` at a place of that encoding.
+    """Return ``url`` escaped for a syntax, as bytes.
 
-    Raises InputError when it is not an http(s) URL, or holds spaces or control characters.
+    Raises InputError if it is not an http(s) URL, or contains spaces or control characters.
     """
     if not _HTTP_URL.fullmatch(url):
-        raise InputError(f"{url!r} cannot stand in an issue: give an http(s) URL without spaces")
+        raise InputError(f"{url!r} cannot be written into an issue; give an http(s) URL without spaces")
     return (_format_bare_url(url) if syntax == "bare" else _escape(url, syntax)).encode()

@@ -1,4 +1,4 @@
-"""What stands above the text of a Markdown file: YAML or TOML between rules, or plain lines of metadata."""
+"""Front matter of Markdown files: YAML or TOML between rules, or plain lines of metadata."""
 
 import re
 
@@ -7,7 +7,7 @@ _FENCED = re.compile(
     re.S | re.M,
 )
 _METADATA_KEY = re.compile(rb"^[\w\"'-][^:=\r\n]*[:=]", re.M)
-# As Pelican and MultiMarkdown have it: "Title: …" and its like, up to the first empty line.
+# The form of Pelican and MultiMarkdown: lines such as "Title: …" up to the first empty line.
 _UNFENCED = re.compile(
     rb"(?=(?:[^\r\n]+\n){0,20}?title:)(?:[A-Za-z][\w -]{0,30}:[ \t]*[^\r\n]*\r?\n){2,}(?=\r?\n)", re.I
 )
@@ -15,7 +15,10 @@ _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*\r?$", re.M | re.I)
 
 
 def skip_front_matter(source: bytes, *, start: int) -> tuple[int, str | None]:
-    """Where the text begins behind front matter at ``start``, if there is any, and the title that it gives."""
+    """Return the offset of the text behind the front matter at ``start``, and the title that it contains.
+
+    The offset is ``start`` if there is no front matter; the title is None if it has none.
+    """
     match = _FENCED.match(source, start) or _UNFENCED.match(source, start)
     if match is None or not _METADATA_KEY.search(match[0].strip(b"-+. \r\n")):
         return start, None

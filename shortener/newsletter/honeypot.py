@@ -1,4 +1,4 @@
-"""The hidden link of an HTML issue: only machines that fetch every link of a mail ever follow it."""
+"""The honeypot link of an HTML issue, which readers do not see, so that a request for it comes from a machine."""
 
 from shortener.errors import InputError
 from shortener.newsletter import escaping
@@ -6,9 +6,8 @@ from shortener.newsletter.html_tokenizer import tokenize
 from shortener.newsletter.parsing import parse
 from shortener.newsletter.recipient_tokens import recipient_token_query
 
-# Invisible by several means, because mail clients drop different ones: no room, no letters, no colour, and Outlook's
-# own word. Not by display:none alone, which machines that render a mail look for. Screen readers and the tab key pass
-# over it.
+# Hidden by size, font size, colour and Outlook's mso-hide together, because each mail client drops some of them. Not
+# by display:none, which machines that render a mail look for. Screen readers and the tab key skip it.
 _HONEYPOT_TEMPLATE = (
     '<div aria-hidden="true" style="max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:0;line-height:0;'
     'mso-hide:all"><a href="{url}" tabindex="-1" rel="nofollow" style="color:transparent;text-decoration:none;'
@@ -17,36 +16,24 @@ _HONEYPOT_TEMPLATE = (
 
 
 def honeypot_html(url: str, *, recipient_tag: str = "") -> str:
-    """The HTML of a hidden link to a short URL, with a copy tag behind it."""
+    """Return the HTML of a honeypot link to a short URL, with ``recipient_tag`` in its query if there is one."""
     return _HONEYPOT_TEMPLATE.format(
         url=escaping.escape_url(url, syntax="double").decode() + recipient_token_query(recipient_tag)
     )
 
 
 def insert_honeypot(source: bytes, html: str) -> bytes:
-    """The HTML with a hidden link, as ``hidden_link`` writes it, before the end of its body, or at its end.
+    """Return the HTML document with the result of ``honeypot_html`` before the end of its body, or at its end.
 
-    Every other byte is as it was.
-    Raises InputError where the end of the document is no place for a link.
+    Every other byte is unchanged. Raises InputError if the document ends in an open comment, script or tag.
     """
-    at = next(
-        (
-            token.start
-            for token in reversed(list(tokenize(source)))
-            if _is_body_end_tag(token.kind, token.name)
-        ),
-        None,
-    )
-    at = len(source) if at is None else at
-    written = source[:at] + html.encode() + source[at:]
-    place = at + html.index('href="') + len('href="')
-    document = parse(written, format="html")
-    if place not in {link.start for link in document.links} | {left.start for left in document.untouched}:
+    body_ends = [token.start for token in tokenize(source) if token.kind == "end" and token.name == b"body"]
+    offset = body_ends[-1] if body_ends else len(source)
+    output = source[:offset] + html.encode() + source[offset:]
+    url_start = offset + html.index('href="') + len('href="')
+    document = parse(output, format="html")
+    if url_start not in {link.start for link in document.links} | {link.start for link in document.untouched}:
         raise InputError(
-            "the issue ends in an open comment, script or tag, where no hidden link can stand: close it first"
+            "the issue ends in an open comment, script or tag, so a hidden link cannot be added; close it first"
         )
-    return written
-
-
-def _is_body_end_tag(kind: str, name: bytes) -> bool:
-    return kind == "end" and name == b"body"
+    return output

@@ -1,12 +1,13 @@
-"""Reads HTML into an outline: whole issues, and the HTML that stands inside Markdown.
+"""Reader of HTML: whole issues, and HTML inside Markdown.
 
-Links are the ``href`` of ``a`` and ``area`` that a reader can follow, and in conditional comments for Outlook
-those of ``a`` and of VML shapes. Images, forms, ``link``, ``base``, ``meta`` and ``srcset`` are none.
+Links are the ``href`` of ``a`` and ``area``, and in conditional comments for Outlook those of ``a`` and of VML shapes.
+Images, forms, ``link``, ``base``, ``meta`` and ``srcset`` contain no links.
 """
 
 import re
 from bisect import bisect_right
 from html import unescape
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -39,36 +40,46 @@ _PADDED_STYLE = re.compile(r"(?:padding|border-radius|line-height)[\w-]*\s*:", r
 
 
 class HtmlFragment(Struct, frozen=True):
-    """HTML text and where in the source it stands: ``pieces`` pair an offset in the text with one there.
+    """HTML text, and pairs of an offset in the text with the offset in the source of the text that begins there.
 
-    A piece at -1 is not in the source as it stands (a parser has taken line prefixes out of it).
+    A source offset of -1 marks text that is not in the source as it is, because line prefixes were removed.
     """
 
     text: bytes
     offset_map: tuple[tuple[int, int], ...]
 
     def subfragment(self, start: int, end: int) -> "HtmlFragment":
-        """The text from ``start`` to ``end`` as a fragment of its own."""
-        pieces = tuple((at - start, source) for at, source in self.offset_map)
-        return HtmlFragment(self.text[start:end], pieces)
+        """Return the text from ``start`` to ``end`` as a fragment."""
+        offset_map = tuple((offset - start, source) for offset, source in self.offset_map)
+        return HtmlFragment(self.text[start:end], offset_map)
 
     def source_range(self, start: int, end: int) -> tuple[int, int] | None:
-        """The range of the source in which the text from ``start`` to ``end`` stands, if it does."""
+        """Return the byte range in the source of the text from ``start`` to ``end``, or None if it is not there."""
         piece = bisect_right(self.offset_map, start, key=lambda pair: pair[0]) - 1
-        at, source = self.offset_map[piece]
-        whole = piece + 1 == len(self.offset_map) or self.offset_map[piece + 1][0] >= end
-        return (source + start - at, source + end - at) if whole and source >= 0 else None
+        offset, source = self.offset_map[piece]
+        is_whole = piece + 1 == len(self.offset_map) or self.offset_map[piece + 1][0] >= end
+        return (source + start - offset, source + end - offset) if is_whole and source >= 0 else None
 
 
-class _OpenElement(Struct, frozen=True):
-    """An open element, and what held before it."""
+class _TextState(NamedTuple):
+    """The properties of the text at a point of the source."""
+
+    strong_depth: int
+    in_button: bool
+    in_footer: bool
+    in_hidden: bool
+    heading_level: int
+
+
+class _OpenElement(NamedTuple):
+    """An open element, and the state before it, to which its end tag returns."""
 
     name: bytes
-    saved_state: tuple[int, bool, bool, bool, int]
+    outer_state: _TextState
 
 
 class HtmlReader:
-    """Follows HTML fragment by fragment and tells the outline; what is open stays open between fragments."""
+    """Reader that feeds fragments of HTML to a builder; an element can stay open from one fragment to the next."""
 
     def __init__(self, builder: DocumentBuilder, *, in_outlook_comment: bool = False) -> None:
         self._builder = builder
@@ -82,20 +93,20 @@ class HtmlReader:
 
     @property
     def in_link_or_raw_text(self) -> bool:
-        """Text that comes now is no prose: it is inside a link or a script."""
+        """Whether the next text is inside a link, a script or the like, where bare URLs are no links."""
         return bool(self._raw_element or self._link_element)
 
     @property
     def in_raw_text(self) -> bool:
-        """Text that comes now is inside a script, a style or the like."""
+        """Whether the next text is inside a script, a style or the like."""
         return bool(self._raw_element)
 
     def leave_raw_text(self) -> None:
-        """Go on as if no script or the like were open."""
+        """Close an open script, style or the like."""
         self._raw_element = b""
 
     def feed(self, fragment: HtmlFragment) -> None:
-        """Read the next fragment. Raises Unreadable at one link too many."""
+        """Read the next fragment. Raises UnreadableDocument if the issue has too many links or tags."""
         self._fragment = fragment
         for token in tokenize(fragment.text, raw_element=self._raw_element):
             self._builder.count_markup()
@@ -116,8 +127,16 @@ class HtmlReader:
     def _token_text(self, token: Token) -> str:
         return unescape(self._fragment.text[token.start : token.end].decode())
 
-    def _attribute_value(self, attribute: Attribute) -> str:
-        return escaping.unescape_attribute(self._fragment.text[attribute.start : attribute.end].decode())
+    def _attribute_values(self, token: Token, names: frozenset[bytes]) -> dict[bytes, str]:
+        """Return the unescaped values of the named attributes; the first of several equal names counts."""
+        return {
+            attribute.name: escaping.unescape_attribute(self._attribute_text(attribute))
+            for attribute in reversed(token.attributes)
+            if attribute.name in names
+        }
+
+    def _attribute_text(self, attribute: Attribute) -> str:
+        return self._fragment.text[attribute.start : attribute.end].decode()
 
     def _handle_start_tag(self, token: Token) -> None:
         name = token.name
@@ -134,60 +153,46 @@ class HtmlReader:
             self._open_element(token)
 
     def _add_image(self, token: Token) -> None:
-        said = {
-            each.name: self._attribute_value(each)
-            for each in reversed(token.attributes)
-            if each.name in _IMAGE_ATTRIBUTES
-        }
-        alternative = said.get(b"alt", "")
+        values = self._attribute_values(token, _IMAGE_ATTRIBUTES)
+        alt_text = values.get(b"alt", "")
         if token.name == b"img":
-            self._builder.add_image(alternative, src=said.get(b"src", ""))
+            self._builder.add_image(alt_text, src=values.get(b"src", ""))
             return
-        around = self._builder.current_link
+        outer_link = self._builder.current_link
         self._builder.current_link = self._add_link(token)
-        self._builder.add_image(alternative)
-        self._builder.current_link = around
+        self._builder.add_image(alt_text)
+        self._builder.current_link = outer_link
 
     def _open_element(self, token: Token) -> None:
-        outline, name = self._builder, token.name
-        state = (
-            outline.strong_depth,
-            outline.in_button,
-            outline.in_footer,
-            outline.in_hidden,
-            self._heading_level,
-        )
+        builder, name, outer_state = self._builder, token.name, self._text_state()
         if name in _HEADING_LEVELS or name in _BLOCK_ELEMENTS:
             self._heading_level = _HEADING_LEVELS.get(name, self._heading_level)
-            outline.begin_block(level=self._heading_level)
+            builder.begin_block(level=self._heading_level)
         if name == b"li":
-            outline.begin_item()
+            builder.begin_item()
         if token.attributes or name in (b"b", b"strong", b"footer", b"td", b"th"):
             self._apply_styles(token)
-        self._open_elements.append(_OpenElement(name, state))
+        self._open_elements.append(_OpenElement(name, outer_state))
         self._open_counts[name] = self._open_counts.get(name, 0) + 1
         if name == b"a" or (self._in_outlook_comment and name.startswith(b"v:")):
-            outline.current_link, self._link_element = self._add_link(token), name
-            outline.add_anchor()
+            builder.current_link, self._link_element = self._add_link(token), name
+            builder.add_anchor()
 
     def _apply_styles(self, token: Token) -> None:
-        looks = {
-            each.name: self._attribute_value(each)
-            for each in reversed(token.attributes)
-            if each.name in _STYLE_ATTRIBUTES
-        }
-        style, names = looks.get(b"style", ""), f"{looks.get(b'class', '')} {looks.get(b'id', '')}"
-        outline, name = self._builder, token.name
+        values = self._attribute_values(token, _STYLE_ATTRIBUTES)
+        style, names = values.get(b"style", ""), f"{values.get(b'class', '')} {values.get(b'id', '')}"
+        builder, name = self._builder, token.name
         if name in (b"b", b"strong") or _STRONG_STYLE.search(style):
-            outline.strong_depth += 1
-        outline.in_footer = outline.in_footer or name == b"footer" or bool(_FOOTER_CLASS.search(names))
-        outline.in_hidden = outline.in_hidden or bool(_HIDDEN_STYLE.search(style))
-        drawn = bool(_FILLED_STYLE.search(style) and _PADDED_STYLE.search(style))
+            builder.strong_depth += 1
+        builder.in_footer = builder.in_footer or name == b"footer" or bool(_FOOTER_CLASS.search(names))
+        builder.in_hidden = builder.in_hidden or bool(_HIDDEN_STYLE.search(style))
+        is_box = bool(_FILLED_STYLE.search(style) and _PADDED_STYLE.search(style))
         if name in (b"td", b"th"):
-            outline.in_button = bool(_BUTTON_CLASS.search(names)) or (drawn and "border-radius" in style)
+            # Any table cell may have a background and padding, but only buttons are rounded.
+            builder.in_button = bool(_BUTTON_CLASS.search(names)) or (is_box and "border-radius" in style)
         elif name == b"a":
-            named = bool(_BUTTON_CLASS.search(names)) or looks.get(b"role", "").lower() == "button"
-            outline.in_button = outline.in_button or drawn or named
+            is_named = bool(_BUTTON_CLASS.search(names)) or values.get(b"role", "").lower() == "button"
+            builder.in_button = builder.in_button or is_box or is_named
 
     def _handle_end_tag(self, name: bytes) -> None:
         self._raw_element = b"" if name == self._raw_element else self._raw_element
@@ -196,43 +201,48 @@ class HtmlReader:
         if name == self._link_element:
             self._builder.current_link, self._link_element = None, b""
         while self._open_elements:
-            frame = self._open_elements.pop()
-            self._open_counts[frame.name] -= 1
-            if frame.name in _HEADING_LEVELS or frame.name in _BLOCK_ELEMENTS:
-                self._builder.begin_block(level=frame.saved_state[4])
-            self._restore_state(frame.saved_state)
-            if frame.name == b"li":
+            element = self._open_elements.pop()
+            self._open_counts[element.name] -= 1
+            if element.name in _HEADING_LEVELS or element.name in _BLOCK_ELEMENTS:
+                self._builder.begin_block(level=element.outer_state.heading_level)
+            self._restore_state(element.outer_state)
+            if element.name == b"li":
                 self._builder.end_item()
-            if frame.name == name:
+            if element.name == name:
                 return
 
-    def _restore_state(self, state: tuple[int, bool, bool, bool, int]) -> None:
-        outline = self._builder
-        outline.strong_depth, outline.in_button, outline.in_footer, outline.in_hidden, self._heading_level = (
-            state
+    def _text_state(self) -> _TextState:
+        builder = self._builder
+        return _TextState(
+            builder.strong_depth, builder.in_button, builder.in_footer, builder.in_hidden, self._heading_level
         )
 
+    def _restore_state(self, state: _TextState) -> None:
+        builder = self._builder
+        builder.strong_depth, builder.in_button, builder.in_footer, builder.in_hidden, level = state
+        self._heading_level = level
+
     def _add_link(self, token: Token) -> int | None:
-        """Take down the link of a tag by its first ``href``: a browser ignores a second."""
-        href = next((each for each in token.attributes if each.name == b"href"), None)
+        """Add the link of a tag and return its index, or None. Browsers ignore a second ``href``."""
+        href = next((attribute for attribute in token.attributes if attribute.name == b"href"), None)
         if href is None:
             return None
-        written = self._fragment.text[href.start : href.end].decode()
+        written = self._attribute_text(href)
         start = href.start + len(written) - len(written.lstrip(_WHITESPACE))
         url = _URL_LINE_BREAK.sub("", escaping.unescape_attribute(written)).strip()
-        place = self._fragment.source_range(start, start + len(written.strip(_WHITESPACE).encode()))
-        if place is None:
-            at = max(0, self._fragment.offset_map[0][1])
-            self._builder.add_untouched(url, start=at, end=at, reason="its place in the source is unclear")
+        source_range = self._fragment.source_range(start, start + len(written.strip(_WHITESPACE).encode()))
+        if source_range is None:
+            offset = max(0, self._fragment.offset_map[0][1])
+            reason = "its position in the source is ambiguous"
+            self._builder.add_untouched(url, start=offset, end=offset, reason=reason)
             return None
-        return self._builder.add_link(url, start=place[0], end=place[1], syntax=href.syntax)
+        return self._builder.add_link(url, start=source_range[0], end=source_range[1], syntax=href.syntax)
 
     def _handle_comment(self, token: Token) -> None:
-        """Follow the links in a conditional comment for Outlook, which shows it to its readers.
+        """Read the links in a conditional comment for Outlook, and skip any other comment.
 
-        Buttons are drawn twice in HTML mail: as VML for Outlook on Windows, in such a comment, and as ``<a>``
-        for all others. Left alone, every click from Outlook would go uncounted, so both are links, each its
-        own placement, since other readers see each. A comment for other programs than Outlook is a comment.
+        HTML mail often has each button twice: as VML for Outlook on Windows, in such a comment, and as ``<a>`` for
+        all other clients. Both are links with a placement each, so that clicks from Outlook are counted too.
         """
         inner = self._fragment.subfragment(token.start, token.end)
         condition = _CONDITIONAL_COMMENT.match(inner.text)
@@ -247,24 +257,20 @@ class HtmlReader:
         )
 
     def _read_outlook_comment(self, fragment: HtmlFragment) -> None:
-        outline, link = self._builder, self._builder.current_link
-        state = (
-            outline.strong_depth,
-            outline.in_button,
-            outline.in_footer,
-            outline.in_hidden,
-            self._heading_level,
-        )
-        outline.begin_block()
-        outline.current_link, outline.in_hidden = None, True
-        HtmlReader(outline, in_outlook_comment=True).feed(fragment)
-        outline.begin_block(level=self._heading_level)
-        self._restore_state(state)
-        outline.current_link = link
+        builder, outer_link, outer_state = self._builder, self._builder.current_link, self._text_state()
+        builder.begin_block()
+        builder.current_link, builder.in_hidden = None, True
+        HtmlReader(builder, in_outlook_comment=True).feed(fragment)
+        builder.begin_block(level=self._heading_level)
+        self._restore_state(outer_state)
+        builder.current_link = outer_link
 
 
 def parse_html(source: bytes, *, start: int) -> Document:
-    """Parse HTML that begins at byte ``start``. Raises Unreadable at one link too many."""
-    outline = DocumentBuilder(source)
-    HtmlReader(outline).feed(HtmlFragment(source[start:], ((0, start),)))
-    return outline.build(format="html")
+    """Return the document of HTML that begins at byte ``start``.
+
+    Raises UnreadableDocument if it has too many links or tags.
+    """
+    builder = DocumentBuilder(source)
+    HtmlReader(builder).feed(HtmlFragment(source[start:], ((0, start),)))
+    return builder.build(format="html")

@@ -1,4 +1,4 @@
-"""An issue as its reader sees it: lines of text, and in them every mention of a link."""
+"""The lines of text that a reader of an issue sees, with the mentions of links in each line."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -11,24 +11,32 @@ from msgspec import Struct
 from shortener.newsletter.document import Block, Document, ListItemPart, Run
 
 PlacementKind = Literal["image", "title", "more", "text", "button", "footer"]
-"""What a link is in its place."""
+"""Kind of a placement: the image, title, "read more" or button of an article, a link in text, or one in the footer."""
 
 _WHITESPACE = re.compile(r"\s+")
-_MAX_STRONG_SHARE = 0.6  # of the lines of an issue: more strong ones than this, and strong type marks nothing
+_MAX_STRONG_FRACTION = 0.6  # of the lines of an issue: where more are strong, strong type marks no headings
 _MAX_HEADING_LENGTH = 140  # characters
-MentionRole = Literal["", "service", "chrome", "sponsor", "byline"]
-"""Why a mention is no sign of an article, if so."""
+_MAX_OUTSIDE_LENGTH = 200  # characters on each side of a mention: more do not change any decision
+
+MentionRole = Literal["", "service", "boilerplate", "sponsor", "byline"]
+"""Reason why a mention is no sign of an article, or '' if there is none.
+
+``service``: a link about the mail itself; ``boilerplate``: other links that surround the content; ``sponsor``: paid
+for; ``byline``: the name of an author.
+"""
 
 PSEUDO_HEADING_LEVEL = 7
-"""Level of a line that is a heading by its looks alone."""
+"""Level of a line that the markup does not call a heading, but that looks like one."""
+
+LETTER = re.compile(r"[^\W_]")
+"""A letter or digit of any language."""
 
 
 class Mention(Struct):
-    """One stretch of a line that a link covers, from ``start`` to ``end`` of the line's text.
+    """The part of a line that a link covers, from ``start`` to ``end`` of the line's text.
 
-    ``image`` says that there is a picture in it, ``source`` where the first one comes from, if that is known.
-    ``role`` says why it is no sign of an article, if so: it is part of the machinery of the mail (``service``)
-    or of its other surroundings (``chrome``), paid for (``sponsor``) or the name of an author (``byline``).
+    ``article_key`` identifies the target, or is None for a link that is not tracked. ``image_source`` is the URL of
+    the first image in the link, or ''.
     """
 
     link_index: int
@@ -48,12 +56,12 @@ class Mention(Struct):
 
     @property
     def is_content(self) -> bool:
-        """It is tracked, and nothing speaks against an article behind it."""
+        """Whether the link is tracked and has no role that excludes an article."""
         return self.article_key is not None and not self.role
 
 
 class Line(Struct):
-    """A line of text with its mentions; ``level`` is 1 to 6 for headings, 7 for what looks like one, or 0."""
+    """A line of text with its mentions; ``level`` is 1 to 6 for a heading, 7 for a pseudo-heading, otherwise 0."""
 
     index: int
     text: str
@@ -68,26 +76,25 @@ class Line(Struct):
 
     @property
     def only_mention(self) -> Mention | None:
-        """The mention that is all there is in the line."""
+        """The mention that covers all letters and digits of the line, or None."""
         mention = self.mentions[0] if len(self.mentions) == 1 else None
         return mention if mention and not text_outside(self, mention) else None
 
     @property
     def has_only_images(self) -> bool:
-        """There are linked images in the line, and nothing else."""
-        return bool(self.mentions) and not self.text and all(each.has_image for each in self.mentions)
+        """Whether the line has linked images and no text."""
+        return bool(self.mentions) and not self.text and all(mention.has_image for mention in self.mentions)
 
 
 def text_outside(line: Line, mention: Mention) -> str:
-    """The letters and digits of a line (as far as they matter) that stand outside of a mention."""
-    around = (
-        line.text[max(0, mention.start - 200) : mention.start] + line.text[mention.end : mention.end + 200]
-    )
-    return "".join(char for char in around if char.isalnum())
+    """Return the letters and digits of a line near a mention that are outside of it."""
+    before = line.text[max(0, mention.start - _MAX_OUTSIDE_LENGTH) : mention.start]
+    after = line.text[mention.end : mention.end + _MAX_OUTSIDE_LENGTH]
+    return "".join(char for char in before + after if char.isalnum())
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
-    """Append a piece with its white space folded; the new size of the text."""
+    """Append a piece with collapsed white space, and return the new length of the text."""
     piece = _WHITESPACE.sub(" ", piece)
     if piece.startswith(" ") and (length == 0 or text[-1].endswith(" ")):
         piece = piece[1:]
@@ -99,7 +106,7 @@ def _append_collapsed(text: list[str], length: int, piece: str) -> int:
 def _start_mention(
     run: Run, *, offset: int, line_index: int, document: Document, article_keys: Sequence[str | None]
 ) -> Mention:
-    assert run.link_index is not None  # noqa: S101 - only called so; narrows the type
+    assert run.link_index is not None  # noqa: S101 - narrows the type
     link = document.links[run.link_index]
     return Mention(
         run.link_index,
@@ -118,34 +125,34 @@ def _start_mention(
 
 def _build_line(block: Block, index: int, *, document: Document, article_keys: Sequence[str | None]) -> Line:
     text: list[str] = []
-    size, mentions, last, strong = 0, [], None, True
+    length, mentions, last_link, strong = 0, [], None, True
     for run in block.runs:
-        if run.link_index is not None and run.link_index != last:
+        if run.link_index is not None and run.link_index != last_link:
             mentions.append(
                 _start_mention(
-                    run, offset=size, line_index=index, document=document, article_keys=article_keys
+                    run, offset=length, line_index=index, document=document, article_keys=article_keys
                 )
             )
-        last = run.link_index
+        last_link = run.link_index
         if not run.is_image:
-            size = _append_collapsed(text, size, run.text)
+            length = _append_collapsed(text, length, run.text)
             strong = strong and (run.strong or not any(map(str.isalnum, run.text)))
         if run.link_index is not None:
-            _extend_mention(mentions[-1], run, size)
-    whole = "".join(text).rstrip()
+            _extend_mention(mentions[-1], run, length)
+    line_text = "".join(text).rstrip()
     for mention in mentions:
-        mention.text = whole[mention.start : mention.end].strip()
-        mention.end = max(mention.start, min(mention.end, len(whole)))
-    level = block.level if whole else 0
+        mention.text = line_text[mention.start : mention.end].strip()
+        mention.end = max(mention.start, min(mention.end, len(line_text)))
+    level = block.level if line_text else 0
     flags = (
         block.kind == "rule",
         block.continues_paragraph,
         block.footer,
         block.hidden,
-        strong and bool(whole),
+        strong and bool(line_text),
         block.item_part,
     )
-    return Line(index, whole, level, mentions, *flags)
+    return Line(index, line_text, level, mentions, *flags)
 
 
 def _extend_mention(mention: Mention, run: Run, end: int) -> None:
@@ -159,21 +166,24 @@ def _extend_mention(mention: Mention, run: Run, end: int) -> None:
 
 
 def build_lines(document: Document, article_keys: Sequence[str | None]) -> list[Line]:
-    """The lines of an issue; ``keys`` say what each link leads to. Short strong lines become headings."""
-    found = [
-        _build_line(block, at, document=document, article_keys=article_keys)
-        for at, block in enumerate(document.blocks)
+    """Return the lines of an issue, one for each block. ``article_keys`` has one entry for each link of the document.
+
+    Short lines in strong type become pseudo-headings, unless most lines of the issue are strong.
+    """
+    lines = [
+        _build_line(block, index, document=document, article_keys=article_keys)
+        for index, block in enumerate(document.blocks)
     ]
-    texts = [line for line in found if line.text and not line.level]
-    if sum(line.strong for line in texts) <= _MAX_STRONG_SHARE * len(texts):
-        for line in texts:
+    plain_lines = [line for line in lines if line.text and not line.level]
+    if sum(line.strong for line in plain_lines) <= _MAX_STRONG_FRACTION * len(plain_lines):
+        for line in plain_lines:
             if line.strong and _looks_like_heading(line):
                 line.level = PSEUDO_HEADING_LEVEL
-    for line in found:
+    for line in lines:
         for mention in line.mentions:
             if mention.has_image and not any(map(str.isalnum, mention.text)):
                 mention.kind = "image"
-    return found
+    return lines
 
 
 def _looks_like_heading(line: Line) -> bool:

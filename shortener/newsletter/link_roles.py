@@ -1,30 +1,36 @@
-"""Which mentions are no sign of an article: the machinery of the mail, its surroundings, paid matter."""
+"""Roles of links that are no sign of an article: links about the mail itself, boilerplate, sponsors, authors."""
 
 import re
 
 from msgspec import Struct, field
 
 from shortener.newsletter import phrases, url_kinds
+from shortener.newsletter.data_files import language_pattern
 from shortener.newsletter.lines import Line, Mention, MentionRole
 
-_MAX_LINK_TEXT_LENGTH = 70  # characters of a link text that may still be "view this email in your browser"
-_MAX_LABEL_LENGTH = 60  # characters of a line that says no more than "sponsored by …"
+_MAX_LINK_TEXT_LENGTH = 70  # characters: "view this email in your browser" and its like are shorter
+_MAX_LABEL_LENGTH = 60  # characters: a longer line says more than "sponsored by …"
+_LABEL_SEARCH_LENGTH = 300  # characters of a line in which a sponsor label is looked for
 _LABEL_SEPARATOR = re.compile(r"\s*[|↓]")
 _HANDLE = re.compile(r"@[\w.-]+\Z")
 _CARD_TITLE = re.compile(r"\s*\[#{1,6}\s+(.+)")
-_DECORATIVE_IMAGE = re.compile(
-    r"logo|icon|avatar|banner|spacer|divider|facebook|twitter|instagram|linkedin|youtube", re.I
-)
+_DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 
 
 def card_title(line: Line, mention: Mention) -> str:
-    """The title of a card that Medium's exports tear apart: an empty link, and behind it ``[## Title``."""
+    """Return the title of a link card that an export has split, or '' for any other link.
+
+    Medium's exports write such a card as an empty link, followed by ``[## Title``.
+    """
     match = _CARD_TITLE.match(line.text[mention.end : mention.end + 300]) if not mention.text else None
     return match[1] if match else ""
 
 
 def assign_roles(lines: list[Line]) -> None:
-    """Give roles to the mentions that URLs and words alone give away; bylines and footers come later."""
+    """Set the role of every mention that its URL, its text or a sponsor label decides.
+
+    Bylines behind titles, and the footer, are found later.
+    """
     for line in lines:
         for mention in line.mentions:
             mention.role = _role_from_url(mention) or _role_from_text(mention, line)
@@ -37,7 +43,8 @@ def _role_from_url(mention: Mention) -> MentionRole:
         return "service"
     if any(map(url_kinds.is_person_page, urls)):
         return "byline"
-    return "chrome" if any(url_kinds.is_boilerplate(url) or url_kinds.is_image(url) for url in urls) else ""
+    is_boilerplate = any(url_kinds.is_boilerplate(url) or url_kinds.is_image(url) for url in urls)
+    return "boilerplate" if is_boilerplate else ""
 
 
 def _role_from_text(mention: Mention, line: Line) -> MentionRole:
@@ -53,18 +60,17 @@ def _role_from_text(mention: Mention, line: Line) -> MentionRole:
     if phrases.SERVICE_TEXT.search(words):
         return "service"
     if mention.has_image and not mention.text and _DECORATIVE_IMAGE.search(text):
-        return "chrome"
-    return "chrome" if phrases.BOILERPLATE_TEXT.match(words) else ""
+        return "boilerplate"
+    return "boilerplate" if phrases.BOILERPLATE_TEXT.match(words) else ""
 
 
 def _mark_sponsored(lines: list[Line]) -> None:
-    """Mark what stands under a heading or label that says "sponsored", or behind a title that does."""
+    """Give the role ``sponsor`` to links below a sponsor label or behind a title that is marked as paid."""
     scope: _SponsorScope | None = None
     for line in lines:
         if line.is_rule or (scope and scope.ends_at(line)):
             scope = None
-        opened = _open_sponsor_scope(line)
-        scope = opened or scope
+        scope = _open_sponsor_scope(line) or scope
         for mention in line.mentions:
             if scope is not None:
                 mention.role = mention.role or "sponsor"
@@ -72,20 +78,21 @@ def _mark_sponsored(lines: list[Line]) -> None:
 
 
 def _open_sponsor_scope(line: Line) -> "_SponsorScope | None":
-    tagged = any(phrases.SPONSOR_TAG.search(mention.text) for mention in line.mentions)
-    words = phrases.normalize(line.text[:300]) if line.text else ""
-    labelled = bool(phrases.SPONSOR_LABEL.match(words))
-    if line.level and (tagged or labelled):
+    is_tagged = any(phrases.SPONSOR_TAG.search(mention.text) for mention in line.mentions)
+    words = phrases.normalize(line.text[:_LABEL_SEARCH_LENGTH]) if line.text else ""
+    is_labelled = bool(phrases.SPONSOR_LABEL.match(words))
+    if line.level and (is_tagged or is_labelled):
         return _SponsorScope(line.level, line.index)
-    if tagged or (labelled and (len(line.text) <= _MAX_LABEL_LENGTH or line.mentions)):
-        return _SponsorScope(0, line.index, is_linked_label=bool(labelled and not tagged and line.mentions))
+    if is_tagged or (is_labelled and (len(line.text) <= _MAX_LABEL_LENGTH or line.mentions)):
+        return _SponsorScope(0, line.index, is_linked_label=not is_tagged and bool(line.mentions))
     return None
 
 
 class _SponsorScope(Struct):
-    """What was paid for, from the line ``opened``: below a heading of ``level``, or (0) behind a label.
+    """The lines that a sponsor pays for, from ``start_line`` on.
 
-    A label that is ``named`` links its sponsor itself ("sponsored by X"): it speaks of that link and no other.
+    ``level`` is that of the heading that opens the scope, or 0 for a label. ``is_linked_label`` is set for a label
+    that links its sponsor ("sponsored by X"), which covers that link only.
     """
 
     level: int
@@ -94,18 +101,21 @@ class _SponsorScope(Struct):
     article_keys: set[str | None] = field(default_factory=set)
 
     def ends_at(self, line: Line) -> bool:
-        """A heading not below its own ends it; a label reaches over one title, to the next one."""
+        """Return whether ``line`` ends the scope.
+
+        A heading's scope ends at the next heading of its level or above, a label's at the second title.
+        """
         if self.level:
             return 0 < line.level <= self.level
         if self.is_linked_label:
             return line.level > 0 or any(
                 mention.article_key not in self.article_keys for mention in line.mentions
             )
-        whole = line.only_mention
-        other = (
+        link = line.only_mention
+        is_other_link = (
             bool(self.article_keys)
-            and whole is not None
-            and not whole.has_image
-            and whole.article_key not in self.article_keys
+            and link is not None
+            and not link.has_image
+            and link.article_key not in self.article_keys
         )
-        return other or (line.level > 0 and line.index > self.start_line + 1)
+        return is_other_link or (line.level > 0 and line.index > self.start_line + 1)

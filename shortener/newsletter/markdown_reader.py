@@ -1,8 +1,7 @@
-"""Reads Markdown into an outline, by the events of pyromark and their byte ranges.
+"""Reader of Markdown: CommonMark with tables, footnotes, strikethrough, task lists, bare URLs and HTML.
 
-CommonMark with tables, footnotes, strikethrough and task lists; bare URLs as on GitHub; HTML by ``html``.
-Where pyromark tells the range of a whole link, the destination inside is found here, and taken only if it
-reads exactly as pyromark says it does: a place that is not certain is left alone.
+pyromark gives the byte range of a whole link. The destination is searched for inside that range, and the link is
+untouched unless the text found there is exactly the destination that pyromark reports.
 """
 
 import re
@@ -25,6 +24,8 @@ PYROMARK_OPTIONS = (
     | pyromark.Options.ENABLE_GFM
     | pyromark.Options.ENABLE_HEADING_ATTRIBUTES
 )
+"""Syntax extensions that pyromark parses."""
+
 _EMPHASIS_KINDS = frozenset(("Emphasis", "Strong", "Strikethrough"))
 _REFERENCE_KINDS = frozenset(("Reference", "Collapsed", "Shortcut"))
 _LINE_PREFIX = re.compile(rb"[ \t\x0b\x0c]*(?:(?:\r\n?|\n)[ \t>\x0b\x0c]*)?")
@@ -34,7 +35,7 @@ _LABEL_END = re.compile(rb"(?:[^\\\]]|\\.)*\]:", re.S)
 
 
 class _Definition(Struct):
-    """A reference definition, and the index of its link once it is used."""
+    """A reference definition with its byte range, and the index of its link once it is resolved."""
 
     destination: str
     start: int
@@ -44,37 +45,41 @@ class _Definition(Struct):
 
 
 def _normalize_label(text: str) -> str:
-    """A reference label as CommonMark compares labels (section 4.7)."""
+    """Return a reference label in the form in which labels are compared. Source: CommonMark, section 4.7."""
     return " ".join(text.split()).casefold()
 
 
 def _source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """HTML of an event as a fragment: line by line, where pyromark took prefixes (of quotes) out of it."""
-    written = text.encode()
-    if source[start:end] == written:
-        return HtmlFragment(written, ((0, start),))
-    pieces, at, cursor = [], 0, start
-    for line in written.splitlines(keepends=True):
-        found = source.find(line.rstrip(b"\r\n"), cursor, end)
-        pieces.append((at, found))
-        at, cursor = at + len(line), max(cursor, found)
-    return HtmlFragment(written, tuple(pieces) or ((0, -1),))
+    """Return the HTML of an event as a fragment.
+
+    Where pyromark has removed line prefixes (of quotes), each line is mapped to the source separately.
+    """
+    html = text.encode()
+    if source[start:end] == html:
+        return HtmlFragment(html, ((0, start),))
+    offset_map, offset, search_start = [], 0, start
+    for line in html.splitlines(keepends=True):
+        source_offset = source.find(line.rstrip(b"\r\n"), search_start, end)
+        offset_map.append((offset, source_offset))
+        offset, search_start = offset + len(line), max(search_start, source_offset)
+    return HtmlFragment(html, tuple(offset_map) or ((0, -1),))
 
 
 def _join_fragments(fragments: Sequence[HtmlFragment]) -> HtmlFragment:
-    pieces, at = [], 0
+    offset_map, length = [], 0
     for fragment in fragments:
-        pieces += [(at + offset, source) for offset, source in fragment.offset_map]
-        at += len(fragment.text)
-    return HtmlFragment(b"".join(fragment.text for fragment in fragments), tuple(pieces))
+        offset_map += [(length + offset, source) for offset, source in fragment.offset_map]
+        length += len(fragment.text)
+    return HtmlFragment(b"".join(fragment.text for fragment in fragments), tuple(offset_map))
 
 
-def _parse_tag(value: Any) -> tuple[str, Any]:
+def _split_variant(value: Any) -> tuple[str, Any]:
+    """Return the name and the data of an event or tag, which is a string, or a dict with one key if it has data."""
     return (value, None) if isinstance(value, str) else next(iter(value.items()))
 
 
 class _Event(NamedTuple):
-    """An event of pyromark: what it is, what it holds, and its bytes."""
+    """An event of pyromark: its kind, its data and its byte range."""
 
     kind: str
     value: Any
@@ -83,7 +88,7 @@ class _Event(NamedTuple):
 
 
 class _TextPiece(NamedTuple):
-    """A stretch of text as it reads, its bytes, and the end of the emphasis that it is in."""
+    """A piece of unescaped text with its byte range, and the end of the innermost emphasis around it."""
 
     text: str
     start: int
@@ -93,7 +98,7 @@ class _TextPiece(NamedTuple):
 
 
 class _BareUrl(NamedTuple):
-    """A bare URL: its bytes, and the index of its link."""
+    """The byte range of a bare URL, and the index of its link."""
 
     start: int
     end: int
@@ -101,7 +106,7 @@ class _BareUrl(NamedTuple):
 
 
 class _Destination(NamedTuple):
-    """Where a destination stands, and how it is written."""
+    """The byte range and the syntax of a link destination."""
 
     start: int
     end: int
@@ -109,21 +114,19 @@ class _Destination(NamedTuple):
 
 
 def _find_destination(source: bytes, expected_url: str, *, start: int, end: int) -> _Destination | None:
-    """Find the destination that begins behind white space at ``start``, and hold it against ``dest``."""
-    gap = _LINE_PREFIX.match(source, start, end)
-    start = gap.end() if gap else start
+    """Return the destination behind white space at ``start``, or None unless it is ``expected_url``."""
+    prefix = _LINE_PREFIX.match(source, start, end)
+    start = prefix.end() if prefix else start
     angle = _ANGLE_DESTINATION.match(source, start, end)
     plain = _PLAIN_DESTINATION.match(source, start, end)
-    match, encoded, group = (angle, "angle", 1) if angle else (plain, "destination", 0)
+    match, group = (angle, 1) if angle else (plain, 0)
     if match is None or escaping.unescape_markdown(match[group].decode()) != expected_url:
         return None
-    return _Destination(
-        match.start(group), match.end(group), "angle" if encoded == "angle" else "destination"
-    )
+    return _Destination(match.start(group), match.end(group), "angle" if angle else "destination")
 
 
 class _MarkdownReader:
-    """Walks the events of one body and tells the outline."""
+    """Reader that walks the events of a Markdown body and feeds a builder."""
 
     def __init__(self, builder: DocumentBuilder, source: bytes, *, body_start: int) -> None:
         self._builder = builder
@@ -146,28 +149,29 @@ class _MarkdownReader:
     def _iter_events(self, events: Iterable[tuple[Any, Any]]) -> Iterator[_Event]:
         for event, span in events:
             self._builder.count_markup()
-            kind, value = (event, None) if isinstance(event, str) else next(iter(event.items()))
+            kind, value = _split_variant(event)
             yield _Event(kind, value, span["start"] + self._body_start, span["end"] + self._body_start)
 
     def _find_definitions(self, body: str) -> dict[str, _Definition]:
-        found = {}
+        definitions = {}
         for label, definition in pyromark.reference_definitions(body, options=PYROMARK_OPTIONS).items():
             start, end = (definition["span"][side] + self._body_start for side in ("start", "end"))
-            found[_normalize_label(label)] = _Definition(definition["dest"], start, end)
-        return found
+            definitions[_normalize_label(label)] = _Definition(definition["dest"], start, end)
+        return definitions
 
     def read(self) -> None:
-        """Read everything. Raises Unreadable at one link or mark too many."""
+        """Read the body. Raises UnreadableDocument if it has too many links or marks."""
         for event in self._events:
             self._handle_event(event)
         self._flush_text()
         for definition in self._definitions.values():
             if not definition.resolved:
-                place = definition.start, definition.end
-                self._add_untouched(definition.destination, *place, "nothing refers to this definition")
+                self._add_untouched(
+                    definition.destination, definition.start, definition.end, "the definition is not used"
+                )
 
     def _add_untouched(self, url: str, start: int, end: int, reason: str) -> int | None:
-        """Take down a link that is left alone; it has no index."""
+        """Add a link that is not replaced, and return None in place of an index."""
         self._builder.add_untouched(url, start=start, end=end, reason=reason)
         return None
 
@@ -205,7 +209,7 @@ class _MarkdownReader:
             )
 
     def _add_plain_text(self, text: str) -> None:
-        """Go on with text in which no bare URL can be."""
+        """Add text in which no bare URLs are searched for."""
         if self._alt_parts is not None:
             self._alt_parts.append(text)
             return
@@ -224,7 +228,7 @@ class _MarkdownReader:
             self._html_reader.feed(fragment)
 
     def _handle_start(self, event: _Event) -> None:
-        name, data = _parse_tag(event.value)
+        name, data = _split_variant(event.value)
         if name in _EMPHASIS_KINDS:
             self._emphasis_ends.append(event.end)
             self._builder.strong_depth += name == "Strong"
@@ -243,7 +247,7 @@ class _MarkdownReader:
                 self._builder.begin_item()
 
     def _handle_end(self, event: _Event) -> None:
-        name, _ = _parse_tag(event.value)
+        name, _ = _split_variant(event.value)
         if name in _EMPHASIS_KINDS:
             self._emphasis_ends.pop()
             self._builder.strong_depth -= name == "Strong"
@@ -262,25 +266,25 @@ class _MarkdownReader:
         if self._html_fragments:
             block, self._html_fragments = _join_fragments(self._html_fragments), []
             self._html_reader.feed(block)
-        # Browsers would go on: but a script that is not closed in its block is a slip, or a word.
+        # A browser would read on, but an open script at the end of a block is a mistake, or a word in prose.
         self._html_reader.leave_raw_text()
         self._in_code_block = False
         self._builder.begin_block()
 
     def _handle_link(self, event: _Event, data: Any) -> None:
-        """Read a whole link: its destination stands behind its content. In an image it is but words."""
+        """Read a link to its end, because its destination follows its content. Inside an image it is only text."""
         if self._alt_parts is not None:
             return
         self._flush_text()
         content = list(self._events_in_link())
         content_end: int = max((child.end for child in content), default=event.start + 1)
-        around = self._builder.current_link, self._in_link
+        outer_state = self._builder.current_link, self._in_link
         self._builder.current_link, self._in_link = self._add_link(event, data, content_end), True
         self._builder.add_anchor()
         for child in content:
             self._handle_event(child)
         self._flush_text()
-        self._builder.current_link, self._in_link = around
+        self._builder.current_link, self._in_link = outer_state
 
     def _events_in_link(self) -> Iterator[_Event]:
         depth = 1
@@ -294,102 +298,101 @@ class _MarkdownReader:
             yield event
 
     def _add_link(self, event: _Event, data: Any, content_end: int) -> int | None:
-        kind, dest = data["link_type"], data["dest_url"]
+        kind, url = data["link_type"], data["dest_url"]
         if kind in _REFERENCE_KINDS:
             return self._add_reference_link(event, data)
         if kind == "Email":
-            return self._add_untouched("mailto:" + dest, event.start, event.end, "it is a mailto: link")
+            return self._add_untouched("mailto:" + url, event.start, event.end, "it is a mailto: link")
         if kind == "Autolink":
-            url, start, end = escaping.unescape_autolink(dest), event.start + 1, event.end - 1
-            return self._builder.add_link(url, start=start, end=end, syntax="autolink")
-        opening = self._source.find(b"](", content_end, event.end)
-        place = (
-            _find_destination(self._source, dest, start=opening + 2, end=event.end - 1)
-            if opening >= 0
-            else None
-        )
-        return self._add_destination(dest, place, event.start, event.end)
+            start, end = event.start + 1, event.end - 1
+            return self._builder.add_link(
+                escaping.unescape_autolink(url), start=start, end=end, syntax="autolink"
+            )
+        destination = None
+        if (opening := self._source.find(b"](", content_end, event.end)) >= 0:
+            destination = _find_destination(self._source, url, start=opening + 2, end=event.end - 1)
+        return self._add_destination(url, destination, event.start, event.end)
 
     def _add_destination(
         self, url: str, destination: _Destination | None, start: int, end: int
     ) -> int | None:
         if destination is None:
-            return self._add_untouched(url, start, end, "its place in the source is unclear")
+            return self._add_untouched(url, start, end, "its position in the source is ambiguous")
         return self._builder.add_link(
             url, start=destination.start, end=destination.end, syntax=destination.syntax
         )
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
-        """The link of a definition: one however often it is referred to."""
+        """Return the link index of a definition, which is one link however often it is used."""
         definition = self._definitions.get(_normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
-            return self._add_untouched(data["dest_url"], event.start, event.end, "its definition is unclear")
+            return self._add_untouched(
+                data["dest_url"], event.start, event.end, "its definition is ambiguous"
+            )
         if not definition.resolved:
             start, end = definition.start, definition.end
             label = _LABEL_END.match(self._source, start + 1, end)
-            place = (
-                _find_destination(self._source, definition.destination, start=label.end(), end=end)
-                if label
-                else None
-            )
-            definition.resolved, definition.link_index = (
-                True,
-                self._add_destination(definition.destination, place, start, end),
-            )
+            url = definition.destination
+            destination = _find_destination(self._source, url, start=label.end(), end=end) if label else None
+            definition.resolved = True
+            definition.link_index = self._add_destination(url, destination, start, end)
         return definition.link_index
 
     def _flush_text(self) -> None:
-        """Hand on the text since the last other thing, and the bare URLs in it."""
-        words, self._text_pieces = self._text_pieces, []
+        """Add the collected pieces of text, and the bare URLs in them, to the document."""
+        pieces, self._text_pieces = self._text_pieces, []
         strong = self._builder.strong_depth
-        links = [] if self._in_link or self._html_reader.in_link_or_raw_text else self._find_bare_urls(words)
+        links = [] if self._in_link or self._html_reader.in_link_or_raw_text else self._find_bare_urls(pieces)
         upcoming = iter(links)
         link = next(upcoming, None)
-        for piece in words:
+        for piece in pieces:
             self._builder.strong_depth = piece.strong_depth
-            at = piece.start
+            offset = piece.start
             while link is not None and link.start < piece.end:
-                self._add_text_part(piece, at, max(at, link.start))
+                self._add_text_part(piece, offset, max(offset, link.start))
                 self._builder.current_link = link.link_index
-                self._add_text_part(piece, max(at, link.start), min(piece.end, link.end))
+                self._add_text_part(piece, max(offset, link.start), min(piece.end, link.end))
                 self._builder.current_link = None
-                at = min(piece.end, link.end)
+                offset = min(piece.end, link.end)
                 if link.end > piece.end:
                     break
                 link = next(upcoming, None)
-            self._add_text_part(piece, at, piece.end)
+            self._add_text_part(piece, offset, piece.end)
         self._builder.strong_depth = strong
 
     def _add_text_part(self, piece: _TextPiece, start: int, end: int) -> None:
-        """Hand on a part of a piece; one that is written otherwise (an entity) is handed on whole."""
+        """Add the text of a part of a piece; an escaped piece, such as an entity, is never split."""
         if end - start == piece.end - piece.start:
             self._builder.add_text(piece.text)
         elif end > start:
             self._builder.add_text(self._source[start:end].decode())
 
     def _find_bare_urls(self, pieces: Sequence[_TextPiece]) -> list[_BareUrl]:
-        found: list[_BareUrl] = []
-        piece, at, stop = 0, pieces[0].start if pieces else 0, pieces[-1].end if pieces else 0
-        while span := autolinks.find_bare_url(self._source, start=at, stop=stop):
-            start, longest = span
-            while pieces[piece].end <= start:
-                piece += 1
-            # Emphasis that began before the URL ends it: **https://example.org**
-            url = autolinks.trim_bare_url(self._source[start : min(longest, pieces[piece].emphasis_end)])
-            at = start + max(len(url.encode()), len("https://"))
+        bare_urls: list[_BareUrl] = []
+        index, end, stop = 0, pieces[0].start if pieces else 0, pieces[-1].end if pieces else 0
+        while span := autolinks.find_bare_url(self._source, start=end, stop=stop):
+            start, max_end = span
+            while pieces[index].end <= start:
+                index += 1
+            # A URL ends where the emphasis around it ends: **https://example.org**
+            url = autolinks.trim_bare_url(self._source[start : min(max_end, pieces[index].emphasis_end)])
+            end = start + max(len(url.encode()), len("https://"))
             if not url:
                 continue
-            # A merge tag behind the URL, even glued to punctuation that is cut off, belongs to it.
-            decoded, reach = escaping.unescape_markdown(url), longest + 1
-            link = self._builder.add_link(decoded, start=start, end=at, syntax="bare", merge_tag_reach=reach)
+            # A merge tag right behind the URL belongs to it, even after punctuation that is trimmed.
+            decoded, reach = escaping.unescape_markdown(url), max_end + 1
+            link = self._builder.add_link(decoded, start=start, end=end, syntax="bare", merge_tag_reach=reach)
             if link is not None:
-                found.append(_BareUrl(start, at, link))
-        return found
+                bare_urls.append(_BareUrl(start, end, link))
+        return bare_urls
 
 
 def parse_markdown(source: bytes, *, start: int) -> Document:
-    """Parse Markdown that begins at byte ``start``. Raises Unreadable at one link or mark too many."""
-    outline = DocumentBuilder(source)
-    body, outline.title = frontmatter.skip_front_matter(source, start=start)
-    _MarkdownReader(outline, source, body_start=body).read()
-    return outline.build(format="markdown")
+    """Return the document of Markdown that begins at byte ``start``.
+
+    Raises UnreadableDocument if it has too many links or marks.
+    """
+    builder = DocumentBuilder(source)
+    body_start, builder.title = frontmatter.skip_front_matter(source, start=start)
+    _MarkdownReader(builder, source, body_start=body_start).read()
+    return builder.build(format="markdown")

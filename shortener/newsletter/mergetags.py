@@ -1,10 +1,10 @@
-"""Where a sending service will put text of its own: merge tags, which no URL of ours may disturb."""
+"""Merge tags: places where a sending service fills in its own text, which must stay as they are."""
 
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
-# Every alternative stops at its own opening character, so that scanning stays linear on hostile input.
+# Each alternative excludes its own opening character, so that a search in hostile input takes linear time.
 _MERGE_TAG = re.compile(
     rb"\*\|[A-Za-z][^*|\r\n]{0,300}\|\*"  # Mailchimp: *|UNSUB|*
     rb"|\{\{[^{}]{0,300}\}\}"  # Handlebars, Liquid, Jinja, Hugo: {{ unsubscribe_url }}
@@ -14,35 +14,35 @@ _MERGE_TAG = re.compile(
     rb"|<%[^%]{0,300}%>"  # ERB: <%= url %>
     rb"|\$\{[^{}\r\n]{0,200}\}"  # ${url}
 )
-# Inside a URL, where braces and bad percent signs mean nothing else: {name}, {$email}, %FIRSTNAME%, and
-# the halves of a tag that the end of the URL has cut in two.
+# Inside a URL braces and invalid percent signs have no other meaning: {name}, {$email}, %FIRSTNAME%, and both
+# halves of a tag that the end of the URL splits.
 _MERGE_TAG_IN_URL = re.compile(
     r"\{[$A-Za-z_][^{}]{0,100}\}|\{[{%]|[%}]\}|\*\||\|\*|%%|<%|\$\{|\[\[|%(?![0-9A-Fa-f]{2})[A-Za-z][\w.-]+%"
 )
-
-# What a value of a query can be besides, where nothing else can be meant: {name}, {$email}, %FIRSTNAME%.
+# Further tags that can be the value of a query parameter: {name}, {$email}, %FIRSTNAME%.
 _QUERY_VALUE_TAG = re.compile(rb"\{[$A-Za-z_][^{}\s]{0,100}\}|%(?![0-9A-Fa-f]{2})[A-Za-z][\w.-]+%")
 
 ByteRange = tuple[int, int]
+"""Start and end offset in bytes."""
 
 
 def find_merge_tags(source: bytes) -> list[ByteRange]:
-    """Byte ranges of the merge tags in ``source``, in order, not overlapping."""
+    """Return the byte ranges of the merge tags in ``source``, in order and without overlaps."""
     return [match.span() for match in _MERGE_TAG.finditer(source)]
 
 
-def overlaps_merge_tag(spans: Sequence[ByteRange], *, start: int, end: int) -> bool:
-    """Say whether a merge tag of ``spans`` overlaps the bytes from ``start`` to ``end``."""
-    at = bisect_left(spans, (end, 0)) - 1
-    return at >= 0 and spans[at][1] > start
+def overlaps_merge_tag(ranges: Sequence[ByteRange], *, start: int, end: int) -> bool:
+    """Return whether one of the merge tags at ``ranges`` overlaps the bytes from ``start`` to ``end``."""
+    index = bisect_left(ranges, (end, 0)) - 1
+    return index >= 0 and ranges[index][1] > start
 
 
 def find_merge_tag_end(source: bytes, start: int) -> int | None:
-    """Where the merge tag ends that begins at ``start``, as the value of a query; None where none begins."""
+    """Return the end of the merge tag that begins at ``start`` as a query value, or None if none begins there."""
     match = _MERGE_TAG.match(source, start) or _QUERY_VALUE_TAG.match(source, start)
     return match.end() if match else None
 
 
 def contains_merge_tag(url: str) -> bool:
-    """Say whether a URL holds a merge tag."""
+    """Return whether a URL contains a merge tag or a part of one."""
     return _MERGE_TAG_IN_URL.search(url) is not None

@@ -1,4 +1,4 @@
-"""Takes an issue in: refuses what is none, tells Markdown from HTML, and has it parsed."""
+"""Parsing of issues: checks of size and encoding, detection of the format, choice of the reader."""
 
 import re
 from pathlib import PurePath
@@ -8,22 +8,25 @@ from shortener.newsletter import html_reader, markdown_reader
 from shortener.newsletter.document import Document, Format
 
 MAX_ISSUE_BYTES = 5 * 1024 * 1024
-"""Largest issue in bytes."""
+"""Maximum size of an issue in bytes."""
 
 _BOM = b"\xef\xbb\xbf"
 _HTML_SUFFIXES = frozenset((".html", ".htm", ".xhtml", ".xht"))
 _MARKDOWN_SUFFIXES = frozenset((".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".mdx", ".qmd", ".rmd"))
-# A comment is taken whole or not at all: tried at each of its ends, a row of them would take for ever.
+# The atomic group matches a comment whole or not at all; backtracking over a row of comments would take far too long.
 _HTML_DOCUMENT = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?>.*?-->)\s*)*<(?:!doctype\s+html|html|head|body)[\s>]", re.I | re.S
 )
 _HTML_START = re.compile(rb"\s*<[a-z!]", re.I)
 _HTML_END = re.compile(rb"</[a-z]+>\s*\Z", re.I)
-_SNIFF_BYTES = 65_536
+_SNIFF_BYTES = 65_536  # at the start and at the end of a source
 
 
 def detect_format(filename: str, source: bytes) -> Format:
-    """Tell how an issue is written: by its first bytes where they are plain, else by its file name."""
+    """Return the format of an issue.
+
+    The start of an HTML document decides first, then the suffix of the file name, then tags at both ends.
+    """
     head = source[:_SNIFF_BYTES].removeprefix(_BOM)
     if _HTML_DOCUMENT.match(head):
         return "html"
@@ -38,25 +41,25 @@ def detect_format(filename: str, source: bytes) -> Format:
 def _check_source(source: bytes) -> None:
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(
-            f"the issue is {len(source):,} bytes long: 5 MB ({MAX_ISSUE_BYTES:,} bytes) is the most; split it"
+            f"the issue has {len(source):,} bytes; the limit is 5 MB ({MAX_ISSUE_BYTES:,} bytes); split the issue"
         )
     if not source.removeprefix(_BOM).strip():
-        raise UnreadableDocument("the issue is empty: give a Markdown or HTML file with text in it")
+        raise UnreadableDocument("the issue is empty; give a Markdown or HTML file with text")
     try:
         source.decode()
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
-        where = f"byte 0x{source[error.start]:02x} at offset {error.start}, line {line}"
-        raise UnreadableDocument(f"the issue is not UTF-8 ({where}): save it as UTF-8") from None
+        position = f"byte 0x{source[error.start]:02x} at offset {error.start}, line {line}"
+        raise UnreadableDocument(f"the issue is not UTF-8 ({position}); save it as UTF-8") from None
     if b"\0" in source:
-        raise UnreadableDocument(f"the issue is not text (NUL at offset {source.index(0)}): save it as UTF-8")
+        raise UnreadableDocument(f"the issue is not text (NUL at offset {source.index(0)}); save it as UTF-8")
 
 
 def parse(source: bytes, *, format: Format) -> Document:
-    """Parse an issue; its links, untouched links and outline are in document order.
+    """Return the parsed issue, with links, untouched links and blocks in document order.
 
-    Raises Unreadable, in one line, when it is not UTF-8 text, empty, larger than ``MAX_BYTES`` (TooLarge), or has
-    more than 5,000 links or more markup than a newsletter can have.
+    Raises DocumentTooLarge if it is larger than MAX_ISSUE_BYTES, and UnreadableDocument if it is empty, is not UTF-8
+    text, or has too many links or too much markup.
     """
     _check_source(source)
     start = len(_BOM) if source.startswith(_BOM) else 0

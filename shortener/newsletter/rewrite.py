@@ -1,4 +1,4 @@
-"""The same bytes with other URLs."""
+"""Replacement of URLs in an issue; every other byte stays as it is."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,47 +10,41 @@ from shortener.newsletter.recipient_tokens import recipient_token_query
 
 
 def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str = "") -> bytes:
-    """Return the source with the URL of each given link (by index) replaced, written as its place demands.
+    """Return the source with the URLs of the links at the given indexes replaced, escaped for their syntax.
 
-    Every byte outside the replaced URLs is as it was, and so is a URL that is replaced by itself. ``tag`` is a copy
-    tag that comes behind each of the URLs, as it is. Raises InputError for a URL that no place can take, for a tag
-    that a place does not leave as it is, and IndexError for an index that the document does not have.
+    Every byte outside the replaced URLs is unchanged, and so is a URL that equals its replacement. A recipient tag is
+    written behind each of the URLs, unescaped. Raises InputError for a URL that is not http(s) and for a recipient
+    tag that the syntax of a link would change, and IndexError for an unknown index.
     """
-    source, parts, at, size = document.source, [], 0, 0
-    written: dict[int, DocumentLink] = {}
+    source, parts, offset, length = document.source, [], 0, 0
+    links_by_offset: dict[int, DocumentLink] = {}
     for link in sorted((document.links[index] for index in urls), key=lambda link: link.start):
         url = urls[link.index]
         if url != link.url or recipient_tag:
             new = _format_url(link, url, recipient_tag, original=source[link.start : link.end])
-            parts += [source[at : link.start], new]
-            size += link.start - at
-            written[size + new.startswith(b"<")] = link
-            size += len(new)
-            at = link.end
-    output = b"".join((*parts, source[at:]))
+            parts += [source[offset : link.start], new]
+            length += link.start - offset
+            links_by_offset[length + new.startswith(b"<")] = link
+            length += len(new)
+            offset = link.end
+    output = b"".join((*parts, source[offset:]))
     if recipient_tag:
-        for link in _misread_links(output, document, urls, written, recipient_tag):
+        for link in _misread_links(output, document, urls, links_by_offset, recipient_tag):
             raise InputError(
-                f"line {link.line}: the copy tag {recipient_tag} would not be whole there; write the link as one "
-                "of its own, outside of a table and with its URL between double quotes, "
-                "or use a tag without that character"
+                f"line {link.line}: the recipient tag {recipient_tag} cannot be part of this link; "
+                "move the link out of the table and put its URL between double quotes, or use another tag"
             )
     return output
 
 
 def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: bytes) -> bytes:
-    """The URL as its place demands, and the tag behind it."""
+    """Return the URL escaped for the syntax of the link, with the recipient tag behind it."""
     if not recipient_tag:
         return escaping.escape_url(url, syntax=link.syntax)
-    if link.syntax == "bare":
-        return (
-            b"<"
-            + escaping.escape_url(url, syntax="autolink")
-            + recipient_token_query(recipient_tag).encode()
-            + b">"
-        )
-    new = original if url == link.url else escaping.escape_url(url, syntax=link.syntax)
-    return new + recipient_token_query(recipient_tag).encode()
+    query = recipient_token_query(recipient_tag).encode()
+    if link.syntax == "bare":  # angle brackets, because a bare URL would end inside the tag
+        return b"<" + escaping.escape_url(url, syntax="autolink") + query + b">"
+    return (original if url == link.url else escaping.escape_url(url, syntax=link.syntax)) + query
 
 
 def _misread_links(
@@ -60,9 +54,13 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """The links that do not read as they were written: a tag may hold what ends a table's cell or an attribute."""
-    read = parse(output, format=document.format)
-    found = {link.start: link.url for link in read.links} | {left.start: left.url for left in read.untouched}
+    """Yield the links whose URL is not read back as written.
+
+    A recipient tag may contain a character that ends a table cell or an attribute.
+    """
+    reread = parse(output, format=document.format)
+    urls_by_offset = {link.start: link.url for link in reread.links}
+    urls_by_offset |= {link.start: link.url for link in reread.untouched}
     for start, link in links_by_offset.items():
-        if found.get(start) != urls[link.index] + recipient_token_query(recipient_tag):
+        if urls_by_offset.get(start) != urls[link.index] + recipient_token_query(recipient_tag):
             yield link

@@ -1,12 +1,12 @@
-"""Fair ranking: counts in, an ordered list of articles out, with how sure we are and what was hidden.
+"""Rank newsletter articles by appeal: clicks corrected for position, issue, placements and chance.
 
-Pure: no store, no web, no clock. ``rank`` is the list, ``explain`` one article of it, ``compare`` two issues
-at the same age, and ``picks`` (in its own module) the next issue's section.
+The package is pure: it knows no database, no web framework and no clock. `rank` returns the list, `explain`
+the factors behind one article, and `compare` two issues at equal age. The method is docs/ranking.md.
 """
 
 from shortener.ranking.comparison import ComparedIssue, Comparison, compare
 from shortener.ranking.explanation import ExplainedAppearance, Explanation, Factor, explain
-from shortener.ranking.inputs import Appearance, Arrival, History, Issue, Placement, Signal
+from shortener.ranking.inputs import Appearance, Arrival, Counted, History, Issue, Placement, Signal
 from shortener.ranking.rank import rank
 from shortener.ranking.result import IssueProgress, RankedArticle, Ranking
 from shortener.ranking.signals import Blend
@@ -17,6 +17,7 @@ __all__ = [
     "Blend",
     "ComparedIssue",
     "Comparison",
+    "Counted",
     "ExplainedAppearance",
     "Explanation",
     "Factor",

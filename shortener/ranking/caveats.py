@@ -1,4 +1,4 @@
-"""What a history cannot tell, said before anyone reads the list: method §9, one sentence per situation."""
+"""Caveats: what this history cannot show, as one sentence per situation (docs/ranking.md section 16)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,19 +15,18 @@ from shortener.ranking.wording import (
     pluralize,
 )
 
-MAX_REMAINING_SHARE = 0.10  # share of the clicks still to come above which a list may still turn
-MIN_AUDIENCE = 1000  # recipients; gem precision was 38 % at 400 and 82 % at 5,000 (method §7)
-MAX_EDITOR_SORTING = (
-    0.45  # sorting coefficient at which the gain narrows and coverage falls to 0.84 (method §9)
-)
-MAX_PHI = 0.30**2  # phi at which cells differ by more than place, article and chance explain
+MAX_REMAINING_SHARE = 0.10  # an issue with more of its clicks outstanding may still change the list
+MIN_AUDIENCE = 1000  # recipients; of the hidden gems, 44 % were right at 400 and 83 % at 5,000 (section 19)
+MAX_EDITOR_SORTING = 0.45  # above this b, 90 % intervals covered 84 % in simulation (section 19, sorted)
+MAX_PHI = 0.30**2  # above this phi, cells vary more than position, article and chance explain
+MAX_POSITION = 10 * POSITION_KNOTS[-1]  # beyond, the position effect is extrapolated too far to be silent
 RERUN_ADVICE = (
-    "re-run 2-3 articles per issue at another place: it is the only thing that measures the place effect"
+    "show 2-3 articles of each issue again at another position: only this measures the position effect"
 )
 
 
 def list_caveats(analysis: Analysis) -> list[str]:
-    """Every situation of method §9 that this history is in, as sentences for editors."""
+    """Return one sentence for each situation of docs/ranking.md section 16 that applies."""
     return [
         *_fit_caveats(analysis),
         *_click_caveats(analysis),
@@ -43,34 +42,51 @@ def list_caveats(analysis: Analysis) -> list[str]:
 def _fit_caveats(analysis: Analysis) -> Iterator[str]:
     if analysis.fit_error is not None:
         yield (
-            f"the model could not be fitted ({analysis.fit_error}): the list shows a shrunken rate, clicks "
-            "against audience and age, with place and placements left out; look for impossible counts"
+            f"the model could not be fitted ({analysis.fit_error}): the list shows a shrunken rate, corrected for "
+            "recipients and age only, not for position and placements; check the counts for errors"
         )
     elif analysis.fit is not None and not analysis.fit.converged:
-        yield f"the fit had not settled after {analysis.fit.iterations} rounds; take close neighbours as equal"
+        yield (
+            f"the fit did not converge after {analysis.fit.iterations} iterations; treat articles with similar "
+            "scores as equal"
+        )
 
 
 def _click_caveats(analysis: Analysis) -> Iterator[str]:
-    if not analysis.cells.clicks.any():
-        yield "no clicks at all yet: the order says nothing about the articles"
-    if len(analysis.cells.urls) == 1:
+    issues = analysis.observations.issues
+    without_visitors = [issue for issue in issues if issue.counted == "clicks"]
+    if 0 < len(without_visitors) < len(issues):
+        yield (
+            f"too few visitors are known in {_name_issues(without_visitors)}: clicks are counted there, and "
+            "visitors in the other issues"
+        )
+    if not analysis.observations.clicks.any():
+        yield "no clicks yet: the order means nothing"
+    if len(analysis.observations.urls) == 1:
         yield "only one article: there is nothing to compare it with"
 
 
 def _issue_caveats(analysis: Analysis) -> Iterator[str]:
-    if len(analysis.cells.issues) == 1:
-        yield f"one issue only: the place effect is assumed from published experience; {RERUN_ADVICE}"
-    elif analysis.cells.has_positions and not count_multi_position_articles(analysis):
-        yield f"no article was shown at two places: place and sorting are told apart by assumption; {RERUN_ADVICE}"
-    for issue, hours, rest in zip(
-        analysis.cells.issues, analysis.cells.age_hours, analysis.remaining_shares, strict=True
+    observations = analysis.observations
+    if len(observations.issues) == 1:
+        yield f"one issue only: the position effect is taken from published studies; {RERUN_ADVICE}"
+    elif observations.has_positions and not count_multi_position_articles(analysis):
+        yield (
+            "no article was shown at two positions: position and editors' sorting cannot be separated by the data; "
+            f"{RERUN_ADVICE}"
+        )
+    for issue, hours, share in zip(
+        observations.issues, observations.age_hours, analysis.remaining_shares, strict=True
     ):
-        if rest > MAX_REMAINING_SHARE:
-            yield f"issue {issue.slug} is {format_age(hours)} old: {format_share(rest)} of its clicks are still to come"
+        if share > MAX_REMAINING_SHARE:
+            yield (
+                f"issue {issue.slug} is {format_age(hours)} old: {format_share(share)} of its {issue.counted} are "
+                "still expected"
+            )
 
 
 def format_age(hours: float) -> str:
-    """An age in the unit that a person would use."""
+    """Format an age in minutes below one hour, in days from 48 hours on, and in hours between."""
     if hours < 1:
         return pluralize(round(hours * 60), "minute")
     if hours >= 48:
@@ -79,87 +95,86 @@ def format_age(hours: float) -> str:
 
 
 def _position_caveats(analysis: Analysis) -> Iterator[str]:
-    positions = analysis.cells.positions
+    positions = analysis.observations.positions
     missing = int(np.isnan(positions).sum())
-    if not analysis.cells.has_positions:
-        yield "no positions are known: appeal is not corrected for place, and the intervals are wider for it"
-    elif missing:
-        yield f"{missing} of {len(positions)} showings have no position; the middle of the issue stands in"
-    if analysis.cells.has_positions and np.nanmax(positions) > 10 * POSITION_KNOTS[-1]:
+    if not analysis.observations.has_positions:
+        yield "no positions are known: appeal is not corrected for position, and its intervals are wider"
+        return
+    if missing:
+        yield f"{missing} of {len(positions)} appearances have no position; the middle of the issue is used"
+    if np.nanmax(positions) > MAX_POSITION:
         yield (
-            f"places go down to {np.nanmax(positions):.0f}: how readers thin out below place {POSITION_KNOTS[-1]} is "
-            "continued from above, not measured"
+            f"there are positions up to {np.nanmax(positions):.0f}: the position effect below position "
+            f"{POSITION_KNOTS[-1]} is extrapolated"
         )
 
 
 def _recipient_caveats(analysis: Analysis) -> Iterator[str]:
-    issues = analysis.cells.issues
+    issues = analysis.observations.issues
     unknown = [issue for issue in issues if issue.recipients is None]
-    guess = float(np.median(fill_recipients(analysis.cells)[0]))
+    # the median with the unknown issues filled in is the median of the known ones
+    median = float(np.median(fill_recipients(analysis.observations)[0]))
     if len(unknown) == len(issues):
-        yield "no issue has its recipients: issues are told apart by their clicks alone"
+        yield "no recipients are known: only clicks distinguish the issues"
     elif unknown:
         yield (
-            f"recipients of {_name_issues(unknown)} unknown: the median of the others stands in "
-            f"({_median_recipients(issues):.0f}), and what it says across issues counts for little"
+            f"recipients of {_name_issues(unknown)} unknown: the median of the other issues is used "
+            f"({median:.0f}); comparisons with other issues are uncertain"
         )
-    if len(unknown) < len(issues) and guess < MIN_AUDIENCE:
+    if len(unknown) < len(issues) and median < MIN_AUDIENCE:
         yield (
-            f"small audience ({guess:.0f} recipients): most of each figure is shrinkage, and of five hidden "
+            f"small audience ({median:.0f} recipients): most of each figure is shrinkage, and of five hidden "
             "gems about two are right"
         )
     yield from _excess_click_caveats(analysis)
 
 
-def _median_recipients(issues: Sequence[Issue]) -> float:
-    return float(np.median([issue.recipients for issue in issues if issue.recipients is not None]))
-
-
 def _name_issues(issues: Sequence[Issue]) -> str:
-    shown = ", ".join(issue.slug for issue in issues[:3])
-    return f"{len(issues)} issues ({shown}, ...)" if len(issues) > 3 else f"issue {shown}"
+    names = ", ".join(issue.slug for issue in issues[:3])
+    if len(issues) > 3:
+        return f"{len(issues)} issues ({names}, ...)"
+    return f"issue {names}" if len(issues) == 1 else f"issues {names}"
 
 
 def _excess_click_caveats(analysis: Analysis) -> Iterator[str]:
-    cells = analysis.cells
-    recipients = np.array([issue.recipients or np.inf for issue in cells.issues])
-    over = sorted(set(cells.issue_index[cells.clicks > recipients[cells.issue_index]].tolist()))
-    if over:
+    observations = analysis.observations
+    recipients = np.array([issue.recipients or np.inf for issue in observations.issues])
+    exceeded = observations.clicks > recipients[observations.issue_index]
+    indices = sorted(set(observations.issue_index[exceeded].tolist()))
+    if indices:
         yield (
-            f"{_name_issues([cells.issues[n] for n in over])}: an article has more clicks than there were "
-            "recipients; correct the recipients, or look for machines and forwards among the clicks"
+            f"{_name_issues([observations.issues[n] for n in indices])}: an article has more clicks than there were "
+            "recipients; correct the recipients, or check for automated clicks and forwarded mail"
         )
 
 
 def _placement_caveats(analysis: Analysis) -> Iterator[str]:
     unknown = sorted(set(analysis.weights) - set(PRIOR_WEIGHTS))
     if unknown:
-        told = ", ".join(f"{kind} {analysis.weights[kind]:.2f}" for kind in unknown)
-        yield f"placements without a published weight, learnt from their clicks alone (title = 1): {told}"
+        weights = ", ".join(f"{kind} {analysis.weights[kind]:.2f}" for kind in unknown)
+        yield f"placement kinds without a prior weight, estimated from their clicks alone (title = 1): {weights}"
 
 
 def _signal_caveats(analysis: Analysis) -> Iterator[str]:
-    given = analysis.signals
-    columns = {"views": given.views, "read ratios": given.read_ratio, "fan ratios": given.fan_ratio}
+    signals = analysis.signals
+    columns = {"views": signals.views, "read ratios": signals.read_ratio, "fan ratios": signals.fan_ratio}
     for name, values in columns.items():
         known = values[np.isfinite(values)]
         if len(known) > 1 and float(np.ptp(known)) < 1e-9:
-            yield f"{name} are the same for all articles, so they teach nothing"
+            yield f"{name} are equal for all articles, so they do not affect the ranking"
 
 
 def _model_caveats(analysis: Analysis) -> Iterator[str]:
     if analysis.fit is None:
         return
-    if (
-        analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED
-        and analysis.effect_estimate(EDITOR_SORTING)[0] > MAX_EDITOR_SORTING
-    ):
+    measured = analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED
+    if measured and analysis.effect_estimate(EDITOR_SORTING)[0] > MAX_EDITOR_SORTING:
         yield (
-            "the editors' order already follows appeal closely: correcting for place gains little, and "
-            "the intervals are too short (in simulation 84% where they say 90%)"
+            "the editors' order already follows appeal closely: the position correction gains little, and the "
+            "intervals are too short (in simulation 90% intervals covered 84%)"
         )
-    if analysis.cells.has_positions and analysis.fit.variances.phi > MAX_PHI:
+    if analysis.observations.has_positions and analysis.fit.variances.phi > MAX_PHI:
         yield (
-            "clicks vary more than place, article and chance explain (readers who stop early, a few runaway "
-            "articles): the intervals are too short (in simulation 86% where they say 90%)"
+            "clicks vary more than position, article and chance explain (readers who stop early, a few runaway "
+            "articles): the intervals are too short (in simulation 90% intervals covered 86%)"
         )

@@ -1,39 +1,48 @@
-"""Two issues at the same hours after sending, so that a young one is not measured against an old one."""
+"""The comparison of two issues at equal age (docs/ranking.md section 18)."""
 
 import math
 
 from msgspec import Struct
 
-from shortener.errors import InputError, NotFound
-from shortener.ranking.arrival_curve import ArrivalCurve, clicks_within, estimate_curve
+from shortener.errors import InputError
+from shortener.ranking.arrival_curve import clicks_within, estimate_curve
 from shortener.ranking.caveats import format_age
-from shortener.ranking.inputs import Arrival, History, Issue, check_history
-from shortener.ranking.observations import MIN_AGE_HOURS, SECONDS_PER_HOUR, build_observations
-from shortener.ranking.selection import restrict_to_sent
+from shortener.ranking.inputs import Counted, History, Issue, common_unit
+from shortener.ranking.observations import age_in_hours, build_observations
+from shortener.ranking.result import split_count
+from shortener.ranking.selection import find_issue, select_sent
 from shortener.ranking.signals import Z90
-from shortener.ranking.wording import format_multiple, format_share, pluralize
+from shortener.ranking.wording import format_count, format_interval, format_multiple, format_share
 
 
 class ComparedIssue(Struct, frozen=True):
-    """One issue at that age: its ``clicks`` by then, also per recipient, and what is ``to_come`` today."""
+    """One issue at the age of the comparison.
+
+    `visitors` or `clicks`, as `counted` names it, is its count by then, and the other one is None. `rate` is the same
+    count per recipient. `to_come` is the share that is still expected today.
+    """
 
     slug: str
     title: str
     recipients: int | None
-    clicks: float
+    counted: Counted
+    visitors: float | None
+    clicks: float | None
     rate: float | None
     to_come: float
 
 
 class Comparison(Struct, frozen=True):
-    """Both issues ``hours`` after sending; ``to_come`` is the share still to come at that age.
+    """Two issues `hours` after sending; `to_come` is the share of clicks that is still expected at that age.
 
-    ``ratio`` is the first's rate over the second's (clicks, if the recipients of either are unknown) with its
-    90 % interval by chance alone, None when either has no clicks.
+    `counted` is "visitors" if both issues count visitors, otherwise "clicks". `ratio` is the rate of the first
+    issue divided by that of the second, with its 90 % interval. It is the ratio of the counts if the recipients of
+    either are unknown, and None if either has no clicks.
     """
 
     hours: float
     to_come: float
+    counted: Counted
     first: ComparedIssue
     second: ComparedIssue
     ratio: float | None
@@ -45,90 +54,74 @@ class Comparison(Struct, frozen=True):
 def compare(
     history: History, first_slug: str, second_slug: str, *, as_of: float, hours: float | None = None
 ) -> Comparison:
-    """Compare two issues (slugs) at the same ``hours`` after sending, by default the age of the younger.
+    """Compare two issues at the same number of hours after sending, by default the age of the younger one.
 
-    ``as_of`` is epoch seconds. Raises NotFound for an issue not sent by then and InputError for an age
-    that the younger has not reached. The interval is that of a ratio of Poisson counts: sd of its log
-    ``sqrt(1/n1 + 1/n2)``.
+    `as_of` is in epoch seconds. The interval is that of a ratio of two Poisson counts, whose logarithm has standard
+    deviation `sqrt(1/n1 + 1/n2)`. Raises NotFound for an issue that was not sent by then, and InputError for an age
+    that the younger issue has not reached.
     """
-    check_history(history)
-    sent = restrict_to_sent(history, as_of)
-    issues = [_find_issue(sent, slug) for slug in (first_slug, second_slug)]
-    reached = min(max((as_of - issue.sent_at) / SECONDS_PER_HOUR, MIN_AGE_HOURS) for issue in issues)
-    at = reached if hours is None else hours
-    if not 0 < at <= reached:
-        raise InputError(f"{at:g} hours: compare at more than 0 and at most {reached:g}, the younger's age")
+    sent = select_sent(history, as_of=as_of)
+    issues = [find_issue(sent, slug) for slug in (first_slug, second_slug)]
+    max_age = min(age_in_hours(issue, as_of=as_of) for issue in issues)
+    age = max_age if hours is None else hours
+    if not 0 < age <= max_age:
+        raise InputError(
+            f"cannot compare at {age:g} hours: the age must be more than 0 and at most {max_age:g} hours, the age "
+            "of the younger issue"
+        )
     curve = estimate_curve(build_observations(sent, as_of=as_of), sent.arrivals)
-    one, other = (_compared_issue(issue, sent.arrivals, curve, hours=at, as_of=as_of) for issue in issues)
-    return _build_comparison(one, other, hours=at, remaining_share=1 - curve.share_at(at))
+    counts = [
+        clicks_within([row for row in sent.arrivals if row.issue == issue.slug], curve, hours=age)
+        for issue in issues
+    ]
+    first, second = (
+        _compared_issue(issue, count, to_come=1 - curve.share_at(age_in_hours(issue, as_of=as_of)))
+        for issue, count in zip(issues, counts, strict=True)
+    )
+    interval = _ratio_with_interval(issues, counts)
+    ratio, low, high = interval or (None, None, None)
+    to_come, counted = 1 - curve.share_at(age), common_unit(issues)
+    unit = f"{counted} per recipient" if _are_sized(issues) else counted
+    text = (
+        f"{format_age(age)} after sending ({format_share(to_come)} of {counted} still expected): "
+        f"{_describe_counts(issues, counts)}; {_describe_ratio(interval, unit)}"
+    )
+    return Comparison(age, to_come, counted, first, second, ratio, low, high, text)
 
 
-def _find_issue(history: History, slug: str) -> Issue:
-    for issue in history.issues:
-        if issue.slug == slug:
-            return issue
-    raise NotFound(f"no issue {slug!r} was sent by then; see the list of issues")
-
-
-def _compared_issue(
-    issue: Issue, arrivals: tuple[Arrival, ...], curve: ArrivalCurve, *, hours: float, as_of: float
-) -> ComparedIssue:
-    own = [arrival for arrival in arrivals if arrival.issue == issue.slug]
-    clicks = clicks_within(own, curve, hours=hours)
-    rate = None if issue.recipients is None else clicks / issue.recipients
-    to_come = 1 - curve.share_at((as_of - issue.sent_at) / SECONDS_PER_HOUR)
-    return ComparedIssue(issue.slug, issue.title, issue.recipients, clicks, rate, to_come)
-
-
-def _build_comparison(
-    first: ComparedIssue, second: ComparedIssue, *, hours: float, remaining_share: float
-) -> Comparison:
-    sized = first.rate is not None and second.rate is not None
-    ratio = low = high = None
-    if first.clicks > 0 and second.clicks > 0:
-        ratio = _clicks_or_rate(first, sized) / _clicks_or_rate(second, sized)
-        reach = math.exp(Z90 * math.sqrt(1 / first.clicks + 1 / second.clicks))
-        low, high = ratio / reach, ratio * reach
-    completeness = f"{format_share(remaining_share)} still to come"
-    text = f"{format_age(hours)} after sending ({completeness}): {_describe_clicks(first, second)}"
-    return Comparison(
-        hours,
-        remaining_share,
-        first,
-        second,
-        ratio,
-        low,
-        high,
-        f"{text}; {_describe_ratio(ratio, low, high, sized)}",
+def _compared_issue(issue: Issue, count: float, *, to_come: float) -> ComparedIssue:
+    visitors, clicks = split_count(count, issue.counted)
+    rate = None if issue.recipients is None else count / issue.recipients
+    return ComparedIssue(
+        issue.slug, issue.title, issue.recipients, issue.counted, visitors, clicks, rate, to_come
     )
 
 
-def _clicks_or_rate(compared: ComparedIssue, recipients_known: bool) -> float:
-    return (
-        compared.clicks / compared.recipients if recipients_known and compared.recipients else compared.clicks
-    )
+def _are_sized(issues: list[Issue]) -> bool:
+    return all(issue.recipients is not None for issue in issues)
 
 
-def _describe_clicks(first: ComparedIssue, second: ComparedIssue) -> str:
-    return " against ".join(
-        f"issue {side.slug} with {pluralize(round(side.clicks), 'click')}{_format_rate(side)}"
-        for side in (first, second)
-    )
+def _ratio_with_interval(issues: list[Issue], counts: list[float]) -> tuple[float, float, float] | None:
+    if min(counts) <= 0:
+        return None
+    sizes = [issue.recipients or 1 for issue in issues] if _are_sized(issues) else [1, 1]
+    ratio = (counts[0] / sizes[0]) / (counts[1] / sizes[1])
+    factor = math.exp(Z90 * math.sqrt(1 / counts[0] + 1 / counts[1]))
+    return ratio, ratio / factor, ratio * factor
 
 
-def _format_rate(compared: ComparedIssue) -> str:
-    return "" if compared.rate is None else f" ({compared.rate:.1%} of {compared.recipients})"
+def _describe_counts(issues: list[Issue], counts: list[float]) -> str:
+    sides = []
+    for issue, count in zip(issues, counts, strict=True):
+        rate = "" if issue.recipients is None else f" ({count / issue.recipients:.1%} of {issue.recipients})"
+        sides.append(f"issue {issue.slug} with {format_count(round(count), issue.counted)}{rate}")
+    return " against ".join(sides)
 
 
-def _describe_ratio(
-    ratio: float | None, low: float | None, high: float | None, recipients_known: bool
-) -> str:
-    if ratio is None or low is None or high is None:
+def _describe_ratio(ratio_with_interval: tuple[float, float, float] | None, unit: str) -> str:
+    if ratio_with_interval is None:
         return "too few clicks to compare"
-    what = "clicks per recipient" if recipients_known else "clicks"
-    interval = (
-        f"90% interval {format_multiple(low).removesuffix('x')}-{format_multiple(high).removesuffix('x')}"
-    )
+    ratio, low, high = ratio_with_interval
     if low <= 1 <= high:
-        return f"no difference in {what} that chance could not make ({interval})"
-    return f"{format_multiple(ratio)} the {what} ({interval})"
+        return f"no significant difference in {unit} ({format_interval(low, high)})"
+    return f"{format_multiple(ratio)} the {unit} ({format_interval(low, high)})"

@@ -1,47 +1,52 @@
-"""The columns of the model and their priors: what log clicks are made of, effect by effect."""
+"""The design matrix of the model and the prior of each coefficient (docs/ranking.md sections 6 and 7)."""
 
 import numpy as np
 from msgspec import Struct
 
 from shortener.ranking.observations import FloatArray, Observations
 
-POSITION_KNOTS = (1, 2, 3, 5, 8, 13, 21, 34)  # places that carry a bump d_k, method §4
-PRIOR_PHI = 0.2**2  # variance of a cell's own noise
-EXTRA_PHI_WITHOUT_POSITIONS = (
-    0.35  # added to it when no place is known: the places' effect is noise then, method §9
-)
-OPEN_RATE_SD = 0.25  # prior of s_i, spread of the issues' open rates
-UNKNOWN_RECIPIENTS_SD = 1.5  # an issue whose size is guessed, method §9
-INCOMPLETE_ISSUE_SD = 0.5  # a young issue's F is uncertain by this times the share still to come, on the log
-DEFAULT_RECIPIENTS = 1000.0  # stands for the size of every issue when not one is known; the level takes it up
+POSITION_KNOTS = (1, 2, 3, 5, 8, 13, 21, 34)
+"""Positions at which the position effect may deviate from the power law."""
+PRIOR_PHI = 0.2**2
+"""Prior of phi, the variance of a cell's own noise on the log scale."""
+EXTRA_PHI_WITHOUT_POSITIONS = 0.35
+"""Added to the prior of phi if no position is known: the position effect is then part of the noise."""
+OPEN_RATE_SD = 0.25
+"""Prior of s_i, the standard deviation of the issue effects."""
+UNKNOWN_RECIPIENTS_SD = 1.5
+"""Prior standard deviation of the effect of an issue with unknown recipients, which replaces s_i."""
+INCOMPLETE_ISSUE_SD = 0.5
+"""Extra standard deviation of a recent issue's effect, per share of clicks not yet arrived."""
+DEFAULT_RECIPIENTS = 1000.0
+"""Size of every issue if no recipients are known; arbitrary, because the level absorbs it."""
 
 
 class Effect(Struct, frozen=True):
-    """One coefficient of the model and its normal prior."""
+    """A coefficient of the model with the mean and standard deviation of its normal prior."""
 
     name: str
     mean: float
     sd: float
 
 
-INTERCEPT = Effect("level", -4.0, 5.0)  # log clicks per recipient at place 1; wide enough to say nothing
-POSITION_ETA = Effect("eta", 0.70, 0.25)  # between 0.52 on Hacker News and the 1/rank of search papers
-EDITOR_SORTING = Effect("sorting", 0.25, 0.30)  # b: editors put better articles on top
-KNOT_EFFECTS = tuple(Effect(f"place {knot}", 0.0, 0.12) for knot in POSITION_KNOTS)  # d_k: fold, header
-LAST_TWO_POSITIONS = Effect("end", 0.0, 0.2)  # the last two places
-RERUN = Effect("rerun", -0.15, 0.2)  # fatigue
-PLACEMENT_OMEGA = Effect("omega", 0.6, 0.25)  # a second link of an article adds less than its own weight
-SIGNAL_EFFECTS = tuple(
-    Effect(name, 0.0, 0.3) for name in ("views", "read ratio", "fan ratio")
-)  # c, learnt blend
+# The sources of these priors are in docs/ranking.md section 6.
+INTERCEPT = Effect("level", -4.0, 5.0)  # log clicks per recipient at position 1; practically flat
+POSITION_ETA = Effect("eta", 0.70, 0.25)  # between 0.52 (Hacker News) and the 1/rank of web search
+EDITOR_SORTING = Effect("sorting", 0.25, 0.30)  # b: editors put better articles first
+KNOT_EFFECTS = tuple(Effect(f"position {knot}", 0.0, 0.12) for knot in POSITION_KNOTS)  # d_k
+LAST_TWO_POSITIONS = Effect("end", 0.0, 0.2)
+RERUN = Effect("rerun", -0.15, 0.2)  # readers who clicked an article before rarely click it again
+PLACEMENT_OMEGA = Effect("omega", 0.6, 0.25)  # below 1: a further link adds less than its own weight
+SIGNAL_EFFECTS = tuple(Effect(name, 0.0, 0.3) for name in ("views", "read ratio", "fan ratio"))  # c
 
 
 class Design(Struct, frozen=True, eq=False):
-    """``log mu = offset + x beta + u[article]`` with ``q = t beta + u``, method §4.
+    """The linear predictor `log mu = offset + x beta + u[article]`, with `q = t beta + u`.
 
-    ``x`` is cells x P, ``t`` articles x P (only sorting and signals), ``offset`` is log recipients + log
-    F(age). The last columns of ``x``, from ``alphas`` on, are the issues' own effects; ``fresh`` is the
-    variance that an unfinished issue adds to its own, and ``sized`` says whose recipients are known.
+    `x` is cells x coefficients. `t` is articles x coefficients, and 0 except for sorting and signals. `offset` is
+    log recipients + log F(age) per cell. The issue effects are the columns of `x` from `first_issue_column` on.
+    `incomplete_variance` is what a recent issue adds to the prior variance of its effect, and `recipients_known`
+    is 1 or 0; both have one entry per issue.
     """
 
     effects: tuple[Effect, ...]
@@ -61,82 +66,88 @@ def build_design(
     total_weights: FloatArray,
     signal_scores: FloatArray,
 ) -> Design:
-    """Build the design from F(age) per issue, ``sum w`` per cell and the signals' z-scores per article.
+    """Build the design from F(age) per issue, placement weight per cell, and signal z-scores per article.
 
-    ``log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
-    + end [last two places] + omega log(sum w) + rerun [shown before] + q_a`` and
-    ``q_a = b (xbar_a - mean xbar) + c' z_a + u_a``. Without any place the place columns and b are dropped.
+    `log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
+    + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a` and
+    `q_a = b (xbar_a - mean xbar) + c' z_a + u_a`. If no position is known, the position columns and b are dropped.
     """
     effects: list[Effect] = [INTERCEPT, RERUN, PLACEMENT_OMEGA]
-    own: list[FloatArray] = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(total_weights)]
-    shared: list[FloatArray] = []
+    cell_columns = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(total_weights)]
+    article_columns: list[FloatArray] = []
     if observations.has_positions:
-        log_place = np.log(fill_positions(observations))
+        log_position = np.log(fill_positions(observations))
         effects += [POSITION_ETA, LAST_TWO_POSITIONS, *KNOT_EFFECTS, EDITOR_SORTING]
-        own += [-log_place, in_last_two_positions(observations), *hat_basis(log_place)]
-        shared.append(sorting_covariate(observations, log_place))
+        cell_columns += [-log_position, in_last_two_positions(observations), *hat_basis(log_position)]
+        article_columns.append(sorting_covariate(observations, log_position))
     effects += SIGNAL_EFFECTS
-    shared += list(signal_scores.T)
-    recipients, sized = fill_recipients(observations)
-    alphas = [Effect(f"issue {issue.slug}", 0.0, OPEN_RATE_SD) for issue in observations.issues]
-    articles, rows = len(observations.urls), len(observations.clicks)
-    t = np.column_stack([np.zeros((articles, len(own))), *shared, np.zeros((articles, len(alphas)))])
-    rest = [*own, np.zeros((rows, len(shared))), np.eye(len(alphas))[observations.issue_index]]
-    x = t[observations.article_index] + np.column_stack(rest)
+    article_columns += list(signal_scores.T)
+    recipients, recipients_known = fill_recipients(observations)
+    issue_effects = [Effect(f"issue {issue.slug}", 0.0, OPEN_RATE_SD) for issue in observations.issues]
+    articles, cells = len(observations.urls), len(observations.clicks)
+    t = np.column_stack(
+        [np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, len(issue_effects)))]
+    )
+    issue_columns = np.eye(len(issue_effects))[observations.issue_index]
+    x = t[observations.article_index] + np.column_stack(
+        [*cell_columns, np.zeros((cells, len(article_columns))), issue_columns]
+    )
     return Design(
-        effects=(*effects, *alphas),
+        effects=(*effects, *issue_effects),
         x=x,
         t=t,
         offset=(np.log(recipients) + np.log(completed_shares))[observations.issue_index],
         first_issue_column=len(effects),
         incomplete_variance=(INCOMPLETE_ISSUE_SD * (1 - completed_shares)) ** 2,
-        recipients_known=sized,
+        recipients_known=recipients_known,
         prior_phi=PRIOR_PHI + (0.0 if observations.has_positions else EXTRA_PHI_WITHOUT_POSITIONS),
     )
 
 
 def fill_positions(observations: Observations) -> FloatArray:
-    """Positions with the issue's middle place, ``(1 + last) / 2``, where one is missing (method §9)."""
+    """Return the positions of all cells; a missing one is the middle of its issue, `(1 + last) / 2`."""
     middle = (1 + last_positions(observations)) / 2
-    return np.where(
-        np.isfinite(observations.positions), observations.positions, middle[observations.issue_index]
-    )
+    known = np.isfinite(observations.positions)
+    return np.where(known, observations.positions, middle[observations.issue_index])
 
 
 def last_positions(observations: Observations) -> FloatArray:
-    """The last place of each issue: its highest position, or its number of articles if that is more."""
+    """Return the last position of each issue, at least its number of articles."""
     last = np.bincount(observations.issue_index, minlength=len(observations.issues)).astype(np.float64)
     np.maximum.at(last, observations.issue_index, np.nan_to_num(observations.positions, nan=1.0))
     return np.maximum(last, 1.0)
 
 
 def in_last_two_positions(observations: Observations) -> FloatArray:
-    """1 for the last two places of an issue of three places or more."""
+    """Return 1 for cells at the last two positions of an issue with at least three, otherwise 0."""
     last = last_positions(observations)[observations.issue_index]
     return ((observations.positions > last - 2) & (last > 2)).astype(np.float64)
 
 
 def hat_basis(log_position: FloatArray) -> list[FloatArray]:
-    """``hat_k``: tents on the log of the knots; they sum to 1 at every place, the last stays 1 below it."""
+    """Return the piecewise linear functions `hat_k` of log position, one array per knot.
+
+    They sum to 1 at every position, and the last one stays 1 below the last knot.
+    """
     knots = np.log(POSITION_KNOTS)
-    return [np.interp(log_position, knots, tent) for tent in np.eye(len(POSITION_KNOTS))]
+    return [np.interp(log_position, knots, values) for values in np.eye(len(POSITION_KNOTS))]
 
 
 def sorting_covariate(observations: Observations, log_position: FloatArray) -> FloatArray:
-    """``xbar_a - mean xbar``, xbar the mean of -log(pos) over an article's showings (Mundlak's device)."""
-    xbar = observations.sum_by_article(-log_position) / observations.sum_by_article(
-        np.ones_like(log_position)
-    )
+    """Return `xbar_a - mean xbar` per article, where xbar is the mean of -log(position) over its cells.
+
+    It corrects for editors who put better articles first (Mundlak's device, docs/ranking.md section 7).
+    """
+    cell_counts = observations.sum_by_article(np.ones_like(log_position))
+    xbar = observations.sum_by_article(-log_position) / cell_counts
     return np.asarray(xbar - xbar.mean(), dtype=np.float64)
 
 
 def fill_recipients(observations: Observations) -> tuple[FloatArray, FloatArray]:
-    """Recipients per issue, the median of the others where unknown, and 1 where they are known."""
-    known = [issue.recipients for issue in observations.issues if issue.recipients is not None]
-    guess = float(np.median(known)) if known else DEFAULT_RECIPIENTS
-    recipients = [
-        guess if issue.recipients is None else float(issue.recipients) for issue in observations.issues
-    ]
-    return np.array(recipients), np.array(
-        [float(issue.recipients is not None) for issue in observations.issues]
+    """Return, per issue, its recipients (the median of the other issues if unknown), and 1 if known, else 0."""
+    recipients = np.array(
+        [np.nan if issue.recipients is None else issue.recipients for issue in observations.issues]
     )
+    known = np.isfinite(recipients)
+    median = float(np.median(recipients[known])) if known.any() else DEFAULT_RECIPIENTS
+    return np.where(known, recipients, median), known.astype(np.float64)

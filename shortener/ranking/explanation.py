@@ -1,4 +1,4 @@
-"""Why an article stands where it stands: its cells, what was expected there, what each effect contributed."""
+"""The explanation of one article: its figures as products of factors (docs/ranking.md section 12)."""
 
 import math
 from collections.abc import Mapping
@@ -20,48 +20,59 @@ from shortener.ranking.design import (
     Effect,
     fill_recipients,
 )
-from shortener.ranking.inputs import History, check_history
+from shortener.ranking.inputs import Counted, History
 from shortener.ranking.observations import FloatArray
 from shortener.ranking.pipeline import Analysis, analyse
 from shortener.ranking.rank import WINDOW_MONTHS
-from shortener.ranking.selection import ArticleFilter, matching_urls, restrict_to_sent, restrict_to_window
+from shortener.ranking.result import split_count
+from shortener.ranking.selection import ArticleFilter, restrict_to_window, select_articles
 from shortener.ranking.signals import Z90
 from shortener.ranking.wording import format_footer
 
-MAX_LISTED_LINKS = 20  # of one kind that an explanation spells out
+MAX_LISTED_LINKS = 20
+"""Links of one placement kind that an explanation lists; a cell can have any number of them."""
 
 
 class Factor(Struct, frozen=True):
-    """One effect and the number it multiplies the expected clicks with; 1 is no effect."""
+    """A named factor of a product; a factor of 1 has no effect."""
 
     name: str
     times: float
 
 
 class ExplainedAppearance(Struct, frozen=True):
-    """One showing. ``expected`` is the product of ``factors``: the clicks of an average article there.
+    """One article in one issue.
 
-    ``fitted`` is ``expected`` times the article's appeal: what the model makes of the ``clicks`` that came.
+    `visitors` or `clicks`, whichever this issue counted, is what was observed, and the other one is None. `expected`
+    is the product of `factors`: the clicks of an average article in this cell. `fitted` is `expected` times the
+    appeal of this article.
     """
 
     issue: str
     position: int | None
     placements: tuple[str, ...]
-    clicks: int
+    visitors: int | None
+    clicks: int | None
     expected: float
     fitted: float
     factors: tuple[Factor, ...]
 
 
 class Explanation(Struct, frozen=True):
-    """One article: ``appeal`` with its interval is the product of ``factors``, ``cells`` its showings."""
+    """One article: its appeal is the product of `factors`, and `cells` are its appearances.
+
+    `low` to `high` is the 90 % interval of the appeal. `counted` is "visitors" if every issue in `cells` counts
+    visitors, otherwise "clicks". The key that it names is the sum over all cells, and the other one is None.
+    """
 
     url: str
     title: str
     appeal: float
     low: float
     high: float
-    clicks: int
+    counted: Counted
+    visitors: int | None
+    clicks: int | None
     expected: float
     factors: tuple[Factor, ...]
     cells: tuple[ExplainedAppearance, ...]
@@ -69,9 +80,9 @@ class Explanation(Struct, frozen=True):
 
 
 APPEARANCE_EFFECTS = {
-    "place": (POSITION_ETA,),
-    "fold and header": KNOT_EFFECTS,
-    "last two places": (LAST_TWO_POSITIONS,),
+    "position": (POSITION_ETA,),
+    "position bumps": KNOT_EFFECTS,
+    "last two positions": (LAST_TWO_POSITIONS,),
     "placements": (PLACEMENT_OMEGA,),
     "shown before": (RERUN,),
 }
@@ -88,82 +99,89 @@ def explain(
     window: float | None = WINDOW_MONTHS,
     zone: tzinfo = UTC,
 ) -> Explanation:
-    """Take the figures of one article apart (method §4); arguments and fit are those of ``rank``.
+    """Explain the figures of one article of a ranking; the arguments are those of `rank`.
 
-    An article older than the window is explained by a fit around its own last showing. Raises NotFound for a
-    URL that the list does not have by ``as_of`` (epoch seconds).
+    An article older than the window is explained by a fit around its own last appearance. Raises NotFound for a URL
+    that is not on the list at `as_of` (epoch seconds).
     """
-    check_history(history)
-    sent = restrict_to_sent(history, as_of)
-    urls = matching_urls(sent, ArticleFilter(month=month, issue=issue, zone=zone))
+    sent, urls = select_articles(history, ArticleFilter(month=month, issue=issue, zone=zone), as_of=as_of)
     if url not in urls:
-        raise NotFound(f"{url!r} is not on that list; give the article's target URL as the list shows it")
-    near = restrict_to_window(sent, urls, months=window)
-    if url not in {showing.url for showing in near.appearances}:
-        near = restrict_to_window(sent, {url}, months=window)
-    return _explain_article(analyse(near, as_of=as_of), url, history.titles.get(url) or url)
+        raise NotFound(f"no article with the target URL {url!r} is on the list")
+    fitted = restrict_to_window(sent, urls, months=window)
+    if url not in {appearance.url for appearance in fitted.appearances}:
+        fitted = restrict_to_window(sent, {url}, months=window)
+    return _explain_article(analyse(fitted, as_of=as_of), url, history.titles.get(url) or url)
 
 
 def _explain_article(analysis: Analysis, url: str, title: str) -> Explanation:
-    a, posterior = analysis.cells.urls.index(url), analysis.posterior
-    score, reach = posterior.score[a], Z90 * posterior.sd[a]
+    article, posterior = analysis.observations.urls.index(url), analysis.posterior
+    score, half_width = posterior.score[article], Z90 * posterior.sd[article]
+    cells = np.flatnonzero(analysis.observations.article_index == article)
+    counted = analysis.counted_for([url])
+    visitors, clicks = split_count(int(posterior.clicks[article]), counted)
     return Explanation(
         url=url,
         title=title,
         appeal=float(np.exp(score)),
-        low=float(np.exp(score - reach)),
-        high=float(np.exp(score + reach)),
-        clicks=int(posterior.clicks[a]),
-        expected=float(posterior.expected[a]),
-        factors=_article_factors(analysis, a),
-        cells=tuple(
-            _explain_appearance(analysis, int(c)) for c in np.flatnonzero(analysis.cells.article_index == a)
-        ),
+        low=float(np.exp(score - half_width)),
+        high=float(np.exp(score + half_width)),
+        counted=counted,
+        visitors=visitors,
+        clicks=clicks,
+        expected=float(posterior.expected[article]),
+        factors=_article_factors(analysis, article),
+        cells=tuple(_explain_appearance(analysis, int(cell)) for cell in cells),
         footer=format_footer(analysis, None),
     )
 
 
-def _explain_appearance(analysis: Analysis, index: int) -> ExplainedAppearance:
-    showing, factors = analysis.cells.appearances[index], _appearance_factors(analysis, index)
+def _explain_appearance(analysis: Analysis, cell: int) -> ExplainedAppearance:
+    observations, factors = analysis.observations, _appearance_factors(analysis, cell)
+    appearance, issue = observations.appearances[cell], observations.issues[observations.issue_index[cell]]
     expected = math.prod(factor.times for factor in factors)
+    kinds = (p.kind for p in appearance.placements for _ in range(min(p.links, MAX_LISTED_LINKS)))
+    visitors, clicks = split_count(appearance.clicks, issue.counted)
     return ExplainedAppearance(
-        issue=showing.issue,
-        position=showing.position,
-        placements=tuple(p.kind for p in showing.placements for _ in range(min(p.links, MAX_LISTED_LINKS))),
-        clicks=showing.clicks,
+        issue=appearance.issue,
+        position=appearance.position,
+        placements=tuple(kinds),
+        visitors=visitors,
+        clicks=clicks,
         expected=expected,
-        fitted=expected * math.exp(analysis.posterior.score[analysis.cells.article_index[index]]),
+        fitted=expected * math.exp(analysis.posterior.score[observations.article_index[cell]]),
         factors=factors,
     )
 
 
-def _appearance_factors(analysis: Analysis, index: int) -> tuple[Factor, ...]:
-    i = int(analysis.cells.issue_index[index])
+def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
+    issue = int(analysis.observations.issue_index[cell])
     factors = [
-        Factor("recipients", float(fill_recipients(analysis.cells)[0][i])),
-        Factor("clicks arrived so far", 1 - analysis.remaining_shares[i]),
+        Factor("recipients", float(fill_recipients(analysis.observations)[0][issue])),
+        Factor("share of clicks arrived", 1 - analysis.remaining_shares[issue]),
     ]
     if analysis.fit is None:
-        shares = analysis.posterior.expected.sum() / np.exp(analysis.design.offset).sum()
-        return (*factors, Factor("clicks per recipient", float(shares)))
-    beta, row = analysis.fit.solution.beta, analysis.design.x[index]
-    q = analysis.design.t @ beta + analysis.fit.solution.u
-    level = beta[analysis.design.effects.index(INTERCEPT)] + q.mean()
+        rate = analysis.posterior.expected.sum() / np.exp(analysis.design.offset).sum()
+        return (*factors, Factor("clicks per recipient", float(rate)))
+    beta, design = analysis.fit.solution.beta, analysis.design
+    q = design.t @ beta + analysis.fit.solution.u
+    level = beta[design.effects.index(INTERCEPT)] + q.mean()
     return (
         *factors,
         Factor("clicks per recipient", math.exp(level)),
-        Factor("issue", math.exp(beta[analysis.design.first_issue_column + i])),
-        *_effect_factors(analysis.design.effects, row * beta, APPEARANCE_EFFECTS),
+        Factor("issue", math.exp(beta[design.first_issue_column + issue])),
+        *_effect_factors(design.effects, design.x[cell] * beta, APPEARANCE_EFFECTS),
     )
 
 
 def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
-    """Appeal as a product: what the editors' sorting and the signals foretold, and what the clicks added."""
+    """Return the factors of an appeal: what sorting and signals predict, and the article's own clicks."""
     if analysis.fit is None:
-        return (Factor("clicks against expected, shrunken", math.exp(analysis.posterior.score[article])),)
+        return (Factor("shrunken rate", math.exp(analysis.posterior.score[article])),)
     beta, u, t = analysis.fit.solution.beta, analysis.fit.solution.u, analysis.design.t
-    foretold = _effect_factors(analysis.design.effects, (t[article] - t.mean(axis=0)) * beta, ARTICLE_EFFECTS)
-    return (*foretold, Factor("its own clicks", math.exp(u[article] - u.mean())))
+    predicted = _effect_factors(
+        analysis.design.effects, (t[article] - t.mean(axis=0)) * beta, ARTICLE_EFFECTS
+    )
+    return (*predicted, Factor("its own clicks", math.exp(u[article] - u.mean())))
 
 
 def _effect_factors(
@@ -171,9 +189,9 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """The parts that the design has, each the exponential of the sum of its effects' ``logs``."""
+    """Return `exp(sum of contributions)` for each named group of effects that the design contains."""
     return tuple(
-        Factor(name, math.exp(math.fsum(contributions[effects.index(e)] for e in members)))
+        Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))
         for name, members in effects_by_factor.items()
-        if all(e in effects for e in members)
+        if all(effect in effects for effect in members)
     )

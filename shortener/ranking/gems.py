@@ -1,4 +1,4 @@
-"""Two short lists for the editors' eye: good articles hidden by their place, and articles loved by few."""
+"""Two short lists beside the ranking: hidden gems, and articles loved by few (docs/ranking.md section 11)."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from shortener.ranking.observations import FloatArray, IntArray
 from shortener.ranking.posterior import Posterior, top_k_probability
 from shortener.ranking.signals import SignalColumns
 
-MAX_CLICKS_QUANTILE = 0.75  # quantile: a gem has fewer clicks
-MAX_EXPOSURE_QUANTILE = 0.60  # quantile: a gem had at most this exposure
-MIN_READS = 30  # below, a fan ratio says nothing
+MAX_CLICKS_QUANTILE = 0.75  # a gem has fewer clicks than this quantile of the list
+MAX_EXPOSURE_QUANTILE = 0.60  # a gem's expected clicks are at most this quantile of the list
+MIN_READS = 30  # below, the ratio of fans to reads is mostly chance
 
 
 def top_decile_probability(posterior: Posterior) -> FloatArray:
-    """Chance of each article to be in the best tenth of all articles, by the joint draws."""
+    """Return each article's probability of being in the best tenth of all articles, from the joint draws."""
     return top_k_probability(posterior.draws, max(1, posterior.draws.shape[1] // 10))
 
 
@@ -25,41 +25,45 @@ def find_hidden_gems(
     published_count: int,
     max_gems: int,
     upper_bounds: FloatArray,
+    top_decile_probabilities: FloatArray,
 ) -> list[int]:
-    """Articles (indices) that their place has hidden, method §7, of a list whose first ``top`` are published.
+    """Return the articles (indices) whose position hid them from readers, the most probable gem first.
 
-    Candidates: not published, clicks below the 75th percentile of the list, expected clicks at or below
-    the 60th, score above 0. Ordered by the chance of the best tenth of all articles, then by the upper
-    bound ``high``.
+    `order` is the list, whose first `published_count` articles are published. A gem is not published, has clicks
+    below the 75th percentile of the list, expected clicks up to the 60th, and a score above 0. Gems are sorted by
+    the probability of the best tenth of all articles, then by the upper bound of appeal.
     """
     if not order:
         return []
-    places = np.array(order)
-    few = np.quantile(posterior.clicks[places], MAX_CLICKS_QUANTILE)
-    seen = np.quantile(posterior.expected[places], MAX_EXPOSURE_QUANTILE)
+    listed = np.array(order)
+    max_clicks = np.quantile(posterior.clicks[listed], MAX_CLICKS_QUANTILE)
+    max_expected = np.quantile(posterior.expected[listed], MAX_EXPOSURE_QUANTILE)
     candidates = [
-        a
-        for a in order[published_count:]
-        if posterior.clicks[a] < few and posterior.expected[a] <= seen and posterior.score[a] > 0
+        article
+        for article in order[published_count:]
+        if posterior.clicks[article] < max_clicks
+        and posterior.expected[article] <= max_expected
+        and posterior.score[article] > 0
     ]
-    chance = top_decile_probability(posterior)
-    return sorted(candidates, key=lambda a: (-chance[a], -upper_bounds[a]))[:max_gems]
+    return sorted(candidates, key=lambda a: (-top_decile_probabilities[a], -upper_bounds[a]))[:max_gems]
 
 
 def find_loved_by_few(posterior: Posterior, signals: SignalColumns, *, order: Sequence[int]) -> list[int]:
-    """Articles with few clicks whose readers applauded, method §7, highest lower bound first.
+    """Return the articles (indices) with few clicks that many of their readers applauded.
 
-    Clicks below the list's median, 30 reads or more, and the lower 90 % bound of fans per read above the
-    overall ratio.
+    They have clicks below the median of the list, at least 30 reads, and a lower 90 % bound of fans per read above
+    the overall ratio. The article with the highest bound is first.
     """
     if not order:
         return []
-    low = signals.fan_ratio_lower_bound()
-    places: IntArray = np.array(order)
-    few = np.median(posterior.clicks[places])
+    lower_bound = signals.fan_ratio_lower_bound()
+    listed: IntArray = np.array(order)
+    median = np.median(posterior.clicks[listed])
     loved = [
-        a
-        for a in order
-        if posterior.clicks[a] < few and signals.reads[a] >= MIN_READS and low[a] > signals.overall_fan_ratio
+        article
+        for article in order
+        if posterior.clicks[article] < median
+        and signals.reads[article] >= MIN_READS
+        and lower_bound[article] > signals.overall_fan_ratio
     ]
-    return sorted(loved, key=lambda a: -low[a])
+    return sorted(loved, key=lambda article: -lower_bound[article])

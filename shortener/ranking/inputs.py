@@ -1,29 +1,38 @@
-"""What the ranking is given: issues, showings of articles with their clicks, arrivals by age, signals.
+"""The input of the ranking: issues, articles with their clicks, arrival times of clicks, and signals.
 
-Everything is a plain count or time; who counted, and from what, is not this room's concern.
+Every value is a plain count or time, see docs/ranking.md section 2.
 """
 
 import math
 from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import Struct
 
 from shortener.errors import InputError
 
-MAX_COUNT = 10**12  # far above any newsletter, far below where floats stop counting by one
+Counted = Literal["visitors", "clicks"]
+"""What the counts of an issue are: its human visitors or, if too few are known, its human clicks."""
+
+MAX_COUNT = 10**12
+"""Largest accepted count: above any newsletter, and below 2^53, from where floats skip integers."""
 
 
 class Issue(Struct, frozen=True):
-    """One sent issue; ``sent`` in epoch seconds, ``recipients`` None when nobody wrote it down."""
+    """One sent issue: `sent_at` in epoch seconds, `recipients` None if unknown.
+
+    `counted` tells what every `clicks` field of its appearances, placements and arrivals counts.
+    """
 
     slug: str
     title: str
     sent_at: float
     recipients: int | None = None
+    counted: Counted = "clicks"
 
 
 class Placement(Struct, frozen=True):
-    """The ``links`` of one kind that an article has in an issue, and their clicks together."""
+    """The links of one kind (title, image, …) that an article has in an issue, with their total clicks."""
 
     kind: str
     clicks: int
@@ -31,12 +40,12 @@ class Placement(Struct, frozen=True):
 
 
 class Appearance(Struct, frozen=True):
-    """One article in one issue: ``clicks`` are human visitors where known, else human clicks, by ``as_of``.
+    """One article in one issue, with its clicks up to the time of the ranking.
 
-    ``url`` is the canonical target, the same in every issue that carries the article. ``position`` is the
-    article's place, 1 at the top, None when unknown. ``placements`` may sum to more than ``clicks``: a
-    visitor who used both the image and the title is one visitor. Two showings of one article in one issue
-    are merged.
+    `clicks` holds visitors if the issue counts visitors. `url` is the canonical target, by which an article is
+    recognized in other issues. `position` is 1 for the top of the issue, None if unknown. Placements may add up
+    to more than `clicks`, because one visitor can use two of them. Appearances of one article in one issue are
+    merged.
     """
 
     issue: str
@@ -47,7 +56,7 @@ class Appearance(Struct, frozen=True):
 
 
 class Arrival(Struct, frozen=True):
-    """Clicks of a whole issue that came between ``start`` and ``end`` hours after it was sent."""
+    """Clicks of a whole issue in one interval, given in hours after sending."""
 
     issue: str
     start_hours: float
@@ -56,7 +65,7 @@ class Arrival(Struct, frozen=True):
 
 
 class Signal(Struct, frozen=True):
-    """What another platform counted for an article: landed (views), stayed (reads), applauded (fans)."""
+    """Counts of an article from another platform: page views, completed reads, and readers who applauded."""
 
     url: str
     views: int | None = None
@@ -65,7 +74,7 @@ class Signal(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """All that is known on the day of ranking; the order of the rows never matters. ``titles`` go by URL."""
+    """Everything known at the time of the ranking, in any order of rows; `titles` maps URL to title."""
 
     issues: tuple[Issue, ...] = ()
     appearances: tuple[Appearance, ...] = ()
@@ -74,15 +83,20 @@ class History(Struct, frozen=True):
     titles: dict[str, str] = {}
 
 
+def common_unit(issues: Iterable[Issue]) -> Counted:
+    """Return "visitors" if all issues count visitors, otherwise "clicks"."""
+    return "visitors" if all(issue.counted == "visitors" for issue in issues) else "clicks"
+
+
 def check_history(history: History) -> None:
-    """Refuse a history that cannot be counted with; raises InputError that names the row and the mend."""
+    """Raise InputError, naming the row, for impossible counts, duplicates and unknown issues."""
     slugs = _require_unique((issue.slug for issue in history.issues), "issue")
     _require_unique((signal.url for signal in history.signals), "signals row for")
     for issue in history.issues:
         _check_issue(issue)
-    for showing in history.appearances:
-        _require_known_issue(showing.issue, slugs)
-        _check_appearance(showing)
+    for appearance in history.appearances:
+        _require_known_issue(appearance.issue, slugs)
+        _check_appearance(appearance)
     for arrival in history.arrivals:
         _require_known_issue(arrival.issue, slugs)
         _check_arrival(arrival)
@@ -92,52 +106,46 @@ def check_history(history: History) -> None:
 
 
 def _require_unique(names: Iterable[str], label: str) -> set[str]:
-    seen: set[str] = set()
+    unique: set[str] = set()
     for name in names:
-        if name in seen:
-            raise InputError(f"{label} {name!r} is given twice; give it once")
-        seen.add(name)
-    return seen
+        if name in unique:
+            raise InputError(f"{label} {name!r} is given twice")
+        unique.add(name)
+    return unique
 
 
 def _require_known_issue(slug: str, known_slugs: set[str]) -> None:
     if slug not in known_slugs:
-        raise InputError(f"counts name the issue {slug!r}, which is unknown; add the issue first")
+        raise InputError(f"counts refer to the unknown issue {slug!r}")
 
 
 def _check_issue(issue: Issue) -> None:
     if not math.isfinite(issue.sent_at):
-        raise InputError(f"issue {issue.slug!r} has no usable sending time; set it with --sent-at")
+        raise InputError(f"issue {issue.slug!r} has no valid sending time")
     if issue.recipients is not None and not 1 <= issue.recipients <= MAX_COUNT:
         raise InputError(f"issue {issue.slug!r} has {issue.recipients} recipients; give 1 or more, or none")
 
 
 def _check_appearance(appearance: Appearance) -> None:
-    where = f"{appearance.url} in issue {appearance.issue!r}"
-    _check_count(appearance.clicks, where)
+    label = f"{appearance.url} in issue {appearance.issue!r}"
+    _check_count(appearance.clicks, label)
     if appearance.position is not None and not 1 <= appearance.position <= MAX_COUNT:
-        raise InputError(f"{where} has position {appearance.position}; positions count from 1")
+        raise InputError(f"{label} has position {appearance.position}; positions start at 1")
     for placement in appearance.placements:
-        _check_count(placement.clicks, where)
+        _check_count(placement.clicks, label)
         if not 1 <= placement.links <= MAX_COUNT:
             raise InputError(
-                f"{where} has {placement.links} links of kind {placement.kind!r}; give 1 or more"
+                f"{label} has {placement.links} links of kind {placement.kind!r}; give 1 or more"
             )
 
 
 def _check_arrival(arrival: Arrival) -> None:
-    where = f"arrivals of issue {arrival.issue!r}"
-    _check_count(arrival.clicks, where)
-    if not (
-        math.isfinite(arrival.start_hours)
-        and math.isfinite(arrival.end_hours)
-        and arrival.start_hours < arrival.end_hours
-    ):
-        raise InputError(
-            f"{where} run from {arrival.start_hours} to {arrival.end_hours} hours; the end must be later"
-        )
+    label, start, end = f"arrivals of issue {arrival.issue!r}", arrival.start_hours, arrival.end_hours
+    _check_count(arrival.clicks, label)
+    if not (math.isfinite(start) and math.isfinite(end) and start < end):
+        raise InputError(f"{label} run from {start} to {end} hours; the end must be after the start")
 
 
 def _check_count(count: int, label: str) -> None:
     if not 0 <= count <= MAX_COUNT:
-        raise InputError(f"{label}: {count} is not a count; give a number from 0 to {MAX_COUNT}")
+        raise InputError(f"{label}: {count} is not a valid count; give a number from 0 to {MAX_COUNT}")

@@ -1,4 +1,4 @@
-"""The history as arrays: one cell per article and issue, in an order that the input's order cannot change."""
+"""The history as arrays with one entry per cell: one article in one issue (docs/ranking.md section 3)."""
 
 from collections.abc import Iterable
 
@@ -11,16 +11,16 @@ from shortener.ranking.inputs import Appearance, History, Issue, Placement
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
-SECONDS_PER_HOUR = 3600.0  # seconds
-MIN_AGE_HOURS = 1 / 60  # hours; an issue sent this second would have log F = -inf
+SECONDS_PER_HOUR = 3600.0
+MIN_AGE_HOURS = 1 / 60  # at age 0 the arrival curve is 0, and its logarithm is not finite
 
 
 class Observations(Struct, frozen=True, eq=False):
-    """Method §1: a cell is one article in one issue, y the sum over its links, the place its highest.
+    """Clicks and covariates of all cells, sorted by article and then by issue.
 
-    ``issues`` are sorted by sending time, ``urls`` by name, cells by article and then issue, so that the
-    cells of article a are ``starts[a] : starts[a + 1]``. Arrays have one entry per cell but ``ages``
-    (hours, per issue).
+    Arrays have one entry per cell, except `age_hours` (one per issue) and `article_starts`. The cells of article
+    a begin at `article_starts[a]`. `issues` are sorted by sending time and `urls` alphabetically, so that the
+    order of the input rows has no effect.
     """
 
     issues: tuple[Issue, ...]
@@ -31,69 +31,72 @@ class Observations(Struct, frozen=True, eq=False):
     article_index: IntArray
     article_starts: IntArray
     clicks: FloatArray
-    positions: FloatArray  # nan where unknown
-    is_rerun: FloatArray  # 1 where an earlier issue already carried the article
+    positions: FloatArray  # nan if unknown
+    is_rerun: FloatArray  # 1 if an earlier issue contains the article, otherwise 0
 
     @property
     def has_positions(self) -> bool:
-        """Whether any place at all is known."""
+        """True if any position is known."""
         return bool(np.isfinite(self.positions).any())
 
     def sum_by_article(self, values: FloatArray) -> FloatArray:
-        """Sum ``values`` (cells first) over the cells of each article."""
+        """Sum values, whose first axis is the cells, over the cells of each article."""
         return np.asarray(np.add.reduceat(values, self.article_starts, axis=0), dtype=np.float64)
 
 
+def age_in_hours(issue: Issue, *, as_of: float) -> float:
+    """Return the age of an issue at `as_of` (epoch seconds), at least one minute."""
+    return max((as_of - issue.sent_at) / SECONDS_PER_HOUR, MIN_AGE_HOURS)
+
+
 def build_observations(history: History, *, as_of: float) -> Observations:
-    """Merge and order the showings of the issues sent by ``as_of`` (epoch seconds), no later ones."""
-    issues = tuple(
-        sorted((i for i in history.issues if i.sent_at <= as_of), key=lambda i: (i.sent_at, i.slug))
-    )
-    index = {issue.slug: n for n, issue in enumerate(issues)}
-    showings = merge_appearances(s for s in history.appearances if s.issue in index)
-    showings.sort(key=lambda s: (s.url, index[s.issue]))
-    urls = tuple(dict.fromkeys(s.url for s in showings))
-    number = {url: n for n, url in enumerate(urls)}
-    article = np.array([number[s.url] for s in showings], dtype=np.intp)
-    starts = np.searchsorted(article, np.arange(len(urls)))
-    first = np.zeros(len(showings), dtype=bool)
-    first[starts] = True
+    """Arrange a history of issues sent by `as_of` (epoch seconds), oldest first, as arrays."""
+    index = {issue.slug: n for n, issue in enumerate(history.issues)}
+    appearances = merge_appearances(history.appearances)
+    appearances.sort(key=lambda appearance: (appearance.url, index[appearance.issue]))
+    urls = tuple(dict.fromkeys(appearance.url for appearance in appearances))
+    article_numbers = {url: n for n, url in enumerate(urls)}
+    article_index = np.array([article_numbers[row.url] for row in appearances], dtype=np.intp)
+    article_starts = np.searchsorted(article_index, np.arange(len(urls)))
+    is_rerun = np.ones(len(appearances))
+    is_rerun[article_starts] = 0.0
     return Observations(
-        issues=issues,
+        issues=history.issues,
         urls=urls,
-        appearances=tuple(showings),
-        age_hours=np.array(
-            [max((as_of - i.sent_at) / SECONDS_PER_HOUR, MIN_AGE_HOURS) for i in issues], dtype=np.float64
-        ),
-        issue_index=np.array([index[s.issue] for s in showings], dtype=np.intp),
-        article_index=article,
-        article_starts=starts,
-        clicks=np.array([s.clicks for s in showings], dtype=np.float64),
-        positions=np.array([s.position or np.nan for s in showings], dtype=np.float64),
-        is_rerun=(~first).astype(np.float64),
+        appearances=tuple(appearances),
+        age_hours=np.array([age_in_hours(issue, as_of=as_of) for issue in history.issues], dtype=np.float64),
+        issue_index=np.array([index[row.issue] for row in appearances], dtype=np.intp),
+        article_index=article_index,
+        article_starts=article_starts,
+        clicks=np.array([row.clicks for row in appearances], dtype=np.float64),
+        positions=np.array([row.position or np.nan for row in appearances], dtype=np.float64),
+        is_rerun=is_rerun,
     )
 
 
 def merge_appearances(appearances: Iterable[Appearance]) -> list[Appearance]:
-    """One showing per article and issue: clicks added, the higher place kept, placements added by kind."""
+    """Merge the appearances of each article in each issue.
+
+    Clicks are added, placements are added by kind, and the position nearest to the top is kept.
+    """
     groups: dict[tuple[str, str], list[Appearance]] = {}
-    for showing in appearances:
-        groups.setdefault((showing.issue, showing.url), []).append(showing)
+    for appearance in appearances:
+        groups.setdefault((appearance.issue, appearance.url), []).append(appearance)
     return [_merge_group(group) for group in groups.values()]
 
 
 def _merge_group(appearances: list[Appearance]) -> Appearance:
-    places = [s.position for s in appearances if s.position is not None]
+    positions = [row.position for row in appearances if row.position is not None]
     kinds: dict[str, Placement] = {}
-    for placement in (p for s in appearances for p in s.placements):
-        have = kinds.get(placement.kind, Placement(kind=placement.kind, clicks=0, links=0))
+    for placement in (placement for row in appearances for placement in row.placements):
+        total = kinds.get(placement.kind, Placement(kind=placement.kind, clicks=0, links=0))
         kinds[placement.kind] = Placement(
-            kind=placement.kind, clicks=have.clicks + placement.clicks, links=have.links + placement.links
+            kind=placement.kind, clicks=total.clicks + placement.clicks, links=total.links + placement.links
         )
     return Appearance(
         issue=appearances[0].issue,
         url=appearances[0].url,
-        clicks=sum(s.clicks for s in appearances),
-        position=min(places, default=None),
+        clicks=sum(row.clicks for row in appearances),
+        position=min(positions, default=None),
         placements=tuple(kinds[kind] for kind in sorted(kinds)),
     )

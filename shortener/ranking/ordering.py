@@ -1,4 +1,4 @@
-"""The order of the list and what stands beside each article: chances, bounds, gems, the loved, the blend."""
+"""The order of the list, with intervals, probabilities and gems (docs/ranking.md section 10)."""
 
 import numpy as np
 from msgspec import Struct
@@ -9,14 +9,15 @@ from shortener.ranking.pipeline import Analysis
 from shortener.ranking.posterior import top_k_probability
 from shortener.ranking.signals import Z90, Blend
 
-TIE_DECIMALS = (
-    9  # decimals to which two values count as equal, so that rounding in the last bit never decides
-)
-MAX_LOG_APPEAL = 300.0  # log units that still have an exponential
+TIE_DECIMALS = 9  # scores that agree to so many decimals are equal: rounding errors must not decide
+MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 
 
 class Ordering(Struct, frozen=True, eq=False):
-    """``order``, ``gems`` and ``loved`` are indices of articles; the arrays have one entry per article."""
+    """The ordered list. `order`, `gems` and `loved_by_few` are indices of articles, `top` is the published number.
+
+    The arrays have one entry per article of the analysis, listed or not.
+    """
 
     order: list[int]
     top: int
@@ -31,23 +32,24 @@ class Ordering(Struct, frozen=True, eq=False):
 
 
 def published_count(article_count: int, max_articles: int) -> int:
-    """k of the published list: ``top``, or ``max(3, articles/5)`` if that is less, method §6."""
+    """Return k, the length of the published list: `min(max_articles, max(3, articles/5), articles)`."""
     return min(max_articles, max(3, article_count // 5), article_count)
 
 
 def order_articles(
     analysis: Analysis, urls: set[str], *, max_articles: int, max_gems: int, blend: Blend | None
 ) -> Ordering:
-    """Order the listed ``urls`` by score, P(top k), clicks and URL; a blend takes the score's place."""
-    posterior, names = analysis.posterior, analysis.cells.urls
-    own = [a for a, url in enumerate(names) if url in urls]
-    k = published_count(len(own), max_articles)
-    p_top = np.zeros(len(names))
-    p_top[own] = top_k_probability(posterior.draws[:, own], k)
-    mixed = None if blend is None else blend.combine(posterior.score, analysis.signals)
-    first = np.round(posterior.score if mixed is None else mixed, TIE_DECIMALS)
-    order = sorted(own, key=lambda a: (-first[a], -p_top[a], -posterior.clicks[a], names[a]))
+    """Sort the articles with these URLs by score (or blend), probability of the top k, clicks, and URL."""
+    posterior, all_urls = analysis.posterior, analysis.observations.urls
+    listed = [article for article, url in enumerate(all_urls) if url in urls]
+    k = published_count(len(listed), max_articles)
+    p_top = np.zeros(len(all_urls))
+    p_top[listed] = top_k_probability(posterior.draws[:, listed], k)
+    blended = None if blend is None else blend.combine(posterior.score, analysis.signals)
+    key = np.round(posterior.score if blended is None else blended, TIE_DECIMALS)
+    order = sorted(listed, key=lambda a: (-key[a], -p_top[a], -posterior.clicks[a], all_urls[a]))
     high = _exp_clipped(posterior.score + Z90 * posterior.sd)
+    best_tenth = top_decile_probability(posterior)
     return Ordering(
         order=order,
         top=k,
@@ -55,12 +57,17 @@ def order_articles(
         low=_exp_clipped(posterior.score - Z90 * posterior.sd),
         high=high,
         p_top=p_top,
-        top_decile_probability=top_decile_probability(posterior),
+        top_decile_probability=best_tenth,
         gems=find_hidden_gems(
-            posterior, order=order, published_count=k, max_gems=max_gems, upper_bounds=high
+            posterior,
+            order=order,
+            published_count=k,
+            max_gems=max_gems,
+            upper_bounds=high,
+            top_decile_probabilities=best_tenth,
         ),
         loved_by_few=find_loved_by_few(posterior, analysis.signals, order=order),
-        blend=mixed,
+        blend=blended,
     )
 
 

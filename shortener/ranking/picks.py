@@ -1,6 +1,6 @@
-"""The next issue's picks: the published list and the gems, as the editors' decisions leave them.
+"""The picks of the next issue: the published list and the hidden gems after the editors' decisions.
 
-A decision moves or drops an article and is shown as the editor's; no figure of the ranking ever changes.
+A decision moves or removes an article and changes no figure of the ranking (docs/ranking.md section 13).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +15,9 @@ Action = Literal["pin", "exclude", "choose"]
 
 
 class Decision(Struct, frozen=True):
-    """What an editor (``who``) decided about an article at ``when`` (epoch seconds), and why.
+    """A decision about an article by the editor `who`, with its reason; `decided_at` is in epoch seconds.
 
-    ``pin`` puts it at the head of the list, ``choose`` among the lesser known ones, ``exclude`` leaves it
-    out.
+    `pin` puts the article first in the list, `choose` first among the lesser known articles, and `exclude` removes it.
     """
 
     url: str
@@ -29,7 +28,7 @@ class Decision(Struct, frozen=True):
 
 
 class ArticleDetails(Struct, frozen=True):
-    """What the section needs to show an article beside its figures; ``short_url`` has no placement number."""
+    """The data with which a template shows an article; `short_url` has no placement number."""
 
     url: str
     title: str
@@ -41,9 +40,9 @@ class ArticleDetails(Struct, frozen=True):
 
 
 class Pick(Struct, frozen=True):
-    """One article of the section. ``origin`` says who put it there: the list, the gems or an editor.
+    """One article of the picks; `origin` tells whether the list, the gems or an editor put it there.
 
-    ``ranked`` is its line of the ranking, unchanged; None for an article that the ranking does not list.
+    `ranked` is its unchanged entry in the ranking, None for an article that is not in the ranking.
     """
 
     url: str
@@ -53,9 +52,9 @@ class Pick(Struct, frozen=True):
 
 
 class Picks(Struct, frozen=True):
-    """``featured`` is the list that readers see first, ``lesser_known`` the gems and the editors' own choice.
+    """The picks: `featured` is the list, `lesser_known` the chosen articles and the hidden gems.
 
-    ``excluded`` are the decisions that left something out: shown to editors, never to readers.
+    `excluded` are the decisions that removed an article; readers never see them.
     """
 
     featured: tuple[Pick, ...]
@@ -72,51 +71,54 @@ def select_picks(
     max_featured: int | None = None,
     max_gems: int | None = None,
 ) -> Picks:
-    """Order the section: pins first (oldest decision first), then the list; the chosen before the gems.
+    """Select the picks: pinned articles (oldest decision first), then the list; chosen articles, then the gems.
 
-    ``top`` and ``gems`` are the most that the ranking may fill; by default what it published. A pin takes
-    a place of the list, so the section does not grow by it. The last decision about an article counts.
-    Raises InputError for a decision without a reason, a name or a known verb.
+    The list has at most `max_featured` articles, of which pinned ones take the first places, and at most `max_gems`
+    gems are added. The defaults are the numbers of the ranking. The last decision about an article counts. Raises
+    InputError for a decision without reason or name, or with an unknown action.
     """
-    ruled = effective_decisions(decisions)
-    lines = {article.url: article for article in ranking.articles}
-    pinned = [_decided_pick(d, "pinned", lines) for d in ruled.values() if d.action == "pin"]
-    chosen = [_decided_pick(d, "chosen", lines) for d in ruled.values() if d.action == "choose"]
-    places = max((ranking.top if max_featured is None else max_featured) - len(pinned), 0)
-    free = [a.url for a in ranking.articles if a.url not in ruled][:places]
-    hidden = [url for url in ranking.gems if url not in ruled and url not in free]
+    decision_by_url = _effective_decisions(decisions)
+    ranked_by_url = {article.url: article for article in ranking.articles}
+    pinned, chosen = (
+        [
+            Pick(decision.url, origin, ranked_by_url.get(decision.url), decision)
+            for decision in decision_by_url.values()
+            if decision.action == action
+        ]
+        for action, origin in _ORIGINS
+    )
+    free_count = max((ranking.top if max_featured is None else max_featured) - len(pinned), 0)
+    listed = [row.url for row in ranking.articles if row.url not in decision_by_url][:free_count]
+    gems = [url for url in ranking.gems if url not in decision_by_url and url not in listed][:max_gems]
     return Picks(
-        featured=(*pinned, *(Pick(url, "list", lines[url], None) for url in free)),
-        lesser_known=(*chosen, *(Pick(url, "gem", lines[url], None) for url in hidden[:max_gems])),
-        excluded=tuple(d for d in ruled.values() if d.action == "exclude"),
+        featured=(*pinned, *(Pick(url, "list", ranked_by_url[url], None) for url in listed)),
+        lesser_known=(*chosen, *(Pick(url, "gem", ranked_by_url[url], None) for url in gems)),
+        excluded=tuple(decision for decision in decision_by_url.values() if decision.action == "exclude"),
         footer=ranking.footer,
         warnings=ranking.warnings,
     )
 
 
-def effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """The decision that counts for each article, in the order in which they were made."""
-    ruled: dict[str, Decision] = {}
+_ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pinned"), ("choose", "chosen"))
+
+
+def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
+    """Return the last decision about each article, by URL, in the order of time. Raises InputError."""
+    effective: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):
         _check_decision(decision)
-        ruled.pop(decision.url, None)
-        ruled[decision.url] = decision
-    return ruled
+        effective.pop(decision.url, None)  # so that it moves to the end
+        effective[decision.url] = decision
+    return effective
 
 
 def _check_decision(decision: Decision) -> None:
     if decision.action not in ("pin", "exclude", "choose"):
-        raise InputError(f"{decision.action!r} is no decision; use pin, exclude or choose")
+        raise InputError(f"unknown decision {decision.action!r}; use pin, exclude or choose")
     if not decision.reason.strip() or not decision.who.strip():
-        raise InputError(f"the decision on {decision.url} needs a reason and the name of who decided")
-
-
-def _decided_pick(
-    decision: Decision, origin: Literal["pinned", "chosen"], ranked_by_url: Mapping[str, RankedArticle]
-) -> Pick:
-    return Pick(decision.url, origin, ranked_by_url.get(decision.url), decision)
+        raise InputError(f"the decision on {decision.url} needs a reason and an editor's name")
 
 
 def picked_urls(picks: Picks) -> Sequence[str]:
-    """URLs of all picked articles, in order: those whose facts and short links the section needs."""
+    """Return the URLs of all picked articles in order; a template needs details and a short link of each."""
     return [pick.url for pick in (*picks.featured, *picks.lesser_known)]

@@ -1,4 +1,4 @@
-"""How much each kind of placement (title, image, read more) draws, learnt in the cells that have several."""
+"""Weights of the placement kinds (title, image, "read more", …), estimated from articles with several links."""
 
 from collections.abc import Sequence
 
@@ -7,40 +7,37 @@ import numpy as np
 from shortener.ranking.inputs import Appearance
 from shortener.ranking.observations import FloatArray
 
-PRIOR_WEIGHTS = {
-    "title": 1.0,
-    "image": 0.6,
-    "more": 0.4,
-    "text": 0.6,
-    "button": 0.6,
-}  # first three: method §3
-DEFAULT_WEIGHT = 0.5  # a kind that nobody has told us about
-PRIOR_PSEUDO_CLICKS = 20.0  # K of method §3
+PRIOR_WEIGHTS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.6, "button": 0.6}
+"""Prior weight of each placement kind relative to the title (docs/ranking.md section 5)."""
+DEFAULT_WEIGHT = 0.5
+"""Prior weight of any other placement kind."""
+PRIOR_PSEUDO_CLICKS = 20.0
+"""Weight of the prior, as a number of clicks: K of docs/ranking.md section 5."""
 ITERATIONS = 50
 
 
 def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
-    """Weight of each kind of placement, title = 1: method §3, Luce's choice rule by the MM algorithm.
+    """Estimate the weight of each placement kind, relative to title = 1 (docs/ranking.md section 5).
 
-    Over the cells with two kinds or more, with y_ck clicks on the m_ck links of kind k and Y_c in all:
-    ``w_k <- (sum y_ck + K s0_k) / (sum Y_c m_ck / sum_j w_j m_cj + K / sum w)``. It needs no place, issue
-    or appeal.
+    The model is Luce's choice rule, fitted by a minorize-maximize algorithm over the cells with two kinds or more:
+    `w_k <- (sum y_ck + K s0_k) / (sum Y_c m_ck / sum_j w_j m_cj + K / sum w)`, where y_ck are the clicks on the m_ck
+    links of kind k, and Y_c is their sum. Position, issue and appeal cancel out.
     """
-    kinds = sorted({p.kind for s in appearances for p in s.placements} | {"title"})
+    kinds = sorted({placement.kind for row in appearances for placement in row.placements} | {"title"})
     prior = np.array([PRIOR_WEIGHTS.get(kind, DEFAULT_WEIGHT) for kind in kinds])
     clicks, links = _tabulate_by_kind(appearances, kinds)
     weights = prior / prior.sum()
-    pseudo = PRIOR_PSEUDO_CLICKS * weights
+    pseudo_clicks = PRIOR_PSEUDO_CLICKS * weights
     for _ in range(ITERATIONS):
-        chances = (clicks.sum(axis=1) / (links @ weights)) @ links + PRIOR_PSEUDO_CLICKS / weights.sum()
-        weights = (clicks.sum(axis=0) + pseudo) / chances
+        exposure = (clicks.sum(axis=1) / (links @ weights)) @ links + PRIOR_PSEUDO_CLICKS / weights.sum()
+        weights = (clicks.sum(axis=0) + pseudo_clicks) / exposure
     weights = weights / weights[kinds.index("title")]
     return dict(zip(kinds, weights.tolist(), strict=True))
 
 
 def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Clicks and links as cells x kinds, of the cells that have at least two kinds."""
-    rows = [{p.kind: p for p in s.placements} for s in appearances if len(s.placements) > 1]
+    """Return clicks and links as cells x kinds, for the cells with at least two kinds."""
+    rows = [{p.kind: p for p in row.placements} for row in appearances if len(row.placements) > 1]
     clicks = [[float(row[kind].clicks) if kind in row else 0.0 for kind in kinds] for row in rows]
     links = [[float(row[kind].links) if kind in row else 0.0 for kind in kinds] for row in rows]
     shape = (len(rows), len(kinds))
@@ -48,5 +45,5 @@ def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tu
 
 
 def sum_weights(appearances: Sequence[Appearance], weights: dict[str, float]) -> FloatArray:
-    """``sum w`` of each cell over its links; a cell whose placements are unknown counts as one title."""
-    return np.array([sum(weights[p.kind] * p.links for p in s.placements) or 1.0 for s in appearances])
+    """Return the total weight of each cell's links; a cell without known placements has weight 1."""
+    return np.array([sum(weights[p.kind] * p.links for p in row.placements) or 1.0 for row in appearances])

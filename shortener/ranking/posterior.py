@@ -1,20 +1,21 @@
-"""What the fit says about each article: its score, how sure we are, and joint draws for chances of rank."""
+"""The posterior of each article: score, uncertainty, and joint draws for probabilities of ranks."""
 
 import numpy as np
 from msgspec import Struct
 
 from shortener.ranking.design import Design
-from shortener.ranking.model import Fit
+from shortener.ranking.model import APPEAL_SD, Fit
 from shortener.ranking.observations import FloatArray, Observations
 
-DRAW_COUNT = 400  # method §6
-RANDOM_SEED = 20210407  # fixed, so that the same counts give the same bytes
+DRAW_COUNT = 400
+"""Joint draws of all scores (docs/ranking.md section 9)."""
+RANDOM_SEED = 20210407  # fixed, so that equal counts give equal output
 
 
 class Posterior(Struct, frozen=True, eq=False):
-    """Per article: ``score``, its log appeal relative to the average article, with its ``sd``; its clicks.
+    """Figures per article. `score` is log appeal relative to the mean article, `sd` its standard deviation.
 
-    ``expected`` is what an average article would have had at the same places; ``draws`` is draws x articles.
+    `expected` are the clicks of an average article in the same cells. `draws` is draws x articles.
     """
 
     score: FloatArray
@@ -24,45 +25,44 @@ class Posterior(Struct, frozen=True, eq=False):
     draws: FloatArray
 
 
-def compute_posterior(fitted: Fit, design: Design, observations: Observations) -> Posterior:
-    """Score, joint standard deviation and draws of ``q_a - mean q``, method §6.
+def compute_posterior(fit: Fit, design: Design, observations: Observations) -> Posterior:
+    """Return the posterior of `q_a - mean q` under a fit (docs/ranking.md section 9).
 
-    With u = D^-1(..) - R beta + noise of variance 1/D, q_a = (t_a - R_a) beta + noise, so with G = t - R:
-    ``var = (G_a - mean G) V (G_a - mean G)' + (1 - 2/n)/D_a + sum(1/D)/n^2``.
+    With `G = t - R`, `q_a = G_a beta` + a constant + noise of variance `1/D_a`, so that
+    `var = (G_a - mean G) V (G_a - mean G)' + (1 - 2/n)/D_a + sum(1/D)/n^2`.
     """
-    solution = fitted.solution
+    solution = fit.solution
     q = design.t @ solution.beta + solution.u
-    score, own = q - q.mean(), 1 / solution.article_precision
-    lean = (design.t - solution.elimination) @ solution.covariance_root.T
-    lean -= lean.mean(axis=0)
+    score, noise_variance = q - q.mean(), 1 / solution.article_precision
+    g_root = (design.t - solution.elimination) @ solution.covariance_root.T
+    g_root -= g_root.mean(axis=0)
     n = len(q)
-    sd = np.sqrt((lean**2).sum(axis=1) + own * (1 - 2 / n) + own.sum() / n**2)
+    sd = np.sqrt((g_root**2).sum(axis=1) + noise_variance * (1 - 2 / n) + noise_variance.sum() / n**2)
     rng = np.random.default_rng(RANDOM_SEED)
-    beta_part = rng.standard_normal((DRAW_COUNT, len(solution.beta))) @ lean.T
-    noise = rng.standard_normal((DRAW_COUNT, n)) * np.sqrt(own)
-    expected = observations.sum_by_article(fitted.mu * np.exp(-score[observations.article_index]))
+    beta_part = rng.standard_normal((DRAW_COUNT, len(solution.beta))) @ g_root.T
+    noise = rng.standard_normal((DRAW_COUNT, n)) * np.sqrt(noise_variance)
+    expected = observations.sum_by_article(fit.mu * np.exp(-score[observations.article_index]))
     draws = score + beta_part + noise - noise.mean(axis=1, keepdims=True)
     return Posterior(score, sd, observations.sum_by_article(observations.clicks), expected, draws)
 
 
 def fallback_posterior(observations: Observations, design: Design) -> Posterior:
-    """The fallback when the model cannot be fitted: ``appeal = (clicks + 2) / (expected + 2)``.
+    """Return the shrunken rate, for a model that could not be fitted (docs/ranking.md section 8).
 
-    ``expected`` shares the clicks out by recipients, F(age) and nothing else; 2 = 1/0.7^2 is the prior's
-    weight for a spread of 0.7 (Gamma-Poisson), and the log of the appeal has variance about ``1 / (clicks
-    + 2)``.
+    `appeal = (clicks + 2) / (expected + 2)`, where the expected clicks divide all clicks by recipients and F(age)
+    only. The 2 is the weight 1/0.7^2 of a Gamma prior. Log appeal has standard deviation `1 / sqrt(clicks + 2)`.
     """
     exposure = np.exp(np.clip(design.offset - design.offset.max(), -50, 0))
     expected = observations.sum_by_article(exposure * (observations.clicks.sum() / exposure.sum()))
-    clicks = observations.sum_by_article(observations.clicks)
-    score = np.log((clicks + 2) / (expected + 2))
-    score, sd = score - score.mean(), 1 / np.sqrt(clicks + 2)
+    clicks, weight = observations.sum_by_article(observations.clicks), round(1 / APPEAL_SD**2)
+    score = np.log((clicks + weight) / (expected + weight))
+    score, sd = score - score.mean(), 1 / np.sqrt(clicks + weight)
     draws = score + np.random.default_rng(RANDOM_SEED).standard_normal((DRAW_COUNT, len(score))) * sd
     return Posterior(score, sd, clicks, expected, draws)
 
 
 def top_k_probability(draws: FloatArray, k: int) -> FloatArray:
-    """Share of the draws (draws x articles) in which each article is among the k highest."""
+    """Return the share of the draws (draws x articles) in which each article is among the k highest."""
     if k >= draws.shape[1]:
         return np.ones(draws.shape[1])
     top = np.argpartition(-draws, k - 1, axis=1)[:, :k]

@@ -1,4 +1,4 @@
-"""The picks as the next issue's section, Markdown and HTML, from templates that an editor can replace."""
+"""The picks as a section of the next issue, in Markdown or HTML, from templates that editors can replace."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,19 +13,18 @@ from msgspec import Struct
 from shortener.errors import InputError
 from shortener.ranking.picks import ArticleDetails, Pick, Picks
 
+# Characters that Markdown or a mailing service (merge tags) could read as markup, anywhere in a line
 MARKDOWN_INLINE = re.compile(r"(?<!\S)#|[\\`*_{}\[\]<>|~$]|&(?=#?\w+;)")
-MARKDOWN_BLOCK_START = re.compile(
-    r"^(\d{0,9})([-+#=.)])"
-)  # what opens a list, a heading or a rule, only at the start
-UNSAFE_URL_CHARACTERS = re.compile(
-    r"""[\x00-\x20\x7f"'()<>\\^`{|}]"""
-)  # would end a destination or an attribute
+# Characters that begin a list, a heading or a rule, at the start of a line only
+MARKDOWN_BLOCK_START = re.compile(r"^(\d{0,9})([-+#=.)])")
+# Characters that end a Markdown destination or an HTML attribute
+UNSAFE_URL_CHARACTERS = re.compile(r"""[\x00-\x20\x7f"'()<>\\^`{|}]""")
 
 
 class TemplateEntry(Struct, frozen=True):
-    """One article as a template sees it. The links carry placement numbers in document order, from 1.
+    """The variables of one article in a template; its links have placement numbers in document order, from 1.
 
-    ``image_link`` is None without an image; ``origin`` is list, gem, pinned or chosen.
+    `image_link` is None without an image. `origin` is list, gem, pinned or chosen.
     """
 
     title: str
@@ -40,11 +39,10 @@ class TemplateEntry(Struct, frozen=True):
 
 
 def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """The section as Markdown; ``template`` is the text of a Jinja template, by default the one shipped.
+    """Return the section as Markdown; `template` is the text of a Jinja template, by default the bundled one.
 
-    In it, ``featured`` and ``lesser_known`` are lists of entries; the filter ``text`` escapes Markdown
-    and ``url`` makes a safe destination. Raises InputError for missing facts, an unsafe URL or a template
-    that fails.
+    Its variables `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and
+    `url` makes a link destination safe. Raises InputError for missing details, an unsafe URL or a template that fails.
     """
     return _render_template(
         _jinja_environment(as_html=False), template or bundled_template("picks.md.j2"), picks, details
@@ -52,19 +50,22 @@ def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template
 
 
 def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """The section as HTML; as ``markdown``, with everything escaped that is not the template's own."""
+    """Return the section as HTML; everything but the template's own text is escaped.
+
+    Template and errors are those of `render_markdown`.
+    """
     return _render_template(
         _jinja_environment(as_html=True), template or bundled_template("picks.html.j2"), picks, details
     )
 
 
 def bundled_template(name: str) -> str:
-    """The text of a template that comes with the package: ``picks.md.j2`` or ``picks.html.j2``."""
+    """Return the text of a template of this package: `picks.md.j2` or `picks.html.j2`."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def _jinja_environment(*, as_html: bool) -> SandboxedEnvironment:
-    # Markdown has no autoescape; its template escapes with the filters below
+    # Jinja has no automatic escaping for Markdown: templates use the filters below
     environment = SandboxedEnvironment(
         autoescape=as_html,
         undefined=StrictUndefined,
@@ -81,56 +82,59 @@ def _jinja_environment(*, as_html: bool) -> SandboxedEnvironment:
 def _render_template(
     environment: SandboxedEnvironment, template: str, picks: Picks, details: Iterable[ArticleDetails]
 ) -> str:
-    known = {fact.url: fact for fact in details}
+    details_by_url = {article.url: article for article in details}
     try:
         return environment.from_string(template).render(
-            featured=[_template_entry(pick, known) for pick in picks.featured],
-            lesser_known=[_template_entry(pick, known) for pick in picks.lesser_known],
+            featured=[_template_entry(pick, details_by_url) for pick in picks.featured],
+            lesser_known=[_template_entry(pick, details_by_url) for pick in picks.lesser_known],
         )
     except InputError:
         raise
-    except Exception as fault:  # an editor's template may fail in any way that Python can
-        line = getattr(fault, "lineno", None)
-        where = f", line {line}" if line else ""
-        raise InputError(f"the picks template{where} cannot be used: {fault}") from fault
+    except Exception as error:  # a template is code: it can raise anything
+        line = getattr(error, "lineno", None)
+        location = f", line {line}" if line else ""
+        raise InputError(f"the picks template{location} cannot be used: {error}") from error
 
 
 def _template_entry(pick: Pick, details_by_url: Mapping[str, ArticleDetails]) -> TemplateEntry:
-    fact = details_by_url.get(pick.url)
-    if fact is None:
-        raise InputError(f"no short link for the pick {pick.url}; add it with `shortener link add`")
-    shift, link = 1 if fact.image else 0, fact.short_url.rstrip("/")
+    details = details_by_url.get(pick.url)
+    if details is None:
+        raise InputError(f"no short link for the pick {pick.url}")
+    image_count, link = 1 if details.image else 0, details.short_url.rstrip("/")
     return TemplateEntry(
-        title=fact.title,
-        image=fact.image,
-        image_link=f"{link}/1" if fact.image else None,
-        title_link=f"{link}/{shift + 1}",
-        more_link=f"{link}/{shift + 2}",
-        byline=fact.byline,
-        byline_url=fact.byline_url,
-        blurb=fact.blurb,
+        title=details.title,
+        image=details.image,
+        image_link=f"{link}/1" if details.image else None,
+        title_link=f"{link}/{image_count + 1}",
+        more_link=f"{link}/{image_count + 2}",
+        byline=details.byline,
+        byline_url=details.byline_url,
+        blurb=details.blurb,
         origin=pick.origin,
     )
 
 
 def escape_markdown(text: str) -> str:
-    """Plain text as one line of Markdown: no character of it can be read as markup or start a block."""
+    """Return plain text as one line of Markdown in which no character acts as markup or starts a block."""
     line = MARKDOWN_INLINE.sub(r"\\\g<0>", " ".join(str(text).split()))
     return MARKDOWN_BLOCK_START.sub(r"\1\\\2", line)
 
 
 def _collapse_whitespace(text: str) -> str:
-    """In HTML the text is left to autoescape; what a template marked as safe stays the template's choice."""
+    """Return text as one line, still unescaped: Jinja escapes it, unless the template marked it as safe."""
     return text if isinstance(text, Markup) else " ".join(str(text).split())
 
 
 def sanitize_url(url: str) -> str:
-    """A link destination that neither breaks out of its place nor runs: http, https or a relative path."""
-    given = str(url).strip()
+    """Return a link destination with unsafe characters percent-encoded.
+
+    Raises InputError unless it is an http or https URL or a relative path.
+    """
+    destination = str(url).strip()
     try:
-        parts = urlsplit(given)
-    except ValueError as fault:
-        raise InputError(f"{given!r} is no URL; correct it") from fault
+        parts = urlsplit(destination)
+    except ValueError as error:
+        raise InputError(f"{destination!r} is not a valid URL") from error
     if parts.scheme not in ("", "http", "https") or (parts.scheme and not parts.netloc):
-        raise InputError(f"{given!r} is not a link that readers may be given; use http or https")
-    return UNSAFE_URL_CHARACTERS.sub(lambda found: f"%{ord(found[0]):02X}", given)
+        raise InputError(f"{destination!r} is not a safe link for readers; use http or https")
+    return UNSAFE_URL_CHARACTERS.sub(lambda match: f"%{ord(match[0]):02X}", destination)

@@ -1,4 +1,7 @@
-"""Views, reads and fans from other platforms: shrunken ratios, z-scores, and the editorial blend."""
+"""Views, reads and fans from other platforms: shrunken ratios, z-scores, and the editors' blend.
+
+The formulas are in docs/ranking.md section 14.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,14 +13,14 @@ from shortener.errors import InputError
 from shortener.ranking.inputs import Signal
 from shortener.ranking.observations import FloatArray
 
-PRIOR_PSEUDO_COUNTS = (
-    20.0  # each ratio is drawn towards the overall ratio as if by this many more views or reads
-)
-Z90 = 1.645  # normal quantile of a two-sided 90 % interval
+PRIOR_PSEUDO_COUNTS = 20.0
+"""Views or reads at the overall ratio that are added to each article's own."""
+Z90 = 1.645
+"""Normal quantile of a two-sided 90 % interval."""
 
 
 class SignalColumns(Struct, frozen=True, eq=False):
-    """Signals lined up with the articles; nan where a count is missing."""
+    """Signal counts with one entry per article; nan where a count is missing."""
 
     views: FloatArray
     reads: FloatArray
@@ -25,79 +28,82 @@ class SignalColumns(Struct, frozen=True, eq=False):
 
     @property
     def read_ratio(self) -> FloatArray:
-        """Reads per view, shrunk by 20 pseudo-counts to the overall ratio."""
+        """Reads per view of each article, shrunk to the overall ratio by 20 pseudo-counts."""
         return _shrunken_ratio(self.reads, self.views)
 
     @property
     def fan_ratio(self) -> FloatArray:
-        """Fans per read, shrunk by 20 pseudo-counts to the overall ratio."""
+        """Fans per read of each article, shrunk to the overall ratio by 20 pseudo-counts."""
         return _shrunken_ratio(self.fans, self.reads)
 
     @property
     def overall_fan_ratio(self) -> float:
-        """Fans per read over all articles that have both; nan without any."""
+        """Fans per read over all articles that have both counts; nan if none has."""
         return _overall_ratio(self.fans, self.reads)
 
     def fan_ratio_lower_bound(self) -> FloatArray:
-        """Lower end of Wilson's 90 % interval of fans per read; nan where a count is missing."""
+        """Return the lower end of Wilson's 90 % interval of fans per read; nan where a count is missing."""
         share, n = np.minimum(self.fans / np.maximum(self.reads, 1.0), 1.0), np.maximum(self.reads, 1.0)
         spread = Z90 * np.sqrt(share * (1 - share) / n + (Z90 / (2 * n)) ** 2)
         return np.asarray((share + Z90**2 / (2 * n) - spread) / (1 + Z90**2 / n))
 
 
 def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColumns:
-    """Line the signals up with ``urls``; signals of other articles are ignored."""
-    rows: Mapping[str, Signal] = {signal.url: signal for signal in signals}
-    found = [rows.get(url, Signal(url=url)) for url in urls]
+    """Return the signals in the order of `urls`; signals of other articles are ignored."""
+    by_url: Mapping[str, Signal] = {signal.url: signal for signal in signals}
+    rows = [by_url.get(url, Signal(url=url)) for url in urls]
     return SignalColumns(
-        views=np.array([math.nan if s.views is None else s.views for s in found], dtype=np.float64),
-        reads=np.array([math.nan if s.reads is None else s.reads for s in found], dtype=np.float64),
-        fans=np.array([math.nan if s.fans is None else s.fans for s in found], dtype=np.float64),
+        views=np.array([math.nan if row.views is None else row.views for row in rows], dtype=np.float64),
+        reads=np.array([math.nan if row.reads is None else row.reads for row in rows], dtype=np.float64),
+        fans=np.array([math.nan if row.fans is None else row.fans for row in rows], dtype=np.float64),
     )
 
 
 def z_scores(signals: SignalColumns) -> FloatArray:
-    """Articles x 3 for the prior mean: z of log(1 + views), log read ratio, log fan ratio; missing is 0."""
+    """Return articles x 3: z-scores of log(1 + views), log read ratio and log fan ratio; 0 where missing."""
     with np.errstate(divide="ignore"):
-        values = (np.log1p(signals.views), np.log(signals.read_ratio), np.log(signals.fan_ratio))
-    return np.column_stack([z_score(v) for v in values])
+        columns = (np.log1p(signals.views), np.log(signals.read_ratio), np.log(signals.fan_ratio))
+    return np.column_stack([z_score(column) for column in columns])
 
 
 def z_score(values: FloatArray) -> FloatArray:
-    """``(x - mean) / sd`` over the finite values; missing ones, and all of a constant column, are 0."""
+    """Return `(x - mean) / sd` over the finite values; other values, and a constant column, become 0."""
     known = np.isfinite(values)
-    spread = float(values[known].std()) if known.any() else 0.0
-    if spread < 1e-9:
+    sd = float(values[known].std()) if known.any() else 0.0
+    if sd < 1e-9:
         return np.zeros_like(values)
-    return np.where(known, (np.where(known, values, 0.0) - values[known].mean()) / spread, 0.0)
+    return np.where(known, (np.where(known, values, 0.0) - values[known].mean()) / sd, 0.0)
 
 
 def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
-    both = np.isfinite(numerator) & np.isfinite(denominator)
-    total = float(denominator[both].sum())
-    return min(float(numerator[both].sum()) / total, 1.0) if total else math.nan
+    known = np.isfinite(numerator) & np.isfinite(denominator)
+    total = float(denominator[known].sum())
+    return min(float(numerator[known].sum()) / total, 1.0) if total else math.nan
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """``(part + 20 r) / (whole + 20)`` with the overall ratio r, at most 1."""
+    """Return `(numerator + 20 r) / (denominator + 20)` with the overall ratio r, at most 1."""
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)
 
 
 class Blend(Struct, frozen=True):
-    """Weights of the blend "chosen by readers, fans and views": a choice of the editors, not a finding."""
+    """Weights of appeal, fan ratio and read ratio in an order that editors chose instead of appeal alone.
+
+    Raises InputError for negative or infinite weights, or if all are 0.
+    """
 
     appeal: float = 0.6
     fans: float = 0.25
     reads: float = 0.15
 
     def __post_init__(self) -> None:
-        """Refuse weights that no order could follow from."""
+        """Validate the weights."""
         weights = (self.appeal, self.fans, self.reads)
-        if not all(math.isfinite(w) and w >= 0 for w in weights) or not sum(weights):
+        if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights):
             raise InputError(f"blend weights {weights} are not usable; give three numbers from 0, not all 0")
 
     def combine(self, score: FloatArray, signals: SignalColumns) -> FloatArray:
-        """``0.6 z(appeal) + 0.25 z(fan ratio) + 0.15 z(read ratio)`` with these weights; missing is 0."""
-        parts = (z_score(score), z_score(signals.fan_ratio), z_score(signals.read_ratio))
-        return self.appeal * parts[0] + self.fans * parts[1] + self.reads * parts[2]
+        """Return the weighted sum of the z-scores of score, fan ratio and read ratio; missing ones are 0."""
+        scores, fans, reads = z_score(score), z_score(signals.fan_ratio), z_score(signals.read_ratio)
+        return self.appeal * scores + self.fans * fans + self.reads * reads

@@ -1,18 +1,21 @@
-"""What is said to editors: one note per article and one footer, promising no more than the counts do."""
+"""Texts for editors: numbers with few digits, the note of each article, and the footer of the list."""
 
 import math
 
 import numpy as np
 
+from shortener.ranking.inputs import Counted
 from shortener.ranking.pipeline import Analysis
 from shortener.ranking.signals import Blend
 
-MIN_CLICKS = 3  # clicks and expected clicks below which nothing can be told
-MIN_UNCERTAINTY_REMOVED = 60.0  # percent of eta's prior uncertainty removed, method §8
+MIN_CLICKS = 3
+"""Clicks and expected clicks below which a note gives no multiple (docs/ranking.md section 15)."""
+MIN_UNCERTAINTY_REMOVED = 60.0
+"""Percentage of eta's prior variance that the data must remove for an estimate to count as measured."""
 
 
 def format_multiple(appeal: float) -> str:
-    """A multiple with the digits it deserves: 12x, 1.8x, 0.4x, 0.05x."""
+    """Format a multiple with one or two significant digits: 12x, 1.8x, 0.4x, 0.05x."""
     if appeal >= 9.95:
         return f"{appeal:.0f}x"
     if appeal >= 0.095:
@@ -20,68 +23,93 @@ def format_multiple(appeal: float) -> str:
     return f"{appeal:.2f}x" if appeal >= 0.01 else "under 0.01x"
 
 
+def format_interval(low: float, high: float) -> str:
+    """Format the 90 % interval of a multiple: 90% interval 0.8-1.5."""
+    ends = (format_multiple(end).removesuffix("x") for end in (low, high))
+    return "90% interval " + "-".join(ends)
+
+
 def format_expected(clicks: float) -> str:
-    """An expected number of clicks: whole from 10 on, one decimal below."""
+    """Format expected clicks: a whole number from 10 on, one decimal below."""
     return f"{clicks:.0f}" if clicks >= 9.95 else f"{clicks:.1f}"
 
 
 def pluralize(number: int, noun: str) -> str:
-    """A number with its noun: 1 click, 2 clicks."""
+    """Return a number with its noun: 1 click, 2 clicks."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def format_count(number: int, counted: Counted) -> str:
+    """Return a count with its unit: 1 visitor, 2 clicks."""
+    return pluralize(number, counted.removesuffix("s"))
+
+
+def format_probability(probability: float) -> str:
+    """Format a probability from 400 draws as a whole percentage between "under 1%" and "over 99%"."""
+    if probability < 0.01:
+        return "under 1%"
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
+
+
+def format_share(share: float) -> str:
+    """Format a share of clicks as a whole percentage; a share below 1 % is not rounded to 0."""
+    return "under 1%" if 0 < share < 0.01 else f"{share:.0%}"
 
 
 def format_note(
     analysis: Analysis,
     article: int,
     *,
+    counted: Counted,
     bounds: tuple[float, float],
     gem_probability: float | None,
     loved_by_few: bool,
 ) -> str:
-    """The note of one article (an index), method §8; ``gem`` is a gem's chance of the best tenth."""
-    parts = [_describe_clicks(analysis, article, bounds)]
+    """Return the note of one article, given by its index (docs/ranking.md section 15).
+
+    `gem_probability` is a hidden gem's probability of being in the best tenth, None for other articles.
+    """
+    parts = [_describe_clicks(analysis, article, counted, bounds)]
     if gem_probability is not None:
-        parts.insert(
-            0, f"hidden gem: {format_probability(gem_probability)} chance of being among the best tenth"
-        )
+        chance = format_probability(gem_probability)
+        parts.insert(0, f"hidden gem: {chance} chance of being among the best tenth")
     if loved_by_few:
         ratio, overall = analysis.signals.fan_ratio[article], analysis.signals.overall_fan_ratio
-        parts.append(f"loved by few: {ratio:.0%} of its readers applauded, {overall:.0%} overall")
+        parts.append(f"few but devoted readers: {ratio:.0%} of readers applauded, {overall:.0%} overall")
     return "; ".join(parts)
 
 
-def format_probability(probability: float) -> str:
-    """A probability from 400 draws, in whole percent that never claim certainty."""
-    if probability < 0.01:
-        return "under 1%"
-    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
-
-
-def _describe_clicks(analysis: Analysis, article: int, bounds: tuple[float, float]) -> str:
+def _describe_clicks(analysis: Analysis, article: int, counted: Counted, bounds: tuple[float, float]) -> str:
     posterior = analysis.posterior
     clicks, expected = int(posterior.clicks[article]), float(posterior.expected[article])
     if clicks < MIN_CLICKS and expected < MIN_CLICKS:
-        return f"too few clicks to tell ({clicks})"
+        return f"too few {counted} to tell ({clicks})"
     appeal = format_multiple(math.exp(posterior.score[article]))
-    said = "clicked about as {0}" if appeal == "1.0x" else "clicked " + appeal + " what {0}"
-    low, high = (format_multiple(bound).removesuffix("x") for bound in bounds)
-    evidence = f"{pluralize(clicks, 'click')}; an average article there: {format_expected(expected)}"
-    return f"{said.format(_describe_baseline(analysis, article))}, 90% interval {low}-{high} ({evidence})"
+    multiple = "about" if appeal == "1.0x" else appeal
+    evidence = f"{format_count(clicks, counted)}; an average article there: {format_expected(expected)}"
+    return (
+        f"{multiple} the {counted} expected {_describe_baseline(analysis, article)}, "
+        f"{format_interval(*bounds)} ({evidence})"
+    )
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """What the clicks are measured against: the place where it is known, and what else where it is not."""
+    """Return the conditions under which the expected clicks of an article hold."""
     if analysis.fit is None:
-        return "its audience and age predict"
-    if not analysis.cells.has_positions:
-        return "its issue and placements predict, place unknown"
-    unplaced = np.isnan(analysis.cells.positions[analysis.cells.article_index == article])
-    return "a middle place predicts, its own unknown" if unplaced.any() else "its place predicts"
+        return "from its recipients and age"
+    if not analysis.observations.has_positions:
+        return "from its issue and placements (position unknown)"
+    positions = analysis.observations.positions[analysis.observations.article_index == article]
+    return "at a middle position (position unknown)" if np.isnan(positions).any() else "at its position"
 
 
 def format_footer(analysis: Analysis, blend: Blend | None) -> str:
-    """The line under the list: how well the place effect is known, what is still to come, any blend."""
-    parts = [_describe_position_effect(analysis), _describe_remaining_share(analysis)]
+    """Return the footer: evidence for the position effect, clicks still expected, and the blend if there is one."""
+    newest, share = analysis.observations.issues[-1], analysis.remaining_shares[-1]
+    parts = [
+        _describe_position_effect(analysis),
+        f"issue {newest.slug}: {format_share(share)} of its {newest.counted} still expected",
+    ]
     if blend is not None:
         parts.append(
             f"ordered by the editors' blend {blend.appeal:g} appeal + {blend.fans:g} fan ratio + "
@@ -92,35 +120,25 @@ def format_footer(analysis: Analysis, blend: Blend | None) -> str:
 
 def _describe_position_effect(analysis: Analysis) -> str:
     if analysis.fit is None:
-        return "place not taken into account: the model could not be fitted"
-    if not analysis.cells.has_positions:
-        return "place not taken into account: no positions are known"
-    moved = count_multi_position_articles(analysis)
-    said = (
-        f"place effect learnt from {pluralize(moved, 'article')} shown at 2+ places; "
-        f"{max(analysis.eta_uncertainty_removed, 0.0):.0f}% of its prior uncertainty removed"
-    )
+        return "not corrected for position: the model could not be fitted"
+    if not analysis.observations.has_positions:
+        return "not corrected for position: no positions are known"
+    articles = pluralize(count_multi_position_articles(analysis), "article")
+    removed = analysis.eta_uncertainty_removed
+    caution = "" if removed >= MIN_UNCERTAINTY_REMOVED else ": mostly based on prior assumptions"
     return (
-        said
-        if analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED
-        else f"{said}: place effect mostly assumed"
+        f"position effect estimated from {articles} shown at 2+ positions; "
+        f"{max(removed, 0.0):.0f}% of its prior uncertainty removed{caution}"
     )
 
 
 def count_multi_position_articles(analysis: Analysis) -> int:
-    """Number of articles that were shown at two known places or more: the only evidence on place alone."""
-    places: dict[str, set[int]] = {}
-    for showing in analysis.cells.appearances:
-        if showing.position is not None:
-            places.setdefault(showing.url, set()).add(showing.position)
-    return sum(len(known) > 1 for known in places.values())
+    """Return the number of articles shown at two known positions or more.
 
-
-def _describe_remaining_share(analysis: Analysis) -> str:
-    newest, share = analysis.cells.issues[-1], analysis.remaining_shares[-1]
-    return f"issue {newest.slug}: {format_share(share)} of its clicks still to come"
-
-
-def format_share(share: float) -> str:
-    """A share of the clicks in whole percent; a small rest is not rounded to nothing."""
-    return "under 1%" if 0 < share < 0.01 else f"{share:.0%}"
+    Only they separate the position effect from the editors' sorting (docs/ranking.md section 7).
+    """
+    positions: dict[str, set[int]] = {}
+    for appearance in analysis.observations.appearances:
+        if appearance.position is not None:
+            positions.setdefault(appearance.url, set()).add(appearance.position)
+    return sum(len(known) > 1 for known in positions.values())

@@ -24,16 +24,15 @@ from shortener.store import nearby_clicks as sql
 from shortener.store.clicks import Click
 
 GROUP_LABELS: Mapping[str, str] = {
-    "copy": "the same copy of the issue",
-    "copy trap": "the hidden link of the same copy",
+    "token": "the same recipient",
+    "honeypot by token": "the honeypot link of the same recipient",
     "visitor": "the same address and browser",
     "network": "the same network",
     "link": "the same link",
     "browser": "the same browser, at any address",
-    "hosted browser": "the same browser in data centers",
-    "address trap": "the hidden link from the same address",
-    "network trap": "the hidden link from the same data center",
-    "rare browser": "the same rare browser",
+    "datacenter browser": "the same browser in data centers",
+    "honeypot by address": "the honeypot link from the same address",
+    "honeypot by network": "the honeypot link from the same data center",
 }
 """What clicks of a family share, in words."""
 

@@ -62,7 +62,16 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
         for arrival in _arrivals(store, issue, sent[issue.id], counts[issue.id], as_of=as_of)
     )
     return History(
-        issues=tuple(Issue(each.slug, each.title, sent[each.id], each.recipients) for each in issues),
+        issues=tuple(
+            Issue(
+                each.slug,
+                each.title,
+                sent[each.id],
+                each.recipients,
+                counted="visitors" if counts[each.id].has_visitors else "clicks",
+            )
+            for each in issues
+        ),
         appearances=tuple(showings),
         arrivals=tuple(arrivals),
         signals=tuple(

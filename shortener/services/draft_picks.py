@@ -13,7 +13,7 @@ from msgspec import Struct
 from shortener.codes import generate_code, normalize_code
 from shortener.config import Config, Domain
 from shortener.errors import InputError, NotFound
-from shortener.ranking import RankedArticle, Ranking, picks, render
+from shortener.ranking import Counted, RankedArticle, Ranking, picks, render
 from shortener.ranking.picks import Action, ArticleDetails, Pick, Picks
 from shortener.reporting.counts import to_datetime
 from shortener.reporting.ranking import months_by_article, rank_stored_articles, resolve_article_url
@@ -65,6 +65,7 @@ class DraftReport(Struct, frozen=True):
 
     month: str
     as_of: datetime
+    counted: Counted
     featured: tuple[DraftEntry, ...]
     lesser_known: tuple[DraftEntry, ...]
     excluded: tuple[DraftEntry, ...]
@@ -129,6 +130,7 @@ def report_draft(draft: Draft) -> DraftReport:
     return DraftReport(
         month=draft.month,
         as_of=to_datetime(draft.as_of),
+        counted=draft.ranking.counted,
         featured=tuple(_picked_entry(draft, each) for each in chosen.featured),
         lesser_known=tuple(_picked_entry(draft, each) for each in chosen.lesser_known),
         excluded=tuple(_excluded_entry(draft, each) for each in chosen.excluded),

@@ -1,1 +1,1 @@
-"""The pages: what a browser sees when it is not simply redirected."""
+"""Editor pages and public pages of the installation, as a Flask application."""

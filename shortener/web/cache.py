@@ -1,13 +1,13 @@
-"""Values that take long to compute, kept until the store has changed and they are no longer young."""
+"""Cache for results that take longer to compute than a page may take, such as the fit of the ranking."""
 
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from cachetools import LRUCache
 from flask import Flask, current_app
 from msgspec import Struct
 
@@ -17,13 +17,12 @@ from shortener.web.context import ConnectionPool, store
 Value = TypeVar("Value")
 
 FRESH_SECONDS = 30.0
-"""So long a value serves, whatever was clicked meanwhile."""
+"""Age in seconds up to which an entry is returned without a refresh, although new clicks were counted."""
 MAX_AGE_SECONDS = 3600.0
-"""A value that is older does not serve, though nothing was clicked: shares still to come depend on the time."""
+"""Age in seconds at which an entry expires even without new clicks: shares still to come depend on the time."""
 MAX_ENTRIES = 256
-"""Values that are kept."""
 STACK_SIZE_BYTES = 32 << 20
-"""Of a thread that computes. The server's own have 2 MB, in which OpenBLAS dies of a system of a hundred equations."""
+"""Stack size of a computing thread. The server's threads have 2 MB, too little for OpenBLAS to solve 100 equations."""
 
 log = logging.getLogger(__name__)
 
@@ -36,24 +35,24 @@ class _Entry(Struct):
 
 
 class Cache:
-    """Keeps values by key. One that has grown old serves once more while a thread computes the next."""
+    """Least-recently-used cache that returns an outdated value while a thread computes the next one."""
 
     def __init__(self, pool: ConnectionPool, *, fresh_seconds: float = FRESH_SECONDS) -> None:
         self._pool = pool
         self._fresh_seconds = fresh_seconds
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._entries: LRUCache[Hashable, _Entry] = LRUCache(MAX_ENTRIES)
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
-        """The value of a key, computed now where there is none that may serve."""
+        """Return the value of ``key``, computed now if there is no usable entry."""
         revision = listings.store_revision(store)
         with self._lock:
-            kept = self._entries.get(key)
-            if kept is not None and self._is_usable(kept, revision):
-                if not self._is_fresh(kept, revision) and not kept.refreshing:
-                    kept.refreshing = True
+            entry = self._entries.get(key)
+            if entry is not None and self._is_usable(entry, revision):
+                if not self._is_fresh(entry, revision) and not entry.refreshing:
+                    entry.refreshing = True
                     _start_thread(lambda: self._refresh(key, compute))
-                value: Value = kept.value
+                value: Value = entry.value
                 return value
         return self._put(key, _run_in_thread(lambda: compute(store)), revision)
 
@@ -62,7 +61,7 @@ class Cache:
         return age < (MAX_AGE_SECONDS / 2 if entry.revision == revision else self._fresh_seconds)
 
     def _is_usable(self, entry: _Entry, revision: listings.StoreRevision) -> bool:
-        """Links that changed since are an editor's doing, who wants to see it at once."""
+        # A changed link is an editor's edit, and its effect has to show on the next page.
         return (
             self._fresh_seconds > 0
             and entry.revision.links == revision.links
@@ -72,9 +71,6 @@ class Cache:
     def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision) -> Value:
         with self._lock:
             self._entries[key] = _Entry(value, revision, time.monotonic())
-            self._entries.move_to_end(key)
-            if len(self._entries) > MAX_ENTRIES:
-                self._entries.popitem(last=False)
         return value
 
     def _refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
@@ -86,11 +82,11 @@ class Cache:
             finally:
                 self._pool.release(store)
         except Exception:
-            log.exception("computing %r anew", key)
+            log.exception("refreshing the cached value of %r failed", key)
             self.clear()
 
     def clear(self) -> None:
-        """Drop everything, because an editor changed what it was computed from."""
+        """Remove all entries, after an editor changed what they were computed from."""
         with self._lock:
             self._entries.clear()
 
@@ -99,43 +95,49 @@ _stack_size_lock = threading.Lock()
 
 
 def _start_thread(task: Callable[[], None]) -> threading.Thread:
-    """Start a thread with room on its stack; others that start at the same moment may get as much, which is no harm."""
+    """Start a thread with a stack of STACK_SIZE_BYTES and return it.
+
+    The stack size is a setting of the process: other threads that start at this moment may get the large stack too.
+    """
     thread = threading.Thread(target=task, name="compute", daemon=True)
     with _stack_size_lock:
-        before = threading.stack_size(STACK_SIZE_BYTES)
+        previous_size = threading.stack_size(STACK_SIZE_BYTES)
         try:
             thread.start()
         finally:
-            threading.stack_size(before)
+            threading.stack_size(previous_size)
     return thread
 
 
 def _run_in_thread(task: Callable[[], Value]) -> Value:
-    """What the work gives, or raises, done in a thread of its own that is waited for."""
-    done: Future[Value] = Future()
+    """Return the result of ``task``, or raise its error, after running it in a thread with a large stack."""
+    future: Future[Value] = Future()
 
     def run() -> None:
         try:
-            done.set_result(task())
+            future.set_result(task())
         except BaseException as error:
-            done.set_exception(error)
+            future.set_exception(error)
 
     _start_thread(run).join()
-    return done.result()
+    return future.result()
 
 
 def init_app(app: Flask) -> None:
-    """Give the app its kept values."""
+    """Create the cache of an app, which uses the app's connection pool."""
     app.extensions["cache"] = Cache(app.extensions["connection_pool"])
 
 
 def get_or_compute(key: Hashable, compute: Callable[[Store], Value]) -> Value:
-    """The kept value of a key; ``compute`` may be called with another connection, outside of a request."""
+    """Return the cached value of ``key``, or compute it.
+
+    A refresh calls ``compute`` outside of a request, with another connection to the store.
+    """
     cache: Cache = current_app.extensions["cache"]
     return cache.get(store(), key, compute)
 
 
 def clear_cache() -> None:
-    """Drop all kept values."""
+    """Remove all entries of the app's cache."""
     cache: Cache = current_app.extensions["cache"]
     cache.clear()

@@ -1,7 +1,7 @@
-"""The click map: an issue as its readers saw it, every link with its share, and nothing in it that could run or call.
+"""Click map: an issue's document, sanitized, with a badge at each link that shows its share of the clicks.
 
-The document that comes out has no script, form, frame, image or link: images become boxes with their text, links
-become spans with a badge. It is shown in a sandbox under a policy of its own all the same.
+The result has no script, form, frame, image or link: an image becomes a box with its alternative text, a link becomes
+a span. It is nevertheless shown in a sandboxed frame under a content security policy of its own.
 """
 
 import re
@@ -21,36 +21,17 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-same-origin"
 )
-"""For the map's document alone: newsletters style every cell inline. Without ``allow-scripts`` nothing can run."""
+"""Policy of the map's document. It allows inline styles, which newsletters need, and no scripts."""
 HEAT_LEVELS = 5
 
 _VOID_ELEMENTS = frozenset({"br", "hr", "col", "wbr"})
 _REMOVED_ELEMENTS = frozenset(
     {
-        "script",
-        "iframe",
-        "object",
-        "embed",
-        "applet",
-        "form",
-        "template",
-        "noscript",
-        "svg",
-        "math",
-        "video",
-        "audio",
-        "canvas",
-        "select",
-        "textarea",
-        "button",
-        "title",
-        "frameset",
-        "portal",
+        "script", "iframe", "object", "embed", "applet", "template", "svg", "math", "video", "audio", "canvas",
+        "select", "textarea", "title", "frameset", "portal",
     }
-)
-"""Left out with all that is in them (forms: see ``_UNWRAPPED``)."""
-_UNWRAPPED_ELEMENTS = frozenset({"form", "html", "head", "body", "a", "button", "noscript"})
-"""Only the tag is left out; what is in it is shown."""
+)  # fmt: skip
+"""Elements that are removed with their content."""
 _ALLOWED_ELEMENTS = frozenset(
     {
         "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center",
@@ -61,6 +42,7 @@ _ALLOWED_ELEMENTS = frozenset(
         "tr", "tt", "u", "ul", "var", "wbr",
     }
 )  # fmt: skip
+"""Elements that are kept. Of an element in neither set, such as ``form``, only the content is kept."""
 _ALLOWED_ATTRIBUTES = frozenset(
     {
         "align", "bgcolor", "border", "cellpadding", "cellspacing", "class", "color", "cols", "colspan", "dir",
@@ -69,11 +51,11 @@ _ALLOWED_ATTRIBUTES = frozenset(
     }
 )  # fmt: skip
 _FETCHING_CSS = re.compile(r"(?:url|src|image|expression)\s*\(|@import|image-set\s*\(", re.I)
-"""What in a style sheet could fetch something."""
+"""CSS functions and rules that could fetch a resource."""
 
 
 class LinkShare(Struct, frozen=True):
-    """What a link got: ``share`` of all people's clicks of the issue, from 0 to 1, and the words for it."""
+    """Clicks of a link or placement, its share of the issue's human clicks (0 to 1), and the text of its badge."""
 
     clicks: int
     share: float
@@ -82,41 +64,40 @@ class LinkShare(Struct, frozen=True):
 
 
 LinkShares = Mapping[tuple[str, str, int], LinkShare]
-"""By host, code and placement; placement 0 stands for all of a link."""
+"""Shares by host, code and placement number; number 0 stands for all placements of a link."""
 
 
 def heat_level(clicks: int, max_clicks: int) -> int:
-    """How hot a link is drawn, from 0 (nobody) to 5 (the most clicked)."""
+    """Return the colour level of a link, from 0 (no clicks) to HEAT_LEVELS (the most clicked)."""
     return 0 if not clicks else max(1, round(HEAT_LEVELS * clicks / max_clicks)) if max_clicks else 0
 
 
 def render_map(
     source: bytes, *, format: Format, shares: LinkShares, domains: Sequence[Domain], stylesheet_url: str
 ) -> str:
-    """The map of an issue (with its short links in it) as a whole HTML document; ``style`` is a style sheet's URL."""
+    """Return the click map as an HTML document, from an issue's document with short links."""
     text = source.decode("utf-8", "replace").removeprefix("\ufeff")
-    body = text if format == "html" else _markdown_to_html(source)
-    painter = _Sanitizer(shares, domains)
-    painter.feed(body)
-    painter.close()
+    sanitizer = _Sanitizer(shares, domains)
+    sanitizer.feed(text if format == "html" else _markdown_to_html(source))
+    sanitizer.close()
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Click map</title>'
         f'<link rel="stylesheet" href="{escape(stylesheet_url)}"></head><body class="{format}" dir="auto">'
-        f"{painter.document()}</body></html>"
+        f"{sanitizer.document()}</body></html>"
     )
 
 
 def _markdown_to_html(source: bytes) -> str:
-    """Markdown as HTML; bare URLs that were found to be links become ones. Front matter is left out."""
+    """Return Markdown as HTML without front matter; bare URLs that the newsletter parser found become links."""
     document = newsletter.parse(source, format="markdown")
-    parts, at = [], 0
+    parts, position = [], 0
     for link in document.links:
-        if link.syntax == "bare" and link.start >= at:
-            parts += [source[at : link.start], b"<", source[link.start : link.end], b">"]
-            at = link.end
-    text = b"".join((*parts, source[at:])).decode("utf-8", "replace").removeprefix("\ufeff")
-    front = re.match(r"---\r?\n.*?\r?\n(?:---|\.\.\.)\r?\n", text, re.S)
-    return pyromark.html(text[front.end() :] if front else text, options=_MARKDOWN_OPTIONS)
+        if link.syntax == "bare" and link.start >= position:
+            parts += [source[position : link.start], b"<", source[link.start : link.end], b">"]
+            position = link.end
+    text = b"".join((*parts, source[position:])).decode("utf-8", "replace").removeprefix("\ufeff")
+    front_matter = re.match(r"---\r?\n.*?\r?\n(?:---|\.\.\.)\r?\n", text, re.S)
+    return pyromark.html(text[front_matter.end() :] if front_matter else text, options=_MARKDOWN_OPTIONS)
 
 
 _MARKDOWN_OPTIONS = (
@@ -128,7 +109,7 @@ _MARKDOWN_OPTIONS = (
 
 
 class _Sanitizer(HTMLParser):
-    """Writes the harmless part of a document again, with a badge at each link."""
+    """Parser that writes the allowed part of a document, with a badge at each link."""
 
     def __init__(self, shares: LinkShares, domains: Sequence[Domain]) -> None:
         super().__init__(convert_charrefs=True)
@@ -143,13 +124,13 @@ class _Sanitizer(HTMLParser):
         self._in_style = False
 
     def document(self) -> str:
-        """What was written, every element closed."""
+        """Return the sanitized markup, with all open elements closed."""
         self._end_link()
         return "".join(self._output) + "".join(f"</{tag}>" for tag in reversed(self._open_elements))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Write a tag if it is harmless."""
-        if tag in _REMOVED_ELEMENTS - _UNWRAPPED_ELEMENTS:
+        """Write a start tag if the element is allowed; replace links and images."""
+        if tag in _REMOVED_ELEMENTS:
             self._removed_depth += 1
         elif self._removed_depth:
             return
@@ -161,13 +142,13 @@ class _Sanitizer(HTMLParser):
             self._write_start_tag(tag, attrs)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A tag that closes itself; in HTML only void ones do."""
+        """Treat a self-closing tag as a start tag, because HTML ignores the slash; skip removed elements."""
         if tag in _VOID_ELEMENTS or tag == "img" or tag not in _REMOVED_ELEMENTS:
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
-        """Close what is open; an end without a beginning is passed over."""
-        if tag in _REMOVED_ELEMENTS - _UNWRAPPED_ELEMENTS:
+        """Close an element with all that is open in it; ignore an end tag without a start tag."""
+        if tag in _REMOVED_ELEMENTS:
             self._removed_depth = max(0, self._removed_depth - 1)
         elif self._removed_depth:
             return
@@ -180,19 +161,19 @@ class _Sanitizer(HTMLParser):
             self._in_style = False
 
     def handle_data(self, data: str) -> None:
-        """Text; of a style sheet only what fetches nothing."""
+        """Write text, sanitized if it is in a ``<style>`` element."""
         if self._removed_depth:
             return
         self._output.append(_sanitize_css(data) if self._in_style else escape(data))
 
     def _write_start_tag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        kept = [
+        allowed = [
             (name, _sanitize_css(value or "") if name == "style" else value or "")
             for name, value in attrs
             if name in _ALLOWED_ATTRIBUTES
         ]
-        written = "".join(f' {name}="{escape(value)}"' for name, value in kept)
-        self._output.append(f"<{tag}{written}>")
+        attributes = "".join(f' {name}="{escape(value)}"' for name, value in allowed)
+        self._output.append(f"<{tag}{attributes}>")
         if tag not in _VOID_ELEMENTS:
             self._open_elements.append(tag)
         self._in_style = tag == "style"
@@ -200,8 +181,8 @@ class _Sanitizer(HTMLParser):
     def _write_image_placeholder(self, attrs: Mapping[str, str | None]) -> None:
         text = (attrs.get("alt") or "").strip() or "image"
         width = attrs.get("width") or ""
-        tiny = width.isdigit() and int(width) <= 2
-        if not tiny:
+        # An image of one or two pixels is a tracking pixel or a spacer.
+        if not (width.isdigit() and int(width) <= 2):
             self._output.append(f'<span class="shortener-image">{escape(text[:200])}</span>')
 
     def _start_link(self, href: str) -> None:
@@ -218,8 +199,8 @@ class _Sanitizer(HTMLParser):
         key = parse_short_url(href, domains=self._domains) if "://" in href else None
         if key is None:
             return None
-        tail = href.partition("#")[0].partition("?")[0].rstrip("/").rpartition("/")[2]
-        n = int(tail) if tail.isascii() and tail.isdigit() and len(tail) <= 5 else 0
+        segment = href.partition("#")[0].partition("?")[0].rstrip("/").rpartition("/")[2]
+        n = int(segment) if segment.isascii() and segment.isdigit() and len(segment) <= 5 else 0
         return self._shares.get((*key, n)) or self._shares.get((*key, 0))
 
     def _end_link(self) -> None:
@@ -228,13 +209,12 @@ class _Sanitizer(HTMLParser):
         self._in_link = False
         if self._link_share:
             tooltip, share = escape(self._link_share.tooltip), self._link_share.share
-            badge = f'<b class="shortener-share" title="{tooltip}">{share:.1%}</b>'
-            self._output.append(badge)
+            self._output.append(f'<b class="shortener-share" title="{tooltip}">{share:.1%}</b>')
         self._link_share = None
         while len(self._open_elements) > self._link_depth:
             self._output.append(f"</{self._open_elements.pop()}>")
 
 
 def _sanitize_css(text: str) -> str:
-    """A style that fetches nothing: what would is renamed to what no browser knows, escapes lose their mark."""
+    """Return CSS that fetches nothing: fetching functions are renamed to ``none(``, escapes lose their backslash."""
     return _FETCHING_CSS.sub("none(", text.replace("\\", "").replace("<", ""))

@@ -1,4 +1,4 @@
-"""Who is asking: the store, the configuration and the signed-in user of the request that is being answered."""
+"""Context of the current request: configuration, store connection, time, client address and signed-in user."""
 
 import functools
 import queue
@@ -21,22 +21,22 @@ from shortener.web.security import cookie_name
 View = TypeVar("View", bound=Callable[..., Any])
 
 SESSION_COOKIE = "session"
-MAX_TOKEN_LENGTH = 100  # characters; ours have 43
+MAX_TOKEN_LENGTH = 100  # characters; our tokens have 43
 POOL_SIZE = 4
-"""Connections that wait for the next request."""
+"""Number of idle connections that are kept for later requests."""
 BUSY_TIMEOUT_SECONDS = 5.0
-"""How long a page waits for another writer."""
+"""Time that a page waits for another writer of the store."""
 
 
 class ConnectionPool:
-    """Open connections to the store, each used by one request at a time."""
+    """Pool of open store connections, each used by one request at a time."""
 
     def __init__(self, data_directory: Path) -> None:
         self._data_directory = data_directory
         self._idle: queue.LifoQueue[Store] = queue.LifoQueue(POOL_SIZE)
 
     def acquire(self) -> Store:
-        """A connection to the store that is in place now. Raises StoreError."""
+        """Return an idle or new connection to the store file that is in place now. Raises StoreError."""
         while True:
             try:
                 store = self._idle.get_nowait()
@@ -52,7 +52,7 @@ class ConnectionPool:
                 return store
 
     def release(self, store: Store) -> None:
-        """Keep a connection for the next request, or close it where enough are kept."""
+        """Return a connection to the pool, or close it when the pool is full."""
         if store.db.conn.in_transaction:
             store.db.conn.rollback()
         try:
@@ -61,96 +61,100 @@ class ConnectionPool:
             store.close()
 
     def close(self) -> None:
-        """Close what waits."""
+        """Close all idle connections."""
         while not self._idle.empty():
             self._idle.get_nowait().close()
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Give every request of the app its store, and take it back behind it."""
+    """Create the connection pool of an app, and release each request's connection at its end."""
     pool = app.extensions["connection_pool"] = ConnectionPool(config.data_directory)
     app.extensions["clients"] = ClientIPResolver(config.server.trusted_proxies)
 
-    def release(_error: BaseException | None) -> None:
+    def release_store(_error: BaseException | None) -> None:
         store = g.pop("store", None)
         if store is not None:
             pool.release(store)
 
-    app.teardown_appcontext(release)
+    app.teardown_appcontext(release_store)
 
 
 def config() -> Config:
-    """The configuration."""
-    found: Config = current_app.extensions["config"]
-    return found
+    """Return the configuration of the current app."""
+    app_config: Config = current_app.extensions["config"]
+    return app_config
 
 
 def store() -> Store:
-    """This request's connection to the store."""
+    """Return the store connection of this request, opened on first use. Raises StoreError."""
     if "store" not in g:
         g.store = current_app.extensions["connection_pool"].acquire()
-    found: Store = g.store
-    return found
+    request_store: Store = g.store
+    return request_store
 
 
 def now() -> int:
-    """The time of the request, seconds of UTC epoch."""
+    """Return the time of this request in seconds since the epoch; every call in a request returns one value."""
     if "now" not in g:
         g.now = int(time.time())
-    found: int = g.now
-    return found
+    request_time: int = g.now
+    return request_time
 
 
 def client_address() -> str:
-    """The client's address, through the proxies that the operator trusts."""
+    """Return the client's IP address, as the trusted proxies report it."""
     clients: ClientIPResolver = current_app.extensions["clients"]
     return clients.resolve(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
 
 
 def current_user_or_none() -> User | None:
-    """Who is signed in, or None."""
+    """Return the signed-in user of this request, or None."""
     if "user" not in g:
         token = request.cookies.get(cookie_name(SESSION_COOKIE), "")
-        known = bool(token) and len(token) <= MAX_TOKEN_LENGTH and token.isascii()
-        g.user = accounts.session_user(store(), token, now=now()) if known else None
-    found: User | None = g.user
-    return found
+        plausible = bool(token) and len(token) <= MAX_TOKEN_LENGTH and token.isascii()
+        g.user = accounts.session_user(store(), token, now=now()) if plausible else None
+    user: User | None = g.user
+    return user
 
 
 def current_user() -> User:
-    """Who is signed in, on a page that only they can ask for."""
-    found = current_user_or_none()
-    if found is None:
+    """Return the signed-in user of this request; abort with 401 if there is none."""
+    user = current_user_or_none()
+    if user is None:
         abort(401)
-    return found
+    return user
 
 
 def role_required(role: Role) -> Callable[[View], View]:
-    """Let only users of this role or more see a page; others are asked to sign in, or told that they may not."""
+    """Return a decorator that limits a view to users with ``role`` or a higher one.
 
-    def wrap(view: View) -> View:
+    A page redirects other visitors to the sign-in form. Data and forms answer 401 without a user, and every view
+    answers 403 to a user whose role is too low. The decorated view has the attribute ``role``.
+    """
+
+    def decorate(view: View) -> View:
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            found = current_user_or_none()
-            if found is None:
+            user = current_user_or_none()
+            if user is None:
                 return _require_sign_in()
-            if not accounts.role_allows(found.role, role):
-                abort(403, f"This needs the role {role}; you are signed in as {found.role}.")
+            if not accounts.role_allows(user.role, role):
+                abort(403, f"Only {role}s can do this; you are signed in as {user.role}.")
             return view(*args, **kwargs)
 
         guarded.role = role  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
-    return wrap
+    return decorate
 
 
 def _require_sign_in() -> Any:
     if request.method != "GET" or wants_data():
         abort(401, "Sign in first.")
-    here = quote(request.full_path.removesuffix("?"), safe="/?=&%+:@!$'()*,;-._~")
-    return redirect(url_for("accounts.sign_in", next=here), 303)
+    next_url = quote(request.full_path.removesuffix("?"), safe="/?=&%+:@!$'()*,;-._~")
+    return redirect(url_for("accounts.sign_in", next=next_url), 303)
 
 
 def wants_data() -> bool:
-    """Whether a program asks, to which a page would say nothing."""
+    """Return whether the request is for data or an image, so that a redirect to a form would be of no use."""
     return request.path.endswith((".json", ".csv", "/live", ".png", ".svg"))

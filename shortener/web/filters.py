@@ -1,4 +1,4 @@
-"""How values are written on pages: numbers, shares, times at the site, short forms of long URLs."""
+"""Template filters and globals: numbers, shares, local times, URLs and small charts as text or markup."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -17,36 +17,36 @@ from shortener.store.accounts import Role
 from shortener.web import context
 
 NO_VALUE = "\u2013"
-"""A dash, where there is nothing to show."""
+"""En dash that stands for a missing value."""
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_POINTS = 96, 24, 24
 HOUR_SECONDS, DAY_SECONDS = 3600, 86_400
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Give the templates their words and who is signed in."""
+    """Register the template filters and globals of an app."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         number=format_number,
         percent=format_percent,
-        times=format_multiple,
-        moment=lambda value: format_datetime(value, config=config),
-        day=lambda value: format_date(value, config=config),
-        field=lambda value: format_datetime_local(value, config=config),
-        span=format_duration,
-        bare=display_url,
-        island=script_json,
-        spark=sparkline,
-        bar=share_bar,
+        multiple=format_multiple,
+        datetime=lambda value: format_datetime(value, config=config),
+        date=lambda value: format_date(value, config=config),
+        datetime_local=lambda value: format_datetime_local(value, config=config),
+        duration=format_duration,
+        display_url=display_url,
+        script_json=script_json,
+        sparkline=sparkline,
+        share_bar=share_bar,
     )
 
-    def template_names() -> dict[str, Any]:
+    def template_globals() -> dict[str, Any]:
         return {"config": config, "user": _template_user, "may": _has_role, "notices": get_flashed_messages}
 
-    app.context_processor(template_names)
+    app.context_processor(template_globals)
 
 
 def _template_user() -> Any:
-    """Who is signed in; nobody on a page that says that the store cannot be read."""
+    """Return the signed-in user, None if there is none or the store cannot be read (the error page says so)."""
     try:
         return context.current_user_or_none()
     except (StoreError, sqlite3.Error):
@@ -54,19 +54,19 @@ def _template_user() -> Any:
 
 
 def _has_role(role: Role) -> bool:
-    found = _template_user()
-    return found is not None and accounts.role_allows(found.role, role)
+    user = _template_user()
+    return user is not None and accounts.role_allows(user.role, role)
 
 
 def format_number(value: float | None) -> str:
-    """1,234, or 12.3 where a part of one matters."""
+    """Format a number: an integer as 1,234, a float below 100 with one decimal."""
     if value is None:
         return NO_VALUE
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def format_percent(share: float | None) -> str:
-    """A share from 0 to 1: whole percent from ten on, a small rest is not rounded to nothing."""
+    """Format a share from 0 to 1 as a percentage: whole from 10 % on, one decimal below, "< 0.1 %" for less."""
     if share is None:
         return NO_VALUE
     if 0 < share < 0.0005:
@@ -75,7 +75,7 @@ def format_percent(share: float | None) -> str:
 
 
 def format_multiple(multiple: float | None) -> str:
-    """A multiple with the digits it deserves: 12, 1.8, 0.05, each behind a multiplication sign."""
+    """Format a factor behind a multiplication sign with about two significant digits: 12, 1.8, 0.05."""
     if multiple is None:
         return NO_VALUE
     digits = 0 if multiple >= 9.95 else 1 if multiple >= 0.095 else 2
@@ -83,36 +83,36 @@ def format_multiple(multiple: float | None) -> str:
 
 
 def _to_local(value: datetime | int, config: Config) -> datetime:
-    at = datetime.fromtimestamp(value, UTC) if isinstance(value, int) else value
-    return at.astimezone(config.zone)
+    instant = datetime.fromtimestamp(value, UTC) if isinstance(value, int) else value
+    return instant.astimezone(config.zone)
 
 
 def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
-    """A time at the site, to the minute."""
+    """Return a ``<time>`` element with the date and time in the site's time zone, to the minute."""
     return _time_element(value, "%-d %b %Y, %H:%M", config)
 
 
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:
-    """The day of a time at the site."""
+    """Return a ``<time>`` element with the date in the site's time zone."""
     return _time_element(value, "%-d %b %Y", config)
 
 
 def _time_element(value: datetime | int | None, pattern: str, config: Config) -> Markup:
     if value is None:
         return escape(NO_VALUE)
-    at = _to_local(value, config)
+    local_time = _to_local(value, config)
     return Markup('<time datetime="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), at.strftime(pattern)
+        local_time.isoformat(timespec="seconds"), local_time.strftime(pattern)
     )
 
 
 def format_datetime_local(value: datetime | int | None, *, config: Config) -> str:
-    """A time as the value of a field of a form."""
+    """Return a time as the value of an ``<input type="datetime-local">``, in the site's time zone."""
     return "" if value is None else _to_local(value, config).strftime("%Y-%m-%dT%H:%M")
 
 
 def format_duration(seconds: float) -> str:
-    """A length of time in one unit: 40 minutes, 5 hours, 3 days."""
+    """Format a number of seconds in one unit, rounded down: 40 minutes, 5 hours, 3 days."""
     for unit, size in (("day", DAY_SECONDS), ("hour", HOUR_SECONDS), ("minute", 60)):
         if seconds >= 2 * size or unit == "minute":
             count = int(seconds // size)
@@ -121,7 +121,7 @@ def format_duration(seconds: float) -> str:
 
 
 def display_url(url: str | None, max_length: int = 70) -> str:
-    """A URL as people read it: without scheme and www, shortened in the middle."""
+    """Return a URL for display: without scheme and ``www.``, shortened in the middle to about ``max_length``."""
     if not url:
         return NO_VALUE
     try:
@@ -137,19 +137,19 @@ def display_url(url: str | None, max_length: int = 70) -> str:
 
 
 def script_json(value: Any) -> Markup:
-    """A value as JSON that can stand in a script element: nothing in it can end the element."""
+    """Return a value as JSON for a ``<script>`` element, with every character escaped that could end the element."""
     text = msgspec.json.encode(value).decode()
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)  # noqa: S704 - nothing that HTML could read is left in it
+    return Markup(text)  # noqa: S704 - the loop escaped all that is special in HTML
 
 
 def sparkline(values: Sequence[float]) -> Markup:
-    """Up to 24 values as a line without axes, as wide as a word; it repeats what the row's numbers say."""
+    """Return up to SPARKLINE_POINTS values as a small SVG line, hidden from screen readers; empty if all are 0."""
     if not any(values):
         return escape("")
-    top, last = max(values), SPARKLINE_POINTS - 1
-    step, scale = (SPARKLINE_WIDTH - 2) / last, (SPARKLINE_HEIGHT - 4) / top
+    step = (SPARKLINE_WIDTH - 2) / (SPARKLINE_POINTS - 1)
+    scale = (SPARKLINE_HEIGHT - 4) / max(values)
     points = " ".join(
         f"{index * step + 1:.1f},{SPARKLINE_HEIGHT - 2 - value * scale:.1f}"
         for index, value in enumerate(values)
@@ -161,7 +161,7 @@ def sparkline(values: Sequence[float]) -> Markup:
 
 
 def share_bar(share: float | None) -> Markup:
-    """A share from 0 to 1 as a bar; it repeats what stands beside it."""
+    """Return a share from 0 to 1 as an SVG bar, hidden from screen readers because a number is beside it."""
     width = round(100 * min(1.0, max(0.0, share or 0.0)), 1)
     return Markup(
         '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'

@@ -1,4 +1,4 @@
-"""What a form's fields say: text within bounds, whole numbers, local times."""
+"""Readers of form fields: bounded text, integers, local times and the edit of an article."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -18,7 +18,10 @@ FormFields = MultiDict[str, str]
 def read_text(
     fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH, label: str | None = None
 ) -> str:
-    """A field without white space around it, '' where it is absent. Raises InputError when it is too long."""
+    """Return a field without surrounding white space, '' if it is absent.
+
+    Raises InputError, which names the field by ``label``, if the text is longer than ``max_length`` characters.
+    """
     value = fields.get(name, "").strip()
     if len(value) > max_length:
         raise InputError(f"{label or name}: longer than {max_length:,} characters; shorten it")
@@ -28,60 +31,67 @@ def read_text(
 def read_optional_text(
     fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH, label: str | None = None
 ) -> str | None:
-    """The same, None where nothing was written."""
+    """Return a field as ``read_text`` does, but None if it is empty. Raises InputError."""
     return read_text(fields, name, max_length=max_length, label=label) or None
 
 
 def read_integer(
     fields: FormFields, name: str, *, minimum: int, maximum: int, label: str | None = None
 ) -> int | None:
-    """A whole number in bounds, None where nothing was written. Raises InputError."""
-    written = read_text(fields, name, max_length=40, label=label).replace(",", "").replace(" ", "")
-    if not written:
+    """Return a field as an integer, None if it is empty. Raises InputError if it is no integer in the bounds."""
+    text = read_text(fields, name, max_length=40, label=label).replace(",", "").replace(" ", "")
+    if not text:
         return None
-    if not (written.isascii() and written.isdigit()) or not minimum <= int(written) <= maximum:
-        raise InputError(f"{label or name}: {written!r} is no whole number from {minimum:,} to {maximum:,}")
-    return int(written)
+    if not (text.isascii() and text.isdigit()) or not minimum <= int(text) <= maximum:
+        raise InputError(
+            f"{label or name}: enter a whole number from {minimum:,} to {maximum:,}, not {text!r}"
+        )
+    return int(text)
 
 
 def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum: int, default: int) -> int:
-    """A number of a query, drawn into its bounds; what is no number counts as left out."""
-    written = fields.get(name, "")
-    if not (written.isascii() and written.isdigit() and len(written) <= 9):
+    """Return a query parameter as an integer clamped to its bounds, ``default`` if it is no integer."""
+    text = fields.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
         return default
-    return min(max(int(written), minimum), maximum)
+    return min(max(int(text), minimum), maximum)
 
 
 def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo, label: str | None = None) -> int | None:
-    """The field of a local date and time as seconds of UTC epoch, None where it is empty. Raises InputError."""
-    written = read_text(fields, name, max_length=40, label=label)
-    if not written:
+    """Return a field with a local date and time as seconds since the epoch, None if it is empty. Raises InputError."""
+    text = read_text(fields, name, max_length=40, label=label)
+    if not text:
         return None
     try:
-        moment = datetime.fromisoformat(written)
+        local_time = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(
-            f"{label or name}: {written!r} is no date and time such as 2026-11-24T08:00"
+            f"{label or name}: {text!r} is not a date and time such as 2026-11-24T08:00"
         ) from None
-    if not MIN_YEAR <= moment.year <= MAX_YEAR:
-        raise InputError(f"{label or name}: give a year from {MIN_YEAR} to {MAX_YEAR}")
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC).timestamp())
+    if not MIN_YEAR <= local_time.year <= MAX_YEAR:
+        raise InputError(f"{label or name}: enter a year from {MIN_YEAR} to {MAX_YEAR}")
+    return int(
+        (local_time if local_time.tzinfo else local_time.replace(tzinfo=zone)).astimezone(UTC).timestamp()
+    )
 
 
 def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
-    """How an editor wants an article, from those of its fields that were sent. Raises InputError."""
+    """Return an editor's changes to an article; a field that the form does not have stays as it is.
 
-    def said(name: str, most: int) -> str | None:
+    The names of the fields end with ``suffix``. Raises InputError.
+    """
+
+    def read_if_sent(name: str, max_length: int) -> str | None:
         key = f"{name}{suffix}"
-        return read_text(fields, key, max_length=most, label=f"the {name}") if key in fields else None
+        return read_text(fields, key, max_length=max_length, label=f"the {name}") if key in fields else None
 
-    place = f"position{suffix}"
+    position_key = f"position{suffix}"
     return ArticleEdit(
         url=read_text(fields, f"url{suffix}", max_length=10_000),
-        title=said("title", 500),
-        author=said("author", 500),
-        summary=said("summary", MAX_TEXT_LENGTH),
-        position=read_integer(fields, place, minimum=1, maximum=10_000, label="the place")
-        if place in fields
+        title=read_if_sent("title", 500),
+        author=read_if_sent("author", 500),
+        summary=read_if_sent("summary", MAX_TEXT_LENGTH),
+        position=read_integer(fields, position_key, minimum=1, maximum=10_000, label="the position")
+        if position_key in fields
         else UNSET,
     )

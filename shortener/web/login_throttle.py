@@ -1,7 +1,7 @@
-"""How often somebody may try a password, decided before the password is hashed.
+"""Login throttling per account, per network and per pair of both, checked before the password is hashed.
 
-Counts are kept in memory, by account and by network. Nobody is locked out for good: every count fades, an account
-is never closed to a network from which it was signed in to, and a one-time address passes by all of this.
+Failure counts are kept in memory and decay continuously, so that nobody is locked out for good. A network from which
+an account has signed in is exempt from that account's limit, and an invitation link is not throttled.
 """
 
 import hashlib
@@ -9,89 +9,83 @@ import threading
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
+from cachetools import LRUCache
+
 WINDOW_SECONDS = 900.0
-"""The time in which a count that has reached its limit fades to nothing."""
+"""Time in which a failure count at its limit decays to 0."""
 MAX_FAILURES_PER_PAIR = 8
-"""Failures of one account from one network in a window."""
+"""Limit of failures for one account from one network."""
 MAX_FAILURES_PER_NETWORK = 40
-"""Failures of one network, whatever the account."""
+"""Limit of failures from one network, for all accounts together."""
 MAX_FAILURES_PER_ACCOUNT = 40
-"""Failures of one account from networks that it was never signed in to from."""
+"""Limit of failures for one account, for all networks together from which it never signed in."""
 MAX_ENTRIES = 20_000
-"""Counts that are kept; beyond it those that have faded are dropped, then all."""
+"""Number of failure counts, and of trusted pairs, that are kept; the least recently used are dropped."""
 MAX_CONCURRENT_HASHES = 2
-"""Passwords that are hashed at a time: each takes a tenth of a second of a core, and 32 MB."""
+"""Limit of passwords that are hashed at a time: each takes a tenth of a second of a core, and 32 MB."""
 
 
 class LoginThrottle:
-    """Counts failures, each of which fades with time."""
+    """Counter of failed logins with limits; safe to use from several threads. ``clock`` returns monotonic seconds."""
+
+    # Not the library `limits`: its windows block a pair for their whole length once it is at its limit, where a
+    # decaying count allows one more attempt every WINDOW_SECONDS / limit; and its memory storage is unbounded.
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._failures: dict[str, tuple[float, float]] = {}
-        self._trusted_pairs: set[str] = set()
+        self._failures: LRUCache[str, tuple[float, float]] = LRUCache(MAX_ENTRIES)
+        self._trusted_pairs: LRUCache[str, bool] = LRUCache(MAX_ENTRIES)
         self.hash_slots = threading.BoundedSemaphore(MAX_CONCURRENT_HASHES)
 
     def retry_after(self, account: str, address: str) -> int:
-        """Seconds until the next try is allowed; 0 when it is now."""
+        """Return the seconds until the next attempt is allowed, 0 if it is allowed now."""
         with self._lock:
             now = self._clock()
             return max(
-                _seconds_until_allowed(self._decayed_failures(key, most, now), most)
-                for key, most in self._limits_by_key(account, address)
+                _seconds_until_allowed(self._decayed_failures(key, limit, now), limit)
+                for key, limit in self._limits_by_key(account, address)
             )
 
     def record_failure(self, account: str, address: str) -> None:
-        """Count a failure."""
+        """Count a failed attempt."""
         with self._lock:
             now = self._clock()
-            for key, most in self._limits_by_key(account, address):
-                self._failures[key] = (self._decayed_failures(key, most, now) + 1, now)
-            self._evict(now)
+            for key, limit in self._limits_by_key(account, address):
+                self._failures[key] = (self._decayed_failures(key, limit, now) + 1, now)
 
     def record_success(self, account: str, address: str) -> None:
-        """Forget the failures of this account from this network, and remember that they belong together."""
+        """Reset the failures of this account from this network, and trust the pair from now on."""
+        pair = _hashed_key("pair", account, client_network(address))
         with self._lock:
-            for key, _ in self._limits_by_key(account, address):
-                if key.startswith("pair"):
-                    self._failures.pop(key, None)
-            if len(self._trusted_pairs) >= MAX_ENTRIES:
-                self._trusted_pairs.clear()
-            self._trusted_pairs.add(_hashed_key("pair", account, client_network(address)))
+            self._failures.pop(pair, None)
+            self._trusted_pairs[pair] = True
 
     def _limits_by_key(self, account: str, address: str) -> list[tuple[str, int]]:
-        """The counts that a try falls under, and the most that each may reach."""
-        place = client_network(address)
-        pair = _hashed_key("pair", account, place)
-        limits = [(pair, MAX_FAILURES_PER_PAIR), (_hashed_key("place", place), MAX_FAILURES_PER_NETWORK)]
-        return (
-            limits
-            if pair in self._trusted_pairs
-            else [*limits, (_hashed_key("account", account), MAX_FAILURES_PER_ACCOUNT)]
-        )
+        """Return the keys of the counts that apply to an attempt, each with its limit."""
+        network = client_network(address)
+        pair = _hashed_key("pair", account, network)
+        limits = [
+            (pair, MAX_FAILURES_PER_PAIR),
+            (_hashed_key("network", network), MAX_FAILURES_PER_NETWORK),
+        ]
+        if not self._trusted_pairs.get(pair):
+            limits.append((_hashed_key("account", account), MAX_FAILURES_PER_ACCOUNT))
+        return limits
 
     def _decayed_failures(self, key: str, limit: int, now: float) -> float:
-        count, since = self._failures.get(key, (0.0, now))
-        return max(0.0, count - (now - since) * limit / WINDOW_SECONDS)
-
-    def _evict(self, now: float) -> None:
-        if len(self._failures) > MAX_ENTRIES:
-            self._failures = {
-                key: each for key, each in self._failures.items() if now - each[1] < WINDOW_SECONDS
-            }
-        if len(self._failures) > MAX_ENTRIES:
-            self._failures.clear()
+        count, counted_at = self._failures.get(key, (0.0, now))
+        return max(0.0, count - (now - counted_at) * limit / WINDOW_SECONDS)
 
 
 def _seconds_until_allowed(failures: float, limit: int) -> int:
-    """Seconds until a count has faded below its limit."""
-    over = failures + 1 - limit
-    return int(over * WINDOW_SECONDS / limit) + 1 if over > 0 else 0
+    """Return the seconds until a count has decayed below its limit."""
+    excess = failures + 1 - limit
+    return int(excess * WINDOW_SECONDS / limit) + 1 if excess > 0 else 0
 
 
 def client_network(address: str) -> str:
-    """What counts as one place: an IPv4 address, or the /64 that an IPv6 subscriber has to himself."""
+    """Return the network that stands for a client: an IPv4 address, or the /64 that an IPv6 subscriber gets."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -100,6 +94,6 @@ def client_network(address: str) -> str:
 
 
 def _hashed_key(kind: str, *parts: str) -> str:
-    """A key of bounded length, whatever name somebody tries."""
+    """Return a key of fixed length for text of any length."""
     text = "\0".join(parts).encode("utf-8", "replace")
     return kind + hashlib.blake2b(text, digest_size=12).hexdigest()

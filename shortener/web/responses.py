@@ -1,4 +1,4 @@
-"""Reports as answers for programs: JSON, and CSV that no spreadsheet takes for formulas."""
+"""Responses other than pages: JSON, CSV and other downloads, and the redirect after an edit."""
 
 import csv
 import io
@@ -7,18 +7,20 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from flask import Response
+from flask import Response, flash, redirect, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.reporting.cells import escape_csv
+from shortener.web.cache import clear_cache
 
 
 def json_response(value: Any) -> Response:
-    """A value as one JSON document."""
+    """Return a value as a JSON document."""
     return Response(msgspec.json.encode(value), mimetype="application/json")
 
 
 def csv_response(file_stem: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """Rows as a CSV file to download; text that a spreadsheet would calculate gets an apostrophe in front."""
+    """Return rows as a CSV download ``file_stem.csv``; cells that a spreadsheet would run as formulas are escaped."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)
@@ -29,12 +31,19 @@ def csv_response(file_stem: str, columns: Sequence[str], rows: Iterable[Sequence
 
 
 def attachment_response(content: bytes, *, file_name: str, content_type: str) -> Response:
-    """A file to download."""
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in file_name)
-    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='')}"
+    """Return a download. A browser that does not decode ``filename*`` gets an ASCII version of the name."""
+    ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in file_name)
+    disposition = f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file_name, safe='')}"
     return Response(content, content_type=content_type, headers={"Content-Disposition": disposition})
 
 
 def struct_rows(values: Iterable[Any], columns: Sequence[str]) -> Iterable[list[Any]]:
-    """Attributes of structs as rows."""
+    """Yield a row of attribute values for each struct, in the order of ``columns``."""
     return ([getattr(value, column) for column in columns] for value in values)
+
+
+def redirect_after_edit(message: str, endpoint: str, **values: Any) -> BaseResponse:
+    """Clear the cache, and redirect to the page of ``endpoint``, which shows ``message``."""
+    clear_cache()
+    flash(message)
+    return redirect(url_for(endpoint, **values), 303)

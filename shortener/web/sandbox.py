@@ -1,8 +1,7 @@
-"""A document that is handed in is read on trial first, in a process that can be killed.
+"""Trial parse of an uploaded document, in a child process with limits on time and memory.
 
-Markup can be written so that reading it takes for ever, and a regular expression that does not end holds every page
-with it. The child does what taking in and the click map do; what it managed in time, the pages manage as well.
-Run as ``python -m shortener.web.sandbox``, with a file name, a line feed and the document on standard input.
+Markup can be crafted so that parsing it never ends, and a thread in an endless regular expression cannot be stopped.
+The child (``python -m shortener.web.sandbox``) gets a file name, a line feed and the document on standard input.
 """
 
 import os
@@ -16,26 +15,31 @@ from shortener.errors import DocumentTooLarge, InputError, UnreadableDocument
 from shortener.web import clickmap
 
 TIMEOUT_SECONDS = 8.0
-"""How long reading may take, the start of the process included; an issue of 5,000 links takes one."""
+"""Time limit of a parse, with the start of the process; an issue of 5,000 links takes one second."""
 MAX_MEMORY_BYTES = 1 << 30
 MAX_PROCESSES = 2
-"""Documents that are read at the same time, so that readers keep a processor."""
+"""Limit of simultaneous parses, so that redirects keep a processor."""
 QUEUE_TIMEOUT_SECONDS = 20.0
+"""Time that an upload waits for one of the processes."""
 PROCESS_NICENESS = 10
 
 _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 
 
 def check_in_sandbox(source: bytes, *, name: str) -> None:
-    """Return when the document was read in time, or is refused anyhow. Raises TooLarge, Unreadable."""
+    """Parse a document in a child process, as adding the issue and the click map will parse it.
+
+    Returns also for a document that is not a valid issue: the caller's own parse raises the error for it.
+    Raises DocumentTooLarge; UnreadableDocument if the parse exceeds its limits or all processes are busy.
+    """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         raise DocumentTooLarge(
-            f"{name}: the issue is larger than 5 MB, which is the most; keep images on a web server, or split it"
+            f"{name}: the issue is larger than 5 MB; keep images on a web server, or split the issue"
         )
     if not _process_slots.acquire(timeout=QUEUE_TIMEOUT_SECONDS):
-        raise UnreadableDocument("too many issues are being read at this moment; try again in half a minute")
+        raise UnreadableDocument("the server is busy reading other issues; try again in 30 seconds")
     try:
-        ended = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "shortener.web.sandbox"],
             input=name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source,
             timeout=TIMEOUT_SECONDS,
@@ -43,24 +47,23 @@ def check_in_sandbox(source: bytes, *, name: str) -> None:
         )
     except subprocess.TimeoutExpired:
         raise UnreadableDocument(
-            f"{name}: reading it took longer than {TIMEOUT_SECONDS:g} seconds and was stopped; no newsletter "
-            "needs that. Look for brackets, quotes or comments that are opened again and again, "
-            "or hand in the HTML of a test send"
+            f"{name}: reading the issue took longer than {TIMEOUT_SECONDS:g} seconds and was stopped; look for "
+            "brackets, quotes or comments that are opened again and again, or upload the HTML of a test send"
         ) from None
     finally:
         _process_slots.release()
-    if ended.returncode:
+    if process.returncode:
         raise UnreadableDocument(
-            f"{name}: its markup could not be read; look for a part that is repeated very often or nested very deeply"
+            f"{name}: the markup could not be read; look for a part that is repeated very often or nested very deeply"
         )
 
 
 def main() -> None:
-    """Read the document as the pages will. What it is refused for is theirs to say."""
+    """Set the limits of this process, then parse the document on standard input."""
     os.nice(PROCESS_NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Also when nobody is left to kill it.
+    # The kernel ends the process also when the parent, which has the time limit, is gone.
     resource.setrlimit(resource.RLIMIT_CPU, (int(TIMEOUT_SECONDS) + 1, int(TIMEOUT_SECONDS) + 1))
     name, _, source = sys.stdin.buffer.read().partition(b"\n")
     try:
@@ -70,11 +73,11 @@ def main() -> None:
 
 
 def _parse(source: bytes, name: str) -> None:
-    form = newsletter.detect_format(name, source)
-    document = newsletter.parse(source, format=form)
+    document_format = newsletter.detect_format(name, source)
+    document = newsletter.parse(source, format=document_format)
     newsletter.extract_articles(document, [link.url for link in document.links])
     newsletter.rewrite(document, {link.index: "https://x.invalid/abcde/1" for link in document.links})
-    clickmap.render_map(source, format=form, shares={}, domains=(), stylesheet_url="")
+    clickmap.render_map(source, format=document_format, shares={}, domains=(), stylesheet_url="")
 
 
 if __name__ == "__main__":

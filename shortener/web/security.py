@@ -1,4 +1,4 @@
-"""What holds for every page: security headers, only our own hosts, no change on another site's behalf."""
+"""Security of every page: response headers, check of the Host header, protection against cross-site requests."""
 
 from urllib.parse import urlsplit
 
@@ -24,37 +24,41 @@ SECURITY_HEADERS = {
 HSTS_POLICY = "max-age=31536000"
 VENDOR_PATH = "/-/static/vendor/"
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
-"""For files whose names have a version in them."""
+"""Cache-Control of vendored files, whose names contain their version."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
 class FlashSession(SecureCookieSessionInterface):
-    """Flask's signed cookie, which carries nothing but the sentence that the next page begins with."""
+    """Flask's signed session cookie, used for flashed messages only; sign-in has a cookie of its own."""
 
     def get_cookie_name(self, app: Flask) -> str:
-        """Bound to this very host where the connection is encrypted."""
+        """Return the cookie's name, with the ``__Host-`` prefix over https."""
         return cookie_name("notices")
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Whether browsers may send it only over https."""
+        """Return whether browsers may send the cookie over https only."""
         return is_https()
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Headers on every answer; no answer to hosts that are not ours, no change that another site asks for."""
-    known = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
-    names = {host.partition(":")[0] for host in known} | LOOPBACK_HOSTS
+    """Add the security headers to every response of an app, and refuse foreign hosts and cross-site changes.
+
+    A request with a Host that the configuration does not name gets 404. A request that could change something and
+    does not come from our own pages gets 403.
+    """
+    own_hosts = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
+    own_names = {host.partition(":")[0] for host in own_hosts} | LOOPBACK_HOSTS
 
     def check_host() -> None:
         host = request.environ.get("HTTP_HOST", "").lower()
         name = strip_port(host).removesuffix(".")
-        if host not in known and name not in names and request.path != "/-/health":
+        if host not in own_hosts and name not in own_names and request.path != "/-/health":
             abort(404)
 
     def check_origin() -> None:
         if request.method not in SAFE_METHODS and not _is_same_origin(request):
-            abort(403, "The request came from another site, or did not say where it came from.")
+            abort(403, "Cross-site request refused.")
 
     def add_headers(response: Response) -> Response:
         if request.path.startswith(VENDOR_PATH) and response.status_code == 200:
@@ -77,30 +81,29 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def _is_same_origin(http_request: Request) -> bool:
-    """Whether one of our own pages asks, by what a browser says and no page can forge.
+    """Return whether a request comes from one of our own pages, by headers that a page of another site cannot forge.
 
-    Source: the Fetch Metadata and Fetch standards; browsers that send no Sec-Fetch-Site (or send it over https
-    only) send Origin, or Referer, with a POST.
+    Source: the Fetch Metadata and Fetch standards. Browsers that send no Sec-Fetch-Site (or send it over https only)
+    send Origin, or Referer, with a POST.
     """
     site = http_request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"
-    said = http_request.headers.get("Origin") or http_request.headers.get("Referer") or ""
     try:
-        origin = urlsplit(said)
+        origin = urlsplit(http_request.headers.get("Origin") or http_request.headers.get("Referer") or "")
     except ValueError:
         return False
-    here = http_request.environ.get("HTTP_HOST", "").lower()
-    return origin.scheme in {"http", "https"} and bool(here) and origin.netloc.lower() == here
+    host = http_request.environ.get("HTTP_HOST", "").lower()
+    return origin.scheme in {"http", "https"} and bool(host) and origin.netloc.lower() == host
 
 
 def is_https() -> bool:
-    """Whether browsers reach this host over https, by the configuration: a proxy may have unwrapped it."""
+    """Return whether browsers reach this host over https, by its configured scheme: a proxy may end TLS before us."""
     host = request.environ.get("HTTP_HOST", "").lower()
     schemes: dict[str, str] = current_app.extensions["schemes"]
     return schemes.get(host, request.scheme) == "https"
 
 
 def cookie_name(name: str) -> str:
-    """A cookie's name; ``__Host-`` keeps other hosts of the same domain from setting it."""
+    """Return a cookie's full name: over https with ``__Host-``, so that no sibling host can set the cookie."""
     return f"__Host-{name}" if is_https() else name

@@ -1,4 +1,4 @@
-"""A browser and a running server for the tests of this directory; without Chromium they skip and say so."""
+"""Fixtures of the browser tests."""
 
 import sys
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator["Browser"]:
-    """Debian's Chromium."""
+    """Start Chromium; skip the test if it or Playwright is not installed."""
     from tests.browser import running
 
     if not Path(running.CHROMIUM).exists():
-        pytest.skip("no Chromium here: apt-get install chromium")
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
+    with playwright.sync_playwright() as playwright_api:
+        browser = playwright_api.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
         yield browser
         browser.close()

@@ -1,16 +1,17 @@
-"""A real server on a free port, and Debian's Chromium to look at it."""
+"""Real server on a free port, and the command line of Chromium."""
 
 import contextlib
 import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from tests.ports import free_port as free_port
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ARGUMENTS = [
@@ -25,16 +26,9 @@ ARGUMENTS = [
 START_SECONDS = 30.0
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def server(config_path: Path) -> Iterator[list[str]]:
-    """``shortener serve`` until the block ends; the lines that it printed until it was ready."""
+    """Run ``shortener serve`` during the block; yield the lines that it printed until it was ready."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SHORTENER_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
@@ -43,31 +37,31 @@ def server(config_path: Path) -> Iterator[list[str]]:
         text=True,
         env=environment,
     )
-    said: queue.Queue[str] = queue.Queue()
+    output: queue.Queue[str] = queue.Queue()
     assert process.stdout is not None
-    reading = threading.Thread(target=_pass_on, args=(process.stdout, said), daemon=True)
-    reading.start()
+    reader_thread = threading.Thread(target=_copy_lines, args=(process.stdout, output), daemon=True)
+    reader_thread.start()
     try:
-        lines = [said.get(timeout=START_SECONDS)]
+        lines = [output.get(timeout=START_SECONDS)]
         while not lines[-1].startswith("Ready"):
-            lines.append(said.get(timeout=START_SECONDS))
+            lines.append(output.get(timeout=START_SECONDS))
         with contextlib.suppress(queue.Empty):
-            lines.append(said.get(timeout=1.0))
+            lines.append(output.get(timeout=1.0))
         yield lines
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-        reading.join()
+        reader_thread.join()
         process.stdout.close()
 
 
-def _pass_on(lines: Iterable[str], said: "queue.Queue[str]") -> None:
+def _copy_lines(lines: Iterable[str], output: "queue.Queue[str]") -> None:
     for line in lines:
-        said.put(line)
+        output.put(line)
 
 
 def configuration(directory: Path, *, port: int) -> Path:
-    """A configuration file for a server on that port."""
+    """Write the configuration file of a server on ``port``, and return its path."""
     path = directory / "config.toml"
     path.write_text(
         f'[site]\nname = "Low Tide"\nbase_url = "http://127.0.0.1:{port}"\n'

@@ -1,7 +1,6 @@
-"""An installation with some life in it, for browser tests and screenshots: issues of several scripts, and readers.
+"""Sample installation for browser tests and screenshots: issues in several scripts, with readers.
 
-Clicks are written as click-log lines and drained by the real collector; nothing is put into the sums by hand.
-"""
+Clicks are written as click-log lines and stored by the real collector."""
 
 import json
 import random
@@ -42,7 +41,7 @@ ARTICLE = """\
 [**{more}**]({url})
 
 """
-OTHERS = {
+SHORT_ISSUES = {
     "2026-07": ("Neap tide, July", "en", ("A pump that forgives", "Counting eels", "The last analogue gauge")),
     "2026-08": ("نشرة المد والجزر، أغسطس", "ar", ("قياس البحر بالصوت", "خريطة جديدة للمد", "العوامة التي تعلّمت")),
     "2026-09": ("低潮通讯 九月刊：编辑精选 🌊", "zh", ("用声音数鲸鱼", "便宜的微塑料筛子", "会学习的潮汐表")),
@@ -55,7 +54,7 @@ OTHERS = {
 
 
 def configure(directory: Path, *, port: int = 8000) -> Config:
-    """The configuration of the scene; its only domain is this machine."""
+    """Return the configuration of the sample installation; its only domain is this machine."""
     return Config(
         site=Site(name="Low Tide", base_url=f"http://127.0.0.1:{port}"),
         domain=(Domain(host=f"127.0.0.1:{port}", scheme="http"),),
@@ -64,14 +63,14 @@ def configure(directory: Path, *, port: int = 8000) -> Config:
     )
 
 
-def sample() -> bytes:
-    """The sample issue that comes with the package."""
+def sample_issue() -> bytes:
+    """Return the sample issue that comes with the package."""
     return files("shortener.demo").joinpath("issue.md").read_bytes()
 
 
-def letter(slug: str) -> bytes:
-    """A short issue of another script."""
-    title, lang, articles = OTHERS[slug]
+def short_issue(slug: str) -> bytes:
+    """Return one of SHORT_ISSUES as Markdown."""
+    title, lang, articles = SHORT_ISSUES[slug]
     more = {"en": "Read more", "ar": "اقرأ المزيد", "zh": "阅读更多"}[lang]
     author = {"en": "Ingrid Solheim", "ar": "ليلى حداد", "zh": "王小明"}[lang]
     summary = {"en": "Six sensors, one winter, and a model that was wrong in an instructive way.",
@@ -89,13 +88,13 @@ def letter(slug: str) -> bytes:
     return "".join(parts).encode()
 
 
-def html_letter() -> bytes:
-    """An issue as a mail editor makes it: tables, colours and pictures, all styled where they stand."""
+def html_issue() -> bytes:
+    """Return an HTML issue as mail editors make them, with tables and inline styles."""
     return Path(__file__).with_name("letter.html").read_bytes()
 
 
-def people(config: Config, *, now: int) -> None:
-    """The three users of the scene, one of each role."""
+def add_users(config: Config, *, now: int) -> None:
+    """Add one user for each role, named like the role."""
     store = open_store(config.data_directory)
     for name in ("admin", "editor", "viewer"):
         accounts.add_user(store, name, role=accounts.parse_role(name), password=PASSWORD, now=now)
@@ -103,35 +102,35 @@ def people(config: Config, *, now: int) -> None:
 
 
 def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_500) -> None:
-    """Five sent issues with clicks, and one that waits to be sent."""
+    """Create six sent issues, of which five have many clicks, and one without a sending time."""
     store = open_store(config.data_directory)
-    people(config, now=now)
+    add_users(config, now=now)
     hour = now - now % HOUR
-    for index, slug in enumerate(OTHERS):
-        sent = hour - (len(OTHERS) - index) * 29 * DAY
-        add(store, config, letter(slug), slug, sent_at=sent, now=sent, recipients=recipients)
-    low = add(
+    for index, slug in enumerate(SHORT_ISSUES):
+        sent = hour - (len(SHORT_ISSUES) - index) * 29 * DAY
+        add_issue(store, config, short_issue(slug), slug, sent_at=sent, now=sent, recipients=recipients)
+    low = add_issue(
         store,
         config,
-        sample(),
+        sample_issue(),
         "2026-11",
         sent_at=hour - 30 * HOUR,
         now=hour - 40 * HOUR,
         recipients=recipients,
     )
-    add(
+    add_issue(
         store,
         config,
-        letter("2026-07").replace(b"2026-07/", b"2026-12/"),
+        short_issue("2026-07").replace(b"2026-07/", b"2026-12/"),
         "2026-12",
         sent_at=None,
         now=now,
         recipients=None,
     )
-    html = add(
+    html = add_issue(
         store,
         config,
-        html_letter(),
+        html_issue(),
         "2026-06",
         sent_at=hour - 150 * DAY,
         now=hour - 150 * DAY,
@@ -146,13 +145,13 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
         now=now,
     )
     lines: list[str] = []
-    shown = [load_issue_contents(store, slug, config=config) for slug in OTHERS]
+    shown = [load_issue_contents(store, slug, config=config) for slug in SHORT_ISSUES]
     for issue in (html, *shown[:3], low):
-        lines += clicks(issue, readers=readers, now=now, seed=len(lines))
-    lines += clicks(shown[3], readers=1, now=now, seed=7)[:1]
-    write(config, lines)
+        lines += click_lines(issue, readers=readers, now=now, seed=len(lines))
+    lines += click_lines(shown[3], readers=1, now=now, seed=7)[:1]
+    append_to_click_log(config, lines)
     drain_once(store, config=config)
-    travel(store)
+    set_countries(store)
     draft_picks.decide(
         store,
         time.strftime("%Y-%m", time.gmtime(hour - 30 * HOUR)),
@@ -168,29 +167,29 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
     store.close()
 
 
-def travel(store: Store) -> None:
-    """Give clicks a country each, as a collector with a country database would, but for the oldest issue's."""
-    lands = json.dumps(["NO", "NO", "DE", "GB", "BR", "CN", ""])
+def set_countries(store: Store) -> None:
+    """Set the country of stored clicks, as a collector with a country database would, except for the oldest issue's."""
+    countries = json.dumps(["NO", "NO", "DE", "GB", "BR", "CN", ""])
     with store.transaction():
         store.execute(
             "update clicks set country = json_extract(?, '$[' || (seq % 7) || ']') where issue_id <> 1",
-            (lands,),
+            (countries,),
         )
     rebuild(store, on_progress=lambda _: None)
 
 
-HUGE_ARTICLES = 90
-WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+LARGE_ISSUE_ARTICLES = 90
+LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 
 
-def huge(config: Config, *, now: int) -> None:
-    """A hundred issues, one of them very long and to very many, with words that do not end; thousands of links."""
+def build_large(config: Config, *, now: int) -> None:
+    """Create 100 issues, one of them very long and with very many recipients, and 3,000 links without an issue."""
     store = open_store(config.data_directory)
-    people(config, now=now)
+    add_users(config, now=now)
     hour = now - now % HOUR
     for number in range(99):
-        source = letter("2026-07").replace(b"2026-07/", f"weekly-{number}/".encode())
-        add(
+        source = short_issue("2026-07").replace(b"2026-07/", f"weekly-{number}/".encode())
+        add_issue(
             store,
             config,
             source,
@@ -200,17 +199,18 @@ def huge(config: Config, *, now: int) -> None:
             recipients=90_000,
         )
     parts = [
-        f"# {WORD * 3}, and a subject line that goes on and on because nobody could decide what to leave out\n\n"
+        f"# {LONG_WORD * 3}, and a subject line that goes on and on because nobody could decide what to leave out\n\n"
     ]
-    for number in range(HUGE_ARTICLES):
-        about = {
+    for number in range(LARGE_ISSUE_ARTICLES):
+        title = LONG_WORD if number % 3 == 0 else ("An article about everything at once " * 4).strip()
+        fields = {
             "alt": "x", "code": f"huge-{number}", "url": f"https://example.org/{'very-' * 30}long/{number}",
-            "title": f"{number}: {(WORD if number % 3 == 0 else 'An article about everything at once ' * 4).strip()}",
+            "title": f"{number}: {title}",
             "author": "Dr. Maria-Magdalena von und zu Hohenstein-Überlingen", "summary": "Long. " * 60,
             "more": "Read more",
         }  # fmt: skip
-        parts.append(ARTICLE.format(**about))
-    made = add(
+        parts.append(ARTICLE.format(**fields))
+    contents = add_issue(
         store,
         config,
         "".join(parts).encode(),
@@ -219,18 +219,23 @@ def huge(config: Config, *, now: int) -> None:
         now=now,
         recipients=1_000_000_000,
     )
-    write(config, clicks(made, readers=1_500, now=now, seed=3))
+    append_to_click_log(config, click_lines(contents, readers=1_500, now=now, seed=3))
     drain_once(store, config=config)
     with store.transaction():
         for number in range(3_000):
             target = f"https://example.org/by-hand/{number}/{'x' * (number % 400)}"
             links.add(
-                store, f"127.0.0.1:{config.server.port}", f"hand{number}", target=target, title=WORD, now=now
+                store,
+                f"127.0.0.1:{config.server.port}",
+                f"hand{number}",
+                target=target,
+                title=LONG_WORD,
+                now=now,
             )
     store.close()
 
 
-def add(
+def add_issue(
     store: Store,
     config: Config,
     source: bytes,
@@ -240,7 +245,7 @@ def add(
     now: int,
     recipients: int | None,
 ) -> IssueContents:
-    """Take an issue in."""
+    """Add an issue and return its contents."""
     add_or_update_issue(
         store,
         AddRequest(source=source, filename="issue.md", slug=slug, sent_at=sent_at, recipients=recipients),
@@ -250,37 +255,37 @@ def add(
     return load_issue_contents(store, slug, config=config)
 
 
-def clicks(issue: IssueContents, *, readers: int, now: int, seed: int) -> list[str]:
-    """Click-log lines of readers who click what stands high and looks good, most of them soon."""
-    chance = random.Random(seed)
+def click_lines(issue: IssueContents, *, readers: int, now: int, seed: int) -> list[str]:
+    """Return click-log lines of readers, who prefer high positions and images, and of some bots."""
+    rng = random.Random(seed)
     assert issue.sent_at is not None
     positions = {article.url: article.position or 40 for article in issue.articles}
     choices = [
-        (link.short_url, each.n, KINDS[each.kind] / positions.get(link.article or "", 40) ** 0.4)
+        (link.short_url, placement.n, KINDS[placement.kind] / positions.get(link.article or "", 40) ** 0.4)
         for link in issue.links
-        for each in link.placements
+        for placement in link.placements
     ]
     lines = []
     for reader in range(readers):
-        for _ in range(chance.choice((1, 1, 2, 3))):
-            url, n, _weight = chance.choices(choices, [each[2] for each in choices])[0]
-            at = issue.sent_at.timestamp() + chance.expovariate(1 / (14 * HOUR)) + chance.random() * 60
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            url, n, _weight = rng.choices(choices, [weight for _, _, weight in choices])[0]
+            at = issue.sent_at.timestamp() + rng.expovariate(1 / (14 * HOUR)) + rng.random() * 60
             if at < now:
-                lines.append(line(url, n, at=at, reader=f"{issue.slug}-{reader}", chance=chance))
+                lines.append(click_line(url, n, at=at, reader=f"{issue.slug}-{reader}", rng=rng))
         if reader % 12 == 0 and readers > 1:
-            url, n, _weight = chance.choice(choices)
+            url, n, _weight = rng.choice(choices)
             at = issue.sent_at.timestamp() + 30
-            lines.append(line(url, n, at=at, reader=f"bot-{reader}", chance=chance, ua=SCANNER))
+            lines.append(click_line(url, n, at=at, reader=f"bot-{reader}", rng=rng, ua=SCANNER))
     return lines
 
 
-def line(url: str, n: int, *, at: float, reader: str, chance: random.Random, ua: str = "") -> str:
-    """One line of the click log."""
+def click_line(url: str, n: int, *, at: float, reader: str, rng: random.Random, ua: str = "") -> str:
+    """Return one line of the click log."""
     host, _, code = url.partition("://")[2].partition("/")
     return json.dumps(
         {
             "v": 1,
-            "id": f"{reader}-{at:.6f}-{chance.random():.12f}",
+            "id": f"{reader}-{at:.6f}-{rng.random():.12f}",
             "ts": at,
             "host": host,
             "path": f"/{code}/{n}",
@@ -292,16 +297,16 @@ def line(url: str, n: int, *, at: float, reader: str, chance: random.Random, ua:
             "addr": f"a{reader}",
             "visitor": f"v{reader}-{int(at // DAY)}",
             "ua": ua or BROWSERS[sum(reader.encode()) % len(BROWSERS)],
-            "ref": chance.choice(REFERRERS),
-            "lang": chance.choice(("en-GB,en;q=0.9", "de-DE,de;q=0.8", "nb-NO")),
+            "ref": rng.choice(REFERRERS),
+            "lang": rng.choice(("en-GB,en;q=0.9", "de-DE,de;q=0.8", "nb-NO")),
             "h": {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": "cross-site",
                   "accept": "text/html,application/xhtml+xml"},
         }
     )  # fmt: skip
 
 
-def write(config: Config, lines: list[str]) -> None:
-    """Put lines into the click log, as another program would."""
+def append_to_click_log(config: Config, lines: list[str]) -> None:
+    """Append lines to the click log in order of time."""
     directory = config.data_directory / "clicklog"
     directory.mkdir(mode=0o700, exist_ok=True)
     path = directory / "readers.jsonl"

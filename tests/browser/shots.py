@@ -1,7 +1,6 @@
-"""Pictures of every page, in light and dark, on a desktop and a phone: ``python -m tests.browser.shots DIRECTORY``.
+"""Screenshots of every page, light and dark, on desktop and phone: ``python -m tests.browser.shots DIRECTORY``.
 
-With page names behind it only those; ``--readme docs/screenshots`` takes the two of the README anew.
-"""
+Page names after the directory limit it to those pages; ``--readme docs/screenshots`` takes the two of the README."""
 
 import sys
 import tempfile
@@ -42,7 +41,7 @@ STEPS = {
     "picks-section": ("/-/ranking/picks", "link"),
     "users-invited": ("/-/settings/users", "invite"),
 }
-"""Pages that stand behind a form; the steps change what is stored, so that they come last."""
+"""Path and action of each page that follows a form; they come last because they change the store."""
 HUGE = {
     "issues": "/-/issues",
     "report": "/-/issues/huge",
@@ -56,32 +55,32 @@ SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 
 
 def main(directory: Path, only: set[str]) -> None:
-    """Take the pictures; with names, only of those pages."""
+    """Take the screenshots into ``directory``; with names in ``only``, those alone."""
     directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
         scenes = (
             ("", {**PAGES, **{name: path for name, (path, _) in STEPS.items()}}, scene.build),
-            ("empty-", EMPTY, scene.people),
-            ("huge-", HUGE, scene.huge),
+            ("empty-", EMPTY, scene.add_users),
+            ("huge-", HUGE, scene.build_large),
         )
-        for name, pages, fill in scenes:
-            home = Path(place) / (name or "full")
+        for name, pages, build in scenes:
+            home = Path(temporary) / (name or "full")
             home.mkdir()
             port = running.free_port()
             config = scene.configure(home / "data", port=port)
-            fill(config, now=int(time.time()))
+            build(config, now=int(time.time()))
             with running.server(running.configuration(home, port=port)):
                 chosen = {
                     name + page: path for page, path in pages.items() if not only or name + page in only
                 }
                 if chosen:
-                    take(browser, config.base_url, chosen, directory)
+                    take_screenshots(browser, config.base_url, chosen, directory)
         browser.close()
 
 
-def take(browser: Browser, base: str, pages: dict[str, str], directory: Path) -> None:
-    """One picture for each page, scheme and size."""
+def take_screenshots(browser: Browser, base: str, pages: dict[str, str], directory: Path) -> None:
+    """Take a screenshot of each page in each colour scheme and size."""
     for scheme in ("light", "dark"):
         for size, (width, height) in SIZES.items():
             context = browser.new_context(
@@ -92,7 +91,9 @@ def take(browser: Browser, base: str, pages: dict[str, str], directory: Path) ->
             page = context.new_page()
             page.on(
                 "console",
-                lambda said: print("console:", said.text) if said.type in {"error", "warning"} else None,
+                lambda message: (
+                    print("console:", message.text) if message.type in {"error", "warning"} else None
+                ),
             )
             page.goto(f"{base}/-/sign-in")
             if not (directory / f"sign-in-{scheme}-{size}.png").exists():
@@ -106,44 +107,44 @@ def take(browser: Browser, base: str, pages: dict[str, str], directory: Path) ->
             for name, path in pages.items():
                 month = time.strftime("%Y-%m", time.gmtime(time.time() - 300 * 3_600))
                 page.goto(base + path.format(code=code, month=month))
-                step(page, name)
+                perform_step(page, name)
                 page.wait_for_timeout(250)
                 page.screenshot(path=directory / f"{name}-{scheme}-{size}.png", full_page=True)
             context.close()
 
 
-def step(page: Page, name: str) -> None:
-    """Do what leads to a page that stands behind a form."""
-    kind = STEPS.get(name, ("", ""))[1]
-    if kind == "look":
-        source = scene.sample() + b"\n[An older one](%s/old1)\n" % page.url.partition("/-/")[0].encode()
+def perform_step(page: Page, name: str) -> None:
+    """Fill in the form that leads to a page of STEPS."""
+    action = STEPS.get(name, ("", ""))[1]
+    if action == "look":
+        source = scene.sample_issue() + b"\n[An older one](%s/old1)\n" % page.url.partition("/-/")[0].encode()
         page.set_input_files("#file", {"name": "issue.md", "mimeType": "text/markdown", "buffer": source})
         page.fill("#slug", "2027-01")
         page.click("text=Look at it")
         page.locator("#found details.small summary").first.click()
-    elif kind == "refuse":
+    elif action == "refuse":
         page.fill("#source", "# January\n\n[x](http://127.0.0.1/)")
         page.fill("#slug", "2027-01")
         page.click("text=Look at it")
-    elif kind == "decide":
+    elif action == "decide":
         page.locator("details.decide summary").nth(4).click()
-    elif kind == "link":
+    elif action == "link":
         button = page.locator("text=Make the links and show the section")
         if button.count():
             button.click()
-    elif kind == "invite":
+    elif action == "invite":
         page.locator("button:text('One-time address')").last.click()
     page.wait_for_load_state()
 
 
-def for_readme(directory: Path) -> None:
-    """The two pictures of the README: the first screen of a report and of a click map."""
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
+def take_readme_screenshots(directory: Path) -> None:
+    """Take the screenshots of the README: the first screen of a report and of a click map."""
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
         port = running.free_port()
-        config = scene.configure(Path(place) / "data", port=port)
+        config = scene.configure(Path(temporary) / "data", port=port)
         scene.build(config, now=int(time.time()), readers=900, recipients=5_200)
-        with running.server(running.configuration(Path(place), port=port)):
+        with running.server(running.configuration(Path(temporary), port=port)):
             page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
             page.goto(f"{config.base_url}/-/sign-in")
             page.fill("#name", "editor")
@@ -160,6 +161,6 @@ if __name__ == "__main__":
     if not sys.argv[1:] or sys.argv[1] in {"-h", "--help"}:
         raise SystemExit(__doc__)
     if sys.argv[1] == "--readme":
-        for_readme(Path(sys.argv[2]))
+        take_readme_screenshots(Path(sys.argv[2]))
     else:
         main(Path(sys.argv[1]), set(sys.argv[2:]))

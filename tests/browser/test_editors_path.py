@@ -1,4 +1,4 @@
-"""What an editor does from the first visit to the draft of the next picks, in a real browser on a real server."""
+"""Browser tests of the path of an editor, from the first sign-in to the draft of the picks, on a real server."""
 
 import http.client
 import json
@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from tests.browser.watching import Watched
+    from tests.browser.watching import WatchedPage
 
 PASSWORD = "a sentence for tests"
 WAIT_SECONDS = 20.0
 
 
 def follow(url: str, *, reader: int) -> None:
-    """Follow a short link as a reader's browser does."""
+    """Request a short link as a reader's browser does, each reader from a network of its own."""
     from tests.browser.scene import BROWSERS
 
     parts = urlsplit(url)
@@ -35,26 +35,26 @@ def follow(url: str, *, reader: int) -> None:
             "X-Forwarded-For": f"198.{18 + reader % 2}.{reader * 5}.7",
         },
     )
-    answer = connection.getresponse()
-    assert answer.status == 302, url
+    response = connection.getresponse()
+    assert response.status == 302, url
     connection.close()
 
 
-def wait_for(watched: "Watched", path: str, wanted: int) -> None:
-    """Until the collector has counted so many clicks of people."""
+def wait_for(watched: "WatchedPage", path: str, wanted: int) -> None:
+    """Wait until a report has at least ``wanted`` human clicks."""
     until = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < until:
-        answer = watched.page.request.get(watched.base + path)
-        if json.loads(answer.body())["totals"]["clicks"]["human"] >= wanted:
+        response = watched.page.request.get(watched.base + path)
+        if json.loads(response.body())["totals"]["clicks"]["human"] >= wanted:
             return
         time.sleep(0.2)
     raise AssertionError("the clicks were not counted in time")
 
 
-def test_the_editors_whole_path(chromium: "Browser", tmp_path: Path) -> None:
-    """Become admin, add the sample issue, download it, be clicked, see it live and on the map, rank, pin, copy."""
+def test_path_of_an_editor(chromium: "Browser", tmp_path: Path) -> None:
+    """An editor becomes admin, adds the sample issue, sees clicks arrive, pins an article and copies the picks."""
     from tests.browser import running, scene
-    from tests.browser.watching import Watched
+    from tests.browser.watching import WatchedPage
 
     port = running.free_port()
     path = running.configuration(tmp_path, port=port)
@@ -62,30 +62,30 @@ def test_the_editors_whole_path(chromium: "Browser", tmp_path: Path) -> None:
         path.read_text().replace("[server]\n", '[server]\ntrusted_proxies = ["127.0.0.1"]\n'),
         encoding="utf-8",
     )
-    with running.server(path) as said:
+    with running.server(path) as output:
         base = f"http://127.0.0.1:{port}"
-        watched = Watched(chromium, base, permissions=["clipboard-read", "clipboard-write"])
+        watched = WatchedPage(chromium, base, permissions=["clipboard-read", "clipboard-write"])
         page = watched.page
-        begin(watched, next(line for line in said if "one-time address" in line))
-        urls = add_sample(watched, scene.sample())
+        create_first_admin(watched, next(line for line in output if "one-time address" in line))
+        urls = add_sample(watched, scene.sample_issue())
         for reader in range(12):
             for url in urls[: 3 + reader % 4]:
                 follow(url, reader=reader)
         wait_for(watched, "/-/issues/low-tide/report.json", 12 * 3)
-        see_live(watched, urls)
-        see_map(page)
-        rank_and_pin(page)
+        check_live_report(watched, urls)
+        check_click_map(page)
+        pin_article(page)
         copy_draft(page)
         page.click("text=Sign out")
         page.wait_for_url("**/-/sign-in")
         page.goto(f"{base}/-/issues")
         page.wait_for_url("**/-/sign-in?next=/-/issues")
         watched.close()
-    assert not watched.complaints
+    assert not watched.problems
 
 
-def begin(watched: "Watched", line: str) -> None:
-    """Become the first admin at the address that the server printed."""
+def create_first_admin(watched: "WatchedPage", line: str) -> None:
+    """Create the first admin with the invitation link that the server printed."""
     watched.page.goto(line.rpartition(" ")[2].strip())
     watched.page.fill("#name", "Ann")
     watched.page.fill("#password", PASSWORD)
@@ -95,8 +95,8 @@ def begin(watched: "Watched", line: str) -> None:
     assert watched.page.locator("text=No issue yet").count() == 1
 
 
-def add_sample(watched: "Watched", source: bytes) -> list[str]:
-    """Look at the sample issue, take it in, download it; its short URLs in order of place."""
+def add_sample(watched: "WatchedPage", source: bytes) -> list[str]:
+    """Add the sample issue with a preview, and return its short URLs in order of position."""
     page = watched.page
     page.click("text=Add the first issue")
     page.set_input_files("#file", {"name": "issue.md", "mimeType": "text/markdown", "buffer": source})
@@ -111,23 +111,23 @@ def add_sample(watched: "Watched", source: bytes) -> list[str]:
     page.click("#found >> button:text('Take it in')")
     page.wait_for_url("**/contents")
     assert "Winter survey of the North Sea" in page.inner_text("main")
-    assert "Taken in: 13 articles" in page.inner_text("main")
+    assert "Issue created: 13 articles" in page.inner_text("main")
     with page.expect_download() as download:
         page.click("text=Download with short links")
     output = Path(download.value.path()).read_text(encoding="utf-8")
     assert watched.base in output
     assert output.count("\n") == source.decode().count("\n"), "only the links changed"
-    shown = json.loads(page.request.get(f"{watched.base}/-/issues/low-tide/contents.json").body())
+    contents = json.loads(page.request.get(f"{watched.base}/-/issues/low-tide/contents.json").body())
     return [
         f"{link['short_url']}/{link['placements'][0]['n']}"
-        for article in shown["articles"]
+        for article in contents["articles"]
         if article["position"]
         for link in article["links"]
     ]
 
 
-def see_live(watched: "Watched", urls: list[str]) -> None:
-    """An open report grows by itself as another reader clicks."""
+def check_live_report(watched: "WatchedPage", urls: list[str]) -> None:
+    """An open report shows a new click without a reload."""
     page = watched.page
     watched.go("/-/issues/low-tide")
     before = page.inner_text("[data-live=clicks]")
@@ -138,8 +138,8 @@ def see_live(watched: "Watched", urls: list[str]) -> None:
     assert page.locator(".chart svg").count() == 1
 
 
-def see_map(page: "Page") -> None:
-    """The map shows the issue's own text with shares at its links, inside a sandbox."""
+def check_click_map(page: "Page") -> None:
+    """The click map shows the issue's text with shares at its links, in a sandboxed frame."""
     page.click("text=Click map")
     frame = page.frame_locator("iframe")
     assert frame.locator("h1").first.inner_text().startswith("Counting whales")
@@ -148,8 +148,8 @@ def see_map(page: "Page") -> None:
     assert page.get_attribute("iframe", "sandbox") == "allow-same-origin"
 
 
-def rank_and_pin(page: "Page") -> None:
-    """The ranking has every article; one of the last is pinned with a reason."""
+def pin_article(page: "Page") -> None:
+    """The ranking has all articles; pin the last one."""
     page.click("text=Ranking")
     page.wait_for_selector(".chart svg")
     rows = page.locator("section:has(h2:text('The list')) tbody tr")
@@ -157,12 +157,12 @@ def rank_and_pin(page: "Page") -> None:
     rows.last.locator("summary").click()
     rows.last.locator("input[name=reason]").fill("our readers should not miss it 🌊")
     rows.last.locator("button:text('Pin')").click()
-    page.wait_for_selector("text=Pinned. The figures stay what they are.")
+    page.wait_for_selector("text=Pinned. The ranking itself does not change.")
     assert page.locator("tbody .tag:text('pinned')").count() == 1
 
 
 def copy_draft(page: "Page") -> None:
-    """The draft begins with the pinned article, and the clipboard has it."""
+    """The draft begins with the pinned article, and the copy button copies it."""
     page.click("text=Draft of the picks")
     page.click("text=Make the links and show the section")
     page.wait_for_selector("#draft")
@@ -173,19 +173,19 @@ def copy_draft(page: "Page") -> None:
     assert copied.index("Chosen by our editors") < copied.index("Read more")
 
 
-def test_the_keyboard_is_enough(chromium: "Browser", tmp_path: Path) -> None:
-    """Sign in, skip to the content, make a link, change its target and sign out without a mouse."""
+def test_keyboard(chromium: "Browser", tmp_path: Path) -> None:
+    """Sign-in, a new link, a change of its target and sign-out work with the keyboard alone."""
     from tests.browser import running, scene
-    from tests.browser.watching import Watched
+    from tests.browser.watching import WatchedPage
 
     port = running.free_port()
     config = scene.configure(tmp_path / "data", port=port)
-    scene.people(config, now=int(time.time()))
+    scene.add_users(config, now=int(time.time()))
     with running.server(running.configuration(tmp_path, port=port)):
-        watched = Watched(chromium, config.base_url)
+        watched = WatchedPage(chromium, config.base_url)
         page, keys = watched.page, watched.page.keyboard
         watched.go("/-/links")
-        focused(page, "name")
+        wait_for_focus(page, "name")
         keys.type("editor")
         keys.press("Tab")
         keys.type(scene.PASSWORD)
@@ -197,7 +197,7 @@ def test_the_keyboard_is_enough(chromium: "Browser", tmp_path: Path) -> None:
         tab_to(page, "New link")
         keys.press("Enter")
         page.wait_for_url("**/-/new-link")
-        focused(page, "target")
+        wait_for_focus(page, "target")
         keys.type("https://example.org/keyboard")
         keys.press("Enter")
         page.wait_for_url("**/-/links/**")
@@ -211,18 +211,18 @@ def test_the_keyboard_is_enough(chromium: "Browser", tmp_path: Path) -> None:
         keys.press("Enter")
         page.wait_for_url("**/-/sign-in")
         watched.close()
-    assert not watched.complaints
+    assert not watched.problems
 
 
-def focused(page: "Page", id: str) -> None:
-    """Wait until a field has the focus by itself, which browsers give it a moment after the page is there."""
+def wait_for_focus(page: "Page", id: str) -> None:
+    """Wait until a field has the focus."""
     from playwright.sync_api import expect
 
     expect(page.locator(f"#{id}")).to_be_focused(timeout=10_000)
 
 
 def tab_to(page: "Page", text: str, *, id: str = "", backwards: bool = False) -> None:
-    """Press Tab until an element has the focus, which must be visible there."""
+    """Press Tab until an element has the focus, and check that the focus is visible."""
     for _ in range(60):
         page.keyboard.press("Shift+Tab" if backwards else "Tab")
         found = page.evaluate("[document.activeElement.textContent.trim(), document.activeElement.id]")

@@ -1,4 +1,4 @@
-"""Every page in a real browser, full and empty, light and dark, wide and narrow: no complaint and no barrier."""
+"""Browser tests of every page: full, empty and large installations, light and dark, desktop and phone."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,95 +21,95 @@ VIEWS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
-    """The address of a server with the whole scene."""
+    """Base URL of a server with the sample installation."""
     from tests.browser import scene
 
-    yield from serve(tmp_path_factory.mktemp("full"), fill=scene.build)
+    yield from serve(tmp_path_factory.mktemp("full"), build=scene.build)
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
-    """The address of a server with nothing but users."""
+    """Base URL of a server with users and no issues."""
     from tests.browser import scene
 
-    yield from serve(tmp_path_factory.mktemp("empty"), fill=scene.people)
+    yield from serve(tmp_path_factory.mktemp("empty"), build=scene.add_users)
 
 
-def serve(home: "Path", *, fill: Callable[..., None]) -> Iterator[str]:
-    """Fill an installation and serve it."""
+def serve(home: "Path", *, build: Callable[..., None]) -> Iterator[str]:
+    """Create an installation with ``build`` and serve it; yield its base URL."""
     from tests.browser import running, scene
 
     port = running.free_port()
     config = scene.configure(home / "data", port=port)
-    fill(config, now=int(time.time()))
+    build(config, now=int(time.time()))
     with running.server(running.configuration(home, port=port)):
         yield config.base_url
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
 def test_pages_with_content(chromium: "Browser", full: str, view: dict[str, Any]) -> None:
-    """No console error, no broken policy, no other host, no serious barrier; nothing is wider than the window."""
-    look(chromium, full, view, empty=False, thorough=view in (VIEWS["light desktop"], VIEWS["dark phone"]))
+    """Pages with content have no console error, request no other host, pass axe and fit the window."""
+    check_pages(chromium, full, view, empty=False)
 
 
 def test_pages_without_content(chromium: "Browser", empty: str) -> None:
-    """The same where there is nothing yet; each list has words that help instead."""
-    look(chromium, empty, VIEWS["light desktop"], empty=True)
+    """Pages of an empty installation pass the checks too, and each list shows a hint."""
+    check_pages(chromium, empty, VIEWS["light desktop"], empty=True)
 
 
-def test_pages_behind_a_form(chromium: "Browser", full: str) -> None:
-    """The same for what a form leads to: what was found in an issue, refusals, decisions, the draft, an invitation."""
+def test_pages_after_a_form(chromium: "Browser", full: str) -> None:
+    """Pages that follow a form (preview, refusal, decision, draft, invitation) pass the checks."""
     from tests.browser import scene, shots
-    from tests.browser.watching import Watched
+    from tests.browser.watching import WatchedPage
 
-    watched, wrong = Watched(chromium, full, **VIEWS["dark phone"]), []
+    watched, failures = WatchedPage(chromium, full, **VIEWS["dark phone"]), []
     watched.sign_in("admin", scene.PASSWORD)
     for name, (path, _) in shots.STEPS.items():
         watched.go(path)
-        shots.step(watched.page, name)
-        wrong += watched.violations()
+        shots.perform_step(watched.page, name)
+        failures += watched.violations()
         if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
-            wrong.append(f"{name} is wider than the window")
+            failures.append(f"{name} is wider than the window")
     watched.close()
-    assert not wrong
-    # A refusal is an answer of 400, which the console tells of.
-    assert all("400 (Bad Request)" in each for each in watched.complaints), watched.complaints
+    assert not failures
+    # A refusal has status 400, which the console reports as an error.
+    assert all("400 (Bad Request)" in problem for problem in watched.problems), watched.problems
 
 
 @pytest.fixture(scope="module")
-def huge(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
-    """The address of a server with more, longer and larger of everything."""
+def large(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
+    """Base URL of a server with the large installation."""
     from tests.browser import scene
 
-    yield from serve(tmp_path_factory.mktemp("huge"), fill=scene.huge)
+    yield from serve(tmp_path_factory.mktemp("huge"), build=scene.build_large)
 
 
 @pytest.mark.parametrize("view", ["light desktop", "dark phone"])
-def test_pages_with_too_much_content(chromium: "Browser", huge: str, view: str) -> None:
-    """Ninety articles, a thousand million recipients, words without an end: nothing breaks, nothing is too wide."""
+def test_pages_with_very_much_content(chromium: "Browser", large: str, view: str) -> None:
+    """Pages with very many articles, large numbers and long words have no error and fit the window."""
     from tests.browser import scene, shots
-    from tests.browser.watching import Watched
+    from tests.browser.watching import WatchedPage
 
-    watched, wrong = Watched(chromium, huge, **VIEWS[view]), []
+    watched, failures = WatchedPage(chromium, large, **VIEWS[view]), []
     watched.sign_in("admin", scene.PASSWORD)
     month = time.strftime("%Y-%m", time.gmtime(time.time() - 300 * 3_600))
     for path in shots.HUGE.values():
         watched.go(path.format(month=month))
         if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
-            wrong.append(f"{path} is wider than the window")
+            failures.append(f"{path} is wider than the window")
     watched.close()
-    assert not wrong
-    assert not watched.complaints
+    assert not failures
+    assert not watched.problems
 
 
-def look(chromium: "Browser", base: str, view: dict[str, Any], *, empty: bool, thorough: bool = True) -> None:
-    """Open every page and gather what is wrong with it."""
+def check_pages(chromium: "Browser", base: str, view: dict[str, Any], *, empty: bool) -> None:
+    """Open every page and assert that nothing is wrong with it."""
     from tests.browser import scene, shots
-    from tests.browser.watching import Watched
+    from tests.browser.watching import WatchedPage
 
-    watched, wrong = Watched(chromium, base, **view), []
+    watched, failures = WatchedPage(chromium, base, **view), []
     watched.go("/-/sign-in")
-    wrong += watched.violations()
+    failures += watched.violations()
     watched.sign_in("admin", scene.PASSWORD)
     watched.go("/-/links?sort=clicks")
     first = watched.page.locator("a.short").first
@@ -117,12 +117,12 @@ def look(chromium: "Browser", base: str, view: dict[str, Any], *, empty: bool, t
     for path in (shots.EMPTY if empty else shots.PAGES).values():
         if path != shots.PAGES["missing"]:
             watched.go(path.format(code=code))
-            wrong += watched.violations()
+            failures += watched.violations()
             if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
-                wrong.append(f"{path} is wider than the window")
+                failures.append(f"{path} is wider than the window")
             assert watched.page.locator(".chart:empty").count() == 0, f"{path}: a chart was not drawn"
         if empty:
             assert watched.page.locator(".empty h2").count() == 1, path
     watched.close()
-    assert not wrong
-    assert not watched.complaints
+    assert not failures
+    assert not watched.problems

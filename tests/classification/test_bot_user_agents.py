@@ -1,4 +1,4 @@
-"""User agents: people's strings stay people's, machines' are named."""
+"""User agents: those of browsers give no reason, those of programs are recognised."""
 
 import pytest
 
@@ -8,7 +8,7 @@ WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, 
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
 
-PEOPLE = {
+BROWSERS = {
     "Chrome on Windows": f"{WINDOWS} Chrome/152.0.0.0 Safari/537.36",
     "Edge on Windows": f"{WINDOWS} Chrome/152.0.0.0 Safari/537.36 Edg/152.0.0.0",
     "Opera": f"{WINDOWS} Chrome/150.0.0.0 Safari/537.36 OPR/121.0.0.0",
@@ -81,7 +81,7 @@ PEOPLE = {
     "Chrome/140.0.0.0 Mobile DuckDuckGo/5 Safari/537.36",
 }
 
-MACHINES = {
+PROGRAMS = {
     "Googlebot": ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "named-bot"),
     "Googlebot as a phone": (
         "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -136,23 +136,25 @@ MACHINES = {
 }
 
 
-@pytest.mark.parametrize("name", PEOPLE)
-def test_people_are_not_named_machines(name: str) -> None:
-    """A person's user agent names no machine, whatever phone it is and whichever app shows the page."""
-    assert bot_reason(PEOPLE[name]) is None
+@pytest.mark.parametrize("name", BROWSERS)
+def test_browsers_give_no_reason(name: str) -> None:
+    """The user agent of a browser or an app that shows pages is not taken for a program's."""
+    assert bot_reason(BROWSERS[name]) is None
 
 
-@pytest.mark.parametrize("name", MACHINES)
-def test_machines_are_named(name: str) -> None:
-    """A machine's user agent is known for what it is: a scanner, a preview, or any other machine."""
-    agent, reason = MACHINES[name]
-    assert bot_reason(agent) == reason
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_are_recognised(name: str) -> None:
+    """The user agent of a scanner, a link preview or another program gives the expected reason."""
+    user_agent, reason = PROGRAMS[name]
+    assert bot_reason(user_agent) == reason
 
 
-def test_a_models_name_declares_nothing() -> None:
-    """What an Android device calls itself is left out; what follows it is not."""
-    agent = "Mozilla/5.0 (Linux; Android 9; CUBOT X19 Build/P) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
+def test_device_models_are_removed() -> None:
+    """The model name of an Android device is removed, and the text after it stays."""
+    user_agent = (
+        "Mozilla/5.0 (Linux; Android 9; CUBOT X19 Build/P) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
+    )
     assert (
-        strip_device_model(agent)
+        strip_device_model(user_agent)
         == "Mozilla/5.0 (Linux; Android 9) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
     )

@@ -1,4 +1,4 @@
-"""Explanations: the scoreboard of a click."""
+"""Explanations of a verdict: the rules that match, and the evidence in words."""
 
 from shortener.classification.evidence import (
     BURST,
@@ -15,32 +15,36 @@ from shortener.classification.groups import GROUPINGS
 from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.reasons import REASONS
 from shortener.classification.request_rules import request_evidence
+from shortener.durations import MINUTE_MS, SECOND_MS
 
 AT = 1_790_000_000_000
 
 
-def test_every_rule_that_spoke_is_on_the_board() -> None:
-    """All rules that speak are listed with what they saw; the surest decides."""
-    gaps = BURST | TWO_LINKS_1S | NO_LANGUAGE | DATACENTER
+def test_all_matching_group_rules_are_listed() -> None:
+    """All group rules that match are listed with their evidence; the most certain one decided."""
     click = NearbyClick(
-        seq=1, ts_ms=AT, link_id=2, recipient_token="c", reason="burst", evidence=gaps, sent_at_ms=AT - 60_000
+        seq=1,
+        ts_ms=AT,
+        link_id=2,
+        recipient_token="c",
+        reason="burst",
+        evidence=BURST | TWO_LINKS_1S | NO_LANGUAGE | DATACENTER,
+        sent_at_ms=AT - MINUTE_MS,
     )
-    explained = explain(click)
-    assert explained.classification.reason == "burst"
-    spoken = {one.reason: one for one in explained.matches}
-    assert list(spoken) == ["burst", "datacenter-soon", "pair", "bare-soon"]
-    assert [one.decided for one in explained.matches] == [True, False, False, False]
-    assert spoken["datacenter-soon"].evidence == (
+    matches = {match.reason: match for match in explain(click).matches}
+    assert list(matches) == ["burst", "datacenter-soon", "pair", "bare-soon"]
+    assert [match.decided for match in matches.values()] == [True, False, False, False]
+    assert matches["datacenter-soon"].evidence == (
         "the network is on a data-center list",
-        "60 s after the sending",
+        "60 s after sending",
     )
-    assert "no Accept-Language was sent" in spoken["pair"].evidence
+    assert "no Accept-Language header was sent" in matches["pair"].evidence
 
 
-def test_a_requests_rules_are_named_with_its_headers() -> None:
-    """With the request at hand, each of its rules says what it read."""
-    evidence = ClickRequest(
-        ts=AT / 1000,
+def test_matching_request_rules_are_listed_with_what_they_read() -> None:
+    """With the request given, its matching rules are listed with the user agent, header or network that they read."""
+    request = ClickRequest(
+        ts=AT / SECOND_MS,
         method="HEAD",
         ua="Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
         headers={"range": "bytes=0-9", "accept": "*/*"},
@@ -51,31 +55,29 @@ def test_a_requests_rules_are_named_with_its_headers() -> None:
         ts_ms=AT,
         link_id=2,
         reason="named-preview",
-        evidence=request_evidence(evidence),
+        evidence=request_evidence(request),
         net="40.107.1.0/24",
     )
-    explained = explain(click, request=evidence)
-    spoken = {one.reason: one for one in explained.matches}
-    assert list(spoken)[:4] == ["named-preview", "head-request", "range-request", "gateway-network"]
-    assert "Slackbot" in spoken["named-preview"].evidence[0]
-    assert spoken["range-request"].evidence == ("range: bytes=0-9",)
-    assert spoken["gateway-network"].evidence == ("40.107.1.0/24: Microsoft Exchange Online Protection",)
-    assert spoken["named-preview"].decided
+    matches = {match.reason: match for match in explain(click, request=request).matches}
+    assert list(matches)[:4] == ["named-preview", "head-request", "range-request", "gateway-network"]
+    assert "Slackbot" in matches["named-preview"].evidence[0]
+    assert matches["range-request"].evidence == ("range: bytes=0-9",)
+    assert matches["gateway-network"].evidence == ("40.107.1.0/24: Microsoft Exchange Online Protection",)
+    assert matches["named-preview"].decided
 
 
-def test_a_reader_is_explained() -> None:
-    """A click with nothing against it says so."""
-    explained = explain(NearbyClick(seq=1, ts_ms=AT, link_id=2))
-    assert [(one.reason, one.decided) for one in explained.matches] == [("reader", True)]
-    assert explained.evidence_texts == ()
+def test_a_click_without_evidence_is_explained_as_a_reader() -> None:
+    """If no rule matches, the only reason is ``reader``, and there is no evidence."""
+    explanation = explain(NearbyClick(seq=1, ts_ms=AT, link_id=2))
+    assert [(match.reason, match.decided) for match in explanation.matches] == [("reader", True)]
+    assert explanation.evidence_texts == ()
 
 
-def test_everything_has_words() -> None:
-    """Every bit, rule and reason has its words, and every rule's reason exists."""
+def test_all_bits_and_reasons_have_descriptions() -> None:
+    """Every evidence bit and every reason has a description, and every rule's reason exists."""
     assert {rule.reason for rule in ALL_RULES} <= set(REASONS)
     assert all(reason.description for reason in REASONS.values())
-    for family in GROUPINGS:
-        assert sum(bit for bit in EVIDENCE_TEXTS if bit & family.evidence_mask) == family.evidence_mask, (
-            family.name
-        )
+    for grouping in GROUPINGS:
+        described = sum(bit for bit in EVIDENCE_TEXTS if bit & grouping.evidence_mask)
+        assert described == grouping.evidence_mask, grouping.name
     assert len(describe_evidence(-1)) == len(EVIDENCE_TEXTS)

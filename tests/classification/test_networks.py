@@ -1,7 +1,7 @@
-"""Network tables, and the operator's files that they are read from."""
+"""Network tables, and the CIDR files that they are read from."""
 
 import json
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 
 import pytest
 from hypothesis import given, settings
@@ -11,11 +11,6 @@ from shortener.classification.data_files import bundled_networks, load_data, net
 from shortener.classification.networks import NetworkTable, read_networks
 from shortener.classification.request_rules import datacenter_table
 from shortener.errors import InputError
-
-
-def table(*cidrs: str) -> NetworkTable:
-    return NetworkTable(ip_network(cidr) for cidr in cidrs)
-
 
 LOOKUPS = {
     "inside of a wide prefix": (["20.36.0.0/14"], "20.37.5.0/24", True),
@@ -30,23 +25,23 @@ LOOKUPS = {
     "a wide and a nested prefix": (["20.0.0.0/11", "20.1.0.0/16"], "20.30.0.0/24", True),
     "an IPv6 /32": (["2600:1f00::/24"], "2600:1f18:4000::/48", True),
     "an IPv6 /56 of a /48": (["2600:1f18:4000::/56"], "2600:1f18:4000::/48", False),
-    "another family": (["20.36.0.0/14"], "2600:1f18:4000::/48", False),
+    "another IP version": (["20.36.0.0/14"], "2600:1f18:4000::/48", False),
     "an empty table": ([], "203.0.113.0/24", False),
     "a whole address": (["203.0.113.0/24"], "203.0.113.9", True),
     "no network": (["203.0.113.0/24"], "example.org", False),
-    "nothing known": (["203.0.113.0/24"], None, False),
+    "an unknown network": (["203.0.113.0/24"], None, False),
 }
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
 def test_a_network_is_in_the_table_when_half_of_it_is_listed(name: str) -> None:
-    """A line's /24 or /48 is in the table when at least half of it is listed."""
+    """A /24 or /48 is in the table if at least half of its addresses are listed."""
     cidrs, net, expected = LOOKUPS[name]
-    assert table(*cidrs).contains(net) is expected
+    assert NetworkTable(map(ip_network, cidrs)).contains(net) is expected
 
 
 networks = st.builds(
-    lambda number, bits: ip_network((number, bits), strict=False),
+    lambda address, prefix_length: IPv4Network((address, prefix_length), strict=False),
     st.integers(min_value=0x14000000, max_value=0x1400FFFF),
     st.integers(min_value=17, max_value=32),
 )
@@ -54,21 +49,20 @@ networks = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(networks, max_size=12), st.lists(networks, max_size=4), st.integers(0, 255))
-def test_the_table_agrees_with_counting_addresses(
-    listed: list[object], spared: list[object], third: int
+def test_lookups_agree_with_counting_addresses(
+    listed: list[IPv4Network], excluded: list[IPv4Network], third_octet: int
 ) -> None:
-    """Merging and leaving out change nothing: the table says what counting every address says."""
-    net = ip_network(f"20.0.{third}.0/24")
+    """A lookup returns what counting the listed and not excluded addresses one by one returns."""
+    net = ip_network(f"20.0.{third_octet}.0/24")
     covered = sum(
-        any(address in one for one in listed) and not any(address in one for one in spared)  # type: ignore[operator]
+        any(address in network for network in listed) and not any(address in network for network in excluded)
         for address in net
     )
-    found = NetworkTable(listed, excluded=spared).contains(str(net))  # type: ignore[arg-type]
-    assert found is (covered >= 128)
+    assert NetworkTable(listed, excluded=excluded).contains(str(net)) is (covered >= 128)
 
 
 FILES = {
-    "lines with comments": ("# mine\n20.36.0.0/14  # Azure\n\n; old\n2600:1f00::/24\n", 2),
+    "lines with comments": ("# Azure\n20.36.0.0/14  # Europe\n\n; old\n2600:1f00::/24\n", 2),
     "a CSV's first column": ("3.0.0.0/15,US,US-VA,Ashburn,\n3.4.0.0/24,IE,,,\n", 2),
     "a byte order mark": ("\ufeff20.36.0.0/14\r\n20.40.0.0/16\r\n", 2),
     "a plain address": ("198.51.100.7\n", 1),
@@ -98,49 +92,49 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_an_operators_file_is_read(name: str) -> None:
-    """Lines of CIDRs and the clouds' own JSON are understood as they are published."""
+def test_cidr_files_are_read(name: str) -> None:
+    """Files with one CIDR a line and the JSON files of cloud providers are read."""
     text, count = FILES[name]
     assert len(read_networks(text, name="list")) == count
 
 
 REFUSED = {
-    "a word": ("20.36.0.0/14\nnonsense\n", "dc.txt, line 2: 'nonsense' is no network"),
-    "a bad prefix": ("1.2.3.0/99\n", "dc.txt, line 1: '1.2.3.0/99' is no network"),
-    "everything": ("20.36.0.0/14\n\n0.0.0.0/0\n", "dc.txt, line 3: '0.0.0.0/0' is wider than a /8"),
-    "all of IPv6": ("::/0\n", "dc.txt, line 1: '::/0' is wider than a /16"),
-    "nothing": ("# empty\n", "dc.txt: no network in it"),
-    "broken JSON": ('{"prefixes": [\n  oops', "dc.txt, line 2: "),
-    "JSON of something else": ('{"hello": "1.2.3.0/24"}', "dc.txt: no network in it"),
+    "a word": ("20.36.0.0/14\nnonsense\n", "dc.txt, line 2: 'nonsense' is not a network"),
+    "a bad prefix": ("1.2.3.0/99\n", "dc.txt, line 1: '1.2.3.0/99' is not a network"),
+    "everything": ("20.36.0.0/14\n\n0.0.0.0/0\n", "dc.txt, line 3: '0.0.0.0/0' is wider than /8"),
+    "all of IPv6": ("::/0\n", "dc.txt, line 1: '::/0' is wider than /16"),
+    "nothing": ("# empty\n", "dc.txt: contains no networks"),
+    "broken JSON": ('{"prefixes": [\n  oops', "dc.txt, line 2: invalid JSON"),
+    "JSON of something else": ('{"hello": "1.2.3.0/24"}', "dc.txt: contains no networks"),
     "a bad entry in JSON": (
         '{"prefixes": [{"ip_prefix": "x"}]}',
-        "dc.txt, prefixes, entry 1, ip_prefix: 'x' is no network",
+        "dc.txt, prefixes, entry 1, ip_prefix: 'x' is not a network",
     ),
-    "JSON without a bottom": ("[" * 100_000, "dc.txt"),
+    "deeply nested JSON": ("[" * 100_000, "dc.txt"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_bad_file_is_refused_with_its_place(name: str) -> None:
+def test_invalid_files_are_refused(name: str) -> None:
     """The error is one line that names the file, the line and the entry."""
     text, message = REFUSED[name]
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as error:
         read_networks(text, name="dc.txt")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-def test_people_behind_hosting_networks_are_left_out() -> None:
-    """Private relays and corporate proxies stay out of the data centers, also when a list has them."""
-    found = datacenter_table(read_networks("104.16.0.0/12\n165.224.0.0/13\n20.36.0.0/14", name="list"))
-    assert found.contains("20.37.0.0/24")
-    assert found.contains("104.20.0.0/24")
-    assert not found.contains("104.28.9.0/24")
-    assert not found.contains("165.225.10.0/24")
+def test_networks_of_people_are_no_data_centers() -> None:
+    """Private relays and corporate proxies are left out of the data centers, even if the operator lists them."""
+    table = datacenter_table(read_networks("104.16.0.0/12\n165.224.0.0/13\n20.36.0.0/14", name="list"))
+    assert table.contains("20.37.0.0/24")
+    assert table.contains("104.20.0.0/24")
+    assert not table.contains("104.28.9.0/24")
+    assert not table.contains("165.225.10.0/24")
 
 
-def test_shipped_networks_have_source_and_date() -> None:
-    """Every packaged network says where it comes from and when, and vendors do not overlap with people."""
+def test_bundled_networks_have_source_and_date() -> None:
+    """Every bundled network has a source and a date, and those of vendors and of people do not overlap."""
     for entry in load_data("networks")["network"]:
         assert entry["source"]
         assert entry["date"].year >= 2026
@@ -150,7 +144,7 @@ def test_shipped_networks_have_source_and_date() -> None:
         assert not any(people.contains(str(network)) for network in bundled_networks(kind))
 
 
-def test_an_owner_is_named() -> None:
-    """The packaged lists name the owner of a network for an explanation."""
+def test_network_owners_are_named() -> None:
+    """The owner of a bundled network is returned, and None for other networks."""
     assert network_owner("40.107.3.0/24") == "Microsoft Exchange Online Protection"
     assert network_owner("203.0.113.0/24") is None

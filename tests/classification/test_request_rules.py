@@ -1,4 +1,4 @@
-"""Rules on one request."""
+"""Request rules: the reason and the evidence of one request, and what its user agent claims."""
 
 from typing import Any
 
@@ -36,9 +36,9 @@ NAVIGATION = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch
 DATACENTERS = datacenter_table(read_networks("20.36.0.0/14\n67.231.144.0/20", name="list"))
 
 
-def request(**given: Any) -> ClickRequest:
-    """A reader's click with Chrome from home, changed as given."""
-    usual = {
+def request(**changes: Any) -> ClickRequest:
+    """Return a reader's request with Chrome from a home network, with some fields changed."""
+    fields = {
         "ts": NOW,
         "method": "GET",
         "ua": CHROME,
@@ -46,10 +46,11 @@ def request(**given: Any) -> ClickRequest:
         "lang": "en",
         "net": "24.5.6.0/24",
     }
-    return ClickRequest(**{**usual, **given})
+    return ClickRequest(**{**fields, **changes})
 
 
 def sent(**headers: str) -> dict[str, str]:
+    """Return the headers of a navigation, with some added or changed; ``_`` in a name is ``-``."""
     return {**NAVIGATION, **{name.replace("_", "-"): value for name, value in headers.items()}}
 
 
@@ -171,15 +172,15 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, int]] = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_request_is_judged(name: str) -> None:
-    """One request has one reason, that reason's verdict, and the bits of what it shows."""
-    changed, reason, gaps = REQUESTS[name]
-    judged = classify_request(request(**changed), datacenters=DATACENTERS)
-    assert (judged.reason, judged.evidence) == (reason, gaps), describe_evidence(judged.evidence)
-    assert judged.verdict == REASONS[reason].verdict
+def test_requests_are_classified(name: str) -> None:
+    """A request gets the expected reason and evidence, and the verdict of its reason."""
+    changes, reason, evidence = REQUESTS[name]
+    actual = classify_request(request(**changes), datacenters=DATACENTERS)
+    assert (actual.reason, actual.evidence) == (reason, evidence), describe_evidence(actual.evidence)
+    assert actual.verdict == REASONS[reason].verdict
 
 
-UNREADABLE: dict[str, dict[str, Any]] = {
+HOSTILE: dict[str, dict[str, Any]] = {
     "a hostile user agent": {"ua": "Mozilla/5.0 (" + "(" * 5000},
     "control characters": {"ua": "\x00\x1f\ud800 \u202e" * 50, "ref": "\x00", "net": "\x00"},
     "a network that is none": {"net": "not a network"},
@@ -190,10 +191,10 @@ UNREADABLE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
-def test_every_request_has_a_verdict(name: str) -> None:
-    """Whatever a line holds, it is judged; nothing is raised."""
-    assert classify_request(request(**UNREADABLE[name]), datacenters=DATACENTERS).verdict
+@pytest.mark.parametrize("name", HOSTILE)
+def test_malformed_requests_have_a_verdict(name: str) -> None:
+    """Any content of a request's fields gives a verdict and raises no error."""
+    assert classify_request(request(**HOSTILE[name]), datacenters=DATACENTERS).verdict
 
 
 BROWSERS = {
@@ -228,14 +229,15 @@ BROWSERS = {
 
 
 @pytest.mark.parametrize("name", BROWSERS)
-def test_a_browsers_claim(name: str) -> None:
-    """A claimed browser is known to send Sec-Fetch headers or not, and to have been built or not."""
-    agent, sends_fetch, odd = BROWSERS[name]
-    assert (parse_browser(agent).sends_fetch_metadata, parse_browser(agent).impossible) == (sends_fetch, odd)
+def test_claimed_browsers_are_recognised(name: str) -> None:
+    """Whether the claimed browser sends Sec-Fetch headers, and whether it ever existed, is recognised."""
+    user_agent, sends_fetch_metadata, impossible = BROWSERS[name]
+    browser = parse_browser(user_agent)
+    assert (browser.sends_fetch_metadata, browser.impossible) == (sends_fetch_metadata, impossible)
 
 
-def test_old_is_relative_to_the_click() -> None:
-    """A browser is old at the time of the click, not today: judging again later changes nothing."""
+def test_browsers_are_outdated_at_the_time_of_the_click() -> None:
+    """Whether a browser is outdated depends on the time of the click, so that reclassifying gives the same result."""
     chrome = parse_browser(CHROME.replace("152", "112"))
     assert not is_old(chrome, ts=1_700_000_000)
     assert is_old(chrome, ts=NOW)

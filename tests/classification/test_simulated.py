@@ -1,4 +1,4 @@
-"""The rules on one small run of the simulator; ``tests/benchmarks/verdicts/simulated.py`` runs them all."""
+"""The accuracy of the rules on small simulations; ``tests/benchmarks/verdicts/simulated.py`` runs the large ones."""
 
 import importlib.util
 from collections import Counter
@@ -12,6 +12,7 @@ BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "verdicts" / "simulated.p
 
 @pytest.fixture(scope="module")
 def simulated() -> ModuleType:
+    """Return the benchmark's module, or skip the test if there is no simulator."""
     spec = importlib.util.spec_from_file_location("simulated_scanners", BENCHMARK)
     assert spec is not None
     assert spec.loader is not None
@@ -22,14 +23,14 @@ def simulated() -> ModuleType:
     return module
 
 
-def test_the_bounds_are_reached(simulated: ModuleType) -> None:
-    """Over three seeds, every setting catches, keeps and ranks as it has to."""
+def test_accuracy_is_within_its_bounds(simulated: ModuleType) -> None:
+    """Over three seeds, every setting reaches its bounds for caught and kept clicks, purity and rank correlation."""
     runs = [simulated.simulate(simulated.SIMULATOR, seed=seed, share=0.65, extra=[]) for seed in (1, 2, 3)]
     for setting in simulated.SETTINGS:
         total = simulated.Outcome(by_population=Counter(), reasons=Counter())
         for events, meta in runs:
-            judged = simulated.judge(events, meta, setting)
-            simulated.add(total, simulated.compare(events, judged, meta["honeypot"]))
+            classifications = simulated.classify(events, meta, setting)
+            simulated.add(total, simulated.compare(events, classifications, meta["honeypot"]))
         caught, kept, purity = total.rates()
         assert caught >= setting.caught, setting.name
         assert kept >= setting.kept, setting.name

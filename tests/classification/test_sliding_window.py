@@ -1,6 +1,4 @@
-"""Sliding windows, against counting by hand."""
-
-from itertools import combinations
+"""Sliding windows against brute force, and the background click rate."""
 
 import pytest
 from hypothesis import given
@@ -8,47 +6,47 @@ from hypothesis import strategies as st
 
 from shortener.classification.sliding_window import background_rate, is_near, max_distinct, required_links
 
-moments = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 5)), min_size=1, max_size=25).map(sorted)
+timed_items = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 5)), min_size=1, max_size=25).map(sorted)
 
 
-@given(moments, st.integers(0, 20))
-def test_the_peak_is_that_of_every_window(clicks: list[tuple[int, int]], span: int) -> None:
-    """The peak of a time is the most different items in any window of the span that holds it."""
-    times, items = [at for at, _ in clicks], [item for _, item in clicks]
-    for time, peak in zip(times, max_distinct(times, items, window_ms=span), strict=True):
-        starts = [start for start in times if start <= time <= start + span]
-        windows = [{item for at, item in clicks if start <= at <= start + span} for start in starts]
+@given(timed_items, st.integers(0, 20))
+def test_max_distinct_agrees_with_trying_all_windows(clicks: list[tuple[int, int]], window_ms: int) -> None:
+    """The result for a time is the largest number of different items in a window that contains the time."""
+    times, items = [time for time, _ in clicks], [item for _, item in clicks]
+    for time, peak in zip(times, max_distinct(times, items, window_ms=window_ms), strict=True):
+        starts = [start for start in times if start <= time <= start + window_ms]
+        windows = [{item for at, item in clicks if start <= at <= start + window_ms} for start in starts]
         assert peak == max(map(len, windows))
 
 
 @given(st.lists(st.integers(0, 50)).map(sorted), st.integers(0, 50), st.integers(0, 10))
-def test_near_is_within_the_span(marks: list[int], time: int, span: int) -> None:
-    """A mark is near when it lies within the span, before or after, ends included."""
-    assert is_near(time, marks, window_ms=span) is any(abs(mark - time) <= span for mark in marks)
+def test_is_near_includes_both_ends(others: list[int], time: int, window_ms: int) -> None:
+    """A time is near if it lies at most ``window_ms`` before or after."""
+    assert is_near(time, others, window_ms=window_ms) is any(abs(at - time) <= window_ms for at in others)
 
 
-PACES = {
-    "nobody else": ([100], 0.0),
-    "its own burst says nothing": ([99, 100, 101], 0.0),
+RATES = {
+    "no other click": ([100], 0.0),
+    "the seconds next to the click do not count": ([99, 100, 101], 0.0),
     "one more second of 58": ([80, 100], 0.0174),
     "half of the seconds": ([*range(70, 99), 100], 0.693),
-    "too far away": ([60, 100, 140], 0.0),
+    "outside the window": ([60, 100, 140], 0.0),
     "all seconds": (list(range(60, 141)), float("inf")),
 }
 
 
-@pytest.mark.parametrize("name", PACES)
-def test_the_pace_comes_from_the_filled_seconds(name: str) -> None:
-    """A network's pace is what independent clicks would need to fill so many of the seconds around."""
-    seconds, expected = PACES[name]
+@pytest.mark.parametrize("name", RATES)
+def test_background_rate_follows_the_filled_seconds(name: str) -> None:
+    """The background click rate is -ln(1 - p) for a share p of the 58 seconds around that contain clicks."""
+    seconds, expected = RATES[name]
     assert background_rate(100, seconds) == pytest.approx(expected, abs=1e-3)
 
 
-def test_more_is_needed_where_more_happens() -> None:
-    """A quiet network needs three links, a busier one more, and never more than the most."""
-    needed = [
+def test_required_links_grow_with_the_rate() -> None:
+    """A quiet network requires the minimum of links, a busier one more, and none more than the maximum."""
+    required = [
         required_links(rate, minimum=3, maximum=8) for rate in (0.0, 0.02, 0.05, 0.2, 0.5, 2.0, float("inf"))
     ]
-    assert needed[0] == 3
-    assert needed[-1] == 8
-    assert all(earlier <= later for earlier, later in combinations(needed, 2))
+    assert required[0] == 3
+    assert required[-1] == 8
+    assert required == sorted(required)

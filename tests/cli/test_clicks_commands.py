@@ -26,7 +26,7 @@ def test_a_reader_is_explained(read: Any, shortener: Any) -> None:
     assert (made["verdict"], made["reason"], made["words"]) == (
         "human",
         "reader",
-        "nothing speaks against it",
+        "no sign of automation",
     )
     assert made["issue"] == "may"
     assert made["seconds_after_sending"] == 300.123
@@ -44,14 +44,14 @@ def test_a_machine_is_explained(newsletter: Any, shortener: Any) -> None:
     assert (made["verdict"], made["reason"]) == ("scanner", "burst")
     decided = [each for each in made["spoken"] if each["decided"]]
     assert [each["reason"] for each in decided] == ["burst"]
-    assert decided[0]["evidence"] == ["3 links of this copy within 1 s"]
+    assert decided[0]["evidence"] == ["3 links by this recipient within 1 s"]
     (around,) = made["neighbours"]
-    assert (around["shared"], around["clicks"], around["links"]) == ("the same copy of the issue", 2, 2)
+    assert (around["shared"], around["clicks"], around["links"]) == ("the same recipient", 2, 2)
     told = shortener("clicks", "explain", "click-000001").output
     for words in (
-        "scanner, because: 3 different links of this copy within 1 s",
+        "scanner, because: 3 different links by this recipient within 1 s",
         "Rules that spoke",
-        "same copy",
+        "same recipient",
         "decided",
     ):
         assert words in told
@@ -116,7 +116,7 @@ def test_a_bad_list_is_one_line(read: Any, shortener: Any) -> None:
         file.write('[verdicts]\ndatacenters = ["cloud.txt"]\n')
     for command in (("reclassify",), ("collect", "--once")):
         told = shortener(*command, status=1).output
-        assert "cloud.txt, line 2: 'not-a-network' is no network" in told
+        assert "cloud.txt, line 2: 'not-a-network' is not a network" in told
         assert told.count("\n") == 1
     Path(read.directory, "cloud.txt").unlink()
     assert "cannot be read" in shortener("reclassify", status=1).output

@@ -38,7 +38,7 @@ def test_the_demonstration_shows_the_whole_loop(tmp_path: Path) -> None:
         "Took in the sample issue: 13 articles",
         "Ready:",
         "Counting whales by ear",
-        "What readers wanted",
+        "Articles by appeal",
     ):
         assert words in result.stdout
     assert (tmp_path / "demo" / "issue.out.md").exists()

@@ -259,7 +259,7 @@ def test_a_copy_tag_says_what_it_means_for_readers(run: Run, tmp_path: Path) -> 
     again = run("issue", "add", "may.out.md", "--slug", "may", "--output", "again.md")
     assert "nothing changed" in again.output
     assert (tmp_path / "again.md").read_bytes() == (tmp_path / "may.out.md").read_bytes()
-    refused(run("issue", "add", "may.md", "--copy-tag", "{{ id }}"), "no spaces", "{{id}}")
+    refused(run("issue", "add", "may.md", "--copy-tag", "{{ id }}"), "cannot contain spaces", "{{id}}")
 
 
 def test_a_hidden_link_is_declared_and_taken_back(run: Run) -> None:

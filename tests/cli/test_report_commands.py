@@ -14,7 +14,7 @@ CONTRACTS: dict[str, tuple[tuple[str, ...], list[str]]] = {
     ),
     "summary": (("report", "summary"), ["as_of", "totals", "issues", "links"]),
     "link": (("report", "link", "one"), ["short_url", "target", "as_of", "totals"]),
-    "rank": (("rank",), ["as_of", "month", "method", "articles", "gems", "footer"]),
+    "rank": (("rank",), ["as_of", "month", "method", "counted", "articles", "gems", "footer"]),
 }
 
 
@@ -30,9 +30,9 @@ def test_json_has_the_keys_of_the_contract(
 def test_ranked_articles_have_the_keys_of_the_contract(read: Any, shortener: Any) -> None:
     """Every article that the issue carried is ranked, once."""
     made = json.loads(shortener("rank", "--format", "json").stdout)
-    assert list(made["articles"][0])[:13] == [
-        *("rank", "url", "title", "issue", "position", "clicks", "expected", "appeal", "low", "high"),
-        *("p_top", "gem", "note"),
+    assert list(made["articles"][0])[:14] == [
+        *("rank", "url", "title", "issue", "position", "visitors", "clicks", "expected"),
+        *("appeal", "low", "high", "p_top", "gem", "note"),
     ]
     assert {row["url"] for row in made["articles"]} == {"https://a.example/one", "https://a.example/two"}
 
@@ -44,7 +44,7 @@ PRINTED: dict[str, tuple[tuple[str, ...], list[str]]] = {
     ),
     "link": (("report", "link", "one"), ["4 clicks by 2 visitors", "title", "Firefox"]),
     "summary": (("report", "summary"), ["7 clicks by 4 visitors", "may", "http://b.example/Lone"]),
-    "rank": (("rank",), ["About one", "About two", "place effect"]),
+    "rank": (("rank",), ["About one", "About two", "position effect"]),
     "rank as Markdown": (("rank", "--format", "markdown"), ["| 1 | [About one](https://a.example/one) |"]),
     "rank, explained": (
         ("rank", "--explain", "https://a.example/one"),

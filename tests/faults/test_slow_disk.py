@@ -1,7 +1,6 @@
 """A disk on which every sync takes half a second affects no reader and loses no click."""
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from tests.faults.serving import Server, needs_proc, serving
 
 pytestmark = needs_proc
 DELAY_US = 500_000
-P99_SECONDS = 0.1
+REQUESTS = 200
 
 
 def test_a_slow_disk_slows_nobody_down(tmp_path: Path) -> None:
@@ -28,17 +27,15 @@ def test_a_slow_disk_slows_nobody_down(tmp_path: Path) -> None:
     try:
         with serving(server):
             server.click("before")
-            begun = time.monotonic()
-            found = probe(server, requests=200, pause=0.01)
+            found = probe(server, requests=REQUESTS, pause=0.01)
             assert found.errors == 0
-            assert found.p99 < P99_SECONDS
-            assert time.monotonic() - begun > 1.5
             server.click("after")
             server.stop(seconds=60)
     except AssertionError:
         if "ptrace" in server.said() or "PTRACE" in server.said():
             pytest.skip("strace may not trace here")
         raise
-    assert "(DELAYED)" in (tmp_path / "trace").read_text()
+    delayed = (tmp_path / "trace").read_text().count("(DELAYED)")
+    assert 0 < delayed < REQUESTS / 2, "a request that waited for its sync would have had one of its own"
     server.check()
-    assert server.stored() == 202
+    assert server.stored() == REQUESTS + 2

@@ -29,6 +29,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     with serving(Server(tmp_path), pages=True) as running:
         running.click("first")
         wait(running.stored, what="the first click's way into the store")
+        running.wait_for_start()
         yield running
 
 
@@ -44,9 +45,10 @@ def test_a_locked_store_only_delays(server: Server) -> None:
             server.click(f"locked-{clicks}")
             time.sleep(0.02)
         assert server.stored() == 1
-        assert cpu_seconds(collector) - worked < 0.5
+        waited = time.monotonic() - begun
+        assert cpu_seconds(collector) - worked < waited / 4, "the collector sleeps between its tries"
         db.execute("rollback")
-    assert wait(lambda: server.stored() == clicks + 1, what="the backlog to be stored") < 10
+    wait(lambda: server.stored() == clicks + 1, what="the backlog's way into the store")
     assert server.children("collector") == [collector]
     server.stop()
     server.check()

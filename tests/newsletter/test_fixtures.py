@@ -1,4 +1,4 @@
-"""Issues of many makes, read: which articles they have, what they are called and what each link is for."""
+"""Articles, titles and link kinds of issues from many senders and tools, compared with the expected values."""
 
 import json
 from pathlib import Path
@@ -6,30 +6,23 @@ from typing import Any
 
 import pytest
 
-from shortener.newsletter import (
-    Document,
-    ExtractedArticle,
-    ExtractedIssue,
-    detect_format,
-    extract_articles,
-    parse,
-    rewrite,
-)
+from shortener.newsletter import Document, ExtractedIssue, detect_format, extract_articles, parse, rewrite
+from shortener.newsletter.articles import ExtractedArticle
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ISSUES = {path.stem: path for path in sorted(FIXTURES.iterdir()) if path.suffix in (".md", ".html")}
 
 
-def reading(name: str) -> tuple[Document, ExtractedIssue, dict[str, Any]]:
-    """A fixture parsed, read with its URLs as keys, and what is expected of it."""
+def read_fixture(name: str) -> tuple[Document, ExtractedIssue, dict[str, Any]]:
+    """Return the document of a fixture, its articles with URLs as keys, and the expected values."""
     source = ISSUES[name].read_bytes()
     document = parse(source, format=detect_format(ISSUES[name].name, source))
     expected = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
     return document, extract_articles(document, [link.url for link in document.links]), expected
 
 
-def facts(article: ExtractedArticle) -> dict[str, Any]:
-    """What a fixture may say of an article."""
+def article_fields(article: ExtractedArticle) -> dict[str, Any]:
+    """Return the fields of an article that a fixture can list."""
     return {
         "url": article.key,
         "title": article.title,
@@ -41,48 +34,48 @@ def facts(article: ExtractedArticle) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ISSUES)
-def test_the_articles_of_an_issue_are_read(name: str) -> None:
-    """Articles come in document order with title, author, section, summary and kinds; the rest are none."""
-    _, found, expected = reading(name)
-    articles = [article for article in found.articles if article.position is not None]
-    assert found.title == expected["title"]
+def test_articles_of_an_issue(name: str) -> None:
+    """Articles are in document order with the expected fields, and all other targets have no position."""
+    _, issue, expected = read_fixture(name)
+    articles = [article for article in issue.articles if article.position is not None]
+    assert issue.title == expected["title"]
     assert [article.key for article in articles] == [wanted["url"] for wanted in expected["articles"]]
     assert [article.position for article in articles] == list(range(1, len(articles) + 1))
     for article, wanted in zip(articles, expected["articles"], strict=True):
-        got = facts(article)
-        assert {key: got[key] for key in wanted} == wanted
-        assert got["title"]
-        assert got["author"] == wanted.get("author")
-    others = {article.key for article in found.articles if article.position is None}
+        fields = article_fields(article)
+        assert {key: fields[key] for key in wanted} == wanted
+        assert fields["title"]
+        assert fields["author"] == wanted.get("author")
+    others = {article.key for article in issue.articles if article.position is None}
     assert others == set(expected["others"])
 
 
 @pytest.mark.parametrize("name", ISSUES)
-def test_every_link_of_an_issue_is_placed_once(name: str) -> None:
-    """Each link is in exactly one placement, and what is left alone is as expected."""
-    document, found, expected = reading(name)
-    placed = sorted(placement.link_index for article in found.articles for placement in article.placements)
+def test_every_link_has_one_placement(name: str) -> None:
+    """Each link of an issue is in exactly one placement, and the expected links are untouched."""
+    document, issue, expected = read_fixture(name)
+    placed = sorted(placement.link_index for article in issue.articles for placement in article.placements)
     assert placed == [link.index for link in document.links]
-    assert set(expected.get("untouched", [])) <= {each.url for each in document.untouched}
+    assert set(expected.get("untouched", [])) <= {link.url for link in document.untouched}
 
 
 @pytest.mark.parametrize("name", ISSUES)
-def test_an_issue_reads_the_same_by_short_links(name: str) -> None:
-    """With short links in place, and keys that are no URLs, the same articles are found where words tell."""
-    document, found, _ = reading(name)
-    keys = {article.key: f"k{at}" for at, article in enumerate(found.articles)}
+def test_short_links_give_the_same_articles(name: str) -> None:
+    """With short URLs in the issue and keys that are no URLs, articles keep the titles that their links have."""
+    document, issue, _ = read_fixture(name)
+    keys = {article.key: f"k{index}" for index, article in enumerate(issue.articles)}
     output = rewrite(document, {link.index: f"https://s.example/{keys[link.url]}" for link in document.links})
-    again = parse(output, format=document.format)
-    by_code = extract_articles(again, [keys[link.url] for link in document.links])
-    titles = {article.key: article.title for article in by_code.articles if article.position is not None}
-    for article in found.articles:
-        titled = any(placement.kind == "title" for placement in article.placements)
-        if article.position is not None and titled:
+    reparsed = parse(output, format=document.format)
+    by_key = extract_articles(reparsed, [keys[link.url] for link in document.links])
+    titles = {article.key: article.title for article in by_key.articles if article.position is not None}
+    for article in issue.articles:
+        has_title_link = any(placement.kind == "title" for placement in article.placements)
+        if article.position is not None and has_title_link:
             assert titles[keys[article.key]] == article.title
 
 
-def test_keys_must_match_the_links() -> None:
-    """Too few keys are a mistake of the caller."""
+def test_number_of_keys_must_match() -> None:
+    """Fewer keys than links raise ValueError."""
     document = parse(b"[a](https://example.org/)", format="markdown")
-    with pytest.raises(ValueError, match="0 keys for 1 links"):
+    with pytest.raises(ValueError, match="0 article keys for 1 links"):
         extract_articles(document, [])

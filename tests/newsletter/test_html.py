@@ -1,4 +1,4 @@
-"""Links in HTML: found as a browser finds them, and nothing else."""
+"""Links that the HTML reader finds, and those that it leaves untouched."""
 
 import pytest
 
@@ -60,12 +60,12 @@ FOUND = {
         f"<?php echo '{U}0' ?><!DOCTYPE html><a href='{U}1'>x</a>",
         [("single", f"{U}1")],
     ),
-    "what is no link": (
+    "elements without links": (
         f"<link href='{U}1'><base href='{U}2'><form action='{U}3'><img src='{U}4' srcset='{U}5 2x'>"
         f"<meta http-equiv=refresh content='0;url={U}6'><body background='{U}7'><q cite='{U}8'><v:rect href='{U}9'>",
         [],
     ),
-    "text is no link": (f"<p>{U}1</p>", []),
+    "bare URL in text": (f"<p>{U}1</p>", []),
     "button for Outlook": (
         f"<!--[if mso]><v:roundrect href='{U}1' arcsize='10%'><center>Go</center></v:roundrect><![endif]-->"
         f"<!--[if !mso]><!-- --><a href='{U}1'>Go</a><!--<![endif]-->",
@@ -83,7 +83,7 @@ FOUND = {
     "comment in a conditional": (f"<!--[if mso]><!--[if mso]><a href={U}1>x</a><![endif]-->", []),
 }
 
-LEFT = {
+UNTOUCHED = {
     "others": (
         '<a href="mailto:a@b.c">x</a><a href=tel:1>y</a><a href="#z">z</a><a href="">e</a><a href="/r">r</a>',
         ["mailto:a@b.c", "tel:1", "#z", "", "/r"],
@@ -131,31 +131,31 @@ LEFT = {
 
 
 def html(text: str) -> Document:
-    """The text, parsed."""
+    """Return the parsed HTML."""
     return parse(text.encode(), format="html")
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_links_are_found_as_browsers_find_them(name: str) -> None:
-    """Each link a reader can follow is found, decoded, with exactly its bytes; nothing else is."""
+def test_links_found_in_html(name: str) -> None:
+    """The expected links are found with unescaped URLs, and each byte range contains only the URL."""
     text, expected = FOUND[name]
     document = html(text)
     assert [(link.syntax, link.url) for link in document.links] == expected
     for link in document.links:
-        written = document.source[link.start : link.end]
-        assert written == written.strip()
+        url_bytes = document.source[link.start : link.end]
+        assert url_bytes == url_bytes.strip()
         assert document.source[link.start - 1 : link.start] in (b'"', b"'", b"=", b" ", b"\n")
 
 
-@pytest.mark.parametrize("name", LEFT)
-def test_other_hrefs_are_left_alone_with_a_reason(name: str) -> None:
-    """Merge tags in any form, and whatever is not http(s), are listed with the reason and never links."""
-    text, expected = LEFT[name]
+@pytest.mark.parametrize("name", UNTOUCHED)
+def test_other_hrefs_are_untouched(name: str) -> None:
+    """Merge tags and URLs that are not http(s) are listed as untouched."""
+    text, expected = UNTOUCHED[name]
     document = html(text)
     assert document.links == ()
-    assert [each.url for each in document.untouched] == expected
+    assert [link.url for link in document.untouched] == expected
 
 
-def test_the_title_element_names_the_issue() -> None:
-    """``<title>`` is the document's name; that of an image is not."""
+def test_title_element() -> None:
+    """``<title>`` is the title of the document, but the title of an SVG image is not."""
     assert html("<svg><title>no</title></svg><title> A &amp;\n B </title>").title == "A & B"

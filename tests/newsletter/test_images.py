@@ -1,11 +1,11 @@
-"""The picture of an article: where the image comes from that leads to it."""
+"""The image URL of an article, taken from the images that link to it."""
 
 import pytest
 
 from shortener.newsletter import Format, extract_articles, parse
 
 U = "https://example.org/a"
-SHOWN: dict[str, tuple[Format, str, str | None]] = {
+IMAGES: dict[str, tuple[Format, str, str | None]] = {
     "image link": ("markdown", f"[![x](https://cdn.example/a.png)]({U})\n\n## [A thing]({U})", "https://cdn.example/a.png"),
     "relative": ("markdown", f"[![](img/a.png)]({U})\n\n## [A thing]({U})", "img/a.png"),
     "by reference": ("markdown", f"[![x][p]]({U})\n\n## [A thing]({U})\n\n[p]: /a.png 'Title'", "/a.png"),
@@ -27,19 +27,17 @@ SHOWN: dict[str, tuple[Format, str, str | None]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("format", "text", "image"), SHOWN.values(), ids=SHOWN)
-def test_the_picture_that_leads_to_an_article_is_its_image(
-    format: Format, text: str, image: str | None
-) -> None:
-    """As written, with entities resolved; only what can be shown in another issue as well."""
+@pytest.mark.parametrize(("format", "text", "image"), IMAGES.values(), ids=IMAGES)
+def test_image_of_an_article(format: Format, text: str, image: str | None) -> None:
+    """The image is the unescaped URL of the first linked image, unless it works in this issue only."""
     document = parse(text.encode(), format=format)
-    found = extract_articles(document, [link.url for link in document.links])
-    assert next(each.image for each in found.articles if each.key == U) == image
+    issue = extract_articles(document, [link.url for link in document.links])
+    assert next(article.image for article in issue.articles if article.key == U) == image
 
 
-def test_what_is_no_article_has_no_image() -> None:
-    """Icons of social networks and logos are not kept."""
+def test_other_links_have_no_image() -> None:
+    """The icon of a link to a social network is not stored."""
     text = "## [A thing](https://example.org/a)\n\n[![Twitter](t.png)](https://twitter.com/us)"
     document = parse(text.encode(), format="markdown")
-    found = extract_articles(document, [link.url for link in document.links])
-    assert [each.image for each in found.articles] == [None, None]
+    issue = extract_articles(document, [link.url for link in document.links])
+    assert [article.image for article in issue.articles] == [None, None]

@@ -1,4 +1,4 @@
-"""Links in Markdown: which are found, how each place is written, and which are left alone."""
+"""Links that the Markdown reader finds, with their syntax, and those that it leaves untouched."""
 
 import pytest
 
@@ -48,8 +48,8 @@ FOUND = {
     "bare between Chinese": (f"网址{U}1，欢迎。（{U}2）", [("bare", f"{U}1"), ("bare", f"{U}2")]),
     "bare with entity": (f"{U}?a=1&amp;b=2&copy;", [("bare", f"{U}?a=1&b=2")]),
     "bare with escape": (f"{U}a\\_b", [("bare", f"{U}a_b")]),
-    "bare, too little of it": ("https:// http://localhost https://...", []),
-    "bare as an attribute of no tag": (f"<a href={U}?a=1>x</a>", []),
+    "incomplete bare URLs": ("https:// http://localhost https://...", []),
+    "bare URL after href in a broken tag": (f"<a href={U}?a=1>x</a>", []),
     "www alone": ("www.example.org", []),
     "cells": (f"|a|b|\n|-|-|\n|[x]({U}1)|{U}2|", [("destination", f"{U}1"), ("bare", f"{U}2")]),
     "footnote": (f"a[^1]\n\n[^1]: see {U}1", [("bare", f"{U}1")]),
@@ -68,8 +68,8 @@ FOUND = {
     "YAML front matter": (f"---\ntitle: x\nurl: {U}0\n---\n{U}1", [("bare", f"{U}1")]),
     "TOML front matter": (f"+++\ntitle = 'x'\nurl = '{U}0'\n+++\n{U}1", [("bare", f"{U}1")]),
     "plain metadata": (f"Title: x\nSource: {U}0\n\n{U}1", [("bare", f"{U}1")]),
-    "rules that are no front matter": (f"---\n\n{U}1\n\n---\n{U}2", [("bare", f"{U}1"), ("bare", f"{U}2")]),
-    "prose that is no metadata": (f"Note: this\n\n{U}1", [("bare", f"{U}1")]),
+    "rules without front matter": (f"---\n\n{U}1\n\n---\n{U}2", [("bare", f"{U}1"), ("bare", f"{U}2")]),
+    "prose that looks like metadata": (f"Note: this\n\n{U}1", [("bare", f"{U}1")]),
     "byte order mark": (f"\ufeff[a]({U}1)", [("destination", f"{U}1")]),
     "carriage returns": (
         f"# x\r\n\r\n[a]({U}1)\r\n\r\n[r]\r\n\r\n[r]: {U}2\r\n",
@@ -79,7 +79,7 @@ FOUND = {
     "upper case scheme": ("[a](HTTPS://EXAMPLE.ORG/X)", [("destination", "HTTPS://EXAMPLE.ORG/X")]),
 }
 
-LEFT = {
+UNTOUCHED = {
     "mail": ("[a](mailto:a@b.c) <b@c.d>", ["mailto:a@b.c", "mailto:b@c.d"]),
     "anchor and relative": ("[a](#x) [b](/y) [c](z.md)", ["#x", "/y", "z.md"]),
     "protocol-relative": ("[a](//example.org/x)", ["//example.org/x"]),
@@ -98,40 +98,40 @@ LEFT = {
 
 
 def markdown(text: str) -> Document:
-    """The text, parsed."""
+    """Return the parsed Markdown."""
     return parse(text.encode(), format="markdown")
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_links_are_found_where_they_stand(name: str) -> None:
-    """Each http(s) link is found once, with its decoded URL and the way it is written."""
+def test_links_found_in_markdown(name: str) -> None:
+    """Each http(s) link is found once, with its unescaped URL, its syntax, its line and its byte range."""
     text, expected = FOUND[name]
     document = markdown(text)
     assert [(link.syntax, link.url) for link in document.links] == expected
     for link in document.links:
-        written = document.source[link.start : link.end].decode()
-        assert written[:4].lower() == "http"
+        url_text = document.source[link.start : link.end].decode()
+        assert url_text[:4].lower() == "http"
         assert document.source[: link.start].count(b"\n") == link.line - 1
 
 
-@pytest.mark.parametrize("name", LEFT)
-def test_other_links_are_left_alone_with_a_reason(name: str) -> None:
-    """Merge tags, and whatever is not http(s), are no links but are listed with the reason."""
-    text, expected = LEFT[name]
+@pytest.mark.parametrize("name", UNTOUCHED)
+def test_other_links_are_untouched_with_a_reason(name: str) -> None:
+    """Merge tags and URLs that are not http(s) are listed as untouched, with a reason in one line."""
+    text, expected = UNTOUCHED[name]
     document = markdown(text)
     assert document.links == ()
-    assert [each.url for each in document.untouched] == expected
-    assert all(each.reason and "\n" not in each.reason for each in document.untouched)
+    assert [link.url for link in document.untouched] == expected
+    assert all(link.reason and "\n" not in link.reason for link in document.untouched)
 
 
-def test_emphasis_that_looks_like_a_merge_tag_is_none() -> None:
-    """Stars and bars around a link do not make it a merge tag."""
+def test_emphasis_is_no_merge_tag() -> None:
+    """A link between stars and bars, which look like a merge tag, is found."""
     document = markdown(f"***|***[***推特***]({U}1)***|*** *|FNAME|*")
     assert [link.url for link in document.links] == [f"{U}1"]
 
 
 @pytest.mark.parametrize(
-    ("text", "name"),
+    ("text", "title"),
     [
         ("---\ntitle: \"A 'b' c\"\n---\nx", "A 'b' c"),
         ("+++\ntitle = 'One'\n+++\nx", "One"),
@@ -140,6 +140,6 @@ def test_emphasis_that_looks_like_a_merge_tag_is_none() -> None:
         ("Title: Week 3\nDate: 2020-01-01\n\nx", "Week 3"),
     ],
 )
-def test_front_matter_names_the_issue(text: str, name: str | None) -> None:
-    """The title in front matter is the document's name."""
-    assert markdown(text).title == name
+def test_title_in_front_matter(text: str, title: str | None) -> None:
+    """The title in front matter is the title of the document."""
+    assert markdown(text).title == title

@@ -1,22 +1,22 @@
-"""How lines are read: titles, bylines, "read more", and what is no article."""
+"""Titles, authors, kinds and summaries read from small issues, and links that are no articles."""
 
 import pytest
 
 from shortener.newsletter import ExtractedIssue, Format, extract_articles, parse
 
 U = "https://example.org/"
-Fact = tuple[str, str | None, str | None, str]
-"""Path of the URL, title, author and the first letters of the kinds; title None for what is no article."""
+ArticleRow = tuple[str, str | None, str | None, str]
+"""Path of the URL, title (None if it is no article), author and the first letters of the kinds."""
 
 
-def reading(text: str, *, format: Format = "markdown") -> ExtractedIssue:
-    """The text, read with its URLs as keys."""
+def extract(text: str, *, format: Format = "markdown") -> ExtractedIssue:
+    """Return the articles of the text, with URLs as keys."""
     document = parse(text.encode(), format=format)
     return extract_articles(document, [link.url for link in document.links])
 
 
-def facts(text: str, *, format: Format = "markdown") -> list[Fact]:
-    """What is read of every link."""
+def article_rows(text: str, *, format: Format = "markdown") -> list[ArticleRow]:
+    """Return a row for every target in the text."""
     return [
         (
             article.key.removeprefix(U),
@@ -24,14 +24,14 @@ def facts(text: str, *, format: Format = "markdown") -> list[Fact]:
             article.author,
             "".join(placement.kind[0] for placement in article.placements),
         )
-        for article in reading(text, format=format).articles
+        for article in extract(text, format=format).articles
     ]
 
 
 PROFILE = "https://medium.com/u/1"
 P = (PROFILE, None, None, "t")
 
-MARKDOWN: dict[str, tuple[str, list[Fact]]] = {
+MARKDOWN: dict[str, tuple[str, list[ArticleRow]]] = {
     "link and byline in a heading": (
         f"## [One Two]({U}a) by [Ada Love]({PROFILE})",
         [("a", "One Two", "Ada Love", "t"), P],
@@ -127,7 +127,7 @@ MARKDOWN: dict[str, tuple[str, list[Fact]]] = {
         f"## [Acme (Sponsor)]({U}a)\n\nBuy. [Try it]({U}c)\n\n## [One]({U}b)",
         [("a", None, None, "t"), ("c", None, None, "t"), ("b", "One", None, "t")],
     ),
-    "the thing and its surroundings": (
+    "content and boilerplate": (
         f"[View in browser]({U}v)\n\n# News\n\n## [One]({U}a)\n\n[Share]({U}s) [@ada]({U}ada)\n\n"
         f"[Unsubscribe]({U}u) [Acme]({U}home)",
         [
@@ -150,7 +150,7 @@ MARKDOWN: dict[str, tuple[str, list[Fact]]] = {
             ("https://www.linkedin.com/company/x", None, None, "f"),
         ],
     ),
-    "titles that speak of machinery": (
+    "titles with words of service links": (
         f"## [Running Doom in the browser]({U}a)\n\n## [How the unsubscribe button works]({U}b)\n\n"
         f"## [Privacy is dead, long live privacy]({U}c)",
         [
@@ -163,13 +163,13 @@ MARKDOWN: dict[str, tuple[str, list[Fact]]] = {
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
-def test_markdown_is_read(name: str) -> None:
-    """Titles, authors and kinds are what an editor would say."""
+def test_articles_in_markdown(name: str) -> None:
+    """The targets of a small issue have the expected titles, authors and kinds."""
     text, expected = MARKDOWN[name]
-    assert facts(text) == expected
+    assert article_rows(text) == expected
 
 
-MORE = (
+READ_MORE = (
     *("Read more", "Continue reading", "Read the full story", "Learn more →", "阅读更多", "查看全文"),
     *("继续阅读", "Weiterlesen", "Mehr erfahren", "Lire la suite", "En savoir plus", "Leer más"),
     *("Seguir leyendo", "Ler mais", "Leia mais", "Leggi di più", "Continua a leggere", "Lees verder"),
@@ -187,13 +187,15 @@ MORE = (
 )
 
 
-@pytest.mark.parametrize("text", MORE)
+@pytest.mark.parametrize("text", READ_MORE)
 def test_read_more_in_many_languages(text: str) -> None:
-    """Whatever the language, a "read more" belongs to the heading above it."""
-    assert facts(f"## One\n\nA paragraph.\n\n[**{text}**]({U}a)\n\n## Two") == [("a", "One", None, "m")]
+    """A "read more" link in each language belongs to the article of the heading above it."""
+    assert article_rows(f"## One\n\nA paragraph.\n\n[**{text}**]({U}a)\n\n## Two") == [
+        ("a", "One", None, "m")
+    ]
 
 
-CHROME = (
+BOILERPLATE = (
     *("Unsubscribe", "unsubscribe from this list", "Manage your preferences"),
     *("View this email in your browser", "View online", "Web version", "Forward to a friend", "Subscribe"),
     *(
@@ -221,10 +223,10 @@ CHROME = (
 )
 
 
-@pytest.mark.parametrize("text", CHROME)
-def test_surroundings_in_many_languages(text: str) -> None:
-    """Whatever the language, the machinery around the matter is tracked but no article."""
-    (article,) = reading(f"Some prose, and then [{text}]({U}x1y2z) stands in it.").articles
+@pytest.mark.parametrize("text", BOILERPLATE)
+def test_boilerplate_in_many_languages(text: str) -> None:
+    """A service or boilerplate link in each language is tracked but is no article."""
+    (article,) = extract(f"Some prose, and then [{text}]({U}x1y2z) stands in it.").articles
     assert article.position is None
 
 
@@ -241,17 +243,17 @@ BUTTONS = {
 
 
 @pytest.mark.parametrize("name", BUTTONS)
-def test_buttons_are_known_by_their_looks(name: str) -> None:
-    """A button leads to what the heading above it says."""
-    first = facts(BUTTON.format(BUTTONS[name]), format="html")[0]
+def test_buttons_by_markup(name: str) -> None:
+    """A link that is styled as a button has the kind button and belongs to the heading above it."""
+    first = article_rows(BUTTON.format(BUTTONS[name]), format="html")[0]
     assert first[:2] == ("a", "One")
     assert first[3].endswith("b")
 
 
 def test_sections_and_positions() -> None:
-    """The section is the nearest heading that names no article; positions count articles only."""
+    """The section is the nearest heading above that is no title, and positions count articles only."""
     text = f"# Issue\n\n[a]({U}a) intro\n\n## Tools\n\n### [b]({U}b)\n\n### [c]({U}c)\n\n## Talks\n\n[d]({U}d): so"
-    articles = reading(text).articles
+    articles = extract(text).articles
     assert [article.section for article in articles] == [None, "Tools", "Tools", "Talks"]
     assert [article.position for article in articles] == [1, 2, 3, 4]
 
@@ -269,25 +271,25 @@ def test_sections_and_positions() -> None:
         ("html", "<title>T</title><p>x", "T"),
     ],
 )
-def test_the_title_of_an_issue(format: Format, text: str, title: str | None) -> None:
-    """Front matter, else the one first-level heading, else the page's title, else the first heading."""
-    assert reading(text, format=format).title == title
+def test_title_of_an_issue(format: Format, text: str, title: str | None) -> None:
+    """Front matter, a single heading of level 1, ``<title>`` and the first heading are preferred in this order."""
+    assert extract(text, format=format).title == title
 
 
 def test_summaries() -> None:
-    """The summary is the paragraph behind the title, without the "read more" at its end."""
+    """The summary is the paragraph behind the title, without the "read more" at the end."""
     text = (
         f"## [One]({U}a)\n\nBy Ada Love\n\nMarch 3\n\nThe paragraph, with [a link]({U}b) in it. [Read more]({U}a)\n\n"
         f"- [Two]({U}c): what it is about, said shortly.\n- [Three]({U}d)\n- [Four]({U}e)\n"
     )
-    summaries = {article.title: article.summary for article in reading(text).articles}
+    summaries = {article.title: article.summary for article in extract(text).articles}
     assert summaries["One"] == "The paragraph, with a link in it."
     assert summaries["Two"] == "what it is about, said shortly."
     assert summaries["Three"] is None
 
 
-def test_links_that_are_not_tracked_count_for_nothing() -> None:
-    """A link without a key is in no article, though it still tells an author."""
+def test_links_without_key_are_ignored() -> None:
+    """A link without a key belongs to no article, but can still name an author."""
     document = parse(f"## [One]({U}a) by [Ada Love]({PROFILE})\n\n[x]({U}x)".encode(), format="markdown")
     (article,) = extract_articles(document, ["k", None, None]).articles
     assert (article.key, article.title, article.author, len(article.placements)) == (
@@ -298,8 +300,8 @@ def test_links_that_are_not_tracked_count_for_nothing() -> None:
     )
 
 
-def test_one_article_by_its_key() -> None:
-    """Links with one key are one article, whatever their URLs."""
+def test_links_with_one_key_are_one_article() -> None:
+    """Links with different URLs and one key belong to one article."""
     document = parse(f"[![]()]({U}a?x=1)\n\n## [One]({U}a)".encode(), format="markdown")
     (article,) = extract_articles(document, ["k", "k"]).articles
     assert (article.title, [placement.kind for placement in article.placements]) == (

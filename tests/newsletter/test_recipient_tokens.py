@@ -1,4 +1,4 @@
-"""Copy tags and hidden links: bytes of the sender's and of ours, and nothing else changed."""
+"""Recipient tags behind short URLs and honeypot links: what is inserted, and what stays unchanged."""
 
 import pytest
 
@@ -37,18 +37,18 @@ TAGS = {
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 @pytest.mark.parametrize("tag", TAGS.values(), ids=TAGS)
-def test_a_tag_stands_as_the_sender_needs_it(place: bytes, tag: str) -> None:
-    """At every place the short URL is followed by the tag byte for byte, and taking it away gives the bytes without."""
+def test_tag_is_written_and_stripped(place: bytes, tag: str) -> None:
+    """The unescaped tag follows the short URL in every syntax, and stripping it gives the source without a tag."""
     document = newsletter.parse(place, format="html" if place.startswith(b"<p") else "markdown")
     plain = rewrite(document, {0: "https://go.example/c/1"})
-    written = rewrite(document, {0: "https://go.example/c/1"}, recipient_tag=check_recipient_tag(tag))
-    tail = f"?_c={tag}".encode()
-    assert written == plain.replace(b"/c/1", b"/c/1" + tail)
-    assert strip_recipient_tags(written, hosts=["go.example"]) == (plain, tag)
+    tagged = rewrite(document, {0: "https://go.example/c/1"}, recipient_tag=check_recipient_tag(tag))
+    query = f"?_c={tag}".encode()
+    assert tagged == plain.replace(b"/c/1", b"/c/1" + query)
+    assert strip_recipient_tags(tagged, hosts=["go.example"]) == (plain, tag)
 
 
-def test_a_bare_url_gets_brackets() -> None:
-    """Where a reader's program would guess the end of a URL, brackets say it."""
+def test_tagged_bare_url_gets_angle_brackets() -> None:
+    """A bare URL with a tag becomes an autolink, because programs would disagree about its end."""
     document = newsletter.parse(b"**https://a.example/x**, there", format="markdown")
     assert rewrite(document, {0: "https://go.example/c"}, recipient_tag="*|UNIQID|*") == (
         b"**<https://go.example/c?_c=*|UNIQID|*>**, there"
@@ -57,24 +57,24 @@ def test_a_bare_url_gets_brackets() -> None:
 
 BAD_TAGS = {
     "spaces": ("{{ contact.id }}", "{{contact.id}}"),
-    "a line break": ("{{contact\n.id}}", "no spaces"),
-    "a hash": ("{{#id}}", "'#' would end"),
-    "an ampersand": ("{{a&b}}", "'&' would end"),
-    "a word": ("newsletter", "not a merge tag"),
-    "a word behind a tag": ("*|UNIQID|*x", "not a merge tag"),
-    "nothing": ("", "not a merge tag"),
-    "no end": ("{{id", "not a merge tag"),
+    "a line break": ("{{contact\n.id}}", "cannot contain spaces"),
+    "a hash": ("{{#id}}", "cannot contain '#'"),
+    "an ampersand": ("{{a&b}}", "cannot contain '&'"),
+    "a word": ("newsletter", "not a known merge tag"),
+    "a word behind a tag": ("*|UNIQID|*x", "not a known merge tag"),
+    "nothing": ("", "not a known merge tag"),
+    "no end": ("{{id", "not a known merge tag"),
     "too long": ("{{" + "x" * 300 + "}}", "at most 200"),
 }
 
 
-@pytest.mark.parametrize(("tag", "mend"), BAD_TAGS.values(), ids=BAD_TAGS)
-def test_a_bad_tag_is_refused_with_the_mend(tag: str, mend: str) -> None:
-    """A tag that cannot stand in a URL, or that is the same for all readers, is refused in one line."""
-    with pytest.raises(InputError) as refused:
+@pytest.mark.parametrize(("tag", "message"), BAD_TAGS.values(), ids=BAD_TAGS)
+def test_invalid_tags_are_refused(tag: str, message: str) -> None:
+    """A tag that cannot be part of a URL, or that is no merge tag, is refused with a message of one line."""
+    with pytest.raises(InputError) as error:
         check_recipient_tag(tag)
-    assert mend in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 BROKEN = {
@@ -85,14 +85,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("source", "format", "tag", "line"), BROKEN.values(), ids=BROKEN)
-def test_a_tag_that_breaks_its_place_is_refused(source: bytes, format: str, tag: str, line: str) -> None:
-    """What a place does not leave whole is refused with its line."""
+def test_tag_that_breaks_the_syntax_is_refused(source: bytes, format: str, tag: str, line: str) -> None:
+    """A tag that ends the table cell or attribute of a link is refused with the number of the line."""
     document = newsletter.parse(source, format=format)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=line):
         rewrite(document, {0: "https://go.example/c"}, recipient_tag=check_recipient_tag(tag))
 
 
-UNTOUCHED = {
+UNCHANGED = {
     "another host's": b"https://other.example/c?_c={{id}}",
     "no tag": b"https://go.example/c?_c=abc",
     "another key": b"https://go.example/c?c={{id}}",
@@ -100,9 +100,9 @@ UNTOUCHED = {
 }
 
 
-@pytest.mark.parametrize("source", UNTOUCHED.values(), ids=UNTOUCHED)
-def test_only_copy_tags_of_ours_are_taken_away(source: bytes) -> None:
-    """What is no copy tag behind a short URL of ours stays as it is."""
+@pytest.mark.parametrize("source", UNCHANGED.values(), ids=UNCHANGED)
+def test_other_urls_are_not_stripped(source: bytes) -> None:
+    """URLs without a recipient tag, and URLs of other hosts, are unchanged."""
     assert strip_recipient_tags(source, hosts=["go.example"]) == (source, "")
 
 
@@ -115,17 +115,17 @@ ENDS = {
 
 
 @pytest.mark.parametrize(("source", "rest"), ENDS.values(), ids=ENDS)
-def test_a_hidden_link_stands_at_the_end_of_the_body(source: bytes, rest: bytes) -> None:
-    """It comes last in what a reader is shown, and every other byte is as it was."""
-    hidden = honeypot_html("https://go.example/c", recipient_tag="*|UNIQID|*")
-    written = insert_honeypot(source, hidden)
-    assert written == source.removesuffix(rest) + hidden.encode() + rest
-    assert strip_recipient_tags(written, hosts=["go.example"])[1] == "*|UNIQID|*"
+def test_honeypot_is_inserted_at_the_end_of_the_body(source: bytes, rest: bytes) -> None:
+    """The honeypot link is inserted before the end of the body, and every other byte is unchanged."""
+    honeypot = honeypot_html("https://go.example/c", recipient_tag="*|UNIQID|*")
+    output = insert_honeypot(source, honeypot)
+    assert output == source.removesuffix(rest) + honeypot.encode() + rest
+    assert strip_recipient_tags(output, hosts=["go.example"])[1] == "*|UNIQID|*"
 
 
-def test_how_a_hidden_link_looks() -> None:
-    """It takes no room and no colour, screen readers and the tab key pass over it, and a scanner finds its href."""
-    hidden = honeypot_html("https://go.example/c")
+def test_honeypot_html() -> None:
+    """The link is invisible, is skipped by screen readers and the tab key, and its href is found in the HTML."""
+    honeypot = honeypot_html("https://go.example/c")
     for part in (
         'href="https://go.example/c"',
         'aria-hidden="true"',
@@ -133,14 +133,14 @@ def test_how_a_hidden_link_looks() -> None:
         "font-size:0",
         "mso-hide:all",
     ):
-        assert part in hidden
-    assert "display:none" not in hidden
-    (link,) = newsletter.parse(hidden.encode(), format="html").links
+        assert part in honeypot
+    assert "display:none" not in honeypot
+    (link,) = newsletter.parse(honeypot.encode(), format="html").links
     assert link.url == "https://go.example/c"
 
 
 @pytest.mark.parametrize("end", [b"<!-- open", b"<script>x", b"<a href='x", b"<textarea>"])
-def test_no_link_is_hidden_where_none_can_stand(end: bytes) -> None:
-    """A document whose end is open is refused, not broken further."""
+def test_honeypot_behind_open_markup_is_refused(end: bytes) -> None:
+    """A document that ends in an open comment, script or tag is refused."""
     with pytest.raises(InputError, match="close it first"):
         insert_honeypot(b"<p>x</p>" + end, honeypot_html("https://go.example/c"))

@@ -1,4 +1,4 @@
-"""Rewriting: new URLs in place, and not one other byte changed."""
+"""Rewriting of URLs: the new URLs are read back, and every other byte is unchanged."""
 
 import re
 from html.parser import HTMLParser
@@ -124,9 +124,9 @@ HTML_LINKS = (
 
 
 def issues(plain: tuple[str, ...], links: tuple[str, ...]) -> st.SearchStrategy[str]:
-    """Issues made of pieces of text and markup, and of links to the URLs above."""
+    """Return a strategy for issues made of pieces of text and markup, and of links to the URLs above."""
     linked = st.builds(
-        lambda shape, url: shape.replace("{}", url), st.sampled_from(links), st.sampled_from(URLS)
+        lambda template, url: template.replace("{}", url), st.sampled_from(links), st.sampled_from(URLS)
     )
     return st.lists(st.one_of(st.sampled_from(plain), linked), max_size=14).map("".join)
 
@@ -139,8 +139,8 @@ ANY_ISSUE = st.one_of(
 )
 
 
-def parsed(text: str, format: Format) -> Document | None:
-    """The document, or None where a text is none."""
+def parse_or_none(text: str, format: Format) -> Document | None:
+    """Return the document, or None if the text is no valid issue."""
     try:
         return parse(text.encode(errors="replace"), format=format)
     except InputError:
@@ -148,26 +148,26 @@ def parsed(text: str, format: Format) -> Document | None:
 
 
 def hrefs(html: str) -> list[str]:
-    """The href of every ``a`` and ``area``, by the standard library's parser."""
-    found: list[str] = []
+    """Return the href of every ``a`` and ``area`` that the parser of the standard library finds."""
+    urls: list[str] = []
 
     class Collector(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             first = next((value for name, value in attrs if name == "href"), None)
             if tag in ("a", "area") and first is not None:
-                found.append(first.strip())
+                urls.append(first.strip())
 
     collector = Collector()
     collector.feed(html)
     collector.close()
-    return found
+    return urls
 
 
 @given(ANY_ISSUE)
 @settings(max_examples=300, deadline=None)
 def test_bytes_outside_urls_are_unchanged(issue: tuple[Format, str]) -> None:
-    """Between the replaced URLs, and around them, output and input are the same bytes."""
-    document = parsed(issue[1], issue[0])
+    """Source and output have equal bytes between and around the replaced URLs."""
+    document = parse_or_none(issue[1], issue[0])
     if document is None:
         return
     urls = {link.index: f"https://s.example/c{link.index}" for link in document.links}
@@ -184,26 +184,26 @@ def test_bytes_outside_urls_are_unchanged(issue: tuple[Format, str]) -> None:
 
 @given(st.one_of(st.tuples(st.just("markdown"), MARKDOWN_ISSUES), st.tuples(st.just("html"), HTML_ISSUES)))
 @settings(max_examples=300, deadline=None)
-def test_parsing_what_was_rewritten_gives_the_new_urls(issue: tuple[Format, str]) -> None:
-    """The rewritten issue has the same links in the same order, with the new URLs; rewriting again changes nothing."""
-    document = parsed(issue[1], issue[0])
+def test_reparsed_output_has_the_new_urls(issue: tuple[Format, str]) -> None:
+    """The output has the links of the source in order, with the new URLs, and a second rewrite changes nothing."""
+    document = parse_or_none(issue[1], issue[0])
     if document is None:
         return
     urls = {link.index: f"https://s.example/c{link.index}" for link in document.links}
     output = rewrite(document, urls)
-    again = parse(output, format=issue[0])
-    assert [link.url for link in again.links] == list(urls.values())
-    assert [link.syntax for link in again.links] == [link.syntax for link in document.links]
-    assert [each.url for each in again.untouched] == [each.url for each in document.untouched]
-    assert rewrite(again, urls) == output
+    reparsed = parse(output, format=issue[0])
+    assert [link.url for link in reparsed.links] == list(urls.values())
+    assert [link.syntax for link in reparsed.links] == [link.syntax for link in document.links]
+    assert [link.url for link in reparsed.untouched] == [link.url for link in document.untouched]
+    assert rewrite(reparsed, urls) == output
     assert rewrite(document, {link.index: link.url for link in document.links}) == document.source
 
 
 @given(MARKDOWN_ISSUES)
 @settings(max_examples=200, deadline=None)
-def test_markdown_renders_with_the_new_urls(text: str) -> None:
-    """What a renderer makes of the rewritten Markdown has our URLs wherever it had an http(s) link, and no others."""
-    document = parsed(text, "markdown")
+def test_rendered_markdown_has_the_new_urls(text: str) -> None:
+    """The rendered output has a new URL for every http(s) link of the rendered source, and no other URL changes."""
+    document = parse_or_none(text, "markdown")
     if document is None:
         return
     output = rewrite(document, {link.index: f"https://s.example/c{link.index}" for link in document.links})
@@ -211,26 +211,26 @@ def test_markdown_renders_with_the_new_urls(text: str) -> None:
     after = hrefs(pyromark.html(output.decode(), options=PYROMARK_OPTIONS))
     assert len(before) == len(after)
     for old, new in zip(before, after, strict=True):
-        ours = new.startswith("https://s.example/c")
-        assert ours or old == new
-        assert ours or not re.match(r"(?i)https?://[\w.]+/[\w()/]*\Z", old)
+        is_rewritten = new.startswith("https://s.example/c")
+        assert is_rewritten or old == new
+        assert is_rewritten or not re.match(r"(?i)https?://[\w.]+/[\w()/]*\Z", old)
     expected = {f"https://s.example/c{link.index}" for link in document.links if link.syntax != "bare"}
     assert {url for url in after if url.startswith("https://s.example/c")} == expected
 
 
 @given(HTML_ISSUES)
 @settings(max_examples=200, deadline=None)
-def test_html_reads_with_the_new_urls(text: str) -> None:
-    """The standard library's parser reads the new URLs from the rewritten HTML, in order."""
-    document = parsed(text, "html")
+def test_standard_parser_finds_the_new_urls(text: str) -> None:
+    """The parser of the standard library finds the new URLs in the rewritten HTML, in order."""
+    document = parse_or_none(text, "html")
     if document is None or "[if mso]" in text:
         return
     output = rewrite(document, {link.index: f"https://s.example/c{link.index}" for link in document.links})
-    ours = [url for url in hrefs(output.decode()) if url.startswith("https://s.example/c")]
-    assert ours == [f"https://s.example/c{link.index}" for link in document.links]
+    new_urls = [url for url in hrefs(output.decode()) if url.startswith("https://s.example/c")]
+    assert new_urls == [f"https://s.example/c{link.index}" for link in document.links]
 
 
-ODD = [
+SPECIAL_URLS = [
     "https://s.example" + path
     for path in (
         *(
@@ -250,7 +250,7 @@ ODD = [
         *("/ü", "/~~x~~", "/#a", "/$x", "/!x"),
     )
 ]
-SHAPES: dict[str, tuple[Format, str]] = {
+SYNTAXES: dict[str, tuple[Format, str]] = {
     "destination": ("markdown", "a [t](https://example.org/x 'y') b"),
     "angle": ("markdown", "a [t](<https://example.org/x> 'y') b"),
     "definition": ("markdown", "a [t] b\n\n[t]: https://example.org/x 'y'\n"),
@@ -264,28 +264,28 @@ SHAPES: dict[str, tuple[Format, str]] = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("url", ODD)
-def test_odd_urls_are_written_as_their_place_demands(shape: str, url: str) -> None:
-    """A URL with quotes, brackets, entities or marks reads back as itself from every kind of place."""
-    format, text = SHAPES[shape]
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("url", SPECIAL_URLS)
+def test_special_characters_are_escaped(syntax: str, url: str) -> None:
+    """A URL with quotes, brackets, entities or marks is read back unchanged from every syntax."""
+    format, text = SYNTAXES[syntax]
     document = parse(text.encode(), format=format)
-    again = parse(rewrite(document, {link.index: url for link in document.links}), format=format)
-    assert [link.url for link in again.links] == [url] * len(document.links)
+    reparsed = parse(rewrite(document, {link.index: url for link in document.links}), format=format)
+    assert [link.url for link in reparsed.links] == [url] * len(document.links)
 
 
 @pytest.mark.parametrize(
     "url", ["", "/x", "javascript:alert(1)", "https://a b", "https://a\nb", "https://", "ftp://a.example"]
 )
-def test_what_is_no_url_is_refused(url: str) -> None:
-    """Nothing but an http(s) URL without spaces is ever written into an issue."""
+def test_invalid_urls_are_refused(url: str) -> None:
+    """A replacement that is not an http(s) URL without spaces raises InputError."""
     document = parse(b"[a](https://example.org/)", format="markdown")
     with pytest.raises(InputError):
         rewrite(document, {0: url})
 
 
-def test_some_links_only() -> None:
-    """Links that are not named stay as they are, written as they were."""
+def test_links_without_replacement_are_unchanged() -> None:
+    """Only the links with a new URL are rewritten; the others keep their bytes."""
     document = parse(
         b"<a href=\"https://a.example/?x=1&y=2\">a</a><a href='https://b.example/'>b</a>", format="html"
     )
@@ -293,8 +293,8 @@ def test_some_links_only() -> None:
     assert output == b"<a href=\"https://a.example/?x=1&y=2\">a</a><a href='https://s.example/b'>b</a>"
 
 
-def test_byte_order_mark_and_line_ends_stay() -> None:
-    """A byte order mark, carriage returns and trailing blanks are kept."""
+def test_byte_order_mark_and_line_ends_are_kept() -> None:
+    """A byte order mark, carriage returns and trailing spaces are unchanged."""
     source = b"\xef\xbb\xbf# x\r\n\r\n[a](https://example.org/)  \r\n\t\r\n"
     document = parse(source, format="markdown")
     assert rewrite(document, {0: "https://s.example/"}) == source.replace(

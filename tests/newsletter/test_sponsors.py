@@ -1,4 +1,4 @@
-"""What was paid for is no article, and what stands next to it is."""
+"""Sponsored links are no articles, but the links beside them are."""
 
 import pytest
 
@@ -33,8 +33,8 @@ Counting is harder than it looks.
         ),
     ],
 )
-def test_sponsors_are_told_from_articles(text: str, articles: list[str]) -> None:
-    """A label reaches as far as what it labels."""
+def test_sponsored_links_are_no_articles(text: str, articles: list[str]) -> None:
+    """Only the links that a sponsor label covers are excluded from the articles."""
     document = parse(text.encode(), format="markdown")
-    reading = extract_articles(document, [link.url for link in document.links])
-    assert [found.key for found in reading.articles if found.position] == articles
+    issue = extract_articles(document, [link.url for link in document.links])
+    assert [article.key for article in issue.articles if article.position] == articles

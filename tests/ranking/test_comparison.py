@@ -1,4 +1,4 @@
-"""Two issues at the same age."""
+"""The comparison of two issues at equal age."""
 
 from typing import Any
 
@@ -21,64 +21,89 @@ HISTORY = History((OLD, NEW), (), ARRIVALS)
 
 
 def test_issues_are_compared_at_the_age_of_the_younger() -> None:
-    """At two hours the old issue's later clicks do not count, and rates are per recipient."""
-    found = compare(HISTORY, "new", "old", as_of=1002 * HOUR)
-    assert (found.hours, found.first.clicks, found.second.clicks) == (2.0, 400.0, 80.0)
-    assert (found.first.rate, found.second.rate) == (0.1, 0.08)
-    assert found.ratio == pytest.approx(1.25)
-    assert found.low == pytest.approx(1.25 / 1.2232, rel=1e-3)
-    assert found.first.to_come > 0.4
-    assert found.second.to_come < 0.02
-    assert found.text == (
-        f"2 hours after sending ({found.to_come:.0%} still to come): issue new with 400 clicks (10.0% of "
-        "4000) against issue old with 80 clicks (8.0% of 1000); 1.2x the clicks per recipient "
+    """At the younger issue's age of two hours, later clicks of the older issue do not count."""
+    comparison = compare(HISTORY, "new", "old", as_of=1002 * HOUR)
+    assert (comparison.hours, comparison.first.clicks, comparison.second.clicks) == (2.0, 400.0, 80.0)
+    assert (comparison.first.rate, comparison.second.rate) == (0.1, 0.08)
+    assert comparison.ratio == pytest.approx(1.25)
+    assert comparison.low == pytest.approx(1.25 / 1.2232, rel=1e-3)
+    assert comparison.first.to_come > 0.4
+    assert comparison.second.to_come < 0.02
+    assert comparison.text == (
+        f"2 hours after sending ({comparison.to_come:.0%} of clicks still expected): "
+        "issue new with 400 clicks (10.0% of 4000) against issue old with 80 clicks (8.0% of 1000); "
+        "1.2x the clicks per recipient "
         "(90% interval 1.0-1.5)"
     )
 
 
-def test_any_earlier_age_can_be_asked() -> None:
-    """At one hour only the first hour counts."""
-    found = compare(HISTORY, "new", "old", as_of=1002 * HOUR, hours=1.0)
-    assert (found.first.clicks, found.second.clicks) == (300.0, 50.0)
+def test_an_earlier_age_can_be_chosen() -> None:
+    """At one hour only the clicks of the first hour count."""
+    comparison = compare(HISTORY, "new", "old", as_of=1002 * HOUR, hours=1.0)
+    assert (comparison.first.clicks, comparison.second.clicks) == (300.0, 50.0)
 
 
 @pytest.mark.parametrize(
-    ("rows", "ratio", "words"),
+    ("rows", "ratio", "text"),
     [
         pytest.param({"arrivals": ARRIVALS[:3]}, None, "too few clicks to compare", id="no clicks"),
         pytest.param(
             {"issues": (OLD, msgspec.structs.replace(NEW, recipients=None))},
             5.0,
             "5.0x the clicks (",
-            id="unsized",
+            id="unknown recipients",
         ),
         pytest.param(
             {"issues": (OLD, msgspec.structs.replace(NEW, recipients=5000))},
             1.0,
-            "no difference in clicks per recipient that chance could not make",
+            "no significant difference in clicks per recipient",
             id="no difference",
         ),
     ],
 )
-def test_what_is_said(rows: dict[str, Any], ratio: float | None, words: str) -> None:
-    """No ratio without clicks, plain clicks without recipients, and chance is called chance."""
-    found = compare(msgspec.structs.replace(HISTORY, **rows), "new", "old", as_of=1002 * HOUR)
-    assert found.ratio == (None if ratio is None else pytest.approx(ratio))
-    assert words in found.text
+def test_the_text_of_the_ratio(rows: dict[str, Any], ratio: float | None, text: str) -> None:
+    """There is no ratio without clicks, and none per recipient without recipients; chance is called not significant."""
+    comparison = compare(msgspec.structs.replace(HISTORY, **rows), "new", "old", as_of=1002 * HOUR)
+    assert comparison.ratio == (None if ratio is None else pytest.approx(ratio))
+    assert text in comparison.text
 
 
 @pytest.mark.parametrize(
-    ("asked", "error", "words"),
+    ("changes", "error", "message"),
     [
         pytest.param({"first": "nope"}, NotFound, "'nope'", id="unknown"),
         pytest.param({"as_of": 1.0}, NotFound, "'new'", id="not sent yet"),
         pytest.param({"hours": 3.0}, InputError, "at most 2", id="older than the younger"),
-        pytest.param({"hours": 0.0}, InputError, "more than 0", id="no age"),
+        pytest.param({"hours": 0.0}, InputError, "more than 0", id="age 0"),
         pytest.param({"hours": float("nan")}, InputError, "nan hours", id="nan"),
     ],
 )
-def test_what_cannot_be_compared(asked: dict[str, Any], error: type[Exception], words: str) -> None:
-    """Unknown issues and ages that were not reached are refused."""
-    options: dict[str, Any] = {"first": "new", "as_of": 1002 * HOUR, "hours": None} | asked
-    with pytest.raises(error, match=words):
+def test_invalid_comparisons_are_refused(
+    changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """Unknown issues and ages that the younger issue has not reached raise an error."""
+    options: dict[str, Any] = {"first": "new", "as_of": 1002 * HOUR, "hours": None} | changes
+    with pytest.raises(error, match=message):
         compare(HISTORY, options.pop("first"), "old", **options)
+
+
+@pytest.mark.parametrize(
+    ("units", "counted", "text"),
+    [
+        pytest.param(("visitors", "visitors"), "visitors", "1.2x the visitors per recipient", id="visitors"),
+        pytest.param(("clicks", "clicks"), "clicks", "1.2x the clicks per recipient", id="clicks"),
+        pytest.param(("visitors", "clicks"), "clicks", "issue new with 400 visitors", id="mixed"),
+        pytest.param(("visitors", "clicks"), "clicks", "issue old with 80 clicks", id="mixed, other side"),
+    ],
+)
+def test_the_comparison_names_what_it_counted(units: tuple[Any, Any], counted: str, text: str) -> None:
+    """Each issue has its count in the key that its own `counted` names; the whole is visitors if both are."""
+    new, old = (
+        msgspec.structs.replace(issue, counted=unit) for issue, unit in zip((NEW, OLD), units, strict=True)
+    )
+    comparison = compare(msgspec.structs.replace(HISTORY, issues=(old, new)), "new", "old", as_of=1002 * HOUR)
+    assert comparison.counted == counted
+    assert text in comparison.text
+    for side, unit, count in ((comparison.first, units[0], 400.0), (comparison.second, units[1], 80.0)):
+        assert (side.counted, getattr(side, unit)) == (unit, count)
+        assert (side.visitors is None) != (side.clicks is None)

@@ -1,4 +1,4 @@
-"""Counts that cannot be are refused in one line that names the row and the mend."""
+"""Validation of the ranking's input: each invalid row raises a one-line error that names it."""
 
 from typing import Any
 
@@ -20,20 +20,18 @@ GOOD: dict[str, Any] = {
     [
         pytest.param({"issues": (Issue("n", "", 0.0, 0),)}, "'n' has 0 recipients", id="no recipients"),
         pytest.param({"issues": (Issue("n", "", 0.0, -4),)}, "-4 recipients", id="negative recipients"),
-        pytest.param({"issues": (Issue("n", "", float("nan")),)}, "--sent-at", id="no time"),
-        pytest.param({"issues": (Issue("n", "", 0.0),) * 2}, "'n' is given twice", id="issue twice"),
         pytest.param(
-            {"appearances": (Appearance("m", "u", 3),)}, "'m', which is unknown", id="unknown issue"
+            {"issues": (Issue("n", "", float("nan")),)}, "'n' has no valid sending time", id="no time"
         ),
+        pytest.param({"issues": (Issue("n", "", 0.0),) * 2}, "'n' is given twice", id="issue twice"),
+        pytest.param({"appearances": (Appearance("m", "u", 3),)}, "unknown issue 'm'", id="unknown issue"),
         pytest.param(
             {"appearances": (Appearance("n", "u", -1),)}, "u in issue 'n': -1", id="negative clicks"
         ),
         pytest.param(
-            {"appearances": (Appearance("n", "u", 10**13),)}, "is not a count", id="too many clicks"
+            {"appearances": (Appearance("n", "u", 10**13),)}, "is not a valid count", id="too many clicks"
         ),
-        pytest.param(
-            {"appearances": (Appearance("n", "u", 1, 0),)}, "positions count from 1", id="position 0"
-        ),
+        pytest.param({"appearances": (Appearance("n", "u", 1, 0),)}, "positions start at 1", id="position 0"),
         pytest.param(
             {"appearances": (Appearance("n", "u", 1, 1, (Placement("title", -1),)),)},
             "-1",
@@ -44,10 +42,10 @@ GOOD: dict[str, Any] = {
             "0 links",
             id="no links",
         ),
+        pytest.param({"arrivals": (Arrival("m", 0, 1, 1),)}, "unknown issue 'm'", id="arrival of nothing"),
         pytest.param(
-            {"arrivals": (Arrival("m", 0, 1, 1),)}, "'m', which is unknown", id="arrival of nothing"
+            {"arrivals": (Arrival("n", 2, 1, 1),)}, "the end must be after the start", id="end before start"
         ),
-        pytest.param({"arrivals": (Arrival("n", 2, 1, 1),)}, "the end must be later", id="backwards"),
         pytest.param(
             {"arrivals": (Arrival("n", 0, 1, -1),)}, "arrivals of issue 'n': -1", id="negative arrival"
         ),
@@ -55,13 +53,13 @@ GOOD: dict[str, Any] = {
         pytest.param({"signals": (Signal("u", 1, 1, -1),)}, "signals of u: -1", id="negative fans"),
     ],
 )
-def test_counts_that_cannot_be(rows: dict[str, Any], words: str) -> None:
-    """The message is one line that names the row and says how to mend it."""
-    with pytest.raises(InputError, match=words) as caught:
+def test_invalid_rows_are_refused(rows: dict[str, Any], words: str) -> None:
+    """An invalid row raises InputError with one line that names the row and what is wrong."""
+    with pytest.raises(InputError, match=words) as error_info:
         rank(History(**(GOOD | rows)), as_of=1e6)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error_info.value)
 
 
-def test_the_good_history_is_accepted() -> None:
-    """The rows that the table above spoils are fine by themselves."""
+def test_the_valid_history_is_accepted() -> None:
+    """The history that the cases above modify is valid itself."""
     assert len(rank(History(**GOOD), as_of=1e6).articles) == 1

@@ -1,4 +1,4 @@
-"""The fit against a dense solve of the same model, and against known truth."""
+"""The fit, compared with a dense solution of the same model and with true appeal."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,154 +33,165 @@ World = Any
 
 
 @pytest.fixture(scope="module")
-def learnt(year: World) -> Analysis:
-    """The study of the ordinary world."""
+def analysis(year: World) -> Analysis:
+    """The analysis of the default world."""
     return analyse(year.history, as_of=year.as_of)
 
 
-def dense(
-    learnt: Analysis, w: np.ndarray, z: np.ndarray, variances: Variances
+def solve_dense(
+    analysis: Analysis, w: np.ndarray, z: np.ndarray, variances: Variances
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of (beta, u) by one plain solve with the articles as columns."""
-    design, cells = learnt.design, learnt.cells
-    rows = np.hstack([design.x, np.eye(len(cells.urls))[cells.article_index]])
+    """Return mean and covariance of (beta, u) from one solution that has the articles as columns."""
+    design, observations = analysis.design, analysis.observations
+    rows = np.hstack([design.x, np.eye(len(observations.urls))[observations.article_index]])
     precision = np.r_[
-        1 / prior_variances(design, variances.open_rate), np.full(len(cells.urls), 1 / variances.appeal)
+        1 / prior_variances(design, variances.open_rate),
+        np.full(len(observations.urls), 1 / variances.appeal),
     ]
-    means = np.r_[[e.mean for e in design.effects], np.zeros(len(cells.urls))]
+    means = np.r_[[effect.mean for effect in design.effects], np.zeros(len(observations.urls))]
     covariance = np.linalg.inv(rows.T @ (rows * w[:, None]) + np.diag(precision))
     return covariance @ (rows.T @ (w * z) + precision * means), covariance
 
 
-def test_eliminating_the_articles_changes_nothing(learnt: Analysis) -> None:
-    """Mean, var(u), the cells' variances and the scores' sd equal those of the full system."""
-    design, cells, variances = learnt.design, learnt.cells, Variances()
-    lin = np.log(np.maximum(cells.clicks, 0.5)) - design.offset
+def test_elimination_equals_the_dense_solution(analysis: Analysis) -> None:
+    """Means, variances of u and variances of the cells equal those of the full system."""
+    design, observations, variances = analysis.design, analysis.observations, Variances()
+    lin = np.log(np.maximum(observations.clicks, 0.5)) - design.offset
     mu, w = irls_weights(design, lin, variances.phi)
-    z = lin + (cells.clicks - mu) / mu
-    found, (mean, covariance) = solve(design, cells, w, z, variances), dense(learnt, w, z, variances)
-    p = len(found.beta)
-    assert np.r_[found.beta, found.u] == pytest.approx(mean, abs=1e-8)
-    assert found.article_variances() == pytest.approx(np.diag(covariance)[p:], abs=1e-8)
-    rows = np.hstack([design.x, np.eye(len(cells.urls))[cells.article_index]])
+    z = lin + (observations.clicks - mu) / mu
+    solution, (mean, covariance) = (
+        solve(design, observations, w, z, variances),
+        solve_dense(analysis, w, z, variances),
+    )
+    p = len(solution.beta)
+    assert np.r_[solution.beta, solution.u] == pytest.approx(mean, abs=1e-8)
+    assert solution.article_variances() == pytest.approx(np.diag(covariance)[p:], abs=1e-8)
+    rows = np.hstack([design.x, np.eye(len(observations.urls))[observations.article_index]])
     h = np.einsum("ij,jk,ik->i", rows, covariance, rows)
-    assert found.predictor_variances(design, cells) == pytest.approx(h, abs=1e-8)
+    assert solution.predictor_variances(design, observations) == pytest.approx(h, abs=1e-8)
 
 
-def test_the_sd_of_a_score_is_that_of_the_joint_covariance(learnt: Analysis) -> None:
-    """sd of q - mean q from the eliminated system equals the dense one, and so do the draws' spreads."""
-    assert learnt.fit is not None
-    _, covariance = dense(learnt, learnt.fit.weights, np.zeros(len(learnt.fit.weights)), learnt.fit.variances)
-    n = len(learnt.cells.urls)
-    to_q = np.hstack([learnt.design.t, np.eye(n)])
+def test_the_sd_of_a_score_equals_the_dense_solution(analysis: Analysis) -> None:
+    """The standard deviation of q - mean q, and that of the draws, follow from the joint covariance."""
+    assert analysis.fit is not None
+    _, covariance = solve_dense(
+        analysis, analysis.fit.weights, np.zeros(len(analysis.fit.weights)), analysis.fit.variances
+    )
+    n = len(analysis.observations.urls)
+    to_q = np.hstack([analysis.design.t, np.eye(n)])
     to_score = to_q - to_q.mean(axis=0)
     sd = np.sqrt(np.einsum("ij,jk,ik->i", to_score, covariance, to_score))
-    assert learnt.posterior.sd == pytest.approx(sd, rel=0.02)
-    assert learnt.posterior.draws.std(axis=0) == pytest.approx(sd, rel=0.2)
-    assert learnt.posterior.draws.mean(axis=0) == pytest.approx(learnt.posterior.score, abs=0.15)
+    assert analysis.posterior.sd == pytest.approx(sd, rel=0.02)
+    assert analysis.posterior.draws.std(axis=0) == pytest.approx(sd, rel=0.2)
+    assert analysis.posterior.draws.mean(axis=0) == pytest.approx(analysis.posterior.score, abs=0.15)
 
 
-def test_the_fit_is_a_fixed_point(learnt: Analysis) -> None:
-    """Another round of IRLS and of the variances leaves everything where it is."""
-    fitted, design, cells = learnt.fit, learnt.design, learnt.cells
-    assert fitted is not None
-    z = fitted.linear_predictor + (cells.clicks - fitted.mu) / fitted.mu
-    again = solve(design, cells, fitted.weights, z, fitted.variances)
-    after = update_variances(design, cells, again, fitted.linear_predictor, fitted.variances)
-    assert again.beta == pytest.approx(fitted.solution.beta, abs=1e-4)
-    assert msgspec.structs.astuple(after) == pytest.approx(
-        msgspec.structs.astuple(fitted.variances), rel=1e-3
+def test_the_fit_is_a_fixed_point(analysis: Analysis) -> None:
+    """Another round of the fit leaves coefficients and variances unchanged."""
+    fit, design, observations = analysis.fit, analysis.design, analysis.observations
+    assert fit is not None
+    lin = np.log(fit.mu) - design.offset
+    z = lin + (observations.clicks - fit.mu) / fit.mu
+    solution = solve(design, observations, fit.weights, z, fit.variances)
+    variances = update_variances(design, observations, solution, lin, fit.variances)
+    assert solution.beta == pytest.approx(fit.solution.beta, abs=1e-4)
+    assert msgspec.structs.astuple(variances) == pytest.approx(
+        msgspec.structs.astuple(fit.variances), rel=1e-3
     )
-    assert fitted.converged
-    assert fitted.iterations < 40
+    assert fit.converged
+    assert fit.iterations < 40
 
 
-def test_the_truth_is_found(year: World, learnt: Analysis) -> None:
-    """Scores correlate with the true appeal above 0.97, and eta is within 0.15 of its 0.7."""
-    truth = np.array([year.appeal[url] for url in learnt.cells.urls])
-    assert np.corrcoef(truth, learnt.posterior.score)[0, 1] > 0.97
-    assert learnt.effect_estimate(POSITION_ETA)[0] == pytest.approx(0.7, abs=0.15)
+def test_the_fit_recovers_true_appeal(year: World, analysis: Analysis) -> None:
+    """Scores correlate with true appeal above 0.97, and eta is within 0.15 of its true value."""
+    true_appeal = np.array([year.appeal[url] for url in analysis.observations.urls])
+    assert np.corrcoef(true_appeal, analysis.posterior.score)[0, 1] > 0.97
+    assert analysis.effect_estimate(POSITION_ETA)[0] == pytest.approx(0.7, abs=0.15)
 
 
 def test_the_variances_stay_at_their_priors_without_clicks(year: World) -> None:
-    """With no click in a tiny audience the fixed point of s_q, s_i and phi is the prior of each."""
+    """Without clicks in a tiny audience, s_q^2, s_i^2 and phi keep their priors."""
     issues = tuple(msgspec.structs.replace(i, recipients=1) for i in year.history.issues)
-    showings = tuple(msgspec.structs.replace(s, clicks=0, placements=()) for s in year.history.appearances)
-    found = analyse(History(issues, showings), as_of=year.as_of).fit
-    assert found is not None
-    assert msgspec.structs.astuple(found.variances) == pytest.approx((0.49, 0.0625, 0.04), rel=0.02)
+    appearances = tuple(msgspec.structs.replace(s, clicks=0, placements=()) for s in year.history.appearances)
+    fit = analyse(History(issues, appearances), as_of=year.as_of).fit
+    assert fit is not None
+    assert msgspec.structs.astuple(fit.variances) == pytest.approx((0.49, 0.0625, 0.04), rel=0.02)
 
 
-def test_without_places_the_place_columns_are_dropped(world: Callable[..., World]) -> None:
-    """No position known: no eta, no sorting, and phi's prior grows by 0.35."""
-    given = world(placed=False)
-    learnt = analyse(given.history, as_of=given.as_of)
-    assert POSITION_ETA not in learnt.design.effects
-    assert PLACEMENT_OMEGA in learnt.design.effects
-    assert learnt.design.prior_phi == pytest.approx(PRIOR_PHI + EXTRA_PHI_WITHOUT_POSITIONS)
-    assert np.isnan(learnt.effect_estimate(POSITION_ETA)).all()
+def test_without_positions_the_position_columns_are_dropped(world: Callable[..., World]) -> None:
+    """Without positions there are no eta and no sorting term, and the prior of phi is 0.35 larger."""
+    simulated = world(has_positions=False)
+    analysis = analyse(simulated.history, as_of=simulated.as_of)
+    assert POSITION_ETA not in analysis.design.effects
+    assert PLACEMENT_OMEGA in analysis.design.effects
+    assert analysis.design.prior_phi == pytest.approx(PRIOR_PHI + EXTRA_PHI_WITHOUT_POSITIONS)
+    assert np.isnan(analysis.effect_estimate(POSITION_ETA)).all()
 
 
 @pytest.mark.parametrize(
-    ("place", "tents"),
+    ("position", "values"),
     [
         pytest.param(1, [1, 0, 0, 0, 0, 0, 0, 0], id="first"),
         pytest.param(8, [0, 0, 0, 0, 1, 0, 0, 0], id="on a knot"),
         pytest.param(np.sqrt(6), [0, 0.5, 0.5, 0, 0, 0, 0, 0], id="between knots"),
-        pytest.param(1500, [0, 0, 0, 0, 0, 0, 0, 1], id="past the last"),
+        pytest.param(1500, [0, 0, 0, 0, 0, 0, 0, 1], id="after the last knot"),
     ],
 )
-def test_the_bumps_are_tents_on_log_place(place: float, tents: list[float]) -> None:
-    """Tents sum to 1, peak at their knot and stay 1 past the last."""
-    assert [float(b[0]) for b in hat_basis(np.log([place]))] == pytest.approx(tents)
+def test_the_hat_functions_are_linear_in_log_position(position: float, values: list[float]) -> None:
+    """Hat functions sum to 1, are 1 at their knot, and the last one stays 1 below it."""
+    assert [float(hat[0]) for hat in hat_basis(np.log([position]))] == pytest.approx(values)
 
 
-def test_missing_places_become_the_middle_and_the_last_two_are_known(year: World) -> None:
-    """An unplaced showing of a 16-article issue stands at 8.5 and is not at the end."""
-    showings = tuple(
+def test_missing_positions_become_the_middle(year: World) -> None:
+    """A missing position in an issue of 16 articles is 8.5, and not one of the last two positions."""
+    appearances = tuple(
         msgspec.structs.replace(s, position=None if s.position == 16 else s.position)
         for s in year.history.appearances
     )
-    cells = build_observations(msgspec.structs.replace(year.history, appearances=showings), as_of=year.as_of)
-    missing = np.isnan(cells.positions)
+    observations = build_observations(
+        msgspec.structs.replace(year.history, appearances=appearances), as_of=year.as_of
+    )
+    missing = np.isnan(observations.positions)
     assert missing.sum() == 8
-    assert set(fill_positions(cells)[missing]) == {8.5}
-    assert set(cells.positions[in_last_two_positions(cells) == 1]) == {15.0}
+    assert set(fill_positions(observations)[missing]) == {8.5}
+    assert set(observations.positions[in_last_two_positions(observations) == 1]) == {15.0}
 
 
-def test_fresh_and_unsized_issues_have_wider_priors(year: World, learnt: Analysis) -> None:
-    """alpha's variance is s_i^2 + (0.5 (1 - F))^2, and 1.5^2 instead of s_i^2 without recipients."""
+def test_incomplete_issues_and_unknown_recipients_widen_priors(year: World, analysis: Analysis) -> None:
+    """The prior variance of alpha is s_i^2 + (0.5 (1 - F))^2, with 1.5^2 instead of s_i^2 if recipients are unknown."""
     issues = (msgspec.structs.replace(year.history.issues[0], recipients=None), *year.history.issues[1:])
-    half = analyse(msgspec.structs.replace(year.history, issues=issues), as_of=year.as_of)
-    variances = prior_variances(half.design, 0.05)[half.design.first_issue_column :]
-    fresh = (0.5 * np.array(learnt.remaining_shares)) ** 2
-    assert variances == pytest.approx(np.r_[1.5**2, np.full(7, 0.05)] + fresh, rel=1e-3)
+    partly_unknown = analyse(msgspec.structs.replace(year.history, issues=issues), as_of=year.as_of)
+    variances = prior_variances(partly_unknown.design, 0.05)[partly_unknown.design.first_issue_column :]
+    incomplete = (0.5 * np.array(analysis.remaining_shares)) ** 2
+    assert variances == pytest.approx(np.r_[1.5**2, np.full(7, 0.05)] + incomplete, rel=1e-3)
 
 
-def test_expected_is_the_fit_of_an_average_article(learnt: Analysis) -> None:
-    """Expected clicks times appeal are the fitted clicks, article by article."""
-    assert learnt.fit is not None
-    fitted = learnt.cells.sum_by_article(learnt.fit.mu)
-    assert learnt.posterior.expected * np.exp(learnt.posterior.score) == pytest.approx(fitted)
+def test_expected_is_the_fit_of_an_average_article(analysis: Analysis) -> None:
+    """Expected clicks multiplied by appeal equal the fitted clicks of each article."""
+    assert analysis.fit is not None
+    fitted = analysis.observations.sum_by_article(analysis.fit.mu)
+    assert analysis.posterior.expected * np.exp(analysis.posterior.score) == pytest.approx(fitted)
 
 
-def test_the_shrunken_rate_is_its_formula(learnt: Analysis) -> None:
-    """The fallback's appeal is (clicks + 2)/(expected + 2) around its mean, and its clicks add up."""
-    found = fallback_posterior(learnt.cells, learnt.design)
-    raw = np.log((found.clicks + 2) / (found.expected + 2))
-    assert found.score == pytest.approx(raw - raw.mean())
-    assert found.expected.sum() == pytest.approx(found.clicks.sum())
+def test_the_shrunken_rate_follows_its_formula(analysis: Analysis) -> None:
+    """The fallback appeal is (clicks + 2) / (expected + 2), shifted to mean 0, and expected clicks sum to clicks."""
+    posterior = fallback_posterior(analysis.observations, analysis.design)
+    unshifted = np.log((posterior.clicks + 2) / (posterior.expected + 2))
+    assert posterior.score == pytest.approx(unshifted - unshifted.mean())
+    assert posterior.expected.sum() == pytest.approx(posterior.clicks.sum())
 
 
-@pytest.mark.parametrize(("k", "sum_"), [(1, 1.0), (3, 3.0), (4, 4.0), (9, 4.0)])
-def test_chances_of_the_top_k_sum_to_k(k: int, sum_: float) -> None:
-    """In every draw exactly k articles are among the k best, or all if there are fewer."""
+@pytest.mark.parametrize(("k", "total"), [(1, 1.0), (3, 3.0), (4, 4.0), (9, 4.0)])
+def test_probabilities_of_the_top_k_sum_to_k(k: int, total: float) -> None:
+    """The probabilities of the top k sum to k, or to the number of articles if that is smaller."""
     draws = np.random.default_rng(0).standard_normal((50, 4))
-    assert top_k_probability(draws, k).sum() == pytest.approx(sum_)
+    assert top_k_probability(draws, k).sum() == pytest.approx(total)
 
 
-def test_the_draws_are_the_same_every_time(learnt: Analysis) -> None:
-    """The generator's seed is fixed."""
-    assert learnt.fit is not None
-    again = compute_posterior(fit_model(learnt.design, learnt.cells), learnt.design, learnt.cells)
-    assert (again.draws == learnt.posterior.draws).all()
+def test_the_draws_are_deterministic(analysis: Analysis) -> None:
+    """Repeated fits of the same history give equal draws."""
+    assert analysis.fit is not None
+    repeated = compute_posterior(
+        fit_model(analysis.design, analysis.observations), analysis.design, analysis.observations
+    )
+    assert (repeated.draws == analysis.posterior.draws).all()

@@ -1,4 +1,4 @@
-"""The picks: the list and the gems, as decisions leave them."""
+"""The picks: the published list and the hidden gems after the editors' decisions."""
 
 from typing import Any
 
@@ -14,97 +14,98 @@ NEW = "https://new.example/"
 
 @pytest.fixture(scope="module")
 def ranking(year: World) -> Ranking:
-    """The ranking of the ordinary world."""
+    """The ranking of the default world."""
     return rank(year.history, as_of=year.as_of, top=4, gems=2)
 
 
-def decide(url: str, verb: Any, when: float = 1.0) -> Decision:
-    """A decision of Ana's."""
-    return Decision(url, verb, "because", "Ana", when)
+def decide(url: str, action: Any, decided_at: float = 1.0) -> Decision:
+    """Return a decision of the editor Ana."""
+    return Decision(url, action, "because", "Ana", decided_at)
 
 
 def test_without_decisions_the_picks_are_the_list_and_the_gems(ranking: Ranking) -> None:
-    """Undecided, the section is the published list and then the gems."""
-    found = select_picks(ranking)
-    assert [p.url for p in found.featured] == [line.url for line in ranking.articles[:4]]
-    assert [p.url for p in found.lesser_known] == list(ranking.gems)
-    assert {p.origin for p in found.featured} == {"list"}
-    assert picked_urls(found) == [*[p.url for p in found.featured], *ranking.gems]
+    """Without decisions the picks are the published list and the hidden gems."""
+    picks = select_picks(ranking)
+    assert [pick.url for pick in picks.featured] == [article.url for article in ranking.articles[:4]]
+    assert [pick.url for pick in picks.lesser_known] == list(ranking.gems)
+    assert {pick.origin for pick in picks.featured} == {"list"}
+    assert picked_urls(picks) == [*[pick.url for pick in picks.featured], *ranking.gems]
 
 
-def test_a_pin_leads_and_takes_a_place(ranking: Ranking) -> None:
-    """A pinned article stands first, shown as the editor's, and the list does not grow."""
+def test_a_pin_comes_first_and_takes_a_place(ranking: Ranking) -> None:
+    """A pinned article comes first, is marked as pinned, and the list does not become longer."""
     url = ranking.articles[9].url
-    found = select_picks(ranking, decisions=[decide(url, "pin")])
-    first = found.featured[0]
-    assert (first.url, first.origin, len(found.featured)) == (url, "pinned", 4)
+    picks = select_picks(ranking, decisions=[decide(url, "pin")])
+    first = picks.featured[0]
+    assert (first.url, first.origin, len(picks.featured)) == (url, "pinned", 4)
     assert first.decision is not None
     assert (first.decision.who, first.decision.reason) == ("Ana", "because")
 
 
 def test_an_excluded_article_makes_room(ranking: Ranking) -> None:
-    """What is excluded is nowhere, is listed as excluded, and the next one moves up."""
-    urls = [line.url for line in ranking.articles]
-    found = select_picks(ranking, decisions=[decide(urls[0], "exclude"), decide(ranking.gems[0], "exclude")])
-    assert [p.url for p in found.featured] == urls[1:5]
-    assert [p.url for p in found.lesser_known] == list(ranking.gems[1:])
-    assert [d.url for d in found.excluded] == sorted([urls[0], ranking.gems[0]])
+    """An excluded article is not picked, is listed as excluded, and the next article moves up."""
+    urls = [article.url for article in ranking.articles]
+    picks = select_picks(ranking, decisions=[decide(urls[0], "exclude"), decide(ranking.gems[0], "exclude")])
+    assert [pick.url for pick in picks.featured] == urls[1:5]
+    assert [pick.url for pick in picks.lesser_known] == list(ranking.gems[1:])
+    assert [decision.url for decision in picks.excluded] == sorted([urls[0], ranking.gems[0]])
 
 
-def test_a_chosen_article_stands_before_the_gems(ranking: Ranking) -> None:
-    """An editor may choose an article that no issue ever carried."""
-    found = select_picks(ranking, decisions=[decide(NEW, "choose")])
-    assert (found.lesser_known[0].url, found.lesser_known[0].origin) == (NEW, "chosen")
-    assert found.lesser_known[0].ranked is None
+def test_a_chosen_article_comes_before_the_gems(ranking: Ranking) -> None:
+    """An article that no issue contained can be chosen, and comes before the hidden gems."""
+    picks = select_picks(ranking, decisions=[decide(NEW, "choose")])
+    assert (picks.lesser_known[0].url, picks.lesser_known[0].origin) == (NEW, "chosen")
+    assert picks.lesser_known[0].ranked is None
 
 
-def test_the_last_decision_counts_whatever_the_order_of_the_rows(ranking: Ranking) -> None:
-    """Pinned on Monday and excluded on Tuesday is excluded."""
+def test_the_last_decision_counts_in_any_order_of_rows(ranking: Ranking) -> None:
+    """An article that was pinned first and excluded later is excluded."""
     url = ranking.articles[0].url
     monday, tuesday = decide(url, "pin", 1.0), decide(url, "exclude", 2.0)
     for rows in ([monday, tuesday], [tuesday, monday]):
-        found = select_picks(ranking, decisions=rows)
-        assert url not in picked_urls(found)
-        assert found.excluded == (tuesday,)
+        picks = select_picks(ranking, decisions=rows)
+        assert url not in picked_urls(picks)
+        assert picks.excluded == (tuesday,)
 
 
 def test_decisions_change_no_figure(ranking: Ranking) -> None:
-    """A decided article carries its line of the ranking unchanged."""
-    line = ranking.articles[9]
-    for verb in ("pin", "choose"):
-        found = select_picks(ranking, decisions=[decide(line.url, verb)])
-        assert next(p for p in (*found.featured, *found.lesser_known) if p.decision).ranked == line
+    """A pinned or chosen article has its unchanged entry of the ranking."""
+    article = ranking.articles[9]
+    for action in ("pin", "choose"):
+        picks = select_picks(ranking, decisions=[decide(article.url, action)])
+        decided = [pick for pick in (*picks.featured, *picks.lesser_known) if pick.decision]
+        assert [pick.ranked for pick in decided] == [article]
 
 
 @pytest.mark.parametrize(
-    ("top", "gems", "featured", "lesser"),
+    ("max_featured", "max_gems", "featured", "lesser_known"),
     [(2, 1, 2, 1), (6, 0, 6, 0), (0, None, 0, 2), (None, None, 4, 2), (1000, None, 100, 0)],
 )
 def test_the_sizes_can_be_set(
-    ranking: Ranking, top: int | None, gems: int | None, featured: int, lesser: int
+    ranking: Ranking, max_featured: int | None, max_gems: int | None, featured: int, lesser_known: int
 ) -> None:
-    """--top and --gems bound the two lists; nothing stands twice."""
-    found = select_picks(ranking, max_featured=top, max_gems=gems)
-    assert (len(found.featured), len(found.lesser_known)) == (featured, lesser)
-    assert len(set(picked_urls(found))) == len(picked_urls(found))
+    """The arguments limit both lists, and no article is in both."""
+    picks = select_picks(ranking, max_featured=max_featured, max_gems=max_gems)
+    assert (len(picks.featured), len(picks.lesser_known)) == (featured, lesser_known)
+    assert len(set(picked_urls(picks))) == len(picked_urls(picks))
 
 
 def test_more_pins_than_places_are_all_kept(ranking: Ranking) -> None:
-    """The editors' decision overrides the size of the list."""
-    pins = [decide(line.url, "pin", n) for n, line in enumerate(ranking.articles[10:16])]
-    found = select_picks(ranking, decisions=pins)
-    assert [p.url for p in found.featured] == [d.url for d in pins]
+    """All pinned articles are picked, also more than the list has places."""
+    pins = [decide(article.url, "pin", n) for n, article in enumerate(ranking.articles[10:16])]
+    picks = select_picks(ranking, decisions=pins)
+    assert [pick.url for pick in picks.featured] == [decision.url for decision in pins]
 
 
 @pytest.mark.parametrize(
-    ("decision", "words"),
+    ("decision", "message"),
     [
         (Decision("u", "pin", " ", "Ana", 1.0), "needs a reason"),
-        (Decision("u", "pin", "because", "", 1.0), "the name of who"),
+        (Decision("u", "pin", "because", "", 1.0), "an editor's name"),
         (decide("u", "delete"), "use pin, exclude or choose"),
     ],
 )
-def test_a_decision_needs_reason_name_and_verb(ranking: Ranking, decision: Decision, words: str) -> None:
-    """A decision without reason, name or known verb is refused."""
-    with pytest.raises(InputError, match=words):
+def test_a_decision_needs_reason_name_and_action(ranking: Ranking, decision: Decision, message: str) -> None:
+    """A decision without reason or name, or with an unknown action, raises InputError."""
+    with pytest.raises(InputError, match=message):
         select_picks(ranking, decisions=[decision])

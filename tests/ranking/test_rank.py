@@ -1,4 +1,4 @@
-"""The list: order, keys, selection, sameness, and the way out when the fit fails."""
+"""The ranking: order, JSON keys, selection of articles, determinism, and the fallback if the fit fails."""
 
 import math
 import random
@@ -17,13 +17,14 @@ from shortener.ranking import Appearance, Arrival, Blend, History, Issue, Placem
 from shortener.ranking.ordering import published_count
 
 World = Any
-PROMISED = ["as_of", "month", "method", "articles", "gems", "footer"]
-PROMISED_OF_ARTICLE = [
+RANKING_KEYS = ["as_of", "month", "method", "counted", "articles", "gems", "footer"]
+ARTICLE_KEYS = [
     "rank",
     "url",
     "title",
     "issue",
     "position",
+    "visitors",
     "clicks",
     "expected",
     "appeal",
@@ -37,100 +38,101 @@ PROMISED_OF_ARTICLE = [
 
 @pytest.fixture(scope="module")
 def ranking(year: World) -> Ranking:
-    """The ranking of the ordinary world."""
+    """The ranking of the default world."""
     return rank(year.history, as_of=year.as_of)
 
 
-def test_the_keys_are_those_of_the_contract(ranking: Ranking) -> None:
-    """JSON begins with the promised keys, in the promised order."""
-    found = msgspec.json.decode(msgspec.json.encode(ranking))
-    assert list(found)[: len(PROMISED)] == PROMISED
-    assert list(found["articles"][0])[: len(PROMISED_OF_ARTICLE)] == PROMISED_OF_ARTICLE
-    assert found["as_of"] == "2021-05-01T02:26:40Z"
+def test_the_json_keys_follow_the_contract(ranking: Ranking) -> None:
+    """The JSON begins with the documented keys in their order."""
+    decoded = msgspec.json.decode(msgspec.json.encode(ranking))
+    assert list(decoded)[: len(RANKING_KEYS)] == RANKING_KEYS
+    assert list(decoded["articles"][0])[: len(ARTICLE_KEYS)] == ARTICLE_KEYS
+    assert decoded["as_of"] == "2021-05-01T02:26:40Z"
 
 
 def test_the_list_is_ordered_by_appeal(ranking: Ranking) -> None:
-    """Ranks count from 1, appeal falls, and each interval holds its appeal."""
-    assert [line.rank for line in ranking.articles] == list(range(1, len(ranking.articles) + 1))
+    """Ranks count from 1, appeal does not increase, and each interval contains its appeal."""
+    assert [article.rank for article in ranking.articles] == list(range(1, len(ranking.articles) + 1))
     assert all(a.appeal >= b.appeal for a, b in zip(ranking.articles, ranking.articles[1:], strict=False))
-    assert all(line.low < line.appeal < line.high for line in ranking.articles)
-    assert sum(line.p_top for line in ranking.articles) == pytest.approx(ranking.top)
+    assert all(article.low < article.appeal < article.high for article in ranking.articles)
+    assert sum(article.p_top for article in ranking.articles) == pytest.approx(ranking.top)
 
 
-def test_the_average_article_is_one(ranking: Ranking) -> None:
-    """The scores' mean is 0, so an appeal of 1 is the average article."""
-    assert np.mean([line.score for line in ranking.articles]) == pytest.approx(0.0, abs=1e-6)
+def test_the_mean_score_is_zero(ranking: Ranking) -> None:
+    """The mean of the scores is 0, so that an appeal of 1 is the average article."""
+    assert np.mean([article.score for article in ranking.articles]) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_bytes_are_the_same_from_run_to_run(year: World, ranking: Ranking) -> None:
-    """Ranking the same history twice gives the same bytes."""
-    again = rank(year.history, as_of=year.as_of)
-    assert msgspec.json.encode(again) == msgspec.json.encode(ranking)
+def test_the_ranking_is_deterministic(year: World, ranking: Ranking) -> None:
+    """Ranking the same history twice gives identical JSON."""
+    repeated = rank(year.history, as_of=year.as_of)
+    assert msgspec.json.encode(repeated) == msgspec.json.encode(ranking)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_order_of_the_input_does_not_matter(year: World, ranking: Ranking, seed: int) -> None:
-    """Shuffled rows give the same bytes."""
-    mixed, shuffle = year.history, random.Random(seed)
+    """Shuffled rows give identical JSON."""
+    history, shuffle = year.history, random.Random(seed)
     rows = {
-        name: tuple(shuffle.sample(getattr(mixed, name), len(getattr(mixed, name))))
+        name: tuple(shuffle.sample(getattr(history, name), len(getattr(history, name))))
         for name in ("issues", "appearances", "arrivals", "signals")
     }
-    again = rank(msgspec.structs.replace(mixed, **rows), as_of=year.as_of)
-    assert msgspec.json.encode(again) == msgspec.json.encode(ranking)
+    repeated = rank(msgspec.structs.replace(history, **rows), as_of=year.as_of)
+    assert msgspec.json.encode(repeated) == msgspec.json.encode(ranking)
 
 
-def test_split_showings_are_merged(year: World, ranking: Ranking) -> None:
-    """One row per placement instead of one per article gives the same bytes."""
+def test_appearances_of_an_article_in_an_issue_are_merged(year: World, ranking: Ranking) -> None:
+    """One row per placement instead of one per article gives identical JSON."""
     split = tuple(
-        Appearance(s.issue, s.url, p.clicks, s.position, (p,))
-        for s in year.history.appearances
-        for p in s.placements
+        Appearance(row.issue, row.url, placement.clicks, row.position, (placement,))
+        for row in year.history.appearances
+        for placement in row.placements
     )
-    again = rank(msgspec.structs.replace(year.history, appearances=split), as_of=year.as_of)
-    assert msgspec.json.encode(again) == msgspec.json.encode(ranking)
+    repeated = rank(msgspec.structs.replace(year.history, appearances=split), as_of=year.as_of)
+    assert msgspec.json.encode(repeated) == msgspec.json.encode(ranking)
 
 
-def test_an_article_that_stands_twice_takes_the_higher_place(year: World) -> None:
-    """A second showing further down adds its clicks and leaves the place."""
+def test_an_article_shown_twice_has_its_highest_position(year: World) -> None:
+    """A second appearance further down adds its clicks and leaves the position."""
     first = year.history.appearances[0]
     second = msgspec.structs.replace(first, position=16, clicks=5)
-    both = msgspec.structs.replace(year.history, appearances=(*year.history.appearances, second))
-    line = next(a for a in rank(both, as_of=year.as_of, issue="n0").articles if a.url == first.url)
+    doubled = msgspec.structs.replace(year.history, appearances=(*year.history.appearances, second))
+    merged = next(a for a in rank(doubled, as_of=year.as_of, issue="n0").articles if a.url == first.url)
     before = next(a for a in rank(year.history, as_of=year.as_of, issue="n0").articles if a.url == first.url)
-    assert (line.position, line.clicks) == (first.position, before.clicks + 5)
+    assert (merged.position, merged.clicks) == (first.position, (before.clicks or 0) + 5)
 
 
 def test_equal_articles_are_ordered_by_url() -> None:
-    """Articles that nothing tells apart stand in the order of their URLs."""
-    showings = tuple(Appearance("n", url, 0, None) for url in ("c", "a", "b", "d"))
-    found = rank(History((Issue("n", "", 0.0, 100),), showings), as_of=1e6)
-    assert [a.url for a in sorted(found.articles, key=lambda a: (-a.p_top, a.url))] == [
-        a.url for a in found.articles
+    """Articles with equal scores are sorted by probability and then by URL."""
+    appearances = tuple(Appearance("n", url, 0, None) for url in ("c", "a", "b", "d"))
+    ranking = rank(History((Issue("n", "", 0.0, 100),), appearances), as_of=1e6)
+    assert [a.url for a in sorted(ranking.articles, key=lambda a: (-a.p_top, a.url))] == [
+        a.url for a in ranking.articles
     ]
-    assert len({a.score for a in found.articles}) == 1
+    assert len({a.score for a in ranking.articles}) == 1
 
 
 def test_a_month_lists_the_articles_last_shown_in_it(year: World, ranking: Ranking) -> None:
-    """An article that was shown again a month later is listed there, with the figures of the whole fit."""
+    """Every article is listed in the month of its last appearance, with the figures of the whole fit."""
     months = ["2020-09", "2020-10", "2020-11", "2020-12", "2021-01", "2021-02", "2021-03", "2021-04"]
-    listed = {m: rank(year.history, as_of=year.as_of, month=m) for m in months}
-    urls = [line.url for found in listed.values() for line in found.articles]
-    assert sorted(urls) == sorted(line.url for line in ranking.articles)
-    whole = {line.url: line.appeal for line in ranking.articles}
-    assert all(line.appeal == whole[line.url] for found in listed.values() for line in found.articles)
+    rankings = {month: rank(year.history, as_of=year.as_of, month=month) for month in months}
+    urls = [article.url for listed in rankings.values() for article in listed.articles]
+    assert sorted(urls) == sorted(article.url for article in ranking.articles)
+    appeal = {article.url: article.appeal for article in ranking.articles}
+    for listed in rankings.values():
+        assert all(article.appeal == appeal[article.url] for article in listed.articles)
 
 
-def test_an_issue_lists_all_that_it_carried(year: World) -> None:
-    """An issue's list has its 16 articles at the places they had in it, also those shown again later."""
-    found = rank(year.history, as_of=year.as_of, issue="n2")
-    assert sorted(line.position or 0 for line in found.articles) == list(range(1, 17))
-    assert {line.issue for line in found.articles} == {"n2"}
-    assert found.top == 3
+def test_an_issue_lists_all_its_articles(year: World) -> None:
+    """The list of an issue has its 16 articles at their positions in it, also those shown again later."""
+    ranking = rank(year.history, as_of=year.as_of, issue="n2")
+    assert sorted(article.position or 0 for article in ranking.articles) == list(range(1, 17))
+    assert {article.issue for article in ranking.articles} == {"n2"}
+    assert ranking.top == 3
 
 
 def test_a_month_follows_the_time_zone() -> None:
-    """An issue sent at 23:30 UTC on the last of January is February's in Kyiv."""
+    """An issue sent at 23:30 UTC on 31 January belongs to February in Kyiv."""
     sent = 1_612_135_800.0
     history = History((Issue("n", "", sent, 100),), (Appearance("n", "u", 1, 1),))
     kyiv = timezone(timedelta(hours=2))
@@ -138,102 +140,144 @@ def test_a_month_follows_the_time_zone() -> None:
     assert len(rank(history, as_of=sent + 9e5, month="2021-02", zone=kyiv).articles) == 1
 
 
-def test_later_issues_are_not_known_yet(year: World) -> None:
-    """Issues sent after as_of are left out, with all their showings."""
-    then = year.history.issues[2].sent_at + 3600
-    found = rank(year.history, as_of=then)
-    assert [progress.slug for progress in found.issues] == ["n0", "n1", "n2"]
+def test_later_issues_are_ignored(year: World) -> None:
+    """Issues sent after the as-of time are left out."""
+    as_of = year.history.issues[2].sent_at + 3600
+    ranking = rank(year.history, as_of=as_of)
+    assert [progress.slug for progress in ranking.issues] == ["n0", "n1", "n2"]
 
 
 def test_old_issues_leave_the_window(year: World) -> None:
-    """With a window of three months the older issues are neither fitted nor listed, and the page says so."""
-    found = rank(year.history, as_of=year.as_of, window=3)
-    assert [progress.slug for progress in found.issues] == ["n5", "n6", "n7"] or len(found.issues) == 4
-    assert any("too far away in time" in warning for warning in found.warnings)
-    old = rank(year.history, as_of=year.as_of, window=1.5, issue="n0")
-    assert [progress.slug for progress in old.issues][:2] == ["n0", "n1"]
+    """Issues outside the window are neither fitted nor listed, and a warning counts them."""
+    ranking = rank(year.history, as_of=year.as_of, window=3)
+    assert [progress.slug for progress in ranking.issues] == ["n5", "n6", "n7"] or len(ranking.issues) == 4
+    assert any("outside the time window" in warning for warning in ranking.warnings)
+    oldest = rank(year.history, as_of=year.as_of, window=1.5, issue="n0")
+    assert [progress.slug for progress in oldest.issues][:2] == ["n0", "n1"]
 
 
 @pytest.mark.parametrize(
     ("articles", "top", "k"),
     [(228, 10, 10), (30, 10, 6), (16, 10, 3), (2, 10, 2), (1, 10, 1), (228, 4, 4), (500, 50, 50)],
 )
-def test_the_published_list_is_a_fifth_at_most(articles: int, top: int, k: int) -> None:
-    """k is top, or max(3, articles / 5) if that is less, and never more than there are."""
+def test_the_length_of_the_published_list(articles: int, top: int, k: int) -> None:
+    """k is the maximum, or max(3, articles / 5) if that is less, and at most the number of articles."""
     assert published_count(articles, top) == k
 
 
-def test_a_blend_reorders_and_says_so(year: World) -> None:
-    """With all its weight on fans the list follows the fans, appeals stay, the footer calls it a choice."""
+def test_a_blend_changes_the_order_only(year: World) -> None:
+    """With all weight on fans the order follows the fans, appeals stay, and the footer names the blend."""
     urls = sorted(year.appeal)
     signals = tuple(Signal(url, 1000, 500, n) for n, url in enumerate(urls))
-    given = msgspec.structs.replace(year.history, signals=signals)
-    plain, blended = rank(given, as_of=year.as_of), rank(given, as_of=year.as_of, blend=Blend(0, 1, 0))
-    assert [line.url for line in blended.articles] == urls[::-1]
+    history = msgspec.structs.replace(year.history, signals=signals)
+    plain, blended = rank(history, as_of=year.as_of), rank(history, as_of=year.as_of, blend=Blend(0, 1, 0))
+    assert [article.url for article in blended.articles] == urls[::-1]
     assert {a.url: a.appeal for a in plain.articles} == {a.url: a.appeal for a in blended.articles}
     assert "a choice, not a finding" in blended.footer
     assert plain.articles[0].blend is None
 
 
-def test_signals_move_an_article_without_clicks(world: Callable[..., World]) -> None:
-    """Where fans go with clicks, an article with many fans and few chances rises."""
-    given = world(recipients=2000, issues=10)
-    fans = {url: round(200 * math.exp(0.8 * q)) for url, q in given.appeal.items()}
+def test_signals_improve_the_scores(world: Callable[..., World]) -> None:
+    """If fans correlate with appeal, scores with signals are closer to true appeal than scores without."""
+    simulated = world(recipients=2000, issues=10)
+    fans = {url: round(200 * math.exp(0.8 * q)) for url, q in simulated.appeal.items()}
     signals = tuple(Signal(url, 5000, 2000, min(n, 2000)) for url, n in fans.items())
-    with_fans = rank(msgspec.structs.replace(given.history, signals=signals), as_of=given.as_of)
-    without = rank(given.history, as_of=given.as_of)
-    truth = [given.appeal[url] for url in sorted(given.appeal)]
+    with_fans = rank(msgspec.structs.replace(simulated.history, signals=signals), as_of=simulated.as_of)
+    without = rank(simulated.history, as_of=simulated.as_of)
+    true_appeal = [simulated.appeal[url] for url in sorted(simulated.appeal)]
 
-    def fit_to_truth(ranking: Ranking) -> float:
-        scores = {line.url: line.score for line in ranking.articles}
-        return float(np.corrcoef(truth, [scores[url] for url in sorted(given.appeal)])[0, 1])
+    def correlation(ranking: Ranking) -> float:
+        scores = {article.url: article.score for article in ranking.articles}
+        return float(np.corrcoef(true_appeal, [scores[url] for url in sorted(simulated.appeal)])[0, 1])
 
-    assert fit_to_truth(with_fans) > fit_to_truth(without)
+    assert correlation(with_fans) > correlation(without)
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "words"),
+    ("options", "error", "message"),
     [
         pytest.param({"month": "2021-13"}, InputError, "2021-04", id="no such month"),
         pytest.param({"month": "21-1"}, InputError, "2021-04", id="not a month"),
         pytest.param({"month": "2021-01", "issue": "n0"}, InputError, "not both", id="month and issue"),
         pytest.param({"issue": "nope"}, NotFound, "'nope'", id="unknown issue"),
-        pytest.param({"top": 0}, InputError, "1 article or more", id="empty list"),
-        pytest.param({"gems": -1}, InputError, "0 or more", id="negative gems"),
-        pytest.param({"as_of": math.nan}, InputError, "not a time", id="no time"),
-        pytest.param({"as_of": 1e30}, InputError, "not a time", id="beyond the calendar"),
+        pytest.param({"top": 0}, InputError, "top must be 1 or more", id="empty list"),
+        pytest.param({"gems": -1}, InputError, "gems 0 or more", id="negative gems"),
+        pytest.param({"as_of": math.nan}, InputError, "not a valid time", id="no time"),
+        pytest.param({"as_of": 1e30}, InputError, "not a valid time", id="beyond the calendar"),
     ],
 )
-def test_what_cannot_be_asked(
-    year: World, options: dict[str, Any], error: type[Exception], words: str
+def test_invalid_arguments_are_refused(
+    year: World, options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    """A listing that makes no sense is refused in one line that says the mend."""
-    with pytest.raises(error, match=words) as caught:
+    """Invalid arguments raise an error of one line that names the value."""
+    with pytest.raises(error, match=message) as error_info:
         rank(year.history, **({"as_of": year.as_of} | options))
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error_info.value)
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "text"),
     [
         pytest.param({"month": "1999-01"}, "in 1999-01", id="empty month"),
         pytest.param({"as_of": 0.0}, "by then", id="before the first issue"),
     ],
 )
-def test_nothing_to_rank_is_said(year: World, options: dict[str, Any], words: str) -> None:
-    """An empty list is a ranking without articles and a sentence that says so."""
-    found = rank(year.history, **({"as_of": year.as_of} | options))
-    assert (found.articles, found.gems) == ((), ())
-    assert words in found.footer
+def test_an_empty_list_has_a_message(year: World, options: dict[str, Any], text: str) -> None:
+    """Without articles to list, the ranking is empty and its footer gives the reason."""
+    ranking = rank(year.history, **({"as_of": year.as_of} | options))
+    assert (ranking.articles, ranking.gems) == ((), ())
+    assert text in ranking.footer
+
+
+@pytest.mark.parametrize(
+    ("visitor_issues", "options", "counted"),
+    [
+        pytest.param(range(8), {}, "visitors", id="all issues count visitors"),
+        pytest.param((), {}, "clicks", id="all issues count clicks"),
+        pytest.param(range(1, 8), {}, "clicks", id="one issue counts clicks"),
+        pytest.param(range(1, 8), {"issue": "n5"}, "visitors", id="no listed article was in that issue"),
+        pytest.param(range(1, 8), {"month": "1999-01"}, "clicks", id="no articles"),
+    ],
+)
+def test_the_ranking_names_what_it_counted(
+    year: World, visitor_issues: Any, options: dict[str, Any], counted: str
+) -> None:
+    """Articles have their sum in the key named by `counted`, issues in that of their own, and None in the other."""
+    slugs = {f"n{n}" for n in visitor_issues}
+    issues = tuple(
+        msgspec.structs.replace(issue, counted="visitors" if issue.slug in slugs else "clicks")
+        for issue in year.history.issues
+    )
+    ranking = rank(msgspec.structs.replace(year.history, issues=issues), as_of=year.as_of, **options)
+    before = rank(year.history, as_of=year.as_of, **options)
+    assert ranking.counted == counted
+    for entry, other in zip(ranking.articles, before.articles, strict=True):
+        assert getattr(entry, counted) == other.clicks
+        assert (entry.visitors is None) != (entry.clicks is None)
+        assert entry.expected == other.expected
+    for progress, earlier in zip(ranking.issues, before.issues, strict=True):
+        counts = (earlier.clicks, None) if progress.slug in slugs else (None, earlier.clicks)
+        assert (progress.visitors, progress.clicks) == counts
+        assert progress.counted == ("visitors" if progress.slug in slugs else "clicks")
+
+
+def test_a_mixed_ranking_warns(year: World) -> None:
+    """A warning names the issues that count clicks if other issues of the fit count visitors."""
+    issues = tuple(
+        msgspec.structs.replace(issue, counted="clicks" if issue.slug in ("n2", "n4") else "visitors")
+        for issue in year.history.issues
+    )
+    ranking = rank(msgspec.structs.replace(year.history, issues=issues), as_of=year.as_of)
+    assert any("too few visitors are known in issues n2, n4" in warning for warning in ranking.warnings)
 
 
 def refuse(*_: object) -> None:
-    """Stand for a matrix that has no Cholesky root."""
+    """Fail like a Cholesky factorization of a matrix that is not positive definite."""
     raise np.linalg.LinAlgError("Matrix is not positive definite")
 
 
 def poison(a: Any, *_: object) -> Any:
-    """Stand for a solve that leaves the numbers."""
+    """Return a solution that is not finite."""
     return np.full_like(a, np.nan)
 
 
@@ -244,31 +288,31 @@ def poison(a: Any, *_: object) -> Any:
 def test_a_failed_fit_ends_in_a_warning_and_the_shrunken_rate(
     year: World, monkeypatch: pytest.MonkeyPatch, name: str, broken: Callable[..., Any]
 ) -> None:
-    """A fit that fails is said first, and the list is the shrunken rate with finite figures."""
+    """If the fit fails, the first warning states it, and the list is the shrunken rate with finite figures."""
     monkeypatch.setattr(np.linalg, name, broken)
-    found = rank(year.history, as_of=year.as_of)
-    assert found.warnings[0].startswith("the model could not be fitted")
-    assert found.method.startswith("shrunken rate")
-    assert finite(found)
-    assert "what its audience and age predict" in found.articles[0].note
-    rates = [(line.clicks + 2) / (line.expected + 2) for line in found.articles]
+    ranking = rank(year.history, as_of=year.as_of)
+    assert ranking.warnings[0].startswith("the model could not be fitted")
+    assert ranking.method.startswith("shrunken rate")
+    assert is_finite(ranking)
+    assert "expected from its recipients and age" in ranking.articles[0].note
+    rates = [((article.clicks or 0) + 2) / (article.expected + 2) for article in ranking.articles]
     assert rates == sorted(rates, reverse=True)
 
 
-def finite(ranking: Ranking) -> bool:
-    """Whether every figure of every line is a finite number in its range."""
+def is_finite(ranking: Ranking) -> bool:
+    """Return whether all figures of all articles are finite and in their range."""
     return all(
-        0 < line.low <= line.appeal <= line.high < math.inf
-        and 0 <= line.p_top <= 1
-        and 0 <= line.expected < math.inf
-        and line.note
-        and math.isfinite(line.score)
-        for line in ranking.articles
+        0 < article.low <= article.appeal <= article.high < math.inf
+        and 0 <= article.p_top <= 1
+        and 0 <= article.expected < math.inf
+        and article.note
+        and math.isfinite(article.score)
+        for article in ranking.articles
     )
 
 
 COUNT = st.one_of(st.integers(0, 60), st.sampled_from([0, 10**6, 10**12]))
-SHOWING = st.builds(
+APPEARANCE = st.builds(
     Appearance,
     issue=st.sampled_from(["n0", "n1", "n2"]),
     url=st.sampled_from([f"u{n}" for n in range(12)]),
@@ -289,7 +333,7 @@ SIGNAL_COUNT = st.one_of(st.none(), COUNT)
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    showings=st.lists(SHOWING, max_size=30),
+    appearances=st.lists(APPEARANCE, max_size=30),
     recipients=st.tuples(*[st.one_of(st.none(), st.integers(1, 10**4), st.just(10**12))] * 3),
     signals=st.lists(
         st.builds(
@@ -315,16 +359,16 @@ SIGNAL_COUNT = st.one_of(st.none(), COUNT)
     age=st.sampled_from([0.0, 1.0, 7200.0, 1e7]),
 )
 def test_any_history_gives_finite_output(
-    showings: list[Appearance],
+    appearances: list[Appearance],
     recipients: tuple[int | None, ...],
     signals: list[Signal],
     arrivals: list[Arrival],
     age: float,
 ) -> None:
-    """Whatever the counts, every article shown is listed once with finite figures and a note."""
+    """For any counts, every article is listed once with finite figures and a note."""
     issues = tuple(Issue(f"n{n}", "", 1e6 * n, size) for n, size in enumerate(recipients))
-    history = History(issues, tuple(showings), tuple(arrivals), tuple(signals))
-    found = rank(history, as_of=2e6 + age)
-    assert {line.url for line in found.articles} == {s.url for s in showings}
-    assert finite(found)
-    assert len(msgspec.json.encode(found)) > 100
+    history = History(issues, tuple(appearances), tuple(arrivals), tuple(signals))
+    ranking = rank(history, as_of=2e6 + age)
+    assert {article.url for article in ranking.articles} == {row.url for row in appearances}
+    assert is_finite(ranking)
+    assert len(msgspec.json.encode(ranking)) > 100

@@ -1,4 +1,4 @@
-"""The section as Markdown and HTML."""
+"""The picks rendered as Markdown and HTML."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -26,7 +26,7 @@ PICKS = Picks(
     footer="",
     warnings=(),
 )
-FULL = ArticleDetails(
+COMPLETE = ArticleDetails(
     "https://a.example/",
     "All of it",
     "https://d.io/abc",
@@ -35,7 +35,7 @@ FULL = ArticleDetails(
     "https://m.example/ann",
     "Short.",
 )
-BARE = ArticleDetails("https://b.example/", "Bare", "https://d.io/xyz/")
+MINIMAL = ArticleDetails("https://b.example/", "Bare", "https://d.io/xyz/")
 SECTION = """\
 # Our picks of the month
 
@@ -57,8 +57,8 @@ Short.
 """
 
 
-class Page(HTMLParser):
-    """Collects the tags, the links and the text of a page."""
+class ParsedPage(HTMLParser):
+    """The tags, the link and image URLs, and the text of an HTML page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -68,23 +68,23 @@ class Page(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep the tag and its destination."""
+        """Store the tag and its link or image URL."""
         self.tags.append(tag)
         self.links += [value or "" for name, value in attrs if name in ("href", "src")]
 
     def handle_data(self, data: str) -> None:
-        """Keep the text."""
+        """Store the text."""
         self.text += data
 
 
-def test_the_markdown_has_the_shape_of_an_issue() -> None:
-    """Image link, heading link with byline, blurb, read more; numbered links; optional parts left out."""
-    assert render_markdown(PICKS, details=[FULL, BARE]) == SECTION
+def test_markdown_of_a_complete_and_a_minimal_article() -> None:
+    """Image, heading with byline, blurb and "read more" have numbered links; missing parts are left out."""
+    assert render_markdown(PICKS, details=[COMPLETE, MINIMAL]) == SECTION
 
 
-def test_the_html_says_the_same() -> None:
+def test_html_has_the_links_of_the_markdown() -> None:
     """The HTML has the same links in the same order."""
-    page = Page(render_html(PICKS, details=[FULL, BARE]))
+    page = ParsedPage(render_html(PICKS, details=[COMPLETE, MINIMAL]))
     assert page.links == [
         "https://d.io/abc/1",
         "img/a.png",
@@ -97,9 +97,12 @@ def test_the_html_says_the_same() -> None:
     assert page.tags.count("h2") == 2
 
 
-def test_reasons_stay_inside() -> None:
-    """Readers see that the editors chose; why, and which of them, they do not."""
-    for page in (render_markdown(PICKS, details=[FULL, BARE]), render_html(PICKS, details=[FULL, BARE])):
+def test_readers_see_no_reason_and_no_name() -> None:
+    """Readers see that editors chose an article, but neither the reason nor the name."""
+    for page in (
+        render_markdown(PICKS, details=[COMPLETE, MINIMAL]),
+        render_html(PICKS, details=[COMPLETE, MINIMAL]),
+    ):
         assert "Chosen by our editors" in page
         assert "secret" not in page
         assert "Ana" not in page
@@ -111,18 +114,18 @@ TEXT = st.text(st.sampled_from("ab \\`*_{}[]()<>#+-.!|~&;$=:\"'19\n\t的é/@"), 
 @settings(max_examples=60, deadline=None)
 @given(title=TEXT, blurb=TEXT, byline=TEXT)
 def test_no_text_becomes_markup(title: str, blurb: str, byline: str) -> None:
-    """Whatever title, blurb and byline hold, both pages show it as text and gain no tag or link."""
-    facts = [
+    """Any title, blurb and byline appears as text, and adds no tag and no link."""
+    details = [
         ArticleDetails(
             "https://a.example/", f"x{title}", "https://d.io/abc", None, f"x{byline}", None, f"{blurb}x"
         ),
-        BARE,
+        MINIMAL,
     ]
     plain = [" ".join(f"{text}".split()) for text in (f"x{title}", f"x{byline}", f"{blurb}x")]
     expected = ["https://d.io/abc/1", "https://d.io/abc/2", "https://d.io/xyz/1", "https://d.io/xyz/2"]
     for page in (
-        Page(render_html(PICKS, details=facts)),
-        Page(rendered(render_markdown(PICKS, details=facts))),
+        ParsedPage(render_html(PICKS, details=details)),
+        ParsedPage(markdown_to_html(render_markdown(PICKS, details=details))),
     ):
         assert page.links == expected
         assert set(page.tags) <= {"section", "article", "h1", "h2", "p", "a", "em", "strong"}
@@ -130,8 +133,8 @@ def test_no_text_becomes_markup(title: str, blurb: str, byline: str) -> None:
         assert all(text in page.text for text in plain)
 
 
-def rendered(text: str) -> str:
-    """Markdown as HTML, by CommonMark."""
+def markdown_to_html(text: str) -> str:
+    """Convert Markdown to HTML by CommonMark."""
     return Markdown().html(text)
 
 
@@ -151,22 +154,22 @@ def rendered(text: str) -> str:
         pytest.param("two\n\nparagraphs", "two paragraphs", id="one line"),
     ],
 )
-def test_escaping_touches_only_markup(text: str, escaped: str) -> None:
-    """What Markdown would read as markup is escaped; ordinary punctuation is left for editors to read."""
+def test_only_markup_is_escaped(text: str, escaped: str) -> None:
+    """Characters that Markdown reads as markup are escaped, and ordinary punctuation is not."""
     assert escape_markdown(text) == escaped
 
 
 @pytest.mark.parametrize(
     ("url", "safe"),
     [
-        pytest.param("https://a.example/b?c=d&e=%20#f", "https://a.example/b?c=d&e=%20#f", id="as it is"),
+        pytest.param("https://a.example/b?c=d&e=%20#f", "https://a.example/b?c=d&e=%20#f", id="unchanged"),
         pytest.param("img/1 (2).png", "img/1%20%282%29.png", id="space and brackets"),
         pytest.param('https://a.example/"><b>', "https://a.example/%22%3E%3Cb%3E", id="quote"),
         pytest.param("https://例え.example/é", "https://例え.example/é", id="other scripts"),
     ],
 )
 def test_safe_destinations(url: str, safe: str) -> None:
-    """What would end the destination is percent-encoded, the rest left alone."""
+    """Characters that would end the destination are percent-encoded, and others are unchanged."""
     assert sanitize_url(url) == safe
 
 
@@ -182,25 +185,28 @@ def test_safe_destinations(url: str, safe: str) -> None:
     ],
 )
 def test_unsafe_destinations(url: str) -> None:
-    """A link that runs, or is none, is refused."""
-    with pytest.raises(InputError, match=r"http or https|no URL"):
+    """A script URL, a local file or an invalid URL raises InputError."""
+    with pytest.raises(InputError, match=r"http or https|not a valid URL"):
         sanitize_url(url)
 
 
 def test_an_editors_template_is_used() -> None:
-    """A template of one's own sees the entries and the filters."""
+    """An editor's template has the entries and the filters."""
     template = "{% for pick in featured %}{{ pick.title | text }}={{ pick.title_link | url }};{% endfor %}"
-    assert render_markdown(PICKS, details=[FULL, BARE], template=template) == "All of it=https://d.io/abc/2;"
+    assert (
+        render_markdown(PICKS, details=[COMPLETE, MINIMAL], template=template)
+        == "All of it=https://d.io/abc/2;"
+    )
 
 
-def test_html_escapes_by_itself() -> None:
-    """In an HTML template a forgotten filter is no hole."""
-    facts = [FULL, ArticleDetails("https://b.example/", "<script>", "https://d.io/x")]
-    assert render_html(PICKS, details=facts, template="{{ lesser_known[0].title }}") == "&lt;script&gt;"
+def test_html_is_escaped_without_a_filter() -> None:
+    """An HTML template that forgets the filter still escapes its text."""
+    details = [COMPLETE, ArticleDetails("https://b.example/", "<script>", "https://d.io/x")]
+    assert render_html(PICKS, details=details, template="{{ lesser_known[0].title }}") == "&lt;script&gt;"
 
 
 @pytest.mark.parametrize(
-    ("template", "words"),
+    ("template", "message"),
     [
         pytest.param("{% for %}", "line 1", id="syntax"),
         pytest.param("a\n{{ pick.title }}", "'pick' is undefined", id="unknown name"),
@@ -211,30 +217,30 @@ def test_html_escapes_by_itself() -> None:
         pytest.param("{% include 'x' %}", "cannot be used", id="include"),
     ],
 )
-def test_a_template_that_fails_is_an_input_error(template: str, words: str) -> None:
-    """A bad template ends in one error that names the fault."""
-    with pytest.raises(InputError, match=words):
-        render_markdown(PICKS, details=[FULL, BARE], template=template)
+def test_a_template_that_fails_is_an_input_error(template: str, message: str) -> None:
+    """A template that fails raises InputError with the cause."""
+    with pytest.raises(InputError, match=message):
+        render_markdown(PICKS, details=[COMPLETE, MINIMAL], template=template)
 
 
 @pytest.mark.parametrize(
-    ("facts", "words"),
+    ("details", "message"),
     [
-        pytest.param([FULL], "no short link for the pick https://b.example/", id="missing"),
+        pytest.param([COMPLETE], "no short link for the pick https://b.example/", id="missing"),
         pytest.param(
-            [FULL, ArticleDetails("https://b.example/", "t", "javascript:x")],
+            [COMPLETE, ArticleDetails("https://b.example/", "t", "javascript:x")],
             "http or https",
             id="unsafe short link",
         ),
     ],
 )
-def test_facts_that_do_not_do(facts: list[Any], words: str) -> None:
-    """A pick without a short link, or with an unsafe one, is refused."""
-    with pytest.raises(InputError, match=words):
-        render_markdown(PICKS, details=facts)
+def test_missing_or_unsafe_links_are_refused(details: list[Any], message: str) -> None:
+    """A pick without a short link, or with an unsafe one, raises InputError."""
+    with pytest.raises(InputError, match=message):
+        render_markdown(PICKS, details=details)
 
 
 @pytest.mark.parametrize("name", ["picks.md.j2", "picks.html.j2"])
-def test_the_shipped_templates_are_there(name: str) -> None:
-    """Both templates come with the package, to be copied and changed."""
+def test_the_bundled_templates_are_found(name: str) -> None:
+    """Both templates are part of the package."""
     assert "{% for pick in featured %}" in bundled_template(name)

@@ -1,4 +1,4 @@
-"""Signals from outside: ratios, z-scores, blend."""
+"""Signals from other platforms: shrunken ratios, z-scores and the blend."""
 
 import math
 
@@ -10,19 +10,19 @@ from shortener.ranking import Blend, Signal
 from shortener.ranking.signals import align_signals, z_score, z_scores
 
 
-def test_ratios_are_shrunk_by_twenty() -> None:
-    """(reads + 20 r) / (views + 20) with the overall ratio r."""
-    given = align_signals([Signal("a", 80, 40, 10), Signal("b", 20, 10, 0)], ["a", "b"])
-    assert given.read_ratio == pytest.approx([50 / 100, 20 / 40])
-    assert given.fan_ratio == pytest.approx([(10 + 20 * 0.2) / 60, (20 * 0.2) / 30])
+def test_ratios_are_shrunk_by_twenty_pseudo_counts() -> None:
+    """The read ratio is (reads + 20 r) / (views + 20) with the overall ratio r, and the fan ratio likewise."""
+    signals = align_signals([Signal("a", 80, 40, 10), Signal("b", 20, 10, 0)], ["a", "b"])
+    assert signals.read_ratio == pytest.approx([50 / 100, 20 / 40])
+    assert signals.fan_ratio == pytest.approx([(10 + 20 * 0.2) / 60, (20 * 0.2) / 30])
 
 
-def test_missing_signals_are_nan_and_zero_in_the_model() -> None:
+def test_missing_signals_have_z_score_zero() -> None:
     """An article without signals has no ratio, and its z-scores are 0."""
-    given = align_signals([Signal("a", 80, 40, 10), Signal("b", 20, 10, 0)], ["a", "b", "c"])
-    assert np.isnan(given.read_ratio[2])
-    assert z_scores(given)[2].tolist() == [0.0, 0.0, 0.0]
-    assert z_scores(given)[:2, 0] == pytest.approx([1.0, -1.0])
+    signals = align_signals([Signal("a", 80, 40, 10), Signal("b", 20, 10, 0)], ["a", "b", "c"])
+    assert np.isnan(signals.read_ratio[2])
+    assert z_scores(signals)[2].tolist() == [0.0, 0.0, 0.0]
+    assert z_scores(signals)[:2, 0] == pytest.approx([1.0, -1.0])
 
 
 @pytest.mark.parametrize(
@@ -36,30 +36,30 @@ def test_missing_signals_are_nan_and_zero_in_the_model() -> None:
     ],
 )
 def test_z_scores(values: list[float], expected: list[float]) -> None:
-    """Mean 0 and sd 1 over what is known; 0 for the missing and the constant."""
+    """Known values get mean 0 and standard deviation 1; missing values and constant columns become 0."""
     assert z_score(np.array(values)) == pytest.approx(expected)
 
 
 def test_wilsons_lower_bound() -> None:
-    """Ten fans of a hundred reads: the 90 % interval begins at 0.0605."""
-    given = align_signals(
+    """For 10 fans of 100 reads the lower bound is 0.0606."""
+    signals = align_signals(
         [Signal("a", 1, 100, 10), Signal("b", 1, 0, 0), Signal("c", 1, 5, 9)], ["a", "b", "c"]
     )
-    assert given.fan_ratio_lower_bound() == pytest.approx([0.0606, 0.0, 0.6488], abs=2e-4)
+    assert signals.fan_ratio_lower_bound() == pytest.approx([0.0606, 0.0, 0.6488], abs=2e-4)
 
 
-def test_the_blend_is_its_formula() -> None:
-    """0.6 z(appeal) + 0.25 z(fans) + 0.15 z(reads), missing 0."""
+def test_the_blend_follows_its_formula() -> None:
+    """The blend is 0.6 z(appeal) + 0.25 z(fan ratio) + 0.15 z(read ratio), where missing values count as 0."""
     signals = [Signal("a", 80, 60, 30), Signal("b", 80, 20, 0)]
-    mixed = Blend().combine(np.array([1.0, -1.0, 0.0]), align_signals(signals, ["a", "b", "c"]))
+    blended = Blend().combine(np.array([1.0, -1.0, 0.0]), align_signals(signals, ["a", "b", "c"]))
     lead = 0.6 / np.std([1.0, -1.0, 0.0]) + 0.25 + 0.15
-    assert mixed == pytest.approx([lead, -lead, 0.0])
+    assert blended == pytest.approx([lead, -lead, 0.0])
 
 
 @pytest.mark.parametrize(
     "weights", [(0.0, 0.0, 0.0), (-1.0, 1.0, 1.0), (math.nan, 1.0, 1.0), (math.inf, 0, 0)]
 )
 def test_unusable_weights_are_refused(weights: tuple[float, float, float]) -> None:
-    """A blend needs three numbers from 0, not all 0."""
+    """Negative, infinite or only zero weights raise InputError."""
     with pytest.raises(InputError, match="blend weights"):
         Blend(*weights)

@@ -1,4 +1,4 @@
-"""What is said to editors."""
+"""Texts for editors: formatted numbers, notes and the footer."""
 
 import re
 from collections.abc import Callable
@@ -19,22 +19,22 @@ from shortener.ranking.wording import (
 World = Any
 NOTE = re.compile(
     r"(hidden gem: (\d+%|under 1%|over 99%) chance of being among the best tenth; )?"
-    r"(clicked (\d+(\.\d+)?x what|about as) its place predicts, 90% interval [\d.]+-[\d.]+ "
+    r"((\d+(\.\d+)?x|about) the clicks expected at its position, 90% interval [\d.]+-[\d.]+ "
     r"\(\d+ clicks?; an average article there: [\d.]+\)|too few clicks to tell \([0-2]\))"
 )
 
 
 @pytest.mark.parametrize(
-    ("appeal", "said"),
+    ("appeal", "text"),
     [(12.4, "12x"), (9.94, "9.9x"), (1.84, "1.8x"), (0.42, "0.4x"), (0.046, "0.05x"), (1e-9, "under 0.01x")],
 )
-def test_multiples_have_few_digits(appeal: float, said: str) -> None:
-    """A multiple is said with one or two digits."""
-    assert format_multiple(appeal) == said
+def test_multiples_have_few_digits(appeal: float, text: str) -> None:
+    """A multiple has one or two significant digits."""
+    assert format_multiple(appeal) == text
 
 
 @pytest.mark.parametrize(
-    ("function", "value", "said"),
+    ("function", "value", "text"),
     [
         (format_expected, 42.3, "42"),
         (format_expected, 4.23, "4.2"),
@@ -46,13 +46,13 @@ def test_multiples_have_few_digits(appeal: float, said: str) -> None:
         (format_share, 0.31, "31%"),
     ],
 )
-def test_figures(function: Callable[[float], str], value: float, said: str) -> None:
-    """Expected clicks, chances and shares are said without false precision."""
-    assert function(value) == said
+def test_figures_have_no_false_precision(function: Callable[[float], str], value: float, text: str) -> None:
+    """Expected clicks, probabilities and shares are rounded, and small shares are not rounded to 0."""
+    assert function(value) == text
 
 
 def test_plurals() -> None:
-    """One is not many."""
+    """The noun is singular for one only."""
     assert (pluralize(1, "click"), pluralize(0, "click"), pluralize(2, "click")) == (
         "1 click",
         "0 clicks",
@@ -60,43 +60,55 @@ def test_plurals() -> None:
     )
 
 
-@pytest.mark.parametrize(("recipients", "among"), [(2000, "hidden gem: "), (200, "too few clicks to tell (")])
-def test_every_note_has_the_promised_form(world: Callable[..., World], recipients: int, among: str) -> None:
-    """Notes are those of the method: multiple, interval, clicks and expectation, or too few to tell."""
-    given = world(recipients=recipients)
-    notes = [line.note for line in rank(given.history, as_of=given.as_of).articles]
+def test_texts_name_what_was_counted(year: World) -> None:
+    """Notes and footer mention visitors where visitors were counted."""
+    issues = tuple(msgspec.structs.replace(issue, counted="visitors") for issue in year.history.issues)
+    ranking = rank(msgspec.structs.replace(year.history, issues=issues), as_of=year.as_of)
+    assert "of its visitors still expected" in ranking.footer
+    assert all("visitors" in article.note and "clicks" not in article.note for article in ranking.articles)
+
+
+@pytest.mark.parametrize(("recipients", "start"), [(2000, "hidden gem: "), (200, "too few clicks to tell (")])
+def test_every_note_has_the_specified_form(world: Callable[..., World], recipients: int, start: str) -> None:
+    """A note has multiple, interval, clicks and expected clicks, or states that the clicks are too few."""
+    simulated = world(recipients=recipients)
+    notes = [article.note for article in rank(simulated.history, as_of=simulated.as_of).articles]
     assert all(NOTE.fullmatch(note) for note in notes)
-    assert any(note.startswith(among) for note in notes)
+    assert any(note.startswith(start) for note in notes)
 
 
 def test_an_average_article_is_not_given_a_multiple(year: World) -> None:
-    """Nobody reads that an article was clicked 1.0x what its place predicts."""
-    found = rank(year.history, as_of=year.as_of)
-    notes = [line.note for line in found.articles if 0.95 < line.appeal < 1.049]
+    """The note of an average article has "about" instead of the multiple 1.0x."""
+    ranking = rank(year.history, as_of=year.as_of)
+    notes = [article.note for article in ranking.articles if 0.95 < article.appeal < 1.049]
     assert notes
-    assert all(note.startswith("clicked about as its place predicts") or "tell" in note for note in notes)
-    assert not any("1.0x" in line.note for line in found.articles)
+    assert all(
+        note.startswith("about the clicks expected at its position") or "tell" in note for note in notes
+    )
+    assert not any("1.0x" in article.note for article in ranking.articles)
 
 
 def test_the_multiple_is_the_shrunken_figure(year: World) -> None:
-    """The note's multiple is the appeal of the line, not raw clicks over expected."""
-    for line in rank(year.history, as_of=year.as_of).articles:
-        told = re.search(r"clicked ([\d.]+)x", line.note)
-        assert told is None or float(told[1]) == pytest.approx(line.appeal, rel=0.06, abs=0.05)
+    """The multiple in a note is the appeal, not clicks divided by expected clicks."""
+    for article in rank(year.history, as_of=year.as_of).articles:
+        multiple = re.search(r"([\d.]+)x the clicks", article.note)
+        assert multiple is None or float(multiple[1]) == pytest.approx(article.appeal, rel=0.06, abs=0.05)
 
 
-def test_the_footer_says_what_is_learnt_and_what_is_to_come(year: World) -> None:
-    """Articles at two places, percent of uncertainty removed, and the newest issue's rest."""
+def test_the_footer_has_evidence_and_remaining_share(year: World) -> None:
+    """The footer has the articles at two positions, the uncertainty removed, and the share of clicks still expected."""
     footer = rank(year.history, as_of=year.as_of).footer
     assert re.fullmatch(
-        r"place effect learnt from \d+ articles shown at 2\+ places; \d+% of its prior uncertainty removed; "
-        r"issue n7: (under 1|\d+)% of its clicks still to come",
+        r"position effect estimated from \d+ articles shown at 2\+ positions; \d+% of its prior uncertainty removed; "
+        r"issue n7: (under 1|\d+)% of its clicks still expected",
         footer,
     )
 
 
-def test_titles_are_shown_where_known(year: World) -> None:
-    """A line carries its title, or its URL when it has none."""
-    bare = msgspec.structs.replace(year.history, titles={})
-    assert all(line.title.startswith("Title of") for line in rank(year.history, as_of=year.as_of).articles)
-    assert all(line.title == line.url for line in rank(bare, as_of=year.as_of).articles)
+def test_an_article_without_title_is_named_by_its_url(year: World) -> None:
+    """An article has its title or, without one, its URL."""
+    untitled = msgspec.structs.replace(year.history, titles={})
+    assert all(
+        article.title.startswith("Title of") for article in rank(year.history, as_of=year.as_of).articles
+    )
+    assert all(article.title == article.url for article in rank(untitled, as_of=year.as_of).articles)

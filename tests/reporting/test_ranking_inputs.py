@@ -43,6 +43,7 @@ def test_the_issue_comes_with_its_facts(read: Any) -> None:
     """Slug, title, sending time and recipients, as stored."""
     (issue,) = load_history(read.store, as_of=LATER).issues
     assert (issue.slug, issue.title, issue.sent_at, issue.recipients) == ("may", "May", sent(read), 200)
+    assert issue.counted == "visitors"
 
 
 def test_the_ranking_accepts_it(read: Any) -> None:
@@ -105,7 +106,9 @@ def test_unknown_visitors_are_replaced_by_clicks(newsletter: Any) -> None:
     for n in (1, 2, 2):
         newsletter.click("one", n, visitor=None)
     newsletter.drain()
-    one = shown(load_history(newsletter.store, as_of=LATER), "may", "one")
+    known = load_history(newsletter.store, as_of=LATER)
+    assert [issue.counted for issue in known.issues] == ["clicks"]
+    one = shown(known, "may", "one")
     assert one.clicks == 3
     assert one.placements == (Placement("image", 1), Placement("title", 2))
 

@@ -93,7 +93,8 @@ def test_an_article_is_named_in_any_way(read: Any, text: str, url: str) -> None:
 def test_an_article_is_explained_by_its_short_link(read: Any) -> None:
     """The cells add up to the clicks of the ranking."""
     made = explain_article(read.store, "go.example/one", config=read.config, as_of=LATER)
-    assert (made.url, made.clicks) == (ONE, sum(cell.clicks for cell in made.cells))
+    assert (made.url, made.counted) == (ONE, "visitors")
+    assert made.visitors == sum(cell.visitors or 0 for cell in made.cells)
     with pytest.raises(NotFound):
         explain_article(read.store, "https://a.example/none", config=read.config, as_of=LATER)
 
@@ -108,7 +109,7 @@ def test_two_issues_are_compared_at_the_same_age(read: Any) -> None:
         read.click("one", 1, visitor=f"late {n}", after=60 * HOUR)
     read.drain()
     made = compare_stored_issues(read.store, "june", "may", as_of=sent(read) + 72 * HOUR, hours=2)
-    assert (made.first.clicks, made.second.clicks) == (5, 4)
+    assert (made.first.visitors, made.second.visitors) == (5, 4)
     assert made.first.rate == 0.05
     assert 0.4 < made.to_come < 0.7
     assert made.first.to_come > made.second.to_come

@@ -1,4 +1,4 @@
-"""The editor pages over a newsletter with readers, and clients that are signed in."""
+"""Fixtures: an installation with editor pages, and browsers in which add_users are signed in."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ OURS = {"Sec-Fetch-Site": "same-origin"}
 PASSWORD = "a sentence for tests"
 NOW = 1_800_000_000
 HASH = "scrypt:1024:8:1"
-"""A cheap hash, so that each test does not cost a tenth of a second a user."""
+"""Parameters of a cheap password hash; the real one takes a tenth of a second for each user."""
 ISSUE = """\
 # May: songs and sieves
 
@@ -50,8 +50,8 @@ What it costs.
 """
 
 
-class Desk:
-    """The pages of one installation, over https; ``client(role)`` is a browser in which a user is signed in."""
+class EditorSite:
+    """Installation with editor pages over https, and its store."""
 
     def __init__(self, directory: Path) -> None:
         self.config = Config(
@@ -63,31 +63,31 @@ class Desk:
         self.app: Flask = create_pages_app(self.config)
         self.app.testing = False
 
-    def users(self) -> None:
-        """One user of each role, by the name of the role."""
+    def add_users(self) -> None:
+        """Add one user for each role, named like the role."""
         for role in accounts.ROLES:
             accounts.add_user(self.store, role, role=role, password=PASSWORD, now=NOW)
 
     def browser(self) -> "Browser":
-        """A browser that knows nothing yet."""
+        """Return a browser without cookies."""
         return Browser(self.app.test_client())
 
     def client(self, role: str) -> "Browser":
-        """A browser in which the user of this role is signed in."""
+        """Return a browser in which the user of ``role`` is signed in."""
         browser = self.browser()
-        answer = browser.post("/-/sign-in", {"name": role, "password": PASSWORD})
-        assert answer.status_code == 303, answer.text
+        response = browser.post("/-/sign-in", {"name": role, "password": PASSWORD})
+        assert response.status_code == 303, response.text
         return browser
 
-    def take_in(self, source: str = ISSUE, slug: str = "may", sent_at: int | None = NOW - 86_400) -> None:
-        """Take an issue in."""
+    def add_issue(self, source: str = ISSUE, slug: str = "may", sent_at: int | None = NOW - 86_400) -> None:
+        """Add an issue with 200 recipients; ``sent_at`` is None for a draft."""
         request = AddRequest(
             source=source.encode(), filename="may.md", slug=slug, sent_at=sent_at, recipients=200
         )
         add_or_update_issue(self.store, request, config=self.config, now=NOW - 90_000)
 
-    def log(self, lines: list[str]) -> None:
-        """Write lines into the click log and drain it."""
+    def write_clicks(self, lines: list[str]) -> None:
+        """Append lines to the click write_clicks and let the collector store them."""
         directory = self.config.data_directory / "clicklog"
         directory.mkdir(exist_ok=True)
         with (directory / "readers.jsonl").open("a", encoding="utf-8") as file:
@@ -96,28 +96,28 @@ class Desk:
 
 
 class Browser:
-    """What a browser sends: our own host, and where a request comes from."""
+    """Test client that sends the Host header and the Sec-Fetch-Site header of the site's own pages."""
 
     def __init__(self, client: FlaskClient) -> None:
         self.client = client
 
     def get(self, path: str, **headers: str) -> TestResponse:
-        """Follow a link."""
+        """Send a GET request."""
         return self.client.get(path, base_url=BASE, headers=headers)
 
     def post(self, path: str, data: dict[str, Any] | None = None, **headers: str) -> TestResponse:
-        """Send a form of ours, or with other headers that of another site."""
+        """Send a form; with ``headers`` instead of the header that marks it as our own."""
         headers = headers or OURS
         if not any(isinstance(value, FileStorage) for value in (data or {}).values()):
             return self.client.post(path, base_url=BASE, data=data or {}, headers=headers)
         boundary, body = encode_multipart(data or {})
-        kind = f"multipart/form-data; boundary={boundary}"
-        return self.client.post(path, base_url=BASE, data=body, content_type=kind, headers=headers)
+        content_type = f"multipart/form-data; boundary={boundary}"
+        return self.client.post(path, base_url=BASE, data=body, content_type=content_type, headers=headers)
 
 
 @pytest.fixture
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hash passwords at little cost."""
+    """Use a password hash that takes little time."""
     monkeypatch.setattr(accounts, "_HASH_METHOD", HASH)
     accounts._dummy_hash.cache_clear()
     yield
@@ -125,23 +125,23 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def bare_desk(tmp_path: Path, cheap_hashes: None) -> Iterator[Desk]:
-    """An installation without users, issues or links."""
-    made = Desk(tmp_path / "data")
-    yield made
-    made.store.close()
-    made.app.extensions["connection_pool"].close()
+def empty_site(tmp_path: Path, cheap_hashes: None) -> Iterator[EditorSite]:
+    """Installation without add_users, issues and links."""
+    site = EditorSite(tmp_path / "data")
+    yield site
+    site.store.close()
+    site.app.extensions["connection_pool"].close()
 
 
 @pytest.fixture
-def desk(bare_desk: Desk) -> Desk:
-    """An installation with a user of each role."""
-    bare_desk.users()
-    return bare_desk
+def site(empty_site: EditorSite) -> EditorSite:
+    """Installation with a user of each role."""
+    empty_site.add_users()
+    return empty_site
 
 
 @pytest.fixture
-def full_desk(desk: Desk) -> Desk:
-    """The same with an issue that was sent a day ago."""
-    desk.take_in()
-    return desk
+def site_with_issue(site: EditorSite) -> EditorSite:
+    """Installation with a user of each role and the issue ``may``, sent a day before NOW."""
+    site.add_issue()
+    return site

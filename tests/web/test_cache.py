@@ -1,4 +1,4 @@
-"""Values that pages keep are computed where there is room for it, and their errors reach the page."""
+"""Tests of the cache of computed values: stack size and errors."""
 
 import subprocess
 import sys
@@ -11,9 +11,9 @@ from shortener.web.cache import get_or_compute
 from shortener.web.context import store
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Desk
+    from tests.web.conftest import EditorSite
 
-SMALL = """
+SMALL_STACK_PROGRAM = """
 import sys, threading
 from pathlib import Path
 from shortener.app import create_pages_app
@@ -26,38 +26,38 @@ def solve(_store):
     import numpy
     return float(numpy.linalg.solve(numpy.eye(400), numpy.ones(400)).sum())
 
-def ask():
+def request_value():
     with app.test_request_context():
         print(get_or_compute("sum", solve))
 
 threading.stack_size(512 * 1024)
-thread = threading.Thread(target=ask)
+thread = threading.Thread(target=request_value)
 thread.start()
 thread.join()
 """
 
 
-def test_large_rankings_have_room_in_small_threads(tmp_path: object) -> None:
-    """A server's threads have small stacks, on which a system of 400 equations would end the whole process."""
-    ended = subprocess.run(
-        [sys.executable, "-c", SMALL, f"{tmp_path}/data"],
+def test_large_computation_in_a_thread_with_a_small_stack(tmp_path: object) -> None:
+    """A computation gets a large stack: solving 400 equations on a small one would crash the process."""
+    process = subprocess.run(
+        [sys.executable, "-c", SMALL_STACK_PROGRAM, f"{tmp_path}/data"],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert (ended.returncode, ended.stdout) == (0, "400.0\n"), ended.stderr
+    assert (process.returncode, process.stdout) == (0, "400.0\n"), process.stderr
 
 
-def test_an_error_of_a_computation_is_the_pages(desk: "Desk") -> None:
-    """What a computation raises is answered as if the page had raised it, and computed again the next time."""
+def test_errors_are_raised_and_not_cached(site: "EditorSite") -> None:
+    """An error of a computation is raised to the view, and the next request computes again."""
 
     def fail(_store: object) -> None:
         raise NotFound("nothing to rank")
 
-    with desk.app.test_request_context():
+    with site.app.test_request_context():
         for _ in range(2):
             with pytest.raises(NotFound, match="nothing to rank"):
                 get_or_compute("nothing", fail)
-        own = store()
-        assert get_or_compute("nothing", lambda given: given is own) is True
+        request_store = store()
+        assert get_or_compute("nothing", lambda used_store: used_store is request_store) is True

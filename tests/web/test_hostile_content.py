@@ -1,4 +1,4 @@
-"""Content that wants to be markup, a formula or SQL: it stays content on every page and in every file."""
+"""Tests with hostile content (markup, formulas, SQL): it stays text on every page and in every file."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ import pytest
 from shortener.store import issues, links
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Browser, Desk
+    from tests.web.conftest import Browser, EditorSite
 
 NASTY = {
     "script": "<script>alert(1)</script>",
@@ -42,8 +42,8 @@ PAGES = (
 )
 
 
-def click(host: str, code: str, number: int, **more: Any) -> str:
-    """A line of the click log of a person."""
+def click_line(host: str, code: str, number: int, **more: Any) -> str:
+    """Return a click-log line of a human click about an hour ago."""
     return json.dumps(
         {
             "v": 1,
@@ -62,27 +62,27 @@ def click(host: str, code: str, number: int, **more: Any) -> str:
 
 
 @pytest.fixture
-def nasty(desk: "Desk", request: pytest.FixtureRequest) -> "Desk":
-    """An installation in which every field that somebody outside can write holds the nasty text."""
+def nasty(site: "EditorSite", request: pytest.FixtureRequest) -> "EditorSite":
+    """Site in which every field that a person or client outside can fill has the hostile text."""
     text = request.param
     source = f"# {text}\n\n### [{text}](https://a.example/one) by [{text}](https://a.example/by)\n\n{text}\n"
     source += "<p><a href='https://a.example/two' onclick='alert(1)'>two</a></p>\n"
-    desk.take_in(source, sent_at=int(time.time()) - 7_200)
-    with desk.store.transaction():
-        issue = issues.get(desk.store, "may")
-        issues.update(desk.store, issue.id, now=1, title=text)
-        for article in issues.list_articles(desk.store, issue.id):
+    site.add_issue(source, sent_at=int(time.time()) - 7_200)
+    with site.store.transaction():
+        issue = issues.get(site.store, "may")
+        issues.update(site.store, issue.id, now=1, title=text)
+        for article in issues.list_articles(site.store, issue.id):
             for field in ("title", "author", "summary"):
-                desk.store.execute(f"update articles set {field} = ? where id = ?", (text, article.id))
-        links.add(desk.store, "go.example", "nasty", target="https://a.example/%22%3E", title=text, now=1)
-        link = links.get(desk.store, "go.example", "nasty")
-        links.update_field(desk.store, link, "title", text + "!", who=text, now=2)
-        desk.store.execute("update placements set text = ?", (text,))
-        desk.store.execute("update users set name = ? where name = 'editor'", (text.replace("/", ""),))
-    codes = [link.code for link in links.list_by_issue(desk.store, issue.id)]
-    desk.log(
+                site.store.execute(f"update articles set {field} = ? where id = ?", (text, article.id))
+        links.add(site.store, "go.example", "nasty", target="https://a.example/%22%3E", title=text, now=1)
+        link = links.get(site.store, "go.example", "nasty")
+        links.update_field(site.store, link, "title", text + "!", who=text, now=2)
+        site.store.execute("update placements set text = ?", (text,))
+        site.store.execute("update users set name = ? where name = 'editor'", (text.replace("/", ""),))
+    codes = [link.code for link in links.list_by_issue(site.store, issue.id)]
+    site.write_clicks(
         [
-            click(
+            click_line(
                 "go.example",
                 code,
                 number,
@@ -94,7 +94,7 @@ def nasty(desk: "Desk", request: pytest.FixtureRequest) -> "Desk":
             for number, code in enumerate([*codes * 3, "nasty"])
         ]
         + [
-            click(
+            click_line(
                 "go.example",
                 code,
                 100 + number,
@@ -106,17 +106,17 @@ def nasty(desk: "Desk", request: pytest.FixtureRequest) -> "Desk":
             for number, code in enumerate([codes[0], "nasty"])
         ]
     )
-    return desk
+    return site
 
 
 @pytest.mark.parametrize("nasty", NASTY.values(), ids=NASTY.keys(), indirect=True)
-def test_content_is_never_markup(nasty: "Desk") -> None:
-    """Titles, names, referrers, agents: no page has a script, an event handler or a calculation from them."""
+def test_content_is_never_markup(nasty: "EditorSite") -> None:
+    """No page has a script, an event handler or an evaluated template from stored text or click headers."""
     browser = nasty.client("admin")
     for path in PAGES:
-        answer = browser.get(path)
-        assert answer.status_code == 200, path
-        page = answer.text
+        response = browser.get(path)
+        assert response.status_code == 200, path
+        page = response.text
         assert not re.search(r"<script(?![^>]*\b(?:src=\"/-/static/|type=\"application/json\"))", page), path
         assert not re.search(r"<(?:img|svg)\b[^>]*\son\w+=", page, flags=re.I), path
         assert not re.search(r"<[a-z]+\b[^<>]*\sonclick=", page), path
@@ -127,8 +127,8 @@ def test_content_is_never_markup(nasty: "Desk") -> None:
 
 
 @pytest.mark.parametrize("nasty", NASTY.values(), ids=NASTY.keys(), indirect=True)
-def test_files_hold_no_formulas(nasty: "Desk") -> None:
-    """No cell of any CSV begins like a formula, and every JSON answer is valid."""
+def test_files_contain_no_formulas(nasty: "EditorSite") -> None:
+    """No cell of a CSV file starts a formula, and every JSON file is valid."""
     browser = nasty.client("admin")
     for path in (
         "/-/issues.csv",
@@ -143,9 +143,9 @@ def test_files_hold_no_formulas(nasty: "Desk") -> None:
         "/-/links/go.example/nasty/timeline.csv",
         "/-/settings/users.csv",
     ):
-        answer = browser.get(path)
-        assert answer.headers["Content-Disposition"].startswith("attachment")
-        rows = list(csv.reader(io.StringIO(answer.text)))
+        response = browser.get(path)
+        assert response.headers["Content-Disposition"].startswith("attachment")
+        rows = list(csv.reader(io.StringIO(response.text)))
         assert len(rows) > 1, path
         assert not [cell for row in rows[1:] for cell in row if re.match(r"[=+@\t\r]|-\D", cell)], path
         for part in ("placements", "breakdown", "timeline"):
@@ -169,15 +169,13 @@ SEARCHES = {
 }
 
 
-@pytest.mark.parametrize("typed", SEARCHES.values(), ids=SEARCHES.keys())
-def test_a_search_is_words_and_nothing_else(full_desk: "Desk", typed: str | bytes) -> None:
-    """Whatever is typed is looked for literally, at once; what `%` and `_` mean to SQL means nothing here."""
-    browser, begun = full_desk.client("viewer"), time.monotonic()
-    answer = browser.get(f"/-/links?q={quote(typed)}")
-    assert answer.status_code == 200
-    assert time.monotonic() - begun < 1
-    if typed in {"%", "_"}:
-        assert "Nothing matches" in answer.text
+@pytest.mark.parametrize("text", SEARCHES.values(), ids=SEARCHES.keys())
+def test_search_text_is_literal(site_with_issue: "EditorSite", text: str | bytes) -> None:
+    """A search text is matched literally: ``%`` and ``_`` are no SQL wildcards, and no text causes an error."""
+    response = site_with_issue.client("viewer").get(f"/-/links?q={quote(text)}")
+    assert response.status_code == 200
+    if text in {"%", "_"}:
+        assert "Nothing matches" in response.text
 
 
 QUERIES = {
@@ -193,19 +191,19 @@ QUERIES = {
 
 
 @pytest.mark.parametrize(("query", "status"), QUERIES.values(), ids=QUERIES.keys())
-def test_lists_take_only_what_they_know(full_desk: "Desk", query: str, status: int) -> None:
-    """An order or state that there is not is refused; page numbers are drawn into their bounds."""
-    assert full_desk.client("viewer").get(f"/-/links?{query}").status_code == status
+def test_query_parameters_of_the_list(site_with_issue: "EditorSite", query: str, status: int) -> None:
+    """An unknown sort order or status gets 400; page numbers are clamped."""
+    assert site_with_issue.client("viewer").get(f"/-/links?{query}").status_code == status
 
 
 @pytest.mark.parametrize("month", ["2026-13", "0000-00", "../../etc", "2026-1", "9999-99", "2026-02-30"])
-def test_months_that_are_none_are_refused(full_desk: "Desk", month: str) -> None:
-    """The ranking says what a month looks like."""
+def test_invalid_months(site_with_issue: "EditorSite", month: str) -> None:
+    """An invalid month gets 400."""
     for path in ("/-/ranking", "/-/ranking.csv", "/-/ranking/picks"):
-        assert full_desk.client("viewer").get(f"{path}?month={month}").status_code == 400
+        assert site_with_issue.client("viewer").get(f"{path}?month={month}").status_code == 400
 
 
-FACTS = {
+INVALID_DETAILS = {
     "year 0": {"sent_at": "0000-01-01T00:00"},
     "year 9999": {"sent_at": "9999-12-31T23:59"},
     "no such day": {"sent_at": "2026-02-30T08:00"},
@@ -218,23 +216,23 @@ FACTS = {
 }
 
 
-@pytest.mark.parametrize("form", FACTS.values(), ids=FACTS.keys())
-def test_facts_that_cannot_be_are_refused(full_desk: "Desk", form: dict[str, str]) -> None:
-    """A date or number that cannot be meant is refused with a sentence, and nothing is stored."""
-    browser: Browser = full_desk.client("editor")
-    before = issues.get(full_desk.store, "may")
-    answer = browser.post("/-/issues/may/facts", form)
-    assert answer.status_code == 400
-    assert issues.get(full_desk.store, "may") == before
+@pytest.mark.parametrize("form", INVALID_DETAILS.values(), ids=INVALID_DETAILS.keys())
+def test_invalid_details_of_an_issue(site_with_issue: "EditorSite", form: dict[str, str]) -> None:
+    """An invalid date, number or title gets 400, and nothing is stored."""
+    browser: Browser = site_with_issue.client("editor")
+    before = issues.get(site_with_issue.store, "may")
+    response = browser.post("/-/issues/may/facts", form)
+    assert response.status_code == 400
+    assert issues.get(site_with_issue.store, "may") == before
 
 
 @pytest.mark.parametrize(
     "path", ["/<svg onload=1>", "/%3Cscript%3Ealert(1)%3C/script%3E", "/-/<script>x", "/{{7*7}}"]
 )
-def test_error_pages_repeat_nothing(full_desk: "Desk", path: str) -> None:
-    """A page for what is not there does not show the address back, and is HTML in UTF-8."""
-    answer = full_desk.browser().get(path)
-    assert answer.status_code == 404
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+def test_error_pages_do_not_show_the_path(site_with_issue: "EditorSite", path: str) -> None:
+    """The page for a missing path does not contain the path, and is HTML in UTF-8."""
+    response = site_with_issue.browser().get(path)
+    assert response.status_code == 404
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     for part in ("onload", "alert(1)", "<script>", "49"):
-        assert part not in answer.text
+        assert part not in response.text

@@ -1,4 +1,4 @@
-"""Links on the pages: made, found, led elsewhere, retired, printed."""
+"""Tests of the link pages: create, search, change, retire, print as QR code."""
 
 import json
 import threading
@@ -9,26 +9,26 @@ import pytest
 from shortener.store import links
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Desk
+    from tests.web.conftest import EditorSite
 
 
 @pytest.fixture
-def linked(desk: "Desk") -> "Desk":
-    """A link on each domain."""
-    with desk.store.transaction():
-        links.add(desk.store, "go.example", "one", target="https://a.example/one", title="The first", now=1)
-        links.add(desk.store, "b.example", "Two", target="https://a.example/two", title="100 % _wool_", now=2)
-    return desk
+def linked(site: "EditorSite") -> "EditorSite":
+    """Site with one link on each domain."""
+    with site.store.transaction():
+        links.add(site.store, "go.example", "one", target="https://a.example/one", title="The first", now=1)
+        links.add(site.store, "b.example", "Two", target="https://a.example/two", title="100 % _wool_", now=2)
+    return site
 
 
-def test_a_link_is_made_by_hand(desk: "Desk") -> None:
-    """With a code of one's own, or a new one; the page of the link comes next."""
-    browser = desk.client("editor")
+def test_create_link(site: "EditorSite") -> None:
+    """A link is created with the code of the form or with a generated one, and its page is shown."""
+    browser = site.client("editor")
     fields = {"target": "HTTPS://A.example/x", "domain": "go.example", "code": "MyCode", "title": "x"}
     assert browser.post("/-/new-link", fields).headers["Location"] == "/-/links/go.example/mycode"
-    made = browser.post("/-/new-link", fields | {"code": ""}).headers["Location"]
-    assert len(made.rpartition("/")[2]) == desk.config.codes.length
-    assert links.get(desk.store, "go.example", "mycode").target == "https://a.example/x"
+    location = browser.post("/-/new-link", fields | {"code": ""}).headers["Location"]
+    assert len(location.rpartition("/")[2]) == site.config.codes.length
+    assert links.get(site.store, "go.example", "mycode").target == "https://a.example/x"
 
 
 REFUSED: dict[str, dict[str, str]] = {
@@ -47,26 +47,26 @@ REFUSED: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("fields", REFUSED.values(), ids=REFUSED.keys())
-def test_links_that_may_not_be_are_refused(desk: "Desk", fields: dict[str, str]) -> None:
-    """The form comes back with the reason; fields that it does not have are of no effect."""
+def test_refused_links(site: "EditorSite", fields: dict[str, str]) -> None:
+    """A refused link shows the form with the reason, and unknown form fields have no effect."""
     form = {"target": "https://a.example/", "domain": "go.example", "code": "", "id": "1", "clicks": "999"}
-    answer = desk.client("editor").post("/-/new-link", form | fields)
-    assert answer.status_code == 400
-    assert 'role="alert"' in answer.text
-    assert desk.store.value("select count(*) from links") == 0
+    response = site.client("editor").post("/-/new-link", form | fields)
+    assert response.status_code == 400
+    assert 'role="alert"' in response.text
+    assert site.store.value("select count(*) from links") == 0
 
 
-def test_of_fifty_who_want_one_code_one_gets_it(desk: "Desk") -> None:
-    """The others are told that it is taken."""
-    browsers = [desk.client("editor") for _ in range(10)]
-    got: list[int] = []
+def test_concurrent_links_with_the_same_code(site: "EditorSite") -> None:
+    """Of 50 concurrent requests for one code, one succeeds and 49 get 409."""
+    browsers = [site.client("editor") for _ in range(10)]
+    statuses: list[int] = []
 
-    def make(browser: Any, number: int) -> None:
+    def create(browser: Any, number: int) -> None:
         form = {"target": f"https://a.example/{number}", "domain": "go.example", "code": "wanted"}
-        got.append(browser.post("/-/new-link", form).status_code)
+        statuses.append(browser.post("/-/new-link", form).status_code)
 
     threads = [
-        threading.Thread(target=make, args=(browser, number * 10 + index))
+        threading.Thread(target=create, args=(browser, number * 10 + index))
         for index, browser in enumerate(browsers)
         for number in range(5)
     ]
@@ -74,11 +74,11 @@ def test_of_fifty_who_want_one_code_one_gets_it(desk: "Desk") -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(got) == [303] + [409] * 49
+    assert sorted(statuses) == [303] + [409] * 49
 
 
-def test_a_target_is_changed_and_its_history_kept(linked: "Desk") -> None:
-    """The change is shown with who made it; somebody else's change in between is not overwritten unseen."""
+def test_change_target(linked: "EditorSite") -> None:
+    """A changed target is in the history with its editor; a change based on an outdated target is refused."""
     browser = linked.client("editor")
     path = "/-/links/go.example/one"
     form = {"target": "https://a.example/new", "was": "https://a.example/one"}
@@ -90,27 +90,27 @@ def test_a_target_is_changed_and_its_history_kept(linked: "Desk") -> None:
     assert links.get(linked.store, "go.example", "one").target == "https://a.example/new"
 
 
-def test_of_ten_who_change_a_target_at_once_one_succeeds(linked: "Desk") -> None:
-    """The others saw the target of before: they are told, and nothing of theirs is written."""
-    browsers, got = [linked.client("editor") for _ in range(10)], []
+def test_concurrent_changes_of_a_target(linked: "EditorSite") -> None:
+    """Of ten concurrent changes of one target, one is stored and nine get 400."""
+    browsers, statuses = [linked.client("editor") for _ in range(10)], []
     start = threading.Barrier(10)
 
     def change(browser: Any, number: int) -> None:
         start.wait()
         form = {"target": f"https://a.example/new-{number}", "was": "https://a.example/one"}
-        got.append(browser.post("/-/links/go.example/one/target", form).status_code)
+        statuses.append(browser.post("/-/links/go.example/one/target", form).status_code)
 
     threads = [threading.Thread(target=change, args=pair) for pair in zip(browsers, range(10), strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(got) == [303] + [400] * 9
+    assert sorted(statuses) == [303] + [400] * 9
     assert len(links.list_edits(linked.store, links.get(linked.store, "go.example", "one").id)) == 1
 
 
-def test_a_link_is_retired_and_taken_back(linked: "Desk") -> None:
-    """Retiring changes the state alone; other words than the two are refused."""
+def test_retire_and_restore_link(linked: "EditorSite") -> None:
+    """A link is retired and restored; an unknown status is refused."""
     browser, path = linked.client("editor"), "/-/links/b.example/Two"
     assert browser.post(f"{path}/status", {"status": "retired"}).status_code == 303
     assert "Take it out of retirement" in browser.get(path).text
@@ -119,7 +119,7 @@ def test_a_link_is_retired_and_taken_back(linked: "Desk") -> None:
     assert links.get(linked.store, "b.example", "Two").status == "active"
 
 
-FOUND = {
+SEARCHES = {
     "all": ("", {"one", "Two"}),
     "word of the title": ("q=first", {"one"}),
     "part of the target": ("q=example/tw", {"Two"}),
@@ -134,9 +134,9 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize(("query", "codes"), FOUND.values(), ids=FOUND.keys())
-def test_links_are_found(linked: "Desk", query: str, codes: set[str]) -> None:
-    """Every word has to be in code, title or target; the JSON has what the page has."""
+@pytest.mark.parametrize(("query", "codes"), SEARCHES.values(), ids=SEARCHES.keys())
+def test_search_links(linked: "EditorSite", query: str, codes: set[str]) -> None:
+    """Search and filters return the same links in JSON and on the page."""
     browser = linked.client("viewer")
     rows = json.loads(browser.get(f"/-/links.json?{query}").text)["links"]
     assert {row["code"] for row in rows} == codes
@@ -145,18 +145,18 @@ def test_links_are_found(linked: "Desk", query: str, codes: set[str]) -> None:
     assert ("Nothing matches" in page) == (not codes)
 
 
-def test_links_come_page_by_page(desk: "Desk") -> None:
-    """Each link is on exactly one page, the newest first, and the list says where one is."""
-    with desk.store.transaction():
+def test_pages_of_the_list(site: "EditorSite") -> None:
+    """Each link is on exactly one page of the list, newest first; a page after the last shows the last."""
+    with site.store.transaction():
         for number in range(120):
-            links.add(desk.store, "go.example", f"c{number:03d}", target="https://a.example/", now=number)
-    browser, seen = desk.client("viewer"), []
+            links.add(site.store, "go.example", f"c{number:03d}", target="https://a.example/", now=number)
+    browser, codes = site.client("viewer"), []
     for page in (1, 2, 3):
         text = browser.get(f"/-/links?page={page}").text
-        seen += [
+        codes += [
             part.partition('"')[0] for part in text.split('class="short" href="/-/links/go.example/')[1:]
         ]
-    assert seen == [f"c{number:03d}" for number in reversed(range(120))]
+    assert codes == [f"c{number:03d}" for number in reversed(range(120))]
     assert "101 to 120 of 120" in browser.get("/-/links?page=3").text
     assert "101 to 120 of 120" in browser.get("/-/links?page=99").text
 
@@ -165,8 +165,8 @@ SCALES = {"huge": "100000", "negative": "-1", "words": "../../x", "none": "", "u
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES.keys())
-def test_a_code_to_print_has_a_bounded_size(linked: "Desk", scale: str) -> None:
-    """SVG and PNG are pictures of the short URL, whatever size is asked for."""
+def test_size_of_qr_images(linked: "EditorSite", scale: str) -> None:
+    """QR images are SVG and PNG of bounded size, whatever scale is requested."""
     browser = linked.client("viewer")
     svg = browser.get(f"/-/links/go.example/one/qr.svg?scale={scale}")
     png = browser.get(f"/-/links/go.example/one/qr.png?scale={scale}")
@@ -177,8 +177,8 @@ def test_a_code_to_print_has_a_bounded_size(linked: "Desk", scale: str) -> None:
     assert len(png.data) < 50_000
 
 
-def test_a_link_that_is_not_there_is_not_found(linked: "Desk") -> None:
-    """Case matters where the domain says so."""
+def test_unknown_links(linked: "EditorSite") -> None:
+    """Unknown links get 404; codes are case-sensitive only on a domain that is configured so."""
     browser = linked.client("editor")
     for path, status in (
         ("/-/links/go.example/ONE", 200),

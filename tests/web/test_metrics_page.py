@@ -1,4 +1,4 @@
-"""`/-/metrics` is for those whom the configuration names; for everybody else it does not exist."""
+"""Tests of access to ``/-/metrics``."""
 
 from pathlib import Path
 
@@ -32,13 +32,13 @@ from shortener.config import Config, Server, Storage
         pytest.param("127.0.0.1", None, Server(metrics=()), 404, id="nobody"),
     ],
 )
-def test_who_may_read_the_metrics(
+def test_access_to_metrics(
     tmp_path: Path, peer: str, forwarded: str | None, server: Server, status: int
 ) -> None:
-    """The client's address decides, as the trusted proxies tell it."""
+    """Only clients in ``server.metrics`` get metrics, by the address that trusted proxies report; others get 404."""
     app = create_pages_app(Config(server=server, storage=Storage(data=str(tmp_path / "data"))))
     headers = {"Host": "127.0.0.1:8000"} | ({"X-Forwarded-For": forwarded} if forwarded else {})
-    answer = app.test_client().get("/-/metrics", headers=headers, environ_base={"REMOTE_ADDR": peer})
-    assert answer.status_code == status
+    response = app.test_client().get("/-/metrics", headers=headers, environ_base={"REMOTE_ADDR": peer})
+    assert response.status_code == status
     if status == 200:
-        assert "shortener_unrecorded_total 0" in answer.text
+        assert "shortener_unrecorded_total 0" in response.text

@@ -1,4 +1,4 @@
-"""Signing in: who gets in, for how long, and what strangers learn."""
+"""Tests of sign-in: sessions, invitation links, passwords and login throttling."""
 
 import threading
 import time
@@ -9,9 +9,11 @@ import pytest
 
 from shortener.errors import ShortenerError
 from shortener.services import accounts
-from shortener.store import accounts as stored
 from shortener.store import open_store
+from shortener.store.accounts import User, count_users
+from shortener.store.accounts import get as get_user
 from shortener.web.login_throttle import (
+    MAX_ENTRIES,
     MAX_FAILURES_PER_ACCOUNT,
     MAX_FAILURES_PER_NETWORK,
     MAX_FAILURES_PER_PAIR,
@@ -22,51 +24,51 @@ from shortener.web.login_throttle import (
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
-    from tests.web.conftest import Browser, Desk
+    from tests.web.conftest import Browser, EditorSite
 
 
-def cookie(answer: "TestResponse", name: str = "__Host-session") -> str:
-    """A Set-Cookie header of an answer."""
-    return next(each for each in answer.headers.getlist("Set-Cookie") if each.startswith(name + "="))
+def set_cookie_header(response: "TestResponse", name: str = "__Host-session") -> str:
+    """Return the Set-Cookie header of a response for one cookie."""
+    return next(header for header in response.headers.getlist("Set-Cookie") if header.startswith(name + "="))
 
 
-def token_of(browser: "Browser") -> str:
-    """The session's token that a browser has."""
-    kept = browser.client.get_cookie("__Host-session", domain="go.example")
-    assert kept is not None
-    return kept.value
+def session_token(browser: "Browser") -> str:
+    """Return the session token in a browser's cookie."""
+    cookie = browser.client.get_cookie("__Host-session", domain="go.example")
+    assert cookie is not None
+    return cookie.value
 
 
-def first_address(desk: "Desk") -> str:
-    """The path at which the first admin is made."""
-    address = accounts.invite_first_admin(desk.store, config=desk.config, now=int(time.time()))
+def first_admin_path(site: "EditorSite") -> str:
+    """Return the path of the invitation link for the first admin."""
+    address = accounts.invite_first_admin(site.store, config=site.config, now=int(time.time()))
     assert address is not None
     return address.removeprefix("https://go.example")
 
 
-def test_the_right_password_lets_in(desk: "Desk") -> None:
-    """Name and password start a session; the cookie is bound to this host, to https and to no script."""
-    browser = desk.browser()
-    answer = browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"})
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/-/issues")
-    flags = cookie(answer)
+def test_sign_in(site: "EditorSite") -> None:
+    """Name and password start a session, whose cookie is bound to the host, to https and to HTTP only."""
+    browser = site.browser()
+    response = browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"})
+    assert (response.status_code, response.headers["Location"]) == (303, "/-/issues")
+    flags = set_cookie_header(response)
     for flag in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
         assert flag in flags
     assert "Domain" not in flags
     assert browser.get("/-/issues").status_code == 200
 
 
-def test_a_cookie_over_plain_http_has_no_https_prefix(desk: "Desk") -> None:
-    """On this machine, without https, the session works too; its cookie has a name that browsers take."""
-    client = desk.app.test_client()
-    answer = client.post(
+def test_session_cookie_over_plain_http(site: "EditorSite") -> None:
+    """Over http on localhost the cookie has no ``__Host-`` prefix, which browsers would refuse there."""
+    client = site.app.test_client()
+    response = client.post(
         "/-/sign-in",
         base_url="http://localhost:8000",
         data={"name": "editor", "password": "a sentence for tests"},
         headers={"Origin": "http://localhost:8000"},
     )
-    assert answer.status_code == 303
-    assert "Secure" not in cookie(answer, "session")
+    assert response.status_code == 303
+    assert "Secure" not in set_cookie_header(response, "session")
 
 
 @pytest.mark.parametrize(
@@ -80,18 +82,16 @@ def test_a_cookie_over_plain_http_has_no_https_prefix(desk: "Desk") -> None:
     ],
     ids=["wrong password", "unknown name", "nothing", "no password", "other letters"],
 )
-def test_wrong_and_unknown_are_answered_alike(desk: "Desk", name: str, password: str) -> None:
-    """Nobody learns from the answer whether a name exists."""
-    answer = desk.browser().post("/-/sign-in", {"name": name, "password": password})
-    assert answer.status_code == 403
-    assert "That name and password do not belong together." in answer.text
-    assert not answer.headers.getlist("Set-Cookie")
+def test_wrong_password_and_unknown_name(site: "EditorSite", name: str, password: str) -> None:
+    """A wrong password and an unknown name get the same response without a cookie."""
+    response = site.browser().post("/-/sign-in", {"name": name, "password": password})
+    assert response.status_code == 403
+    assert "Wrong name or password." in response.text
+    assert not response.headers.getlist("Set-Cookie")
 
 
-def test_an_unknown_name_costs_as_much_as_a_wrong_password(
-    desk: "Desk", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A hash is computed for an unknown name, for a user without a password, and for a wrong password."""
+def test_every_failed_sign_in_computes_a_hash(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hash is computed for an unknown name, for a user without a password, and for a wrong password."""
     computed: list[str] = []
 
     def check(known: str, password: str) -> bool:
@@ -99,26 +99,26 @@ def test_an_unknown_name_costs_as_much_as_a_wrong_password(
         return False
 
     monkeypatch.setattr(accounts, "check_password_hash", check)
-    accounts.add_user(desk.store, "new", role="viewer", password=None, now=1)
+    accounts.add_user(site.store, "new", role="viewer", password=None, now=1)
     for name in ("nobody", "new", "editor"):
-        desk.browser().post("/-/sign-in", {"name": name, "password": "wrong wrong"})
+        site.browser().post("/-/sign-in", {"name": name, "password": "wrong wrong"})
     assert computed == ["scrypt:1024:"] * 3
 
 
 @pytest.mark.parametrize("field", ["name", "password"])
 @pytest.mark.parametrize("length", [2_000, 3_000_000])
-def test_endless_names_and_passwords_are_not_hashed(desk: "Desk", field: str, length: int) -> None:
-    """What is longer than any name or password is refused before it costs anything."""
-    answer = desk.browser().post("/-/sign-in", {"name": "editor", "password": "x", field: "y" * length})
-    assert answer.status_code == 400
+def test_too_long_names_and_passwords(site: "EditorSite", field: str, length: int) -> None:
+    """A name or password over the length limit gets 400."""
+    response = site.browser().post("/-/sign-in", {"name": "editor", "password": "x", field: "y" * length})
+    assert response.status_code == 400
 
 
-def test_a_password_is_the_same_however_its_letters_were_composed(desk: "Desk") -> None:
-    """é as one letter and as e with an accent open the same door; a NUL is a letter like others."""
-    accounts.set_password(desk.store, "editor", "caf\u00e9 \0 in the evening", now=1)
+def test_unicode_normalization_of_passwords(site: "EditorSite") -> None:
+    """A password matches in composed and decomposed form; a NUL character counts."""
+    accounts.set_password(site.store, "editor", "caf\u00e9 \0 in the evening", now=1)
     for password, status in (("cafe\u0301 \0 in the evening", 303), ("cafe \0 in the evening", 403)):
-        answer = desk.browser().post("/-/sign-in", {"name": "editor", "password": password})
-        assert answer.status_code == status
+        response = site.browser().post("/-/sign-in", {"name": "editor", "password": password})
+        assert response.status_code == status
 
 
 NEXT = {
@@ -144,67 +144,71 @@ NEXT = {
 }
 
 
-@pytest.mark.parametrize(("asked", "gone"), NEXT.values(), ids=NEXT.keys())
-def test_after_signing_in_one_lands_on_our_own_pages(desk: "Desk", asked: str, gone: str) -> None:
-    """`next` leads to a path of ours (a dotted one stays on our host) and never to another site."""
-    answer = desk.browser().post(
-        "/-/sign-in", {"name": "editor", "password": "a sentence for tests", "next": asked}
+@pytest.mark.parametrize(("next_url", "location"), NEXT.values(), ids=NEXT.keys())
+def test_redirect_after_sign_in(site: "EditorSite", next_url: str, location: str) -> None:
+    """``next`` is followed only if it is a path of ours; anything else leads to the list of issues."""
+    response = site.browser().post(
+        "/-/sign-in", {"name": "editor", "password": "a sentence for tests", "next": next_url}
     )
-    assert (answer.status_code, answer.headers["Location"]) == (303, gone)
+    assert (response.status_code, response.headers["Location"]) == (303, location)
 
 
-def test_a_page_asks_to_sign_in_and_then_comes_back(desk: "Desk") -> None:
-    """Who asks for a page without a session is sent to the form, and from there to the page."""
-    browser = desk.browser()
-    answer = browser.get("/-/links?q=whale&sort=clicks")
-    assert answer.headers["Location"] == "/-/sign-in?next=/-/links?q%3Dwhale%26sort%3Dclicks"
-    assert 'value="/-/links?q=whale&amp;sort=clicks"' in browser.get(answer.headers["Location"]).text
+def test_redirect_to_the_sign_in_form(site: "EditorSite") -> None:
+    """A page without a session redirects to the form, which carries the path of the page."""
+    browser = site.browser()
+    response = browser.get("/-/links?q=whale&sort=clicks")
+    assert response.headers["Location"] == "/-/sign-in?next=/-/links?q%3Dwhale%26sort%3Dclicks"
+    assert 'value="/-/links?q=whale&amp;sort=clicks"' in browser.get(response.headers["Location"]).text
 
 
-def test_a_session_has_a_new_token_each_time(desk: "Desk") -> None:
-    """A token that was planted in a browser is not taken over: signing in makes another one."""
-    browser = desk.browser()
+def test_session_fixation(site: "EditorSite") -> None:
+    """Sign-in creates a new token, ignores one that was planted, and ends the session before."""
+    browser = site.browser()
     browser.client.set_cookie("__Host-session", "planted", domain="go.example", secure=True)
-    first = cookie(browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"}))
-    second = cookie(browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"}))
+    first = set_cookie_header(
+        browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"})
+    )
+    second = set_cookie_header(
+        browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"})
+    )
     assert "planted" not in first
     assert first != second
-    assert desk.store.value("select count(*) from sessions") == 1
+    assert site.store.value("select count(*) from sessions") == 1
 
 
-ENDINGS: dict[str, Callable[["Desk"], None]] = {
-    "password change": lambda desk: accounts.set_password(desk.store, "editor", "another sentence", now=2),
-    "role change": lambda desk: accounts.set_role(desk.store, "editor", "viewer", now=2),
-    "removal": lambda desk: accounts.remove_user(desk.store, "editor"),
+CHANGES_THAT_END_SESSIONS: dict[str, Callable[["EditorSite"], None]] = {
+    "password change": lambda site: accounts.set_password(site.store, "editor", "another sentence", now=2),
+    "role change": lambda site: accounts.set_role(site.store, "editor", "viewer", now=2),
+    "removal": lambda site: accounts.remove_user(site.store, "editor"),
 }
 
 
-@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS.keys())
-def test_sessions_end_at_once(desk: "Desk", end: Callable[["Desk"], None]) -> None:
-    """All sessions of a user end with a password change, a role change and a removal; others go on."""
-    mine, other = desk.client("editor"), desk.client("viewer")
-    end(desk)
-    assert mine.get("/-/issues").status_code == 303
-    assert other.get("/-/issues").status_code == 200
+@pytest.mark.parametrize("end", CHANGES_THAT_END_SESSIONS.values(), ids=CHANGES_THAT_END_SESSIONS.keys())
+def test_sessions_end_at_once(site: "EditorSite", end: Callable[["EditorSite"], None]) -> None:
+    """A change of password or role, or a removal, ends the sessions of that user and of no other."""
+    editor, viewer = site.client("editor"), site.client("viewer")
+    end(site)
+    assert editor.get("/-/issues").status_code == 303
+    assert viewer.get("/-/issues").status_code == 200
 
 
-def test_signing_out_ends_the_session_in_the_store(desk: "Desk") -> None:
-    """The old cookie is worth nothing after signing out, also for who has kept it."""
-    browser = desk.client("editor")
-    kept = token_of(browser)
+def test_sign_out(site: "EditorSite") -> None:
+    """After sign-out the old cookie is not accepted any more."""
+    browser = site.client("editor")
+    token = session_token(browser)
     assert browser.post("/-/sign-out").status_code == 303
-    browser.client.set_cookie("__Host-session", kept, domain="go.example", secure=True)
+    browser.client.set_cookie("__Host-session", token, domain="go.example", secure=True)
     assert browser.get("/-/issues").status_code == 303
 
 
 @pytest.mark.parametrize(
     "age", [accounts.SESSION_LIFETIME_SECONDS, accounts.SESSION_IDLE_SECONDS], ids=["old", "idle"]
 )
-def test_a_session_ends_by_age_and_by_silence(bare_desk: "Desk", age: int) -> None:
-    """After 90 days, or 14 of silence, a session is over."""
-    store = bare_desk.store
+def test_session_lifetime(empty_site: "EditorSite", age: int) -> None:
+    """A session ends at its maximal age, or after its maximal time without use."""
+    store = empty_site.store
     accounts.add_user(store, "ann", role="viewer", password="a sentence", now=0)
-    token = accounts.start_session(store, stored.get(store, "ann"), now=0)
+    token = accounts.start_session(store, get_user(store, "ann"), now=0)
     for day in range(0, age // 86_400, 13 if age == accounts.SESSION_LIFETIME_SECONDS else 1_000):
         assert accounts.session_user(store, token, now=day * 86_400)
     assert accounts.session_user(store, token, now=age) is None
@@ -214,45 +218,47 @@ TAMPERED = {"empty": "", "long": "x" * 64_000, "other": "a" * 43, "not ASCII": "
 
 
 @pytest.mark.parametrize("value", TAMPERED.values(), ids=TAMPERED.keys())
-def test_a_tampered_cookie_is_nobody(desk: "Desk", value: str) -> None:
-    """Whatever stands in the cookie, the answer is the way to the form, never an error."""
-    answer = desk.browser().get("/-/issues", Cookie=f"__Host-session={value}; __Host-notices={value}")
-    assert answer.status_code == 303
+def test_tampered_cookies(site: "EditorSite", value: str) -> None:
+    """A tampered cookie counts as no session and causes no error."""
+    response = site.browser().get("/-/issues", Cookie=f"__Host-session={value}; __Host-notices={value}")
+    assert response.status_code == 303
 
 
-def test_the_store_holds_no_token_and_no_password(desk: "Desk") -> None:
-    """Who reads the store can sign in as nobody."""
-    browser = desk.client("editor")
-    token = token_of(browser)
-    dump = "\n".join(desk.store.db.conn.iterdump())
+def test_store_contains_no_token_and_no_password(site: "EditorSite") -> None:
+    """The store contains neither session tokens nor passwords."""
+    browser = site.client("editor")
+    token = session_token(browser)
+    dump = "\n".join(site.store.db.conn.iterdump())
     assert token not in dump
     assert "a sentence for tests" not in dump
 
 
-def test_the_first_admin_comes_through_a_one_time_address(bare_desk: "Desk") -> None:
-    """The address asks for a name and a password, works once, and makes an admin who is signed in."""
-    path = first_address(bare_desk)
-    browser = bare_desk.browser()
+def test_first_admin(empty_site: "EditorSite") -> None:
+    """The first invitation link asks for a name and a password, works once, and creates an admin."""
+    path = first_admin_path(empty_site)
+    browser = empty_site.browser()
     assert "You are its first user" in browser.get(path).text
     form = {"name": "Ann", "password": "a long sentence", "again": "a long sentence"}
     for wrong in ({"again": "another"}, {"name": ""}, {"password": "short", "again": "short"}):
         assert browser.post(path, form | wrong).status_code == 400
     assert browser.post(path, form).headers["Location"] == "/-/issues"
     assert browser.get("/-/settings/users").status_code == 200
-    assert bare_desk.browser().get(path).status_code == 410
-    assert accounts.invite_first_admin(bare_desk.store, config=bare_desk.config, now=int(time.time())) is None
+    assert empty_site.browser().get(path).status_code == 410
+    assert (
+        accounts.invite_first_admin(empty_site.store, config=empty_site.config, now=int(time.time())) is None
+    )
 
 
-def test_twenty_at_once_make_one_admin(bare_desk: "Desk") -> None:
-    """Of twenty who use the first address at the same moment, exactly one becomes admin."""
-    got: list[stored.User] = []
-    token, start = first_address(bare_desk).rpartition("/")[2], threading.Barrier(20)
+def test_concurrent_use_of_the_first_invitation(empty_site: "EditorSite") -> None:
+    """Of 20 concurrent uses of the first invitation link, one creates an admin."""
+    admins: list[User] = []
+    token, start = first_admin_path(empty_site).rpartition("/")[2], threading.Barrier(20)
 
     def race(number: int) -> None:
-        store = open_store(bare_desk.config.data_directory)
+        store = open_store(empty_site.config.data_directory)
         start.wait()
         try:
-            got.append(
+            admins.append(
                 accounts.accept_invitation(
                     store, token, name=f"user {number}", password="a long sentence", now=2
                 )
@@ -267,54 +273,54 @@ def test_twenty_at_once_make_one_admin(bare_desk: "Desk") -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(got) == 1
-    assert stored.count_users(bare_desk.store) == 1
+    assert len(admins) == 1
+    assert count_users(empty_site.store) == 1
 
 
-def test_a_user_added_meanwhile_ends_the_first_address(bare_desk: "Desk") -> None:
-    """As soon as there is any user, the address that would make a first admin is worth nothing."""
-    path = first_address(bare_desk)
-    accounts.add_user(bare_desk.store, "ann", role="admin", password="a sentence", now=1)
-    assert bare_desk.browser().get(path).status_code == 410
+def test_first_invitation_ends_with_the_first_user(empty_site: "EditorSite") -> None:
+    """The first invitation link is invalid as soon as there is any user."""
+    path = first_admin_path(empty_site)
+    accounts.add_user(empty_site.store, "ann", role="admin", password="a sentence", now=1)
+    assert empty_site.browser().get(path).status_code == 410
 
 
-def test_an_invited_user_chooses_a_password(desk: "Desk") -> None:
-    """An admin adds a user, hands the address over, and the user signs in with a password of his own."""
-    page = desk.client("admin").post("/-/settings/users", {"name": "  Zoë   Q ", "role": "viewer"})
+def test_invitation(site: "EditorSite") -> None:
+    """An invited user sets a password and is signed in with the role that the admin chose."""
+    page = site.client("admin").post("/-/settings/users", {"name": "  Zoë   Q ", "role": "viewer"})
     path = page.text.partition('<code id="address">https://go.example')[2].partition("<")[0]
-    browser = desk.browser()
+    browser = site.browser()
     assert "Welcome, <bdi>Zoë Q</bdi>" in browser.get(path).text
     browser.post(path, {"password": "a long sentence", "again": "a long sentence"})
     assert browser.get("/-/issues").status_code == 200
     assert browser.get("/-/new-issue").status_code == 403
 
 
-def test_the_last_admin_stays(desk: "Desk") -> None:
-    """Nobody can remove or demote the last admin who can sign in; with a second one it is allowed."""
-    admin = desk.client("admin")
+def test_last_admin(site: "EditorSite") -> None:
+    """The last admin who can sign in can neither be removed nor get another role."""
+    admin = site.client("admin")
     for path in ("/-/settings/users/remove", "/-/settings/users/role"):
-        answer = admin.post(path, {"name": "admin", "role": "viewer"})
-        assert answer.status_code == 400
-        assert "last admin" in answer.text
-    accounts.add_user(desk.store, "invited", role="admin", password=None, now=1)
+        response = admin.post(path, {"name": "admin", "role": "viewer"})
+        assert response.status_code == 400
+        assert "last admin" in response.text
+    accounts.add_user(site.store, "invited", role="admin", password=None, now=1)
     assert admin.post("/-/settings/users/remove", {"name": "admin"}).status_code == 400
-    accounts.set_password(desk.store, "invited", "a long sentence", now=1)
+    accounts.set_password(site.store, "invited", "a long sentence", now=1)
     assert admin.post("/-/settings/users/role", {"name": "admin", "role": "viewer"}).status_code == 303
-    assert desk.client("admin").get("/-/settings/users").status_code == 403
+    assert site.client("admin").get("/-/settings/users").status_code == 403
 
 
-def test_a_new_password_needs_the_one_before(desk: "Desk") -> None:
-    """Changing one's password asks for it first, signs other browsers out and this one not."""
-    mine, elsewhere = desk.client("viewer"), desk.client("viewer")
+def test_change_password(site: "EditorSite") -> None:
+    """A change of password needs the current one, and ends all sessions but this one."""
+    this_browser, other_browser = site.client("viewer"), site.client("viewer")
     form = {"current": "wrong", "password": "another sentence", "again": "another sentence"}
-    assert mine.post("/-/account", form).status_code == 400
-    assert mine.post("/-/account", form | {"current": "a sentence for tests"}).status_code == 303
-    assert mine.get("/-/account").status_code == 200
-    assert elsewhere.get("/-/account").status_code == 303
+    assert this_browser.post("/-/account", form).status_code == 400
+    assert this_browser.post("/-/account", form | {"current": "a sentence for tests"}).status_code == 303
+    assert this_browser.get("/-/account").status_code == 200
+    assert other_browser.get("/-/account").status_code == 303
 
 
-def test_guessing_is_slowed_before_anything_is_hashed(desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a few wrong passwords from one place the answer is to wait, and no hash is computed for it."""
+def test_throttled_sign_in_computes_no_hash(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """After too many failures sign-in responses 429 with Retry-After, without computing a hash."""
     computed: list[str] = []
 
     def verify(user: object, password: str) -> bool:
@@ -322,17 +328,17 @@ def test_guessing_is_slowed_before_anything_is_hashed(desk: "Desk", monkeypatch:
         return False
 
     monkeypatch.setattr(accounts, "verify_password", verify)
-    answers = [
-        desk.browser().post("/-/sign-in", {"name": "editor", "password": f"guess {number}"})
+    responses = [
+        site.browser().post("/-/sign-in", {"name": "editor", "password": f"guess {number}"})
         for number in range(MAX_FAILURES_PER_PAIR + 4)
     ]
-    assert [answer.status_code for answer in answers] == [403] * MAX_FAILURES_PER_PAIR + [429] * 4
+    assert [response.status_code for response in responses] == [403] * MAX_FAILURES_PER_PAIR + [429] * 4
     assert len(computed) == MAX_FAILURES_PER_PAIR
-    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert int(responses[-1].headers["Retry-After"]) > 0
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """Clock that shows ``now`` and stands still."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -343,18 +349,18 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Time that passes when the test says so."""
+    """Return a clock for the throttle."""
     return Clock()
 
 
-def failures(limits: LoginThrottle, tries: list[tuple[str, str]]) -> int:
-    """How many of the tries are let through to fail."""
-    passed = 0
-    for account, address in tries:
-        if not limits.retry_after(account, address):
-            limits.record_failure(account, address)
-            passed += 1
-    return passed
+def count_allowed_failures(throttle: LoginThrottle, attempts: list[tuple[str, str]]) -> int:
+    """Return how many attempts the throttle allows, when each allowed one fails."""
+    allowed = 0
+    for account, address in attempts:
+        if not throttle.retry_after(account, address):
+            throttle.record_failure(account, address)
+            allowed += 1
+    return allowed
 
 
 GUESSES = {
@@ -369,26 +375,27 @@ GUESSES = {
 }
 
 
-@pytest.mark.parametrize(("tries", "passed"), GUESSES.values(), ids=GUESSES.keys())
-def test_guesses_are_bounded(clock: Clock, tries: list[tuple[str, str]], passed: int) -> None:
-    """Whichever way somebody guesses, only so many tries are let through in a window."""
-    assert failures(LoginThrottle(clock), tries) == passed
+@pytest.mark.parametrize(("attempts", "allowed"), GUESSES.values(), ids=GUESSES.keys())
+def test_limits_of_failures(clock: Clock, attempts: list[tuple[str, str]], allowed: int) -> None:
+    """Failures are limited per account, per network and per pair."""
+    assert count_allowed_failures(LoginThrottle(clock), attempts) == allowed
 
 
-def test_nobody_is_locked_out_for_good(clock: Clock) -> None:
-    """A limit fades by itself; and the owner's own network stays open while others guess."""
-    limits = LoginThrottle(clock)
-    limits.record_success("ann", "203.0.113.9")
-    failures(limits, [("ann", f"192.0.2.{n}") for n in range(200)])
-    assert limits.retry_after("ann", "192.0.2.201") > 0
-    assert limits.retry_after("ann", "203.0.113.9") == 0
+def test_limits_decay(clock: Clock) -> None:
+    """A limit decays in one window; a network from which the account signed in is exempt from the account's limit."""
+    throttle = LoginThrottle(clock)
+    throttle.record_success("ann", "203.0.113.9")
+    count_allowed_failures(throttle, [("ann", f"192.0.2.{n}") for n in range(200)])
+    assert throttle.retry_after("ann", "192.0.2.201") > 0
+    assert throttle.retry_after("ann", "203.0.113.9") == 0
     clock.now += WINDOW_SECONDS
-    assert limits.retry_after("ann", "192.0.2.201") == 0
+    assert throttle.retry_after("ann", "192.0.2.201") == 0
 
 
-def test_the_memory_of_failures_is_bounded(clock: Clock) -> None:
-    """A flood of names and addresses does not fill the memory."""
-    limits = LoginThrottle(clock)
+def test_number_of_failure_counts_is_bounded(clock: Clock) -> None:
+    """A flood of names and addresses keeps at most MAX_ENTRIES counts, the latest ones."""
+    throttle = LoginThrottle(clock)
     for number in range(30_000):
-        limits.record_failure(f"user {number}", f"10.{number % 250}.{number // 250 % 250}.1")
-    assert len(limits._failures) <= 20_003
+        throttle.record_failure(f"user {number}", f"10.{number % 250}.{number // 250 % 250}.1")
+    assert len(throttle._failures) == MAX_ENTRIES
+    assert throttle.retry_after("user 0", "10.0.0.1") == 0

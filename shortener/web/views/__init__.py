@@ -1,1 +1,1 @@
-"""The routes of the editor pages and of the public pages, one blueprint per module."""
+"""Routes of the editor pages and the public pages, one blueprint in each module."""

@@ -1,16 +1,18 @@
-"""Signing in and out, the one-time address, and one's own password."""
+"""Views for sign-in, sign-out, invitation links, a user's own account and the management of users."""
 
 import re
 import time
 
 from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from shortener.errors import ShortenerError
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.services import accounts
-from shortener.store import accounts as stored
-from shortener.store.accounts import User
+from shortener.store.accounts import User, count_users
+from shortener.store.accounts import find as find_user
+from shortener.store.accounts import list_all as list_users
 from shortener.web.context import (
     SESSION_COOKIE,
     client_address,
@@ -28,57 +30,62 @@ from shortener.web.security import cookie_name, is_https
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/-")
 
-LOGIN_ERROR_MESSAGE = "That name and password do not belong together."
+LOGIN_ERROR_MESSAGE = "Wrong name or password."
 NEXT_URL_PATTERN = re.compile(r"/-/[A-Za-z0-9._~%=&?+:@!$'()*,;/-]*", re.ASCII)
 _USER_COLUMNS = ("name", "role", "has_password", "seen_at")
 MAX_NEXT_LENGTH = 1_000  # characters
 
-PageResponse = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
-
 
 def init_app(app: Flask) -> None:
-    """Give the app its count of failures."""
+    """Create the login throttle of an app."""
     app.extensions["login_throttle"] = LoginThrottle(time.monotonic)
 
 
 def safe_next_url(next_url: str | None) -> str:
-    """Where to go after signing in: a page of ours, whatever was asked for.
+    """Return the page to show after sign-in: ``next_url`` if it is a path of ours, else the list of issues.
 
-    What begins with ``/-/`` can name no other host, however a browser reads the rest; the alphabet leaves out
-    the backslash and every control character.
+    A path that begins with ``/-/`` cannot name another host. The pattern allows no backslash and no control
+    character, which browsers may rewrite.
     """
-    good = next_url is not None and len(next_url) <= MAX_NEXT_LENGTH and NEXT_URL_PATTERN.fullmatch(next_url)
-    return next_url if good and next_url else url_for("issues.list_issues")
+    if next_url and len(next_url) <= MAX_NEXT_LENGTH and NEXT_URL_PATTERN.fullmatch(next_url):
+        return next_url
+    return url_for("issues.list_issues")
 
 
 @blueprint.get("/")
 def index() -> Response:
-    """The way in."""
+    """Redirect to the list of issues."""
     return redirect(url_for("issues.list_issues"), 303)
 
 
 @blueprint.get("/sign-in")
-def sign_in() -> PageResponse:
-    """The form; who is signed in already goes on."""
+def sign_in() -> ResponseReturnValue:
+    """Show the sign-in form, or redirect a user who is signed in."""
     if current_user_or_none() is not None:
         return redirect(safe_next_url(request.args.get("next")), 303)
     return _render_sign_in("", 200)
 
 
-def _render_sign_in(error: str, status: int, *, name: str = "", retry_after: int = 0) -> PageResponse:
+def _render_sign_in(
+    error: str, status: int, *, name: str = "", retry_after: int = 0
+) -> tuple[str, int, dict[str, str]]:
     page = render_template(
         "sign_in.html",
         error=error,
         name=name,
         next=request.values.get("next", "")[:MAX_NEXT_LENGTH],
-        nobody=not stored.count_users(store()),
+        no_users=not count_users(store()),
     )
     return page, status, {"Retry-After": str(retry_after)} if retry_after else {}
 
 
 @blueprint.post("/sign-in")
-def try_sign_in() -> PageResponse:
-    """Check name and password; the same answer after the same time whether the name or the password is wrong."""
+def try_sign_in() -> ResponseReturnValue:
+    """Check name and password and start a session.
+
+    The response does not tell whether the name exists: text, status and time are equal for a wrong name and a wrong
+    password.
+    """
     name, password = request.form.get("name", ""), request.form.get("password", "")
     if len(name) > accounts.MAX_NAME_LENGTH or len(password) > accounts.MAX_PASSWORD_LENGTH:
         return _render_sign_in("That is longer than any name or password here.", 400)
@@ -88,22 +95,22 @@ def try_sign_in() -> PageResponse:
     if wait or not throttle.hash_slots.acquire(timeout=2.0):
         minutes = f"{-(-wait // 60)} minutes" if wait > 60 else "a minute"
         return _render_sign_in(
-            f"Too many tries. Try again in {minutes}.", 429, name=name, retry_after=wait or 5
+            f"Too many attempts. Try again in {minutes}.", 429, name=name, retry_after=wait or 5
         )
     try:
-        found = stored.find(store(), name)
-        right = accounts.verify_password(found, password)
+        user = find_user(store(), name)
+        verified = accounts.verify_password(user, password)
     finally:
         throttle.hash_slots.release()
-    if not right or found is None:
+    if not verified or user is None:
         throttle.record_failure(name.casefold(), client_address())
         return _render_sign_in(LOGIN_ERROR_MESSAGE, 403, name=name)
     throttle.record_success(name.casefold(), client_address())
-    return _log_in(found, safe_next_url(request.form.get("next")))
+    return _log_in(user, safe_next_url(request.form.get("next")))
 
 
 def _log_in(user: User, next_url: str) -> Response:
-    """Start a session of its own, end the one that the browser had, and go on."""
+    """Replace the browser's session by a new one of ``user``, and redirect to ``next_url``."""
     _end_session()
     response = redirect(next_url, 303)
     response.set_cookie(
@@ -127,7 +134,7 @@ def _end_session() -> None:
 @blueprint.post("/sign-out")
 @role_required("viewer")
 def sign_out() -> Response:
-    """End this browser's session."""
+    """End this browser's session and redirect to the sign-in form."""
     _end_session()
     response = redirect(url_for("accounts.sign_in"), 303)
     response.delete_cookie(
@@ -138,108 +145,115 @@ def sign_out() -> Response:
 
 
 @blueprint.route("/welcome/<token>", methods=["GET", "POST"])
-def welcome(token: str) -> PageResponse:
-    """A one-time address: choose a password (the first admin a name too) and be signed in."""
-    found = accounts.find_invitation(store(), token, now=now())
-    if found is None or (found.user is None and stored.count_users(store())):
-        return render_template("used.html"), 410
-    error, name = "", request.form.get("name", "")[: accounts.MAX_NAME_LENGTH]
+def welcome(token: str) -> ResponseReturnValue:
+    """Show the form of an invitation link; when it is sent, set the password and sign the user in.
+
+    The link for the first admin also asks for a name.
+    """
+    invitation = accounts.find_invitation(store(), token, now=now())
+    if invitation is None or (invitation.user is None and count_users(store())):
+        return render_template("errors/used.html"), 410
+    message, name = "", request.form.get("name", "")[: accounts.MAX_NAME_LENGTH]
     if request.method == "POST":
         try:
             password = _new_password()
-            entered = accounts.accept_invitation(store(), token, name=name, password=password, now=now())
-        except ShortenerError as wrong:
-            error = str(wrong)
+            user = accounts.accept_invitation(store(), token, name=name, password=password, now=now())
+        except ShortenerError as error:
+            message = str(error)
         else:
-            return _log_in(entered, url_for("issues.list_issues"))
-    page = render_template("welcome.html", invited=found.user, error=error, name=name)
-    return page, 400 if error else 200
+            return _log_in(user, url_for("issues.list_issues"))
+    page = render_template("welcome.html", invited=invitation.user, error=message, name=name)
+    return page, 400 if message else 200
 
 
 def _new_password() -> str:
-    """A password that was written the same way twice. Raises InputError."""
+    """Return the new password of a form. Raises ShortenerError if its repetition differs."""
     password = request.form.get("password", "")
     if password != request.form.get("again", ""):
-        raise ShortenerError("the two passwords differ; write the same one twice")
+        raise ShortenerError("the two passwords differ; enter the same password twice")
     return password
 
 
 @blueprint.get("/account")
 @role_required("viewer")
 def account() -> str:
-    """One's own name, role and password."""
+    """Show the user's own name and role, and the form for a new password."""
     return render_template("account.html", error="")
 
 
 @blueprint.get("/account.json")
 @role_required("viewer")
 def account_json() -> Response:
-    """One's own name and role, as JSON."""
+    """Return the user's own name and role as JSON."""
     return json_response({"name": current_user().name, "role": current_user().role})
 
 
 @blueprint.post("/account")
 @role_required("viewer")
-def change_password() -> PageResponse:
-    """Choose another password, knowing the one before; all sessions but this one end."""
-    found = current_user()
+def change_password() -> ResponseReturnValue:
+    """Change the user's own password, which ends all sessions but this one. The form needs the current password."""
+    user = current_user()
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     try:
-        if throttle.retry_after(found.name.casefold(), client_address()):
-            raise ShortenerError("too many tries; wait some minutes")
+        if throttle.retry_after(user.name.casefold(), client_address()):
+            raise ShortenerError("too many attempts; wait some minutes")
         with throttle.hash_slots:
             if not accounts.verify_password(
-                found, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]
+                user, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]
             ):
-                throttle.record_failure(found.name.casefold(), client_address())
+                throttle.record_failure(user.name.casefold(), client_address())
                 raise ShortenerError("that is not your current password")
-            accounts.set_password(store(), found.name, _new_password(), now=now())
-    except ShortenerError as wrong:
-        return render_template("account.html", error=str(wrong)), 400
-    flash("Your password is changed. Other browsers are signed out.")
-    return _log_in(found, url_for("accounts.account"))
+            accounts.set_password(store(), user.name, _new_password(), now=now())
+    except ShortenerError as error:
+        return render_template("account.html", error=str(error)), 400
+    flash("Password changed. Your other browsers are signed out.")
+    return _log_in(user, url_for("accounts.account"))
 
 
 @blueprint.get("/settings/users")
 @role_required("admin")
 def users() -> str:
-    """All users."""
-    return render_template("users.html", users=stored.list_all(store()), roles=accounts.ROLES, address=None)
+    """Show all users, and the forms to add and change them."""
+    return _render_users()
+
+
+def _render_users(*, invitation_url: str | None = None, invited: str = "") -> str:
+    return render_template(
+        "users.html", users=list_users(store()), roles=accounts.ROLES, address=invitation_url, invited=invited
+    )
 
 
 @blueprint.get("/settings/users.json")
 @role_required("admin")
 def users_json() -> Response:
-    """All users as JSON."""
+    """Return all users as JSON."""
     return json_response(_user_rows())
 
 
 @blueprint.get("/settings/users.csv")
 @role_required("admin")
 def users_csv() -> Response:
-    """All users as CSV."""
-    return csv_response(
-        "users", _USER_COLUMNS, ([row[name] for name in _USER_COLUMNS] for row in _user_rows())
-    )
+    """Return all users as CSV."""
+    return csv_response("users", _USER_COLUMNS, ([*row.values()] for row in _user_rows()))
 
 
 def _user_rows() -> list[dict[str, object]]:
-    """Users as files have them."""
+    """Return the fields of all users that files may have, keyed and ordered as _USER_COLUMNS."""
     return [
         {
-            "name": each.name,
-            "role": each.role,
-            "has_password": each.has_password,
-            "seen_at": to_datetime_or_none(each.seen_at),
+            "name": user.name,
+            "role": user.role,
+            "has_password": user.has_password,
+            "seen_at": to_datetime_or_none(user.seen_at),
         }
-        for each in stored.list_all(store())
+        for user in list_users(store())
     ]
 
 
 @blueprint.post("/settings/users")
 @role_required("admin")
-def add_user() -> PageResponse:
-    """Add a user, and show the one-time address to hand over."""
+def add_user() -> str:
+    """Add a user without a password, and show the user's invitation link."""
     name = accounts.check_name(read_text(request.form, "name", label="the name"))
     accounts.add_user(
         store(), name, role=accounts.parse_role(request.form.get("role", "")), password=None, now=now()
@@ -249,22 +263,20 @@ def add_user() -> PageResponse:
 
 @blueprint.post("/settings/users/invite")
 @role_required("admin")
-def invite() -> PageResponse:
-    """A new one-time address for a user who forgot the password."""
+def invite() -> str:
+    """Show a new invitation link for a user, for example one who forgot the password."""
     return _render_invitation(read_text(request.form, "name", label="the name"))
 
 
 def _render_invitation(name: str) -> str:
-    made = accounts.invite(store(), name, config=config(), now=now())
-    return render_template(
-        "users.html", users=stored.list_all(store()), roles=accounts.ROLES, address=made, invited=name
-    )
+    invitation_url = accounts.invite(store(), name, config=config(), now=now())
+    return _render_users(invitation_url=invitation_url, invited=name)
 
 
 @blueprint.post("/settings/users/role")
 @role_required("admin")
 def set_role() -> Response:
-    """Give a user another role."""
+    """Change the role of a user."""
     name, role = read_text(request.form, "name"), accounts.parse_role(request.form.get("role", ""))
     accounts.set_role(store(), name, role, now=now())
     flash(f"{name} is {role} now; open sessions have ended.")

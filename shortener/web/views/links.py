@@ -1,11 +1,12 @@
-"""Links: search and sort them by the thousand, look at one, change where it leads, print its code."""
+"""Views of the list of links and of one link: report, edits, QR code, and the form for a new link."""
 
 import functools
 import io
 from typing import Any, Literal, get_args
 
 import segno
-from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -21,25 +22,25 @@ from shortener.store.clicks import DAY_SECONDS
 from shortener.store.links import Link
 from shortener.store.listings import LinkFilter, LinkSort, StatusFilter
 from shortener.urls import homograph_warning
-from shortener.web.cache import clear_cache
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.forms import read_clamped_integer, read_optional_text, read_text
-from shortener.web.responses import csv_response, json_response
+from shortener.web.responses import csv_response, json_response, redirect_after_edit, struct_rows
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
 
 blueprint = Blueprint("links", __name__, url_prefix="/-")
 
 PAGE_SIZE = 50
 MAX_JSON_LINKS = 1_000
-"""Links in one answer; the next page has the next."""
+"""Largest number of links in one JSON response; the parameter ``page`` continues the list."""
 MAX_CSV_LINKS = 250_000
+"""Largest number of links in one CSV file."""
 MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
-"""Words that are searched for, and characters of a search that are looked at."""
+"""Number of words, and of characters, of a search text that are used."""
 MAX_TARGET_LENGTH = 10_000  # characters
-QR_SCALE_RANGE = (1, 40)
+QR_SCALE_RANGE = (1, 40)  # pixels of a module
 QR_QUIET_ZONE_MODULES = 4
 MAX_QR_BYTES = 2_331
-"""Bytes that a QR code of error level M holds (ISO/IEC 18004); nobody could scan so many."""
+"""Capacity in bytes of the largest QR code with error correction level M (ISO/IEC 18004)."""
 SORT_ORDERS: tuple[LinkSort, ...] = get_args(LinkSort)
 STATUSES: tuple[StatusFilter, ...] = get_args(StatusFilter)
 _LINK_COLUMNS = (
@@ -53,11 +54,10 @@ _LINK_COLUMNS = (
     "created_at",
     "updated_at",
 )
-PageResponse = str | BaseResponse | tuple[str, int]
 
 
 class LinkListItem(Struct, frozen=True):
-    """A link in the list; clicks are people's."""
+    """Row of the list of links; ``clicks`` are human clicks."""
 
     short_url: str
     domain: str
@@ -74,7 +74,7 @@ class LinkListItem(Struct, frozen=True):
 
 
 class LinkListPage(Struct, frozen=True):
-    """One page of the list: of ``total`` links those of ``page``, from 1."""
+    """Page of the list of links; ``page`` counts from 1 to ``pages``, and ``total`` is the number of matching links."""
 
     total: int
     page: int
@@ -85,12 +85,12 @@ class LinkListPage(Struct, frozen=True):
 @blueprint.get("/links")
 @role_required("viewer")
 def list_links() -> str:
-    """A page of the links that were asked for."""
-    asked = _read_filter()
+    """Show a page of the links that match the search and filters."""
+    link_filter = _read_filter()
     return render_template(
         "links.html",
-        listed=_list_page(asked, PAGE_SIZE),
-        asked=asked,
+        listed=_list_page(link_filter, PAGE_SIZE),
+        link_filter=link_filter,
         sorts=SORT_ORDERS,
         statuses=STATUSES,
         query=_search_text(),
@@ -100,7 +100,7 @@ def list_links() -> str:
 @blueprint.get("/links.json")
 @role_required("viewer")
 def list_links_json() -> Response:
-    """The same as JSON; ``page`` and ``limit`` go through all."""
+    """Return matching links as JSON, ``limit`` of them per ``page``."""
     limit = read_clamped_integer(
         request.args, "limit", minimum=1, maximum=MAX_JSON_LINKS, default=MAX_JSON_LINKS
     )
@@ -110,44 +110,41 @@ def list_links_json() -> Response:
 @blueprint.get("/links.csv")
 @role_required("viewer")
 def list_links_csv() -> Response:
-    """All the links that were asked for as CSV."""
-    found = listings.search_links(store(), _read_filter(), now=now(), limit=MAX_CSV_LINKS)
-    rows = map(_to_list_item, found)
-    return csv_response(
-        "links", _LINK_COLUMNS, ([getattr(row, name) for name in _LINK_COLUMNS] for row in rows)
-    )
+    """Return all matching links as CSV."""
+    rows = listings.search_links(store(), _read_filter(), now=now(), limit=MAX_CSV_LINKS)
+    return csv_response("links", _LINK_COLUMNS, struct_rows(map(_to_list_item, rows), _LINK_COLUMNS))
 
 
 def _read_filter() -> LinkFilter:
-    """What the query asks for; what no list knows is refused."""
+    """Return the filter of the query string; abort with 400 for an unknown sort order or status."""
     sort, status = request.args.get("sort") or "new", request.args.get("status") or None
     if sort not in SORT_ORDERS or (status is not None and status not in STATUSES):
-        abort(400, "There is no such order or state; use the form above the list.")
+        abort(400, "Unknown sort order or status.")
     return LinkFilter(
         words=tuple(_search_text().split()[:MAX_SEARCH_WORDS]),
-        status=next((each for each in STATUSES if each == status), None),
+        status=next((known for known in STATUSES if known == status), None),
         issue=request.args.get("issue", "")[:100] or None,
-        sort=next(each for each in SORT_ORDERS if each == sort),
+        sort=next(known for known in SORT_ORDERS if known == sort),
     )
 
 
 def _search_text() -> str:
-    """The search as it was typed; a short link stands for its code."""
-    typed = request.args.get("q", "").replace("\0", "").strip()[:MAX_SEARCH_LENGTH]
-    key = parse_short_url(typed, domains=config().domains) if "/" in typed else None
-    return key[1] if key else typed
+    """Return the search text; a pasted short URL is reduced to its code."""
+    text = request.args.get("q", "").replace("\0", "").strip()[:MAX_SEARCH_LENGTH]
+    key = parse_short_url(text, domains=config().domains) if "/" in text else None
+    return key[1] if key else text
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> LinkListPage:
     total = listings.count_links(store(), link_filter, now=now())
     pages = max(1, -(-total // limit))
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
-    found = (
+    rows = (
         listings.search_links(store(), link_filter, now=now(), limit=limit, offset=(page - 1) * limit)
         if total
         else ()
     )
-    return LinkListPage(total, page, pages, tuple(map(_to_list_item, found)))
+    return LinkListPage(total, page, pages, tuple(map(_to_list_item, rows)))
 
 
 def _to_list_item(row: listings.LinkListRow) -> LinkListItem:
@@ -170,14 +167,14 @@ def _to_list_item(row: listings.LinkListRow) -> LinkListItem:
 @blueprint.get("/new-link")
 @role_required("editor")
 def new_link() -> str:
-    """The form for a link made by hand."""
+    """Show the form for a new link."""
     return render_template("new_link.html", error="")
 
 
 @blueprint.post("/new-link")
 @role_required("editor")
-def add_link() -> PageResponse:
-    """Make a short link, under a code of one's own or a new one."""
+def add_link() -> ResponseReturnValue:
+    """Create a short link, with the code of the form or a generated one."""
     try:
         domain = _chosen_domain(request.form.get("domain", ""))
         target = validate_target(
@@ -190,15 +187,15 @@ def add_link() -> PageResponse:
                 domain, read_optional_text(request.form, "code", max_length=200, label="the code")
             )
             links.add(store(), domain.host, code, target=target, title=title, now=now())
-    except InputError as wrong:
-        return render_template("new_link.html", error=str(wrong)), 400
+    except InputError as error:
+        return render_template("new_link.html", error=str(error)), 400
     warning = homograph_warning(target)
-    flash(f"The link is made.{f' Look twice: {warning}' if warning else ''}")
-    return redirect(url_for("links.show_link", host=domain.host, code=code), 303)
+    message = f"Link created.{f' Check the domain: {warning}' if warning else ''}"
+    return redirect_after_edit(message, "links.show_link", host=domain.host, code=code)
 
 
 def _chosen_domain(host: str) -> Domain:
-    """The domain of a form's choice. Raises InputError."""
+    """Return the domain chosen in a form. Raises InputError if it is not configured."""
     for domain in config().domains:
         if domain.host == host.lower():
             return domain
@@ -206,31 +203,33 @@ def _chosen_domain(host: str) -> Domain:
 
 
 def _choose_code(domain: Domain, chosen_code: str | None) -> str:
-    """The code that was chosen, or a new one. Raises CodeRefused."""
+    """Return the chosen code in its stored form, or a generated code that is not taken. Raises CodeRefused."""
     if chosen_code is not None:
         return normalize_code(chosen_code, case_sensitive=domain.case_sensitive)
 
-    def taken(code: str) -> bool:
+    def is_taken(code: str) -> bool:
         return links.find(store(), domain.host, code if domain.case_sensitive else code.lower()) is not None
 
-    made = generate_code(length=config().codes.length, alphabet=config().codes.alphabet, is_taken=taken)
-    return normalize_code(made, case_sensitive=domain.case_sensitive)
+    new_code = generate_code(
+        length=config().codes.length, alphabet=config().codes.alphabet, is_taken=is_taken
+    )
+    return normalize_code(new_code, case_sensitive=domain.case_sensitive)
 
 
 @blueprint.get("/link")
 @role_required("viewer")
 def find_link() -> BaseResponse:
-    """From a short URL to its page."""
+    """Redirect from a short URL to the page of its link."""
     key = parse_short_url(request.args.get("short_url", "")[:500], domains=config().domains)
     if key is None:
-        raise NotFound("that is no short link of ours")
+        raise NotFound("this is not a short link of this installation")
     return redirect(url_for("links.show_link", host=key[0], code=key[1]), 303)
 
 
 @blueprint.get("/links/<host>/<code>")
 @role_required("viewer")
 def show_link(host: str, code: str) -> str:
-    """Where a link leads, what it got, how it was changed, and its code to print."""
+    """Show the report of a link with its edits and QR code, and the forms to change it."""
     return _render_link(host, code)
 
 
@@ -253,9 +252,9 @@ def _link_report(host: str, code: str) -> LinkReport:
 
 
 def _link_key(host: str, code: str) -> tuple[str, str]:
-    """Host and code in the domain's own case; also of a domain that is not configured any more."""
-    sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config().domains)
-    return host.lower(), code if sensitive else code.lower()
+    """Return host and code as stored, also for a domain that is no longer configured."""
+    case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config().domains)
+    return host.lower(), code if case_sensitive else code.lower()
 
 
 def _get_link(host: str, code: str) -> Link:
@@ -263,7 +262,7 @@ def _get_link(host: str, code: str) -> Link:
 
 
 def _chart_data(report: LinkReport) -> list[dict[str, Any]]:
-    """People's clicks by hour, by day where there are many hours."""
+    """Return the human clicks of a link by hour, or by day if the clicks span more than four days."""
     if not report.timeline:
         return []
     first, last = report.timeline[0].hour.timestamp(), report.timeline[-1].hour.timestamp()
@@ -279,22 +278,22 @@ def _chart_data(report: LinkReport) -> list[dict[str, Any]]:
 @blueprint.get("/links/<host>/<code>/report.json")
 @role_required("viewer")
 def link_json(host: str, code: str) -> Response:
-    """The report of a link as ``report link`` prints it."""
+    """Return the report of a link as JSON, as ``report link --format json`` prints it."""
     return json_response(_link_report(host, code))
 
 
 @blueprint.get("/links/<host>/<code>/timeline.csv")
 @role_required("viewer")
 def link_csv(host: str, code: str) -> Response:
-    """The clicks of a link by hour."""
-    rows = ((row.hour, row.human, row.other) for row in _link_report(host, code).timeline)
-    return csv_response(f"{code}-timeline", ("hour", "human", "other"), rows)
+    """Return the clicks of a link by hour as CSV."""
+    columns = ("hour", "human", "other")
+    return csv_response(f"{code}-timeline", columns, struct_rows(_link_report(host, code).timeline, columns))
 
 
 @blueprint.get("/links/<host>/<code>/breakdown.csv")
 @role_required("viewer")
 def breakdown_csv(host: str, code: str) -> Response:
-    """Where people's clicks on a link came from and with what."""
+    """Return the human clicks of a link by referrer, browser, country and so on as CSV."""
     return csv_response(
         f"{code}-breakdown", BREAKDOWN_COLUMNS, breakdown_rows(_link_report(host, code).breakdown)
     )
@@ -302,8 +301,8 @@ def breakdown_csv(host: str, code: str) -> Response:
 
 @blueprint.post("/links/<host>/<code>/target")
 @role_required("editor")
-def set_target(host: str, code: str) -> PageResponse:
-    """Lead readers somewhere else from the next click on; what was counted stays."""
+def set_target(host: str, code: str) -> ResponseReturnValue:
+    """Change the target of a link from the next click on; refuse if it changed since the form was shown."""
     try:
         target = validate_target(
             read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the target"),
@@ -312,66 +311,62 @@ def set_target(host: str, code: str) -> PageResponse:
         with store().transaction():
             link = _get_link(host, code)
             if request.form.get("was", "") != (link.target or ""):
-                raise InputError("somebody else changed the target meanwhile; look at it and try again")
+                raise InputError("another editor changed the target; review it and try again")
             edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
-    except InputError as wrong:
-        return _render_link(host, code, str(wrong)), 400
-    return _flash_and_redirect(host, code, "The target is changed; the next click goes there.")
+    except InputError as error:
+        return _render_link(host, code, str(error)), 400
+    return redirect_after_edit(
+        "The target is changed; the next click goes there.", "links.show_link", host=host, code=code
+    )
 
 
 @blueprint.post("/links/<host>/<code>/title")
 @role_required("editor")
-def set_title(host: str, code: str) -> PageResponse:
-    """Call a link something else."""
+def set_title(host: str, code: str) -> ResponseReturnValue:
+    """Change the title of a link."""
     title = read_text(request.form, "title", max_length=500, label="the title")
     links.update_field(store(), _get_link(host, code), "title", title, who=current_user().name, now=now())
-    return _flash_and_redirect(host, code, "The title is changed.")
+    return redirect_after_edit("The title is changed.", "links.show_link", host=host, code=code)
 
 
 @blueprint.post("/links/<host>/<code>/status")
 @role_required("editor")
-def set_status(host: str, code: str) -> PageResponse:
-    """Retire a link, or take its retirement back."""
+def set_status(host: str, code: str) -> ResponseReturnValue:
+    """Retire a link, or restore a retired one."""
     status = request.form.get("status", "")
     if status not in {"active", "retired"}:
-        raise InputError(f"{status!r} is no state of a link; active or retired")
+        raise InputError(f"unknown link status {status!r}: expected active or retired")
     links.update_field(store(), _get_link(host, code), "status", status, who=current_user().name, now=now())
-    said = (
+    message = (
         "The link is retired: readers see a page that says so."
         if status == "retired"
         else "The link is active."
     )
-    return _flash_and_redirect(host, code, said)
-
-
-def _flash_and_redirect(host: str, code: str, message: str) -> BaseResponse:
-    clear_cache()
-    flash(message)
-    return redirect(url_for("links.show_link", host=host, code=code), 303)
+    return redirect_after_edit(message, "links.show_link", host=host, code=code)
 
 
 @blueprint.get("/links/<host>/<code>/qr.svg")
 @role_required("viewer")
 def qr_svg(host: str, code: str) -> Response:
-    """The short link as a QR code to print at any size."""
+    """Return the QR code of a short link as SVG."""
     return Response(_qr_image(_qr_url(host, code), "svg", _qr_scale()), mimetype="image/svg+xml")
 
 
 @blueprint.get("/links/<host>/<code>/qr.png")
 @role_required("viewer")
 def qr_png(host: str, code: str) -> Response:
-    """The same as a picture of points."""
+    """Return the QR code of a short link as PNG."""
     return Response(_qr_image(_qr_url(host, code), "png", _qr_scale()), mimetype="image/png")
 
 
 def _qr_scale() -> int:
-    """Pixels of a module, drawn into its bounds."""
-    least, most = QR_SCALE_RANGE
-    return read_clamped_integer(request.args, "scale", minimum=least, maximum=most, default=8)
+    """Return the requested pixels of a module, clamped to QR_SCALE_RANGE."""
+    minimum, maximum = QR_SCALE_RANGE
+    return read_clamped_integer(request.args, "scale", minimum=minimum, maximum=maximum, default=8)
 
 
 def _qr_url(host: str, code: str) -> str:
-    """The short URL of a link that fits into a QR code."""
+    """Return the short URL of a link; abort with 422 if it does not fit into a QR code."""
     link = _get_link(host, code)
     url = build_short_url(link.domain, link.code, domains=config().domains)
     if len(url) > MAX_QR_BYTES:

@@ -1,4 +1,4 @@
-"""A new issue: pasted or uploaded, looked at and corrected before anything is stored, then taken in."""
+"""Views to add an issue: paste or upload it, review and correct a preview, then store it."""
 
 import base64
 import binascii
@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Iterator
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
 from msgspec import Struct, structs
-from werkzeug.wrappers import Response
 
 from shortener import newsletter
 from shortener.errors import InputError, ShortenerError
@@ -22,7 +22,6 @@ from shortener.services.add_issue import (
     parse_targets,
 )
 from shortener.short_urls import parse_short_url
-from shortener.web.cache import clear_cache
 from shortener.web.context import config, now, role_required, store
 from shortener.web.error_pages import http_status
 from shortener.web.forms import (
@@ -33,20 +32,19 @@ from shortener.web.forms import (
     read_optional_text,
     read_text,
 )
+from shortener.web.responses import redirect_after_edit
 from shortener.web.sandbox import check_in_sandbox
 
-blueprint = Blueprint("intake", __name__, url_prefix="/-")
+blueprint = Blueprint("new_issue", __name__, url_prefix="/-")
 
 MAX_TARGETS_LENGTH = 1_000_000  # characters of pasted targets
 MAX_FORM_ROWS = 120
-"""Articles, and links without a target, that the form has fields for; the others are corrected afterwards."""
+"""Largest number of articles, and of links without a target, that get fields in the form."""
 PASTED_FILE_NAME = "issue.md"
-
-PageResponse = str | Response | tuple[str, int]
 
 
 class Submission(Struct, frozen=True):
-    """What was handed in. The bytes of an upload are kept as they are, so that it need not be sent again."""
+    """Document of a form: the bytes of an uploaded file, or the text that was pasted."""
 
     source: bytes = b""
     name: str = ""
@@ -54,71 +52,68 @@ class Submission(Struct, frozen=True):
 
     @property
     def encoded_source(self) -> str:
-        """An upload as the form carries it to the next step."""
-        small = self.uploaded and len(self.source) <= newsletter.MAX_ISSUE_BYTES
-        return base64.b64encode(self.source).decode() if small else ""
+        """Uploaded bytes in base64, which the form carries to the next step; '' for pasted text."""
+        usable = self.uploaded and len(self.source) <= newsletter.MAX_ISSUE_BYTES
+        return base64.b64encode(self.source).decode() if usable else ""
 
     @property
     def pasted_text(self) -> str:
-        """A text as it was pasted."""
+        """Pasted text, '' for an upload."""
         return "" if self.uploaded else self.source.decode()
 
 
 class Preview(Struct, frozen=True):
-    """What would come of taking an issue in: nothing of it is stored."""
+    """Result of adding an issue in a transaction that was rolled back."""
 
     result: AddResult
     issue: IssueContents
 
 
 class _Rollback(Exception):
-    """Ends the transaction in which an issue was taken in only to be looked at."""
+    """Raised to roll back the transaction of a preview."""
 
 
 @blueprint.get("/new-issue")
 @role_required("editor")
 def new_issue() -> str:
-    """The form: paste an issue, or choose its file."""
+    """Show the form to paste or upload an issue."""
     return _render_form(Submission())
 
 
 @blueprint.post("/new-issue")
 @role_required("editor")
-def create_issue() -> PageResponse:
-    """Look at an issue, or take it in."""
-    handed = Submission()
+def create_issue() -> ResponseReturnValue:
+    """Show a preview of an issue, or store the issue if the form's action is ``take``."""
+    submission = Submission()
     try:
-        handed = _read_submission()
-        check_in_sandbox(handed.source, name=handed.name)
-        asked = _build_request(handed)
+        submission = _read_submission()
+        check_in_sandbox(submission.source, name=submission.name)
+        issue_request = _build_request(submission)
         if request.form.get("action") != "take":
-            return _render_form(handed, preview=_preview(asked))
+            return _render_form(submission, preview=_preview(issue_request))
         with store().transaction():
-            taken = add_or_update_issue(store(), asked, config=config(), now=now())
-            _apply_corrections(taken.slug, asked)
-    except ShortenerError as wrong:
-        # Who pasted a text gave it no name.
-        said = str(wrong) if handed.uploaded else str(wrong).removeprefix(f"{PASTED_FILE_NAME}: ")
-        return _render_form(handed, error=said), http_status(wrong)
-    clear_cache()
-    flash(_result_message(taken))
-    return redirect(url_for("issues.show_contents", slug=taken.slug), 303)
+            result = _add_issue(issue_request)
+    except ShortenerError as error:
+        # Pasted text has no file: the name in the message would puzzle its author.
+        message = str(error) if submission.uploaded else str(error).removeprefix(f"{PASTED_FILE_NAME}: ")
+        return _render_form(submission, error=message), http_status(error)
+    return redirect_after_edit(_result_message(result), "issues.show_contents", slug=result.slug)
 
 
 def _render_form(submission: Submission, *, error: str = "", preview: Preview | None = None) -> str:
     return render_template(
         "new_issue.html",
         error=error,
-        found=preview,
-        handed=submission,
-        given=dict(_read_target_rows()),
-        most=MAX_FORM_ROWS,
-        most_bytes=newsletter.MAX_ISSUE_BYTES,
+        preview=preview,
+        submission=submission,
+        targets=dict(_read_target_rows()),
+        max_rows=MAX_FORM_ROWS,
+        max_bytes=newsletter.MAX_ISSUE_BYTES,
     )
 
 
 def _read_submission() -> Submission:
-    """The issue as it was handed in. Raises InputError when there is none."""
+    """Return the document of the form: a new file, the file of the step before, or pasted text. Raises InputError."""
     file = request.files.get("file")
     if file is not None and file.filename:
         return Submission(file.read(newsletter.MAX_ISSUE_BYTES + 1), file.filename[-200:], True)
@@ -129,16 +124,16 @@ def _read_submission() -> Submission:
                 base64.b64decode(kept, validate=True), request.form.get("name", PASTED_FILE_NAME)[-200:], True
             )
         except (binascii.Error, ValueError):
-            raise InputError("the file that was uploaded before got lost; choose it again") from None
-    pasted = request.form.get("source", "")
-    if not pasted.strip():
+            raise InputError("the uploaded file was lost; choose it again") from None
+    text = request.form.get("source", "")
+    if not text.strip():
         raise InputError("there is no issue yet: paste its text, or choose its file")
-    # Browsers send the lines of a text area with CR LF, however they were written.
-    return Submission(pasted.replace("\r\n", "\n").encode("utf-8", "replace"), PASTED_FILE_NAME)
+    # Browsers send the lines of a text area with CR LF, whatever line ends were pasted.
+    return Submission(text.replace("\r\n", "\n").encode("utf-8", "replace"), PASTED_FILE_NAME)
 
 
 def _build_request(submission: Submission) -> AddRequest:
-    """What the form says of the issue. Raises InputError."""
+    """Return the request to add the issue that the form describes. Raises InputError."""
     slug = read_optional_text(request.form, "slug", max_length=100, label="the slug")
     if slug is None and submission.name == PASTED_FILE_NAME:
         slug = _slug_from_title(read_optional_text(request.form, "title", max_length=500, label="the title"))
@@ -156,7 +151,7 @@ def _build_request(submission: Submission) -> AddRequest:
 
 
 def _slug_from_title(title: str | None) -> str:
-    """A slug for a pasted issue. Raises InputError where there is nothing to make one from."""
+    """Return a slug made from the title of a pasted issue. Raises InputError if there is no title."""
     if title is None:
         raise InputError(
             "a pasted issue needs a slug or a title: a short name for its address, such as 2026-11"
@@ -165,11 +160,11 @@ def _slug_from_title(title: str | None) -> str:
 
 
 def _read_pasted_targets() -> list[tuple[int, str, str]]:
-    """The rows short_url,target that were pasted. Raises InputError."""
-    pasted = read_text(request.form, "targets", max_length=MAX_TARGETS_LENGTH, label="the targets")
+    """Return line number, short URL and target of each pasted CSV row. Raises InputError."""
+    text = read_text(request.form, "targets", max_length=MAX_TARGETS_LENGTH, label="the targets")
     rows = []
     try:
-        for line, row in enumerate(csv.reader(io.StringIO(pasted)), start=1):
+        for line, row in enumerate(csv.reader(io.StringIO(text)), start=1):
             if not row or row[0].strip().lower() == "short_url":
                 continue
             if len(row) < 2:
@@ -181,55 +176,63 @@ def _read_pasted_targets() -> list[tuple[int, str, str]]:
 
 
 def _read_target_rows() -> Iterator[tuple[str, str]]:
-    """The short URLs that have a field for their target, and what was written there."""
+    """Yield each short URL that has a field of its own for the target, with the text of the field."""
     for index in range(MAX_FORM_ROWS):
-        short = request.form.get(f"todo-{index}", "")[:500]
-        if short:
-            yield short, read_text(request.form, f"target-{index}", max_length=10_000, label=short)
+        short_url = request.form.get(f"todo-{index}", "")[:500]
+        if short_url:
+            yield short_url, read_text(request.form, f"target-{index}", max_length=10_000, label=short_url)
 
 
 def _read_row_targets() -> dict[ShortLinkKey, str]:
-    """The targets that were written beside their short URLs. Raises InputError."""
-    found: dict[ShortLinkKey, str] = {}
-    for short, target in _read_target_rows():
+    """Return the targets that have a field of their own. Raises InputError."""
+    targets: dict[ShortLinkKey, str] = {}
+    for short_url, target in _read_target_rows():
         if target:
             try:
-                found |= parse_targets([(1, short, target)], config=config())
-            except InputError as refused:
-                raise InputError(f"{short}: {str(refused).removeprefix('line 1: ')}") from None
-    return found
+                targets |= parse_targets([(1, short_url, target)], config=config())
+            except InputError as error:
+                raise InputError(f"{short_url}: {str(error).removeprefix('line 1: ')}") from None
+    return targets
 
 
 def _preview(issue_request: AddRequest) -> Preview:
-    """Take an issue in and undo it, so that what is shown is what would be stored. Raises InputError, Conflict."""
-    found = None
+    """Add an issue and roll back, so that the preview is what would be stored. Raises InputError, Conflict."""
+    preview = None
     try:
         with store().transaction():
-            taken = add_or_update_issue(store(), issue_request, config=config(), now=now())
-            _apply_corrections(taken.slug, issue_request)
-            found = Preview(taken, load_issue_contents(store(), taken.slug, config=config()))
+            result = _add_issue(issue_request)
+            preview = Preview(result, load_issue_contents(store(), result.slug, config=config()))
             raise _Rollback
     except _Rollback:
-        assert found is not None  # noqa: S101 - raised one line after it was set
-        return found
+        assert preview is not None  # noqa: S101 - raised one line after it was set
+        return preview
+
+
+def _add_issue(issue_request: AddRequest) -> AddResult:
+    """Add an issue with the form's corrections. Raises InputError, Conflict."""
+    result = add_or_update_issue(store(), issue_request, config=config(), now=now())
+    _apply_corrections(result.slug, issue_request)
+    return result
 
 
 def _apply_corrections(slug: str, issue_request: AddRequest) -> None:
-    """Correct the articles as the form says, those that the issue has: its file may have been replaced."""
-    known = {article.url for article in load_issue_contents(store(), slug, config=config()).articles}
-    said = []
+    """Apply the form's edits to the issue's articles; skip those of articles that a replaced file does not have."""
+    urls = {article.url for article in load_issue_contents(store(), slug, config=config()).articles}
+    edits = []
     for index in range(MAX_FORM_ROWS):
-        want = read_article_edit(request.form, suffix=f"-{index}")
-        # It went by its short link as long as nobody had said where that leads.
-        key = parse_short_url(want.url, domains=config().domains)
-        want = structs.replace(want, url=issue_request.targets.get(key, want.url) if key else want.url)
-        if want.url in known:
-            said.append(want)
-    edit.correct_articles(store(), slug, said, config=config())
+        article = read_article_edit(request.form, suffix=f"-{index}")
+        # The preview named an article without a target by its short URL; the form may have set the target since.
+        key = parse_short_url(article.url, domains=config().domains)
+        if key:
+            article = structs.replace(article, url=issue_request.targets.get(key, article.url))
+        if article.url in urls:
+            edits.append(article)
+    edit.correct_articles(store(), slug, edits, config=config())
 
 
 def _result_message(result: AddResult) -> str:
     if not result.changed:
-        return "This issue was taken in before; nothing has changed."
+        return "This issue is unchanged."
     adopted = f", {result.adopted} adopted" if result.adopted else ""
-    return f"Taken in: {result.articles} articles, {result.new_links} new short links{adopted}."
+    change = "created" if result.created else "updated"
+    return f"Issue {change}: {result.articles} articles, {result.new_links} new short links{adopted}."

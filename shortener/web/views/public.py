@@ -1,24 +1,25 @@
-"""The public pages: home, preview, the pages for links that lead nowhere, health and the small files."""
+"""Views without sign-in: home, link preview, missing and retired links, health, metrics, robots.txt and the icon."""
 
 import time
 from ipaddress import ip_address, ip_network
 
 import msgspec
-from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
-from werkzeug.wrappers import Response as BaseResponse
+from flask import Blueprint, Response, abort, redirect, render_template, request
+from flask.typing import ResponseReturnValue
 
-from shortener.config import Config, Domain
+from shortener.config import Domain
 from shortener.redirect.client_ip import ClientIPResolver
 from shortener.redirect.redirector import MISS_STATUS_KEY
 from shortener.reporting.health import check_health
 from shortener.reporting.metrics import CONTENT_TYPE, render_metrics
 from shortener.store import links, open_reader
-from shortener.web.error_pages import ErrorResponse, render_error_page
+from shortener.web.context import config
+from shortener.web.error_pages import render_error_page
 
-blueprint = Blueprint("pages", __name__)
+blueprint = Blueprint("public", __name__)
 
 ROBOTS_TXT = "User-agent: *\nDisallow: /\n"
-"""Nothing behind a short link is ours to index, and each fetch by a crawler would be a click."""
+"""Crawlers are kept out: the targets are not ours to index, and each fetch would be a recorded click."""
 FAVICON_SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1f5f8b"/>'
     '<path d="M9 16h13M17 10l6 6-6 6" fill="none" stroke="#fff" stroke-width="3.4" stroke-linecap="round" '
@@ -26,77 +27,72 @@ FAVICON_SVG = (
 )
 
 
-def _config() -> Config:
-    config: Config = current_app.extensions["config"]
-    return config
-
-
 def _requested_domain() -> Domain:
-    """The domain that was asked; the first one for a host that only has pages."""
+    """Return the domain of the request's Host, or the first domain for a host that serves only pages."""
     host = request.environ.get("HTTP_HOST", "").lower()
-    return next((domain for domain in _config().domains if domain.host == host), _config().domains[0])
+    return next((domain for domain in config().domains if domain.host == host), config().domains[0])
 
 
 @blueprint.get("/")
-def home() -> str | BaseResponse:
-    """The domain's home page where one is configured, else a word about what this host is."""
+def home() -> ResponseReturnValue:
+    """Redirect to the domain's configured home page, or show a default page."""
     domain = _requested_domain()
     if domain.home:
         return redirect(domain.home)
-    return render_template("home.html", config=_config(), domain=domain)
+    return render_template("home.html", config=config(), domain=domain)
 
 
 @blueprint.get("/robots.txt")
 def robots() -> Response:
-    """Nothing here wants to be crawled."""
+    """Return a robots.txt that keeps crawlers out."""
     return Response(ROBOTS_TXT, mimetype="text/plain", headers={"Cache-Control": "public, max-age=86400"})
 
 
 @blueprint.get("/favicon.ico")
 def favicon() -> Response:
-    """The mark of the pages."""
+    """Return the icon of the pages as SVG."""
     return Response(FAVICON_SVG, mimetype="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
 
 @blueprint.get("/-/health")
 def show_health() -> Response:
-    """Whether redirects, the store and the collector are well (application/health+json)."""
-    found = check_health(_config())
-    status = 503 if found.status == "fail" else 200
-    return Response(msgspec.json.encode(found), status=status, mimetype="application/health+json")
+    """Return the health of the store, the collector and the disk as application/health+json; 503 if it is ``fail``."""
+    health = check_health(config())
+    status = 503 if health.status == "fail" else 200
+    return Response(msgspec.json.encode(health), status=status, mimetype="application/health+json")
 
 
 @blueprint.get("/-/metrics")
 def show_metrics() -> Response:
-    """The installation's numbers for Prometheus, for those who may see them; nobody else learns that they are there."""
+    """Return the metrics for Prometheus; 404 for clients that are not allowed to read them."""
     if not _is_metrics_client():
         abort(404)
-    return Response(render_metrics(_config()), content_type=CONTENT_TYPE)
+    return Response(render_metrics(config()), content_type=CONTENT_TYPE)
 
 
 def _is_metrics_client() -> bool:
-    """Whether the client is in ``server.metrics``.
+    """Return whether the client's address is in ``server.metrics``.
 
-    Behind a proxy that nobody declared trusted, the client is not known, and the proxy is not believed to be one.
+    A request that an undeclared proxy forwarded is refused: the peer is the proxy, and the client is unknown.
     """
-    config = _config()
+    server = config().server
     forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
-    if forwarded and not config.server.trusted_proxies:
+    if forwarded and not server.trusted_proxies:
         return False
     peer = request.environ.get("REMOTE_ADDR", "")
-    address = ClientIPResolver(config.server.trusted_proxies).resolve(peer, forwarded)
+    address = ClientIPResolver(server.trusted_proxies).resolve(peer, forwarded)
     try:
         client = ip_address(address)
     except ValueError:
         return False
-    return any(client in ip_network(network, strict=False) for network in config.server.metrics)
+    return any(client in ip_network(network, strict=False) for network in server.metrics)
 
 
 @blueprint.get("/<code>+")
 def preview(code: str) -> str:
-    """Where a short link leads, before going there, and what is recorded of those who do."""
+    """Show the target of a short link without following it, and what is recorded about a click."""
     domain = _requested_domain()
-    reader = open_reader(_config().data_directory)
+    reader = open_reader(config().data_directory)
     try:
         code = code if domain.case_sensitive else code.lower()
         link = links.find_preview(reader, domain.host, code, now=int(time.time()))
@@ -104,11 +100,10 @@ def preview(code: str) -> str:
         reader.close()
     if link is None:
         abort(404)
-    return render_template("preview.html", config=_config(), domain=domain, code=code, link=link)
+    return render_template("preview.html", config=config(), domain=domain, code=code, link=link)
 
 
 @blueprint.get("/<path:anything>")
-def not_found(anything: str) -> ErrorResponse:
-    """What the redirect handler did not answer: no such link, one that was retired, or no way to look it up."""
-    status = int(request.environ.get(MISS_STATUS_KEY, 404))
-    return render_error_page(status)
+def not_found(anything: str) -> ResponseReturnValue:
+    """Return the error page for a path without a view; for a short link the redirect handler has set its status."""
+    return render_error_page(int(request.environ.get(MISS_STATUS_KEY, 404)))

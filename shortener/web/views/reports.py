@@ -1,11 +1,10 @@
-"""The report of an issue, its click map, and the small answer that keeps an open report up to date."""
+"""Views of an issue's report and click map, and of the figures that an open report polls for."""
 
 from typing import Any
 
 from flask import Blueprint, Response, render_template, url_for
 from msgspec import Struct
 
-from shortener.ranking.wording import format_expected
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.issue_list import CumulativeClicks, compare_cumulative_clicks
 from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport, build_issue_report
@@ -14,8 +13,8 @@ from shortener.store import issues, listings
 from shortener.store.clicks import HOUR_SECONDS
 from shortener.web import clickmap
 from shortener.web.context import config, now, role_required, store
-from shortener.web.figures import article_results, remaining_shares
 from shortener.web.filters import format_number, format_percent
+from shortener.web.ranking_cache import article_results, remaining_shares
 from shortener.web.responses import csv_response, json_response, struct_rows
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
@@ -33,7 +32,7 @@ DIMENSIONS = (
 
 
 class TargetEdit(Struct, frozen=True):
-    """An edit of a target, at its age in hours since the issue was sent."""
+    """Change of a link's target; ``hours`` is the time since sending, ``at`` is in seconds since the epoch."""
 
     hours: float
     short_url: str
@@ -45,18 +44,18 @@ class TargetEdit(Struct, frozen=True):
 @blueprint.get("/<slug>")
 @role_required("viewer")
 def show_report(slug: str) -> str:
-    """Who clicked what, and when."""
+    """Show the report of an issue."""
     report = _report(slug)
-    lines = compare_cumulative_clicks(store(), slug, now=now())
-    marks = _target_edits(slug, report)
+    series = compare_cumulative_clicks(store(), slug, now=now())
+    edits = _target_edits(slug, report)
     return render_template(
         "report.html",
         report=report,
-        standings=article_results(slug),
-        to_come=remaining_shares().get(slug),
-        courses=lines,
-        marks=marks,
-        chart=_chart_data(lines, marks),
+        results=article_results(slug),
+        remaining_share=remaining_shares().get(slug),
+        series=series,
+        edits=edits,
+        chart=_chart_data(series, edits),
         dimensions=DIMENSIONS,
     )
 
@@ -66,6 +65,7 @@ def _report(slug: str) -> IssueReport:
 
 
 def _target_edits(slug: str, report: IssueReport) -> list[TargetEdit]:
+    """Return the changes of targets since the issue was sent (or first clicked, without a sending time)."""
     start = report.sent_at or (report.timeline[0].hour if report.timeline else None)
     if start is None:
         return []
@@ -83,31 +83,31 @@ def _target_edits(slug: str, report: IssueReport) -> list[TargetEdit]:
 
 
 def _chart_data(series: tuple[CumulativeClicks, ...], edits: list[TargetEdit]) -> dict[str, Any]:
-    """What the chart draws: hours and clicks in pairs, so that the page stays small."""
+    """Return the chart's data; points are pairs of hours and clicks, which keeps the page small."""
     return {
         "courses": [
             {
-                "title": line.title or line.slug,
-                "own": line.own,
-                "points": [[point.hours, point.clicks] for point in line.points],
+                "title": issue.title or issue.slug,
+                "own": issue.own,
+                "points": [[point.hours, point.clicks] for point in issue.points],
             }
-            for line in series
+            for issue in series
         ],
-        "marks": [round(mark.hours, 2) for mark in edits],
+        "marks": [round(edit.hours, 2) for edit in edits],
     }
 
 
 @blueprint.get("/<slug>/report.json")
 @role_required("viewer")
 def report_json(slug: str) -> Response:
-    """The report as ``report issue`` prints it."""
+    """Return the report of an issue as JSON, as ``report issue --format json`` prints it."""
     return json_response(_report(slug))
 
 
 @blueprint.get("/<slug>/report.csv")
 @role_required("viewer")
 def report_csv(slug: str) -> Response:
-    """The articles of the report, a line each."""
+    """Return the articles of the report as CSV, one row each."""
     return csv_response(
         f"{slug}-articles", _ARTICLE_COLUMNS, struct_rows(_report(slug).articles, _ARTICLE_COLUMNS)
     )
@@ -116,35 +116,30 @@ def report_csv(slug: str) -> Response:
 @blueprint.get("/<slug>/placements.csv")
 @role_required("viewer")
 def placements_csv(slug: str) -> Response:
-    """The placements of the report, a line each, those of other links at the end."""
+    """Return the placements of the report as CSV, one row each, first those of articles, then those of other links."""
     report = _report(slug)
     rows = [
         (
-            each.n,
-            each.kind,
-            each.text,
-            each.short_url,
-            article.position,
-            article.title,
-            each.clicks,
-            each.visitors,
+            placement.n,
+            placement.kind,
+            placement.text,
+            placement.short_url,
+            item.position if isinstance(item, ArticleReport) else None,
+            item.title,
+            placement.clicks,
+            placement.visitors,
         )
-        for article in report.articles
-        for each in article.placements
-    ]
-    rest = [
-        (each.n, each.kind, each.text, each.short_url, None, link.title, each.clicks, each.visitors)
-        for link in report.links
-        for each in link.placements
+        for item in _articles_and_links(report)
+        for placement in item.placements
     ]
     columns = ("n", "kind", "text", "short_url", "position", "title", "clicks", "visitors")
-    return csv_response(f"{slug}-placements", columns, [*rows, *rest])
+    return csv_response(f"{slug}-placements", columns, rows)
 
 
 @blueprint.get("/<slug>/timeline.csv")
 @role_required("viewer")
 def timeline_csv(slug: str) -> Response:
-    """The clicks by hour."""
+    """Return the clicks of an issue by hour as CSV."""
     columns = ("hour", "human", "other")
     return csv_response(f"{slug}-timeline", columns, struct_rows(_report(slug).timeline, columns))
 
@@ -152,23 +147,23 @@ def timeline_csv(slug: str) -> Response:
 @blueprint.get("/<slug>/breakdown.csv")
 @role_required("viewer")
 def breakdown_csv(slug: str) -> Response:
-    """Where people's clicks came from and with what."""
+    """Return the human clicks of an issue by referrer, browser, country and so on as CSV."""
     return csv_response(f"{slug}-breakdown", BREAKDOWN_COLUMNS, breakdown_rows(_report(slug).breakdown))
 
 
 def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
-    """The lines of a breakdown's CSV; a value that is not known is empty."""
+    """Return the CSV rows of a breakdown: dimension, value ('' if unknown), clicks and share from 0 to 1."""
     return [
-        (dimension, "all others" if each.value is None else each.value, each.clicks, round(each.share, 4))
+        (dimension, "all others" if part.value is None else part.value, part.clicks, round(part.share, 4))
         for dimension, parts in breakdown.items()
-        for each in parts
+        for part in parts
     ]
 
 
 @blueprint.get("/<slug>/live")
 @role_required("viewer")
 def live(slug: str) -> Response:
-    """The figures of an open report, as they are written there; asked for every few seconds."""
+    """Return the formatted figures of a report as JSON, keyed as on the page, which polls for them."""
     report = _report(slug)
     figures = {
         "visitors": format_number(report.totals.visitors),
@@ -187,17 +182,15 @@ def live(slug: str) -> Response:
 @blueprint.get("/<slug>/map")
 @role_required("viewer")
 def show_map(slug: str) -> str:
-    """The issue with its clicks on it, and beside it the articles with their placements."""
+    """Show the click map of an issue beside the clicks of its articles and placements."""
     report = _report(slug)
-    return render_template(
-        "map.html", report=report, total=_max_and_total_clicks(report)[1], count=format_expected
-    )
+    return render_template("map.html", report=report, total=_max_and_total_clicks(report)[1])
 
 
 @blueprint.get("/<slug>/map.json")
 @role_required("viewer")
 def map_json(slug: str) -> Response:
-    """What each placement got, by article and by link."""
+    """Return the clicks of each placement as JSON, by article and by other link."""
     report = _report(slug)
     return json_response(
         {"slug": report.slug, "as_of": report.as_of, "articles": report.articles, "links": report.links}
@@ -207,7 +200,7 @@ def map_json(slug: str) -> Response:
 @blueprint.get("/<slug>/map/issue")
 @role_required("viewer")
 def map_issue(slug: str) -> Response:
-    """The issue itself, for the map's sandbox."""
+    """Return the issue's document with its click shares, for the sandboxed frame of the map."""
     issue = issues.get(store(), slug)
     output = issues.get_documents(store(), issue.id)[1]
     document = clickmap.render_map(
@@ -226,32 +219,34 @@ def _articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkRe
 
 
 def _max_and_total_clicks(report: IssueReport) -> tuple[int, int]:
-    """People's clicks on the most clicked placement, and on all of the issue (1 at least, to divide by)."""
-    placed = [each.clicks for part in _articles_and_links(report) for each in part.placements]
-    return max(placed, default=0), max(1, report.totals.clicks.human)
+    """Return the human clicks of the most clicked placement, and of the whole issue (at least 1, as a divisor)."""
+    clicks = (placement.clicks for item in _articles_and_links(report) for placement in item.placements)
+    return max(clicks, default=0), max(1, report.totals.clicks.human)
 
 
 def _link_shares(report: IssueReport) -> clickmap.LinkShares:
-    most, total = _max_and_total_clicks(report)
-    found: dict[tuple[str, str, int], clickmap.LinkShare] = {}
-    for part in _articles_and_links(report):
-        for each in part.placements:
-            key = parse_short_url(each.short_url, domains=config().domains)
-            if key is not None:
-                found[(*key, each.n)] = _link_share(each.clicks, part, max_clicks=most, total_clicks=total)
-        if len(part.placements) == 1 and part.placements:
-            key = parse_short_url(part.placements[0].short_url, domains=config().domains)
-            if key is not None:
-                found[(*key, 0)] = _link_share(part.clicks, part, max_clicks=most, total_clicks=total)
-    return found
+    max_clicks, total = _max_and_total_clicks(report)
+    shares: dict[tuple[str, str, int], clickmap.LinkShare] = {}
+    for item in _articles_and_links(report):
+        for placement in item.placements:
+            key = parse_short_url(placement.short_url, domains=config().domains)
+            if key is None:
+                continue
+            shares[(*key, placement.n)] = _link_share(
+                placement.clicks, item, max_clicks=max_clicks, total_clicks=total
+            )
+            # The issue may have been sent with short URLs without placement numbers.
+            if len(item.placements) == 1:
+                shares[(*key, 0)] = _link_share(item.clicks, item, max_clicks=max_clicks, total_clicks=total)
+    return shares
 
 
 def _link_share(
     clicks: int, item: ArticleReport | OtherLinkReport, *, max_clicks: int, total_clicks: int
 ) -> clickmap.LinkShare:
-    whole = f"place {item.position}, " if isinstance(item, ArticleReport) else ""
-    words = (
-        f"{format_number(clicks)} clicks here, {format_percent(clicks / total_clicks)} of all; "
-        f"{whole}together {format_number(item.clicks)} clicks, {format_percent(item.clicks / total_clicks)}"
+    position = f"position {item.position}, " if isinstance(item, ArticleReport) else ""
+    tooltip = (
+        f"{format_number(clicks)} clicks here, {format_percent(clicks / total_clicks)} of all; {position}"
+        f"{format_number(item.clicks)} clicks in total, {format_percent(item.clicks / total_clicks)}"
     )
-    return clickmap.LinkShare(clicks, clicks / total_clicks, clickmap.heat_level(clicks, max_clicks), words)
+    return clickmap.LinkShare(clicks, clicks / total_clicks, clickmap.heat_level(clicks, max_clicks), tooltip)

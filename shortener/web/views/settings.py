@@ -1,4 +1,4 @@
-"""Settings, as far as they are to be seen here, and help: what each number means."""
+"""Views of the settings in force, the state of the system, and the help page."""
 
 from flask import Blueprint, Response, render_template
 
@@ -13,7 +13,7 @@ blueprint = Blueprint("settings", __name__, url_prefix="/-")
 @blueprint.get("/settings")
 @role_required("viewer")
 def show_settings() -> str:
-    """Domains, how the installation is, and the privacy text to paste into a newsletter."""
+    """Show domains, the state of the system, and a privacy text for newsletters."""
     return render_template(
         "settings.html", health=check_health(config()), users=accounts.count_users(store())
     )
@@ -22,12 +22,12 @@ def show_settings() -> str:
 @blueprint.get("/settings.json")
 @role_required("viewer")
 def settings_json() -> Response:
-    """How the installation is, as JSON."""
+    """Return the state of the system as JSON."""
     return json_response(check_health(config()))
 
 
 @blueprint.get("/help")
 @role_required("viewer")
 def show_help() -> str:
-    """What each number means."""
+    """Show the help page, which explains each number."""
     return render_template("help.html")

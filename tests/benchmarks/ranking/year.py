@@ -1,7 +1,7 @@
-"""How long the ranking of a year takes from a store, queries included, and whether the number of clicks matters.
+"""Measure the time to rank one year from a store, with its queries, for several numbers of clicks.
 
-Run it: ``python tests/benchmarks/ranking/year.py [--issues 12] [--articles 30] [--clicks 10000,1000000,100000000]``.
-Every count is the clicks of one year. The sums are written as the collector would have left them, without clicks.
+Run `python tests/benchmarks/ranking/year.py [--issues 12] [--articles 30] [--clicks 10000,1000000,100000000]`.
+A number of clicks is for the whole year. Rollups are written directly, without the clicks themselves.
 """
 
 import argparse
@@ -21,66 +21,65 @@ from shortener.store.clicks import add_to_rollups
 
 SENT = 1_704_096_000  # 2024-01-01T08:00Z
 MONTH = 30 * 86_400
-HOURS = 60 * 24  # of sums behind every issue
+HOURS = 60 * 24  # hours of rollups for each issue
 KINDS = ("image", "title", "more")
-OTHERS = (("human", 1.0), ("bot", 0.05), ("scanner", 0.3))
-REPEAT = 3
+VERDICT_WEIGHTS = (("human", 1.0), ("bot", 0.05), ("scanner", 0.3))
+REPETITIONS = 3
 
 
 def main() -> None:
-    """Measure one store for each number of clicks."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--issues", type=int, default=12)
-    asked.add_argument("--articles", type=int, default=30)
-    asked.add_argument("--clicks", default="10000,1000000,100000000")
-    given = asked.parse_args()
-    print(f"{given.issues} issues of {given.articles} articles; best of {REPEAT}")
-    print(
-        f"{'clicks asked':>14} {'ranked':>12} {'sums':>10} {'queries':>9} {'model':>9} {'together':>9} seconds"
-    )
-    for clicks in map(int, given.clicks.split(",")):
+    """Measure one store for each number of clicks, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--issues", type=int, default=12)
+    parser.add_argument("--articles", type=int, default=30)
+    parser.add_argument("--clicks", default="10000,1000000,100000000")
+    arguments = parser.parse_args()
+    print(f"{arguments.issues} issues of {arguments.articles} articles; shortest of {REPETITIONS}")
+    print(f"{'clicks':>14} {'ranked':>12} {'rollups':>10} {'queries':>9} {'model':>9} {'total':>9} seconds")
+    for clicks in map(int, arguments.clicks.split(",")):
         with tempfile.TemporaryDirectory() as directory:
-            measure(Path(directory), clicks, months=given.issues, articles=given.articles)
+            measure(Path(directory), clicks, months=arguments.issues, articles=arguments.articles)
 
 
 def measure(directory: Path, clicks: int, *, months: int, articles: int) -> None:
-    """Fill a store, rank it as ``shortener rank`` does, and print the times in seconds."""
+    """Fill a store, rank it like `shortener rank`, and print the times in seconds."""
     config = Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(directory)))
     store = open_store(config.data_directory)
     try:
         fill(store, clicks, months=months, articles=articles)
         as_of = SENT + months * MONTH
-        queries = best(lambda: load_history(store, as_of=as_of))
-        whole = best(lambda: rank_stored_articles(store, config=config, as_of=as_of))
-        ranked = sum(each.clicks for each in rank_stored_articles(store, config=config, as_of=as_of).articles)
+        queries = shortest_time(lambda: load_history(store, as_of=as_of))
+        total = shortest_time(lambda: rank_stored_articles(store, config=config, as_of=as_of))
+        ranking = rank_stored_articles(store, config=config, as_of=as_of)
+        ranked = sum(getattr(article, ranking.counted) for article in ranking.articles)
         rows = store.value("select count(*) from clicks_by_link")
-        times = f"{queries:>9.3f} {whole - queries:>9.3f} {whole:>9.3f}"
+        times = f"{queries:>9.3f} {total - queries:>9.3f} {total:>9.3f}"
         print(f"{clicks:>14,} {ranked:>12,} {rows:>10,} {times}")
     finally:
         store.close()
 
 
-def best(run: Callable[[], object]) -> float:
-    """The shortest of a few runs, in seconds: what the work costs when nothing else is done."""
+def shortest_time(run: Callable[[], object]) -> float:
+    """Return the shortest of a few runs in seconds, which other load on the machine affects least."""
     times = []
-    for _ in range(REPEAT):
-        begin = time.perf_counter()
+    for _ in range(REPETITIONS):
+        start = time.perf_counter()
         run()
-        times.append(time.perf_counter() - begin)
+        times.append(time.perf_counter() - start)
     return min(times)
 
 
 def fill(store: Store, clicks: int, *, months: int, articles: int) -> None:
-    """Issues a month apart, a few articles of each shown again in the next, and the sums of their clicks."""
+    """Store monthly issues, some articles of which appear again in the next, and their rollups."""
     rng = np.random.default_rng(1)
     with store.transaction():
         for month in range(months):
-            placed = add_issue(store, month, articles=articles)
-            add_to_rollups(store, dict(sums(rng, month, placed, clicks=clicks / months)), {})
+            placements = add_issue(store, month, articles=articles)
+            add_to_rollups(store, dict(rollups(rng, month, placements, clicks=clicks / months)), {})
 
 
 def add_issue(store: Store, month: int, *, articles: int) -> list[issues.Placement]:
-    """One issue; its first three articles stood in the issue before."""
+    """Store one issue, whose first three articles were in the previous issue, and return its placements."""
     sent = SENT + month * MONTH
     issue = issues.add(
         store,
@@ -93,37 +92,38 @@ def add_issue(store: Store, month: int, *, articles: int) -> list[issues.Placeme
         source=b"",
         now=sent,
     )
-    placed: list[issues.Placement] = []
-    for place in range(articles):
-        origin = month - 1 if place < 3 and month else month
-        url = f"https://a.example/{origin}/{place + 3 if origin < month else place}"
-        about = {"title": f"About {url}", "author": "", "summary": "", "section": "", "image": ""}
-        article = issues.put_article(store, issue, url, **about)
-        issues.set_positions(store, {article: place + 1})
-        link = links.add(store, "go.example", f"m{month}a{place}", target=url, now=sent)
+    placements: list[issues.Placement] = []
+    for index in range(articles):
+        origin = month - 1 if index < 3 and month else month
+        url = f"https://a.example/{origin}/{index + 3 if origin < month else index}"
+        details = {"title": f"About {url}", "author": "", "summary": "", "section": "", "image": ""}
+        article = issues.put_article(store, issue, url, **details)
+        issues.set_positions(store, {article: index + 1})
+        link = links.add(store, "go.example", f"m{month}a{index}", target=url, now=sent)
         links.assign_owner(store, link, issue_id=issue, article_id=article, now=sent)
-        placed += [
-            issues.Placement(link, place * len(KINDS) + n, article, kind, "")
+        placements += [
+            issues.Placement(link, index * len(KINDS) + n, article, kind, "")
             for n, kind in enumerate(KINDS, start=1)
         ]
-    issues.replace_placements(store, issue, placed)
-    return placed
+    issues.replace_placements(store, issue, placements)
+    return placements
 
 
-def sums(
-    rng: np.random.Generator, month: int, placed: list[issues.Placement], *, clicks: float
+def rollups(
+    rng: np.random.Generator, month: int, placements: list[issues.Placement], *, clicks: float
 ) -> Iterator[tuple[tuple[int, int, int, int, str], list[int]]]:
-    """Hourly sums that add up to about so many clicks of people, spread over places and hours."""
+    """Yield hourly rollups with about this many human clicks, distributed over positions and hours."""
     curve, sent = prior_curve(), SENT + month * MONTH
     arrived = np.diff([curve.share_at(hour) for hour in range(HOURS + 1)])
-    places = np.repeat(np.arange(1, len(placed) // len(KINDS) + 1) ** -0.7, len(KINDS))
-    for placement, share in zip(placed, places / places.sum(), strict=True):
-        for verdict, weight in OTHERS:
+    weights = np.repeat(np.arange(1, len(placements) // len(KINDS) + 1) ** -0.7, len(KINDS))
+    for placement, share in zip(placements, weights / weights.sum(), strict=True):
+        for verdict, weight in VERDICT_WEIGHTS:
             counts = rng.poisson(clicks * weight * share * arrived)
             for hour in np.flatnonzero(counts):
-                n, people = int(counts[hour]), int(counts[hour]) if verdict == "human" else 0
+                n = int(counts[hour])
+                visitors = n if verdict == "human" else 0
                 key = (month + 1, placement.link_id, placement.n, sent + int(hour) * 3600, verdict)
-                yield key, [n, people, people, people, people]
+                yield key, [n, visitors, visitors, visitors, visitors]
 
 
 if __name__ == "__main__":

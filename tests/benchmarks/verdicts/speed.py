@@ -1,4 +1,4 @@
-"""How fast the rules are: requests with seen user agents, hostile user agents, a million clicks at once.
+"""Measure the speed of the rules: on cached and on hostile user agents, and on a million clicks at once.
 
 python tests/benchmarks/verdicts/speed.py [--clicks 1000000]
 """
@@ -8,16 +8,17 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from time import perf_counter, process_time
+from time import process_time
 
 from shortener.classification.bot_user_agents import bot_reason
 from shortener.classification.browsers import parse_browser
 from shortener.classification.evidence import ClickRequest
-from shortener.classification.group_rules import classify_clicks
 from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.networks import read_networks
 from shortener.classification.request_rules import classify_request, datacenter_table
 from shortener.collector.devices import parse_user_agent
+from shortener.collector.neighbourhood import update_evidence
+from shortener.durations import HOUR_MS, MINUTE_MS, SECOND_MS
 
 NOW = 1_790_000_000
 CHROME = (
@@ -43,7 +44,7 @@ HOSTILE: Sequence[str] = (
 
 
 def requests(count: int, rng: random.Random) -> list[ClickRequest]:
-    """Requests of 200 different browsers from 5,000 networks."""
+    """Return requests of 200 different browsers from 5,000 networks."""
     nets = [f"{rng.randrange(1, 223)}.{rng.randrange(256)}.{rng.randrange(256)}.0/24" for _ in range(5000)]
     agents = [CHROME.format(major) for major in range(100, 300)]
     return [
@@ -60,18 +61,18 @@ def requests(count: int, rng: random.Random) -> list[ClickRequest]:
     ]
 
 
-def burst(count: int, rng: random.Random) -> list[NearbyClick]:
-    """An hour's clicks from one network: the worst case for every rule that looks at networks."""
+def one_network(count: int, rng: random.Random) -> list[NearbyClick]:
+    """Return an hour's clicks from one network, the worst case for the detectors on networks."""
     return [
         NearbyClick(
             seq=seq,
-            ts_ms=NOW * 1000 + rng.randrange(3_600_000),
+            ts_ms=NOW * SECOND_MS + rng.randrange(HOUR_MS),
             link_id=rng.randrange(12),
             issue_id=1,
             net="203.0.113.0/24",
             addr=str(rng.randrange(256)),
             agent_id=rng.randrange(20),
-            sent_at_ms=NOW * 1000,
+            sent_at_ms=NOW * SECOND_MS,
             link_count=12,
             honeypot=rng.random() < 0.01,
         )
@@ -79,12 +80,12 @@ def burst(count: int, rng: random.Random) -> list[NearbyClick]:
     ]
 
 
-def one_copy(count: int, rng: random.Random) -> list[NearbyClick]:
-    """Clicks with one copy token within a minute, from anywhere: the worst case for the rules on copies."""
+def one_token(count: int, rng: random.Random) -> list[NearbyClick]:
+    """Return a minute's clicks with one recipient token, the worst case for the detectors on tokens."""
     return [
         NearbyClick(
             seq=seq,
-            ts_ms=NOW * 1000 + rng.randrange(60_000),
+            ts_ms=NOW * SECOND_MS + rng.randrange(MINUTE_MS),
             link_id=rng.randrange(12),
             issue_id=1,
             net=f"203.0.{rng.randrange(256)}.0/24",
@@ -99,7 +100,7 @@ def one_copy(count: int, rng: random.Random) -> list[NearbyClick]:
 
 
 def seconds_for(agent: str) -> float:
-    """CPU seconds for all that is asked about a user agent that was not seen before."""
+    """Return the CPU seconds for all parsing of a user agent that is not cached."""
     start = process_time()
     parse_user_agent(agent)
     bot_reason(agent)
@@ -107,42 +108,46 @@ def seconds_for(agent: str) -> float:
     return process_time() - start
 
 
-def timed(label: str, count: int, work: Callable[[], object]) -> None:
-    start = perf_counter()
+def print_speed(label: str, count: int, work: Callable[[], object]) -> None:
+    """Run ``work`` on ``count`` items and print how many it processes in a second of CPU time."""
+    start = process_time()
     work()
-    seconds = perf_counter() - start
-    print(f"{label:44} {count:>9,} in {seconds:6.2f} s  {count / seconds:>11,.0f} a second")
+    seconds = process_time() - start
+    print(f"{label:44} {count:>9,} in {seconds:6.2f} s  {count / seconds:>11,.0f} a CPU second")
 
 
 def main() -> int:
+    """Print all measurements and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--clicks", type=int, default=1_000_000)
     count = parser.parse_args().clicks
     rng = random.Random(1)
     table = datacenter_table(
-        read_networks("\n".join(f"{a}.{b}.0.0/16" for a in range(30, 60) for b in range(250)), name="made up")
+        read_networks(
+            "\n".join(f"{a}.{b}.0.0/16" for a in range(30, 60) for b in range(250)), name="generated"
+        )
     )
-    some = requests(100_000, rng)
-    for evidence in some:
-        classify_request(evidence, datacenters=table)
-    timed(
-        "judge_request, seen user agents",
-        len(some),
-        lambda: [classify_request(e, datacenters=table) for e in some],
+    sample = requests(100_000, rng)
+    for request in sample:
+        classify_request(request, datacenters=table)
+    print_speed(
+        "requests with cached user agents",
+        len(sample),
+        lambda: [classify_request(request, datacenters=table) for request in sample],
     )
-    for agent in HOSTILE:  # the parser compiles its patterns when they are first tried
+    for agent in HOSTILE:  # the parser compiles its patterns at their first use
         seconds_for(agent)
     hostile = sorted(
         seconds_for(f"{text[:20]}{number}{text[20:]}"[:512]) for text in HOSTILE for number in range(20)
     )
-    middle, worst = hostile[len(hostile) // 2] * 1000, hostile[-1] * 1000
-    print(f"{'hostile user agents, CPU':44} median {middle:.1f} ms, worst {worst:.1f} ms")
-    for label, made in (
-        ("judge_set, one network for an hour", burst),
-        ("judge_set, one copy in a minute", one_copy),
+    median, worst = hostile[len(hostile) // 2] * SECOND_MS, hostile[-1] * SECOND_MS
+    print(f"{'hostile user agents, CPU':44} median {median:.1f} ms, worst {worst:.1f} ms")
+    for label, generate in (
+        ("group evidence, one network for an hour", one_network),
+        ("group evidence, one token in a minute", one_token),
     ):
-        clicks = made(count, rng)
-        timed(label, count, partial(classify_clicks, clicks))
+        clicks = {click.seq: click for click in generate(count, rng)}
+        print_speed(label, count, partial(update_evidence, clicks, clicks.keys()))
     return 0
 
 

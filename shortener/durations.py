@@ -1,0 +1,9 @@
+"""Lengths of time in seconds and in milliseconds, for arithmetic on UTC timestamps."""
+
+HOUR_SECONDS = 3_600
+DAY_SECONDS = 24 * HOUR_SECONDS
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = HOUR_SECONDS * SECOND_MS
+DAY_MS = DAY_SECONDS * SECOND_MS

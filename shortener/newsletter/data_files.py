@@ -1,0 +1,41 @@
+"""Phrases of every language and lists of hosts, read once from the TOML files in ``data/``."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+HOSTS_FILE = "hosts.toml"
+"""Name of the file that lists hosts; every other data file belongs to one language."""
+
+
+@cache
+def read_data_files() -> dict[str, dict[str, list[str]]]:
+    """Return the lists in every data file by file name and key, ordered by file name."""
+    paths = sorted(files("shortener.newsletter").joinpath("data").iterdir(), key=lambda path: path.name)
+    return {
+        path.name: tomllib.loads(path.read_text("utf-8")) for path in paths if path.name.endswith(".toml")
+    }
+
+
+def language_entries(key: str) -> list[str]:
+    """Return the entries that all languages together have under ``key``. Raises KeyError if there are none."""
+    by_language = (data for name, data in read_data_files().items() if name != HOSTS_FILE)
+    entries = [entry for data in by_language for entry in data.get(key, ())]
+    if not entries:  # an empty pattern would match any text
+        raise KeyError(key)
+    return entries
+
+
+def language_pattern(key: str) -> str:
+    """Return a regular expression that matches any entry of ``key`` in any language."""
+    return f"(?:{'|'.join(language_entries(key))})"
+
+
+def host_entries(key: str) -> frozenset[str]:
+    """Return the entries of ``key`` in the file of hosts. Raises KeyError if it has no such key."""
+    return frozenset(read_data_files()[HOSTS_FILE][key])
+
+
+def host_pattern(key: str) -> str:
+    """Return a regular expression that matches any entry of ``key`` in the file of hosts."""
+    return f"(?:{'|'.join(sorted(host_entries(key)))})"

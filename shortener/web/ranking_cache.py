@@ -1,0 +1,75 @@
+"""Cached results of the ranking, whose fit takes longer than a page may take."""
+
+import time
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from shortener.config import Config
+from shortener.errors import NotFound
+from shortener.ranking import RankedArticle
+from shortener.reporting.ranking import explain_article, rank_stored_articles
+from shortener.services import draft_picks
+from shortener.services.draft_picks import Draft
+from shortener.store import Store
+from shortener.web.cache import get_or_compute
+from shortener.web.context import config
+
+MAX_EXPLAINED_ARTICLES = 10
+"""Articles of an issue, shown in other issues too, that get a fit of their own; the others have no expected clicks."""
+
+
+class ArticleResult(Struct, frozen=True):
+    """Performance of an article in one issue: the clicks expected at its position there, and its rank and appeal."""
+
+    expected: float
+    ranked: RankedArticle
+
+
+def remaining_shares() -> Mapping[str, float]:
+    """Return the share of its clicks that each sent issue still expects, from 0 to 1, by slug."""
+    app_config = config()
+
+    def compute(store: Store) -> Mapping[str, float]:
+        ranking = rank_stored_articles(store, config=app_config, as_of=int(time.time()))
+        return {issue.slug: issue.to_come for issue in ranking.issues}
+
+    return get_or_compute("to come", compute)
+
+
+def article_results(slug: str) -> Mapping[str, ArticleResult]:
+    """Return the results of an issue's articles by URL; empty for an issue that was not sent."""
+    app_config = config()
+
+    def compute(store: Store) -> Mapping[str, ArticleResult]:
+        now = int(time.time())
+        try:
+            ranking = rank_stored_articles(store, config=app_config, as_of=now, issue=slug)
+        except NotFound:
+            return {}
+        # The ranking sums an article's expected clicks over all its issues; a page needs those of this issue.
+        repeated = [article.url for article in ranking.articles if article.shown > 1][:MAX_EXPLAINED_ARTICLES]
+        expected = {url: _expected_clicks(store, url, slug, config=app_config, now=now) for url in repeated}
+        return {
+            article.url: ArticleResult(expected.get(article.url, article.expected), article)
+            for article in ranking.articles
+            if article.shown == 1 or article.url in expected
+        }
+
+    return get_or_compute(("standings", slug), compute)
+
+
+def _expected_clicks(store: Store, url: str, slug: str, *, config: Config, now: int) -> float:
+    """Return the expected clicks in one issue of an article that other issues show too."""
+    explanation = explain_article(store, url, config=config, as_of=now, issue=slug)
+    return sum(cell.expected for cell in explanation.cells if cell.issue == slug)
+
+
+def cached_draft(month: str) -> Draft:
+    """Return the ranking of a month with the draft of its picks. Raises InputError, NotFound."""
+    app_config = config()
+
+    def compute(store: Store) -> Draft:
+        return draft_picks.build_draft(store, month, config=app_config, as_of=int(time.time()))
+
+    return get_or_compute(("draft", month), compute)
