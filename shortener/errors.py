@@ -1,8 +1,8 @@
-"""Every error that a user can cause, in one tree.
+"""All errors that users can cause, as one hierarchy of exceptions.
 
 A message is one line that names the thing and says what is wrong with it; it names no command, option or page.
 ``ShortenerError.kind`` identifies a situation for which an edge (``cli``, ``web``) knows a remedy: the edge appends
-it to the message (``cli/remedies.py``). Each edge maps the tree once.
+it to the message (``cli/remedies.py``). ``cli`` maps the errors to exit codes, ``web`` to pages.
 """
 
 from typing import Literal
@@ -47,7 +47,7 @@ class InputError(ShortenerError):
 
 
 class UnreadableDocument(InputError):
-    """Raised when an uploaded document cannot be read as an issue."""
+    """Raised when a document cannot be read as an issue."""
 
 
 class DocumentTooLarge(UnreadableDocument):
@@ -63,7 +63,7 @@ class CodeRefused(InputError):
 
 
 class NotFound(ShortenerError):
-    """Raised when a slug, short URL or name matches nothing in the store."""
+    """Raised when a slug, short URL or other name matches nothing in the store."""
 
 
 class Conflict(ShortenerError):
@@ -83,4 +83,4 @@ class SchemaTooNew(StoreError):
 
 
 class AlreadyRunning(ShortenerError):
-    """Raised when another process holds what this one needs: a port, or the collector's lock."""
+    """Raised when another process holds a port or lock that this one needs."""

@@ -12,7 +12,7 @@ from shortener.classification.groups import GROUPINGS, Grouping
 from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 from shortener.classification.reasons import REASONS
 from shortener.collector.neighbourhood import Neighbourhood, RuleContext
-from shortener.collector.stored_evidence import StoredRequestReader
+from shortener.collector.reclassify import StoredRequestReader
 from shortener.config import Config
 from shortener.errors import NotFound
 from shortener.reporting.counts import to_datetime_or_none
@@ -129,9 +129,8 @@ def explain_click(store: Store, click_id: str, *, config: Config, now: int) -> C
 
 
 def _load_request(store: Store, seq: int, config: Config) -> ClickRequest:
-    https_hosts = {domain.host for domain in config.domains if domain.scheme == "https"}
     (request,) = nearby_clicks.stored_requests(store, [seq])
-    return StoredRequestReader(store).read(request, https=request.domain in https_hosts)
+    return StoredRequestReader(store).read(request, https=request.domain in config.https_hosts)
 
 
 def _request_details(request: ClickRequest) -> RequestDetails:

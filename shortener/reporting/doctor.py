@@ -14,10 +14,10 @@ from shortener.collector.datacenters import read_datacenters
 from shortener.collector.ip_databases import open_asn_database, open_country_database
 from shortener.config import Config
 from shortener.errors import ConfigError, ShortenerError, StoreError
+from shortener.files import STORE_FILE_NAME
 from shortener.reporting.checklist import Level
 from shortener.reporting.health import MAX_BACKLOG_SECONDS, check_health
 from shortener.store import open_reader
-from shortener.store.database import FILE_NAME
 
 MIN_SAFE_SQLITE = (3, 51, 3)
 """First SQLite release without the WAL-reset bug (sqlite.org/wal.html#walresetbug): corruption when two connections
@@ -122,7 +122,7 @@ def _check_sqlite() -> Finding:
 
 
 def _check_store(config: Config) -> Finding:
-    path = config.data_directory / FILE_NAME
+    path = config.data_directory / STORE_FILE_NAME
     remedy = "restore a backup; the collector adds what came after it from the click log"
     try:
         reader = open_reader(config.data_directory)

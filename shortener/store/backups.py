@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from shortener.errors import InputError, StoreError
+from shortener.files import STORE_FILE_NAME
 from shortener.store.database import Store
 
 
@@ -15,7 +16,7 @@ def back_up(store: Store, destination: Path) -> int:
     written, StoreError if the copy is damaged.
     """
     if destination.is_dir():
-        destination = destination / "store.db"
+        destination = destination / STORE_FILE_NAME
     if destination.exists():
         raise InputError(
             f"{destination}: the file exists already; name a new one, so that no good backup is overwritten"

@@ -10,12 +10,12 @@ from typing import Any
 from sqlite_utils import Database
 
 from shortener.errors import SchemaTooNew, StoreBusy, StoreError
+from shortener.files import STORE_FILE_NAME
 from shortener.shared_memory import SharedCounters, links_revision
 from shortener.store.migrations import MIGRATIONS
 
-FILE_NAME = "store.db"
-WAL_NAME = FILE_NAME + "-wal"
-SHM_NAME = FILE_NAME + "-shm"
+WAL_NAME = STORE_FILE_NAME + "-wal"
+SHM_NAME = STORE_FILE_NAME + "-shm"
 CACHE_SIZE_KIB = 48 * 1024
 """Page cache of a connection: large enough for the indexes of a few million clicks, which the collector updates."""
 CHECKPOINT_INTERVAL_PAGES = 8_000
@@ -31,7 +31,7 @@ class Store:
         self.db = db
         self.data = data
         self._shared_revision = links_revision(data)
-        status = (data / FILE_NAME).stat()
+        status = (data / STORE_FILE_NAME).stat()
         self._file_id = (status.st_dev, status.st_ino)
         _record_inodes(data, self._shared_revision)
 
@@ -73,7 +73,7 @@ class Store:
             self.execute("begin immediate")
         except sqlite3.OperationalError as error:
             raise StoreBusy(
-                f"{self.data / FILE_NAME}: {error}: another process is writing; try again"
+                f"{self.data / STORE_FILE_NAME}: {error}: another process is writing; try again"
             ) from error
         try:
             yield
@@ -90,7 +90,7 @@ class Store:
 
     def check_not_replaced(self) -> None:
         """Raise StoreError if the data directory has another store file than this connection, or none."""
-        path = self.data / FILE_NAME
+        path = self.data / STORE_FILE_NAME
         try:
             status = path.stat()
         except OSError:
@@ -114,7 +114,7 @@ def open_store(
     With ``create=False`` a missing store is an error, so that a store that was moved away is not replaced by an
     empty one. Raises StoreError, SchemaTooNew.
     """
-    path = data / FILE_NAME
+    path = data / STORE_FILE_NAME
     if not path.exists():
         if not create:
             raise StoreError(f"{path}: there is no store here", kind="store_missing")
@@ -147,7 +147,7 @@ def open_reader(data: Path) -> Database:
 
     Raises StoreError if there is no store.
     """
-    path = (data / FILE_NAME).resolve()
+    path = (data / STORE_FILE_NAME).resolve()
     try:
         conn = sqlite3.connect(
             f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
@@ -173,7 +173,7 @@ def prepare_directory(data: Path) -> None:
 def _inodes(data: Path) -> tuple[int, int]:
     """Return the inodes of the store and of its write-ahead log (WAL); 0 for a missing file."""
     inodes = []
-    for name in (FILE_NAME, WAL_NAME):
+    for name in (STORE_FILE_NAME, WAL_NAME):
         try:
             inodes.append((data / name).stat().st_ino)
         except OSError:

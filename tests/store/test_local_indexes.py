@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from shortener.files import STORE_FILE_NAME
 from shortener.store import clicks, nearby_clicks, open_store
-from shortener.store.database import FILE_NAME
 from shortener.store.migrations import MIGRATIONS
 
 NOON = 1_795_500_000
@@ -22,7 +22,7 @@ INDEXES = {
 def old_data(tmp_path: Path) -> Path:
     """A data directory whose store has the schema before m006, and one click."""
     tmp_path.chmod(0o700)
-    db = Database(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None))
+    db = Database(sqlite3.connect(tmp_path / STORE_FILE_NAME, isolation_level=None))
     MIGRATIONS.apply(db, stop_before="m006_local_indexes")
     db.conn.execute("insert into links (id, domain, code, created_at, updated_at) values (1, 'd', 'c', 1, 1)")
     db.conn.execute(

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from shortener.files import STORE_FILE_NAME
 from shortener.store import clicks, open_store
-from shortener.store.database import FILE_NAME
 from shortener.store.migrations import MIGRATIONS
 
 NAMES = [migration.name for migration in MIGRATIONS._migrations]
@@ -38,7 +38,7 @@ insert into facts (name, value) values ('rejudge:1', 0);
 def test_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
     """Rows stored under an earlier schema keep their values, and triggers work after the migration."""
     tmp_path.chmod(0o700)
-    old = Database(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None))
+    old = Database(sqlite3.connect(tmp_path / STORE_FILE_NAME, isolation_level=None))
     MIGRATIONS.apply(old, stop_before=NAMES[until])
     old.conn.executescript(CONTENT)
     old.close()
