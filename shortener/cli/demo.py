@@ -21,6 +21,7 @@ from shortener.cli import CliContext, main
 from shortener.collector.collector import drain_once
 from shortener.config import Config, load
 from shortener.demo.readers import ReaderLink, SimulatedRequest, simulate_requests
+from shortener.durations import HOUR_SECONDS
 from shortener.errors import AlreadyRunning, InputError
 from shortener.reporting.issue_contents import IssueContents, load_issue_contents
 from shortener.services.add_issue import AddRequest, add_or_update_issue
@@ -73,7 +74,7 @@ data = "data"
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, 3600),
+    type=click.FloatRange(0, HOUR_SECONDS),
     default=DEFAULT_SECONDS,
     show_default=True,
     help="Seconds within which they click.",
@@ -127,7 +128,7 @@ def _add_sample_issue(config: Config, directory: Path) -> IssueContents:
             source=source,
             filename="issue.md",
             slug=SAMPLE_SLUG,
-            sent_at=now - HOURS_SINCE_SENDING * 3600,
+            sent_at=now - HOURS_SINCE_SENDING * HOUR_SECONDS,
             recipients=SAMPLE_RECIPIENTS,
         )
         result = add_or_update_issue(store, request, config=config, now=now)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.formatting import escape_csv
 
 OUTPUT_FORMATS = click.Choice(["table", "json", "csv"])
@@ -55,7 +56,7 @@ def format_duration(seconds: float) -> str:
     """Return a number of seconds in one unit: seconds, minutes, hours or days."""
     if seconds < 120:
         return f"{seconds:,.1f} s".replace(".0 ", " ")
-    for unit, length in (("days", 86_400), ("hours", 3600)):
+    for unit, length in (("days", DAY_SECONDS), ("hours", HOUR_SECONDS)):
         if seconds >= 2 * length:
             return f"{seconds / length:,.1f} {unit}"
     return f"{seconds / 60:,.0f} min"

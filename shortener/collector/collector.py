@@ -22,7 +22,7 @@ from shortener.collector.devices import UserAgentCache
 from shortener.collector.enrich import ClickEnricher
 from shortener.collector.retention import delete_expired
 from shortener.config import Config
-from shortener.durations import DAY_SECONDS
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import AlreadyRunning, StoreBusy, StoreError
 from shortener.files import open_locked
 from shortener.store import Store, clicks
@@ -33,7 +33,7 @@ BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 CLASSIFY_INTERVAL_SECONDS = 5.0
 """Pause between classifications with nearby clicks: each reads the last minutes again, too much for every line."""
-RETENTION_INTERVAL_SECONDS = 3600.0
+RETENTION_INTERVAL_SECONDS = float(HOUR_SECONDS)
 RENAME_GRACE_SECONDS = 0.05
 SHUTDOWN_SECONDS = 5.0
 """Longest time of draining after SIGTERM; half of what the supervisor waits before it kills the collector."""
@@ -219,7 +219,7 @@ class Collector:
                 # The low byte is the primary code of SQLite's extended result codes.
                 if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
                     raise
-                raise StoreError(f"the store: {error}") from error
+                raise StoreError(f"the store: {error}", kind="store_unusable") from error
             if not drained:
                 _sleep(min(POLL_SECONDS * 2**failures, 5.0), stop=stop)
         self._drain_rest()

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, tzinfo
 import msgspec
 from msgspec import Struct
 
+from shortener.durations import DAY_SECONDS
 from shortener.errors import InputError, NotFound
 from shortener.ranking.inputs import History, Issue, check_history
 
-SECONDS_PER_MONTH = 30.4375 * 86400  # the mean length of a month
+SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 
 
 class ArticleFilter(Struct, frozen=True):

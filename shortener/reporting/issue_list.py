@@ -5,9 +5,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from shortener.durations import HOUR_SECONDS
 from shortener.reporting.counts import click_rate, to_datetime, to_datetime_or_none
 from shortener.store import Store, listings
-from shortener.store.clicks import HOUR_SECONDS
 from shortener.store.listings import IssueSummary
 
 SPARKLINE_HOURS = 72

@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from shortener.classification.group_rules import is_settled
 from shortener.classification.reasons import REASONS, Band, counts_as_human
+from shortener.durations import HOUR_SECONDS
 from shortener.reporting.counts import ClicksByVerdict, TimelineHour
 from shortener.store.reports import BreakdownRow
-from shortener.store.rollups import HOUR_SECONDS
 
 VERDICT_LABELS = {"scanner": "mail scanners", "bot": "bots", "preview": "previews", "prefetch": "prefetch"}
 """Names of the verdicts other than human in a sentence; of equal shares the first one is named first."""

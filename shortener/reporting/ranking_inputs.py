@@ -5,9 +5,9 @@ from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
+from shortener.durations import HOUR_SECONDS
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, Placement, Signal
 from shortener.store import Store, listings, reports, signals
-from shortener.store.clicks import HOUR_SECONDS
 from shortener.store.listings import IssueSummary
 from shortener.store.reports import ArticlePlacement, HumanClicks, RankedArticle
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from msgspec import Struct
 
 from shortener.config import Domain
+from shortener.durations import HOUR_SECONDS
 from shortener.errors import InputError
 from shortener.reporting.counts import Totals, click_rate, sum_by_verdict, to_datetime, to_datetime_or_none
 from shortener.reporting.formatting import format_iso
 from shortener.reporting.quality import Quality, assess_quality
 from shortener.short_urls import build_short_url
 from shortener.store import Store, listings, reports
-from shortener.store.clicks import HOUR_SECONDS
 from shortener.store.listings import IssueSummary
 from shortener.store.reports import ClickTotals, LinkClicks
 

@@ -12,6 +12,7 @@ from typing import get_args
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from shortener.config import Config
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import InputError
 from shortener.store import Store, accounts
 from shortener.store.accounts import Role as Role
@@ -22,13 +23,13 @@ ROLES: tuple[Role, ...] = get_args(Role)
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 10, 1024
 """Length of a password in characters; the upper limit bounds the cost of hashing it."""
 MAX_NAME_LENGTH = 60  # characters
-SESSION_LIFETIME_SECONDS = 90 * 86_400
+SESSION_LIFETIME_SECONDS = 90 * DAY_SECONDS
 """Age at which every session ends."""
-SESSION_IDLE_SECONDS = 14 * 86_400
+SESSION_IDLE_SECONDS = 14 * DAY_SECONDS
 """Time without use after which a session ends."""
-SESSION_TOUCH_SECONDS = 3600
+SESSION_TOUCH_SECONDS = HOUR_SECONDS
 """Precision of the last use of a session: most page views then write nothing to the store."""
-INVITATION_LIFETIME_SECONDS = 3 * 86_400
+INVITATION_LIFETIME_SECONDS = 3 * DAY_SECONDS
 INVITATION_PATH = "/-/welcome/"
 _HASH_METHOD = "scrypt:32768:8:1"
 

@@ -7,8 +7,6 @@ import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
 
-from shortener.durations import DAY_SECONDS as DAY_SECONDS
-from shortener.durations import HOUR_SECONDS as HOUR_SECONDS
 from shortener.store import nearby_clicks, rollups
 from shortener.store.database import Store
 from shortener.store.rollups import LinkBreakdownSums as LinkBreakdownSums

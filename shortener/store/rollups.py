@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS
-from shortener.durations import HOUR_SECONDS as HOUR_SECONDS
 from shortener.store.database import Store
 
 VERDICTS = ("human", "bot", "scanner", "preview", "prefetch")

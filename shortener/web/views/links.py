@@ -11,6 +11,7 @@ from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.config import Domain
+from shortener.durations import DAY_SECONDS
 from shortener.errors import InputError, NotFound
 from shortener.reporting.counts import to_datetime, to_datetime_or_none
 from shortener.reporting.formatting import struct_rows
@@ -19,7 +20,6 @@ from shortener.services import edit
 from shortener.services.new_code import choose_code
 from shortener.short_urls import build_short_url, parse_short_url, validate_target
 from shortener.store import links, listings
-from shortener.store.clicks import DAY_SECONDS
 from shortener.store.links import Link
 from shortener.store.listings import LinkFilter, LinkSort, StatusFilter
 from shortener.urls import homograph_warning
