@@ -1,3 +1,3 @@
-"""A link-tracking redirect shortener that knows what a newsletter is."""
+"""A link-tracking redirect shortener for newsletters."""
 
 __version__ = "0.1.0"

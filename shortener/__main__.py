@@ -1,4 +1,4 @@
-"""``python -m shortener``."""
+"""Entry point of ``python -m shortener``."""
 
 from shortener.cli import main
 

@@ -1,9 +1,8 @@
-"""Wiring: the Flask app with its pages, and the redirect handler in front of it."""
+"""The Flask application with all pages, and the WSGI application with redirects in front of it."""
 
 from flask import Flask
 
-from shortener import config as configuration
-from shortener.config import Config
+from shortener.config import Config, environment, find_file, load
 from shortener.redirect.redirector import RedirectMiddleware
 from shortener.secret_key import session_secret
 from shortener.store import open_store
@@ -11,33 +10,34 @@ from shortener.web import cache, context, error_pages, filters, security
 from shortener.web.views import accounts, issues, links, new_issue, public, ranking, reports, settings
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Largest request: an issue of the largest size, also when it comes back from its preview in base64."""
+"""Largest request body: an issue of the largest size, sent back from its preview in base64."""
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """The WSGI application: short links are redirected by the handler, everything else is a page.
+    """Return the WSGI application that responds to short links and pages.
 
-    Without ``config`` it is found as the commands find it (``SHORTENER_CONFIG``, ``config.toml``).
-    Raises ConfigError, StoreError.
+    Without ``config`` the configuration is read as the commands read it (``SHORTENER_CONFIG``, ``config.toml``).
+    Raises ConfigError and StoreError.
     """
     if config is None:
-        environment = configuration.environment()
-        config = configuration.load(
-            configuration.find_file(None, environment=environment), environment=environment
-        )
+        variables = environment()
+        config = load(find_file(None, environment=variables), environment=variables)
     app = create_pages_app(config)
     app.wsgi_app = RedirectMiddleware(app.wsgi_app, config=config)  # type: ignore[method-assign]
     return app
 
 
 def create_pages_app(config: Config) -> Flask:
-    """The pages alone, and their store. Raises ConfigError, StoreError."""
+    """Return the application of the pages alone, and create or migrate the store. Raises ConfigError and StoreError."""
     open_store(config.data_directory).close()
     return build_pages_app(config)
 
 
 def build_pages_app(config: Config) -> Flask:
-    """The pages alone, for a server that starts them also while its store is away. Raises ConfigError, StoreError."""
+    """Return the application of the pages without opening the store. Raises ConfigError and StoreError.
+
+    The server uses it, because pages must start while the store is unavailable.
+    """
     app = Flask(
         __name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates"
     )
@@ -52,6 +52,6 @@ def build_pages_app(config: Config) -> Flask:
     issues.init_app(app)
     cache.init_app(app)
     error_pages.init_app(app)
-    for room in (public, accounts, issues, new_issue, reports, ranking, links, settings):
-        app.register_blueprint(room.blueprint)
+    for view in (public, accounts, issues, new_issue, reports, ranking, links, settings):
+        app.register_blueprint(view.blueprint)
     return app

@@ -1,4 +1,4 @@
-"""The configuration: its keys, their defaults and bounds, and the one way in (a TOML file, then the environment)."""
+"""The configuration: keys, defaults and bounds, and how it is read from a TOML file and the environment."""
 
 import os
 import tomllib
@@ -23,11 +23,11 @@ ForwardMode = Literal["merge", "override", "drop"]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """What every table of the configuration is: frozen, and closed to unknown keys."""
+    """Base of all tables of the configuration: immutable, and without unknown keys."""
 
 
 class Site(Section, frozen=True):
-    """``[site]``: what the whole installation is called and where its own pages are."""
+    """``[site]``: name, time zone, secret, and URL of the pages."""
 
     base_url: Annotated[str, Meta(pattern=r"^(https?://[^/?#\s]+)?$")] = ""
     timezone: str = "UTC"
@@ -36,7 +36,7 @@ class Site(Section, frozen=True):
 
 
 class Domain(Section, frozen=True):
-    """``[[domain]]``: one host that answers short links, with codes of its own."""
+    """``[[domain]]``: one host of short links, with codes of its own."""
 
     host: Host
     home: str = ""
@@ -45,7 +45,7 @@ class Domain(Section, frozen=True):
 
 
 class Server(Section, frozen=True):
-    """``[server]``: where and with how many processes to listen."""
+    """``[server]``: listening address, number of workers, and trusted networks."""
 
     host: str = "127.0.0.1"
     port: Port = 8000
@@ -55,20 +55,20 @@ class Server(Section, frozen=True):
 
 
 class Storage(Section, frozen=True):
-    """``[storage]``: the directory that holds everything written."""
+    """``[storage]``: the data directory, which holds every file that is written."""
 
     data: str = "data"
 
 
 class Codes(Section, frozen=True):
-    """``[codes]``: the shape of the codes that are made."""
+    """``[codes]``: length and alphabet of generated codes."""
 
     length: Annotated[int, Meta(ge=3, le=32)] = 5
     alphabet: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{16,62}$")] = DEFAULT_ALPHABET
 
 
 class Redirect(Section, frozen=True):
-    """``[redirect]``: how a short link answers."""
+    """``[redirect]``: HTTP status, forwarding of query strings, and targets on private networks."""
 
     status: Literal[301, 302, 307, 308] = 302
     forward: ForwardMode = "merge"
@@ -76,7 +76,7 @@ class Redirect(Section, frozen=True):
 
 
 class Newsletter(Section, frozen=True):
-    """``[newsletter]``: which links of an issue are left as they are."""
+    """``[newsletter]``: patterns of URLs in an issue that are not replaced."""
 
     skip: tuple[str, ...] = (
         "*unsubscribe*",
@@ -89,7 +89,7 @@ class Newsletter(Section, frozen=True):
 
 
 class Clicklog(Section, frozen=True):
-    """``[clicklog]``: how safe and how large the files are that clicks are written to."""
+    """``[clicklog]``: syncing and rotation of segments, and whether an unrecorded click is redirected."""
 
     sync: Annotated[float, Meta(ge=0, le=60)] = 1.0
     rotate: Annotated[int, Meta(ge=1, le=4096)] = 64
@@ -97,7 +97,7 @@ class Clicklog(Section, frozen=True):
 
 
 class Privacy(Section, frozen=True):
-    """``[privacy]``: what is kept of a reader, and for how long."""
+    """``[privacy]``: which data about readers is stored, and for how many days."""
 
     keep_log: Days = 7
     keep_clicks: Days = 90
@@ -106,30 +106,30 @@ class Privacy(Section, frozen=True):
 
 
 class Verdicts(Section, frozen=True):
-    """``[verdicts]``: what helps to tell people from machines."""
+    """``[verdicts]``: lists of networks for classification."""
 
     datacenters: tuple[str, ...] = ()
 
 
 class Networks(Section, frozen=True):
-    """``[networks]``: databases of networks (.mmdb) that the operator brings."""
+    """``[networks]``: the operator's databases of networks (.mmdb)."""
 
     asn: str = ""
     countries: str = ""
 
 
 class Ranking(Section, frozen=True):
-    """``[ranking]``: how many articles are published, from how long a history, and the editors' blend."""
+    """``[ranking]``: numbers of top picks and hidden gems, months of history, and weights of signals."""
 
     top: Annotated[int, Meta(ge=1, le=100)] = 10
     gems: Annotated[int, Meta(ge=0, le=100)] = 5
     window: Annotated[int, Meta(ge=1, le=120)] = 24
     blend: tuple[Annotated[float, Meta(ge=0, le=1000)], ...] = ()
-    """Weights of appeal, fan ratio and read ratio; empty where the order is that of the appeal alone."""
+    """Weights of appeal, fan ratio and read ratio; empty to rank by appeal alone."""
 
 
 class Config(Section, frozen=True):
-    """The whole configuration; every key has a default, so an empty file is a valid one."""
+    """The whole configuration. Every key has a default, so an empty file is valid."""
 
     site: Site = Site()
     domain: tuple[Domain, ...] = ()
@@ -146,12 +146,12 @@ class Config(Section, frozen=True):
 
     @property
     def data_directory(self) -> Path:
-        """The data directory."""
+        """Path of the data directory."""
         return Path(self.storage.data)
 
     @property
     def base_url(self) -> str:
-        """Where the editor pages are, without a slash at the end."""
+        """URL of the pages in lower case, without a slash at the end."""
         if self.site.base_url:
             return self.site.base_url.lower()
         host = "127.0.0.1" if self.server.host in {"0.0.0.0", "::"} else self.server.host  # noqa: S104
@@ -159,23 +159,28 @@ class Config(Section, frozen=True):
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """The domains that answer short links, the default one first; without ``[[domain]]`` the site's own host."""
+        """Domains of short links, the default one first; without ``[[domain]]`` the host of ``base_url``."""
         if self.domain:
-            return tuple(msgspec.structs.replace(each, host=each.host.lower()) for each in self.domain)
+            return tuple(msgspec.structs.replace(domain, host=domain.host.lower()) for domain in self.domain)
         parts = urlsplit(self.base_url)
         return (Domain(host=parts.netloc, scheme="http" if parts.scheme == "http" else "https"),)
 
     @property
+    def https_hosts(self) -> frozenset[str]:
+        """Hosts of the domains whose short links are https URLs."""
+        return frozenset(domain.host for domain in self.domains if domain.scheme == "https")
+
+    @property
     def zone(self) -> ZoneInfo:
-        """The time zone that tables and pages are printed in."""
+        """Time zone of tables and pages."""
         return ZoneInfo(self.site.timezone)
 
 
 def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
-    """Read the configuration from ``path`` (None: defaults only), overridden by the environment's twins.
+    """Read the configuration from ``path``, or only defaults for None, overridden by ``environment``.
 
-    Relative paths in the file are taken from the file's own directory.
-    Raises ConfigError with the key, the value and what was expected.
+    Relative paths are resolved against the directory of the file. Raises ConfigError with the key, the value and what
+    was expected.
     """
     tree = _read_file(path) if path else {}
     name = path.name if path else "configuration"
@@ -189,12 +194,12 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
 
 
 def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
-    """The configuration file to read: the option, ``SHORTENER_CONFIG``, ``./config.toml`` if it is there, or none."""
-    named = option or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
-    if named:
-        return Path(named)
-    here = Path("config.toml")
-    return here if here.exists() else None
+    """Return the path of the option, else of ``SHORTENER_CONFIG``, else ``./config.toml`` if it exists, else None."""
+    name = option or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
+    if name:
+        return Path(name)
+    default = Path("config.toml")
+    return default if default.exists() else None
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -211,7 +216,11 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) -> None:
-    """``SHORTENER_SERVER__PORT=9000`` is ``[server] port = 9000``; ``…_FILE`` names a file that holds the value."""
+    """Set the keys of ``tree`` that ``environment`` overrides.
+
+    ``SHORTENER_SERVER__PORT=9000`` is ``[server] port = 9000``; a variable with the suffix ``_FILE`` is the path of a
+    file that contains the value.
+    """
     for name, text in sorted(environment.items()):
         table, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
         if not name.startswith(ENVIRONMENT_PREFIX) or not (separator or table == "domain"):
@@ -238,7 +247,7 @@ def _read_secret_file(name: str, path: str) -> str:
 
 
 def _key_type(table: str, key: str) -> Any:
-    """The bare type of a key (its bounds stripped), or None where there is no such key."""
+    """Return the type of a key without its bounds; None if there is no such key."""
     tables = {field.name: field.type for field in msgspec.structs.fields(Config)}
     if table not in tables or not key:
         return None
@@ -258,13 +267,13 @@ def _parse_toml_value(text: str) -> Any:
 
 
 def _describe_error(message: str, tree: dict[str, Any]) -> str:
-    """msgspec's words with the key in front, as a person would write it, and the value that was refused."""
-    expectation, _, place = message.partition(" - at `$")
-    key = place.rstrip("`").lstrip(".")
+    """Return msgspec's message as ``key = value: what was expected``."""
+    expectation, _, path = message.partition(" - at `$")
+    key = path.rstrip("`").lstrip(".")
     if "unknown field" in expectation:
         unknown = expectation.split("`")[1]
-        known = ", ".join(_known_keys(key))
-        return f"{f'{key}.' if key else ''}{unknown}: there is no such key; {key or 'the file'} takes {known}"
+        keys = ", ".join(_known_keys(key))
+        return f"{f'{key}.' if key else ''}{unknown}: there is no such key; the keys of {key or 'the file'} are {keys}"
     return f"{key} = {_value_at(tree, key)!r}: {expectation[0].lower()}{expectation[1:]}"
 
 
@@ -285,7 +294,7 @@ def _value_at(tree: Any, key: str) -> Any:
 
 
 def _validate(config: Config, *, source: str) -> None:
-    """The rules that need more than one key, or a look beyond the file."""
+    """Check rules that msgspec cannot express. Raises ConfigError."""
     import ipaddress
     from zoneinfo import ZoneInfoNotFoundError
 
@@ -307,12 +316,12 @@ def _validate(config: Config, *, source: str) -> None:
     for host in hosts:
         if hosts.count(host) > 1:
             raise ConfigError(
-                f"{source}: domain.host = {host!r} stands twice; give each domain one [[domain]]"
+                f"{source}: domain.host = {host!r} occurs twice; each domain has one [[domain]]"
             )
     if config.privacy.keep_clicks < config.privacy.keep_log:
         raise ConfigError(
             f"{source}: privacy.keep_clicks = {config.privacy.keep_clicks}: expected at least privacy.keep_log "
-            f"({config.privacy.keep_log}), because a replayed click is recognised by the stored one"
+            f"({config.privacy.keep_log}), because a repeated line is recognised by the stored click"
         )
     blend = config.ranking.blend
     if blend and (len(blend) != 3 or not sum(blend)):
@@ -321,16 +330,16 @@ def _validate(config: Config, *, source: str) -> None:
             "not all 0, such as [0.6, 0.25, 0.15], or [] for none"
         )
     if len(set(config.codes.alphabet)) < len(config.codes.alphabet):
-        raise ConfigError(f"{source}: codes.alphabet = {config.codes.alphabet!r}: a character stands twice")
+        raise ConfigError(f"{source}: codes.alphabet = {config.codes.alphabet!r}: a character occurs twice")
 
 
 def _resolve_paths(config: Config, *, directory: Path) -> Config:
-    """The same configuration with its paths taken from ``directory``."""
+    """Return the configuration with relative paths resolved against ``directory``."""
     data = str(directory / Path(config.storage.data).expanduser())
-    lists = tuple(str(directory / Path(each).expanduser()) for each in config.verdicts.datacenters)
+    lists = tuple(str(directory / Path(path).expanduser()) for path in config.verdicts.datacenters)
     asn, countries = (
-        str(directory / Path(each).expanduser()) if each else ""
-        for each in (config.networks.asn, config.networks.countries)
+        str(directory / Path(path).expanduser()) if path else ""
+        for path in (config.networks.asn, config.networks.countries)
     )
     return msgspec.structs.replace(
         config,
@@ -341,5 +350,5 @@ def _resolve_paths(config: Config, *, directory: Path) -> Config:
 
 
 def environment() -> Mapping[str, str]:
-    """The process's environment, the default source of overrides."""
+    """Return the environment variables of the process."""
     return os.environ

@@ -1,32 +1,61 @@
-"""Every error that a person can cause, in one tree.
+"""All errors that users can cause, as one hierarchy of exceptions.
 
-Each message is one line that names the thing and the mend. The command edge (``cli``) and the web edge
-(``web``) map the tree once each; rooms only raise.
+A message is one line that names the thing and says what is wrong with it; it names no command, option or page.
+``ShortenerError.kind`` identifies a situation for which an edge (``cli``, ``web``) knows a remedy: the edge appends
+it to the message (``cli/remedies.py``). ``cli`` maps the errors to exit codes, ``web`` to pages.
 """
+
+from typing import Literal
+
+ErrorKind = Literal[
+    "article_not_found",
+    "article_not_in_month",
+    "article_not_ranked",
+    "click_not_found",
+    "code_taken",
+    "data_directory_unusable",
+    "decision_not_found",
+    "decision_without_editor",
+    "decision_without_reason",
+    "honeypot_in_markdown",
+    "invalid_slug",
+    "issue_not_found",
+    "link_has_other_target",
+    "link_not_found",
+    "link_not_in_issue",
+    "several_decisions",
+    "store_missing",
+    "store_unusable",
+    "user_not_found",
+]
 
 
 class ShortenerError(Exception):
-    """Raised when something a person asked for cannot be done; the message says what and how to mend it."""
+    """Raised when something that a user asked for cannot be done; the message says what is wrong."""
+
+    def __init__(self, message: str, *, kind: ErrorKind | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class ConfigError(ShortenerError):
-    """Raised when the configuration has an unknown key or a refused value."""
+    """Raised when the configuration has an unknown key or an invalid value."""
 
 
 class InputError(ShortenerError):
-    """Raised when a file or value that was handed in cannot be used."""
+    """Raised when an input file or value is invalid."""
 
 
 class UnreadableDocument(InputError):
-    """Raised when a document that was handed in cannot be read as an issue."""
+    """Raised when a document cannot be read as an issue."""
 
 
 class DocumentTooLarge(UnreadableDocument):
-    """Raised when a document is larger than an issue may be."""
+    """Raised when a document exceeds the size limit of an issue."""
 
 
 class TargetRefused(InputError):
-    """Raised when a target URL is not one that a reader may be sent to."""
+    """Raised when a target URL is not one that a reader may be redirected to."""
 
 
 class CodeRefused(InputError):
@@ -34,11 +63,11 @@ class CodeRefused(InputError):
 
 
 class NotFound(ShortenerError):
-    """Raised when a slug or short URL names nothing that is stored."""
+    """Raised when a slug, short URL or other name matches nothing in the store."""
 
 
 class Conflict(ShortenerError):
-    """Raised when a code or slug is taken by something else."""
+    """Raised when a code, slug or name is already taken."""
 
 
 class StoreError(ShortenerError):
@@ -46,7 +75,7 @@ class StoreError(ShortenerError):
 
 
 class StoreBusy(StoreError):
-    """Raised when another process holds the store's write lock for too long; the next try may succeed."""
+    """Raised when another process holds the store's write lock for too long; a later attempt may succeed."""
 
 
 class SchemaTooNew(StoreError):
@@ -54,4 +83,4 @@ class SchemaTooNew(StoreError):
 
 
 class AlreadyRunning(ShortenerError):
-    """Raised when another process holds what this one needs: a port, or the collector's lock."""
+    """Raised when another process holds a port or lock that this one needs."""

@@ -1,4 +1,4 @@
-"""The secret that signs sessions: made at first start, for the owner's eyes only; there is no default one."""
+"""The secret that signs session cookies: configured, or generated at the first start; there is no default."""
 
 import os
 import secrets
@@ -8,18 +8,18 @@ from shortener.config import Config
 from shortener.errors import ConfigError, StoreError
 
 KEY_FILE_NAME = "secret"
-MIN_SECRET_LENGTH = 32
+MIN_SECRET_LENGTH = 32  # characters
 
 
 def session_secret(config: Config) -> str:
-    """The configured secret, else the one of the data directory, made when there is none yet.
+    """Return the configured secret, or that of the data directory, which is generated if it does not exist.
 
-    Raises ConfigError for a secret that could be guessed, StoreError where none can be made.
+    Raises ConfigError if the secret is too short, StoreError if its file cannot be read or written.
     """
     if config.site.secret:
         if len(config.site.secret) < MIN_SECRET_LENGTH:
             raise ConfigError(
-                f"site.secret: expected at least {MIN_SECRET_LENGTH} characters, or none to have one made"
+                f"site.secret: expected at least {MIN_SECRET_LENGTH} characters, or none for a generated secret"
             )
         return config.site.secret
     path = config.data_directory / KEY_FILE_NAME
@@ -28,23 +28,22 @@ def session_secret(config: Config) -> str:
             _create_secret(path)
         return _read_secret(path)
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; without it nobody can sign in") from error
+        raise StoreError(f"{path}: {error.strerror}; without it users cannot sign in") from error
 
 
 def _read_secret(path: Path) -> str:
     text = path.read_text(encoding="ascii").strip()
     if len(text) < MIN_SECRET_LENGTH:
-        raise ConfigError(f"{path}: too short to be a secret; remove the file to have a new one made")
+        raise ConfigError(f"{path}: too short to be a secret; delete the file to have a new one generated")
     return text
 
 
 def _create_secret(path: Path) -> None:
-    """Written beside and then linked, so that of two processes that start at once both read the same secret.
-
-    Synced before it has its name; what a power cut left empty all the same is no secret of anybody, and goes.
-    """
-    fresh = path.with_name(f".{KEY_FILE_NAME}-{secrets.token_hex(4)}")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    """Write a new secret to ``path``, unless another process does so first."""
+    # Written to a temporary file and linked, so that processes that start at once all read one secret. Synced
+    # before the link, so that a power failure leaves no empty secret; an empty one is replaced.
+    temporary = path.with_name(f".{KEY_FILE_NAME}-{secrets.token_hex(4)}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(48) + "\n")
@@ -52,8 +51,8 @@ def _create_secret(path: Path) -> None:
             os.fsync(fd)
         if path.exists() and not path.stat().st_size:
             path.unlink()
-        path.hardlink_to(fresh)
+        path.hardlink_to(temporary)
     except FileExistsError:
         pass
     finally:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

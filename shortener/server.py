@@ -7,7 +7,6 @@ worker refuses nobody: who connects meanwhile waits for the next one.
 
 import contextlib
 import ctypes
-import fcntl
 import logging
 import os
 import signal
@@ -26,7 +25,7 @@ from msgspec import Struct
 
 from shortener.config import Config
 from shortener.errors import AlreadyRunning
-from shortener.redirect.link_cache import STORE_FILE_NAME
+from shortener.files import STORE_FILE_NAME, open_locked
 from shortener.shared_memory import CHILD_KINDS, SharedCounters, restart_counters
 from shortener.sockets import LISTEN_BACKLOG, pages_socket_path, short_socket_path
 
@@ -271,14 +270,11 @@ def on_stop(stop: Callable[[], object]) -> None:
 
 
 def _lock(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
+    fd = open_locked(path)
+    if fd is None:
         raise AlreadyRunning(
-            f"{path.parent}: another `shortener serve` works on this data directory; stop it first"
-        ) from None
+            f"{path.parent}: another `shortener serve` is already running for this data directory; stop it first"
+        )
     return fd
 
 

@@ -1,49 +1,45 @@
-"""Counters that every process of one data directory shares, in small memory-mapped files under ``run/``.
+"""Integers that all processes of a data directory share, in small memory-mapped files in ``run/``.
 
-``links`` holds the revision of the links, so that a redirect worker knows at the cost of a memory access that
-something changed; ``worker-NN`` holds what one redirect worker has answered. A write never waits for a disk, and a
-full one cannot stop it.
+``links`` holds the revision of the links, so that a worker detects edits with one memory access. ``worker-NN``
+counts the responses of one worker. A write never waits for the disk and also succeeds when the disk is full.
 """
 
 import contextlib
-import fcntl
 import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from shortener.files import try_lock
+
 RUN_DIRECTORY = "run"
 COUNTER_NAMES = ("redirects", "prefetches", "misses", "unrecorded", "errors", "gone")
-"""What a worker counts; ``gone`` are those of the misses whose link was retired or had expired."""
+"""Counters of a worker; ``gone`` counts the misses whose link is retired or expired."""
 CHILD_KINDS = ("worker", "pages", "collector")
-"""Whose restarts the supervisor counts."""
+"""Kinds of child processes whose restarts the supervisor counts."""
 MAX_WORKERS = 256
 _FILE_BYTES = 8 * 8
-"""Eight numbers of eight bytes; aligned, so each is read and written whole."""
+"""Eight integers of eight bytes, aligned so that each is read and written atomically."""
 
 
 class SharedCounters:
-    """Eight shared 64-bit numbers, indexed like a list."""
+    """Eight shared 64-bit integers; ``values`` is indexed like a list."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         if os.fstat(self._fd).st_size < _FILE_BYTES:
-            # Written, not set to a length: a hole would need a disk block later, when there may be none.
+            # Written and not truncated to size: a hole would need a disk block later, when the disk may be full.
             os.pwrite(self._fd, bytes(_FILE_BYTES), 0)
         self._map = mmap.mmap(self._fd, _FILE_BYTES)
         self.values = memoryview(self._map).cast("Q")
 
     def try_lock(self) -> bool:
-        """Make the numbers this process's own, unless another living process has them."""
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+        """Reserve the file for this process; return False if another process has reserved it."""
+        return try_lock(self._fd)
 
     def close(self) -> None:
-        """Unmap and close; a claim is given back. A second time does nothing."""
+        """Unmap and close the file, which releases its lock; closing again has no effect."""
         if self._fd >= 0:
             self.values.release()
             self._map.close()
@@ -52,48 +48,49 @@ class SharedCounters:
 
 
 def links_revision(data_directory: Path) -> SharedCounters:
-    """Number 0: the revision of the links that was committed last, written by whoever committed it.
+    """Open the revision of the links.
 
-    Numbers 1 and 2: the inodes of the store and of the write-ahead log that belongs to it.
+    Value 0 is the last committed revision, written by the process that committed it. Values 1 and 2 are the inodes
+    of the store and of its write-ahead log.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "links")
 
 
 def restart_counters(data_directory: Path) -> SharedCounters:
-    """How often children were started again because they had died, in the order of CHILDREN."""
+    """Open the numbers of restarts of child processes, in the order of CHILD_KINDS."""
     return SharedCounters(data_directory / RUN_DIRECTORY / "restarts")
 
 
 def claim_worker_counters(data_directory: Path) -> SharedCounters:
-    """Counters of this worker's own, in the order of FIELDS.
+    """Reserve counters for this worker, in the order of COUNTER_NAMES. Raises OSError if none are free.
 
-    The kernel gives them back when the process ends, however it ends; its sums stay, and the next one goes on.
+    The kernel releases them when the process ends for any reason. Their values stay, and the next worker adds to them.
     """
     for number in range(1, MAX_WORKERS + 1):
-        numbers = SharedCounters(data_directory / RUN_DIRECTORY / f"worker-{number:02}")
-        if numbers.try_lock():
-            return numbers
-        numbers.close()
+        counters = SharedCounters(data_directory / RUN_DIRECTORY / f"worker-{number:02}")
+        if counters.try_lock():
+            return counters
+        counters.close()
     raise OSError(f"{data_directory / RUN_DIRECTORY}: {MAX_WORKERS} workers are running already")
 
 
 def read_totals(data_directory: Path) -> dict[str, int]:
-    """The sums over all workers, living or not, by field."""
+    """Return the sums of each counter over all workers, running or not, by name."""
     sums = dict.fromkeys(COUNTER_NAMES, 0)
     for values in _read_workers(data_directory):
-        for field, value in zip(COUNTER_NAMES, values, strict=False):
-            sums[field] += value
+        for name, value in zip(COUNTER_NAMES, values, strict=False):
+            sums[name] += value
     return sums
 
 
 def read_restarts(data_directory: Path) -> dict[str, int]:
-    """How often children were started again, by kind; none where no server has run yet."""
-    numbers = [0] * len(CHILD_KINDS)
+    """Return the number of restarts by kind of child process; 0 if no server has run yet."""
+    restarts = [0] * len(CHILD_KINDS)
     with contextlib.suppress(OSError):
         content = (data_directory / RUN_DIRECTORY / "restarts").read_bytes()
         if len(content) == _FILE_BYTES:
-            numbers = memoryview(content).cast("Q").tolist()
-    return dict(zip(CHILD_KINDS, numbers, strict=False))
+            restarts = memoryview(content).cast("Q").tolist()
+    return dict(zip(CHILD_KINDS, restarts, strict=False))
 
 
 def _read_workers(data_directory: Path) -> Iterator[list[int]]:

@@ -1,22 +1,20 @@
-"""Short URLs as people write them and as we write them: which domain and code one names, and back."""
+"""Short URLs: parsing to host and code, formatting, and validation of targets by the configuration."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from shortener.codes import normalize_code
+from shortener.codes import PREVIEW_SUFFIX, normalize_code
 from shortener.config import Config, Domain
 from shortener.errors import CodeRefused
-from shortener.urls import canonicalize_target
-
-PREVIEW_SUFFIX = "+"
+from shortener.urls import canonicalize_target, strip_port
 
 
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
-    """Host and code that a short URL names, or None if it is none of ``domains`` (the default one first).
+    """Return host and code of a short URL; None if it is on none of ``domains``, of which the first is the default.
 
-    Read are ``https://host/code``, ``host/code`` and a bare ``code`` of the default domain, each also with
-    ``/n`` or the ``+`` of the preview page; a query or fragment is passed over. The code comes back in the
-    domain's own case.
+    The forms are ``https://host/code``, ``host/code``, and ``code`` alone for the default domain, each also with
+    ``/n`` or the ``+`` of the preview page. Query and fragment are ignored. The code is normalized as the domain
+    requires.
     """
     bare = text.strip().partition("#")[0].partition("?")[0]
     scheme, separator, rest = bare.partition("://")
@@ -34,10 +32,10 @@ def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] 
 
 
 def _match_domain(host: str, domains: Sequence[Domain]) -> Domain | None:
-    """The domain of a host, whose letters may be of either case; a port that says nothing is passed over."""
+    """Return the domain of a host in any case; None if no domain matches. A default port is ignored."""
     name = host.lower()
-    plain = name.removesuffix(":443").removesuffix(":80").removesuffix(".")
-    return next((domain for domain in domains if domain.host.lower() in {name, plain}), None)
+    bare = (strip_port(name) if name.endswith((":443", ":80")) else name).removesuffix(".")
+    return next((domain for domain in domains if domain.host.lower() in {name, bare}), None)
 
 
 def _parse_code(domain: Domain, path: str) -> tuple[str, str] | None:
@@ -51,20 +49,20 @@ def _parse_code(domain: Domain, path: str) -> tuple[str, str] | None:
 
 
 def format_short_url(domain: Domain, code: str, placement: int = 0) -> str:
-    """``https://host/code``, with ``/n`` where the link stands for one of its placements."""
+    """Return ``https://host/code``, with ``/n`` for a placement other than 0."""
     return f"{domain.scheme}://{domain.host.lower()}/{code}" + (f"/{placement}" if placement else "")
 
 
 def build_short_url(host: str, code: str, placement: int = 0, *, domains: Sequence[Domain]) -> str:
-    """The short URL of a stored link; https where its domain is not configured any more."""
-    domain = next((each for each in domains if each.host.lower() == host), Domain(host=host))
+    """Return the short URL of a stored link, with https if its domain is not configured any more."""
+    domain = next((domain for domain in domains if domain.host.lower() == host), Domain(host=host))
     return format_short_url(domain, code, placement)
 
 
 def validate_target(raw: str, *, config: Config) -> str:
-    """A target in its canonical form, by the installation's own rules. Raises TargetRefused.
+    """Return a target in canonical form, validated by the configuration. Raises TargetRefused.
 
-    A target on one of our own domains, or on the host of the editor pages, would send readers in a circle.
+    Targets on our short-link domains and on the host of the pages are refused, because they could redirect in a loop.
     """
-    own = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
-    return canonicalize_target(raw, allow_private=config.redirect.private_targets, own_hosts=own)
+    own_hosts = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
+    return canonicalize_target(raw, allow_private=config.redirect.private_targets, own_hosts=own_hosts)

@@ -1,4 +1,4 @@
-"""The sockets that the processes of ``shortener serve`` share."""
+"""Sockets between the processes of ``shortener serve``."""
 
 import contextlib
 import os
@@ -8,17 +8,17 @@ from pathlib import Path
 from shortener.shared_memory import RUN_DIRECTORY
 
 LISTEN_BACKLOG = 4096
-"""Connections that wait to be accepted; the kernel keeps them also while a dead worker is replaced."""
+"""Connections that wait to be accepted, also while a worker that ended is replaced."""
 
 
 def pages_socket_path(data_directory: Path) -> Path:
-    """Where the pages' process listens for the redirect workers of its data directory."""
+    """Return the path of the Unix socket at which the pages' process serves the redirect workers."""
     return data_directory / RUN_DIRECTORY / "pages.sock"
 
 
 @contextlib.contextmanager
 def short_socket_path(path: Path) -> Iterator[str]:
-    """A name for a socket's path that fits into its 107 bytes however deep the directory is (Linux)."""
+    """Yield a path to the same socket that fits into the limit of 107 bytes (on Linux) in any directory."""
     if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
         yield str(path)
         return

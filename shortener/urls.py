@@ -1,7 +1,7 @@
-"""Target URLs: which ones a reader may be sent to, their one canonical form, and what a click may add.
+"""Target URLs: validation, canonical form, and forwarding of query strings.
 
-A canonical target is pure ASCII and a fixed point of werkzeug's ``redirect()``: what is stored is what
-``Location`` says, byte for byte.
+A canonical target is ASCII, and werkzeug's ``redirect()`` does not change it: the stored target is sent as
+``Location`` byte for byte.
 """
 
 import ipaddress
@@ -16,19 +16,19 @@ from shortener.errors import TargetRefused
 
 MAX_TARGET_LENGTH = 4096  # characters of a canonical target
 MAX_LOCATION_LENGTH = (
-    8192  # characters of a target with a forwarded query; proxies commonly stop at 8 KiB a header
+    8192  # characters of a target with a forwarded query; proxies commonly refuse headers above 8 KiB
 )
 MAX_REFERRER_LENGTH = 512  # characters
 
-# What stays as it is in each part: RFC 3986's reserved characters that may stand there, and "%", because
-# existing escapes are kept. werkzeug's redirect() keeps the same ones; the tests hold the two together.
+# Characters that are not escaped in each part: those that RFC 3986 allows there, and "%", because existing
+# escapes are kept. werkzeug's redirect() keeps these too, which a test checks.
 _PATH_SAFE = "%!$&'()*+,/:;=@"
 _QUERY_SAFE = "%!$&'()*+,/:;=?@"
 _FRAGMENT_SAFE = "%!#$&'()*+,/:;=?@"
 
-_PASTED_SPACES = " \u00a0\u2007\u202f\u3000\u200b\ufeff"  # spaces that come along when a URL is copied
+_PASTED_SPACES = " \u00a0\u2007\u202f\u3000\u200b\ufeff"  # spaces often copied with a URL
 _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# RFC 3986, appendix B, for http(s). ASCII, or IGNORECASE would read U+017F as the s of https.
+# RFC 3986, appendix B, for http(s). ASCII, because IGNORECASE would match U+017F as the s of https.
 _URL_PATTERN = re.compile(
     r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL
 )
@@ -41,20 +41,20 @@ _REFERRER_PATTERN = re.compile(
 _LABEL_PATTERN = re.compile(r"[a-z0-9_-]+", re.ASCII)
 # "Ends in a number" of the WHATWG URL standard: a browser reads such a host as an IPv4 address, however odd.
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
-# What UTS 46 maps to nothing and to a dot. The joiners U+200C and U+200D are not here: a browser keeps or
-# refuses them by context, so a host that has them is refused unless it is given as xn--.
+# Characters that UTS 46 removes, and those that it maps to a dot. Not the joiners U+200C and U+200D: browsers
+# keep or refuse them by context, so a host with joiners is refused unless it is written as xn--.
 _IGNORED_CHARACTERS = re.compile(
     "[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
 _DOT_VARIANTS = re.compile("[\u3002\uff0e\uff61]")
-# Not in any host: controls, formats (joiners, direction marks), surrogates, private, unassigned, and spaces.
+# In no host: controls, formats (joiners, direction marks), surrogates, private use, unassigned, and spaces.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
-# Letters and signs without ink, and the marks of lost characters.
+# Characters without a visible glyph, and replacement characters.
 _INVISIBLE_CHARACTERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\ufffc\ufffd")
 
-# RFC 6761, 6762 and 8375, and ICANN's reservation of 2024: names that mean nothing outside of one network.
+# Names with a meaning inside one network only: RFC 6761, 6762 and 8375, and ICANN's reservation of 2024.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".home.arpa", ".internal")
-# Where ``ipaddress`` of Python 3.11 says "global" and the IANA special-purpose registries do not.
+# Global for ``ipaddress`` of Python 3.11, but not for the IANA special-purpose registries.
 _SPECIAL_IPV4_NETWORKS = (ipaddress.IPv4Network("192.0.0.0/24"),)
 _SPECIAL_IPV6_NETWORKS = (ipaddress.IPv6Network("3fff::/20"),)
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -63,19 +63,20 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _EAST_ASIAN_SCRIPTS = frozenset(
     {"LATIN", "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO"}
 )
-# Cyrillic, Greek and rare Latin letters that most fonts draw like a plain Latin one.
+# Cyrillic, Greek and rare Latin letters that look like a common Latin letter in most fonts.
 _LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуѵгпкьαγικνορτυωχɑɡ")
 
 
 def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
-    """The one form in which a target is stored, shown and sent; applying it twice changes nothing.
+    """Return a target in canonical form, in which it is stored, shown and sent. Raises TargetRefused.
 
-    Surrounding spaces go; scheme and host become lower case, the host ASCII (UTS 46; ß stays ß); a port loses
-    leading zeros; an empty port, query or fragment goes; what may not stand in a URL is percent-encoded as
-    UTF-8. Path, query, fragment and existing escapes are otherwise kept as they are, dots and all.
+    Surrounding spaces, leading zeros of a port, and an empty port, query or fragment are removed. Scheme and host
+    become lower case, and the host ASCII (UTS 46; ß stays ß). Characters that a URL may not contain are
+    percent-encoded as UTF-8. Path, query, fragment and existing escapes are otherwise unchanged, with all dots.
+    Canonicalizing a canonical target changes nothing.
 
-    ``allow_private`` admits local names and addresses. A target on one of ``own_hosts`` is refused: at any
-    port, or if the entry has a port, at that one. Raises TargetRefused with a one-line reason.
+    ``allow_private`` admits local names and addresses. A target on one of ``own_hosts`` is refused, at that port
+    only if the entry has one.
     """
     text = raw.strip(_PASTED_SPACES)
     _check_characters(text)
@@ -90,7 +91,8 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
         _check_public(text, host)
     if own_hosts and _is_own_host(scheme, host, port, own_hosts):
         _refuse(
-            text, "is on our own short-link domain and could run in circles; give the page it should lead to"
+            text,
+            "is on our own short-link domain and could redirect in a loop; enter the page it should lead to",
         )
     tail = _join_parts(quote(path, _PATH_SAFE), quote(query, _QUERY_SAFE), quote(fragment, _FRAGMENT_SAFE))
     target = f"{scheme}://{host}{f':{port}' if port else ''}{tail}"
@@ -100,7 +102,7 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
 
 
 def homograph_warning(target: str) -> str | None:
-    """A sentence for the editor if the host of a canonical target can be mistaken for another, else None."""
+    """Return a warning if the host of a canonical target can be mistaken for another, else None."""
     parts = _URL_PATTERN.match(target)
     host = parts[2] if parts else ""
     top = host.removesuffix(".").rpartition(".")[2]
@@ -108,23 +110,23 @@ def homograph_warning(target: str) -> str | None:
         if not label.startswith("xn--"):
             continue
         text = label[4:].encode().decode("punycode", "replace")
-        if fault := _describe_deception(text, has_idn_tld=top.startswith("xn--")):
-            return f"{host}: its part “{text}” {fault}; make sure that it is the site you mean"
+        if reason := _describe_deception(text, has_idn_tld=top.startswith("xn--")):
+            return f"{host}: its part “{text}” {reason}; make sure that it is the site you mean"
     return None
 
 
 def add_query(target: str, query: str, *, forward: str) -> str:
-    """A canonical target with the query string of a click added: still canonical, and on the same host.
+    """Return a canonical target with the query string of a click added; the result is canonical, on the same host.
 
-    ``query`` is raw, as WSGI gives it (bytes as Latin-1), without its "?". ``forward`` is ``merge`` (of a key
-    in both, the target's value stays), ``override`` (the click's value wins) or ``drop``. Keys are compared
-    decoded. The query is left out whole where the result would exceed MAX_LOCATION characters.
+    ``query`` is raw, as in WSGI (bytes as Latin-1), without its "?". ``forward`` is ``merge`` (for a key in both,
+    the target's value is kept), ``override`` (the click's value is kept) or ``drop``. Keys are compared decoded.
+    The query is dropped as a whole if the result would exceed MAX_LOCATION_LENGTH characters.
     """
     if not query or forward == "drop" or len(query) > MAX_LOCATION_LENGTH:
         return target
     base, fragment_mark, fragment = target.partition("#")
     page, _, own = base.partition("?")
-    # An empty pair of the click says nothing; one of the target is the target's own business.
+    # Empty pairs of the click are dropped; those of the target stay, because the target must not change.
     kept, added = own.split("&"), [pair for pair in _encode_query(query).split("&") if pair]
     if own and forward == "override":
         kept = _remove_keys(kept, {_decode_key(pair) for pair in added})
@@ -138,12 +140,18 @@ def add_query(target: str, query: str, *, forward: str) -> str:
 
 
 def clean_referrer(raw: str) -> str:
-    """The origin and path of a referrer, without query, at most MAX_REFERRER characters; "" for what is none.
+    """Return origin and path of a referrer, at most MAX_REFERRER_LENGTH characters; empty if it is invalid.
 
-    Apps that name themselves (``android-app://``, ``ios-app://``) stay: they tell one mail app from another.
+    Apps (``android-app://``, ``ios-app://``) are kept, because they identify mail clients.
     """
     parts = _REFERRER_PATTERN.match(raw)
     return (parts[1].lower() + (parts[2] or "/"))[:MAX_REFERRER_LENGTH] if parts else ""
+
+
+def strip_port(host: str) -> str:
+    """Return a host without its ``:port``; an IPv6 address is expected in brackets, and keeps them."""
+    name, _, port = host.rpartition(":")
+    return name if port.isdigit() else host
 
 
 def _refuse(text: str, reason: str) -> NoReturn:
@@ -153,13 +161,13 @@ def _refuse(text: str, reason: str) -> NoReturn:
 
 def _check_characters(text: str) -> None:
     if not text:
-        raise TargetRefused("the target is empty; give a web address, as https://example.com/page")
+        raise TargetRefused("the target is empty; enter a web address such as https://example.com/page")
     if len(text) > MAX_TARGET_LENGTH:
         _refuse(text, f"has {len(text):,} characters; {MAX_TARGET_LENGTH:,} are allowed")
     if control := _CONTROL_CHARACTERS.search(text):
-        _refuse(text, f"has a control character (U+{ord(control[0]):04X}) in it; remove it")
+        _refuse(text, f"contains a control character (U+{ord(control[0]):04X}); remove it")
     if "\\" in text:
-        _refuse(text, "has a backslash in it, which browsers read as a slash; write / or %5C")
+        _refuse(text, "contains a backslash, which browsers read as a slash; write / or %5C")
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -167,11 +175,11 @@ def _check_characters(text: str) -> None:
 
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    """Host as written and port (None if there is none)."""
+    """Return the host as written and the port, None if there is none. Raises TargetRefused."""
     if "@" in authority:
-        _refuse(text, "has a user name before its host; remove what stands before the @, and the @")
+        _refuse(text, "has a user name before its host; remove it and the @")
     if "%" in authority:
-        _refuse(text, "has a % in its host; write the host out in plain letters")
+        _refuse(text, "has a % in its host; write the host in plain letters")
     parts = _AUTHORITY_PATTERN.fullmatch(authority)
     if parts is None:
         _refuse(text, "has a host or port that cannot be read; write it as example.com or example.com:8080")
@@ -200,7 +208,7 @@ def _canonicalize_host(text: str, host: str) -> str:
 
 
 def _check_ipv6(text: str, host: str) -> str:
-    """As written, in lower case: the many spellings of one address are no reason to refuse or to rewrite."""
+    """Return a bracketed IPv6 address unchanged, in any of its spellings. Raises TargetRefused if it is invalid."""
     try:
         ipaddress.IPv6Address(host[1:-1])
     except ValueError:
@@ -217,9 +225,9 @@ def _is_ipv4(host: str) -> bool:
 
 
 def _map_uts46(host: str) -> str:
-    """The mapping of UTS 46 (non-transitional), as browsers do it, from Python's own Unicode data."""
+    """Return a host mapped by UTS 46 (non-transitional), as browsers do, with Python's Unicode data."""
     text = _IGNORED_CHARACTERS.sub("", _DOT_VARIANTS.sub(".", host)).replace("ẞ", "ß")
-    # ß and ς are letters of their own since IDNA 2008; casefold would send the reader to another host.
+    # ß and ς are separate letters since IDNA 2008; casefold would turn the host into another one.
     folded = "".join(c if c in "ßς" else unicodedata.normalize("NFKC", c).casefold() for c in text)
     return unicodedata.normalize("NFKC", folded)
 
@@ -232,12 +240,12 @@ def _encode_label(text: str, label: str) -> str:
         )
     if label.isascii():
         if not _LABEL_PATTERN.fullmatch(label) or (label.startswith("xn--") and not _is_punycode(label)):
-            _refuse(text, f"has {label} in its host, which no host can have; use letters, digits, - and dots")
+            _refuse(text, f"has {label} in its host; a host consists of letters, digits, - and dots")
         return label
     encoded = "xn--" + label.encode("punycode").decode()
     if label.startswith("xn--") or not _is_international(label):
         _refuse(
-            text, "has letters in its host that browsers do not agree on; write the host in its xn-- form"
+            text, "has letters in its host that browsers treat differently; write the host in its xn-- form"
         )
     if len(encoded) > 63:
         _refuse(text, f"has a part of {len(encoded)} characters in its host; 63 are allowed between two dots")
@@ -245,7 +253,7 @@ def _encode_label(text: str, label: str) -> str:
 
 
 def _is_punycode(label: str) -> bool:
-    """Whether an ``xn--`` label is what a browser would make of some name; others are dead everywhere."""
+    """Return whether an ``xn--`` label is the encoding of some name; browsers refuse all others."""
     try:
         decoded = label[4:].encode().decode("punycode")
         again = decoded.encode("punycode").decode()
@@ -256,14 +264,14 @@ def _is_punycode(label: str) -> bool:
 
 
 def _is_international(label: str) -> bool:
-    """Whether a label stays what it is when mapped, and has only characters that can be in a host."""
+    """Return whether UTS 46 keeps a label unchanged, and a host can have all of its characters."""
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
     return _map_uts46(label) == label and all(_is_host_character(c) for c in label)
 
 
 def _mixes_directions(label: str) -> bool:
-    """Whether a label has right-to-left letters but begins otherwise or has others too (RFC 5893)."""
+    """Return whether a label with right-to-left letters begins with, or contains, other letters (RFC 5893)."""
     directions = [unicodedata.bidirectional(c) for c in label]
     if {"R", "AL", "AN"}.isdisjoint(directions):
         return False
@@ -282,13 +290,11 @@ def _is_host_character(character: str) -> bool:
 def _check_public(text: str, host: str) -> None:
     name = host.removesuffix(".")
     if f".{name}".endswith(_PRIVATE_SUFFIXES) or not _is_public(name):
-        _refuse(
-            text, "is on a private network, where readers cannot go; set redirect.private_targets to allow it"
-        )
+        _refuse(text, "is on a private network, which readers cannot reach")
 
 
 def _is_public(host: str) -> bool:
-    """False for a literal address that is not on the public internet; names are not resolved."""
+    """Return False for an IP address that is not on the public internet; names are not resolved."""
     if host.startswith("["):
         return _is_public_ipv6(ipaddress.IPv6Address(host[1:-1]))
     return not _is_ipv4(host) or _is_public_ipv4(ipaddress.IPv4Address(host))
@@ -296,13 +302,15 @@ def _is_public(host: str) -> bool:
 
 def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
     special = (
-        address.is_multicast or address.is_reserved or any(address in each for each in _SPECIAL_IPV4_NETWORKS)
+        address.is_multicast
+        or address.is_reserved
+        or any(address in network for network in _SPECIAL_IPV4_NETWORKS)
     )
     return address.is_global and not special
 
 
 def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
-    """An address that wraps an IPv4 one (mapped, 6to4, NAT64) is as public as what it wraps."""
+    """Return whether an address is public; one that embeds IPv4 (mapped, 6to4, NAT64), whether that one is."""
     inner = address.ipv4_mapped or address.sixtofour
     if address in _NAT64:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -311,13 +319,16 @@ def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
     return (
         address in _GLOBAL_UNICAST
         and address.is_global
-        and not any(address in each for each in _SPECIAL_IPV6_NETWORKS)
+        and not any(address in network for network in _SPECIAL_IPV6_NETWORKS)
     )
 
 
 def _is_own_host(scheme: str, host: str, port: int | None, own_hosts: Collection[str]) -> bool:
     name, number = _normalize_host(host), port or (443 if scheme == "https" else 80)
-    return any(name == own and at in (None, number) for own, at in map(_parse_own_host, own_hosts))
+    return any(
+        name == own_name and own_port in (None, number)
+        for own_name, own_port in map(_parse_own_host, own_hosts)
+    )
 
 
 @lru_cache(maxsize=256)
@@ -327,7 +338,7 @@ def _parse_own_host(entry: str) -> tuple[str, int | None]:
 
 
 def _normalize_host(host: str) -> str:
-    """A host as what it names: without a trailing dot, an IPv6 address in its one short spelling."""
+    """Return a host for comparison: without a trailing dot, an IPv6 address in its shortest form."""
     return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
 
 
@@ -336,7 +347,7 @@ def _join_parts(path: str, query: str, fragment: str) -> str:
 
 
 def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
-    """Why a decoded label can deceive: mixed scripts, or only Latin-looking letters under a Latin ending."""
+    """Return why a decoded label is deceptive, else None: mixed scripts, or look-alikes of Latin letters only."""
     letters = [c for c in text if c.isalpha()]
     scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}
     if len(scripts) > 1 and not scripts <= _EAST_ASIAN_SCRIPTS:

@@ -1,4 +1,4 @@
-"""Codes: made, checked and mended."""
+"""Codes: generation, validation, and removal of appended punctuation."""
 
 import string
 
@@ -21,31 +21,31 @@ def _none_taken(code: str) -> bool:
 
 
 def test_default_alphabet_has_no_look_alikes() -> None:
-    """The alphabet is lower-case letters and digits without 0 o 1 l i j, each once."""
+    """The default alphabet has each lower-case letter and digit once, without 0 o 1 l i j."""
     expected = set(string.ascii_lowercase + string.digits) - set("0o1lij")
     assert sorted(DEFAULT_ALPHABET) == sorted(expected)
 
 
-def test_new_code_has_the_asked_length_and_alphabet() -> None:
-    """A new code has the length asked for and only characters of the alphabet, and codes differ."""
+def test_generated_codes_have_the_given_length_and_alphabet() -> None:
+    """Generated codes have the given length and characters of the alphabet only, and differ."""
     codes = [generate_code(length=7, alphabet=DEFAULT_ALPHABET, is_taken=_none_taken) for _ in range(200)]
     assert {len(code) for code in codes} == {7}
     assert set("".join(codes)) <= set(DEFAULT_ALPHABET)
     assert len(set(codes)) == 200
 
 
-def test_new_code_is_never_one_that_is_taken() -> None:
-    """All codes of a small space can be handed out, none twice, and then the length grows."""
-    made: set[str] = set()
+def test_generated_codes_are_never_taken_ones() -> None:
+    """All codes of a short length are generated once each, then longer ones."""
+    taken: set[str] = set()
     for _ in range(60):
-        code = generate_code(length=1, alphabet="abcdefgh", is_taken=made.__contains__)
-        assert code not in made
-        made.add(code)
-    assert {len(code) for code in made} >= {1, 2}
+        code = generate_code(length=1, alphabet="abcdefgh", is_taken=taken.__contains__)
+        assert code not in taken
+        taken.add(code)
+    assert {len(code) for code in taken} >= {1, 2}
 
 
-def test_new_code_grows_by_one_when_the_length_is_full() -> None:
-    """Where every code of a length is taken, the next one is one character longer, not more."""
+def test_generated_codes_grow_by_one_character() -> None:
+    """If every code of a length is taken, the generated code is one character longer."""
 
     def all_of_five(code: str) -> bool:
         return len(code) == 5
@@ -53,15 +53,15 @@ def test_new_code_grows_by_one_when_the_length_is_full() -> None:
     assert len(generate_code(length=5, alphabet=DEFAULT_ALPHABET, is_taken=all_of_five)) == 6
 
 
-def test_new_code_never_begins_or_ends_with_punctuation() -> None:
-    """Even an alphabet with "-" and "_" makes codes that pass the check for custom codes."""
+def test_generated_codes_have_no_punctuation_at_the_ends() -> None:
+    """With "-" and "_" in the alphabet, generated codes are valid custom codes."""
     for _ in range(300):
         code = generate_code(length=3, alphabet="ab-_", is_taken=_none_taken)
         assert normalize_code(code, case_sensitive=True) == code
 
 
-def test_new_code_gives_up_in_the_end() -> None:
-    """A store in which everything is taken gets an error, not an endless loop."""
+def test_generate_code_without_free_codes() -> None:
+    """If all codes are taken, CodeRefused is raised after a limited number of attempts."""
     with pytest.raises(CodeRefused, match="no free code of 60 to 64 characters"):
         generate_code(length=60, alphabet=DEFAULT_ALPHABET, is_taken=lambda code: True)
 
@@ -77,8 +77,8 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize(("code", "normal"), ACCEPTED.values(), ids=ACCEPTED.keys())
-def test_check_code_accepts(code: str, normal: str) -> None:
-    """A good code comes back in lower case, and as it is where case counts; twice changes nothing."""
+def test_accepted_codes(code: str, normal: str) -> None:
+    """A valid code is returned in lower case, or unchanged if case-sensitive; normalizing again changes nothing."""
     assert normalize_code(code, case_sensitive=False) == normal
     assert normalize_code(code, case_sensitive=True) == code
     assert normalize_code(normal, case_sensitive=False) == normal
@@ -115,15 +115,15 @@ REFUSED = {
 
 @pytest.mark.parametrize(("code", "reason"), REFUSED.values(), ids=REFUSED.keys())
 @pytest.mark.parametrize("case_sensitive", [True, False])
-def test_check_code_refuses(code: str, reason: str, case_sensitive: bool) -> None:
-    """A bad code is refused in one printable line that names what is wrong."""
+def test_refused_codes(code: str, reason: str, case_sensitive: bool) -> None:
+    """An invalid code is refused with one printable line that names the error."""
     with pytest.raises(CodeRefused, match=reason) as refusal:
         normalize_code(code, case_sensitive=case_sensitive)
     assert str(refusal.value).isprintable()
     assert str(refusal.value).isascii()
 
 
-GLUE = [
+PUNCTUATION = [
     *".,)>];:!?'\"*_-|}~…。，）》›»”’、",
     "&gt;",
     "&gt",
@@ -139,18 +139,18 @@ GLUE = [
 ]
 
 
-@pytest.mark.parametrize("glue", GLUE)
-def test_clean_code_strips_what_mail_clients_glue_on(glue: str) -> None:
-    """Punctuation at the end goes, be it text or UTF-8 bytes that WSGI reads as Latin-1."""
-    assert strip_punctuation(f"7pj1e{glue}") == "7pj1e"
-    assert strip_punctuation(f"7pj1e{glue.encode().decode('latin-1')}") == "7pj1e"
+@pytest.mark.parametrize("punctuation", PUNCTUATION)
+def test_appended_punctuation_is_removed(punctuation: str) -> None:
+    """Punctuation at the end is removed, as text and as UTF-8 bytes that WSGI reads as Latin-1."""
+    assert strip_punctuation(f"7pj1e{punctuation}") == "7pj1e"
+    assert strip_punctuation(f"7pj1e{punctuation.encode().decode('latin-1')}") == "7pj1e"
 
 
 UNTOUCHED: dict[str, tuple[str, str]] = {
     "a clean code": ("7pj1e", "7pj1e"),
     "case is the domain's business": ("April", "April"),
     "dash inside": ("april-2021", "april-2021"),
-    "a file name is not glue": ("index.php", "index.php"),
+    "a file name has no punctuation at its end": ("index.php", "index.php"),
     "only punctuation": ("...", ""),
     "empty": ("", ""),
     "a flood": ("a" * 100 + "." * 100, ""),
@@ -158,15 +158,15 @@ UNTOUCHED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("raw", "expected"), UNTOUCHED.values(), ids=UNTOUCHED.keys())
-def test_clean_code_leaves_the_rest(raw: str, expected: str) -> None:
-    """What is not glue at the end stays, and nothing is made of nothing."""
+def test_other_text_is_unchanged(raw: str, expected: str) -> None:
+    """Text without punctuation at its end is unchanged; text of punctuation only becomes empty."""
     assert strip_punctuation(raw) == expected
 
 
 @given(st.text(max_size=70))
 @settings(max_examples=200, deadline=None)
-def test_every_accepted_code_survives_cleaning(text: str) -> None:
-    """A code that passes the check is never cut by the cleaning, and is at most 64 URL-safe characters."""
+def test_removal_of_punctuation_keeps_every_valid_code(text: str) -> None:
+    """A valid code has at most 64 URL-safe characters, and removing punctuation does not change it."""
     try:
         code = normalize_code(text, case_sensitive=True)
     except CodeRefused:

@@ -1,4 +1,4 @@
-"""The configuration: what is accepted, what is refused and in which words, and that the example documents it all."""
+"""The configuration: accepted and refused values, messages, and completeness of the example file."""
 
 import re
 import tomllib
@@ -14,13 +14,14 @@ EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
 
 def write(tmp_path: Path, text: str) -> Path:
+    """Write a configuration file and return its path."""
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_the_example_names_every_key_with_its_default() -> None:
-    """config.example.toml, with its commented-out domain, is the default configuration, key by key."""
+def test_the_example_lists_every_key_with_its_default() -> None:
+    """config.example.toml, with its commented-out domain, equals the default configuration key by key."""
     text = EXAMPLE.read_text(encoding="utf-8")
     tree = tomllib.loads(re.sub(r"^# (?=\[\[domain|host|home|case_sensitive|scheme)", "", text, flags=re.M))
     domain = tree.pop("domain")[0]
@@ -30,13 +31,13 @@ def test_the_example_names_every_key_with_its_default() -> None:
     assert domain == msgspec.to_builtins(Domain(host="go.example.com"))
 
 
-def test_the_example_loads_as_it_is() -> None:
-    """A copy of the example is a working configuration."""
+def test_the_example_is_valid() -> None:
+    """The example file is a valid configuration."""
     assert load(EXAMPLE, environment={}).server.port == 8000
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "parts"),
     [
         pytest.param("[server]\nprot = 1", ["server.prot", "no such key", "port"], id="unknown key"),
         pytest.param("[sever]\nport = 1", ["sever", "no such key", "server"], id="unknown table"),
@@ -66,21 +67,19 @@ def test_the_example_loads_as_it_is() -> None:
         pytest.param("port = ", ["not valid TOML"], id="not TOML"),
     ],
 )
-def test_a_mistake_is_refused_by_key_value_and_expectation(
-    tmp_path: Path, text: str, words: list[str]
-) -> None:
-    """Whoever mistypes reads what, where, and what was expected, in one line."""
-    with pytest.raises(ConfigError) as caught:
+def test_errors_name_key_value_and_expectation(tmp_path: Path, text: str, parts: list[str]) -> None:
+    """An error is one line with file, key, value and what was expected."""
+    with pytest.raises(ConfigError) as error:
         load(write(tmp_path, text), environment={})
-    message = str(caught.value)
+    message = str(error.value)
     assert "\n" not in message
     assert message.startswith("config.toml: ") or "not valid TOML" in message
-    for word in words:
-        assert word in message
+    for part in parts:
+        assert part in message
 
 
-def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    """A missing, binary or directory path is an error of one line, not a traceback."""
+def test_unreadable_files(tmp_path: Path) -> None:
+    """A missing file, a binary file and a directory are refused with ConfigError."""
     with pytest.raises(ConfigError, match=r"no such file; start from config\.example\.toml"):
         load(tmp_path / "none.toml", environment={})
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
@@ -91,7 +90,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
-    """SHORTENER_TABLE__KEY is [table] key, typed as the key is."""
+    """``SHORTENER_TABLE__KEY`` overrides ``[table] key`` with a value of the key's type."""
     path = write(tmp_path, "[server]\nport = 8100\n")
     secret = tmp_path / "secret.txt"
     secret.write_text("s" * 40 + "\n", encoding="utf-8")
@@ -119,7 +118,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "parts"),
     [
         pytest.param("SHORTENER_SERVER__PORT", "many", ["server.port = 'many'"], id="bad value"),
         pytest.param("SHORTENER_SERVER__PORTS", "1", ["server.ports", "no such key"], id="unknown key"),
@@ -128,16 +127,16 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_the_environment_is_held_to_the_same_rules(name: str, value: str, words: list[str]) -> None:
-    """A twin is refused like the key itself."""
-    with pytest.raises(ConfigError) as caught:
+def test_the_environment_is_validated(name: str, value: str, parts: list[str]) -> None:
+    """An invalid environment variable is refused like the key that it overrides."""
+    with pytest.raises(ConfigError) as error:
         load(None, environment={name: value})
-    for word in words:
-        assert word in str(caught.value)
+    for part in parts:
+        assert part in str(error.value)
 
 
-def test_paths_are_taken_from_the_file(tmp_path: Path) -> None:
-    """The same file means the same data directory, wherever the command is started."""
+def test_relative_paths_are_resolved_against_the_file(tmp_path: Path) -> None:
+    """Relative paths are resolved against the directory of the file, not the current directory."""
     path = write(
         tmp_path,
         '[storage]\ndata = "clicks"\n[verdicts]\ndatacenters = ["clouds.txt"]\n[networks]\nasn = "asn.mmdb"\n',
@@ -146,7 +145,7 @@ def test_paths_are_taken_from_the_file(tmp_path: Path) -> None:
     assert config.data_directory == tmp_path / "clicks"
     assert config.verdicts.datacenters == (str(tmp_path / "clouds.txt"),)
     assert config.networks.asn == str(tmp_path / "asn.mmdb")
-    assert config.networks.countries == "", "none stays none"
+    assert config.networks.countries == "", "an empty path stays empty"
 
 
 @pytest.mark.parametrize(
@@ -166,8 +165,8 @@ def test_paths_are_taken_from_the_file(tmp_path: Path) -> None:
         pytest.param('[[domain]]\nhost = "Go.Example"', "http://127.0.0.1:8000", "go.example", id="domain"),
     ],
 )
-def test_what_is_not_said_follows_from_what_is(tmp_path: Path, text: str, base_url: str, domain: str) -> None:
-    """Without base_url the server's address is it; without [[domain]] its host is the one domain."""
+def test_defaults_of_base_url_and_domain(tmp_path: Path, text: str, base_url: str, domain: str) -> None:
+    """``base_url`` defaults to the server's address, and the only domain to the host of ``base_url``."""
     config = load(write(tmp_path, text), environment={})
     assert config.base_url == base_url
     assert config.domains[0].host == domain

@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "shortener"
 
 LAYERS = (
-    {"errors", "codes", "durations", "urls"},
+    {"errors", "codes", "durations", "files", "urls"},
     {"config", "shared_memory"},
     {"sockets"},
     {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},

@@ -1,4 +1,4 @@
-"""The secret that signs sessions, and what can happen to its file."""
+"""The secret that signs session cookies: generation, validation, and damaged files."""
 
 import threading
 from pathlib import Path
@@ -11,30 +11,30 @@ from shortener.secret_key import session_secret
 
 
 def config(data: Path, secret: str = "") -> Config:
-    """A configuration with this secret."""
+    """Return a configuration with this secret."""
     data.mkdir(exist_ok=True)
     return Config(site=Site(secret=secret), storage=Storage(data=str(data)))
 
 
-def test_a_made_secret_is_kept_for_its_owner(tmp_path: Path) -> None:
-    """One is made at the first start, the next starts read it, and nobody else can."""
-    made = session_secret(config(tmp_path))
-    assert len(made) >= 32
-    assert session_secret(config(tmp_path)) == made
+def test_a_generated_secret_is_stored(tmp_path: Path) -> None:
+    """A secret is generated once, stored readable by its owner only, and read afterwards."""
+    secret = session_secret(config(tmp_path))
+    assert len(secret) >= 32
+    assert session_secret(config(tmp_path)) == secret
     assert (tmp_path / "secret").stat().st_mode & 0o077 == 0
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
 
-def test_what_a_power_cut_left_empty_is_made_anew(tmp_path: Path) -> None:
-    """An empty file keeps no server from starting, and is no secret."""
+def test_an_empty_secret_file_is_replaced(tmp_path: Path) -> None:
+    """An empty file, as after a power failure, is replaced by a generated secret."""
     (tmp_path / "secret").touch()
-    made = session_secret(config(tmp_path))
-    assert len(made) >= 32
-    assert session_secret(config(tmp_path)) == made
+    secret = session_secret(config(tmp_path))
+    assert len(secret) >= 32
+    assert session_secret(config(tmp_path)) == secret
 
 
-def test_what_could_be_guessed_is_refused(tmp_path: Path) -> None:
-    """A short secret that somebody chose is named, and not replaced behind his back."""
+def test_short_secrets_are_refused(tmp_path: Path) -> None:
+    """A short secret in file or configuration is refused, not replaced."""
     (tmp_path / "secret").write_text("guess me")
     with pytest.raises(ConfigError, match="too short"):
         session_secret(config(tmp_path))
@@ -44,20 +44,20 @@ def test_what_could_be_guessed_is_refused(tmp_path: Path) -> None:
     assert session_secret(config(tmp_path, "y" * 32)) == "y" * 32
 
 
-def test_where_none_can_be_made_it_is_said(tmp_path: Path) -> None:
-    """No traceback where the data directory is gone."""
-    gone = config(tmp_path / "data")
+def test_a_missing_data_directory(tmp_path: Path) -> None:
+    """If the secret cannot be written, StoreError is raised."""
+    missing = config(tmp_path / "data")
     (tmp_path / "data").rmdir()
-    with pytest.raises(StoreError, match="nobody can sign in"):
-        session_secret(gone)
+    with pytest.raises(StoreError, match="users cannot sign in"):
+        session_secret(missing)
 
 
-def test_processes_that_start_at_once_read_the_same(tmp_path: Path) -> None:
-    """Of many that find none, one makes it and all use it."""
-    wanted, found = config(tmp_path), set()
-    threads = [threading.Thread(target=lambda: found.add(session_secret(wanted))) for _ in range(8)]
+def test_concurrent_starts_agree_on_one_secret(tmp_path: Path) -> None:
+    """Of many concurrent starts without a secret, all return the one that is stored."""
+    settings, secrets = config(tmp_path), set()
+    threads = [threading.Thread(target=lambda: secrets.add(session_secret(settings))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 1
+    assert len(secrets) == 1

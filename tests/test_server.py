@@ -1,4 +1,4 @@
-"""``shortener serve`` from outside: start, answers, heals, stops, and what it refuses."""
+"""``shortener serve`` as a process: start, responses, restarts of children, stop, and refusals."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ START_SECONDS = 20.0
 
 
 class Serve:
-    """One ``shortener serve`` with its data directory."""
+    """A running ``shortener serve`` with its data directory."""
 
     def __init__(self, data: Path, *, port: int, workers: int = 1) -> None:
         self.data = data
@@ -41,12 +41,12 @@ class Serve:
         )
 
     def ready(self) -> str:
-        """The line that says so."""
+        """Wait for the line that the server prints when it is ready, and return it."""
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
     def get(self, path: str, method: str = "GET", **headers: str) -> HTTPResponse:
-        """One request on a connection of its own."""
+        """Send a request on a connection of its own."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request(
             method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
@@ -57,37 +57,37 @@ class Serve:
         return response
 
     def children(self, kind: str) -> list[int]:
-        """The processes of one kind."""
-        found = []
+        """Return the process ids of the children of a kind."""
+        pids = []
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 words = (path / "cmdline").read_bytes().split(b"\0")
                 parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
                 if parent == self.process.pid and words[-2:-1] == [kind.encode()]:
-                    found.append(int(path.name))
-        return found
+                    pids.append(int(path.name))
+        return pids
 
     def stop(self) -> tuple[int, str]:
-        """SIGTERM; the exit status and what was said meanwhile on standard error."""
+        """Send SIGTERM; return the exit status and the output on standard error."""
         self.process.send_signal(signal.SIGTERM)
         _, errors = self.process.communicate(timeout=20)
         return self.process.returncode, errors
 
     def clicks(self) -> list[str]:
-        """The referrers of the stored clicks."""
+        """Return the referrers of the stored clicks."""
         with contextlib.closing(sqlite3.connect(self.data / "store.db")) as db:
             return [row[0] for row in db.execute("select referrer from clicks order by referrer")]
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data directory with the link ``abcde`` of the default domain's port to come."""
+    """The path of a data directory."""
     return tmp_path / "data"
 
 
 @pytest.fixture
 def serve(data: Path) -> Iterator[Callable[..., Serve]]:
-    """Start servers; whatever is left of them is ended."""
+    """A function that starts servers with the link ``abcde``; they are killed after the test."""
     started: list[Serve] = []
     port = free_port()
     store = open_store(data)
@@ -108,18 +108,18 @@ def serve(data: Path) -> Iterator[Callable[..., Serve]]:
 
 
 def wait(condition: Callable[[], object], *, seconds: float = 15.0) -> None:
-    """Until it holds."""
+    """Wait until the condition is true; fail after ``seconds``."""
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "it never happened"
+        assert time.monotonic() < until, "the condition did not become true"
         time.sleep(0.02)
 
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux' /proc")
 
 
-def test_the_whole_life_of_a_server(serve: Callable[..., Serve]) -> None:
-    """It says when it is ready, redirects, shows pages, counts, and stops in order with status 0."""
+def test_start_requests_and_stop(serve: Callable[..., Serve]) -> None:
+    """The server reports that it is ready, redirects, shows pages, stores clicks, and stops with status 0."""
     server = serve(workers=2)
     assert server.ready() == f"Ready: http://127.0.0.1:{server.port}\n"
     for number in range(10):
@@ -146,8 +146,8 @@ def test_the_whole_life_of_a_server(serve: Callable[..., Serve]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["worker", "pages", "collector"])
-def test_a_dead_child_is_started_again(serve: Callable[..., Serve], kind: str) -> None:
-    """Whichever process is killed, readers are answered, pages come back, and every click is in the store."""
+def test_a_killed_child_is_restarted(serve: Callable[..., Serve], kind: str) -> None:
+    """After a child of any kind is killed, redirects and pages work again and every click is stored."""
     server = serve()
     server.ready()
     for round_number in range(2):
@@ -163,8 +163,8 @@ def test_a_dead_child_is_started_again(serve: Callable[..., Serve], kind: str) -
     assert server.clicks() == ["https://mail.example/0", "https://mail.example/1"]
 
 
-def test_nobody_is_refused_while_a_worker_is_replaced(serve: Callable[..., Serve]) -> None:
-    """The port is the supervisor's: who connects while the only worker is dead waits for the next one."""
+def test_connections_wait_while_a_worker_is_replaced(serve: Callable[..., Serve]) -> None:
+    """A connection made while the only worker is dead is served by the next worker."""
     server = serve()
     server.ready()
     (victim,) = server.children("worker")
@@ -174,7 +174,7 @@ def test_nobody_is_refused_while_a_worker_is_replaced(serve: Callable[..., Serve
 
 
 def test_children_end_with_their_supervisor(serve: Callable[..., Serve]) -> None:
-    """A supervisor that is killed leaves nobody behind, and the next one has the port at once."""
+    """After the supervisor is killed its children end, and the next server gets the port at once."""
     server = serve()
     server.ready()
     kinds = ("worker", "pages", "collector")
@@ -182,16 +182,14 @@ def test_children_end_with_their_supervisor(serve: Callable[..., Serve]) -> None
     assert len(orphans) == 3
     server.process.kill()
     server.process.wait()
-    again = serve()
-    assert again.ready().startswith("Ready")
+    restarted = serve()
+    assert restarted.ready().startswith("Ready")
     wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
-    assert again.get("/abcde").status == 302
+    assert restarted.get("/abcde").status == 302
 
 
-def test_an_edit_is_seen_at_the_next_click_while_the_server_runs(
-    serve: Callable[..., Serve], data: Path
-) -> None:
-    """Every worker answers an edit at once, also while the collector is stopped."""
+def test_an_edit_is_seen_at_the_next_click(serve: Callable[..., Serve], data: Path) -> None:
+    """Every worker redirects to a new target at once, also while the collector is stopped."""
     server = serve(workers=2)
     server.ready()
     (collector,) = server.children("collector")
@@ -207,8 +205,8 @@ def test_an_edit_is_seen_at_the_next_click_while_the_server_runs(
     assert server.stop()[0] == 0
 
 
-def test_a_stop_waits_for_the_answer_that_was_begun(serve: Callable[..., Serve]) -> None:
-    """A request that was accepted is answered, though SIGTERM comes before its last byte."""
+def test_a_stop_waits_for_accepted_requests(serve: Callable[..., Serve]) -> None:
+    """A request that was accepted is answered, although SIGTERM is sent before its last byte."""
     server = serve()
     server.ready()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as reader:
@@ -222,23 +220,23 @@ def test_a_stop_waits_for_the_answer_that_was_begun(serve: Callable[..., Serve])
     assert len(server.clicks()) == 1
 
 
-def test_idle_connections_do_not_hold_the_stop_up(serve: Callable[..., Serve]) -> None:
-    """Browsers that keep a connection open without asking anything are sent away."""
+def test_idle_connections_do_not_delay_the_stop(serve: Callable[..., Serve]) -> None:
+    """Connections without a request are closed at a stop, which is not delayed until children are killed."""
     server = serve()
     server.ready()
     idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
-    for each in idle[:10]:
-        each.sendall(f"GET /abcde HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
-        assert each.recv(4096).startswith(b"HTTP/1.1 302")
+    for connection in idle[:10]:
+        connection.sendall(f"GET /abcde HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 302")
     status, errors = server.stop()
     assert status == 0
     assert "killing it" not in errors
-    for each in idle:
-        each.close()
+    for connection in idle:
+        connection.close()
 
 
-def refused(server: Serve) -> str:
-    """The one line with which it gave up."""
+def refusal(server: Serve) -> str:
+    """Return the only line of output of a server that refuses to start."""
     output, errors = server.process.communicate(timeout=START_SECONDS)
     assert server.process.returncode == 1
     assert output == ""
@@ -247,38 +245,40 @@ def refused(server: Serve) -> str:
 
 
 def test_a_second_server_on_the_same_data_is_refused(serve: Callable[..., Serve]) -> None:
-    """Two servers on one data directory would be two collectors and two supervisors; the first is not disturbed."""
+    """A second server on a data directory is refused, and the first one continues to work."""
     server = serve()
     server.ready()
-    assert "another `shortener serve` works on this data directory" in refused(serve(port=free_port()))
+    assert "another `shortener serve` is already running for this data directory" in refusal(
+        serve(port=free_port())
+    )
     assert server.get("/abcde").status == 302
 
 
 def test_a_taken_port_is_refused(serve: Callable[..., Serve]) -> None:
-    """Who already listens there is left alone, and the message names the way out."""
+    """A port in use is refused with a message that names it."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert f"127.0.0.1:{port} cannot be listened on" in refused(serve(port=port))
+        assert f"127.0.0.1:{port} cannot be listened on" in refusal(serve(port=port))
 
 
 def test_an_unusable_data_directory_is_refused(tmp_path: Path) -> None:
-    """A file in the place of the data directory is named."""
+    """A file in place of the data directory is refused with its path."""
     (tmp_path / "data").write_text("")
-    assert str(tmp_path / "data") in refused(Serve(tmp_path / "data", port=free_port()))
+    assert str(tmp_path / "data") in refusal(Serve(tmp_path / "data", port=free_port()))
 
 
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """A data directory below one that belongs to somebody else is named."""
+    """A data directory that cannot be created is refused with its path."""
     if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
+        pytest.skip("root can write to every directory")
     (tmp_path / "locked").mkdir(mode=0o500)
-    assert str(tmp_path / "locked") in refused(Serve(tmp_path / "locked" / "data", port=free_port()))
+    assert str(tmp_path / "locked") in refusal(Serve(tmp_path / "locked" / "data", port=free_port()))
 
 
 def test_a_damaged_store_is_refused(serve: Callable[..., Serve], data: Path) -> None:
-    """Garbage instead of a store is no reason to begin a new one."""
+    """A damaged store is refused, and no new store is created in its place."""
     (data / "store.db").write_bytes(b"\xde\xad" * 5000)
-    assert "store.db" in refused(serve())
+    assert "store.db" in refusal(serve())
     assert (data / "store.db").stat().st_size == 10_000

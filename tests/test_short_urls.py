@@ -1,4 +1,4 @@
-"""Short URLs: what people write names one link or none, and what we write is read back."""
+"""Short URLs: parsing, formatting, and validation of targets."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ DOMAINS = (
     Domain(host="127.0.0.1:8000", scheme="http"),
 )
 
-READ = {
+PARSED = {
     "whole": ("https://go.example/abc", ("go.example", "abc")),
     "http": ("http://go.example/abc", ("go.example", "abc")),
     "without scheme": ("go.example/abc", ("go.example", "abc")),
@@ -31,19 +31,19 @@ READ = {
     "scheme and host in capitals": ("HTTPS://GO.Example/abc", ("go.example", "abc")),
     "case folds": ("https://go.example/AbC", ("go.example", "abc")),
     "case kept": ("https://cased.example/AbC", ("cased.example", "AbC")),
-    "port that says nothing": ("https://go.example:443/abc", ("go.example", "abc")),
+    "default port": ("https://go.example:443/abc", ("go.example", "abc")),
     "host with a dot at the end": ("https://go.example./abc", ("go.example", "abc")),
     "host with a port": ("127.0.0.1:8000/abc", ("127.0.0.1:8000", "abc")),
 }
 
 
-@pytest.mark.parametrize(("text", "key"), READ.values(), ids=READ)
-def test_a_short_url_names_its_link(text: str, key: tuple[str, str]) -> None:
-    """Whole, shortened or bare, with placement or preview mark: it is the same link."""
+@pytest.mark.parametrize(("text", "key"), PARSED.values(), ids=PARSED)
+def test_parsed_short_urls(text: str, key: tuple[str, str]) -> None:
+    """Each form of a short URL is parsed to host and code."""
     assert parse_short_url(text, domains=DOMAINS) == key
 
 
-NOT_READ = {
+NOT_PARSED = {
     "another host": "https://else.example/abc",
     "another host without scheme": "else.example/abc",
     "another port": "https://go.example:8443/abc",
@@ -62,14 +62,14 @@ NOT_READ = {
 }
 
 
-@pytest.mark.parametrize("text", NOT_READ.values(), ids=NOT_READ)
-def test_what_is_no_short_url_of_ours_names_nothing(text: str) -> None:
-    """Other hosts, our own pages and broken codes are not taken for a link."""
+@pytest.mark.parametrize("text", NOT_PARSED.values(), ids=NOT_PARSED)
+def test_other_urls_are_not_parsed(text: str) -> None:
+    """Other hosts, our own pages and invalid codes give None."""
     assert parse_short_url(text, domains=DOMAINS) is None
 
 
 def test_without_domains_nothing_is_a_short_url() -> None:
-    """There is no default domain then, so that a bare code names nothing either."""
+    """Without domains there is no default domain, so a bare code gives None too."""
     assert parse_short_url("abc", domains=()) is None
 
 
@@ -78,28 +78,28 @@ def test_without_domains_nothing_is_a_short_url() -> None:
     n=st.integers(0, 99_999),
     domain=st.sampled_from(DOMAINS),
 )
-def test_what_is_written_is_read_back(code: str, n: int, domain: Domain) -> None:
+def test_parsing_reverses_formatting(code: str, n: int, domain: Domain) -> None:
     """For every code, placement and domain, parsing undoes formatting."""
     stored = code if domain.case_sensitive else code.lower()
-    written = format_short_url(domain, stored, n)
-    assert parse_short_url(written, domains=DOMAINS) == (domain.host.lower(), stored)
+    short_url = format_short_url(domain, stored, n)
+    assert parse_short_url(short_url, domains=DOMAINS) == (domain.host.lower(), stored)
 
 
-def test_the_scheme_is_the_domains_own() -> None:
-    """A domain that answers by http only is written so; one that is not configured any more by https."""
+def test_scheme_of_short_urls() -> None:
+    """The scheme is that of the domain, and https for a domain that is not configured any more."""
     assert build_short_url("cased.example", "AbC", 3, domains=DOMAINS) == "http://cased.example/AbC/3"
     assert build_short_url("gone.example", "abc", domains=DOMAINS) == "https://gone.example/abc"
 
 
-CIRCLES = {
+OWN_TARGETS = {
     "short-link domain": "https://go.example/x",
     "pages of the editors": "https://edit.example/-/",
 }
 
 
-@pytest.mark.parametrize("target", CIRCLES.values(), ids=CIRCLES)
+@pytest.mark.parametrize("target", OWN_TARGETS.values(), ids=OWN_TARGETS)
 def test_a_target_on_our_own_hosts_is_refused(target: str) -> None:
-    """No short link leads to a short link, nor to the editors' pages."""
+    """A target on a short-link domain or on the host of the pages is refused."""
     config = Config(site=Site(base_url="https://edit.example"), domain=DOMAINS)
     with pytest.raises(TargetRefused):
         validate_target(target, config=config)
@@ -108,6 +108,6 @@ def test_a_target_on_our_own_hosts_is_refused(target: str) -> None:
 def test_private_targets_follow_the_configuration() -> None:
     """An intranet address is refused unless redirect.private_targets allows it."""
     allowing = Config(redirect=Redirect(private_targets=True), domain=DOMAINS)
-    with pytest.raises(TargetRefused, match="private_targets"):
+    with pytest.raises(TargetRefused, match="private network"):
         validate_target("http://10.0.0.1/", config=Config(domain=DOMAINS))
     assert validate_target("http://10.0.0.1/", config=allowing) == "http://10.0.0.1/"

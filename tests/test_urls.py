@@ -1,4 +1,4 @@
-"""Target URLs: the verdict, the canonical form, and what a click may add."""
+"""Target URLs: accepted and refused ones, canonical form, and forwarded queries."""
 
 import json
 import os
@@ -29,7 +29,7 @@ LIST = Path(__file__).parents[2] / "shared" / "reliability" / "target_urls.jsonl
 
 
 def _location(target: str) -> str | None:
-    """What a browser is sent when Flask redirects to ``target``."""
+    """Return the Location header of Flask's redirect to ``target``."""
     environ: dict[str, Any] = {"wsgi.url_scheme": "https", "HTTP_HOST": "short.example", "SCRIPT_NAME": ""}
     return flask.redirect(target).get_wsgi_headers(environ | {"PATH_INFO": "/abc"}).get("Location")
 
@@ -113,7 +113,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize(("raw", "expected"), ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_accepted_targets_have_one_form(raw: str, expected: str) -> None:
-    """A good target gets its canonical form, which neither we nor Flask's redirect change any more."""
+    """A valid target gets a canonical form that neither we nor Flask's redirect change again."""
     target = canonicalize_target(raw)
     assert target == expected
     assert canonicalize_target(target) == target
@@ -155,11 +155,11 @@ REFUSED = {
     "user and password": ("https://user:pass@good.com/", "user name"),
     "user that looks like a port": ("https://good.com:80@evil.com/", "user name"),
     "empty user": ("https://@evil.com/", "user name"),
-    "fullwidth at": ("https://good.com＠evil.com/", "do not agree|no host can have"),
+    "fullwidth at": ("https://good.com＠evil.com/", "browsers treat differently|a host consists of"),
     "percent in the host": ("https://%65xample.com/", "% in its host"),
     "encoded @ in the host": ("https://good.com%40evil.com", "% in its host"),
-    "fullwidth percent in the host": ("https://good.com％40evil.com", "no host can have"),
-    "account-of sign, which maps to a/c": ("https://good.com℀.evil.com/", "no host can have"),
+    "fullwidth percent in the host": ("https://good.com％40evil.com", "a host consists of"),
+    "account-of sign, which maps to a/c": ("https://good.com℀.evil.com/", "a host consists of"),
     "header splitting": ("https://good.com/\r\nSet-Cookie: a=1", r"U\+000D"),
     "newline in the host": ("https://exa\nmple.com/", r"U\+000A"),
     "newline at the end": ("https://good.com/\n", r"U\+000A"),
@@ -193,10 +193,10 @@ REFUSED = {
     "label of 64": (f"https://{'a' * 64}.com/", "over-long"),
     "punycode label of 64": (f"https://{'ü' * 60}.com/", "has a part of"),
     "host of 254": (f"https://{'a.' * 125}info/", "254"),
-    "space before the host": ("https:// good.com/", "no host can have"),
-    "space after the host": ("https://good.com /", "no host can have"),
-    "template in the host": ("https://{{host}}/", "no host can have"),
-    "merge tag in the host": ("https://*|URL|*/", "no host can have"),
+    "space before the host": ("https:// good.com/", "a host consists of"),
+    "space after the host": ("https://good.com /", "a host consists of"),
+    "template in the host": ("https://{{host}}/", "a host consists of"),
+    "merge tag in the host": ("https://*|URL|*/", "a host consists of"),
     "short IPv4": ("https://127.1/", "odd spelling"),
     "decimal IPv4": ("https://2130706433/", "odd spelling"),
     "hex IPv4": ("https://0x7f.1/", "odd spelling"),
@@ -214,15 +214,15 @@ REFUSED = {
     "host of nothing but soft hyphens": ("https://\u00ad\u00ad/", "empty or over-long"),
     "Hebrew and Latin in one label": ("https://abשc.com/", "xn-- form"),
     "Hebrew after a digit": ("https://1ש.com/", "xn-- form"),
-    "the same as punycode": ("https://xn--1-gjc.com/", "no host can have"),
+    "the same as punycode": ("https://xn--1-gjc.com/", "a host consists of"),
     "Hangul filler, which has no ink": ("https://goo\u3164gle.com/", "xn-- form"),
     "combining mark first": ("https://\u0301a.com/", "xn-- form"),
     "private-use character": ("https://a\ue000.com/", "xn-- form"),
-    "punycode of plain ASCII": ("https://xn--abc-.com/", "no host can have"),
-    "punycode of nothing": ("https://xn--.com/", "no host can have"),
-    "broken punycode": ("https://xn--99999999.com/", "no host can have"),
-    "punycode of an upper-case letter": ("https://xn--wca.com/", "no host can have"),
-    "punycode of a surrogate": ("https://xn--a-rc4g.com/", "no host can have"),
+    "punycode of plain ASCII": ("https://xn--abc-.com/", "a host consists of"),
+    "punycode of nothing": ("https://xn--.com/", "a host consists of"),
+    "broken punycode": ("https://xn--99999999.com/", "a host consists of"),
+    "punycode of an upper-case letter": ("https://xn--wca.com/", "a host consists of"),
+    "punycode of a surrogate": ("https://xn--a-rc4g.com/", "a host consists of"),
     "non-ASCII under xn--": ("https://xn--ü.com/", "xn-- form"),
     "too long": (f"https://a/{'a' * (MAX_TARGET_LENGTH - 9)}", "4,097 characters"),
     "too long when encoded": (f"https://a/{'ü' * 700}", "when encoded"),
@@ -232,7 +232,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("raw", "reason"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused_targets_get_one_printable_line(raw: str, reason: str) -> None:
-    """A bad target is refused, private targets allowed or not, in one short printable line that says why."""
+    """An invalid target is refused with one short printable line, whether private targets are allowed or not."""
     for allow_private in (False, True):
         with pytest.raises(TargetRefused, match=reason) as refusal:
             canonicalize_target(raw, allow_private=allow_private)
@@ -253,8 +253,8 @@ PRIVATE = """
 
 @pytest.mark.parametrize("host", PRIVATE.split())
 def test_private_targets_are_the_operators_choice(host: str) -> None:
-    """What readers cannot reach is refused by default and accepted, still as a fixed point, by setting."""
-    with pytest.raises(TargetRefused, match="private_targets"):
+    """A private target is refused by default, and canonicalized if private targets are allowed."""
+    with pytest.raises(TargetRefused, match="private network"):
         canonicalize_target(f"http://{host}/a")
     target = canonicalize_target(f"http://{host}:8080/a", allow_private=True)
     assert _location(target) == target
@@ -284,7 +284,7 @@ OWN = {
 
 @pytest.mark.parametrize("raw", OWN.values(), ids=OWN.keys())
 def test_targets_on_our_own_domain_are_refused(raw: str) -> None:
-    """No spelling of our own redirect host is a target, so no link can lead to itself."""
+    """No spelling of our own host is accepted as a target, so no link can redirect to itself."""
     with pytest.raises(TargetRefused, match="our own short-link domain"):
         canonicalize_target(raw, own_hosts=OWN_HOSTS)
 
@@ -302,12 +302,12 @@ def test_targets_on_our_own_domain_are_refused(raw: str) -> None:
     ],
 )
 def test_other_hosts_are_not_ours(raw: str) -> None:
-    """A host that only resembles ours, or is ours at another port than the configured one, is a target."""
+    """A host similar to ours, or ours at another port than the configured one, is accepted."""
     assert canonicalize_target(raw, own_hosts=OWN_HOSTS) == raw
 
 
 def test_own_host_with_the_default_port_is_the_one_without() -> None:
-    """An entry with the scheme's default port is the target that leaves it out."""
+    """An own host with the scheme's default port also matches a target without port."""
     with pytest.raises(TargetRefused, match="our own"):
         canonicalize_target("https://a.example/", own_hosts=["a.example:443"])
     assert canonicalize_target("http://a.example/", own_hosts=["a.example:443"]) == "http://a.example/"
@@ -315,7 +315,7 @@ def test_own_host_with_the_default_port_is_the_one_without() -> None:
 
 @pytest.mark.skipif(not LIST.exists(), reason="the list of hostile targets is not beside this checkout")
 def test_the_list_of_hostile_targets() -> None:
-    """Every verdict of the list is ours, and every accepted target is sent as the list says."""
+    """Each target of the list is accepted or refused as the list says, and sent as it says."""
     rows = [json.loads(line) for line in LIST.read_text(encoding="utf-8").splitlines()]
     wrong = [row for row in rows if not _agrees(row)]
     assert len(rows) == 89
@@ -350,7 +350,7 @@ URL_PIECES = st.lists(
 @given(URL_PIECES, st.sampled_from(["https://", "http://a.com", "https://a.com/", "HTTP://ü.b", ""]))
 @settings(max_examples=600, deadline=None)
 def test_whatever_is_accepted_is_a_fixed_point(tail: str, start: str) -> None:
-    """Any text is either refused or becomes ASCII that Flask sends unchanged, to the host that we checked."""
+    """Any text is refused, or becomes ASCII that Flask sends unchanged, with the validated host."""
     try:
         target = canonicalize_target(start + tail)
     except TargetRefused:
@@ -384,7 +384,7 @@ NOT_WARNED = {
 
 @pytest.mark.parametrize(("raw", "reason"), WARNED.values(), ids=WARNED.keys())
 def test_hosts_that_deceive_get_a_warning(raw: str, reason: str) -> None:
-    """A host whose letters pass for others is accepted, with a sentence that shows its punycode name."""
+    """A host with look-alike letters is accepted, with a warning that shows its punycode name."""
     target = canonicalize_target(raw)
     warning = homograph_warning(target)
     assert warning is not None
@@ -394,7 +394,7 @@ def test_hosts_that_deceive_get_a_warning(raw: str, reason: str) -> None:
 
 @pytest.mark.parametrize("raw", NOT_WARNED.values(), ids=NOT_WARNED.keys())
 def test_honest_hosts_get_no_warning(raw: str) -> None:
-    """An ordinary name in an ordinary script is nobody's homograph."""
+    """A name in one common script gives no warning."""
     assert homograph_warning(canonicalize_target(raw)) is None
 
 
@@ -428,7 +428,7 @@ FORWARDED = {
 
 @pytest.mark.parametrize(("target", "query", "expected"), FORWARDED.values(), ids=FORWARDED.keys())
 def test_query_is_forwarded(target: str, query: str, expected: str) -> None:
-    """Pairs that the target lacks are added before the fragment, verbatim but header-safe; drop adds none."""
+    """Merge and override add missing pairs before the fragment, escaped for a header; drop adds none."""
     assert add_query(target, query, forward="merge") == expected
     assert add_query(target, query, forward="override") == expected
     assert add_query(target, query, forward="drop") == target
@@ -465,7 +465,7 @@ CLASHES = {
 
 @pytest.mark.parametrize(("target", "query", "merged", "overridden"), CLASHES.values(), ids=CLASHES.keys())
 def test_key_that_both_have(target: str, query: str, merged: str, overridden: str) -> None:
-    """Of a key in both, merge keeps the target's value and override the click's, however encoded."""
+    """For a key in both, merge keeps the target's value and override the click's, in any encoding of the key."""
     assert add_query(target, query, forward="merge") == merged
     assert add_query(target, query, forward="override") == overridden
     assert add_query(target, query, forward="drop") == target
@@ -473,7 +473,7 @@ def test_key_that_both_have(target: str, query: str, merged: str, overridden: st
 
 @pytest.mark.parametrize("forward", ["merge", "override"])
 def test_query_that_is_too_long_is_left_out(forward: str) -> None:
-    """A result of 8,192 characters is sent; one more and the target is sent without the query."""
+    """A result of 8,192 characters is returned; for a longer one the target is returned without the query."""
     target = "https://a.com/?a=1#s"
     room = MAX_LOCATION_LENGTH - len(target) - len("&x=")
     assert len(add_query(target, f"x={'y' * room}", forward=forward)) == MAX_LOCATION_LENGTH
@@ -505,7 +505,7 @@ QUERY = st.lists(
 @given(TARGETS, QUERY, st.sampled_from(["merge", "override"]))
 @settings(max_examples=1000, deadline=None)
 def test_no_query_changes_the_host(target: str, query: str, forward: str) -> None:
-    """Whatever a click carries, scheme, host, path and fragment stay, and Flask sends what we made."""
+    """For any query, scheme, host, path and fragment are unchanged, and Flask sends the result unchanged."""
     result = add_query(target, query, forward=forward)
     before, after = urlsplit(target), urlsplit(result)
     assert (after.scheme, after.netloc, after.path) == (before.scheme, before.netloc, before.path)
@@ -520,7 +520,7 @@ def test_no_query_changes_the_host(target: str, query: str, forward: str) -> Non
 @given(TARGETS, QUERY)
 @settings(max_examples=300, deadline=None)
 def test_merge_keeps_every_pair_of_the_target(target: str, query: str) -> None:
-    """Merging appends to the target's own query and never adds a key that is already there."""
+    """Merge appends to the target's query and never adds a key that it has already."""
     own = urlsplit(target).query
     merged = urlsplit(add_query(target, query, forward="merge")).query
     assert merged.startswith(own)
@@ -561,13 +561,13 @@ REFERRERS = {
 
 @pytest.mark.parametrize(("raw", "expected"), REFERRERS.values(), ids=REFERRERS.keys())
 def test_referrer_is_cut_to_origin_and_path(raw: str, expected: str) -> None:
-    """Of a referrer only origin and path are kept, and nothing of what is no web address or app."""
+    """Only origin and path of a referrer are kept, and nothing of an invalid one."""
     assert clean_referrer(raw) == expected
     assert clean_referrer(expected) == expected
 
 
 def test_importing_urls_loads_no_framework() -> None:
-    """The redirect handler imports this module, so it must not bring Flask or werkzeug in."""
+    """Importing the module, as redirect workers do, loads neither Flask nor werkzeug."""
     script = "import sys, shortener.urls, shortener.codes; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ)

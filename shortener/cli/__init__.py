@@ -1,4 +1,4 @@
-"""The ``shortener`` command: each subcommand is a few lines around one of the rooms."""
+"""The ``shortener`` command: loads the module of a subcommand and turns errors into messages."""
 
 import functools
 import importlib
@@ -12,8 +12,8 @@ import click
 from msgspec import Struct
 
 from shortener import __version__
-from shortener import config as configuration
-from shortener.config import Config
+from shortener.cli.remedies import message_with_remedy
+from shortener.config import Config, environment, find_file, load
 from shortener.errors import ShortenerError
 
 if TYPE_CHECKING:
@@ -21,26 +21,28 @@ if TYPE_CHECKING:
 
 
 class CliContext(Struct):
-    """What every command starts from: the configuration, read when it is first needed."""
+    """What a command needs to start: the configuration, which is loaded when it is first used."""
 
     config_file: str | None
     cached_config: Config | None = None
 
     @property
     def config_path(self) -> Path | None:
-        """The configuration file, or None where there is none."""
-        return configuration.find_file(self.config_file, environment=configuration.environment())
+        """Path of the configuration file, or None without one."""
+        return find_file(self.config_file, environment=environment())
 
     @property
     def config(self) -> Config:
-        """The configuration. Raises ConfigError."""
+        """The loaded configuration. Raises ConfigError."""
         if self.cached_config is None:
-            self.cached_config = configuration.load(self.config_path, environment=configuration.environment())
+            self.cached_config = load(self.config_path, environment=environment())
         return self.cached_config
 
     def open_store(self) -> "Store":
-        """The store, made or brought up to date. Raises StoreError."""
-        from shortener.store import open_store  # a sixth of a second, which `serve` has no use for
+        """Open the store; create or migrate it where needed. Raises StoreError."""
+        from shortener.store import (
+            open_store,
+        )  # takes a sixth of a second to load, and `serve` does not use it
 
         return open_store(self.config.data_directory)
 
@@ -59,34 +61,34 @@ COMMANDS_BY_MODULE = {
     "nginx": ("edge",),
     "demo": ("demo",),
 }
-"""Which module has which commands: a command loads only what it needs, so that a collector starts at once."""
+"""Commands of each module. Only the module of the called command is loaded, so that processes start quickly."""
 
 
 class LazyGroup(click.Group):
-    """A group whose errors that a person can cause end in one line and status 1, never in a traceback."""
+    """Command group that loads commands on demand and prints an error that a user can cause as one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands."""
+        """Return the names of all commands."""
         return sorted(name for names in COMMANDS_BY_MODULE.values() for name in names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command, its module loaded when it is first asked for."""
+        """Return a command by its name, and load its module; None for an unknown name."""
         for module, names in COMMANDS_BY_MODULE.items():
             if cmd_name in names:
-                found = importlib.import_module(f"shortener.cli.{module}")
-                commands: list[click.Command] = found.COMMANDS
-                return next(each for each in commands if each.name == cmd_name)
+                commands: list[click.Command] = importlib.import_module(f"shortener.cli.{module}").COMMANDS
+                return next(command for command in commands if command.name == cmd_name)
         return None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; the one place where errors become messages."""
+        """Run a command; an error becomes one line on standard error and exit status 1."""
         try:
             return super().invoke(ctx)
         except ShortenerError as error:
-            _exit_with_error(str(error))
+            _exit_with_error(message_with_remedy(error))
         except sqlite3.Error as error:
             _exit_with_error(f"the store: {error}; see `shortener doctor`")
         except BrokenPipeError:
+            # The reader of a pipe, such as head, has enough; Python would report the failed flush at exit.
             sys.stderr.close()
             sys.exit(0)
         except OSError as error:
@@ -99,17 +101,18 @@ def _exit_with_error(message: str) -> None:
 
 
 pass_cli_context = click.make_pass_decorator(CliContext)
+"""Decorator that passes the CliContext to a command as its first argument."""
 
 
 def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the session and an open store that is closed behind it."""
+    """Decorate a command so that it gets the CliContext and an open store, which is closed at its end."""
 
     @pass_cli_context
     @functools.wraps(command)
-    def run(session: CliContext, *args: Any, **kwargs: Any) -> Any:
-        store = session.open_store()
+    def run(context: CliContext, *args: Any, **kwargs: Any) -> Any:
+        store = context.open_store()
         try:
-            return command(session, store, *args, **kwargs)
+            return command(context, store, *args, **kwargs)
         finally:
             store.close()
 
@@ -126,5 +129,5 @@ def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.version_option(__version__, prog_name="shortener")
 @click.pass_context
 def main(ctx: click.Context, config_file: str | None) -> None:
-    """Short links for newsletters: an issue in, its clicks counted, its articles ranked."""
+    """Short links for newsletters: add an issue, count its clicks, rank its articles."""
     ctx.obj = CliContext(config_file)

@@ -1,18 +1,20 @@
-"""``shortener clicks`` and ``reclassify``: the single clicks, why each has its verdict, and judging them again."""
+"""``shortener clicks`` and ``reclassify``: export single clicks, explain a verdict, classify stored clicks again."""
 
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import click
 from msgspec import Struct
 from rich.progress import Progress
 
 from shortener.cli import CliContext, with_store
-from shortener.cli.options import TIME
+from shortener.cli.options import TIME, date_range_options
 from shortener.cli.output import (
     emit,
+    format_duration,
     format_local_time,
     format_option,
     print_csv,
@@ -21,26 +23,25 @@ from shortener.cli.output import (
     print_line,
     print_table,
 )
-from shortener.cli.reports import date_range_options
 from shortener.collector.reclassify import ReclassifyResult
-from shortener.collector.reclassify import reclassify as judge_again
+from shortener.collector.reclassify import reclassify as reclassify_clicks
 from shortener.config import Domain
-from shortener.reporting.click_explanation import ClickExplanation, explain_click
+from shortener.reporting.click_explanation import ClickExplanation, RequestDetails, explain_click
+from shortener.reporting.formatting import struct_rows
 from shortener.reporting.summary import check_time_range
 from shortener.short_urls import build_short_url
 from shortener.store import Store
-from shortener.store import nearby_clicks as judged
-from shortener.store import reports as sql
-from shortener.store.reports import ClickRow
+from shortener.store.nearby_clicks import slugs_by_issue
+from shortener.store.reports import ClickRow, export_clicks
 
 
 @click.group()
 def clicks() -> None:
-    """The single clicks, as long as they are kept."""
+    """Single clicks, as long as they are stored."""
 
 
 class ExportedClick(Struct, frozen=True):
-    """A line of ``clicks export``; ``n`` is null for a click without a placement."""
+    """A row of ``clicks export``; ``n`` is None for a click without a placement number."""
 
     id: str
     ts: str
@@ -70,22 +71,22 @@ class ExportedClick(Struct, frozen=True):
 def export(
     context: CliContext, store: Store, since: int | None, until: int | None, output_format: str
 ) -> None:
-    """Every click with its verdict and reason, oldest first, one JSON object a line (or CSV)."""
+    """Export all clicks with verdict and reason, oldest first, as JSON lines or CSV."""
     check_time_range(since, until)
     domains = context.config.domains
-    rows = (_to_exported_click(row, domains) for row in sql.export_clicks(store, since=since, until=until))
+    rows = (_to_exported_click(row, domains) for row in export_clicks(store, since=since, until=until))
     if output_format == "csv":
         columns = ExportedClick.__struct_fields__
-        print_csv(columns, ([getattr(row, name) for name in columns] for row in rows))
+        print_csv(columns, struct_rows(rows, columns))
     else:
         print_json_lines(rows)
 
 
 def _to_exported_click(row: ClickRow, domains: Sequence[Domain]) -> ExportedClick:
-    when = datetime.fromtimestamp(row.ts // 1000, UTC)
+    second = datetime.fromtimestamp(row.ts // 1000, UTC)
     return ExportedClick(
         id=row.id,
-        ts=f"{when:%Y-%m-%dT%H:%M:%S}.{row.ts % 1000:03d}Z",
+        ts=f"{second:%Y-%m-%dT%H:%M:%S}.{row.ts % 1000:03d}Z",
         short_url=build_short_url(row.domain, row.code, domains=domains),
         n=row.n or None,
         verdict=row.verdict,
@@ -104,17 +105,18 @@ def _to_exported_click(row: ClickRow, domains: Sequence[Domain]) -> ExportedClic
 @format_option
 @with_store
 def explain(context: CliContext, store: Store, click_id: str, output_format: str) -> None:
-    """Why a click has its verdict: every rule that spoke, what else was noticed, and its neighbours."""
-    made = explain_click(store, click_id, config=context.config, now=int(time.time()))
+    """Explain the verdict of a click: matching rules, other evidence, and nearby clicks."""
+    explanation = explain_click(store, click_id, config=context.config, now=int(time.time()))
     emit(
         output_format,
-        json=lambda: print_json(made),
-        csv=lambda: print_csv(_RULE_COLUMNS, _rule_rows(made)),
-        table=lambda: _print_explanation(made, context),
+        json=lambda: print_json(explanation),
+        csv=lambda: print_csv(_RULE_COLUMNS, _rule_rows(explanation)),
+        table=lambda: _print_explanation(explanation, context.config.zone),
     )
 
 
 _RULE_COLUMNS = ("", "rule", "verdict", "how sure", "says", "because")
+_RULE_HEADINGS = ("", "rule", "verdict", "certainty", "meaning", "because")
 
 
 def _rule_rows(explanation: ClickExplanation) -> list[list[str]]:
@@ -128,68 +130,52 @@ def _rule_rows(explanation: ClickExplanation) -> list[list[str]]:
     ]
 
 
-def _print_explanation(explanation: ClickExplanation, context: CliContext) -> None:
-    when = f"{format_local_time(explanation.at.timestamp(), context.config.zone)}:{explanation.at:%S}"
-    after = explanation.seconds_after_sending
-    told = (
-        f", {_format_duration(after)} after the sending of {explanation.issue}" if after is not None else ""
-    )
+def _print_explanation(explanation: ClickExplanation, zone: ZoneInfo) -> None:
+    time_text = f"{format_local_time(explanation.at, zone)}:{explanation.at:%S}"
+    if explanation.seconds_after_sending is not None:
+        age = format_duration(explanation.seconds_after_sending)
+        time_text += f", {age} after the sending of {explanation.issue}"
     print_line(
         f"{explanation.id}: {explanation.verdict}, because: {explanation.words} "
         f"({explanation.reason}; rules {explanation.rules})"
     )
-    print_line(f"{explanation.short_url}{f'/{explanation.n}' if explanation.n else ''}, {when}{told}")
-    print_table("Rules that spoke", _RULE_COLUMNS, _rule_rows(explanation), empty_message="No rule spoke.")
-    noticed = [[words] for words in explanation.noticed]
+    print_line(f"{explanation.short_url}{f'/{explanation.n}' if explanation.n else ''}, {time_text}")
+    print_table("Matching rules", _RULE_HEADINGS, _rule_rows(explanation), empty_message="No rule matches.")
     print_table(
-        "Noticed",
-        ("what the request and its neighbours show",),
-        noticed,
-        empty_message="Nothing else was noticed.",
+        "Evidence",
+        ("from the request and nearby clicks",),
+        ([words] for words in explanation.noticed),
+        empty_message="No other evidence.",
     )
     print_table(
-        "Clicks around it",
+        "Nearby clicks",
         ("sharing", "within", "clicks", "links", "networks", "browsers", "nearest"),
         (
             [
-                *(
-                    each.shared,
-                    _format_duration(each.seconds),
-                    each.clicks,
-                    each.links,
-                    each.networks,
-                    each.agents,
-                ),
-                _format_duration(each.nearest),
+                *(group.shared, format_duration(group.seconds), group.clicks, group.links, group.networks),
+                *(group.agents, format_duration(group.nearest)),
             ]
-            for each in explanation.neighbours
+            for group in explanation.neighbours
         ),
-        empty_message="No other click shares an address, a network or a browser with it, near enough to count.",
+        empty_message="No nearby click has the same address, network or browser.",
     )
-    request = explanation.request
-    print_line(f"{request.method} from {request.network or 'a network that was not kept'}")
+    _print_request(explanation.request)
+    if not explanation.judged:
+        print_line("Group rules have not run yet: the collector runs them within seconds.")
+    elif not explanation.settled:
+        print_line("Still settling: clicks that arrive within 15 minutes of it can change the verdict.")
+
+
+def _print_request(request: RequestDetails) -> None:
+    print_line(f"{request.method} from {request.network or 'an unknown network'}")
     print_line(f"user agent: {_format_header(request.user_agent)}")
     print_line(f"language: {_format_header(request.language)}; referrer: {_format_header(request.referrer)}")
-    sent = ", ".join(f"{name}: {value}" for name, value in (request.headers or {}).items())
-    print_line(f"headers: {sent or 'none that count'}")
-    if not explanation.judged:
-        print_line("Its neighbours have not been asked yet: the collector does that within seconds.")
-    elif not explanation.settled:
-        print_line("Still settling: what comes in within 15 minutes of it may change the verdict.")
+    headers = ", ".join(f"{name}: {value}" for name, value in (request.headers or {}).items())
+    print_line(f"headers: {headers or 'none that rules use'}")
 
 
 def _format_header(text: str | None) -> str:
-    return "none, or not to be kept" if text is None else text or "(empty)"
-
-
-def _format_duration(seconds: float) -> str:
-    """A stretch of time as people say it."""
-    if seconds < 120:
-        return f"{seconds:,.1f} s".replace(".0 ", " ")
-    for unit, length in (("days", 86_400), ("hours", 3600)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:,.1f} {unit}"
-    return f"{seconds / 60:,.0f} min"
+    return "none, or not stored" if text is None else text or "(empty)"
 
 
 @click.command()
@@ -197,36 +183,36 @@ def _format_duration(seconds: float) -> str:
 @format_option
 @with_store
 def reclassify(context: CliContext, store: Store, since: int | None, output_format: str) -> None:
-    """Judge stored clicks again by today's rules and lists, and say what changed.
+    """Classify stored clicks again by the current rules and lists, and list what changed.
 
-    Worth it after an upgrade with new rules or a change of [verdicts] datacenters. Interrupted, the same command goes
-    on where it stopped; the collector may go on meanwhile, started again if the lists are new.
+    Useful after an upgrade with new rules or a change of [verdicts] datacenters. An interrupted run continues where it
+    stopped. The collector can run meanwhile; restart it first if the lists are new.
     """
     with Progress(disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("Judging clicks", total=None)
-        outcome = judge_again(
+        task = progress.add_task("Reclassifying clicks", total=None)
+        result = reclassify_clicks(
             store,
             config=context.config,
             since=since or 0,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    slugs = judged.slugs_by_issue(store)
+    slugs = slugs_by_issue(store)
     rows = [
-        _VerdictChange(slugs.get(issue or 0), before, after, clicks)
-        for (issue, before, after), clicks in outcome.verdict_changes.items()
+        VerdictChange(slugs.get(issue_id or 0), before, after, count)
+        for (issue_id, before, after), count in result.verdict_changes.items()
     ]
     rows.sort(key=lambda row: (row.issue or "", row.before, row.after))
     columns = ("issue", "from", "to", "clicks")
     emit(
         output_format,
-        json=lambda: print_json(_ReclassifyResult(outcome.clicks, outcome.resumed, tuple(rows))),
-        csv=lambda: print_csv(columns, ([getattr(row, f) for f in row.__struct_fields__] for row in rows)),
-        table=lambda: _print_outcome(outcome, rows, columns),
+        json=lambda: print_json(ReclassifyReport(result.clicks, result.resumed, tuple(rows))),
+        csv=lambda: print_csv(columns, struct_rows(rows, VerdictChange.__struct_fields__)),
+        table=lambda: _print_result(result, rows, columns),
     )
 
 
-class _VerdictChange(Struct, frozen=True, rename={"before": "from", "after": "to"}):
-    """So many clicks of an issue (null: of none) that had one verdict and have another."""
+class VerdictChange(Struct, frozen=True, rename={"before": "from", "after": "to"}):
+    """Number of clicks of an issue (None: of no issue) whose verdict changed from ``before`` to ``after``."""
 
     issue: str | None
     before: str
@@ -234,25 +220,23 @@ class _VerdictChange(Struct, frozen=True, rename={"before": "from", "after": "to
     clicks: int
 
 
-class _ReclassifyResult(Struct, frozen=True):
-    """What ``reclassify`` prints as JSON."""
+class ReclassifyReport(Struct, frozen=True):
+    """JSON output of ``reclassify``: number of classified clicks, and the changed verdicts by issue."""
 
     clicks: int
     resumed: bool
-    changed: tuple[_VerdictChange, ...]
+    changed: tuple[VerdictChange, ...]
 
 
-def _print_outcome(outcome: ReclassifyResult, rows: Sequence[_VerdictChange], columns: Sequence[str]) -> None:
-    went_on = (
-        " (the rest of an interrupted run; what that one changed is not listed)" if outcome.resumed else ""
-    )
+def _print_result(result: ReclassifyResult, rows: Sequence[VerdictChange], columns: Sequence[str]) -> None:
+    rest = " (the rest of an interrupted run, whose changes are not listed)" if result.resumed else ""
     print_table(
-        "Verdicts that changed",
+        "Changed verdicts",
         columns,
         ([row.issue or "(no issue)", row.before, row.after, row.clicks] for row in rows),
         empty_message="No verdict changed.",
     )
-    print_line(f"Judged {outcome.clicks:,} clicks again{went_on}.")
+    print_line(f"Reclassified {result.clicks:,} clicks{rest}.")
 
 
 COMMANDS = [clicks, reclassify]

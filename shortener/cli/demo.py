@@ -1,6 +1,7 @@
-"""``shortener demo``: the whole loop in a minute, on a sample issue."""
+"""``shortener demo``: a sample issue, a real server, simulated readers, then the report and the ranking."""
 
 import http.client
+import itertools
 import os
 import shutil
 import signal
@@ -16,11 +17,11 @@ from urllib.parse import urlsplit
 import click
 from rich.progress import track
 
-from shortener import config as configuration
 from shortener.cli import CliContext, main
 from shortener.collector.collector import drain_once
-from shortener.config import Config
+from shortener.config import Config, load
 from shortener.demo.readers import ReaderLink, SimulatedRequest, simulate_requests
+from shortener.durations import HOUR_SECONDS
 from shortener.errors import AlreadyRunning, InputError
 from shortener.reporting.issue_contents import IssueContents, load_issue_contents
 from shortener.services.add_issue import AddRequest, add_or_update_issue
@@ -29,14 +30,14 @@ from shortener.store import open_store
 SAMPLE_SLUG = "low-tide-2026-11"
 DEFAULT_READERS = 400
 DEFAULT_SECONDS = 20.0
-"""Fast for people, and slow enough to tell them from machines."""
+"""Time in which all readers click: short to wait for, but long enough that they are not classified as bots."""
 SAMPLE_RECIPIENTS = 1_500
 HOURS_SINCE_SENDING = 3
 RANDOM_SEED = 11
 ARTICLE_APPEALS = (1.0, 0.7, 1.3, 0.8, 1.0, 1.9, 0.6, 2.2)
-"""How much the readers like the articles, in turn: some good ones stand low, as in life."""
+"""Appeal of the articles in document order: some appealing ones are low in the issue, so that ranking matters."""
 CONFIG_TEMPLATE = """\
-# The demonstration's configuration. The proxy is trusted so that the simulated readers can have addresses of their own.
+# Configuration of the demonstration. The local proxy is trusted so that each simulated reader can have an address.
 [site]
 name = "Low Tide"
 
@@ -59,27 +60,33 @@ data = "data"
     type=click.Path(path_type=Path),
     default="demo-data",
     show_default=True,
-    help="Where everything is kept.",
+    help="Directory for all files of the demonstration.",
 )
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to serve on."
 )
 @click.option(
-    "--readers", type=click.IntRange(1, 100_000), default=DEFAULT_READERS, show_default=True, help="How many."
+    "--readers",
+    type=click.IntRange(1, 100_000),
+    default=DEFAULT_READERS,
+    show_default=True,
+    help="Number of simulated readers.",
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, 3600),
+    type=click.FloatRange(0, HOUR_SECONDS),
     default=DEFAULT_SECONDS,
     show_default=True,
-    help="How long they read.",
+    help="Seconds within which they click.",
 )
-@click.option("--leave", is_flag=True, help="End when everything has been shown, instead of staying up.")
+@click.option(
+    "--leave", is_flag=True, help="Stop the server after the reports instead of leaving it running."
+)
 def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) -> None:
-    """Take a sample issue in, serve it, let simulated readers click, and show the report and the ranking."""
+    """Add a sample issue, start a server, let simulated readers click, and print the report and the ranking."""
     config_path = _prepare_directory(directory, port=port)
-    config = configuration.load(config_path, environment={})
-    shown = _add_sample_issue(config, directory)
+    config = load(config_path, environment={})
+    issue = _add_sample_issue(config, directory)
     server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
         stdout=subprocess.PIPE,
@@ -87,10 +94,10 @@ def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) 
         env={name: value for name, value in os.environ.items() if not name.startswith("SHORTENER_")},
     )
     try:
-        way_in = _wait_until_ready(server)
-        _simulate_readers(config, shown, readers=readers, seconds=seconds)
+        admin_hint = _wait_until_ready(server)
+        _simulate_readers(config, issue, readers=readers, seconds=seconds)
         _print_reports(config, config_path)
-        _print_addresses(config, config_path, shown, directory, admin_hint=way_in)
+        _print_addresses(config, config_path, issue, directory, admin_hint=admin_hint)
         if not leave:
             _keep_running(server)
     finally:
@@ -99,12 +106,12 @@ def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) 
 
 
 def _prepare_directory(directory: Path, *, port: int) -> Path:
-    """An empty demonstration directory; one that was not made here is left alone."""
+    """Create an empty directory with a configuration, and return its path. Replace an earlier demonstration only."""
     config_path = directory / "config.toml"
     if directory.exists() and not (
         config_path.exists() and "demonstration" in config_path.read_text("utf-8")
     ):
-        raise InputError(f"{directory}: exists and is no demonstration; choose another --directory")
+        raise InputError(f"{directory}: exists and is not a demonstration; choose another --directory")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     config_path.write_text(CONFIG_TEMPLATE.format(port=port), encoding="utf-8")
@@ -121,13 +128,13 @@ def _add_sample_issue(config: Config, directory: Path) -> IssueContents:
             source=source,
             filename="issue.md",
             slug=SAMPLE_SLUG,
-            sent_at=now - HOURS_SINCE_SENDING * 3600,
+            sent_at=now - HOURS_SINCE_SENDING * HOUR_SECONDS,
             recipients=SAMPLE_RECIPIENTS,
         )
-        taken = add_or_update_issue(store, request, config=config, now=now)
-        (directory / "issue.out.md").write_bytes(taken.output)
+        result = add_or_update_issue(store, request, config=config, now=now)
+        (directory / "issue.out.md").write_bytes(result.output)
         click.echo(
-            f"Took in the sample issue: {taken.articles} articles, {taken.new_links} short links "
+            f"Added the sample issue: {result.articles} articles, {result.new_links} short links "
             f"({directory / 'issue.md'} → {directory / 'issue.out.md'})."
         )
         return load_issue_contents(store, SAMPLE_SLUG, config=config)
@@ -136,20 +143,20 @@ def _add_sample_issue(config: Config, directory: Path) -> IssueContents:
 
 
 def _wait_until_ready(server: subprocess.Popen[str]) -> str:
-    """Wait for the server's ready line; what it says after that of the way in for the first admin."""
-    assert server.stdout is not None  # noqa: S101 - it was asked for two lines above
+    """Wait for the server's first line, and return its second one: how the first admin signs in."""
+    assert server.stdout is not None  # noqa: S101 - for the type checker: the caller passed stdout=PIPE
     line = server.stdout.readline()
     if not line:
         server.wait()
-        raise AlreadyRunning("the server did not start: see the line above")
+        raise AlreadyRunning("the server did not start; see its message above")
     click.echo(line.strip())
     return server.stdout.readline().strip()
 
 
 def _simulate_readers(config: Config, issue: IssueContents, *, readers: int, seconds: float) -> None:
-    """Let the readers click, several at a time, and wait until all of it is counted and judged."""
+    """Send the requests of the readers, and wait until all clicks are counted and classified."""
     requests = simulate_requests(_reader_links(issue), readers=readers, seconds=seconds, seed=RANDOM_SEED)
-    _send_requests(config, track(requests, description=f"{readers} readers and their machines"))
+    _send_requests(config, track(requests, description=f"{readers} readers and some bots"))
     store = open_store(config.data_directory)
     try:
         drain_once(store, config=config)
@@ -158,41 +165,43 @@ def _simulate_readers(config: Config, issue: IssueContents, *, readers: int, sec
 
 
 def _reader_links(issue: IssueContents) -> list[ReaderLink]:
-    articles = {article.url: article for article in issue.articles}
-    picks = [article.url for article in issue.articles if len(article.links) and article.author]
-    found = []
-    for link in issue.links:
-        article = articles.get(link.article or "")
-        position = article.position if article and article.position else len(articles)
-        appeal = (
-            ARTICLE_APPEALS[picks.index(link.article) % len(ARTICLE_APPEALS)]
-            if link.article in picks
-            else 0.8
+    """Return the placements of the issue in document order, with an appeal for each article that has an author."""
+    positions = {article.url: article.position for article in issue.articles}
+    urls = [article.url for article in issue.articles if article.links and article.author]
+    appeals = dict(zip(urls, itertools.cycle(ARTICLE_APPEALS), strict=False))
+    last_position = len({link.target for link in issue.links})
+    links_by_number = {
+        placement.n: ReaderLink(
+            path=f"{urlsplit(link.short_url).path}/{placement.n}",
+            kind=placement.kind,
+            position=positions.get(link.article or "") or last_position,
+            appeal=appeals.get(link.article or "", 0.8),
         )
-        for placement in link.placements:
-            path = f"{urlsplit(link.short_url).path}/{placement.n}"
-            found.append((placement.n, ReaderLink(path, placement.kind, position, appeal)))
-    return [link for _, link in sorted(found, key=lambda each: each[0])]
+        for link in issue.links
+        for placement in link.placements
+    }
+    return [links_by_number[n] for n in sorted(links_by_number)]
 
 
 def _send_requests(config: Config, requests: Iterable[SimulatedRequest], *, threads: int = 8) -> None:
-    todo = iter(requests)
-    begun = time.monotonic()
+    """Send each request at its time over one connection a thread; threads take the next request in turn."""
+    queue = iter(requests)
+    started = time.monotonic()
     lock = threading.Lock()
 
-    def work() -> None:
+    def send() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", config.server.port, timeout=10)
         while True:
             with lock:
-                visit = next(todo, None)
-            if visit is None:
+                request = next(queue, None)
+            if request is None:
                 connection.close()
                 return
-            time.sleep(max(0.0, begun + visit.offset_seconds - time.monotonic()))
-            connection.request(visit.method, visit.path, headers=visit.headers)
+            time.sleep(max(0.0, started + request.offset_seconds - time.monotonic()))
+            connection.request(request.method, request.path, headers=request.headers)
             connection.getresponse().read()
 
-    workers = [threading.Thread(target=work) for _ in range(threads)]
+    workers = [threading.Thread(target=send) for _ in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -210,12 +219,12 @@ def _print_reports(config: Config, config_path: Path) -> None:
 def _print_addresses(
     config: Config, config_path: Path, issue: IssueContents, directory: Path, *, admin_hint: str
 ) -> None:
-    first = next(article for article in issue.articles if article.author)
-    link = first.links[0].short_url
+    article = next(article for article in issue.articles if article.author)
+    short_url = article.links[0].short_url
     click.echo(f"""
 Open or try:
-  {link}      a short link: {first.title}
-  {link}+     where it leads, and what is recorded
+  {short_url}      a short link: {article.title}
+  {short_url}+     its target, and what is recorded of a click
   {config.base_url}/-/health
   {directory / "issue.out.md"}    the issue as it would be sent
   shortener --config {config_path} report summary
@@ -223,7 +232,7 @@ Open or try:
 
 
 def _keep_running(server: subprocess.Popen[str]) -> None:
-    click.echo("\nThe server stays up. Ctrl-C ends it.")
+    click.echo("\nThe server keeps running. Ctrl-C stops it.")
     stop: Callable[[int, object], None] = lambda _signum, _frame: server.send_signal(signal.SIGTERM)  # noqa: E731
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)

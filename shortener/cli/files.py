@@ -1,4 +1,4 @@
-"""Files that commands read and write: with errors of one line, and never half a file."""
+"""Reading and writing of files by commands: size limits, CSV, errors of one line, and atomic writing."""
 
 import csv
 import io
@@ -14,11 +14,11 @@ import click
 from shortener.errors import InputError
 
 MAX_LISTED_ERRORS = 20
-"""Bad rows that an import names one by one."""
+"""Number of invalid rows that an import lists."""
 
 
 def read_bytes(path: Path, *, max_bytes: int) -> bytes:
-    """A file's content ("-": standard input), at most so many bytes. Raises InputError."""
+    """Return the content of a file ("-": standard input). Raises InputError if it is larger than ``max_bytes``."""
     try:
         if str(path) == "-":
             content = sys.stdin.buffer.read(max_bytes + 1)
@@ -31,9 +31,17 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > max_bytes:
         raise InputError(
-            f"{path}: larger than {max_bytes / 1024 / 1024:.0f} MB; split it, or take out what is no text"
+            f"{path}: larger than {max_bytes / 1024 / 1024:.0f} MB; split it, or remove what is not text"
         )
     return content
+
+
+def read_text(path: Path, *, max_bytes: int) -> str:
+    """Return a UTF-8 file's text without a byte order mark. Raises InputError."""
+    try:
+        return read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
 
 
 def read_csv(
@@ -45,29 +53,26 @@ def read_csv(
     all_cells_required: bool = False,
     max_bytes: int = 64 * 1024 * 1024,
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file with a header line, as (line number, cells by column).
+    """Yield the rows of a CSV file with a header line as (line number, cells by column).
 
-    ``names`` gives other writings of columns, in lower-case letters alone, the name that they come back under. Of
-    ``delimiters`` the one counts that the header has most of. With ``whole`` every row has to fill the header.
-    Raises InputError for a file that is no UTF-8 CSV with the required columns.
+    ``aliases`` maps other spellings of a column, in lower-case letters only, to its name. The delimiter is the one of
+    ``delimiters`` that is most frequent in the header. With ``all_cells_required`` every row needs all cells of the
+    header. Raises InputError for a file that is not UTF-8 CSV with the required columns.
     """
-    try:
-        text = read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    text = read_text(path, max_bytes=max_bytes)
     delimiter = max(delimiters, key=text.partition("\n")[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         columns = _column_names(reader.fieldnames or (), aliases or {})
         missing = [column for column in required if column not in columns]
         if missing:
-            raise InputError(f"{path}: the first line has to name the columns {', '.join(required)}")
+            raise InputError(f"{path}: the first line must name the columns {', '.join(required)}")
         reader.fieldnames = columns
         needed = columns if all_cells_required else required
         for row in reader:
             line = reader.line_num
             if any(row.get(column) is None for column in needed) or None in row:
-                raise InputError(f"{path}: line {line}: expected {len(columns)} cells, as the first line has")
+                raise InputError(f"{path}: line {line}: expected {len(columns)} cells, as in the first line")
             if any((cell or "").strip() for cell in row.values()):
                 yield line, {column: (cell or "").strip() for column, cell in row.items()}
     except csv.Error as error:
@@ -75,30 +80,29 @@ def read_csv(
 
 
 def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
-    """The columns of a header line; the first of several writings of one name has it."""
+    """Return the column names of a header line; of several aliases of one name only the first is renamed."""
     columns: list[str] = []
-    for given in header:
-        plain = given.strip().lower()
-        name = aliases.get("".join(c for c in plain if c.isalpha()), plain)
-        columns.append(plain if name in columns else name)
+    for cell in header:
+        column = cell.strip().lower()
+        name = aliases.get("".join(c for c in column if c.isalpha()), column)
+        columns.append(column if name in columns else name)
     return columns
 
 
 def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count: int) -> None:
-    """Name the bad rows of an import, by line, and end. Raises InputError."""
-    for line, fault in errors[:MAX_LISTED_ERRORS]:
-        click.echo(f"{path}: line {line}: {fault}", err=True)
-    more = f", the first {MAX_LISTED_ERRORS} are named above" if len(errors) > MAX_LISTED_ERRORS else ""
-    raise InputError(
-        f"{path}: {len(errors):,} of {row_count:,} rows cannot be used{more}; nothing was imported"
-    )
+    """Print the invalid rows of an import with their line numbers, and raise InputError."""
+    for line, message in errors[:MAX_LISTED_ERRORS]:
+        click.echo(f"{path}: line {line}: {message}", err=True)
+    more = f", the first {MAX_LISTED_ERRORS} are listed above" if len(errors) > MAX_LISTED_ERRORS else ""
+    raise InputError(f"{path}: {len(errors):,} of {row_count:,} rows are invalid{more}; nothing was imported")
 
 
 @contextmanager
 def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
-    """A file to write that takes its place only when everything went well; None or "-" is standard output.
+    """Open a file that replaces ``path`` only when the block succeeds; None or "-" is standard output.
 
-    Opened before the work is done, so that a place that cannot be written stops it. Raises InputError.
+    It is opened at once, so that a path that cannot be written fails before any work. ``protected`` is a file that
+    must not be overwritten. Raises InputError.
     """
     if path is None or str(path) == "-":
         buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""``shortener link``: add, list, show, set, retire, import."""
+"""``shortener link``: add, list, show, set, retire and import short links."""
 
 import sys
 import time
@@ -34,24 +34,29 @@ from shortener.cli.output import (
     print_line,
     print_table,
 )
-from shortener.codes import generate_code, normalize_code
-from shortener.config import Config, Domain
+from shortener.config import Config
 from shortener.errors import ShortenerError
+from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_report import LinkReport, build_link_report, link_status
 from shortener.services.edit import retarget
+from shortener.services.new_code import choose_code
 from shortener.short_urls import build_short_url, format_short_url, validate_target
-from shortener.store import Store, issues, links
+from shortener.store import Store, issues, links, listings
 from shortener.store.links import Link
 from shortener.urls import homograph_warning
 
 LINK_STATUSES = ("active", "todo", "expired", "retired")
-_Item = TypeVar("_Item")
+LINK_FIELDS = ("domain", "code", "target", "title", "issue", "article", "position", "clicks", "visitors")
+"""Fields of ``link list`` that come from the store as they are."""
 MIN_PROGRESS_ROWS = 500
-"""Rows from which an import shows a progress bar on a terminal."""
+"""Number of rows from which an import shows a progress bar on a terminal."""
+LIST_HEADINGS = ("short_url", "target", "title", "issue", "position", "status", "clicks", "visitors")
+"""Fields of ``link list`` that its table shows."""
+_Item = TypeVar("_Item")
 
 
 class LinkListItem(Struct, frozen=True):
-    """A line of ``link list``; clicks are people's."""
+    """A row of ``link list``; ``clicks`` are human clicks, ``issue`` is a slug, ``article`` a URL."""
 
     short_url: str
     domain: str
@@ -68,36 +73,25 @@ class LinkListItem(Struct, frozen=True):
 
 @click.group()
 def link() -> None:
-    """Short links: what leads where."""
+    """Short links and their targets."""
 
 
 @link.command("add")
 @click.argument("url")
-@click.option("--code", help="The code (default: a new one is made).")
+@click.option("--code", help="The code (default: a generated one).")
 @click.option("--domain", "host", help="The domain (default: the first [[domain]]).")
-@click.option("--title", default="", help="What editors call it.")
+@click.option("--title", default="", help="Title for editors.")
 @with_store
 def add(context: CliContext, store: Store, url: str, code: str | None, host: str | None, title: str) -> None:
-    """Make a short link to URL and print it."""
+    """Create a short link to URL and print it."""
     config = context.config
     domain = get_domain(host, config=config)
     target = validate_target(url, config=config)
     with store.transaction():
-        code = _choose_code(store, domain, code, config=config)
+        code = choose_code(store, domain, code, config=config)
         links.add(store, domain.host, code, target=target, title=title.strip(), now=int(time.time()))
     click.echo(format_short_url(domain, code))
     _warn_homograph(target)
-
-
-def _choose_code(store: Store, domain: Domain, code: str | None, *, config: Config) -> str:
-    """The code that was chosen, checked, or a new one that is free on the domain."""
-
-    def taken(code: str) -> bool:
-        return links.find(store, domain.host, code if domain.case_sensitive else code.lower()) is not None
-
-    if code is None:
-        code = generate_code(length=config.codes.length, alphabet=config.codes.alphabet, is_taken=taken)
-    return normalize_code(code, case_sensitive=domain.case_sensitive)
 
 
 def _warn_homograph(target: str) -> None:
@@ -113,21 +107,20 @@ def _warn_homograph(target: str) -> None:
 def list_links(
     context: CliContext, store: Store, slug: str | None, status: str | None, output_format: str
 ) -> None:
-    """All short links with their clicks, the oldest first."""
+    """List all short links with their clicks, the oldest first."""
     if slug is not None:
         issues.get(store, slug)
     rows = _list_items(store, slug, status, config=context.config)
     columns = LinkListItem.__struct_fields__
-    shown = ("short_url", "target", "title", "issue", "position", "status", "clicks", "visitors")
     emit(
         output_format,
         json=lambda: print_json_array(rows),
-        csv=lambda: print_csv(columns, ([getattr(row, name) for name in columns] for row in rows)),
+        csv=lambda: print_csv(columns, struct_rows(rows, columns)),
         table=lambda: print_table(
             "",
-            [name.replace("_", " ") for name in shown],
-            ([getattr(row, name) for name in shown] for row in rows),
-            empty_message="No short link to show: `shortener link add URL` makes one.",
+            [name.replace("_", " ") for name in LIST_HEADINGS],
+            struct_rows(rows, LIST_HEADINGS),
+            empty_message="No short links to show. `shortener link add URL` creates one.",
         ),
     )
 
@@ -136,11 +129,12 @@ def _list_items(
     store: Store, slug: str | None, status: str | None, *, config: Config
 ) -> Iterator[LinkListItem]:
     now = int(time.time())
-    for row in links.list_all(store):
-        name = link_status(row.pop("status"), expires_at=row.pop("expires_at"), target=row["target"], now=now)
-        if slug in {None, row["issue"]} and status in {None, name}:
-            url = build_short_url(row["domain"], row["code"], domains=config.domains)
-            yield LinkListItem(short_url=url, status=name, **row)
+    for row in listings.all_links(store):
+        name = link_status(row.status, expires_at=row.expires_at, target=row.target, now=now)
+        if slug in {None, row.issue} and status in {None, name}:
+            url = build_short_url(row.domain, row.code, domains=config.domains)
+            values = {field: getattr(row, field) for field in LINK_FIELDS}
+            yield LinkListItem(short_url=url, status=name, **values)
 
 
 @link.command("show")
@@ -148,20 +142,20 @@ def _list_items(
 @format_option
 @with_store
 def show_link(context: CliContext, store: Store, url: str, output_format: str) -> None:
-    """Where a short link leads, what it belongs to, and how it was changed."""
+    """Show the target, issue, status and edits of a short link."""
     domain, code = parse_link_key(url, config=context.config)
     report = build_link_report(store, domain, code, as_of=int(time.time()), domains=context.config.domains)
-    facts = _link_details(report, domain, code)
+    details = _link_details(report, domain, code)
     emit(
         output_format,
-        json=lambda: print_json({**facts, "edits": report.edits}),
-        csv=lambda: print_csv(list(facts), [list(facts.values())]),
-        table=lambda: _print_details(facts, report, context.config.zone),
+        json=lambda: print_json({**details, "edits": report.edits}),
+        csv=lambda: print_csv(list(details), [list(details.values())]),
+        table=lambda: _print_details(details, report, context.config.zone),
     )
 
 
 def _link_details(report: LinkReport, domain: str, code: str) -> dict[str, object]:
-    """What there is to say of a link: the keys of ``link list`` first."""
+    """Return the details of a link by name: the keys of ``link list``, then its settings."""
     return {
         "short_url": report.short_url,
         "domain": domain,
@@ -184,24 +178,30 @@ def _link_details(report: LinkReport, domain: str, code: str) -> dict[str, objec
 def _print_details(details: dict[str, object], report: LinkReport, zone: ZoneInfo) -> None:
     for name, value in details.items():
         if isinstance(value, datetime):
-            value = format_local_time(value.timestamp(), zone)
+            value = format_local_time(value, zone)
         print_line(f"{name.replace('_', ' '):<12} {NO_VALUE if value in {None, ''} else value}")
     for edit in report.edits:
-        at = format_local_time(edit.at.timestamp(), zone)
-        print_line(f"{at} {edit.who}: {edit.field}: {edit.old or NO_VALUE} → {edit.new or NO_VALUE}")
+        time_text = format_local_time(edit.at, zone)
+        print_line(f"{time_text} {edit.who}: {edit.field}: {edit.old or NO_VALUE} → {edit.new or NO_VALUE}")
 
 
 @link.command("set")
 @click.argument("url", metavar="SHORT_URL")
-@click.option("--target", help="Where it leads from now on.")
-@click.option("--title", help="What editors call it.")
+@click.option("--target", help="New target.")
+@click.option("--title", help="Title for editors.")
 @click.option(
     "--forward",
     type=click.Choice(["merge", "override", "drop", "default"]),
-    help="What becomes of a click's query string (default: as redirect.forward says).",
+    help="How a click's query string is forwarded (default: as redirect.forward is set).",
 )
-@click.option("--expires", type=TIME_OR_NEVER, metavar="ISO|never", help="From when it is gone.")
-@click.option("--status", type=click.Choice(["active", "retired"]), help="active takes a retirement back.")
+@click.option(
+    "--expires", type=TIME_OR_NEVER, metavar="ISO|never", help="When it expires; never removes the time."
+)
+@click.option(
+    "--status",
+    type=click.Choice(["active", "retired"]),
+    help="retired: readers get an error page; active: restore it.",
+)
 @with_store
 def set_link(
     context: CliContext,
@@ -213,7 +213,7 @@ def set_link(
     expires: int | None,
     status: str | None,
 ) -> None:
-    """Change a short link; what it was is kept and shown by `link show`."""
+    """Change a short link. `link show` lists the earlier values."""
     changes: dict[links.LinkField, str | int | None] = {}
     if title is not None:
         changes["title"] = title.strip()
@@ -226,7 +226,7 @@ def set_link(
     if target is not None:
         changes["target"] = validate_target(target, config=context.config)
     if not changes:
-        raise click.UsageError("say what to change: --target, --title, --forward, --expires or --status")
+        raise click.UsageError("give what to change: --target, --title, --forward, --expires or --status")
     changed = _apply_changes(store, url, changes, config=context.config)
     click.echo(f"{_format_link(changed, context.config)}: changed.")
     if target is not None:
@@ -236,16 +236,16 @@ def set_link(
 def _apply_changes(
     store: Store, url: str, changes: dict[links.LinkField, str | int | None], *, config: Config
 ) -> Link:
-    """Make all changes or none."""
+    """Apply all changes or none, and return the link as it was before."""
     now = int(time.time())
     with store.transaction():
-        found = get_link(store, url, config=config)
+        short_link = get_link(store, url, config=config)
         for field, value in changes.items():
             if field == "target":
-                retarget(store, found, str(value), config=config, who=system_username(), now=now)
+                retarget(store, short_link, str(value), config=config, who=system_username(), now=now)
             else:
-                links.update_field(store, found, field, value, who=system_username(), now=now)
-    return found
+                links.update_field(store, short_link, field, value, who=system_username(), now=now)
+    return short_link
 
 
 def _format_link(short_link: Link, config: Config) -> str:
@@ -256,15 +256,15 @@ def _format_link(short_link: Link, config: Config) -> str:
 @click.argument("url", metavar="SHORT_URL")
 @with_store
 def retire(context: CliContext, store: Store, url: str) -> None:
-    """Switch a short link off: readers see that it is gone, its counts stay."""
-    found = _apply_changes(store, url, {"status": "retired"}, config=context.config)
+    """Retire a short link: readers get an error page, its counts stay."""
+    short_link = _apply_changes(store, url, {"status": "retired"}, config=context.config)
     click.echo(
-        f"{_format_link(found, context.config)}: retired. `shortener link set … --status active` takes it back."
+        f"{_format_link(short_link, context.config)}: retired. `shortener link set … --status active` restores it."
     )
 
 
 class _ImportRow(Struct, frozen=True):
-    """A usable line of an import."""
+    """A valid row of an import, with the line that it is on."""
 
     line: int
     host: str
@@ -277,15 +277,15 @@ class _ImportRow(Struct, frozen=True):
 @click.argument("file", type=click.Path(path_type=Path))
 @with_store
 def import_links(context: CliContext, store: Store, file: Path) -> None:
-    """Take short links in from a CSV file: short_url,target[,title]. All of them or, if one is bad, none."""
-    faults: list[tuple[int, str]] = []
-    given = list(read_csv(file, required=("short_url", "target")))
-    rows = list(_valid_rows(_with_progress_bar(given, "Reading"), faults, config=context.config))
+    """Import a CSV file: short_url,target[,title]. If one row is invalid, nothing is imported."""
+    errors: list[tuple[int, str]] = []
+    csv_rows = list(read_csv(file, required=("short_url", "target")))
+    rows = list(_valid_rows(_with_progress_bar(csv_rows, "Reading"), errors, config=context.config))
     with store.transaction():
-        new, same = _store_rows(store, _with_progress_bar(rows, "Storing"), faults, config=context.config)
-        if faults:
-            raise_row_errors(file, sorted(faults), row_count=len(given))
-    click.echo(f"{file}: {new:,} new, {same:,} known already.")
+        new, existing = _store_rows(store, _with_progress_bar(rows, "Storing"), errors, config=context.config)
+        if errors:
+            raise_row_errors(file, sorted(errors), row_count=len(csv_rows))
+    click.echo(f"{file}: {new:,} new, {existing:,} existing.")
 
 
 def _with_progress_bar(items: list[_Item], description: str) -> Iterable[_Item]:
@@ -296,7 +296,7 @@ def _with_progress_bar(items: list[_Item], description: str) -> Iterable[_Item]:
 def _valid_rows(
     rows: Iterable[tuple[int, dict[str, str]]], errors: list[tuple[int, str]], *, config: Config
 ) -> Iterator[_ImportRow]:
-    """The rows that can be stored; the others are put among the faults."""
+    """Yield the valid rows; append (line, message) of the others to ``errors``."""
     for line, cells in rows:
         try:
             host, code = parse_link_key(cells["short_url"], config=config)
@@ -310,22 +310,25 @@ def _valid_rows(
 def _store_rows(
     store: Store, rows: Iterable[_ImportRow], errors: list[tuple[int, str]], *, config: Config
 ) -> tuple[int, int]:
-    """Store the rows; how many were new, and how many were known with this target or without one."""
-    now, new, same = int(time.time()), 0, 0
+    """Store the rows; append (line, message) of a link with another target to ``errors``.
+
+    Return the numbers of new links and of existing ones, which had this target or none.
+    """
+    now, new, existing = int(time.time()), 0, 0
     for row in rows:
-        found = links.find(store, row.host, row.code)
-        if found is None:
+        stored_link = links.find(store, row.host, row.code)
+        if stored_link is None:
             links.add(store, row.host, row.code, target=row.target, title=row.title, now=now)
             new += 1
-        elif found.target in {None, row.target}:
-            retarget(store, found, row.target, config=config, who=system_username(), now=now)
-            if row.title and not found.title:
-                links.update_field(store, found, "title", row.title, who=system_username(), now=now)
-            same += 1
+        elif stored_link.target in {None, row.target}:
+            retarget(store, stored_link, row.target, config=config, who=system_username(), now=now)
+            if row.title and not stored_link.title:
+                links.update_field(store, stored_link, "title", row.title, who=system_username(), now=now)
+            existing += 1
         else:
-            said = f"{row.host}/{row.code} leads to {found.target} already, not to {row.target}"
-            errors.append((row.line, said))
-    return new, same
+            message = f"{row.host}/{row.code} already has the target {stored_link.target}, not {row.target}"
+            errors.append((row.line, message))
+    return new, existing
 
 
 COMMANDS = [link]

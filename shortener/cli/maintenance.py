@@ -1,4 +1,4 @@
-"""``collect`` and what an operator needs: ``rebuild``, ``backup``, ``doctor``, ``config show``."""
+"""Commands of operators: ``collect``, ``rebuild``, ``backup``, ``doctor`` and ``config show``."""
 
 import sys
 from collections.abc import Callable
@@ -14,7 +14,8 @@ from shortener.collector.collector import Collector, acquire_collector, drain_on
 from shortener.collector.rebuild import rebuild as rebuild_rollups
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
-from shortener.reporting.doctor import examine
+from shortener.reporting.doctor import Finding, examine
+from shortener.reporting.formatting import struct_rows
 from shortener.server import Stop, log_to_stderr
 from shortener.store import Store, clicks, open_store
 from shortener.store.backups import back_up
@@ -22,18 +23,18 @@ from shortener.store.backups import back_up
 
 @click.command()
 @click.option("--once", is_flag=True, help="Return when every line written before the call is in the store.")
-@click.option("--follow", is_flag=True, help="Go on until SIGTERM (`serve` does this by itself).")
+@click.option("--follow", is_flag=True, help="Continue until SIGTERM (`serve` runs this by itself).")
 @pass_cli_context
 def collect(context: CliContext, once: bool, follow: bool) -> None:
     """Drain the click log into the store, each click exactly once."""
     if once == follow:
-        raise click.UsageError("say either --once or --follow")
+        raise click.UsageError("give either --once or --follow")
     config = context.config
     log_to_stderr()
     if follow:
         stop = Stop()
         store = open_store(config.data_directory, create=False)
-        collector = _acquire_collector(store, context.config, stop=stop)
+        collector = _acquire_collector(store, config, stop=stop)
         if collector is not None:
             collector.follow(stop=stop)
         return
@@ -43,23 +44,23 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
 
 
 def _acquire_collector(store: Store, config: Config, *, stop: Callable[[], bool]) -> Collector | None:
-    """The collector now, or after the one that works; None when SIGTERM came before."""
+    """Return the collector, after a running one has ended; None if SIGTERM came first."""
     try:
         return Collector(store, config=config)
-    except AlreadyRunning as busy:
-        click.echo(f"{busy}; waiting for it to end", err=True)
+    except AlreadyRunning as error:
+        click.echo(f"{error}; waiting for it to end", err=True)
         return acquire_collector(store, config=config, stop=stop)
 
 
 @click.command()
 @with_store
 def rebuild(context: CliContext, store: Store) -> None:
-    """Compute all sums again from the stored clicks."""
+    """Compute all aggregates again from the stored clicks."""
     total = clicks.count_clicks(store)
     with Progress(disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("Adding up clicks", total=total)
+        task = progress.add_task("Aggregating clicks", total=total)
         counted = rebuild_rollups(store, on_progress=lambda done: progress.update(task, completed=done))
-    click.echo(f"Rebuilt the sums from {counted:,} clicks.")
+    click.echo(f"Rebuilt the aggregates from {counted:,} clicks.")
 
 
 @click.command()
@@ -69,7 +70,7 @@ def backup(context: CliContext, store: Store, destination: Path) -> None:
     """Write a consistent copy of the store to DESTINATION, also while the server runs."""
     size = back_up(store, destination)
     click.echo(
-        f"{destination}: {size / 1e6:,.1f} MB, checked. Restore: stop the server, put it in place as store.db."
+        f"{destination}: {size / 1e6:,.1f} MB, checked. To restore it, stop the server and copy it to store.db."
     )
 
 
@@ -77,7 +78,7 @@ def backup(context: CliContext, store: Store, destination: Path) -> None:
 @format_option
 @pass_cli_context
 def doctor(context: CliContext, output_format: str) -> None:
-    """Look for what is wrong or will be: configuration, permissions, versions, backlog, disk, clock."""
+    """Check the installation: configuration, permissions, versions, backlog, disk, clock."""
     findings = examine(context.config, config_path=context.config_path)
     if output_format == "json":
         print_json(findings)
@@ -85,11 +86,11 @@ def doctor(context: CliContext, output_format: str) -> None:
         print_table(
             "",
             ["", "check", "finding"],
-            [(f.level, f.check, f.finding) for f in findings],
-            empty_message="Nothing to check.",
+            struct_rows(findings, Finding.__struct_fields__),
+            empty_message="",
         )
     if any(finding.level == "bad" for finding in findings):
-        raise StoreError("something is wrong: see the lines marked bad")
+        raise StoreError("there are problems: see the lines marked bad")
 
 
 @click.group()
@@ -100,18 +101,18 @@ def config() -> None:
 @config.command("show")
 @pass_cli_context
 def config_show(context: CliContext) -> None:
-    """Print every key with the value that is in force; secrets are not shown."""
-    shown = msgspec.structs.replace(
+    """Print every key with its effective value; secrets are not shown."""
+    effective = msgspec.structs.replace(
         context.config,
         domain=context.config.domains,
         site=msgspec.structs.replace(
             context.config.site,
             base_url=context.config.base_url,
-            secret="(set)" if context.config.site.secret else "(made at first start)",
+            secret="(set)" if context.config.site.secret else "(created at first start)",
         ),
     )
     click.echo(f"# {context.config_path or 'defaults; no configuration file'}")
-    print_json(shown)
+    print_json(effective)
 
 
 COMMANDS = [collect, rebuild, backup, doctor, config]

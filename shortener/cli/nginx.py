@@ -1,4 +1,4 @@
-"""``edge nginx``: the configuration of an nginx in front that answers short links by itself."""
+"""``shortener edge nginx``: export the links and a configuration, so that nginx answers short links by itself."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from shortener.store import Store, links
 
 @click.group()
 def edge() -> None:
-    """Another web server in front."""
+    """Export short links for a web server in front."""
 
 
 @edge.command("nginx")
@@ -20,27 +20,26 @@ def edge() -> None:
     "--map",
     "map_path",
     type=click.Path(path_type=Path),
-    help="Where to write the links (default: DATA/edge.map).",
+    help="File for the links (default: DATA/edge.map).",
 )
-@click.option(
-    "--listen", default="80", show_default=True, help="What nginx listens on: PORT or ADDRESS:PORT."
-)
+@click.option("--listen", default="80", show_default=True, help="Where nginx listens: PORT or ADDRESS:PORT.")
 @with_store
 def export_nginx(context: CliContext, store: Store, map_path: Path | None, listen: str) -> None:
-    """Write the links as a map for nginx, and print the nginx.conf that answers them."""
+    """Write the links as a map for nginx, and print an nginx.conf that uses it."""
     map_path = map_path or context.config.data_directory / "edge.map"
     (context.config.data_directory / LOG_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
-    fresh = map_path.with_name(map_path.name + ".new")
+    # nginx may read the old map at any moment: the new one replaces it in one step.
+    partial = map_path.with_name(map_path.name + ".new")
     count = longest = 0
-    with fresh.open("w", encoding="ascii") as file:
+    with partial.open("w", encoding="ascii") as file:
         for line in map_lines(links.list_static_redirects(store), config=context.config):
             file.write(line)
             count, longest = count + 1, max(longest, len(line))
-    conf = server_config(
+    text = server_config(
         context.config, map_path=map_path, link_count=count, max_line_length=longest, listen=listen
     )
-    fresh.replace(map_path)
-    click.echo(conf, nl=False)
+    partial.replace(map_path)
+    click.echo(text, nl=False)
 
 
 COMMANDS = [edge]

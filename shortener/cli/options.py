@@ -1,6 +1,7 @@
-"""What several commands take: times, domains and short URLs, each read in one way only."""
+"""Options and arguments that several commands share: times, date ranges, domains and short URLs."""
 
 import getpass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,32 +14,32 @@ from shortener.store import Store, links
 from shortener.store.links import Link
 
 MIN_YEAR, MAX_YEAR = 1970, 9998
-"""Times outside cannot be meant, and some of them cannot be calculated with."""
+"""Years of accepted times: outside them, a conversion between time zones can overflow."""
 
 
 def parse_time(text: str) -> int:
-    """Seconds of UTC epoch of an ISO 8601 time with a zone. Raises InputError with the mend."""
+    """Return an ISO 8601 time with a zone as seconds of the UTC epoch. Raises InputError."""
     try:
-        moment = datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip())
     except ValueError:
         raise InputError(
-            f"{text!r} is no date and time; write it as ISO 8601, as 2026-11-24T08:00+01:00"
+            f"{text!r} is not a date and time in ISO 8601, such as 2026-11-24T08:00+01:00"
         ) from None
-    if moment.tzinfo is None:
-        stated = moment.isoformat(timespec="minutes")
-        raise InputError(f"{text!r} has no time zone; add Z or +02:00, as {stated}Z or {stated}+02:00")
-    if not MIN_YEAR <= moment.year <= MAX_YEAR:
-        raise InputError(f"{text!r} has the year {moment.year}; give one from {MIN_YEAR} to {MAX_YEAR}")
-    return int(moment.astimezone(UTC).timestamp())
+    if time.tzinfo is None:
+        local = time.isoformat(timespec="minutes")
+        raise InputError(f"{text!r} has no time zone; add Z or an offset, as in {local}Z or {local}+02:00")
+    if not MIN_YEAR <= time.year <= MAX_YEAR:
+        raise InputError(f"{text!r} has the year {time.year}; it must be from {MIN_YEAR} to {MAX_YEAR}")
+    return int(time.astimezone(UTC).timestamp())
 
 
 class TimeType(click.ParamType[int]):
-    """An ISO 8601 time with a zone, as seconds of UTC epoch."""
+    """Option type: an ISO 8601 time with a zone, converted to seconds of the UTC epoch."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the time, or end with what is wrong with it."""
+        """Convert the time; an invalid one is a usage error."""
         if isinstance(value, int):
             return value
         try:
@@ -51,10 +52,10 @@ TIME = TimeType()
 
 
 class TimeOrNeverType(TimeType):
-    """The same, or ``never`` (which is -1)."""
+    """Option type: an ISO 8601 time with a zone, or ``never``, which becomes NEVER."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the time or the word."""
+        """Convert the time or the word ``never``."""
         return NEVER if value == "never" else super().convert(value, param, ctx)
 
 
@@ -63,12 +64,12 @@ TIME_OR_NEVER = TimeOrNeverType()
 
 
 class CountOrUnknownType(click.ParamType[int]):
-    """How many, from 1, or ``unknown`` (which is 0)."""
+    """Option type: an integer from 1, or ``unknown``, which becomes UNKNOWN."""
 
     name = "count"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the number or the word."""
+        """Convert the number or the word ``unknown``."""
         return UNKNOWN if value == "unknown" else click.IntRange(min=1).convert(value, param, ctx)
 
 
@@ -76,32 +77,39 @@ UNKNOWN = 0
 COUNT_OR_UNKNOWN = CountOrUnknownType()
 
 
+def date_range_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a command with ``--since`` and ``--until``, in seconds of the UTC epoch or None."""
+    until = click.option("--until", type=TIME, help="Only clicks before this time, with a zone.")
+    since = click.option("--since", type=TIME, help="Only clicks from this time on, with a zone.")
+    return since(until(command))
+
+
 def get_domain(host: str | None, *, config: Config) -> Domain:
-    """The domain of that host, the default one for None. Raises InputError for one that is not configured."""
+    """Return the configured domain of a host, the first one for None. Raises InputError for an unknown host."""
     for domain in config.domains:
         if host is None or domain.host == host.strip().lower():
             return domain
-    raise InputError(f"{host}: not a configured domain; there are {_host_list(config)}")
+    raise InputError(f"{host}: not a configured domain; the configured ones are {_host_list(config)}")
 
 
 def parse_link_key(text: str, *, config: Config) -> tuple[str, str]:
-    """Host and code that a short URL names. Raises InputError where it names none of ours."""
+    """Return (host, code) of a short URL. Raises InputError for a URL of another host."""
     key = parse_short_url(text, domains=config.domains)
     if key is None:
         raise InputError(
-            f"{text}: not a short URL of ours; write https://host/code, host/code or a code, "
-            f"the host being one of {_host_list(config)}"
+            f"{text}: not a short URL of a configured domain; write https://host/code, host/code or a code, "
+            f"with a host of {_host_list(config)}"
         )
     return key
 
 
 def get_link(store: Store, text: str, *, config: Config) -> Link:
-    """The link that a short URL names. Raises InputError, NotFound."""
+    """Return the link of a short URL. Raises InputError, NotFound."""
     return links.get(store, *parse_link_key(text, config=config))
 
 
 def system_username() -> str:
-    """Who runs the command, for the list of edits."""
+    """Return the name of the user who runs the command, as it is stored with an edit."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

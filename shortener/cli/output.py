@@ -1,4 +1,4 @@
-"""How values are printed: tables for people, JSON and CSV for programs."""
+"""Output of commands: tables for people, JSON and CSV for programs, and the text forms of values."""
 
 import csv
 import sys
@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shortener.reporting.cells import escape_csv
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
+from shortener.reporting.formatting import escape_csv
 
 OUTPUT_FORMATS = click.Choice(["table", "json", "csv"])
 
@@ -26,35 +27,55 @@ format_option = click.option(
     help="Output format.",
 )
 PIPE_WIDTH = 160
-"""Columns of a table that goes to no terminal."""
+"""Width in columns of a table that is not printed to a terminal."""
+MAX_LISTED_LINES = 10
+"""Number of lines of a list that are printed; the others are only counted."""
 ZERO_WIDTH_JOINERS = "\u200c\u200d"
-"""Invisible, but letters of some scripts and many emoji are written with them."""
-
-
+"""Invisible characters that stay in printed text: some scripts and many emoji need them."""
 NO_VALUE = "\u2013"
-"""A dash, where there is nothing to show."""
+"""En dash that stands for a missing value in a table."""
 _NUMBER_PUNCTUATION = str.maketrans("", "", ",.%+- \u00d7")
 
 
-def format_iso(seconds: float | None) -> str | None:
-    """Seconds of UTC epoch as ISO 8601 in UTC, or None."""
-    if seconds is None:
+def format_local_time(time: datetime | float | None, zone: ZoneInfo) -> str:
+    """Return a time (or seconds of the UTC epoch) in the site's time zone, a dash for None."""
+    if time is None:
+        return NO_VALUE
+    instant = time if isinstance(time, datetime) else datetime.fromtimestamp(time, UTC)
+    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+
+
+def format_percent(share: float | None) -> str | None:
+    """Return a share from 0 to 1 as a percentage, with one decimal below 10 %; None for None."""
+    if share is None:
         return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return f"{share:.0%}" if share >= 0.0995 or not share else f"{share:.1%}"
 
 
-def format_local_time(seconds: float | None, zone: ZoneInfo) -> str:
-    """Seconds of UTC epoch as people at the site read them, a dash for none."""
-    return NO_VALUE if seconds is None else datetime.fromtimestamp(seconds, zone).strftime("%Y-%m-%d %H:%M")
+def format_duration(seconds: float) -> str:
+    """Return a number of seconds in one unit: seconds, minutes, hours or days."""
+    if seconds < 120:
+        return f"{seconds:,.1f} s".replace(".0 ", " ")
+    for unit, length in (("days", DAY_SECONDS), ("hours", HOUR_SECONDS)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds / 60:,.0f} min"
+
+
+def sanitize_line(text: str) -> str:
+    """Return text as one line, without control characters that a terminal would interpret."""
+    return "".join(
+        c if c.isprintable() or c in ZERO_WIDTH_JOINERS else " " if c.isspace() else "�" for c in text
+    )
 
 
 def print_json(value: Any) -> None:
-    """One JSON document, indented."""
+    """Print one JSON document, indented."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def print_json_array(rows: Iterable[Any]) -> None:
-    """A JSON array, row by row as they come."""
+    """Print a JSON array, each row as soon as it is read."""
     separator = "[\n  "
     for row in rows:
         click.echo(separator + msgspec.json.encode(row).decode(), nl=False)
@@ -63,7 +84,7 @@ def print_json_array(rows: Iterable[Any]) -> None:
 
 
 def print_json_lines(rows: Iterable[Any]) -> None:
-    """One JSON object a line, as they come."""
+    """Print one JSON object a line, each row as soon as it is read."""
     write = sys.stdout.write
     encode = msgspec.json.Encoder().encode
     for row in rows:
@@ -71,7 +92,7 @@ def print_json_lines(rows: Iterable[Any]) -> None:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """CSV with a header line, row by row as they come."""
+    """Print CSV with a header line, each row as soon as it is read."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
@@ -81,7 +102,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty_message: str
 ) -> None:
-    """A table; numbers to the right, a helpful sentence where there are no rows."""
+    """Print a table with numbers to the right, or ``empty_message`` where there are no rows."""
     cells = [[NO_VALUE if cell is None else _format_cell(cell) for cell in row] for row in rows]
     if not cells:
         click.echo(empty_message)
@@ -97,22 +118,16 @@ def print_table(
 
 
 def print_line(text: str) -> None:
-    """A line of text that may come from outside."""
+    """Print one line of text that may contain text of others, such as titles."""
     click.echo(sanitize_line(text))
 
 
-def format_percent(share: float | None) -> str | None:
-    """A share from 0 to 1 as people read it; None stays None."""
-    if share is None:
-        return None
-    return f"{share:.0%}" if share >= 0.0995 or not share else f"{share:.1%}"
-
-
-def sanitize_line(text: str) -> str:
-    """Text in one line, without what a terminal would take for a command."""
-    return "".join(
-        c if c.isprintable() or c in ZERO_WIDTH_JOINERS else " " if c.isspace() else "�" for c in text
-    )
+def print_list(lines: Sequence[str], *, to_stderr: bool = False) -> None:
+    """Print the first ``MAX_LISTED_LINES`` lines, indented, and the number of the others."""
+    for line in lines[:MAX_LISTED_LINES]:
+        click.echo(f"  {sanitize_line(line)}", err=to_stderr)
+    if len(lines) > MAX_LISTED_LINES:
+        click.echo(f"  … and {len(lines) - MAX_LISTED_LINES} more", err=to_stderr)
 
 
 def _format_cell(cell: Any) -> str:
@@ -122,13 +137,13 @@ def _format_cell(cell: Any) -> str:
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
-    filled = [cell for cell in cells if cell not in {NO_VALUE, ""}]
-    return bool(filled) and all(cell.translate(_NUMBER_PUNCTUATION).isdigit() for cell in filled)
+    values = [cell for cell in cells if cell not in {NO_VALUE, ""}]
+    return bool(values) and all(cell.translate(_NUMBER_PUNCTUATION).isdigit() for cell in values)
 
 
 Printer = Callable[[], None]
 
 
 def emit(output_format: str, *, table: Printer, json: Printer, csv: Printer) -> None:
-    """Print in the asked format."""
+    """Call the printer of the output format."""
     {"table": table, "json": json, "csv": csv}[output_format]()

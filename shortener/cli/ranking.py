@@ -18,7 +18,6 @@ from shortener.cli.output import (
     print_table,
     sanitize_line,
 )
-from shortener.errors import NotFound
 from shortener.ranking import Explanation, Factor, RankedArticle, Ranking
 from shortener.ranking.explanation import ExplainedAppearance
 from shortener.reporting.ranking import explain_article, rank_stored_articles
@@ -65,14 +64,10 @@ def rank(
         "month": month,
         "issue": slug,
     }
-    try:
-        if explain is not None:
-            _EXPLANATION_PRINTERS[output_format](explain_article(store, explain, **query))
-        else:
-            _RANKING_PRINTERS[output_format](rank_stored_articles(store, **query))
-    except NotFound as error:
-        lister = "issue list" if explain is None else "rank"
-        raise NotFound(f"{error}; see `shortener {lister}`") from None
+    if explain is not None:
+        _EXPLANATION_PRINTERS[output_format](explain_article(store, explain, **query))
+    else:
+        _RANKING_PRINTERS[output_format](rank_stored_articles(store, **query))
 
 
 def _print_csv(result: Ranking) -> None:

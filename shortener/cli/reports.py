@@ -1,14 +1,14 @@
-"""``shortener report``: what was counted."""
+"""``shortener report``: clicks of an issue, of a link, of the whole site, and two issues compared."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from shortener.cli import CliContext, with_store
-from shortener.cli.options import TIME, parse_link_key
+from shortener.cli.options import TIME, date_range_options, parse_link_key
 from shortener.cli.output import (
     emit,
     format_local_time,
@@ -19,8 +19,8 @@ from shortener.cli.output import (
     print_line,
     print_table,
 )
-from shortener.errors import NotFound
 from shortener.reporting.counts import Breakdown, TimelineHour, Totals
+from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport, build_issue_report
 from shortener.reporting.link_report import LinkReport, build_link_report
 from shortener.reporting.quality import Quality
@@ -31,26 +31,20 @@ if TYPE_CHECKING:
     from shortener.ranking import ComparedIssue, Comparison
 
 PLACEMENT_KINDS = ("image", "title", "more", "text", "button", "footer")
+"""Kinds of placements, each of which has a column in the CSV of an issue."""
 MAX_LISTED_VALUES = 5
-"""Values of a breakdown that a table names."""
-
-
-def date_range_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command ``--since`` and ``--until``."""
-    until = click.option("--until", type=TIME, help="Only what came before this time, with a zone.")
-    since = click.option("--since", type=TIME, help="Only what came from this time on, with a zone.")
-    return since(until(command))
+"""Number of values of a breakdown, and of busiest hours, that are printed."""
 
 
 @click.group()
 def report() -> None:
-    """What was counted: of an issue, of a link, of everything."""
+    """Clicks and visitors of an issue, of a link, or of the whole site."""
 
 
 reasons_option = click.option(
     "--reasons",
     is_flag=True,
-    help="Show what was set aside, and why, rule by rule (a table; JSON has it always).",
+    help="Show the verdicts by reason (as a table; JSON always has them).",
 )
 
 
@@ -60,13 +54,13 @@ reasons_option = click.option(
 @format_option
 @with_store
 def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, output_format: str) -> None:
-    """The clicks of an issue by article and placement."""
-    made = build_issue_report(store, slug, as_of=int(time.time()), domains=context.config.domains)
+    """Report the clicks of an issue by article and placement."""
+    result = build_issue_report(store, slug, as_of=int(time.time()), domains=context.config.domains)
     emit(
         output_format,
-        json=lambda: print_json(made),
-        csv=lambda: print_csv(_ARTICLE_COLUMNS, _article_rows(made)),
-        table=lambda: _print_reasons(made) if reasons else _print_issue(made, context.config.zone),
+        json=lambda: print_json(result),
+        csv=lambda: print_csv(_ARTICLE_COLUMNS, _article_rows(result)),
+        table=lambda: _print_reasons(result) if reasons else _print_issue(result, context.config.zone),
     )
 
 
@@ -87,46 +81,35 @@ _ARTICLE_COLUMNS = (
 
 
 def _article_rows(result: IssueReport) -> Iterator[list[Any]]:
-    for each in result.articles:
-        yield [
-            *(each.position, each.url, each.title, each.author, each.section),
-            *(each.clicks, each.visitors, each.rate, *_clicks_by_kind(each), each.unplaced, each.other),
-            " ".join(each.short_urls),
-        ]
+    for article in result.articles:
+        details = (article.position, article.url, article.title, article.author, article.section)
+        yield [*details, *_counts(article), " ".join(article.short_urls)]
     for link in result.links:
-        yield [
-            *(None, link.target, link.title, "", ""),
-            *(link.clicks, link.visitors, link.rate, *_clicks_by_kind(link), link.unplaced, link.other),
-            link.short_url,
-        ]
+        yield [None, link.target, link.title, "", "", *_counts(link), link.short_url]
 
 
-def _clicks_by_kind(item: ArticleReport | OtherLinkReport) -> list[int]:
-    return [
-        sum(placed.clicks for placed in item.placements if placed.kind == kind) for kind in PLACEMENT_KINDS
-    ]
+def _counts(item: ArticleReport | OtherLinkReport) -> list[float | None]:
+    clicks_by_kind = (
+        sum(placement.clicks for placement in item.placements if placement.kind == kind)
+        for kind in PLACEMENT_KINDS
+    )
+    return [item.clicks, item.visitors, item.rate, *clicks_by_kind, item.unplaced, item.other]
 
 
 def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
-    sent = format_local_time(result.sent_at.timestamp(), zone) if result.sent_at else "at an unknown time"
-    to = f"{result.recipients:,} recipients" if result.recipients else "an unknown number of recipients"
-    print_line(f"{result.title or result.slug}: sent {sent} to {to}")
+    sent = format_local_time(result.sent_at, zone) if result.sent_at else "at an unknown time"
+    recipients = f"{result.recipients:,}" if result.recipients else "an unknown number of"
+    print_line(f"{result.title or result.slug}: sent {sent} to {recipients} recipients")
     _print_totals(result.totals, result.quality, result.rate, settling=result.settling)
     print_table(
         "Articles",
         ("", "title", "clicks", "visitors", "rate", "by placement", "short link"),
         (
             [
-                *(
-                    each.position,
-                    each.title or each.url,
-                    each.clicks,
-                    each.visitors,
-                    format_percent(each.rate),
-                ),
-                *(_format_placements(each), " ".join(each.short_urls)),
+                *(article.position, article.title or article.url, article.clicks, article.visitors),
+                *(format_percent(article.rate), _format_placements(article), " ".join(article.short_urls)),
             ]
-            for each in result.articles
+            for article in result.articles
         ),
         empty_message="This issue has no articles.",
     )
@@ -136,13 +119,10 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
             ("target", "clicks", "visitors", "by placement", "short link"),
             (
                 [
-                    _target_or_honeypot(each),
-                    each.clicks,
-                    each.visitors,
-                    _format_placements(each),
-                    each.short_url,
+                    *(_target_or_honeypot(link), link.clicks, link.visitors),
+                    *(_format_placements(link), link.short_url),
                 ]
-                for each in result.links
+                for link in result.links
             ),
             empty_message="",
         )
@@ -151,65 +131,61 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
 
 
 def _target_or_honeypot(link: OtherLinkReport) -> str | None:
-    return f"(hidden link; {link.other:,} requests by machines)" if link.trap else link.target
+    return f"(honeypot link; {link.other:,} automated requests)" if link.trap else link.target
 
 
 def _format_placements(item: ArticleReport | OtherLinkReport) -> str:
-    clicked = [f"{placed.kind} {placed.clicks:,}" for placed in item.placements if placed.clicks]
-    return ", ".join(clicked + ([f"no placement {item.unplaced:,}"] if item.unplaced else []))
+    counts = [f"{placement.kind} {placement.clicks:,}" for placement in item.placements if placement.clicks]
+    return ", ".join(counts + ([f"no placement {item.unplaced:,}"] if item.unplaced else []))
 
 
 def _print_reasons(result: IssueReport | LinkReport) -> None:
-    """Every verdict by its reason, and between which counts the truth should lie."""
+    """Print the requests by verdict and reason, and the low, best and high estimate of human clicks."""
     _print_totals(result.totals, result.quality, settling=result.settling)
     print_table(
         "Verdicts by reason",
-        ("verdict", "reason", "says", "requests", "share"),
+        ("verdict", "reason", "meaning", "requests", "share"),
         (
-            [each.verdict, each.reason, each.words, each.clicks, format_percent(each.share)]
-            for each in result.quality.reasons
+            [share.verdict, share.reason, share.words, share.clicks, format_percent(share.share)]
+            for share in result.quality.reasons
         ),
-        empty_message="No click has been judged yet.",
+        empty_message="No click has been classified yet.",
     )
-    band = result.quality.band
-    if band is not None:
+    human_range = result.quality.band
+    if human_range is not None:
         print_line(
-            f"Human clicks by the strictest rules {band.strict:,}, by the usual ones {band.usual:,}, by the surest "
-            f"alone {band.lenient:,}. `shortener clicks explain ID` tells why of a single one."
+            f"Human clicks: low estimate {human_range.strict:,}, best estimate {human_range.usual:,}, high estimate "
+            f"{human_range.lenient:,}. `shortener clicks explain ID` explains the verdict of a single click."
         )
 
 
 def _print_totals(
     totals: Totals, quality: Quality, click_rate: float | None = None, *, settling: bool = False
 ) -> None:
-    of_all = f" ({format_percent(click_rate)} of the recipients)" if click_rate is not None else ""
-    print_line(f"{totals.clicks.human:,} clicks by {totals.visitors:,} visitors{of_all}; {quality.sentence}.")
+    share = f" ({format_percent(click_rate)} of the recipients)" if click_rate is not None else ""
+    print_line(f"{totals.clicks.human:,} clicks by {totals.visitors:,} visitors{share}; {quality.sentence}.")
     if settling:
-        print_line(
-            "Still settling: what comes in may yet show machines among the clicks of the last 15 minutes."
-        )
+        print_line("Still settling: verdicts of the last 15 minutes can change as more clicks arrive.")
 
 
 def _print_breakdown(breakdown: Breakdown) -> None:
     for dimension, parts in breakdown.items():
-        named = [
+        values = [
             f"{'others' if part.value is None else part.value or 'unknown'} {format_percent(part.share)}"
             for part in parts[:MAX_LISTED_VALUES]
         ]
-        if named:
-            print_line(f"{dimension:<9} {', '.join(named)}{', …' if len(parts) > MAX_LISTED_VALUES else ''}")
+        if values:
+            print_line(f"{dimension:<9} {', '.join(values)}{', …' if len(parts) > MAX_LISTED_VALUES else ''}")
 
 
 def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
-    """The busiest hours: all of them are in JSON."""
+    """Print the hours with the most human clicks, in order of time."""
     busiest = sorted(
         sorted(hours, key=lambda hour: -hour.human)[:MAX_LISTED_VALUES], key=lambda hour: hour.hour
     )
-    told = [
-        f"{format_local_time(hour.hour.timestamp(), zone)} ({hour.human:,})" for hour in busiest if hour.human
-    ]
-    if told:
-        print_line(f"{'busiest':<9} {', '.join(told)}")
+    texts = [f"{format_local_time(hour.hour, zone)} ({hour.human:,})" for hour in busiest if hour.human]
+    if texts:
+        print_line(f"{'busiest':<9} {', '.join(texts)}")
 
 
 @report.command("link")
@@ -218,16 +194,15 @@ def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
 @format_option
 @with_store
 def report_link(context: CliContext, store: Store, url: str, reasons: bool, output_format: str) -> None:
-    """The clicks of a short link by placement and hour (CSV: the hours)."""
+    """Report the clicks of a short link by placement and hour (CSV: by hour)."""
     domain, code = parse_link_key(url, config=context.config)
-    made = build_link_report(store, domain, code, as_of=int(time.time()), domains=context.config.domains)
+    result = build_link_report(store, domain, code, as_of=int(time.time()), domains=context.config.domains)
+    columns = TimelineHour.__struct_fields__
     emit(
         output_format,
-        json=lambda: print_json(made),
-        csv=lambda: print_csv(
-            ("hour", "human", "other"), ([each.hour, each.human, each.other] for each in made.timeline)
-        ),
-        table=lambda: _print_reasons(made) if reasons else _print_link(made, context.config.zone),
+        json=lambda: print_json(result),
+        csv=lambda: print_csv(columns, struct_rows(result.timeline, columns)),
+        table=lambda: _print_reasons(result) if reasons else _print_link(result, context.config.zone),
     )
 
 
@@ -235,12 +210,8 @@ def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
     print_line(f"{result.short_url} → {result.target or '(no target yet)'} ({result.status})")
     _print_totals(result.totals, result.quality, settling=result.settling)
     if result.placements:
-        print_table(
-            "Placements",
-            ("n", "kind", "text", "issue", "clicks", "visitors"),
-            ([p.n, p.kind, p.text, p.issue, p.clicks, p.visitors] for p in result.placements),
-            empty_message="",
-        )
+        columns = ("n", "kind", "text", "issue", "clicks", "visitors")
+        print_table("Placements", columns, struct_rows(result.placements, columns), empty_message="")
     _print_breakdown(result.breakdown)
     _print_timeline(result.timeline, zone)
 
@@ -252,16 +223,16 @@ def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
 def report_summary(
     context: CliContext, store: Store, since: int | None, until: int | None, output_format: str
 ) -> None:
-    """All issues side by side, and the most clicked links."""
-    made = build_summary(
+    """Report all issues, the most clicked links, and requests without a link."""
+    result = build_summary(
         store, since=since, until=until, as_of=int(time.time()), domains=context.config.domains
     )
     columns = ("slug", "title", "sent_at", "recipients", "clicks", "visitors", "rate")
     emit(
         output_format,
-        json=lambda: print_json(made),
-        csv=lambda: print_csv(columns, ([getattr(each, name) for name in columns] for each in made.issues)),
-        table=lambda: _print_summary(made, context.config.zone),
+        json=lambda: print_json(result),
+        csv=lambda: print_csv(columns, struct_rows(result.issues, columns)),
+        table=lambda: _print_summary(result, context.config.zone),
     )
 
 
@@ -272,27 +243,23 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
         ("issue", "title", "sent", "recipients", "clicks", "visitors", "rate"),
         (
             [
-                *(
-                    each.slug,
-                    each.title,
-                    format_local_time(each.sent_at.timestamp() if each.sent_at else None, zone),
-                ),
-                *(each.recipients, each.clicks, each.visitors, format_percent(each.rate)),
+                *(issue.slug, issue.title, format_local_time(issue.sent_at, zone), issue.recipients),
+                *(issue.clicks, issue.visitors, format_percent(issue.rate)),
             ]
-            for each in result.issues
+            for issue in result.issues
         ),
-        empty_message="No issue was clicked: `shortener issue add FILE` takes one in.",
+        empty_message="No issue with clicks. `shortener issue add FILE` adds an issue.",
     )
     if result.links:
         print_table(
             "Most clicked links",
             ("short link", "title", "target", "issue", "clicks", "visitors"),
-            ([e.short_url, e.title, e.target, e.issue, e.clicks, e.visitors] for e in result.links),
+            struct_rows(result.links, ("short_url", "title", "target", "issue", "clicks", "visitors")),
             empty_message="",
         )
     if result.misses:
         print_table(
-            "Asked for in vain",
+            "Requests without a link",
             ("host", "code", "status", "requests"),
             ([miss.domain, miss.code or "(others)", miss.status, miss.requests] for miss in result.misses),
             empty_message="",
@@ -302,8 +269,10 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
 @report.command("compare")
 @click.argument("first", metavar="SLUG")
 @click.argument("second", metavar="SLUG")
-@click.option("--hours", type=float, help="Hours after sending (default: the age of the younger issue).")
-@click.option("--as-of", type=TIME, help="As it was known at this time (default: now).")
+@click.option(
+    "--hours", type=float, help="Age in hours after sending (default: the age of the younger issue)."
+)
+@click.option("--as-of", type=TIME, help="Count only clicks until this time (default: now).")
 @format_option
 @with_store
 def report_compare(
@@ -315,23 +284,22 @@ def report_compare(
     as_of: int | None,
     output_format: str,
 ) -> None:
-    """Two issues at the same age, with the share of clicks still to come."""
-    from shortener.reporting.ranking import (
-        compare_stored_issues,  # brings numpy, which the other reports do without
-    )
+    """Compare two issues at the same age, with the share of clicks that is still expected."""
+    # Loads numpy, which the other reports do not need.
+    from shortener.reporting.ranking import compare_stored_issues
 
-    moment = int(time.time()) if as_of is None else as_of
-    try:
-        made = compare_stored_issues(store, first, second, as_of=moment, hours=hours)
-    except NotFound as error:
-        raise NotFound(f"{error}; see `shortener issue list`") from None
+    now = int(time.time())
+    comparison = compare_stored_issues(
+        store, first, second, as_of=now if as_of is None else as_of, hours=hours
+    )
     emit(
         output_format,
-        json=lambda: print_json(made),
+        json=lambda: print_json(comparison),
         csv=lambda: print_csv(
-            _COMPARISON_COLUMNS, (_comparison_row(made, side) for side in (made.first, made.second))
+            _COMPARISON_COLUMNS,
+            (_comparison_row(comparison, side) for side in (comparison.first, comparison.second)),
         ),
-        table=lambda: _print_comparison(made),
+        table=lambda: _print_comparison(comparison),
     )
 
 

@@ -1,11 +1,10 @@
-"""``serve``, in a module of its own that loads nothing which the supervisor does not need: workers start the sooner."""
+"""``shortener serve``. The module imports only what the supervisor needs, so that workers start quickly."""
 
 import click
 import msgspec
 
+from shortener import server
 from shortener.cli import CliContext, pass_cli_context
-from shortener.server import log_to_stderr
-from shortener.server import serve as supervise
 
 
 @click.command()
@@ -14,12 +13,13 @@ from shortener.server import serve as supervise
 @click.option("--workers", type=click.IntRange(1, 64), help="Redirect processes (default: server.workers).")
 @pass_cli_context
 def serve(context: CliContext, host: str | None, port: int | None, workers: int | None) -> None:
-    """Answer short links, show the pages and collect clicks, until SIGTERM."""
+    """Redirect short links, serve the pages and collect clicks, until SIGTERM."""
     config = context.config
-    asked = {name: value for name, value in (("host", host), ("port", port), ("workers", workers)) if value}
-    config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **asked))
-    log_to_stderr()
-    supervise(config, announce=click.echo)
+    options = {"host": host, "port": port, "workers": workers}
+    changes = {name: value for name, value in options.items() if value}
+    config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **changes))
+    server.log_to_stderr()
+    server.serve(config, announce=click.echo)
 
 
 COMMANDS = [serve]

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from shortener.clicklog.format import FORMAT_VERSION, MAX_LINE_BYTES, ClickLine, decode_header, decode_line
 from shortener.clicklog.writer import LOG_DIRECTORY, SEGMENT_SUFFIX
+from shortener.files import file_state
 
 CHUNK_SIZE = 1 << 20
 """Bytes that one call reads."""
@@ -93,7 +94,7 @@ class ClickLog:
             status = entry.stat(follow_symlinks=False)
             if not entry.is_file(follow_symlinks=False):
                 return None
-            state = (status.st_ino, status.st_size, status.st_mtime_ns)
+            state = file_state(status)
             cached_state, cached_segment = self._segment_cache.get(entry.name, (None, None))
             if cached_segment is not None and cached_state == state:
                 return cached_segment

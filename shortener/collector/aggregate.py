@@ -1,4 +1,4 @@
-"""Sums of clicks on their way into the rollups: what one batch, one correction or a rebuild adds up to."""
+"""Sums of the clicks of one batch, correction or rebuild, ready to be added to the rollups."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,31 +6,33 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from shortener.collector.devices import UserAgent
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.store.clicks import (
-    DAY_SECONDS,
     FIRST_IN_ISSUE,
     FIRST_ON_LINK,
     FIRST_ON_PLACEMENT,
     FIRST_ON_SITE,
-    HOUR_SECONDS,
     Click,
     LinkBreakdownSums,
     LinkClickSums,
 )
 
-MAX_VALUE_LENGTH = 100
+MAX_VALUE_LENGTH = 100  # characters
 _FIRST_VISIT_BITS = (FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE)
 
 
 class RollupAggregator:
-    """Adds clicks up by hour and by day."""
+    """Sums clicks by hour and by day.
+
+    ``hourly`` maps (issue, link, placement, hour, verdict) to clicks and four kinds of first visits.
+    """
 
     def __init__(self) -> None:
         self.hourly: LinkClickSums = {}
         self._daily_counts: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
 
     def add(self, click: Click, *, sign: int = 1) -> None:
-        """Add a click (or, with sign -1, take it away)."""
+        """Add a click, or subtract it with ``sign=-1``."""
         seconds = click.ts // 1000
         issue = click.issue_id or 0
         sums = self.hourly.setdefault(
@@ -43,20 +45,24 @@ class RollupAggregator:
                     sums[index] += sign
         day = seconds - seconds % DAY_SECONDS
         reason = f"{click.verdict}/{click.reason}"
-        human = click.verdict == "human"
+        is_human = click.verdict == "human"
         self._daily_counts[
             issue,
             click.link_id,
             day,
             reason,
-            click.referrer if human else "",
-            click.language if human else "",
-            click.country if human else "",
-            click.agent_id if human else None,
+            click.referrer if is_human else "",
+            click.language if is_human else "",
+            click.country if is_human else "",
+            click.agent_id if is_human else None,
         ] += sign
 
     def daily(self, agent_by_id: Callable[[int], UserAgent]) -> LinkBreakdownSums:
-        """The daily sums by dimension: reasons of all clicks; of human ones also who, with what, and from where."""
+        """Return daily sums by (issue, link, day, dimension, value), without zeros.
+
+        All clicks are counted by reason; human clicks also by referrer, language, country, browser, system and
+        device. Days and hours are the seconds of the UTC epoch at their start.
+        """
         sums: LinkBreakdownSums = {}
         for (
             issue,
@@ -74,8 +80,8 @@ class RollupAggregator:
                 values["language"] = language.partition("-")[0].lower()
                 values["country"] = country
                 if agent_id is not None:
-                    read = agent_by_id(agent_id)
-                    values |= {"browser": read.browser, "os": read.os, "device": read.device}
+                    agent = agent_by_id(agent_id)
+                    values |= {"browser": agent.browser, "os": agent.os, "device": agent.device}
             for dimension, value in values.items():
                 key = (issue, link, day, dimension, value[:MAX_VALUE_LENGTH])
                 sums[key] = sums.get(key, 0) + clicks
@@ -84,7 +90,7 @@ class RollupAggregator:
 
 @lru_cache(maxsize=4096)
 def referrer_host(referrer: str) -> str:
-    """The host of a referrer, '' for none."""
+    """Return the host of a referrer without ``www.``; empty if it has none."""
     try:
         return (urlsplit(referrer).hostname or "").removeprefix("www.")
     except ValueError:

@@ -9,7 +9,10 @@ from shortener.errors import ConfigError
 
 
 def read_datacenters(config: Config) -> NetworkTable:
-    """The table of ``verdicts.datacenters``; empty without files. Raises ConfigError, InputError with file and line."""
+    """Return the networks of the files in ``verdicts.datacenters`` as one table, empty without files.
+
+    Raises ConfigError for a file that cannot be read, InputError with file and line for one that is not a list.
+    """
     networks: list[Network] = []
     for name in config.verdicts.datacenters:
         try:

@@ -1,6 +1,7 @@
-"""The operator's databases of networks (MaxMind's file format): who runs a network, and in which country it is.
+"""The operator's databases of networks in MaxMind's format: autonomous system and country of a network.
 
-Only the collector and ``reclassify`` read them. They are asked for a network's first address, never for a whole one.
+Only the collector and ``reclassify`` read them. They are queried with the first address of a network, never with a
+reader's whole address.
 """
 
 import logging
@@ -14,11 +15,12 @@ import maxminddb
 
 from shortener.config import Config
 from shortener.errors import ConfigError
+from shortener.files import FileState, file_state
 
 CACHE_SIZE = 65_536
-"""Networks whose answer is remembered; a new one costs some 20 µs."""
+"""Networks whose result is cached; a look-up takes about 20 µs."""
 SAMPLE_SIZE = 1_000
-"""Networks that are looked through for one that says what the file is meant for."""
+"""Networks that are checked at opening for one with the expected content."""
 
 Value = TypeVar("Value")
 
@@ -26,9 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class IPDatabase:
-    """One file, held in memory: whoever overwrites it in place cannot pull it away from under the collector.
+    """One database, read into memory, so that overwriting its file in place does not affect look-ups.
 
-    Raises ConfigError with the key and the file where it is missing, broken, or of another kind.
+    ``parse`` extracts the value from a record, and returns ``default`` if there is none. Raises ConfigError with
+    key and file if the file is missing, damaged or has no value among its first SAMPLE_SIZE networks.
     """
 
     def __init__(
@@ -43,21 +46,19 @@ class IPDatabase:
         self.path, self.config_key = path, config_key
         self._parse, self._default = parse, default
         try:
-            self.file_state = file_state(path)
+            self.file_state = file_state(path.stat())
             self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
-            known = any(
+            has_content = any(
                 self._parse_record(record) != default for _, record in islice(self._reader, SAMPLE_SIZE)
             )
         except (OSError, maxminddb.InvalidDatabaseError, ValueError, UnicodeDecodeError) as error:
-            wrong = error.strerror if isinstance(error, OSError) else error
+            cause = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(
-                f"{config_key} = {str(path)!r}: cannot be read as a MaxMind database (.mmdb): {wrong}"
+                f"{config_key} = {str(path)!r}: cannot be read as a MaxMind database (.mmdb): {cause}"
             ) from None
-        if not known:
+        if not has_content:
             kind = self._reader.metadata().database_type
-            raise ConfigError(
-                f"{config_key} = {str(path)!r}: is a database of another kind ({kind}); it knows no {content}"
-            )
+            raise ConfigError(f"{config_key} = {str(path)!r}: is a {kind} database without {content}")
         self.lookup = lru_cache(maxsize=CACHE_SIZE)(self._lookup)
 
     def __str__(self) -> str:
@@ -66,7 +67,7 @@ class IPDatabase:
 
     @property
     def built_at(self) -> int:
-        """When it was made, seconds of UTC epoch."""
+        """When the database was built, in seconds of the UTC epoch."""
         return int(self._reader.metadata().build_epoch)
 
     def _lookup(self, net: str) -> Any:
@@ -80,7 +81,7 @@ class IPDatabase:
 
 
 class IPDatabases:
-    """The databases that the configuration names; without one nothing is known."""
+    """The databases that the configuration names, each reloaded when its file is replaced. Raises ConfigError."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -89,47 +90,54 @@ class IPDatabases:
         self._rejected_states: dict[str, object] = {}
 
     def asn(self, net: str | None) -> int | None:
-        """The number of the autonomous system that a network belongs to."""
+        """Return the number of a network's autonomous system; None if unknown or without a database."""
         return self._asn_database.lookup(net) if self._asn_database and net else None
 
     def country(self, net: str | None) -> str:
-        """The country of a network, ISO 3166-1 alpha-2 in upper case; empty where it is not known."""
+        """Return a network's country (ISO 3166-1 alpha-2, upper case); empty if unknown or without a database."""
         return self._country_database.lookup(net) if self._country_database and net else ""
 
     def fingerprint(self) -> tuple[int, ...]:
-        """What changes with what is known of who runs a network."""
+        """Return values that differ when autonomous system numbers may differ."""
         return () if self._asn_database is None else (self._asn_database.built_at,)
 
     def reload_changed(self) -> bool:
-        """Read files again that were replaced since; whether any was. One that cannot be read leaves what is known."""
-        systems = self._reload(self._asn_database, open_asn_database)
-        countries = self._reload(self._country_database, open_country_database)
-        replaced = systems is not self._asn_database or countries is not self._country_database
-        self._asn_database, self._country_database = systems, countries
-        return replaced
+        """Reload databases whose files were replaced; return whether any was reloaded.
+
+        A file that cannot be read is reported once, and the previous content stays in use.
+        """
+        asn_database = self._reload(self._asn_database, open_asn_database)
+        country_database = self._reload(self._country_database, open_country_database)
+        has_changed = asn_database is not self._asn_database or country_database is not self._country_database
+        self._asn_database, self._country_database = asn_database, country_database
+        return has_changed
 
     def _reload(
         self, database: IPDatabase | None, open_database: Callable[[Config], IPDatabase | None]
     ) -> IPDatabase | None:
         if database is None:
             return None
-        now = file_state_or_none(database.path)
-        if now == database.file_state or now == self._rejected_states.get(database.config_key, database):
+        state = _file_state_or_none(database.path)
+        if state == database.file_state or state == self._rejected_states.get(database.config_key, database):
             return database
         try:
             return open_database(self._config)
         except ConfigError as error:
-            self._rejected_states[database.config_key] = now
-            log.warning("%s; what it said before still holds", error)
+            self._rejected_states[database.config_key] = state
+            log.warning("%s; keeping the previously loaded database", error)
             return database
 
 
 def open_asn_database(config: Config) -> IPDatabase | None:
-    """The database of ``networks.asn``, None without one. Raises ConfigError."""
+    """Open the database of ``networks.asn``; None if none is configured. Raises ConfigError."""
     path = config.networks.asn
     return (
         IPDatabase(
-            Path(path), config_key="networks.asn", parse=parse_asn, default=None, content="autonomous systems"
+            Path(path),
+            config_key="networks.asn",
+            parse=parse_asn,
+            default=None,
+            content="autonomous system numbers",
         )
         if path
         else None
@@ -137,7 +145,7 @@ def open_asn_database(config: Config) -> IPDatabase | None:
 
 
 def open_country_database(config: Config) -> IPDatabase | None:
-    """The database of ``networks.countries``, None without one. Raises ConfigError."""
+    """Open the database of ``networks.countries``; None if none is configured. Raises ConfigError."""
     path = config.networks.countries
     return (
         IPDatabase(
@@ -149,29 +157,25 @@ def open_country_database(config: Config) -> IPDatabase | None:
 
 
 def parse_asn(record: Mapping[str, Any]) -> int | None:
-    """The number of an autonomous system, as MaxMind and DB-IP write it or (``AS64496``) IPinfo."""
+    """Return the autonomous system number of a record, as MaxMind, DB-IP or IPinfo (``AS64496``) write it."""
     number = record.get("autonomous_system_number", record.get("asn"))
     text = str(number).upper().removeprefix("AS")
     return int(text) if text.isascii() and text.isdigit() else None
 
 
 def parse_country(record: Mapping[str, Any]) -> str:
-    """The code of a country, as MaxMind and DB-IP write it or (``country_code``, or bare) others."""
+    """Return the country code of a record; empty if it has none.
+
+    MaxMind and DB-IP nest it in ``country``, others write ``country_code`` or a plain ``country``.
+    """
     country = record.get("country")
     code = country.get("iso_code") if isinstance(country, dict) else record.get("country_code", country)
-    known = isinstance(code, str) and len(code) == 2 and code.isascii() and code.isalpha()
-    return str(code).upper() if known else ""
+    is_code = isinstance(code, str) and len(code) == 2 and code.isascii() and code.isalpha()
+    return str(code).upper() if is_code else ""
 
 
-def file_state(path: Path) -> tuple[int, int, int]:
-    """What tells whether a file was replaced. Raises OSError."""
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def file_state_or_none(path: Path) -> tuple[int, int, int] | None:
-    """The same; None where there is no file."""
+def _file_state_or_none(path: Path) -> FileState | None:
     try:
-        return file_state(path)
+        return file_state(path.stat())
     except OSError:
         return None

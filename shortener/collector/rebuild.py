@@ -1,29 +1,32 @@
-"""Computing the rollups again from the stored clicks; they then say what the increments said."""
+"""Recomputation of all rollups from the stored clicks."""
 
 from collections.abc import Callable
 
 from shortener.collector.aggregate import RollupAggregator
 from shortener.collector.devices import UserAgentCache
 from shortener.store import Store
-from shortener.store import clicks as sql
+from shortener.store.clicks import add_to_rollups, clear_rollups_of_stored_days, iterate_stored_clicks
 
 BATCH_SIZE = 50_000
 
 
 def rebuild(store: Store, *, on_progress: Callable[[int], None]) -> int:
-    """Replace all sums from the days whose clicks are still kept, in one transaction; how many clicks were added up."""
+    """Recompute the sums of all days whose clicks are still stored, in one transaction.
+
+    Calls ``on_progress`` with the number of clicks so far. Return the number of clicks.
+    """
     agents = UserAgentCache(store)
     counted = 0
     with store.transaction():
-        sql.clear_rollups_of_stored_days(store)
-        tally = RollupAggregator()
-        for click in sql.iterate_stored_clicks(store):
-            tally.add(click)
+        clear_rollups_of_stored_days(store)
+        aggregator = RollupAggregator()
+        for click in iterate_stored_clicks(store):
+            aggregator.add(click)
             counted += 1
             if counted % BATCH_SIZE == 0:
-                sql.add_to_rollups(store, tally.hourly, tally.daily(agents.by_id))
-                tally = RollupAggregator()
+                add_to_rollups(store, aggregator.hourly, aggregator.daily(agents.by_id))
+                aggregator = RollupAggregator()
                 on_progress(counted)
-        sql.add_to_rollups(store, tally.hourly, tally.daily(agents.by_id))
+        add_to_rollups(store, aggregator.hourly, aggregator.daily(agents.by_id))
     on_progress(counted)
     return counted

@@ -1,13 +1,16 @@
-"""Judging history again with today's rules and lists: every request by itself, and by its neighbours' requests.
+"""Reclassification of stored clicks by the current rules and lists, each by its request and its nearby clicks.
 
-Each step is one transaction that also moves a mark, so that a reclassification that was interrupted goes on where it
-stopped; done twice it changes nothing.
+Each step is one transaction that also stores the progress, so an interrupted reclassification continues where it
+stopped. A second one changes nothing.
 """
 
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
+import msgspec
+from cachetools import LRUCache, cachedmethod
 from msgspec import Struct
 
 from shortener.classification.evidence import Classification, ClickRequest
@@ -20,20 +23,19 @@ from shortener.collector.devices import UserAgentCache
 from shortener.collector.ip_databases import IPDatabases
 from shortener.collector.recount import VerdictChange
 from shortener.collector.request_cache import RequestClassifier
-from shortener.collector.stored_evidence import StoredRequestReader
 from shortener.config import Config
-from shortener.store import Store
-from shortener.store import nearby_clicks as sql
+from shortener.store import Store, nearby_clicks
 from shortener.store.nearby_clicks import StoredRequest
 
 PROGRESS_KEY = "reclassified_seq"
-"""A fact of the store: how far a reclassification has come; absent when none is under way."""
+"""Key in ``meta`` of the last reclassified seq; absent unless a reclassification is under way."""
 JOB_KEY = "reclassify_job"
-"""A fact that stands for the rules, lists and time of that reclassification: another one starts anew."""
+"""Key in ``meta`` of a checksum of that reclassification's rules, lists and start; another checksum starts anew."""
+CACHE_SIZE = 20_000
 
 
 class ReclassifyResult(Struct, frozen=True):
-    """What a reclassification did. ``resumed`` where it went on with one that had been interrupted."""
+    """What a reclassification did; ``resumed`` if it continued an interrupted one."""
 
     clicks: int
     verdict_changes: Counter[VerdictChange]
@@ -43,77 +45,107 @@ class ReclassifyResult(Struct, frozen=True):
 def reclassify(
     store: Store, *, config: Config, since: int = 0, on_progress: Callable[[int, int], None]
 ) -> ReclassifyResult:
-    """Judge every stored click from ``since`` (seconds of UTC epoch) on again.
+    """Classify every stored click since ``since`` (seconds of the UTC epoch) again.
 
-    ``on_progress`` is told how many clicks are done, and of how many. The collector need not be stopped.
+    Calls ``on_progress`` with the number of clicks done and the total. The collector may run meanwhile.
     """
     datacenters = read_datacenters(config)
-    atlas = IPDatabases(config)
-    known = (datacenters.fingerprint(), *atlas.fingerprint())
-    task = zlib.crc32(repr((since, RULES_VERSION, _https_hosts(config), *known)).encode())
-    begin = sql.first_seq_since(store, since * 1000)
-    if begin is None:
+    ip_databases = IPDatabases(config)
+    lists = (datacenters.fingerprint(), *ip_databases.fingerprint())
+    job_id = zlib.crc32(repr((since, RULES_VERSION, sorted(config.https_hosts), *lists)).encode())
+    first_seq = nearby_clicks.first_seq_since(store, since * 1000)
+    if first_seq is None:
         return ReclassifyResult(0, Counter(), False)
-    resumed = store.meta(JOB_KEY) == task and store.meta(PROGRESS_KEY) >= begin
-    at = store.meta(PROGRESS_KEY) if resumed else begin - 1
-    judge = Classifier(
+    resumed = store.meta(JOB_KEY) == job_id and store.meta(PROGRESS_KEY) >= first_seq
+    last_seq = store.meta(PROGRESS_KEY) if resumed else first_seq - 1
+    classifier = Classifier(
         store,
         agents=UserAgentCache(store),
-        classify_requests=_StoredRequestClassifier(store, config, datacenters, atlas),
+        classify_requests=_StoredRequestClassifier(store, config, datacenters, ip_databases),
     )
-    done, total = 0, sql.count_from_seq(store, at + 1)
-    while reached := _reclassify_batch(store, judge, at, job_id=task):
-        at, clicks = reached
+    done, total = 0, nearby_clicks.count_from_seq(store, last_seq + 1)
+    while batch := _reclassify_batch(store, classifier, last_seq, job_id=job_id):
+        last_seq, clicks = batch
         done += clicks
         on_progress(done, total)
-    return ReclassifyResult(done, judge.verdict_changes, resumed)
+    return ReclassifyResult(done, classifier.verdict_changes, resumed)
 
 
 def _reclassify_batch(
     store: Store, classifier: Classifier, after_seq: int, *, job_id: int
 ) -> tuple[int, int] | None:
-    """One transaction: the seq that it reached and how many clicks it judged, None at the end."""
+    """Reclassify a batch in one transaction; return its last seq and number of clicks, None at the end."""
     with store.transaction():
-        rows = sql.clicks_after(store, after_seq, limit=BATCH_SIZE)
+        rows = nearby_clicks.clicks_after(store, after_seq, limit=BATCH_SIZE)
         if not rows:
-            sql.delete_meta(store, PROGRESS_KEY)
-            sql.delete_meta(store, JOB_KEY)
+            nearby_clicks.delete_meta(store, PROGRESS_KEY)
+            nearby_clicks.delete_meta(store, JOB_KEY)
             return None
         classifier.reclassify(rows)
-        last = rows[-1][0]
-        sql.set_rules_version(store, RULES_VERSION, first_seq=rows[0][0], last_seq=last)
-        sql.set_meta(store, PROGRESS_KEY, last)
-        sql.set_meta(store, JOB_KEY, job_id)
-    return last, len(rows)
+        last_seq = rows[-1][0]
+        nearby_clicks.set_rules_version(store, RULES_VERSION, first_seq=rows[0][0], last_seq=last_seq)
+        nearby_clicks.set_meta(store, PROGRESS_KEY, last_seq)
+        nearby_clicks.set_meta(store, JOB_KEY, job_id)
+    return last_seq, len(rows)
+
+
+class StoredRequestReader:
+    """Reads the requests of stored clicks; user agents and headers, which most requests share, are cached."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._user_agents: LRUCache[int, str] = LRUCache(CACHE_SIZE)
+        self._headers: LRUCache[int, dict[str, str]] = LRUCache(CACHE_SIZE)
+
+    def read(self, row: StoredRequest, *, https: bool, asn: int | None = None) -> ClickRequest:
+        """Return the request of a stored click, equal to the one that the collector classified.
+
+        ``asn`` is the number of the autonomous system that operates the click's network.
+        """
+        return ClickRequest(
+            ts=row.ts / 1000,
+            method=row.method,
+            ua=None if row.agent_id is None else self._user_agent(row.agent_id),
+            headers=None if row.headers_id is None else self._request_headers(row.headers_id),
+            lang=row.language or None,
+            https=https,
+            net=row.net,
+            ref=row.referrer or None,
+            asn=asn,
+        )
+
+    @cachedmethod(attrgetter("_user_agents"))
+    def _user_agent(self, agent_id: int) -> str:
+        return nearby_clicks.user_agent_text(self._store, agent_id)
+
+    @cachedmethod(attrgetter("_headers"))
+    def _request_headers(self, headers_id: int) -> dict[str, str]:
+        text = nearby_clicks.headers_text(self._store, headers_id)
+        return msgspec.json.decode(text, type=dict[str, str])
 
 
 class _StoredRequestClassifier:
-    """What today's rules and lists say of stored requests by themselves."""
+    """Classifies the requests of stored clicks by the current request rules and lists."""
 
     def __init__(
         self, store: Store, config: Config, datacenters: NetworkTable, ip_databases: IPDatabases
     ) -> None:
         self._store = store
         self._ip_databases = ip_databases
-        self._https_hosts = _https_hosts(config)
+        self._https_hosts = config.https_hosts
         self._request_classifier = RequestClassifier(datacenters)
 
     def __call__(self, clicks: Sequence[NearbyClick]) -> Mapping[int, Classification]:
-        # Read anew each time: a collector that sweeps meanwhile may give an id to other headers.
-        stored = StoredRequestReader(self._store)
+        # A new reader each time: a collector that runs meanwhile may delete headers and reuse their id.
+        reader = StoredRequestReader(self._store)
         return {
-            row.seq: self._classify(self._read_request(stored, row))
-            for row in sql.stored_requests(self._store, [click.seq for click in clicks])
+            row.seq: self._classify(self._read_request(reader, row))
+            for row in nearby_clicks.stored_requests(self._store, [click.seq for click in clicks])
         }
 
     def _read_request(self, reader: StoredRequestReader, row: StoredRequest) -> ClickRequest:
         return reader.read(row, https=row.domain in self._https_hosts, asn=self._ip_databases.asn(row.net))
 
     def _classify(self, request: ClickRequest) -> Classification:
-        headers = None if request.headers is None else tuple(request.headers.items())
-        return self._request_classifier.classify(request, headers_key=headers)
-
-
-def _https_hosts(config: Config) -> list[str]:
-    """The domains whose short links are reached over https."""
-    return sorted(domain.host for domain in config.domains if domain.scheme == "https")
+        headers_key = None if request.headers is None else tuple(request.headers.items())
+        return self._request_classifier.classify(request, headers_key=headers_key)

@@ -1,23 +1,23 @@
-"""Counting: new clicks and changed verdicts go into the store together with their first visits and their sums."""
+"""Updates of clicks, first visits and rollups, after new clicks arrived or verdicts changed."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-import msgspec
+from msgspec.structs import replace
 
 from shortener.classification.evidence import Classification
 from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector.aggregate import RollupAggregator
 from shortener.collector.devices import UserAgentCache
-from shortener.collector.unique_visits import DAY_MS, first_visits
-from shortener.store import Store
-from shortener.store import clicks as sql
+from shortener.collector.unique_visits import first_visits
+from shortener.durations import DAY_MS
+from shortener.store import Store, clicks
 from shortener.store.clicks import Click, StoredVisit
 
 VerdictChange = tuple[int | None, str, str]
-"""(issue, verdict before, verdict after)."""
+"""(issue id, verdict before, verdict after)."""
 VisitorDay = tuple[int, str]
-"""(UTC day since 1970, visitor): nobody is the same on the next day."""
+"""(UTC day since 1970, visitor hash); a person has another hash on every day."""
 
 
 def apply_changes(
@@ -27,32 +27,32 @@ def apply_changes(
     new_clicks: Mapping[int, Click],
     classifications: Mapping[int, Classification],
 ) -> Counter[VerdictChange]:
-    """Store new clicks, and what has changed of the judgements on stored ones, both by seq; within a transaction.
+    """Store new clicks and changed classifications of stored ones, both by seq; call it inside a transaction.
 
-    First visits go where they belong now, and the sums follow. Which verdicts turned into which.
+    First visits are assigned again and the rollups follow. Return how often each verdict changed.
     """
-    before = sql.clicks_by_seq(store, classifications) if classifications else {}
+    before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
-    turned = [seq for seq, click in before.items() if click.verdict != after[seq].verdict]
-    turns = Counter((before[seq].issue_id, before[seq].verdict, after[seq].verdict) for seq in turned)
-    _move_first_visits(store, new_clicks, before, after, turned)
-    tally = RollupAggregator()
+    changed_seqs = [seq for seq, click in before.items() if click.verdict != after[seq].verdict]
+    changes = Counter((before[seq].issue_id, before[seq].verdict, after[seq].verdict) for seq in changed_seqs)
+    _move_first_visits(store, new_clicks, before, after, changed_seqs)
+    aggregator = RollupAggregator()
     for click in new_clicks.values():
-        tally.add(click)
-    rewritten = {seq: click for seq, click in after.items() if click != before[seq]}
-    for seq, click in rewritten.items():
-        tally.add(before[seq], sign=-1)
-        tally.add(click)
-    sql.insert(store, new_clicks)
-    sql.update_verdicts(store, rewritten)
-    hourly = {key: sums for key, sums in tally.hourly.items() if any(sums)}
-    sql.add_to_rollups(store, hourly, tally.daily(agents.by_id))
-    return turns
+        aggregator.add(click)
+    updates = {seq: click for seq, click in after.items() if click != before[seq]}
+    for seq, click in updates.items():
+        aggregator.add(before[seq], sign=-1)
+        aggregator.add(click)
+    clicks.insert(store, new_clicks)
+    clicks.update_verdicts(store, updates)
+    hourly = {key: sums for key, sums in aggregator.hourly.items() if any(sums)}
+    clicks.add_to_rollups(store, hourly, aggregator.daily(agents.by_id))
+    return changes
 
 
 def apply_classification(click: Click, classification: Classification) -> Click:
-    """The click with another judgement; only a person's is a first visit."""
-    return msgspec.structs.replace(
+    """Return the click with another classification; only a human click keeps its first visits."""
+    return replace(
         click,
         verdict=classification.verdict,
         reason=classification.reason,
@@ -69,41 +69,43 @@ def _move_first_visits(
     after: dict[int, Click],
     changed_seqs: Iterable[int],
 ) -> None:
-    """Give first visits to whom they belong now; stored clicks that lose or gain one join ``before`` and ``after``.
+    """Assign first visits again to all clicks of the visitors concerned.
 
-    A first visit that was lost may go to any click of its visitor; one that was won can only come from its holder.
+    Stored clicks that lose or gain one are added to ``before`` and ``after``.
     """
+    # A lost first visit may move to any click of its visitor, so all of them are read. A new human click can
+    # only take a first visit from its present holder, so reading the holders is enough.
     changed_seqs = list(changed_seqs)
-    lost = _visitor_days(before[seq] for seq in changed_seqs if before[seq].first_visits)
-    won = _visitor_days(before[seq] for seq in changed_seqs)
-    won |= _visitor_days(click for click in new_clicks.values() if click.verdict == "human")
-    others = [
+    losing = _visitor_days(before[seq] for seq in changed_seqs if before[seq].first_visits)
+    gaining = _visitor_days(before[seq] for seq in changed_seqs)
+    gaining |= _visitor_days(click for click in new_clicks.values() if click.verdict == "human")
+    other_visits = [
         visit
-        for visitors, first_only in ((lost, False), (won - lost, True))
-        for day, names in _visitors_by_day(visitors).items()
-        for visit in sql.human_visits(store, day, names, first_only=first_only)
+        for visitor_days, first_only in ((losing, False), (gaining - losing, True))
+        for day, visitors in _visitors_by_day(visitor_days).items()
+        for visit in clicks.human_visits(store, day, visitors, first_only=first_only)
         if visit.seq not in before
     ]
-    concerned = won | lost
+    concerned = gaining | losing
     changing = (click for click in after.values() if click.visitor and _visitor_day(click) in concerned)
-    visits: list[Click | StoredVisit] = [*new_clicks.values(), *changing, *others]
+    visits: list[Click | StoredVisit] = [*new_clicks.values(), *changing, *other_visits]
     moved: dict[int, int] = {}
-    for visit, first in first_visits(visits):
+    for visit, bitmask in first_visits(visits):
         if isinstance(visit, Click):
-            visit.first_visits = first
-        elif visit.first_visits != first:
-            moved[visit.seq] = first
-    for seq, click in sql.clicks_by_seq(store, moved).items() if moved else ():
+            visit.first_visits = bitmask
+        elif visit.first_visits != bitmask:
+            moved[visit.seq] = bitmask
+    for seq, click in clicks.clicks_by_seq(store, moved).items() if moved else ():
         before[seq] = click
-        after[seq] = msgspec.structs.replace(click, first_visits=moved[seq])
+        after[seq] = replace(click, first_visits=moved[seq])
 
 
 def _visitor_day(click: Click) -> VisitorDay:
     return click.ts // DAY_MS, click.visitor or ""
 
 
-def _visitor_days(clicks: Iterable[Click]) -> set[VisitorDay]:
-    return {_visitor_day(click) for click in clicks if click.visitor}
+def _visitor_days(visits: Iterable[Click]) -> set[VisitorDay]:
+    return {_visitor_day(click) for click in visits if click.visitor}
 
 
 def _visitors_by_day(visitor_days: Iterable[VisitorDay]) -> dict[int, list[str]]:

@@ -1,1 +1,1 @@
-"""The demonstration: a sample issue and simulated readers, played against a real server."""
+"""Parts of ``shortener demo``: a sample issue and simulated readers."""

@@ -1,4 +1,4 @@
-"""Simulated readers for the demonstration: people who read a newsletter, and the machines that come with them."""
+"""Simulated requests for the demonstration: readers of a newsletter, bots, prefetches and a mail scanner."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ ACCEPT_LANGUAGES = (
     "pt-PT,pt;q=0.9",
 )
 KIND_WEIGHTS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.5, "button": 0.6, "footer": 0.05}
+"""Relative probability of a click by kind of placement."""
 BOT_USER_AGENTS = {
     "crawler": "Mozilla/5.0 (compatible; ExampleCrawler/2.1; +https://example.com/bot)",
     "preview": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
@@ -31,7 +32,7 @@ BOT_USER_AGENTS = {
 
 
 class ReaderLink(Struct, frozen=True):
-    """A link of the issue as a reader sees it: where it leads, what it looks like, how good what is behind it is."""
+    """A placement of a link with what decides how often readers click it: kind, position and appeal."""
 
     path: str
     kind: str
@@ -40,7 +41,7 @@ class ReaderLink(Struct, frozen=True):
 
 
 class SimulatedRequest(Struct, frozen=True):
-    """One request, ``at`` seconds from the start. The address comes as a trusted proxy would pass it on."""
+    """One request, ``offset_seconds`` after the start; its address is in X-Forwarded-For, as from a proxy."""
 
     offset_seconds: float
     method: str
@@ -51,36 +52,36 @@ class SimulatedRequest(Struct, frozen=True):
 def simulate_requests(
     links: Sequence[ReaderLink], *, readers: int, seconds: float, seed: int
 ) -> list[SimulatedRequest]:
-    """The requests of so many readers within about so many seconds, and of the machines that come with them.
+    """Return the requests of readers and bots within about ``seconds``, in order of time; equal for equal seeds.
 
-    A reader opens a link every few seconds; a mail gateway opens them all at once.
+    A reader opens a link every few seconds; a mail scanner opens many within a second.
     """
     rng = random.Random(seed)  # noqa: S311
-    made = [visit for _ in range(readers) for visit in _reader_requests(rng, links, seconds=seconds)]
-    return sorted(made, key=lambda visit: visit.offset_seconds)
+    requests = [request for _ in range(readers) for request in _reader_requests(rng, links, seconds=seconds)]
+    return sorted(requests, key=lambda request: request.offset_seconds)
 
 
 def _reader_requests(
     rng: random.Random, links: Sequence[ReaderLink], *, seconds: float
 ) -> Iterator[SimulatedRequest]:
-    """A reader's clicks, and now and then a machine's."""
+    """Yield the clicks of one reader, and sometimes those of a bot, a prefetch or a mail scanner."""
     weights = [KIND_WEIGHTS[link.kind] * link.appeal / link.position**0.7 for link in links]
     headers = _browser_headers(rng)
-    at = rng.uniform(0, seconds)
+    offset = rng.uniform(0, seconds)
     for link in rng.choices(links, weights, k=1 + min(4, int(rng.expovariate(1.2)))):
-        yield SimulatedRequest(at, "GET", link.path, headers)
-        at += rng.uniform(0.06, 0.2) * seconds
-    at = rng.uniform(0, seconds)
+        yield SimulatedRequest(offset, "GET", link.path, headers)
+        offset += rng.uniform(0.06, 0.2) * seconds
+    offset = rng.uniform(0, seconds)
     if rng.random() < 0.18:
-        yield _bot_request(rng, links, offset_seconds=at)
+        yield _bot_request(rng, links, offset_seconds=offset)
     if rng.random() < 0.03:
-        yield SimulatedRequest(at, "GET", rng.choice(links).path, {**headers, "Sec-Purpose": "prefetch"})
+        yield SimulatedRequest(offset, "GET", rng.choice(links).path, {**headers, "Sec-Purpose": "prefetch"})
     if rng.random() < 0.015:
-        yield from _mail_gateway_requests(rng, links, offset_seconds=at)
+        yield from _mail_scanner_requests(rng, links, offset_seconds=offset)
 
 
 def _random_address(rng: random.Random) -> str:
-    """A private address: nobody's in particular, and from many networks, as a newsletter's readers are."""
+    """Return a private address from one of many networks, like the readers of a newsletter."""
     return f"10.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 
@@ -105,10 +106,10 @@ def _bot_request(
     )
 
 
-def _mail_gateway_requests(
+def _mail_scanner_requests(
     rng: random.Random, links: Sequence[ReaderLink], *, offset_seconds: float
 ) -> Iterator[SimulatedRequest]:
-    """A mail gateway: a browser's user agent, and link after link within a second."""
+    """Yield the requests of a mail scanner: a browser's user agent, and 12 to 24 links at once."""
     headers = {"X-Forwarded-For": _random_address(rng), "User-Agent": BROWSER_USER_AGENTS[1], "Accept": "*/*"}
     for link in links[: rng.randrange(12, 25)]:
         yield SimulatedRequest(offset_seconds, "GET", link.path, headers)

@@ -106,7 +106,7 @@ def explain(
     """
     sent, urls = select_articles(history, ArticleFilter(month=month, issue=issue, zone=zone), as_of=as_of)
     if url not in urls:
-        raise NotFound(f"no article with the target URL {url!r} is on the list")
+        raise NotFound(f"no article with the target URL {url!r} is on the list", kind="article_not_ranked")
     fitted = restrict_to_window(sent, urls, months=window)
     if url not in {appearance.url for appearance in fitted.appearances}:
         fitted = restrict_to_window(sent, {url}, months=window)

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from shortener.durations import HOUR_SECONDS
 from shortener.ranking.inputs import Appearance, History, Issue, Placement
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
-SECONDS_PER_HOUR = 3600.0
 MIN_AGE_HOURS = 1 / 60  # at age 0 the arrival curve is 0, and its logarithm is not finite
 
 
@@ -46,7 +46,7 @@ class Observations(Struct, frozen=True, eq=False):
 
 def age_in_hours(issue: Issue, *, as_of: float) -> float:
     """Return the age of an issue at `as_of` (epoch seconds), at least one minute."""
-    return max((as_of - issue.sent_at) / SECONDS_PER_HOUR, MIN_AGE_HOURS)
+    return max((as_of - issue.sent_at) / HOUR_SECONDS, MIN_AGE_HOURS)
 
 
 def build_observations(history: History, *, as_of: float) -> Observations:

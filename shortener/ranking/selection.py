@@ -6,10 +6,11 @@ from datetime import UTC, datetime, tzinfo
 import msgspec
 from msgspec import Struct
 
+from shortener.durations import DAY_SECONDS
 from shortener.errors import InputError, NotFound
 from shortener.ranking.inputs import History, Issue, check_history
 
-SECONDS_PER_MONTH = 30.4375 * 86400  # the mean length of a month
+SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 
 
 class ArticleFilter(Struct, frozen=True):
@@ -63,7 +64,7 @@ def find_issue(history: History, slug: str) -> Issue:
     for issue in history.issues:
         if issue.slug == slug:
             return issue
-    raise NotFound(f"no issue {slug!r} was sent by then")
+    raise NotFound(f"no issue {slug!r} was sent by then", kind="issue_not_found")
 
 
 def last_issue_by_url(history: History) -> dict[str, Issue]:

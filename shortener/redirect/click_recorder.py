@@ -1,4 +1,7 @@
-"""One line in the click log for every request of a short link: what is kept of it, and what never is."""
+"""Recording of clicks and misses: which parts of a request a line of the click log contains.
+
+The keys are described in docs/click-log.md, section 2.1.
+"""
 
 import logging
 import secrets
@@ -32,20 +35,21 @@ Environ = dict[str, Any]
 log = logging.getLogger(__name__)
 
 CAMPAIGN_KEYS = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"})
-"""The only query keys that are recorded; anything else in a query may say who the reader is."""
+"""The only query keys that are recorded; any other key may identify the reader."""
 MAX_MISSES_PER_SECOND = 200
-"""Misses that one worker writes down; a flood of random codes is counted, but cannot fill the disk."""
+"""Misses that one worker logs each second; the rest of a flood is only counted, so it cannot fill the disk."""
 REDIRECTS, PREFETCHES, MISSES, UNRECORDED, ERRORS, GONE = range(6)
+"""Indexes into the worker's counters, in the order of ``COUNTER_NAMES``."""
 
-_EVIDENCE_HEADERS = [(name, "HTTP_" + name.upper().replace("-", "_")) for name in LOGGED_HEADERS]
+_ENVIRON_HEADERS = [(name, "HTTP_" + name.upper().replace("-", "_")) for name in LOGGED_HEADERS]
 MAX_HEADER_FIELDS_BYTES = 2600
-"""Bytes; with them and the rest of a request at its longest, shortened, a line stays below MAX_LINE_BYTES."""
+"""Longest JSON of the header fields; with the other fields truncated, a line then stays below MAX_LINE_BYTES."""
 _TRUNCATED_LENGTH = 64
-"""Characters that are kept of each text where a line would become longer than a line may be."""
+"""Characters kept of each text if a line would be longer than MAX_LINE_BYTES."""
 
 
 class LoggedHeaders(Struct, omit_defaults=True):
-    """The part of a click line that comes from headers alone."""
+    """The keys of a click line that come from request headers alone."""
 
     ua: str | None = None
     ref: str | None = None
@@ -54,17 +58,17 @@ class LoggedHeaders(Struct, omit_defaults=True):
 
 
 class HeaderFields(Struct, frozen=True):
-    """What the headers of a request say of its reader; the same headers have the same traits."""
+    """Parsed headers of a request, which a connection reuses while its headers stay equal."""
 
     user_agent: str | None
-    """The user agent, as far as it is kept; None where the reader asked not to be followed."""
+    """The logged user agent; None if the reader opted out of tracking."""
     forwarded_for: str | None
     line_suffix: bytes
-    """The traits as they end a line: what stands behind the comma or brace, with the last brace and the newline."""
+    """The end of the JSON line with the header fields, from the comma to the newline."""
 
 
 class ClickRecorder:
-    """The click log of one worker process; no method waits for anything but one ``write()``."""
+    """Writes the click log of one worker process; no method waits for anything but one ``write()``."""
 
     def __init__(self, config: Config) -> None:
         self._respect_gpc = config.privacy.respect_gpc
@@ -83,33 +87,33 @@ class ClickRecorder:
         self._misses_this_second = 0
 
     def parse_headers(self, environ: Environ) -> HeaderFields:
-        """What is kept of a request's headers; little, where the reader asked for that."""
+        """Return the logged fields of a request's headers, fewer if the reader opted out of tracking."""
         try:
             return self._parse_headers(environ)
         except Exception:
-            log.exception("a request's headers could not be understood")
+            log.exception("request headers could not be parsed")
             return HeaderFields(None, None, b"}\n")
 
     def _parse_headers(self, environ: Environ) -> HeaderFields:
         get = environ.get
-        withheld = self._respect_gpc and (get("HTTP_SEC_GPC") == "1" or get("HTTP_DNT") == "1")
-        agent = None if withheld else get("HTTP_USER_AGENT", "")[:MAX_TEXT_LENGTH]
-        referrer = None if withheld else get("HTTP_REFERER")
+        opted_out = self._respect_gpc and (get("HTTP_SEC_GPC") == "1" or get("HTTP_DNT") == "1")
+        agent = None if opted_out else get("HTTP_USER_AGENT", "")[:MAX_TEXT_LENGTH]
+        referrer = None if opted_out else get("HTTP_REFERER")
         language = get("HTTP_ACCEPT_LANGUAGE")
         line = LoggedHeaders(
             ua=agent,
             ref=clean_referrer(referrer) if referrer else None,
             lang=language[:MAX_HEADER_LENGTH] if language else None,
-            h={name: environ[key][:MAX_HEADER_LENGTH] for name, key in _EVIDENCE_HEADERS if key in environ},
+            h={name: environ[key][:MAX_HEADER_LENGTH] for name, key in _ENVIRON_HEADERS if key in environ},
         )
         return HeaderFields(agent, get("HTTP_X_FORWARDED_FOR"), _encode_headers(line))
 
     def record(
         self, line: ClickLine, headers: HeaderFields, *, address: str, query: str, counter: int
     ) -> bool:
-        """Write a click down and count it as ``kind``; whether it is in the operating system's hands.
+        """Write a click to the click log and increment a counter; return whether it was written.
 
-        ``line`` says what was asked; who asked, and the click's id, are added here.
+        ``line`` describes the request and the response; the client's fields and the click's id are added here.
         """
         try:
             line.id = self._new_id()
@@ -119,8 +123,8 @@ class ClickRecorder:
                 self._add_query(line, query, opted_out=headers.user_agent is None)
             recorded = self._writer.write(_encode_line(line, headers))
         except Exception:
-            # Whatever nobody foresaw costs the click; it shall not cost the reader the article as well.
-            log.exception("a click could not be recorded")
+            # An unexpected error must cost at most the click, never the reader's redirect.
+            log.exception("click could not be recorded")
             recorded = False
         self._counters[counter] += 1
         if not recorded:
@@ -128,7 +132,7 @@ class ClickRecorder:
         return recorded
 
     def _add_client(self, line: ClickLine, headers: HeaderFields, *, address: str) -> None:
-        """The reader's network and hashes, never the address itself."""
+        """Add the client's network and hashes, never the address itself."""
         if headers.forwarded_for:
             address = self._client_ip.resolve(address, headers.forwarded_for)
         try:
@@ -140,16 +144,16 @@ class ClickRecorder:
         line.net, line.addr, line.visitor = pseudonymize(address, headers.user_agent, key=key)
 
     def _add_query(self, line: ClickLine, query: str, *, opted_out: bool) -> None:
-        """What is recorded of a query: the campaign keys, and the copy token as a hash."""
+        """Add the campaign keys of a query, and the recipient token as a hash."""
         pairs = parse_qsl(query[:8192], errors="replace")
         campaign = [(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS]
         line.q = urlencode(campaign)[:1024] or None
-        copy = next((value for key, value in pairs if key == RECIPIENT_PARAMETER), None)
-        if copy and line.addr and not opted_out:
-            line.copy = hash_recipient_token(copy[:200], key=self._keys.key(line.ts))
+        token = next((value for key, value in pairs if key == RECIPIENT_PARAMETER), None)
+        if token and line.addr and not opted_out:
+            line.copy = hash_recipient_token(token[:200], key=self._keys.key(line.ts))
 
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
-        """Write down a request that led nowhere, in as few bytes as tell it apart from a click."""
+        """Count a miss and write it to the click log, unless MAX_MISSES_PER_SECOND are written already."""
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
             self._counters[GONE] += 1
@@ -164,19 +168,19 @@ class ClickRecorder:
             self._writer.write(encode(line) + b"\n")
 
     def discard_expired(self, *, now: float) -> None:
-        """Drop what a worker that nobody asks anything would keep in memory for too long."""
+        """Remove expired daily keys from memory, which a worker without requests would keep."""
         self._keys.evict_old(now=now)
 
     def close(self) -> None:
-        """Bring the click log to the disk."""
+        """Sync and close the click log."""
         self._writer.close()
 
 
 def _encode_line(line: ClickLine, headers: HeaderFields) -> bytes:
-    """The line as bytes, never longer than the reader takes: from an absurd request less is kept."""
+    """Return the line as bytes, with path and query truncated if it would exceed MAX_LINE_BYTES."""
     try:
         content = _append_headers(line, headers)
-    except UnicodeEncodeError:  # half of a surrogate pair, which is no text
+    except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot represent
         content = b""
     if not content or len(content) > MAX_LINE_BYTES:
         line.path = line.path and _truncate(line.path)
@@ -190,6 +194,7 @@ def _append_headers(line: ClickLine, headers: HeaderFields) -> bytes:
 
 
 def _encode_headers(headers: LoggedHeaders) -> bytes:
+    """Return the end of a line with these fields, truncated if they exceed MAX_HEADER_FIELDS_BYTES."""
     try:
         content = encode(headers)
     except UnicodeEncodeError:

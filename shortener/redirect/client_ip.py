@@ -1,24 +1,25 @@
-"""Whose request it is: the address of the reader, through the proxies that the operator trusts."""
+"""The client's address, found behind the proxies that the operator trusts."""
 
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 MAX_FORWARDED_LENGTH = 1024
-"""Characters of ``X-Forwarded-For`` that are looked at, from its end; the nearest proxies write last."""
+"""Characters at the end of ``X-Forwarded-For`` that are read; the nearest proxies append theirs last."""
 
 
 class ClientIPResolver:
-    """Finds the client's address; by default nobody is believed and the socket's peer counts."""
+    """Finds a client's address; without trusted proxies it is the peer's address."""
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         self._trusted_networks = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
         self._is_trusted_cached = lru_cache(maxsize=1024)(self._is_trusted)
 
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
-        """The first address from the right of ``forwarded`` that is no trusted proxy, else the peer's.
+        """Return the rightmost address of ``forwarded_for`` that is no trusted proxy, else the last one read.
 
-        An entry that is no address ends the search: what stands left of it was written by nobody we trust.
+        The peer's address is returned if the peer is no trusted proxy. An invalid entry ends the search, because no
+        trusted proxy wrote what is left of it.
         """
         if not self._trusted_networks or not forwarded_for or not self._is_trusted_cached(peer):
             return peer
@@ -42,14 +43,14 @@ class ClientIPResolver:
 
 
 def _last_entries(forwarded_for: str) -> list[str]:
-    """The entries within MAX_FORWARDED characters from the end, without the one that the limit cuts."""
+    """Return the entries in the last MAX_FORWARDED_LENGTH characters, without one that the limit cuts."""
     if len(forwarded_for) <= MAX_FORWARDED_LENGTH:
         return forwarded_for.split(",")
     return forwarded_for[-MAX_FORWARDED_LENGTH:].split(",")[1:]
 
 
 def _parse_address(entry: str) -> str | None:
-    """The address of an entry such as ``192.0.2.1``, ``192.0.2.1:80``, ``[2001:db8::1]:80``; None for rubbish."""
+    """Return the address of ``192.0.2.1``, ``192.0.2.1:80`` or ``[2001:db8::1]:80``; None if invalid."""
     text = entry.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,12 +1,12 @@
 """One client's connection: HTTP/1.1 requests in, answers out, in their order.
 
 llhttp (through httptools) takes requests apart. What a redirect needs of one becomes the same environment that WSGI
-gives, so that the handler is one for both; everything else goes to the pages' process as it came.
+gives, so that one redirector serves both; everything else goes to the pages' process as it came.
 
 Where the microseconds go (one core, without the loop and the kernel's network; tests/benchmarks/redirect/README.md):
 a click with known headers takes 7.4. Of these, knowing the headers and reading the line take 0.5, the link 0.2, network
 and two keyed hashes 1.6, encoding the line 0.4, write() 0.9, and the rest is Python calling Python. Parsing the headers
-adds 10: 1 in llhttp, 4 in callbacks, 2 for the reader's traits, 3 for an environment that serves WSGI as well.
+adds 10: 1 in llhttp, 4 in callbacks, 2 for the parsed headers, 3 for an environment that serves WSGI as well.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Looking up short links: from memory while nothing changed, else from the store's file, read-only.
+"""Cached look-up of short links, read from the store when any link has changed.
 
-The file is opened here and not through ``store``: a worker needs one statement and no write lock, and starts in a
-tenth of a second because it loads nothing else.
+The store file is opened read-only here and not through ``store``, so that a worker does not load sqlite-utils and
+starts within a tenth of a second.
 """
 
 import contextlib
@@ -12,26 +12,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from shortener.files import STORE_FILE_NAME
 from shortener.redirect.responses import redirect_response
 from shortener.shared_memory import links_revision
 
-STORE_FILE_NAME = "store.db"
 MAX_CACHED_LINKS = 20_000
-"""Links that one worker keeps in memory (about 1 kB each); what does not fit is read again, 10 µs each."""
+"""Links that a worker keeps in memory, about 1 kB each; reading one again takes 10 µs."""
 REVISION_CHECK_SECONDS = 1.0
-"""How often the revision is read from the store itself, for edits that were made without this program."""
+"""Interval at which the revision is read from the store itself, for edits by another program."""
 RETRY_SECONDS = 0.5
-"""After the store could not be read, how long until it is tried again."""
+"""Pause before an unreadable store is tried again."""
 BUSY_TIMEOUT_SECONDS = 0.05
-"""How long a look-up, and all readers of this worker, wait while a foreign program holds the whole store; our own
-writers never hold a reader up."""
+"""Longest wait for a store that another program has locked, during which no request of the worker is answered; our
+own writers use WAL mode and never block a look-up."""
 
 _FIND_LINK_SQL = "select target, forward, status, expires_at from links where domain = ? and code = ?"
 _REVISION_SQL = "select value from meta where name = 'links_revision'"
 
 
 class Link:
-    """A short link as the redirect needs it; ``answer`` is the one to a click without a query, made once."""
+    """A short link; ``response`` is the pre-rendered response to a request without query string."""
 
     __slots__ = ("expires_at", "forward", "is_retired", "response", "revision", "target")
 
@@ -53,19 +53,19 @@ class Link:
         self.response = redirect_response(target, status=status)
 
     def is_gone(self, now: float) -> bool:
-        """Whether the link was retired or has expired at ``now`` (seconds of UTC epoch)."""
+        """Return whether the link is retired, or expired at ``now`` (seconds of the UTC epoch)."""
         return self.is_retired or (self.expires_at is not None and now >= self.expires_at)
 
 
 class StoreUnavailable(Exception):
-    """Raised when the store cannot be read and the link is not in memory either."""
+    """Raised when the store cannot be read and the link is not cached either."""
 
 
 class LinkCache:
-    """The links of a data directory, as one worker sees them; safe to use from several threads.
+    """Links of a data directory, cached for one worker; safe to use from several threads.
 
-    A remembered link is used while the revision is the one that it was read at. It stays behind as what is answered
-    when the store cannot be read: an old target is better for a reader than none.
+    A cached link is used as long as the revision of the links has not changed. If the store cannot be read, an
+    outdated one is used, because an old target is better for a reader than none.
     """
 
     def __init__(
@@ -76,23 +76,23 @@ class LinkCache:
         self._clock = clock
         self._lock = threading.Lock()
         self._cache: dict[tuple[str, str], Link] = {}
-        self._shared_counters = links_revision(data_directory)
-        self._announced_revision = self._shared_counters.values[0]
+        self._shared_revision = links_revision(data_directory)
+        self._announced_revision = self._shared_revision.values[0]
         self._stored_revision = -1
         self._revision = 0
-        """Counts up at every change, whether it was announced or found in the store."""
+        """Incremented at every change, whether announced in shared memory or found in the store."""
         self._connection: sqlite3.Connection | None = None
         self._opened_file = (0, 0)
         self._next_check_at = 0.0
         self._next_retry_at = 0.0
 
     def find(self, domain: str, code: str) -> Link | None:
-        """The link, or None where there is none (or it has no target yet).
+        """Return the link; None if it does not exist or has no target yet.
 
-        Sees every change that was committed before the call. Raises Unavailable.
+        Every change that was committed before the call is seen. Raises StoreUnavailable.
         """
         if (
-            self._shared_counters.values[0] != self._announced_revision
+            self._shared_revision.values[0] != self._announced_revision
             or self._clock() >= self._next_check_at
         ):
             self._check_revision()
@@ -102,11 +102,11 @@ class LinkCache:
         return self._load(domain, code)
 
     def _check_revision(self) -> None:
-        """Count the revision up if anything changed; a link that is read from now on has seen it."""
+        """Increment the revision if any link changed, so that links cached before are read again."""
         with self._lock:
             self._next_check_at = self._clock() + REVISION_CHECK_SECONDS
             self._close_replaced_file()
-            announced = self._shared_counters.values[0]
+            announced = self._shared_revision.values[0]
             try:
                 row = self._query(_REVISION_SQL, ())
                 stored = row[0] if row else -1
@@ -117,7 +117,7 @@ class LinkCache:
                 self._announced_revision, self._stored_revision = announced, stored
 
     def _close_replaced_file(self) -> None:
-        """A restored backup is another file under the same name; one that was moved away is read on."""
+        """Close the store if another file, such as a restored backup, has its name; a moved file stays open."""
         if self._connection is not None and _file_identity(self._path) not in (None, self._opened_file):
             self._connection.close()
             self._connection = None
@@ -130,10 +130,10 @@ class LinkCache:
             try:
                 row = self._query(_FIND_LINK_SQL, key)
             except sqlite3.Error as error:
-                known = self._cache.get(key)
-                if known is None:
+                outdated = self._cache.get(key)
+                if outdated is None:
                     raise StoreUnavailable from error
-                return known
+                return outdated
             if row is None or row[0] is None:
                 self._cache.pop(key, None)
                 return None
@@ -144,7 +144,10 @@ class LinkCache:
             return link
 
     def _query(self, sql: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
-        """The first row. Raises sqlite3.Error, at once while the last try to open the store is not long ago."""
+        """Return the first row of a query, None if there is none. Raises sqlite3.Error.
+
+        Within RETRY_SECONDS of a failure it raises at once, so that requests do not wait for each attempt.
+        """
         if self._connection is None:
             if self._clock() < self._next_retry_at:
                 raise sqlite3.OperationalError("the store could not be read a moment ago")
@@ -162,7 +165,7 @@ class LinkCache:
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that can neither write nor make a store where there is none."""
+    """Open a connection that can neither write to the store nor create one."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     return sqlite3.connect(
         uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False
@@ -170,6 +173,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
+    """Return (device, inode) of a file; None if there is none."""
     with contextlib.suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino

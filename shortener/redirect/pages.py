@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from shortener.redirect.redirector import MISS_STATUS_KEY, Environ, StartResponse, WSGIApplication
 from shortener.sockets import short_socket_path
+from shortener.urls import strip_port
 
 Fields = list[tuple[bytes, bytes]]
 """Header names and values, as they go over the wire."""
@@ -259,9 +260,10 @@ class Behind:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         environ["REMOTE_ADDR"] = environ.pop(_key(PEER), "")
         environ["wsgi.url_scheme"] = environ.pop(_key(SCHEME), "http")
-        host, _, port = environ.get("HTTP_HOST", "").rpartition(":")
-        environ["SERVER_NAME"] = (host if port.isdigit() else port) or "localhost"
-        environ["SERVER_PORT"] = port if host and port.isdigit() else "80"
+        host = environ.get("HTTP_HOST", "")
+        name = strip_port(host)
+        environ["SERVER_NAME"] = name or "localhost"
+        environ["SERVER_PORT"] = host[len(name) + 1 :] or "80"
         why = environ.pop(_key(WHY), None)
         if why is not None:
             environ[MISS_STATUS_KEY] = int(why)

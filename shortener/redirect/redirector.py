@@ -1,7 +1,7 @@
-"""The hot path: look the link up, write one line to the click log, answer.
+"""The redirect: look up the link, write one line to the click log, respond.
 
-It answers what is simple (a known code, asked for with GET or HEAD) and leaves everything else to pages. Nothing here
-waits for the store's writers, parses a user agent or imports a framework.
+Requests other than GET and HEAD of a known code are left to the pages. Nothing here waits for writers of the store,
+parses a user agent or imports a framework.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from shortener.clicklog.format import FORMAT_VERSION, MAX_HEADER_LENGTH, ClickLine
-from shortener.codes import MAX_CODE_LENGTH, RECIPIENT_PARAMETER, strip_punctuation
+from shortener.codes import MAX_CODE_LENGTH, PREVIEW_SUFFIX, RECIPIENT_PARAMETER, strip_punctuation
 from shortener.config import Config, Domain
 from shortener.redirect.click_recorder import (
     PREFETCHES,
@@ -22,23 +22,21 @@ from shortener.redirect.click_recorder import (
 )
 from shortener.redirect.link_cache import Link, LinkCache, StoreUnavailable
 from shortener.redirect.responses import Response, make_response, redirect_response
-from shortener.urls import add_query
+from shortener.urls import add_query, strip_port
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WSGIApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 MISS_STATUS_KEY = "shortener.miss"
-"""The environ key that tells the pages behind us why there was no redirect: 404, 410, or 503 (cannot look up)."""
+"""Key in environ of the reason why there was no redirect: 404, 410, or 503 if the store cannot be read."""
 PARSED_HEADERS_KEY = "shortener.sender"
-"""The environ key of what the headers said, where the answer is the link's plain one."""
-PREVIEW_SUFFIX = "+"
-"""At the end of a code: a page that tells where the link leads, instead of going there."""
+"""Key in environ of the parsed headers, set if the response is the link's pre-rendered one."""
 ROOT_PATHS = frozenset({"", "robots.txt", "favicon.ico"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MAX_PLACEMENT_DIGITS = 5
 MAX_PATH_LENGTH = 256
-"""Characters; a longer path names no link, whatever is glued to it."""
+"""Longest path in characters; a longer one matches no link, whatever punctuation is appended."""
 
 _NO_STORE_HEADERS = [("Cache-Control", "no-store"), ("Content-Length", "0")]
 _METHOD_NOT_ALLOWED = make_response(405, [("Allow", "GET, HEAD"), ("Content-Length", "0")])
@@ -47,14 +45,14 @@ _RECORDING_FAILED = make_response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS
 
 
 class ParsedHeaders(Struct, frozen=True):
-    """What the headers of a request say: which domain is asked, and who asks."""
+    """The parsed headers of a request: its domain and the logged fields of its client."""
 
     domain: Domain
     fields: HeaderFields
 
 
 class Redirector:
-    """Redirects known short links and records each click; what else there is, pages answer."""
+    """Redirects known short links and records each click."""
 
     def __init__(self, config: Config, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -67,7 +65,10 @@ class Redirector:
         self._recorder = ClickRecorder(config)
 
     def respond(self, environ: Environ) -> Response | None:
-        """The answer to a request for a short link; None where a page has to answer (``environ[MISS]`` says why)."""
+        """Return the response to a request for a short link; None if a page must respond.
+
+        For a miss, ``environ[MISS_STATUS_KEY]`` is set to the status of the page.
+        """
         code, n = parse_path(environ["PATH_INFO"])
         if code in ROOT_PATHS or code[0] == "-" or code[-1] == PREVIEW_SUFFIX:
             return None
@@ -86,27 +87,30 @@ class Redirector:
             status = 410 if link else 404
             self._recorder.record_miss(host=domain.host, code=code, status=status, now=now)
             return _report_miss(environ, status)
-        answer, kind = self._choose_response(environ, link)
-        traits = self._recorder.parse_headers(environ)
-        if answer is link.response:
-            environ[PARSED_HEADERS_KEY] = ParsedHeaders(domain, traits)
+        response, counter = self._choose_response(environ, link)
+        fields = self._recorder.parse_headers(environ)
+        if response is link.response:
+            environ[PARSED_HEADERS_KEY] = ParsedHeaders(domain, fields)
         path = environ["PATH_INFO"][:MAX_HEADER_LENGTH]
         line = ClickLine(
-            FORMAT_VERSION, "", round(now, 3), domain.host, code, path, n or None, method, answer.status
+            FORMAT_VERSION, "", round(now, 3), domain.host, code, path, n or None, method, response.status
         )
         recorded = self._recorder.record(
             line,
-            traits,
+            fields,
             address=environ.get("REMOTE_ADDR", ""),
             query=environ["QUERY_STRING"],
-            counter=kind,
+            counter=counter,
         )
-        return _RECORDING_FAILED if self._strict and not recorded else answer
+        return _RECORDING_FAILED if self._strict and not recorded else response
 
     def respond_cached(
         self, headers: ParsedHeaders, *, address: str, path: str, code: str, placement: int | None
     ) -> Response | None:
-        """The answer to a plain GET whose headers were understood before; None where it is not as plain as that."""
+        """Return the response to a GET without query string; None if ``respond`` must decide.
+
+        ``headers`` are those of an earlier request with equal headers.
+        """
         domain = headers.domain
         if not domain.case_sensitive:
             code = code.lower()
@@ -117,23 +121,22 @@ class Redirector:
         now = self._clock()
         if link is None or link.is_gone(now):
             return None
-        answer = link.response
+        response = link.response
         line = ClickLine(
-            FORMAT_VERSION, "", round(now, 3), domain.host, code, path, placement, "GET", answer.status
+            FORMAT_VERSION, "", round(now, 3), domain.host, code, path, placement, "GET", response.status
         )
         recorded = self._recorder.record(line, headers.fields, address=address, query="", counter=REDIRECTS)
-        return _RECORDING_FAILED if self._strict and not recorded else answer
+        return _RECORDING_FAILED if self._strict and not recorded else response
 
     def _match_domain(self, environ: Environ) -> Domain | None:
-        """The domain of a Host header; a loopback one stands for the first domain, to try things out locally."""
+        """Return the domain of a Host header; a loopback host means the first domain, for local trials."""
         host = environ.get("HTTP_HOST", "").lower()
-        name, _, port = host.rpartition(":")
-        name = (name if port.isdigit() else host).removesuffix(".")
+        name = strip_port(host).removesuffix(".")
         domain = self._domains.get(host) or self._domains.get(name)
         return self._default_domain if domain is None and name in LOOPBACK_HOSTS else domain
 
     def _find_link(self, domain: Domain, code: str) -> tuple[str, Link | None]:
-        """The link of a code, also with punctuation that a mail client glued to its end."""
+        """Return a code and its link; punctuation that a mail client appended to the code is removed if necessary."""
         if not domain.case_sensitive:
             code = code.lower()
         link = (
@@ -150,9 +153,9 @@ class Redirector:
         return code, link
 
     def _choose_response(self, environ: Environ, link: Link) -> tuple[Response, int]:
-        """The answer that a link gives, and what it counts as."""
+        """Return the response of a link and the counter to increment."""
         if environ.get("HTTP_SEC_PURPOSE", "").startswith("prefetch"):
-            # Refused, so that the browser drops the prefetch and the reader's real click asks again.
+            # Refused, so that the browser drops the prefetch and sends another request when the reader clicks.
             return _PREFETCH_REFUSED, PREFETCHES
         query = environ["QUERY_STRING"]
         if not query:
@@ -165,16 +168,16 @@ class Redirector:
         return redirect_response(target, status=self._redirect_status), REDIRECTS
 
     def discard_expired(self) -> None:
-        """Drop from memory what is too old to be kept."""
+        """Remove expired daily keys from memory."""
         self._recorder.discard_expired(now=self._clock())
 
     def close(self) -> None:
-        """Bring the click log to the disk."""
+        """Sync and close the click log."""
         self._recorder.close()
 
 
 class RedirectMiddleware:
-    """The redirects as WSGI middleware: ``pages`` answers what they do not."""
+    """WSGI middleware that responds to short links and passes all other requests to ``pages``."""
 
     def __init__(
         self, pages: WSGIApplication, *, config: Config, clock: Callable[[], float] = time.time
@@ -184,20 +187,20 @@ class RedirectMiddleware:
         self.close = self._redirector.close
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        answer = self._redirector.respond(environ)
-        if answer is None:
+        response = self._redirector.respond(environ)
+        if response is None:
             return self._pages(environ, start_response)
-        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)
+        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", response.headers)
         return [b""]
 
 
 def parse_path(path: str) -> tuple[str, int | None]:
-    """The code and the placement of ``/<code>`` or ``/<code>/<n>``: n is 0 without one, None where it is no number.
+    """Return code and placement of ``/<code>`` or ``/<code>/<n>``: 0 without a placement, None if it is invalid.
 
-    Punctuation that was glued to the end is no part of n.
+    Punctuation that a mail client appended to the placement is removed.
     """
-    code, slash, tail = path[1:].partition("/")
-    if not slash or not tail:
+    code, _, tail = path[1:].partition("/")
+    if not tail:
         return (code, 0) if len(path) <= MAX_PATH_LENGTH else (code, None)
     if not tail.isdigit():
         tail = strip_punctuation(tail)
@@ -207,6 +210,6 @@ def parse_path(path: str) -> tuple[str, int | None]:
 
 
 def _report_miss(environ: Environ, status: int) -> Response | None:
-    """No answer of ours, and the reason for the page that is shown instead."""
+    """Set the status of the page that responds instead; return None."""
     environ[MISS_STATUS_KEY] = status
     return None

@@ -1,4 +1,4 @@
-"""Answers of the hot path, made ahead of the request wherever they can be."""
+"""HTTP responses of redirects, rendered before the request where possible."""
 
 from http import HTTPStatus
 from typing import NamedTuple
@@ -14,16 +14,16 @@ _REDIRECT_HEADERS: Headers = [
 
 
 class Response(NamedTuple):
-    """An answer without a body: as WSGI wants it, and as it goes over the wire."""
+    """A response without a body, for WSGI (``headers``) and as the bytes that are sent (``head``)."""
 
     status: int
     headers: Headers
     head: bytes
-    """Status line and headers; ``Date`` and the empty line are still to come."""
+    """Status line and headers, without ``Date`` and the empty line."""
 
 
 def make_response(status: int, headers: Headers) -> Response:
-    """An answer of these headers, none of which holds a line end."""
+    """Return a response with these headers, none of which may contain a line end."""
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         *(f"{name}: {value}" for name, value in headers),
@@ -32,5 +32,5 @@ def make_response(status: int, headers: Headers) -> Response:
 
 
 def redirect_response(target: str, *, status: int) -> Response:
-    """The redirect to ``target``, which is canonical and so fit for a header as it is."""
+    """Return the redirect to a canonical target, which is ASCII without line ends and needs no escaping."""
     return make_response(status, [("Location", target), *_REDIRECT_HEADERS])

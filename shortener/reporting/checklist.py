@@ -1,4 +1,4 @@
-"""What an editor should look at before an issue is sent: each check says what was found and how to mend it."""
+"""Checks of an issue before it is sent: each names a problem and the places to fix."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -10,6 +10,7 @@ from shortener.reporting.issue_contents import ArticleContents, IssueContents
 from shortener.urls import homograph_warning
 
 Level = Literal["good", "warn", "bad"]
+"""Result of a check: nothing to do, worth a look, or to be fixed."""
 
 THIRD_PARTY_SHORTENERS = frozenset(
     (
@@ -39,11 +40,11 @@ THIRD_PARTY_SHORTENERS = frozenset(
         "youtu.be",
     )
 )
-"""Well-known hosts of short links: a click through one of them is counted by somebody else as well."""
+"""Hosts of well-known URL shorteners. A click through one of them is also tracked by that service."""
 
 
 class Check(Struct, frozen=True):
-    """One thing that was looked at; ``items`` are the places where it is not as it should be."""
+    """Result of one check; ``words`` is a sentence for editors, ``items`` names the places to fix."""
 
     level: Level
     name: str
@@ -52,59 +53,54 @@ class Check(Struct, frozen=True):
 
 
 def build_checklist(issue: IssueContents) -> tuple[Check, ...]:
-    """Look an issue over, without asking any other machine."""
-    articles = [article for article in issue.articles if article.position is not None]
+    """Return all checks of an issue. They use stored data only and send no request to a target."""
     return (
         *_check_details(issue),
-        _check_articles(articles),
+        _check_articles(issue.articles),
         _check_targets(issue),
-        _check_codes(issue),
-        *_check_titles(articles),
+        _check_codes(issue.articles),
+        *_check_titles(issue.articles),
         *_check_hosts(issue),
     )
 
 
 def _check_details(issue: IssueContents) -> Iterator[Check]:
     if issue.recipients is None:
-        yield Check("warn", "recipients", "Nobody wrote down how many recipients there are: rates need it.")
+        yield Check("warn", "recipients", "The number of recipients is missing, so there are no click rates.")
     if issue.sent_at is None:
-        yield Check(
-            "warn", "sent", "There is no time of sending yet: the curve begins at the first click until then."
-        )
+        yield Check("warn", "sent", "No sending time is set; until then the chart starts at the first click.")
 
 
 def _check_articles(articles: Sequence[ArticleContents]) -> Check:
     if articles:
-        return Check("good", "articles", f"{len(articles)} articles have a place to be ranked at.")
-    return Check(
-        "bad", "articles", "No link was taken for an article: give those that are one a place below."
-    )
+        return Check("good", "articles", f"{len(articles)} articles have a position and will be ranked.")
+    return Check("bad", "articles", "No link is marked as an article. Set a position below for each article.")
 
 
 def _check_targets(issue: IssueContents) -> Check:
     if issue.todo:
-        words = "These short links lead nowhere yet; readers would see an error page:"
+        words = "These short links have no target yet; readers would see an error page:"
         return Check("bad", "targets", words, issue.todo)
-    return Check("good", "targets", f"All {len(issue.links)} short links lead somewhere.")
+    return Check("good", "targets", f"All {len(issue.links)} short links have a target.")
 
 
-def _check_codes(issue: IssueContents) -> Check:
-    double = tuple(
+def _check_codes(articles: Sequence[ArticleContents]) -> Check:
+    repeated = tuple(
         f"{article.title or article.url}: {', '.join(link.short_url for link in article.links)}"
-        for article in issue.articles
+        for article in articles
         if len(article.links) > 1
     )
-    if double:
+    if repeated:
         words = "These articles have more than one short link; their clicks are added up:"
-        return Check("warn", "codes", words, double)
-    return Check("good", "codes", "No article has two short links.")
+        return Check("warn", "codes", words, repeated)
+    return Check("good", "codes", "No article has more than one short link.")
 
 
 def _check_titles(articles: Sequence[ArticleContents]) -> Iterator[Check]:
     untitled = tuple(article.url for article in articles if not article.title)
     if untitled:
         yield Check(
-            "warn", "titles", "These articles have no title yet; reports show their address:", untitled
+            "warn", "titles", "These articles have no title; reports show their URL instead:", untitled
         )
     elif articles:
         yield Check("good", "titles", "Every article has a title.")
@@ -112,18 +108,16 @@ def _check_titles(articles: Sequence[ArticleContents]) -> Iterator[Check]:
 
 def _check_hosts(issue: IssueContents) -> Iterator[Check]:
     targets = sorted({link.target for link in issue.links if link.target})
-    foreign = tuple(url for url in targets if _host(url) in THIRD_PARTY_SHORTENERS)
-    if foreign:
-        words = "These targets are short links of others; lead readers straight to the page if you can:"
-        yield Check("warn", "foreign", words, foreign)
-    doubtful = tuple(warning for url in targets if (warning := homograph_warning(url)))
-    if doubtful:
-        yield Check(
-            "warn", "doubtful", "These hosts are written so that they can be taken for others:", doubtful
-        )
-    plain = tuple(url for url in targets if url.startswith("http://"))
-    if plain:
-        yield Check("warn", "plain", "These targets are plain http; most browsers warn about that:", plain)
+    third_party = tuple(url for url in targets if _host(url) in THIRD_PARTY_SHORTENERS)
+    if third_party:
+        words = "These targets are short links of other services. Link to the page itself if you can:"
+        yield Check("warn", "foreign", words, third_party)
+    warnings = tuple(warning for url in targets if (warning := homograph_warning(url)))
+    if warnings:
+        yield Check("warn", "doubtful", "These hosts look like other hosts:", warnings)
+    insecure = tuple(url for url in targets if url.startswith("http://"))
+    if insecure:
+        yield Check("warn", "plain", "These targets use plain http; most browsers warn about it:", insecure)
 
 
 def _host(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Why one click has its verdict, as a value: every rule that spoke, what else was noticed, and its neighbours."""
+"""Explanation of the verdict of one click: the rules that match, other evidence, and the nearby clicks."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -12,20 +12,17 @@ from shortener.classification.groups import GROUPINGS, Grouping
 from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 from shortener.classification.reasons import REASONS
 from shortener.collector.neighbourhood import Neighbourhood, RuleContext
-from shortener.collector.stored_evidence import StoredRequestReader
+from shortener.collector.reclassify import StoredRequestReader
 from shortener.config import Config
 from shortener.errors import NotFound
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.short_urls import build_short_url
-from shortener.store import Store
-from shortener.store import clicks as stored
-from shortener.store import links as stored_links
-from shortener.store import nearby_clicks as sql
-from shortener.store.clicks import Click
+from shortener.store import Store, links, nearby_clicks
+from shortener.store.clicks import Click, clicks_by_seq
 
 GROUP_LABELS: Mapping[str, str] = {
-    "token": "the same recipient",
-    "honeypot by token": "the honeypot link of the same recipient",
+    "token": "the same recipient token",
+    "honeypot by token": "the honeypot link with the same recipient token",
     "visitor": "the same address and browser",
     "network": "the same network",
     "link": "the same link",
@@ -34,13 +31,14 @@ GROUP_LABELS: Mapping[str, str] = {
     "honeypot by address": "the honeypot link from the same address",
     "honeypot by network": "the honeypot link from the same data center",
 }
-"""What clicks of a family share, in words."""
+"""What the clicks of each correlation group share, in words."""
 
 
 class NearbyClickGroup(Struct, frozen=True):
-    """The clicks that share something with a click, within the reach of the rules on that.
+    """Summary of the nearby clicks in one correlation group of a click.
 
-    ``seconds`` is that reach, before and after; ``links``, ``networks`` and ``agents`` count different ones.
+    ``shared`` says what the clicks have in common, ``seconds`` is the time window before and after the click.
+    ``links``, ``networks`` and ``agents`` are numbers of different links, networks and user agents.
     """
 
     shared: str
@@ -50,11 +48,11 @@ class NearbyClickGroup(Struct, frozen=True):
     networks: int
     agents: int
     nearest: float
-    """Seconds to the nearest of them."""
+    """Seconds between the click and the nearest of them."""
 
 
 class RequestDetails(Struct, frozen=True):
-    """What is kept of a request; None where nothing was sent, or it was not to be kept."""
+    """Stored fields of a request; None where the client sent nothing, or where it is not stored."""
 
     method: str
     user_agent: str | None
@@ -65,7 +63,11 @@ class RequestDetails(Struct, frozen=True):
 
 
 class ClickExplanation(Struct, frozen=True):
-    """The scoreboard of a click. ``settled`` is False while lines that come in time may still turn the verdict."""
+    """Verdict of a click with everything that explains it.
+
+    ``spoken`` are the rules that match, ``noticed`` describes the evidence, ``neighbours`` are the nearby clicks by
+    correlation group. ``settled`` is False while clicks that arrive later can still change the verdict.
+    """
 
     id: str
     at: datetime
@@ -81,7 +83,7 @@ class ClickExplanation(Struct, frozen=True):
     rules: int
     settled: bool
     judged: bool
-    """Whether its neighbours have been asked yet."""
+    """Whether the group rules have run on it."""
     spoken: tuple[RuleMatch, ...]
     noticed: tuple[str, ...]
     neighbours: tuple[NearbyClickGroup, ...]
@@ -89,92 +91,92 @@ class ClickExplanation(Struct, frozen=True):
 
 
 def explain_click(store: Store, click_id: str, *, config: Config, now: int) -> ClickExplanation:
-    """The scoreboard of a click by its id; ``now`` in seconds of UTC epoch. Raises NotFound."""
-    row = sql.click_by_id(store, click_id)
+    """Return the explanation of a click by its id; ``now`` is in seconds of the UTC epoch. Raises NotFound."""
+    row = nearby_clicks.click_by_id(store, click_id)
     if row is None:
         raise NotFound(
-            f"{click_id}: there is no such click, or it is older than privacy.keep_clicks; "
-            "`shortener clicks export` lists those that are kept"
+            f"{click_id}: no stored click has this id; single clicks are deleted after some time",
+            kind="click_not_found",
         )
-    world = RuleContext(store)
-    own = world.from_row(row)
-    click = stored.clicks_by_seq(store, [own.seq])[own.seq]
-    evidence = _load_evidence(store, own.seq, config)
-    explained = explain(own, request=evidence)
+    rule_context = RuleContext(store)
+    own = rule_context.from_row(row)
+    click = clicks_by_seq(store, [own.seq])[own.seq]
+    request = _load_request(store, own.seq, config)
+    explanation = explain(own, request=request)
+    reason = REASONS.get(click.reason)
+    # A click from before the sending, such as an editor's test, has no age.
+    after_sending = own.sent_at_ms is not None and own.ts_ms >= own.sent_at_ms
     return ClickExplanation(
         id=click.id,
         at=datetime.fromtimestamp(click.ts / 1000, UTC),
         short_url=_short_url(store, click, config),
         n=click.n or None,
-        issue=sql.slugs_by_issue(store).get(click.issue_id or 0),
+        issue=nearby_clicks.slugs_by_issue(store).get(click.issue_id or 0),
         sent_at=to_datetime_or_none(None if own.sent_at_ms is None else own.sent_at_ms // 1000),
-        seconds_after_sending=age_of(own) / 1000
-        if own.sent_at_ms is not None and own.ts_ms >= own.sent_at_ms
-        else None,
+        seconds_after_sending=age_of(own) / 1000 if after_sending else None,
         verdict=click.verdict,
         reason=click.reason,
-        words=REASONS[click.reason].description if click.reason in REASONS else click.reason,
-        precision=REASONS[click.reason].precision if click.reason in REASONS else "",
+        words=reason.description if reason else click.reason,
+        precision=reason.precision if reason else "",
         rules=click.rules_version,
         settled=is_settled(click.ts, now_ms=now * 1000),
         judged=own.seq <= store.meta("classified_seq"),
-        spoken=explained.matches,
-        noticed=explained.evidence_texts,
-        neighbours=tuple(_nearby_groups(store, own, world)),
-        request=_request_details(evidence),
+        spoken=explanation.matches,
+        noticed=explanation.evidence_texts,
+        neighbours=tuple(_nearby_groups(store, own, rule_context)),
+        request=_request_details(request),
     )
 
 
-def _load_evidence(store: Store, seq: int, config: Config) -> ClickRequest:
-    secure = {domain.host for domain in config.domains if domain.scheme == "https"}
-    (request,) = sql.stored_requests(store, [seq])
-    return StoredRequestReader(store).read(request, https=request.domain in secure)
+def _load_request(store: Store, seq: int, config: Config) -> ClickRequest:
+    (request,) = nearby_clicks.stored_requests(store, [seq])
+    return StoredRequestReader(store).read(request, https=request.domain in config.https_hosts)
 
 
-def _request_details(evidence: ClickRequest) -> RequestDetails:
+def _request_details(request: ClickRequest) -> RequestDetails:
     return RequestDetails(
-        method=evidence.method or "GET",
-        user_agent=evidence.ua,
-        network=evidence.net,
-        language=evidence.lang,
-        referrer=evidence.ref,
-        headers=None if evidence.headers is None else dict(evidence.headers),
+        method=request.method or "GET",
+        user_agent=request.ua,
+        network=request.net,
+        language=request.lang,
+        referrer=request.ref,
+        headers=None if request.headers is None else dict(request.headers),
     )
 
 
 def _short_url(store: Store, click: Click, config: Config) -> str:
-    domain, code = stored_links.codes_by_id(store, [click.link_id])[click.link_id]
+    domain, code = links.codes_by_id(store, [click.link_id])[click.link_id]
     return build_short_url(domain, code, domains=config.domains)
 
 
 def _nearby_groups(store: Store, own: NearbyClick, rule_context: RuleContext) -> Iterator[NearbyClickGroup]:
-    """What the rules over several clicks had before them, family by family."""
-    around = Neighbourhood(store, {own.seq: own}, rule_context, new=False)
-    others = [click for click in around.clicks.values() if is_correlatable(click)]
+    """Return the nearby clicks that the group rules compared the click with, by correlation group."""
+    neighbourhood = Neighbourhood(store, {own.seq: own}, rule_context, new=False)
+    others = [click for click in neighbourhood.clicks.values() if is_correlatable(click)]
     if is_correlatable(own):
-        for family in GROUPINGS:
-            if (own.recipient_token is not None) is family.with_token and family.key(own) is not None:
-                yield from _summarize_group(family, own, others)
+        for grouping in GROUPINGS:
+            if (own.recipient_token is not None) is grouping.with_token and grouping.key(own) is not None:
+                yield from _summarize_group(grouping, own, others)
 
 
 def _summarize_group(
-    correlation_group: Grouping, own: NearbyClick, others: Iterable[NearbyClick]
+    grouping: Grouping, own: NearbyClick, others: Iterable[NearbyClick]
 ) -> Iterator[NearbyClickGroup]:
-    near = [
+    nearby = [
         click
         for click in others
-        if (click.recipient_token is not None) is correlation_group.with_token
-        and abs(click.ts_ms - own.ts_ms) <= correlation_group.window_ms
-        and correlation_group.key(click) == correlation_group.key(own)
-        and (correlation_group.trigger is None or correlation_group.trigger(click))
+        if (click.recipient_token is not None) is grouping.with_token
+        and abs(click.ts_ms - own.ts_ms) <= grouping.window_ms
+        and grouping.key(click) == grouping.key(own)
+        and (grouping.trigger is None or grouping.trigger(click))
     ]
-    if near:
+    if nearby:
         yield NearbyClickGroup(
-            shared=GROUP_LABELS[correlation_group.name],
-            seconds=correlation_group.window_ms // 1000,
-            clicks=len(near),
-            links=len({click.link_id for click in near}),
-            networks=len({click.net for click in near} - {None}),
-            agents=len({click.agent_id for click in near} - {None}),
-            nearest=min(abs(click.ts_ms - own.ts_ms) for click in near) / 1000,
+            shared=GROUP_LABELS[grouping.name],
+            seconds=grouping.window_ms // 1000,
+            clicks=len(nearby),
+            links=len({click.link_id for click in nearby}),
+            networks=len({click.net for click in nearby} - {None}),
+            agents=len({click.agent_id for click in nearby} - {None}),
+            nearest=min(abs(click.ts_ms - own.ts_ms) for click in nearby) / 1000,
         )

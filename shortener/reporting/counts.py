@@ -1,4 +1,4 @@
-"""What all reports are made of: clicks by verdict, hours, placements, and where people's clicks came from."""
+"""Values that all reports share: clicks by verdict, timelines, placements, click rates and breakdowns."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -8,12 +8,13 @@ from msgspec import Struct
 from shortener.store.reports import BreakdownRow, ClickTotals, PeriodClicks
 
 DIMENSIONS = ("referrer", "browser", "os", "device", "country", "language")
+"""Properties by which a report breaks human clicks down."""
 MAX_VALUES = 20
-"""Values that a breakdown names one by one, a dimension; the others are summed up."""
+"""Number of values that a breakdown lists for each dimension; the others are summed."""
 
 
 class ClicksByVerdict(Struct, frozen=True):
-    """Clicks by verdict; every recorded request for a short link is in one of them."""
+    """Number of clicks of each verdict. Every recorded request for a short link has one verdict."""
 
     human: int = 0
     bot: int = 0
@@ -23,24 +24,24 @@ class ClicksByVerdict(Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """All requests, whoever made them."""
+        """Number of all recorded requests."""
         return self.human + self.other
 
     @property
     def other(self) -> int:
-        """The requests that no person is counted for."""
+        """Number of requests that were classified as automated."""
         return self.bot + self.scanner + self.preview + self.prefetch
 
 
 class Totals(Struct, frozen=True):
-    """Clicks by verdict, and visitors: people, each counted once a day."""
+    """Clicks by verdict, and visitors: people, each counted once a UTC day."""
 
     clicks: ClicksByVerdict
     visitors: int
 
 
 class TimelineHour(Struct, frozen=True):
-    """People's clicks and all others of the UTC hour that begins at ``hour``."""
+    """Human clicks and other requests in the UTC hour that begins at ``hour``."""
 
     hour: datetime
     human: int
@@ -48,9 +49,9 @@ class TimelineHour(Struct, frozen=True):
 
 
 class BreakdownPart(Struct, frozen=True):
-    """One value of a breakdown: '' where it is not known, None for all values that are not named one by one.
+    """Human clicks of one value of a dimension, and their share (0 to 1) of all human clicks.
 
-    ``share`` is of all human clicks, from 0 to 1.
+    ``value`` is '' where it is unknown, and None for the sum of all values that are not listed.
     """
 
     value: str | None
@@ -59,11 +60,11 @@ class BreakdownPart(Struct, frozen=True):
 
 
 Breakdown = dict[str, tuple[BreakdownPart, ...]]
-"""Dimension (referrer, browser, os, device, country, language) to its values, the most clicked first."""
+"""For each of ``DIMENSIONS``, its values by number of clicks, the most first."""
 
 
 class PlacementCount(Struct, frozen=True):
-    """Human clicks on one placement, and the visitors who used it first that day."""
+    """Human clicks on one placement, and the visitors whose first click of the day was on it."""
 
     n: int
     kind: str
@@ -75,17 +76,17 @@ class PlacementCount(Struct, frozen=True):
 
 
 def to_datetime(seconds: int) -> datetime:
-    """Seconds of UTC epoch as a time that JSON says in ISO 8601, with Z."""
+    """Return seconds of the UTC epoch as an aware time."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def to_datetime_or_none(seconds: int | None) -> datetime | None:
-    """The same where there may be no time."""
+    """Return seconds of the UTC epoch as an aware time, and None for None."""
     return None if seconds is None else to_datetime(seconds)
 
 
 def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
-    """Add sums up by verdict."""
+    """Return the sum of all rows by verdict."""
     human = bot = scanner = preview = prefetch = 0
     for row in rows:
         human += row.human
@@ -97,30 +98,30 @@ def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
 
 
 def build_timeline(rows: Iterable[PeriodClicks]) -> tuple[TimelineHour, ...]:
-    """A timeline; hours without a click are left out."""
+    """Return the hours that have clicks, in the order of the rows."""
     return tuple(TimelineHour(to_datetime(row.start), row.human, row.automated) for row in rows)
 
 
 def click_rate(visitors: int, recipients: int | None) -> float | None:
-    """Visitors per recipient, None where nobody wrote down how many recipients there were."""
+    """Return visitors per recipient, None where the number of recipients is unknown."""
     return visitors / recipients if recipients else None
 
 
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
-    """Where ``human`` clicks came from and with what; each dimension sums to ``human``."""
-    found: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
+    """Return the breakdown of ``human`` clicks; the parts of each dimension add up to ``human``."""
+    clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
-        if row.dimension in found:
-            found[row.dimension][row.value] = row.clicks
-    return {dimension: _breakdown_parts(clicks, human=human) for dimension, clicks in found.items()}
+        if row.dimension in clicks:
+            clicks[row.dimension][row.value] = row.clicks
+    return {dimension: _breakdown_parts(clicks[dimension], human=human) for dimension in DIMENSIONS}
 
 
 def _breakdown_parts(clicks: Mapping[str, int], *, human: int) -> tuple[BreakdownPart, ...]:
     unknown = clicks.get("", 0) + human - sum(clicks.values())
-    known = {value: count for value, count in clicks.items() if value} | (
-        {"": unknown} if unknown > 0 else {}
-    )
-    order = sorted(known.items(), key=lambda item: (-item[1], item[0]))
+    counts = {value: count for value, count in clicks.items() if value}
+    if unknown > 0:
+        counts[""] = unknown
+    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     parts = [BreakdownPart(value, count, count / human) for value, count in order[:MAX_VALUES] if human]
     rest = sum(count for _, count in order[MAX_VALUES:])
     return (*parts, BreakdownPart(None, rest, rest / human)) if rest and human else tuple(parts)

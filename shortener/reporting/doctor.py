@@ -1,4 +1,4 @@
-"""What is wrong with an installation, or will be: each finding names the mend."""
+"""Checks of an installation for operators: what is wrong or will be, each with its fix."""
 
 import os
 import sqlite3
@@ -6,7 +6,6 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from msgspec import Struct
 
@@ -15,21 +14,22 @@ from shortener.collector.datacenters import read_datacenters
 from shortener.collector.ip_databases import open_asn_database, open_country_database
 from shortener.config import Config
 from shortener.errors import ConfigError, ShortenerError, StoreError
-from shortener.reporting.health import check_health
+from shortener.files import STORE_FILE_NAME
+from shortener.reporting.checklist import Level
+from shortener.reporting.health import MAX_BACKLOG_SECONDS, check_health
 from shortener.store import open_reader
-from shortener.store.database import FILE_NAME
-
-Level = Literal["good", "warn", "bad"]
 
 MIN_SAFE_SQLITE = (3, 51, 3)
-"""The first release without the WAL-reset bug (sqlite.org/wal.html#walresetbug): corruption when two connections
-write and checkpoint at the same moment. One writing process at a time keeps clear of it."""
+"""First SQLite release without the WAL-reset bug (sqlite.org/wal.html#walresetbug): corruption when two connections
+write and checkpoint at the same moment. One writing process at a time avoids it."""
 MIN_FREE_BYTES = 500 * 1024 * 1024
+"""Free disk space in bytes below which the check fails."""
 CLOCK_TOLERANCE_SECONDS = 120
+"""How far ahead of the clock a click-log file may be, in seconds, before the clock is suspect."""
 
 
 class Finding(Struct, frozen=True):
-    """One thing that was looked at."""
+    """Result of one check: its level, its name, and a sentence with the fix where one is needed."""
 
     level: Level
     check: str
@@ -37,7 +37,10 @@ class Finding(Struct, frozen=True):
 
 
 def examine(config: Config, *, config_path: Path | None, now: float | None = None) -> list[Finding]:
-    """Look at everything; the configuration itself has been read without a fault when this is called."""
+    """Return the findings of all checks; ``now`` is in seconds of the UTC epoch, by default the current time.
+
+    An invalid configuration is not among them: it could not be loaded.
+    """
     now = time.time() if now is None else now
     return [
         Finding(
@@ -55,20 +58,23 @@ def examine(config: Config, *, config_path: Path | None, now: float | None = Non
 
 def _check_domains(config: Config) -> Iterator[Finding]:
     for domain in config.domains:
-        local = domain.host.partition(":")[0] in {"127.0.0.1", "localhost"}
-        if local:
+        if domain.host.partition(":")[0] in {"127.0.0.1", "localhost"}:
             yield Finding(
                 "warn", "domain", f"{domain.host} is reachable from this machine only; set [[domain]] host"
             )
         elif domain.scheme == "http":
             yield Finding(
-                "warn", "domain", f"{domain.host} is plain http: browsers tell less, scanners hide better"
+                "warn",
+                "domain",
+                f"{domain.host} is plain http: browsers send fewer headers, so scanners are harder to detect",
             )
         else:
             yield Finding("good", "domain", f"{domain.scheme}://{domain.host}")
     if config.redirect.status in {301, 308}:
         yield Finding(
-            "warn", "redirect.status", "browsers remember 301 and 308: repeated clicks and edits go unseen"
+            "warn",
+            "redirect.status",
+            "browsers cache 301 and 308: repeated clicks are not counted, edits are not noticed",
         )
 
 
@@ -76,21 +82,25 @@ def _check_permissions(config: Config) -> Iterator[Finding]:
     data = config.data_directory
     if not data.is_dir():
         yield Finding(
-            "warn", "data directory", f"{data}: is not there yet; the first command that writes makes it"
+            "warn",
+            "data directory",
+            f"{data}: does not exist yet; it is created by the first command that writes",
         )
         return
     if not os.access(data, os.W_OK | os.X_OK):
         yield Finding(
-            "bad", "data directory", f"{data}: this user cannot write here; chown it to the user that serves"
+            "bad",
+            "data directory",
+            f"{data}: this user cannot write here; chown it to the user that runs the server",
         )
         return
     open_to_others = [path for path in (data, *data.rglob("*")) if _is_open_to_others(path)]
     if open_to_others:
         yield Finding("bad", "permissions", f"{open_to_others[0]}: others can read it; chmod -R go= {data}")
     else:
-        yield Finding("good", "permissions", f"{data}: for its owner only")
+        yield Finding("good", "permissions", f"{data}: readable by its owner only")
     if os.geteuid() == 0:
-        yield Finding("warn", "user", "running as root; a user of its own is enough, and safer")
+        yield Finding("warn", "user", "running as root; a user of its own is enough and safer")
 
 
 def _is_open_to_others(path: Path) -> bool:
@@ -106,32 +116,31 @@ def _check_sqlite() -> Finding:
         return Finding(
             "warn",
             "sqlite",
-            f"{version}; 3.51.3 mends a rare WAL corruption: upgrade when you can, keep backups",
+            f"{version}; 3.51.3 fixes a rare WAL corruption: upgrade when you can, keep backups",
         )
     return Finding("good", "sqlite", version)
 
 
 def _check_store(config: Config) -> Finding:
-    path = config.data_directory / FILE_NAME
+    path = config.data_directory / STORE_FILE_NAME
+    remedy = "restore a backup; the collector adds what came after it from the click log"
     try:
         reader = open_reader(config.data_directory)
-        verdict = reader.conn.execute("pragma quick_check(1)").fetchone()[0]
+        result = reader.conn.execute("pragma quick_check(1)").fetchone()[0]
         reader.close()
     except (StoreError, sqlite3.Error) as error:
         if not path.exists():
             return Finding(
-                "warn", "store", f"{path}: is not there yet; the first command that writes makes it"
+                "warn", "store", f"{path}: does not exist yet; it is created by the first command that writes"
             )
-        return Finding("bad", "store", f"{error}; restore a backup, the click log replays what came after it")
-    if verdict != "ok":
-        return Finding(
-            "bad", "store", f"{path}: {verdict}; restore a backup, the click log replays what came after it"
-        )
-    return Finding("good", "store", f"{path}: sound, {path.stat().st_size / 1e6:,.1f} MB")
+        return Finding("bad", "store", f"{error}; {remedy}")
+    if result != "ok":
+        return Finding("bad", "store", f"{path}: {result}; {remedy}")
+    return Finding("good", "store", f"{path}: intact, {path.stat().st_size / 1e6:,.1f} MB")
 
 
 def _check_network_lists(config: Config) -> Iterator[Finding]:
-    """What the operator brought to know networks by."""
+    """Check the lists and databases of networks that the configuration names."""
     try:
         if config.verdicts.datacenters:
             yield Finding("good", "data centers", f"{len(read_datacenters(config)):,} ranges of addresses")
@@ -149,30 +158,31 @@ def _check_network_lists(config: Config) -> Iterator[Finding]:
 
 
 def _check_health(config: Config, *, now: float) -> Iterator[Finding]:
-    found = check_health(config, now=now)
-    late = found.backlog.seconds > 60
+    health = check_health(config, now=now)
+    late = health.backlog.seconds > MAX_BACKLOG_SECONDS
     yield Finding(
         "warn" if late else "good",
         "backlog",
-        f"{found.backlog.bytes:,} bytes of the click log wait, the oldest for {found.backlog.seconds:.0f} s"
+        f"{health.backlog.bytes:,} bytes of the click log are not collected yet; "
+        f"the oldest are {health.backlog.seconds:.0f} s old"
         + ("; is `shortener serve` running?" if late else ""),
     )
     yield Finding(
-        "warn" if found.unrecorded else "good",
+        "warn" if health.unrecorded else "good",
         "unrecorded",
-        f"{found.unrecorded:,} clicks were redirected but could not be written down",
+        f"{health.unrecorded:,} clicks were redirected but could not be recorded",
     )
-    low = found.disk_free < MIN_FREE_BYTES
+    low = health.disk_free < MIN_FREE_BYTES
     yield Finding(
         "bad" if low else "good",
         "disk",
-        f"{found.disk_free / 1e9:,.1f} GB free"
-        + ("; when it is full, clicks are not recorded" if low else ""),
+        f"{health.disk_free / 1e9:,.1f} GB free"
+        + ("; when the disk is full, clicks are not recorded" if low else ""),
     )
 
 
 def _check_clock(config: Config, *, now: float) -> Finding:
-    """A clock that was set back shows in files from the future."""
+    """Check the clock: if it was set back, the newest file of the click log is in the future."""
     newest = max(
         (segment.path.stat().st_mtime for segment in ClickLog(config.data_directory).segments()), default=0.0
     )

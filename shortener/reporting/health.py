@@ -1,4 +1,4 @@
-"""How the installation is: the store, the log that waits to be drained, and clicks that could not be recorded."""
+"""Health of a running installation: the store, the uncollected click log, unrecorded clicks and free disk space."""
 
 import shutil
 import sqlite3
@@ -19,18 +19,21 @@ from shortener.store import open_reader
 from shortener.store.clicks import read_positions
 
 MAX_BACKLOG_SECONDS = 60.0
-"""A backlog older than this means that the collector does not run, or does not keep up."""
+"""Age of the oldest uncollected byte above which the collector is taken to be stopped or too slow."""
 
 
 class Backlog(Struct, frozen=True):
-    """Click-log bytes that are not in the store yet, and the age of the oldest in seconds."""
+    """Click-log bytes that are not in the store yet, and the age of the oldest of them in seconds."""
 
     bytes: int
     seconds: float
 
 
 class Health(Struct, frozen=True):
-    """The answer of ``/-/health``. ``warn`` still redirects and loses nothing that was recorded."""
+    """Content of ``/-/health``; ``notes`` explains a status other than ``pass``, ``disk_free`` is in bytes.
+
+    At ``warn`` links are still redirected and recorded clicks are kept.
+    """
 
     status: Literal["pass", "warn", "fail"]
     version: str
@@ -42,7 +45,7 @@ class Health(Struct, frozen=True):
 
 
 def check_health(config: Config, *, now: float | None = None) -> Health:
-    """Look at everything that can be wrong while the server answers."""
+    """Return the health of the installation; ``now`` is in seconds of the UTC epoch, by default the current time."""
     now = time.time() if now is None else now
     notes = []
     positions: dict[str, int] = {}
@@ -56,32 +59,33 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     except (StoreError, sqlite3.Error) as error:
         store = str(error)
         notes.append(
-            "the store cannot be read; known links are redirected from memory, clicks are kept in the log"
+            "the store cannot be read; cached links are still redirected, clicks are kept in the click log"
         )
     backlog = _measure_backlog(config.data_directory, positions, now=now)
     if backlog.seconds > MAX_BACKLOG_SECONDS:
-        notes.append(f"the collector is {backlog.seconds:.0f} s behind; nothing is lost, counts are late")
+        notes.append(
+            f"the collector is {backlog.seconds:.0f} s behind; no click is lost, but counts are late"
+        )
     unrecorded = read_totals(config.data_directory)["unrecorded"]
     if unrecorded:
-        notes.append(
-            f"{unrecorded} clicks were redirected but could not be recorded; see the server's messages"
-        )
+        notes.append(f"{unrecorded} clicks were redirected but could not be recorded; see the server's log")
     status: Literal["pass", "warn", "fail"] = "fail" if store != "ok" else "warn" if notes else "pass"
-    there = next(
+    # The data directory may not exist yet; its parent is on the same disk.
+    directory = next(
         path for path in (config.data_directory, *config.data_directory.absolute().parents) if path.is_dir()
     )
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(directory).free
     return Health(status, __version__, store, backlog, unrecorded, free, tuple(notes))
 
 
 def _measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
-    waiting, oldest = 0, now
+    uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():
-        position = positions.get(segment.id, segment.header_bytes)
-        if segment.size > max(position, segment.header_bytes):
-            waiting += segment.size - max(position, segment.header_bytes)
-            oldest = min(oldest, _line_time(segment.path, max(position, segment.header_bytes), now=now))
-    return Backlog(waiting, round(max(0.0, now - oldest), 1))
+        position = max(positions.get(segment.id, 0), segment.header_bytes)
+        if segment.size > position:
+            uncollected += segment.size - position
+            oldest = min(oldest, _line_time(segment.path, position, now=now))
+    return Backlog(uncollected, round(max(0.0, now - oldest), 1))
 
 
 class _TimedLine(Struct):
@@ -89,7 +93,7 @@ class _TimedLine(Struct):
 
 
 def _line_time(path: Path, position: int, *, now: float) -> float:
-    """When the line at a position was written; the file's own time where the line does not say."""
+    """Return when the line at a byte position was written; the file's modification time if it is unreadable."""
     try:
         with path.open("rb") as file:
             file.seek(position)

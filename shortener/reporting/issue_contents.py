@@ -1,17 +1,20 @@
-"""What an issue consists of, as a value: its articles, their links, and where each stands."""
+"""Contents of an issue as a value: its articles, its short links, and where each link is placed."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from shortener.config import Config
-from shortener.reporting.counts import to_datetime
+from shortener.reporting.counts import to_datetime_or_none
 from shortener.short_urls import build_short_url
 from shortener.store import Store, issues, links
+from shortener.store.issues import Article, Placement
+from shortener.store.links import Link
 
 
 class PlacementContents(Struct, frozen=True):
-    """One occurrence of a link."""
+    """One occurrence of a link: its number in document order, its kind and its text."""
 
     n: int
     kind: str
@@ -19,25 +22,25 @@ class PlacementContents(Struct, frozen=True):
 
 
 class LinkContents(Struct, frozen=True):
-    """A short link with its occurrences in the issue. ``article`` is the URL of what it belongs to."""
+    """A short link with its placements in the issue; ``article`` is the URL of its article, None for other links."""
 
     short_url: str
     target: str | None
     article: str | None
     placements: tuple[PlacementContents, ...]
     trap: bool = False
-    """Whether it is hidden in the issue, so that only machines follow it."""
+    """Whether it is a honeypot link, which readers do not see."""
 
 
 class ArticleLinkContents(Struct, frozen=True):
-    """A short link as it stands under its article."""
+    """A short link of an article, with the placements that present this article."""
 
     short_url: str
     placements: tuple[PlacementContents, ...]
 
 
 class ArticleContents(Struct, frozen=True):
-    """An article; ``position`` is None for what is tracked but is no article (footer, social links, profiles)."""
+    """A target of the issue with what editors can correct; ``position`` is None for one that is no article."""
 
     position: int | None
     url: str
@@ -50,7 +53,10 @@ class ArticleContents(Struct, frozen=True):
 
 
 class IssueContents(Struct, frozen=True):
-    """An issue; times in ISO 8601, UTC. ``todo`` are the short links that still need a target."""
+    """Contents of an issue; ``todo`` lists the short links that have no target yet.
+
+    ``articles`` are ordered by position and contain no other targets. ``links`` has every short link once.
+    """
 
     slug: str
     title: str
@@ -64,56 +70,79 @@ class IssueContents(Struct, frozen=True):
 
 
 def load_issue_contents(store: Store, slug: str, *, config: Config) -> IssueContents:
-    """The issue of a slug. Raises NotFound."""
+    """Return the contents of the issue with this slug. Raises NotFound."""
     issue = issues.get(store, slug)
-    codes = {link.id: link for link in links.list_by_issue(store, issue.id)}
-    urls = {
-        link_id: build_short_url(link.domain, link.code, domains=config.domains)
-        for link_id, link in codes.items()
-    }
-    found = issues.list_articles(store, issue.id)
-    by_link: dict[int, list[PlacementContents]] = {link_id: [] for link_id in codes}
-    by_article: dict[int, dict[int, list[PlacementContents]]] = {article.id: {} for article in found}
-    owners: dict[int, int | None] = {link_id: link.article_id for link_id, link in codes.items()}
-    for placement in issues.list_placements(store, issue.id):
-        shown = PlacementContents(placement.n, placement.kind, placement.text)
-        by_link[placement.link_id].append(shown)
-        owners[placement.link_id] = placement.article_id
-        if placement.article_id is not None:
-            by_article[placement.article_id].setdefault(placement.link_id, []).append(shown)
-    article_urls = {article.id: article.url for article in found}
+    stored_links = links.list_by_issue(store, issue.id)
+    articles = [article for article in issues.list_articles(store, issue.id) if article.position is not None]
+    placements = issues.list_placements(store, issue.id)
+    short_urls = _short_urls(stored_links, config=config)
+    by_link: dict[int, list[PlacementContents]] = {link.id: [] for link in stored_links}
+    article_ids = {link.id: link.article_id for link in stored_links}
+    for placement in placements:
+        by_link[placement.link_id].append(PlacementContents(placement.n, placement.kind, placement.text))
+        article_ids[placement.link_id] = placement.article_id
+    article_urls = {article.id: article.url for article in articles}
     return IssueContents(
         slug=issue.slug,
         title=issue.title,
-        sent_at=None if issue.sent_at is None else to_datetime(issue.sent_at),
+        sent_at=to_datetime_or_none(issue.sent_at),
         recipients=issue.recipients,
-        articles=tuple(
-            ArticleContents(
-                position=article.position,
-                url=article.url,
-                title=article.title,
-                author=article.author,
-                summary=article.summary,
-                section=article.section,
-                links=tuple(
-                    ArticleLinkContents(urls[link], tuple(each))
-                    for link, each in by_article[article.id].items()
-                ),
-                image=article.image,
-            )
-            for article in found
-        ),
+        articles=_article_contents(articles, placements, short_urls),
         links=tuple(
             LinkContents(
-                urls[link_id],
-                codes[link_id].target,
-                article_urls.get(owners[link_id] or 0),
-                tuple(each),
-                trap=bool(codes[link_id].honeypot),
+                short_urls[link.id],
+                link.target,
+                article_urls.get(article_ids[link.id] or 0),
+                tuple(by_link[link.id]),
+                trap=bool(link.honeypot),
             )
-            for link_id, each in by_link.items()
+            for link in stored_links
         ),
-        todo=tuple(urls[link_id] for link_id, link in codes.items() if link.target is None),
+        todo=tuple(short_urls[link.id] for link in stored_links if link.target is None),
         format=issue.format,
         domain=issue.domain,
+    )
+
+
+def load_other_links(store: Store, slug: str, *, config: Config) -> tuple[ArticleContents, ...]:
+    """Return the targets of an issue that are no articles (footer, social, profiles). Raises NotFound.
+
+    They have the fields of an article, so that an editor can correct them or give them a position.
+    """
+    issue = issues.get(store, slug)
+    short_urls = _short_urls(links.list_by_issue(store, issue.id), config=config)
+    others = [article for article in issues.list_articles(store, issue.id) if article.position is None]
+    return _article_contents(others, issues.list_placements(store, issue.id), short_urls)
+
+
+def _short_urls(stored_links: Iterable[Link], *, config: Config) -> dict[int, str]:
+    return {link.id: build_short_url(link.domain, link.code, domains=config.domains) for link in stored_links}
+
+
+def _article_contents(
+    articles: Sequence[Article], placements: Iterable[Placement], short_urls: Mapping[int, str]
+) -> tuple[ArticleContents, ...]:
+    """Return each article with its placements, grouped by short URL."""
+    by_article: dict[int | None, dict[str, list[PlacementContents]]] = {
+        article.id: {} for article in articles
+    }
+    for placement in placements:
+        if placement.article_id in by_article:
+            by_url = by_article[placement.article_id].setdefault(short_urls[placement.link_id], [])
+            by_url.append(PlacementContents(placement.n, placement.kind, placement.text))
+    return tuple(
+        ArticleContents(
+            position=article.position,
+            url=article.url,
+            title=article.title,
+            author=article.author,
+            summary=article.summary,
+            section=article.section,
+            links=tuple(
+                ArticleLinkContents(short_url, tuple(placed))
+                for short_url, placed in by_article[article.id].items()
+            ),
+            image=article.image,
+        )
+        for article in articles
     )

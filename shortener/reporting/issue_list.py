@@ -1,27 +1,31 @@
-"""Issues side by side: a line each for the list, and their courses since sending on one axis."""
+"""List of issues with their counts, and cumulative clicks of several issues by hours since sending."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
+from shortener.durations import HOUR_SECONDS
 from shortener.reporting.counts import click_rate, to_datetime, to_datetime_or_none
 from shortener.store import Store, listings
-from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.listings import IssueListRow
+from shortener.store.listings import IssueSummary
 
 SPARKLINE_HOURS = 72
-"""Hours since sending that a line of the list draws."""
+"""Hours since sending that the sparkline of an issue covers."""
 SPARKLINE_STEP_HOURS = 3
+"""Hours that one point of a sparkline covers."""
 COMPARISON_HOURS = 14 * 24
-"""Hours since sending that courses are compared over."""
+"""Hours since sending over which issues are compared."""
 MAX_COMPARED_ISSUES = 8
-"""Other issues that a course is drawn with, the nearest before it."""
+"""Number of other issues that an issue is compared with: the ones sent last before it come first."""
 
 
 class IssueListItem(Struct, frozen=True):
-    """A line of the list of issues. ``course`` are people's clicks in steps of three hours since sending;
-    ``to_come`` is the share of the clicks still expected, None where nothing foretells it."""
+    """An issue in the list, with its human clicks; ``other`` is the number of automated requests.
+
+    ``course`` are the human clicks in steps of ``SPARKLINE_STEP_HOURS`` since sending. ``to_come`` is the share (0 to
+    1) of all clicks that is still expected, None where it cannot be estimated.
+    """
 
     slug: str
     title: str
@@ -40,14 +44,14 @@ class IssueListItem(Struct, frozen=True):
 
 
 class CumulativePoint(Struct, frozen=True):
-    """People's clicks from the sending until the end of so many hours after it."""
+    """Human clicks from the sending until ``hours`` hours after it."""
 
     hours: int
     clicks: int
 
 
 class CumulativeClicks(Struct, frozen=True):
-    """How an issue's clicks came in; ``own`` is the issue that was asked for, the others are to compare."""
+    """Cumulative clicks of an issue; ``own`` is True for the requested issue, False for those compared with it."""
 
     slug: str
     title: str
@@ -59,17 +63,20 @@ class CumulativeClicks(Struct, frozen=True):
 def build_issue_list(
     store: Store, *, remaining_shares: Mapping[str, float], now: int
 ) -> tuple[IssueListItem, ...]:
-    """All issues, the latest first; ``to_come`` by slug is what the ranking knows at ``now`` (seconds of UTC epoch)."""
-    lines = listings.list_issues(store)
-    hours = _hourly_clicks_by_issue(store, [line.id for line in lines])
+    """Return all issues, the latest first.
+
+    ``remaining_shares`` has by slug the share of clicks that is still expected at ``now`` (seconds of the UTC epoch).
+    """
+    issues = listings.list_issues(store)
+    hours = _hourly_clicks_by_issue(store, [issue.id for issue in issues])
     return tuple(
-        _issue_list_item(line, hours.get(line.id, {}), remaining_shares.get(line.slug), now=now)
-        for line in lines
+        _issue_list_item(issue, hours.get(issue.id, {}), remaining_shares.get(issue.slug), now=now)
+        for issue in issues
     )
 
 
 def _issue_list_item(
-    issue: IssueListRow, hours: Mapping[int, int], remaining_share: float | None, *, now: int
+    issue: IssueSummary, hours: Mapping[int, int], remaining_share: float | None, *, now: int
 ) -> IssueListItem:
     return IssueListItem(
         slug=issue.slug,
@@ -90,44 +97,48 @@ def _issue_list_item(
 
 
 def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[CumulativeClicks, ...]:
-    """The course of an issue and of those sent before it, each until now; the asked one first."""
-    lines = listings.list_issues(store)
-    index = next((index for index, line in enumerate(lines) if line.slug == slug), None)
+    """Return the cumulative clicks until ``now`` of an issue, then those of up to ``MAX_COMPARED_ISSUES`` others.
+
+    Issues without a human click are left out. The result is empty for an unknown slug.
+    """
+    issues = listings.list_issues(store)
+    index = next((index for index, issue in enumerate(issues) if issue.slug == slug), None)
     if index is None:
         return ()
-    others = [line for line in lines[index + 1 :] + lines[:index] if line.clicks][:MAX_COMPARED_ISSUES]
-    chosen = [lines[index], *others]
-    hours = _hourly_clicks_by_issue(store, [line.id for line in chosen])
+    others = [issue for issue in issues[index + 1 :] + issues[:index] if issue.clicks]
+    compared = [issues[index], *others[:MAX_COMPARED_ISSUES]]
+    hours = _hourly_clicks_by_issue(store, [issue.id for issue in compared])
     return tuple(
         CumulativeClicks(
-            slug=line.slug,
-            title=line.title,
-            own=line.slug == slug,
-            recipients=line.recipients,
+            slug=issue.slug,
+            title=issue.title,
+            own=issue.slug == slug,
+            recipients=issue.recipients,
             points=_cumulative_points(
-                _start_time(line, hours.get(line.id, {})), hours.get(line.id, {}), now=now
+                _start_time(issue, hours.get(issue.id, {})), hours.get(issue.id, {}), now=now
             ),
         )
-        for line in chosen
+        for issue in compared
     )
 
 
 def _hourly_clicks_by_issue(store: Store, ids: Sequence[int]) -> dict[int, dict[int, int]]:
-    found: dict[int, dict[int, int]] = {}
+    clicks: dict[int, dict[int, int]] = {}
     for row in listings.hourly_clicks(store, ids):
-        found.setdefault(row.issue_id, {})[row.hour] = row.human
-    return found
+        clicks.setdefault(row.issue_id, {})[row.hour] = row.human
+    return clicks
 
 
-def _start_time(issue: IssueListRow, hours: Mapping[int, int]) -> int:
-    """When an issue was sent or, as long as nobody wrote it down, the first hour in which a person clicked."""
+def _start_time(issue: IssueSummary, hours: Mapping[int, int]) -> int:
+    """Return when an issue was sent; if that is unknown, the first hour with a human click, else its creation."""
     return issue.sent_at if issue.sent_at is not None else min(hours, default=issue.created_at)
 
 
 def _sparkline(start: int, hours: Mapping[int, int], *, now: int) -> tuple[int, ...]:
-    reached = max(0, (now - start) // (SPARKLINE_STEP_HOURS * HOUR_SECONDS) + 1)
-    steps = [0] * min(SPARKLINE_HOURS // SPARKLINE_STEP_HOURS, reached)
+    elapsed = max(0, (now - start) // (SPARKLINE_STEP_HOURS * HOUR_SECONDS) + 1)
+    steps = [0] * min(SPARKLINE_HOURS // SPARKLINE_STEP_HOURS, elapsed)
     for hour, clicks in hours.items():
+        # A clock hour that begins before a step and ends in it counts for this step.
         step = (hour - start + HOUR_SECONDS - 1) // (SPARKLINE_STEP_HOURS * HOUR_SECONDS)
         if 0 <= step < len(steps):
             steps[step] += clicks
@@ -135,16 +146,16 @@ def _sparkline(start: int, hours: Mapping[int, int], *, now: int) -> tuple[int, 
 
 
 def _cumulative_points(start: int, hours: Mapping[int, int], *, now: int) -> tuple[CumulativePoint, ...]:
-    """The sum of the clicks at the end of each hour in which there were any, from the sending on."""
-    points, total, last = [CumulativePoint(0, 0)], 0, COMPARISON_HOURS
+    """Return the sum of the clicks since sending at the end of each hour with clicks, and at ``now``."""
+    points, total = [CumulativePoint(0, 0)], 0
     for hour, clicks in hours.items():
         age = (hour - start) // HOUR_SECONDS + 1
-        if age > last:
+        if age > COMPARISON_HOURS:
             break
         total += clicks
         if age > points[-1].hours:
             points.append(CumulativePoint(age, total))
         else:
             points[-1] = CumulativePoint(points[-1].hours, total)
-    reached = min(last, max(0, (now - start) // HOUR_SECONDS))
-    return (*points, CumulativePoint(reached, total)) if reached > points[-1].hours else tuple(points)
+    elapsed = min(COMPARISON_HOURS, max(0, (now - start) // HOUR_SECONDS))
+    return (*points, CumulativePoint(elapsed, total)) if elapsed > points[-1].hours else tuple(points)

@@ -1,4 +1,4 @@
-"""The report of one issue: its articles and other links, when they were clicked, and by whom."""
+"""Report of one issue: human clicks by article, placement and other link, by hour, and broken down."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -20,17 +20,17 @@ from shortener.reporting.counts import (
 )
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
-from shortener.store import Store, links
-from shortener.store import issues as stored
-from shortener.store import reports as sql
+from shortener.store import Store, issues, links, listings, reports
 from shortener.store.issues import Article, Issue, Placement
-from shortener.store.reports import ClickTotals, LinkDetails
+from shortener.store.listings import LinkDetails
+from shortener.store.reports import ClickTotals
 
 
 class ArticleReport(Struct, frozen=True):
-    """Human clicks on an article's placements and, ``unplaced``, without one; together ``clicks``.
+    """Human clicks on an article: those on its placements and those ``unplaced`` add up to ``clicks``.
 
-    ``visitors`` counts a person once a day and link. ``other`` are the requests of machines.
+    ``unplaced`` are clicks on a short URL without a placement number. ``visitors`` counts a person once a day and
+    link. ``rate`` is visitors per recipient, ``other`` the number of automated requests.
     """
 
     position: int
@@ -48,7 +48,7 @@ class ArticleReport(Struct, frozen=True):
 
 
 class OtherLinkReport(Struct, frozen=True):
-    """A link of the issue that leads to no article, as far as it does not: footer, social and the like."""
+    """Human clicks on a link of the issue outside its articles, such as a footer or social link."""
 
     short_url: str
     target: str | None
@@ -60,11 +60,11 @@ class OtherLinkReport(Struct, frozen=True):
     unplaced: int
     other: int
     trap: bool = False
-    """Whether it is hidden in the issue: nobody but machines follows it."""
+    """Whether it is a honeypot link, which readers do not see."""
 
 
 class IssueReport(Struct, frozen=True):
-    """Everything that was counted of an issue; articles by position, clicked or not."""
+    """Report of an issue; ``articles`` has all of them by position, clicked or not."""
 
     slug: str
     as_of: datetime
@@ -79,40 +79,40 @@ class IssueReport(Struct, frozen=True):
     links: tuple[OtherLinkReport, ...]
     breakdown: Breakdown
     settling: bool = False
-    """Whether clicks of the last 15 minutes may be among it, whose verdicts what comes next may still turn."""
+    """Whether it may include clicks of the last 15 minutes, whose verdicts can still change."""
 
 
 def build_issue_report(store: Store, slug: str, *, as_of: int, domains: Sequence[Domain] = ()) -> IssueReport:
-    """The report of an issue from the rollups; ``as_of`` (seconds of UTC epoch) is when it is made.
+    """Return the report of an issue, read from the rollups; ``as_of`` is now in seconds of the UTC epoch.
 
-    ``domains`` say how short URLs begin. Raises NotFound.
+    ``domains`` are the configured ones: they have the schemes of short URLs. Raises NotFound.
     """
-    issue = stored.get(store, slug)
-    sums = sql.issue_totals(store, issue.id)
-    values = sql.issue_breakdown(store, issue.id)
+    issue = issues.get(store, slug)
+    sums = reports.issue_totals(store, issue.id)
+    values = reports.issue_breakdown(store, issue.id)
     clicks = sum_by_verdict(sums)
     visitors = sum(row.issue_visitors for row in sums)
-    counted = _IssueReportBuilder(store, issue, sums=sums, domains=domains)
-    timeline = build_timeline(sql.issue_timeline(store, issue.id))
+    builder = _IssueReportBuilder(store, issue, sums=sums, domains=domains)
+    timeline = build_timeline(reports.issue_timeline(store, issue.id))
     return IssueReport(
         slug=issue.slug,
         as_of=to_datetime(as_of),
         totals=Totals(clicks, visitors),
         recipients=issue.recipients,
         quality=assess_quality(clicks, values),
-        articles=counted.article_reports(),
+        articles=builder.article_reports(),
         timeline=timeline,
         title=issue.title,
         sent_at=to_datetime_or_none(issue.sent_at),
         rate=click_rate(visitors, issue.recipients),
-        links=counted.other_link_reports(),
+        links=builder.other_link_reports(),
         breakdown=build_breakdown(values, human=clicks.human),
         settling=is_settling(timeline, as_of=as_of),
     )
 
 
 class _PlacementTotals(Struct, frozen=True):
-    """One placement of a link, or (without) its clicks that came without one."""
+    """Counts of one placement of a link; ``placement`` is None for clicks without a placement number."""
 
     link: LinkDetails
     placement: Placement | None
@@ -120,49 +120,50 @@ class _PlacementTotals(Struct, frozen=True):
 
 
 class _IssueReportBuilder:
-    """The counts of one issue, laid out by article and, where there is none, by link."""
+    """Counts of one issue, grouped by article and, for links of no article, by link."""
 
     def __init__(
         self, store: Store, issue: Issue, *, sums: list[ClickTotals], domains: Sequence[Domain]
     ) -> None:
         self._recipients = issue.recipients
         self._domains = domains
-        self._articles = {article.id: article for article in stored.list_articles(store, issue.id)}
+        self._articles = {article.id: article for article in issues.list_articles(store, issue.id)}
         self._totals_by_article: dict[int, list[_PlacementTotals]] = {}
         self._totals_by_link: dict[int, list[_PlacementTotals]] = {}
-        placements = stored.list_placements(store, issue.id)
-        first: dict[int, Placement] = {}
-        for each in placements:
-            first.setdefault(each.link_id, each)
-        own = {link.id: link for link in links.list_by_issue(store, issue.id)}
-        self._honeypot_link_ids = {link.id for link in own.values() if link.honeypot}
-        for cell in _load_placement_totals(store, sums, placements, unplaced=own.keys() - first.keys()):
-            article = self._find_article(cell, first.get(cell.link.id))
+        placements = issues.list_placements(store, issue.id)
+        first_placements: dict[int, Placement] = {}
+        for placement in placements:
+            first_placements.setdefault(placement.link_id, placement)
+        issue_links = links.list_by_issue(store, issue.id)
+        self._honeypot_link_ids = {link.id for link in issue_links if link.honeypot}
+        unplaced = {link.id for link in issue_links} - first_placements.keys()
+        for row in _load_placement_totals(store, sums, placements, unplaced=unplaced):
+            article = self._find_article(row, first_placements.get(row.link.id))
             if article is not None and article.position is not None:
-                self._totals_by_article.setdefault(article.id, []).append(cell)
+                self._totals_by_article.setdefault(article.id, []).append(row)
             else:
-                self._totals_by_link.setdefault(cell.link.id, []).append(cell)
+                self._totals_by_link.setdefault(row.link.id, []).append(row)
 
-    def _find_article(self, placement_totals: _PlacementTotals, first: Placement | None) -> Article | None:
-        """The article of the placement; without one the link's, else its first placement's here."""
-        if placement_totals.placement:
-            return self._articles.get(placement_totals.placement.article_id or 0)
-        own = self._articles.get(placement_totals.link.article_id or 0)
-        return own or (self._articles.get(first.article_id or 0) if first else None)
+    def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
+        """Return the article of the placement; without a placement that of the link, else of its first placement."""
+        if row.placement:
+            return self._articles.get(row.placement.article_id or 0)
+        article = self._articles.get(row.link.article_id or 0)
+        if article is None and first_placement:
+            article = self._articles.get(first_placement.article_id or 0)
+        return article
 
     def article_reports(self) -> tuple[ArticleReport, ...]:
-        """All articles by position, clicked or not."""
+        """Return the reports of all articles by position, clicked or not."""
         return tuple(
             self._article_report(article, article.position, self._totals_by_article.get(article.id, []))
             for article in self._articles.values()
             if article.position is not None
         )
 
-    def _article_report(
-        self, article: Article, position: int, placement_totals: list[_PlacementTotals]
-    ) -> ArticleReport:
-        visitors = sum(cell.totals.link_visitors for cell in placement_totals)
-        clicks = sum_by_verdict(cell.totals for cell in placement_totals)
+    def _article_report(self, article: Article, position: int, rows: list[_PlacementTotals]) -> ArticleReport:
+        visitors = sum(row.totals.link_visitors for row in rows)
+        clicks = sum_by_verdict(row.totals for row in rows)
         return ArticleReport(
             position=position,
             url=article.url,
@@ -170,22 +171,22 @@ class _IssueReportBuilder:
             clicks=clicks.human,
             visitors=visitors,
             rate=click_rate(visitors, self._recipients),
-            placements=self._placement_counts(placement_totals),
+            placements=self._placement_counts(rows),
             author=article.author,
             section=article.section,
-            unplaced=_clicks_without_placement(placement_totals),
+            unplaced=_clicks_without_placement(rows),
             other=clicks.other,
-            short_urls=tuple(dict.fromkeys(self._short_url(cell.link) for cell in placement_totals)),
+            short_urls=tuple(dict.fromkeys(self._short_url(row.link) for row in rows)),
         )
 
     def other_link_reports(self) -> tuple[OtherLinkReport, ...]:
-        """The links that lead to no article, in the order in which they were made."""
-        return tuple(self._other_link_report(cells) for _, cells in sorted(self._totals_by_link.items()))
+        """Return the reports of the links of no article, the oldest link first."""
+        return tuple(self._other_link_report(rows) for _, rows in sorted(self._totals_by_link.items()))
 
-    def _other_link_report(self, placement_totals: list[_PlacementTotals]) -> OtherLinkReport:
-        link = placement_totals[0].link
-        visitors = sum(cell.totals.link_visitors for cell in placement_totals)
-        clicks = sum_by_verdict(cell.totals for cell in placement_totals)
+    def _other_link_report(self, rows: list[_PlacementTotals]) -> OtherLinkReport:
+        link = rows[0].link
+        visitors = sum(row.totals.link_visitors for row in rows)
+        clicks = sum_by_verdict(row.totals for row in rows)
         return OtherLinkReport(
             short_url=self._short_url(link),
             target=link.target,
@@ -193,27 +194,27 @@ class _IssueReportBuilder:
             clicks=clicks.human,
             visitors=visitors,
             rate=click_rate(visitors, self._recipients),
-            placements=self._placement_counts(placement_totals),
-            unplaced=_clicks_without_placement(placement_totals),
+            placements=self._placement_counts(rows),
+            unplaced=_clicks_without_placement(rows),
             other=clicks.other,
-            trap=placement_totals[0].link.id in self._honeypot_link_ids,
+            trap=link.id in self._honeypot_link_ids,
         )
 
-    def _placement_counts(self, placement_totals: Iterable[_PlacementTotals]) -> tuple[PlacementCount, ...]:
+    def _placement_counts(self, rows: Iterable[_PlacementTotals]) -> tuple[PlacementCount, ...]:
         counts = [
             PlacementCount(
-                n=cell.placement.n,
-                kind=cell.placement.kind,
-                clicks=cell.totals.human,
-                visitors=cell.totals.visitors,
-                short_url=self._short_url(cell.link),
-                text=cell.placement.text,
-                other=sum_by_verdict([cell.totals]).other,
+                n=row.placement.n,
+                kind=row.placement.kind,
+                clicks=row.totals.human,
+                visitors=row.totals.visitors,
+                short_url=self._short_url(row.link),
+                text=row.placement.text,
+                other=sum_by_verdict([row.totals]).other,
             )
-            for cell in placement_totals
-            if cell.placement
+            for row in rows
+            if row.placement
         ]
-        return tuple(sorted(counts, key=lambda each: (each.n, each.short_url)))
+        return tuple(sorted(counts, key=lambda count: (count.n, count.short_url)))
 
     def _short_url(self, link: LinkDetails) -> str:
         return build_short_url(link.domain, link.code, domains=self._domains)
@@ -222,18 +223,20 @@ class _IssueReportBuilder:
 def _load_placement_totals(
     store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unplaced: set[int]
 ) -> list[_PlacementTotals]:
-    """Every placement and every sum of an issue, once; links that are ``unplaced`` appear with nothing."""
-    placed = {(each.link_id, each.n): each for each in placements}
-    found = {(row.link_id, row.n): row for row in sums}
-    keys = sorted(found.keys() | placed.keys() | {(link, 0) for link in unplaced})
-    rows = sql.link_details_by_id(store, {link for link, _ in keys})
+    """Return all placements and sums of an issue, with zeros where nothing was clicked, also for ``unplaced`` links."""
+    placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
+    sums_by_key = {(row.link_id, row.n): row for row in sums}
+    keys = sorted(sums_by_key.keys() | placements_by_key.keys() | {(link_id, 0) for link_id in unplaced})
+    details = listings.link_details_by_id(store, {link_id for link_id, _ in keys})
     return [
         _PlacementTotals(
-            rows[link], placed.get((link, n)), found.get((link, n)) or ClickTotals(0, link, n, *[0] * 9)
+            details[link_id],
+            placements_by_key.get((link_id, n)),
+            sums_by_key.get((link_id, n)) or ClickTotals(0, link_id, n, *[0] * 9),
         )
-        for link, n in keys
+        for link_id, n in keys
     ]
 
 
-def _clicks_without_placement(placement_totals: Iterable[_PlacementTotals]) -> int:
-    return sum(cell.totals.human for cell in placement_totals if not cell.placement)
+def _clicks_without_placement(rows: Iterable[_PlacementTotals]) -> int:
+    return sum(row.totals.human for row in rows if not row.placement)

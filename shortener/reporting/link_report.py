@@ -1,4 +1,4 @@
-"""The report of one short link, and what its status is called."""
+"""Report of one short link, and the status of a link."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,7 +6,6 @@ from datetime import datetime
 from msgspec import Struct
 
 from shortener.config import Domain
-from shortener.errors import NotFound
 from shortener.reporting.counts import (
     Breakdown,
     TimelineHour,
@@ -17,16 +16,15 @@ from shortener.reporting.counts import (
     to_datetime,
     to_datetime_or_none,
 )
+from shortener.reporting.formatting import format_iso
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
-from shortener.store import Store
-from shortener.store import links as stored
-from shortener.store import reports as sql
+from shortener.store import Store, links, listings, reports
 from shortener.store.reports import ClickTotals, LinkPlacementRow
 
 
 class LinkPlacementCount(Struct, frozen=True):
-    """Human clicks on one placement of the link; ``issue`` is a slug, ``article`` a canonical URL."""
+    """Human clicks on one placement of the link; ``issue`` is a slug, ``article`` the URL of the article."""
 
     n: int
     kind: str
@@ -39,7 +37,7 @@ class LinkPlacementCount(Struct, frozen=True):
 
 
 class LinkEdit(Struct, frozen=True):
-    """One change of the link: who changed which field from what to what."""
+    """One change of a field of the link by an editor (``who``)."""
 
     at: datetime
     who: str
@@ -49,7 +47,7 @@ class LinkEdit(Struct, frozen=True):
 
 
 class LinkReport(Struct, frozen=True):
-    """Everything that was counted of a link; ``unplaced`` are human clicks that came without a placement."""
+    """Report of a link; ``unplaced`` are human clicks on its short URL without a placement number."""
 
     short_url: str
     target: str | None
@@ -71,24 +69,22 @@ class LinkReport(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     settling: bool = False
-    """Whether clicks of the last 15 minutes may be among it, whose verdicts what comes next may still turn."""
+    """Whether it may include clicks of the last 15 minutes, whose verdicts can still change."""
 
 
 def build_link_report(
     store: Store, domain: str, code: str, *, as_of: int, domains: Sequence[Domain] = ()
 ) -> LinkReport:
-    """The report of a link from the rollups; ``as_of`` (seconds of UTC epoch) is when it is made.
+    """Return the report of a link, read from the rollups; ``as_of`` is now in seconds of the UTC epoch.
 
-    ``domains`` say how short URLs begin. Raises NotFound.
+    ``domains`` are the configured ones: they have the schemes of short URLs. Raises NotFound.
     """
-    link = sql.link_details_by_code(store, domain, code)
-    if link is None:
-        raise NotFound(f"{domain}/{code}: there is no such short link; `shortener link list` shows them all")
-    sums = sql.link_totals(store, link.id)
-    values = sql.link_breakdown(store, link.id)
+    link = listings.link_details_by_code(store, domain, code)
+    sums = reports.link_totals(store, link.id)
+    values = reports.link_breakdown(store, link.id)
     clicks = sum_by_verdict(sums)
-    placements = _placement_counts(sql.link_placements(store, link.id), sums)
-    timeline = build_timeline(sql.link_timeline(store, link.id))
+    placements = _placement_counts(reports.link_placements(store, link.id), sums)
+    timeline = build_timeline(reports.link_timeline(store, link.id))
     return LinkReport(
         short_url=build_short_url(link.domain, link.code, domains=domains),
         target=link.target,
@@ -101,10 +97,10 @@ def build_link_report(
         position=link.position,
         quality=assess_quality(clicks, values),
         placements=placements,
-        unplaced=clicks.human - sum(each.clicks for each in placements),
+        unplaced=clicks.human - sum(placement.clicks for placement in placements),
         timeline=timeline,
         breakdown=build_breakdown(values, human=clicks.human),
-        edits=tuple(_to_link_edit(**row) for row in stored.list_edits(store, link.id)),
+        edits=tuple(_link_edit(**row) for row in links.list_edits(store, link.id)),
         forward=link.forward,
         expires_at=to_datetime_or_none(link.expires_at),
         created_at=to_datetime(link.created_at),
@@ -116,32 +112,28 @@ def build_link_report(
 def _placement_counts(
     rows: Sequence[LinkPlacementRow], sums: Sequence[ClickTotals]
 ) -> tuple[LinkPlacementCount, ...]:
-    """Each placement with its sums: n tells the placements of one link apart, in whatever issue they are."""
-    found = []
+    counts = []
     for row in rows:
-        own = [each for each in sums if each.n == row.n]
-        clicks = sum_by_verdict(own)
-        visitors = sum(each.visitors for each in own)
-        found.append(
+        # A placement number is used once for a link, also when it is in several issues.
+        totals = [total for total in sums if total.n == row.n]
+        clicks = sum_by_verdict(totals)
+        visitors = sum(total.visitors for total in totals)
+        counts.append(
             LinkPlacementCount(
                 row.n, row.kind, row.text, row.issue, row.article, clicks.human, visitors, clicks.other
             )
         )
-    return tuple(found)
+    return tuple(counts)
 
 
-def _to_link_edit(at: int, who: str, field: str, old: str | None, new: str | None) -> LinkEdit:
+def _link_edit(at: int, who: str, field: str, old: str | None, new: str | None) -> LinkEdit:
     if field == "expires_at":
-        old, new = (_format_time(text) if text else None for text in (old, new))
+        old, new = (format_iso(to_datetime(int(text))) if text else None for text in (old, new))
     return LinkEdit(to_datetime(at), who, field, old, new)
 
 
-def _format_time(seconds: str) -> str:
-    return to_datetime(int(seconds)).isoformat().replace("+00:00", "Z")
-
-
 def link_status(status: str, *, expires_at: int | None, target: str | None, now: int) -> str:
-    """``active``, ``retired``, ``expired``, or ``todo`` for a code whose target is still to be told."""
+    """Return the status of a link at ``now``: active, retired, expired, or todo while it has no target."""
     if status == "retired":
         return "retired"
     if expires_at is not None and now >= expires_at:

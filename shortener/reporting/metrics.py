@@ -1,4 +1,4 @@
-"""The installation's numbers in Prometheus' text format, for ``/-/metrics``."""
+"""Metrics of the installation in the text format of Prometheus, for ``/-/metrics``."""
 
 import sqlite3
 import time
@@ -12,49 +12,61 @@ from shortener.store import open_reader
 from shortener.store.clicks import read_lines_drained, read_verdict_counts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Media type of Prometheus' text format."""
 
 
 def render_metrics(config: Config, *, now: float | None = None) -> str:
-    """All metrics as text; what cannot be read because the store is away is left out."""
+    """Return all metrics as text, without those of the store if it cannot be read."""
     now = time.time() if now is None else now
-    counted = read_totals(config.data_directory)
-    found = check_health(config, now=now)
+    counters = read_totals(config.data_directory)
+    health = check_health(config, now=now)
     lines = [
         *_format_metric(
             "answers_total",
             "counter",
-            "Requests for short links, by answer and status.",
+            "Requests for short links, by kind of response and status.",
             {
                 f'{{answer="{answer}",status="{status}"}}': count
                 for answer, status, count in (
-                    ("redirect", config.redirect.status, counted["redirects"]),
-                    ("prefetch_refused", 503, counted["prefetches"]),
-                    ("miss", 404, counted["misses"] - counted["gone"]),
-                    ("miss", 410, counted["gone"]),
+                    ("redirect", config.redirect.status, counters["redirects"]),
+                    ("prefetch_refused", 503, counters["prefetches"]),
+                    ("miss", 404, counters["misses"] - counters["gone"]),
+                    ("miss", 410, counters["gone"]),
                 )
             },
         ),
         *_format_metric(
-            "unrecorded_total", "counter", "Clicks answered but not recorded.", {"": counted["unrecorded"]}
+            "unrecorded_total", "counter", "Clicks answered but not recorded.", {"": counters["unrecorded"]}
         ),
         *_format_metric(
-            "errors_total", "counter", "Clicks recorded without their hashes.", {"": counted["errors"]}
+            "errors_total", "counter", "Clicks recorded without their hashes.", {"": counters["errors"]}
         ),
         *_format_metric(
-            "backlog_bytes", "gauge", "Click-log bytes that wait to be drained.", {"": found.backlog.bytes}
+            "backlog_bytes",
+            "gauge",
+            "Click-log bytes that are not collected yet.",
+            {"": health.backlog.bytes},
         ),
         *_format_metric(
-            "backlog_seconds", "gauge", "Age of the oldest of them.", {"": found.backlog.seconds}
+            "backlog_seconds",
+            "gauge",
+            "Age in seconds of the oldest uncollected byte.",
+            {"": health.backlog.seconds},
         ),
         *_format_metric(
             "restarts_total",
             "counter",
-            "Children of the server that died and were started again.",
+            "Server processes restarted after a crash.",
             {f'{{child="{child}"}}': count for child, count in read_restarts(config.data_directory).items()},
         ),
-        *_format_metric("disk_free_bytes", "gauge", "Free bytes where the data is.", {"": found.disk_free}),
         *_format_metric(
-            "store_up", "gauge", "Whether the store can be read.", {"": int(found.store == "ok")}
+            "disk_free_bytes",
+            "gauge",
+            "Free bytes on the disk of the data directory.",
+            {"": health.disk_free},
+        ),
+        *_format_metric(
+            "store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}
         ),
         *_store_metrics(config),
     ]
@@ -73,7 +85,7 @@ def _store_metrics(config: Config) -> list[str]:
     clicks = {f'{{verdict="{verdict}"}}': count for verdict, count in verdicts}
     return [
         *_format_metric(
-            "drained_lines_total", "counter", "Lines of the click log that were drained.", {"": drained}
+            "drained_lines_total", "counter", "Click-log lines that are in the store.", {"": drained}
         ),
         *_format_metric("clicks_total", "counter", "Stored clicks, by verdict.", clicks),
     ]

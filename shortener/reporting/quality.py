@@ -1,4 +1,4 @@
-"""How much of what was counted is people: shares by verdict and reason, a band, and one sentence."""
+"""Data quality of a report: requests by verdict and reason, a range of human clicks, and one sentence."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,16 +6,16 @@ from msgspec import Struct
 
 from shortener.classification.group_rules import is_settled
 from shortener.classification.reasons import REASONS, Band, counts_as_human
+from shortener.durations import HOUR_SECONDS
 from shortener.reporting.counts import ClicksByVerdict, TimelineHour
 from shortener.store.reports import BreakdownRow
-from shortener.store.rollups import HOUR_SECONDS
 
 VERDICT_LABELS = {"scanner": "mail scanners", "bot": "bots", "preview": "previews", "prefetch": "prefetch"}
-"""What is set aside, as the sentence names it; the order decides between equal shares."""
+"""Names of the verdicts other than human in a sentence; of equal shares the first one is named first."""
 
 
 class ReasonShare(Struct, frozen=True):
-    """The requests that one rule decided; ``share`` is of all requests, from 0 to 1."""
+    """Number of requests with one reason; ``share`` is their part of all requests, from 0 to 1."""
 
     reason: str
     verdict: str
@@ -25,7 +25,10 @@ class ReasonShare(Struct, frozen=True):
 
 
 class HumanRange(Struct, frozen=True):
-    """Human clicks by strict, usual and lenient rules: the truth should lie between the outer two."""
+    """Human clicks as a low (``strict``), best (``usual``) and high (``lenient``) estimate.
+
+    See docs/classification.md, section 8.
+    """
 
     strict: int
     usual: int
@@ -33,7 +36,10 @@ class HumanRange(Struct, frozen=True):
 
 
 class Quality(Struct, frozen=True):
-    """``verdicts`` are shares of all ``requests``, from 0 to 1; ``set_aside`` is all that is not human."""
+    """Data quality of a report: ``verdicts`` and ``set_aside`` are shares of all ``requests``, from 0 to 1.
+
+    ``set_aside`` is the share of automated requests. ``band`` is None where the reasons are unknown.
+    """
 
     sentence: str
     requests: int
@@ -44,7 +50,7 @@ class Quality(Struct, frozen=True):
 
 
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
-    """The quality of some clicks; ``values`` may hold their reasons, as ``verdict/reason``."""
+    """Return the quality of ``clicks``; rows of ``values`` with the dimension ``reason`` have ``verdict/reason``."""
     counts = {name: getattr(clicks, name) for name in ClicksByVerdict.__struct_fields__}
     reasons = _reason_shares([row for row in values if row.dimension == "reason"], requests=clicks.total)
     return Quality(
@@ -58,7 +64,7 @@ def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ())
 
 
 def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
-    """Whether the newest hour with clicks reaches into the last 15 minutes, when verdicts may still turn."""
+    """Return whether the newest hour with clicks overlaps the last 15 minutes, whose verdicts can still change."""
     if not timeline:
         return False
     end = int(timeline[-1].hour.timestamp()) + HOUR_SECONDS
@@ -66,63 +72,59 @@ def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
 
 
 def describe_quality(clicks: ClicksByVerdict) -> str:
-    """In words: ``12 % of the requests were set aside: 9 % mail scanners, 2 % previews, 1 % prefetch``."""
+    """Return a sentence like ``12 % of the requests were filtered as automated: 9 % mail scanners, 3 % bots``."""
     if not clicks.total:
         return "no clicks yet"
     if not clicks.other:
         return (
             "the one request looks human"
             if clicks.total == 1
-            else "all requests look human; none was set aside"
+            else "all requests look human; none was filtered as automated"
         )
     if not clicks.human:
-        return f"all requests were set aside: {_verdict_shares_text(clicks, 100)}"
+        return f"all requests were filtered as automated: {_verdict_shares_text(clicks, 100)}"
     percent = min(99, round(100 * clicks.other / clicks.total))
     if not percent:
-        return f"under 1 % of the requests were set aside: {_verdict_shares_text(clicks, 0)}"
-    return f"{percent} % of the requests were set aside: {_verdict_shares_text(clicks, percent)}"
+        return f"under 1 % of the requests were filtered as automated: {_verdict_shares_text(clicks, 0)}"
+    return f"{percent} % of the requests were filtered as automated: {_verdict_shares_text(clicks, percent)}"
 
 
 def _verdict_shares_text(clicks: ClicksByVerdict, percent: int) -> str:
     counts = {name: getattr(clicks, name) for name in VERDICT_LABELS if getattr(clicks, name)}
+    verdicts = sorted(counts, key=lambda name: -counts[name])
     if not percent or len(counts) == 1:
-        return ", ".join(VERDICT_LABELS[name] for name in sorted(counts, key=lambda name: -counts[name]))
-    whole = split_percent(counts, percent)
-    parts = [
-        f"{whole[name] or 'under 1'} % {VERDICT_LABELS[name]}"
-        for name in sorted(counts, key=lambda name: -counts[name])
-    ]
-    return ", ".join(parts)
+        return ", ".join(VERDICT_LABELS[name] for name in verdicts)
+    shares = split_percent(counts, percent)
+    return ", ".join(f"{shares[name] or 'under 1'} % {VERDICT_LABELS[name]}" for name in verdicts)
 
 
 def split_percent(counts: Mapping[str, int], percent: int) -> dict[str, int]:
-    """``percent`` shared out in whole numbers that add up to it: the largest remainders round up."""
+    """Split ``percent`` by ``counts`` into whole numbers that add up to it (largest remainder method)."""
     total = sum(counts.values())
     exact = {name: percent * count / total for name, count in counts.items()}
     whole = {name: int(value) for name, value in exact.items()}
-    short = percent - sum(whole.values())
-    for name in sorted(exact, key=lambda name: whole[name] - exact[name])[:short]:
+    missing = percent - sum(whole.values())
+    for name in sorted(exact, key=lambda name: whole[name] - exact[name])[:missing]:
         whole[name] += 1
     return whole
 
 
 def _reason_shares(rows: list[BreakdownRow], *, requests: int) -> tuple[ReasonShare, ...]:
-    found = []
+    shares = []
     for row in rows:
         verdict, _, reason = row.value.partition("/")
         words = REASONS[reason].description if reason in REASONS else reason
-        found.append(ReasonShare(reason, verdict, words, row.clicks, _share(row.clicks, requests)))
-    return tuple(sorted(found, key=lambda each: (-each.clicks, each.verdict, each.reason)))
+        shares.append(ReasonShare(reason, verdict, words, row.clicks, _share(row.clicks, requests)))
+    return tuple(sorted(shares, key=lambda share: (-share.clicks, share.verdict, share.reason)))
 
 
 def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
     bands: tuple[Band, ...] = ("strict", "usual", "lenient")
-    strict, usual, lenient = (sum(each.clicks for each in reasons if _is_human(each, band)) for band in bands)
-    return HumanRange(strict, usual, lenient)
+    return HumanRange(*(sum(share.clicks for share in reasons if _is_human(share, band)) for band in bands))
 
 
 def _is_human(reason_share: ReasonShare, band: Band) -> bool:
-    """By the reason where today's rules know it; a reason of older rules counts as its verdict says."""
+    """Return whether a reason counts as human; one that the current rules do not have counts by its verdict."""
     known = REASONS.get(reason_share.reason)
     if known is None or known.verdict != reason_share.verdict:
         return reason_share.verdict == "human"

@@ -1,4 +1,4 @@
-"""The report of everything: all issues side by side, the most clicked links, codes that led nowhere."""
+"""Report of the whole site: all issues, the most clicked links, and requests for links that do not redirect."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,21 +6,24 @@ from datetime import datetime
 from msgspec import Struct
 
 from shortener.config import Domain
+from shortener.durations import HOUR_SECONDS
 from shortener.errors import InputError
 from shortener.reporting.counts import Totals, click_rate, sum_by_verdict, to_datetime, to_datetime_or_none
+from shortener.reporting.formatting import format_iso
 from shortener.reporting.quality import Quality, assess_quality
 from shortener.short_urls import build_short_url
-from shortener.store import Store
-from shortener.store import reports as sql
-from shortener.store.clicks import HOUR_SECONDS
-from shortener.store.reports import ClickTotals, IssueBasics, LinkClicks
+from shortener.store import Store, listings, reports
+from shortener.store.listings import IssueSummary
+from shortener.store.reports import ClickTotals, LinkClicks
 
 MAX_TOP_LINKS = 20
+"""Number of links in the list of the most clicked."""
 MAX_TOP_MISSES = 10
+"""Number of codes in the list of misses."""
 
 
 class IssueTotals(Struct, frozen=True):
-    """Human clicks and visitors of one issue; ``other`` are the requests of machines."""
+    """Human clicks and visitors of one issue; ``other`` is the number of automated requests."""
 
     slug: str
     title: str
@@ -33,7 +36,7 @@ class IssueTotals(Struct, frozen=True):
 
 
 class TopLink(Struct, frozen=True):
-    """One of the most clicked links; ``issue`` is a slug."""
+    """One of the most clicked links with its human clicks; ``issue`` is a slug."""
 
     short_url: str
     target: str | None
@@ -44,7 +47,7 @@ class TopLink(Struct, frozen=True):
 
 
 class TimelineDay(Struct, frozen=True):
-    """People's clicks and all others of the UTC day that begins at ``day``."""
+    """Human clicks and other requests of the UTC day that begins at ``day``."""
 
     day: datetime
     human: int
@@ -52,7 +55,10 @@ class TimelineDay(Struct, frozen=True):
 
 
 class Miss(Struct, frozen=True):
-    """Requests for a code that led nowhere: 404 unknown, 410 retired or expired; '' is the rest."""
+    """Requests for a code that did not redirect: 404 unknown or without target, 410 retired or expired.
+
+    ``code`` is '' for the sum of the codes that were too many to store.
+    """
 
     domain: str
     code: str
@@ -61,7 +67,7 @@ class Miss(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """The totals of the hours that begin in [since, until), None for no bound."""
+    """Report of the site over the hours that begin in [since, until); None is no bound."""
 
     as_of: datetime
     totals: Totals
@@ -82,33 +88,37 @@ def build_summary(
     as_of: int,
     domains: Sequence[Domain] = (),
 ) -> Summary:
-    """The report of everything in [since, until), seconds of UTC epoch, widened to whole hours.
+    """Return the report of the site over [since, until), seconds of the UTC epoch, widened to whole hours.
 
-    Raises InputError when ``since`` is not before ``until``.
+    ``as_of`` is now, ``domains`` are the configured ones. Raises InputError when ``since`` is not before ``until``.
     """
     since, until = widen_to_hours(since, until)
-    sums = sql.site_totals(store, since=since, until=until)
+    sums = reports.site_totals(store, since=since, until=until)
     clicks = sum_by_verdict(sums)
     return Summary(
         as_of=to_datetime(as_of),
         totals=Totals(clicks, sum(row.site_visitors for row in sums)),
-        issues=_all_issue_totals(sql.list_issues(store), sums, has_bounds=(since, until) != (None, None)),
-        links=_top_links(store, sql.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), domains),
+        issues=_all_issue_totals(
+            listings.list_issues(store), sums, has_bounds=(since, until) != (None, None)
+        ),
+        links=_top_links(
+            store, reports.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), domains
+        ),
         since=to_datetime_or_none(since),
         until=to_datetime_or_none(until),
         quality=assess_quality(clicks),
         timeline=tuple(
             TimelineDay(to_datetime(row.start), row.human, row.automated)
-            for row in sql.site_timeline(store, since=since, until=until)
+            for row in reports.site_timeline(store, since=since, until=until)
         ),
         misses=tuple(
-            Miss(**row) for row in sql.top_misses(store, since=since, until=until, limit=MAX_TOP_MISSES)
+            Miss(**row) for row in reports.top_misses(store, since=since, until=until, limit=MAX_TOP_MISSES)
         ),
     )
 
 
 def widen_to_hours(since: int | None, until: int | None) -> tuple[int | None, int | None]:
-    """The bounds at the beginning of an hour: ``since`` rounded down, ``until`` up. Raises InputError."""
+    """Return ``since`` rounded down and ``until`` rounded up to an hour. Raises InputError like check_time_range."""
     check_time_range(since, until)
     return (
         None if since is None else since - since % HOUR_SECONDS,
@@ -117,22 +127,24 @@ def widen_to_hours(since: int | None, until: int | None) -> tuple[int | None, in
 
 
 def check_time_range(since: int | None, until: int | None) -> None:
-    """Raise InputError when nothing can lie between two times."""
+    """Raise InputError when ``since`` is not before ``until``."""
     if since is not None and until is not None and since >= until:
         raise InputError(
-            f"since {to_datetime(since).isoformat()} is not before until {to_datetime(until).isoformat()}; swap them"
+            f"since {format_iso(to_datetime(since))} is not before until {format_iso(to_datetime(until))}"
         )
 
 
 def _all_issue_totals(
-    rows: Iterable[IssueBasics], sums: Iterable[ClickTotals], *, has_bounds: bool
+    rows: Iterable[IssueSummary], sums: Iterable[ClickTotals], *, has_bounds: bool
 ) -> tuple[IssueTotals, ...]:
-    """All issues, the latest first; between bounds only those that were clicked."""
-    found = {each.issue_id: each for each in sums}
-    return tuple(_issue_totals(row, found.get(row.id)) for row in rows if row.id in found or not has_bounds)
+    """Return the totals of all issues, the latest first; with bounds only of those that have clicks."""
+    by_issue = {row.issue_id: row for row in sums}
+    return tuple(
+        _issue_totals(row, by_issue.get(row.id)) for row in rows if row.id in by_issue or not has_bounds
+    )
 
 
-def _issue_totals(row: IssueBasics, sums: ClickTotals | None) -> IssueTotals:
+def _issue_totals(row: IssueSummary, sums: ClickTotals | None) -> IssueTotals:
     clicks = sum_by_verdict([sums] if sums else [])
     visitors = sums.issue_visitors if sums else 0
     return IssueTotals(
@@ -148,16 +160,16 @@ def _issue_totals(row: IssueBasics, sums: ClickTotals | None) -> IssueTotals:
 
 
 def _top_links(store: Store, top: Sequence[LinkClicks], domains: Sequence[Domain]) -> tuple[TopLink, ...]:
-    rows = sql.link_details_by_id(store, {each.link_id for each in top})
+    details = listings.link_details_by_id(store, {counts.link_id for counts in top})
     return tuple(
         TopLink(
-            short_url=build_short_url(row.domain, row.code, domains=domains),
-            target=row.target,
-            title=row.title or row.article_title,
-            issue=row.issue,
-            clicks=each.clicks,
-            visitors=each.visitors,
+            short_url=build_short_url(link.domain, link.code, domains=domains),
+            target=link.target,
+            title=link.title or link.article_title,
+            issue=link.issue,
+            clicks=counts.clicks,
+            visitors=counts.visitors,
         )
-        for each in top
-        if (row := rows.get(each.link_id))
+        for counts in top
+        if (link := details.get(counts.link_id))
     )

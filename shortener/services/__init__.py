@@ -1,1 +1,1 @@
-"""What editors do: an issue taken in, corrected and checked, picks drafted, signals added; and who they are."""
+"""What editors do: add and correct issues, check links, draft picks, import signals, and manage accounts."""

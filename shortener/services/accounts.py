@@ -1,4 +1,7 @@
-"""Who may see the editor pages: passwords, roles, sessions that end, one-time addresses, and the last admin."""
+"""Accounts of the editor pages: passwords, roles, sessions that expire, and invitations.
+
+An invitation is a one-time URL at which a user chooses a password.
+"""
 
 import functools
 import hashlib
@@ -9,79 +12,80 @@ from typing import get_args
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from shortener.config import Config
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import InputError
 from shortener.store import Store, accounts
 from shortener.store.accounts import Role as Role
 from shortener.store.accounts import User
 
 ROLES: tuple[Role, ...] = get_args(Role)
-"""What a user may do, the least first: look; change issues, links and picks; manage users."""
+"""Roles in order of their rights: read; also change issues, links and picks; also manage users."""
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 10, 1024
-"""Characters. The upper bound keeps a megabyte from being hashed."""
+"""Length of a password in characters; the upper limit bounds the cost of hashing it."""
 MAX_NAME_LENGTH = 60  # characters
-SESSION_LIFETIME_SECONDS = 90 * 86_400
-"""A session ends at this age, however busy it is."""
-SESSION_IDLE_SECONDS = 14 * 86_400
-"""A session ends when it was not used for so long."""
-SESSION_TOUCH_SECONDS = 3600
-"""How exactly it is known when a session was last used: a page view is to write nothing."""
-INVITATION_LIFETIME_SECONDS = 3 * 86_400
+SESSION_LIFETIME_SECONDS = 90 * DAY_SECONDS
+"""Age at which every session ends."""
+SESSION_IDLE_SECONDS = 14 * DAY_SECONDS
+"""Time without use after which a session ends."""
+SESSION_TOUCH_SECONDS = HOUR_SECONDS
+"""Precision of the last use of a session: most page views then write nothing to the store."""
+INVITATION_LIFETIME_SECONDS = 3 * DAY_SECONDS
 INVITATION_PATH = "/-/welcome/"
 _HASH_METHOD = "scrypt:32768:8:1"
 
 
 @functools.cache
 def _dummy_hash() -> str:
-    """The hash that is checked where there is no user, so that the answer takes as long as for a wrong password."""
+    """Return a hash to check for unknown users, so that the response takes as long as for a wrong password."""
     return generate_password_hash(secrets.token_urlsafe(16), method=_HASH_METHOD)
 
 
 def check_name(name: str) -> str:
-    """A user's name in its normal form. Raises InputError for what would not look like itself in a list."""
+    """Return a user name in normal form. Raises InputError for an empty, too long or unprintable name."""
     name = unicodedata.normalize("NFC", " ".join(name.split()))
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or "/" in name:
-        raise InputError(f"the name has to have 1 to {MAX_NAME_LENGTH} printable characters, and no slash")
+        raise InputError(f"a name has 1 to {MAX_NAME_LENGTH} printable characters and no slash")
     return name
 
 
 def parse_role(role: str) -> Role:
-    """The role of that name. Raises InputError."""
-    for known in ROLES:
-        if role == known:
-            return known
-    raise InputError(f"{role!r} is no role; choose one of {', '.join(ROLES)}")
+    """Return the role with this name. Raises InputError."""
+    for known_role in ROLES:
+        if role == known_role:
+            return known_role
+    raise InputError(f"unknown role {role!r}; expected one of {', '.join(ROLES)}")
 
 
 def hash_password(password: str) -> str:
-    """The hash of a new password. Raises InputError for one that is too short or too long."""
+    """Return the hash of a new password. Raises InputError if it is too short or too long."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise InputError(
-            f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters; a sentence is a good one"
+            f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters; choose, for example, a sentence"
         )
     return generate_password_hash(_normalize_password(password), method=_HASH_METHOD)
 
 
 def _normalize_password(password: str) -> str:
-    """The same password whichever keyboard composed its letters; surrogates cannot be encoded otherwise."""
+    """Return the password in NFKC form as UTF-8 text, so that it does not depend on how a keyboard composes letters."""
     return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
 
 
 def role_allows(role: Role, required: Role) -> bool:
-    """Whether a role may do what another may."""
+    """Return whether a role has all rights of the required role."""
     return ROLES.index(role) >= ROLES.index(required)
 
 
 def verify_password(user: User | None, password: str) -> bool:
-    """Whether this is the user's password; takes as long for nobody, and for a user who has none yet."""
-    known = user.password_hash if user is not None and user.password_hash else _dummy_hash()
-    right = check_password_hash(known, _normalize_password(password[:MAX_PASSWORD_LENGTH]))
-    return right and known is not _dummy_hash() and len(password) <= MAX_PASSWORD_LENGTH
+    """Return whether this is the user's password; the time is the same for None and for a user without one."""
+    password_hash = user.password_hash if user is not None and user.password_hash else _dummy_hash()
+    matches = check_password_hash(password_hash, _normalize_password(password[:MAX_PASSWORD_LENGTH]))
+    return matches and password_hash is not _dummy_hash() and len(password) <= MAX_PASSWORD_LENGTH
 
 
 def add_user(store: Store, name: str, *, role: Role, password: str | None, now: int) -> None:
-    """Add a user; without a password one has to be chosen through a one-time address.
+    """Add a user; without a password, the user chooses one by an invitation. Raises InputError, Conflict.
 
-    Raises InputError, Conflict. The address that would make a first admin ends with the first user.
+    The invitation of the first admin becomes invalid once there is a user.
     """
     hashed = "" if password is None else hash_password(password)
     with store.transaction():
@@ -90,7 +94,7 @@ def add_user(store: Store, name: str, *, role: Role, password: str | None, now: 
 
 
 def set_role(store: Store, name: str, role: Role, *, now: int) -> None:
-    """Give a user another role and end all sessions. Raises NotFound, InputError for the last admin."""
+    """Change the role of a user and end the user's sessions. Raises NotFound, or InputError for the last admin."""
     with store.transaction():
         user = accounts.get(store, name)
         if user.role == role:
@@ -101,7 +105,7 @@ def set_role(store: Store, name: str, role: Role, *, now: int) -> None:
 
 
 def set_password(store: Store, name: str, password: str, *, now: int) -> None:
-    """Give a user another password and end all sessions. Raises NotFound, InputError."""
+    """Change the password of a user and end the user's sessions. Raises NotFound, InputError."""
     hashed = hash_password(password)
     with store.transaction():
         user = accounts.get(store, name)
@@ -110,7 +114,7 @@ def set_password(store: Store, name: str, password: str, *, now: int) -> None:
 
 
 def remove_user(store: Store, name: str) -> None:
-    """Remove a user, whose sessions end at once. Raises NotFound, InputError for the last admin."""
+    """Remove a user and the user's sessions. Raises NotFound, or InputError for the last admin."""
     with store.transaction():
         user = accounts.get(store, name)
         _require_admin_left(store, user)
@@ -118,13 +122,13 @@ def remove_user(store: Store, name: str) -> None:
 
 
 def _require_admin_left(store: Store, user: User) -> None:
-    """Raise InputError when nobody could manage users any more without this one."""
+    """Raise InputError if the user is the only admin with a password."""
     if user.role == "admin" and user.password_hash and accounts.count_admins(store) == 1:
-        raise InputError(f"{user.name} is the last admin who can sign in; make somebody else admin first")
+        raise InputError(f"{user.name} is the last admin who can sign in; make another user admin first")
 
 
 def start_session(store: Store, user: User, *, now: int) -> str:
-    """Remember a browser that has just proved to be the user's; the token for its cookie."""
+    """Start a session of a user and return the token for its cookie."""
     token = secrets.token_urlsafe(32)
     with store.transaction():
         accounts.delete_expired_sessions(
@@ -137,34 +141,34 @@ def start_session(store: Store, user: User, *, now: int) -> str:
 
 
 def session_user(store: Store, token: str, *, now: int) -> User | None:
-    """The user of a session's token, None when the session has ended."""
-    found = accounts.find_session(store, _hash_token(token))
+    """Return the user of the session with this token, or None if it has ended."""
+    session = accounts.find_session(store, _hash_token(token))
     if (
-        found is None
-        or now - found.created_at >= SESSION_LIFETIME_SECONDS
-        or now - found.seen_at >= SESSION_IDLE_SECONDS
+        session is None
+        or now - session.created_at >= SESSION_LIFETIME_SECONDS
+        or now - session.seen_at >= SESSION_IDLE_SECONDS
     ):
         return None
-    if now - found.seen_at >= SESSION_TOUCH_SECONDS:
+    if now - session.seen_at >= SESSION_TOUCH_SECONDS:
         with store.transaction():
             accounts.touch_session(store, _hash_token(token), now=now)
-    return found.user
+    return session.user
 
 
 def end_session(store: Store, token: str) -> None:
-    """Sign a browser out."""
+    """End the session with this token."""
     with store.transaction():
         accounts.end_session(store, _hash_token(token))
 
 
 def invite(store: Store, name: str, *, config: Config, now: int) -> str:
-    """A one-time address at which a user chooses a new password; replaces the one before. Raises NotFound."""
+    """Return the URL of a new invitation for a user, which replaces the previous one. Raises NotFound."""
     with store.transaction():
         return _create_invitation(store, accounts.get(store, name), config=config, now=now)
 
 
 def invite_first_admin(store: Store, *, config: Config, now: int) -> str | None:
-    """The one-time address that makes the first admin, None where there are users already."""
+    """Return the URL of the invitation that creates the first admin, or None if there are users."""
     with store.transaction():
         return (
             None if accounts.count_users(store) else _create_invitation(store, None, config=config, now=now)
@@ -180,31 +184,31 @@ def _create_invitation(store: Store, user: User | None, *, config: Config, now: 
 
 
 def find_invitation(store: Store, token: str, *, now: int) -> accounts.Invitation | None:
-    """Whom a one-time address is for, None when it was used, has expired or never was."""
+    """Return the invitation with this token, or None if it was used, has expired or never existed."""
     return accounts.find_invitation(store, _hash_token(token), now=now)
 
 
 def accept_invitation(store: Store, token: str, *, name: str, password: str, now: int) -> User:
-    """Use a one-time address: choose a password, and as the first admin a name; the user who is signed in by it.
+    """Set a password by an invitation, and return the user; ``name`` is used only for the first admin.
 
-    Raises InputError. Of two who use one address at once, one gets in.
+    Raises InputError, also for an invitation that was used or has expired.
     """
     hashed = hash_password(password)
     with store.transaction():
-        found = accounts.find_invitation(store, _hash_token(token), now=now)
-        if found is None or (found.user is None and accounts.count_users(store)):
-            raise InputError("this one-time address was used or is too old; ask an admin for a new one")
-        if found.user is None:
+        invitation = accounts.find_invitation(store, _hash_token(token), now=now)
+        if invitation is None or (invitation.user is None and accounts.count_users(store)):
+            raise InputError("this invite link was used or has expired; ask an admin for a new one")
+        if invitation.user is None:
             name = check_name(name)
             accounts.add(store, name, role="admin", password_hash=hashed, now=now)
         else:
-            name = found.user.name
-            accounts.set_password(store, found.user.id, hashed, now=now)
-            accounts.end_sessions(store, found.user.id)
+            name = invitation.user.name
+            accounts.set_password(store, invitation.user.id, hashed, now=now)
+            accounts.end_sessions(store, invitation.user.id)
         accounts.use_invitation(store, _hash_token(token))
         return accounts.get(store, name)
 
 
 def _hash_token(token: str) -> str:
-    """A token as it is stored; it is random, so that a fast hash is enough."""
+    """Return the stored hash of a token; tokens are random, so a fast hash is enough."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

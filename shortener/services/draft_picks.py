@@ -1,6 +1,6 @@
-"""The draft of the next issue's picks: what the ranking and the editors put there, with a short link for each.
+"""The draft of a month's picks: articles chosen by the ranking and by editors' decisions, each with a short link.
 
-Editors decide about articles that the month's issues showed. A draft that is made again has the same links.
+A draft that is built again has the same short links.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,14 +10,14 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from shortener.codes import generate_code, normalize_code
-from shortener.config import Config, Domain
+from shortener.config import Config
 from shortener.errors import InputError, NotFound
 from shortener.ranking import Counted, RankedArticle, Ranking, picks, render
 from shortener.ranking.picks import Action, ArticleDetails, Pick, Picks
 from shortener.reporting.counts import to_datetime
 from shortener.reporting.ranking import months_by_article, rank_stored_articles, resolve_article_url
 from shortener.reporting.ranking_inputs import load_history
+from shortener.services.new_code import new_unused_code
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, drafts, links
 from shortener.store.decisions import Decision
@@ -25,9 +25,9 @@ from shortener.store.links import Link
 
 
 class Draft(Struct, frozen=True):
-    """The picks of a month, the ranking that they come from, and what the section shows of each article, by URL.
+    """The picks of a month, the ranking that they come from, and the details of each article by URL.
 
-    ``short_url`` of the facts is '' for an article that has no link yet. ``as_of`` is seconds of UTC epoch.
+    ``short_url`` of the details is '' for an article without a link. ``as_of`` is seconds of UTC epoch.
     """
 
     month: str
@@ -38,7 +38,7 @@ class Draft(Struct, frozen=True):
 
 
 class DecisionReport(Struct, frozen=True):
-    """An editor's decision as it is shown."""
+    """An editor's decision, for pages and files."""
 
     action: Action
     reason: str
@@ -47,7 +47,7 @@ class DecisionReport(Struct, frozen=True):
 
 
 class DraftEntry(Struct, frozen=True):
-    """One article of the draft. ``ranked`` is its line of the ranking as it stands, whatever was decided."""
+    """One article of the draft; ``ranked`` is its row of the ranking, which no decision changes."""
 
     url: str
     origin: Literal["list", "gem", "pinned", "chosen", "excluded"]
@@ -61,7 +61,7 @@ class DraftEntry(Struct, frozen=True):
 
 
 class DraftReport(Struct, frozen=True):
-    """The draft as pages and JSON show it; times in ISO 8601, UTC."""
+    """The draft for pages and JSON."""
 
     month: str
     as_of: datetime
@@ -82,60 +82,60 @@ def build_draft(
     top: int | None = None,
     gems: int | None = None,
 ) -> Draft:
-    """The picks of a month with the links that they have by now; nothing is stored.
+    """Return the picks of a month with the short links that they have so far; nothing is stored.
 
-    ``top`` and ``gems`` are the most that the ranking may fill of each list. Raises InputError for a month that
-    is none, NotFound for one that no article was last shown in.
+    ``top`` and ``gems`` limit how many articles the ranking adds to the two lists. Raises InputError for an invalid
+    month, NotFound for a month without articles.
     """
-    decided = [_to_pick_decision(each) for each in decisions.list_by_month(store, month)]
-    ranked = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
-    if not ranked.articles and not decided:
+    month_decisions = [_to_pick_decision(decision) for decision in decisions.list_by_month(store, month)]
+    ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
+    if not ranking.articles and not month_decisions:
         raise NotFound(_no_articles_message(store, month, config=config, as_of=as_of))
-    made = picks.select_picks(ranked, decisions=decided, max_featured=top, max_gems=gems)
-    shown = [*picks.picked_urls(made), *(each.url for each in made.excluded)]
-    return Draft(month, as_of, made, ranked, _article_details(store, month, shown, config=config, now=as_of))
+    selection = picks.select_picks(ranking, decisions=month_decisions, max_featured=top, max_gems=gems)
+    urls = [*picks.picked_urls(selection), *(decision.url for decision in selection.excluded)]
+    details = _article_details(store, month, urls, config=config, now=as_of)
+    return Draft(month, as_of, selection, ranking, details)
 
 
 def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> Draft:
-    """The draft with a short link for each of its articles: the one of this month's draft, else a new one.
+    """Return the draft with a short link for each picked article: the month's existing link, else a new one.
 
-    A new link belongs to no issue until the issue that carries it is added. One that was retired or has
-    expired is replaced. An article that is known by its short link alone keeps that one.
+    A retired or expired link is replaced. A new link belongs to no issue until an issue with it is added.
     """
     with store.transaction():
-        # Looked up again under the lock: somebody else may have drafted the same month meanwhile.
-        known = _article_details(store, draft.month, draft.details, config=config, now=now)
+        # Read again under the write lock: another request may have drafted the month since the draft was built.
+        details = _article_details(store, draft.month, draft.details, config=config, now=now)
         for url in picks.picked_urls(draft.picks):
-            if not known[url].short_url:
-                link_id = _create_link(store, url, known[url].title, config=config, now=now)
+            if not details[url].short_url:
+                link_id = _add_link(store, url, details[url].title, config=config, now=now)
                 drafts.save_link(store, draft.month, url, link_id)
             elif key := parse_short_url(url, domains=config.domains):
-                # Kept, so that the draft has this link also when somebody has said where it leads.
+                # An adopted link without a target is the article's URL: the draft keeps it once it has a target.
                 drafts.save_link(store, draft.month, url, links.get(store, *key).id)
-        facts = _article_details(store, draft.month, draft.details, config=config, now=now)
-    return msgspec.structs.replace(draft, details=facts)
+        details = _article_details(store, draft.month, draft.details, config=config, now=now)
+    return msgspec.structs.replace(draft, details=details)
 
 
 def render_section(
     draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None
 ) -> str:
-    """The section as text, from the editor's template or the one shipped. Raises InputError if it fails."""
-    write = render.render_markdown if output_format == "markdown" else render.render_html
-    return write(draft.picks, details=draft.details.values(), template=template)
+    """Return the section of the picks, rendered with the given or the bundled template. Raises InputError."""
+    render_picks = render.render_markdown if output_format == "markdown" else render.render_html
+    return render_picks(draft.picks, details=draft.details.values(), template=template)
 
 
 def report_draft(draft: Draft) -> DraftReport:
-    """The draft as a value for pages and files."""
-    chosen = draft.picks
+    """Return the draft as a value for pages and files."""
+    selection = draft.picks
     return DraftReport(
         month=draft.month,
         as_of=to_datetime(draft.as_of),
         counted=draft.ranking.counted,
-        featured=tuple(_picked_entry(draft, each) for each in chosen.featured),
-        lesser_known=tuple(_picked_entry(draft, each) for each in chosen.lesser_known),
-        excluded=tuple(_excluded_entry(draft, each) for each in chosen.excluded),
-        footer=chosen.footer,
-        warnings=chosen.warnings,
+        featured=tuple(_picked_entry(draft, pick) for pick in selection.featured),
+        lesser_known=tuple(_picked_entry(draft, pick) for pick in selection.lesser_known),
+        excluded=tuple(_excluded_entry(draft, decision) for decision in selection.excluded),
+        footer=selection.footer,
+        warnings=selection.warnings,
     )
 
 
@@ -150,36 +150,40 @@ def decide(
     config: Config,
     now: int,
 ) -> Decision:
-    """Decide about an article: its URL, or a short link that leads to it. The numbers stay what they are.
+    """Store and return a decision about the article with this URL or short URL; it changes no count.
 
-    Raises NotFound for an article that no issue of the month showed, InputError without a reason or a name.
+    Raises NotFound if no issue of the month has the article, InputError for a missing reason or editor.
     """
     decisions.check_month(month)
-    known = load_history(store, as_of=now)
-    article = resolve_article_url(store, known, url, config=config)
-    months = months_by_article(known, as_of=now, config=config).get(article, set())
+    history = load_history(store, as_of=now)
+    article = resolve_article_url(store, history, url, config=config)
+    months = months_by_article(history, as_of=now, config=config).get(article, set())
     if month not in months:
-        told = f"it was shown in {', '.join(sorted(months))}" if months else "no issue that was sent shows it"
-        raise NotFound(
-            f"{url}: no article of {month}; {told}. `shortener rank --month {month}` lists the month's articles"
-        )
+        shown = f"it was shown in {', '.join(sorted(months))}" if months else "no issue that was sent has it"
+        raise NotFound(f"{url}: no article of {month}; {shown}", kind="article_not_in_month")
     return decisions.decide(store, month, article, action=action, reason=reason, who=who, now=now)
 
 
 def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:
-    """Take a decision back; without a month the only one about the article. Raises NotFound, InputError."""
+    """Delete and return the decision about an article in a month, or the only one if no month is given.
+
+    Raises NotFound, or InputError if decisions of several months exist and no month is given.
+    """
     article = resolve_article_url(store, load_history(store, as_of=now), url, config=config)
     if month is None:
-        months = [each.month for each in decisions.list_by_article(store, article)]
+        months = [decision.month for decision in decisions.list_by_article(store, article)]
         if len(months) > 1:
-            raise InputError(f"{url}: decided about in {', '.join(months)}; say which with --month")
+            raise InputError(
+                f"{url}: there are decisions about it in {', '.join(months)}", kind="several_decisions"
+            )
         if not months:
-            raise NotFound(f"{url}: nothing was decided about it; `shortener picks decisions` shows what was")
+            raise NotFound(f"{url}: there is no decision about it", kind="decision_not_found")
         month = months[0]
     return decisions.delete(store, month, article)
 
 
 def _to_pick_decision(decision: Decision) -> picks.Decision:
+    """Convert a stored decision to a value of the ranking, which knows no store."""
     return picks.Decision(
         url=decision.url,
         action=decision.action,
@@ -190,33 +194,35 @@ def _to_pick_decision(decision: Decision) -> picks.Decision:
 
 
 def _no_articles_message(store: Store, month: str, *, config: Config, as_of: int) -> str:
-    shown = months_by_article(load_history(store, as_of=as_of), as_of=as_of, config=config)
-    months = sorted({each for months in shown.values() for each in months}, reverse=True)
+    """Return the message for a month without articles, with the six latest months that have some."""
+    months_of_articles = months_by_article(load_history(store, as_of=as_of), as_of=as_of, config=config)
+    months = sorted(set().union(*months_of_articles.values()), reverse=True)
     others = f"issues were sent in {', '.join(months[:6])}" if months else "no issue was sent yet"
-    return f"{month}: no article was last shown in this month: nothing to pick from; {others}"
+    return f"{month}: no article was last shown in this month; {others}"
 
 
 def _article_details(
     store: Store, month: str, urls: Iterable[str], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
-    known = drafts.article_details(store, urls)
-    made = drafts.links_by_article(store, month)
+    """Return what the section shows of each article, by URL."""
+    stored_details = drafts.article_details(store, urls)
+    draft_links = drafts.links_by_article(store, month)
     return {
         url: ArticleDetails(
             url=url,
-            title=about.title or url,
-            short_url=_active_short_url(url, made.get(url), config=config, now=now),
-            image=_embeddable_image(about.image),
-            byline=about.author or None,
-            blurb=about.summary or None,
+            title=stored.title or url,
+            short_url=_active_short_url(url, draft_links.get(url), config=config, now=now),
+            image=_embeddable_image(stored.image),
+            byline=stored.author or None,
+            blurb=stored.summary or None,
         )
         for url in urls
-        for about in [known.get(url, drafts.ArticleDetails())]
+        for stored in [stored_details.get(url, drafts.ArticleDetails())]
     }
 
 
 def _embeddable_image(url: str) -> str | None:
-    """The picture of an article, unless its address is one that no section may carry."""
+    """Return the image URL of an article, or None if it is empty or not allowed in a section."""
     try:
         render.sanitize_url(url)
     except InputError:
@@ -225,24 +231,18 @@ def _embeddable_image(url: str) -> str | None:
 
 
 def _active_short_url(url: str, link: Link | None, *, config: Config, now: int) -> str:
+    """Return the short URL of an article's link, or '' if it has none that redirects."""
     if link and link.status == "active" and (link.expires_at is None or now < link.expires_at):
         return build_short_url(link.domain, link.code, domains=config.domains)
-    # An adopted code without a target stands for its article until somebody says where it leads.
+    # The URL of an article may be an adopted short link that has no target yet.
     return url if parse_short_url(url, domains=config.domains) else ""
 
 
-def _create_link(store: Store, url: str, title: str, *, config: Config, now: int) -> int:
+def _add_link(store: Store, url: str, title: str, *, config: Config, now: int) -> int:
+    """Add a link on the default domain and return its id."""
     domain = config.domains[0]
-    code = generate_code(
-        length=config.codes.length,
-        alphabet=config.codes.alphabet,
-        is_taken=lambda code: links.find(store, domain.host, _normalize_code(code, domain)) is not None,
-    )
-    return links.add(store, domain.host, _normalize_code(code, domain), target=url, title=title, now=now)
-
-
-def _normalize_code(code: str, domain: Domain) -> str:
-    return normalize_code(code, case_sensitive=domain.case_sensitive)
+    code = new_unused_code(store, domain, config=config)
+    return links.add(store, domain.host, code, target=url, title=title, now=now)
 
 
 def _picked_entry(draft: Draft, pick: Pick) -> DraftEntry:
@@ -251,7 +251,7 @@ def _picked_entry(draft: Draft, pick: Pick) -> DraftEntry:
 
 
 def _excluded_entry(draft: Draft, decision: picks.Decision) -> DraftEntry:
-    ranked = next((each for each in draft.ranking.articles if each.url == decision.url), None)
+    ranked = next((article for article in draft.ranking.articles if article.url == decision.url), None)
     return _build_entry(draft, decision.url, "excluded", _report_decision(decision), ranked)
 
 
@@ -262,15 +262,15 @@ def _build_entry(
     decision: DecisionReport | None,
     ranked: RankedArticle | None,
 ) -> DraftEntry:
-    fact = draft.details[url]
+    details = draft.details[url]
     return DraftEntry(
         url=url,
         origin=origin,
-        title=fact.title,
-        author=fact.byline,
-        summary=fact.blurb,
-        image=fact.image,
-        short_url=fact.short_url or None,
+        title=details.title,
+        author=details.byline,
+        summary=details.blurb,
+        image=details.image,
+        short_url=details.short_url or None,
         decision=decision,
         ranked=ranked,
     )

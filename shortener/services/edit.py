@@ -1,4 +1,4 @@
-"""What an editor changes in what is stored: an issue's facts, those of its articles, and where a link leads."""
+"""Corrections by editors: details of an issue and its articles, targets of links, and honeypot links."""
 
 from collections.abc import Iterable
 
@@ -22,17 +22,16 @@ def correct_issue(
     sent_at: int | UnsetType | None = UNSET,
     recipients: int | UnsetType | None = UNSET,
 ) -> None:
-    """Set what is given; None takes back when an issue was sent, or to how many.
+    """Set the given fields of an issue; None clears the sending time or the number of recipients.
 
-    With another time of sending the issue's clicks are judged again, here or by the collector. Raises NotFound,
-    InputError.
+    A new sending time queues the issue's clicks for reclassification. Raises NotFound, InputError.
     """
     if isinstance(recipients, int) and recipients < 1:
-        raise InputError("recipients: expected 1 or more; leave it out when it is not known")
-    said = {"title": title or UNSET, "sent_at": sent_at, "recipients": recipients}
-    changes = {name: value for name, value in said.items() if value is not UNSET}
+        raise InputError("recipients: expected 1 or more, or nothing if the number is unknown")
+    values = {"title": title or UNSET, "sent_at": sent_at, "recipients": recipients}
+    changes = {name: value for name, value in values.items() if value is not UNSET}
     if not changes:
-        raise InputError(f"{slug}: nothing to change was named")
+        raise InputError(f"{slug}: no change was given")
     with store.transaction():
         issue = issues.get(store, slug)
         issues.update(store, issue.id, now=now, **changes)
@@ -41,7 +40,7 @@ def correct_issue(
 
 
 def retarget(store: Store, link: Link, target: str, *, config: Config, who: str, now: int) -> None:
-    """Change where a link leads to a canonical target, and with it which article it stands for in its issues."""
+    """Change the canonical target of a link; its articles, decisions and draft links move to the new target."""
     if target == link.target:
         return
     old = link.target or build_short_url(link.domain, link.code, domains=config.domains)
@@ -56,10 +55,9 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
 def mark_honeypot(
     store: Store, slug: str, url: str, *, config: Config, who: str, now: int, is_honeypot: bool = True
 ) -> Link:
-    """Say that a link of an issue is hidden in it, so that only machines follow it (or is not); the link as it is then.
+    """Mark a link of an issue as a honeypot link, or unmark it, and return the changed link.
 
-    It is no article any more. What its clicks say of others is judged again, here or by the collector. Raises
-    NotFound.
+    A marked link is no article any more. A change queues the issue's clicks for reclassification. Raises NotFound.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -74,17 +72,19 @@ def mark_honeypot(
 
 
 def _find_link(store: Store, issue: Issue, url: str, config: Config) -> Link:
+    """Return the link of an issue with this short URL. Raises NotFound."""
     key = parse_short_url(url, domains=config.domains)
     for link in links.list_by_issue(store, issue.id):
         if (link.domain, link.code) == key:
             return link
-    raise NotFound(f"{issue.slug} has no short link {url}; `shortener link list` shows which issue has which")
+    raise NotFound(f"{issue.slug} has no short link {url}", kind="link_not_in_issue")
 
 
 def _article_id_of_link(store: Store, issue: Issue, link: Link) -> int | None:
-    """The article that a link has in an issue."""
-    placed = (each.article_id for each in issues.list_placements(store, issue.id) if each.link_id == link.id)
-    return next(placed, link.article_id)
+    """Return the id of the article that a link has in an issue, or None."""
+    placements = issues.list_placements(store, issue.id)
+    article_ids = (placement.article_id for placement in placements if placement.link_id == link.id)
+    return next(article_ids, link.article_id)
 
 
 def correct_article(
@@ -99,9 +99,9 @@ def correct_article(
     position: int | None = None,
     is_article: bool | None = None,
 ) -> Article:
-    """Set what is given of the article that a short link or target names; the article as it is then.
+    """Correct the given fields of the article with this short URL or target, and return the changed article.
 
-    A new version of the issue leaves corrected fields alone. Raises NotFound, InputError.
+    A new version of the issue does not overwrite corrected fields. Raises NotFound, InputError.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -112,7 +112,7 @@ def correct_article(
                 article = _reload_article(store, issue, article)
         if is_article is False:
             if position is not None:
-                raise InputError("--position and --not-article contradict each other")
+                raise InputError(f"{url}: a link that is no article cannot have a position")
             _move_article(store, issue, article, None)
         elif position is not None or (is_article and article.position is None):
             _move_article(store, issue, article, position or _position_in_document(store, issue, article))
@@ -120,7 +120,7 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """How an editor wants an article to be: None leaves a text, UNSET the position; without one it is no article."""
+    """Edited fields of an article; a text None or a position UNSET is unchanged, a position None is no article."""
 
     url: str
     title: str | None = None
@@ -132,78 +132,79 @@ class ArticleEdit(Struct, frozen=True):
 def correct_articles(
     store: Store, slug: str, article_edits: Iterable[ArticleEdit], *, config: Config
 ) -> None:
-    """Correct articles where they are not as wanted: what is left as it was does not count as corrected.
-
-    Raises NotFound.
-    """
+    """Correct the edited fields of articles that differ from the stored ones. Raises NotFound."""
     with store.transaction():
-        known = {each.url: each for each in issues.list_articles(store, issues.get(store, slug).id)}
-        for want in sorted(
-            article_edits, key=lambda each: each.position if isinstance(each.position, int) else 0
+        articles = {
+            article.url: article for article in issues.list_articles(store, issues.get(store, slug).id)
+        }
+        # In order of position, so that each article is inserted behind those that come before it.
+        for edit in sorted(
+            article_edits, key=lambda edit: edit.position if isinstance(edit.position, int) else 0
         ):
-            found = known.get(want.url)
-            if found is None:
-                raise NotFound("this issue has no such article any more; load the page again")
+            article = articles.get(edit.url)
+            if article is None:
+                raise NotFound(f"{slug} has no article {edit.url} any more")
             texts = {
-                name: said
-                for name, said in (("title", want.title), ("author", want.author), ("summary", want.summary))
-                if said is not None and said != getattr(found, name)
+                name: text
+                for name, text in (("title", edit.title), ("author", edit.author), ("summary", edit.summary))
+                if text is not None and text != getattr(article, name)
             }
-            place = found.position if want.position is UNSET else want.position
-            moved = place != found.position
-            if texts or moved:
+            position = article.position if edit.position is UNSET else edit.position
+            is_moved = position != article.position
+            if texts or is_moved:
                 correct_article(
                     store,
                     slug,
-                    want.url,
+                    edit.url,
                     config=config,
                     title=texts.get("title"),
                     author=texts.get("author"),
                     summary=texts.get("summary"),
-                    position=place if moved else None,
-                    is_article=place is not None if moved else None,
+                    position=position if is_moved else None,
+                    is_article=position is not None if is_moved else None,
                 )
 
 
 def _find_article(store: Store, issue: Issue, url: str, config: Config) -> Article:
-    wanted = url
+    """Return the article of an issue with this target or short URL. Raises NotFound."""
     key = parse_short_url(url, domains=config.domains)
     link = links.find(store, *key) if key else None
-    by_link = {
+    article_ids = {
         placement.link_id: placement.article_id for placement in issues.list_placements(store, issue.id)
     }
     for article in issues.list_articles(store, issue.id):
-        if article.url == wanted or (link is not None and by_link.get(link.id) == article.id):
+        if article.url == url or (link is not None and article_ids.get(link.id) == article.id):
             return article
-    raise NotFound(f"{issue.slug} has no link {url}; `shortener issue show {issue.slug}` lists them")
+    raise NotFound(f"{issue.slug} has no link {url}", kind="article_not_found")
 
 
 def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
-    return next(each for each in issues.list_articles(store, issue.id) if each.id == article.id)
+    """Return the article as it is stored now."""
+    return next(stored for stored in issues.list_articles(store, issue.id) if stored.id == article.id)
 
 
 def _position_in_document(store: Store, issue: Issue, article: Article) -> int:
-    """The position that an article has by the order of the document."""
-    first: dict[int | None, int] = {}
+    """Return the position that an article has by its first placement in the document."""
+    first_placement: dict[int | None, int] = {}
     for placement in issues.list_placements(store, issue.id):
-        first.setdefault(placement.article_id, placement.n)
-    own = first.get(article.id, 0)
+        first_placement.setdefault(placement.article_id, placement.n)
+    own_placement = first_placement.get(article.id, 0)
     return 1 + sum(
-        each.position is not None and first.get(each.id, 0) < own
-        for each in issues.list_articles(store, issue.id)
+        other.position is not None and first_placement.get(other.id, 0) < own_placement
+        for other in issues.list_articles(store, issue.id)
     )
 
 
 def _move_article(store: Store, issue: Issue, article: Article, position: int | None) -> None:
-    """Put an article at a position (None: it is no article), and number the others anew."""
+    """Set the position of an article (None: it is no article), and renumber the other articles."""
     order = [
-        each.id
-        for each in issues.list_articles(store, issue.id)
-        if each.position is not None and each.id != article.id
+        other.id
+        for other in issues.list_articles(store, issue.id)
+        if other.position is not None and other.id != article.id
     ]
     if position is not None:
         order.insert(min(position, len(order) + 1) - 1, article.id)
     positions: dict[int, int | None] = {article.id: None}
-    positions |= {article_id: place for place, article_id in enumerate(order, start=1)}
+    positions |= {article_id: number for number, article_id in enumerate(order, start=1)}
     issues.set_positions(store, positions)
     issues.correct_article(store, article, "position", positions[article.id])

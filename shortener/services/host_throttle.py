@@ -1,4 +1,4 @@
-"""How often other people's servers are asked, whoever asks: one request at a time and a pause behind each."""
+"""Throttle of requests to foreign hosts: one request at a time to a host, with a pause after each."""
 
 import random
 import threading
@@ -7,25 +7,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 HOST_INTERVAL_SECONDS = 1.0
-"""The least pause between two requests to one host, or to one address."""
+"""Minimum pause between two requests to one host, or to one address."""
 JITTER_FRACTION = 0.3
-"""By how much of itself a pause may be longer, so that two who ask do not fall into step."""
+"""Largest random share added to a pause, so that several checks do not synchronise."""
 ANSWER_TTL_SECONDS = 600.0
-"""So long an answer is not asked for again."""
+"""Time for which a successful answer is cached."""
 MAX_CONCURRENT_CHECKS = 2
-"""Checks at a time: each takes a page's thread for half a minute."""
+"""Link checks at one time: each occupies a thread of the pages for up to half a minute."""
 MAX_CACHE_ENTRIES = 10_000
-"""Hosts, and answers, that are remembered; beyond it those that have had their time are dropped, then all."""
+"""Hosts, and answers, that are cached; above it expired entries are evicted, then all answers."""
 
 
 class SlotTimeout(Exception):
-    """Raised when a host's turn does not come in time."""
+    """Raised when a host's slot does not become free before the deadline."""
 
 
 class HostThrottle:
-    """What is remembered of those who were asked, from one check to the next and by all editors together.
+    """Slots of hosts and cached answers, shared by all link checks of a process.
 
-    ``clock`` is monotonic; ``host_seconds`` is for tests.
+    ``clock`` returns monotonic seconds, ``host_interval`` is the pause in seconds; both are arguments for tests.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class HostThrottle:
 
     @contextmanager
     def slot(self, key: str, *, deadline: float) -> Iterator[None]:
-        """Hold a host's or an address's turn, once it has come. Raises TooLate when that would be after ``until``."""
+        """Wait for the slot of a host or address and hold it during the block. Raises SlotTimeout at the deadline."""
         with self._condition:
             while (wait := self._seconds_until_free(key)) > 0:
                 left = deadline - self._clock()
@@ -56,36 +56,36 @@ class HostThrottle:
         finally:
             with self._condition:
                 self._busy_keys.discard(key)
-                pause = self._host_interval * (1 + JITTER_FRACTION * random.random())  # noqa: S311 - nobody gains by guessing it
+                pause = self._host_interval * (1 + JITTER_FRACTION * random.random())  # noqa: S311 - need not be unpredictable
                 self._available_at[key] = self._clock() + pause
                 self._evict_expired()
                 self._condition.notify_all()
 
     def _seconds_until_free(self, key: str) -> float:
-        """Seconds until the turn may come; while another has it, until one should look again."""
+        """Return the seconds until a slot is free, or 1 while another thread holds it."""
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 
     def cache_answer(self, target: str, message: str) -> None:
-        """Remember that a target answered."""
+        """Cache the message of a target that answered."""
         with self._condition:
             self._answer_cache[target] = (message, self._clock())
             self._evict_expired()
 
     def cached_answer(self, target: str) -> str | None:
-        """What a target answered a short time ago."""
+        """Return the cached message of a target that answered recently, or None."""
         with self._condition:
-            words, at = self._answer_cache.get(target, ("", 0.0))
-            return words if words and self._clock() - at < ANSWER_TTL_SECONDS else None
+            message, cached_at = self._answer_cache.get(target, ("", 0.0))
+            return message if message and self._clock() - cached_at < ANSWER_TTL_SECONDS else None
 
     def _evict_expired(self) -> None:
         now = self._clock()
         if len(self._available_at) > MAX_CACHE_ENTRIES:
-            self._available_at = {name: at for name, at in self._available_at.items() if at > now}
+            self._available_at = {key: at for key, at in self._available_at.items() if at > now}
         if len(self._answer_cache) > MAX_CACHE_ENTRIES:
             self._answer_cache = {
-                target: each
-                for target, each in self._answer_cache.items()
-                if now - each[1] < ANSWER_TTL_SECONDS
+                target: (message, cached_at)
+                for target, (message, cached_at) in self._answer_cache.items()
+                if now - cached_at < ANSWER_TTL_SECONDS
             }
         if len(self._answer_cache) > MAX_CACHE_ENTRIES:
             self._answer_cache.clear()

@@ -1,7 +1,7 @@
-"""Whether targets answer: asked only when an editor asks, bounded in every way, and never inside our own network.
+"""Link checks: whether targets answer, with limits on time, size and number, and never inside a private network.
 
-A name is resolved once, all its addresses are checked, and the connection goes to a checked address with the name
-in the request: what the name means a moment later does not matter. Nothing of the answer but its status is used.
+A host name is resolved once, all its addresses are checked, and the request goes to a checked address, so that a later
+DNS answer cannot redirect it (DNS rebinding). Only the status and the Location header of a response are used.
 """
 
 import queue
@@ -22,24 +22,25 @@ from shortener.services.host_throttle import HostThrottle, SlotTimeout
 from shortener.urls import canonicalize_target
 
 MAX_TARGETS = 200
-"""Targets that one check asks."""
+"""Targets of one check that are requested; further ones are reported as not checked."""
 MAX_THREADS = 6
 MAX_REDIRECTS = 5
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SOCKET_TIMEOUT_SECONDS = 3.0
-"""How long a connection, and then each piece of an answer, may take."""
+"""Limit for connecting, and then for each read from the socket."""
 TARGET_TIMEOUT_SECONDS = 6.0
-"""How long one target may take, all redirects included, waiting for turns not."""
+"""Limit for one target with all its redirects, without the waiting for slots."""
 TOTAL_TIMEOUT_SECONDS = 25.0
-"""How long all of it may take; what is not asked by then is reported as not asked."""
+"""Limit for a whole check; targets not requested by then are reported as not checked."""
 JOIN_GRACE_SECONDS = 1.0
-"""How long after that is waited for threads that are just ending."""
+"""Time after the deadline to wait for threads that are about to end."""
 MAX_HEAD_BYTES = 32_768
-"""Most of an answer's head that is read."""
+"""Largest response header that is read."""
 
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str, int], list[str]]
 CheckResult = Literal["answers", "trouble", "refused", "unasked"]
+"""``refused``: the address is not public; ``unasked``: not requested within the limits."""
 
 _NON_PUBLIC_V4 = tuple(
     ip_network(text)
@@ -60,14 +61,14 @@ _NON_PUBLIC_V4 = tuple(
         "224.0.0.0/3",
     )
 )
-"""IPv4 that is not the public internet (RFC 6890 and its successors; multicast and reserved are in 224.0.0.0/3)."""
+"""IPv4 networks that are not public (RFC 6890 and its updates); 224.0.0.0/3 is multicast and reserved."""
 _GLOBAL_V6 = ip_network("2000::/3")
 _NON_PUBLIC_V6 = tuple(ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
-"""Teredo and its neighbours, documentation, 6to4: none of them is a plain public host."""
+"""IPv6 networks that are not public hosts: protocol assignments with Teredo, documentation, 6to4."""
 
 
 class LinkStatus(Struct, frozen=True):
-    """What came of asking one target; ``words`` say it for an editor."""
+    """The result of checking one target; ``message`` describes it for an editor."""
 
     target: str
     result: CheckResult
@@ -75,10 +76,8 @@ class LinkStatus(Struct, frozen=True):
 
 
 def is_public_address(address_text: str) -> bool:
-    """Whether an address is a plain host of the public internet, no other network in disguise.
-
-    ``ipaddress.is_global`` alone says so of several kinds of address that are not (mapped, translated, multicast).
-    """
+    """Return whether an address belongs to a host of the public internet."""
+    # ipaddress.is_global alone is also true for mapped, translated and multicast addresses.
     try:
         address = ip_address(address_text.partition("%")[0])
     except ValueError:
@@ -93,9 +92,9 @@ def is_public_address(address_text: str) -> bool:
 
 
 def resolve_host(host: str, port: int) -> list[str]:
-    """All addresses of a name."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+    """Return all IP addresses of a host name. Raises OSError."""
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
 def check_links(
@@ -108,33 +107,33 @@ def check_links(
     ports: dict[str, int] = DEFAULT_PORTS,
     timeout_seconds: float = TOTAL_TIMEOUT_SECONDS,
 ) -> tuple[LinkStatus, ...]:
-    """Ask each target whether it answers; in the order given. Takes ``seconds`` at the most, and a moment.
+    """Request each target and return the results in the same order, after about ``timeout_seconds`` at most.
 
-    What answered a short time ago is not asked again. ``resolve``, ``public`` and ``ports`` say what the network is
-    like, for tests that have one of their own.
+    A target that answered recently is not requested again. ``resolver``, ``is_allowed`` and ``ports`` are replaced in
+    tests, which have a network of their own.
     """
-    asked = list(targets)
-    prober = LinkChecker(
+    targets = list(targets)
+    checker = LinkChecker(
         user_agent, throttle, resolver, is_allowed, ports, time.monotonic() + timeout_seconds
     )
     results: dict[str, LinkStatus] = {}
     groups: dict[str, list[str]] = {}
-    for target in asked:
-        if words := throttle.cached_answer(target):
-            results[target] = LinkStatus(target, "answers", words)
+    for target in targets:
+        if message := throttle.cached_answer(target):
+            results[target] = LinkStatus(target, "answers", message)
         elif sum(map(len, groups.values())) < MAX_TARGETS:
             groups.setdefault(urlsplit(target).netloc, []).append(target)
     _run_in_threads(
-        [*groups.values()], lambda group: prober.check_host(group, results), deadline=prober.deadline
+        [*groups.values()], lambda group: checker.check_host(group, results), deadline=checker.deadline
     )
-    unasked = "not asked: too many targets, or too little time; ask again"
-    return tuple(results.get(target) or LinkStatus(target, "unasked", unasked) for target in asked)
+    unasked = "not checked: too many targets, or too little time; check again"
+    return tuple(results.get(target) or LinkStatus(target, "unasked", unasked) for target in targets)
 
 
 def _run_in_threads(
     groups: list[list[str]], check_group: Callable[[list[str]], None], *, deadline: float
 ) -> None:
-    """Ask groups of targets, some at once. A thread that hangs in a system call is left to itself in the end."""
+    """Check groups of targets in threads until the deadline; a thread that hangs in a system call is abandoned."""
     waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
     for group in groups:
         waiting.put(group)
@@ -148,7 +147,8 @@ def _run_in_threads(
             check_group(group)
 
     threads = [
-        threading.Thread(target=work, name="reach", daemon=True) for _ in range(min(MAX_THREADS, len(groups)))
+        threading.Thread(target=work, name="link-check", daemon=True)
+        for _ in range(min(MAX_THREADS, len(groups)))
     ]
     for thread in threads:
         thread.start()
@@ -157,11 +157,11 @@ def _run_in_threads(
 
 
 class AddressRefused(Exception):
-    """Raised when a URL leads to an address that we do not connect to."""
+    """Raised when a URL leads to an address or port that is not allowed."""
 
 
 class LinkChecker(Struct, frozen=True):
-    """Asks targets until a point of the monotonic clock."""
+    """Checks targets until ``deadline``, in seconds of the monotonic clock."""
 
     user_agent: str
     throttle: HostThrottle
@@ -171,7 +171,7 @@ class LinkChecker(Struct, frozen=True):
     deadline: float
 
     def check_host(self, targets: list[str], results: dict[str, LinkStatus]) -> None:
-        """Ask targets of one host, one after the other."""
+        """Check the targets of one host one after the other, and add them to ``results``."""
         for target in targets:
             try:
                 results[target] = self.check(target)
@@ -179,25 +179,27 @@ class LinkChecker(Struct, frozen=True):
                 return
 
     def check(self, target: str) -> LinkStatus:
-        """Ask one target, following redirects; each hop is checked as the first was. Raises TooLate."""
-        url, left = target, TARGET_TIMEOUT_SECONDS
+        """Check one target and its redirects, every hop for an allowed address. Raises SlotTimeout."""
+        url, remaining = target, TARGET_TIMEOUT_SECONDS
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 host, address = self._resolve_allowed(url)
-                # Many names may lead to one machine: it has turns of its own.
+                # Many host names may share one machine, so the address is throttled as well.
                 with (
                     self.throttle.slot(f"name {host}", deadline=self.deadline),
                     self.throttle.slot(f"address {address}", deadline=self.deadline),
                 ):
-                    begun = time.monotonic()
-                    status, location = self._send_request(url, address, min(self.deadline, begun + left))
-                    left -= time.monotonic() - begun
+                    started = time.monotonic()
+                    status, location = self._send_request(
+                        url, address, min(self.deadline, started + remaining)
+                    )
+                    remaining -= time.monotonic() - started
                 if status in {301, 302, 303, 307, 308} and location:
                     url = canonicalize_target(urljoin(url, location))
                     continue
                 return self._classify_status(target, status)
         except (AddressRefused, TargetRefused):
-            return LinkStatus(target, "refused", "not asked: it leads to an address that is not public")
+            return LinkStatus(target, "refused", "not checked: it leads to an address that is not public")
         except ssl.SSLError:
             return LinkStatus(target, "trouble", "its certificate cannot be verified")
         except (OSError, HTTPException, ValueError):
@@ -205,15 +207,17 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", f"more than {MAX_REDIRECTS} redirects")
 
     def _classify_status(self, target: str, status: int) -> LinkStatus:
+        """Return the result for an HTTP status, and cache a successful one."""
         if status < 400:
             self.throttle.cache_answer(target, f"answers ({status})")
             return LinkStatus(target, "answers", f"answers ({status})")
+        # Many sites refuse every program with one of these (999: LinkedIn), although the page is there for readers.
         if status in {401, 403, 405, 429, 999}:
-            return LinkStatus(target, "answers", f"answers machines with {status}; look at it yourself")
+            return LinkStatus(target, "answers", f"answers programs with {status}; check it in a browser")
         return LinkStatus(target, "trouble", f"answers with {status}")
 
     def _resolve_allowed(self, url: str) -> tuple[str, str]:
-        """The host of a URL and an address of it, after a look at all of them. Raises Refused, OSError."""
+        """Return the host of a URL and one of its addresses, if all are allowed. Raises AddressRefused, OSError."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         if DEFAULT_PORTS.get(parts.scheme) != port:
@@ -224,24 +228,24 @@ class LinkChecker(Struct, frozen=True):
         return host, addresses[0]
 
     def _send_request(self, url: str, address: str, deadline: float) -> tuple[int, str]:
-        """Status and Location of one request to an address that was checked. Raises OSError, HTTPException."""
+        """Return status and Location of one request to a checked address. Raises OSError, HTTPException."""
         parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         head = (
             f"GET {path} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUser-Agent: {self.user_agent}\r\n"
             "Accept: text/html,*/*;q=0.5\r\nConnection: close\r\n\r\n"
         ).encode("ascii")
-        plain = socket.create_connection(
+        tcp = socket.create_connection(
             (address, self.ports[parts.scheme]), timeout=_remaining_seconds(deadline)
         )
-        with _wrap_tls(plain, parts.hostname or "") if parts.scheme == "https" else plain as connection:
+        with _wrap_tls(tcp, parts.hostname or "") if parts.scheme == "https" else tcp as connection:
             connection.settimeout(_remaining_seconds(deadline))
             connection.sendall(head)
             return _read_head(connection, deadline)
 
 
 def _wrap_tls(connection: socket.socket, host: str) -> socket.socket:
-    """The connection under TLS, with a certificate that was verified for the name. Raises SSLError, OSError."""
+    """Return the connection wrapped in TLS, its certificate verified for the host. Raises SSLError, OSError."""
     try:
         return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
     except BaseException:
@@ -250,39 +254,37 @@ def _wrap_tls(connection: socket.socket, host: str) -> socket.socket:
 
 
 def _remaining_seconds(deadline: float) -> float:
-    """Seconds that the next step may take. Raises TimeoutError when none are left."""
-    left = deadline - time.monotonic()
-    if left <= 0:
+    """Return the timeout of the next socket operation in seconds. Raises TimeoutError after the deadline."""
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
         raise TimeoutError
-    return min(left, SOCKET_TIMEOUT_SECONDS)
+    return min(remaining, SOCKET_TIMEOUT_SECONDS)
 
 
 def _read_head(connection: socket.socket, deadline: float) -> tuple[int, str]:
-    """Status and Location of an answer, which may have interim ones before it. Raises HTTPException, OSError.
-
-    No byte of its body is read on purpose.
-    """
-    read, total = b"", 0
+    """Return status and Location of a response, after any interim responses (1xx). Raises HTTPException, OSError."""
+    received, total = b"", 0
     while total <= MAX_HEAD_BYTES:
-        head, end, rest = read.partition(b"\r\n\r\n" if b"\r\n\r\n" in read else b"\n\n")
+        head, end, rest = received.partition(b"\r\n\r\n" if b"\r\n\r\n" in received else b"\n\n")
         if end:
             status, location = _parse_head(head)
             if status >= 200:
                 return status, location
-            read = rest
+            received = rest
             continue
         connection.settimeout(_remaining_seconds(deadline))
-        piece = connection.recv(4096)
-        if not piece:
+        chunk = connection.recv(4096)
+        if not chunk:
             break
-        read, total = read + piece, total + len(piece)
-    status, location = _parse_head(read)
+        received, total = received + chunk, total + len(chunk)
+    status, location = _parse_head(received)
     if status < 200:
         raise HTTPException("no final answer")
     return status, location
 
 
 def _parse_head(head: bytes) -> tuple[int, str]:
+    """Return status and Location ('' if missing) of a response header. Raises HTTPException."""
     lines = head.decode("latin-1").splitlines()
     words = lines[0].split(None, 2) if lines else []
     if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdigit() and len(words[1]) == 3):

@@ -1,4 +1,4 @@
-"""All SQL, by subject; the rest of the program sees plain values."""
+"""The store: schema, migrations and all SQL, one module for each subject; callers get plain values."""
 
 from shortener.store.database import Store, open_reader, open_store, prepare_directory
 

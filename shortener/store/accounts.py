@@ -1,6 +1,6 @@
-"""SQL for accounts: users, their sessions and the one-time addresses that let somebody in without a password.
+"""SQL for accounts: users, sessions and invitations (one-time links at which a user chooses a password).
 
-Tokens are stored as hashes only; who reads the store can sign in as nobody.
+Tokens are stored only as hashes, so a copy of the store lets nobody sign in.
 """
 
 from typing import Literal
@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from shortener.errors import Conflict, NotFound
 from shortener.store.database import Store
+from shortener.store.sql_text import column_list
 
 Role = Literal["viewer", "editor", "admin"]
 
 
 class User(Struct, frozen=True):
-    """A person who may see the editor pages; ``password`` is a hash, '' as long as none was chosen."""
+    """A user of the editor pages; ``password_hash`` is '' until the user has chosen a password."""
 
     id: int
     name: str
@@ -25,7 +26,7 @@ class User(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A signed-in browser; times in seconds of UTC epoch."""
+    """A signed-in browser; ``created_at`` and ``seen_at`` (last use) are seconds of UTC epoch."""
 
     user: User
     created_at: int
@@ -33,7 +34,7 @@ class Session(Struct, frozen=True):
 
 
 class UserSummary(Struct, frozen=True):
-    """A line of the list of users; ``seen_at`` is the last sign of life of any open session."""
+    """A row of the list of users; ``sessions`` counts open sessions, ``seen_at`` is their last use."""
 
     name: str
     role: Role
@@ -43,35 +44,35 @@ class UserSummary(Struct, frozen=True):
     seen_at: int | None
 
 
-_COLUMNS = ", ".join(f"users.{name}" for name in User.__struct_fields__)
+_COLUMNS = column_list(User, "users")
 
 
 def count_users(store: Store) -> int:
-    """How many users there are."""
+    """Return the number of users."""
     return int(store.value("select count(*) from users"))
 
 
 def count_admins(store: Store) -> int:
-    """How many users may do everything and can sign in."""
+    """Return the number of admins who have a password."""
     return int(store.value("select count(*) from users where role = 'admin' and password_hash <> ''"))
 
 
 def find(store: Store, name: str) -> User | None:
-    """The user of a name, or None."""
+    """Return the user with this name, or None."""
     row = store.execute(f"select {_COLUMNS} from users where name = ?", (name,)).fetchone()  # noqa: S608
     return User(*row) if row else None
 
 
 def get(store: Store, name: str) -> User:
-    """The user of a name. Raises NotFound."""
+    """Return the user with this name. Raises NotFound."""
     user = find(store, name)
     if user is None:
-        raise NotFound(f"{name}: there is no user of this name; `shortener user list` shows them all")
+        raise NotFound(f"{name}: no user has this name", kind="user_not_found")
     return user
 
 
 def list_all(store: Store) -> list[UserSummary]:
-    """All users by name."""
+    """Return all users, ordered by name."""
     sql = """
         select name, role, password_hash <> '', users.created_at, count(token_hash), max(seen_at)
         from users left join sessions on sessions.user_id = users.id group by users.id order by name
@@ -81,7 +82,7 @@ def list_all(store: Store) -> list[UserSummary]:
 
 
 def add(store: Store, name: str, *, role: Role, password_hash: str, now: int) -> int:
-    """Add a user with a password hash ('': to be chosen); the id. Raises Conflict when the name is taken."""
+    """Add a user (password hash '': not chosen yet) and return the id. Raises Conflict if the name is taken."""
     row = store.execute(
         """
         insert into users (name, role, password_hash, created_at, updated_at) values (?, ?, ?, ?, ?)
@@ -90,29 +91,29 @@ def add(store: Store, name: str, *, role: Role, password_hash: str, now: int) ->
         (name, role, password_hash, now, now),
     ).fetchone()
     if row is None:
-        raise Conflict(f"{name}: there is a user of this name already; choose another")
+        raise Conflict(f"{name}: the name is taken; choose another")
     return int(row[0])
 
 
 def set_role(store: Store, user_id: int, role: Role, *, now: int) -> None:
-    """Give a user another role."""
+    """Change the role of a user."""
     store.execute("update users set role = ?, updated_at = ? where id = ?", (role, now, user_id))
 
 
 def set_password(store: Store, user_id: int, password_hash: str, *, now: int) -> None:
-    """Give a user another password hash."""
+    """Change the password hash of a user."""
     store.execute(
         "update users set password_hash = ?, updated_at = ? where id = ?", (password_hash, now, user_id)
     )
 
 
 def remove(store: Store, user_id: int) -> None:
-    """Remove a user, and with it every session and one-time address."""
+    """Delete a user with all sessions and invitations."""
     store.execute("delete from users where id = ?", (user_id,))
 
 
 def add_session(store: Store, token_hash: str, user_id: int, *, now: int) -> None:
-    """Remember a signed-in browser by the hash of its token."""
+    """Store a session under the hash of its token."""
     store.execute(
         "insert into sessions (token_hash, user_id, created_at, seen_at) values (?, ?, ?, ?)",
         (token_hash, user_id, now, now),
@@ -120,7 +121,7 @@ def add_session(store: Store, token_hash: str, user_id: int, *, now: int) -> Non
 
 
 def find_session(store: Store, token_hash: str) -> Session | None:
-    """The session of a token's hash, or None."""
+    """Return the session with this token hash, or None."""
     sql = f"""
         select {_COLUMNS}, sessions.created_at, sessions.seen_at
         from sessions join users on users.id = sessions.user_id where token_hash = ?
@@ -130,28 +131,28 @@ def find_session(store: Store, token_hash: str) -> Session | None:
 
 
 def touch_session(store: Store, token_hash: str, *, now: int) -> None:
-    """Note that a session is in use."""
+    """Set the last use of a session to ``now`` (seconds of UTC epoch)."""
     store.execute("update sessions set seen_at = ? where token_hash = ?", (now, token_hash))
 
 
 def end_session(store: Store, token_hash: str) -> None:
-    """Forget one session."""
+    """Delete one session."""
     store.execute("delete from sessions where token_hash = ?", (token_hash,))
 
 
 def end_sessions(store: Store, user_id: int) -> None:
-    """Forget all sessions and one-time addresses of a user."""
+    """Delete all sessions and invitations of a user."""
     store.execute("delete from sessions where user_id = ?", (user_id,))
     store.execute("delete from invitations where user_id = ?", (user_id,))
 
 
 def delete_expired_sessions(store: Store, *, created_before: int, seen_before: int) -> None:
-    """Forget the sessions that are too old or were idle for too long."""
+    """Delete sessions created or last used before the given times (seconds of UTC epoch)."""
     store.execute("delete from sessions where created_at < ? or seen_at < ?", (created_before, seen_before))
 
 
 def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expires_at: int) -> None:
-    """Keep the hash of a one-time address, in place of the one before; without a user it is the first admin's."""
+    """Store the token hash of an invitation, replacing the user's earlier one; None invites the first admin."""
     store.execute("delete from invitations where user_id is ?", (user_id,))
     store.execute(
         "insert into invitations (token_hash, user_id, expires_at) values (?, ?, ?)",
@@ -160,13 +161,13 @@ def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expire
 
 
 class Invitation(Struct, frozen=True):
-    """A one-time address that is still good: for a user, or (None) for whoever becomes the first admin."""
+    """An invitation that has not expired; ``user`` is None if it creates the first admin."""
 
     user: User | None
 
 
 def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | None:
-    """The one-time address of a token's hash, None when it was used or is too old."""
+    """Return the invitation with this token hash, or None if it was used or has expired."""
     row = store.execute(
         "select user_id from invitations where token_hash = ? and expires_at > ?", (token_hash, now)
     ).fetchone()
@@ -179,10 +180,10 @@ def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | 
 
 
 def use_invitation(store: Store, token_hash: str) -> bool:
-    """Strike a one-time address out; False when somebody was faster."""
+    """Delete an invitation; return whether it was still there, so that only one request can use it."""
     return store.execute("delete from invitations where token_hash = ?", (token_hash,)).rowcount == 1
 
 
 def delete_first_admin_invitations(store: Store) -> None:
-    """Strike out the addresses that would make a first admin."""
+    """Delete all invitations that create the first admin."""
     store.execute("delete from invitations where user_id is null")

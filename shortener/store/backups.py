@@ -1,29 +1,31 @@
-"""A copy of the store that is consistent while everything runs."""
+"""Backups: a consistent copy of the store, taken while other processes read and write it."""
 
 import os
 import sqlite3
 from pathlib import Path
 
 from shortener.errors import InputError, StoreError
+from shortener.files import STORE_FILE_NAME
 from shortener.store.database import Store
 
 
 def back_up(store: Store, destination: Path) -> int:
-    """Copy the store to ``destination``, check the copy, and put it in place whole; its size in bytes.
+    """Write a checked copy of the store to ``destination`` and return its size in bytes.
 
-    ``vacuum into`` reads one snapshot: it neither waits for writers nor starts over when they write.
-    Raises InputError when the destination exists already or cannot be written, StoreError when the copy is not sound.
+    A directory as destination gets a file ``store.db``. Raises InputError if the destination exists or cannot be
+    written, StoreError if the copy is damaged.
     """
     if destination.is_dir():
-        destination = destination / "store.db"
+        destination = destination / STORE_FILE_NAME
     if destination.exists():
         raise InputError(
-            f"{destination}: exists already; name a new file, so that no good backup is overwritten"
+            f"{destination}: the file exists already; name a new one, so that no good backup is overwritten"
         )
     partial = destination.with_name(destination.name + ".partial")
     try:
         partial.unlink(missing_ok=True)
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        # "vacuum into" reads one snapshot: it waits for no writer and does not start over when one commits.
         store.execute("vacuum into ?", (str(partial),))
         _check_integrity(partial)
         fd = os.open(partial, os.O_RDONLY)
@@ -37,10 +39,13 @@ def back_up(store: Store, destination: Path) -> int:
 
 
 def _check_integrity(path: Path) -> None:
-    copy = sqlite3.connect(path)
+    """Raise StoreError if SQLite finds damage in a database file."""
+    backup = sqlite3.connect(path)
     try:
-        verdict = copy.execute("pragma integrity_check").fetchone()[0]
+        problem = backup.execute("pragma integrity_check").fetchone()[0]
     finally:
-        copy.close()
-    if verdict != "ok":
-        raise StoreError(f"{path}: the copy is not sound ({verdict}); keep the last good backup")
+        backup.close()
+    if problem != "ok":
+        raise StoreError(
+            f"{path}: the backup failed its integrity check ({problem}); keep the last good backup"
+        )

@@ -1,6 +1,6 @@
-"""SQL for what editors decided about a month's picks: who, when, and why.
+"""SQL for editors' decisions about a month's picks: action, reason, editor and time.
 
-There is one decision for an article in a month; a later one takes its place.
+An article has at most one decision in a month; a new one replaces it.
 """
 
 import re
@@ -10,16 +10,17 @@ from msgspec import Struct
 
 from shortener.errors import InputError, NotFound
 from shortener.store.database import Store
+from shortener.store.sql_text import column_list
 
 Action = Literal["pin", "exclude", "choose"]
-"""``pin`` puts an article at the head of the list, ``choose`` among the lesser known, ``exclude`` leaves it out."""
+"""``pin`` puts an article first in the list, ``choose`` adds it to the lesser known, ``exclude`` leaves it out."""
 
 MAX_TEXT_LENGTH = 1_000  # characters of a reason or a name
 _MONTH_PATTERN = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 class Decision(Struct, frozen=True):
-    """What an editor (``who``) decided; ``url`` is the article's canonical target, ``at`` seconds of UTC epoch."""
+    """A decision of the editor ``who``; ``url`` is the article's canonical target, ``at`` seconds of UTC epoch."""
 
     month: str
     url: str
@@ -29,28 +30,28 @@ class Decision(Struct, frozen=True):
     at: int
 
 
-_COLUMNS = ", ".join(Decision.__struct_fields__)
+_COLUMNS = column_list(Decision)
 
 
 def decide(
     store: Store, month: str, url: str, *, action: Action, reason: str, who: str, now: int
 ) -> Decision:
-    """Decide about the article of a canonical URL, in place of what was decided in that month before.
+    """Store a decision about the article with this canonical URL, replacing the month's earlier one.
 
-    Whether the month's issues show the article is for the caller to know. Raises InputError without a reason or
-    a name, or for a month or action that is none.
+    The caller has checked that an issue of the month has the article. Raises InputError for a missing reason or
+    editor, or an invalid month or action.
     """
     reason, who = " ".join(reason.split()), " ".join(who.split())
     check_month(month)
     if action not in get_args(Action):
-        raise InputError(f"{action!r} is no decision; use {', '.join(get_args(Action))}")
+        raise InputError(f"unknown action {action!r}; expected {', '.join(get_args(Action))}")
     if not reason:
-        raise InputError(f"{url}: a decision needs a reason; say why with --reason")
+        raise InputError(f"{url}: a decision needs a reason", kind="decision_without_reason")
     if not who:
-        raise InputError(f"{url}: a decision needs the name of who decided; give it with --who")
+        raise InputError(f"{url}: a decision needs the name of its editor", kind="decision_without_editor")
     if max(len(reason), len(who)) > MAX_TEXT_LENGTH:
         raise InputError(
-            f"{url}: the reason or the name is longer than {MAX_TEXT_LENGTH:,} characters; shorten it"
+            f"{url}: the reason or the editor's name is longer than {MAX_TEXT_LENGTH:,} characters"
         )
     with store.transaction():
         store.execute(
@@ -65,7 +66,7 @@ def decide(
 
 
 def delete(store: Store, month: str, url: str) -> Decision:
-    """Take back what was decided about an article in a month; what it was. Raises NotFound."""
+    """Delete and return the decision about an article in a month. Raises NotFound."""
     check_month(month)
     with store.transaction():
         row = store.execute(
@@ -73,16 +74,14 @@ def delete(store: Store, month: str, url: str) -> Decision:
             (month, url),
         ).fetchone()
     if row is None:
-        raise NotFound(
-            f"{url}: nothing was decided about it in {month}; `shortener picks decisions` shows what was"
-        )
+        raise NotFound(f"{url}: there is no decision about it in {month}", kind="decision_not_found")
     return Decision(*row)
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Let decisions follow an article to its new URL, unless another issue's article still has the old one.
+    """Move decisions from an article's old URL to its new one, unless an article still has the old URL.
 
-    Of two about the same article in one month, the later one stays.
+    If both URLs have a decision in a month, the later decision is kept.
     """
     with store.transaction():
         store.execute(
@@ -103,25 +102,25 @@ def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
 
 
 def list_by_month(store: Store, month: str) -> list[Decision]:
-    """The decisions of a month, oldest first. Raises InputError for a month that is none."""
+    """Return the decisions of a month, oldest first. Raises InputError for an invalid month."""
     check_month(month)
     sql = f"select {_COLUMNS} from decisions where month = ? order by at, id"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql, (month,))]
 
 
 def list_by_article(store: Store, url: str) -> list[Decision]:
-    """The decisions about an article, by month."""
+    """Return the decisions about an article, ordered by month."""
     sql = f"select {_COLUMNS} from decisions where url = ? order by month"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql, (url,))]
 
 
 def list_all(store: Store) -> list[Decision]:
-    """All decisions, the latest month first, in each the oldest first."""
+    """Return all decisions, the latest month first and the oldest decision of a month first."""
     sql = f"select {_COLUMNS} from decisions order by month desc, at, id"  # noqa: S608
     return [Decision(*row) for row in store.execute(sql)]
 
 
 def check_month(month: str) -> None:
-    """Raise InputError for what is no month."""
+    """Raise InputError unless the text is a month like 2026-11."""
     if not _MONTH_PATTERN.fullmatch(month):
         raise InputError(f"{month!r} is not a month; write it as 2026-11")

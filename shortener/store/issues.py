@@ -1,18 +1,20 @@
-"""SQL for issues, their articles and their placements."""
+"""SQL for issues, their articles and their placements (occurrences of links)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from shortener.errors import NotFound
 from shortener.store.database import Store
+from shortener.store.sql_text import column_list
 
 CorrectableField = Literal["title", "author", "summary", "position"]
+"""Fields of an article that an editor can correct."""
 
 
 class Issue(Struct, frozen=True):
-    """An issue without its documents; times in seconds of UTC epoch."""
+    """An issue without its documents; times are seconds of UTC epoch, unknown values None."""
 
     id: int
     slug: str
@@ -26,7 +28,7 @@ class Issue(Struct, frozen=True):
 
 
 class Article(Struct, frozen=True):
-    """An article of one issue; ``position`` is None for what is tracked but is no article."""
+    """An article of one issue, or with position None another tracked target, such as a footer link."""
 
     id: int
     url: str
@@ -37,11 +39,11 @@ class Article(Struct, frozen=True):
     section: str
     image: str
     corrected_fields: str
-    """The fields that an editor corrected, separated by spaces: a new version of the issue leaves them alone."""
+    """Fields corrected by an editor, separated by spaces; a new version of the issue does not overwrite them."""
 
 
 class Placement(Struct, frozen=True):
-    """One occurrence of a link in an issue."""
+    """One occurrence of a link in an issue: its number ``n`` in document order, its kind and its text."""
 
     link_id: int
     n: int
@@ -50,27 +52,27 @@ class Placement(Struct, frozen=True):
     text: str
 
 
-_COLUMNS = ", ".join(Issue.__struct_fields__)
-_ARTICLE_COLUMNS = ", ".join(Article.__struct_fields__)
-_PLACEMENT_COLUMNS = ", ".join(Placement.__struct_fields__)
+_COLUMNS = column_list(Issue)
+_ARTICLE_COLUMNS = column_list(Article)
+_PLACEMENT_COLUMNS = column_list(Placement)
 
 
 def find(store: Store, slug: str) -> Issue | None:
-    """The issue of a slug, or None."""
+    """Return the issue with this slug, or None."""
     row = store.execute(f"select {_COLUMNS} from issues where slug = ?", (slug,)).fetchone()  # noqa: S608
     return Issue(*row) if row else None
 
 
 def get(store: Store, slug: str) -> Issue:
-    """The issue of a slug. Raises NotFound."""
+    """Return the issue with this slug. Raises NotFound."""
     issue = find(store, slug)
     if issue is None:
-        raise NotFound(f"{slug}: there is no issue of this slug; `shortener issue list` shows them all")
+        raise NotFound(f"{slug}: no issue has this slug", kind="issue_not_found")
     return issue
 
 
 def get_documents(store: Store, issue_id: int) -> tuple[bytes, bytes]:
-    """An issue's source and the same bytes with short links."""
+    """Return the source of an issue, and the output: the source with short links."""
     source, output = store.execute("select source, output from issues where id = ?", (issue_id,)).fetchone()
     return bytes(source), bytes(output)
 
@@ -87,7 +89,7 @@ def add(
     source: bytes,
     now: int,
 ) -> int:
-    """Add an issue whose rewritten document is still to come; its id."""
+    """Add an issue with an empty output and return its id."""
     row = store.execute(
         """
         insert into issues (slug, title, format, domain, sent_at, recipients, source, output, created_at, updated_at)
@@ -99,7 +101,7 @@ def add(
 
 
 def update(store: Store, issue_id: int, *, now: int, **fields: Any) -> None:
-    """Set fields of an issue: title, domain, sent_at, recipients, source, output."""
+    """Set fields of an issue: title, domain, sent_at, recipients, source or output."""
     names = ", ".join(f"{name} = ?" for name in fields)
     store.execute(
         f"update issues set {names}, updated_at = ? where id = ?",  # noqa: S608
@@ -107,25 +109,8 @@ def update(store: Store, issue_id: int, *, now: int, **fields: Any) -> None:
     )
 
 
-def list_all(store: Store) -> Iterator[dict[str, Any]]:
-    """Every issue with its numbers of articles and links, human clicks and visitors, latest first."""
-    yield from store.rows(
-        """
-        select slug, title, sent_at, recipients,
-               (select count(*) from articles where issue_id = issues.id and position is not null) as articles,
-               (select count(distinct link_id) from placements where issue_id = issues.id) as links,
-               coalesce(counts.clicks, 0) as clicks, coalesce(counts.visitors, 0) as visitors
-        from issues left join (
-            select issue_id, sum(human) as clicks, sum(issue_visitors) as visitors
-            from totals_by_placement group by issue_id
-        ) as counts on counts.issue_id = issues.id
-        order by coalesce(sent_at, created_at) desc, issues.id desc
-        """
-    )
-
-
 def list_articles(store: Store, issue_id: int) -> list[Article]:
-    """The articles of an issue by position; what is no article comes last, in the order in which it was found."""
+    """Return the articles of an issue by position, then its other links in document order."""
     sql = (
         f"select {_ARTICLE_COLUMNS} from articles where issue_id = ? order by position is null, position, id"  # noqa: S608
     )
@@ -143,7 +128,7 @@ def put_article(
     section: str,
     image: str,
 ) -> int:
-    """Add an article, or bring it up to date except for what an editor corrected; its id. Its position comes later."""
+    """Add an article, or update the fields that no editor corrected; return its id. The position is set separately."""
     kept = {field: f"case when instr(corrected_fields, '{field}') then {field} else excluded.{field} end"
             for field in ("title", "author", "summary")}  # fmt: skip
     row = store.execute(
@@ -160,7 +145,7 @@ def put_article(
 
 
 def correct_article(store: Store, article: Article, field: CorrectableField, value: str | int | None) -> None:
-    """Set a field of an article and remember that an editor did."""
+    """Set a field of an article and mark it as corrected by an editor."""
     corrected = " ".join(sorted({*article.corrected_fields.split(), field}))
     store.execute(
         f"update articles set {field} = ?, corrected_fields = ? where id = ?",  # noqa: S608
@@ -169,7 +154,7 @@ def correct_article(store: Store, article: Article, field: CorrectableField, val
 
 
 def set_positions(store: Store, positions: dict[int, int | None]) -> None:
-    """Set the positions of articles by id."""
+    """Set the positions of articles, given by article id."""
     store.db.conn.executemany(
         "update articles set position = ? where id = ?",
         ((position, article_id) for article_id, position in positions.items()),
@@ -177,7 +162,7 @@ def set_positions(store: Store, positions: dict[int, int | None]) -> None:
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
-    """Let the article of a link follow the link's new target, unless the issue has an article there already."""
+    """Change the URL of a link's articles to its new target; skip an issue that has an article with that URL."""
     store.execute(
         """
         update or ignore articles set url = ?
@@ -188,23 +173,26 @@ def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str
 
 
 def list_placements(store: Store, issue_id: int) -> list[Placement]:
-    """The placements of an issue in the order of n."""
+    """Return the placements of an issue in document order."""
     sql = f"select {_PLACEMENT_COLUMNS} from placements where issue_id = ? order by n, link_id"  # noqa: S608
     return [Placement(*row) for row in store.execute(sql, (issue_id,))]
 
 
 def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) -> set[int]:
-    """The n that a link has in other issues than ``but``."""
+    """Return the placement numbers that a link has in other issues."""
     sql = "select n from placements where link_id = ? and issue_id <> ?"
     return {row[0] for row in store.execute(sql, (link_id, except_issue_id))}
 
 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
-    """Replace the placements of an issue, and forget articles that nothing refers to any more."""
+    """Replace the placements of an issue, and delete articles without a placement or link."""
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.db.conn.executemany(
         "insert into placements (link_id, n, issue_id, article_id, kind, text) values (?, ?, ?, ?, ?, ?)",
-        ((each.link_id, each.n, issue_id, each.article_id, each.kind, each.text) for each in placements),
+        (
+            (placement.link_id, placement.n, issue_id, placement.article_id, placement.kind, placement.text)
+            for placement in placements
+        ),
     )
     store.execute(
         """
@@ -214,5 +202,5 @@ def replace_placements(store: Store, issue_id: int, placements: Sequence[Placeme
         """,
         (issue_id, issue_id),
     )
-    # The placements decide what a click belongs to: let the collector look again.
+    # The collector caches which issue a placement belongs to; a new revision clears its cache.
     store.execute("update meta set value = value + 1 where name = 'links_revision'")

@@ -1,6 +1,5 @@
-"""SQL for short links: adding, finding, changing, listing."""
+"""SQL for single short links: find, add and change them, with a history of their edits."""
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
@@ -9,12 +8,14 @@ from sqlite_utils import Database
 
 from shortener.errors import Conflict, NotFound
 from shortener.store.database import Store
+from shortener.store.sql_text import column_list, json_array
 
 LinkField = Literal["target", "title", "forward", "expires_at", "status", "honeypot"]
+"""Fields of a link whose changes are recorded as edits."""
 
 
 class Link(Struct, frozen=True):
-    """A short link as it is stored; times in seconds of UTC epoch."""
+    """A short link; times are seconds of UTC epoch, and ``target`` is None until it is set."""
 
     id: int
     domain: str
@@ -32,29 +33,34 @@ class Link(Struct, frozen=True):
 
 
 class LinkPreview(Struct, frozen=True):
-    """What the preview page shows of a link."""
+    """Content of the preview page of a link; ``gone`` means retired or expired."""
 
     target: str | None
     title: str
     gone: bool
 
 
-_COLUMNS = ", ".join(Link.__struct_fields__)
+_COLUMNS = column_list(Link)
 
 
 def find(store: Store, domain: str, code: str) -> Link | None:
-    """The link of a code in the domain's own case, or None."""
+    """Return the link with this code (in the domain's stored case), or None."""
     sql = f"select {_COLUMNS} from links where domain = ? and code = ?"  # noqa: S608
     row = store.execute(sql, (domain, code)).fetchone()
     return Link(*row) if row else None
 
 
 def get(store: Store, domain: str, code: str) -> Link:
-    """The link of a code. Raises NotFound."""
+    """Return the link with this code. Raises NotFound."""
     link = find(store, domain, code)
     if link is None:
-        raise NotFound(f"{domain}/{code}: there is no such short link; `shortener link list` shows them all")
+        raise not_found(domain, code)
     return link
+
+
+def not_found(domain: str, code: str) -> NotFound:
+    """Return the error for a code that no link has."""
+    return NotFound(f"{domain}/{code}: there is no such short link", kind="link_not_found")
 
 
 def add(
@@ -69,7 +75,7 @@ def add(
     article_id: int | None = None,
     honeypot: bool = False,
 ) -> int:
-    """Add a link with a canonical target (None: still to be told); its id. Raises Conflict when the code is taken."""
+    """Add a link with a canonical target, or None, and return its id. Raises Conflict if the code is taken."""
     row = store.execute(
         """
         insert into links (domain, code, target, title, issue_id, article_id, honeypot, created_at, updated_at)
@@ -78,16 +84,14 @@ def add(
         (domain, code, target, title, issue_id, article_id, int(honeypot), now, now),
     ).fetchone()
     if row is None:
-        raise Conflict(
-            f"{domain}/{code}: the code is taken; choose another, or `shortener link set` its target"
-        )
+        raise Conflict(f"{domain}/{code}: the code is taken", kind="code_taken")
     return int(row[0])
 
 
 def update_field(
     store: Store, link: Link, field: LinkField, value: str | int | None, *, who: str, now: int
 ) -> None:
-    """Change one field of a link and keep what it was."""
+    """Change one field of a link, and record the old and the new value as an edit by ``who``."""
     old = getattr(link, field)
     if old == value:
         return
@@ -103,7 +107,7 @@ def update_field(
 
 
 def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
-    """Say which issue and article a link belongs to; one that has an owner keeps it."""
+    """Set the issue and the article of a link, each only if the link has none yet."""
     store.execute(
         """
         update links set issue_id = coalesce(issue_id, ?), article_id = coalesce(article_id, ?), updated_at = ?
@@ -114,21 +118,21 @@ def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, 
 
 
 def list_edits(store: Store, link_id: int) -> list[dict[str, Any]]:
-    """The changes of a link, oldest first: at, who, field, old, new."""
+    """Return the edits of a link, oldest first, as dicts with the keys at, who, field, old and new."""
     return list(
         store.rows("select at, who, field, old, new from edits where link_id = ? order by at, id", (link_id,))
     )
 
 
 def codes_by_id(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
-    """The domain and code of links, by id."""
+    """Return the domain and code of links, by link id."""
     sql = "select id, domain, code from links where id in (select value from json_each(?))"
-    rows = store.execute(sql, (json.dumps(sorted(ids)),))
+    rows = store.execute(sql, (json_array(ids),))
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def list_by_issue(store: Store, issue_id: int) -> list[Link]:
-    """The links that an issue owns or places, oldest first."""
+    """Return the links that belong to an issue or have a placement in it, oldest first."""
     sql = f"""
         select {_COLUMNS} from links where issue_id = :issue
             or id in (select link_id from placements where issue_id = :issue)
@@ -137,25 +141,8 @@ def list_by_issue(store: Store, issue_id: int) -> list[Link]:
     return [Link(*row) for row in store.execute(sql, {"issue": issue_id})]
 
 
-def list_all(store: Store) -> Iterator[dict[str, Any]]:
-    """Every link with its issue, article, human clicks and visitors, in the order in which they were made."""
-    yield from store.rows(
-        """
-        select links.domain, links.code, links.target, links.title, links.status, links.expires_at,
-               issues.slug as issue, articles.url as article, articles.position,
-               coalesce(sum(totals_by_placement.human), 0) as clicks,
-               coalesce(sum(totals_by_placement.link_visitors), 0) as visitors
-        from links
-        left join issues on issues.id = links.issue_id
-        left join articles on articles.id = links.article_id
-        left join totals_by_placement on totals_by_placement.link_id = links.id
-        group by links.id order by links.id
-        """
-    )
-
-
 def list_static_redirects(store: Store) -> Iterator[tuple[str, str, str]]:
-    """(domain, code, target) of every link that needs no clock and no look at its state to be answered."""
+    """Yield (domain, code, target) of each active link that has a target and never expires."""
     yield from store.execute(
         """
         select domain, code, target from links
@@ -165,7 +152,7 @@ def list_static_redirects(store: Store) -> Iterator[tuple[str, str, str]]:
 
 
 def find_preview(reader: Database, domain: str, code: str, *, now: int) -> LinkPreview | None:
-    """What a reader may see of a link before following it."""
+    """Return the preview of a link at ``now`` (seconds of UTC epoch), or None if there is no such link."""
     sql = "select target, title, status, expires_at from links where domain = ? and code = ?"
     row = reader.conn.execute(sql, (domain, code)).fetchone()
     if row is None:

@@ -1,31 +1,27 @@
-"""SQL for lists that are searched, sorted and paged: links by the thousand, issues with their course.
+"""SQL for lists: links (filtered, sorted and paged) and issues, with their clicks and visitors.
 
-They read the coarse rollups (``totals``, ``hours``), so that neither many clicks nor many hours make them slow.
+Counts come from the coarse rollups ``totals_by_placement`` and ``clicks_by_issue``, so that the time of a list does
+not depend on the number of clicks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
+from shortener.store import links
 from shortener.store.database import Store
+from shortener.store.sql_text import json_array
 
 LinkSort = Literal["new", "clicks", "title", "code", "changed"]
 StatusFilter = Literal["active", "todo", "expired", "retired"]
+"""States of a link; ``todo`` is a link without a target."""
 
 _JOIN_ISSUES = "left join issues on issues.id = links.issue_id"
 _JOIN_CLICKS = """
     left join (select link_id, sum(human) as clicks from totals_by_placement group by link_id) as counts
     on counts.link_id = links.id
 """
-_SELECT_LINKS = f"""
-    select links.domain, code, target, links.title, issues.slug, status, expires_at, links.created_at,
-           links.updated_at,
-           (select coalesce(sum(human), 0) from totals_by_placement where link_id = links.id),
-           (select coalesce(sum(link_visitors), 0) from totals_by_placement where link_id = links.id)
-    from json_each(?) as asked join links on links.id = asked.value {_JOIN_ISSUES} order by asked.key
-"""  # noqa: S608
 _ORDER_BY: dict[LinkSort, str] = {
     "new": "links.id desc",
     "clicks": "counts.clicks desc, links.id desc",
@@ -43,24 +39,67 @@ _STATUS_CONDITIONS: dict[StatusFilter, str] = {
 }
 
 
-class LinkListRow(Struct, frozen=True):
-    """A link in a list; ``issue`` is a slug, counts are people's, times seconds of UTC epoch."""
+class LinkDetails(Struct, frozen=True):
+    """A link with its issue, its article, and its human clicks and visitors.
 
+    ``issue`` is a slug, ``article`` a canonical URL; times are seconds of UTC epoch.
+    """
+
+    id: int
     domain: str
     code: str
     target: str | None
     title: str
-    issue: str | None
     status: str
     expires_at: int | None
     created_at: int
     updated_at: int
+    forward: str | None
+    issue: str | None
+    article_id: int | None
+    article: str | None
+    position: int | None
+    article_title: str
     clicks: int
     visitors: int
 
 
+_SELECT_LINKS = """
+    select links.id, links.domain, links.code, links.target, links.title, links.status, links.expires_at,
+           links.created_at, links.updated_at, links.forward, issues.slug, links.article_id, articles.url,
+           articles.position, coalesce(articles.title, ''),
+           (select coalesce(sum(human), 0) from totals_by_placement where link_id = links.id),
+           (select coalesce(sum(link_visitors), 0) from totals_by_placement where link_id = links.id)
+"""
+_LINK_JOINS = f"{_JOIN_ISSUES} left join articles on articles.id = links.article_id"
+
+
+def all_links(store: Store) -> Iterator[LinkDetails]:
+    """Yield every link, oldest first."""
+    for row in store.execute(f"{_SELECT_LINKS} from links {_LINK_JOINS} order by links.id"):
+        yield LinkDetails(*row)
+
+
+def link_details_by_id(store: Store, ids: Iterable[int]) -> dict[int, LinkDetails]:
+    """Return the links with these ids by id, in the order of the ids."""
+    sql = f"""
+        {_SELECT_LINKS} from json_each(?) as wanted join links on links.id = wanted.value {_LINK_JOINS}
+        order by wanted.key
+    """
+    return {row[0]: LinkDetails(*row) for row in store.execute(sql, (json_array(ids),))}
+
+
+def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
+    """Return the link with this code. Raises NotFound."""
+    sql = f"{_SELECT_LINKS} from links {_LINK_JOINS} where links.domain = ? and links.code = ?"
+    row = store.execute(sql, (domain, code)).fetchone()
+    if row is None:
+        raise links.not_found(domain, code)
+    return LinkDetails(*row)
+
+
 class LinkFilter(Struct, frozen=True):
-    """Which links a list is to have: those with every word of ``words`` in code, title or target."""
+    """Filter and order of a list of links; each of ``words`` has to occur in the code, title or target."""
 
     words: tuple[str, ...] = ()
     status: StatusFilter | None = None
@@ -69,7 +108,7 @@ class LinkFilter(Struct, frozen=True):
 
 
 def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
-    """How many links there are of this kind."""
+    """Return the number of links that match a filter."""
     where, values = _filter_condition(link_filter, now)
     join = _JOIN_ISSUES if link_filter.issue else ""
     return int(store.value(f"select count(*) from links {join} {where}", values))  # noqa: S608
@@ -77,8 +116,8 @@ def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
 
 def search_links(
     store: Store, link_filter: LinkFilter, *, now: int, limit: int, offset: int = 0
-) -> list[LinkListRow]:
-    """So many of these links, in the asked order, after the first ``offset``."""
+) -> list[LinkDetails]:
+    """Return at most ``limit`` matching links in the filter's order, after skipping ``offset`` of them."""
     ids = None
     if link_filter == LinkFilter(sort="clicks"):
         ids = _most_clicked_ids(store, limit=limit, offset=offset)
@@ -88,18 +127,20 @@ def search_links(
             _JOIN_CLICKS if link_filter.sort == "clicks" else "",
             _JOIN_ISSUES if link_filter.issue else "",
         )
-        found = store.execute(
+        rows = store.execute(
             f"select links.id from links {counts} {issue} {where} order by {_ORDER_BY[link_filter.sort]} "  # noqa: S608
             "limit :limit offset :offset",
             values | {"limit": limit, "offset": offset},
         )
-        ids = [row[0] for row in found]
-    rows = store.execute(_SELECT_LINKS, (msgspec.json.encode(ids).decode(),))
-    return [LinkListRow(*row) for row in rows]
+        ids = [row[0] for row in rows]
+    return list(link_details_by_id(store, ids).values())
 
 
 def _most_clicked_ids(store: Store, *, limit: int, offset: int) -> list[int] | None:
-    """The same from the sums alone, four times as fast; None where links that were never clicked come in."""
+    """Return the ids of the most clicked links, or None if links without clicks belong to this page.
+
+    Reading the rollup alone is four times as fast as joining it to all links.
+    """
     sql = """
         select link_id, sum(human) as clicks from totals_by_placement group by link_id
         order by clicks desc, link_id desc limit ? offset ?
@@ -109,6 +150,7 @@ def _most_clicked_ids(store: Store, *, limit: int, offset: int) -> list[int] | N
 
 
 def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str, str | int]]:
+    """Return the ``where`` clause of a filter and its parameters."""
     values: dict[str, str | int] = {"now": now} if link_filter.status else {}
     terms = [_STATUS_CONDITIONS[link_filter.status]] if link_filter.status else []
     if link_filter.issue:
@@ -116,7 +158,7 @@ def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str,
         values["issue"] = link_filter.issue
     for index, word in enumerate(link_filter.words):
         name = f"word{index}"
-        # One by one: to put the three together for each link takes longer than to look through them.
+        # Concatenating the three columns of every link would take longer than searching them one by one.
         like = (
             f"{field} like :{name} escape '\\'" for field in ("links.target", "links.title", "links.code")
         )
@@ -126,12 +168,12 @@ def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str,
 
 
 def _escape_like(word: str) -> str:
-    """A word whose ``%`` and ``_`` stand for themselves."""
+    """Escape the wildcards of ``like`` in a word."""
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-class IssueListRow(Struct, frozen=True):
-    """An issue in the list with its people's clicks and visitors, and what was set aside."""
+class IssueSummary(Struct, frozen=True):
+    """An issue with its numbers of articles, links, human clicks, visitors and automated clicks."""
 
     id: int
     slug: str
@@ -147,8 +189,8 @@ class IssueListRow(Struct, frozen=True):
     automated: int
 
 
-def list_issues(store: Store) -> list[IssueListRow]:
-    """All issues, the latest first."""
+def list_issues(store: Store) -> list[IssueSummary]:
+    """Return all issues, ordered by sending time (else by creation), the latest first."""
     sql = """
         select issues.id, slug, title, sent_at, recipients, created_at,
                (select count(*) from articles where issue_id = issues.id and position is not null),
@@ -159,11 +201,11 @@ def list_issues(store: Store) -> list[IssueListRow]:
         from issues left join totals_by_placement on totals_by_placement.issue_id = issues.id
         group by issues.id order by coalesce(sent_at, created_at) desc, issues.id desc
     """
-    return [IssueListRow(*row) for row in store.execute(sql)]
+    return [IssueSummary(*row) for row in store.execute(sql)]
 
 
 class HourlyClicks(Struct, frozen=True):
-    """People's clicks of one issue in one hour (seconds of UTC epoch)."""
+    """Human clicks on an issue in the hour that begins at ``hour`` (seconds of UTC epoch)."""
 
     issue_id: int
     hour: int
@@ -171,30 +213,28 @@ class HourlyClicks(Struct, frozen=True):
 
 
 def hourly_clicks(store: Store, issue_ids: Iterable[int]) -> list[HourlyClicks]:
-    """The hours in which people clicked issues, issue by issue, oldest first."""
+    """Return the hours with human clicks on these issues, ordered by issue and hour."""
     sql = """
         select issue_id, hour, human from clicks_by_issue
         where issue_id in (select value from json_each(?)) and human > 0 order by issue_id, hour
     """
-    return [
-        HourlyClicks(*row) for row in store.execute(sql, (msgspec.json.encode(sorted(issue_ids)).decode(),))
-    ]
+    return [HourlyClicks(*row) for row in store.execute(sql, (json_array(issue_ids),))]
 
 
 class StoreRevision(Struct, frozen=True):
-    """What changes when anything that a report says changes: the revisions of the sums and of the links."""
+    """Counters that change with every change of the rollups and of the links; reports are cached under them."""
 
     rollups: int
     links: int
 
 
 def store_revision(store: Store) -> StoreRevision:
-    """The store's revision now."""
+    """Return the current revision of the store."""
     return StoreRevision(store.meta("rollups_revision"), store.meta("links_revision"))
 
 
 class TargetEdit(Struct, frozen=True):
-    """A change of the target of a link of an issue."""
+    """A change of a link's target: when (seconds of UTC epoch), by whom, and from which URL to which."""
 
     at: int
     who: str
@@ -205,7 +245,7 @@ class TargetEdit(Struct, frozen=True):
 
 
 def list_target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
-    """When targets of an issue's links were changed, oldest first; a first target is no change."""
+    """Return the changes of targets of an issue's links, oldest first, without first targets."""
     sql = """
         select at, who, domain, code, old, new from edits join links on links.id = edits.link_id
         where field = 'target' and old is not null
@@ -215,6 +255,6 @@ def list_target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
 
 
 def list_send_times(store: Store) -> list[int]:
-    """When issues were sent, the latest first."""
+    """Return the sending time (else the creation time) of every issue, the latest first."""
     sql = "select coalesce(sent_at, created_at) from issues order by 1 desc"
     return [row[0] for row in store.execute(sql)]

@@ -1,29 +1,29 @@
-"""SQL for judging clicks again: a click's neighbours, its request, and how far judging has come."""
+"""SQL for classification: nearby clicks, stored requests, and the progress of (re)classification."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-import msgspec
 from msgspec import Struct
 
 from shortener.store.database import Store
+from shortener.store.sql_text import json_array
 
 NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, recipient_token, agent_id, reason, evidence"
 MAX_NEARBY_CLICKS = 70_000
-"""So many neighbours are read of one kind, and no more: three hundred a second for the widest look of four minutes.
-What a flood of more than that holds is judged by those that are nearest in time."""
+"""Largest number of clicks read around one time: 300 a second for the widest window of four minutes.
+Of more clicks those nearest in time are read."""
 RECLASSIFY_PREFIX = "reclassify:"
-"""How a fact begins that asks for an issue's clicks to be judged again; its value is the seq that was reached."""
+"""Prefix of a key in ``meta`` that queues an issue for reclassification; its value is the last classified seq."""
 
 
 NearbyClickRow = tuple[
     int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int
 ]
-"""What the rules over sets of clicks need of a stored click, in the order of ``NEIGHBOUR``; ``ts`` in milliseconds."""
+"""The fields of a stored click that detectors compare: ``NEARBY_CLICK_COLUMNS``, with ``ts`` in milliseconds."""
 
 
 class HoneypotHitRow(NamedTuple):
-    """Hits of hidden links that say the same: from the first to the last of them, milliseconds."""
+    """Honeypot hits with equal fields, from the first to the last of them in milliseconds of UTC epoch."""
 
     first_at: int
     last_at: int
@@ -32,11 +32,11 @@ class HoneypotHitRow(NamedTuple):
     agent_id: int | None
     reason: str
     evidence: int
-    """The bits that were asked for."""
+    """Evidence bits, limited to the mask of the query."""
 
 
 class StoredRequest(NamedTuple):
-    """What the rules over one request need of a stored click, by the ids of its user agent and its headers."""
+    """The fields of a stored click that request rules read; ids stand for its user agent and its headers."""
 
     seq: int
     ts: int
@@ -50,7 +50,7 @@ class StoredRequest(NamedTuple):
 
 
 def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
-    """The clicks that were stored behind ``seq``, oldest first, so many at the most."""
+    """Return at most ``limit`` clicks stored after ``seq``, in the order in which they were stored."""
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where seq > ? order by seq limit ?"  # noqa: S608
     return store.execute(sql, (seq, limit)).fetchall()
 
@@ -58,7 +58,7 @@ def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
 def issue_clicks_after(
     store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
 ) -> list[NearbyClickRow]:
-    """The same of an issue's clicks, and of those that show one of ``bits``, whatever they are on."""
+    """Return at most ``limit`` clicks after ``seq`` that belong to an issue or have evidence of a mask."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
         where seq > ? and (issue_id = ? or evidence & ? <> 0) order by seq limit ?
@@ -67,7 +67,7 @@ def issue_clicks_after(
 
 
 class ReadWindow(Struct, frozen=True):
-    """Clicks to read: those from ``since`` to ``until``, milliseconds, around the times from ``first`` to ``last``."""
+    """A time window to read, ``since`` to ``until``, around target clicks; all times in milliseconds of UTC epoch."""
 
     first_target_at: int
     last_target_at: int
@@ -76,14 +76,14 @@ class ReadWindow(Struct, frozen=True):
 
 
 class NearbyClicks(NamedTuple):
-    """Clicks that were read, and whether there were more of them."""
+    """Clicks of a window, and whether clicks are missing because there were too many."""
 
     rows: list[NearbyClickRow]
     truncated: bool
 
 
 def anonymous_clicks(store: Store, window: ReadWindow) -> NearbyClicks:
-    """The clicks without a copy token; in a flood, those that are nearest."""
+    """Return the clicks of a window without a recipient token, limited to the nearest in time."""
     return _nearest_clicks(store, "recipient_token is null", (), window)
 
 
@@ -95,15 +95,18 @@ def clicks_by_value(
     *,
     hour: int,
 ) -> NearbyClicks:
-    """The clicks of an hour (hours since 1970) with one of these values in a column; in a flood, the nearest."""
+    """Return the clicks of an hour (hours since 1970) whose column has one of the values, limited to the nearest."""
     condition = f"ts / 3600000 = ? and {column_name} in (select value from json_each(?))"  # noqa: S608
-    return _nearest_clicks(store, condition, (hour, _json(values)), window)
+    return _nearest_clicks(store, condition, (hour, json_array(values)), window)
 
 
 def _nearest_clicks(
     store: Store, condition: str, values: tuple[int | str, ...], window: ReadWindow
 ) -> NearbyClicks:
-    """All clicks that meet a condition, or ``CROWD`` before, amid and behind the times that are looked around."""
+    """Return the clicks of a window that meet an SQL condition.
+
+    Of too many, return up to MAX_NEARBY_CLICKS before, between and after the target clicks, nearest first.
+    """
     select = f"select {NEARBY_CLICK_COLUMNS} from clicks where"  # noqa: S608
     within = f"{condition} and ts between ? and ?"
     rows = store.execute(f"{select} {within}", (*values, window.since, window.until)).fetchmany(
@@ -118,8 +121,8 @@ def _nearest_clicks(
         (window.last_target_at + 1, window.until, "asc"),
     ):
         nearest = f"select seq from clicks where {within} order by ts {order} limit ?"  # noqa: S608
-        found = store.execute(f"{select} seq in ({nearest})", (*values, since, until, MAX_NEARBY_CLICKS))
-        parts.append(found.fetchall())
+        part = store.execute(f"{select} seq in ({nearest})", (*values, since, until, MAX_NEARBY_CLICKS))
+        parts.append(part.fetchall())
     return NearbyClicks(
         [row for part in parts for row in part], any(len(part) >= MAX_NEARBY_CLICKS for part in parts)
     )
@@ -128,23 +131,23 @@ def _nearest_clicks(
 def clicks_from_networks(
     store: Store, networks: Iterable[str], *, since: int, until: int
 ) -> Iterator[NearbyClickRow]:
-    """The clicks from these networks, from ``since`` to ``until``."""
+    """Return the clicks from these networks between ``since`` and ``until`` (milliseconds of UTC epoch)."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
         where ts between ? and ? and net in (select value from json_each(?))
     """  # noqa: S608
-    return store.execute(sql, (since, until, _json(networks)))
+    return store.execute(sql, (since, until, json_array(networks)))
 
 
 def clicks_on_links(
     store: Store, link_ids: Iterable[int], *, since: int, until: int
 ) -> Iterator[NearbyClickRow]:
-    """The clicks on these links, from ``since`` to ``until``, milliseconds."""
+    """Return the clicks on these links between ``since`` and ``until`` (milliseconds of UTC epoch)."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
         where link_id in (select value from json_each(?)) and ts between ? and ?
     """  # noqa: S608
-    return store.execute(sql, (_json(sorted(link_ids)), since, until))
+    return store.execute(sql, (json_array(link_ids), since, until))
 
 
 def honeypot_hits(
@@ -158,10 +161,11 @@ def honeypot_hits(
     machine_mask: int,
     interval_ms: int,
 ) -> Iterator[HoneypotHitRow]:
-    """The clicks without a copy token on these links with a seq ``below``, from ``since`` to ``until``.
+    """Return grouped clicks without a recipient token on honeypot links, between ``since`` and ``until`` (ms).
 
-    Those of one network, address, user agent, reason and ``bits`` within ``every`` milliseconds are one row. Of what
-    shows one of the bits ``whoever`` the user agent does not matter, and is None.
+    Only clicks stored before ``below_seq`` count. Clicks within ``interval_ms`` that share network, address, user
+    agent, reason and the bits of ``evidence_mask`` are one row. With evidence of ``machine_mask`` the user agent is
+    ignored and None.
     """
     sql = """
         select min(ts), max(ts), net, addr, case when evidence & :machine_mask = 0 then agent_id end as agent, reason,
@@ -172,7 +176,7 @@ def honeypot_hits(
         group by net, addr, agent, reason, evidence & :evidence_mask, ts / :interval_ms
     """
     values = {
-        "links": _json(sorted(link_ids)),
+        "links": json_array(link_ids),
         "since": since,
         "until": until,
         "below_seq": below_seq,
@@ -185,46 +189,46 @@ def honeypot_hits(
 
 
 def click_by_id(store: Store, click_id: str) -> NearbyClickRow | None:
-    """One click by its id, or None."""
+    """Return the click with this id, or None."""
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where id = ?"  # noqa: S608
-    found: NearbyClickRow | None = store.execute(sql, (click_id,)).fetchone()
-    return found
+    row: NearbyClickRow | None = store.execute(sql, (click_id,)).fetchone()
+    return row
 
 
 def stored_requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest]:
-    """The requests of stored clicks."""
+    """Return the requests of stored clicks, given by sequence number."""
     sql = """
         select clicks.seq, clicks.ts, links.domain, clicks.method, clicks.agent_id, clicks.headers_id,
                clicks.language, clicks.net, clicks.referrer
         from clicks join links on links.id = clicks.link_id
         where clicks.seq in (select value from json_each(?))
     """
-    return map(StoredRequest._make, store.execute(sql, (_json(seqs),)))
+    return map(StoredRequest._make, store.execute(sql, (json_array(seqs),)))
 
 
 def user_agent_text(store: Store, agent_id: int) -> str:
-    """The user agent of that id."""
+    """Return the text of the user agent with this id."""
     return str(store.value("select ua from user_agents where id = ?", (agent_id,)))
 
 
 def headers_text(store: Store, headers_id: int) -> str:
-    """The request headers of that id, as JSON."""
+    """Return the request headers with this id, as JSON."""
     return str(store.value("select h from headers where id = ?", (headers_id,)))
 
 
 def first_seq_since(store: Store, ts: int) -> int | None:
-    """The smallest seq of the clicks from ``ts`` (milliseconds) on, None where there is none."""
-    found = store.value("select min(seq) from clicks where ts >= ?", (ts,))
-    return None if found is None else int(found)
+    """Return the smallest seq of clicks at or after ``ts`` (milliseconds of UTC epoch), or None."""
+    seq = store.value("select min(seq) from clicks where ts >= ?", (ts,))
+    return None if seq is None else int(seq)
 
 
 def count_from_seq(store: Store, seq: int) -> int:
-    """How many clicks are stored from a seq on."""
+    """Return the number of stored clicks with this seq or a higher one."""
     return int(store.value("select count(*) from clicks where seq >= ?", (seq,)))
 
 
 def set_rules_version(store: Store, rules_version: int, *, first_seq: int, last_seq: int) -> None:
-    """Say that the clicks from one seq to another have been judged by these rules."""
+    """Record that the clicks from one seq to another were classified by this version of the rules."""
     store.execute(
         "update clicks set rules_version = ? where seq between ? and ? and rules_version <> ?",
         (rules_version, first_seq, last_seq, rules_version),
@@ -232,12 +236,12 @@ def set_rules_version(store: Store, rules_version: int, *, first_seq: int, last_
 
 
 def honeypot_link_ids(store: Store) -> set[int]:
-    """The links that are some issue's hidden one."""
+    """Return the ids of all honeypot links."""
     return {row[0] for row in store.execute("select id from links where honeypot = 1")}
 
 
 def issue_contexts(store: Store) -> dict[int, tuple[int | None, int]]:
-    """When each issue was sent (milliseconds), and how many links it has."""
+    """Return (sending time in milliseconds or None, number of links) of each issue, by issue id."""
     sql = """
         select issues.id, issues.sent_at * 1000, count(distinct placements.link_id)
         from issues left join placements on placements.issue_id = issues.id group by issues.id
@@ -246,12 +250,12 @@ def issue_contexts(store: Store) -> dict[int, tuple[int | None, int]]:
 
 
 def slugs_by_issue(store: Store) -> dict[int, str]:
-    """The slug of every issue, by its id."""
+    """Return the slugs of all issues, by issue id."""
     return dict(store.execute("select id, slug from issues").fetchall())
 
 
 def set_meta(store: Store, name: str, value: int) -> None:
-    """Set one of the store's own numbers."""
+    """Set a key of the table ``meta``."""
     store.execute(
         "insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
         (name, value),
@@ -259,17 +263,11 @@ def set_meta(store: Store, name: str, value: int) -> None:
 
 
 def delete_meta(store: Store, name: str) -> None:
-    """Forget one of the store's own numbers."""
+    """Delete a key of the table ``meta``."""
     store.execute("delete from meta where name = ?", (name,))
 
 
 def queued_issues(store: Store) -> dict[int, int]:
-    """The issues whose clicks are to be judged again, and the seq that each has reached."""
-    found = store.execute(
-        "select name, value from meta where name glob ?", (RECLASSIFY_PREFIX + "*",)
-    ).fetchall()
-    return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in found}
-
-
-def _json(values: Iterable[str] | Iterable[int]) -> str:
-    return msgspec.json.encode(list(values)).decode()
+    """Return the issues queued for reclassification: issue id → last seq that was classified again."""
+    rows = store.execute("select name, value from meta where name glob ?", (RECLASSIFY_PREFIX + "*",))
+    return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in rows}

@@ -1,33 +1,37 @@
-"""SQL for reports: sums from the rollups, and the one export that reads clicks, streamed.
+"""SQL for reports: sums from the rollups, and the export of single clicks.
 
-Reports never read clicks. A query reads a coarse rollup that has a row for each thing shown, or the fine one of a
-single link by its key, so its time depends on placements, hours and values, not on how often they were clicked.
+Reports read rollups, never clicks, so that their time does not grow with the number of clicks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.store.database import Store
-from shortener.store.rollups import DAY_SECONDS, HOUR_SECONDS, SUM_COLUMNS, VERDICTS
+from shortener.store.rollups import (
+    DAY_EXPRESSION,
+    SUM_COLUMNS,
+    VERDICT_CLICKS,
+    VERDICTS,
+    VISITOR_COLUMNS,
+)
 
 _SUM_COLUMNS = ", ".join(SUM_COLUMNS)
 _SUMMED_COLUMNS = ", ".join(f"sum({name})" for name in SUM_COLUMNS)
 _AUTOMATED_SUM = " + ".join(VERDICTS[1:])
-_VERDICT_COLUMNS = ", ".join(f"case verdict when '{verdict}' then clicks else 0 end" for verdict in VERDICTS)
-_FROM_CLICKS_BY_LINK = f"{_VERDICT_COLUMNS}, {', '.join(SUM_COLUMNS[len(VERDICTS) :])} from clicks_by_link"
+_FROM_CLICKS_BY_LINK = f"{', '.join((*VERDICT_CLICKS.values(), *VISITOR_COLUMNS))} from clicks_by_link"
 _FROM_CLICKS_BY_ISSUE = f"{_SUM_COLUMNS} from clicks_by_issue"
-"""The sums of a coarse row, by hour: of each placement, and of each issue."""
+"""Hourly rows with ``SUM_COLUMNS``: by placement, and by issue."""
 _FAR_FUTURE = 1 << 62
-"""Later than any time, and, negative, earlier."""
+"""A time later than any click; its negative is earlier than any click."""
 
 
 class ClickTotals(Struct, frozen=True):
-    """Clicks by verdict, and first visits of people: on a placement, a link, in an issue, on the site.
+    """Clicks by verdict, and first visits: to a placement, a link, an issue and the site.
 
-    ``n`` is 0 for clicks that came without a placement.
+    ``issue_id`` is 0 for a link without an issue, ``n`` is 0 for clicks without a placement.
     """
 
     issue_id: int
@@ -45,7 +49,7 @@ class ClickTotals(Struct, frozen=True):
 
 
 class PeriodClicks(Struct, frozen=True):
-    """People's clicks and all others of one hour or day, which begins at ``start`` (seconds of UTC epoch)."""
+    """Human and automated clicks in the hour or day that begins at ``start`` (seconds of UTC epoch)."""
 
     start: int
     human: int
@@ -53,35 +57,15 @@ class PeriodClicks(Struct, frozen=True):
 
 
 class BreakdownRow(Struct, frozen=True):
-    """Clicks of one value of a dimension."""
+    """Clicks with one value of a dimension, such as a browser or a country."""
 
     dimension: str
     value: str
     clicks: int
 
 
-class LinkDetails(Struct, frozen=True):
-    """What a report says of a link besides its counts; ``article`` is the canonical URL of its article."""
-
-    id: int
-    domain: str
-    code: str
-    target: str | None
-    title: str
-    status: str
-    expires_at: int | None
-    created_at: int
-    updated_at: int
-    forward: str | None
-    issue: str | None
-    article_id: int | None
-    article: str | None
-    position: int | None
-    article_title: str
-
-
 class LinkPlacementRow(Struct, frozen=True):
-    """A placement and the issue that it is in."""
+    """A placement of a link, with the slug of its issue and the URL of its article."""
 
     n: int
     issue: str
@@ -91,7 +75,7 @@ class LinkPlacementRow(Struct, frozen=True):
 
 
 def issue_totals(store: Store, issue_id: int) -> list[ClickTotals]:
-    """The sums of one issue by link and placement."""
+    """Return the totals of one issue by link and placement."""
     sql = f"""
         select issue_id, link_id, n, {_SUM_COLUMNS} from totals_by_placement where issue_id = ? order by link_id, n
     """  # noqa: S608
@@ -99,13 +83,13 @@ def issue_totals(store: Store, issue_id: int) -> list[ClickTotals]:
 
 
 def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
-    """The sums of one link by issue (0 for none) and placement."""
+    """Return the totals of one link by issue (0 for none) and placement."""
     sql = f"select issue_id, link_id, n, {_SUM_COLUMNS} from totals_by_placement where link_id = ? order by issue_id, n"  # noqa: S608
     return [ClickTotals(*row) for row in store.execute(sql, (link_id,))]
 
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
-    """The sums of everything by issue (0 for none), over the hours that begin in [since, until); no link, no n."""
+    """Return the totals of every issue (0: links without one) in the hours that begin in [since, until)."""
     rows, bounds = _rows_between(
         "clicks_by_placement",
         "issue_id",
@@ -119,7 +103,7 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
 
 
 class LinkClicks(Struct, frozen=True):
-    """People's clicks on a link, and its visitors."""
+    """Human clicks and visitors of a link."""
 
     link_id: int
     clicks: int
@@ -127,7 +111,7 @@ class LinkClicks(Struct, frozen=True):
 
 
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
-    """The links that people clicked most in the hours that begin in [since, until)."""
+    """Return the links with the most human clicks in the hours that begin in [since, until)."""
     rows, bounds = _rows_between(
         "clicks_by_placement", "link_id", since, until, total_table="totals_by_placement"
     )
@@ -147,9 +131,10 @@ def _rows_between(
     total_table: str,
     edge_select: str = _FROM_CLICKS_BY_LINK,
 ) -> tuple[str, dict[str, int]]:
-    """What to select from for [since, until), and its values: ``ever`` without bounds.
+    """Return the SQL of the rows to add up for [since, until), and its parameters.
 
-    Else the whole days of the rollup ``by_day``, and the ``odd`` hours at both ends.
+    Without bounds it is ``total_table``. Otherwise it is the whole days of ``day_table``, together with the hours
+    before the first and after the last whole day, selected by ``edge_select``.
     """
     if since is None and until is None:
         return total_table, {}
@@ -157,9 +142,8 @@ def _rows_between(
     first, last = begin + -begin % DAY_SECONDS, end - end % DAY_SECONDS
     if first > last:
         first = last = end
-    day = f"hour - hour % {DAY_SECONDS}"
     hours = f"""
-        select {key_columns.replace("day", day)}, {edge_select}
+        select {key_columns.replace("day", DAY_EXPRESSION)}, {edge_select}
         where hour >= :begin and hour < :first or hour >= :last and hour < :end
     """
     days = f"select {key_columns}, {_SUM_COLUMNS} from {day_table} where day >= :first and day < :last"  # noqa: S608
@@ -167,23 +151,22 @@ def _rows_between(
 
 
 def issue_timeline(store: Store, issue_id: int) -> list[PeriodClicks]:
-    """The hours in which an issue was clicked, oldest first."""
+    """Return the hours with clicks on an issue, oldest first."""
     sql = f"select hour, human, {_AUTOMATED_SUM} from clicks_by_issue where issue_id = ? order by hour"  # noqa: S608
     return [PeriodClicks(*row) for row in store.execute(sql, (issue_id,))]
 
 
 def link_timeline(store: Store, link_id: int) -> list[PeriodClicks]:
-    """The hours in which a link was clicked, oldest first."""
-    sql = """
-        select hour, sum(case verdict when 'human' then clicks else 0 end),
-               sum(case verdict when 'human' then 0 else clicks end)
+    """Return the hours with clicks on a link, oldest first."""
+    sql = f"""
+        select hour, sum({VERDICT_CLICKS["human"]}), sum(clicks) - sum({VERDICT_CLICKS["human"]})
         from clicks_by_link where link_id = ? group by hour order by hour
-    """
+    """  # noqa: S608
     return [PeriodClicks(*row) for row in store.execute(sql, (link_id,))]
 
 
 def site_timeline(store: Store, *, since: int | None, until: int | None) -> list[PeriodClicks]:
-    """The UTC days on which anything was clicked, oldest first."""
+    """Return the UTC days with clicks on any link in [since, until), oldest first."""
     rows, bounds = _rows_between(
         "clicks_of_site", "day", since, until, total_table="clicks_of_site", edge_select=_FROM_CLICKS_BY_ISSUE
     )
@@ -192,7 +175,7 @@ def site_timeline(store: Store, *, since: int | None, until: int | None) -> list
 
 
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
-    """The clicks of one issue by dimension and value, the most first."""
+    """Return the clicks of one issue by dimension and value, the largest value of a dimension first."""
     sql = """
         select dimension, value, clicks from breakdown_by_issue where issue_id = ?
         order by dimension, clicks desc, value
@@ -201,7 +184,7 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
 
 
 def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
-    """The clicks of one link by dimension and value, the most first."""
+    """Return the clicks of one link by dimension and value, the largest value of a dimension first."""
     sql = """
         select dimension, value, sum(clicks) as clicks from breakdown_by_link where link_id = ?
         group by dimension, value order by dimension, clicks desc, value
@@ -209,31 +192,8 @@ def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
     return [BreakdownRow(*row) for row in store.execute(sql, (link_id,))]
 
 
-_SELECT_LINK = """
-    select links.id, links.domain, links.code, links.target, links.title, links.status, links.expires_at,
-           links.created_at, links.updated_at, links.forward, issues.slug, links.article_id, articles.url,
-           articles.position, coalesce(articles.title, '')
-    from links left join issues on issues.id = links.issue_id
-    left join articles on articles.id = links.article_id
-"""
-
-
-def link_details_by_id(store: Store, ids: Iterable[int]) -> dict[int, LinkDetails]:
-    """Links with their issue and article, by id."""
-    sql = f"{_SELECT_LINK} where links.id in (select value from json_each(?)) order by links.id"  # noqa: S608
-    return {row[0]: LinkDetails(*row) for row in store.execute(sql, (_json(ids),))}
-
-
-def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails | None:
-    """The link of a code with its issue and article, or None."""
-    row = store.execute(
-        f"{_SELECT_LINK} where links.domain = ? and links.code = ?", (domain, code)
-    ).fetchone()
-    return LinkDetails(*row) if row else None
-
-
 def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
-    """The placements of a link in all issues, in the order of n."""
+    """Return the placements of a link in all issues, ordered by placement number."""
     sql = """
         select placements.n, issues.slug, articles.url, placements.kind, placements.text from placements
         join issues on issues.id = placements.issue_id
@@ -243,28 +203,8 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
     return [LinkPlacementRow(*row) for row in store.execute(sql, (link_id,))]
 
 
-class IssueBasics(Struct, frozen=True):
-    """An issue as lists and the ranking need it; times in seconds of UTC epoch."""
-
-    id: int
-    slug: str
-    title: str
-    sent_at: int | None
-    recipients: int | None
-    created_at: int
-
-
-def list_issues(store: Store) -> list[IssueBasics]:
-    """All issues, the latest first."""
-    sql = """
-        select id, slug, title, sent_at, recipients, created_at from issues
-        order by coalesce(sent_at, created_at) desc, id desc
-    """
-    return [IssueBasics(*row) for row in store.execute(sql)]
-
-
 class HumanClicks(Struct, frozen=True):
-    """People's clicks and first visits on one placement (n = 0: none) of a link in an issue."""
+    """Human clicks and first visits on one placement (``n`` 0: none) of a link in an issue."""
 
     issue_id: int
     link_id: int
@@ -275,10 +215,8 @@ class HumanClicks(Struct, frozen=True):
 
 
 def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
-    """People's clicks on every placement of every issue, in the hours that began by ``until``.
-
-    What came later is taken off the totals: it is nothing as of today, and little as of last week.
-    """
+    """Return the human clicks on every placement of every issue, in the hours that began by ``until``."""
+    # Later clicks are subtracted from the totals: there are none if ``until`` is now, and few if it is recent.
     keys = "issue_id, link_id, n"
     later, bounds = _rows_between(
         "clicks_by_placement", keys, until + 1, None, total_table="totals_by_placement"
@@ -293,14 +231,14 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
 
 
 def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
-    """The first hour in which a person clicked an issue, if it began by ``until``."""
+    """Return the first hour with a human click on an issue, or None if there is none up to ``until``."""
     sql = "select hour from clicks_by_issue where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
-    found = store.value(sql, (issue_id, until))
-    return None if found is None else int(found)
+    hour = store.value(sql, (issue_id, until))
+    return None if hour is None else int(hour)
 
 
 class HumanClicksBetween(Struct, frozen=True):
-    """People's clicks and first visits on links, from one hour of an issue until the end of another."""
+    """Human clicks and first visits on an issue's links, from ``first_hour`` to the end of ``last_hour``."""
 
     first_hour: int
     last_hour: int
@@ -311,9 +249,9 @@ class HumanClicksBetween(Struct, frozen=True):
 def human_clicks_by_period(
     store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
 ) -> list[HumanClicksBetween]:
-    """People's clicks on an issue by hour, and from ``hourly`` seconds after ``sent`` on by the day since then.
+    """Return the human clicks on an issue by hour, and later than ``hourly_seconds`` after sending by day of age.
 
-    Of the hours that began by ``until`` and ended after ``sent``; a span's hours are those with clicks.
+    Only hours count that began by ``until`` and ended after ``sent_at`` (seconds of UTC epoch).
     """
     sql = f"""
         select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue
@@ -326,7 +264,7 @@ def human_clicks_by_period(
 
 
 class ArticlePlacement(Struct, frozen=True):
-    """Which article a placement of a link belongs to, 0 where it is none; ``n`` 0 stands for no placement."""
+    """The article of a placement, or of a link's clicks without a placement (``n`` 0); ``article_id`` 0 is none."""
 
     issue_id: int
     article_id: int
@@ -336,9 +274,9 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """The articles of all placements, and of the clicks without one on a link that has an article of its own.
+    """Return the articles of all placements, and of all links that have an article (``n`` 0).
 
-    Ordered by link and n, so that n = 0 comes first. What has no position is no article.
+    They are ordered by issue, link and n. Targets without a position are no articles.
     """
     sql = """
         with ranked as (select id from articles where position is not null)
@@ -353,7 +291,7 @@ def article_placements(store: Store) -> list[ArticlePlacement]:
 
 
 class RankedArticle(Struct, frozen=True):
-    """An article of an issue as the ranking needs it."""
+    """An article of an issue that has a position, and is therefore ranked."""
 
     id: int
     issue_id: int
@@ -363,7 +301,7 @@ class RankedArticle(Struct, frozen=True):
 
 
 def list_ranked_articles(store: Store) -> list[RankedArticle]:
-    """All that are articles, issue by issue; what has no position is tracked but is none."""
+    """Return the articles of all issues, ordered by issue and position; targets without a position are left out."""
     sql = """
         select id, issue_id, url, position, title from articles where position is not null
         order by issue_id, position, id
@@ -372,7 +310,10 @@ def list_ranked_articles(store: Store) -> list[RankedArticle]:
 
 
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
-    """The codes that were asked for most and led nowhere ('' for all that were too many to remember)."""
+    """Return the codes with the most misses (404, 410) in [since, until).
+
+    The code '' sums up the unknown codes of a day above ``MAX_MISSED_CODES_PER_DAY``.
+    """
     where, bounds = _time_condition("day", since and since - since % DAY_SECONDS, until)
     sql = f"""
         select domain, code, status, sum(requests) as requests from misses {where}
@@ -382,7 +323,7 @@ def top_misses(store: Store, *, since: int | None, until: int | None, limit: int
 
 
 class ClickRow(Struct, frozen=True):
-    """A click as it is exported; ``ts`` in milliseconds of UTC epoch, ``n`` 0 for none."""
+    """A row of the export of clicks; ``ts`` is milliseconds of UTC epoch, ``n`` is 0 without a placement."""
 
     id: str
     ts: int
@@ -400,7 +341,7 @@ class ClickRow(Struct, frozen=True):
 
 
 def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iterator[ClickRow]:
-    """The clicks of [since, until) (seconds) that are still kept, oldest first, as they are read."""
+    """Yield the stored clicks in [since, until) (seconds of UTC epoch), oldest first."""
     where, bounds = _time_condition("ts", since and since * 1000, until and until * 1000)
     sql = f"""
         select clicks.id, ts, domain, code, n, verdict, reason, rules_version, country,
@@ -413,11 +354,8 @@ def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iter
 
 
 def _time_condition(column: str, since: int | None, until: int | None) -> tuple[str, dict[str, int]]:
-    """A where clause for [since, until) and its values; none without bounds, so that no index tempts."""
+    """Return a ``where`` clause for [since, until) and its parameters; an empty clause without bounds."""
+    # For a condition that is always true SQLite would still choose an index, and read every row through it.
     bounds = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     terms = [f"{column} {sign} :{name}" for name, sign in (("since", ">="), ("until", "<")) if name in bounds]
     return (f"where {' and '.join(terms)}" if terms else ""), bounds
-
-
-def _json(ids: Iterable[int]) -> str:
-    return msgspec.json.encode(sorted(ids)).decode()

@@ -1,7 +1,7 @@
-"""The rollups: the fine ones (``hourly``, ``daily``), and coarse ones that are plain sums of them.
+"""Rollups: tables of sums of clicks, updated in the transaction that stores the clicks.
 
-A coarse one is cut so that a report reads a row per thing that it shows: an issue's placements, hours and shares, a
-day's placements, the site's days. All change in the same transaction.
+Two are fine (``clicks_by_link`` by hour, ``breakdown_by_link`` by day). The coarse ones are sums of these, one row for
+each thing that a report shows, so that a report reads few rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,33 +9,33 @@ from typing import Any
 
 from msgspec import Struct
 
+from shortener.durations import DAY_SECONDS
 from shortener.store.database import Store
 
-HOUR_SECONDS = 3600
-DAY_SECONDS = 86_400
 VERDICTS = ("human", "bot", "scanner", "preview", "prefetch")
 
 LinkClickSums = dict[tuple[int, int, int, int, str], list[int]]
-"""(issue or 0, link, n, hour, verdict) → [clicks, visitors, link, issue and site visitors]."""
+"""(issue id or 0, link id, n, hour, verdict) → [clicks, visitors of the placement, link, issue and site]."""
 LinkBreakdownSums = dict[tuple[int, int, int, str, str], int]
-"""(issue or 0, link, day, dimension, value) → clicks."""
+"""(issue id or 0, link id, day, dimension, value) → clicks."""
 RollupKey = tuple[int | str, ...]
 SumsByKey = Mapping[Any, Sequence[int]]
-"""Sums by key, in the order of a rollup's columns."""
+"""Rollup key → sums, both in the order of the rollup's columns."""
 
-_VISITOR_COLUMNS = ("visitors", "link_visitors", "issue_visitors", "site_visitors")
-SUM_COLUMNS = (*VERDICTS, *_VISITOR_COLUMNS)
-"""The sums of a coarse row: clicks by verdict, and first visits as in ``hourly``."""
-_VERDICT_SUMS = ", ".join(
-    f"sum(case verdict when '{verdict}' then clicks else 0 end) as {verdict}" for verdict in VERDICTS
-)
-"""The first of ``SUMS`` from rows of ``hourly``."""
-_COARSE_SUMS = f"{_VERDICT_SUMS}, {', '.join(f'sum({first}) as {first}' for first in _VISITOR_COLUMNS)}"
-_DAY_EXPRESSION = f"hour - hour % {DAY_SECONDS}"
+VISITOR_COLUMNS = ("visitors", "link_visitors", "issue_visitors", "site_visitors")
+"""Sums of first visits: to the placement, the link, the issue and the site."""
+SUM_COLUMNS = (*VERDICTS, *VISITOR_COLUMNS)
+"""Sums of a coarse rollup: clicks by verdict, and first visits."""
+VERDICT_CLICKS = {verdict: f"case verdict when '{verdict}' then clicks else 0 end" for verdict in VERDICTS}
+"""SQL by verdict: the clicks of a row of ``clicks_by_link`` if it has this verdict, else 0."""
+_COARSE_SUMS = ", ".join(f"sum({column})" for column in (*VERDICT_CLICKS.values(), *VISITOR_COLUMNS))
+"""SQL: ``SUM_COLUMNS`` from rows of ``clicks_by_link``."""
+DAY_EXPRESSION = f"hour - hour % {DAY_SECONDS}"
+"""SQL: the second at which the UTC day of ``hour`` begins."""
 
 
 class Rollup(Struct, frozen=True):
-    """A table of sums: its key, its clicks and first visits; of a coarse one, the query that says what it holds."""
+    """A table of sums: its key, click and visitor columns, and for a coarse rollup the query that recomputes it."""
 
     table: str
     key_columns: tuple[str, ...]
@@ -45,18 +45,18 @@ class Rollup(Struct, frozen=True):
 
     @property
     def sum_columns(self) -> tuple[str, ...]:
-        """All columns besides the key."""
+        """All columns except the key."""
         return self.click_columns + self.visitor_columns
 
 
 def _coarse_rollup(table: str, **keys: str) -> Rollup:
-    """A rollup of ``hourly``; ``keys`` are the columns of its key and what they are there."""
+    """Define a rollup of ``clicks_by_link``; ``keys`` maps its key columns to SQL expressions."""
     query = f"select {', '.join(keys.values())}, {_COARSE_SUMS} from clicks_by_link group by {', '.join(keys.values())}"  # noqa: S608
-    return Rollup(table, tuple(keys), VERDICTS, _VISITOR_COLUMNS, query)
+    return Rollup(table, tuple(keys), VERDICTS, VISITOR_COLUMNS, query)
 
 
 CLICKS_BY_LINK = Rollup(
-    "clicks_by_link", ("issue_id", "link_id", "n", "hour", "verdict"), ("clicks",), _VISITOR_COLUMNS
+    "clicks_by_link", ("issue_id", "link_id", "n", "hour", "verdict"), ("clicks",), VISITOR_COLUMNS
 )
 BREAKDOWN_BY_LINK = Rollup(
     "breakdown_by_link", ("issue_id", "link_id", "day", "dimension", "value"), ("clicks",)
@@ -64,9 +64,9 @@ BREAKDOWN_BY_LINK = Rollup(
 TOTALS_BY_PLACEMENT = _coarse_rollup("totals_by_placement", issue_id="issue_id", link_id="link_id", n="n")
 CLICKS_BY_ISSUE = _coarse_rollup("clicks_by_issue", issue_id="issue_id", hour="hour")
 CLICKS_BY_PLACEMENT = _coarse_rollup(
-    "clicks_by_placement", day=_DAY_EXPRESSION, issue_id="issue_id", link_id="link_id", n="n"
+    "clicks_by_placement", day=DAY_EXPRESSION, issue_id="issue_id", link_id="link_id", n="n"
 )
-CLICKS_OF_SITE = _coarse_rollup("clicks_of_site", day=_DAY_EXPRESSION)
+CLICKS_OF_SITE = _coarse_rollup("clicks_of_site", day=DAY_EXPRESSION)
 BREAKDOWN_BY_ISSUE = Rollup(
     "breakdown_by_issue",
     ("issue_id", "dimension", "value"),
@@ -83,8 +83,8 @@ COARSE_ROLLUPS = (
 ALL_ROLLUPS = (CLICKS_BY_LINK, BREAKDOWN_BY_LINK, *COARSE_ROLLUPS)
 
 
-def add_sums(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
-    """Add sums to all rollups; negative ones take away, and a row that comes to nothing is removed."""
+def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: LinkBreakdownSums) -> None:
+    """Add sums to all rollups; negative sums are subtracted, and rows without clicks are deleted."""
     _apply_sums(store, CLICKS_BY_LINK, clicks_by_link)
     _apply_sums(store, BREAKDOWN_BY_LINK, {key: (clicks,) for key, clicks in breakdown_by_link.items()})
     for rollup, sums in zip(
@@ -97,7 +97,7 @@ def add_sums(store: Store, clicks_by_link: LinkClickSums, breakdown_by_link: Lin
 
 
 def _increment_revision(store: Store) -> None:
-    """Count the fact up by which whoever kept a figure knows that there is another one."""
+    """Increment the revision of the rollups, which invalidates cached reports."""
     store.execute(
         "insert into meta (name, value) values ('rollups_revision', 1) "
         "on conflict (name) do update set value = value + 1"
@@ -105,15 +105,16 @@ def _increment_revision(store: Store) -> None:
 
 
 def _coarse_click_sums(clicks_by_link: LinkClickSums) -> tuple[SumsByKey, ...]:
-    """What is added to the coarse rollups of ``hourly``."""
+    """Return the sums for the coarse rollups of clicks, in the order of ``COARSE_ROLLUPS``."""
     totals: dict[RollupKey, list[int]] = {}
     hours: dict[RollupKey, list[int]] = {}
     placement_days: dict[RollupKey, list[int]] = {}
     days: dict[RollupKey, list[int]] = {}
-    for (issue, link, n, hour, verdict), (clicks, *firsts) in clicks_by_link.items():
+    for (issue, link, n, hour, verdict), (clicks, *visits) in clicks_by_link.items():
         day = hour - hour % DAY_SECONDS
-        own = [(VERDICTS.index(verdict), clicks)]
-        own += [(at, first) for at, first in enumerate(firsts, start=len(VERDICTS)) if first]
+        # Most of the nine sums of a key are 0: only the others are added.
+        additions = [(VERDICTS.index(verdict), clicks)]
+        additions += [(column, visitors) for column, visitors in enumerate(visits, len(VERDICTS)) if visitors]
         for sums, key in (
             (totals, (issue, link, n)),
             (hours, (issue, hour)),
@@ -123,20 +124,21 @@ def _coarse_click_sums(clicks_by_link: LinkClickSums) -> tuple[SumsByKey, ...]:
             row = sums.get(key)
             if row is None:
                 row = sums[key] = [0] * len(SUM_COLUMNS)
-            for at, more in own:
-                row[at] += more
+            for column, number in additions:
+                row[column] += number
     return totals, hours, placement_days, days
 
 
 def _coarse_breakdown_sums(breakdown_by_link: LinkBreakdownSums) -> SumsByKey:
-    shares: dict[RollupKey, list[int]] = {}
+    """Return the sums for ``breakdown_by_issue``."""
+    sums: dict[RollupKey, list[int]] = {}
     for (issue, _, _, dimension, value), clicks in breakdown_by_link.items():
-        shares.setdefault((issue, dimension, value), [0])[0] += clicks
-    return shares
+        sums.setdefault((issue, dimension, value), [0])[0] += clicks
+    return sums
 
 
 def recompute_coarse_rollups(store: Store) -> None:
-    """Make the coarse rollups say again what the fine ones say, within a transaction."""
+    """Recompute all coarse rollups from the fine ones, within the caller's transaction."""
     for rollup in COARSE_ROLLUPS:
         columns = ", ".join(rollup.key_columns + rollup.sum_columns)
         store.execute(f"delete from {rollup.table}")  # noqa: S608
@@ -145,13 +147,14 @@ def recompute_coarse_rollups(store: Store) -> None:
 
 
 def _apply_sums(store: Store, rollup: Rollup, sums: SumsByKey) -> None:
-    """Add what is positive first: a row that something is taken from may be new as well."""
-    more = {key: [max(0, each) for each in row] for key, row in sums.items() if max(row) > 0}
-    less = {key: [min(0, each) for each in row] for key, row in sums.items() if min(row) < 0}
+    """Add sums to one rollup, and delete the rows that have no clicks afterwards."""
+    # Positive sums first: a key that is also decreased may have no row before.
+    increases = {key: [max(0, number) for number in row] for key, row in sums.items() if max(row) > 0}
+    decreases = {key: [min(0, number) for number in row] for key, row in sums.items() if min(row) < 0}
     connection = store.db.conn
-    connection.executemany(_UPSERTS[rollup.table], _parameters(more))
-    connection.executemany(_DECREMENTS[rollup.table], _parameters(less))
-    connection.executemany(_EMPTY_DELETES[rollup.table], less)
+    connection.executemany(_UPSERTS[rollup.table], _parameters(increases))
+    connection.executemany(_DECREMENTS[rollup.table], _parameters(decreases))
+    connection.executemany(_EMPTY_DELETES[rollup.table], decreases)
 
 
 def _parameters(sums: SumsByKey) -> Iterable[RollupKey]:
@@ -159,6 +162,7 @@ def _parameters(sums: SumsByKey) -> Iterable[RollupKey]:
 
 
 def _upsert_statement(rollup: Rollup) -> str:
+    """Return the statement that adds to a row, or inserts it."""
     columns = rollup.key_columns + rollup.sum_columns
     changes = ", ".join(f"{name} = {rollup.table}.{name} + excluded.{name}" for name in rollup.sum_columns)
     return f"""
@@ -168,10 +172,12 @@ def _upsert_statement(rollup: Rollup) -> str:
 
 
 def _decrement_statement(rollup: Rollup) -> str:
-    """Never below nothing: a click that counted under another placement before must not stop the collector."""
+    """Return the statement that subtracts from a row, whose sums never fall below 0."""
+    # A click may have been counted under another placement before: its subtraction must not break a check and
+    # stop the collector.
     changes = ", ".join(
-        f"{name} = case when {name} + ?{at} > 0 then {name} + ?{at} else 0 end"
-        for at, name in enumerate(rollup.sum_columns, start=len(rollup.key_columns) + 1)
+        f"{name} = case when {name} + ?{index} > 0 then {name} + ?{index} else 0 end"
+        for index, name in enumerate(rollup.sum_columns, start=len(rollup.key_columns) + 1)
     )
     return f"update {rollup.table} set {changes} where {_key_condition(rollup)}"  # noqa: S608
 
@@ -181,7 +187,7 @@ def _delete_empty_statement(rollup: Rollup) -> str:
 
 
 def _key_condition(rollup: Rollup) -> str:
-    return " and ".join(f"{name} = ?{at}" for at, name in enumerate(rollup.key_columns, start=1))
+    return " and ".join(f"{name} = ?{index}" for index, name in enumerate(rollup.key_columns, start=1))
 
 
 _UPSERTS = {rollup.table: _upsert_statement(rollup) for rollup in ALL_ROLLUPS}

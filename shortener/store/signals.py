@@ -1,4 +1,4 @@
-"""SQL for what other platforms counted for our articles: views, reads, fans."""
+"""SQL for signals: the views, reads and fans that other platforms counted for our articles."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from shortener.store.database import Store
 
 
 class Signal(Struct, frozen=True):
-    """Counts of an article by its canonical URL; None where nobody told."""
+    """Counts of an article by its canonical URL; None if a count is unknown."""
 
     url: str
     views: int | None = None
@@ -17,17 +17,17 @@ class Signal(Struct, frozen=True):
 
 
 class ArticleTitle(Struct, frozen=True):
-    """An article as a file of another platform may name it."""
+    """One title of an article and its URL, to match rows of an import by title."""
 
     url: str
     title: str
 
 
 def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
-    """Add signals or bring them up to date; how many rows that changed. An unknown count keeps what is stored."""
+    """Add or update signals and return the number of rows changed; an unknown count keeps the stored one."""
     changed = 0
     with store.transaction():
-        for each in signals:
+        for signal in signals:
             changed += store.execute(
                 """
                 insert into signals (url, views, reads, fans, updated_at) values (?, ?, ?, ?, ?)
@@ -37,17 +37,17 @@ def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
                 where coalesce(excluded.views, views) is not views
                     or coalesce(excluded.reads, reads) is not reads or coalesce(excluded.fans, fans) is not fans
                 """,
-                (each.url, each.views, each.reads, each.fans, now),
+                (signal.url, signal.views, signal.reads, signal.fans, now),
             ).rowcount
     return changed
 
 
 def list_all(store: Store) -> list[Signal]:
-    """All signals by URL."""
+    """Return all signals, ordered by URL."""
     return [Signal(*row) for row in store.execute("select url, views, reads, fans from signals order by url")]
 
 
 def list_article_titles(store: Store) -> list[ArticleTitle]:
-    """The URL of every article of every issue, with each title that it had."""
+    """Return the URL of every article, once for each title that it had in an issue."""
     sql = "select distinct url, title from articles where position is not null order by url, title"
     return [ArticleTitle(*row) for row in store.execute(sql)]

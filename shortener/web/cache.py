@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from flask import Flask, current_app
 from msgspec import Struct
 
+from shortener.durations import HOUR_SECONDS
 from shortener.store import Store, listings
 from shortener.web.context import ConnectionPool, store
 
@@ -18,7 +19,7 @@ Value = TypeVar("Value")
 
 FRESH_SECONDS = 30.0
 """Age in seconds up to which an entry is returned without a refresh, although new clicks were counted."""
-MAX_AGE_SECONDS = 3600.0
+MAX_AGE_SECONDS = float(HOUR_SECONDS)
 """Age in seconds at which an entry expires even without new clicks: shares still to come depend on the time."""
 MAX_ENTRIES = 256
 STACK_SIZE_BYTES = 32 << 20

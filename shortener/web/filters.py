@@ -11,6 +11,7 @@ from flask import Flask, get_flashed_messages
 from markupsafe import Markup, escape
 
 from shortener.config import Config
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
 from shortener.services import accounts
 from shortener.store.accounts import Role
@@ -19,7 +20,6 @@ from shortener.web import context
 NO_VALUE = "\u2013"
 """En dash that stands for a missing value."""
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_POINTS = 96, 24, 24
-HOUR_SECONDS, DAY_SECONDS = 3600, 86_400
 
 
 def init_app(app: Flask, *, config: Config) -> None:

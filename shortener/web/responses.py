@@ -10,7 +10,7 @@ import msgspec
 from flask import Response, flash, redirect, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.reporting.cells import escape_csv
+from shortener.reporting.formatting import escape_csv
 from shortener.web.cache import clear_cache
 
 
@@ -35,11 +35,6 @@ def attachment_response(content: bytes, *, file_name: str, content_type: str) ->
     ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in file_name)
     disposition = f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file_name, safe='')}"
     return Response(content, content_type=content_type, headers={"Content-Disposition": disposition})
-
-
-def struct_rows(values: Iterable[Any], columns: Sequence[str]) -> Iterable[list[Any]]:
-    """Yield a row of attribute values for each struct, in the order of ``columns``."""
-    return ([getattr(value, column) for column in columns] for value in values)
 
 
 def redirect_after_edit(message: str, endpoint: str, **values: Any) -> BaseResponse:

@@ -6,6 +6,7 @@ from flask import Flask, Request, Response, abort, current_app, request
 from flask.sessions import SecureCookieSessionInterface
 
 from shortener.config import Config
+from shortener.urls import strip_port
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -51,8 +52,8 @@ def init_app(app: Flask, *, config: Config) -> None:
 
     def check_host() -> None:
         host = request.environ.get("HTTP_HOST", "").lower()
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if host not in own_hosts and name.removesuffix(".") not in own_names and request.path != "/-/health":
+        name = strip_port(host).removesuffix(".")
+        if host not in own_hosts and name not in own_names and request.path != "/-/health":
             abort(404)
 
     def check_origin() -> None:

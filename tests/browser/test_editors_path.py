@@ -121,7 +121,6 @@ def add_sample(watched: "WatchedPage", source: bytes) -> list[str]:
     return [
         f"{link['short_url']}/{link['placements'][0]['n']}"
         for article in contents["articles"]
-        if article["position"]
         for link in article["links"]
     ]
 

@@ -56,7 +56,10 @@ def test_the_age_can_be_chosen(two_issues: Any, shortener: Any) -> None:
 
 
 INVALID: dict[str, tuple[tuple[str, ...], str]] = {
-    "unknown issue": (("june", "none", *AS_OF), "'none' was sent by then; see `shortener issue list`"),
+    "unknown issue": (
+        ("june", "none", *AS_OF),
+        "'none' was sent by then; `shortener issue list` shows them all",
+    ),
     "not sent by then": (("june", "may", "--as-of", "2024-05-02T08:00Z"), "'june'"),
     "above the younger issue's age": (("june", "may", "--hours", "25", *AS_OF), "at most 24"),
     "age 0": (("june", "may", "--hours", "0", *AS_OF), "more than 0"),

@@ -1,4 +1,4 @@
-"""`shortener issue …` as a user meets it: what it prints, and one line for everything that a person gets wrong."""
+"""``shortener issue``: its output, and errors of one line for every mistake of a user."""
 
 import json
 import os
@@ -19,44 +19,44 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Call a command in an empty directory, with one domain configured."""
+    """Return a function that runs a command in a directory with a configuration and one issue."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("SHORTENER_")]:
         monkeypatch.delenv(name)
     (tmp_path / "config.toml").write_text('[[domain]]\nhost = "go.example"\n', encoding="utf-8")
     (tmp_path / "may.md").write_text(ISSUE, encoding="utf-8")
 
-    def call(*words: str, config: str = "config.toml") -> Result:
-        return CliRunner().invoke(main, ["--config", config, *words])
+    def call(*arguments: str, config: str = "config.toml") -> Result:
+        return CliRunner().invoke(main, ["--config", config, *arguments])
 
     return call
 
 
-def refused(result: Result, *words: str, status: int = 1) -> None:
-    """One line of error with these words, the right status, and no traceback."""
+def assert_refused(result: Result, *texts: str, status: int = 1) -> None:
+    """Check that a command failed with this status and one line of error with these texts."""
     assert result.exit_code == status, result.output
     assert isinstance(result.exception, SystemExit)
     lines = result.stderr.strip().splitlines()
     if status == 1:
         assert len(lines) == 1, result.stderr
     assert lines[-1].startswith("Error: ")
-    for word in words:
-        assert word in lines[-1]
+    for text in texts:
+        assert text in lines[-1]
 
 
-def test_an_issue_goes_in_and_comes_out(run: Run, tmp_path: Path) -> None:
-    """add writes the issue beside its source, show and list know it, export gives it back."""
+def test_add_show_list_and_export(run: Run, tmp_path: Path) -> None:
+    """``add`` writes the issue next to its source; ``show``, ``list`` and ``export`` print it."""
     result = run("issue", "add", "may.md", "--sent-at", "2026-05-01T08:00+02:00", "--recipients", "1200")
     assert result.exit_code == 0, result.output
     assert "may: added. 1 articles, 1 new short links, 0 adopted." in result.output
     output = (tmp_path / "may.out.md").read_bytes()
     assert output.count(b"https://go.example/") == 2
-    shown = json.loads(run("issue", "show", "may", "--format", "json").stdout)
-    assert (shown["sent_at"], shown["recipients"], shown["todo"]) == ("2026-05-01T06:00:00Z", 1200, [])
-    assert [(each["position"], each["title"]) for each in shown["articles"]] == [(1, "Whales")]
-    assert [place["kind"] for place in shown["links"][0]["placements"]] == ["title", "more"]
+    issue = json.loads(run("issue", "show", "may", "--format", "json").stdout)
+    assert (issue["sent_at"], issue["recipients"], issue["todo"]) == ("2026-05-01T06:00:00Z", 1200, [])
+    assert [(article["position"], article["title"]) for article in issue["articles"]] == [(1, "Whales")]
+    assert [place["kind"] for place in issue["links"][0]["placements"]] == ["title", "more"]
     listed = json.loads(run("issue", "list", "--format", "json").stdout)
-    assert [(each["slug"], each["articles"], each["links"]) for each in listed] == [("may", 1, 1)]
+    assert [(issue["slug"], issue["articles"], issue["links"]) for issue in listed] == [("may", 1, 1)]
     assert run("issue", "export", "may").stdout_bytes == output
     assert run("issue", "export", "may", "--source").stdout == ISSUE
     assert "Whales" in run("issue", "show", "may").stdout
@@ -66,20 +66,20 @@ def test_an_issue_goes_in_and_comes_out(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "may.out.md").read_bytes() == output
 
 
-def test_the_issue_can_go_to_the_terminal(run: Run) -> None:
-    """With --output - the issue alone is on standard output; the words go to standard error."""
+def test_the_output_can_be_standard_output(run: Run) -> None:
+    """With ``--output -`` standard output has only the issue; messages go to standard error."""
     result = run("issue", "add", "may.md", "--output", "-")
     assert result.stdout.startswith("# May")
     assert "may: added" in result.stderr
 
 
-def test_everything_written_is_for_its_owner(run: Run, tmp_path: Path) -> None:
+def test_files_are_readable_by_their_owner_only(run: Run, tmp_path: Path) -> None:
     """The data directory is 0700 and the files in it 0600, whatever the umask."""
-    before = os.umask(0)
+    umask = os.umask(0)
     try:
         run("issue", "add", "may.md")
     finally:
-        os.umask(before)
+        os.umask(umask)
     data = tmp_path / "data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     for path in data.rglob("*"):
@@ -87,7 +87,7 @@ def test_everything_written_is_for_its_owner(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "texts"),
     [
         pytest.param(b"", ["may.md", "empty"], id="empty"),
         pytest.param(b"caf\xe9 [x](https://a.example)", ["may.md", "UTF-8"], id="not UTF-8"),
@@ -102,19 +102,17 @@ def test_everything_written_is_for_its_owner(run: Run, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_is_no_issue_is_refused(
-    run: Run, tmp_path: Path, content: bytes, words: list[str]
-) -> None:
-    """What cannot be taken in is named with its reason; nothing is stored and nothing is written."""
+def test_an_unreadable_issue_is_refused(run: Run, tmp_path: Path, content: bytes, texts: list[str]) -> None:
+    """The error names the file and the problem; nothing is stored or written."""
     (tmp_path / "may.md").write_bytes(content)
-    refused(run("issue", "add", "may.md"), *words)
+    assert_refused(run("issue", "add", "may.md"), *texts)
     assert not (tmp_path / "may.out.md").exists()
     assert json.loads(run("issue", "list", "--format", "json").stdout) == []
     assert json.loads(run("link", "list", "--format", "json").stdout) == []
 
 
 def test_broken_html_is_read_as_a_browser_would(run: Run, tmp_path: Path) -> None:
-    """Unclosed tags and quotes are no error; what is a link is replaced, the rest stays."""
+    """Unclosed tags and quotes are no error; links are replaced, and the rest stays."""
     (tmp_path / "may.html").write_text('<p><a href="https://a.example/x">Whales<p <b>"', encoding="utf-8")
     assert run("issue", "add", "may.html").exit_code == 0
     output = (tmp_path / "may.out.html").read_text(encoding="utf-8")
@@ -123,7 +121,7 @@ def test_broken_html_is_read_as_a_browser_would(run: Run, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "said", "status"),
+    ("arguments", "texts", "status"),
     [
         pytest.param(["issue", "add", "none.md"], ["none.md", "no such file"], 1, id="no such file"),
         pytest.param(["issue", "add", "."], [".", "cannot be read"], 1, id="a directory"),
@@ -156,73 +154,76 @@ def test_broken_html_is_read_as_a_browser_would(run: Run, tmp_path: Path) -> Non
         pytest.param(["report", "issue", "none"], ["none"], 1, id="report unknown slug"),
     ],
 )
-def test_what_a_person_gets_wrong_ends_in_one_line(
-    run: Run, words: list[str], said: list[str], status: int
-) -> None:
-    """Every mistake is answered with the thing and the mend."""
-    refused(run(*words), *said, status=status)
+def test_a_mistake_is_one_line(run: Run, arguments: list[str], texts: list[str], status: int) -> None:
+    """The error names the thing and what is wrong with it."""
+    assert_refused(run(*arguments), *texts, status=status)
 
 
 def test_targets_are_checked_before_anything_is_stored(run: Run, tmp_path: Path) -> None:
-    """Two targets for one code, and a code that leads elsewhere already, are conflicts that name both."""
+    """Two targets for one code, or a code that already has another target, are errors that name both."""
     (tmp_path / "may.md").write_text("[Whales](https://go.example/abc)", encoding="utf-8")
     targets = tmp_path / "t.csv"
     targets.write_text(
         "short_url,target\nhttps://go.example/abc,https://a.example/1\nhttps://go.example/ABC,https://a.example/2\n",
         encoding="utf-8",
     )
-    refused(
+    assert_refused(
         run("issue", "add", "may.md", "--targets", "t.csv"), "t.csv", "line 3", "a.example/1", "a.example/2"
     )
     assert run("link", "add", "https://a.example/9", "--code", "abc").exit_code == 0
     targets.write_text("short_url,target\nhttps://go.example/abc,https://a.example/1\n", encoding="utf-8")
-    refused(run("issue", "add", "may.md", "--targets", "t.csv"), "a.example/9", "a.example/1")
+    assert_refused(run("issue", "add", "may.md", "--targets", "t.csv"), "a.example/9", "a.example/1")
     assert json.loads(run("issue", "list", "--format", "json").stdout) == []
 
 
 def test_an_editor_corrects_what_was_read(run: Run) -> None:
-    """Title, author, place and kind of an article can be set; a link can be made no article, and one again."""
+    """Title, author and position of an article can be set; a link can be made no article and an article again."""
     run("issue", "add", "may.md")
     link = json.loads(run("issue", "show", "may", "--format", "json").stdout)["links"][0]["short_url"]
     result = run(
         "issue", "set", "may", "--article", link, "--title", "Songs", "--author", "Ann", "--position", "3"
     )
-    assert result.output == "may: Songs: place 1.\n"
-    assert "no article" in run("issue", "set", "may", "--article", link, "--not-article").output
+    assert result.output == "may: Songs: position 1.\n"
+    assert "not an article" in run("issue", "set", "may", "--article", link, "--not-article").output
     assert (
-        "place 1"
+        "position 1"
         in run("issue", "set", "may", "--article", "https://a.example/whales", "--is-article").output
     )
-    shown = json.loads(run("issue", "show", "may", "--format", "json").stdout)["articles"][0]
-    assert (shown["title"], shown["author"], shown["position"]) == ("Songs", "Ann", 1)
-    refused(run("issue", "set", "may", "--article", "https://b.example/", "--title", "x"), "b.example")
+    issue = json.loads(run("issue", "show", "may", "--format", "json").stdout)["articles"][0]
+    assert (issue["title"], issue["author"], issue["position"]) == ("Songs", "Ann", 1)
+    assert_refused(run("issue", "set", "may", "--article", "https://b.example/", "--title", "x"), "b.example")
     assert run("issue", "set", "may", "--title", "June", "--recipients", "7").exit_code == 0
     assert json.loads(run("issue", "list", "--format", "json").stdout)[0]["recipients"] == 7
 
 
-def test_facts_are_taken_back(run: Run) -> None:
-    """`--sent-at never` and `--recipients unknown` undo what was said too early; other words are refused."""
+def test_details_can_be_cleared(run: Run) -> None:
+    """``--sent-at never`` and ``--recipients unknown`` clear the value; other words are refused."""
     run("issue", "add", "may.md", "--sent-at", "2026-05-01T08:00Z", "--recipients", "1200")
     assert run("issue", "set", "may", "--sent-at", "never", "--recipients", "unknown").exit_code == 0
-    shown = json.loads(run("issue", "show", "may", "--format", "json").stdout)
-    assert (shown["sent_at"], shown["recipients"]) == (None, None)
+    issue = json.loads(run("issue", "show", "may", "--format", "json").stdout)
+    assert (issue["sent_at"], issue["recipients"]) == (None, None)
     assert run("report", "issue", "may").exit_code == 0
-    refused(run("issue", "set", "may", "--recipients", "none"), "none", status=2)
-    refused(run("issue", "set", "may", "--recipients", "0"), "0", status=2)
+    assert_refused(run("issue", "set", "may", "--recipients", "none"), "none", status=2)
+    assert_refused(run("issue", "set", "may", "--recipients", "0"), "0", status=2)
 
 
-def test_the_configuration_is_held_to_its_keys(run: Run, tmp_path: Path) -> None:
-    """A typo in the configuration stops every command with the key, the value and the expectation."""
+def test_an_unknown_configuration_key_stops_every_command(run: Run, tmp_path: Path) -> None:
+    """Every command reports the file and the unknown key."""
     (tmp_path / "bad.toml").write_text("[server]\nprot = 8000\n", encoding="utf-8")
-    for words in (["issue", "list"], ["serve"], ["doctor"], ["config", "show"], ["collect", "--once"]):
-        refused(run(*words, config="bad.toml"), "bad.toml", "server.prot", "no such key")
+    for arguments in (["issue", "list"], ["serve"], ["doctor"], ["config", "show"], ["collect", "--once"]):
+        assert_refused(run(*arguments, config="bad.toml"), "bad.toml", "server.prot", "no such key")
 
 
-def test_a_data_directory_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -> None:
-    """storage.data that is a file, or below one, is an error of one line."""
+def test_an_unusable_data_directory_is_named(run: Run, tmp_path: Path) -> None:
+    """If storage.data is below a file, every command fails with one line that names the key."""
     (tmp_path / "bad.toml").write_text('[storage]\ndata = "may.md/data"\n', encoding="utf-8")
-    for words in (["issue", "list"], ["serve"], ["collect", "--once"], ["link", "add", "https://a.example/"]):
-        refused(run(*words, config="bad.toml"), "storage.data")
+    for arguments in (
+        ["issue", "list"],
+        ["serve"],
+        ["collect", "--once"],
+        ["link", "add", "https://a.example/"],
+    ):
+        assert_refused(run(*arguments, config="bad.toml"), "storage.data")
 
 
 PAGE = (
@@ -231,42 +232,46 @@ PAGE = (
 )
 
 
-def test_a_hidden_link_says_how_it_looks(run: Run, tmp_path: Path) -> None:
-    """--trap prints the link, its HTML and what to mind; a second time it only says which it is; show marks it."""
+def test_a_honeypot_link_is_added(run: Run, tmp_path: Path) -> None:
+    """``--trap`` prints the link, its HTML and advice; ``issue show`` marks the link."""
     (tmp_path / "may.html").write_text(PAGE, encoding="utf-8")
     result = run("issue", "add", "may.html", "--trap")
     assert result.exit_code == 0, result.output
-    for words in ("which no reader sees", 'aria-hidden="true"', "leave it out of a plain-text part"):
-        assert words in result.output
+    for text in ("which no reader sees", 'aria-hidden="true"', "Leave it out of a plain-text part"):
+        assert text in result.output
     assert "nothing changed" in run("issue", "add", "may.html", "--trap").output
-    shown = json.loads(run("issue", "show", "may", "--format", "json").stdout)
-    assert [link["trap"] for link in shown["links"]] == [False, False, True]
-    refused(run("issue", "add", "may.md", "--slug", "june", "--trap"), "Markdown has no invisible links")
+    issue = json.loads(run("issue", "show", "may", "--format", "json").stdout)
+    assert [link["trap"] for link in issue["links"]] == [False, False, True]
+    assert_refused(
+        run("issue", "add", "may.md", "--slug", "june", "--trap"), "Markdown has no invisible links"
+    )
 
 
-def test_a_copy_tag_says_what_it_means_for_readers(run: Run, tmp_path: Path) -> None:
-    """--copy-tag prints the note on consent where it is switched on, and what a test send has to show."""
+def test_a_recipient_token_is_added(run: Run, tmp_path: Path) -> None:
+    """``--copy-tag`` adds the tag to every short URL and prints a note on consent and test sends."""
     result = run("issue", "add", "may.md", "--copy-tag", "*|UNIQID|*")
     assert result.exit_code == 0, result.output
-    for words in (
+    for text in (
         "ends in ?_c=*|UNIQID|*",
-        "may need their consent",
+        "need to consent",
         "test send",
         "turns the Markdown into HTML",
     ):
-        assert words in result.output
+        assert text in result.output
     assert (tmp_path / "may.out.md").read_bytes().count(b"?_c=*|UNIQID|*)") == 2
     again = run("issue", "add", "may.out.md", "--slug", "may", "--output", "again.md")
     assert "nothing changed" in again.output
     assert (tmp_path / "again.md").read_bytes() == (tmp_path / "may.out.md").read_bytes()
-    refused(run("issue", "add", "may.md", "--copy-tag", "{{ id }}"), "cannot contain spaces", "{{id}}")
+    assert_refused(run("issue", "add", "may.md", "--copy-tag", "{{ id }}"), "cannot contain spaces", "{{id}}")
 
 
-def test_a_hidden_link_is_declared_and_taken_back(run: Run) -> None:
-    """set --trap and --not-trap say what the link is now; a link of no issue is one line."""
+def test_a_link_is_marked_as_honeypot_and_back(run: Run) -> None:
+    """``issue set --trap`` and ``--not-trap`` print the new state; an unknown link is an error of one line."""
     run("issue", "add", "may.md")
     url = json.loads(run("issue", "show", "may", "--format", "json").stdout)["links"][0]["short_url"]
-    assert "is its hidden link now, and no article" in run("issue", "set", "may", "--trap", url).output
-    assert "is a link that readers see" in run("issue", "set", "may", "--not-trap", url).output
-    refused(run("issue", "set", "may", "--trap", "https://go.example/nothing"), "has no short link")
-    refused(run("issue", "set", "may", "--article", url, "--trap", url), "leave --article out", status=2)
+    assert "is now a honeypot link, not an article" in run("issue", "set", "may", "--trap", url).output
+    assert "is no longer a honeypot link" in run("issue", "set", "may", "--not-trap", url).output
+    assert_refused(run("issue", "set", "may", "--trap", "https://go.example/nothing"), "has no short link")
+    assert_refused(
+        run("issue", "set", "may", "--article", url, "--trap", url), "leave --article out", status=2
+    )

@@ -1,4 +1,4 @@
-"""What an operator does: collect, rebuild, backup and restore, doctor, config show."""
+"""Commands of operators: collect, rebuild, backup and restore, doctor, config show."""
 
 import json
 import shutil
@@ -15,22 +15,22 @@ Shortener = Any
 Newsletter = Any
 
 
-def test_collect_once_drains_what_was_written(newsletter: Newsletter, shortener: Shortener) -> None:
-    """collect --once returns when everything written before is in the store."""
+def test_collect_once_drains_the_click_log(newsletter: Newsletter, shortener: Shortener) -> None:
+    """``collect --once`` returns when all lines written before are in the store."""
     newsletter.click("one", n=1)
     newsletter.write()
     assert "1 lines drained now" in shortener("collect", "--once").stdout
     assert "0 lines drained now" in shortener("collect", "--once").stdout
 
 
-def test_collect_wants_to_know_how(shortener: Shortener) -> None:
-    """Neither or both of --once and --follow is a usage error."""
+def test_collect_needs_one_mode(shortener: Shortener) -> None:
+    """``collect`` with neither or both of ``--once`` and ``--follow`` is a usage error."""
     assert "--once" in shortener("collect", status=2).stderr
     assert "--once" in shortener("collect", "--once", "--follow", status=2).stderr
 
 
-def test_rebuild_says_what_the_increments_said(newsletter: Newsletter, shortener: Shortener) -> None:
-    """The sums after a rebuild are those before, and a broken sum is mended by it."""
+def test_rebuild_equals_the_increments(newsletter: Newsletter, shortener: Shortener) -> None:
+    """A rebuild gives the report from before, also after an aggregate was damaged."""
     for visitor in ("a", "b", "c"):
         newsletter.click("one", n=1, visitor=visitor)
     newsletter.machine("bot", "one", 1)
@@ -47,7 +47,7 @@ def test_rebuild_says_what_the_increments_said(newsletter: Newsletter, shortener
 def test_a_restored_backup_catches_up_to_the_exact_count(
     newsletter: Newsletter, shortener: Shortener, tmp_path: Path
 ) -> None:
-    """What was drained after the backup is drained again from the kept log: nothing lost, nothing twice."""
+    """Clicks drained after the backup are drained again from the click log: none is lost or counted twice."""
     newsletter.click("one", n=1, visitor="a")
     newsletter.drain()
     backup = tmp_path / "backup.db"
@@ -64,10 +64,10 @@ def test_a_restored_backup_catches_up_to_the_exact_count(
     assert sorted(shortener("clicks", "export").stdout.splitlines()) == sorted(live.splitlines())
 
 
-def test_a_backup_is_consistent_while_clicks_are_drained(
+def test_a_backup_during_writes_is_consistent(
     newsletter: Newsletter, shortener: Shortener, tmp_path: Path
 ) -> None:
-    """A backup in the middle of writing is one moment of the store: its sums are those of its clicks."""
+    """A backup during writes has both updates of each transaction or none."""
     stop = threading.Event()
 
     def write() -> None:
@@ -85,25 +85,26 @@ def test_a_backup_is_consistent_while_clicks_are_drained(
     finally:
         stop.set()
         writer.join()
-    copy = sqlite3.connect(tmp_path / "b.db")
-    lengths = [row[0] for row in copy.execute("select length(title) from links where id in (1, 2)")]
+    backup = sqlite3.connect(tmp_path / "b.db")
+    lengths = [row[0] for row in backup.execute("select length(title) from links where id in (1, 2)")]
     original = [
-        row[0] for row in copy.execute("select length(replace(title, 'x', '')) from links where id in (1, 2)")
+        row[0]
+        for row in backup.execute("select length(replace(title, 'x', '')) from links where id in (1, 2)")
     ]
-    copy.close()
+    backup.close()
     assert lengths[0] - original[0] == lengths[1] - original[1]
 
 
 def test_a_backup_does_not_overwrite(newsletter: Newsletter, shortener: Shortener, tmp_path: Path) -> None:
-    """An existing file is left alone, and a place that cannot be written is named."""
+    """An existing file is not overwritten, and an unwritable path is named."""
     (tmp_path / "b.db").write_text("precious", encoding="utf-8")
     assert "exists already" in shortener("backup", str(tmp_path / "b.db"), status=1).stderr
     assert (tmp_path / "b.db").read_text(encoding="utf-8") == "precious"
     assert "cannot be written" in shortener("backup", str(tmp_path / "no" / "b.db"), status=1).stderr
 
 
-def test_doctor_finds_what_is_wrong(newsletter: Newsletter, shortener: Shortener) -> None:
-    """A sound installation has nothing bad; a readable file and a broken store are bad, with the mend."""
+def test_doctor_finds_problems(newsletter: Newsletter, shortener: Shortener) -> None:
+    """A new installation has no bad finding; a readable file and a damaged store are bad, with the fix."""
     findings = json.loads(shortener("doctor", "--format", "json").stdout)
     assert {finding["level"] for finding in findings} <= {"good", "warn"}
     checks = {finding["check"] for finding in findings}
@@ -122,16 +123,16 @@ def test_doctor_finds_what_is_wrong(newsletter: Newsletter, shortener: Shortener
 def test_config_show_hides_the_secret(
     tmp_path: Path, shortener: Shortener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is in force is printed, but never a secret."""
+    """The effective values are printed, except for secrets."""
     monkeypatch.setenv("SHORTENER_SITE__SECRET", "very-secret-" * 4)
     monkeypatch.setenv("SHORTENER_SERVER__PORT", "8123")
-    shown = shortener("config", "show").stdout
-    assert "very-secret" not in shown
-    assert '"port": 8123' in shown
+    output = shortener("config", "show").stdout
+    assert "very-secret" not in output
+    assert '"port": 8123' in output
 
 
-def test_a_store_from_the_future_is_refused(newsletter: Newsletter, shortener: Shortener) -> None:
-    """A store that a newer version migrated is not touched."""
+def test_a_newer_store_is_refused(newsletter: Newsletter, shortener: Shortener) -> None:
+    """A store with migrations of a newer version is refused."""
     store: Store = open_store(newsletter.config.data_directory)
     store.execute(
         "insert into _sqlite_migrations (migration_set, name, applied_at) values ('shortener', 'm999_future', '2099')"

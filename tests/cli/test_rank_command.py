@@ -113,8 +113,11 @@ def test_a_mixed_ranking_counts_clicks(mixed: Any, shortener: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--issue", "june"), "no issue 'june' was sent by then; see `shortener issue list`"),
-        (("--explain", "https://a.example/none"), "none' is on the list; see `shortener rank`"),
+        (("--issue", "june"), "no issue 'june' was sent by then; `shortener issue list` shows them all"),
+        (
+            ("--explain", "https://a.example/none"),
+            "none' is on the list; `shortener rank` lists the ranked articles",
+        ),
     ],
 )
 def test_an_unknown_name_is_refused_with_a_remedy(

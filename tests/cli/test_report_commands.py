@@ -1,4 +1,4 @@
-"""``shortener report``, ``clicks export``, ``rank``: the same values in every format, and errors of one line."""
+"""``shortener report``, ``clicks export`` and ``rank``: their formats, contracts and errors."""
 
 import csv
 import io
@@ -18,23 +18,23 @@ CONTRACTS: dict[str, tuple[tuple[str, ...], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("words", "keys"), CONTRACTS.values(), ids=CONTRACTS)
+@pytest.mark.parametrize(("arguments", "keys"), CONTRACTS.values(), ids=CONTRACTS)
 def test_json_has_the_keys_of_the_contract(
-    read: Any, shortener: Any, words: tuple[str, ...], keys: list[str]
+    read: Any, shortener: Any, arguments: tuple[str, ...], keys: list[str]
 ) -> None:
-    """The promised keys come first, whatever else there is."""
-    made = json.loads(shortener(*words, "--format", "json").stdout)
-    assert list(made)[: len(keys)] == keys
+    """The keys of the contract come first."""
+    report = json.loads(shortener(*arguments, "--format", "json").stdout)
+    assert list(report)[: len(keys)] == keys
 
 
 def test_ranked_articles_have_the_keys_of_the_contract(read: Any, shortener: Any) -> None:
-    """Every article that the issue carried is ranked, once."""
-    made = json.loads(shortener("rank", "--format", "json").stdout)
-    assert list(made["articles"][0])[:14] == [
+    """Every article of the issue is ranked once, with the keys of the contract first."""
+    ranking = json.loads(shortener("rank", "--format", "json").stdout)
+    assert list(ranking["articles"][0])[:14] == [
         *("rank", "url", "title", "issue", "position", "visitors", "clicks", "expected"),
         *("appeal", "low", "high", "p_top", "gem", "note"),
     ]
-    assert {row["url"] for row in made["articles"]} == {"https://a.example/one", "https://a.example/two"}
+    assert {row["url"] for row in ranking["articles"]} == {"https://a.example/one", "https://a.example/two"}
 
 
 PRINTED: dict[str, tuple[tuple[str, ...], list[str]]] = {
@@ -55,12 +55,12 @@ PRINTED: dict[str, tuple[tuple[str, ...], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("words", "texts"), PRINTED.values(), ids=PRINTED)
-def test_people_read_what_was_counted(
-    read: Any, shortener: Any, words: tuple[str, ...], texts: list[str]
+@pytest.mark.parametrize(("arguments", "texts"), PRINTED.values(), ids=PRINTED)
+def test_tables_have_the_figures(
+    read: Any, shortener: Any, arguments: tuple[str, ...], texts: list[str]
 ) -> None:
-    """Tables and lines hold the figures that the report has."""
-    printed = shortener(*words).stdout
+    """Printed tables and lines have the figures of the report."""
+    printed = shortener(*arguments).stdout
     for text in texts:
         assert text in printed
 
@@ -74,17 +74,17 @@ EMPTY: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("name", ["issue", "summary", "rank"])
-@pytest.mark.parametrize("form", ["table", "json", "csv"])
-def test_without_clicks_every_report_still_speaks(shortener: Any, name: str, form: str) -> None:
-    """Nobody clicked yet: no report fails, in no format."""
-    words, text = EMPTY[name]
-    printed = shortener(*words, "--format", form).stdout
+@pytest.mark.parametrize("output_format", ["table", "json", "csv"])
+def test_reports_without_clicks(shortener: Any, name: str, output_format: str) -> None:
+    """Without clicks no report fails in any format."""
+    arguments, text = EMPTY[name]
+    printed = shortener(*arguments, "--format", output_format).stdout
     assert printed
-    assert form != "table" or text in printed
+    assert output_format != "table" or text in printed
 
 
 def test_csv_has_a_column_for_each_kind_of_placement(read: Any, shortener: Any) -> None:
-    """Articles first, by position; other links after them, without one."""
+    """Articles come first, by position; other links follow without a position."""
     printed = shortener("report", "issue", "may", "--format", "csv").stdout
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert [(row["position"], row["clicks"], row["clicks_image"], row["clicks_title"]) for row in rows] == [
@@ -96,7 +96,7 @@ def test_csv_has_a_column_for_each_kind_of_placement(read: Any, shortener: Any) 
 
 
 def test_every_click_is_exported(read: Any, shortener: Any) -> None:
-    """One JSON object a line with the promised keys, machines included."""
+    """Every click is a JSON object with the keys of the contract, automated requests included."""
     lines = [json.loads(line) for line in shortener("clicks", "export").stdout.splitlines()]
     assert len(lines) == 11
     assert list(lines[0]) == [
@@ -116,20 +116,20 @@ def test_every_click_is_exported(read: Any, shortener: Any) -> None:
 
 
 def test_the_export_is_bounded(read: Any, shortener: Any) -> None:
-    """Nothing came before the issue was sent, everything since."""
+    """The export before the sending is empty; the export since then has all clicks."""
     sent = json.loads(shortener("report", "issue", "may", "--format", "json").stdout)["sent_at"]
     assert shortener("clicks", "export", "--until", sent).stdout == ""
     assert len(shortener("clicks", "export", "--since", sent, "--format", "csv").stdout.splitlines()) == 12
 
 
-def test_ranking_the_past_needs_its_date_only(read: Any, shortener: Any) -> None:
-    """Before the issue was sent there is nothing to rank, and the ranking says so."""
-    made = json.loads(shortener("rank", "--as-of", "2020-01-01T00:00Z", "--format", "json").stdout)
-    assert made["articles"] == []
-    assert "nothing to rank" in made["footer"]
+def test_a_ranking_of_the_past(read: Any, shortener: Any) -> None:
+    """Before the issue was sent the ranking is empty, and its footer says so."""
+    ranking = json.loads(shortener("rank", "--as-of", "2020-01-01T00:00Z", "--format", "json").stdout)
+    assert ranking["articles"] == []
+    assert "nothing to rank" in ranking["footer"]
 
 
-WRONG: dict[str, tuple[tuple[str, ...], str]] = {
+FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown slug": (("report", "issue", "june"), "june"),
     "unknown link": (("report", "link", "none"), "go.example/none"),
     "foreign link": (("report", "link", "https://x.example/a"), "x.example"),
@@ -148,19 +148,17 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-@pytest.mark.parametrize(("words", "named"), WRONG.values(), ids=WRONG)
-def test_what_cannot_be_done_is_one_line(
-    read: Any, shortener: Any, words: tuple[str, ...], named: str
-) -> None:
-    """Status 1, and a line on standard error that names the thing."""
-    result = shortener(*words, status=1)
+@pytest.mark.parametrize(("arguments", "text"), FAILURES.values(), ids=FAILURES)
+def test_a_failure_is_one_line(read: Any, shortener: Any, arguments: tuple[str, ...], text: str) -> None:
+    """A failed command has status 1 and prints one line that names the thing."""
+    result = shortener(*arguments, status=1)
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
-    assert named in result.stderr
+    assert text in result.stderr
 
 
-USAGE: dict[str, tuple[tuple[str, ...], str]] = {
+USAGE_ERRORS: dict[str, tuple[tuple[str, ...], str]] = {
     "date without zone": (("report", "summary", "--since", "2026-02-01"), "add Z"),
     "no date": (("clicks", "export", "--until", "now"), "ISO 8601"),
     "no such format": (("report", "summary", "--format", "xml"), "json"),
@@ -169,7 +167,7 @@ USAGE: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-@pytest.mark.parametrize(("words", "named"), USAGE.values(), ids=USAGE)
-def test_what_is_not_understood_is_status_2(shortener: Any, words: tuple[str, ...], named: str) -> None:
-    """Usage is told apart from failure."""
-    assert named in shortener(*words, status=2).stderr
+@pytest.mark.parametrize(("arguments", "text"), USAGE_ERRORS.values(), ids=USAGE_ERRORS)
+def test_a_usage_error_has_status_2(shortener: Any, arguments: tuple[str, ...], text: str) -> None:
+    """Wrong usage has another status than a failure."""
+    assert text in shortener(*arguments, status=2).stderr

@@ -1,4 +1,4 @@
-"""``shortener signals``: what Medium and others counted, in the forms in which it is saved, all or nothing."""
+"""``shortener signals``: import of files of Medium and other platforms, all rows or none."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Import = Callable[..., Any]
 
 @pytest.fixture
 def import_file(tmp_path: Path, shortener: Any) -> Import:
-    """Import a file of this text; ``status`` is the exit status that it must have."""
+    """Return a function that imports a file with this text and checks the exit status."""
 
     def run(text: str | bytes, *, status: int = 0) -> Any:
         path = tmp_path / "stats.csv"
@@ -26,8 +26,8 @@ def import_file(tmp_path: Path, shortener: Any) -> Import:
 
 
 @pytest.fixture
-def known(shortener: Any) -> Callable[[], dict[str, list[int | None]]]:
-    """The stored counts (views, reads, fans) by URL."""
+def stored_signals(shortener: Any) -> Callable[[], dict[str, list[int | None]]]:
+    """Return a function that reads the stored views, reads and fans by URL."""
 
     def read() -> dict[str, list[int | None]]:
         rows = json.loads(shortener("signals", "list", "--format", "json").stdout)
@@ -41,7 +41,7 @@ FILES: dict[str, tuple[str, dict[str, list[int | None]]]] = {
     "other order and case": (f"Fans, URL ,Views\n3,{ONE},100\n", {ONE: [100, None, 3]}),
     "byte order mark, CRLF": (f"\ufeffurl,views\r\n{ONE},100\r\n", {ONE: [100, None, None]}),
     "blank lines": (f"url,views\n\n{ONE},1\n,\n", {ONE: [1, None, None]}),
-    "another writing of the URL": ("url,views\nHTTPS://A.example/one,1\n", {ONE: [1, None, None]}),
+    "another spelling of the URL": ("url,views\nHTTPS://A.example/one,1\n", {ONE: [1, None, None]}),
     "a short link of ours": ("url,views\nhttps://go.example/two/3,1\n", {TWO: [1, None, None]}),
     "thousands": (f'url,views\n{ONE},"12,345"\n', {ONE: [12_345, None, None]}),
     "Medium's columns, by title": (
@@ -72,16 +72,17 @@ FILES: dict[str, tuple[str, dict[str, list[int | None]]]] = {
 
 
 @pytest.mark.parametrize(("text", "after"), FILES.values(), ids=FILES)
-def test_files_are_read_as_they_are_saved(
-    newsletter: Any, import_file: Import, known: Any, text: str, after: dict[str, list[int | None]]
+def test_known_file_formats(
+    newsletter: Any, import_file: Import, stored_signals: Any, text: str, after: dict[str, list[int | None]]
 ) -> None:
-    """Columns in any order and under the names that are common; articles by URL, Medium's id or title."""
+    """Columns can have any order and common names; articles are found by URL, Medium's id or title."""
     _add_story(newsletter)
     import_file(text.replace(f"{ONE}#top", f" {ONE} "))
-    assert known() == after
+    assert stored_signals() == after
 
 
 def _add_story(newsletter: Any) -> None:
+    """Add an issue with an article whose URL has a Medium id."""
     newsletter.add_issue(
         "june", {"story": [("title", 9)]}, recipients=None, sent_at=None, places={"story": 1}
     )
@@ -90,7 +91,7 @@ def _add_story(newsletter: Any) -> None:
 
 
 def test_importing_again_changes_nothing(newsletter: Any, import_file: Import) -> None:
-    """The second time no row is new or changed, and the store is the same to the byte."""
+    """A second import of a file changes no row of the store."""
     text = f"url,views,reads,fans\n{ONE},100,40,3\n{TWO},10,5,0\n"
     assert "2 of our articles, 2 of them new or changed" in import_file(text).stdout
     before = list(newsletter.store.db.conn.iterdump())
@@ -98,18 +99,18 @@ def test_importing_again_changes_nothing(newsletter: Any, import_file: Import) -
     assert list(newsletter.store.db.conn.iterdump()) == before
 
 
-def test_what_no_issue_shows_is_counted_and_named(import_file: Import, known: Any) -> None:
-    """Other articles of the author are left out, and the editor sees which."""
+def test_rows_of_unknown_articles_are_skipped(import_file: Import, stored_signals: Any) -> None:
+    """Rows of articles that are in no issue are skipped, counted, and the first ten listed."""
     rows = "".join(f"https://a.example/other-{n},1\n" for n in range(12))
     printed = import_file(f"url,views\n{ONE},100\n{rows}").stdout
     assert "1 of our articles" in printed
-    assert "12 rows of articles that no issue shows" in printed
+    assert "12 rows of articles that are in no issue" in printed
     assert "line 3: https://a.example/other-0" in printed
     assert "… and 2 more" in printed
-    assert list(known()) == [ONE]
+    assert list(stored_signals()) == [ONE]
 
 
-BAD_ROWS: dict[str, tuple[str, str]] = {
+INVALID_ROWS: dict[str, tuple[str, str]] = {
     "letters": ("https://a.example/one,many,1,1", "views is 'many'"),
     "negative": ("https://a.example/one,-1,1,1", "views is '-1'"),
     "a part": ("https://a.example/one,3.5,1,1", "views is '3.5'"),
@@ -120,37 +121,37 @@ BAD_ROWS: dict[str, tuple[str, str]] = {
     "no URL": (",5,1,1", "names no article"),
     "not a web address": ("ftp://a.example/one,5,1,1", "ftp://a.example/one"),
     "not an address": ("one,5,1,1", "one"),
-    "the same article, otherwise": ("https://a.example/two,6,1,1", "stands in line 2"),
+    "the same article, otherwise": ("https://a.example/two,6,1,1", "is in line 2"),
 }
 
 
-@pytest.mark.parametrize(("row", "said"), BAD_ROWS.values(), ids=BAD_ROWS)
-def test_a_bad_row_is_named_by_line_and_nothing_is_imported(
-    import_file: Import, known: Any, row: str, said: str
+@pytest.mark.parametrize(("row", "message"), INVALID_ROWS.values(), ids=INVALID_ROWS)
+def test_an_invalid_row_is_listed_and_nothing_is_imported(
+    import_file: Import, stored_signals: Any, row: str, message: str
 ) -> None:
-    """The good rows around it are not stored either."""
+    """The error has the line of the invalid row; the valid rows are not stored either."""
     text = f"url,views,reads,fans\n{TWO},5,1,1\n{row}\nhttps://a.example/foot,1,1,1\n"
     lines = import_file(text, status=1).stderr.splitlines()
     assert "line 3" in lines[0]
-    assert said in lines[0]
+    assert message in lines[0]
     assert lines[-1].startswith("Error: ")
-    assert "1 of 3 rows cannot be used; nothing was imported" in lines[-1]
-    assert known() == {}
+    assert "1 of 3 rows are invalid; nothing was imported" in lines[-1]
+    assert stored_signals() == {}
 
 
-def test_all_bad_rows_are_named_at_once(import_file: Import) -> None:
-    """So that a file is mended in one go; beyond twenty the rest is counted."""
+def test_invalid_rows_are_listed_together(import_file: Import) -> None:
+    """The first twenty invalid rows are listed, so that a file can be fixed at once."""
     text = "url,views\n" + "".join(f"{ONE},x{n}\n" for n in range(25))
     lines = import_file(text, status=1).stderr.splitlines()
     assert len(lines) == 21
-    assert "25 of 25 rows cannot be used, the first 20 are named above" in lines[-1]
+    assert "25 of 25 rows are invalid, the first 20 are listed above" in lines[-1]
 
 
-BAD_FILES: dict[str, tuple[str | bytes, str]] = {
+INVALID_FILES: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "no rows"),
     "header alone": ("url,views\n", "no rows"),
-    "no header": (f"{ONE},5,1,1\n{TWO},5,1,1\n", "the first line has to name"),
-    "no counts": (f"url,title\n{ONE},x\n", "the first line has to name"),
+    "no header": (f"{ONE},5,1,1\n{TWO},5,1,1\n", "the first line"),
+    "no counts": (f"url,title\n{ONE},x\n", "the first line"),
     "short row": (f"url,views\n{ONE},5\n{TWO}\n", "line 3: expected 2 cells"),
     "long row": (f"url,views\n{ONE},5,6\n", "line 2: expected 2 cells"),
     "not text": (b"url,views\n\xff\xfe,5\n", "not UTF-8"),
@@ -158,25 +159,25 @@ BAD_FILES: dict[str, tuple[str | bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize(("content", "said"), BAD_FILES.values(), ids=BAD_FILES)
-def test_a_file_that_is_none_is_refused(
-    import_file: Import, known: Any, content: str | bytes, said: str
+@pytest.mark.parametrize(("content", "message"), INVALID_FILES.values(), ids=INVALID_FILES)
+def test_an_invalid_file_is_refused(
+    import_file: Import, stored_signals: Any, content: str | bytes, message: str
 ) -> None:
-    """With what was expected, and no traceback."""
-    assert said in import_file(content, status=1).stderr
-    assert known() == {}
+    """The error says what was expected; nothing is stored."""
+    assert message in import_file(content, status=1).stderr
+    assert stored_signals() == {}
 
 
-def test_a_title_of_two_articles_is_no_name(newsletter: Any, import_file: Import) -> None:
-    """Then the row has to say which by URL."""
+def test_an_ambiguous_title_is_refused(newsletter: Any, import_file: Import) -> None:
+    """A title of two articles does not identify one."""
     newsletter.add_issue("june", {"uno": [("title", 9)]}, recipients=None, sent_at=None, places={"uno": 1})
     with newsletter.store.transaction():
         newsletter.store.execute("update articles set title = 'About one' where url like '%/uno'")
-    assert "2 articles; name the one by its url" in import_file("title,views\nAbout one,5\n", status=1).stderr
+    assert "2 articles; give the url instead" in import_file("title,views\nAbout one,5\n", status=1).stderr
 
 
-def test_signals_stand_in_the_ranking(read: Any, shortener: Any, import_file: Import) -> None:
-    """Beside the clicks, as columns of their own; the counts of clicks stay what they were."""
+def test_signals_are_columns_of_the_ranking(read: Any, shortener: Any, import_file: Import) -> None:
+    """Signals are columns of their own in the ranking and do not change the clicks."""
     before = json.loads(shortener("rank", "--format", "json").stdout)["articles"]
     assert "fans" not in shortener("rank").stdout
     import_file(f"url,views,reads,fans\n{ONE},100,40,3\n{TWO},1000,900,90\n")

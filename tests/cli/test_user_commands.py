@@ -1,4 +1,4 @@
-"""``shortener user``: the users of the pages, from a terminal."""
+"""``shortener user``: adding, listing, changing and removing users of the pages."""
 
 import json
 from collections.abc import Callable
@@ -15,25 +15,25 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in an empty directory, at little cost a password."""
+    """Return a function that runs a command in an empty directory, with a fast password hash."""
     monkeypatch.setattr(accounts, "_HASH_METHOD", "scrypt:1024:8:1")
     monkeypatch.setenv("SHORTENER_STORAGE__DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 
-    def invoke(*words: str, typed: str = "") -> Result:
-        return CliRunner().invoke(main, ["user", *words], input=typed)
+    def invoke(*arguments: str, typed: str = "") -> Result:
+        return CliRunner().invoke(main, ["user", *arguments], input=typed)
 
     return invoke
 
 
-def test_users_come_and_go(run: Run) -> None:
-    """Added with a password from standard input, listed, promoted, removed; no password is printed."""
+def test_users_are_added_changed_and_removed(run: Run) -> None:
+    """The password is read from standard input; list, set-role, password and remove print the result."""
     added = run("add", "ann", "--role", "admin", typed="a long sentence\n")
     assert (added.exit_code, added.output) == (0, "ann: added as admin.\n")
     run("add", "ben", typed="another sentence\n")
-    assert run("set-role", "ben", "viewer").output == "ben: viewer now.\n"
+    assert run("set-role", "ben", "viewer").output == "ben: now viewer.\n"
     listed = json.loads(run("list", "--format", "json").output)
-    assert [(each["name"], each["role"], each["has_password"]) for each in listed] == [
+    assert [(user["name"], user["role"], user["has_password"]) for user in listed] == [
         ("ann", "admin", True),
         ("ben", "viewer", True),
     ]
@@ -43,11 +43,11 @@ def test_users_come_and_go(run: Run) -> None:
     assert run("list", "--format", "csv").output.count("\n") == 2
 
 
-def test_an_invitation_is_an_address(run: Run) -> None:
-    """With --invite nobody types a password: an address is printed at which the user chooses one."""
+def test_an_invite_link_is_printed(run: Run) -> None:
+    """``--invite`` prints a link at which the user chooses a password."""
     printed = run("add", "cat", "--invite").output
-    assert "One-time address: http://127.0.0.1:8000/-/welcome/" in printed
-    assert "to be chosen" in run("list").output
+    assert "Invite link: http://127.0.0.1:8000/-/welcome/" in printed
+    assert "not set" in run("list").output
     assert "/-/welcome/" in run("password", "cat", "--invite").output
 
 
@@ -58,19 +58,19 @@ REFUSED = {
     "no name": (("add", "  "), "a long sentence\n", "1 to 60"),
     "slash": (("add", "a/b"), "a long sentence\n", "no slash"),
     "control": (("add", "a\x1b[2Jb"), "a long sentence\n", "printable"),
-    "unknown": (("remove", "nobody"), "", "there is no user of this name"),
-    "taken": (("add", "admin"), "a long sentence\n", "there is a user of this name already"),
+    "unknown": (("remove", "nobody"), "", "no user has this name"),
+    "taken": (("add", "admin"), "a long sentence\n", "the name is taken"),
     "last admin": (("remove", "admin"), "", "last admin"),
     "demoted": (("set-role", "admin", "viewer"), "", "last admin"),
 }
 
 
-@pytest.mark.parametrize(("words", "typed", "said"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_cannot_be_is_refused(run: Run, words: tuple[str, ...], typed: str, said: str) -> None:
-    """One line that says why, status 1, and nothing is changed."""
+@pytest.mark.parametrize(("arguments", "typed", "text"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_failure_is_one_line(run: Run, arguments: tuple[str, ...], typed: str, text: str) -> None:
+    """A refused command has status 1, says why, and changes nothing."""
     run("add", "admin", "--role", "admin", typed="a long sentence\n")
-    refused = run(*words, typed=typed)
+    refused = run(*arguments, typed=typed)
     assert refused.exit_code == 1
-    assert said in refused.output
+    assert text in refused.output
     assert "Traceback" not in refused.output
-    assert [each["name"] for each in json.loads(run("list", "--format", "json").output)] == ["admin"]
+    assert [user["name"] for user in json.loads(run("list", "--format", "json").output)] == ["admin"]

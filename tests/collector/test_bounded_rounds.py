@@ -1,4 +1,4 @@
-"""What one round of judging reads does not grow with how long a scanner has been at it."""
+"""The number of nearby clicks that one classification reads does not grow with the length of an attack."""
 
 import json
 from collections.abc import Iterator
@@ -19,38 +19,38 @@ ROUND_SECONDS = 60
 MINUTES = 70
 LINKS = 5
 AGENTS = [f"Mozilla/5.0 (X11; Linux x86_64; rv:{n}.0) Gecko/20100101 Firefox/{n}.0" for n in (140, 141, 142)]
-WHOLE = {"accept": "*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+COMPLETE_HEADERS = {"accept": "*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
 
-def scanner(minute: int, *, hosted: bool) -> Iterator[dict[str, Any]]:
-    """A minute of three addresses that fetch the links again and again, the hidden one among them."""
+def scanner_lines(minute: int, *, hosted: bool) -> Iterator[dict[str, Any]]:
+    """Yield one minute of lines from three addresses that open all links repeatedly, with the honeypot link."""
     for number in range(60):
         at = START + minute * ROUND_SECONDS + number
         code = (number * 7 + minute) % LINKS
         yield {
             "v": 1, "id": f"{minute}-{number}", "ts": at, "host": "go.example", "code": f"c{code}", "n": code + 1,
             "net": "203.0.113.0/24" if hosted else "192.0.2.0/24", "addr": f"a{number % 3}",
-            "visitor": f"v{number % 3}", "ua": AGENTS[(number // 3 + minute) % 3], "lang": "en", "h": WHOLE,
+            "visitor": f"v{number % 3}", "ua": AGENTS[(number // 3 + minute) % 3], "lang": "en", "h": COMPLETE_HEADERS,
         }  # fmt: skip
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many neighbours each round has read."""
+def clicks_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Number of nearby clicks that each classification read."""
     rounds: list[int] = []
 
-    class Counted(Neighbourhood):
-        def __init__(self, *args: Any, **more: Any) -> None:
-            super().__init__(*args, **more)
+    class CountingNeighbourhood(Neighbourhood):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
             rounds.append(len(self.clicks) + len(self.honeypot_hits))
 
-    monkeypatch.setattr(classifier, "Neighbourhood", Counted)
+    monkeypatch.setattr(classifier, "Neighbourhood", CountingNeighbourhood)
     return rounds
 
 
 @pytest.mark.parametrize("hosted", [False, True], ids=["at home", "in a data center"])
-def test_a_hidden_link_fetched_again_and_again(tmp_path: Path, read: list[int], hosted: bool) -> None:
-    """After an hour of hits a round reads as much as after the first minutes: what the last hits add, and no more."""
+def test_repeated_honeypot_hits(tmp_path: Path, clicks_read: list[int], hosted: bool) -> None:
+    """After an hour of hits a classification reads as many clicks as after the first minutes."""
     (tmp_path / "cloud.txt").write_text("203.0.113.0/24\n")
     config = Config(
         domain=(Domain(host="go.example"),),
@@ -63,7 +63,7 @@ def test_a_hidden_link_fetched_again_and_again(tmp_path: Path, read: list[int], 
             store, "may", title="May", format="html", domain="go.example", sent_at=None, recipients=None, source=b"x",
             now=1,
         )  # fmt: skip
-        placed = []
+        placements = []
         for number in range(LINKS):
             link = links.add(
                 store,
@@ -74,25 +74,27 @@ def test_a_hidden_link_fetched_again_and_again(tmp_path: Path, read: list[int], 
                 issue_id=issue,
                 honeypot=number == LINKS - 1,
             )
-            placed.append(issues.Placement(link, number + 1, None, "text", ""))
-        issues.replace_placements(store, issue, placed)
+            placements.append(issues.Placement(link, number + 1, None, "text", ""))
+        issues.replace_placements(store, issue, placements)
     log = tmp_path / "clicklog" / "scanner.log"
     log.parent.mkdir()
     collector = Collector(store, config=config)
     for minute in range(MINUTES):
         with log.open("a") as file:
-            file.writelines(json.dumps(line) + "\n" for line in scanner(minute, hosted=hosted))
+            file.writelines(json.dumps(line) + "\n" for line in scanner_lines(minute, hosted=hosted))
         collector.drain()
     collector.close()
-    assert len(read) == MINUTES
-    settled = read[5:10]
-    assert max(read[-10:]) <= max(settled) + 3 * len(AGENTS) * 2 * 4, "some ends of hits more, no clicks"
+    assert len(clicks_read) == MINUTES
+    early = clicks_read[5:10]
+    assert max(clicks_read[-10:]) <= max(early) + 3 * len(AGENTS) * 2 * 4, "only a few more honeypot hits"
     assert store.value("select count(*) from clicks where verdict = 'human'") == 0
     store.close()
 
 
-def test_a_flood_from_one_address(tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Far more clicks than are looked at: a round reads the nearest, nobody is taken for a reader, the sums agree."""
+def test_a_flood_from_one_address(
+    tmp_path: Path, clicks_read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a flood only the nearest clicks are read, no click counts as human, and a rebuild gives equal sums."""
     monkeypatch.setattr("shortener.store.nearby_clicks.MAX_NEARBY_CLICKS", 100)
     config = Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(tmp_path)))
     store = open_store(tmp_path)
@@ -105,15 +107,15 @@ def test_a_flood_from_one_address(tmp_path: Path, read: list[int], monkeypatch: 
     for number in range(3_000):
         line = {
             "v": 1, "id": str(number), "ts": START + number / 100, "host": "go.example", "code": f"c{number % 30}",
-            "net": "192.0.2.0/24", "addr": "a", "visitor": "v", "ua": AGENTS[0], "lang": "en", "h": WHOLE,
+            "net": "192.0.2.0/24", "addr": "a", "visitor": "v", "ua": AGENTS[0], "lang": "en", "h": COMPLETE_HEADERS,
         }  # fmt: skip
         with log.open("a") as file:
             file.write(json.dumps(line) + "\n")
         if number % 150 == 149:
             collector.drain()
     collector.close()
-    assert len(read) == 20
-    assert max(read) <= 2 * 3 * 100
+    assert len(clicks_read) == 20
+    assert max(clicks_read) <= 2 * 3 * 100
     assert store.value("select count(*) from clicks where verdict = 'human'") == 0
     sums = "select issue_id, link_id, n, hour, verdict, clicks from clicks_by_link order by 1, 2, 3, 4, 5"
     before = store.execute(sums).fetchall()

@@ -1,4 +1,4 @@
-"""Judging by neighbours: the same verdicts, first visits and sums, whatever came in which order and batches."""
+"""Classification by nearby clicks: results do not depend on the order of clicks or on batches."""
 
 import json
 import signal
@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 
 from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector import classifier
-from shortener.collector import collector as collecting
 from shortener.collector.classifier import Classifier, queue_reclassification, run_reclassification_queue
 from shortener.collector.collector import Collector
 from shortener.collector.devices import UserAgentCache
@@ -24,9 +24,8 @@ from shortener.collector.rebuild import rebuild
 from shortener.collector.reclassify import reclassify
 from shortener.collector.unique_visits import first_visits
 from shortener.config import Config, Domain, Storage, Verdicts
-from shortener.store import clicks as stored
-from shortener.store import issues, links, open_store
-from shortener.store import nearby_clicks as sql
+from shortener.store import issues, links, nearby_clicks, open_store
+from shortener.store.clicks import clicks_by_seq, purge_clicks
 from shortener.store.rollups import ALL_ROLLUPS, recompute_coarse_rollups
 from tests.classification.reference import classify_clicks
 
@@ -37,19 +36,19 @@ CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/142.0.0.0 Safari/537.36"
 )
-WHOLE = {"accept": "*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
-HOSTED = "203.0.113.0/24"
+COMPLETE_HEADERS = {"accept": "*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+DATACENTER = "203.0.113.0/24"
 Line = dict[str, Any]
 
 
 class Site:
-    """A store with one issue of six links, the last one hidden, and a click log that is drained by the collector."""
+    """A store with an issue of six links, the last of them a honeypot link, and a click log."""
 
     def __init__(
-        self, data: Path, *, sent: int | None = NOON - 30, lists: bool = True, trap: bool = True
+        self, data: Path, *, sent: int | None = NOON - 30, lists: bool = True, honeypot: bool = True
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
-        (data / "cloud.txt").write_text(HOSTED)
+        (data / "cloud.txt").write_text(DATACENTER)
         self.config = Config(
             domain=(Domain(host="go.example"),),
             storage=Storage(data=str(data)),
@@ -62,36 +61,32 @@ class Site:
                 self.store, "may", title="May", format="html", domain="go.example", sent_at=sent, recipients=None,
                 source=b"x", now=1,
             )  # fmt: skip
-            placed = []
+            placements = []
             for n, code in enumerate(CODES, 1):
-                hidden = trap and code == "trap"
                 link = links.add(
                     self.store,
                     "go.example",
                     code,
                     target="https://a.example/",
                     now=1,
-                    honeypot=hidden,
+                    honeypot=honeypot and code == "trap",
                     issue_id=self.issue,
                 )
-                placed.append(issues.Placement(link, n, None, "text", code))
-            issues.replace_placements(self.store, self.issue, placed)
+                placements.append(issues.Placement(link, n, None, "text", code))
+            issues.replace_placements(self.store, self.issue, placements)
             links.add(self.store, "go.example", "lone", target="https://a.example/", now=1)
 
-    def collector(self) -> Collector:
-        return Collector(self.store, config=self.config, clock=lambda: NOON)
-
-    def drain(self, lines: Sequence[Line], *, judged: bool = True) -> None:
-        """Write a segment and drain it, with or without judging by neighbours."""
+    def drain(self, lines: Sequence[Line], *, classify: bool = True) -> None:
+        """Write a segment and drain it, with or without classification by nearby clicks."""
         self._segments += 1
         directory = self.config.data_directory / "clicklog"
         directory.mkdir(exist_ok=True)
-        head = {"v": 1, "segment": f"s{self._segments}", "node": "test", "started": NOON}
-        text = "".join(json.dumps(each) + "\n" for each in (head, *lines))
+        header = {"v": 1, "segment": f"s{self._segments}", "node": "test", "started": NOON}
+        text = "".join(json.dumps(record) + "\n" for record in (header, *lines))
         (directory / f"{self._segments:04}.jsonl").write_text(text)
-        collector = self.collector()
+        collector = Collector(self.store, config=self.config, clock=lambda: NOON)
         try:
-            if judged:
+            if classify:
                 collector.drain()
             else:
                 while collector._drain_batch(classify=False):
@@ -99,50 +94,51 @@ class Site:
         finally:
             collector.close()
 
-    def judge(self) -> int:
-        """One round of judging, as the collector does it when it has the time."""
+    def classify_batch(self) -> int:
+        """Classify the next stored clicks, as the collector does every few seconds; return their number."""
         return Classifier(self.store, agents=UserAgentCache(self.store)).classify_new()
 
-    def settle(self) -> None:
-        """Judge whatever is still to be judged."""
-        while self.judge():
+    def classify_all(self) -> None:
+        """Classify all clicks that are not classified yet or are queued."""
+        while self.classify_batch():
             pass
         run_reclassification_queue(self.store)
 
     def reclassify(self) -> Mapping[Any, int]:
+        """Reclassify all clicks by the current rules; return the changes of verdicts."""
         return reclassify(
             self.store, config=self.config, on_progress=lambda done, total: None
         ).verdict_changes
 
-    def judged(self) -> dict[str, tuple[Any, ...]]:
-        """What is stored of every click's judgement, by its id."""
+    def stored(self) -> dict[str, tuple[Any, ...]]:
+        """Return (verdict, reason, evidence, first visits) of all stored clicks by id."""
         rows = self.store.execute("select id, verdict, reason, evidence, first_visits from clicks")
         return {row[0]: row[1:] for row in rows}
 
     def expected(self) -> dict[str, tuple[Any, ...]]:
-        """The judgement of the pure rules on all stored clicks at once, each with its first visits."""
-        world = RuleContext(self.store)
-        rows = sql.clicks_after(self.store, 0, limit=1_000_000)
-        judged = classify_clicks([world.from_row(row) for row in rows])
-        clicks = list(stored.clicks_by_seq(self.store, judged).items())
-        for seq, click in clicks:
-            click.verdict = judged[seq].verdict
-        firsts = {click.id: first for click, first in first_visits([click for _, click in clicks])}
+        """Return what ``stored`` should return, by the pure rules applied to all stored clicks at once."""
+        context = RuleContext(self.store)
+        rows = nearby_clicks.clicks_after(self.store, 0, limit=1_000_000)
+        results = classify_clicks([context.from_row(row) for row in rows])
+        clicks = clicks_by_seq(self.store, results)
+        for seq, click in clicks.items():
+            click.verdict = results[seq].verdict
+        visits = {click.id: bitmask for click, bitmask in first_visits(clicks.values())}
         return {
-            click.id: (judged[seq].verdict, judged[seq].reason, judged[seq].evidence, firsts[click.id])
-            for seq, click in clicks
+            click.id: (results[seq].verdict, results[seq].reason, results[seq].evidence, visits[click.id])
+            for seq, click in clicks.items()
         }
 
     def rollups(self) -> dict[str, list[Any]]:
-        """All rows of all sums."""
+        """Return all rows of each rollup."""
         return {
-            each.table: sorted(self.store.execute(f"select * from {each.table}").fetchall())
-            for each in ALL_ROLLUPS
+            rollup.table: sorted(self.store.execute(f"select * from {rollup.table}").fetchall())
+            for rollup in ALL_ROLLUPS
         }
 
     def check(self) -> None:
-        """What is stored is what the pure rules say of everything at once, and the sums are those of the clicks."""
-        assert self.judged() == self.expected()
+        """Assert that the stored results equal those of the pure rules, and the rollups those of a rebuild."""
+        assert self.stored() == self.expected()
         incremental = self.rollups()
         with self.store.transaction():
             recompute_coarse_rollups(self.store)
@@ -153,40 +149,40 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path / "data")
-    yield made
-    made.store.close()
+    site = Site(tmp_path / "data")
+    yield site
+    site.store.close()
 
 
-def line(id: str, code: str = "a", at: float = 300, **more: Any) -> Line:
-    """A click line of a reader at home with a browser of today."""
+def line(id: str, code: str = "a", at: float = 300, **keys: Any) -> Line:
+    """Return a click line of a reader with a current browser, ``at`` seconds after NOON."""
     base = {
         "v": 1, "id": id, "ts": NOON + at, "host": "go.example", "code": code, "n": (*CODES, "lone").index(code) + 1,
         "method": "GET", "status": 302, "ua": FIREFOX, "visitor": "v1", "addr": "a1", "net": "192.0.2.0/24",
-        "lang": "en", "h": WHOLE,
+        "lang": "en", "h": COMPLETE_HEADERS,
     }  # fmt: skip
-    return base | more
+    return base | keys
 
 
-MOMENTS = (0, 0.3, 0.9, 1.5, 2, 4, 9, 14, 20, 33, 45, 62, 70, 110, 121, 200, 250, 599, 890, 905, 1790, 1830)
+TIMES = (0, 0.3, 0.9, 1.5, 2, 4, 9, 14, 20, 33, 45, 62, 70, 110, 121, 200, 250, 599, 890, 905, 1790, 1830)
 LINES = st.builds(
     lambda code, at, jitter, reader, **more: line(
         "", code, at + jitter, addr=f"a{reader}", visitor=f"v{reader}", **more
     ),
     code=st.sampled_from((*CODES, "lone")),
-    at=st.sampled_from(MOMENTS),
+    at=st.sampled_from(TIMES),
     jitter=st.integers(0, 999).map(lambda ms: ms / 1000),
     reader=st.integers(1, 3),
-    net=st.sampled_from(["192.0.2.0/24", "198.51.100.0/24", HOSTED, None]),
+    net=st.sampled_from(["192.0.2.0/24", "198.51.100.0/24", DATACENTER, None]),
     copy=st.sampled_from([None, None, None, "copy 1", "copy 2"]),
     ua=st.sampled_from([FIREFOX, CHROME, CHROME, "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", None]),
     lang=st.sampled_from(["en", "en", None]),
-    h=st.sampled_from([WHOLE, WHOLE, {"accept": "*/*"}, WHOLE | {"sec-gpc": "1"}]),
+    h=st.sampled_from([COMPLETE_HEADERS, COMPLETE_HEADERS, {"accept": "*/*"}, COMPLETE_HEADERS | {"sec-gpc": "1"}]),
     ref=st.sampled_from([None, None, "https://urldefense.com/"]),
     method=st.sampled_from(["GET", "GET", "GET", "HEAD"]),
 )  # fmt: skip
-SWEEP = [line("", code, 40 + n / 10, net=HOSTED, ua=CHROME) for n, code in enumerate(CODES)]
-COPIED = [line("", code, 100 + n / 10, copy="copy 1") for n, code in enumerate(CODES)]
+DATACENTER_BURST = [line("", code, 40 + n / 10, net=DATACENTER, ua=CHROME) for n, code in enumerate(CODES)]
+TOKEN_BURST = [line("", code, 100 + n / 10, copy="copy 1") for n, code in enumerate(CODES)]
 Steps = Sequence[tuple[Sequence[Line], int]]
 STEPS = st.lists(st.tuples(st.lists(LINES, max_size=12), st.integers(0, 3)), min_size=1, max_size=5)
 PROPERTY = settings(
@@ -197,48 +193,46 @@ PROPERTY = settings(
 
 
 def numbered(steps: Steps) -> list[tuple[list[Line], int]]:
-    """The same with an id for each line."""
-    made, number = [], 0
-    for lines, rounds in steps:
-        each = []
-        for given_line in lines:
-            number += 1
-            each.append(given_line | {"id": f"click-{number:03}"})
-        made.append((each, rounds))
-    return made
+    """Return the steps with an id in each line."""
+    numbers = count(1)
+    return [
+        ([line | {"id": f"click-{next(numbers):03}"} for line in lines], rounds) for lines, rounds in steps
+    ]
 
 
 @PROPERTY
 @given(steps=STEPS, batch=st.sampled_from([1, 3, 7, 20_000]))
-@example(steps=[(SWEEP[:2], 2), (SWEEP[4:], 0), (SWEEP[2:4], 1)], batch=1)
-@example(steps=[(COPIED[3:], 2), (COPIED[:3], 2)], batch=3)
-def test_batches_and_moments_do_not_matter(
+@example(steps=[(DATACENTER_BURST[:2], 2), (DATACENTER_BURST[4:], 0), (DATACENTER_BURST[2:4], 1)], batch=1)
+@example(steps=[(TOKEN_BURST[3:], 2), (TOKEN_BURST[:3], 2)], batch=3)
+def test_results_do_not_depend_on_batches(
     tmp_path_factory: pytest.TempPathFactory, steps: Steps, batch: int
 ) -> None:
-    """However lines are cut into batches and judged when: verdicts, first visits and sums are those of all at once."""
+    """Verdicts, first visits and sums do not depend on batches, nor on when clicks are classified."""
     site = Site(tmp_path_factory.mktemp("data"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "BATCH_SIZE", batch)
         for lines, rounds in numbered(steps):
-            site.drain(lines, judged=False)
+            site.drain(lines, classify=False)
             for _ in range(rounds):
-                site.judge()
-        site.settle()
+                site.classify_batch()
+        site.classify_all()
     site.check()
     site.store.close()
 
 
 @PROPERTY
 @given(steps=STEPS, order=st.randoms(use_true_random=False))
-def test_order_does_not_matter(tmp_path_factory: pytest.TempPathFactory, steps: Steps, order: Any) -> None:
-    """The same lines in another order, judged after each batch, give the same verdicts, first visits and sums."""
-    lines = [each for batch, _ in numbered(steps) for each in batch]
+def test_results_do_not_depend_on_order(
+    tmp_path_factory: pytest.TempPathFactory, steps: Steps, order: Any
+) -> None:
+    """Lines in another order, classified after each batch, give equal verdicts, first visits and sums."""
+    lines = [line for batch, _ in numbered(steps) for line in batch]
     first, second = (Site(tmp_path_factory.mktemp("data")) for _ in range(2))
     first.drain(lines)
     order.shuffle(lines)
-    for at in range(0, len(lines), 5):
-        second.drain(lines[at : at + 5])
-    assert first.judged() == second.judged()
+    for start in range(0, len(lines), 5):
+        second.drain(lines[start : start + 5])
+    assert first.stored() == second.stored()
     assert first.rollups() == second.rollups()
     for site in (first, second):
         site.check()
@@ -247,62 +241,63 @@ def test_order_does_not_matter(tmp_path_factory: pytest.TempPathFactory, steps: 
 
 @PROPERTY
 @given(
-    steps=STEPS, lists=st.booleans(), sent=st.sampled_from([None, NOON - 30, NOON + 600]), trap=st.booleans()
+    steps=STEPS,
+    lists=st.booleans(),
+    sent=st.sampled_from([None, NOON - 30, NOON + 600]),
+    honeypot=st.booleans(),
 )
-@example(steps=[(SWEEP, 1)], lists=False, sent=None, trap=False)
-def test_history_follows_what_is_known_today(
-    tmp_path_factory: pytest.TempPathFactory, steps: Steps, lists: bool, sent: int | None, trap: bool
+@example(steps=[(DATACENTER_BURST, 1)], lists=False, sent=None, honeypot=False)
+def test_late_changes_reclassify_old_clicks(
+    tmp_path_factory: pytest.TempPathFactory, steps: Steps, lists: bool, sent: int | None, honeypot: bool
 ) -> None:
-    """Told later of lists, of the sending or of the hidden link, the store says what it had said if told at once."""
-    site = Site(tmp_path_factory.mktemp("data"), lists=lists, sent=sent, trap=trap)
-    today = Site(tmp_path_factory.mktemp("data"))
+    """Lists, sending time or honeypot link set later give the results that they would have given at first."""
+    site = Site(tmp_path_factory.mktemp("data"), lists=lists, sent=sent, honeypot=honeypot)
+    expected = Site(tmp_path_factory.mktemp("data"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "BATCH_SIZE", 7)
         for lines, rounds in numbered(steps):
-            today.drain(lines)
-            site.drain(lines, judged=False)
+            expected.drain(lines)
+            site.drain(lines, classify=False)
             for _ in range(rounds):
-                site.judge()
+                site.classify_batch()
         with site.store.transaction():
             issues.update(site.store, site.issue, now=2, sent_at=NOON - 30)
             site.store.execute("update links set honeypot = (code = 'trap')")
             queue_reclassification(site.store, site.issue)
-        site.settle()
+        site.classify_all()
         site.check()
-        site.config = today.config
+        site.config = expected.config
         site.reclassify()
-        site.settle()
-    assert site.judged() == today.judged()
+        site.classify_all()
+    assert site.stored() == expected.stored()
     site.check()
-    assert not site.reclassify(), "done twice, it changes nothing"
+    assert not site.reclassify(), "a second reclassification changes nothing"
     site.store.close()
-    today.store.close()
+    expected.store.close()
 
 
 @PROPERTY
 @given(steps=STEPS)
-def test_undeclaring_a_hidden_link_lets_its_neighbours_off(
-    tmp_path_factory: pytest.TempPathFactory, steps: Steps
-) -> None:
-    """A link that is no issue's hidden one any more speaks about nobody, on whatever issue."""
+def test_undeclaring_a_honeypot_link(tmp_path_factory: pytest.TempPathFactory, steps: Steps) -> None:
+    """A link that is no honeypot link any more gives no evidence, in any issue."""
     site = Site(tmp_path_factory.mktemp("data"))
-    site.drain([each for lines, _ in numbered(steps) for each in lines])
+    site.drain([line for lines, _ in numbered(steps) for line in lines])
     with site.store.transaction():
         site.store.execute("update links set honeypot = 0")
         queue_reclassification(site.store, site.issue)
-    site.settle()
+    site.classify_all()
     site.check()
     site.store.close()
 
 
 def verdicts(site: Site) -> dict[str, str]:
-    return {id: each[0] for id, each in site.judged().items()}
+    """Return the stored verdicts by click id."""
+    return {id: result[0] for id, result in site.stored().items()}
 
 
-def test_late_evidence_judges_the_past_again(site: Site) -> None:
-    """Two links of a copy within a second are a reader's until the third line arrives; then all are a machine's."""
-    early = [line("1", "a", 50, copy="c"), line("2", "b", 50.2, copy="c")]
-    site.drain(early)
+def test_late_clicks_change_earlier_verdicts(site: Site) -> None:
+    """Two links of a recipient within a second are human until a third arrives, then all are automated."""
+    site.drain([line("1", "a", 50, copy="c"), line("2", "b", 50.2, copy="c")])
     assert set(verdicts(site).values()) == {"human"}
     before = site.rollups()["totals_by_placement"]
     site.drain([line("3", "c", 50.4, copy="c")])
@@ -313,15 +308,15 @@ def test_late_evidence_judges_the_past_again(site: Site) -> None:
     site.check()
 
 
-def test_a_first_visit_passes_to_the_next_click(site: Site) -> None:
-    """When a visitor's first click turns out a machine's, the next human one is the first visit, also on later days."""
+def test_a_first_visit_moves_to_the_next_human_click(site: Site) -> None:
+    """If a visitor's first click becomes automated, the next human click of that day is the first visit."""
     site.drain([line("1", "a", 50, net=None), line("2", "a", 4000), line("3", "a", 90_000)])
-    first = {id: each[3] for id, each in site.judged().items()}
+    first = {id: result[3] for id, result in site.stored().items()}
     assert first["1"]
     assert not first["2"]
     assert first["3"], "another day is another first visit"
     site.drain([line("4", "trap", 51, net=None)])
-    first = {id: each[3] for id, each in site.judged().items()}
+    first = {id: result[3] for id, result in site.stored().items()}
     assert verdicts(site)["1"] == "scanner"
     assert not first["1"]
     assert first["2"]
@@ -329,8 +324,8 @@ def test_a_first_visit_passes_to_the_next_click(site: Site) -> None:
     site.check()
 
 
-def test_a_hit_beyond_reach_of_a_late_line_keeps_its_say(site: Site) -> None:
-    """A late line between does not let off whom a hidden link's hit further on has caught."""
+def test_late_lines_do_not_remove_honeypot_evidence(site: Site) -> None:
+    """A late click does not remove the evidence of a honeypot hit that is outside its own window."""
     site.drain([line("caught", "a", 1000), line("hit", "trap", 1850)])
     assert verdicts(site) == {"caught": "scanner", "hit": "scanner"}
     site.drain([line("late", "b", 300)])
@@ -338,48 +333,48 @@ def test_a_hit_beyond_reach_of_a_late_line_keeps_its_say(site: Site) -> None:
     site.check()
 
 
-@pytest.mark.parametrize("where", ["set_meta", "honeypot_link_ids", "issue_contexts"])
-def test_a_crash_while_judging_leaves_nothing_half_done(
-    site: Site, monkeypatch: pytest.MonkeyPatch, where: str
+@pytest.mark.parametrize("function", ["set_meta", "honeypot_link_ids", "issue_contexts"])
+def test_a_failed_classification_stores_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
-    """Verdicts, first visits, sums and the mark change together or not at all; the next round brings them all."""
-    site.drain([line(str(n), code, 50 + n / 10, copy="c") for n, code in enumerate(CODES)], judged=False)
-    before = site.judged(), site.rollups(), site.store.meta("classified_seq")
-    real: Callable[..., Any] = getattr(sql, where)
+    """Verdicts, first visits, sums and progress are stored together or not at all, and all by the next attempt."""
+    site.drain([line(str(n), code, 50 + n / 10, copy="c") for n, code in enumerate(CODES)], classify=False)
+    before = site.stored(), site.rollups(), site.store.meta("classified_seq")
+    original: Callable[..., Any] = getattr(nearby_clicks, function)
 
-    def fail(*given_args: Any, **more: Any) -> None:
-        real(*given_args, **more)
+    def fail(*args: Any, **options: Any) -> None:
+        original(*args, **options)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(sql, where, fail)
+    monkeypatch.setattr(nearby_clicks, function, fail)
     with pytest.raises(sqlite3.OperationalError):
-        site.judge()
-    assert (site.judged(), site.rollups(), site.store.meta("classified_seq")) == before
+        site.classify_batch()
+    assert (site.stored(), site.rollups(), site.store.meta("classified_seq")) == before
     monkeypatch.undo()
-    site.settle()
+    site.classify_all()
     assert set(verdicts(site).values()) == {"scanner"}
     site.check()
 
 
-def test_the_last_write_of_a_round_can_fail_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure when the sums are corrected, the last thing but the mark, takes the verdicts back as well."""
-    site.drain([line(str(n), code, 50 + n / 10, copy="c") for n, code in enumerate(CODES)], judged=False)
-    before = site.judged(), site.rollups()
+def test_a_failed_update_of_rollups_stores_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure while the rollups are updated rolls back the verdicts as well."""
+    site.drain([line(str(n), code, 50 + n / 10, copy="c") for n, code in enumerate(CODES)], classify=False)
+    before = site.stored(), site.rollups()
 
-    def fail(*given_args: Any, **more: Any) -> None:
+    def fail(*args: Any, **options: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(stored, "add_to_rollups", fail)
+    monkeypatch.setattr("shortener.store.clicks.add_to_rollups", fail)
     with pytest.raises(sqlite3.OperationalError):
-        site.judge()
-    assert (site.judged(), site.rollups()) == before
+        site.classify_batch()
+    assert (site.stored(), site.rollups()) == before
     monkeypatch.undo()
-    site.settle()
+    site.classify_all()
     site.check()
 
 
-def test_a_reclassification_goes_on_where_it_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupted after a step, it is resumed behind it; for other rules, lists or times it starts anew."""
+def test_an_interrupted_reclassification_continues(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted reclassification continues after the last step, but starts anew for another ``since``."""
     monkeypatch.setattr("shortener.collector.reclassify.BATCH_SIZE", 3)
     site.drain([line(str(n), at=100 * n) for n in range(10)])
     steps: list[int] = []
@@ -401,8 +396,8 @@ def test_a_reclassification_goes_on_where_it_stopped(site: Site, monkeypatch: py
     assert not site.store.meta("reclassified_seq")
 
 
-def test_a_reclassification_writes_the_version_of_its_rules(site: Site) -> None:
-    """Every click that was judged again says by which rules, also where nothing changed."""
+def test_reclassification_stores_the_rules_version(site: Site) -> None:
+    """Every reclassified click stores the rules version, also if its verdict did not change."""
     site.drain([line("1"), line("2", at=5000)])
     site.store.execute("update clicks set rules_version = 0")
     assert not reclassify(
@@ -411,8 +406,8 @@ def test_a_reclassification_writes_the_version_of_its_rules(site: Site) -> None:
     assert {row[0] for row in site.store.execute("select rules_version from clicks")} == {RULES_VERSION}
 
 
-def test_a_verdict_of_old_rules_is_mended(site: Site) -> None:
-    """A click that older rules had judged otherwise turns once, and is counted once in what changed."""
+def test_reclassification_corrects_an_old_verdict(site: Site) -> None:
+    """A verdict of older rules changes once and is counted once in the changes."""
     site.drain([line("1"), line("2", at=5000)])
     site.store.execute(
         "update clicks set verdict = 'bot', reason = 'named-bot', first_visits = 0 where id = '1'"
@@ -422,30 +417,29 @@ def test_a_verdict_of_old_rules_is_mended(site: Site) -> None:
     site.check()
 
 
-def test_clicks_are_judged_after_all_older_ones_were_purged(site: Site) -> None:
-    """Numbers of deleted clicks are given again; a new click under an old number is judged as any other."""
+def test_clicks_after_a_purge_are_classified(site: Site) -> None:
+    """A new click that gets the seq of a deleted one is classified like any other."""
     site.drain([line(str(n), at=-n * 100) for n in range(8)])
-    while stored.purge_clicks(site.store, before=NOON + 86_400):
+    while purge_clicks(site.store, before=NOON + 86_400):
         pass
-    fresh = [line(f"new {n}", code, 200_000 + n / 10, copy="c") for n, code in enumerate(CODES)]
-    site.drain(fresh)
+    site.drain([line(f"new {n}", code, 200_000 + n / 10, copy="c") for n, code in enumerate(CODES)])
     assert set(verdicts(site).values()) == {"scanner"}
 
 
-def test_what_an_issue_places_later_moves_no_counted_click(site: Site) -> None:
-    """A click counts under the placement that its issue had when it came, before and after it is judged again."""
+def test_new_placements_do_not_move_stored_clicks(site: Site) -> None:
+    """A click keeps its placement when it is reclassified after the issue got new placements."""
     site.drain([line("1", "a", 50, copy="c", n=9), line("2", "b", 50.2, copy="c")])
     with site.store.transaction():
         link = links.get(site.store, "go.example", "a")
-        placed = issues.list_placements(site.store, site.issue)
-        later = issues.Placement(link.id, 9, None, "text", "")
-        issues.replace_placements(site.store, site.issue, [*placed, later])
+        placements = issues.list_placements(site.store, site.issue)
+        new_placement = issues.Placement(link.id, 9, None, "text", "")
+        issues.replace_placements(site.store, site.issue, [*placements, new_placement])
     site.drain([line("3", "c", 50.4, copy="c")])
     assert set(verdicts(site).values()) == {"scanner"}
     site.check()
 
 
-KILLED = """
+KILLED_PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 from shortener.collector import reclassify
@@ -454,10 +448,10 @@ from shortener.store import nearby_clicks, open_store
 
 reclassify.BATCH_SIZE = 2
 calls = []
-say = nearby_clicks.set_rules_version
+original = nearby_clicks.set_rules_version
 
-def set_rules(*args, **more):
-    say(*args, **more)
+def set_rules(*args, **options):
+    original(*args, **options)
     calls.append(1)
     if len(calls) == 3:
         os.kill(os.getpid(), signal.SIGKILL)  # within the third transaction
@@ -468,10 +462,13 @@ reclassify.reclassify(open_store(config.data_directory), config=config, on_progr
 """
 
 
-def test_a_reclassification_that_was_killed_goes_on(site: Site, tmp_path: Path) -> None:
-    """kill -9 within a step loses that step only: the same command goes on behind the one before, and all agree."""
+def test_a_killed_reclassification_continues(site: Site, tmp_path: Path) -> None:
+    """``kill -9`` within a step loses that step only, and the next reclassification continues before it."""
     site.drain(
-        [line(str(n), CODES[n % 5], 50 + n / 10, net=HOSTED, visitor=f"v{n}", addr=f"a{n}") for n in range(9)]
+        [
+            line(str(n), CODES[n % 5], 50 + n / 10, net=DATACENTER, visitor=f"v{n}", addr=f"a{n}")
+            for n in range(9)
+        ]
     )
     site.store.execute(
         "update clicks set verdict = 'human', reason = 'reader', evidence = 0, rules_version = 1"
@@ -481,29 +478,29 @@ def test_a_reclassification_that_was_killed_goes_on(site: Site, tmp_path: Path) 
         f'[[domain]]\nhost = "go.example"\n[storage]\ndata = "{site.config.data_directory}"\n'
         f'[verdicts]\ndatacenters = ["{site.config.data_directory}/cloud.txt"]\n'
     )
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "config.toml")]
+    command = [sys.executable, "-c", KILLED_PROGRAM, str(tmp_path / "config.toml")]
     killed = subprocess.run(command, check=False, cwd=Path(__file__).parents[2])
     assert killed.returncode == -signal.SIGKILL
     assert site.store.meta("reclassified_seq") == 4
-    outcome = reclassify(site.store, config=site.config, on_progress=lambda done, total: None)
-    assert (outcome.clicks, outcome.resumed) == (5, True)
+    result = reclassify(site.store, config=site.config, on_progress=lambda done, total: None)
+    assert (result.clicks, result.resumed) == (5, True)
     assert set(verdicts(site).values()) == {"scanner"}
     site.check()
 
 
 @PROPERTY
 @given(steps=STEPS, batch=st.sampled_from([1, 2, 5]))
-def test_judged_before_or_after_it_is_stored(
+def test_classification_before_and_after_storing_agree(
     tmp_path_factory: pytest.TempPathFactory, steps: Steps, batch: int
 ) -> None:
-    """Full batches are judged before they are stored, the rest after it, in any mixture: nothing else comes of it."""
+    """Batches classified before they are stored and others classified after give equal results."""
     site = Site(tmp_path_factory.mktemp("data"))
     with pytest.MonkeyPatch.context() as patch:
         for lines, rounds in numbered(steps):
-            patch.setattr(collecting, "BATCH_LINES", batch if rounds % 2 else 20_000)
-            site.drain(lines, judged=False)
+            patch.setattr("shortener.collector.collector.BATCH_LINES", batch if rounds % 2 else 20_000)
+            site.drain(lines, classify=False)
             for _ in range(rounds // 2):
-                site.judge()
-    site.settle()
+                site.classify_batch()
+    site.classify_all()
     site.check()
     site.store.close()

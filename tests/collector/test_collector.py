@@ -1,9 +1,10 @@
-"""The collector: every line of the click log counts exactly once, whatever happens to the log or to the collector."""
+"""The collector: every line of the click log counts exactly once, whatever happens to log or collector."""
 
 import json
+import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortener.collector import collector as collecting
 from shortener.collector.collector import Collector, acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Privacy, Storage
 from shortener.errors import AlreadyRunning, StoreError
-from shortener.store import Store, clicks, issues, links, open_store
+from shortener.store import Store, issues, links, open_store
+from shortener.store.clicks import MAX_MISSED_CODES_PER_DAY, advance_position
 from shortener.store.rollups import ALL_ROLLUPS, recompute_coarse_rollups
 
 NOON = 1_795_500_000.0
@@ -24,6 +25,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.
 
 
 def make_config(data: Path, **privacy: Any) -> Config:
+    """Return a configuration with two domains, one of them case-sensitive."""
     return Config(
         domain=(Domain(host="go.example"), Domain(host="case.example", case_sensitive=True)),
         storage=Storage(data=str(data)),
@@ -38,14 +40,14 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def store(config: Config) -> Iterator[Store]:
-    """A store with an issue of two links: `one` placed at 1 and 2, `two` at 3, and the lone link `Abc`."""
+    """A store with an issue of two links: `one` at placements 1 and 2, `two` at 3; `Abc` belongs to no issue."""
     store = open_store(config.data_directory)
     with store.transaction():
         issue = issues.add(
             store, "may", title="May", format="markdown", domain="go.example", sent_at=None, recipients=None,
             source=b"x", now=1,
         )  # fmt: skip
-        placed = []
+        placements = []
         for code, numbers in (("one", (1, 2)), ("two", (3,))):
             article = issues.put_article(
                 store,
@@ -59,52 +61,54 @@ def store(config: Config) -> Iterator[Store]:
             )
             link = links.add(store, "go.example", code, target=f"https://a.example/{code}", now=1)
             links.assign_owner(store, link, issue_id=issue, article_id=article, now=1)
-            placed += [issues.Placement(link, n, article, "title", code) for n in numbers]
-        issues.replace_placements(store, issue, placed)
+            placements += [issues.Placement(link, n, article, "title", code) for n in numbers]
+        issues.replace_placements(store, issue, placements)
         links.add(store, "case.example", "Abc", target="https://a.example/abc", now=1)
     yield store
     store.close()
 
 
-def line(id: str, code: str = "one", **more: Any) -> dict[str, Any]:
-    """A click line of a reader with a browser of today."""
+def line(id: str, code: str = "one", **keys: Any) -> dict[str, Any]:
+    """Return a click line of a reader with a current browser."""
     base = {
         "v": 1, "id": id, "ts": NOON, "host": "go.example", "code": code, "method": "GET", "status": 302,
         "ua": FIREFOX, "visitor": "aa", "addr": "bb", "net": "192.0.2.0/24", "lang": "en",
         "h": {"accept": "*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
     }  # fmt: skip
-    return base | more
+    return base | keys
 
 
 def segment(data: Path, name: str, lines: list[Any], *, header: bool = True, end: bytes = b"") -> Path:
-    """Write a segment as a process would that is dead by now."""
+    """Write the segment of a worker that is not running any more, and return its path."""
     directory = data / "clicklog"
     directory.mkdir(exist_ok=True)
-    first = [{"v": 1, "segment": name, "node": "test", "started": NOON}] if header else []
+    headers = [{"v": 1, "segment": name, "node": "test", "started": NOON}] if header else []
     path = directory / f"{name}.jsonl"
-    path.write_bytes(b"".join(json.dumps(each).encode() + b"\n" for each in first + lines) + end)
+    path.write_bytes(b"".join(json.dumps(record).encode() + b"\n" for record in headers + lines) + end)
     return path
 
 
-def drain(store: Store, config: Config, **more: Any) -> None:
-    collector = Collector(store, config=config, clock=lambda: NOON, **more)
+def drain(store: Store, config: Config) -> None:
+    """Drain the click log with a new collector."""
+    collector = Collector(store, config=config, clock=lambda: NOON)
     try:
         collector.drain()
     finally:
         collector.close()
 
 
-def stored(store: Store) -> list[str]:
+def stored_ids(store: Store) -> list[str]:
+    """Return the ids of all stored clicks."""
     return [row[0] for row in store.execute("select id from clicks order by id")]
 
 
 def rollups(store: Store) -> dict[str, list[Any]]:
-    """All rows of the fine rollups and of the coarse ones."""
+    """Return all rows of each rollup."""
     return {rollup.table: sorted(store.execute(f"select * from {rollup.table}")) for rollup in ALL_ROLLUPS}
 
 
-def test_a_click_counts_under_its_link_placement_and_issue(store: Store, config: Config) -> None:
-    """The placement in the URL decides the placement and the issue; visitors count once a day at each level."""
+def test_clicks_are_summed_by_link_placement_and_issue(store: Store, config: Config) -> None:
+    """A click counts for the placement in its URL; a visitor counts once a day for placement, link and issue."""
     segment(
         config.data_directory,
         "s1",
@@ -137,7 +141,7 @@ def test_a_click_counts_under_its_link_placement_and_issue(store: Store, config:
 
 
 def test_codes_follow_the_case_rule_of_their_domain(store: Store, config: Config) -> None:
-    """A case-insensitive domain takes any spelling, a case-sensitive one only its own."""
+    """A case-sensitive domain matches codes exactly, another domain in any case."""
     segment(
         config.data_directory,
         "s1",
@@ -149,44 +153,44 @@ def test_codes_follow_the_case_rule_of_their_domain(store: Store, config: Config
         ],
     )
     drain(store, config)
-    assert stored(store) == ["a", "b", "c"]
+    assert stored_ids(store) == ["a", "b", "c"]
 
 
-def test_an_id_seen_twice_counts_once(store: Store, config: Config) -> None:
-    """In one batch, across segments and after a restart, an id is one click."""
+def test_a_repeated_id_counts_once(store: Store, config: Config) -> None:
+    """An id counts once within a batch, across segments and after a restart."""
     segment(config.data_directory, "s1", [line("a"), line("a"), line("b")])
     segment(config.data_directory, "s2", [line("b"), line("c")])
     drain(store, config)
     segment(config.data_directory, "s3", [line("c"), line("a"), line("d")])
     drain(store, config)
-    assert stored(store) == ["a", "b", "c", "d"]
+    assert stored_ids(store) == ["a", "b", "c", "d"]
     assert store.value("select sum(clicks) from clicks_by_link") == 4
 
 
-def test_a_copied_or_renamed_segment_is_known_again(store: Store, config: Config) -> None:
-    """A segment is its header's id, not its name: moved, copied back or read by another host, it adds nothing."""
+def test_a_copied_or_renamed_segment_is_not_read_again(store: Store, config: Config) -> None:
+    """A segment is identified by the id in its header, so a renamed or copied file adds nothing."""
     path = segment(config.data_directory, "s1", [line("a"), line("b")])
     drain(store, config)
     path.rename(path.with_name("renamed.jsonl"))
     segment(config.data_directory, "s1", [line("a"), line("b")])
     drain(store, config)
-    assert stored(store) == ["a", "b"]
+    assert stored_ids(store) == ["a", "b"]
     assert store.value("select count(*) from segments") == 1
 
 
-def test_a_growing_segment_is_read_on_from_its_position(store: Store, config: Config) -> None:
-    """What is appended later is read later, also when a line arrives in two pieces."""
+def test_a_growing_segment_is_read_from_its_position(store: Store, config: Config) -> None:
+    """Appended lines are read later, also a line that is written in two parts."""
     path = segment(config.data_directory, "foreign.log", [line("a")], header=False)
     drain(store, config)
-    whole = json.dumps(line("b")).encode() + b"\n"
+    content = json.dumps(line("b")).encode() + b"\n"
     with path.open("ab") as file:
-        file.write(whole[:30])
+        file.write(content[:30])
         file.flush()
         drain(store, config)
-        assert stored(store) == ["a"]
-        file.write(whole[30:])
+        assert stored_ids(store) == ["a"]
+        file.write(content[30:])
     drain(store, config)
-    assert stored(store) == ["a", "b"]
+    assert stored_ids(store) == ["a", "b"]
     assert store.value("select skipped from segments") == 0
 
 
@@ -209,14 +213,14 @@ def test_a_growing_segment_is_read_on_from_its_position(store: Store, config: Co
         pytest.param(b'{"v":1,"x":' + b"[" * 4000, "unreadable", id="nested"),
     ],
 )
-def test_a_bad_line_is_passed_over_alone(store: Store, config: Config, bad: bytes, reason: str) -> None:
-    """A torn, over-long or foreign line is counted with its offset and reason; its neighbours count as ever."""
+def test_a_damaged_line_costs_only_itself(store: Store, config: Config, bad: bytes, reason: str) -> None:
+    """A torn, over-long or invalid line is stored with position and reason; the other lines count."""
     path = segment(config.data_directory, "s1", [line("a")])
     offset = path.stat().st_size
     with path.open("ab") as file:
         file.write(bad + b"\n" + json.dumps(line("b")).encode() + b"\n")
     drain(store, config)
-    assert stored(store) == ["a", "b"]
+    assert stored_ids(store) == ["a", "b"]
     assert store.execute("select byte_position, reason from skips").fetchall() == [(offset, reason)]
     assert store.execute("select skipped, lines from segments").fetchone()[0] == 1
 
@@ -224,47 +228,46 @@ def test_a_bad_line_is_passed_over_alone(store: Store, config: Config, bad: byte
 @pytest.mark.parametrize(
     "tail", [b'{"v":1,"id":"torn"', b"\0" * 100, b"y" * 2_500_000], ids=["torn", "zeros", "long"]
 )
-def test_a_dead_writers_torn_tail_ends_the_segment(store: Store, config: Config, tail: bytes) -> None:
-    """What a kill tore off is counted as skipped, and the segment is finished: nobody will complete it."""
+def test_a_torn_last_line_of_a_dead_writer(store: Store, config: Config, tail: bytes) -> None:
+    """A last line without end is skipped, and the segment is finished, if its writer does not run any more."""
     segment(config.data_directory, "s1", [line("a")], end=tail)
     drain(store, config)
-    assert stored(store) == ["a"]
+    assert stored_ids(store) == ["a"]
     assert store.execute("select skipped, finished_at is not null from segments").fetchone() == (1, 1)
 
 
-def test_a_shortened_segment_is_not_read_again(store: Store, config: Config) -> None:
-    """A segment that lost its tail (a power cut) is left alone behind its position."""
+def test_a_truncated_segment_is_not_read_again(store: Store, config: Config) -> None:
+    """A segment that became shorter than its position, as after a power cut, adds nothing."""
     path = segment(config.data_directory, "s1", [line("a"), line("b")])
     drain(store, config)
     path.write_bytes(path.read_bytes()[:-40])
     drain(store, config)
-    assert stored(store) == ["a", "b"]
+    assert stored_ids(store) == ["a", "b"]
 
 
-def test_nothing_is_half_done_when_the_commit_fails(
+def test_a_failed_commit_stores_nothing(
     store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Clicks, sums and position go in together or not at all; the next try brings them all, once."""
+    """After a failed commit neither clicks nor sums nor position are stored; the next attempt stores all once."""
     segment(config.data_directory, "s1", [line("a"), line("b", ua="Another/1.0 (x)")])
-    real: Callable[..., None] = clicks.advance_position
 
-    def fail(*args: Any, **more: Any) -> None:
-        real(*args, **more)
+    def fail(*args: Any, **options: Any) -> None:
+        advance_position(*args, **options)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(clicks, "advance_position", fail)
+    monkeypatch.setattr("shortener.store.clicks.advance_position", fail)
     with pytest.raises(sqlite3.OperationalError):
         drain(store, config)
-    assert stored(store) == []
+    assert stored_ids(store) == []
     assert not any(rollups(store).values())
     monkeypatch.undo()
     drain(store, config)
-    assert stored(store) == ["a", "b"]
+    assert stored_ids(store) == ["a", "b"]
     assert store.value("select sum(clicks) from clicks_by_link") == 2
 
 
-def test_there_is_one_collector_at_a_time(store: Store, config: Config) -> None:
-    """A second collector is refused; `--once` then waits for the first to reach what was written before."""
+def test_a_second_collector_is_refused(store: Store, config: Config) -> None:
+    """A second collector is refused; ``drain_once`` waits until the first has read all lines."""
     first = Collector(store, config=config, clock=lambda: NOON)
     with pytest.raises(AlreadyRunning, match="another collector"):
         Collector(store, config=config)
@@ -275,67 +278,65 @@ def test_there_is_one_collector_at_a_time(store: Store, config: Config) -> None:
     drain(store, config)
 
 
-def test_a_waiting_collector_gives_up_when_it_shall_stop(store: Store, config: Config) -> None:
-    """Who waits for another collector to end hears SIGTERM, and gets its turn when the other has ended."""
+def test_acquire_collector_stops_waiting(store: Store, config: Config) -> None:
+    """Waiting for another collector ends with a stop, or with a new collector once the other has ended."""
     first = Collector(store, config=config)
-    looks = iter([False, False, True, True, True])
-    assert acquire_collector(store, config=config, stop=lambda: next(looks)) is None
+    stops = iter([False, False, True, True, True])
+    assert acquire_collector(store, config=config, stop=lambda: next(stops)) is None
     first.close()
     second = acquire_collector(store, config=config, stop=lambda: False)
     assert second is not None
     second.close()
 
 
-def test_a_stop_does_not_wait_for_a_backlog(
+def test_shutdown_does_not_drain_a_whole_backlog(
     store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After SIGTERM what is short is drained; of a backlog what can be in time, and the next one takes the rest."""
+    """After a stop a short rest is drained; of a backlog only part is, and the next collector drains the rest."""
     segment(config.data_directory, "s1", [line("first")])
     collector = Collector(store, config=config, clock=lambda: NOON)
     collector.follow(stop=lambda: True)
-    assert stored(store) == ["first"]
+    assert stored_ids(store) == ["first"]
     for number in range(30):
         segment(config.data_directory, f"t{number:02}", [line(f"c{number:02}")])
-    monkeypatch.setattr(collecting, "BATCH_LINES", 1)
-    monkeypatch.setattr(collecting, "SHUTDOWN_SECONDS", 10.0)
+    monkeypatch.setattr("shortener.collector.collector.BATCH_LINES", 1)
+    monkeypatch.setattr("shortener.collector.collector.SHUTDOWN_SECONDS", 10.0)
     seconds = iter(range(1000))
     with monkeypatch.context() as slow:
         slow.setattr("time.monotonic", lambda: float(next(seconds)))
         collector.follow(stop=lambda: True)
     collector.close()
-    assert 1 < len(stored(store)) < 31
+    assert 1 < len(stored_ids(store)) < 31
     drain(store, config)
-    assert len(stored(store)) == 31
+    assert len(stored_ids(store)) == 31
     assert store.value("select sum(clicks) from clicks_by_link") == 31
 
 
-def test_a_locked_store_is_tried_again(store: Store, config: Config) -> None:
-    """The collector outlives somebody else's long transaction, and goes on where it was."""
+def test_a_locked_store_is_retried(store: Store, config: Config) -> None:
+    """The collector continues after another program's long transaction."""
     segment(config.data_directory, "s1", [line("a")])
     collector = Collector(store, config=config, clock=lambda: NOON)
     store.execute("pragma busy_timeout = 20")
     other = sqlite3.connect(config.data_directory / "store.db", isolation_level=None)
     other.execute("begin immediate")
-    looks = 0
+    calls = 0
 
     def stop() -> bool:
-        nonlocal looks
-        looks += 1
-        if looks == 4:
-            assert stored(store) == []
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            assert stored_ids(store) == []
             other.execute("rollback")
-        return bool(stored(store))
+        return bool(stored_ids(store))
 
     collector.follow(stop=stop)
     other.close()
     collector.close()
-    assert stored(store) == ["a"]
+    assert stored_ids(store) == ["a"]
 
 
-def test_a_stop_while_the_store_is_locked_is_in_order(
-    store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A store that cannot be written at SIGTERM is said in one line, and nothing is lost."""
+def test_shutdown_while_the_store_is_locked(store: Store, config: Config) -> None:
+    """A stop while the store is locked raises nothing and loses no click."""
     segment(config.data_directory, "s1", [line("a")])
     collector = Collector(store, config=config, clock=lambda: NOON)
     store.execute("pragma busy_timeout = 20")
@@ -346,26 +347,25 @@ def test_a_stop_while_the_store_is_locked_is_in_order(
     other.close()
     collector.close()
     drain(store, config)
-    assert stored(store) == ["a"]
+    assert stored_ids(store) == ["a"]
 
 
-def test_a_position_that_someone_else_moved_is_believed(store: Store, config: Config) -> None:
-    """A collector that was frozen while another one drained looks again, and counts nothing twice."""
+def test_a_position_moved_by_another_collector(store: Store, config: Config) -> None:
+    """A collector that was paused while another one drained reads the positions again and counts nothing twice."""
     segment(config.data_directory, "s1", [line("a"), line("b")])
-    frozen = Collector(store, config=config, clock=lambda: NOON)
-    fcntl_free = config.data_directory / "collector.lock"
-    fcntl_free.unlink()
+    paused = Collector(store, config=config, clock=lambda: NOON)
+    (config.data_directory / "collector.lock").unlink()
     other = open_store(config.data_directory)
     drain(other, config)
-    frozen.drain()
-    assert stored(store) == ["a", "b"]
+    paused.drain()
+    assert stored_ids(store) == ["a", "b"]
     assert store.value("select sum(clicks) from clicks_by_link") == 2
     other.close()
-    frozen.close()
+    paused.close()
 
 
-def test_a_store_that_was_moved_away_stops_the_collector(store: Store, config: Config) -> None:
-    """Clicks are not written into a file that nobody will look at, and no empty store is made in its place."""
+def test_a_moved_store_stops_the_collector(store: Store, config: Config) -> None:
+    """A collector refuses to write to a store file that was moved, and no empty store is created in its place."""
     segment(config.data_directory, "s1", [line("a")])
     collector = Collector(store, config=config)
     (config.data_directory / "store.db").rename(config.data_directory / "elsewhere.db")
@@ -376,18 +376,18 @@ def test_a_store_that_was_moved_away_stops_the_collector(store: Store, config: C
         open_store(config.data_directory)
 
 
-def test_misses_are_kept_apart_from_clicks(store: Store, config: Config) -> None:
-    """A 404 or 410 is no click; a flood of random codes is summed up."""
+def test_misses_are_no_clicks(store: Store, config: Config) -> None:
+    """Lines with status 404 or 410 are summed as misses; in a flood of codes, without their codes."""
     lines = [line(f"m{i}", f"random{i}", status=404) for i in range(1500)]
     segment(config.data_directory, "s1", [*lines, line("x", "one", status=410), line("a")])
     drain(store, config)
-    assert stored(store) == ["a"]
+    assert stored_ids(store) == ["a"]
     assert store.value("select sum(requests) from misses") == 1501
-    assert store.value("select count(*) from misses") <= clicks.MAX_MISSED_CODES_PER_DAY + 2
+    assert store.value("select count(*) from misses") <= MAX_MISSED_CODES_PER_DAY + 2
 
 
-def test_a_foreign_writers_address_is_reduced(store: Store, config: Config) -> None:
-    """A whole address in a line becomes a network and hashes; it is nowhere in the store's files."""
+def test_whole_addresses_are_reduced(store: Store, config: Config) -> None:
+    """A whole address in a line is stored as network and hashes, and is in none of the store's files."""
     segment(
         config.data_directory,
         "s1",
@@ -405,8 +405,8 @@ def test_a_foreign_writers_address_is_reduced(store: Store, config: Config) -> N
         assert b"2001:db8:1:2" not in content
 
 
-def test_who_asks_not_to_be_followed_only_counts(store: Store, config: Config) -> None:
-    """With GPC or DNT a line loses visitor, user agent and referrer, whoever wrote it."""
+def test_readers_who_opt_out(store: Store, config: Config) -> None:
+    """With Global Privacy Control or Do Not Track, visitor, user agent and referrer are not stored."""
     segment(
         config.data_directory,
         "s1",
@@ -420,8 +420,8 @@ def test_who_asks_not_to_be_followed_only_counts(store: Store, config: Config) -
     assert rows == [(None, None, "")] * 2
 
 
-def test_without_addresses_nothing_of_a_reader_is_kept(store: Store, tmp_path: Path) -> None:
-    """addresses = "none" drops network, hashes and tokens."""
+def test_configuration_without_addresses(store: Store, tmp_path: Path) -> None:
+    """With ``addresses = "none"`` network, hashes and recipient token are not stored."""
     config = make_config(tmp_path, addresses="none")
     segment(config.data_directory, "s1", [line("a", copy="cc"), line("b", ip="203.0.113.7")])
     drain(store, config)
@@ -431,43 +431,41 @@ def test_without_addresses_nothing_of_a_reader_is_kept(store: Store, tmp_path: P
     )
 
 
-def test_ten_thousand_small_segments_are_drained(store: Store, config: Config) -> None:
-    """Many small segments share transactions; each is finished and none is read twice."""
+def test_many_small_segments(store: Store, config: Config) -> None:
+    """Each of 2,000 small segments is drained once and marked as finished."""
     for number in range(2_000):
         segment(config.data_directory, f"s{number:05}", [line(f"c{number}")])
     drain(store, config)
-    assert len(stored(store)) == 2_000
+    assert len(stored_ids(store)) == 2_000
     assert store.value("select count(*) from segments where finished_at is not null") == 2_000
 
 
-def test_old_clicks_go_and_their_sums_stay(store: Store, config: Config) -> None:
-    """After keep_clicks days single clicks are deleted with what only they used; rebuild leaves their sums alone."""
+def test_expired_clicks_are_deleted_and_their_sums_stay(store: Store, config: Config) -> None:
+    """After ``keep_clicks`` days clicks and their user agents are deleted; a rebuild keeps their sums."""
     old = NOON - 100 * 86_400
     segment(config.data_directory, "s1", [line("a", ts=old, ua="Old/1.0 (old browser)"), line("b")])
     collector = Collector(store, config=config, clock=lambda: NOON)
     collector.drain()
     before = rollups(store)
-    collector.sweep()
+    collector.delete_expired()
     collector.close()
-    assert stored(store) == ["b"]
+    assert stored_ids(store) == ["b"]
     assert store.value("select count(*) from user_agents where ua like 'Old%'") == 0
     rebuild(store, on_progress=lambda _: None)
     assert rollups(store) == before
 
 
 def test_drained_segments_are_deleted_after_keep_log(store: Store, config: Config) -> None:
-    """A drained segment is kept for keep_log days, an undrained one for ever."""
-    import os
-
-    done = segment(config.data_directory, "s1", [line("a")])
+    """A drained segment is deleted after ``keep_log`` days, an undrained one never."""
+    drained = segment(config.data_directory, "s1", [line("a")])
     drain(store, config)
-    waiting = segment(config.data_directory, "s2", [line("b")])
-    for path in (done, waiting):
+    unread = segment(config.data_directory, "s2", [line("b")])
+    for path in (drained, unread):
         os.utime(path, (NOON - 8 * 86_400,) * 2)
     collector = Collector(store, config=config, clock=lambda: NOON)
-    collector.sweep()
-    assert not done.exists()
-    assert waiting.exists()
+    collector.delete_expired()
+    assert not drained.exists()
+    assert unread.exists()
     collector.close()
 
 
@@ -490,10 +488,10 @@ CLICKS = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(CLICKS, min_size=1, max_size=3))
-def test_increments_and_rebuild_say_the_same(
+def test_increments_and_rebuild_are_equal(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[dict[str, Any]]]
 ) -> None:
-    """Whatever lines came in whatever batches: each id counts once, and the sums are those of the stored clicks."""
+    """For any lines in any batches, each id counts once and the sums equal those of a rebuild."""
     config = make_config(tmp_path_factory.mktemp("data"))
     store = open_store(config.data_directory)
     with store.transaction():
@@ -505,11 +503,11 @@ def test_increments_and_rebuild_say_the_same(
             link = links.add(store, "go.example", code, target="https://a.example/", now=1)
             issues.replace_placements(store, issue, [issues.Placement(link, 1, None, "title", "")])
     for number, batch in enumerate(batches):
-        segment(config.data_directory, f"s{number}", [line(each.pop("id"), **each) for each in batch])
+        segment(config.data_directory, f"s{number}", [line(keys.pop("id"), **keys) for keys in batch])
         drain(store, config)
     incremental = rollups(store)
-    assert Counter(stored(store)) == Counter(set(stored(store)))
-    assert store.value("select coalesce(sum(clicks), 0) from clicks_by_link") == len(stored(store))
+    assert Counter(stored_ids(store)) == Counter(set(stored_ids(store)))
+    assert store.value("select coalesce(sum(clicks), 0) from clicks_by_link") == len(stored_ids(store))
     with store.transaction():
         recompute_coarse_rollups(store)
     assert rollups(store) == incremental

@@ -1,4 +1,4 @@
-"""Readers who remember what they were answered, and the comparison with what is stored, click by click."""
+"""Readers that record the response to each request, and the comparison with the stored clicks one by one."""
 
 import contextlib
 import os
@@ -18,12 +18,12 @@ from tests.faults.serving import TARGET, Server, wait
 VICTIMS = ("tree", "mix", "collector", "term")
 READERS = 6
 ANSWERED, AMBIGUOUS, REFUSED, REJECTED, WRONG = "answered", "ambiguous", "refused", "rejected", "wrong"
-"""A whole redirect came back: stored once. A connection, but no whole answer: stored at most once. No connection, or
-another whole answer: not stored. A redirect to somewhere else: a fault in itself."""
+"""Outcomes of a request. A complete redirect must be stored once. A connection without a complete response may be
+stored once. No connection, or another complete response, must not be stored. Another target is an error."""
 
 
 class Readers:
-    """Threads that click without a pause worth naming, each request with a number of its own in its referrer."""
+    """Threads that send requests continuously, each with a unique number in its referrer."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Readers:
         pause: float = 0.002,
         spread: bool = False,
     ) -> None:
-        """``pause`` in seconds between a reader's clicks; ``spread`` says in a header that each has its own address."""
+        """``pause`` is in seconds between a thread's requests; with ``spread`` each has its own forwarded address."""
         self.outcomes: dict[int, str] = {}
         self.latencies: list[float] = []
         self.recoveries: list[float] = []
@@ -48,18 +48,18 @@ class Readers:
         self._threads = [threading.Thread(target=self._click, args=(seed * 100 + n,)) for n in range(READERS)]
 
     def start(self) -> None:
-        """Begin to click."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End with the answers that are awaited."""
+        """Stop after the responses to pending requests."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
 
     def note_kill(self) -> None:
-        """From now to the next request that was begun later and answered counts as one recovery."""
+        """Record as one recovery the time until a request sent after this call is answered."""
         with self._lock:
             self._killed_at = time.monotonic()
 
@@ -116,7 +116,7 @@ class Readers:
 
 
 def read_answer(client: socket.socket) -> bytes:
-    """One whole answer of a connection that stays open; empty when it broke off."""
+    """Return one complete response of a persistent connection; empty if the connection broke."""
     answer = b""
     while b"\r\n\r\n" not in answer:
         piece = client.recv(1 << 16)
@@ -138,7 +138,7 @@ def _headers(head: bytes) -> Iterable[tuple[bytes, bytes, bytes]]:
 
 
 class Account(Struct, frozen=True):
-    """What readers saw beside what is stored."""
+    """Comparison of the responses that readers received with the stored clicks."""
 
     answered: int
     ambiguous: int
@@ -146,20 +146,20 @@ class Account(Struct, frozen=True):
     rejected: int
     wrong: int
     lost: int
-    """Answered and not stored."""
+    """Numbers of redirected requests that are not stored."""
     doubled: int
-    """Stored more than once."""
+    """Numbers of requests that are stored more than once."""
     ghosts: int
-    """Stored, though nobody was redirected."""
+    """Numbers of stored clicks without a redirected request."""
 
     @property
     def is_exact(self) -> bool:
-        """Every answered click is stored once, and nothing else is."""
+        """Return whether every redirected request is stored once, and nothing else is."""
         return not (self.wrong or self.lost or self.doubled or self.ghosts)
 
 
 def account(outcomes: Mapping[int, str], stored: Iterable[str]) -> Account:
-    """Compare outcomes by number with the tags (``k<number>``) of the stored clicks."""
+    """Return the comparison of outcomes by number with the tags (``k<number>``) of the stored clicks."""
     seen = Counter(int(tag.removeprefix("k")) for tag in stored if tag.startswith("k"))
     kinds = Counter(outcomes.values())
     redirected = (ANSWERED, WRONG)
@@ -176,21 +176,21 @@ def account(outcomes: Mapping[int, str], stored: Iterable[str]) -> Account:
 
 
 class Outcome(Struct, frozen=True):
-    """What came of killing one victim again and again under load. Times are in seconds."""
+    """Result of repeated kills of one process under load. Times are in seconds."""
 
     victim: str
     kills: int
     account: Account
     recoveries: list[float]
-    """From each kill (the restart of what nobody heals included) to the first answer to a later request."""
+    """Times from each kill to the first response to a later request."""
     stops: list[float]
-    """How long each SIGTERM took."""
+    """Times from each SIGTERM to the end of the server."""
     latencies: list[float]
     healed: bool
-    """Whether the tree was whole again by itself after each death of a child."""
+    """Whether all children ran again after each kill of a child."""
 
     def row(self) -> str:
-        """One line of the table."""
+        """Return one row of the result table."""
         found, times = self.account, self.recoveries or [float("nan")]
         p99 = statistics.quantiles(self.latencies, n=100)[98] * 1000 if len(self.latencies) > 1 else 0.0
         return (
@@ -209,7 +209,7 @@ HEAD = (
 
 
 def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 1) -> Outcome:
-    """Kill one victim after the other at random moments under load, and account for every request afterwards."""
+    """Kill the victims one by one at random times under load, and return the account of every request."""
     rng = random.Random(seed)
     (name,) = set(victims) if len(set(victims)) == 1 else ["several"]
     # A stop may cut off who asks on an idle connection at that moment, as HTTP foresees it, but nobody else.
@@ -262,7 +262,7 @@ def _kill_tree(server: Server, readers: Readers) -> None:
 
 
 def _kill_one(server: Server, readers: Readers, *, kind: str, rng: random.Random) -> bool:
-    """Kill one process, or one of a kind; whether the tree is whole again within five seconds."""
+    """Kill one process, or one of a kind; return whether all children run again within five seconds."""
     members = server.members()
     wanted = [pid for pid, each in members.items() if kind in ("one", each)]
     if not wanted:  # the last one is not back yet

@@ -1,4 +1,4 @@
-"""A clock for a whole server that can be set while it runs: a small library that is loaded before the C library."""
+"""A wall clock for a server that tests can set while it runs, by a library that is preloaded with LD_PRELOAD."""
 
 import shutil
 import subprocess
@@ -55,7 +55,7 @@ time_t time(time_t *out) {
 
 
 class Clock:
-    """The wall clock of processes that are started with ``environment``; sleeps and timers stay true."""
+    """The wall clock of processes started with ``environment``; sleeps and timers are not affected."""
 
     def __init__(self, directory: Path) -> None:
         compiler = shutil.which("cc") or shutil.which("gcc")
@@ -69,6 +69,6 @@ class Clock:
         self.environment = {"LD_PRELOAD": str(library), "SHIFTED_CLOCK": str(self._path)}
 
     def set(self, seconds: int) -> None:
-        """Set the clock so many seconds ahead of the true time (negative: behind)."""
+        """Set the clock ``seconds`` ahead of the true time, or behind it if negative."""
         with self._path.open("r+b" if self._path.exists() else "wb") as file:
             file.write(seconds.to_bytes(8, "little", signed=True))

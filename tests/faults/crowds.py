@@ -1,4 +1,4 @@
-"""Crowds of connections: slow ones, silent ones, endless ones, and how other readers fare meanwhile."""
+"""Many slow, silent or endless connections, and measurements of other readers meanwhile."""
 
 import contextlib
 import os
@@ -16,28 +16,28 @@ from msgspec import Struct
 from tests.faults.serving import CODE, TARGET, Server
 
 BATCH = 100
-"""Requests that are sent before their answers are read."""
+"""Requests that are sent before their responses are read."""
 
 
 class Probe(Struct, frozen=True):
-    """How readers fared: the times of their requests in seconds, and how many failed."""
+    """Results of ordinary requests: their times in seconds, and the number of errors."""
 
     times: list[float]
     errors: int
 
     @property
     def p99(self) -> float:
-        """The 99th percentile, in seconds."""
+        """The 99th percentile of the times in seconds."""
         return statistics.quantiles(self.times, n=100)[98]
 
     @property
     def median(self) -> float:
-        """The median, in seconds."""
+        """The median of the times in seconds."""
         return statistics.median(self.times)
 
 
 def probe(server: Server, *, requests: int, pause: float = 0.01) -> Probe:
-    """Ordinary redirects, each on a connection of its own."""
+    """Send ordinary requests, each on a connection of its own, and return their results."""
     times, errors = [], 0
     for _ in range(requests):
         begun = time.monotonic()
@@ -52,7 +52,7 @@ def probe(server: Server, *, requests: int, pause: float = 0.01) -> Probe:
 
 
 def allow_files(number: int) -> int:
-    """Let this process open so many files if it may; how many it may open now."""
+    """Raise the limit of open files to ``number`` if allowed; return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(number, hard)
     if soft < wanted:
@@ -62,7 +62,7 @@ def allow_files(number: int) -> int:
 
 @contextlib.contextmanager
 def crowd(server: Server, number: int, *, begin: bytes = b"") -> Iterator[list[socket.socket]]:
-    """So many open connections, each with the first bytes of a request sent (or none)."""
+    """Open connections, each with the first bytes of a request sent, and close them at the end."""
     clients: list[socket.socket] = []
     try:
         for _ in range(number):
@@ -77,14 +77,14 @@ def crowd(server: Server, number: int, *, begin: bytes = b"") -> Iterator[list[s
 
 
 def drip(clients: list[socket.socket]) -> None:
-    """One more byte on each connection that still takes it."""
+    """Send one more byte on each connection that is still open."""
     for client in clients:
         with contextlib.suppress(OSError):
             client.send(b"b", socket.MSG_DONTWAIT)
 
 
 def count_open(clients: list[socket.socket]) -> int:
-    """How many connections the server has not closed."""
+    """Return the number of connections that the server has not closed."""
     still = 0
     with selectors.DefaultSelector() as selector:
         for client in clients:
@@ -105,7 +105,7 @@ def count_open(clients: list[socket.socket]) -> int:
 
 
 def ask_on_one_connection(server: Server, number: int) -> float:
-    """So many requests on one connection, answered in order; requests a second."""
+    """Send ``number`` requests on one connection, check the order of responses, and return the requests a second."""
     begun = time.monotonic()
     with server.connect(timeout=30) as client:
         for first in range(0, number, BATCH):
@@ -124,23 +124,23 @@ def ask_on_one_connection(server: Server, number: int) -> float:
 
 
 def open_files(pid: int) -> int:
-    """How many descriptors a process has open."""
+    """Return the number of open file descriptors of a process."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def memory(pid: int) -> float:
-    """The resident memory of a process, in MB (10^6 bytes)."""
+    """Return the resident memory of a process in MB (10^6 bytes)."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used of a processor."""
+    """Return the CPU time of a process in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def flood(server: Server, number: int, *, rng: random.Random) -> None:
-    """So many requests, of which each has a code, query, user agent, referrer and header name of its own."""
+    """Send ``number`` requests, each with a new code, query, user agent, referrer and header name."""
     with server.connect(timeout=60) as client:
         for first in range(0, number, BATCH):
             requests, batch = [], min(BATCH, number - first)

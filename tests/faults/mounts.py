@@ -1,4 +1,4 @@
-"""Small file systems for tests: skipped where they may not be mounted."""
+"""Small file systems for tests, which are skipped if mounting is not permitted."""
 
 import contextlib
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 
 def mount(*words: str) -> None:
-    """Run ``mount``; the test is skipped where that may not be."""
+    """Run ``mount``; skip the test if that is not permitted."""
     path = shutil.which("mount")
     if path is None:
         pytest.skip("there is no mount command")
@@ -20,13 +20,13 @@ def mount(*words: str) -> None:
 
 
 def unmount(path: Path) -> None:
-    """Unmount, also while something is still open there."""
+    """Unmount a file system, also while files on it are open."""
     subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 @contextlib.contextmanager
 def memory_disk(path: Path, options: str) -> Iterator[Path]:
-    """A tmpfs at ``path``, with options such as ``size=1m``."""
+    """Mount a tmpfs at ``path``, with options such as ``size=1m``."""
     path.mkdir(parents=True, exist_ok=True)
     mount("-t", "tmpfs", "-o", options, "tmpfs", str(path))
     try:
@@ -36,7 +36,7 @@ def memory_disk(path: Path, options: str) -> Iterator[Path]:
 
 
 def fill(path: Path) -> None:
-    """Write a file until no byte is free."""
+    """Write a file until the file system is full."""
     with path.open("wb", buffering=0) as file:
         with contextlib.suppress(OSError):
             while file.write(bytes(1 << 16)) == 1 << 16:

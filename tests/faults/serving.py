@@ -1,4 +1,4 @@
-"""A running ``shortener serve`` with its data directory, for whatever can happen to it."""
+"""A running ``shortener serve`` with its data directory, for fault injection."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="need
 
 
 def wait(condition: Callable[[], object], *, seconds: float = 15.0, what: str = "it") -> float:
-    """Until the condition holds; how long that took."""
+    """Wait until the condition is true; return the seconds that it took."""
     begun = time.monotonic()
     while not condition():
         assert time.monotonic() < begun + seconds, f"{what} never happened"
@@ -35,7 +35,7 @@ def wait(condition: Callable[[], object], *, seconds: float = 15.0, what: str = 
 
 
 class Server:
-    """One ``shortener serve``; ``prefix`` are words before the command, such as a tracer's."""
+    """A ``shortener serve`` process; ``prefix`` is put before the command, for example that of a tracer."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Server:
         store.close()
 
     def start(self, *, ready: bool = True) -> "Server":
-        """Start it; with ``ready``, return when a redirect worker answers (the pages may come later)."""
+        """Start the server; with ``ready``, return when a redirect worker responds, perhaps before the pages do."""
         with self.messages.open("ab") as messages:
             self.process = subprocess.Popen(
                 [*self.prefix, *self.command("serve")],
@@ -88,11 +88,11 @@ class Server:
         return self
 
     def command(self, *words: str) -> list[str]:
-        """The words of a command on this installation."""
+        """Return the arguments of a ``shortener`` command for this data directory."""
         return [sys.executable, "-m", "shortener", "--config", str(self.config), *words]
 
     def run(self, *words: str, status: int = 0, seconds: float = 120.0) -> str:
-        """What a command prints; its exit status must be this one."""
+        """Run a command, check its exit status, and return its output."""
         done = subprocess.run(
             self.command(*words), capture_output=True, text=True, check=False, timeout=seconds,
             env=self.environment, cwd=self.directory,
@@ -101,22 +101,22 @@ class Server:
         return done.stdout + done.stderr
 
     def said(self) -> str:
-        """Its messages up to now."""
+        """Return the server's messages up to now."""
         return self.messages.read_text(encoding="utf-8") if self.messages.exists() else ""
 
     def connect(self, *, timeout: float = 10.0) -> socket.socket:
-        """A connection to it."""
+        """Open a connection to the server."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
 
     def request(
         self, path: str = f"/{CODE}", *, more: bytes | str = b"", method: str = "GET", host: str | None = None
     ) -> bytes:
-        """The bytes of a request; ``more`` are whole header lines."""
+        """Return the bytes of a request; ``more`` are complete header lines."""
         lines = f"{method} {path} HTTP/1.1\r\nHost: {self.host if host is None else host}\r\n"
         return lines.encode() + (more.encode() if isinstance(more, str) else more) + b"\r\n"
 
     def send(self, content: bytes, *, silence: float = 3.0) -> bytes:
-        """What a connection of its own answers to some bytes: all until its end, or so many seconds of silence."""
+        """Send bytes on a new connection; return what arrives until its end, or ``silence`` seconds without a byte."""
         answer = b""
         with self.connect() as client:
             client.settimeout(silence)
@@ -128,17 +128,17 @@ class Server:
         return answer
 
     def get(self, path: str = f"/{CODE}", *, more: bytes | str = b"", method: str = "GET") -> bytes:
-        """The whole answer to a request that closes its connection."""
+        """Send a request that closes its connection; return the complete response."""
         head = more.encode() if isinstance(more, str) else more
         return self.send(self.request(path, more=head + b"Connection: close\r\n", method=method), silence=20)
 
     def click(self, tag: str, path: str = f"/{CODE}") -> None:
-        """One redirect, with a referrer that tells it apart."""
+        """Click the link once, with a unique referrer."""
         answer = self.get(path, more=f"Referer: https://mail.example/{tag}\r\n")
         assert answer.startswith(b"HTTP/1.1 302"), answer[:300]
 
     def answers(self) -> bool:
-        """Whether a redirect worker answers; asked in a way that is no click."""
+        """Return whether a redirect worker responds, tested with a request that is no click."""
         with contextlib.suppress(OSError):
             return self.get(method="POST").startswith(b"HTTP/1.1 405")
         return False
@@ -152,19 +152,19 @@ class Server:
         )
 
     def is_healthy(self) -> bool:
-        """Whether a redirect worker and the pages answer."""
+        """Return whether a redirect worker and the pages respond."""
         with contextlib.suppress(OSError):
             return b"application/health+json" in self.get("/-/health")
         return False
 
     def health(self) -> dict[str, object]:
-        """What ``/-/health`` says, as soon as there are pages."""
+        """Return the content of ``/-/health``, as soon as the pages respond."""
         wait(self.is_healthy, what="a page")
         found: dict[str, object] = json.loads(self.get("/-/health").partition(b"\r\n\r\n")[2])
         return found
 
     def members(self) -> dict[int, str]:
-        """The living processes: of the supervisor (``serve``) and of its children, by kind."""
+        """Return the process ids of the supervisor (``serve``) and of its children by kind."""
         found = {}
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError, ValueError, IndexError):
@@ -184,11 +184,11 @@ class Server:
         }
 
     def children(self, kind: str) -> list[int]:
-        """The processes of one kind."""
+        """Return the process ids of one kind."""
         return [pid for pid, each in self.members().items() if each == kind]
 
     def kill_tree(self) -> None:
-        """Everything at one instant: frozen first, so that the supervisor starts nobody meanwhile."""
+        """Kill all processes at one instant; they are stopped first, so that the supervisor restarts none meanwhile."""
         frozen: set[int] = set()
         while new := set(self.members()) - frozen:
             for pid in new:
@@ -202,7 +202,7 @@ class Server:
             self.process.wait()
 
     def stop(self, *, seconds: float = 25.0) -> float:
-        """SIGTERM, and how long it took to end, which must be in order."""
+        """Send SIGTERM, check that the server ends with status 0, and return the seconds that it took."""
         assert self.process is not None
         begun = time.monotonic()
         pid = next((pid for pid, kind in self.members().items() if kind == "serve"), self.process.pid)
@@ -211,7 +211,7 @@ class Server:
         return time.monotonic() - begun
 
     def end(self) -> None:
-        """End it whatever its state, for the end of a test."""
+        """Kill the server in any state, at the end of a test."""
         if self.process is not None and self.process.poll() is None:
             for pid in self.members():
                 with contextlib.suppress(ProcessLookupError):
@@ -222,40 +222,40 @@ class Server:
                 self.kill_tree()
 
     def value(self, sql: str) -> object:
-        """The first column of a query's first row."""
+        """Return the first column of the first row of a query."""
         with contextlib.closing(sqlite3.connect(self.data / "store.db", timeout=20)) as db:
             return db.execute(sql).fetchone()[0]
 
     def stored(self) -> int:
-        """How many clicks are stored."""
+        """Return the number of stored clicks."""
         return int(str(self.value("select count(*) from clicks")))
 
     def stored_after(self, tag: str) -> int:
-        """How many clicks are stored, once everything up to a further click, which this one makes, is."""
+        """Click once more, wait until that click is stored, and return the number of stored clicks."""
         self.click(tag)
         wait(lambda: self.value(f"select count(*) from clicks where referrer like '%/{tag}'"), what=tag)
         return self.stored()
 
     def tags(self) -> list[str]:
-        """What ``click`` was given, of the stored clicks, as the export tells them."""
+        """Return the tags given to ``click`` of all exported clicks."""
         lines = self.run("clicks", "export").splitlines()
         return sorted(json.loads(line)["referrer"].rpartition("/")[2] for line in lines if line[:1] == "{")
 
     def check(self) -> None:
-        """The store is sound, and its sums are those of its clicks."""
+        """Assert that the store passes its integrity check, and that its sums equal those of its clicks."""
         assert self.value("pragma integrity_check") == "ok"
         with contextlib.closing(sqlite3.connect(self.data / "store.db")) as db:
             assert db.execute("pragma foreign_key_check").fetchall() == []
         assert self.value("select coalesce(sum(clicks), 0) from clicks_by_link") == self.stored()
 
     def segments(self) -> list[Path]:
-        """The files of the click log, the oldest first."""
+        """Return the files of the click log, the oldest first."""
         return sorted((self.data / "clicklog").glob("*.jsonl"))
 
 
 @contextlib.contextmanager
 def serving(server: Server, *, pages: bool = False) -> Iterator[Server]:
-    """A server from start to end; with ``pages``, it begins when these answer, too."""
+    """Start and stop a server around a test; with ``pages``, wait until the pages respond as well."""
     try:
         server.start()
         if pages:

@@ -1,4 +1,4 @@
-"""Whose click it is, behind proxies; and that no whole address is written anywhere, whoever sends what."""
+"""Client addresses behind proxies, and that no file contains a whole address."""
 
 import ipaddress
 import json
@@ -16,7 +16,7 @@ PROXY = "127.0.0.1"
 
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server behind a trusted proxy (this machine), with a second one at 198.51.100.9 before that."""
+    """A running server behind two trusted proxies: this machine, and 198.51.100.9 before it."""
     tables = f'[server]\ntrusted_proxies = ["{PROXY}", "198.51.100.9"]\n'
     with serving(Server(tmp_path_factory.mktemp("behind"), tables=tables), pages=True) as running:
         yield running
@@ -24,13 +24,13 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server that trusts nobody."""
+    """A running server without trusted proxies."""
     with serving(Server(tmp_path_factory.mktemp("alone")), pages=True) as running:
         yield running
 
 
 def network(server: Server, tag: str, lines: str) -> str:
-    """Under which network a click with these headers stands in the click log."""
+    """Send a click with these headers; return its network in the click log."""
     answer = server.get(more=f"Referer: https://mail.example/{tag}\r\n{lines}")
     assert answer.startswith(b"HTTP/1.1 302"), answer[:200]
     for line in reversed([line for path in server.segments() for line in path.read_text().splitlines()]):
@@ -81,13 +81,13 @@ BEHIND = {
 
 @pytest.mark.parametrize(("lines", "expected"), BEHIND.values(), ids=BEHIND)
 def test_behind_trusted_proxies(behind: Server, lines: str, expected: str) -> None:
-    """X27 and X28: the nearest address that is no trusted proxy counts; rubbish is no error and no address."""
+    """X27 and X28: the nearest address that is no trusted proxy counts, and invalid entries are ignored."""
     assert network(behind, f"b{abs(hash(lines))}", lines) == expected
 
 
 @pytest.mark.parametrize("lines", [lines for lines, _ in BEHIND.values()], ids=BEHIND)
 def test_a_stranger_is_not_believed(alone: Server, lines: str) -> None:
-    """X27: without a trusted proxy no header changes whose click it is."""
+    """X27: without a trusted proxy no header changes the client's address."""
     assert network(alone, f"a{abs(hash(lines))}", lines) == "127.0.0.0/24"
 
 
@@ -101,7 +101,7 @@ READERS = [
 
 
 def spellings(address: str) -> list[bytes]:
-    """An address in every form in which it could be written down, as text and as bytes."""
+    """Return an address in every form in which a file could contain it, as text and as bytes."""
     parsed = ipaddress.ip_address(address)
     mapped = getattr(parsed, "ipv4_mapped", None)
     forms = [address, str(parsed), parsed.exploded]
@@ -115,7 +115,7 @@ def spellings(address: str) -> list[bytes]:
 
 
 def test_no_whole_address_is_written_anywhere(behind: Server) -> None:
-    """After clicks, misses, pages and sign-ins no file, the write-ahead log and messages included, holds an address."""
+    """After clicks, misses, pages and sign-ins no file, write-ahead log or message contains an address."""
     for number, address in enumerate(READERS):
         told = f"X-Forwarded-For: {address}\r\n"
         behind.get(more=f"{told}Referer: https://mail.example/r{number}\r\nUser-Agent: Reader/{number}\r\n")
@@ -137,7 +137,7 @@ def test_no_whole_address_is_written_anywhere(behind: Server) -> None:
 
 
 def test_a_daily_key_is_there_for_its_owner_only(behind: Server) -> None:
-    """The visitors' key of the day is one file that nobody else can read; a restart goes on with the same."""
+    """The daily key is one file readable by its owner only, and a restart uses it again."""
     keys = list((behind.data / "keys").iterdir())
     assert len(keys) in (1, 2)
     assert all(path.stat().st_mode & 0o077 == 0 for path in keys)
@@ -145,13 +145,13 @@ def test_a_daily_key_is_there_for_its_owner_only(behind: Server) -> None:
 
 
 def test_everything_is_for_its_owner_only(behind: Server) -> None:
-    """No file or directory under the data directory can be read by anybody else."""
+    """No file or directory in the data directory is readable by other users."""
     for path in [behind.data, *behind.data.rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_two_readers_are_two_visitors(behind: Server, tmp_path: Path) -> None:
-    """Behind the proxy readers are told apart for the day, and the same reader is the same again."""
+    """Behind a proxy different readers are different visitors, and a returning reader is one visitor."""
     for number, last in enumerate((1, 2, 1)):
         network(behind, f"v{number}", f"X-Forwarded-For: 198.51.100.{last}\r\nUser-Agent: Firefox\r\n")
     lines = [json.loads(line) for path in behind.segments() for line in path.read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""A clock that steps: seven days back, a year ahead, and back again, while readers click and clicks are collected."""
+"""Clock steps of seven days back and a year ahead, while readers click and the collector runs."""
 
 import os
 import time
@@ -29,7 +29,7 @@ STEPS = {
 
 
 class Clock:
-    """A clock to be set."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -40,19 +40,19 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that shows noon."""
+    """A clock set to noon."""
     return Clock()
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """A site of one domain."""
+    """A configuration with one domain."""
     return Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(tmp_path / "data")))
 
 
 @pytest.fixture
 def store(config: Config) -> Iterator[Store]:
-    """Its store, with the link ``abcde``."""
+    """A store with the link ``abcde``."""
     store = open_store(config.data_directory)
     with store.transaction():
         links.add(store, "go.example", "abcde", target="https://example.com/a", now=0)
@@ -61,7 +61,7 @@ def store(config: Config) -> Iterator[Store]:
 
 
 def click(handler: Redirector, reader: int) -> None:
-    """One redirect."""
+    """Send one click to the redirector."""
     environ = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/abcde",
@@ -77,7 +77,7 @@ def click(handler: Redirector, reader: int) -> None:
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock, step: float) -> None:
-    """Through a step and back, with sweeps in between, every click is stored once, and a rebuild says the same."""
+    """Over a clock step and back, with retention in between, every click is stored and summed once."""
     clicked = 0
     for offset in (0.0, step, 0.0):
         clock.now = NOON + offset
@@ -88,11 +88,11 @@ def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock,
             click(handler, clicked)
         collector = Collector(store, config=config, clock=clock)
         collector.drain()
-        collector.sweep()
+        collector.delete_expired()
         click(handler, clicked := clicked + 1)
         handler.close()
         collector.drain()
-        collector.sweep()
+        collector.delete_expired()
         collector.close()
         kept = store.value("select count(*) from clicks")
         assert store.value("select count(distinct id) from clicks") == kept
@@ -105,7 +105,7 @@ def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock,
 
 
 def test_a_clock_a_year_ahead_does_not_take_all_clicks(store: Store, config: Config, clock: Clock) -> None:
-    """A sweep under a wrong clock deletes two days of clicks at most; the right clock deletes no more."""
+    """Retention with a wrong clock deletes clicks of at most two days; with the right clock it deletes no more."""
     handler = Redirector(config, clock=clock)
     for day in range(30):
         clock.now = NOON + day * DAY
@@ -114,9 +114,9 @@ def test_a_clock_a_year_ahead_does_not_take_all_clicks(store: Store, config: Con
     collector = Collector(store, config=config, clock=clock)
     collector.drain()
     clock.now += 365 * DAY
-    collector.sweep()
+    collector.delete_expired()
     clock.now -= 365 * DAY
-    collector.sweep()
+    collector.delete_expired()
     collector.close()
     assert store.value("select count(*) from clicks") == 28
     rebuild(store, on_progress=lambda _: None)
@@ -125,7 +125,7 @@ def test_a_clock_a_year_ahead_does_not_take_all_clicks(store: Store, config: Con
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 def test_keys_of_a_wrong_clock_do_not_stay(tmp_path: Path, step: float) -> None:
-    """Whatever day the clock showed, 48 hours later by the right clock only keys of these two days are left."""
+    """After any clock step, 48 hours later only the keys of the last two days are left."""
     keys = DailyKeys(tmp_path)
     for offset in (0.0, step, 0.0):
         keys.key(NOON + offset)
@@ -141,7 +141,7 @@ def test_keys_of_a_wrong_clock_do_not_stay(tmp_path: Path, step: float) -> None:
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 def test_segments_go_by_the_time_that_passes(tmp_path: Path, clock: Clock, step: float) -> None:
-    """A step of the clock neither rotates a segment nor brings two of them under one name."""
+    """A clock step neither rotates a segment nor gives one name to two segments."""
     log = SegmentWriter(tmp_path, rotate_bytes=1 << 20, sync_seconds=3600, clock=clock)
     assert log.write(b"{}\n")
     clock.now += step
@@ -158,7 +158,7 @@ def test_segments_go_by_the_time_that_passes(tmp_path: Path, clock: Clock, step:
 
 @needs_proc
 def test_a_running_server_outlives_steps_of_its_clock(tmp_path: Path) -> None:
-    """A week back, a year ahead and back: no click is lost or doubled, no process ends, keys rotate and go."""
+    """After steps of a week back and a year ahead, no click is lost or doubled, no process ends, and keys expire."""
     clock = ServerClock(tmp_path)
     server = Server(tmp_path, environment=clock.environment)
     with serving(server):

@@ -1,4 +1,4 @@
-"""More than one collector: frozen ones that come back, locks that nobody holds, two servers on one directory."""
+"""Several collectors: paused ones that continue, stale lock files, two servers on one data directory."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ pytestmark = needs_proc
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A running server whose collector has begun: one click is stored."""
+    """A running server with one stored click."""
     with serving(Server(tmp_path)) as running:
         running.click("first")
         wait(running.stored, what="the first click's way into the store")
@@ -24,7 +24,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_a_frozen_collector_comes_back_as_a_stranger(server: Server) -> None:
-    """While one is frozen and its lock was taken away by hand, another drains; awake again it counts nothing twice."""
+    """A paused collector whose lock file was deleted counts nothing twice after another one drained."""
     (frozen,) = server.children("collector")
     os.kill(frozen, signal.SIGSTOP)
     for number in range(50):
@@ -43,7 +43,7 @@ def test_a_frozen_collector_comes_back_as_a_stranger(server: Server) -> None:
 
 
 def test_who_waits_for_a_frozen_collector_gets_its_turn(server: Server) -> None:
-    """``collect --once`` waits for the collector that has the lock, and returns when all is in the store."""
+    """``collect --once`` waits for the collector that has the lock, and returns when all lines are stored."""
     (frozen,) = server.children("collector")
     os.kill(frozen, signal.SIGSTOP)
     server.click("one")
@@ -57,7 +57,7 @@ def test_who_waits_for_a_frozen_collector_gets_its_turn(server: Server) -> None:
 
 
 def test_four_collectors_count_each_click_once(server: Server) -> None:
-    """Collectors that are started while one works wait, say so, take over in turn, and end at SIGTERM."""
+    """Further collectors report that they wait, take over one by one, and end at SIGTERM."""
     others = [
         subprocess.Popen(server.command("collect", "--follow"), stderr=subprocess.PIPE, text=True)
         for _ in range(3)
@@ -84,7 +84,7 @@ def test_four_collectors_count_each_click_once(server: Server) -> None:
 
 
 def test_stale_locks_keep_nobody_out(tmp_path: Path) -> None:
-    """Lock files of a killed server, even with the number of a living process in them, are no locks."""
+    """Lock files of a killed server have no effect, even with the id of a running process in them."""
     server = Server(tmp_path)
     server.start()
     server.click("one")
@@ -100,9 +100,9 @@ def test_stale_locks_keep_nobody_out(tmp_path: Path) -> None:
 
 
 def test_a_second_server_on_the_same_data_is_refused(server: Server, tmp_path: Path) -> None:
-    """Two whole instances on one data directory: the second says so and ends, the first is not disturbed."""
+    """A second server on one data directory ends with a message, and the first one continues to work."""
     said = server.run("serve", "--port", str(server.port + 1), status=1)
-    assert "another `shortener serve` works on this data directory" in said
+    assert "another `shortener serve` is already running for this data directory" in said
     assert len(said.splitlines()) == 1
     server.click("one")
     wait(lambda: server.stored() == 2)

@@ -1,4 +1,4 @@
-"""Hostile connections against a running server: other readers must not notice (at length: the benchmark)."""
+"""Hostile connections to a running server do not affect other readers; the benchmark tests more of them."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ SLOWER = 100
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One running server for all."""
+    """A running server that the tests of this module share."""
     with serving(Server(tmp_path_factory.mktemp("connections")), pages=True) as running:
         yield running
 
@@ -28,7 +28,7 @@ SLOW = {
 
 @pytest.mark.parametrize("begin", SLOW.values(), ids=SLOW)
 def test_slow_connections_hold_nobody_up(server: Server, begin: bytes) -> None:
-    """With 1,200 connections that never finish their request others are answered as before; all are let go again."""
+    """While 1,200 connections never finish their request, other readers are served, and all are closed at the end."""
     if allow_files(2000) < 1500:
         pytest.skip("this process may not open enough files")
     (worker,) = server.children("worker")
@@ -46,7 +46,7 @@ def test_slow_connections_hold_nobody_up(server: Server, begin: bytes) -> None:
 
 
 def test_many_requests_on_one_connection(server: Server) -> None:
-    """Five thousand requests, a hundred at a time without waiting, are answered in order and all counted."""
+    """Five thousand requests, pipelined in hundreds, are answered in order and all stored."""
     before = server.stored()
     ask_on_one_connection(server, 5000)
     wait(lambda: server.stored() >= before + 5000, what="the clicks' way into the store")
@@ -54,7 +54,7 @@ def test_many_requests_on_one_connection(server: Server) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
-    """A thousand requests in one go come back as a thousand answers, each with its own query."""
+    """A thousand pipelined requests get a thousand responses in order, each with its own query."""
     with server.connect() as client:
         client.sendall(b"".join(server.request(f"/{CODE}?x={number}") for number in range(1000)))
         answers = b""
@@ -69,7 +69,7 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
 
 
 def test_pages_among_pipelined_redirects_keep_their_place(server: Server) -> None:
-    """Redirects, misses and pages that were asked for in one go come back in the order of the questions."""
+    """Pipelined redirects, misses and pages are answered in the order of the requests."""
     paths = [f"/{CODE}", "/nosuch", f"/{CODE}+", f"/{CODE}", "/-/health", "/", f"/{CODE}"] * 5
     wanted = [b"302", b"404", b"200", b"302", b"200", b"200", b"302"] * 5
     requests = [server.request(path) for path in paths]
@@ -79,7 +79,7 @@ def test_pages_among_pipelined_redirects_keep_their_place(server: Server) -> Non
 
 
 def test_clients_that_do_not_read_hold_nobody_up(server: Server) -> None:
-    """Who asks for a page and takes nothing of it occupies nobody but himself."""
+    """Clients that request a page and never read it do not affect other readers."""
     many = server.request("/-/help") * 50
     quiet = probe(server, requests=50, pause=0.002)
     with crowd(server, 100, begin=many):

@@ -1,4 +1,4 @@
-"""Disks that are full, out of inodes or read-only, for the click log, the store or both, under a running server."""
+"""Full, inode-less and read-only disks for the click log and the store of a running server."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.faults.serving import Server, needs_proc, serving, wait
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a megabyte; the test is skipped where it may not be mounted."""
+    """A file system of one megabyte; the test is skipped if it cannot be mounted."""
     with memory_disk(tmp_path / "disk", "size=1m") as path:
         yield path
 
@@ -26,7 +26,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_every_click_is_either_recorded_or_reported(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through three full disks, what ``write`` promised is there once, what it refused is not, and nothing is glued."""
+    """Over three full disks, each line that ``write`` confirmed is in the log once, no other is, and none is joined."""
     monkeypatch.setattr(writer, "RETRY_SECONDS", 0.05)
     log = SegmentWriter(small_disk / "clicklog", rotate_bytes=1 << 26, sync_seconds=0.1)
     promised: set[str] = set()
@@ -61,12 +61,12 @@ def test_every_click_is_either_recorded_or_reported(
 
 
 def unrecorded(server: Server) -> int:
-    """The clicks that were redirected and not recorded, by ``/-/health``."""
+    """Return the number of unrecorded clicks that ``/-/health`` reports."""
     return int(str(server.health()["unrecorded"]))
 
 
 def click_until(server: Server, prefix: str, *, recorded: bool) -> int:
-    """Click until one is (or is not) recorded, half a minute at most; how many clicks were not."""
+    """Click until one is recorded, or is not; return the number of unrecorded clicks. Fails after half a minute."""
     until, before = time.monotonic() + 30, unrecorded(server)
     for number in range(100_000):
         last = unrecorded(server)
@@ -78,7 +78,7 @@ def click_until(server: Server, prefix: str, *, recorded: bool) -> int:
 
 
 def account_for(server: Server) -> None:
-    """After the fault, every redirect is stored or counted as not recorded; nothing is doubled, glued or damaged."""
+    """Assert that every redirect is stored once or counted as unrecorded, and no line is damaged."""
     counted = read_totals(server.data)
     server.stop()
     server.check()
@@ -92,7 +92,7 @@ def account_for(server: Server) -> None:
 @needs_proc
 @pytest.mark.parametrize("options", ["size=64k", "nr_inodes=4,size=1m"], ids=["no space", "no inodes"])
 def test_readers_go_on_while_the_log_has_no_room(tmp_path: Path, options: str) -> None:
-    """With the log's disk full, of bytes or of files, readers are redirected, the loss is counted, then it heals."""
+    """While the log's disk has no free bytes or inodes, readers are redirected and unrecorded clicks counted."""
     server = Server(tmp_path, tables="[clicklog]\nsync = 0.05\n")
     with memory_disk(server.data / "clicklog", options) as disk, serving(server, pages=True):
         server.click("before")
@@ -123,7 +123,7 @@ def test_readers_go_on_while_the_log_has_no_room(tmp_path: Path, options: str) -
 
 @needs_proc
 def test_a_full_store_only_delays(tmp_path: Path) -> None:
-    """With no room for the store but some for the log, no click is lost: the collector tries again."""
+    """While the disk is full for the store only, the collector retries and no click is lost."""
     data = tmp_path / "data"
     with (
         memory_disk(data, "size=6m") as disk,
@@ -136,7 +136,7 @@ def test_a_full_store_only_delays(tmp_path: Path) -> None:
         fill(disk / "ballast")
         for number in range(300):
             server.click(f"full{number}")
-        wait(lambda: "trying again" in server.said() or "full" in server.said(), what="the collector's word")
+        wait(lambda: "retrying" in server.said() or "full" in server.said(), what="the collector's word")
         assert unrecorded(server) == 0
         (disk / "ballast").unlink()
         wait(lambda: server.stored() == 301, seconds=20, what="the backlog's way into the store")
@@ -147,7 +147,7 @@ def test_a_full_store_only_delays(tmp_path: Path) -> None:
 
 @needs_proc
 def test_a_read_only_log_is_a_full_one(tmp_path: Path) -> None:
-    """When the log's file system turns read-only, readers go on; writable again, clicks are recorded."""
+    """While the log's file system is read-only, readers are redirected; afterwards clicks are recorded again."""
     server = Server(tmp_path, tables="[clicklog]\nsync = 0.05\n")
     with memory_disk(server.data / "clicklog", "size=4m") as disk, serving(server, pages=True):
         server.click("before")
@@ -165,7 +165,7 @@ def test_a_read_only_log_is_a_full_one(tmp_path: Path) -> None:
 
 @needs_proc
 def test_a_read_only_data_directory_is_refused(tmp_path: Path) -> None:
-    """A server that could write nothing says so in one line and ends, instead of trying for ever."""
+    """A server that cannot write at its start ends with one line of error."""
     data = tmp_path / "data"
     with memory_disk(data, "size=4m") as disk:
         server = Server(tmp_path)

@@ -1,4 +1,4 @@
-"""Edits and new links while the server runs, and processes that start in any order."""
+"""Edits and new links while the server runs, and processes started in any order."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ pytestmark = needs_proc
 
 
 def test_a_new_link_is_known_to_every_worker_at_once(tmp_path: Path) -> None:
-    """Five hundred times: the first click after the commit is redirected, whichever worker gets it."""
+    """The first click after the commit of a new link is redirected by any worker, five hundred times."""
     with serving(Server(tmp_path, workers=2)) as server:
         wait(lambda: server.children("collector"))
         (collector,) = server.children("collector")
@@ -30,7 +30,7 @@ def test_a_new_link_is_known_to_every_worker_at_once(tmp_path: Path) -> None:
 
 
 def test_any_order_of_starting(tmp_path: Path) -> None:
-    """A collector before there is a store says so and ends; one before the server works, and the server's own waits."""
+    """A collector without a store ends with a message; one started before the server works while the server's waits."""
     server = Server(tmp_path)
     (server.data / "store.db").rename(tmp_path / "store.db")
     for path in server.data.glob("store.db-*"):

@@ -1,4 +1,4 @@
-"""System calls that fail: strace makes the Nth one of a redirect worker's go wrong, for every N of a short life."""
+"""Failing system calls: strace lets the Nth call of a redirect worker fail, for every N of a short run."""
 
 import json
 import re
@@ -45,7 +45,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def strace() -> str:
-    """The tracer; the tests are skipped where there is none, or it may not trace."""
+    """The path of strace; the tests are skipped if it is missing or not permitted."""
     path = shutil.which("strace")
     if path is None:
         pytest.skip("strace is not installed")
@@ -68,7 +68,7 @@ def strace() -> str:
 def run(
     strace: str, data: Path, *, fault: str, when: int | str, sync: float
 ) -> tuple[list[int], dict[str, int], str]:
-    """A worker whose ``when``-th call fails (``1+``: every one): its answers, what it counted, and the trace."""
+    """Run a worker whose ``when``-th call fails (``1+``: every call); return its responses, counters and trace."""
     store = open_store(data)
     with store.transaction():
         links.add(store, "go.example", "abcde", target="https://example.com/a", now=0)
@@ -83,7 +83,7 @@ def run(
 
 
 def recorded(data: Path) -> list[str]:
-    """The referrers of all lines in the click log; what is no line may only be torn."""
+    """Return the referrers of all lines in the click log; assert that other lines are only torn."""
     log, found = ClickLog(data), []
     for segment in log.segments():
         lines, progress = log.read(segment, position=0, skipping=False)
@@ -94,7 +94,7 @@ def recorded(data: Path) -> list[str]:
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_failing_write_costs_at_most_its_own_click(strace: str, tmp_path: Path, fault: str) -> None:
-    """Whichever write fails, readers are redirected, what is missing is counted, and no line is glued or doubled."""
+    """If any write fails, readers are redirected, missing clicks are counted, and no line is joined or doubled."""
     for when in range(1, REQUESTS + 3):  # the segment's header, the day's key, and each click
         data = tmp_path / str(when)
         answers, counted, trace = run(strace, data, fault=fault, when=when, sync=3600.0)
@@ -107,7 +107,7 @@ def test_a_failing_write_costs_at_most_its_own_click(strace: str, tmp_path: Path
 
 
 def test_a_failed_sync_is_not_tried_again_on_the_same_file(strace: str, tmp_path: Path) -> None:
-    """Whichever sync fails, the click goes to a new file, and the old one is never synced again: that would lie."""
+    """If any sync fails, the click is written to a new file, and the old one is never synced again."""
     for when in range(1, REQUESTS + 1):
         data = tmp_path / str(when)
         answers, counted, trace = run(strace, data, fault="fdatasync:error=EIO", when=when, sync=0.0)
@@ -120,7 +120,7 @@ def test_a_failed_sync_is_not_tried_again_on_the_same_file(strace: str, tmp_path
 
 
 def test_every_sync_fails(strace: str, tmp_path: Path) -> None:
-    """On a disk that takes nothing, readers are redirected and every click is counted as not recorded."""
+    """If every write fails, readers are redirected and every click is counted as unrecorded."""
     answers, counted, _ = run(strace, tmp_path / "data", fault="fdatasync:error=EIO", when="1+", sync=0.0)
     assert answers == [302] * REQUESTS
     assert counted["unrecorded"] == REQUESTS

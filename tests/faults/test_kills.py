@@ -1,4 +1,4 @@
-"""``kill -9`` under load, and what is stored afterwards; 100 kills of each: ``tests.benchmarks.faults.kills``."""
+"""``kill -9`` under load, and the stored clicks afterwards; ``tests.benchmarks.faults.kills`` kills more often."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ RECOVERY_SECONDS = 10.0
 
 @needs_proc
 def test_no_answered_click_is_lost_or_doubled(tmp_path: Path) -> None:
-    """Whoever is killed, every answered click is stored once and no other, and readers are answered again."""
+    """After a kill of any process exactly the answered clicks are stored once, and readers are served again soon."""
     victims = ["tree", "collector", "worker", "serve"]
     found = kill_again_and_again(Server(tmp_path, workers=2), victims)
     assert found.account.is_exact, found.account
@@ -34,7 +34,7 @@ def test_no_answered_click_is_lost_or_doubled(tmp_path: Path) -> None:
 
 @needs_proc
 def test_a_stop_breaks_no_answer(tmp_path: Path) -> None:
-    """SIGTERM under load ends in order within ten seconds; no answer is cut off, and no click lost."""
+    """SIGTERM under load ends the server within ten seconds; no response is cut off and no click lost."""
     found = kill_again_and_again(Server(tmp_path), ["term", "term"])
     assert found.account.is_exact, found.account
     assert found.account.ambiguous == found.account.rejected == 0
@@ -57,7 +57,7 @@ def test_a_stop_breaks_no_answer(tmp_path: Path) -> None:
     ],
 )
 def test_the_accounts_find_what_is_wrong(outcome: str, stored: int, fault: str | None) -> None:
-    """A click that is missing, doubled or never was asked for is found, also where the totals would agree."""
+    """The comparison finds missing, doubled and unexpected clicks, also if the totals agree."""
     found = account({7: outcome, 8: ANSWERED}, ["k8", *["k7"] * stored])
     assert found.is_exact == (fault is None)
     assert fault is None or getattr(found, fault) == 1

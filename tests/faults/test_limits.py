@@ -1,4 +1,4 @@
-"""A server that may open few files or use little memory; a configuration that is broken; a lost secret."""
+"""Limits on open files and memory, invalid configurations, and a lost secret."""
 
 import os
 import resource
@@ -18,7 +18,7 @@ pytestmark = needs_proc
 
 @pytest.fixture
 def prlimit() -> str:
-    """The command that starts another with limits."""
+    """The command that starts another one with limits."""
     path = shutil.which("prlimit")
     if path is None:
         pytest.skip("prlimit is not installed")
@@ -26,7 +26,7 @@ def prlimit() -> str:
 
 
 def test_few_open_files(tmp_path: Path, prlimit: str) -> None:
-    """At 64 files a process a crowd of connections uses them up; when it leaves, all is as before."""
+    """With 64 open files for each process many connections use them up; once they end, requests are served again."""
     server = Server(tmp_path, prefix=[prlimit, "--nofile=64:64"])
     with serving(server):
         server.click("before")
@@ -50,7 +50,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_a_worker_that_may_use_no_more_memory_is_started_again(server: Server) -> None:
-    """A worker that the kernel denies memory answers or dies, and is replaced; no answered click is lost."""
+    """A worker without free memory responds, or ends and is replaced; no answered click is lost."""
     (worker,) = server.children("worker")
     used = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
     resource.prlimit(worker, resource.RLIMIT_AS, (used + (1 << 20),) * 2)
@@ -78,7 +78,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("text", "named"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_configuration_is_named(tmp_path: Path, text: str, named: str) -> None:
-    """A server does not start with a configuration that it does not understand; one line says what is wrong in it."""
+    """A server with an invalid configuration ends with one line that names the error."""
     server = Server(tmp_path)
     server.config.write_text(text, encoding="utf-8", errors="surrogateescape")
     said = server.run("serve", status=1)
@@ -88,7 +88,7 @@ def test_a_broken_configuration_is_named(tmp_path: Path, text: str, named: str) 
 
 
 def test_a_lost_secret_costs_sessions_and_no_click(tmp_path: Path) -> None:
-    """When the made secret is lost, the next start makes another; clicks and links are as before."""
+    """If the generated secret is lost, the next start generates another; clicks and links are unchanged."""
     server = Server(tmp_path)
     server.start()
     server.click("before")

@@ -1,4 +1,4 @@
-"""Floods of things that are new each time: a worker's memory stays flat (for minutes: the benchmark ``soak``)."""
+"""Bounded memory of a worker in a flood of new values; the benchmark ``soak`` measures it for minutes."""
 
 import random
 from pathlib import Path
@@ -11,7 +11,7 @@ FLAT_MB = 8.0
 
 @needs_proc
 def test_a_flood_does_not_fill_a_worker(tmp_path: Path) -> None:
-    """Random codes, hosts, queries, user agents, referrers and header names are not remembered."""
+    """Random codes, hosts, queries, user agents, referrers and header names do not increase a worker's memory."""
     with serving(Server(tmp_path)) as server:
         (worker,) = server.children("worker")
         rng = random.Random(1)

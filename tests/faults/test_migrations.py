@@ -1,4 +1,4 @@
-"""A migration that is killed: the store is the old one or the new one, and the next start finishes the work."""
+"""Killed migrations: each is done or not done, and the next start completes the rest."""
 
 import shutil
 import signal
@@ -13,11 +13,11 @@ from shortener.store import open_store
 
 OPEN = "import sys; from pathlib import Path; from shortener.store import open_store; open_store(Path(sys.argv[1]))"
 KILLED_AT = (1, 4, 15, 40, 80, 120)
-"""Which write of the making of a store is its last."""
+"""Numbers of the write at which the creation of a store is killed."""
 
 
 def schema(data: Path) -> list[tuple[str, str]]:
-    """What the store's file says of its tables and indexes."""
+    """Return the schema of a store file."""
     db = sqlite3.connect(data / "store.db")
     try:
         assert db.execute("pragma integrity_check").fetchone()[0] == "ok"
@@ -28,7 +28,7 @@ def schema(data: Path) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("when", KILLED_AT)
 def test_a_killed_migration_is_finished_by_the_next_start(tmp_path: Path, when: int) -> None:
-    """Whichever write is the last one before ``kill -9``, the next start makes the same store as an undisturbed one."""
+    """After ``kill -9`` at any write, the next start creates the schema that an undisturbed start creates."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed")

@@ -1,4 +1,4 @@
-"""A power cut: ext4 on a loop device is shut down without its journal, mounted again, and the server started anew."""
+"""Power failures: ext4 on a loop device is shut down without its journal and mounted again."""
 
 import contextlib
 import fcntl
@@ -18,14 +18,14 @@ from tests.faults.serving import Server, needs_proc, wait
 pytestmark = needs_proc
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
-"""What was not synced is gone, as when the current fails."""
+"""The shutdown mode that discards everything not synced, as a power failure does."""
 CLICKS = 100
-"""Before, and again after, the pause in which the syncing thread has time for its work."""
+"""Clicks before, and again after, the pause in which the syncing thread has time for its work."""
 PAUSE_SECONDS = 3.0
 
 
 class Disk:
-    """An ext4 file system in a file."""
+    """An ext4 file system in an image file."""
 
     def __init__(self, directory: Path) -> None:
         self._image = directory / "disk.img"
@@ -40,11 +40,11 @@ class Disk:
         self.mount()
 
     def mount(self) -> None:
-        """Mount it; the test is skipped where that may not be."""
+        """Mount the file system; skip the test if that is not permitted."""
         mount("-o", "loop", str(self._image), str(self.path))
 
     def cut_power(self) -> None:
-        """From now on nothing reaches the disk, and what had not reached it is lost."""
+        """Simulate a power failure: discard unsynced data, and let later writes fail."""
         fd = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.ioctl(fd, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
@@ -56,7 +56,7 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A disk of its own."""
+    """A file system for one test."""
     made = Disk(tmp_path)
     yield made
     with contextlib.suppress(subprocess.CalledProcessError):
@@ -65,7 +65,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 @pytest.mark.parametrize("sync", [0.0, 0.5])
 def test_a_power_cut_costs_the_last_interval_at_most(tmp_path: Path, disk: Disk, sync: float) -> None:
-    """With ``sync = 0`` nothing that was answered is lost, else the last interval's clicks; the store is sound."""
+    """With ``sync = 0`` no answered click is lost, otherwise those of the last interval; the store is intact."""
     server = Server(tmp_path, tables=f"[clicklog]\nsync = {sync}\n", data=disk.path / "data")
     early, late = ([f"{when}{number}" for number in range(CLICKS)] for when in ("early", "late"))
     try:

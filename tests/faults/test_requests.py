@@ -1,4 +1,4 @@
-"""What a client can write into a request (rows X20 to X40 of the attack list), against a running server."""
+"""Hostile requests to a running server (X20 to X40 in docs/reliability.md, section 3.5)."""
 
 import gzip
 import random
@@ -16,7 +16,7 @@ pytestmark = needs_proc
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One running server for all; the link of ``passed`` hands its query on."""
+    """A running server that the tests of this module share; the link ``passed`` forwards its query."""
     server = Server(tmp_path_factory.mktemp("requests"), workers=1, codes=(CODE, "passed", "held"))
     store = open_store(server.data)
     with store.transaction():
@@ -27,12 +27,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def status(answer: bytes) -> int:
-    """The status of an answer; 0 where the connection was closed without one."""
+    """Return the status of a response; 0 if the connection was closed without one."""
     return int(answer[9:12]) if answer.startswith(b"HTTP/1.") else 0
 
 
 def header(answer: bytes, name: str) -> str | None:
-    """One header of an answer; the test fails where it stands there twice."""
+    """Return a header of a response; the test fails if the response has it twice."""
     head = answer.partition(b"\r\n\r\n")[0].decode("latin-1")
     found = re.findall(rf"(?im)^{name}: *(.*?)\r?$", head)
     assert len(found) <= 1, found
@@ -41,13 +41,13 @@ def header(answer: bytes, name: str) -> str | None:
 
 @pytest.fixture(scope="module")
 def processes(server: Server) -> list[int]:
-    """The server's processes."""
+    """Return the process ids of the server."""
     return sorted(server.members())
 
 
 @pytest.fixture(autouse=True)
 def _lives_on(server: Server, processes: list[int]) -> Iterator[None]:
-    """After each attack the server answers as ever, with the same processes, and has said nothing of an error."""
+    """Check after each test that the server responds, has its original processes, and logged no error."""
     said = len(server.said())
     yield
     assert status(server.get()) == 302
@@ -79,7 +79,7 @@ NOWHERE = {
 
 @pytest.mark.parametrize("path", NOWHERE.values(), ids=NOWHERE)
 def test_paths_that_lead_nowhere(server: Server, path: str) -> None:
-    """X20 to X22: 404 (or 414, or 400), nothing of the path in a header, and no file of the machine."""
+    """X20 to X22: hostile paths get 400, 404 or 414, inject no header and show no file."""
     answer = server.get(path)
     assert status(answer) in {400, 404, 414}, answer[:200]
     head = answer.partition(b"\r\n\r\n")[0].lower()
@@ -90,7 +90,7 @@ def test_paths_that_lead_nowhere(server: Server, path: str) -> None:
 
 
 def test_no_query_changes_the_place(server: Server) -> None:
-    """X23: of a thousand queries none changes scheme, host or path of Location or adds a header."""
+    """X23: a thousand hostile queries change neither scheme, host and path of Location nor the headers."""
     rng = random.Random(23)
     pieces = ["%0d%0aSet-Cookie:a=1", "url=//evil.example", "next=https://evil.example", "%00", "a=1&a=1", "@evil",
               "#x", "\\evil", "//", "?", "&&", "=", "%zz", "%", "utm_source=x", "[]", "{}", "|", "x" * 300, "%e2%80%a8",
@@ -111,7 +111,7 @@ def test_no_query_changes_the_place(server: Server) -> None:
 
 
 def answer_all(server: Server, requests: list[bytes]) -> list[bytes]:
-    """The answers to requests, each on a connection of its own."""
+    """Return the responses to requests, each sent on a connection of its own."""
     return [server.send(each.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) for each in requests]
 
 
@@ -122,7 +122,7 @@ METHODS = {
 
 
 def test_only_get_and_head_are_clicks(server: Server) -> None:
-    """X25: HEAD is answered and no reader; other methods are refused and not stored at all."""
+    """X25: HEAD is redirected and never human; other methods are refused and not stored."""
     before = server.stored_after("before")
     for method, allowed in METHODS.items():
         answer = server.get(method=method)
@@ -145,7 +145,7 @@ HOSTS = {
 
 @pytest.mark.parametrize("lines", HOSTS.values(), ids=HOSTS)
 def test_a_strange_host_is_no_site_of_ours(server: Server, lines: bytes) -> None:
-    """X26: a host that is not configured gets 400, 404 or 421 for a code, and never comes back in a page."""
+    """X26: an unknown host gets 400, 404 or 421, and its name is not repeated in a page."""
     lines = lines.replace(b"{own}", server.host.encode())
     for path in (f"/{CODE}", "/-/sign-in", f"/{CODE}+", "/"):
         answer = server.send(f"GET {path} HTTP/1.1\r\n".encode() + lines + b"Connection: close\r\n\r\n")
@@ -155,7 +155,7 @@ def test_a_strange_host_is_no_site_of_ours(server: Server, lines: bytes) -> None
 
 
 def test_a_stranger_is_not_redirected(server: Server) -> None:
-    """X26: a known code under a host of somebody else's leads nowhere, also in absolute form."""
+    """X26: a known code under an unknown host is not redirected, also in absolute form."""
     assert status(server.send(server.request(host="evil.example", more="Connection: close\r\n"))) in {
         404,
         421,
@@ -171,7 +171,7 @@ def test_a_stranger_is_not_redirected(server: Server) -> None:
 
 
 def test_nobody_is_told_that_he_speaks_https(server: Server) -> None:
-    """X29: ``X-Forwarded-Proto`` of a stranger changes neither cookies nor addresses."""
+    """X29: ``X-Forwarded-Proto`` from an untrusted client changes neither cookies nor URLs."""
     plain = server.get("/-/sign-in")
     told = server.get("/-/sign-in", more="X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: on\r\n")
     for answer in (plain, told):
@@ -180,7 +180,7 @@ def test_nobody_is_told_that_he_speaks_https(server: Server) -> None:
 
 
 def test_a_redirect_is_kept_by_nobody(server: Server) -> None:
-    """X33 and X34: no cache keeps it, no search engine lists it, and the target learns the origin at most."""
+    """X33 and X34: a redirect is not cacheable, not for search engines, and passes on at most the origin."""
     answer = server.get()
     assert header(answer, "cache-control") == "private, no-store"
     assert header(answer, "x-robots-tag") == "noindex"
@@ -214,7 +214,7 @@ SMUGGLED = "/held?smuggled"
 
 @pytest.mark.parametrize("lines", REFUSED.values(), ids=REFUSED)
 def test_what_two_servers_could_read_differently_is_refused(server: Server, lines: bytes) -> None:
-    """X35: an ambiguous end of a request gets 400 (or 411, 413, 501) and a closed connection, and hides no request."""
+    """X35: a request with an ambiguous length gets 400, 411, 413 or 501, and the connection is closed."""
     inner = server.request(SMUGGLED)
     answer = server.send(server.request(method="POST", path="/-/sign-in", more=lines) + b"0\r\n\r\n" + inner)
     assert b"302" not in answer[:12]
@@ -233,7 +233,7 @@ def test_what_two_servers_could_read_differently_is_refused(server: Server, line
     ids=["length first", "coding first"],
 )
 def test_length_and_coding_together(server: Server, lines: bytes) -> None:
-    """X35: refused, or read by its coding alone and then closed (RFC 9112, 6.1): nothing behind it is a request."""
+    """X35: a request with length and chunked coding is refused, or the connection closed after it (RFC 9112, 6.1)."""
     for method, path in (("POST", "/-/sign-in"), ("GET", f"/{CODE}")):
         head = server.request(path, method=method, more=lines)
         answer = server.send(head + b"0\r\n\r\n" + server.request(SMUGGLED))
@@ -255,7 +255,7 @@ CHUNKS = {
 
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
 def test_chunks_hide_no_request(server: Server, chunks: bytes) -> None:
-    """X35: however a chunked body is written, at most the request behind its end is answered, and never one within."""
+    """X35: of requests in and after a malformed chunked body, none inside the body is answered."""
     more = b"Transfer-Encoding: chunked\r\nConnection: close\r\n"
     answer = server.send(server.request(method="POST", path="/-/sign-in", more=more) + chunks, silence=2)
     assert answer.count(b"HTTP/1.1 ") <= 1
@@ -273,25 +273,25 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize("lines", TOO_LARGE.values(), ids=TOO_LARGE)
 def test_floods_of_headers_are_refused(server: Server, lines: bytes) -> None:
-    """X36: too long or too many headers get 431 (or 400, 414) or a closed connection, at once."""
+    """X36: too long or too many headers get 400, 414 or 431, or a closed connection, at once."""
     answer = server.send(server.request(more=lines + b"Connection: close\r\n"))
     assert status(answer) in {0, 400, 413, 414, 431}, answer[:200]
 
 
 def test_a_header_of_8_kb_is_a_long_header(server: Server) -> None:
-    """X36: what mail gateways and browsers do send is taken, or refused in order."""
+    """X36: long headers that mail gateways and browsers send are accepted, or refused with a status."""
     answer = server.get(more=b"Cookie: " + b"x" * 8000 + b"\r\n")
     assert status(answer) in {302, 431}, answer[:200]
 
 
 def test_a_request_line_of_a_megabyte_is_refused(server: Server) -> None:
-    """X36: so is an endless address."""
+    """X36: a path of one megabyte is refused with a status."""
     answer = server.get("/" + "a" * (1 << 20))
     assert status(answer) in {0, 400, 414, 431}, answer[:200]
 
 
 def test_compressed_bodies_are_not_unpacked(server: Server) -> None:
-    """X40: a body of ten megabytes that says it is gzip is refused, or taken as the bytes that it is."""
+    """X40: a body of ten megabytes with gzip coding is refused, or read without decompression."""
     bomb = gzip.compress(bytes(10_000_000))
     lines = f"Connection: close\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n".encode()
     answer = server.send(server.request("/-/sign-in", method="POST", more=lines) + bomb)
@@ -299,7 +299,7 @@ def test_compressed_bodies_are_not_unpacked(server: Server) -> None:
 
 
 def test_unknown_codes_cost_as_much_as_known_ones(server: Server) -> None:
-    """X30 and X32: a storm of unknown codes is answered 404, and known ones among them are redirected."""
+    """X30 and X32: a flood of unknown codes gets 404, and known codes among them are redirected."""
     rng = random.Random(30)
     for _ in range(300):
         code = "".join(rng.choices("abcdefghk23456", k=7))

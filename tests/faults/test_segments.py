@@ -1,4 +1,4 @@
-"""What can happen to the click log's files while they are read: renamed, cut, deleted, copied back, carried away."""
+"""Segments that are renamed, truncated, deleted, copied or moved to another host while they are read."""
 
 import json
 import os
@@ -17,7 +17,7 @@ pytestmark = needs_proc
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A running server with twenty clicks in its store."""
+    """A running server with twenty stored clicks."""
     with serving(Server(tmp_path)) as running:
         for number in range(20):
             running.click(f"a{number}")
@@ -26,14 +26,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def freeze(server: Server) -> int:
-    """Stop the collector where it stands; its process."""
+    """Pause the collector; return its process id."""
     (collector,) = server.children("collector")
     os.kill(collector, signal.SIGSTOP)
     return collector
 
 
 def test_a_renamed_segment_is_read_on(server: Server) -> None:
-    """A segment is known by its first line: under another name nothing of it is read again, and nothing left out."""
+    """A renamed segment is neither read again nor left out, because its header identifies it."""
     (segment,) = server.segments()
     segment.rename(segment.with_name("00000000000000-renamed.jsonl"))
     for number in range(20):
@@ -46,7 +46,7 @@ def test_a_renamed_segment_is_read_on(server: Server) -> None:
 
 
 def test_a_segment_that_is_copied_back_adds_nothing(server: Server, tmp_path: Path) -> None:
-    """Copies under other names, before and after the original is gone, are the same segment."""
+    """Copies of a segment under other names add nothing, also after the original is deleted."""
     (segment,) = server.segments()
     shutil.copy2(segment, tmp_path / "kept.jsonl")
     shutil.copy2(segment, segment.with_name("99999999999999-copy.jsonl"))
@@ -61,7 +61,7 @@ def test_a_segment_that_is_copied_back_adds_nothing(server: Server, tmp_path: Pa
 
 
 def test_a_segment_is_replayed_on_another_host(server: Server, tmp_path: Path) -> None:
-    """On another host's store a segment counts once however often and under whatever name it is brought there."""
+    """A segment moved to another host counts once, under any name and however often it is copied."""
     other_home = tmp_path / "other"
     other_home.mkdir()
     other = Server(other_home)
@@ -88,7 +88,7 @@ def test_a_segment_is_replayed_on_another_host(server: Server, tmp_path: Path) -
 
 
 def test_a_truncated_segment_ends_where_it_was_cut(server: Server) -> None:
-    """A segment that is shorter than what was read of it is neither read again nor an error; later clicks count."""
+    """A truncated segment is reported and not read again, and later clicks count."""
     server.stop()
     (segment,) = server.segments()
     os.truncate(segment, segment.stat().st_size // 2)
@@ -103,7 +103,7 @@ def test_a_truncated_segment_ends_where_it_was_cut(server: Server) -> None:
 
 
 def test_emptying_a_segment_under_its_writer_costs_only_what_was_in_it(server: Server) -> None:
-    """``: > segment`` by a well-meaning hand: what comes later is in the store once the next segment has begun."""
+    """After an open segment is emptied, clicks count again from the next segment on."""
     (segment,) = server.segments()
     os.truncate(segment, 0)
     for number in range(20):
@@ -122,7 +122,7 @@ def test_emptying_a_segment_under_its_writer_costs_only_what_was_in_it(server: S
 
 
 def test_deleting_what_was_not_drained_is_reported(server: Server) -> None:
-    """Nobody can bring back a deleted segment; that its rest is lost is said once and written down, others count."""
+    """The unread rest of a deleted segment is reported and stored once, and other segments count."""
     collector = freeze(server)
     for number in range(30):
         server.click(f"lost{number}")
@@ -131,7 +131,7 @@ def test_deleting_what_was_not_drained_is_reported(server: Server) -> None:
     segment.unlink()
     server.start()
     assert collector not in server.children("collector")
-    wait(lambda: "deleted before it was drained" in server.said(), what="the report of the loss")
+    wait(lambda: "deleted before it was fully read" in server.said(), what="the report of the loss")
     server.click("later")
     wait(lambda: server.stored() == 21, what="the later click's way into the store")
     server.stop()
@@ -139,11 +139,11 @@ def test_deleting_what_was_not_drained_is_reported(server: Server) -> None:
     assert server.value("select count(*) from skips where reason = 'deleted'") == 1
     server.start()
     server.stop()
-    assert server.said().count("deleted before it was drained") == 1
+    assert server.said().count("deleted before it was fully read") == 1
 
 
 def test_a_worker_leaves_a_deleted_segment(server: Server) -> None:
-    """Who deletes the segment that a worker writes to loses what is written until the next sync, and no more."""
+    """After an open segment is deleted, only clicks written before the next sync are lost."""
     (segment,) = server.segments()
     segment.unlink()
     wait(lambda: "an open segment file was deleted" in server.said(), what="the worker's word")

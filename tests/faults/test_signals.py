@@ -1,4 +1,4 @@
-"""Signals that a server may be sent, and processes that stand still."""
+"""Signals to the server's processes, and paused processes."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ FROZEN_SECONDS = 1.5
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A running server of two workers, whose collector has begun: one click is stored."""
+    """A running server with two workers and one stored click."""
     with serving(Server(tmp_path, workers=2)) as running:
         running.click("first")
         wait(running.stored, what="the first click's way into the store")
@@ -25,7 +25,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_a_frozen_worker_is_not_missed(server: Server) -> None:
-    """While one of two workers stands still the other answers; awake again, the first answers who waited for it."""
+    """While one of two workers is paused the other responds; afterwards the first serves its waiting connections."""
     first, _ = server.children("worker")
     os.kill(first, signal.SIGSTOP)
     wait(lambda: Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[0] == "T")
@@ -38,7 +38,7 @@ def test_a_frozen_worker_is_not_missed(server: Server) -> None:
 
 
 def test_a_frozen_server_goes_on_where_it_was(server: Server) -> None:
-    """Everything stands still and goes on: who had asked is answered then, and counted once."""
+    """After all processes are paused and continued, pending requests are answered and stored once."""
     server.click("before")
     members = list(server.members())
     with server.connect() as client:
@@ -54,7 +54,7 @@ def test_a_frozen_server_goes_on_where_it_was(server: Server) -> None:
 
 
 def test_signals_that_say_nothing_to_us_break_no_promise(server: Server) -> None:
-    """Whatever a process makes of a signal of no meaning here, readers are answered and clicks are stored."""
+    """After SIGHUP, SIGUSR1 and other signals, readers are redirected and clicks are stored."""
     tags = []
     for signum in (signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
         for pid in server.children("worker"):
@@ -75,7 +75,7 @@ def test_signals_that_say_nothing_to_us_break_no_promise(server: Server) -> None
 
 
 def test_a_stop_before_there_is_a_collector_drains_what_was_answered(tmp_path: Path) -> None:
-    """SIGTERM after the first answers, while the store is still being opened, leaves no click undrained."""
+    """SIGTERM while the store is still being opened leaves no answered click undrained."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed")
@@ -90,7 +90,7 @@ def test_a_stop_before_there_is_a_collector_drains_what_was_answered(tmp_path: P
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_asking_twice_to_stop_stops_once(server: Server, name: str) -> None:
-    """A second Ctrl-C, or SIGTERM behind SIGTERM, neither kills what is being drained nor ends in a traceback."""
+    """A repeated SIGINT or SIGTERM neither interrupts draining nor causes a traceback."""
     for number in range(30):
         server.click(f"c{number}")
     assert server.process is not None

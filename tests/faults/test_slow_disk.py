@@ -1,4 +1,4 @@
-"""A disk that takes half a second for every sync: readers must not notice, and clicks must not be lost."""
+"""A disk on which every sync takes half a second affects no reader and loses no click."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ REQUESTS = 200
 
 
 def test_a_slow_disk_slows_nobody_down(tmp_path: Path) -> None:
-    """With each fdatasync and fsync delayed by half a second, redirects do not wait for a sync and all are stored."""
+    """With each fdatasync and fsync delayed by half a second, redirects are not delayed and all clicks are stored."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed")

@@ -1,4 +1,4 @@
-"""The store while it is in use: locked, moved away, damaged, replaced, read for long, copied."""
+"""A store that is locked, moved, damaged, replaced, read for long or backed up while the server runs."""
 
 import contextlib
 import os
@@ -18,14 +18,14 @@ from tests.faults.serving import Server, needs_proc, serving, wait
 
 pytestmark = needs_proc
 WAL_BYTES = 64 << 20
-"""Twice what is written between two checkpoints."""
+"""Bound on the write-ahead log: twice the bytes between two checkpoints."""
 LOCKED_SECONDS = 3.0
-"""``tests.benchmarks.faults.locked`` holds it for minutes."""
+"""Seconds for which the store is locked; ``tests.benchmarks.faults.locked`` locks it for minutes."""
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A running server whose one link has been clicked once."""
+    """A running server with one link and one stored click."""
     with serving(Server(tmp_path), pages=True) as running:
         running.click("first")
         wait(running.stored, what="the first click's way into the store")
@@ -34,7 +34,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_a_locked_store_only_delays(server: Server) -> None:
-    """While a foreign program holds the store, readers go on, the collector waits without work, nothing is lost."""
+    """While another program locks the store, readers are redirected, the collector waits, and no click is lost."""
     (collector,) = server.children("collector")
     with contextlib.closing(sqlite3.connect(server.data / "store.db", isolation_level=None)) as db:
         db.execute("begin exclusive")
@@ -56,7 +56,7 @@ def test_a_locked_store_only_delays(server: Server) -> None:
 
 
 def move(server: Server, destination: Path) -> None:
-    """Move the store away with what belongs to it."""
+    """Move the store with its write-ahead log and shared memory."""
     for suffix in ("", "-wal", "-shm"):
         path = server.data / f"store.db{suffix}"
         if path.exists():
@@ -64,7 +64,7 @@ def move(server: Server, destination: Path) -> None:
 
 
 def test_a_store_that_is_moved_away_is_missed_and_not_made_anew(server: Server, tmp_path: Path) -> None:
-    """Known links are answered, the collector says what is wrong, no empty store appears; put back, all is in."""
+    """While the store is moved away, cached links redirect and no store is created; later all clicks are stored."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     move(server, elsewhere)
@@ -86,7 +86,7 @@ def test_a_store_that_is_moved_away_is_missed_and_not_made_anew(server: Server, 
 def test_garbage_in_the_first_page_stops_the_collector_not_the_readers(
     server: Server, tmp_path: Path
 ) -> None:
-    """A damaged store is named in one line and left as it is; a backup in its place replays to the exact count."""
+    """A damaged store is reported in one line and not changed; a backup in its place reaches the exact count."""
     server.run("backup", str(tmp_path / "backup.db"))
     server.click("after the backup".replace(" ", "-"))
     wait(lambda: server.stored() == 2)
@@ -113,7 +113,7 @@ def test_garbage_in_the_first_page_stops_the_collector_not_the_readers(
 
 
 def test_an_old_backup_put_in_place_while_serving(server: Server, tmp_path: Path) -> None:
-    """The collector does not write into the file that nobody sees any more; after a restart the log is replayed."""
+    """The collector does not write to a replaced store file; after a restart the click log is replayed."""
     backup = tmp_path / "backup.db"
     server.run("backup", str(backup))
     for number in range(3):
@@ -142,7 +142,7 @@ sys.stdin.read()
 
 
 def test_a_long_query_holds_nobody_up(server: Server) -> None:
-    """While another program reads one snapshot, clicks are drained; the write-ahead log stays small."""
+    """While another program reads one snapshot, clicks are drained and the write-ahead log stays bounded."""
     wal = server.data / "store.db-wal"
     command = [sys.executable, "-c", LONG_READER, str(server.data / "store.db")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
@@ -162,7 +162,7 @@ def test_a_long_query_holds_nobody_up(server: Server) -> None:
 
 
 def test_a_backup_under_load_and_the_log_make_the_exact_count(server: Server, tmp_path: Path) -> None:
-    """A backup that is taken while readers click is sound, and replays to what the live store counts."""
+    """A backup taken under load passes its check, and after replaying the log has the count of the live store."""
     readers = Readers(server)
     readers.start()
     try:

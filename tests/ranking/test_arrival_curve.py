@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from shortener.durations import HOUR_SECONDS
 from shortener.ranking import Arrival, History, Issue
 from shortener.ranking.arrival_curve import (
     BUCKET_EDGES,
@@ -14,12 +15,12 @@ from shortener.ranking.arrival_curve import (
     estimate_curve,
     prior_curve,
 )
-from shortener.ranking.observations import SECONDS_PER_HOUR, Observations, build_observations
+from shortener.ranking.observations import Observations, build_observations
 
 
 def make_observations(*ages: float) -> Observations:
     """Return observations without articles, whose issues n0, n1, … have these ages in hours."""
-    issues = tuple(Issue(f"n{n}", "", -age * SECONDS_PER_HOUR) for n, age in enumerate(ages))
+    issues = tuple(Issue(f"n{n}", "", -age * HOUR_SECONDS) for n, age in enumerate(ages))
     return build_observations(History(issues), as_of=0.0)
 
 

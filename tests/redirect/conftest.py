@@ -1,4 +1,4 @@
-"""A redirect handler in front of a page that only says that it was asked, and what stands in its click log."""
+"""A redirector with its data directory, and a stand-in for the pages behind it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -17,25 +17,25 @@ NOON = 1_795_521_600.0
 
 
 class Site:
-    """A data directory with a few links, and a handler over it."""
+    """A data directory with a few links, and the WSGI middleware that redirects them."""
 
     def __init__(self, directory: Path) -> None:
         self.data = directory / "data"
         self.store: Store = open_store(self.data)
         self.now = NOON
-        self.handler: RedirectMiddleware | None = None
+        self.middleware: RedirectMiddleware | None = None
         self.configure({})
 
     def configure(self, tables: dict[str, Any]) -> None:
-        """Start again with these tables of the configuration."""
-        if self.handler is not None:
-            self.handler.close()
-        usual = {
+        """Replace the middleware by one with these tables of the configuration."""
+        if self.middleware is not None:
+            self.middleware.close()
+        defaults = {
             "storage": {"data": str(self.data)},
             "domain": [{"host": "go.example"}, {"host": "Case.Example", "case_sensitive": True}],
         }
-        self.config = msgspec.convert(usual | tables, Config)
-        self.handler = RedirectMiddleware(self._page, config=self.config, clock=lambda: self.now)
+        self.config = msgspec.convert(defaults | tables, Config)
+        self.middleware = RedirectMiddleware(self._page, config=self.config, clock=lambda: self.now)
 
     @staticmethod
     def _page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -43,16 +43,16 @@ class Site:
         return [b"page"]
 
     def add(
-        self, code: str, target: str = "https://example.com/a", *, domain: str = "go.example", **facts: Any
+        self, code: str, target: str = "https://example.com/a", *, domain: str = "go.example", **columns: Any
     ) -> None:
-        """Store a link; ``facts`` are columns to set."""
+        """Store a link and set further columns."""
         with self.store.transaction():
-            number = links.add(self.store, domain, code, target=target, now=0)
-            for column, value in facts.items():
-                self.store.execute(f"update links set {column} = ? where id = ?", (value, number))
+            link_id = links.add(self.store, domain, code, target=target, now=0)
+            for column, value in columns.items():
+                self.store.execute(f"update links set {column} = ? where id = ?", (value, link_id))
 
     def change(self, sql: str, *parameters: Any) -> None:
-        """Commit a change of the links."""
+        """Run and commit a statement."""
         with self.store.transaction():
             self.store.execute(sql, parameters)
 
@@ -65,7 +65,7 @@ class Site:
         peer: str = "203.0.113.77",
         **headers: str,
     ) -> "Reply":
-        """Ask; ``headers`` in WSGI's names without HTTP_."""
+        """Send a request; ``headers`` have WSGI names without ``HTTP_``."""
         path, _, query = path.partition("?")
         environ = {
             "REQUEST_METHOD": method,
@@ -77,22 +77,23 @@ class Site:
         if host:
             environ["HTTP_HOST"] = host
         reply = Reply()
-        assert self.handler is not None
-        reply.body = b"".join(self.handler(environ, reply.start))
+        assert self.middleware is not None
+        reply.body = b"".join(self.middleware(environ, reply.start))
         return reply
 
     def lines(self) -> list[dict[str, Any]]:
-        """Everything that was written to the click log, without what is absent."""
-        log, found = ClickLog(self.data), []
+        """Return all lines of the click log without absent keys."""
+        log = ClickLog(self.data)
+        lines: list[dict[str, Any]] = []
         for segment in log.segments():
-            read, progress = log.read(segment, position=0, skipping=False)
+            segment_lines, progress = log.read(segment, position=0, skipping=False)
             assert progress.skips == []
-            found += [msgspec.to_builtins(line) for line in read]
-        return found
+            lines += [msgspec.to_builtins(line) for line in segment_lines]
+        return lines
 
 
 class Reply:
-    """What came back; ``page`` is why a page was asked for one (None: for no reason but its address)."""
+    """A response of the middleware."""
 
     status = ""
     body = b""
@@ -101,23 +102,23 @@ class Reply:
         self.headers: dict[str, str] = {}
 
     def start(self, status: str, headers: list[tuple[str, str]]) -> None:
-        """WSGI's start_response."""
+        """Receive status and headers, as WSGI's ``start_response``."""
         self.status, self.headers = status, dict(headers)
         assert len(headers) == len(self.headers)
 
     @property
     def code(self) -> str:
-        """The status, or ``page`` with the reason of the miss."""
+        """The status code, or the reason why a page responded (``page because of 404``)."""
         return self.status.removeprefix("200 ") if "page" in self.status else self.status.partition(" ")[0]
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A site with the link ``abcde`` on its first domain and ``AbCdE`` on its second."""
-    made = Site(tmp_path)
-    made.add("abcde")
-    made.add("AbCdE", "https://example.com/case", domain="case.example")
-    yield made
-    assert made.handler is not None
-    made.handler.close()
-    made.store.close()
+    site = Site(tmp_path)
+    site.add("abcde")
+    site.add("AbCdE", "https://example.com/case", domain="case.example")
+    yield site
+    assert site.middleware is not None
+    site.middleware.close()
+    site.store.close()

@@ -1,4 +1,4 @@
-"""A redirect worker in a thread of the test's process, with stand-in pages behind it."""
+"""A redirect worker in a thread of the test process, with stand-in pages behind it."""
 
 import asyncio
 import contextlib
@@ -19,25 +19,25 @@ from shortener.redirect.worker import Worker
 
 
 class StandIn(http.server.BaseHTTPRequestHandler):
-    """Pages that say what they were asked; some misbehave."""
+    """Pages that return a description of the request; some break off or never respond."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = False
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
-        """Answer by path."""
+        """Respond as the last part of the path says."""
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         name = self.path.partition("?")[0].rpartition("/")[2]
         why = self.headers.get("X-Shortener-Miss")
-        told = f"{self.command} {self.path} peer={self.headers['X-Shortener-Peer']} body={len(body)}"
+        description = f"{self.command} {self.path} peer={self.headers['X-Shortener-Peer']} body={len(body)}"
         if why:
             self._send(int(why), f"miss {why}".encode(), cookie=True)
         elif name == "chunked":
-            self._send_chunked([told.encode(), b"x" * 100_000])
+            self._send_chunked([description.encode(), b"x" * 100_000])
         elif name == "huge":
             self._send(200, b"y" * 8_000_000)
         elif name == "broken":
@@ -50,7 +50,7 @@ class StandIn(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif name == "slow":
             time.sleep(0.4)
-            self._send(200, told.encode())
+            self._send(200, description.encode())
         elif name == "echo":
             self._send(200, body)
         elif name == "headers":
@@ -59,7 +59,7 @@ class StandIn(http.server.BaseHTTPRequestHandler):
             self.send_response(204)
             self.end_headers()
         else:
-            self._send(200, told.encode())
+            self._send(200, description.encode())
 
     do_POST = do_HEAD = do_PUT = do_GET
 
@@ -88,11 +88,11 @@ class StandInServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """Ignore clients that disconnect."""
 
 
 class Serving:
-    """A worker that serves until it is stopped."""
+    """A redirect worker that runs until ``stop``."""
 
     def __init__(self, config: Config, *, pages: Path, threaded: bool = False, alone: bool = True) -> None:
         listening = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -119,7 +119,7 @@ class Serving:
             runner.run(self.worker.run(on_stop=self._on_stop))
 
     def stop(self) -> float:
-        """Tell it to stop; the seconds that it took."""
+        """Stop the worker; return the seconds until it ended."""
         begun = time.monotonic()
         self._stop()
         self._thread.join(15)
@@ -128,11 +128,14 @@ class Serving:
         return time.monotonic() - begun
 
     def connect(self) -> socket.socket:
-        """A new connection."""
+        """Open a connection to the worker."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=5)
 
     def ask(self, content: bytes, *, pieces: int = 1, half: bool = True) -> bytes:
-        """What comes back for these bytes until the connection ends (``half``: we say that we are done)."""
+        """Send bytes, in pieces if asked; return the response until the connection ends.
+
+        With ``half`` the connection is closed for writing after the last byte.
+        """
         with self.connect() as client:
             step = max(1, -(-len(content) // pieces))
             for start in range(0, len(content), step):
@@ -145,17 +148,17 @@ class Serving:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """Everything until the end of the connection, however it ends."""
-    found = b""
+    """Return all bytes until the connection ends or is reset."""
+    content = b""
     with contextlib.suppress(ConnectionResetError):
         while piece := client.recv(1 << 16):
-            found += piece
-    return found
+            content += piece
+    return content
 
 
 @contextlib.contextmanager
 def pages_at(path: Path) -> Iterator[None]:
-    """The stand-in pages on a Unix socket."""
+    """Serve the stand-in pages on a Unix socket."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with StandInServer(str(path), StandIn) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -1,4 +1,4 @@
-"""Whose request it is, through proxies that are trusted and headers that are not."""
+"""The client's address behind trusted proxies, and forged forwarding headers."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from shortener.redirect.client_ip import ClientIPResolver
 
 PROXY = "10.0.0.1"
 FORWARDED = {
-    "nobody forwarded": (None, PROXY),
+    "no header": (None, PROXY),
     "one proxy": ("203.0.113.7", "203.0.113.7"),
     "a forged entry on the left": ("198.51.100.1, 203.0.113.7", "203.0.113.7"),
     "two trusted proxies": ("203.0.113.7, 10.0.0.2", "203.0.113.7"),
@@ -15,12 +15,12 @@ FORWARDED = {
     "a port": ("203.0.113.7:4711", "203.0.113.7"),
     "IPv6": ("2001:db8::7", "2001:db8::7"),
     "IPv6 with brackets and port": ("[2001:db8::7]:443", "2001:db8::7"),
-    "IPv4 in IPv6 clothes": ("::ffff:203.0.113.7", "::ffff:cb00:7107"),
-    "a trusted proxy in IPv6 clothes": ("203.0.113.7, ::ffff:10.0.0.2", "203.0.113.7"),
+    "IPv4-mapped IPv6": ("::ffff:203.0.113.7", "::ffff:cb00:7107"),
+    "an IPv4-mapped trusted proxy": ("203.0.113.7, ::ffff:10.0.0.2", "203.0.113.7"),
     "spaces and empty entries on the left": (" , ,203.0.113.7 ", "203.0.113.7"),
-    "rubbish at the right end": ("203.0.113.7, unknown", PROXY),
-    "rubbish behind a proxy": ("203.0.113.7, a'b, 10.0.0.2", "10.0.0.2"),
-    "nothing but rubbish": ("unknown", PROXY),
+    "an invalid entry at the right end": ("203.0.113.7, unknown", PROXY),
+    "an invalid entry before a proxy": ("203.0.113.7, a'b, 10.0.0.2", "10.0.0.2"),
+    "only an invalid entry": ("unknown", PROXY),
     "empty": ("", PROXY),
     "a quote": ("'", PROXY),
     "eight kilobytes": ("x" * 8192, PROXY),
@@ -35,13 +35,13 @@ FORWARDED = {
 
 @pytest.mark.parametrize(("header", "client"), FORWARDED.values(), ids=FORWARDED)
 def test_through_trusted_proxies(header: str | None, client: str) -> None:
-    """The client is the nearest address that is no trusted proxy; rubbish ends the search, and never raises."""
+    """The client is the nearest address that is no trusted proxy; an invalid entry ends the search."""
     assert ClientIPResolver(["10.0.0.0/8"]).resolve(PROXY, header) == client
 
 
 @pytest.mark.parametrize("header", [row[0] for row in FORWARDED.values()], ids=FORWARDED)
-def test_a_stranger_is_not_believed(header: str | None) -> None:
-    """Whoever is no trusted proxy cannot say who he is."""
+def test_untrusted_peers_are_not_believed(header: str | None) -> None:
+    """A forwarding header from a peer that is no trusted proxy has no effect."""
     assert ClientIPResolver(["10.0.0.0/8"]).resolve("203.0.113.99", header) == "203.0.113.99"
     assert ClientIPResolver([]).resolve(PROXY, header) == PROXY
 
@@ -56,7 +56,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize(("trusted", "peer", "believed"), NETWORKS.values(), ids=NETWORKS)
-def test_networks_that_are_trusted(trusted: list[str], peer: str, believed: bool) -> None:
-    """Addresses and networks of both kinds can be trusted, also where an IPv4 peer comes in IPv6 clothes."""
-    assert ClientIPResolver(trusted).resolve(peer, "203.0.113.7") == ("203.0.113.7" if believed else peer)
+@pytest.mark.parametrize(("trusted", "peer", "is_trusted"), NETWORKS.values(), ids=NETWORKS)
+def test_trusted_networks(trusted: list[str], peer: str, is_trusted: bool) -> None:
+    """Addresses and networks of IPv4 and IPv6 can be trusted; an IPv4-mapped address counts as IPv4."""
+    assert ClientIPResolver(trusted).resolve(peer, "203.0.113.7") == ("203.0.113.7" if is_trusted else peer)

@@ -1,4 +1,4 @@
-"""Looking links up: every edit is seen at the next click, and a store that is away stops nobody it knows."""
+"""Look-up of links: edits are seen at once, and cached links are used while the store is unavailable."""
 
 import contextlib
 import sqlite3
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shortener.redirect import link_cache as module
+from shortener.redirect import link_cache
 from shortener.redirect.link_cache import LinkCache, StoreUnavailable
 from shortener.store import Store, links, open_store
 
@@ -17,7 +17,7 @@ HOST = "go.example"
 
 
 class Clock:
-    """A monotonic clock that moves when it is told to."""
+    """A monotonic clock that tests set."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -29,68 +29,68 @@ class Clock:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A store with a hundred links ``c0`` … ``c99``."""
-    made = open_store(tmp_path)
-    with made.transaction():
+    store = open_store(tmp_path)
+    with store.transaction():
         for number in range(100):
-            links.add(made, HOST, f"c{number}", target=f"https://example.com/{number}", now=0)
-    return made
+            links.add(store, HOST, f"c{number}", target=f"https://example.com/{number}", now=0)
+    return store
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that stands."""
+    """A clock that does not move by itself."""
     return Clock()
 
 
-def target(looked_up: LinkCache, code: str) -> str | None:
-    """Where a code leads now."""
-    link = looked_up.find(HOST, code)
+def target(cache: LinkCache, code: str) -> str | None:
+    """Return the present target of a code."""
+    link = cache.find(HOST, code)
     return link.target if link else None
 
 
 def edit(store: Store, code: str, url: str) -> None:
-    """Commit a new target."""
+    """Commit a new target of a link."""
     with store.transaction():
         store.execute("update links set target = ? where code = ?", (url, code))
 
 
-def test_an_edit_is_seen_by_the_very_next_look_up(store: Store, clock: Clock) -> None:
-    """No time passes between the commit and the new answer, in any worker, a hundred times in a row."""
-    workers = [LinkCache(store.data, clock=clock) for _ in range(2)]
+def test_an_edit_is_seen_by_the_next_look_up(store: Store, clock: Clock) -> None:
+    """A look-up right after the commit returns the new target, in every worker, a hundred times in a row."""
+    caches = [LinkCache(store.data, clock=clock) for _ in range(2)]
     for number in range(100):
         edit(store, "c1", f"https://example.com/new/{number}")
-        assert [target(worker, "c1") for worker in workers] == [f"https://example.com/new/{number}"] * 2
+        assert [target(cache, "c1") for cache in caches] == [f"https://example.com/new/{number}"] * 2
 
 
-def test_a_new_link_is_there_at_once(store: Store, clock: Clock) -> None:
-    """A code that was unknown a moment ago is found after it was added, and gone after it was deleted."""
-    worker = LinkCache(store.data, clock=clock)
+def test_a_new_link_is_found_at_once(store: Store, clock: Clock) -> None:
+    """A code that was looked up in vain is found once it is added, and not any more once it is deleted."""
+    cache = LinkCache(store.data, clock=clock)
     for number in range(50):
         code = f"new{number}"
-        assert target(worker, code) is None
+        assert target(cache, code) is None
         with store.transaction():
             links.add(store, HOST, code, target="https://example.com/new", now=0)
-        assert target(worker, code) == "https://example.com/new"
+        assert target(cache, code) == "https://example.com/new"
         with store.transaction():
             store.execute("delete from links where code = ?", (code,))
-        assert target(worker, code) is None
+        assert target(cache, code) is None
 
 
 def test_retiring_is_seen_at_once(store: Store, clock: Clock) -> None:
-    """A retired link is gone with the next click."""
-    worker = LinkCache(store.data, clock=clock)
-    assert target(worker, "c1")
+    """A retired link is gone at the next look-up."""
+    cache = LinkCache(store.data, clock=clock)
+    assert target(cache, "c1")
     with store.transaction():
         store.execute("update links set status = 'retired' where code = 'c1'")
-    link = worker.find(HOST, "c1")
+    link = cache.find(HOST, "c1")
     assert link is not None
     assert link.is_gone(0)
 
 
-def test_an_edit_of_another_process_is_seen(store: Store, clock: Clock) -> None:
-    """A command in another terminal changes what workers answer, before it has returned."""
-    worker = LinkCache(store.data, clock=clock)
-    assert target(worker, "c1") == "https://example.com/1"
+def test_an_edit_by_another_process_is_seen(store: Store, clock: Clock) -> None:
+    """An edit by a command is seen before the command has returned."""
+    cache = LinkCache(store.data, clock=clock)
+    assert target(cache, "c1") == "https://example.com/1"
     program = (
         "import sys; from pathlib import Path; from shortener.store import open_store\n"
         "store = open_store(Path(sys.argv[1]))\n"
@@ -98,71 +98,69 @@ def test_an_edit_of_another_process_is_seen(store: Store, clock: Clock) -> None:
         "    store.execute(\"update links set target = 'https://example.com/x' where code = 'c1'\")"
     )
     subprocess.run([sys.executable, "-c", program, str(store.data)], check=True)
-    assert target(worker, "c1") == "https://example.com/x"
+    assert target(cache, "c1") == "https://example.com/x"
 
 
 def test_a_rolled_back_edit_is_not_seen(store: Store, clock: Clock) -> None:
-    """What was not committed never happened."""
-    worker = LinkCache(store.data, clock=clock)
+    """A look-up during and after a rolled-back edit returns the old target."""
+    cache = LinkCache(store.data, clock=clock)
     with contextlib.suppress(ZeroDivisionError), store.transaction():
         store.execute("update links set target = 'https://example.com/x' where code = 'c1'")
-        assert target(worker, "c1") == "https://example.com/1"
+        assert target(cache, "c1") == "https://example.com/1"
         raise ZeroDivisionError
-    assert target(worker, "c1") == "https://example.com/1"
+    assert target(cache, "c1") == "https://example.com/1"
 
 
-def test_an_edit_by_a_foreign_program_is_seen_within_a_second(store: Store, clock: Clock) -> None:
-    """Whoever changes the file with a tool of his own is noticed by the revision in the file."""
-    worker = LinkCache(store.data, clock=clock)
-    assert target(worker, "c1") == "https://example.com/1"
-    foreign = sqlite3.connect(store.data / "store.db")
-    foreign.execute("update links set target = 'https://example.com/x' where code = 'c1'")
-    foreign.commit()
-    foreign.close()
+def test_an_edit_by_another_program_is_seen_within_a_second(store: Store, clock: Clock) -> None:
+    """An edit with another program is detected by the revision in the store within a second."""
+    cache = LinkCache(store.data, clock=clock)
+    assert target(cache, "c1") == "https://example.com/1"
+    connection = sqlite3.connect(store.data / "store.db")
+    connection.execute("update links set target = 'https://example.com/x' where code = 'c1'")
+    connection.commit()
+    connection.close()
     clock.now += 1.1
-    assert target(worker, "c1") == "https://example.com/x"
+    assert target(cache, "c1") == "https://example.com/x"
 
 
-def test_a_look_up_from_memory_asks_nobody(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While nothing changed a known link costs no query."""
-    worker = LinkCache(store.data, clock=clock)
-    target(worker, "c1")
-    monkeypatch.setattr(worker, "_query", lambda *_: pytest.fail("asked the store"))
+def test_a_cached_look_up_needs_no_query(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no link changes, a cached link is returned without a query."""
+    cache = LinkCache(store.data, clock=clock)
+    target(cache, "c1")
+    monkeypatch.setattr(cache, "_query", lambda *_: pytest.fail("queried the store"))
     for _ in range(10):
-        assert target(worker, "c1") == "https://example.com/1"
+        assert target(cache, "c1") == "https://example.com/1"
 
 
-def test_memory_is_bounded(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only so many links are remembered, unknown codes never; what was forgotten is read again."""
-    monkeypatch.setattr(module, "MAX_CACHED_LINKS", 10)
-    worker = LinkCache(store.data, clock=clock)
+def test_cache_size_is_bounded(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most MAX_CACHED_LINKS links are cached, unknown codes never; an evicted link is read again."""
+    monkeypatch.setattr(link_cache, "MAX_CACHED_LINKS", 10)
+    cache = LinkCache(store.data, clock=clock)
     for number in range(100):
-        assert target(worker, f"c{number}") == f"https://example.com/{number}"
-        assert target(worker, f"no{number}") is None
-    assert len(worker._cache) == 10
-    assert target(worker, "c0") == "https://example.com/0"
+        assert target(cache, f"c{number}") == f"https://example.com/{number}"
+        assert target(cache, f"no{number}") is None
+    assert len(cache._cache) == 10
+    assert target(cache, "c0") == "https://example.com/0"
 
 
-def test_readers_pass_a_locked_store(store: Store, clock: Clock) -> None:
-    """A writer that holds its lock for minutes holds no look-up up."""
-    worker = LinkCache(store.data, clock=clock)
-    holder = sqlite3.connect(store.data / "store.db", isolation_level=None)
-    holder.execute("begin exclusive")
-    holder.execute("update links set target = 'https://example.com/x'")
-    assert target(worker, "c1") == "https://example.com/1"
+def test_a_locked_store_is_readable(store: Store, clock: Clock) -> None:
+    """A writer that holds its lock for minutes does not block look-ups."""
+    cache = LinkCache(store.data, clock=clock)
+    writer = sqlite3.connect(store.data / "store.db", isolation_level=None)
+    writer.execute("begin exclusive")
+    writer.execute("update links set target = 'https://example.com/x'")
+    assert target(cache, "c1") == "https://example.com/1"
     clock.now += 10
-    assert target(worker, "c2") == "https://example.com/2"
-    holder.execute("rollback")
-    holder.close()
+    assert target(cache, "c2") == "https://example.com/2"
+    writer.execute("rollback")
+    writer.close()
 
 
 FAULTS = ("moved away", "garbage", "emptied", "a directory")
 
 
-def spoil(data: Path, fault: str) -> None:
-    """Do something to the store."""
+def break_store(data: Path, fault: str) -> None:
+    """Make the store unusable."""
     path = data / "store.db"
     if fault == "moved away":
         path.rename(data / "elsewhere.db")
@@ -178,65 +176,65 @@ def spoil(data: Path, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_known_links_survive_the_store(store: Store, clock: Clock, fault: str) -> None:
-    """With the store away known links are answered; of others nobody says that they do not exist."""
-    worker = LinkCache(store.data, clock=clock)
-    assert target(worker, "c1") == "https://example.com/1"
-    assert worker._connection is not None
-    worker._connection.close()
-    worker._connection = None
+def test_cached_links_survive_the_store(store: Store, clock: Clock, fault: str) -> None:
+    """While the store is unusable, cached links are returned, and other look-ups raise StoreUnavailable."""
+    cache = LinkCache(store.data, clock=clock)
+    assert target(cache, "c1") == "https://example.com/1"
+    assert cache._connection is not None
+    cache._connection.close()
+    cache._connection = None
     store.close()
-    spoil(store.data, fault)
+    break_store(store.data, fault)
     for _ in range(5):
         clock.now += 1.0
-        assert target(worker, "c1") == "https://example.com/1"
+        assert target(cache, "c1") == "https://example.com/1"
         with pytest.raises(StoreUnavailable):
-            worker.find(HOST, "c2")
+            cache.find(HOST, "c2")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_worker_that_starts_without_a_store_waits_for_it(store: Store, clock: Clock, fault: str) -> None:
-    """A cold start without a store answers 503 and no 404, makes no empty store, and goes on when it is back."""
+def test_start_without_a_store(store: Store, clock: Clock, fault: str) -> None:
+    """A start without a store raises StoreUnavailable and creates no store; links are found once it is back."""
     store.db.execute("pragma wal_checkpoint(truncate)")
     store.close()
     path = store.data / "store.db"
     content = path.read_bytes()
-    spoil(store.data, fault)
-    worker = LinkCache(store.data, clock=clock)
+    break_store(store.data, fault)
+    cache = LinkCache(store.data, clock=clock)
     with pytest.raises(StoreUnavailable):
-        worker.find(HOST, "c1")
+        cache.find(HOST, "c1")
     assert fault != "moved away" or not path.exists()
     path.rmdir() if path.is_dir() else None
     path.write_bytes(content)
     clock.now += 1.0
-    assert target(worker, "c1") == "https://example.com/1"
+    assert target(cache, "c1") == "https://example.com/1"
 
 
-def test_a_store_that_is_away_is_not_tried_for_every_click(
+def test_an_unavailable_store_is_not_opened_for_every_click(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A flood of unknown codes while the store is away costs one attempt in half a second."""
+    """A flood of look-ups in an unavailable store causes one attempt in half a second."""
     store.close()
-    spoil(store.data, "moved away")
-    worker = LinkCache(store.data, clock=clock)
+    break_store(store.data, "moved away")
+    cache = LinkCache(store.data, clock=clock)
     attempts: list[Path] = []
-    real = module._open_read_only
+    original = link_cache._open_read_only
 
     def count(path: Path) -> sqlite3.Connection:
         attempts.append(path)
-        return real(path)
+        return original(path)
 
-    monkeypatch.setattr(module, "_open_read_only", count)
+    monkeypatch.setattr(link_cache, "_open_read_only", count)
     for number in range(200):
         with pytest.raises(StoreUnavailable):
-            worker.find(HOST, f"x{number}")
+            cache.find(HOST, f"x{number}")
     assert len(attempts) <= 2
 
 
-def test_a_restored_store_is_read(store: Store, clock: Clock, tmp_path: Path) -> None:
-    """A backup that is put in place of the file is what is answered from then on."""
-    worker = LinkCache(store.data, clock=clock)
-    assert target(worker, "c1") == "https://example.com/1"
+def test_a_restored_store_is_used(store: Store, clock: Clock, tmp_path: Path) -> None:
+    """After a backup replaces the store file, look-ups return its targets."""
+    cache = LinkCache(store.data, clock=clock)
+    assert target(cache, "c1") == "https://example.com/1"
     other = open_store(tmp_path / "other")
     with other.transaction():
         links.add(other, HOST, "c1", target="https://example.com/restored", now=0)
@@ -247,20 +245,20 @@ def test_a_restored_store_is_read(store: Store, clock: Clock, tmp_path: Path) ->
         (store.data / name).unlink(missing_ok=True)
     (tmp_path / "other" / "store.db").replace(store.data / "store.db")
     clock.now += 1.1
-    assert target(worker, "c1") == "https://example.com/restored"
+    assert target(cache, "c1") == "https://example.com/restored"
 
 
 def test_threads_see_edits_while_others_read(store: Store) -> None:
-    """Of many threads none sees an old target after the edit that replaced it was committed."""
-    worker, committed, stop = LinkCache(store.data), [0], threading.Event()
-    wrong: list[tuple[int, int]] = []
+    """No thread gets an old target after the edit that replaced it was committed."""
+    cache, committed, stop = LinkCache(store.data), [0], threading.Event()
+    outdated: list[tuple[int, int]] = []
 
     def read() -> None:
         while not stop.is_set():
-            least = committed[0]
-            found = target(worker, "c1") or ""
-            if int(found.rpartition("/")[2]) < least:
-                wrong.append((int(found.rpartition("/")[2]), least))
+            minimum = committed[0]
+            number = int((target(cache, "c1") or "").rpartition("/")[2])
+            if number < minimum:
+                outdated.append((number, minimum))
 
     edit(store, "c1", "https://example.com/0")
     threads = [threading.Thread(target=read) for _ in range(4)]
@@ -272,4 +270,4 @@ def test_threads_see_edits_while_others_read(store: Store) -> None:
     stop.set()
     for thread in threads:
         thread.join()
-    assert wrong == []
+    assert outdated == []

@@ -1,4 +1,4 @@
-"""A real nginx in front: it answers as we do, and its log is drained click by click."""
+"""A running nginx with the exported configuration: its redirects, and the clicks in its log."""
 
 import contextlib
 import os
@@ -29,25 +29,25 @@ TARGETS = {
 
 
 def configuration(data: Path, **tables: Any) -> Config:
-    """Two domains, one of which tells capitals apart."""
+    """Return a configuration with two domains, one of them case-sensitive."""
     domains = [{"host": "go.example"}, {"host": "case.example", "case_sensitive": True}]
     return msgspec.convert({"storage": {"data": str(data)}, "domain": domains} | tables, Config)
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-class Edge:
-    """A running nginx over a store."""
+class Nginx:
+    """A running nginx that redirects the links of a store."""
 
     def __init__(self, directory: Path, binary: str) -> None:
         self.port = free_port()
         self.data = directory / "data"
-        self.config = configuration(self.data, server={"port": free_port()})  # where nobody answers
+        self.config = configuration(self.data, server={"port": free_port()})  # no server runs there
         self.store: Store = open_store(self.data)
         with self.store.transaction():
             for (domain, code), target in TARGETS.items():
@@ -65,26 +65,26 @@ class Edge:
                 source=b"",
                 now=0,
             )
-            placed = links.get(self.store, "go.example", "abcde")
-            issues.replace_placements(self.store, issue, [issues.Placement(placed.id, 2, None, "title", "")])
+            link = links.get(self.store, "go.example", "abcde")
+            issues.replace_placements(self.store, issue, [issues.Placement(link.id, 2, None, "title", "")])
         (self.data / "clicklog").mkdir()
         lines = list(map_lines(links.list_static_redirects(self.store), config=self.config))
         (self.data / "edge.map").write_text("".join(lines))
-        conf = server_config(
+        nginx_conf = server_config(
             self.config,
             map_path=self.data / "edge.map",
             link_count=len(lines),
             max_line_length=max(map(len, lines)),
             listen=f"127.0.0.1:{self.port}",
         )
-        (directory / "nginx.conf").write_text(conf)
-        own = f"daemon off; pid {directory}/pid; error_log {directory}/error.log;"
-        command = [binary, "-c", str(directory / "nginx.conf"), "-p", str(directory), "-g", own]
+        (directory / "nginx.conf").write_text(nginx_conf)
+        directives = f"daemon off; pid {directory}/pid; error_log {directory}/error.log;"
+        command = [binary, "-c", str(directory / "nginx.conf"), "-p", str(directory), "-g", directives]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.wait_for(lambda: self.get("/abcde")[0] == 302)
 
     def wait_for(self, condition: Callable[[], object]) -> None:
-        """Until it holds, or nginx has died."""
+        """Wait until the condition is true; fail after 10 s, or if nginx has ended."""
         until = time.monotonic() + 10
         while True:
             with contextlib.suppress(OSError):
@@ -97,16 +97,16 @@ class Edge:
     def get(
         self, path: str, *, host: str = "go.example", method: str = "GET", headers: bytes = b""
     ) -> tuple[int, str]:
-        """Status and Location."""
+        """Send a request; return the status and the Location header."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as client:
             head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n".encode()
             client.sendall(head + headers + b"\r\n")
-            answer = b"".join(iter(lambda: client.recv(65536), b"")).decode("latin-1")
-        location = next((line[10:] for line in answer.splitlines() if line.startswith("Location: ")), "")
-        return int(answer.split(" ")[1]), location
+            response = b"".join(iter(lambda: client.recv(65536), b"")).decode("latin-1")
+        location = next((line[10:] for line in response.splitlines() if line.startswith("Location: ")), "")
+        return int(response.split(" ")[1]), location
 
     def drain(self) -> list[dict[str, Any]]:
-        """Collect, and what is stored now."""
+        """Drain the click log and return all stored clicks."""
         collector = Collector(self.store, config=self.config)
         collector.drain()
         collector.close()
@@ -114,31 +114,31 @@ class Edge:
 
 
 @pytest.fixture
-def edge(tmp_path: Path) -> Iterator[Edge]:
-    """A running nginx; the test is skipped where there is none."""
+def nginx(tmp_path: Path) -> Iterator[Nginx]:
+    """A running nginx; the test is skipped if nginx is not installed."""
     binary = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if binary is None:
         pytest.skip("nginx is not installed")
-    # Its workers may be another user; they only need to pass through to the files that its master opened.
-    for part in (tmp_path, *tmp_path.parents):
+    # nginx workers may run as another user, who must be able to reach the files below the directory.
+    for directory in (tmp_path, *tmp_path.parents):
         with contextlib.suppress(OSError):
-            part.chmod(part.stat().st_mode | 0o011)
-    running = Edge(tmp_path, binary)
-    running.drain()
-    yield running
-    running.process.terminate()
-    running.process.communicate(timeout=10)
-    running.store.close()
+            directory.chmod(directory.stat().st_mode | 0o011)
+    nginx = Nginx(tmp_path, binary)
+    nginx.drain()
+    yield nginx
+    nginx.process.terminate()
+    nginx.process.communicate(timeout=10)
+    nginx.store.close()
 
 
-def test_the_edge_answers_as_we_do(edge: Edge) -> None:
-    """Codes, placements, case rules and targets with dollar signs lead where the store says."""
-    assert edge.get("/abcde") == (302, "https://example.com/a?x=1&y=2")
-    assert edge.get("/ABCDE/3", host="GO.example:80") == (302, "https://example.com/a?x=1&y=2")
-    assert edge.get("/money", method="HEAD") == (302, "https://example.com/$args$uri/${host}")
-    assert edge.get("/AbC", host="case.example") == (302, "https://example.com/upper")
-    assert edge.get("/abc", host="case.example") == (302, "https://example.com/lower")
-    handed_on: tuple[tuple[str, dict[str, Any]], ...] = (
+def test_nginx_redirects_like_our_workers(nginx: Nginx) -> None:
+    """Codes, placements, case and targets with dollar signs give the redirects of the store; others are passed on."""
+    assert nginx.get("/abcde") == (302, "https://example.com/a?x=1&y=2")
+    assert nginx.get("/ABCDE/3", host="GO.example:80") == (302, "https://example.com/a?x=1&y=2")
+    assert nginx.get("/money", method="HEAD") == (302, "https://example.com/$args$uri/${host}")
+    assert nginx.get("/AbC", host="case.example") == (302, "https://example.com/upper")
+    assert nginx.get("/abc", host="case.example") == (302, "https://example.com/lower")
+    passed_on: tuple[tuple[str, dict[str, Any]], ...] = (
         ("/ABC", {"host": "case.example"}),
         ("/nosuch", {}),
         ("/gone", {}),
@@ -148,25 +148,25 @@ def test_the_edge_answers_as_we_do(edge: Edge) -> None:
         ("/abcde", {"method": "POST"}),
         ("/-/health", {}),
     )
-    for path, options in handed_on:
-        assert edge.get(path, **options)[0] == 502, path  # handed on, and nobody is behind it in this test
-    assert edge.get("/abcde", headers=b"Sec-Purpose: prefetch\r\n")[0] == 502
-    assert len(edge.drain()) == 6
+    for path, options in passed_on:
+        assert nginx.get(path, **options)[0] == 502, path  # passed to a server that does not run
+    assert nginx.get("/abcde", headers=b"Sec-Purpose: prefetch\r\n")[0] == 502
+    assert len(nginx.drain()) == 6
 
 
-def test_each_click_of_the_edge_is_stored_once(edge: Edge) -> None:
-    """The log is drained through renaming and reopening, nothing is lost or counted twice."""
+def test_each_click_of_nginx_is_stored_once(nginx: Nginx) -> None:
+    """While the log is renamed and reopened, no click is lost or stored twice."""
     for number in range(60):
-        edge.get("/abcde/2", headers=f"Referer: https://mail.example/{number}?secret=1\r\n".encode())
+        nginx.get("/abcde/2", headers=f"Referer: https://mail.example/{number}?secret=1\r\n".encode())
         if number == 20:
-            edge.drain()
+            nginx.drain()
         if number == 40:
-            log = edge.data / "clicklog" / "edge.log"
+            log = nginx.data / "clicklog" / "edge.log"
             log.rename(log.with_suffix(".log.1"))
-            edge.process.send_signal(signal.SIGUSR1)
-            edge.wait_for(log.exists)
-    edge.drain()
-    stored = edge.drain()[1:]
+            nginx.process.send_signal(signal.SIGUSR1)
+            nginx.wait_for(log.exists)
+    nginx.drain()
+    stored = nginx.drain()[1:]
     assert sorted(row["referrer"] for row in stored) == sorted(
         f"https://mail.example/{number}" for number in range(60)
     )
@@ -194,32 +194,32 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("headers", HOSTILE.values(), ids=HOSTILE)
-def test_nothing_in_a_header_costs_the_click(edge: Edge, headers: bytes) -> None:
-    """Whatever nginx lets through is cut so that its line is whole, and the next one, too."""
-    assert edge.get("/abcde", headers=headers)[0] == 302
-    assert edge.get("/abcde")[0] == 302
-    assert len(edge.drain()) == 3
-    assert edge.store.value("select sum(skipped) from segments") == 0
+def test_hostile_headers_do_not_lose_the_click(nginx: Nginx, headers: bytes) -> None:
+    """Hostile headers are truncated in the log, so that this line and the next one are valid."""
+    assert nginx.get("/abcde", headers=headers)[0] == 302
+    assert nginx.get("/abcde")[0] == 302
+    assert len(nginx.drain()) == 3
+    assert nginx.store.value("select sum(skipped) from segments") == 0
 
 
-def test_the_store_has_no_address_and_respects_wishes(edge: Edge) -> None:
-    """From nginx's whole address only network and hashes are stored; who asked not to be followed leaves less."""
-    edge.get("/abcde", headers=b"User-Agent: Firefox\r\n")
-    edge.get("/abcde", headers=b"User-Agent: Firefox\r\nDNT: 1\r\n")
-    usual, silent = edge.drain()[1:]
-    assert (usual["net"], bool(usual["visitor"])) == ("127.0.0.0/24", True)
-    assert (silent["visitor"], silent["agent_id"]) == (None, None)
-    assert not any("127.0.0.1" in str(value) for row in (usual, silent) for value in row.values())
+def test_addresses_of_nginx_are_reduced(nginx: Nginx) -> None:
+    """Of whole addresses in nginx's log only network and hashes are stored, and less of readers who opted out."""
+    nginx.get("/abcde", headers=b"User-Agent: Firefox\r\n")
+    nginx.get("/abcde", headers=b"User-Agent: Firefox\r\nDNT: 1\r\n")
+    ordinary, opted_out = nginx.drain()[1:]
+    assert (ordinary["net"], bool(ordinary["visitor"])) == ("127.0.0.0/24", True)
+    assert (opted_out["visitor"], opted_out["agent_id"]) == (None, None)
+    assert not any("127.0.0.1" in str(value) for row in (ordinary, opted_out) for value in row.values())
 
 
-def test_a_killed_nginx_loses_no_click(edge: Edge) -> None:
-    """The log is written unbuffered: what was answered is in it, whatever happens next."""
+def test_a_killed_nginx_loses_no_click(nginx: Nginx) -> None:
+    """The log is written unbuffered, so ``kill -9`` loses no answered click."""
     for _ in range(30):
-        assert edge.get("/abcde")[0] == 302
-    children = Path(f"/proc/{edge.process.pid}/task/{edge.process.pid}/children").read_text().split()
-    for pid in [edge.process.pid, *map(int, children)]:
+        assert nginx.get("/abcde")[0] == 302
+    children = Path(f"/proc/{nginx.process.pid}/task/{nginx.process.pid}/children").read_text().split()
+    for pid in [nginx.process.pid, *map(int, children)]:
         os.kill(pid, signal.SIGKILL)
-    assert len(edge.drain()) == 31
+    assert len(nginx.drain()) == 31
 
 
 REFUSED = {
@@ -229,8 +229,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("tables", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_nginx_cannot_do_is_refused(tmp_path: Path, tables: dict[str, Any], message: str) -> None:
-    """A setting that nginx would not follow is named."""
+def test_unsupported_settings_are_refused(tmp_path: Path, tables: dict[str, Any], message: str) -> None:
+    """The error names the key of a setting that nginx does not support."""
     with pytest.raises(ConfigError, match=message):
         server_config(
             configuration(tmp_path, **tables),

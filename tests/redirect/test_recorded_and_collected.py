@@ -1,4 +1,4 @@
-"""From the reader's request to the store, through the real handler and collector: what is kept of whom."""
+"""From a request to the stored click, through redirector and collector: which data of a reader is stored."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,8 @@ READER = {
 }
 
 
-def collected(site: "Site") -> dict[str, Any]:
-    """The one click of the store."""
+def drain_one(site: "Site") -> dict[str, Any]:
+    """Drain the click log and return the only stored click."""
     collector = Collector(site.store, config=site.config, clock=lambda: site.now)
     try:
         collector.drain()
@@ -31,10 +31,10 @@ def collected(site: "Site") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("signal", ["SEC_GPC", "DNT"])
-def test_who_asks_not_to_be_followed_is_only_counted(site: "Site", signal: str) -> None:
-    """Global Privacy Control and Do Not Track: a human click without visitor, user agent, referrer or copy."""
+def test_readers_who_opt_out(site: "Site", signal: str) -> None:
+    """An opted-out reader is a human click without visitor, user agent, referrer and recipient token."""
     assert site.get("/abcde?_c=ann", **READER, **{signal: "1"}).code == "302"
-    row = collected(site)
+    row = drain_one(site)
     assert (row["verdict"], row["visitor"], row["ua"], row["referrer"], row["recipient_token"]) == (
         "human",
         None,
@@ -49,17 +49,17 @@ def test_who_asks_not_to_be_followed_is_only_counted(site: "Site", signal: str) 
     assert b"mail.example" not in content
 
 
-def test_a_copy_token_is_kept_as_a_hash_alone(site: "Site") -> None:
-    """The token of a reader's copy goes neither to the target nor to the disk, but tells copies apart."""
+def test_recipient_tokens_are_stored_as_hashes(site: "Site") -> None:
+    """A recipient token is neither forwarded nor stored, and different tokens have different hashes."""
     for token in ("ann%40example.com", "bob"):
         reply = site.get(f"/abcde?_c={token}", **READER)
         assert reply.headers["Location"] == "https://example.com/a"
     collector = Collector(site.store, config=site.config, clock=lambda: site.now)
     collector.drain()
     collector.close()
-    copies = [row[0] for row in site.store.execute("select recipient_token from clicks")]
-    assert len(set(copies)) == 2
-    assert None not in copies
+    hashes = [row[0] for row in site.store.execute("select recipient_token from clicks")]
+    assert len(set(hashes)) == 2
+    assert None not in hashes
     content = b"".join(path.read_bytes() for path in site.data.rglob("*") if path.is_file())
     assert b"ann@example.com" not in content
     assert b"ann%40" not in content
@@ -68,7 +68,7 @@ def test_a_copy_token_is_kept_as_a_hash_alone(site: "Site") -> None:
 @pytest.mark.parametrize(
     "signal", [{"SEC_PURPOSE": "prefetch"}, {"PURPOSE": "prefetch"}, {"X_MOZ": "prefetch"}]
 )
-def test_a_prefetch_is_not_counted_as_a_reader(site: "Site", signal: dict[str, str]) -> None:
-    """A browser that asks ahead is written down as such, refused or redirected."""
+def test_prefetches_have_their_own_verdict(site: "Site", signal: dict[str, str]) -> None:
+    """A prefetch has the verdict ``prefetch``, whether it was refused or redirected."""
     site.get("/abcde", **READER, **signal)
-    assert collected(site)["verdict"] == "prefetch"
+    assert drain_one(site)["verdict"] == "prefetch"

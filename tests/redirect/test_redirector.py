@@ -1,4 +1,4 @@
-"""The redirect handler: every kind of request, what is answered, and what is written down."""
+"""The redirector: responses to all kinds of requests, and the lines in the click log."""
 
 import re
 import string
@@ -11,16 +11,12 @@ from hypothesis import strategies as st
 
 from shortener.clicklog.format import MAX_LINE_BYTES
 from shortener.redirect.click_recorder import MAX_MISSES_PER_SECOND
+from shortener.shared_memory import read_totals
 
 if TYPE_CHECKING:
     from tests.redirect.conftest import Site
 
-MISS, GONE, AWAY, PAGE = (
-    "page because of 404",
-    "page because of 410",
-    "page because of 503",
-    "page because of None",
-)
+MISS, GONE, PAGE = "page because of 404", "page because of 410", "page because of None"
 
 PATHS = {
     "a code": ("/abcde", "302"),
@@ -36,7 +32,7 @@ PATHS = {
     "a quotation mark": ("/abcde\u201d", "302"),
     "punctuation after a placement": ("/abcde/2).", "302"),
     "a slash after a placement": ("/abcde/2/", "302"),
-    "a placement of nought": ("/abcde/0", MISS),
+    "a placement of zero": ("/abcde/0", MISS),
     "a placement of six digits": ("/abcde/100000", MISS),
     "a placement that is no number": ("/abcde/x", MISS),
     "a placement in other digits": ("/abcde/\u0663", MISS),
@@ -64,24 +60,24 @@ PATHS = {
     "a lone surrogate": ("/\udcff", MISS),
     "an emoji": ("/\U0001f600", MISS),
     "five thousand characters": ("/" + "a" * 5000, MISS),
-    "nine thousand glued": ("/abcde" + "." * 9000, MISS),
+    "nine thousand characters of punctuation": ("/abcde" + "." * 9000, MISS),
     "SQL": ("/abcde' or '1'='1", MISS),
     "a percent": ("/abc%", MISS),
 }
 
 
-@pytest.mark.parametrize(("path", "answer"), PATHS.values(), ids=PATHS)
-def test_paths(site: "Site", path: str, answer: str) -> None:
-    """Known codes are redirected, ours and what is for people is a page, everything else is a miss."""
+@pytest.mark.parametrize(("path", "code"), PATHS.values(), ids=PATHS)
+def test_paths(site: "Site", path: str, code: str) -> None:
+    """Known codes are redirected, our own paths are pages, and all other paths are misses."""
     reply = site.get(path)
-    assert reply.code == answer
+    assert reply.code == code
     clicks = [line for line in site.lines() if line["status"] == 302]
-    assert len(clicks) == (answer == "302")
+    assert len(clicks) == (code == "302")
     assert all(line["code"] == "abcde" for line in clicks)
 
 
-def test_a_redirect_says_what_it_should(site: "Site") -> None:
-    """The answer is 302, uncacheable, not for search engines, and has no body."""
+def test_headers_of_a_redirect(site: "Site") -> None:
+    """A redirect is 302 without a body, not cacheable, and not for search engines."""
     reply = site.get("/abcde")
     assert reply.status == "302 Found"
     assert reply.body == b""
@@ -96,14 +92,14 @@ def test_a_redirect_says_what_it_should(site: "Site") -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_the_status_is_configurable(site: "Site", status: int) -> None:
-    """Whoever prefers another redirect gets it, and the log says so."""
+    """The configured status is sent and logged."""
     site.configure({"redirect": {"status": status}})
     assert site.get("/abcde").code == str(status)
     assert [line["status"] for line in site.lines()] == [status]
 
 
-def test_a_click_is_written_down_whole(site: "Site") -> None:
-    """One line says when, what, how, and who without saying who."""
+def test_a_click_is_logged_with_all_keys(site: "Site") -> None:
+    """The line of a click has time, request, response, headers, and hashes of the client."""
     site.get(
         "/AbCde/7?utm_source=mail&secret=1",
         USER_AGENT="Firefox",
@@ -115,7 +111,7 @@ def test_a_click_is_written_down_whole(site: "Site") -> None:
     )
     (line,) = site.lines()
     hashes = [line.pop(name) for name in ("addr", "visitor")]
-    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in hashes)
+    assert all(re.fullmatch("[0-9a-f]{16}", value) for value in hashes)
     assert re.fullmatch("[0-9a-f]{12}-[0-9a-f]{8}", line.pop("id"))
     assert line == {
         "v": 1,
@@ -136,7 +132,7 @@ def test_a_click_is_written_down_whole(site: "Site") -> None:
 
 
 def test_ids_are_unique(site: "Site") -> None:
-    """Also of two workers, no two clicks have the same id."""
+    """No two clicks have one id, also with two workers."""
     for _ in range(50):
         site.get("/abcde")
     site.configure({})
@@ -159,25 +155,25 @@ METHODS = {
 }
 
 
-@pytest.mark.parametrize(("method", "answer"), METHODS.items(), ids=METHODS)
-def test_methods(site: "Site", method: str, answer: str) -> None:
-    """HEAD is answered and logged as what it is; other methods are refused and no click."""
+@pytest.mark.parametrize(("method", "code"), METHODS.items(), ids=METHODS)
+def test_methods(site: "Site", method: str, code: str) -> None:
+    """HEAD is redirected and logged as HEAD; other methods get 405 and are not logged."""
     reply = site.get("/abcde", method=method)
-    assert reply.code == answer
+    assert reply.code == code
     assert reply.body == b""
-    assert [line["method"] for line in site.lines()] == (["HEAD"] if answer == "302" else [])
-    if answer == "405":
+    assert [line["method"] for line in site.lines()] == (["HEAD"] if code == "302" else [])
+    if code == "405":
         assert reply.headers["Allow"] == "GET, HEAD"
 
 
-def test_pages_may_be_posted_to(site: "Site") -> None:
-    """What is under /-/ is for the pages, whatever the method."""
+def test_pages_accept_all_methods(site: "Site") -> None:
+    """Paths below ``/-/`` are passed to the pages with any method."""
     assert site.get("/-/login", method="POST").code == PAGE
 
 
 @pytest.mark.parametrize("purpose", ["prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip"])
 def test_a_prefetch_is_refused_and_logged(site: "Site", purpose: str) -> None:
-    """A browser that looks ahead is told to come again, so that the reader's own click is seen."""
+    """A prefetch gets 503, so that the reader's own click is a request of its own."""
     reply = site.get("/abcde", SEC_PURPOSE=purpose)
     assert reply.code == "503"
     assert reply.headers == {"Cache-Control": "no-store", "Content-Length": "0"}
@@ -207,12 +203,12 @@ HOSTS = {
 }
 
 
-@pytest.mark.parametrize(("host", "answer"), HOSTS.values(), ids=HOSTS)
-def test_hosts(site: "Site", host: str, answer: str) -> None:
-    """Our domains answer however they are written; nobody else's does, and no forwarded host counts."""
+@pytest.mark.parametrize(("host", "code"), HOSTS.values(), ids=HOSTS)
+def test_hosts(site: "Site", host: str, code: str) -> None:
+    """Our domains match in any spelling, other hosts do not, and ``X-Forwarded-Host`` is ignored."""
     reply = site.get("/abcde", host=host, X_FORWARDED_HOST="go.example")
-    assert reply.code == answer
-    assert [line["host"] for line in site.lines()] == (["go.example"] if answer == "302" else [])
+    assert reply.code == code
+    assert [line["host"] for line in site.lines()] == (["go.example"] if code == "302" else [])
 
 
 CASES = {
@@ -224,16 +220,16 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("host", "path", "answer"), CASES.values(), ids=CASES)
-def test_each_domain_has_its_case_rule_and_its_codes(site: "Site", host: str, path: str, answer: str) -> None:
-    """One domain may tell capitals apart while another does not, and the same code leads to different places."""
+@pytest.mark.parametrize(("host", "path", "code"), CASES.values(), ids=CASES)
+def test_case_and_codes_of_each_domain(site: "Site", host: str, path: str, code: str) -> None:
+    """A domain may be case-sensitive or not, and one code may have different targets on two domains."""
     reply = site.get(path, host=host)
-    assert reply.code == answer
-    if answer == "302":
+    assert reply.code == code
+    if code == "302":
         assert reply.headers["Location"].endswith("case" if host.lower() == "case.example" else "/a")
 
 
-LIVES: dict[str, tuple[dict[str, Any], str]] = {
+LINK_STATES: dict[str, tuple[dict[str, Any], str]] = {
     "retired": ({"status": "retired"}, GONE),
     "expired just now": ({"expires_at": 1_795_521_600}, GONE),
     "expiring in a second": ({"expires_at": 1_795_521_601}, "302"),
@@ -241,32 +237,32 @@ LIVES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("facts", "answer"), LIVES.values(), ids=LIVES)
-def test_links_that_lead_nowhere(site: "Site", facts: dict[str, Any], answer: str) -> None:
-    """Retired and expired links are gone, links without target are not there; both are misses in the log."""
-    site.add("other", **facts)
-    assert site.get("/other").code == answer
+@pytest.mark.parametrize(("columns", "code"), LINK_STATES.values(), ids=LINK_STATES)
+def test_links_without_redirect(site: "Site", columns: dict[str, Any], code: str) -> None:
+    """Retired and expired links are 410, links without target 404; both are logged as misses."""
+    site.add("other", **columns)
+    assert site.get("/other").code == code
     (line,) = site.lines()
-    assert line["status"] == int(answer[-3:])
+    assert line["status"] == int(code[-3:])
 
 
-def test_a_link_expires_while_it_is_remembered(site: "Site") -> None:
-    """The clock alone ends a link, no edit is needed."""
+def test_a_cached_link_expires(site: "Site") -> None:
+    """A cached link expires by time, without an edit."""
     site.add("other", expires_at=int(site.now) + 10)
     assert site.get("/other").code == "302"
     site.now += 10
     assert site.get("/other").code == GONE
 
 
-def test_a_miss_says_little(site: "Site") -> None:
-    """A request that led nowhere is written down without its reader."""
+def test_keys_of_a_miss(site: "Site") -> None:
+    """The line of a miss has no data of the client."""
     site.get("/nosuch", USER_AGENT="Firefox", REFERER="https://mail.example/")
     (line,) = site.lines()
     assert set(line) == {"v", "id", "ts", "host", "code", "status"}
 
 
 def test_a_flood_of_misses_cannot_fill_the_disk(site: "Site") -> None:
-    """Of random codes only so many a second are written down; all are counted, and clicks are not held back."""
+    """At most MAX_MISSES_PER_SECOND misses are logged, and clicks are logged meanwhile."""
     for number in range(MAX_MISSES_PER_SECOND + 50):
         site.get(f"/no{number}")
     site.get("/abcde")
@@ -281,8 +277,8 @@ QUERIES = {
     "a key that the target has": ("/q?a=9&b=2", "https://example.com/?a=1&b=2#top"),
     "overridden": ("/o?a=9", "https://example.com/?a=9"),
     "dropped": ("/d?b=2", "https://example.com/?a=1"),
-    "without the copy token": ("/q?_c=tok&b=2", "https://example.com/?a=1&b=2#top"),
-    "nothing but the copy token": ("/q?_c=tok", "https://example.com/?a=1#top"),
+    "without the recipient token": ("/q?_c=tok&b=2", "https://example.com/?a=1&b=2#top"),
+    "only the recipient token": ("/q?_c=tok", "https://example.com/?a=1#top"),
     "a header in it": (
         "/q?b=%0d%0aSet-Cookie:%20a=1",
         "https://example.com/?a=1&b=%0d%0aSet-Cookie:%20a=1#top",
@@ -291,8 +287,8 @@ QUERIES = {
 
 
 @pytest.mark.parametrize(("path", "location"), QUERIES.values(), ids=QUERIES)
-def test_queries_go_along(site: "Site", path: str, location: str) -> None:
-    """The reader's query is taken along as the link says, and never leads elsewhere."""
+def test_forwarded_queries(site: "Site", path: str, location: str) -> None:
+    """The query of a click is forwarded as the link's mode says, and never changes the host."""
     site.add("q", "https://example.com/?a=1#top")
     site.add("o", "https://example.com/?a=1", forward="override")
     site.add("d", "https://example.com/?a=1", forward="drop")
@@ -301,53 +297,53 @@ def test_queries_go_along(site: "Site", path: str, location: str) -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(alphabet=string.printable + "\x00\x7f\xe9\xff", max_size=60))
-def test_no_query_changes_where_a_link_leads(site: "Site", query: str) -> None:
-    """Whatever the query, host and path of Location stay, and no header is added."""
+def test_no_query_changes_host_or_path(site: "Site", query: str) -> None:
+    """For any query, host and path of Location are unchanged, and no header is injected."""
     location = site.get("/abcde?" + query).headers["Location"]
     assert re.fullmatch(r"https://example\.com/a(\?[\x21-\x7e]*)?", location)
 
 
-COPIES = {
-    "a token": ("/abcde?_c=ada", True),
-    "a token of a kilobyte": ("/abcde?_c=" + "x" * 1000, True),
-    "an empty one": ("/abcde?_c=", False),
-    "none": ("/abcde?x=1", False),
-    "part of another key": ("/abcde?a_c=1", False),
+TOKENS = {
+    "a token": ("_c", "reader-4711"),
+    "a token of a kilobyte": ("_c", "x" * 1000),
+    "an empty token": ("_c", ""),
+    "no token": ("x", "reader-4711"),
+    "part of another key": ("a_c", "reader-4711"),
 }
 
 
-@pytest.mark.parametrize(("path", "kept"), COPIES.values(), ids=COPIES)
-def test_a_copy_token_is_kept_as_a_hash_only(site: "Site", path: str, kept: bool) -> None:
-    """Whose copy was clicked is told apart for a day, and never written down."""
-    site.get(path)
+@pytest.mark.parametrize(("key", "token"), TOKENS.values(), ids=TOKENS)
+def test_a_recipient_token_is_logged_as_a_hash_only(site: "Site", key: str, token: str) -> None:
+    """The line of a click has the hash of its recipient token, and no key contains the token itself."""
+    site.get(f"/abcde?{key}={token}")
     (line,) = site.lines()
-    assert bool(line.get("copy")) == kept
+    assert bool(re.fullmatch("[0-9a-f]{16}", line.get("copy", ""))) == (key == "_c" and token != "")
     assert "q" not in line
-    assert "ada" not in line.get("copy", "")
+    assert not token or token[:200] not in str(line)
 
 
 @pytest.mark.parametrize("header", ["SEC_GPC", "DNT"])
-def test_whoever_asks_not_to_be_followed_is_not(site: "Site", header: str) -> None:
-    """With GPC or DNT a click counts, without visitor, user agent, referrer and copy."""
-    wishes = {header: "1", "USER_AGENT": "Firefox", "REFERER": "https://mail.example/"}
-    site.get("/abcde?_c=ada", **wishes)
+def test_readers_who_opt_out(site: "Site", header: str) -> None:
+    """With Global Privacy Control or Do Not Track a click has no visitor, user agent, referrer and token."""
+    headers = {header: "1", "USER_AGENT": "Firefox", "REFERER": "https://mail.example/"}
+    site.get("/abcde?_c=ada", **headers)
     (line,) = site.lines()
     assert not {"visitor", "ua", "ref", "copy"} & set(line)
     site.configure({"privacy": {"respect_gpc": False}})
-    site.get("/abcde", **wishes)
+    site.get("/abcde", **headers)
     assert {"visitor", "ua", "ref"} <= set(site.lines()[1])
 
 
-def test_addresses_can_be_left_out_altogether(site: "Site") -> None:
-    """``privacy.addresses = "none"`` keeps not even the network."""
+def test_configuration_without_addresses(site: "Site") -> None:
+    """With ``privacy.addresses = "none"`` neither network nor hashes are logged."""
     site.configure({"privacy": {"addresses": "none"}})
     site.get("/abcde?_c=ada")
     (line,) = site.lines()
     assert not {"net", "addr", "visitor", "copy"} & set(line)
 
 
-def test_no_whole_address_is_anywhere_on_disk(site: "Site") -> None:
-    """Neither the peer's nor a forwarded address stands in any file of the data directory."""
+def test_no_whole_address_is_written_to_disk(site: "Site") -> None:
+    """No file of the data directory contains the peer's or a forwarded address."""
     site.configure({"server": {"trusted_proxies": ["203.0.113.0/24"]}})
     site.get("/abcde", peer="203.0.113.77", X_FORWARDED_FOR="198.51.100.42")
     site.get("/abcde", peer="2001:db8:1:2:3:4:5:6")
@@ -360,8 +356,8 @@ def test_no_whole_address_is_anywhere_on_disk(site: "Site") -> None:
     assert b"198.51.100.0/24" in content
 
 
-def test_trusted_proxies_name_the_reader(site: "Site") -> None:
-    """Behind a trusted proxy the reader's network counts; a stranger's header does not."""
+def test_forwarded_addresses_of_trusted_proxies(site: "Site") -> None:
+    """Behind a trusted proxy the forwarded network is logged; headers of other peers are ignored."""
     site.configure({"server": {"trusted_proxies": ["10.0.0.0/8"]}})
     site.get("/abcde", peer="10.0.0.1", X_FORWARDED_FOR="198.51.100.42")
     site.get(
@@ -374,9 +370,9 @@ def test_trusted_proxies_name_the_reader(site: "Site") -> None:
     assert [line["net"] for line in site.lines()] == ["198.51.100.0/24", "192.0.2.0/24"]
 
 
-def test_an_absurd_request_stays_below_the_longest_line(site: "Site") -> None:
-    """Everything that a client can send at its longest still makes one line that the collector takes."""
-    ugly = '\\"' * 4096
+def test_the_longest_request_fits_into_a_line(site: "Site") -> None:
+    """A request with all headers at their longest is logged in one line of at most MAX_LINE_BYTES."""
+    long_value = '\\"' * 4096
     headers = dict.fromkeys(
         [
             "USER_AGENT",
@@ -388,10 +384,10 @@ def test_an_absurd_request_stays_below_the_longest_line(site: "Site") -> None:
             "X_MOZ",
             "SEC_FETCH_MODE",
         ],
-        ugly,
+        long_value,
     )
-    headers |= dict.fromkeys(["SEC_FETCH_DEST", "SEC_FETCH_SITE"], ugly) | {
-        "REFERER": "https://a.example/" + ugly
+    headers |= dict.fromkeys(["SEC_FETCH_DEST", "SEC_FETCH_SITE"], long_value) | {
+        "REFERER": "https://a.example/" + long_value
     }
     site.get("/abcde" + "." * 100 + "?" + "&".join(f"utm_source={'%22' * 200}" for _ in range(10)), **headers)
     (line,) = site.lines()
@@ -400,16 +396,16 @@ def test_an_absurd_request_stays_below_the_longest_line(site: "Site") -> None:
     assert max(map(len, segment.read_bytes().splitlines(keepends=True))) <= MAX_LINE_BYTES
 
 
-def test_control_characters_stay_inside_their_line(site: "Site") -> None:
-    """Nothing in a header can end a line or begin another click."""
-    evil = 'x\n{"v":1,"id":"forged","ts":1,"host":"go.example","code":"abcde"}\n\x1b[2J\u2028\0'
-    site.get("/abcde", USER_AGENT=evil, ACCEPT_LANGUAGE=evil)
+def test_control_characters_are_escaped(site: "Site") -> None:
+    """A header with line ends cannot end its line or forge another click."""
+    value = 'x\n{"v":1,"id":"forged","ts":1,"host":"go.example","code":"abcde"}\n\x1b[2J\u2028\0'
+    site.get("/abcde", USER_AGENT=value, ACCEPT_LANGUAGE=value)
     (line,) = site.lines()
-    assert line["ua"] == evil
+    assert line["ua"] == value
 
 
 def test_a_full_disk_does_not_stop_readers(site: "Site") -> None:
-    """When the click cannot be written the reader goes on, and the loss is counted."""
+    """If a click cannot be logged, the reader is redirected and the click counts as unrecorded."""
     site.configure({})
     (site.data / "clicklog").rmdir() if (site.data / "clicklog").exists() else None
     (site.data / "clicklog").write_text("in the way")
@@ -417,8 +413,8 @@ def test_a_full_disk_does_not_stop_readers(site: "Site") -> None:
     assert unrecorded(site.data) == 5
 
 
-def test_strict_mode_sends_nobody_on_unrecorded(site: "Site") -> None:
-    """``clicklog.strict`` answers 503 instead, for whoever would rather lose a reader than a click."""
+def test_strict_mode_refuses_unrecorded_clicks(site: "Site") -> None:
+    """With ``clicklog.strict`` a click that cannot be logged gets 503."""
     (site.data / "clicklog").write_text("in the way")
     site.configure({"clicklog": {"strict": True}})
     reply = site.get("/abcde")
@@ -428,8 +424,8 @@ def test_strict_mode_sends_nobody_on_unrecorded(site: "Site") -> None:
     assert site.get("/abcde").code == "302"
 
 
-def test_without_a_key_a_click_is_kept_without_hashes(site: "Site") -> None:
-    """Where the day's key can neither be read nor made, the click counts all the same."""
+def test_without_a_daily_key_a_click_has_no_hashes(site: "Site") -> None:
+    """If the daily key can be neither read nor created, the click is logged with its network only."""
     (site.data / "keys").write_text("in the way")
     assert site.get("/abcde?_c=ada").code == "302"
     (line,) = site.lines()
@@ -438,24 +434,22 @@ def test_without_a_key_a_click_is_kept_without_hashes(site: "Site") -> None:
 
 
 def unrecorded(data: Path) -> int:
-    """What the counters say."""
-    from shortener.shared_memory import read_totals
-
+    """Return the number of unrecorded clicks."""
     return read_totals(data)["unrecorded"]
 
 
-def test_whatever_goes_wrong_while_recording_the_reader_goes_on(
+def test_an_unexpected_error_while_recording(
     site: "Site", monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A fault that nobody foresaw costs the click and is counted; it does not cost the reader the article."""
+    """After an unexpected error the reader is redirected and the click counts as unrecorded."""
     monkeypatch.setattr("shortener.redirect.click_recorder.pseudonymize", lambda *_: 1 / 0)
     assert site.get("/abcde").code == "302"
     assert unrecorded(site.data) == 1
     assert "could not be recorded" in caplog.text
 
 
-def test_a_peer_without_address_is_no_error(site: "Site") -> None:
-    """Behind a Unix socket there is no address to keep."""
+def test_a_peer_without_address(site: "Site") -> None:
+    """A request over a Unix socket is logged without network."""
     assert site.get("/abcde", peer="").code == "302"
     (line,) = site.lines()
     assert "net" not in line

@@ -1,4 +1,4 @@
-"""The report of a link: totals over all its issues, placements, hours and edits."""
+"""Report of a link: totals over all its issues, placements, hours and edits."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ NOW = 1_800_000_000
 
 
 def test_a_link_of_an_issue(read: Any) -> None:
-    """Everything that was counted of the link, by placement and in all."""
+    """The report has the counts of the link in total and by placement."""
     report = build_link_report(read.store, "go.example", "one", as_of=NOW, domains=read.config.domains)
     assert (report.short_url, report.target) == ("https://go.example/one", "https://a.example/one")
     assert (report.totals.clicks.human, report.totals.clicks.other, report.totals.visitors) == (4, 4, 2)
@@ -26,7 +26,7 @@ def test_a_link_of_an_issue(read: Any) -> None:
 
 
 def test_a_link_of_no_issue(read: Any) -> None:
-    """A lone link has totals too; it is written with its domain's own scheme."""
+    """A link of no issue has totals too; its short URL has the scheme of its domain."""
     report = build_link_report(read.store, "b.example", "Lone", as_of=NOW, domains=read.config.domains)
     assert (report.short_url, report.issue, report.totals.clicks.human, report.unplaced) == (
         "http://b.example/Lone",
@@ -37,7 +37,7 @@ def test_a_link_of_no_issue(read: Any) -> None:
 
 
 def test_a_link_in_two_issues_is_counted_over_both(newsletter: Any) -> None:
-    """A code that is placed again in a later issue keeps its earlier clicks."""
+    """A link that is placed again in a later issue keeps its earlier clicks."""
     store = newsletter.store
     newsletter.click("one", 1)
     newsletter.drain()
@@ -62,7 +62,7 @@ def test_a_link_in_two_issues_is_counted_over_both(newsletter: Any) -> None:
 
 
 def test_edits_are_shown_with_readable_times(newsletter: Any) -> None:
-    """What was changed, by whom, and from what; a time of expiry as a time."""
+    """Each edit has the field, the editor, the old and the new value; an expiry is an ISO 8601 time."""
     store = newsletter.store
     link = links.get(store, "go.example", "one")
     links.update_field(store, link, "target", "https://a.example/new", who="ada", now=NOW)
@@ -85,14 +85,14 @@ STATUSES = {
 
 
 @pytest.mark.parametrize(("status", "expires_at", "target", "name"), STATUSES.values(), ids=STATUSES)
-def test_the_status_says_why_a_link_leads_nowhere(
+def test_the_status_says_why_a_link_does_not_redirect(
     status: str, expires_at: int | None, target: str | None, name: str
 ) -> None:
-    """Retired, expired, or still without a target."""
+    """The status is retired, expired, or todo for a link without a target."""
     assert link_status(status, expires_at=expires_at, target=target, now=NOW) == name
 
 
 def test_an_unknown_link_is_named(newsletter: Any) -> None:
-    """The error says which code on which domain."""
+    """The error names the domain and the code."""
     with pytest.raises(NotFound, match=r"go\.example/none"):
         build_link_report(newsletter.store, "go.example", "none", as_of=NOW)

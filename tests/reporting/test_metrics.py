@@ -1,4 +1,4 @@
-"""The numbers for Prometheus."""
+"""Metrics in the text format of Prometheus."""
 
 import re
 from typing import TYPE_CHECKING
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from tests.conftest import Newsletter
 
 
-def values(text: str) -> dict[str, float]:
-    """Each sample by its name; every line has to be one, or a comment."""
+def parse_samples(text: str) -> dict[str, float]:
+    """Return each sample by its name and labels; fail on a line that is neither a sample nor a comment."""
     samples = [line for line in text.splitlines() if not line.startswith("#")]
     assert all(
         re.fullmatch(r'[a-z_]+(\{[a-z]+="[a-z_]+"(,status="\d+")?\})? [0-9.e+-]+', line) for line in samples
@@ -19,27 +19,27 @@ def values(text: str) -> dict[str, float]:
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in samples}
 
 
-def test_what_happened_is_counted(read: "Newsletter") -> None:
-    """Answers of the workers and clicks of the store are there under their names."""
+def test_requests_and_clicks_are_counted(read: "Newsletter") -> None:
+    """Counters of the workers and clicks of the store have their metrics."""
     worker = claim_worker_counters(read.config.data_directory)
     worker.values[0], worker.values[2], worker.values[3], worker.values[5] = 12, 3, 1, 2
     restart_counters(read.config.data_directory).values[CHILD_KINDS.index("collector")] = 4
-    found = values(render_metrics(read.config))
-    assert found['shortener_answers_total{answer="redirect",status="302"}'] == 12
-    assert found['shortener_answers_total{answer="miss",status="404"}'] == 1
-    assert found['shortener_answers_total{answer="miss",status="410"}'] == 2
-    assert found['shortener_restarts_total{child="collector"}'] == 4
-    assert found['shortener_restarts_total{child="worker"}'] == 0
-    assert found["shortener_drained_lines_total"] == read.written
-    assert found["shortener_unrecorded_total"] == 1
-    assert found["shortener_backlog_bytes"] == 0
-    assert found["shortener_store_up"] == 1
-    assert found['shortener_clicks_total{verdict="human"}'] == 7
+    metrics = parse_samples(render_metrics(read.config))
+    assert metrics['shortener_answers_total{answer="redirect",status="302"}'] == 12
+    assert metrics['shortener_answers_total{answer="miss",status="404"}'] == 1
+    assert metrics['shortener_answers_total{answer="miss",status="410"}'] == 2
+    assert metrics['shortener_restarts_total{child="collector"}'] == 4
+    assert metrics['shortener_restarts_total{child="worker"}'] == 0
+    assert metrics["shortener_drained_lines_total"] == read.written
+    assert metrics["shortener_unrecorded_total"] == 1
+    assert metrics["shortener_backlog_bytes"] == 0
+    assert metrics["shortener_store_up"] == 1
+    assert metrics['shortener_clicks_total{verdict="human"}'] == 7
 
 
-def test_a_store_that_is_away_leaves_the_rest(newsletter: "Newsletter") -> None:
-    """Without the store the workers' numbers are shown all the same."""
+def test_metrics_without_a_store(newsletter: "Newsletter") -> None:
+    """If the store cannot be read, the counters of the workers are still shown."""
     (newsletter.config.data_directory / "store.db").rename(newsletter.directory / "elsewhere")
-    found = values(render_metrics(newsletter.config))
-    assert found["shortener_store_up"] == 0
-    assert found["shortener_unrecorded_total"] == 0
+    metrics = parse_samples(render_metrics(newsletter.config))
+    assert metrics["shortener_store_up"] == 0
+    assert metrics["shortener_unrecorded_total"] == 0

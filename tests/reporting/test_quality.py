@@ -1,4 +1,4 @@
-"""The quality of a count: what was set aside, in words and in shares that add up."""
+"""Data quality of a report: the sentence, and shares that add up."""
 
 import pytest
 from hypothesis import given
@@ -12,35 +12,38 @@ from shortener.store.reports import BreakdownRow
 SENTENCES = {
     "nothing": (ClicksByVerdict(), "no clicks yet"),
     "one person": (ClicksByVerdict(human=1), "the one request looks human"),
-    "only people": (ClicksByVerdict(human=12), "all requests look human; none was set aside"),
+    "only people": (ClicksByVerdict(human=12), "all requests look human; none was filtered as automated"),
     "the usual": (
         ClicksByVerdict(human=88, scanner=9, preview=2, prefetch=1),
-        "12 % of the requests were set aside: 9 % mail scanners, 2 % previews, 1 % prefetch",
+        "12 % of the requests were filtered as automated: 9 % mail scanners, 2 % previews, 1 % prefetch",
     ),
-    "one kind": (ClicksByVerdict(human=3, bot=1), "25 % of the requests were set aside: bots"),
+    "one kind": (ClicksByVerdict(human=3, bot=1), "25 % of the requests were filtered as automated: bots"),
     "parts add up": (
         ClicksByVerdict(human=900, scanner=53, bot=34, preview=13),
-        "10 % of the requests were set aside: 5 % mail scanners, 4 % bots, 1 % previews",
+        "10 % of the requests were filtered as automated: 5 % mail scanners, 4 % bots, 1 % previews",
     ),
     "a small part": (
         ClicksByVerdict(human=900, scanner=99, bot=1),
-        "10 % of the requests were set aside: 10 % mail scanners, under 1 % bots",
+        "10 % of the requests were filtered as automated: 10 % mail scanners, under 1 % bots",
     ),
-    "hardly any": (ClicksByVerdict(human=9999, bot=1), "under 1 % of the requests were set aside: bots"),
+    "hardly any": (
+        ClicksByVerdict(human=9999, bot=1),
+        "under 1 % of the requests were filtered as automated: bots",
+    ),
     "only machines": (
         ClicksByVerdict(scanner=3, bot=1),
-        "all requests were set aside: 75 % mail scanners, 25 % bots",
+        "all requests were filtered as automated: 75 % mail scanners, 25 % bots",
     ),
     "nearly only machines": (
         ClicksByVerdict(human=1, scanner=999),
-        "99 % of the requests were set aside: mail scanners",
+        "99 % of the requests were filtered as automated: mail scanners",
     ),
 }
 
 
 @pytest.mark.parametrize(("clicks", "sentence"), SENTENCES.values(), ids=SENTENCES)
-def test_the_sentence_says_what_was_set_aside(clicks: ClicksByVerdict, sentence: str) -> None:
-    """Every mixture has its sentence, and none claims certainty that rounding made."""
+def test_the_sentence_names_the_filtered_requests(clicks: ClicksByVerdict, sentence: str) -> None:
+    """Each mix of verdicts has its sentence, and rounding never gives 0 % or 100 %."""
     assert describe_quality(clicks) == sentence
 
 
@@ -48,8 +51,8 @@ def test_the_sentence_says_what_was_set_aside(clicks: ClicksByVerdict, sentence:
     st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.integers(1, 10**9), min_size=1),
     st.integers(0, 100),
 )
-def test_percent_are_shared_out_without_rest(counts: dict[str, int], percent: int) -> None:
-    """The parts add up to the whole, and each is its exact share rounded up or down."""
+def test_percent_are_split_without_remainder(counts: dict[str, int], percent: int) -> None:
+    """The parts add up to the percentage, and each is its exact share rounded up or down."""
     whole = split_percent(counts, percent)
     assert sum(whole.values()) == percent
     for name, count in counts.items():
@@ -57,13 +60,13 @@ def test_percent_are_shared_out_without_rest(counts: dict[str, int], percent: in
 
 
 def test_shares_are_of_all_requests() -> None:
-    """Verdicts and reasons are given as shares of everything that came."""
+    """Verdicts and reasons are shares of all recorded requests."""
     rows = [BreakdownRow("reason", "human/reader", 6), BreakdownRow("reason", "bot/head-request", 2)]
     quality = assess_quality(ClicksByVerdict(human=6, bot=2), [*rows, BreakdownRow("browser", "Firefox", 6)])
     assert quality.requests == 8
     assert quality.set_aside == 0.25
     assert quality.verdicts["human"] == 0.75
-    assert [(each.reason, each.verdict, each.share) for each in quality.reasons] == [
+    assert [(share.reason, share.verdict, share.share) for share in quality.reasons] == [
         ("reader", "human", 0.75),
         ("head-request", "bot", 0.25),
     ]
@@ -71,14 +74,14 @@ def test_shares_are_of_all_requests() -> None:
 
 
 def test_without_clicks_every_share_is_zero() -> None:
-    """Nothing is divided by nothing."""
+    """The quality of no clicks has shares of zero and no range."""
     quality = assess_quality(ClicksByVerdict())
     assert (quality.set_aside, quality.reasons, quality.band) == (0.0, (), None)
     assert set(quality.verdicts.values()) == {0.0}
 
 
-def test_the_band_holds_the_count() -> None:
-    """Strict counts leave out what is suspect, lenient ones let in what is only likely a machine."""
+def test_the_range_contains_the_count() -> None:
+    """The low estimate leaves out suspect clicks; the high estimate includes clicks that are only likely automated."""
     rows = [
         BreakdownRow("reason", "human/reader", 10),
         BreakdownRow("reason", "human/many-tabs", 4),
@@ -91,7 +94,7 @@ def test_the_band_holds_the_count() -> None:
 
 
 def test_a_reason_of_older_rules_counts_by_its_verdict() -> None:
-    """Clicks that were judged by rules that are gone stay in the band."""
+    """Clicks classified by rules that no longer exist count in the range by their verdict."""
     rows = [BreakdownRow("reason", "human/old-rule", 2), BreakdownRow("reason", "bot/older-rule", 1)]
     band = assess_quality(ClicksByVerdict(human=2, bot=1), rows).band
     assert band is not None

@@ -1,4 +1,4 @@
-"""The ranking's input: the same counts that the report shows, article by article, and when they came."""
+"""Input of the ranking: it agrees with the report, article by article, and has the arrival of clicks."""
 
 from typing import Any
 
@@ -16,52 +16,54 @@ LATER = 1_800_000_000
 
 
 def sent(newsletter: Any) -> int:
+    """Return the sending time of the only issue."""
     return int(newsletter.store.value("select sent_at from issues"))
 
 
-def shown(known: History, issue: str, code: str) -> Appearance:
+def find_appearance(history: History, issue: str, code: str) -> Appearance:
+    """Return the appearance of an article, named by its code, in an issue."""
     url = f"https://a.example/{code}"
-    return next(each for each in known.appearances if (each.issue, each.url) == (issue, url))
+    return next(row for row in history.appearances if (row.issue, row.url) == (issue, url))
 
 
-def test_showings_are_visitors_by_article(read: Any) -> None:
-    """Machines and repeats are left out, placements are added up by kind, footers are no articles."""
-    known = load_history(read.store, as_of=LATER)
-    assert shown(known, "may", "one") == Appearance(
+def test_appearances_count_visitors_by_article(read: Any) -> None:
+    """Automated and repeated clicks do not count; placements are summed by kind; a footer link is no article."""
+    history = load_history(read.store, as_of=LATER)
+    assert find_appearance(history, "may", "one") == Appearance(
         issue="may",
         url="https://a.example/one",
         clicks=2,
         position=1,
         placements=(Placement("image", 1), Placement("title", 2)),
     )
-    assert shown(known, "may", "two").clicks == 1
-    assert len(known.appearances) == 2
-    assert known.titles == {"https://a.example/one": "About one", "https://a.example/two": "About two"}
+    assert find_appearance(history, "may", "two").clicks == 1
+    assert len(history.appearances) == 2
+    assert history.titles == {"https://a.example/one": "About one", "https://a.example/two": "About two"}
 
 
-def test_the_issue_comes_with_its_facts(read: Any) -> None:
-    """Slug, title, sending time and recipients, as stored."""
+def test_an_issue_has_its_details(read: Any) -> None:
+    """Slug, title, sending time and recipients are as stored."""
     (issue,) = load_history(read.store, as_of=LATER).issues
     assert (issue.slug, issue.title, issue.sent_at, issue.recipients) == ("may", "May", sent(read), 200)
     assert issue.counted == "visitors"
 
 
-def test_the_ranking_accepts_it(read: Any) -> None:
-    """What comes out passes the ranking's own checks."""
+def test_the_history_is_valid(read: Any) -> None:
+    """The history passes the checks of the ranking."""
     check_history(load_history(read.store, as_of=LATER))
 
 
-def test_only_what_came_by_then_counts(read: Any) -> None:
-    """A ranking as of last week does not know this week's clicks."""
+def test_later_clicks_do_not_count(read: Any) -> None:
+    """A history as of an earlier time has no click from after that time."""
     read.click("two", 3, visitor="eve", after=30 * HOUR)
     read.drain()
     early, late = (load_history(read.store, as_of=sent(read) + hours * HOUR) for hours in (2, 40))
-    assert (shown(early, "may", "two").clicks, shown(late, "may", "two").clicks) == (1, 2)
-    assert sum(each.clicks for each in early.arrivals) + 1 == sum(each.clicks for each in late.arrivals)
+    assert (find_appearance(early, "may", "two").clicks, find_appearance(late, "may", "two").clicks) == (1, 2)
+    assert sum(row.clicks for row in early.arrivals) + 1 == sum(row.clicks for row in late.arrivals)
 
 
-def test_a_rerun_is_one_article(newsletter: Any) -> None:
-    """The same target in a later issue, under another code, is the same article again."""
+def test_an_article_in_two_issues_is_one_article(newsletter: Any) -> None:
+    """A target that appears again in a later issue, under another code, is one article."""
     newsletter.add_issue(
         "june",
         {"one": [("title", 1)]},
@@ -73,9 +75,9 @@ def test_a_rerun_is_one_article(newsletter: Any) -> None:
     newsletter.click("one", 1)
     newsletter.click("rone", 1, visitor="bob")
     newsletter.drain()
-    known = load_history(newsletter.store, as_of=LATER)
+    history = load_history(newsletter.store, as_of=LATER)
     assert [
-        (each.issue, each.position, each.clicks) for each in known.appearances if each.url.endswith("/one")
+        (row.issue, row.position, row.clicks) for row in history.appearances if row.url.endswith("/one")
     ] == [
         ("june", 3, 1),
         ("may", 1, 1),
@@ -83,43 +85,43 @@ def test_a_rerun_is_one_article(newsletter: Any) -> None:
 
 
 def test_an_unsent_issue_is_dated_by_its_first_click(newsletter: Any) -> None:
-    """Nobody wrote down when it was sent: the first hour with a person's click stands for it."""
+    """Without a sending time, an issue counts as sent in the first hour with a human click."""
     newsletter.add_issue("june", {"six": [("title", 1)]}, recipients=None, sent_at=None, places={"six": 1})
     newsletter.machine("bot", "six", after=HOUR)
     newsletter.click("six", 1, after=5 * HOUR)
     newsletter.drain()
-    known = load_history(newsletter.store, as_of=LATER)
-    june = next(issue for issue in known.issues if issue.slug == "june")
+    history = load_history(newsletter.store, as_of=LATER)
+    june = next(issue for issue in history.issues if issue.slug == "june")
     assert june.sent_at == sent(newsletter) + 5 * HOUR
 
 
-def test_an_issue_that_waits_to_be_sent_says_nothing(newsletter: Any) -> None:
-    """A draft has shown nobody anything: it is left out, or where it is asked for, as young as can be."""
+def test_a_draft_is_left_out(newsletter: Any) -> None:
+    """A draft is left out; if it is requested by its slug, it counts as sent now."""
     newsletter.add_issue("june", {"six": [("title", 1)]}, recipients=None, sent_at=None, places={"six": 1})
     assert "june" not in {issue.slug for issue in load_history(newsletter.store, as_of=LATER).issues}
-    asked = load_history(newsletter.store, as_of=LATER, draft_slug="june")
-    assert next(issue.sent_at for issue in asked.issues if issue.slug == "june") == LATER
+    requested = load_history(newsletter.store, as_of=LATER, draft_slug="june")
+    assert next(issue.sent_at for issue in requested.issues if issue.slug == "june") == LATER
 
 
-def test_unknown_visitors_are_replaced_by_clicks(newsletter: Any) -> None:
-    """Where addresses are not kept there are no visitors: clicks are ranked instead."""
+def test_clicks_are_ranked_where_visitors_are_unknown(newsletter: Any) -> None:
+    """If clicks carry no visitor, the history counts clicks."""
     for n in (1, 2, 2):
         newsletter.click("one", n, visitor=None)
     newsletter.drain()
-    known = load_history(newsletter.store, as_of=LATER)
-    assert [issue.counted for issue in known.issues] == ["clicks"]
-    one = shown(known, "may", "one")
+    history = load_history(newsletter.store, as_of=LATER)
+    assert [issue.counted for issue in history.issues] == ["clicks"]
+    one = find_appearance(history, "may", "one")
     assert one.clicks == 3
     assert one.placements == (Placement("image", 1), Placement("title", 2))
 
 
 def test_arrivals_are_hours_and_later_days(newsletter: Any) -> None:
-    """Each hour of the first three days is kept; what comes later is added up by the day."""
+    """Arrivals are counted by hour for three days, and by day after that."""
     for hours in (0, 1, 71, 80, 90, 100):
         newsletter.click("one", 1, visitor=f"v{hours}", after=hours * HOUR + 1800)
         newsletter.drain()
-    arrivals = sorted(load_history(newsletter.store, as_of=LATER).arrivals, key=lambda each: each.start_hours)
-    assert [(each.start_hours, each.end_hours, each.clicks) for each in arrivals] == [
+    arrivals = sorted(load_history(newsletter.store, as_of=LATER).arrivals, key=lambda row: row.start_hours)
+    assert [(row.start_hours, row.end_hours, row.clicks) for row in arrivals] == [
         (0, 1, 1),
         (1, 2, 1),
         (71, 72, 1),
@@ -129,16 +131,16 @@ def test_arrivals_are_hours_and_later_days(newsletter: Any) -> None:
     assert arrivals[2].end_hours <= HOURLY_ARRIVAL_HOURS
 
 
-def test_what_came_before_the_sending_is_no_arrival(newsletter: Any) -> None:
-    """The editors' own tries before the sending do not bend the curve."""
+def test_clicks_before_the_sending_are_no_arrivals(newsletter: Any) -> None:
+    """Test clicks by editors before the sending do not change the arrival curve."""
     with newsletter.store.transaction():
         issue = issues.get(newsletter.store, "may")
         issues.update(newsletter.store, issue.id, now=1, sent_at=sent(newsletter) + 5 * HOUR + 1800)
     for hours in (1, 5, 6):
         newsletter.click("one", 1, visitor=f"v{hours}", after=hours * HOUR)
         newsletter.drain()
-    arrivals = sorted(load_history(newsletter.store, as_of=LATER).arrivals, key=lambda each: each.start_hours)
-    assert [(each.start_hours, each.end_hours, each.clicks) for each in arrivals] == [
+    arrivals = sorted(load_history(newsletter.store, as_of=LATER).arrivals, key=lambda row: row.start_hours)
+    assert [(row.start_hours, row.end_hours, row.clicks) for row in arrivals] == [
         (0, 0.5, 1),
         (0.5, 1.5, 1),
     ]
@@ -156,23 +158,23 @@ def test_what_came_before_the_sending_is_no_arrival(newsletter: Any) -> None:
     )
 )
 def test_history_and_report_agree(newsletter: Any, clicks: list[tuple[str, int, str]]) -> None:
-    """Whatever is clicked, on whatever placement: the ranking sees the visitors that the report shows."""
+    """For any clicks on any placements, an appearance has the visitors that the report shows."""
     for code, n, visitor in clicks:
         newsletter.click(code, n, visitor=visitor)
     newsletter.drain()
     report = build_issue_report(newsletter.store, "may", as_of=LATER)
-    known = load_history(newsletter.store, as_of=LATER)
+    history = load_history(newsletter.store, as_of=LATER)
     for article in report.articles:
-        showing = next(each for each in known.appearances if each.url == article.url)
-        assert showing.clicks in {article.visitors, article.clicks}
-        assert showing.position == article.position
+        appearance = next(row for row in history.appearances if row.url == article.url)
+        assert appearance.clicks in {article.visitors, article.clicks}
+        assert appearance.position == article.position
     parts: list[Any] = [*report.articles, *report.links]
-    assert sum(each.clicks for each in parts) == report.totals.clicks.human
+    assert sum(part.clicks for part in parts) == report.totals.clicks.human
 
 
 @pytest.mark.parametrize("as_of", [0, 1, LATER], ids=["1970", "a second later", "today"])
-def test_an_empty_store_has_an_empty_history(newsletter: Any, as_of: int) -> None:
-    """Nothing was clicked: showings with no clicks, and no arrivals."""
-    known = load_history(newsletter.store, as_of=as_of)
-    assert [each.clicks for each in known.appearances] == [0, 0]
-    assert known.arrivals == ()
+def test_without_clicks_there_are_no_arrivals(newsletter: Any, as_of: int) -> None:
+    """Without clicks the articles appear with zeros, and there are no arrivals."""
+    history = load_history(newsletter.store, as_of=as_of)
+    assert [row.clicks for row in history.appearances] == [0, 0]
+    assert history.arrivals == ()

@@ -1,4 +1,4 @@
-"""The summary: issues side by side, the most clicked links, between two hours or over all time."""
+"""Summary of the site: all issues and the most clicked links, over all time or between two hours."""
 
 from typing import Any
 
@@ -12,25 +12,27 @@ NOW = 1_800_000_000
 HOUR = 3600
 
 
-def made(newsletter: Any, **bounds: int) -> Summary:
+def summary_of(newsletter: Any, **bounds: int) -> Summary:
+    """Return the summary of the newsletter within ``since`` and ``until``."""
     return build_summary(newsletter.store, as_of=NOW, domains=newsletter.config.domains, **bounds)
 
 
 def sent(newsletter: Any) -> int:
+    """Return the sending time of the only issue."""
     return int(newsletter.store.value("select sent_at from issues"))
 
 
-def test_everything_is_in_the_totals(read: Any) -> None:
-    """Links outside of any issue count for the site; a person who read two things is one visitor."""
-    report = made(read)
+def test_totals_include_links_of_no_issue(read: Any) -> None:
+    """Links of no issue count for the site; a person who clicked two links is one visitor."""
+    report = summary_of(read)
     assert (report.totals.clicks.human, report.totals.clicks.other, report.totals.visitors) == (7, 4, 4)
     (may,) = report.issues
     assert (may.slug, may.clicks, may.visitors, may.rate, may.other) == ("may", 6, 3, 3 / 200, 4)
 
 
-def test_links_come_by_clicks(read: Any) -> None:
-    """The most clicked first, with what they are called."""
-    assert [(each.short_url, each.title, each.clicks) for each in made(read).links] == [
+def test_links_are_sorted_by_clicks(read: Any) -> None:
+    """The most clicked link comes first; each has its title."""
+    assert [(link.short_url, link.title, link.clicks) for link in summary_of(read).links] == [
         ("https://go.example/one", "About one", 4),
         ("https://go.example/two", "About two", 1),
         ("https://go.example/foot", "About foot", 1),
@@ -39,63 +41,64 @@ def test_links_come_by_clicks(read: Any) -> None:
 
 
 def test_bounds_are_widened_to_hours(read: Any) -> None:
-    """The rollups know hours: since goes down to one, until up to one, and the report says so."""
+    """Rollups are by hour: ``since`` is rounded down, ``until`` up, and the report has the rounded bounds."""
     start = sent(read)
-    report = made(read, since=start + 10, until=start + HOUR - 10)
+    report = summary_of(read, since=start + 10, until=start + HOUR - 10)
     assert report.since is not None
     assert report.until is not None
     assert (report.since.timestamp(), report.until.timestamp()) == (start, start + HOUR)
     assert report.totals.clicks.human == 7
 
 
-def test_what_lies_outside_is_not_counted(read: Any) -> None:
-    """Another day, and all counts are zero; issues without a click are left out of a bounded report."""
-    report = made(read, since=sent(read) + 24 * HOUR)
+def test_clicks_outside_the_bounds_do_not_count(read: Any) -> None:
+    """On a day without clicks all counts are zero, and no issue is listed."""
+    report = summary_of(read, since=sent(read) + 24 * HOUR)
     assert (report.totals.clicks.total, report.totals.visitors) == (0, 0)
     assert (report.issues, report.links, report.timeline) == ((), (), ())
 
 
 def test_neighbouring_periods_add_up(read: Any) -> None:
-    """What comes before an hour and what comes from it on is everything, once."""
+    """The clicks before an hour and those from that hour on add up to all clicks."""
     middle = sent(read) + HOUR
     read.click("one", 1, visitor="eve", after=2 * HOUR)
     read.drain()
-    before, after, whole = made(read, until=middle), made(read, since=middle), made(read)
+    before, after, whole = summary_of(read, until=middle), summary_of(read, since=middle), summary_of(read)
     assert after.totals.clicks.human == 1
     assert before.totals.clicks.human + after.totals.clicks.human == whole.totals.clicks.human
     assert sum(day.human for day in whole.timeline) == whole.totals.clicks.human
 
 
 def test_an_empty_store_has_an_empty_summary(newsletter: Any) -> None:
-    """Nothing was clicked: zeros, the issues, and no links."""
-    report = made(newsletter)
+    """Without clicks the summary has zeros, the issues, and no links."""
+    report = summary_of(newsletter)
     assert (report.totals.clicks.total, report.links, report.misses) == (0, (), ())
-    assert [(each.slug, each.clicks) for each in report.issues] == [("may", 0)]
+    assert [(issue.slug, issue.clicks) for issue in report.issues] == [("may", 0)]
 
 
-def test_codes_that_led_nowhere_are_named(newsletter: Any) -> None:
-    """A mistyped code in a newsletter shows itself in the summary."""
+def test_misses_are_listed(newsletter: Any) -> None:
+    """An unknown code that was requested is listed with its number of requests."""
     for _ in range(3):
         newsletter.click("tpyo", status=404)
     newsletter.drain()
-    assert [(miss.domain, miss.code, miss.status, miss.requests) for miss in made(newsletter).misses] == [
+    misses = summary_of(newsletter).misses
+    assert [(miss.domain, miss.code, miss.status, miss.requests) for miss in misses] == [
         ("go.example", "tpyo", 404, 3)
     ]
 
 
-ORDERS = {"swapped": (2 * HOUR, HOUR), "equal": (HOUR, HOUR)}
+RANGES = {"swapped": (2 * HOUR, HOUR), "equal": (HOUR, HOUR)}
 
 
-@pytest.mark.parametrize(("since", "until"), ORDERS.values(), ids=ORDERS)
-def test_since_comes_before_until(since: int, until: int) -> None:
-    """Nothing can lie between: the error names both times."""
+@pytest.mark.parametrize(("since", "until"), RANGES.values(), ids=RANGES)
+def test_since_must_be_before_until(since: int, until: int) -> None:
+    """If ``since`` is not before ``until``, the error names both times."""
     with pytest.raises(InputError, match="1970-01-01T0"):
         widen_to_hours(since, until)
 
 
 def test_json_has_the_keys_of_the_contract(read: Any) -> None:
-    """Programs find the promised keys first."""
-    report = msgspec.to_builtins(made(read))
+    """The keys of the contract come first."""
+    report = msgspec.to_builtins(summary_of(read))
     assert list(report)[:4] == ["as_of", "totals", "issues", "links"]
     assert list(report["issues"][0])[:7] == [
         *("slug", "title", "sent_at", "recipients", "clicks", "visitors", "rate"),

@@ -1,4 +1,4 @@
-"""Taking an issue in: adopted and new codes, numbers that stay, all or nothing, and the real issue of the project."""
+"""Adding issues: new and adopted codes, stable placement numbers, one transaction, and a real issue."""
 
 import csv
 import re
@@ -11,9 +11,9 @@ import pytest
 from shortener.collector.collector import Collector
 from shortener.config import Codes, Config, Domain, Newsletter, Storage
 from shortener.errors import Conflict, InputError
-from shortener.reporting.issue_contents import load_issue_contents
+from shortener.reporting.issue_contents import load_issue_contents, load_other_links
 from shortener.reporting.issue_report import build_issue_report
-from shortener.services.add_issue import AddRequest, add_or_update_issue, parse_targets
+from shortener.services.add_issue import AddRequest, AddResult, add_or_update_issue, parse_targets
 from shortener.store import Store, issues, links, open_store
 from shortener.urls import MAX_TARGET_LENGTH
 
@@ -74,45 +74,46 @@ def store(config: Config) -> Iterator[Store]:
     store.close()
 
 
-def take(store: Store, config: Config, text: str, **more: Any) -> Any:
-    """Take a Markdown issue in under the slug `may`."""
-    request = AddRequest(source=text.encode(), filename="may.md", **more)
+def add(store: Store, config: Config, text: str, **options: Any) -> AddResult:
+    """Add a Markdown issue with the slug ``may``."""
+    request = AddRequest(source=text.encode(), filename="may.md", **options)
     return add_or_update_issue(store, request, config=config, now=NOW)
 
 
 def short_urls(output: bytes) -> list[str]:
+    """Return ``code/n`` of every numbered short URL in an output."""
     return re.findall(r"https://(?:go|two)\.example/([A-Za-z0-9]+/\d+)", output.decode())
 
 
-def test_one_code_an_article_and_one_number_a_place(store: Store, config: Config) -> None:
-    """The same target has one code, each occurrence its number in document order; the rest keeps its bytes."""
-    taken = take(store, config, ISSUE)
-    found = [url.split("/") for url in short_urls(taken.output)]
+def test_one_code_for_an_article_and_one_number_for_a_placement(store: Store, config: Config) -> None:
+    """Links to one target share a code, placements are numbered in document order, and other bytes are unchanged."""
+    result = add(store, config, ISSUE)
+    found = [url.split("/") for url in short_urls(result.output)]
     codes = [code for code, _ in found]
     assert [int(n) for _, n in found] == [1, 2, 3, 4, 5, 6]
     assert codes[0] == codes[1]
     assert codes[2] == codes[3] == codes[5]
     assert len(set(codes)) == 3
-    back = taken.output.decode()
+    restored = result.output.decode()
     for code, target in (
         (codes[0], "https://a.example/survey"),
         (codes[2], "https://a.example/whales"),
         (codes[4], "https://people.example/ann"),
     ):
-        back = re.sub(rf"https://go\.example/{code}/\d", target, back)
-    assert back == ISSUE
+        restored = re.sub(rf"https://go\.example/{code}/\d", target, restored)
+    assert restored == ISSUE
     shown = load_issue_contents(store, "may", config=config)
     assert [(article.position, article.title, article.author) for article in shown.articles[:2]] == [
         (1, "the survey", ""),
         (2, "Whales", "Ann"),
     ]
-    assert any("unsubscribe" in line for line in taken.skipped)
-    assert any("{{id}}" in line for line in taken.untouched)
+    assert any("unsubscribe" in line for line in result.skipped)
+    assert any("{{id}}" in line for line in result.untouched)
 
 
 def test_adding_again_changes_nothing(store: Store, config: Config) -> None:
-    """The source or the output, added again, gives the same bytes and not a row more."""
-    first = take(store, config, ISSUE, recipients=100)
+    """Adding the source or the output again returns the same bytes and changes no row."""
+    first = add(store, config, ISSUE, recipients=100)
     before = list(store.db.conn.iterdump())
     for source in (ISSUE.encode(), first.output):
         again = add_or_update_issue(
@@ -123,9 +124,9 @@ def test_adding_again_changes_nothing(store: Store, config: Config) -> None:
         assert list(store.db.conn.iterdump()) == before
 
 
-def test_an_output_is_a_fixed_point_also_under_another_slug(store: Store, config: Config) -> None:
-    """Short links that are ours already are adopted; only their numbers change where another issue has them."""
-    first = take(store, config, ISSUE)
+def test_output_under_another_slug_adopts_the_codes(store: Store, config: Config) -> None:
+    """Another issue with the same short links adopts them and gives them other placement numbers."""
+    first = add(store, config, ISSUE)
     other = add_or_update_issue(
         store, AddRequest(source=first.output, filename="june.md"), config=config, now=NOW
     )
@@ -136,25 +137,25 @@ def test_an_output_is_a_fixed_point_also_under_another_slug(store: Store, config
     assert [url.split("/")[0] for url in numbers] == [url.split("/")[0] for url in short_urls(first.output)]
 
 
-def test_a_changed_issue_keeps_codes_and_numbers(store: Store, config: Config) -> None:
-    """A new version of an issue gives the old places their old numbers, and new ones the next."""
-    first = take(store, config, ISSUE)
+def test_new_version_keeps_codes_and_numbers(store: Store, config: Config) -> None:
+    """Placements of a new version keep their numbers, and new placements get the next numbers."""
+    first = add(store, config, ISSUE)
     changed = ISSUE.replace("## Picks", "A [new one](https://a.example/new).\n\n## Picks")
-    second = take(store, config, changed)
+    second = add(store, config, changed)
     old, new = short_urls(first.output), short_urls(second.output)
     assert [url for url in new if url in old] == old
     assert [url.split("/")[1] for url in new if url not in old] == ["7"]
 
 
-def test_what_an_editor_corrected_stays(store: Store, config: Config) -> None:
-    """Titles, authors and places that were put right survive a new version of the issue."""
+def test_corrections_survive_a_new_version(store: Store, config: Config) -> None:
+    """A new version of an issue does not overwrite corrected titles, authors and positions."""
     from shortener.services.edit import correct_article
 
-    take(store, config, ISSUE)
+    add(store, config, ISSUE)
     correct_article(
         store, "may", "https://a.example/whales", config=config, title="Singing", author="Bo", position=1
     )
-    take(store, config, ISSUE.replace("They sing,", "They sing well,"))
+    add(store, config, ISSUE.replace("They sing,", "They sing well,"))
     shown = load_issue_contents(store, "may", config=config)
     assert [(article.position, article.title, article.author) for article in shown.articles[:2]] == [
         (1, "Singing", "Bo"),
@@ -163,10 +164,10 @@ def test_what_an_editor_corrected_stays(store: Store, config: Config) -> None:
     assert shown.articles[0].summary.startswith("They sing well,")
 
 
-def test_without_placements_the_number_is_left_out(store: Store, config: Config) -> None:
-    """--no-placements writes the bare code; the places are known all the same."""
-    taken = take(store, config, ISSUE, number_placements=False)
-    assert not short_urls(taken.output)
+def test_placement_numbers_can_be_left_out(store: Store, config: Config) -> None:
+    """Without numbers, short URLs are bare codes, and the placements are stored all the same."""
+    result = add(store, config, ISSUE, number_placements=False)
+    assert not short_urls(result.output)
     assert len(issues.list_placements(store, 1)) == 6
 
 
@@ -175,31 +176,31 @@ ADOPTING = (
 )
 
 
-def test_short_links_of_ours_are_adopted(store: Store, config: Config) -> None:
-    """Codes in the text keep their spelling, query and fragment; targets come from the store or from --targets."""
+def test_own_short_links_are_adopted(store: Store, config: Config) -> None:
+    """Adopted links keep spelling, query and fragment; their targets come from the store or from the request."""
     with store.transaction():
         links.add(store, "go.example", "abc", target="https://a.example/1", now=NOW)
     targets = parse_targets([(2, "https://two.example/AbC", "https://a.example/2")], config=config)
-    taken = take(store, config, ADOPTING, targets=targets)
-    assert taken.output.decode() == (
+    result = add(store, config, ADOPTING, targets=targets)
+    assert result.output.decode() == (
         "[one](https://go.example/AbC/1) [two](https://two.example/AbC/7?x=1#y) [three](https://go.example/new/2)"
     )
-    assert taken.links_without_target == ("https://go.example/new",)
-    assert taken.adopted == 3
+    assert result.links_without_target == ("https://go.example/new",)
+    assert result.adopted == 3
     later = parse_targets([(2, "go.example/new", "https://a.example/3")], config=config)
-    again = take(store, config, ADOPTING, targets=later)
+    again = add(store, config, ADOPTING, targets=later)
     assert again.changed
     assert again.links_without_target == ()
     assert links.get(store, "go.example", "new").target == "https://a.example/3"
 
 
-def test_a_code_with_another_target_is_a_conflict(store: Store, config: Config) -> None:
-    """The store's target is not overwritten by a table; both are named, and nothing is stored."""
+def test_other_target_is_a_conflict(store: Store, config: Config) -> None:
+    """A target that differs from the stored one raises Conflict with both targets, and nothing is stored."""
     with store.transaction():
         links.add(store, "go.example", "abc", target="https://a.example/1", now=NOW)
     targets = parse_targets([(2, "https://go.example/abc", "https://a.example/2")], config=config)
     with pytest.raises(Conflict, match=r"a\.example/1.*a\.example/2"):
-        take(store, config, ADOPTING, targets=targets)
+        add(store, config, ADOPTING, targets=targets)
     assert issues.find(store, "may") is None
 
 
@@ -207,35 +208,37 @@ def test_a_code_with_another_target_is_a_conflict(store: Store, config: Config) 
     ("rows", "words"),
     [
         pytest.param(
-            [(2, "https://other.example/x", "https://a.example/")], ["line 2", "go.example"], id="foreign"
+            [(2, "https://other.example/x", "https://a.example/")],
+            ["line 2", "go.example"],
+            id="other domain",
         ),
         pytest.param([(3, "https://go.example/x", "javascript:alert(1)")], ["line 3"], id="refused"),
         pytest.param([(3, "https://go.example/x", "https://go.example/y")], ["line 3"], id="our own domain"),
         pytest.param(
             [(2, "go.example/x", "https://a.example/1"), (3, "go.example/X", "https://a.example/2")],
             ["line 3", "twice"],
-            id="one code, two articles",
+            id="one code, two targets",
         ),
     ],
 )
 def test_bad_targets_are_named_by_line(
     config: Config, rows: list[tuple[int, str, str]], words: list[str]
 ) -> None:
-    """A table of targets is refused with the line and the reason."""
+    """An invalid row of targets raises InputError with its line and the reason."""
     with pytest.raises(InputError) as caught:
         parse_targets(rows, config=config)
     for word in words:
         assert word in str(caught.value)
 
 
-def test_refused_targets_stop_everything(store: Store, config: Config) -> None:
-    """Each refused target is named with its line, and nothing is half-stored."""
+def test_refused_targets_store_nothing(store: Store, config: Config) -> None:
+    """All refused targets are listed with their lines, and nothing is stored."""
     text = (
         "[a](https://a.example/)\n\n[b](https://user:pass@a.example/)\n\n"
         f"[c](http://127.0.0.1/)\n\n[d](https://a.example/{'x' * MAX_TARGET_LENGTH})\n"
     )
     with pytest.raises(InputError) as caught:
-        take(store, config, text)
+        add(store, config, text)
     assert re.search(r"may\.md: line 3: .*and 2 more: lines 5, 7\); nothing was stored", str(caught.value))
     assert store.value("select count(*) from links") == 0
     assert store.value("select count(*) from issues") == 0
@@ -251,46 +254,46 @@ def test_refused_targets_stop_everything(store: Store, config: Config) -> None:
         pytest.param({"domain": "other.example"}, "go.example", id="unknown domain"),
     ],
 )
-def test_bad_facts_are_refused(store: Store, config: Config, more: dict[str, Any], words: str) -> None:
-    """What cannot be true of an issue is refused before anything is stored."""
+def test_invalid_values_are_refused(store: Store, config: Config, more: dict[str, Any], words: str) -> None:
+    """Invalid recipients, slugs and domains raise InputError before anything is stored."""
     with pytest.raises(InputError, match=words):
-        take(store, config, ISSUE, **more)
+        add(store, config, ISSUE, **more)
     assert store.value("select count(*) from links") == 0
 
 
-def test_an_issue_without_links_is_an_issue(store: Store, config: Config) -> None:
-    """Nothing to track is no error: the issue is stored and comes back as it was."""
-    taken = take(store, config, "# Quiet\n\nNothing to click.\n")
-    assert taken.output == b"# Quiet\n\nNothing to click.\n"
-    assert (taken.articles, taken.new_links) == (0, 0)
+def test_issue_without_links_is_accepted(store: Store, config: Config) -> None:
+    """An issue without links is stored and returned unchanged."""
+    result = add(store, config, "# Quiet\n\nNothing to click.\n")
+    assert result.output == b"# Quiet\n\nNothing to click.\n"
+    assert (result.articles, result.new_links) == (0, 0)
 
 
-def test_skip_patterns_are_the_editors(store: Store, tmp_path: Path) -> None:
-    """[newsletter] skip leaves matching links alone, and only those."""
+def test_skip_patterns_replace_the_default(store: Store, tmp_path: Path) -> None:
+    """Configured skip patterns leave exactly the matching links unchanged."""
     config = Config(
         domain=(Domain(host="go.example"),),
         storage=Storage(data=str(tmp_path / "data")),
         newsletter=Newsletter(skip=("https://a.example/survey*",)),
     )
-    taken = take(store, config, ISSUE)
-    assert b"https://a.example/survey" in taken.output
-    assert b"unsubscribe?u=1" not in taken.output
+    result = add(store, config, ISSUE)
+    assert b"https://a.example/survey" in result.output
+    assert b"unsubscribe?u=1" not in result.output
 
 
-def test_two_codes_for_one_article_are_warned_of(store: Store, config: Config) -> None:
-    """One article under two codes is one article, and the editor is told."""
+def test_two_codes_for_one_article_give_a_warning(store: Store, config: Config) -> None:
+    """Two adopted codes with one target are one article, with a warning for the editor."""
     rows = [(2, "go.example/x", "https://a.example/1"), (3, "go.example/y", "https://a.example/1")]
     text = "The [survey of whales](https://go.example/x) and the [count of whales](https://go.example/y)."
-    taken = take(store, config, text, targets=parse_targets(rows, config=config))
-    assert taken.articles == 1
-    assert any("one article under 2 codes" in warning for warning in taken.warnings)
+    result = add(store, config, text, targets=parse_targets(rows, config=config))
+    assert result.articles == 1
+    assert any("one article under 2 codes" in warning for warning in result.warnings)
 
 
 @pytest.fixture
 def seed(tmp_path: Path) -> tuple[bytes, Config, list[tuple[int, str, str]]]:
-    """The issue that the project started from, with its domains and targets."""
+    """A real issue of a newsletter, its domains and its targets."""
     if not SEED.is_dir():
-        pytest.skip("the project's real issue is at hand in development only")
+        pytest.skip("the real issue is not part of the repository")
     config = Config(
         domain=tuple(Domain(host=host) for host in ("mktg.best", "mld.ai", "ws.towardsai.net")),
         storage=Storage(data=str(tmp_path / "data")),
@@ -300,22 +303,24 @@ def seed(tmp_path: Path) -> tuple[bytes, Config, list[tuple[int, str, str]]]:
     return (SEED / "issue-2021-04.md").read_bytes(), config, targets  # type: ignore[return-value]
 
 
-def test_the_real_issue_end_to_end(
+def test_real_issue_end_to_end(
     seed: tuple[bytes, Config, list[tuple[int, str, str]]],
 ) -> None:
-    """All 24 short links are adopted, the 15 picks read, and each click on them is counted where it belongs."""
+    """All 24 short links of a real issue are adopted, its 15 picks are found, and each click is counted once."""
     source, config, rows = seed
     store = open_store(config.data_directory)
     targets = parse_targets(rows, config=config)
     request = AddRequest(
         source=source, filename="issue-2021-04.md", targets=targets, sent_at=NOW, recipients=20_000
     )
-    taken = add_or_update_issue(store, request, config=config, now=NOW)
-    assert taken.adopted == 24
-    assert taken.links_without_target == ()
+    result = add_or_update_issue(store, request, config=config, now=NOW)
+    assert result.adopted == 24
+    assert result.links_without_target == ()
     shown = load_issue_contents(store, "issue-2021-04", config=config)
     by_code = {
-        link.short_url.rpartition("/")[2]: article for article in shown.articles for link in article.links
+        link.short_url.rpartition("/")[2]: article
+        for article in (*shown.articles, *load_other_links(store, "issue-2021-04", config=config))
+        for link in article.links
     }
     picks = [by_code[code] for code in PICKS]
     positions = [pick.position for pick in picks]
@@ -327,11 +332,11 @@ def test_the_real_issue_end_to_end(
     assert [code for code, pick in zip(PICKS, picks, strict=True) if not pick.author] == ["7pj1e", "8w75o"]
     for code in ("a21", "subscribe", "shop"):
         assert by_code[code].position is None
-    _assert_only_urls_changed(source, taken.output)
+    _assert_only_urls_changed(source, result.output)
     _click_everything(store, config, shown)
     report = build_issue_report(store, "issue-2021-04", as_of=NOW + 60, domains=config.domains)
     counted = {article.url: article.clicks for article in report.articles}
-    assert [counted[pick.url] for pick in picks] == [len(each) for each in kinds]
+    assert [counted[pick.url] for pick in picks] == [len(placements) for placements in kinds]
     assert sum(report.totals.clicks.__getattribute__(name) for name in ("human", "bot", "scanner")) == sum(
         len(link.placements) for link in shown.links
     )
@@ -339,14 +344,14 @@ def test_the_real_issue_end_to_end(
 
 
 def _assert_only_urls_changed(source: bytes, output: bytes) -> None:
-    """Cut every URL out of both: what is left is the same, byte for byte."""
+    """Check that source and output are equal byte for byte without their URLs."""
     url = re.compile(rb"https?://[^\s()<>\[\]]+")
     assert url.sub(b"", source) == url.sub(b"", output)
     assert len(url.findall(source)) == len(url.findall(output))
 
 
 def _click_everything(store: Store, config: Config, shown: Any) -> None:
-    """One click on each placement, by a reader of its own, through the click log."""
+    """Write one click of its own reader on each placement to the click log, and collect them."""
     import json
 
     directory = config.data_directory / "clicklog"
@@ -370,14 +375,14 @@ def _click_everything(store: Store, config: Config, shown: Any) -> None:
     collector.close()
 
 
-def test_new_codes_follow_the_case_rule_of_their_domain(store: Store, tmp_path: Path) -> None:
-    """With capitals in the alphabet, a domain that knows no case still gets codes that are found again."""
+def test_new_codes_have_the_case_of_their_domain(store: Store, tmp_path: Path) -> None:
+    """With an alphabet of capitals, codes of a case-insensitive domain are stored in lower case."""
     config = Config(
         domain=(Domain(host="go.example"),),
         storage=Storage(data=str(tmp_path / "data")),
         codes=Codes(alphabet="ABCDEFGHKMNPQRSTUVWXYZ"),
     )
-    taken = take(store, config, ISSUE)
-    for code, _ in (url.split("/") for url in short_urls(taken.output)):
+    result = add(store, config, ISSUE)
+    for code, _ in (url.split("/") for url in short_urls(result.output)):
         assert code == code.lower()
         assert links.find(store, "go.example", code)

@@ -1,4 +1,4 @@
-"""The draft as pages use it: a value without links first, linked once whoever asks, decided in any month."""
+"""Drafts of picks: built without links, linked once, and changed by decisions."""
 
 from typing import Any
 
@@ -14,72 +14,77 @@ ONE, TWO = "https://a.example/one", "https://a.example/two"
 DECISION: dict[str, Any] = {"action": "pin", "reason": "asked for", "who": "Ana", "now": LATER}
 
 
-def draft(newsletter: Any, month: str = "2024-05", **more: Any) -> draft_picks.Draft:
-    return draft_picks.build_draft(newsletter.store, month, config=newsletter.config, as_of=LATER, **more)
+def build(newsletter: Any, month: str = "2024-05") -> draft_picks.Draft:
+    """Build the draft of a month."""
+    return draft_picks.build_draft(newsletter.store, month, config=newsletter.config, as_of=LATER)
 
 
-def short_urls(made: draft_picks.Draft) -> list[str]:
-    return [made.details[url].short_url for url in (ONE, TWO)]
+def link(newsletter: Any, draft: draft_picks.Draft, config: Any = None) -> draft_picks.Draft:
+    """Add short links to a draft."""
+    config = config or newsletter.config
+    return draft_picks.add_short_links(newsletter.store, draft, config=config, now=LATER)
 
 
-def test_two_who_draft_at_once_get_the_same_links(read: Any) -> None:
-    """Both looked before either made links; the second takes what the first made."""
-    first, second = draft(read), draft(read)
+def short_urls(draft: draft_picks.Draft) -> list[str]:
+    """Return the short URLs of both articles, '' without a link."""
+    return [draft.details[url].short_url for url in (ONE, TWO)]
+
+
+def test_concurrent_drafts_get_the_same_links(read: Any) -> None:
+    """Two drafts built before either has links get the same links."""
+    first, second = build(read), build(read)
     assert short_urls(first) == ["", ""]
-    made = [
-        draft_picks.add_short_links(read.store, each, config=read.config, now=LATER)
-        for each in (first, second)
-    ]
-    assert short_urls(made[0]) == short_urls(made[1])
-    assert all(short_urls(made[0]))
+    first, second = link(read, first), link(read, second)
+    assert short_urls(first) == short_urls(second)
+    assert all(short_urls(first))
 
 
-def test_a_link_that_has_expired_is_replaced(read: Any) -> None:
-    """By its time, not only by hand."""
-    made = draft_picks.add_short_links(read.store, draft(read), config=read.config, now=LATER)
-    code = made.details[ONE].short_url.rpartition("/")[2]
-    link = links.get(read.store, "go.example", code)
-    links.update_field(read.store, link, "expires_at", LATER, who="Ana", now=LATER)
-    again = draft_picks.add_short_links(read.store, draft(read), config=read.config, now=LATER)
-    assert again.details[ONE].short_url != made.details[ONE].short_url
-    assert again.details[TWO].short_url == made.details[TWO].short_url
+def test_expired_link_is_replaced(read: Any) -> None:
+    """An expired link of a draft is replaced by a new one, and other links are kept."""
+    before = link(read, build(read))
+    code = before.details[ONE].short_url.rpartition("/")[2]
+    expiring = links.get(read.store, "go.example", code)
+    links.update_field(read.store, expiring, "expires_at", LATER, who="Ana", now=LATER)
+    after = link(read, build(read))
+    assert after.details[ONE].short_url != before.details[ONE].short_url
+    assert after.details[TWO].short_url == before.details[TWO].short_url
 
 
-def test_a_link_follows_what_an_editor_changed(read: Any) -> None:
-    """A new target is the editor's will: the draft keeps the link."""
-    made = draft_picks.add_short_links(read.store, draft(read), config=read.config, now=LATER)
-    link = links.get(read.store, "go.example", made.details[ONE].short_url.rpartition("/")[2])
-    links.update_field(read.store, link, "target", "https://a.example/mirror", who="Ana", now=LATER)
-    assert short_urls(draft(read)) == short_urls(made)
+def test_link_with_a_changed_target_is_kept(read: Any) -> None:
+    """A draft keeps a link whose target an editor changed."""
+    draft = link(read, build(read))
+    changed = links.get(read.store, "go.example", draft.details[ONE].short_url.rpartition("/")[2])
+    links.update_field(read.store, changed, "target", "https://a.example/mirror", who="Ana", now=LATER)
+    assert short_urls(build(read)) == short_urls(draft)
 
 
-def test_codes_are_found_again_whatever_the_alphabet(read: Any) -> None:
-    """On a domain that knows no case a code of capitals is stored in small letters."""
+def test_codes_have_the_case_of_their_domain(read: Any) -> None:
+    """With an alphabet of capitals, codes of a case-insensitive domain are stored in lower case."""
     config = read.config
-    loud = type(config)(
+    capitals = type(config)(
         domain=(Domain(host="go.example"),),
         storage=config.storage,
         codes=Codes(alphabet="ABCDEFGHKMNPQRSTUVWXYZ"),
     )
-    made = draft_picks.add_short_links(read.store, draft(read), config=loud, now=LATER)
-    code = made.details[ONE].short_url.rpartition("/")[2]
+    draft = link(read, build(read), capitals)
+    code = draft.details[ONE].short_url.rpartition("/")[2]
     assert code == code.lower()
     assert links.find(read.store, "go.example", code) is not None
 
 
-def test_a_month_of_decisions_alone_is_a_draft(read: Any) -> None:
-    """When all its articles were shown again later, what was pinned stands; its figures are the later month's."""
+def test_decisions_alone_make_a_draft(read: Any) -> None:
+    """A pinned article stays in its month's draft, without rank, if all articles were shown again in a later month."""
     draft_picks.decide(read.store, "2024-05", ONE, config=read.config, **DECISION)
     places = {"one": 1, "two": 2}
     articles = {"one": [("title", 8)], "two": [("title", 9)]}
     read.add_issue("june", articles, recipients=None, sent_at=1_717_200_000, places=places, prefix="r")
-    shown = draft_picks.report_draft(draft(read))
-    assert [(each.url, each.ranked) for each in shown.featured] == [(ONE, None)]
+    shown = draft_picks.report_draft(build(read))
+    assert [(entry.url, entry.ranked) for entry in shown.featured] == [(ONE, None)]
     assert shown.featured[0].decision is not None
 
 
-def test_a_decision_needs_an_article_of_the_month(read: Any) -> None:
-    """Shown in one of its issues: last shown or not, sent already."""
+def test_decision_needs_an_article_of_the_month(read: Any) -> None:
+    """A decision is accepted only for an article of an issue that was sent in the month."""
     read.add_issue(
         "june", {"one": [("title", 9)]}, recipients=None, sent_at=1_717_200_000, places={"one": 1}, prefix="r"
     )
@@ -93,18 +98,16 @@ def test_a_decision_needs_an_article_of_the_month(read: Any) -> None:
     assert len(decisions.list_all(read.store)) == 2
 
 
-def test_a_month_that_is_none_is_refused_before_anything_is_read(read: Any) -> None:
-    """With how to write one."""
+def test_invalid_month_is_refused(read: Any) -> None:
+    """An invalid month raises InputError with an example of a valid one."""
     with pytest.raises(InputError, match="2026-11"):
-        draft(read, "May 2024")
+        build(read, "May 2024")
 
 
-def test_the_section_is_the_same_byte_for_byte(read: Any) -> None:
-    """Drafted and rendered twice."""
+def test_rendering_is_deterministic(read: Any) -> None:
+    """A draft that is built and rendered twice gives equal bytes."""
     draft_picks.decide(read.store, "2024-05", TWO, config=read.config, **DECISION | {"action": "choose"})
-    made = [
-        draft_picks.add_short_links(read.store, draft(read), config=read.config, now=LATER) for _ in range(2)
-    ]
-    assert draft_picks.render_section(made[0], "markdown") == draft_picks.render_section(made[1], "markdown")
-    assert draft_picks.render_section(made[0], "html") == draft_picks.render_section(made[1], "html")
-    assert draft_picks.report_draft(made[0]) == draft_picks.report_draft(made[1])
+    first, second = link(read, build(read)), link(read, build(read))
+    assert draft_picks.render_section(first, "markdown") == draft_picks.render_section(second, "markdown")
+    assert draft_picks.render_section(first, "html") == draft_picks.render_section(second, "html")
+    assert draft_picks.report_draft(first) == draft_picks.report_draft(second)

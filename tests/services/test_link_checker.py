@@ -1,13 +1,22 @@
-"""Asking targets whether they answer: never inside our own network, and never for long."""
+"""Link checks: only public addresses are requested, within limits of time and number, and throttled by host."""
 
+import math
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 
-from shortener.services.host_throttle import ANSWER_TTL_SECONDS, MAX_CACHE_ENTRIES, HostThrottle, SlotTimeout
+from shortener.services.host_throttle import (
+    ANSWER_TTL_SECONDS,
+    HOST_INTERVAL_SECONDS,
+    MAX_CACHE_ENTRIES,
+    HostThrottle,
+    SlotTimeout,
+)
 from shortener.services.link_checker import LinkStatus, check_links, is_public_address
 
 ADDRESSES = {
@@ -46,21 +55,20 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize(("address", "public"), ADDRESSES.items(), ids=ADDRESSES.keys())
-def test_only_plain_public_addresses_are_public(address: str, public: bool) -> None:
-    """Loopback, private, shared, reserved, multicast, and IPv4 in IPv6's clothes are not."""
+def test_only_public_addresses_are_allowed(address: str, public: bool) -> None:
+    """Loopback, private, shared, reserved, multicast and IPv4-mapped addresses are not public."""
     assert is_public_address(address) is public
 
 
 class Site:
-    """A server on this machine that plays a site of the public internet."""
+    """A local server that stands for a site of the public internet, and records its requests."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, bytes] = {}
+        self.responses: dict[str, bytes] = {}
         self.heads: list[str] = []
-        self.times: list[float] = []
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listening.getsockname()[1]
-        self.silent = threading.Event()
+        self.closing = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -69,13 +77,12 @@ class Site:
                 connection, _ = self.listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._respond, args=(connection,), daemon=True).start()
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _respond(self, connection: socket.socket) -> None:
         with connection:
             head = connection.recv(8_192).decode("latin-1")
             self.heads.append(head)
-            self.times.append(time.monotonic())
             path = head.split(" ")[1] if " " in head else ""
             try:
                 if path == "/slow":
@@ -87,23 +94,23 @@ class Site:
                     while True:
                         connection.sendall(b"X-Pad: " + b"x" * 4_000 + b"\r\n")
                 elif path == "/silent":
-                    self.silent.wait(20)
+                    self.closing.wait(60)
                 else:
-                    connection.sendall(self.answers.get(path, b"HTTP/1.1 404 Not Found\r\n\r\n"))
+                    connection.sendall(self.responses.get(path, b"HTTP/1.1 404 Not Found\r\n\r\n"))
             except OSError:
                 pass
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """The site, until the test ends."""
-    made = Site()
-    yield made
-    made.silent.set()
-    made.listening.close()
+    """A site that closes when the test ends."""
+    site = Site()
+    yield site
+    site.closing.set()
+    site.listening.close()
 
 
-NAMES = {
+ADDRESSES_BY_NAME = {
     "good.example": ["93.184.215.14"],
     "twin.example": ["93.184.215.14"],
     "inner.example": ["10.0.0.1"],
@@ -111,22 +118,22 @@ NAMES = {
 }
 
 
-def ask(
+def check(
     site: Site,
     *targets: str,
-    seconds: float = 5.0,
-    manners: HostThrottle | None = None,
-    resolved: float = 0.0,
+    timeout_seconds: float = 60.0,
+    throttle: HostThrottle | None = None,
+    resolver_hangs: bool = False,
 ) -> list[LinkStatus]:
-    """Ask, on an internet where every public name leads to the site, after so many seconds of looking names up."""
-    asked: list[str] = []
+    """Check targets in a network where every public name resolves to the site."""
 
     def resolve(host: str, port: int) -> list[str]:
-        asked.append(host)
-        time.sleep(resolved)
-        if host not in NAMES:
+        if resolver_hangs:
+            site.closing.wait(60)
+        if host not in ADDRESSES_BY_NAME:
             raise socket.gaierror
-        return ["127.0.0.1"] if NAMES[host] == ["93.184.215.14"] else NAMES[host]
+        addresses = ADDRESSES_BY_NAME[host]
+        return ["127.0.0.1"] if addresses == ["93.184.215.14"] else addresses
 
     return list(
         check_links(
@@ -135,14 +142,14 @@ def ask(
             resolver=resolve,
             is_allowed=lambda address: address == "127.0.0.1" or is_public_address(address),
             ports={"http": site.port, "https": site.port},
-            timeout_seconds=seconds,
-            throttle=manners or HostThrottle(host_interval=0.0),
+            timeout_seconds=timeout_seconds,
+            throttle=throttle or HostThrottle(host_interval=0.0),
         )
     )
 
 
 def redirect(location: str) -> bytes:
-    """An answer that leads elsewhere."""
+    """Return a redirect response."""
     return f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode()
 
 
@@ -150,13 +157,13 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "http://good.example/ok": ("answers", "answers (200)"),
     "http://good.example/gone": ("trouble", "answers with 404"),
     "http://good.example/fault": ("trouble", "answers with 500"),
-    "http://good.example/robots": ("answers", "answers machines with 403; look at it yourself"),
+    "http://good.example/robots": ("answers", "answers programs with 403; check it in a browser"),
     "http://good.example/moved": ("answers", "answers (200)"),
     "http://good.example/relative": ("answers", "answers (200)"),
-    "http://good.example/inward": ("refused", "not asked: it leads to an address that is not public"),
-    "http://good.example/named": ("refused", "not asked: it leads to an address that is not public"),
-    "http://good.example/file": ("refused", "not asked: it leads to an address that is not public"),
-    "http://good.example/port": ("refused", "not asked: it leads to an address that is not public"),
+    "http://good.example/inward": ("refused", "not checked: it leads to an address that is not public"),
+    "http://good.example/named": ("refused", "not checked: it leads to an address that is not public"),
+    "http://good.example/file": ("refused", "not checked: it leads to an address that is not public"),
+    "http://good.example/port": ("refused", "not checked: it leads to an address that is not public"),
     "http://good.example/loop": ("trouble", "more than 5 redirects"),
     "http://good.example/rubbish": ("trouble", "no answer"),
     "http://good.example/empty": ("trouble", "no answer"),
@@ -164,17 +171,17 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "http://good.example/hints": ("answers", "answers (200)"),
     "http://good.example/only-hints": ("trouble", "no answer"),
     "http://good.example/hints-for-ever": ("trouble", "no answer"),
-    "http://inner.example/": ("refused", "not asked: it leads to an address that is not public"),
-    "http://both.example/": ("refused", "not asked: it leads to an address that is not public"),
-    "http://good.example:8080/": ("refused", "not asked: it leads to an address that is not public"),
+    "http://inner.example/": ("refused", "not checked: it leads to an address that is not public"),
+    "http://both.example/": ("refused", "not checked: it leads to an address that is not public"),
+    "http://good.example:8080/": ("refused", "not checked: it leads to an address that is not public"),
     "https://good.example/": ("trouble", "its certificate cannot be verified"),
     "http://nowhere.example/": ("trouble", "no answer"),
 }
 
 
-def test_what_comes_of_asking(site: Site) -> None:
-    """Each target is told of in words; no hop goes to an inner address, a file, or a port that is not the web's."""
-    site.answers = {
+def test_results_of_checks(site: Site) -> None:
+    """Every target gets its result and message; no hop is requested at a private address, other port or file."""
+    site.responses = {
         "/ok": b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000,
         "/fault": b"HTTP/1.0 500 Oh\r\n\r\n",
         "/robots": b"HTTP/1.1 403 Forbidden\r\n\r\n",
@@ -191,116 +198,39 @@ def test_what_comes_of_asking(site: Site) -> None:
         "/rubbish": b"SSH-2.0-OpenSSH\r\n\r\n",
         "/empty": b"",
     }
-    found = {each.target: (each.result, each.message) for each in ask(site, *OUTCOMES)}
-    assert found == OUTCOMES
+    statuses = check(site, *OUTCOMES)
+    assert {status.target: (status.result, status.message) for status in statuses} == OUTCOMES
 
 
-def test_nothing_of_ours_is_sent(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No cookie, no credentials, no proxy of the environment; only who we are."""
+def test_requests_contain_no_private_data(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request has no cookie and no credentials, ignores proxies of the environment, and names the user agent."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    site.answers = {"/ok": b"HTTP/1.1 200 OK\r\n\r\n"}
-    assert ask(site, "http://good.example/ok")[0].result == "answers"
+    site.responses = {"/ok": b"HTTP/1.1 200 OK\r\n\r\n"}
+    assert check(site, "http://good.example/ok")[0].result == "answers"
     names = {line.partition(":")[0] for line in site.heads[0].split("\r\n")[1:] if line}
     assert names == {"Host", "User-Agent", "Accept", "Connection"}
 
 
 @pytest.mark.parametrize("path", ["slow", "silent"])
-def test_a_slow_site_costs_its_bound(site: Site, path: str) -> None:
-    """A byte now and then, or none at all: the answer is there when the time is over."""
-    begun = time.monotonic()
-    found = ask(site, f"http://good.example/{path}", "http://good.example/ok", seconds=1.0)
-    assert time.monotonic() - begun < 3
-    assert [each.result for each in found] == ["trouble", "unasked"]
+def test_slow_site_ends_at_the_time_limit(site: Site, path: str) -> None:
+    """A site that sends single bytes, or none for a minute, is reported when the time limit is over."""
+    statuses = check(site, f"http://good.example/{path}", "http://good.example/ok", timeout_seconds=1.0)
+    assert [status.result for status in statuses] == ["trouble", "unasked"]
 
 
-def test_one_host_is_not_flooded(site: Site) -> None:
-    """Targets of one host are asked one after the other; beyond the most they are left for the next time."""
-    site.answers = {f"/{n}": b"HTTP/1.1 200 OK\r\n\r\n" for n in range(300)}
-    found = ask(site, *(f"http://good.example/{n}" for n in range(300)))
-    assert [each.result for each in found].count("unasked") == 100
+def test_targets_above_the_limit_are_not_requested(site: Site) -> None:
+    """Of 300 targets of one host 200 are requested, and the others are reported as not checked."""
+    site.responses = {f"/{n}": b"HTTP/1.1 200 OK\r\n\r\n" for n in range(300)}
+    statuses = check(site, *(f"http://good.example/{n}" for n in range(300)))
+    assert [status.result for status in statuses].count("unasked") == 100
     assert len(site.heads) == 200
 
 
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
-PAUSE = 0.15
-"""A short second, so that the test is short."""
-
-
-def pauses(site: Site) -> list[float]:
-    """The seconds between two requests that the site saw."""
-    return [later - sooner for sooner, later in zip(site.times, site.times[1:], strict=False)]
-
-
-def test_a_host_has_its_pause_in_and_between_checks(site: Site) -> None:
-    """One request at a time, and a pause behind each: in one check, in the next, and along redirects."""
-    site.answers = {"/a": OK, "/b": OK, "/c": OK, "/moved": redirect("/c")}
-    manners = HostThrottle(host_interval=PAUSE)
-    ask(site, "http://good.example/a", "http://good.example/moved", manners=manners)
-    ask(site, "http://good.example/b", manners=manners)
-    assert len(site.times) == 4
-    assert min(pauses(site)) >= PAUSE
-
-
-def test_editors_who_ask_at_once_are_one_to_a_host(site: Site) -> None:
-    """Several checks at the same time, under two names of one machine: it sees one request a pause, jittered."""
-    site.answers = {f"/{n}": OK for n in range(12)}
-    manners = HostThrottle(host_interval=PAUSE)
-    threads = [
-        threading.Thread(
-            target=lambda own=n: ask(
-                site,
-                f"http://good.example/{own}",
-                f"http://twin.example/{own + 4}",
-                f"http://good.example/{own + 8}",
-                manners=manners,
-            )
-        )
-        for n in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(site.times) == 12
-    assert min(pauses(site)) >= PAUSE
-    assert len({round(pause, 3) for pause in pauses(site)}) > 3, "the pauses have no jitter"
-
-
-def test_what_answered_is_not_asked_again_for_a_while(site: Site) -> None:
-    """The next check goes on with what was left; what was in trouble is asked again, as somebody may have mended it."""
-    site.answers = {"/ok": OK}
-    manners = HostThrottle(host_interval=0.0)
-    for _ in range(3):
-        found = ask(site, "http://good.example/ok", "http://good.example/gone", manners=manners)
-        assert [each.message for each in found] == ["answers (200)", "answers with 404"]
-    paths = [head.split(" ")[1] for head in site.heads]
-    assert (paths.count("/ok"), paths.count("/gone")) == (1, 3)
-
-
-def test_what_is_not_asked_in_time_is_asked_the_next_time(site: Site) -> None:
-    """Of more targets than fit into one check, each check asks those that are left."""
-    site.answers = {f"/{n}": OK for n in range(9)}
-    manners, targets = HostThrottle(host_interval=PAUSE), [f"http://good.example/{n}" for n in range(9)]
-    left = [
-        sum(each.result == "unasked" for each in ask(site, *targets, seconds=4 * PAUSE, manners=manners))
-        for _ in range(5)
-    ]
-    assert 9 > left[0] > 0
-    assert left == sorted(left, reverse=True)
-    assert left[-1] == 0
-    assert len(site.heads) == 9
-
-
-def test_a_name_that_is_not_looked_up_in_time_holds_nobody(site: Site) -> None:
-    """The resolver hangs longer than the check may take: it ends all the same, and says what was not asked."""
-    begun = time.monotonic()
-    found = ask(site, "http://good.example/ok", "http://twin.example/", seconds=0.2, resolved=4.0)
-    assert time.monotonic() - begun < 3
-    assert [each.result for each in found] == ["unasked", "unasked"]
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A monotonic clock that moves only when it is set."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -309,41 +239,138 @@ class Clock:
         return self.now
 
 
-def test_an_answer_is_remembered_for_its_time_and_no_longer() -> None:
-    """Then the target is asked again."""
+class RecordingThrottle(HostThrottle):
+    """A throttle on a simulated clock, which records when the slot of the site's address was held."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        super().__init__(self.clock)
+        self.held: list[tuple[float, float]] = []
+        wait = self._condition.wait
+
+        def advance(timeout: float | None = None) -> bool:
+            wait(0.001)
+            self.clock.now += timeout or 0.0
+            return True
+
+        self._condition.wait = advance  # type: ignore[method-assign]
+
+    @contextmanager
+    def slot(self, key: str, *, deadline: float) -> Iterator[None]:
+        """Hold a slot, and record the time before and after."""
+        with super().slot(key, deadline=math.inf):
+            start = self.clock.now
+            yield
+            if key == "address 127.0.0.1":
+                self.held.append((start, self.clock.now))
+
+    def pauses(self) -> list[float]:
+        """Return the simulated seconds between two uses of the address."""
+        return [later[0] - earlier[1] for earlier, later in pairwise(self.held)]
+
+
+def test_host_is_paused_within_and_between_checks(site: Site) -> None:
+    """Requests to one host keep the pause within a check, in the next check, and along redirects."""
+    site.responses = {"/a": OK, "/b": OK, "/c": OK, "/moved": redirect("/c")}
+    throttle = RecordingThrottle()
+    check(site, "http://good.example/a", "http://good.example/moved", throttle=throttle)
+    check(site, "http://good.example/b", throttle=throttle)
+    assert len(site.heads) == 4
+    assert min(throttle.pauses()) >= HOST_INTERVAL_SECONDS
+
+
+def test_concurrent_checks_share_the_slot_of_a_machine(site: Site) -> None:
+    """Concurrent checks of two names of one machine request it one at a time, with a jittered pause."""
+    site.responses = {f"/{n}": OK for n in range(12)}
+    throttle = RecordingThrottle()
+    threads = [
+        threading.Thread(
+            target=lambda own=n: check(
+                site,
+                f"http://good.example/{own}",
+                f"http://twin.example/{own + 4}",
+                f"http://good.example/{own + 8}",
+                throttle=throttle,
+            )
+        )
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(site.heads) == 12
+    assert min(throttle.pauses()) >= HOST_INTERVAL_SECONDS
+    assert len({round(pause, 3) for pause in throttle.pauses()}) > 3, "the pauses have no jitter"
+
+
+def test_successful_answers_are_cached(site: Site) -> None:
+    """A target that answered is not requested again; a target in trouble is, as it may have been fixed."""
+    site.responses = {"/ok": OK}
+    throttle = HostThrottle(host_interval=0.0)
+    for _ in range(3):
+        statuses = check(site, "http://good.example/ok", "http://good.example/gone", throttle=throttle)
+        assert [status.message for status in statuses] == ["answers (200)", "answers with 404"]
+    paths = [head.split(" ")[1] for head in site.heads]
+    assert (paths.count("/ok"), paths.count("/gone")) == (1, 3)
+
+
+def test_next_check_requests_the_remaining_targets(site: Site) -> None:
+    """Targets that did not fit into the time of a check are requested by the next checks."""
+    site.responses = {f"/{n}": OK for n in range(9)}
+    throttle, targets = HostThrottle(host_interval=0.15), [f"http://good.example/{n}" for n in range(9)]
+    remaining: list[int] = []
+    while not remaining or (remaining[-1] and len(remaining) < 50):
+        statuses = check(site, *targets, timeout_seconds=0.6, throttle=throttle)
+        remaining.append(sum(status.result == "unasked" for status in statuses))
+    assert remaining[0] > 0
+    assert remaining == sorted(remaining, reverse=True)
+    assert remaining[-1] == 0
+    assert len(site.heads) == 9
+
+
+def test_hanging_resolver_does_not_hold_the_check(site: Site) -> None:
+    """A check ends at its time limit although the resolver still hangs, and reports the targets as not checked."""
+    targets = ("http://good.example/ok", "http://twin.example/")
+    statuses = check(site, *targets, timeout_seconds=0.2, resolver_hangs=True)
+    assert [status.result for status in statuses] == ["unasked", "unasked"]
+
+
+def test_cached_answer_expires() -> None:
+    """A cached answer is returned until its time to live is over."""
     clock = Clock()
-    manners = HostThrottle(clock)
-    manners.cache_answer("https://a.example/", "answers (200)")
+    throttle = HostThrottle(clock)
+    throttle.cache_answer("https://a.example/", "answers (200)")
     clock.now += ANSWER_TTL_SECONDS - 1
-    assert manners.cached_answer("https://a.example/") == "answers (200)"
+    assert throttle.cached_answer("https://a.example/") == "answers (200)"
     clock.now += 1
-    assert manners.cached_answer("https://a.example/") is None
+    assert throttle.cached_answer("https://a.example/") is None
 
 
-def test_a_second_is_a_second() -> None:
-    """With its own pause a host is asked once a second at the most, by whatever way the clock goes on."""
+def test_slot_is_free_after_the_pause() -> None:
+    """The slot of a host is refused before its pause is over and granted afterwards; other hosts have their own."""
     clock = Clock()
-    manners = HostThrottle(clock)
-    with manners.slot("a.example", deadline=clock.now + 9):
+    throttle = HostThrottle(clock)
+    with throttle.slot("a.example", deadline=clock.now + 9):
         pass
     clock.now += 0.99
-    with pytest.raises(SlotTimeout), manners.slot("a.example", deadline=clock.now):
+    with pytest.raises(SlotTimeout), throttle.slot("a.example", deadline=clock.now):
         pass
-    with manners.slot("b.example", deadline=clock.now):
+    with throttle.slot("b.example", deadline=clock.now):
         pass
     clock.now += 0.35
-    with manners.slot("a.example", deadline=clock.now + 9):
+    with throttle.slot("a.example", deadline=clock.now + 9):
         pass
 
 
-def test_the_memory_is_bounded() -> None:
-    """Ten thousand links of one's own, or of somebody who wants to fill it."""
+def test_caches_are_bounded() -> None:
+    """Neither the cached answers nor the times of hosts exceed their limit by more than the unexpired entries."""
     clock = Clock()
-    manners = HostThrottle(clock)
+    throttle = HostThrottle(clock)
     for number in range(MAX_CACHE_ENTRIES + 2_000):
-        manners.cache_answer(f"https://a.example/{number}", "answers (200)")
-        with manners.slot(f"{number}.example", deadline=clock.now):
+        throttle.cache_answer(f"https://a.example/{number}", "answers (200)")
+        with throttle.slot(f"{number}.example", deadline=clock.now):
             pass
         clock.now += 0.01
-    assert len(manners._answer_cache) <= MAX_CACHE_ENTRIES
-    assert len(manners._available_at) <= MAX_CACHE_ENTRIES + 200
+    assert len(throttle._answer_cache) <= MAX_CACHE_ENTRIES
+    assert len(throttle._available_at) <= MAX_CACHE_ENTRIES + 200

@@ -1,4 +1,4 @@
-"""The store's file and the write-ahead log beside it."""
+"""The store file and its write-ahead log (WAL)."""
 
 import os
 import shutil
@@ -22,20 +22,20 @@ os.kill(os.getpid(), 9)
 """
 
 
-def prepare(data: Path, backup: Path) -> None:
-    """A store with one link, a backup of it, and then a write-ahead log that a killed process left behind."""
+def create_store_with_wal(data: Path, backup: Path) -> None:
+    """Create a store with one link, back it up, and leave a WAL with 500 more links of a killed process."""
     store = open_store(data)
     with store.transaction():
         links.add(store, "go.example", "first", target="https://example.com/a", now=0)
     back_up(store, backup)
     store.close()
-    done = subprocess.run([sys.executable, "-c", KILLED_WRITER, str(data)], check=False)
-    assert done.returncode == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", KILLED_WRITER, str(data)], check=False)
+    assert process.returncode == -signal.SIGKILL
     assert (data / "store.db-wal").stat().st_size > 0
 
 
-def count(data: Path) -> int:
-    """The links of a sound store."""
+def count_links(data: Path) -> int:
+    """Check the integrity of a store and return its number of links."""
     store = open_store(data)
     try:
         assert store.value("pragma integrity_check") == "ok"
@@ -44,29 +44,29 @@ def count(data: Path) -> int:
         store.close()
 
 
-def test_a_backup_is_not_mixed_with_the_log_of_the_store_before(tmp_path: Path) -> None:
-    """A backup that is put in place beside a killed server's write-ahead log is opened as it was backed up."""
+def test_restored_backup_ignores_the_wal_of_the_previous_store(tmp_path: Path) -> None:
+    """A backup restored next to the WAL of a killed server opens with exactly the content of the backup."""
     data = tmp_path / "data"
-    prepare(data, tmp_path / "backup.db")
+    create_store_with_wal(data, tmp_path / "backup.db")
     (tmp_path / "backup.db").replace(data / "store.db")
-    assert count(data) == 1
+    assert count_links(data) == 1
     assert (data / "store.db-wal.of-the-store-before").stat().st_size > 0
 
 
-def test_what_a_killed_process_committed_is_there(tmp_path: Path) -> None:
-    """The log that a killed process left belongs to its store, also where the whole directory was moved or copied."""
+def test_commits_of_a_killed_process_survive(tmp_path: Path) -> None:
+    """The WAL of a killed process is applied to its store, also if the whole directory was moved or copied."""
     data = tmp_path / "data"
-    prepare(data, tmp_path / "backup.db")
+    create_store_with_wal(data, tmp_path / "backup.db")
     shutil.copytree(data, tmp_path / "copied")
-    assert count(tmp_path / "copied") == 501
+    assert count_links(tmp_path / "copied") == 501
     data.rename(tmp_path / "moved")
-    assert count(tmp_path / "moved") == 501
+    assert count_links(tmp_path / "moved") == 501
 
 
-def test_an_empty_log_is_left_alone(tmp_path: Path) -> None:
-    """A reader that opened a restored store first, and made a log for it, goes on with the one that writers use."""
+def test_empty_wal_is_kept(tmp_path: Path) -> None:
+    """An empty WAL next to a restored store is not set aside, because a reader may use it."""
     data = tmp_path / "data"
-    prepare(data, tmp_path / "backup.db")
+    create_store_with_wal(data, tmp_path / "backup.db")
     (tmp_path / "backup.db").replace(data / "store.db")
     os.truncate(data / "store.db-wal", 0)
     before = (data / "store.db-wal").stat().st_ino

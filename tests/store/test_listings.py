@@ -1,21 +1,30 @@
-"""Lists of links: sorted, searched and paged in the store, each link exactly once."""
+"""SQL for lists: links are filtered, sorted and paged, and each is listed exactly once."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shortener.errors import NotFound
 from shortener.store import Store, links, open_store
-from shortener.store.clicks import add_to_rollups
-from shortener.store.listings import LinkFilter, LinkSort, count_links, store_revision
-from shortener.store.listings import search_links as list_links
+from shortener.store.listings import (
+    LinkFilter,
+    LinkSort,
+    all_links,
+    count_links,
+    link_details_by_code,
+    search_links,
+    store_revision,
+)
+from shortener.store.rollups import add_to_rollups
 
 NOW = 1_000
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """Thirty links; every third was clicked, the more the later it was made, two of them as often."""
+    """A store with 31 links; every third of the first 30 has clicks, later links more, two of them equally many."""
     store = open_store(tmp_path)
     with store.transaction():
         for number in range(30):
@@ -43,39 +52,48 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.mark.parametrize("sort", ["new", "clicks", "title", "code", "changed"])
 @pytest.mark.parametrize("limit", [1, 4, 7, 31])
-def test_pages_hold_every_link_once(store: Store, sort: LinkSort, limit: int) -> None:
-    """Page by page is the same as all at once, whatever the order; links that nobody clicked are in it too."""
-    whole = list_links(store, LinkFilter(sort=sort), now=NOW, limit=1_000)
+def test_pages_contain_every_link_once(store: Store, sort: LinkSort, limit: int) -> None:
+    """In every order, the pages together equal the whole list, including links without clicks."""
+    whole = search_links(store, LinkFilter(sort=sort), now=NOW, limit=1_000)
     pages = [
         row
         for offset in range(0, 31, limit)
-        for row in list_links(store, LinkFilter(sort=sort), now=NOW, limit=limit, offset=offset)
+        for row in search_links(store, LinkFilter(sort=sort), now=NOW, limit=limit, offset=offset)
     ]
     assert [row.code for row in pages] == [row.code for row in whole]
     assert len({row.code for row in whole}) == 31 == count_links(store, LinkFilter(sort=sort), now=NOW)
 
 
-def test_the_most_clicked_come_first(store: Store) -> None:
-    """By people's clicks; requests of machines do not move a link up."""
-    rows = list_links(store, LinkFilter(sort="clicks"), now=NOW, limit=31)
+def test_most_clicked_links_come_first(store: Store) -> None:
+    """Sorting by clicks counts human clicks only."""
+    rows = search_links(store, LinkFilter(sort="clicks"), now=NOW, limit=31)
     assert [row.code for row in rows[:4]] == ["c27", "c24", "c21", "c18"]
     assert [row.clicks for row in rows] == sorted((row.clicks for row in rows), reverse=True)
 
 
-STATES = {"active": 28, "todo": 1, "expired": 1, "retired": 1}
+COUNTS_BY_STATUS = {"active": 28, "todo": 1, "expired": 1, "retired": 1}
 
 
-@pytest.mark.parametrize(("state", "links"), STATES.items(), ids=STATES.keys())
-def test_each_link_has_one_state(store: Store, state: str, links: int) -> None:
-    """The states share the links out, and the count says how many each has."""
-    asked = next(
-        LinkFilter(status=each) for each in ("active", "todo", "expired", "retired") if each == state
-    )
-    assert len(list_links(store, asked, now=NOW, limit=100)) == count_links(store, asked, now=NOW) == links
+@pytest.mark.parametrize(("status", "count"), COUNTS_BY_STATUS.items(), ids=COUNTS_BY_STATUS.keys())
+def test_each_link_has_one_status(store: Store, status: Any, count: int) -> None:
+    """Filtering by status and counting give the same number of links for each status."""
+    link_filter = LinkFilter(status=status)
+    assert len(search_links(store, link_filter, now=NOW, limit=100)) == count
+    assert count_links(store, link_filter, now=NOW) == count
 
 
-def test_the_revision_counts_what_moves_sums_though_nobody_clicked(store: Store) -> None:
-    """A verdict that is changed afterwards takes from one sum and adds to another: what was kept of them is old."""
+def test_all_ways_to_read_a_link_agree(store: Store) -> None:
+    """A link read by code equals the link in the search and in the list of all links."""
+    link = link_details_by_code(store, "go.example", "c27")
+    assert (link.clicks, link.visitors) == (24, 1)
+    assert link in search_links(store, LinkFilter(words=("c27",)), now=NOW, limit=2)
+    assert list(all_links(store))[27] == link
+    with pytest.raises(NotFound, match="there is no such short link"):
+        link_details_by_code(store, "go.example", "none")
+
+
+def test_changed_verdict_changes_the_revision(store: Store) -> None:
+    """A verdict changed later moves a click from one sum to another, so the revision of the rollups changes."""
     before = store_revision(store)
     number = int(store.value("select id from links where code = 'c27'"))
     with store.transaction():

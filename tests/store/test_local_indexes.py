@@ -1,4 +1,4 @@
-"""Migration 6: readers are looked up by day and hour, in stores that are there already as in new ones."""
+"""Migration m006: indexes of clicks that begin with the day or hour, in migrated and in new stores."""
 
 import sqlite3
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from shortener.store import clicks, open_store
-from shortener.store import nearby_clicks as sql
-from shortener.store.database import FILE_NAME
+from shortener.files import STORE_FILE_NAME
+from shortener.store import clicks, nearby_clicks, open_store
 from shortener.store.migrations import MIGRATIONS
 
 NOON = 1_795_500_000
@@ -20,10 +19,10 @@ INDEXES = {
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """The data directory of a store as it was before, with a click."""
+def old_data(tmp_path: Path) -> Path:
+    """A data directory whose store has the schema before m006, and one click."""
     tmp_path.chmod(0o700)
-    db = Database(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None))
+    db = Database(sqlite3.connect(tmp_path / STORE_FILE_NAME, isolation_level=None))
     MIGRATIONS.apply(db, stop_before="m006_local_indexes")
     db.conn.execute("insert into links (id, domain, code, created_at, updated_at) values (1, 'd', 'c', 1, 1)")
     db.conn.execute(
@@ -39,19 +38,19 @@ def old(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_old_store_gets_the_new_indexes(old: Path) -> None:
-    """Opened once, its clicks are found by the day of a visitor and by the hour of an address or a copy."""
-    store = open_store(old)
-    found = dict(
+def test_old_store_gets_the_new_indexes(old_data: Path) -> None:
+    """A migrated store finds clicks by day and visitor, and by hour and address or recipient token."""
+    store = open_store(old_data)
+    indexes = dict(
         store.execute("select name, sql from sqlite_master where name glob 'clicks_by_*'").fetchall()
     )
-    assert {name: found[name].partition(" on ")[2] for name in INDEXES} == INDEXES
+    assert {name: indexes[name].partition(" on ")[2] for name in INDEXES} == INDEXES
     day, hour = NOON // 86_400, NOON // 3600
     assert [visit.id for visit in clicks.human_visits(store, day, ["v"], first_only=True)] == ["a"]
     assert not clicks.human_visits(store, day + 1, ["v"], first_only=True)
     for column, value in (("addr", "x"), ("recipient_token", "k")):
-        reading = sql.ReadWindow(NOON * 1000, NOON * 1000, (NOON - 9) * 1000, (NOON + 9) * 1000)
-        assert sql.clicks_by_value(store, column, [value], reading, hour=hour)  # type: ignore[arg-type]
+        window = nearby_clicks.ReadWindow(NOON * 1000, NOON * 1000, (NOON - 9) * 1000, (NOON + 9) * 1000)
+        assert nearby_clicks.clicks_by_value(store, column, [value], window, hour=hour)  # type: ignore[arg-type]
     store.close()
 
 
@@ -69,8 +68,8 @@ def test_an_old_store_gets_the_new_indexes(old: Path) -> None:
         ),
     ],
 )
-def test_the_indexes_are_used(tmp_path: Path, query: str, index: str) -> None:
-    """A lookup reads the rows that it wants, not the table."""
+def test_queries_use_the_indexes(tmp_path: Path, query: str, index: str) -> None:
+    """The query plan searches the expected index instead of scanning the table."""
     store = open_store(tmp_path)
     plan = " ".join(row[3] for row in store.execute(f"explain query plan {query}"))
     assert f"USING INDEX {index}" in plan or f"USING COVERING INDEX {index}" in plan

@@ -1,4 +1,4 @@
-"""A store of every earlier schema opens, migrated, with equal counts."""
+"""Migrations: stores of every earlier schema open with the same data."""
 
 import sqlite3
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from shortener.files import STORE_FILE_NAME
 from shortener.store import clicks, open_store
-from shortener.store.database import FILE_NAME
 from shortener.store.migrations import MIGRATIONS
 
 NAMES = [migration.name for migration in MIGRATIONS._migrations]
@@ -35,10 +35,10 @@ insert into facts (name, value) values ('rejudge:1', 0);
 
 
 @pytest.mark.parametrize("until", range(1, 7), ids=NAMES[1:7])
-def test_an_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
-    """What was stored before a migration has the same counts after it, and keeps counting."""
+def test_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
+    """Rows stored under an earlier schema keep their values, and triggers work after the migration."""
     tmp_path.chmod(0o700)
-    old = Database(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None))
+    old = Database(sqlite3.connect(tmp_path / STORE_FILE_NAME, isolation_level=None))
     MIGRATIONS.apply(old, stop_before=NAMES[until])
     old.conn.executescript(CONTENT)
     old.close()
@@ -69,7 +69,7 @@ def test_an_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
             0,
             0,
         )
-        assert not clicks.all_classified(store)  # the issue that waited to be classified again still waits
+        assert not clicks.all_classified(store)  # the queued issue is still queued
         revision = store.meta("links_revision")
         with store.transaction():
             store.execute("update links set title = 'new' where code = 'abc'")

@@ -1,4 +1,4 @@
-"""The SQL of reports: it reads the rollups by their keys, and never a click."""
+"""SQL for reports: queries use rollups by their keys, never clicks; the export streams clicks."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -26,12 +26,12 @@ ROLLUPS = {
     "issue": {"totals_by_placement", "clicks_by_issue", "breakdown_by_issue"},
     "link": {"totals_by_placement", "clicks_by_link", "breakdown_by_link"},
 }
-"""What the report of one thing reads its counts from."""
+"""Rollups that the report of an issue and of a link search."""
 
 
 @contextmanager
-def traced(store: Store) -> Iterator[list[str]]:
-    """The statements that run meanwhile."""
+def traced_statements(store: Store) -> Iterator[list[str]]:
+    """Collect the SQL statements that run inside the block."""
     statements: list[str] = []
     store.db.conn.set_trace_callback(statements.append)
     try:
@@ -40,20 +40,20 @@ def traced(store: Store) -> Iterator[list[str]]:
         store.db.conn.set_trace_callback(None)
 
 
-@pytest.mark.parametrize("make", REPORTS.values(), ids=REPORTS)
-def test_reports_never_read_clicks(read: Any, make: Callable[[Store], object]) -> None:
-    """No statement of any report names the table of clicks."""
-    with traced(read.store) as statements:
-        make(read.store)
+@pytest.mark.parametrize("build", REPORTS.values(), ids=REPORTS)
+def test_reports_never_read_clicks(read: Any, build: Callable[[Store], object]) -> None:
+    """No statement of any report reads the table of clicks."""
+    with traced_statements(read.store) as statements:
+        build(read.store)
     assert statements
     for statement in statements:
         assert not re.search(r"\b(from|join)\s+clicks\b", statement), statement
 
 
 @pytest.mark.parametrize("name", ["issue", "link"])
-def test_reports_of_one_thing_read_the_rollups_by_key(read: Any, name: str) -> None:
-    """An issue's or link's report searches the rollups, it does not scan those of everything else."""
-    with traced(read.store) as statements:
+def test_reports_search_rollups_by_key(read: Any, name: str) -> None:
+    """The report of an issue or link searches rollups by key and scans none of the large tables."""
+    with traced_statements(read.store) as statements:
         REPORTS[name](read.store)
     plans = [
         detail
@@ -67,12 +67,13 @@ def test_reports_of_one_thing_read_the_rollups_by_key(read: Any, name: str) -> N
     assert not [plan for plan in plans if re.match(scans, plan)]
 
 
-def exported(store: Store, **bounds: int | None) -> list[str]:
+def exported_ids(store: Store, **bounds: int | None) -> list[str]:
+    """Return the ids of the exported clicks."""
     return [row.id for row in reports.export_clicks(store, **({"since": None, "until": None} | bounds))]
 
 
-def test_clicks_come_in_the_order_of_their_time(read: Any) -> None:
-    """Whatever order they were drained in."""
+def test_export_is_ordered_by_time(read: Any) -> None:
+    """Clicks are exported in order of time, even if they were collected in another order."""
     read.click("one", 1, after=0)
     read.drain()
     rows = list(reports.export_clicks(read.store, since=None, until=None))
@@ -80,17 +81,17 @@ def test_clicks_come_in_the_order_of_their_time(read: Any) -> None:
     assert len({row.id for row in rows}) == len(rows) == 12
 
 
-def test_clicks_are_bounded_to_the_millisecond(read: Any) -> None:
-    """Since is inclusive, until is not, and neighbouring periods share no click."""
+def test_export_bounds_are_half_open(read: Any) -> None:
+    """The bound ``since`` is inclusive and ``until`` exclusive, so adjacent periods share no click."""
     first = next(iter(reports.export_clicks(read.store, since=None, until=None))).ts
     second = first // 1000 + 1
-    assert len(exported(read.store, until=second)) == 1
-    assert exported(read.store, since=second) == exported(read.store)[1:]
-    assert exported(read.store, since=0, until=0) == []
+    assert len(exported_ids(read.store, until=second)) == 1
+    assert exported_ids(read.store, since=second) == exported_ids(read.store)[1:]
+    assert exported_ids(read.store, since=0, until=0) == []
 
 
-def test_a_click_says_who_and_what(read: Any) -> None:
-    """Link, placement, verdict and what the user agent told."""
+def test_exported_click_has_link_and_user_agent(read: Any) -> None:
+    """A row of the export has link, placement, verdict, browser and device."""
     row = next(iter(reports.export_clicks(read.store, since=None, until=None)))
     assert (row.domain, row.code, row.n, row.verdict) == ("go.example", "one", 1, "human")
     assert (row.browser, row.device) == ("Firefox", "computer")

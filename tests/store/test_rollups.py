@@ -1,4 +1,4 @@
-"""The coarse rollups say what the fine ones say, and reports read from them what they would read from those."""
+"""Rollups: coarse sums equal the fine ones after any change, and reports read the same from both."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortener.store import Store, clicks, open_store, reports
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
+from shortener.store import Store, open_store, reports
 from shortener.store.rollups import (
     ALL_ROLLUPS,
     COARSE_ROLLUPS,
-    DAY_SECONDS,
-    HOUR_SECONDS,
     VERDICTS,
     LinkBreakdownSums,
     LinkClickSums,
+    add_to_rollups,
     recompute_coarse_rollups,
 )
 
@@ -36,37 +36,39 @@ VALUE = st.tuples(
     st.sampled_from(("", "x")),
 )
 BOUND = st.none() | st.integers(-2, 75).map(lambda hour: hour * HOUR_SECONDS)
-EVER = 1 << 40
+FAR_FUTURE = 1 << 40
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A store that the examples of a property empty and fill."""
+    """A store that every example of a property test empties and fills."""
     store = open_store(tmp_path_factory.mktemp("data"))
     yield store
     store.close()
 
 
 def fill(store: Store, hourly: LinkClickSums, daily: LinkBreakdownSums) -> None:
-    """Make the rollups hold just this."""
+    """Replace the content of all rollups."""
     with store.transaction():
         for rollup in ALL_ROLLUPS:
             store.execute(f"delete from {rollup.table}")
-        clicks.add_to_rollups(store, hourly, daily)
+        add_to_rollups(store, hourly, daily)
 
 
-def coarse(store: Store) -> dict[str, list[Any]]:
+def coarse_rows(store: Store) -> dict[str, list[Any]]:
+    """Return the sorted rows of each coarse rollup."""
     return {rollup.table: sorted(store.execute(f"select * from {rollup.table}")) for rollup in COARSE_ROLLUPS}
 
 
-def recomputed(store: Store) -> dict[str, list[Any]]:
+def recomputed_rows(store: Store) -> dict[str, list[Any]]:
+    """Recompute the coarse rollups and return their rows."""
     with store.transaction():
         recompute_coarse_rollups(store)
-    return coarse(store)
+    return coarse_rows(store)
 
 
-def counts(verdict: str, visits: int, first: int) -> list[int]:
-    """Sums of so many clicks, of which the first so many are first visits where people have them."""
+def sums(verdict: str, visits: int, first: int) -> list[int]:
+    """Return the sums of ``visits`` clicks; at most ``first`` of them are first visits, if they are human."""
     return [visits, *([min(visits, first)] * 4 if verdict == "human" else [0] * 4)]
 
 
@@ -77,23 +79,23 @@ def counts(verdict: str, visits: int, first: int) -> list[int]:
     st.dictionaries(VALUE, st.integers(1, 4), max_size=8),
     st.lists(st.tuples(VALUE, st.integers(1, 4)), max_size=6),
 )
-def test_whatever_is_added_and_taken_away_the_coarse_sums_are_those_of_the_fine(
+def test_coarse_sums_equal_fine_sums_after_corrections(
     shared: Store, added: Any, moved: Any, values: Any, fewer: Any
 ) -> None:
-    """Corrections take from some rows and add to others at once; rows that come to nothing go."""
-    hourly: LinkClickSums = {key: counts(key[4], *each) for key, each in added.items()}
+    """After corrections that add and subtract, coarse rollups equal recomputed ones and have no empty rows."""
+    hourly: LinkClickSums = {key: sums(key[4], *visits) for key, visits in added.items()}
     daily: LinkBreakdownSums = dict(values)
     fill(shared, hourly, daily)
-    assert coarse(shared) == recomputed(shared)
+    assert coarse_rows(shared) == recomputed_rows(shared)
     correction: LinkClickSums = {
-        key: counts(key[4], visits, first) for key, visits, first in moved if key not in hourly
+        key: sums(key[4], visits, first) for key, visits, first in moved if key not in hourly
     }
-    correction |= {key: [-each for each in hourly[key]] for key, *_ in moved if key in hourly}
-    taken = {key: -min(count, daily[key]) for key, count in fewer if key in daily}
+    correction |= {key: [-number for number in hourly[key]] for key, *_ in moved if key in hourly}
+    subtracted = {key: -min(count, daily[key]) for key, count in fewer if key in daily}
     with shared.transaction():
-        clicks.add_to_rollups(shared, correction, taken)
-    expected = coarse(shared)
-    assert recomputed(shared) == expected
+        add_to_rollups(shared, correction, subtracted)
+    expected = coarse_rows(shared)
+    assert recomputed_rows(shared) == expected
     assert all(
         sum(row[-9:-4])
         for table in ("totals_by_placement", "clicks_by_issue", "clicks_by_placement", "clicks_of_site")
@@ -103,14 +105,14 @@ def test_whatever_is_added_and_taken_away_the_coarse_sums_are_those_of_the_fine(
 
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(KEY, st.integers(1, 5), max_size=20), BOUND, BOUND)
-def test_a_period_is_whole_days_and_odd_hours(
+def test_period_is_the_sum_of_its_hours(
     shared: Store, added: dict[Any, int], since: int | None, until: int | None
 ) -> None:
-    """Wherever a period begins and ends, what is read of it is the sum of its hours."""
-    hourly = {key: counts(key[4], visits, 2) for key, visits in added.items()}
+    """Reports of a period equal the sum of its hours, wherever the period begins and ends."""
+    hourly = {key: sums(key[4], visits, 2) for key, visits in added.items()}
     fill(shared, hourly, {})
-    low, high = -EVER if since is None else since, EVER if until is None else until
-    inside = {key: sums for key, sums in hourly.items() if low <= key[3] < high}
+    low, high = -FAR_FUTURE if since is None else since, FAR_FUTURE if until is None else until
+    inside = {key: row for key, row in hourly.items() if low <= key[3] < high}
     issues: dict[int, list[int]] = {}
     links: dict[int, list[int]] = {}
     days: dict[int, list[int]] = {}
@@ -138,21 +140,19 @@ def test_a_period_is_whole_days_and_odd_hours(
 
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(KEY, st.integers(1, 5), max_size=20), st.integers(-1, 62))
-def test_people_by_then_are_the_totals_less_what_came_later(
-    shared: Store, added: dict[Any, int], hour: int
-) -> None:
-    """As of any hour, the placements' sums are those of the hours that began by then."""
-    fill(shared, {key: counts(key[4], visits, 2) for key, visits in added.items()}, {})
+def test_clicks_by_placement_end_at_the_given_hour(shared: Store, added: dict[Any, int], hour: int) -> None:
+    """Human clicks by placement are the sum of the hours that began by ``until``."""
+    fill(shared, {key: sums(key[4], visits, 2) for key, visits in added.items()}, {})
     until = hour * HOUR_SECONDS
     expected: dict[tuple[int, int, int], int] = {}
     for (issue, link, n, at, verdict), visits in added.items():
         if issue and verdict == "human" and at <= until:
             expected[issue, link, n] = expected.get((issue, link, n), 0) + visits
-    found = {
+    clicks = {
         (row.issue_id, row.link_id, row.n): row.clicks
         for row in reports.human_clicks_by_placement(shared, until=until)
     }
-    assert found == expected
+    assert clicks == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -162,10 +162,10 @@ def test_people_by_then_are_the_totals_less_what_came_later(
     st.integers(0, 420),
     st.sampled_from((0, 24, 72, 80)),
 )
-def test_spans_are_hours_and_then_days_since_sending(
+def test_periods_are_hours_and_then_days_since_sending(
     shared: Store, hours: set[int], late: int, until: int, hourly: int
 ) -> None:
-    """Every hour that ended after the sending is in one span, and a span never crosses a day of age."""
+    """Every hour that ended after sending is in exactly one period, and no period crosses a day of age."""
     base = 100 * DAY_SECONDS
     sent = base + late
     rows = {(1, 1, 0, base + hour * HOUR_SECONDS, "human"): [2, 1, 1, 1, 1] for hour in hours}
@@ -180,18 +180,18 @@ def test_spans_are_hours_and_then_days_since_sending(
         span = ("hour", hour) if age < hourly * HOUR_SECONDS else ("day", age // DAY_SECONDS)
         ages.setdefault(span, []).append(hour)
     assert [(span.first_hour, span.last_hour, span.clicks, span.link_visitors) for span in spans] == [
-        (each[0], each[-1], 2 * len(each), len(each)) for each in ages.values()
+        (period[0], period[-1], 2 * len(period), len(period)) for period in ages.values()
     ]
 
 
-def test_clicks_that_counted_elsewhere_do_not_stop_the_collector(tmp_path: Path) -> None:
-    """One counted without a placement, then the issue got one: taking two from there leaves nothing below zero."""
+def test_subtraction_never_goes_below_zero(tmp_path: Path) -> None:
+    """Subtracting two clicks where one was counted (the other without a placement) leaves zero."""
     store = open_store(tmp_path)
     with store.transaction():
         for n in (0, 5):
-            clicks.add_to_rollups(store, {(1, 1, n, 0, "human"): [1, 1, 1, 1, 1]}, {})
+            add_to_rollups(store, {(1, 1, n, 0, "human"): [1, 1, 1, 1, 1]}, {})
         correction = {(1, 1, 5, 0, "human"): [-2, -2, -2, -2, -2], (1, 1, 5, 0, "bot"): [2, 0, 0, 0, 0]}
-        clicks.add_to_rollups(store, correction, {})
+        add_to_rollups(store, correction, {})
     hourly = store.execute("select n, verdict, clicks from clicks_by_link order by n").fetchall()
     assert hourly == [(0, "human", 1), (5, "bot", 2)]
     assert store.execute("select n, human, bot from totals_by_placement order by n").fetchall() == [

@@ -341,12 +341,12 @@ def test_links_without_a_target(site: "EditorSite") -> None:
     site.add_issue("# May\n\n### [Whales](https://go.example/old1)\n\n[x](https://bit.ly/x)\n")
     browser = site.client("editor")
     page = browser.get("/-/issues/may/contents").text
-    assert "These short links lead nowhere yet" in page
-    assert "These targets are short links of others" in page
+    assert "These short links have no target yet" in page
+    assert "These targets are short links of other services" in page
     fields = {"short_url": "https://go.example/old1", "target": "https://a.example/whales"}
     assert browser.post("/-/issues/may/target", fields).status_code == 303
     assert links.get(site.store, "go.example", "old1").target == "https://a.example/whales"
-    assert "lead somewhere" in browser.get("/-/issues/may/contents").text
+    assert "have a target" in browser.get("/-/issues/may/contents").text
     for target in ("javascript:alert(1)", "http://10.0.0.1/", "https://go.example/old1", ""):
         assert browser.post("/-/issues/may/target", fields | {"target": target}).status_code == 400, target
 

@@ -1,10 +1,10 @@
-"""The schema, as migrations that are applied in order, each in one transaction of its own.
+"""The schema as an ordered list of migrations, each applied in one transaction.
 
 Units: ``clicks.ts`` is milliseconds of UTC epoch; every other time is seconds of UTC epoch. ``hour`` and ``day`` are
 the second at which the UTC hour or day begins. ``n`` is 0 where a click has no placement.
 
-To change the schema, add a module with the next number and list its function below. The name of a function is stored
-in every migrated database: a migration that has landed is neither renamed nor edited.
+To change the schema, add a module with the next number and list its function below. Databases store the names of the
+applied functions, so a released migration is neither renamed nor edited.
 """
 
 from sqlite_utils.migrations import Migrations

@@ -1,4 +1,4 @@
-"""Runs the SQL script of a migration inside the transaction that is open."""
+"""Run the SQL script of a migration inside the open transaction."""
 
 import sqlite3
 

@@ -8,7 +8,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener import newsletter
 from shortener.errors import NotFound
 from shortener.reporting.checklist import build_checklist
-from shortener.reporting.issue_contents import load_issue_contents
+from shortener.reporting.formatting import struct_rows
+from shortener.reporting.issue_contents import load_issue_contents, load_other_links
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
 from shortener.services import edit
 from shortener.services.host_throttle import HostThrottle
@@ -25,7 +26,6 @@ from shortener.web.responses import (
     csv_response,
     json_response,
     redirect_after_edit,
-    struct_rows,
 )
 
 blueprint = Blueprint("issues", __name__, url_prefix="/-")
@@ -90,6 +90,7 @@ def _render_contents(slug: str, *, link_statuses: object = None) -> str:
     return render_template(
         "contents.html",
         issue=contents,
+        other_links=load_other_links(store(), slug, config=config()),
         checks=build_checklist(contents),
         untouched=_untouched_links(slug),
         link_statuses=link_statuses,
@@ -127,7 +128,11 @@ def show_checks_json(slug: str) -> Response:
 def show_contents_csv(slug: str) -> Response:
     """Return the placements of an issue as CSV, one row each."""
     contents = load_issue_contents(store(), slug, config=config())
-    positions = {article.url: (article.position, article.title) for article in contents.articles}
+    positions = {
+        link.short_url: (article.position, article.title)
+        for article in (*contents.articles, *load_other_links(store(), slug, config=config()))
+        for link in article.links
+    }
     rows = sorted(
         (
             placement.n,
@@ -135,7 +140,7 @@ def show_contents_csv(slug: str) -> Response:
             placement.text,
             link.short_url,
             link.target,
-            *positions.get(link.article or "", (None, "")),
+            *positions.get(link.short_url, (None, "")),
         )
         for link in contents.links
         for placement in link.placements

@@ -10,21 +10,22 @@ from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.codes import generate_code, normalize_code
 from shortener.config import Domain
+from shortener.durations import DAY_SECONDS
 from shortener.errors import InputError, NotFound
 from shortener.reporting.counts import to_datetime, to_datetime_or_none
+from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_report import LinkReport, build_link_report, link_status
 from shortener.services import edit
+from shortener.services.new_code import choose_code
 from shortener.short_urls import build_short_url, parse_short_url, validate_target
 from shortener.store import links, listings
-from shortener.store.clicks import DAY_SECONDS
 from shortener.store.links import Link
 from shortener.store.listings import LinkFilter, LinkSort, StatusFilter
 from shortener.urls import homograph_warning
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.forms import read_clamped_integer, read_optional_text, read_text
-from shortener.web.responses import csv_response, json_response, redirect_after_edit, struct_rows
+from shortener.web.responses import csv_response, json_response, redirect_after_edit
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
 
 blueprint = Blueprint("links", __name__, url_prefix="/-")
@@ -147,7 +148,7 @@ def _list_page(link_filter: LinkFilter, limit: int) -> LinkListPage:
     return LinkListPage(total, page, pages, tuple(map(_to_list_item, rows)))
 
 
-def _to_list_item(row: listings.LinkListRow) -> LinkListItem:
+def _to_list_item(row: listings.LinkDetails) -> LinkListItem:
     return LinkListItem(
         short_url=build_short_url(row.domain, row.code, domains=config().domains),
         domain=row.domain,
@@ -183,8 +184,11 @@ def add_link() -> ResponseReturnValue:
         )
         title = read_text(request.form, "title", max_length=500, label="the title")
         with store().transaction():
-            code = _choose_code(
-                domain, read_optional_text(request.form, "code", max_length=200, label="the code")
+            code = choose_code(
+                store(),
+                domain,
+                read_optional_text(request.form, "code", max_length=200, label="the code"),
+                config=config(),
             )
             links.add(store(), domain.host, code, target=target, title=title, now=now())
     except InputError as error:
@@ -200,20 +204,6 @@ def _chosen_domain(host: str) -> Domain:
         if domain.host == host.lower():
             return domain
     raise InputError("choose one of the domains of this installation")
-
-
-def _choose_code(domain: Domain, chosen_code: str | None) -> str:
-    """Return the chosen code in its stored form, or a generated code that is not taken. Raises CodeRefused."""
-    if chosen_code is not None:
-        return normalize_code(chosen_code, case_sensitive=domain.case_sensitive)
-
-    def is_taken(code: str) -> bool:
-        return links.find(store(), domain.host, code if domain.case_sensitive else code.lower()) is not None
-
-    new_code = generate_code(
-        length=config().codes.length, alphabet=config().codes.alphabet, is_taken=is_taken
-    )
-    return normalize_code(new_code, case_sensitive=domain.case_sensitive)
 
 
 @blueprint.get("/link")

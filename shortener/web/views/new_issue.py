@@ -12,15 +12,20 @@ from msgspec import Struct, structs
 
 from shortener import newsletter
 from shortener.errors import InputError, ShortenerError
-from shortener.reporting.issue_contents import IssueContents, load_issue_contents
+from shortener.reporting.issue_contents import (
+    ArticleContents,
+    IssueContents,
+    load_issue_contents,
+    load_other_links,
+)
 from shortener.services import edit
 from shortener.services.add_issue import (
     AddRequest,
     AddResult,
-    ShortLinkKey,
     add_or_update_issue,
     parse_targets,
 )
+from shortener.services.issue_links import ShortLinkKey
 from shortener.short_urls import parse_short_url
 from shortener.web.context import config, now, role_required, store
 from shortener.web.error_pages import http_status
@@ -67,6 +72,7 @@ class Preview(Struct, frozen=True):
 
     result: AddResult
     issue: IssueContents
+    other_links: tuple[ArticleContents, ...]
 
 
 class _Rollback(Exception):
@@ -201,7 +207,11 @@ def _preview(issue_request: AddRequest) -> Preview:
     try:
         with store().transaction():
             result = _add_issue(issue_request)
-            preview = Preview(result, load_issue_contents(store(), result.slug, config=config()))
+            preview = Preview(
+                result,
+                load_issue_contents(store(), result.slug, config=config()),
+                load_other_links(store(), result.slug, config=config()),
+            )
             raise _Rollback
     except _Rollback:
         assert preview is not None  # noqa: S101 - raised one line after it was set
@@ -217,7 +227,9 @@ def _add_issue(issue_request: AddRequest) -> AddResult:
 
 def _apply_corrections(slug: str, issue_request: AddRequest) -> None:
     """Apply the form's edits to the issue's articles; skip those of articles that a replaced file does not have."""
-    urls = {article.url for article in load_issue_contents(store(), slug, config=config()).articles}
+    contents = load_issue_contents(store(), slug, config=config())
+    other_links = load_other_links(store(), slug, config=config())
+    urls = {article.url for article in (*contents.articles, *other_links)}
     edits = []
     for index in range(MAX_FORM_ROWS):
         article = read_article_edit(request.form, suffix=f"-{index}")

@@ -8,13 +8,14 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import InputError, NotFound
 from shortener.ranking.picks import Action, picked_urls
+from shortener.reporting.formatting import struct_rows
 from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import decisions, listings
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.forms import read_text
 from shortener.web.ranking_cache import cached_draft
-from shortener.web.responses import csv_response, json_response, redirect_after_edit, struct_rows
+from shortener.web.responses import csv_response, json_response, redirect_after_edit
 
 blueprint = Blueprint("ranking", __name__, url_prefix="/-")
 

@@ -5,17 +5,18 @@ from typing import Any
 from flask import Blueprint, Response, render_template, url_for
 from msgspec import Struct
 
+from shortener.durations import HOUR_SECONDS
 from shortener.reporting.counts import Breakdown
+from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_list import CumulativeClicks, compare_cumulative_clicks
 from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport, build_issue_report
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import issues, listings
-from shortener.store.clicks import HOUR_SECONDS
 from shortener.web import clickmap
 from shortener.web.context import config, now, role_required, store
 from shortener.web.filters import format_number, format_percent
 from shortener.web.ranking_cache import article_results, remaining_shares
-from shortener.web.responses import csv_response, json_response, struct_rows
+from shortener.web.responses import csv_response, json_response
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 

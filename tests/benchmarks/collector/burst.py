@@ -1,11 +1,11 @@
-"""What an hour of a million clicks costs the collector: from few addresses that fetch a hidden link again and again.
+"""CPU time of the collector in a burst of a million clicks an hour from few addresses with many honeypot hits.
 
     .venv/bin/python tests/benchmarks/collector/burst.py [--rate 278] [--minutes 40] [--addresses 250] [--hits 0.1]
         [--hosted 0.5] [--new-addresses] [--backlog] [--directory DIR]
 
-Feeds the collector five seconds of clicks at a time, as it finds them when it judges every five seconds, and prints
-CPU seconds a round for each tenth of the time: from half an hour on, which is as far as any rule looks, they must not
-grow. With --backlog all of it stands in the log at once, and the speed of draining is printed.
+Drains five seconds of clicks in each round, the interval at which the collector classifies, and prints CPU seconds a
+round for each tenth of the time. They must not grow after half an hour, the longest time window of any rule. With
+--backlog all clicks are in the log at once, and the speed of draining is printed.
 """
 
 import argparse
@@ -41,26 +41,26 @@ Click = dict[str, Any]
 
 
 def prepare(data: Path) -> Store:
-    """A store with one issue of LINKS links, the last of them hidden."""
+    """Return a store with an issue of LINKS links, the last of them a honeypot link."""
     store = open_store(data)
     with store.transaction():
         issue = issues.add(
             store, "bench", title="Bench", format="html", domain="go.example", sent_at=START - 60,
             recipients=1_000_000, source=b"x", now=START,
         )  # fmt: skip
-        placed = []
+        placements = []
         for number in range(1, LINKS + 1):
             link = links.add(
                 store, "go.example", f"c{number:02}", target="https://a.example/", now=START, issue_id=issue,
                 honeypot=number == LINKS,
             )  # fmt: skip
-            placed.append(issues.Placement(link, number, None, "text", ""))
-        issues.replace_placements(store, issue, placed)
+            placements.append(issues.Placement(link, number, None, "text", ""))
+        issues.replace_placements(store, issue, placements)
     return store
 
 
 def clicks(options: argparse.Namespace) -> Iterator[Click]:
-    """The clicks in the order of their time."""
+    """Yield the clicks in order of time."""
     rng = random.Random(1)
     count = int(options.rate * options.minutes * 60)
     for number in range(count):
@@ -77,16 +77,16 @@ def clicks(options: argparse.Namespace) -> Iterator[Click]:
         }  # fmt: skip
 
 
-def write(log: Path, made: Iterable[Click]) -> int:
-    """Append clicks to the log; how many."""
-    lines = [msgspec.json.encode(click) + b"\n" for click in made]
+def write(log: Path, batch: Iterable[Click]) -> int:
+    """Append clicks to the log; return their number."""
+    lines = [msgspec.json.encode(click) + b"\n" for click in batch]
     with log.open("ab") as file:
         file.writelines(lines)
     return len(lines)
 
 
 def measure(options: argparse.Namespace, data: Path) -> None:
-    """Feed and print."""
+    """Drain the clicks in rounds and print the CPU time of the rounds."""
     store = prepare(data)
     (data / "cloud.txt").write_text("203.0.0.0/8\n")
     config = Config(
@@ -95,19 +95,19 @@ def measure(options: argparse.Namespace, data: Path) -> None:
         verdicts=Verdicts(datacenters=(str(data / "cloud.txt"),)),
     )
     collector = Collector(store, config=config)
-    each = int(options.rate * (options.minutes * 60 if options.backlog else ROUND_SECONDS))
-    made = clicks(options)
+    batch_size = int(options.rate * (options.minutes * 60 if options.backlog else ROUND_SECONDS))
+    remaining = clicks(options)
     rounds: list[float] = []
     log = data / "clicklog" / "burst.log"
     log.parent.mkdir(exist_ok=True)
-    while write(log, islice(made, each)):
+    while write(log, islice(remaining, batch_size)):
         begun = time.process_time()
         collector.drain()
         rounds.append(time.process_time() - begun)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     count = store.value("select count(*) from clicks")
     print(
-        f"{count:,} clicks, {options.rate} a second, {options.hits:.0%} of them on the hidden link: "
+        f"{count:,} clicks, {options.rate} a second, {options.hits:.0%} of them on the honeypot link: "
         f"{count / sum(rounds):,.0f} a CPU second, peak {peak:.0f} MB"
     )
     if not options.backlog:
@@ -125,7 +125,7 @@ def measure(options: argparse.Namespace, data: Path) -> None:
 
 
 def main() -> None:
-    """Measure one burst."""
+    """Measure one burst with the options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

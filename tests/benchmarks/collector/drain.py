@@ -1,10 +1,10 @@
-"""How fast the collector drains, in how much memory, and how long a report takes then.
+"""Speed and memory of the collector, and the times of reports afterwards.
 
     .venv/bin/python tests/benchmarks/collector/drain.py [--lines 1000000] [--small 100000] [--directory DIR]
 
-Writes a click log of --small lines, drains it and times the reports; then the same with --lines. Prints lines per
-second of wall clock and of CPU, peak memory, the store's bytes a click, and the report times side by side: the
-same at ten times the clicks is the aim.
+Writes a click log of --small lines, drains it and times the reports, and repeats this with --lines. Prints lines per
+second of wall clock and of CPU, peak memory, bytes of the store for each click, and report times, which should not
+grow with the number of clicks.
 """
 
 import argparse
@@ -47,14 +47,14 @@ HEADERS = {
 
 
 def prepare(data: Path) -> Store:
-    """A store with one issue of LINKS links, each placed once."""
+    """Return a store with an issue of LINKS links, each with one placement."""
     store = open_store(data)
     with store.transaction():
         issue = issues.add(
             store, "bench", title="Bench", format="markdown", domain="go.example", sent_at=START,
             recipients=1_000_000, source=b"x", now=START,
         )  # fmt: skip
-        placed = []
+        placements = []
         for number in range(1, LINKS + 1):
             url = f"https://a.example/{number}"
             article = issues.put_article(
@@ -63,13 +63,13 @@ def prepare(data: Path) -> Store:
             link = links.add(store, "go.example", f"c{number:02}", target=url, now=START)
             links.assign_owner(store, link, issue_id=issue, article_id=article, now=START)
             issues.set_positions(store, {article: number})
-            placed.append(issues.Placement(link, number, article, "title", ""))
-        issues.replace_placements(store, issue, placed)
+            placements.append(issues.Placement(link, number, article, "title", ""))
+        issues.replace_placements(store, issue, placements)
     return store
 
 
 def write_log(data: Path, lines: int) -> int:
-    """A segment of clicks, twenty a second, by readers who come back now and then; its bytes."""
+    """Write a segment of clicks, twenty a second, with some returning readers; return its size in bytes."""
     rng = random.Random(1)
     path = data / "clicklog" / "bench.jsonl"
     path.parent.mkdir(exist_ok=True)
@@ -89,7 +89,7 @@ def write_log(data: Path, lines: int) -> int:
 
 
 def median_ms(work: Callable[[], object], *, runs: int = 21) -> float:
-    """The median time of a piece of work, in milliseconds."""
+    """Return the median time of a call in milliseconds."""
     times = []
     for _ in range(runs):
         begun = time.perf_counter()
@@ -99,10 +99,10 @@ def median_ms(work: Callable[[], object], *, runs: int = 21) -> float:
 
 
 def measure(lines: int, directory: Path) -> None:
-    """Drain so many lines and print the figures."""
+    """Drain ``lines`` lines and print the results."""
     data = directory / str(lines)
     store = prepare(data)
-    written = write_log(data, lines)
+    log_bytes = write_log(data, lines)
     config = Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(data)))
     collector = Collector(store, config=config)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -118,7 +118,7 @@ def measure(lines: int, directory: Path) -> None:
         lambda: build_summary(store, since=None, until=None, as_of=now, domains=config.domains)
     )
     print(
-        f"{lines:>10,} lines ({written / lines:.0f} bytes each): {lines / wall:>8,.0f} a second, "
+        f"{lines:>10,} lines ({log_bytes / lines:.0f} bytes each): {lines / wall:>8,.0f} a second, "
         f"{lines / cpu:>8,.0f} a CPU second, peak {peak:.0f} MB, {size / lines:.0f} bytes of store a click; "
         f"report issue {report:.1f} ms, summary {overview:.1f} ms"
     )
@@ -126,7 +126,7 @@ def measure(lines: int, directory: Path) -> None:
 
 
 def main() -> None:
-    """Measure the small log, then the large one."""
+    """Measure a small and a large click log."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,12 +1,12 @@
-"""A backlog of gigabytes, and one of ten thousand small segments: how soon readers are answered, in how much memory.
+"""Start of a server with a backlog of gigabytes, and with one of ten thousand small segments.
 
     .venv/bin/python -m tests.benchmarks.faults.backlog [--megabytes 200] [--segments 10000] [--drain-seconds 60]
     .venv/bin/python -m tests.benchmarks.faults.backlog --megabytes 5000 --drain-seconds 60 --directory DIR
 
-Writes such a click log (5,000 MB are about 9 million lines), starts the server over it, and prints how long it took
-to the first redirect and to the first drained click, how fast the backlog is drained, and the most memory that worker
-and collector used meanwhile. Stops after --drain-seconds with whatever is left, and prints how long that stop took.
-Exits with 1 when the start took 10 s or longer, memory grew beyond 300 MB, or a click of the small segments is missing.
+Writes a click log (5,000 MB are about 9 million lines), starts the server, and prints the time to the first redirect
+and to the first drained click, the speed of draining, and the peak memory of worker and collector. Stops after
+--drain-seconds and prints the time of the stop. Exits with 1 if the start took 10 s or longer, memory grew beyond
+300 MB, or a click of the small segments is missing.
 """
 
 import argparse
@@ -30,7 +30,7 @@ BROWSERS = [
 
 
 def line(host: str, number: int, *, ts: float, name: str) -> dict[str, object]:
-    """One click of a reader with a browser."""
+    """Return the line of a click of a reader with a browser."""
     return {
         "v": 1, "id": f"{name}-{number:08x}", "ts": round(ts, 3), "host": host, "path": f"/{CODE}", "code": CODE,
         "method": "GET", "status": 302, "net": f"203.0.{number % 256}.0/24", "addr": f"{number * 7919 % 999983:016x}",
@@ -41,7 +41,7 @@ def line(host: str, number: int, *, ts: float, name: str) -> dict[str, object]:
 
 
 def write(path: Path, *, host: str, lines: int, started: float) -> int:
-    """One segment; its bytes. A block is made once and repeated with other ids, times and visitors."""
+    """Write a segment from one block repeated with other ids and times; return its size in bytes."""
     name = path.stem[-12:]
     path.parent.mkdir(mode=0o700, exist_ok=True)
     template = "".join(
@@ -50,24 +50,24 @@ def write(path: Path, *, host: str, lines: int, started: float) -> int:
     )
     pieces = template.replace('"ts":0.0', '"ts":##').split("##")
     with path.open("w", encoding="ascii") as file:
-        head = {"v": 1, "segment": name, "node": "bench", "started": started}
-        file.write(json.dumps(head) + "\n")
+        header = {"v": 1, "segment": name, "node": "bench", "started": started}
+        file.write(json.dumps(header) + "\n")
         for block in range(0, lines, BLOCK):
-            many = min(BLOCK, lines - block)
-            times = (f"{started + (block + n) / 50:.3f}" for n in range(many))
-            text = "".join(itertools.chain.from_iterable(zip(pieces[:many], times, strict=True)))
-            text += pieces[-1] if many == len(pieces) - 1 else pieces[many].partition("\n")[0] + "\n"
+            count = min(BLOCK, lines - block)
+            times = (f"{started + (block + n) / 50:.3f}" for n in range(count))
+            text = "".join(itertools.chain.from_iterable(zip(pieces[:count], times, strict=True)))
+            text += pieces[-1] if count == len(pieces) - 1 else pieces[count].partition("\n")[0] + "\n"
             file.write(text.replace('"id":"@@-', f'"id":"{name}-{block // BLOCK:06x}'))
     return path.stat().st_size
 
 
 def measure(server: Server, *, title: str, waiting: int, megabytes: float, drain_seconds: float) -> bool:
-    """Start over a backlog and print how that went; whether it was good enough."""
+    """Start a server with a backlog and print the measurements; return whether they are within the limits."""
     begun = time.monotonic()
     server.start()
     server.click("first")
     first = time.monotonic() - begun
-    wait(server.stored, seconds=120, what="the first click's way into the store")
+    wait(server.stored, seconds=120, what="storing of the first click")
     draining, at_first = time.monotonic() - begun, server.stored()
     peak = {"worker": 0.0, "collector": 0.0}
     until = time.monotonic() + drain_seconds
@@ -81,7 +81,7 @@ def measure(server: Server, *, title: str, waiting: int, megabytes: float, drain
     print(
         f"{title}: {waiting:,} lines, {megabytes:,.0f} MB; first redirect after {first:.2f} s, first drained click "
         f"after {draining:.2f} s; {(stored - at_first) / took:,.0f} clicks a second over {took:.0f} s "
-        f"({stored:,} stored); most memory: worker {peak['worker']:.0f} MB, collector {peak['collector']:.0f} MB; "
+        f"({stored:,} stored); peak memory: worker {peak['worker']:.0f} MB, collector {peak['collector']:.0f} MB; "
         f"stopped in {stop:.1f} s",
         flush=True,
     )
@@ -90,7 +90,7 @@ def measure(server: Server, *, title: str, waiting: int, megabytes: float, drain
 
 
 def main() -> int:
-    """Measure the long backlog, then the many segments."""
+    """Measure a long backlog and one of many segments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

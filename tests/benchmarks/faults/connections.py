@@ -1,10 +1,10 @@
-"""Crowds at length: slow clients until they are sent away, ten thousand silent ones, 100,000 requests on a connection.
+"""Many slow clients, ten thousand silent ones, and 100,000 requests on one connection.
 
     .venv/bin/python -m tests.benchmarks.faults.connections [--slow 1200] [--silent 10000] [--requests 100000]
 
-Prints how other readers fare meanwhile (p99 of redirects on connections of their own) and when the crowd was let go.
-Exits with 1 when one of them got an error, p99 was 100 ms or more, a slow client was still connected after 30 s of
-sending one byte each two seconds, or a descriptor or a click is missing afterwards.
+Prints the response times of other readers meanwhile, and when the clients were disconnected. Exits with 1 if a reader
+got an error, p99 was 100 ms or more, a slow client was still connected after 30 s of sending one byte every two
+seconds, or a file is still open or a click missing afterwards.
 """
 
 import argparse
@@ -29,64 +29,64 @@ P99_SECONDS = 0.1
 DROP_SECONDS = 30.0
 
 
-def tell(title: str, found: Probe, more: str) -> bool:
-    """Print a line; whether it was good enough."""
+def report(title: str, measured: Probe, details: str) -> bool:
+    """Print the results of a measurement; return whether they are within the limits."""
     print(
-        f"{title}: {len(found.times)} redirects meanwhile, {found.errors} errors, median {found.median * 1e3:.1f} ms, "
-        f"p99 {found.p99 * 1e3:.1f} ms; {more}",
+        f"{title}: {len(measured.times)} redirects meanwhile, {measured.errors} errors, "
+        f"median {measured.median * 1e3:.1f} ms, p99 {measured.p99 * 1e3:.1f} ms; {details}",
         flush=True,
     )
-    return not found.errors and found.p99 < P99_SECONDS
+    return not measured.errors and measured.p99 < P99_SECONDS
 
 
 def slow(server: Server, number: int) -> bool:
-    """Clients that send a header one byte each two seconds, until the server has let all of them go."""
+    """Measure clients that send one byte of a header every two seconds, until the server has closed all of them."""
     begin = f"GET /{CODE} HTTP/1.1\r\nHost: {server.host}\r\nX-Slow: ".encode()
     begun = time.monotonic()
-    together = Probe([], 0)
+    total = Probe([], 0)
     with crowd(server, number, begin=begin) as clients:
         opened = time.monotonic()
         while (left := count_open(clients)) and time.monotonic() < opened + DROP_SECONDS + 10:
-            found = probe(server, requests=40, pause=0.04)
-            together = Probe(together.times + found.times, together.errors + found.errors)
+            measured = probe(server, requests=40, pause=0.04)
+            total = Probe(total.times + measured.times, total.errors + measured.errors)
             drip(clients)
         gone = time.monotonic() - opened
-    good = tell(
+    good = report(
         f"{number:,} slow clients (opened in {opened - begun:.1f} s)",
-        together,
+        total,
         f"{left} still connected after {gone:.0f} s",
     )
     return good and not left and gone <= DROP_SECONDS
 
 
 def silent(server: Server, number: int) -> bool:
-    """Clients that connect and say nothing; afterwards the server has as many files open as before."""
+    """Measure clients that send nothing; afterwards the server has as many open files as before."""
     files = allow_files(number + 1000)
     number = min(number, files - 500)
     (worker,) = server.children("worker")
     before = open_files(worker)
     with crowd(server, number) as clients:
-        found = probe(server, requests=500, pause=0.002)
+        measured = probe(server, requests=500, pause=0.002)
         most, left = open_files(worker), count_open(clients)
-    back = wait(lambda: open_files(worker) <= before + 5, seconds=30, what="the closing of what was closed")
-    return tell(
+    back = wait(lambda: open_files(worker) <= before + 5, seconds=30, what="closing of the connections")
+    return report(
         f"{number:,} silent clients",
-        found,
+        measured,
         f"{left:,} connected, {most:,} files open, {before} before and again {back:.1f} s after",
     )
 
 
 def long(server: Server, number: int) -> bool:
-    """One connection that asks and asks; every click is in the store afterwards."""
+    """Measure many requests on one connection, and check that every click is stored."""
     before = server.stored_after("long")
     rate = ask_on_one_connection(server, number)
-    wait(lambda: server.stored() == before + number, seconds=300, what="the clicks' way into the store")
+    wait(lambda: server.stored() == before + number, seconds=300, what="storing of the clicks")
     print(f"{number:,} requests on one connection: {rate:,.0f} a second, in order, all stored", flush=True)
     return True
 
 
 def main() -> int:
-    """Measure all three."""
+    """Run all three measurements."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,11 +1,11 @@
-"""``kill -9`` and SIGTERM again and again under load; every click accounted for through ``clicks export``.
+"""Repeated ``kill -9`` and SIGTERM under load, with every click compared through ``clicks export``.
 
     .venv/bin/python -m tests.benchmarks.faults.kills [--cycles 100] [--victim tree ...] [--workers 2] [--seed 1]
 
 Victims: ``tree`` (every process at one instant), ``mix`` (the tree, or one process at random, supervisor and children
 alike), ``collector``, ``term`` (SIGTERM to the supervisor, each request on a connection of its own). Prints one table;
-exits with 1 when a click is lost, doubled, stored without an answer or led astray, when a stop cut an answer off, when
-a child was not started again, or when readers waited for more than 2 s.
+exits with 1 if a click is lost, doubled, stored without a redirect or redirected to another target, a stop cut off a
+response, a child was not restarted, or readers waited for more than 2 s.
 100 cycles of all four take about ten minutes.
 """
 
@@ -21,15 +21,15 @@ from tests.faults.serving import Server
 RECOVERY_SECONDS = 2.0
 
 
-def is_kept(found: Outcome) -> bool:
-    """Whether the promise was kept."""
-    unbroken = found.victim != "term" or found.account.ambiguous == 0
-    quick = max(found.recoveries, default=0.0) <= RECOVERY_SECONDS
-    return found.account.is_exact and found.healed and unbroken and quick
+def is_kept(result: Outcome) -> bool:
+    """Return whether no click was lost or doubled, and the server recovered in time."""
+    unbroken = result.victim != "term" or result.account.ambiguous == 0
+    quick = max(result.recoveries, default=0.0) <= RECOVERY_SECONDS
+    return result.account.is_exact and result.healed and unbroken and quick
 
 
 def main() -> int:
-    """Kill each victim and print the table."""
+    """Kill the processes of each kind and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,11 +44,11 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as directory:
             server = Server(Path(directory), workers=options.workers)
             try:
-                found = kill_again_and_again(server, [victim] * options.cycles, seed=options.seed)
+                result = kill_again_and_again(server, [victim] * options.cycles, seed=options.seed)
             finally:
                 server.end()
-        print(found.row(), flush=True)
-        kept = kept and is_kept(found)
+        print(result.row(), flush=True)
+        kept = kept and is_kept(result)
     return 0 if kept else 1
 
 

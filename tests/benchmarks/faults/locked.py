@@ -1,11 +1,10 @@
-"""The whole store locked by a foreign program for minutes, and read by one for a minute, while readers click.
+"""A store locked by another program for minutes, and read by it for a minute, while readers click.
 
     .venv/bin/python -m tests.benchmarks.faults.locked [--locked 300] [--reading 60]
 
-Prints how readers fared, what the collector used of a processor and of memory while it waited, how long the backlog
-took after the release, and how large the write-ahead log became under a reader's snapshot. Exits with 1 when a reader
-got an error, p99 was 100 ms or more, the collector used more than 2 % of a processor while it waited, or a click is
-missing.
+Prints the response times of readers, CPU time and memory of the waiting collector, the time to drain the backlog
+afterwards, and the size of the write-ahead log during the long read. Exits with 1 if a reader got an error, p99 was
+100 ms or more, the waiting collector used more than 2 % of a processor, or a click is missing.
 """
 
 import argparse
@@ -24,16 +23,16 @@ BUSY_SHARE = 0.02
 
 
 def click_for(server: Server, seconds: float) -> Probe:
-    """Some fifty redirects a second, for so long."""
-    together, until = Probe([], 0), time.monotonic() + seconds
+    """Send about fifty requests a second for ``seconds``, and return their results."""
+    total, until = Probe([], 0), time.monotonic() + seconds
     while time.monotonic() < until:
-        found = probe(server, requests=50, pause=0.018)
-        together = Probe(together.times + found.times, together.errors + found.errors)
-    return together
+        measured = probe(server, requests=50, pause=0.018)
+        total = Probe(total.times + measured.times, total.errors + measured.errors)
+    return total
 
 
 def hold(server: Server, seconds: float, *, statement: str) -> bool:
-    """Hold the store by a statement while readers click; print how that went."""
+    """Lock the store by a statement while readers click; return whether the measurements are within the limits."""
     server.click("warm")
     wait(server.stored)
     before = server.stored_after(f"before{time.monotonic_ns()}")
@@ -42,24 +41,26 @@ def hold(server: Server, seconds: float, *, statement: str) -> bool:
         db.execute(statement)
         if "exclusive" not in statement:
             db.execute("select count(*) from clicks").fetchone()
-        worked, had = cpu_seconds(collector), memory(collector)
-        found = click_for(server, seconds)
-        worked, grown = cpu_seconds(collector) - worked, memory(collector) - had
+        cpu_before, memory_before = cpu_seconds(collector), memory(collector)
+        measured = click_for(server, seconds)
+        cpu, growth = cpu_seconds(collector) - cpu_before, memory(collector) - memory_before
         wal = (server.data / "store.db-wal").stat().st_size / 1e6
         db.execute("rollback")
-    back = wait(lambda: server.stored() == before + len(found.times), seconds=60, what="the backlog's way in")
+    back = wait(
+        lambda: server.stored() == before + len(measured.times), seconds=60, what="draining of the backlog"
+    )
     print(
-        f"{statement} for {seconds:.0f} s: {len(found.times):,} redirects, {found.errors} errors, "
-        f"p99 {found.p99 * 1e3:.1f} ms; collector {worked / seconds:.1%} of a processor, {grown:+.1f} MB; "
+        f"{statement} for {seconds:.0f} s: {len(measured.times):,} redirects, {measured.errors} errors, "
+        f"p99 {measured.p99 * 1e3:.1f} ms; collector {cpu / seconds:.1%} of a processor, {growth:+.1f} MB; "
         f"write-ahead log {wal:.1f} MB; all stored {back:.1f} s after the release",
         flush=True,
     )
-    waited = worked / seconds < BUSY_SHARE or "exclusive" not in statement
-    return not found.errors and found.p99 < P99_SECONDS and waited
+    is_idle = cpu / seconds < BUSY_SHARE or "exclusive" not in statement
+    return not measured.errors and measured.p99 < P99_SECONDS and is_idle
 
 
 def main() -> int:
-    """Lock, then read."""
+    """Measure a locked store and a long reader."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,13 +1,13 @@
-"""Minutes of load with everything new each time: how the memory of each process grows, as a slope.
+"""Growth of the memory of each process during minutes of load with new values in each request.
 
     .venv/bin/python -m tests.benchmarks.faults.soak [--minutes 3] [--warm-up 0.5] [--flood 1000000]
 
-First a backlog of --beforehand clicks is drained, so that the collector's caches (48 MB of the store's pages, and what
-it knows of agents and visitors) are full before anything is measured. Then some 250 readers a second click, each from
-an address of his own; codes, hosts, queries, user agents, referrers and header names are random, pages and the export
-are asked for, and a link is edited. Memory is read each two seconds; after the warm-up a line is fitted.
-Then --flood random requests go through one connection. Exits with 1 when a slope is above 2 MB a minute, a process
-above 200 MB, or the flood added more than 20 MB to the worker.
+First a backlog of --beforehand clicks is drained, so that the caches of the collector (48 MB of the store's pages, and
+user agents) are full before the measurement. Then about 250 readers a second click, each from a new address; codes,
+hosts, queries, user agents, referrers and header names are random, pages and the export are requested, and a link is
+edited. Memory is read every two seconds, and a line is fitted after the warm-up. Then --flood random requests are sent
+on one connection. Exits with 1 if a slope is above 2 MB a minute, a process above 200 MB, or the flood added more than
+20 MB to the worker.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from tests.faults.serving import KINDS, Server, serving, wait
 
 TRUSTING = '[server]\ntrusted_proxies = ["127.0.0.1"]\n'
 SLOPE_MB = 2.0
-MOST_MB = 200.0
+MAX_MB = 200.0
 FLOOD_MB = 20.0
 
 
-def trouble(server: Server, *, stopping: threading.Event, seed: int) -> None:
-    """What is not a plain click: random requests, pages, exports, edits."""
+def send_other_requests(server: Server, *, stopping: threading.Event, seed: int) -> None:
+    """Send random requests, request pages and exports, and edit a link, until ``stopping`` is set."""
     rng = random.Random(seed)
     while not stopping.wait(0.5):
         flood(server, 300, rng=rng)
@@ -43,20 +43,22 @@ def trouble(server: Server, *, stopping: threading.Event, seed: int) -> None:
 
 
 def slope(samples: list[tuple[float, float]]) -> float:
-    """Megabytes a minute, by least squares."""
+    """Return the growth in megabytes a minute, by least squares."""
     return statistics.linear_regression([at / 60 for at, _ in samples], [mb for _, mb in samples]).slope
 
 
 def soak(server: Server, *, minutes: float, warm_up: float) -> bool:
-    """Load, and a line for each process."""
+    """Measure the memory of each process under load; return whether all slopes are within the limits."""
     processes = {kind: server.children(kind)[0] for kind in KINDS} | {
         "supervisor": server.children("serve")[0]
     }
     samples: dict[str, list[tuple[float, float]]] = {kind: [] for kind in processes}
     stopping, readers = threading.Event(), Readers(server, pause=0.02, spread=True)
-    worrying = threading.Thread(target=trouble, args=(server,), kwargs={"stopping": stopping, "seed": 1})
+    other_requests = threading.Thread(
+        target=send_other_requests, args=(server,), kwargs={"stopping": stopping, "seed": 1}
+    )
     readers.start()
-    worrying.start()
+    other_requests.start()
     begun = time.monotonic()
     try:
         while (at := time.monotonic() - begun) < minutes * 60:
@@ -66,22 +68,22 @@ def soak(server: Server, *, minutes: float, warm_up: float) -> bool:
             time.sleep(2)
     finally:
         stopping.set()
-        worrying.join()
+        other_requests.join()
         readers.stop()
     good = True
-    for kind, each in samples.items():
-        most, grown = max(mb for _, mb in each), slope(each)
+    for kind, sampled in samples.items():
+        peak, growth = max(mb for _, mb in sampled), slope(sampled)
         print(
-            f"{kind}: {each[0][1]:.1f} MB after the warm-up, {each[-1][1]:.1f} at the end, "
-            f"slope {grown:+.2f} MB a minute"
+            f"{kind}: {sampled[0][1]:.1f} MB after the warm-up, {sampled[-1][1]:.1f} at the end, "
+            f"slope {growth:+.2f} MB a minute"
         )
-        good &= grown < SLOPE_MB and most < MOST_MB
-    print(f"{len(readers.outcomes):,} clicks, {server.stored():,} stored up to now")
+        good &= growth < SLOPE_MB and peak < MAX_MB
+    print(f"{len(readers.outcomes):,} clicks, {server.stored():,} of them stored")
     return good
 
 
 def main() -> int:
-    """Soak, then flood."""
+    """Run the measurement with the options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -98,19 +100,19 @@ def main() -> int:
 
 
 def measure(server: Server, options: argparse.Namespace) -> bool:
-    """Drain what fills the collector's caches, soak, flood; whether it went well."""
+    """Fill the caches, measure under load, then flood the worker; return whether all is within the limits."""
     with serving(server, pages=True):
-        wait(lambda: server.stored() == options.beforehand, seconds=300, what="the end of the backlog")
+        wait(lambda: server.stored() == options.beforehand, seconds=300, what="draining of the backlog")
         good = soak(server, minutes=options.minutes, warm_up=options.warm_up)
         (worker,) = server.children("worker")
         before, begun = memory(worker), time.monotonic()
         flood(server, options.flood, rng=random.Random(2))
-        grown = memory(worker) - before
+        growth = memory(worker) - before
         print(
             f"{options.flood:,} random requests in {time.monotonic() - begun:.0f} s: "
-            f"worker {before:.1f} MB, {grown:+.1f} MB"
+            f"worker {before:.1f} MB, {growth:+.1f} MB"
         )
-    return good and grown < FLOOD_MB
+    return good and growth < FLOOD_MB
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Server time of every page, 1,000,000 clicks, 100 issues, 10,000 links: ``python times.py [DIRECTORY [LINKS]]``.
+"""Server time of every page with 1,000,000 clicks and 100 issues: ``python times.py [DIRECTORY [LINKS]]``.
 
-The rollups are generated as the collector would have written them for that many clicks; the pages read nothing else.
-Prints the first time (nothing kept yet), the median, and the slowest of the tries, in milliseconds. With a directory
-the store is kept there and used again; with a number of links there are so many (the list of links is for 100,000).
+The rollups are generated as the collector would write them; pages read no single clicks. Prints the time of the first
+request (empty caches), the median and the slowest, in milliseconds. With a DIRECTORY the store is kept there and used
+again. LINKS is 10,000 by default; measure the list of links with 100,000.
 """
 
 import random
@@ -17,8 +17,7 @@ from shortener.app import create_pages_app
 from shortener.config import Config, Domain, Site, Storage
 from shortener.services import accounts
 from shortener.store import Store, issues, links, open_store
-from shortener.store.clicks import add_to_rollups
-from shortener.store.rollups import LinkBreakdownSums, LinkClickSums
+from shortener.store.rollups import LinkBreakdownSums, LinkClickSums, add_to_rollups
 
 CLICKS, ISSUES, LINKS = 1_000_000, 100, 10_000
 ARTICLES, PLACEMENTS = 15, 3
@@ -58,17 +57,17 @@ PAGES = {
 }
 
 
-def main(directory: Path, *, many: int = LINKS) -> int:
-    """Fill a store (unless it is there), ask for every page, print; 1 when a median is over the budget."""
+def main(directory: Path, *, link_count: int = LINKS) -> int:
+    """Fill a store unless it exists, measure every page and print; return 1 if a median exceeds BUDGET_MS."""
     config = Config(
         site=Site(base_url=BASE),
         domain=(Domain(host="127.0.0.1:8000", scheme="http"),),
         storage=Storage(data=str(directory)),
     )
     if not (directory / "store.db").exists():
-        begun = time.perf_counter()
-        fill(config, many=many)
-        print(f"filled in {time.perf_counter() - begun:.0f} s")
+        started = time.perf_counter()
+        fill(config, link_count=link_count)
+        print(f"filled in {time.perf_counter() - started:.0f} s")
     client = create_pages_app(config).test_client()
     headers = {"Sec-Fetch-Site": "same-origin"}
     client.post(
@@ -79,29 +78,29 @@ def main(directory: Path, *, many: int = LINKS) -> int:
     for name, path in PAGES.items():
         times = []
         for _ in range(TRIES + 1):
-            begun = time.perf_counter()
-            answer = client.get(path, base_url=BASE)
-            times.append(1_000 * (time.perf_counter() - begun))
-            assert answer.status_code == 200, (path, answer.status_code)
+            started = time.perf_counter()
+            response = client.get(path, base_url=BASE)
+            times.append(1_000 * (time.perf_counter() - started))
+            assert response.status_code == 200, (path, response.status_code)
         first, *rest = times
         median = statistics.median(rest)
         slow += median > BUDGET_MS
-        print(f"{name:<18}{first:>8.1f}{median:>8.1f}{max(rest):>9.1f}{len(answer.data) / 1024:>7.0f}")
+        print(f"{name:<18}{first:>8.1f}{median:>8.1f}{max(rest):>9.1f}{len(response.data) / 1024:>7.0f}")
     return int(slow > 0)
 
 
-def fill(config: Config, *, many: int) -> None:
-    """A hundred weekly issues whose clicks come in over days, and links by hand up to the number."""
-    chance = random.Random(1)
+def fill(config: Config, *, link_count: int) -> None:
+    """Add weekly issues with clicks, and links of no issue up to ``link_count``."""
+    rng = random.Random(1)
     now = int(time.time()) // HOUR * HOUR
     store = open_store(config.data_directory)
     accounts.add_user(store, "ann", role="admin", password="a long sentence", now=now)
     with store.transaction():
         for number in range(ISSUES):
             sent = now - (ISSUES - number) * 7 * DAY + 3 * DAY
-            placed = add_issue(store, number, sent=sent)
-            add_to_rollups(store, *clicks(placed, sent=sent, now=now, chance=chance))
-        for number in range(many - ISSUES * (ARTICLES + 5)):
+            weights = add_issue(store, number, sent=sent)
+            add_to_rollups(store, *click_sums(weights, sent=sent, now=now, rng=rng))
+        for number in range(link_count - ISSUES * (ARTICLES + 5)):
             target = f"https://example.org/by-hand/{number}"
             links.add(
                 store, "127.0.0.1:8000", f"hand{number}", target=target, title=f"By hand {number}", now=now
@@ -109,11 +108,12 @@ def fill(config: Config, *, many: int) -> None:
     store.close()
 
 
-Placed = tuple[int, int, list[tuple[int, float]]]
+LinkWeights = tuple[int, int, list[tuple[int, float]]]
+"""(issue id, link id, [(placement number, weight)])."""
 
 
-def add_issue(store: Store, number: int, *, sent: int) -> list[Placed]:
-    """An issue of 15 articles with three placements each and five other links; (issue, link, (n, weight))."""
+def add_issue(store: Store, number: int, *, sent: int) -> list[LinkWeights]:
+    """Add an issue of 15 articles with three placements each and five other links; return its weights."""
     kinds = (("image", 0.6), ("title", 1.0), ("more", 0.4))
     text = [f"# Issue {number}\n"]
     issue = issues.add(
@@ -127,70 +127,70 @@ def add_issue(store: Store, number: int, *, sent: int) -> list[Placed]:
         source=b"x",
         now=sent,
     )
-    placed, weights, n = [], [], 0
-    for place in range(1, ARTICLES + 6):
-        code, article = f"i{number:03d}a{place:02d}", place <= ARTICLES
-        url = f"https://example.org/{number}/{place}"
-        about = {
-            "title": f"Article {place} of {number}",
+    placements, weights, n = [], [], 0
+    for position in range(1, ARTICLES + 6):
+        code, is_article = f"i{number:03d}a{position:02d}", position <= ARTICLES
+        url = f"https://example.org/{number}/{position}"
+        details = {
+            "title": f"Article {position} of {number}",
             "author": "Ada",
             "summary": "",
             "section": "",
             "image": "",
         }
-        article_id = issues.put_article(store, issue, url, **about)
-        issues.set_positions(store, {article_id: place if article else None})
-        link = links.add(store, "127.0.0.1:8000", code, target=url, title=about["title"], now=sent)
+        article_id = issues.put_article(store, issue, url, **details)
+        issues.set_positions(store, {article_id: position if is_article else None})
+        link = links.add(store, "127.0.0.1:8000", code, target=url, title=details["title"], now=sent)
         links.assign_owner(store, link, issue_id=issue, article_id=article_id, now=sent)
-        own = []
-        for kind, weight in kinds if article else (("footer", 0.05),):
+        link_weights = []
+        for kind, weight in kinds if is_article else (("footer", 0.05),):
             n += 1
-            placed.append(issues.Placement(link, n, article_id, kind, about["title"]))
-            own.append((n, weight / place**0.4))
-            text.append(f"[{about['title']}](http://127.0.0.1:8000/{code}/{n}) and some words around it.\n")
-        weights.append((issue, link, own))
-    issues.replace_placements(store, issue, placed)
+            placements.append(issues.Placement(link, n, article_id, kind, details["title"]))
+            link_weights.append((n, weight / position**0.4))
+            text.append(f"[{details['title']}](http://127.0.0.1:8000/{code}/{n}) and some words around it.\n")
+        weights.append((issue, link, link_weights))
+    issues.replace_placements(store, issue, placements)
     document = "\n".join(text).encode()
     issues.update(store, issue, now=sent, source=document, output=document)
     return weights
 
 
-def clicks(
-    placed: list[Placed], *, sent: int, now: int, chance: random.Random
+def click_sums(
+    weights: list[LinkWeights], *, sent: int, now: int, rng: random.Random
 ) -> tuple[LinkClickSums, LinkBreakdownSums]:
-    """The sums of an issue's share of all clicks: most in the first day, the last weeks later."""
-    cells = [(issue, link, n, weight) for issue, link, own in placed for n, weight in own]
-    chosen = chance.choices(cells, [each[3] for each in cells], k=CLICKS // ISSUES)
+    """Return the rollup sums of an issue's share of all clicks, whose number falls exponentially with age."""
+    cells = [(issue, link, n, weight) for issue, link, own in weights for n, weight in own]
+    clicked = rng.choices(cells, [cell[3] for cell in cells], k=CLICKS // ISSUES)
     hourly: LinkClickSums = {}
     daily: LinkBreakdownSums = {}
-    for issue, link, n, _ in chosen:
-        at = sent + int(chance.expovariate(1 / (18 * HOUR)))
-        if at >= now:
+    for issue, link, n, _ in clicked:
+        ts = sent + int(rng.expovariate(1 / (18 * HOUR)))
+        if ts >= now:
             continue
-        human = chance.random() < 0.85
-        hour, day, verdict = at // HOUR * HOUR, at // DAY * DAY, "human" if human else "scanner"
+        human = rng.random() < 0.85
+        hour, day, verdict = ts // HOUR * HOUR, ts // DAY * DAY, "human" if human else "scanner"
         row = hourly.setdefault((issue, link, n, hour, verdict), [0, 0, 0, 0, 0])
-        for index, more in enumerate((1, human, human, human and chance.random() < 0.7, human)):
-            row[index] += int(more)
-        for dimension, value in dimensions(verdict, chance):
+        for index, counts in enumerate((1, human, human, human and rng.random() < 0.7, human)):
+            row[index] += int(counts)
+        for dimension, value in dimensions(verdict, rng):
             key = (issue, link, day, dimension, value)
             daily[key] = daily.get(key, 0) + 1
     return hourly, daily
 
 
-def dimensions(verdict: str, chance: random.Random) -> Iterator[tuple[str, str]]:
-    """Where a click came from and with what."""
+def dimensions(verdict: str, rng: random.Random) -> Iterator[tuple[str, str]]:
+    """Yield (dimension, value) of a click."""
     yield "reason", f"{verdict}/{'navigation' if verdict == 'human' else 'too-fast'}"
     if verdict == "human":
-        yield "referrer", chance.choice(("", "mail.google.com", "outlook.live.com", "mail.proton.me"))
-        yield "browser", chance.choice(("Chrome", "Firefox", "Mobile Safari", "Safari", "Edge"))
-        yield "os", chance.choice(("Windows", "iOS", "Android", "Mac OS X", "Linux"))
-        yield "device", chance.choice(("computer", "phone", "tablet"))
-        yield "language", chance.choice(("en", "de", "nb", "pt", "zh"))
+        yield "referrer", rng.choice(("", "mail.google.com", "outlook.live.com", "mail.proton.me"))
+        yield "browser", rng.choice(("Chrome", "Firefox", "Mobile Safari", "Safari", "Edge"))
+        yield "os", rng.choice(("Windows", "iOS", "Android", "Mac OS X", "Linux"))
+        yield "device", rng.choice(("computer", "phone", "tablet"))
+        yield "language", rng.choice(("en", "de", "nb", "pt", "zh"))
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        sys.exit(main(Path(sys.argv[1]), many=int(sys.argv[2]) if len(sys.argv) > 2 else LINKS))
-    with tempfile.TemporaryDirectory() as place:
-        sys.exit(main(Path(place)))
+        sys.exit(main(Path(sys.argv[1]), link_count=int(sys.argv[2]) if len(sys.argv) > 2 else LINKS))
+    with tempfile.TemporaryDirectory() as temporary:
+        sys.exit(main(Path(temporary)))

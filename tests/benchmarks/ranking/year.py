@@ -17,7 +17,7 @@ from shortener.ranking.arrival_curve import prior_curve
 from shortener.reporting.ranking import rank_stored_articles
 from shortener.reporting.ranking_inputs import load_history
 from shortener.store import Store, issues, links, open_store
-from shortener.store.clicks import add_to_rollups
+from shortener.store.rollups import add_to_rollups
 
 SENT = 1_704_096_000  # 2024-01-01T08:00Z
 MONTH = 30 * 86_400

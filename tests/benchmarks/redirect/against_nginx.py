@@ -1,16 +1,16 @@
-"""CPU per recorded redirect, ours against nginx, in one run under the same load; what it found stands in README.md.
+"""CPU time of a recorded redirect, compared with nginx under equal load; results are in README.md.
 
     python tests/benchmarks/redirect/against_nginx.py [--seconds 2] [--rounds 5] [--links 10000,1000000]
         [--workers 1,2] [--kinds same,paced,others,connections]
 
 Needs nginx and wrk on the PATH (Debian: apt-get install nginx-light wrk) and installs nothing. Both servers run all the
-time and are loaded in turns, so that what else the machine does falls on both; the figures are medians over the rounds,
-and the ratio is the median of each round's ratio. The load runs on the last core, the servers on the first (with two
-workers on all). CPU is what the kernel charged to the serving processes; the collector drains afterwards.
+time and are loaded alternately, so that other load of the machine affects both. The figures are medians over the
+rounds, and the ratio is the median of the ratios of the rounds. The load runs on the last core, the servers on the
+first (with two workers on all). CPU is that of the serving processes; the collector drains afterwards.
 
-Kinds of load: ``same`` headers in every request, as of one kind of browser; ``paced``, the same with 1 to 5 ms between
-the requests of a connection, so that both servers have the same load; ``others``, a referrer of its own in each;
-``connections``, a connection of its own for each.
+Kinds of load: ``same`` has equal headers in every request; ``paced`` has them too, with 1 to 5 ms between the requests
+of a connection, so that both servers have an equal load; ``others`` has a new referrer in each request; ``connections``
+has a new connection for each.
 """
 
 import argparse
@@ -42,10 +42,10 @@ HEADERS = {
     "Sec-Fetch-Mode": "navigate",
     "Sec-Fetch-Site": "cross-site",
 }
-"""What a browser sends when a link in a web mail is clicked."""
+"""Headers that a browser sends when a link in a web mail is clicked."""
 TICK = os.sysconf("SC_CLK_TCK")
 CODES = 10_000
-"""Different codes that are asked for, at random."""
+"""Number of codes from which requests choose at random."""
 
 LUA = """
 math.randomseed(os.time())
@@ -83,85 +83,85 @@ http {
 
 
 class Server(msgspec.Struct):
-    """A server that is up."""
+    """A running server."""
 
     name: str
     port: int
     pids: list[int]
-    """Of the processes that serve."""
-    asked: int = 0
-    """Requests that were answered so far."""
+    """Ids of the processes that serve requests."""
+    answered: int = 0
+    """Number of answered requests."""
 
 
 class Round(msgspec.Struct):
-    """What one server did under load for some seconds."""
+    """Measurements of one server under load."""
 
     per_second: float
     cpu: float
-    """µs a request, of all serving processes together."""
+    """CPU time of all serving processes, in µs a request."""
     p50: float
     p99: float
-    """Milliseconds."""
+    """99th percentile of the response times; both in milliseconds."""
     memory: float
-    """MB of the largest serving process."""
+    """Resident memory of the largest serving process in MB."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def below(pid: int, *, kind: str = "") -> list[int]:
-    """The process's children of a kind."""
+    """Return the ids of a process's children whose command line contains ``kind``."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(each) for each in children if kind.encode() in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return [int(child) for child in children if kind.encode() in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """What the kernel charged to the processes until now."""
+    """Return the CPU time of the processes in seconds."""
     fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(each[11]) + int(each[12]) for each in fields) / TICK
+    return sum(int(stat[11]) + int(stat[12]) for stat in fields) / TICK
 
 
 def memory(pid: int) -> float:
-    """Resident MB."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
+    """Return the resident memory of a process in MB."""
+    match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(match[1]) / 1024 if match else 0.0
 
 
 def milliseconds(text: str) -> float:
-    """A time as wrk prints it."""
-    found = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
-    assert found, f"wrk printed {text!r} as a time"
-    return float(found[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}[found[2]]
+    """Return a time printed by wrk in milliseconds."""
+    match = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
+    assert match, f"wrk printed {text!r} as a time"
+    return float(match[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}[match[2]]
 
 
 def load(server: Server, script: Path, *, seconds: int, connections: int) -> Round:
-    """Ask for so many seconds."""
+    """Load a server for ``seconds`` and return the measurements."""
     command = ["taskset", "-c", str((os.cpu_count() or 1) - 1)]
     command += ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "-s", str(script)]
     before = cpu_seconds(server.pids)
-    told = subprocess.run(
+    output = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}/"], capture_output=True, text=True, check=True
     ).stdout
     spent = cpu_seconds(server.pids) - before
-    assert "Non-2xx" not in told, told
-    requests = int(re.findall(r"(\d+) requests in", told)[0])
-    server.asked += requests
+    assert "Non-2xx" not in output, output
+    requests = int(re.findall(r"(\d+) requests in", output)[0])
+    server.answered += requests
     return Round(
-        per_second=float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0]),
+        per_second=float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0]),
         cpu=spent / requests * 1e6,
-        p50=milliseconds(re.findall(r"\n +50%\s+(\S+)", told)[0]),
-        p99=milliseconds(re.findall(r"\n +99%\s+(\S+)", told)[0]),
+        p50=milliseconds(re.findall(r"\n +50%\s+(\S+)", output)[0]),
+        p99=milliseconds(re.findall(r"\n +99%\s+(\S+)", output)[0]),
         memory=max(map(memory, server.pids)),
     )
 
 
 @contextmanager
 def running(command: list[str], *, workers: int, **options: object) -> Iterator[subprocess.Popen[str]]:
-    """A server, on the first core where one worker serves, ended afterwards."""
+    """Run a server, on the first core if it has one worker, and stop it afterwards."""
     pinned = ["taskset", "-c", "0"] if workers == 1 else []
     process = subprocess.Popen([*pinned, *command], text=True, **options)  # type: ignore[call-overload]
     try:
@@ -173,7 +173,7 @@ def running(command: list[str], *, workers: int, **options: object) -> Iterator[
 
 @contextmanager
 def nginx(at: Path, *, links: int, workers: int) -> Iterator[Server]:
-    """nginx with a map, `return 302` and an unbuffered JSON access log, every line of which is counted."""
+    """Run nginx with a map, ``return 302`` and an unbuffered JSON log, and check that all requests are logged."""
     port = free_port()
     at.mkdir()
     with (at / "map").open("w") as file:
@@ -186,12 +186,14 @@ def nginx(at: Path, *, links: int, workers: int) -> Iterator[Server]:
         server = Server("nginx", port, below(process.pid))
         yield server
     with (at / "access.log").open("rb") as file:
-        assert (logged := sum(1 for _ in file)) >= server.asked, f"{logged} of {server.asked} are logged"
+        assert (logged := sum(1 for _ in file)) >= server.answered, (
+            f"{logged} of {server.answered} are logged"
+        )
 
 
 @contextmanager
 def ours(data: Path, *, links: int, workers: int) -> Iterator[Server]:
-    """``shortener serve``; every click of the load is in the store afterwards."""
+    """Run ``shortener serve``, and check that every click is stored afterwards."""
     port = free_port()
     store = open_store(data)
     rows = (
@@ -221,13 +223,13 @@ def ours(data: Path, *, links: int, workers: int) -> Iterator[Server]:
     subprocess.run(collect, env=environment, check=True, capture_output=True)
     with sqlite3.connect(data / "store.db") as db:
         stored = db.execute("select count(*) from clicks").fetchone()[0]
-    # wrk drops at its end what it was just being answered, so a few more are stored than it counted.
-    assert stored >= server.asked, f"{stored} of {server.asked} clicks are in the store"
-    print(f"  every click recorded: {stored:,} stored of {server.asked:,} answered", flush=True)
+    # wrk does not count the responses that arrive at its end, so a few more clicks are stored than it counted.
+    assert stored >= server.answered, f"{stored} of {server.answered} clicks are in the store"
+    print(f"  every click recorded: {stored:,} stored of {server.answered:,} answered", flush=True)
 
 
 def compare(servers: list[Server], script: Path, kind: str, *, arguments: argparse.Namespace) -> None:
-    """Load the servers in turns, and print a line for each."""
+    """Load the servers alternately, and print a row for each."""
     rounds: dict[str, list[Round]] = {server.name: [] for server in servers}
     options = {"connections": arguments.connections}
     for server in servers:
@@ -239,7 +241,9 @@ def compare(servers: list[Server], script: Path, kind: str, *, arguments: argpar
     for name, own in rounds.items():
         ratio = median(a.cpu / b.cpu for a, b in zip(own, reference, strict=True))
         slower = median(a.p99 / b.p99 for a, b in zip(own, reference, strict=True))
-        figures = {field: median(getattr(each, field) for each in own) for field in Round.__struct_fields__}
+        figures = {
+            field: median(getattr(measured, field) for measured in own) for field in Round.__struct_fields__
+        }
         print(
             "  {kind:<12}{name:<7}{per_second:>9,.0f}{cpu:>8.1f}{ratio:>7.2f}{p50:>8.2f}{p99:>8.2f}{slower:>8.2f}"
             "{memory:>7.1f}".format(kind=kind, name=name, ratio=ratio, slower=slower, **figures),
@@ -248,7 +252,7 @@ def compare(servers: list[Server], script: Path, kind: str, *, arguments: argpar
 
 
 def main() -> None:
-    """Measure both, in turns, and print a table with the ratios."""
+    """Measure both servers and print a table with the ratios."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

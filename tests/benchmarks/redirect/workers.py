@@ -1,10 +1,10 @@
-"""Whether two workers do twice the work of one: requests a second.
+"""Requests a second of two workers compared with one.
 
     python -m tests.benchmarks.redirect.workers [--seconds 3] [--rounds 5]
 
-One worker has the first core and the load the last; then two workers and the load share both. So that the load takes
-next to nothing of them, it sends sixteen requests in one write (each is parsed, recorded and answered for itself). The
-rounds alternate, and the ratio is the median of each round's.
+One worker runs on the first core and the load generator on the last; two workers and the load generator share both. The
+load generator sends sixteen requests in one write, so that it uses little CPU; each request is parsed, recorded and
+answered by itself. The rounds alternate, and the ratio is the median of the ratios of the rounds.
 """
 
 import argparse
@@ -36,24 +36,24 @@ function request() return ready[math.random(1, #ready)] end
 
 
 def pin(pids: list[int], cores: str) -> None:
-    """Let processes, with all their threads, run on these cores."""
+    """Pin processes with all their threads to these cores."""
     for pid in pids:
         subprocess.run(["taskset", "-acp", cores, str(pid)], check=True, capture_output=True)
 
 
 def per_second(server: Server, script: Path, *, cores: str, seconds: int) -> float:
-    """Requests a second with the load on these cores."""
+    """Return the requests a second, with the load generator on these cores."""
     command = ["taskset", "-c", cores, "wrk", "-t1", "-c32", f"-d{seconds}", "-s", str(script)]
-    told = subprocess.run(
+    output = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}/"], capture_output=True, text=True, check=True
     ).stdout
-    assert "Non-2xx" not in told, told
-    server.asked += int(re.findall(r"(\d+) requests in", told)[0])
-    return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0])
+    assert "Non-2xx" not in output, output
+    server.answered += int(re.findall(r"(\d+) requests in", output)[0])
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0])
 
 
 def main() -> None:
-    """Alternate, and print the medians."""
+    """Measure one and two workers alternately, and print the medians."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,0 +1,32 @@
+"""Remedies of the command line: what a user can run or pass after an error."""
+
+from shortener.errors import ErrorKind, ShortenerError
+
+REMEDIES: dict[ErrorKind, str] = {
+    "article_not_found": "`shortener issue show SLUG` lists them",
+    "article_not_in_month": "`shortener rank --month MONTH` lists a month's articles",
+    "article_not_ranked": "`shortener rank` lists the ranked articles",
+    "click_not_found": "`shortener clicks export` lists those that are stored",
+    "code_taken": "choose another, or `shortener link set` its target",
+    "data_directory_unusable": "storage.data has to name a directory that this user can write",
+    "decision_not_found": "`shortener picks decisions` lists all decisions",
+    "decision_without_editor": "give it with --who",
+    "decision_without_reason": "give one with --reason",
+    "honeypot_in_markdown": "add the HTML that is sent, or mark the hidden link of your template with "
+    "`shortener issue set SLUG --trap SHORT_URL`",
+    "invalid_slug": "choose one with --slug",
+    "issue_not_found": "`shortener issue list` shows them all",
+    "link_has_other_target": "`shortener link set` changes a target",
+    "link_not_found": "`shortener link list` shows them all",
+    "link_not_in_issue": "`shortener link list` shows which issue has which",
+    "several_decisions": "choose one with --month",
+    "store_missing": "check storage.data",
+    "store_unusable": "see `shortener doctor`",
+    "user_not_found": "`shortener user list` shows them all",
+}
+"""Advice for each kind of error, appended to the error's message."""
+
+
+def message_with_remedy(error: ShortenerError) -> str:
+    """Return the message of an error, followed by the remedy where there is one."""
+    return f"{error}; {REMEDIES[error.kind]}" if error.kind else str(error)

@@ -1,0 +1,164 @@
+"""Enrichment of a line of the click log to the click that is stored: link, request verdict, user agent, country."""
+
+from functools import lru_cache
+
+import msgspec
+from cachetools import LRUCache
+
+from shortener.classification.evidence import Classification, ClickRequest
+from shortener.classification.request_rules import RULES_VERSION
+from shortener.clicklog.format import MAX_HEADER_LENGTH, MAX_TEXT_LENGTH, ClickLine
+from shortener.clicklog.pseudonyms import DailyKeys, hash_address, hash_visitor, network_of
+from shortener.collector.datacenters import read_datacenters
+from shortener.collector.devices import UserAgentCache
+from shortener.collector.ip_databases import IPDatabases
+from shortener.collector.request_cache import RequestClassifier
+from shortener.config import Config
+from shortener.store import Store
+from shortener.store.clicks import Click, ResolvedLink, get_or_add_headers, resolve
+from shortener.urls import clean_referrer
+
+LINK_CACHE_SIZE = 50_000
+HEADER_CACHE_SIZE = 5_000
+MAX_IDENTIFIER_LENGTH = 64  # characters
+
+
+StoredHeaders = tuple[int, dict[str, str]]
+"""(id of the row, request headers in their stored form)."""
+
+
+class ClickEnricher:
+    """Builds clicks from lines of the click log; caches links, headers and request verdicts between batches.
+
+    Its methods run inside the transaction that stores the clicks, because new user agents and headers are
+    stored at once. Raises ConfigError and InputError if a configured list or database cannot be read.
+    """
+
+    def __init__(self, store: Store, *, config: Config, keys: DailyKeys, agents: UserAgentCache) -> None:
+        self._store = store
+        self._privacy = config.privacy
+        self._keys = keys
+        self._user_agents = agents
+        self._request_classifier = RequestClassifier(read_datacenters(config))
+        self._ip_databases = IPDatabases(config)
+        self._case_sensitive_hosts = {domain.host for domain in config.domains if domain.case_sensitive}
+        self._https_hosts = config.https_hosts
+        self._links: LRUCache[tuple[str, str], ResolvedLink | None] = LRUCache(LINK_CACHE_SIZE)
+        self._links_revision = -1
+        self._headers: LRUCache[tuple[tuple[str, str], ...], StoredHeaders] = LRUCache(HEADER_CACHE_SIZE)
+
+    def refresh(self) -> None:
+        """Discard cached links if any link changed, and reload databases of networks that were replaced."""
+        revision = self._store.meta("links_revision")
+        if revision != self._links_revision:
+            self._links.clear()
+            self._links_revision = revision
+        if self._ip_databases.reload_changed():
+            self._request_classifier.clear()
+
+    def clear_caches(self) -> None:
+        """Discard cached row ids, after a rollback or a deletion removed rows."""
+        self._user_agents.clear()
+        self._headers.clear()
+        self._request_classifier.clear()
+
+    def build_click(self, line: ClickLine) -> Click | None:
+        """Return the click of a line, classified by its request alone; None if no short link matches.
+
+        The line is reduced in place to what may be stored.
+        """
+        link = self._resolve(line)
+        if link is None:
+            return None
+        may_track = self._redact(line)
+        ua = None if line.ua is None else line.ua[:MAX_TEXT_LENGTH]
+        headers_id, headers = (None, None) if line.h is None else self._store_headers(line.h)
+        language = (line.lang or "").partition(",")[0].partition(";")[0].strip()[:35]
+        method = (line.method or "GET")[:16]
+        referrer = _cached_clean_referrer(line.ref) if line.ref else ""
+        n = line.n if line.n in link.issues_by_placement else 0
+        # Classified from the stored form, so that a reclassification by the same rules changes nothing.
+        request = ClickRequest(
+            ts=line.ts,
+            method=method,
+            ua=ua,
+            headers=headers,
+            lang=language or None,
+            https=line.host.lower() in self._https_hosts,
+            net=line.net,
+            ref=referrer or None,
+            asn=self._ip_databases.asn(line.net),
+        )
+        classification = self._request_classifier.classify(request, headers_key=headers_id)
+        if link.honeypot and classification.verdict == "human":
+            classification = Classification("scanner", "hidden-link", classification.evidence)
+        return Click(
+            id=line.id,
+            ts=int(line.ts * 1000),
+            link_id=link.link_id,
+            n=n,
+            issue_id=link.issues_by_placement.get(n, link.issue_id),
+            method=method,
+            status=line.status or 302,
+            verdict=classification.verdict,
+            reason=classification.reason,
+            rules_version=RULES_VERSION,
+            evidence=classification.evidence,
+            first_visits=0,
+            net=line.net,
+            addr=line.addr,
+            visitor=line.visitor,
+            recipient_token=line.copy,
+            agent_id=None if ua is None else self._user_agents.get_or_create(ua).id,
+            headers_id=headers_id,
+            referrer=referrer,
+            language=language,
+            country=self._ip_databases.country(line.net) if may_track else "",
+        )
+
+    def _resolve(self, line: ClickLine) -> ResolvedLink | None:
+        host = line.host.lower()
+        key = (host, line.code if host in self._case_sensitive_hosts else line.code.lower())
+        if key not in self._links:
+            self._links[key] = resolve(self._store, *key)
+        return self._links[key]
+
+    def _store_headers(self, headers: dict[str, str]) -> StoredHeaders:
+        """Store request headers in their stored form, unless they are stored; most readers send one of a few sets."""
+        key = tuple(headers.items())
+        stored = self._headers.get(key)
+        if stored is None:
+            values = {name[:32]: headers[name][:MAX_HEADER_LENGTH] for name in sorted(headers)[:20]}
+            text = msgspec.json.encode(values).decode()
+            stored = self._headers[key] = get_or_add_headers(self._store, text), values
+        return stored
+
+    def _redact(self, line: ClickLine) -> bool:
+        """Remove from a line what must not be stored (docs/click-log.md, section 4).
+
+        Return False if the reader opted out of tracking.
+        """
+        if line.ip:
+            key = self._keys.key(line.ts)
+            line.net = line.net or network_of(line.ip)
+            line.addr = line.addr or hash_address(line.ip, key=key)
+            line.visitor = line.visitor or hash_visitor(line.ip, line.ua or "", key=key)
+        line.net, line.addr = _shorten_identifier(line.net), _shorten_identifier(line.addr)
+        line.visitor, line.copy = _shorten_identifier(line.visitor), _shorten_identifier(line.copy)
+        if self._privacy.addresses == "none":
+            line.net = line.addr = line.visitor = line.copy = None
+        headers = line.h or {}
+        if "" in headers.values():  # nginx writes "" for a header that was not sent
+            line.h = headers = {name: value for name, value in headers.items() if value}
+        if self._privacy.respect_gpc and "1" in (headers.get("sec-gpc"), headers.get("dnt")):
+            line.visitor = line.copy = line.ua = line.ref = None
+            return False
+        return True
+
+
+_cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)
+
+
+def _shorten_identifier(text: str | None) -> str | None:
+    """Return a hash or network, cut to the maximal length; None if empty."""
+    return text[:MAX_IDENTIFIER_LENGTH] if text else None

@@ -1,0 +1,20 @@
+"""Helpers that build the text of SQL statements and their parameters."""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+
+def column_list(row_type: type[Struct], table: str = "") -> str:
+    """Return the field names of a struct as the columns of a ``select``, qualified with ``table`` if given."""
+    prefix = f"{table}." if table else ""
+    return ", ".join(f"{prefix}{field}" for field in row_type.__struct_fields__)
+
+
+def json_array(values: Iterable[int] | Iterable[str]) -> str:
+    """Return values as a JSON array, the parameter of ``in (select value from json_each(?))``.
+
+    One parameter holds any number of values; SQLite limits the number of parameters in a statement.
+    """
+    return msgspec.json.encode(list(values)).decode()
