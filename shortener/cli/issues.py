@@ -84,7 +84,7 @@ def add(
     trap: bool,
     copy_tag: str | None,
 ) -> None:
-    """Add an issue (Markdown or HTML) and write it with short links; every other byte stays unchanged.
+    """Add an issue (Markdown or HTML) and write it with short links. Every other byte stays unchanged.
 
     Adding the same issue again changes nothing.
     """
@@ -168,7 +168,7 @@ def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
 
 
 def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
-    """Print what the recipient token means for privacy, and what to check in a test send."""
+    """Print what the recipient token means for privacy, and what to check in a test email."""
     if result.changed and result.recipient_tag:
         click.echo(
             f"Every short URL ends in ?_c={result.recipient_tag}, which your sender replaces for each recipient.\n"
@@ -228,7 +228,7 @@ def _row_cells(row: dict[str, object]) -> list[object]:
 @format_option
 @with_store
 def show(context: CliContext, store: Store, slug: str, output_format: str) -> None:
-    """Show the articles and links of an issue, with their placements."""
+    """Show the articles and other links of an issue, with their placements."""
     contents = load_issue_contents(store, slug, config=context.config)
     if output_format == "json":
         print_json(contents)
@@ -354,7 +354,7 @@ def set_issue(
 
 
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
-    """Return an option as a change: UNSET where it was not given, None for the value that clears the field."""
+    """Return an option's value as a change: UNSET if it is absent, None if it is ``clear_value``, else the value."""
     return UNSET if value is None else None if value == clear_value else value
 
 
