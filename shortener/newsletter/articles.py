@@ -1,4 +1,4 @@
-"""Extraction of the articles of an issue, with title, author, summary and section, and of the kind of each link."""
+"""Extraction of an issue's articles with title, author, summary and section, and of the kind of each of their links."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -21,8 +21,8 @@ from shortener.newsletter.titles import MAX_BUTTON_LENGTH, Title
 
 _MAX_SUMMARY_LENGTH = 2_000  # characters; longer summaries are cut
 _MAX_TITLE_LENGTH = 300  # characters; longer titles are cut
-_MAX_METADATA_LENGTH = 25  # characters: a shorter line behind a title is "5 min read" or a date
-_SUMMARY_SEARCH_LINES = 8  # lines behind a title
+_MAX_METADATA_LENGTH = 25  # characters: a shorter line after a title is "5 min read" or a date
+_SUMMARY_SEARCH_LINES = 8  # lines after a title in which its summary is searched for
 _CONTEXT_LENGTH = 300  # characters on either side of a link, and of a line that is searched for footer text
 _MAX_TEXT_BESIDE_LINKS = 60  # characters: a line with more text around its links is prose
 _FOOTER_START_FRACTION = 0.5  # of the lines: the earliest start of the footer of an issue without titles
@@ -30,7 +30,7 @@ _LEADING_SEPARATOR = re.compile(r"^[\s:：–—|·•/,，.)）\]-]+")
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
 _STRAY_EMPHASIS = re.compile(r"\*{2,}|_{4,}")
 _URL_PREFIX = re.compile(r"^https?://(?:www\.)?")
-_THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # the least that makes a sentence
+_THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # a text with fewer letters is not a sentence
 _KIND_PRIORITY: dict[PlacementKind, int] = {
     "title": 5,
     "button": 4,
@@ -50,10 +50,10 @@ class Placement(Struct, frozen=True):
 
 
 class ExtractedArticle(Struct, frozen=True):
-    """The target of all links with one key: an article, or another target that is tracked.
+    """A target of links in an issue: an article, or another target whose links are tracked.
 
-    ``position`` is 1 to N over the articles in document order. It is None for social profiles, subscription links,
-    sponsors and pages of authors.
+    ``key`` is the article key of these links. ``position`` is 1 to N over the articles in document order. It is None
+    for other targets: social profiles, subscription links, sponsors and pages of authors.
     """
 
     key: str
@@ -111,10 +111,10 @@ def extract_articles(document: Document, article_keys: Sequence[str | None]) -> 
 
 
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
-    """Return the title of the issue and the index of its line, each None if unknown.
+    """Return the title of the issue and the index of the line that contains it, each None if unknown.
 
-    The title of front matter comes first. Otherwise it is the first heading of level 1, or of any level if there is
-    none; the ``<title>`` of HTML is preferred unless there is exactly one heading of level 1.
+    The title in the front matter of Markdown is preferred. Otherwise it is the first heading of level 1, or of any
+    level if there is none; the ``<title>`` of HTML is preferred unless there is exactly one heading of level 1.
     """
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
     headings = top_headings or [
@@ -131,7 +131,7 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """Return the title of each article with the highest confidence; of equal ones, the first."""
+    """Return for each article key its title with the highest confidence, and the first if several are equal."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:
@@ -149,7 +149,7 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
 
 
 def _author_below(lines: list[Line], title: Title) -> str | None:
-    """Return the author named in one of the two lines behind a title, and mark the links of that byline."""
+    """Return the author named in the two lines after a title, or None; links to the author get the role ``byline``."""
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
         if byline is not None:
@@ -162,7 +162,7 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
 
 
 def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) -> None:
-    """Mark short links alone in a line behind the title of their article as buttons or "read more" links."""
+    """Set the kind ``button`` or ``more`` on a short link that is alone in a line after the title of its article."""
     title_links = {
         mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"
     }
@@ -183,7 +183,10 @@ def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) ->
 
 
 def _mark_footer(lines: list[Line]) -> None:
-    """Mark the links of the footer: footer elements, and the lines after the last title from a sign of a footer on."""
+    """Set the kind ``footer`` on the links of the footer.
+
+    The footer is the content of footer elements, and all lines from the first sign of a footer after the last title on.
+    """
     last_content = max(
         (line.index for line in lines if any(map(_is_content_link, line.mentions))), default=-1
     )
@@ -220,7 +223,7 @@ def _starts_footer(line: Line) -> bool:
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
-    """Return for each line the nearest heading above it that is no title of an article or of the issue."""
+    """Return for each line its section: the nearest heading that is not the title of an article or of the issue."""
     excluded = {title.line_index for title in titles_by_key.values()}
     if issue_title_line is not None:
         level = lines[issue_title_line].level
@@ -235,9 +238,9 @@ def _section_by_line(
 
 
 def _is_article(mentions: list[Mention], title: Title | None) -> bool:
-    """Return whether mentions with one key are an article.
+    """Return whether the links with one key lead to an article; ``mentions`` are these links.
 
-    It has a title and a mention without a role, or no title and no mention with a role.
+    With a title, at least one of them must have no role. Without a title, none of them may have a role.
     """
     if not title and any(mention.role == "service" and mention.kind == "footer" for mention in mentions):
         return False
@@ -250,7 +253,10 @@ def _is_article(mentions: list[Mention], title: Title | None) -> bool:
 
 
 def _image_is_content(images: list[Mention]) -> bool:
-    """Return whether links without text are an article: with an alternative text, and not to a front page."""
+    """Return whether links without text lead to an article.
+
+    An image link does if its alternative text has two words or more and its URL is not the front page of a site.
+    """
     first = images[0]
     return not first.has_image or (len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url))
 
@@ -273,7 +279,10 @@ def _article_title(lines: list[Line], mentions: list[Mention], title: Title | No
 
 
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """Return the sentence around a link with a generic text; if it has no words, the text above it or the URL."""
+    """Return a title for a link with a generic text such as "here": the sentence around it.
+
+    If that has no other words, return the text before the link or its URL.
+    """
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)
@@ -290,7 +299,7 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _text_before(lines: list[Line], mention: Mention) -> str | None:
-    """Return the last sentence before a "read more" link without a title, in its line or in the line above."""
+    """Return the last sentence before a "read more" link of an untitled article, from its line or the line above."""
     line = lines[mention.line_index]
     text = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()
     if mention.line_index and not _THREE_LETTERS.search(text):
@@ -300,14 +309,14 @@ def _text_before(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _caption(lines: list[Line], line_index: int) -> str | None:
-    """Return the text of the line above a bare URL if it is a caption, as in plain-text newsletters, or None."""
+    """Return the text of the line above a bare URL if it can be its caption, as in plain-text newsletters, or None."""
     above = lines[line_index - 1] if line_index else None
     fits = above is not None and not above.mentions and 0 < len(above.text) <= _MAX_TITLE_LENGTH
     return above.text if above and fits else None
 
 
 def _article_summary(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    """Return the paragraph behind the title of an article, or without a title the first one that mentions it."""
+    """Return the paragraph after the title of an article; without a title, the first paragraph that links to it."""
     if title is None:
         index = next((mention for mention in mentions if mention.text), mentions[0]).line_index
         return _paragraph_from(lines, index, 0) if not lines[index].only_mention else None
@@ -335,7 +344,7 @@ def _is_prose(line: Line) -> bool:
 
 
 def _paragraph_from(lines: list[Line], line_index: int, start: int) -> str | None:
-    """Return the text from ``start`` of a line to the end of its paragraph, without a "read more" at the end."""
+    """Return the text from offset ``start`` of a line to the end of its paragraph, without a final "read more" link."""
     parts, length = [], 0
     while line_index < len(lines) and length < _MAX_SUMMARY_LENGTH:
         line = lines[line_index]
@@ -352,7 +361,7 @@ def _paragraph_from(lines: list[Line], line_index: int, start: int) -> str | Non
 
 
 def _strip_stray_emphasis(text: str) -> str:
-    """Return the text without the emphasis marks that a faulty export leaves behind."""
+    """Return the text without the Markdown emphasis marks that a faulty export left in it."""
     return " ".join((_STRAY_EMPHASIS.sub("", text) if "**" in text or "__" in text else text).split())
 
 
@@ -375,7 +384,7 @@ def _first_image_source(mentions: list[Mention]) -> str | None:
 def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
     """Return one placement for each link, in document order.
 
-    A card is one link with several mentions; the kind with the highest priority counts.
+    A link around image, title and text has several mentions; the kind with the highest priority is used.
     """
     best: dict[int, Mention] = {}
     for mention in mentions:

@@ -29,7 +29,7 @@ class DocumentLink(Struct, frozen=True):
 
     ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` counts from 1.
     In ``url`` entities and backslash escapes are resolved, and percent-encoding is as written.
-    A reference definition is one link, however often it is used, and is ordered by its first use.
+    A reference definition in Markdown is one link, however often it is used, at the place of its first use.
     """
 
     index: int
@@ -41,7 +41,7 @@ class DocumentLink(Struct, frozen=True):
 
 
 class UntouchedLink(Struct, frozen=True):
-    """A link that is not replaced; ``reason`` is a clause such as "it contains a merge tag"."""
+    """A link whose URL is never replaced; ``reason`` is a clause such as "it contains a merge tag"."""
 
     start: int
     end: int
@@ -51,9 +51,10 @@ class UntouchedLink(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """A piece of text of a block, or an image with its alternative text, and the index of the link around it.
+    """A piece of text in a block, or an image, whose alternative text is then in ``text``.
 
-    ``image_source`` is the absolute http(s) URL or the relative URL of an image, or '' for any other.
+    ``link_index`` is the index of the link around it, or None. ``image_source`` is the absolute http(s) URL or the
+    relative URL of an image, or '' for any other.
     """
 
     text: str
@@ -67,9 +68,9 @@ class Run(Struct, frozen=True):
 class Block(Struct, frozen=True):
     """A heading, a paragraph, a part of a paragraph between line breaks, or a rule.
 
-    ``level`` is 1 to 6 for headings and 0 otherwise. ``continues_paragraph`` marks a further part of a paragraph.
-    ``footer`` marks text inside a footer element. ``hidden`` marks text that most readers do not see, such as
-    preheaders and parts for Outlook only; links in it are still links.
+    ``level`` is 1 to 6 for headings and 0 otherwise. ``continues_paragraph`` marks the second and later parts of a
+    paragraph. ``footer`` marks text inside a footer element. ``hidden`` marks text that most readers do not see, such
+    as preheaders and parts for Outlook only; links in it are still links.
     """
 
     kind: BlockKind
@@ -82,7 +83,7 @@ class Block(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """A parsed issue with its links in document order; ``title`` is that of front matter or ``<title>``."""
+    """A parsed issue with its links in document order; ``title`` is from front matter or the ``<title>`` element."""
 
     source: bytes
     format: Format

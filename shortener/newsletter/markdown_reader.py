@@ -35,7 +35,7 @@ _LABEL_END = re.compile(rb"(?:[^\\\]]|\\.)*\]:", re.S)
 
 
 class _Definition(Struct):
-    """A reference definition with its byte range, and the index of its link once it is resolved."""
+    """A reference definition with its byte range; ``link_index`` is set when the definition is first used."""
 
     destination: str
     start: int
@@ -45,14 +45,14 @@ class _Definition(Struct):
 
 
 def _normalize_label(text: str) -> str:
-    """Return a reference label in the form in which labels are compared. Source: CommonMark, section 4.7."""
+    """Return a reference label in the normal form in which labels are compared. Source: CommonMark, section 4.7."""
     return " ".join(text.split()).casefold()
 
 
 def _source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return the HTML of an event as a fragment.
+    """Return the HTML of an event as a fragment; ``start`` and ``end`` are its byte range in the source.
 
-    Where pyromark has removed line prefixes (of quotes), each line is mapped to the source separately.
+    Where pyromark has removed line prefixes, such as ``>`` of quotes, each line is mapped to the source separately.
     """
     html = text.encode()
     if source[start:end] == html:
@@ -74,7 +74,7 @@ def _join_fragments(fragments: Sequence[HtmlFragment]) -> HtmlFragment:
 
 
 def _split_variant(value: Any) -> tuple[str, Any]:
-    """Return the name and the data of an event or tag, which is a string, or a dict with one key if it has data."""
+    """Return the name and the data of a pyromark value: a string without data, or a dict from the name to the data."""
     return (value, None) if isinstance(value, str) else next(iter(value.items()))
 
 
@@ -114,7 +114,7 @@ class _Destination(NamedTuple):
 
 
 def _find_destination(source: bytes, expected_url: str, *, start: int, end: int) -> _Destination | None:
-    """Return the destination behind white space at ``start``, or None unless it is ``expected_url``."""
+    """Return the link destination after white space at ``start``, or None if it is not ``expected_url``."""
     prefix = _LINE_PREFIX.match(source, start, end)
     start = prefix.end() if prefix else start
     angle = _ANGLE_DESTINATION.match(source, start, end)
@@ -126,7 +126,7 @@ def _find_destination(source: bytes, expected_url: str, *, start: int, end: int)
 
 
 class _MarkdownReader:
-    """Reader that walks the events of a Markdown body and feeds a builder."""
+    """Reader that passes the content of a Markdown body to a builder, from the events of pyromark."""
 
     def __init__(self, builder: DocumentBuilder, source: bytes, *, body_start: int) -> None:
         self._builder = builder
@@ -160,7 +160,7 @@ class _MarkdownReader:
         return definitions
 
     def read(self) -> None:
-        """Read the body. Raises UnreadableDocument if it has too many links or marks."""
+        """Read the whole body. Raises UnreadableDocument if it has too many links or marks."""
         for event in self._events:
             self._handle_event(event)
         self._flush_text()
@@ -171,7 +171,7 @@ class _MarkdownReader:
                 )
 
     def _add_untouched(self, url: str, start: int, end: int, reason: str) -> int | None:
-        """Add a link that is not replaced, and return None in place of an index."""
+        """Add a link whose URL is never replaced, and return None, because it has no index."""
         self._builder.add_untouched(url, start=start, end=end, reason=reason)
         return None
 
@@ -272,7 +272,10 @@ class _MarkdownReader:
         self._builder.begin_block()
 
     def _handle_link(self, event: _Event, data: Any) -> None:
-        """Read a link to its end, because its destination follows its content. Inside an image it is only text."""
+        """Read a link to its end, because its destination follows its content.
+
+        A link inside an image is read as plain text.
+        """
         if self._alt_parts is not None:
             return
         self._flush_text()
@@ -323,7 +326,10 @@ class _MarkdownReader:
         )
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
-        """Return the link index of a definition, which is one link however often it is used."""
+        """Return the link index of the definition that a link uses, or None if the link is untouched.
+
+        A definition is one link, however often it is used.
+        """
         definition = self._definitions.get(_normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
             return self._add_untouched(
@@ -361,7 +367,7 @@ class _MarkdownReader:
         self._builder.strong_depth = strong
 
     def _add_text_part(self, piece: _TextPiece, start: int, end: int) -> None:
-        """Add the text of a part of a piece; an escaped piece, such as an entity, is never split."""
+        """Add the text between two source offsets of a piece; a piece with an entity or escape is never split."""
         if end - start == piece.end - piece.start:
             self._builder.add_text(piece.text)
         elif end > start:
@@ -388,9 +394,9 @@ class _MarkdownReader:
 
 
 def parse_markdown(source: bytes, *, start: int) -> Document:
-    """Return the document of Markdown that begins at byte ``start``.
+    """Return the parsed Markdown document that begins at byte ``start`` of the source.
 
-    Raises UnreadableDocument if it has too many links or marks.
+    Raises UnreadableDocument if the document has too many links or marks.
     """
     builder = DocumentBuilder(source)
     body_start, builder.title = frontmatter.skip_front_matter(source, start=start)

@@ -23,9 +23,10 @@ _SNIFF_BYTES = 65_536  # at the start and at the end of a source
 
 
 def detect_format(filename: str, source: bytes) -> Format:
-    """Return the format of an issue.
+    """Return the format of an issue from its file name and its content.
 
-    The start of an HTML document decides first, then the suffix of the file name, then tags at both ends.
+    A source that begins as an HTML document is HTML. Otherwise the suffix of the file name decides. If that is unknown,
+    a source with tags at both ends is HTML.
     """
     head = source[:_SNIFF_BYTES].removeprefix(_BOM)
     if _HTML_DOCUMENT.match(head):
