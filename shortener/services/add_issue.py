@@ -58,7 +58,11 @@ class AddRequest(Struct, frozen=True):
 
 
 class AddResult(Struct, frozen=True):
-    """The added issue; ``output`` is the source with short URLs and otherwise the same bytes."""
+    """The added issue; ``output`` is the source in which only URLs were replaced by short URLs.
+
+    ``adopted`` is the number of short links that the source contained already. ``skipped`` and ``untouched`` have a
+    line for each link that was left as it is.
+    """
 
     slug: str
     output: bytes
@@ -224,7 +228,7 @@ def _stored_recipient_tag(store: Store, issue: Issue, hosts: Sequence[str]) -> s
 def _is_unchanged(
     store: Store, issue: Issue, request: AddRequest, *, recipient_tag: str, hosts: Sequence[str]
 ) -> bool:
-    """Return whether the request equals what is stored; the source may be the stored source or output."""
+    """Return whether the request would change nothing; its source may equal the stored source or the stored output."""
     if request.add_honeypot and find_honeypot(store, issue) is None:
         return False
     pending_targets = any(

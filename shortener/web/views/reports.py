@@ -170,7 +170,7 @@ def live(slug: str) -> Response:
         "visitors": format_number(report.totals.visitors),
         "clicks": format_number(report.totals.clicks.human),
         "rate": format_percent(report.rate),
-        "set-aside": format_number(report.totals.clicks.other),
+        "set-aside": format_number(report.totals.clicks.automated),
         "quality": report.quality.sentence[:1].upper() + report.quality.sentence[1:],
     }
     for article in report.articles:
