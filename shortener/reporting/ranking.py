@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from shortener.config import Config
+from shortener.durations import DAY_SECONDS
 from shortener.errors import TargetRefused
 from shortener.ranking import (
     Blend,
@@ -26,7 +27,7 @@ from shortener.reporting.ranking_inputs import load_history
 from shortener.short_urls import parse_short_url, validate_target
 from shortener.store import Store, links
 
-SUGGESTION_SECONDS = 7 * 86_400
+SUGGESTION_SECONDS = 7 * DAY_SECONDS
 """Age in seconds at which the suggestions of an issue no longer change; 98 % of the clicks have arrived by then."""
 
 
