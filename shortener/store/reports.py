@@ -301,12 +301,13 @@ class RankedArticle(Struct, frozen=True):
     url: str
     position: int
     title: str
+    author: str
 
 
 def list_ranked_articles(store: Store) -> list[RankedArticle]:
     """Return the articles of all issues, ordered by issue and position; targets without a position are left out."""
     sql = """
-        select id, issue_id, url, position, title from articles where position is not null
+        select id, issue_id, url, position, title, author from articles where position is not null
         order by issue_id, position, id
     """
     return [RankedArticle(*row) for row in store.execute(sql)]
