@@ -125,7 +125,7 @@ class Ranking(Section, frozen=True):
     gems: Annotated[int, Meta(ge=0, le=100)] = 5
     window: Annotated[int, Meta(ge=1, le=120)] = 24
     blend: tuple[Annotated[float, Meta(ge=0, le=1000)], ...] = ()
-    """Weights of appeal, fan ratio and read ratio in the order of articles. If empty, appeal alone counts."""
+    """Weights of appeal, fan ratio and read ratio for ordering articles. If empty, appeal alone decides."""
 
 
 class Config(Section, frozen=True):
