@@ -56,7 +56,7 @@ def _acquire_collector(store: Store, config: Config, *, stop: Callable[[], bool]
 @click.command()
 @with_store
 def rebuild(context: CliContext, store: Store) -> None:
-    """Compute all aggregates again from the stored clicks."""
+    """Compute all rollups again from the stored clicks."""
     total = clicks.count_clicks(store)
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Aggregating clicks", total=total)

@@ -191,7 +191,7 @@ def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
 
 
 def _position_in_document(store: Store, issue: Issue, article: Article) -> int:
-    """Return the position that an article has by its first placement in the document."""
+    """Return the position that an article would have if articles were ordered by their first placement."""
     first_placement: dict[int | None, int] = {}
     for placement in issues.list_placements(store, issue.id):
         first_placement.setdefault(placement.article_id, placement.n)
@@ -203,7 +203,7 @@ def _position_in_document(store: Store, issue: Issue, article: Article) -> int:
 
 
 def _move_article(store: Store, issue: Issue, article: Article, position: int | None) -> None:
-    """Set the position of an article (None: it is no article), and renumber the other articles."""
+    """Set the position of an article, and renumber the others. With position None it is no article."""
     order = [
         other.id
         for other in issues.list_articles(store, issue.id)

@@ -31,6 +31,6 @@ def add_honeypot(store: Store, issue: Issue, domain: Domain, *, config: Config, 
 
 
 def replace_honeypot_url(url: str, honeypot_url: str, *, config: Config) -> str:
-    """Return the URL of a honeypot link in a document: unchanged, or ``honeypot_url`` if it is another issue's."""
+    """Return ``url``, or ``honeypot_url`` if ``url`` is not the short URL of the same honeypot link."""
     key = parse_short_url(url, domains=config.domains)
     return url if key == parse_short_url(honeypot_url, domains=config.domains) else honeypot_url

@@ -16,12 +16,12 @@ from shortener.store import Store, issues, links
 from shortener.store.issues import Issue, Placement
 
 EDITOR_NAME = "issue add"
-"""The editor of the edits that adding an issue makes."""
+"""Name of the editor that is recorded when adding an issue changes a link."""
 
 ShortLinkKey = tuple[str, str]
-"""(host, code in the domain's stored case)."""
+"""What identifies a short link: its host, and its code in the domain's stored case."""
 Targets = Mapping[ShortLinkKey, str]
-"""Canonical targets of short links."""
+"""Canonical targets by the short link that leads to them."""
 
 
 class LinkOccurrence(Struct):
@@ -29,19 +29,19 @@ class LinkOccurrence(Struct):
 
     link: DocumentLink
     article_key: str | None = None
-    """The identity of its article: the canonical target, else the short URL of a link without a target."""
+    """What identifies its article: the canonical target, or the short URL if the link has no target."""
     short_link_key: ShortLinkKey | None = None
-    """The key of an adopted link, which was one of our short links before."""
+    """Host and code of an adopted link, which was a short link already in the document."""
     placement_number: int = 0
     link_id: int = 0
     honeypot_id: int = 0
-    """The id of the honeypot link that it is, 0 for a link that readers see."""
+    """The link id if the link is the honeypot link, 0 for a link that readers see."""
 
 
 def match_links(
     store: Store, occurrences: Sequence[LinkOccurrence], targets: Targets, *, filename: str, config: Config
 ) -> list[str]:
-    """Set the article key of every link to be tracked; return a line for each skipped link with the reason.
+    """Set the article key of every link to be tracked; return a line with the reason for each skipped link.
 
     Raises InputError that lists all refused targets, Conflict for a short link that has another target.
     """
@@ -178,7 +178,7 @@ def _find_or_add_link(store: Store, key: ShortLinkKey, target: str | None, *, ti
 
 
 def number_placements(store: Store, issue: Issue, occurrences: Sequence[LinkOccurrence]) -> None:
-    """Number every placement: by its URL, else as in the issue's previous version, else with the next free number."""
+    """Number every placement: as in its URL, else as in the previous version, else with a free number."""
     placed = [occurrence for occurrence in occurrences if occurrence.article_key is not None]
     taken_elsewhere = {
         occurrence.link_id: issues.used_placement_numbers(store, occurrence.link_id, except_issue_id=issue.id)

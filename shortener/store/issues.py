@@ -28,7 +28,7 @@ class Issue(Struct, frozen=True):
 
 
 class Article(Struct, frozen=True):
-    """An article of one issue, or with position None another tracked target, such as a footer link."""
+    """An article of an issue. If ``position`` is None, it is an other link, such as a footer link."""
 
     id: int
     url: str
@@ -162,7 +162,10 @@ def set_positions(store: Store, positions: dict[int, int | None]) -> None:
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
-    """Change the URL of a link's articles to its new target; skip an issue that has an article with that URL."""
+    """Change the URL of the articles of a link to its new target.
+
+    An issue that already has an article with the new URL is skipped.
+    """
     store.execute(
         """
         update or ignore articles set url = ?
