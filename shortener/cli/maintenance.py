@@ -61,7 +61,7 @@ def rebuild(context: CliContext, store: Store) -> None:
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Aggregating clicks", total=total)
         counted = rebuild_rollups(store, on_progress=lambda done: progress.update(task, completed=done))
-    click.echo(f"Rebuilt the aggregates from {counted:,} clicks.")
+    click.echo(f"Rebuilt the rollups from {counted:,} clicks.")
 
 
 @click.command()
