@@ -1,8 +1,8 @@
 """Rank newsletter articles by appeal: clicks corrected for position, issue, placements and chance.
 
 The package is pure: it uses no database, no web framework and no clock. `rank` returns the list, `explain`
-the factors behind the figures of one article, and `compare` the comparison of two issues at equal age. The method is
-described in docs/ranking.md.
+the factors behind the figures of one article, and `compare` compares two issues at the same number of hours
+after sending. The method is described in docs/ranking.md.
 """
 
 from shortener.ranking.comparison import ComparedIssue, Comparison, compare

@@ -26,7 +26,7 @@ RERUN_ADVICE = (
 
 
 def list_caveats(analysis: Analysis) -> list[str]:
-    """Return one sentence for each situation of docs/ranking.md section 16 that applies."""
+    """Return the caveats that apply to an analysis, one sentence each (docs/ranking.md section 16)."""
     return [
         *_fit_caveats(analysis),
         *_click_caveats(analysis),

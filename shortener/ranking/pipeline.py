@@ -1,4 +1,4 @@
-"""The steps from a history to the posterior of its articles, including the fallback if the fit fails."""
+"""The steps from a history to the estimates of its articles, also if the model cannot be fitted."""
 
 import math
 from collections.abc import Iterable
@@ -34,16 +34,22 @@ class Analysis(Struct, frozen=True, eq=False):
 
     @property
     def remaining_shares(self) -> list[float]:
-        """The share of clicks (0 to 1) that is still expected for each issue: 1 - F(age)."""
+        """The share of clicks (0 to 1) that is still expected for each issue."""
         return [1 - float(share) for share in self.curve.shares_at(self.observations.age_hours)]
 
     @property
     def eta_uncertainty_removed(self) -> float:
-        """The percentage of the prior variance of eta that the data removed (docs/ranking.md section 15)."""
+        """The percentage of the uncertainty about the position effect that the data removed.
+
+        Uncertainty is the variance of the coefficient eta (docs/ranking.md section 15).
+        """
         return 100 * (1 - self.effect_estimate(POSITION_ETA)[1] / POSITION_ETA.sd**2)
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return the posterior mean and variance of an effect; both are nan if the model was not fitted or lacks it."""
+        """Return the posterior mean and variance of an effect.
+
+        Both are nan if the model was not fitted or does not contain the effect.
+        """
         if self.fit is None or effect not in self.design.effects:
             return math.nan, math.nan
         column = self.design.effects.index(effect)

@@ -36,14 +36,15 @@ def rank(
     zone: tzinfo = UTC,
     blend: Blend | None = None,
 ) -> Ranking:
-    """Rank articles by appeal, the posterior mean of the article effect (docs/ranking.md sections 1 and 10).
+    """Rank articles by appeal (docs/ranking.md sections 1 and 10).
 
-    `as_of` is in epoch seconds, and later issues are ignored. With `month` (YYYY-MM in `zone`) the list has the
-    articles last shown in that month, with `issue` (a slug) those of one issue, and otherwise all articles. The model
-    is fitted to the issues at most `window` months before or after them, or to all issues if `window` is None. The
-    published list has at most `top` articles, and there are at most `gems` hidden gems. A `blend` replaces appeal in
-    the order. Raises InputError for invalid arguments or counts, and NotFound for an unknown issue. If the fit fails,
-    the result is the shrunken rate, with a warning.
+    `as_of` is in epoch seconds, and later issues are ignored. With `month` (YYYY-MM in `zone`) the list has
+    the articles last shown in that month, with `issue` (a slug) those of one issue, and otherwise all
+    articles. The model is fitted to the issues at most `window` months before or after them, or to all issues
+    if `window` is None. The published list has at most `top` articles, and there are at most `gems` hidden
+    gems. A `blend` replaces appeal in the order. Raises InputError for invalid arguments or counts, and
+    NotFound for an unknown issue. If the fit fails, appeal is a simpler estimate that is not corrected for
+    position and placements, with a warning.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")

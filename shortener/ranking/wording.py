@@ -11,7 +11,7 @@ from shortener.ranking.signals import Blend
 MIN_CLICKS = 3
 """A note gives no multiple if both clicks and expected clicks are below this number (docs/ranking.md section 15)."""
 MIN_UNCERTAINTY_REMOVED = 60.0
-"""Percentage of the prior variance of eta that the data must remove before eta counts as measured."""
+"""Percentage of the uncertainty about the position effect that data must remove to count it as measured."""
 
 
 def format_multiple(appeal: float) -> str:
@@ -45,7 +45,10 @@ def format_count(number: int, counted: Counted) -> str:
 
 
 def format_probability(probability: float) -> str:
-    """Format a probability from 400 draws as a whole percentage between "under 1%" and "over 99%"."""
+    """Format a probability as a whole percentage between "under 1%" and "over 99%".
+
+    It is estimated from 400 simulations, so values closer to 0 or 1 are not reliable.
+    """
     if probability < 0.01:
         return "under 1%"
     return "over 99%" if probability > 0.99 else f"{probability:.0%}"
@@ -65,10 +68,10 @@ def format_note(
     gem_probability: float | None,
     loved_by_few: bool,
 ) -> str:
-    """Return the note of the article with this index (docs/ranking.md section 15).
+    """Return the note of an article, which is given by its index (docs/ranking.md section 15).
 
-    `bounds` is the 90 % interval of its appeal. `gem_probability` is a hidden gem's probability of being in the best
-    tenth, None for other articles.
+    `bounds` is the 90 % interval of its appeal. `gem_probability` is a hidden gem's probability of being in
+    the best tenth, None for other articles.
     """
     parts = [_describe_clicks(analysis, article, counted, bounds)]
     if gem_probability is not None:
@@ -95,7 +98,7 @@ def _describe_clicks(analysis: Analysis, article: int, counted: Counted, bounds:
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return the phrase that says for which conditions clicks were expected, such as "at its position"."""
+    """Return the phrase that says what the expected clicks are based on, such as "at its position"."""
     if analysis.fit is None:
         return "from its recipients and age"
     if not analysis.observations.has_positions:
