@@ -1,4 +1,4 @@
-"""Extraction of an issue's articles with title, author, summary and section, and of the kind of each of their links."""
+"""Find the articles of an issue: title, author, summary and section, and the kind of each of their links."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -50,10 +50,11 @@ class Placement(Struct, frozen=True):
 
 
 class ExtractedArticle(Struct, frozen=True):
-    """A target of links in an issue: an article, or another target whose links are tracked.
+    """One target of the links in an issue: an article, or another target whose links are tracked.
 
-    ``key`` is the article key of these links. ``position`` is 1 to N over the articles in document order. It is None
-    for other targets: social profiles, subscription links, sponsors and pages of authors.
+    ``key`` is the article key, which all links to the target share. ``position`` is 1 to N over the articles
+    in document order. It is None for other targets: social profiles, subscription links, sponsors and pages
+    of authors.
     """
 
     key: str
@@ -131,7 +132,7 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """Return for each article key its title with the highest confidence, and the first if several are equal."""
+    """Return the best title for each article key: the first of those with the highest confidence."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:
@@ -149,7 +150,10 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
 
 
 def _author_below(lines: list[Line], title: Title) -> str | None:
-    """Return the author named in the two lines after a title, or None; links to the author get the role ``byline``."""
+    """Return the author named in the two lines after a title, or None.
+
+    Links to the author get the role ``byline``.
+    """
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
         if byline is not None:
@@ -185,7 +189,8 @@ def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) ->
 def _mark_footer(lines: list[Line]) -> None:
     """Set the kind ``footer`` on the links of the footer.
 
-    The footer is the content of footer elements, and all lines from the first sign of a footer after the last title on.
+    The footer is the content of footer elements, and every line from the first sign of a footer on that comes
+    after the last link to an article.
     """
     last_content = max(
         (line.index for line in lines if any(map(_is_content_link, line.mentions))), default=-1
@@ -223,7 +228,10 @@ def _starts_footer(line: Line) -> bool:
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
-    """Return for each line its section: the nearest heading that is not the title of an article or of the issue."""
+    """Return for each line its section, which is the text of the last heading up to that line.
+
+    Headings that are the title of an article or of the issue do not count.
+    """
     excluded = {title.line_index for title in titles_by_key.values()}
     if issue_title_line is not None:
         level = lines[issue_title_line].level
@@ -238,9 +246,10 @@ def _section_by_line(
 
 
 def _is_article(mentions: list[Mention], title: Title | None) -> bool:
-    """Return whether the links with one key lead to an article; ``mentions`` are these links.
+    """Return whether the target of ``mentions``, which are all links with one article key, is an article.
 
-    With a title, at least one of them must have no role. Without a title, none of them may have a role.
+    If a title was found for it, at least one of the links must have no role. Otherwise none of them may have
+    one.
     """
     if not title and any(mention.role == "service" and mention.kind == "footer" for mention in mentions):
         return False
@@ -253,9 +262,10 @@ def _is_article(mentions: list[Mention], title: Title | None) -> bool:
 
 
 def _image_is_content(images: list[Mention]) -> bool:
-    """Return whether links without text lead to an article.
+    """Return whether image links without text lead to an article.
 
-    An image link does if its alternative text has two words or more and its URL is not the front page of a site.
+    They do if the first image has an alternative text of two words or more and does not link to the front
+    page of a site. A link without an image always does.
     """
     first = images[0]
     return not first.has_image or (len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url))
@@ -281,7 +291,8 @@ def _article_title(lines: list[Line], mentions: list[Mention], title: Title | No
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
     """Return a title for a link with a generic text such as "here": the sentence around it.
 
-    If that has no other words, return the text before the link or its URL.
+    If the sentence has no other words, return the text before the link. For a bare URL, return the caption
+    above it or the URL itself.
     """
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
@@ -299,7 +310,11 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _text_before(lines: list[Line], mention: Mention) -> str | None:
-    """Return the last sentence before a "read more" link of an untitled article, from its line or the line above."""
+    """Return the last sentence before a "read more" link, which serves as the title of its article.
+
+    The sentence is taken from the line of the link, or from the line above if there is no text before the
+    link.
+    """
     line = lines[mention.line_index]
     text = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()
     if mention.line_index and not _THREE_LETTERS.search(text):

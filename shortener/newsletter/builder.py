@@ -21,7 +21,7 @@ MAX_LINKS = 5_000
 """Maximum number of links in an issue."""
 
 MAX_MARKUP_COUNT = 500_000
-"""Maximum number of tags and marks in an issue.
+"""Maximum number of HTML tags and Markdown marks in an issue.
 
 An issue of 5 MB of prose has 300,000 of them; an issue with hostile nesting has ten million.
 """
@@ -58,11 +58,11 @@ def _portable_image_source(source: str) -> str:
 
 
 class DocumentBuilder:
-    """Builder of a document.
+    """Builder of a document, to which an HTML or Markdown reader adds what it finds, in source order.
 
-    A reader calls the methods in the order of the source. The attributes ``current_link`` (index of a link),
-    ``strong_depth``, ``in_button``, ``in_footer`` and ``in_hidden`` apply to the text that is added next; the reader
-    sets them before. ``title`` is the title of the document.
+    The attributes ``current_link`` (index of a link), ``strong_depth``, ``in_button``, ``in_footer`` and
+    ``in_hidden`` apply to the text that is added next; the reader sets them before. ``title`` is the title of
+    the document.
     """
 
     def __init__(self, source: bytes) -> None:
@@ -87,11 +87,11 @@ class DocumentBuilder:
     def add_link(
         self, url: str, *, start: int, end: int, syntax: UrlSyntax, merge_tag_reach: int = 0
     ) -> int | None:
-        """Add a link whose URL is the byte range ``start`` to ``end``; return its index, or None if it is untouched.
+        """Add the link whose URL is at bytes ``start`` to ``end``, and return its index.
 
-        An untouched link is listed, but its URL is never replaced. A merge tag that overlaps the URL, or the text after
-        it up to offset ``merge_tag_reach``, makes the link untouched.
-        Raises UnreadableDocument if the issue has more than MAX_LINKS links.
+        Return None if the URL must stay unchanged; the link is then listed as untouched. This includes a link
+        with a merge tag that overlaps the URL, or the text after it up to offset ``merge_tag_reach``. Raises
+        UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         has_tag = mergetags.overlaps_merge_tag(self._merge_tags, start=start, end=max(end, merge_tag_reach))
         reason = "it contains a merge tag" if has_tag else _untouched_reason(url)
@@ -105,7 +105,10 @@ class DocumentBuilder:
         return index
 
     def count_markup(self) -> None:
-        """Count a tag or mark. Raises UnreadableDocument if the issue has more than MAX_MARKUP_COUNT."""
+        """Count an HTML tag or Markdown mark.
+
+        Raises UnreadableDocument if the issue has more than MAX_MARKUP_COUNT.
+        """
         self._markup_count += 1
         if self._markup_count > MAX_MARKUP_COUNT:
             raise UnreadableDocument(

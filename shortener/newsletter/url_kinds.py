@@ -47,7 +47,7 @@ def is_homepage(url: str) -> bool:
 
 
 def is_image(url: str) -> bool:
-    """Return whether a URL is an image file; a link to one only enlarges an image."""
+    """Return whether a URL is that of an image file; a link to such a file only enlarges an image."""
     parts = _split_url(url)
     return parts is not None and bool(_IMAGE_PATH.search(parts.path))
 
