@@ -186,10 +186,10 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 
 
 def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
-    """Return `xbar_a - mean xbar` per article, where xbar is the mean of x(position) over its cells.
+    """Return for each article how near to the top editors placed it, relative to the average article.
 
-    The measure is the mean of -log(position) over its appearances. It corrects for editors who put better
-    articles first (Mundlak's device, docs/ranking.md section 7).
+    The measure is the mean of the position scores of `shape` over its appearances. It corrects for editors who
+    put better articles first (Mundlak's device, docs/ranking.md section 7).
     """
     positions = fill_positions(observations)
     last = last_positions(observations)[observations.issue_index]

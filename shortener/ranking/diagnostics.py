@@ -82,7 +82,7 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
 
 
 def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 2: the mean residual of each group of positions is within 0.15 of 0, or the difference is chance.
+    """Check 2: warn about groups of positions whose clicks are on average 15 % above or below the fit.
 
     Differences that chance explains (two standard deviations) are accepted.
     """
