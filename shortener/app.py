@@ -3,7 +3,9 @@
 from flask import Flask
 
 from shortener.config import Config, environment, find_file, load
-from shortener.redirect.redirector import RedirectMiddleware
+from shortener.redirect import reader_pages
+from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
+from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
 from shortener.web import cache, context, error_pages, filters, security
@@ -55,3 +57,20 @@ def build_pages_app(config: Config) -> Flask:
     for view in (public, accounts, issues, new_issue, reports, ranking, links, settings):
         app.register_blueprint(view.blueprint)
     return app
+
+
+def publish_reader_pages(app: Flask) -> None:
+    """Render the pages that readers see for a miss, and an upload that is too large, for the redirect workers.
+
+    The server calls it when the pages start, because the texts depend on the configuration. Raises OSError.
+    """
+    client = app.test_client(use_cookies=False)
+    pages = {}
+    for status in reader_pages.STATUSES:
+        path = "/-/upload" if status == 413 else "/miss"
+        page = client.get(path, environ_overrides={MISS_STATUS_KEY: status})
+        headers = [(name, value) for name, value in page.headers if name != "Set-Cookie"]
+        if status == 503:
+            headers.append(("Retry-After", "5"))
+        pages[status] = Response(page.status_code, headers, page.data)
+    reader_pages.publish(pages, data_directory=app.extensions["config"].data_directory)

@@ -45,11 +45,13 @@ class Domain(Section, frozen=True):
 
 
 class Server(Section, frozen=True):
-    """``[server]``: listening address, number of workers, and trusted networks."""
+    """``[server]``: listening address, number of workers, TLS certificate, and trusted networks."""
 
     host: str = "127.0.0.1"
     port: Port = 8000
-    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    workers: Annotated[int, Meta(ge=1, le=64)] = 2
+    certificate: str = ""
+    key: str = ""
     trusted_proxies: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ("127.0.0.0/8", "::1")
 
@@ -157,7 +159,8 @@ class Config(Section, frozen=True):
         if self.site.base_url:
             return self.site.base_url.lower()
         host = "127.0.0.1" if self.server.host in {"0.0.0.0", "::"} else self.server.host  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.server.port}"
+        scheme = "https" if self.server.certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.server.port}"
 
     @property
     def domains(self) -> tuple[Domain, ...]:
@@ -300,7 +303,6 @@ def _value_at(tree: Any, key: str) -> Any:
 
 def _validate(config: Config, *, source: str) -> None:
     """Check rules that msgspec cannot express. Raises ConfigError."""
-    import ipaddress
     from zoneinfo import ZoneInfoNotFoundError
 
     try:
@@ -309,14 +311,7 @@ def _validate(config: Config, *, source: str) -> None:
         raise ConfigError(
             f"{source}: site.timezone = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
         ) from None
-    for key in ("trusted_proxies", "metrics"):
-        for network in getattr(config.server, key):
-            try:
-                ipaddress.ip_network(network, strict=False)
-            except ValueError:
-                raise ConfigError(
-                    f"{source}: server.{key} has {network!r}: expected an address or network such as 10.0.0.0/8"
-                ) from None
+    _validate_server(config.server, source=source)
     hosts = [domain.host.lower() for domain in config.domain]
     for host in hosts:
         if hosts.count(host) > 1:
@@ -338,17 +333,42 @@ def _validate(config: Config, *, source: str) -> None:
         raise ConfigError(f"{source}: codes.alphabet = {config.codes.alphabet!r}: a character occurs twice")
 
 
+def _validate_server(server: Server, *, source: str) -> None:
+    """Check networks, and that certificate and key are both given. Raises ConfigError."""
+    import ipaddress
+
+    for key in ("trusted_proxies", "metrics"):
+        for network in getattr(server, key):
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                raise ConfigError(
+                    f"{source}: server.{key} has {network!r}: expected an address or network such as 10.0.0.0/8"
+                ) from None
+    if bool(server.certificate) != bool(server.key):
+        missing = "key" if server.certificate else "certificate"
+        raise ConfigError(
+            f"{source}: server.{missing} = '': expected a PEM file; TLS needs both certificate and key"
+        )
+
+
 def _resolve_paths(config: Config, *, directory: Path) -> Config:
     """Return the configuration with relative paths resolved against ``directory``."""
     data = str(directory / Path(config.storage.data).expanduser())
     lists = tuple(str(directory / Path(path).expanduser()) for path in config.verdicts.datacenters)
-    asn, countries = (
+    asn, countries, certificate, key = (
         str(directory / Path(path).expanduser()) if path else ""
-        for path in (config.networks.asn, config.networks.countries)
+        for path in (
+            config.networks.asn,
+            config.networks.countries,
+            config.server.certificate,
+            config.server.key,
+        )
     )
     return msgspec.structs.replace(
         config,
         networks=Networks(asn=asn, countries=countries),
+        server=msgspec.structs.replace(config.server, certificate=certificate, key=key),
         storage=msgspec.structs.replace(config.storage, data=data),
         verdicts=msgspec.structs.replace(config.verdicts, datacenters=lists),
     )

@@ -57,6 +57,11 @@ def links_revision(data_directory: Path) -> SharedCounters:
     return SharedCounters(data_directory / RUN_DIRECTORY / "links")
 
 
+def reader_pages_revision(data_directory: Path) -> SharedCounters:
+    """Open the revision of the pre-rendered reader pages, which is value 0."""
+    return SharedCounters(data_directory / RUN_DIRECTORY / "reader-pages-revision")
+
+
 def restart_counters(data_directory: Path) -> SharedCounters:
     """Return the shared counters of restarted child processes, in the order of CHILD_KINDS."""
     return SharedCounters(data_directory / RUN_DIRECTORY / "restarts")

@@ -16,7 +16,6 @@ PACKAGE = Path(__file__).parent.parent / "shortener"
 LAYERS = (
     {"errors", "codes", "durations", "files", "urls"},
     {"config", "shared_memory"},
-    {"sockets"},
     {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},
     {"store"},
     {"collector"},
@@ -24,7 +23,6 @@ LAYERS = (
     {"web", "demo.readers"},
     {"app"},
     {"server"},
-    {"children"},
     {"cli", "demo"},
     {"__main__"},
 )
@@ -38,7 +36,9 @@ SLOW_IMPORTS = {
     "flask",
     "werkzeug",
     "jinja2",
+    "aiohttp",
     "granian",
+    "waitress",
     "numpy",
     "rich",
     "click",

@@ -17,7 +17,7 @@ from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.reporting.doctor import Finding, examine
 from shortener.reporting.formatting import struct_rows
-from shortener.server import Stop, log_to_stderr
+from shortener.server.process import Stop, log_to_stderr
 from shortener.store import Store, clicks, open_store
 from shortener.store.backups import back_up
 

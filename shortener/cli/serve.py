@@ -3,8 +3,9 @@
 import click
 import msgspec
 
-from shortener import server
 from shortener.cli import CliContext, pass_cli_context
+from shortener.server.process import log_to_stderr
+from shortener.server.supervisor import Supervisor
 
 
 @click.command()
@@ -18,8 +19,8 @@ def serve(context: CliContext, host: str | None, port: int | None, workers: int 
     options = {"host": host, "port": port, "workers": workers}
     changes = {name: value for name, value in options.items() if value}
     config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **changes))
-    server.log_to_stderr()
-    server.serve(config, announce=click.echo)
+    log_to_stderr()
+    Supervisor(config, announce=click.echo).serve()
 
 
 COMMANDS = [serve]

@@ -8,10 +8,7 @@ import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 from itertools import count
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
-
-from msgspec import Struct
 
 from shortener.clicklog.format import (
     FORMAT_VERSION,
@@ -27,51 +24,27 @@ from shortener.clicklog.writer import LOG_DIRECTORY, SegmentWriter
 from shortener.codes import RECIPIENT_PARAMETER
 from shortener.config import Config
 from shortener.redirect.client_ip import ClientIPResolver
+from shortener.redirect.request import Headers, Request
 from shortener.shared_memory import claim_worker_counters
 from shortener.urls import clean_referrer
-
-Environ = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
 CAMPAIGN_KEYS = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"})
-"""Keys in the query of a short link whose values are recorded. Other keys may identify the reader."""
+"""Query keys that are recorded. Other keys are not, because they may identify the reader."""
 MAX_MISSES_PER_SECOND = 200
-"""Maximum number of misses that a worker logs in a second, so that a flood cannot fill the disk."""
+"""Limit of misses that one worker logs in a second. More are only counted, so that a flood cannot fill the disk."""
 REDIRECTS, PREFETCHES, MISSES, UNRECORDED, ERRORS, GONE = range(6)
 """Indexes into the worker's counters, in the order of ``COUNTER_NAMES``."""
 
-_ENVIRON_HEADERS = [(name, "HTTP_" + name.upper().replace("-", "_")) for name in LOGGED_HEADERS]
-MAX_HEADER_FIELDS_BYTES = 2600
-"""Maximum size in bytes of the header fields of a line.
-
-The rest of MAX_LINE_BYTES is for the other fields.
-"""
+UNREADABLE_VALUE = "\ufffd"
+"""Logged for a user agent that the server cannot read because it is not ASCII."""
 _TRUNCATED_LENGTH = 64
-"""Length in characters to which the texts of a line are truncated if the line is too long."""
-
-
-class LoggedHeaders(Struct, omit_defaults=True):
-    """The keys of a click-log line whose values come from the request headers."""
-
-    ua: str | None = None
-    ref: str | None = None
-    lang: str | None = None
-    h: dict[str, str] | None = None
-
-
-class HeaderFields(Struct, frozen=True):
-    """Parsed headers of a request. A connection reuses them for requests with equal headers."""
-
-    user_agent: str | None
-    """The logged user agent; None if the reader opted out of tracking."""
-    forwarded_for: str | None
-    line_suffix: bytes
-    """End of the JSON line, which contains the header fields: from the comma before them to the newline."""
+"""Number of characters to which each text is truncated if a line would exceed MAX_LINE_BYTES."""
 
 
 class ClickRecorder:
-    """Writes the clicks and misses of one worker process to the click log."""
+    """Writes the click log of one worker process. Its methods wait for one ``write()`` at most."""
 
     def __init__(self, config: Config) -> None:
         self._respect_gpc = config.privacy.respect_gpc
@@ -89,47 +62,20 @@ class ClickRecorder:
         self._miss_second = 0
         self._misses_this_second = 0
 
-    def parse_headers(self, environ: Environ) -> HeaderFields:
-        """Return the header fields to log.
+    def record(self, line: ClickLine, request: Request, *, counter: int) -> bool:
+        """Write a click to the click log, and increment a counter. Return whether the click was written.
 
-        User agent and referrer are left out if the reader opted out of tracking.
-        """
-        try:
-            return self._parse_headers(environ)
-        except Exception:
-            log.exception("request headers could not be parsed")
-            return HeaderFields(None, None, b"}\n")
-
-    def _parse_headers(self, environ: Environ) -> HeaderFields:
-        get = environ.get
-        opted_out = self._respect_gpc and (get("HTTP_SEC_GPC") == "1" or get("HTTP_DNT") == "1")
-        agent = None if opted_out else get("HTTP_USER_AGENT", "")[:MAX_TEXT_LENGTH]
-        referrer = None if opted_out else get("HTTP_REFERER")
-        language = get("HTTP_ACCEPT_LANGUAGE")
-        line = LoggedHeaders(
-            ua=agent,
-            ref=clean_referrer(referrer) if referrer else None,
-            lang=language[:MAX_HEADER_LENGTH] if language else None,
-            h={name: environ[key][:MAX_HEADER_LENGTH] for name, key in _ENVIRON_HEADERS if key in environ},
-        )
-        return HeaderFields(agent, get("HTTP_X_FORWARDED_FOR"), _encode_headers(line))
-
-    def record(
-        self, line: ClickLine, headers: HeaderFields, *, address: str, query: str, counter: int
-    ) -> bool:
-        """Write a click to the click log; return whether it was written.
-
-        To ``line`` this method adds an id, the headers, pseudonyms of the client's address, and what is
-        recorded of the query string. ``address`` is that of the peer, which may be a proxy. ``counter`` is
-        the index of the worker's counter to increment, such as REDIRECTS.
+        ``line`` has the fields of request and response. This method adds the click's id, and the fields of the client
+        and of the query string from ``request``. ``counter`` is an index such as REDIRECTS.
         """
         try:
             line.id = self._new_id()
+            self._add_headers(line, request.headers)
             if self._records_networks:
-                self._add_client(line, headers, address=address)
-            if "utm_" in query or RECIPIENT_PARAMETER in query:
-                self._add_query(line, query, opted_out=headers.user_agent is None)
-            recorded = self._writer.write(_encode_line(line, headers))
+                self._add_client(line, request)
+            if "utm_" in request.query or RECIPIENT_PARAMETER in request.query:
+                self._add_query(line, request.query)
+            recorded = self._writer.write(_encode_line(line))
         except Exception:
             # An unexpected error may lose the record of this click, but must not prevent the redirect.
             log.exception("click could not be recorded")
@@ -139,32 +85,52 @@ class ClickRecorder:
             self._counters[UNRECORDED] += 1
         return recorded
 
-    def _add_client(self, line: ClickLine, headers: HeaderFields, *, address: str) -> None:
-        """Add to ``line`` the client's network, a hash of its address, and its visitor hash."""
-        if headers.forwarded_for:
-            address = self._client_ip.resolve(address, headers.forwarded_for)
+    def _add_headers(self, line: ClickLine, headers: Headers) -> None:
+        """Add the logged headers; user agent and referrer are left out if the reader opted out of tracking."""
+        get = headers.get
+        logged = {
+            name: value[:MAX_HEADER_LENGTH] for name in LOGGED_HEADERS if (value := get(name)) is not None
+        }
+        language = get("accept-language")
+        line.lang = language[:MAX_HEADER_LENGTH] if language else None
+        line.h = logged
+        if self._respect_gpc and (logged.get("sec-gpc") == "1" or logged.get("dnt") == "1"):
+            return
+        agent = get("user-agent")
+        if agent is None:
+            agent = UNREADABLE_VALUE if "user-agent" in headers else ""
+        line.ua = agent[:MAX_TEXT_LENGTH]
+        referrer = get("referer")
+        if referrer:
+            line.ref = clean_referrer(referrer)
+
+    def _add_client(self, line: ClickLine, request: Request) -> None:
+        """Add the client's network and the hashes of its address and visitor to ``line``, but not the address."""
+        address = self.client_address(request)
         try:
             key = self._keys.key(line.ts)
         except OSError:
             self._counters[ERRORS] += 1
             line.net = network_of(address)
             return
-        line.net, line.addr, line.visitor = pseudonymize(address, headers.user_agent, key=key)
+        line.net, line.addr, line.visitor = pseudonymize(address, line.ua, key=key)
 
-    def _add_query(self, line: ClickLine, query: str, *, opted_out: bool) -> None:
-        """Add to ``line`` the campaign keys of a query string, and a hash of its recipient token."""
+    def client_address(self, request: Request) -> str:
+        """Return the address of the client, which may be behind trusted proxies."""
+        forwarded = request.headers.get_all("x-forwarded-for")
+        return self._client_ip.resolve(request.peer, ",".join(forwarded)) if forwarded else request.peer
+
+    def _add_query(self, line: ClickLine, query: str) -> None:
+        """Add the campaign keys of a query string, and a hash of the recipient token unless the reader opted out."""
         pairs = parse_qsl(query[:8192], errors="replace")
         campaign = [(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS]
         line.q = urlencode(campaign)[:1024] or None
         token = next((value for key, value in pairs if key == RECIPIENT_PARAMETER), None)
-        if token and line.addr and not opted_out:
+        if token and line.addr and line.ua is not None:
             line.copy = hash_recipient_token(token[:200], key=self._keys.key(line.ts))
 
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
-        """Count a miss, and write it to the click log.
-
-        Beyond MAX_MISSES_PER_SECOND, misses are only counted.
-        """
+        """Count a miss, and write it to the click log unless MAX_MISSES_PER_SECOND were written in this second."""
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
             self._counters[GONE] += 1
@@ -179,7 +145,7 @@ class ClickRecorder:
             self._writer.write(encode(line) + b"\n")
 
     def discard_expired(self, *, now: float) -> None:
-        """Remove expired daily keys from memory. Call it regularly, also while there are no requests."""
+        """Remove expired daily keys from memory. Without this call, a worker without requests would keep them."""
         self._keys.evict_old(now=now)
 
     def close(self) -> None:
@@ -187,42 +153,19 @@ class ClickRecorder:
         self._writer.close()
 
 
-def _encode_line(line: ClickLine, headers: HeaderFields) -> bytes:
-    """Return a line of the click log as JSON.
-
-    Path and query are truncated if it would exceed MAX_LINE_BYTES.
-    """
+def _encode_line(line: ClickLine) -> bytes:
+    """Return the line as JSON bytes. All texts are truncated if the line would exceed MAX_LINE_BYTES."""
     try:
-        content = _append_headers(line, headers)
+        content = encode(line)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot represent
         content = b""
-    if not content or len(content) > MAX_LINE_BYTES:
-        line.path = line.path and _truncate(line.path)
-        line.q = line.q and _truncate(line.q)
-        content = _append_headers(line, headers)
-    return content
-
-
-def _append_headers(line: ClickLine, headers: HeaderFields) -> bytes:
-    return encode(line)[:-1] + headers.line_suffix
-
-
-def _encode_headers(headers: LoggedHeaders) -> bytes:
-    """Return the end of a JSON line, which contains the header fields.
-
-    Their values are truncated if they exceed MAX_HEADER_FIELDS_BYTES.
-    """
-    try:
-        content = encode(headers)
-    except UnicodeEncodeError:
-        content = b""
-    if not content or len(content) > MAX_HEADER_FIELDS_BYTES:
-        headers.ua, headers.ref, headers.lang = (
-            text and _truncate(text) for text in (headers.ua, headers.ref, headers.lang)
-        )
-        headers.h = headers.h and {name: _truncate(value) for name, value in headers.h.items()}
-        content = encode(headers)
-    return b"," + content[1:] + b"\n" if len(content) > 2 else b"}\n"
+    if not content or len(content) >= MAX_LINE_BYTES:
+        for name in ("path", "q", "ua", "ref", "lang"):
+            text = getattr(line, name)
+            setattr(line, name, text and _truncate(text))
+        line.h = line.h and {name: _truncate(value) for name, value in line.h.items()}
+        content = encode(line)
+    return content + b"\n"
 
 
 def _truncate(text: str) -> str:

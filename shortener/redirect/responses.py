@@ -1,6 +1,5 @@
-"""HTTP responses of the redirect. Most are rendered once, when a link is loaded, and not for each request."""
+"""HTTP responses of redirects. Most are rendered once, when a link is loaded, and not for each request."""
 
-from http import HTTPStatus
 from typing import NamedTuple
 
 Headers = list[tuple[str, str]]
@@ -14,23 +13,28 @@ _REDIRECT_HEADERS: Headers = [
 
 
 class Response(NamedTuple):
-    """A response without a body: ``headers`` are for WSGI servers, ``head`` is for our own server."""
+    """A complete response. No header may contain a line end."""
 
     status: int
     headers: Headers
-    head: bytes
-    """Status line and headers as bytes, without the ``Date`` header and without the empty line at the end."""
-
-
-def make_response(status: int, headers: Headers) -> Response:
-    """Return a response with this status and these headers, which must not contain line ends."""
-    lines = [
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        *(f"{name}: {value}" for name, value in headers),
-    ]
-    return Response(status, headers, "\r\n".join([*lines, ""]).encode("latin-1", "replace"))
+    body: bytes = b""
 
 
 def redirect_response(target: str, *, status: int) -> Response:
-    """Return the redirect to a canonical target, which is ASCII without line ends and needs no escaping."""
-    return make_response(status, [("Location", target), *_REDIRECT_HEADERS])
+    """Return the redirect to a canonical target. It needs no escaping, because it is ASCII without line ends."""
+    return Response(status, [("Location", target), *_REDIRECT_HEADERS])
+
+
+def text_response(status: int, text: str, *headers: tuple[str, str]) -> Response:
+    """Return a plain-text response that is not cached."""
+    body = f"{text}\n".encode()
+    return Response(
+        status,
+        [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+            ("Content-Length", str(len(body))),
+            *headers,
+        ],
+        body,
+    )

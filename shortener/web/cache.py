@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 from cachetools import LRUCache
@@ -22,8 +22,6 @@ FRESH_SECONDS = 30.0
 MAX_AGE_SECONDS = float(HOUR_SECONDS)
 """Age in seconds at which an entry expires even without new clicks, because some results depend on the time."""
 MAX_ENTRIES = 256
-STACK_SIZE_BYTES = 32 << 20
-"""Stack size of a thread that computes a value. OpenBLAS needs more than the 2 MB of the server's own threads."""
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +51,10 @@ class Cache:
             if entry is not None and self._is_usable(entry, revision):
                 if not self._is_fresh(entry, revision) and not entry.refreshing:
                     entry.refreshing = True
-                    _start_thread(lambda: self._refresh(key, compute))
+                    self._start_refresh(key, compute)
                 value: Value = entry.value
                 return value
-        return self._put(key, _run_in_thread(lambda: compute(store)), revision)
+        return self._put(key, compute(store), revision)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
         """Return the value of ``key``; without a usable entry start a thread that computes it, and return None."""
@@ -66,7 +64,7 @@ class Cache:
             if entry is None or not self._is_usable(entry, revision):
                 if key not in self._pending:
                     self._pending.add(key)
-                    _start_thread(lambda: self._refresh(key, compute))
+                    self._start_refresh(key, compute)
                 return None
         return self.get(store, key, compute)
 
@@ -87,6 +85,10 @@ class Cache:
             self._entries[key] = _Entry(value, revision, time.monotonic())
         return value
 
+    def _start_refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
+        refresh = partial(self._refresh, key, compute)
+        threading.Thread(target=refresh, name="refresh", daemon=True).start()
+
     def _refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
         try:
             store = self._pool.acquire()
@@ -106,38 +108,6 @@ class Cache:
         """Remove all entries, after an editor changed what they were computed from."""
         with self._lock:
             self._entries.clear()
-
-
-_stack_size_lock = threading.Lock()
-
-
-def _start_thread(task: Callable[[], None]) -> threading.Thread:
-    """Start a thread with a stack of STACK_SIZE_BYTES, and return the thread.
-
-    Python sets the stack size for the whole process. Other threads that start at this moment may get the large stack.
-    """
-    thread = threading.Thread(target=task, name="compute", daemon=True)
-    with _stack_size_lock:
-        previous_size = threading.stack_size(STACK_SIZE_BYTES)
-        try:
-            thread.start()
-        finally:
-            threading.stack_size(previous_size)
-    return thread
-
-
-def _run_in_thread(task: Callable[[], Value]) -> Value:
-    """Run ``task`` in a thread with a large stack and wait for it. Return its result or raise its error."""
-    future: Future[Value] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(task())
-        except BaseException as error:
-            future.set_exception(error)
-
-    _start_thread(run).join()
-    return future.result()
 
 
 def init_app(app: Flask) -> None:

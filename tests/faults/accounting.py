@@ -226,6 +226,9 @@ def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 
             if chosen == "tree":
                 _kill_tree(server, readers)
             elif chosen == "term":
+                wait(
+                    server.answers, seconds=30, what="the next server"
+                )  # it must have its handler of SIGTERM
                 stops.append(server.stop())
                 readers.note_kill()
                 server.start(ready=False)
@@ -280,7 +283,7 @@ def _kill_one(server: Server, readers: Readers, *, kind: str, rng: random.Random
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     readers.note_kill()
-    whole = sorted(["serve", "pages", "collector", *["worker"] * _workers(server)])
+    whole = sorted(["serve", "pages", "collector", *["worker", "granian"] * _workers(server)])
     try:
         wait(lambda: pid not in server.members() and sorted(server.members().values()) == whole, seconds=5)
     except AssertionError:

@@ -20,7 +20,8 @@ from tests.ports import free_port
 CODE = "abcde"
 TARGET = "https://example.com/a"
 START_SECONDS = 30.0
-KINDS = ("worker", "pages", "collector")
+KINDS = ("worker", "granian", "pages", "collector")
+"""Kinds of child processes: ``worker`` is the one that answers redirects, ``granian`` is its parent."""
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux' /proc")
 
@@ -164,24 +165,30 @@ class Server:
         return found
 
     def members(self) -> dict[int, str]:
-        """Return the process ids of the supervisor (``serve``) and of its children by kind."""
-        found = {}
+        """Return the running processes: the supervisor (``serve``) and its descendants, by kind."""
+        words: dict[int, list[str]] = {}
+        parents: dict[int, int] = {}
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError, ValueError, IndexError):
-                words = (path / "cmdline").read_bytes().decode().split("\0")
-                state, parent = (path / "stat").read_text().rpartition(")")[2].split()[:2]
-                if state in "ZX":
-                    continue
-                if str(self.config) in words and "serve" in words and sys.executable == words[0]:
-                    found[int(path.name)] = "serve"
-                elif "shortener.children" in words:
-                    found[int(path.name)] = f"{parent} {words[words.index('shortener.children') + 1]}"
-        supervisors = [str(pid) for pid, kind in found.items() if kind == "serve"]
-        return {
-            pid: kind.rpartition(" ")[2]
-            for pid, kind in found.items()
-            if kind == "serve" or kind.partition(" ")[0] in supervisors
+                state, above = (path / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state not in "ZX":
+                    words[int(path.name)] = (path / "cmdline").read_bytes().decode().split("\0")
+                    parents[int(path.name)] = int(above)
+        found = {
+            pid: "serve"
+            for pid, line in words.items()
+            if str(self.config) in line and "serve" in line and sys.executable == line[0]
         }
+        for pid, line in words.items():
+            if "shortener.server" not in line:
+                continue
+            kind = line[line.index("shortener.server") + 1]
+            parent = parents[pid]
+            if found.get(parent) == "serve":
+                found[pid] = "granian" if kind == "worker" else kind
+            elif kind == "worker" and found.get(parents.get(parent, 0)) == "serve":
+                found[pid] = "worker"
+        return found
 
     def children(self, kind: str) -> list[int]:
         """Return the process ids of one kind."""

@@ -13,6 +13,8 @@ from shortener.collector.collector import Collector
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Storage
 from shortener.redirect.redirector import Redirector
+from shortener.redirect.request import parse_environ
+from shortener.redirect.responses import Response
 from shortener.store import Store, links, open_store
 from tests.faults.clock import Clock as ServerClock
 from tests.faults.serving import Server, needs_proc, serving, wait
@@ -65,14 +67,13 @@ def click(handler: Redirector, reader: int) -> None:
     environ = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/abcde",
-        "QUERY_STRING": "",
         "REMOTE_ADDR": f"192.0.2.{reader}",
         "HTTP_HOST": "go.example",
         "HTTP_USER_AGENT": "Firefox",
     }
-    answer = handler.respond(environ)
-    assert answer is not None
-    assert answer[0] == 302
+    response = handler.respond(parse_environ(environ))
+    assert isinstance(response, Response)
+    assert response.status == 302
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)

@@ -20,6 +20,7 @@ from shortener.clicklog import writer
 from shortener.config import Clicklog, Config, Domain, Storage
 from shortener.shared_memory import read_totals
 from shortener.redirect.redirector import Redirector
+from shortener.redirect.request import parse_environ
 
 logging.disable()  # a message is a write as well
 writer.RETRY_SECONDS = 0.0
@@ -30,9 +31,9 @@ config = Config(
 handler = Redirector(config)
 answers = []
 for number in range({REQUESTS}):
-    environ = dict(REQUEST_METHOD="GET", PATH_INFO="/abcde", QUERY_STRING="", REMOTE_ADDR="192.0.2.7",
+    environ = dict(REQUEST_METHOD="GET", PATH_INFO="/abcde", REMOTE_ADDR="192.0.2.7",
                    HTTP_HOST="go.example", HTTP_REFERER=f"https://mail.example/{{number}}")
-    answers.append(handler.respond(environ)[0])
+    answers.append(handler.respond(parse_environ(environ))[0])
 handler.close()
 print(json.dumps([answers, read_totals(Path(data))]))
 """

@@ -69,11 +69,11 @@ class Site:
         path, _, query = path.partition("?")
         environ = {
             "REQUEST_METHOD": method,
-            "PATH_INFO": path,
+            "PATH_INFO": _wsgi_text(path),
             "QUERY_STRING": query,
             "REMOTE_ADDR": peer,
             "wsgi.url_scheme": "http",
-        } | {f"HTTP_{name}": value for name, value in headers.items()}
+        } | {f"HTTP_{name}": _wsgi_text(value) for name, value in headers.items()}
         if host:
             environ["HTTP_HOST"] = host
         reply = Reply()
@@ -110,6 +110,11 @@ class Reply:
     def code(self) -> str:
         """The status code, or the reason why a page responded (``page because of 404``)."""
         return self.status.removeprefix("200 ") if "page" in self.status else self.status.partition(" ")[0]
+
+
+def _wsgi_text(text: str) -> str:
+    """Return text as WSGI passes it: UTF-8 bytes as Latin-1 characters."""
+    return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 @pytest.fixture

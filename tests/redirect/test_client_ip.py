@@ -15,7 +15,7 @@ FORWARDED = {
     "a port": ("203.0.113.7:4711", "203.0.113.7"),
     "IPv6": ("2001:db8::7", "2001:db8::7"),
     "IPv6 with brackets and port": ("[2001:db8::7]:443", "2001:db8::7"),
-    "IPv4-mapped IPv6": ("::ffff:203.0.113.7", "::ffff:cb00:7107"),
+    "IPv4-mapped IPv6": ("::ffff:203.0.113.7", "::ffff:203.0.113.7"),
     "an IPv4-mapped trusted proxy": ("203.0.113.7, ::ffff:10.0.0.2", "203.0.113.7"),
     "spaces and empty entries on the left": (" , ,203.0.113.7 ", "203.0.113.7"),
     "an invalid entry at the right end": ("203.0.113.7, unknown", PROXY),

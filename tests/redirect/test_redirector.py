@@ -197,8 +197,8 @@ HOSTS = {
     "a user name": ("go.example@evil.example", MISS),
     "a path": ("evil.example/go.example", MISS),
     "a port that is none": ("go.example:x", MISS),
-    "two": ("go.example, evil.example", MISS),
-    "none": ("", MISS),
+    "two": ("go.example, evil.example", "400"),
+    "none": ("", "400"),
     "a kilobyte": ("a" * 1024, MISS),
 }
 

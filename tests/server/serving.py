@@ -1,21 +1,23 @@
-"""A redirect worker in a thread of the test process, with stand-in pages behind it."""
+"""A redirect worker in processes of its own, with stand-in pages behind it."""
 
-import asyncio
 import contextlib
 import http.server
+import os
 import socket
 import socketserver
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import uvloop
+import msgspec
 
 from shortener.config import Config
-from shortener.redirect.redirector import Redirector
-from shortener.redirect.worker import Worker
+from shortener.server.process import Task
+from tests.ports import free_port
 
 
 class StandIn(http.server.BaseHTTPRequestHandler):
@@ -32,11 +34,8 @@ class StandIn(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         name = self.path.partition("?")[0].rpartition("/")[2]
-        why = self.headers.get("X-Shortener-Miss")
-        description = f"{self.command} {self.path} peer={self.headers['X-Shortener-Peer']} body={len(body)}"
-        if why:
-            self._send(int(why), f"miss {why}".encode(), cookie=True)
-        elif name == "chunked":
+        description = f"{self.command} {self.path} peer={self.headers['Shortener-Client']} body={len(body)}"
+        if name == "chunked":
             self._send_chunked([description.encode(), b"x" * 100_000])
         elif name == "huge":
             self._send(200, b"y" * 8_000_000)
@@ -51,6 +50,8 @@ class StandIn(http.server.BaseHTTPRequestHandler):
         elif name == "slow":
             time.sleep(0.4)
             self._send(200, description.encode())
+        elif name == "hang":
+            time.sleep(60)
         elif name == "echo":
             self._send(200, body)
         elif name == "headers":
@@ -63,11 +64,9 @@ class StandIn(http.server.BaseHTTPRequestHandler):
 
     do_POST = do_HEAD = do_PUT = do_GET
 
-    def _send(self, status: int, body: bytes, *, cookie: bool = False) -> None:
+    def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
-        if cookie:
-            self.send_header("Set-Cookie", "a=b")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -92,49 +91,52 @@ class StandInServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 class Serving:
-    """A redirect worker that runs until ``stop``."""
+    """A worker process that serves until it is stopped; ``settings`` replace constants of its modules."""
 
-    def __init__(self, config: Config, *, pages: Path, threaded: bool = False, alone: bool = True) -> None:
-        listening = socket.create_server(("127.0.0.1", 0), backlog=512)
-        listening.setblocking(False)
-        self.port = int(listening.getsockname()[1])
-        self.redirects = Redirector(config)
-        self.worker = Worker(
-            self.redirects, pages=pages, listening=listening.detach(), threaded=threaded, alone=alone
+    def __init__(self, config: Config, **settings: float) -> None:
+        self.port = free_port()
+        server = msgspec.structs.replace(config.server, port=self.port)
+        config = msgspec.structs.replace(config, server=server)
+        lines = ["from shortener.server import __main__, listening, process, relay, worker"]
+        lines += [f"{name.replace('__', '.')} = {value}" for name, value in settings.items()]
+        program = "\n".join([*lines, "__main__.main('worker')"])
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        self._stop: Callable[[], object] = lambda: None
-        self._thread = threading.Thread(target=self._run)
-        started = threading.Event()
+        assert self.process.stdin is not None
+        self.process.stdin.write(msgspec.json.encode(Task(config, os.getpid())))
+        self.process.stdin.close()
+        self.process.stdin = None
+        wait_until(self._accepts, seconds=30)
 
-        def on_stop(stop: Callable[[], object]) -> None:
-            self._stop = stop
-            started.set()
+    def _accepts(self) -> bool:
+        with contextlib.suppress(OSError):
+            self.connect().close()
+            return True
+        assert self.process.poll() is None, self.process.communicate()
+        return False
 
-        self._on_stop = on_stop
-        self._thread.start()
-        assert started.wait(5)
+    def worker(self) -> int:
+        """Return the id of granian's second process, which answers the requests."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0])
 
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self.worker.run(on_stop=self._on_stop))
-
-    def stop(self) -> float:
-        """Stop the worker; return the seconds until it ended."""
+    def stop(self) -> tuple[float, str]:
+        """Stop the worker; return how many seconds that took, and its messages."""
         begun = time.monotonic()
-        self._stop()
-        self._thread.join(15)
-        assert not self._thread.is_alive()
-        self.redirects.close()
-        return time.monotonic() - begun
+        self.process.terminate()
+        _, messages = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, messages
+        return time.monotonic() - begun, messages.decode()
 
     def connect(self) -> socket.socket:
-        """Open a connection to the worker."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+        """Return a new connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
 
-    def ask(self, content: bytes, *, pieces: int = 1, half: bool = True) -> bytes:
-        """Send bytes, in pieces if asked; return the response until the connection ends.
+    def ask(self, content: bytes, *, pieces: int = 1, half: bool = False) -> bytes:
+        """Send bytes; return the bytes received until the server closes, or is silent for a second.
 
-        With ``half`` the connection is closed for writing after the last byte.
+        With ``half`` the connection is half-closed after sending.
         """
         with self.connect() as client:
             step = max(1, -(-len(content) // pieces))
@@ -145,6 +147,14 @@ class Serving:
             if half:
                 client.shutdown(socket.SHUT_WR)
             return read_all(client)
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = 15.0) -> None:
+    """Wait until a condition holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "the condition never held"
+        time.sleep(0.02)
 
 
 def read_all(client: socket.socket) -> bytes:

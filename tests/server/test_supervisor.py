@@ -56,16 +56,28 @@ class Serve:
         connection.close()
         return response
 
+    def is_healthy(self) -> bool:
+        """Return whether workers and pages respond."""
+        with contextlib.suppress(OSError):
+            return self.get("/-/health").status == 200
+        return False
+
     def children(self, kind: str) -> list[int]:
-        """Return the process ids of the children of a kind."""
-        pids = []
+        """Return the process ids of one kind; ``granian`` is the parent of a ``worker``."""
+        direct = self._below(self.process.pid, "worker" if kind == "granian" else kind)
+        return [pid for parent in direct for pid in self._below(parent, kind)] if kind == "worker" else direct
+
+    @staticmethod
+    def _below(parent: int, kind: str) -> list[int]:
+        found = []
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 words = (path / "cmdline").read_bytes().split(b"\0")
-                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == self.process.pid and words[-2:-1] == [kind.encode()]:
-                    pids.append(int(path.name))
-        return pids
+                if words[-2:-1] == [kind.encode()] and parent == int(
+                    (path / "stat").read_text().rpartition(")")[2].split()[1]
+                ):
+                    found.append(int(path.name))
+        return found
 
     def stop(self) -> tuple[int, str]:
         """Send SIGTERM; return the exit status and the output on standard error."""
@@ -145,31 +157,51 @@ def test_start_requests_and_stop(serve: Callable[..., Serve]) -> None:
     assert server.children("worker") == []
 
 
-@pytest.mark.parametrize("kind", ["worker", "pages", "collector"])
-def test_a_killed_child_is_restarted(serve: Callable[..., Serve], kind: str) -> None:
-    """After a child of any kind is killed, redirects and pages work again and every click is stored."""
-    server = serve()
+@pytest.mark.parametrize("kind", ["worker", "granian", "pages", "collector"])
+def test_a_dead_child_is_started_again(serve: Callable[..., Serve], kind: str) -> None:
+    """After any process is killed, readers are redirected, pages come back, and every click is stored."""
+    server = serve(workers=2)
     server.ready()
+    number = len(server.children(kind))
     for round_number in range(2):
-        (victim,) = server.children(kind)
+        victim, *_ = server.children(kind)
         os.kill(victim, signal.SIGKILL)
-        wait(lambda victim=victim: server.children(kind) not in ([], [victim]))  # type: ignore[misc]
+        wait(lambda victim=victim: victim not in server.children(kind))  # type: ignore[misc]
         assert server.get("/abcde", Referer=f"https://mail.example/{round_number}").status == 302
-        wait(lambda: server.get("/-/health").status == 200)
-    assert read_restarts(server.data) == dict.fromkeys(CHILD_KINDS, 0) | {kind: 2}
+        wait(lambda: len(server.children(kind)) == number)
+        wait(server.is_healthy)
+    counted = "worker" if kind == "granian" else kind
+    assert read_restarts(server.data) == dict.fromkeys(CHILD_KINDS, 0) | {counted: 2}
     status, errors = server.stop()
     assert status == 0
-    assert len(re.findall("ended with status -9; starting it again", errors)) == 2
+    assert len(re.findall("ended with status .*; starting it again", errors)) == 2
     assert server.clicks() == ["https://mail.example/0", "https://mail.example/1"]
 
 
-def test_connections_wait_while_a_worker_is_replaced(serve: Callable[..., Serve]) -> None:
-    """A connection made while the only worker is dead is served by the next worker."""
+@pytest.mark.parametrize("victim", ["worker", "granian"])
+def test_the_port_stays_open_while_one_of_two_workers_is_replaced(
+    serve: Callable[..., Serve], victim: str
+) -> None:
+    """New connections reach the other worker."""
+    server = serve(workers=2)
+    server.ready()
+    pid, _ = server.children(victim)
+    os.kill(pid, signal.SIGKILL)
+    wait(lambda: pid not in server.children(victim))
+    while len(server.children("worker")) < 2:
+        assert server.get("/abcde").status == 302
+
+
+def test_a_single_worker_is_replaced(serve: Callable[..., Serve]) -> None:
+    """The port is closed until the next worker listens, and no other program's port is taken meanwhile."""
     server = serve()
     server.ready()
     (victim,) = server.children("worker")
     os.kill(victim, signal.SIGKILL)
     wait(lambda: victim not in server.children("worker"))
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", server.port))
+    wait(server.is_healthy)
     assert server.get("/abcde").status == 302
 
 
@@ -177,9 +209,9 @@ def test_children_end_with_their_supervisor(serve: Callable[..., Serve]) -> None
     """After the supervisor is killed its children end, and the next server gets the port at once."""
     server = serve()
     server.ready()
-    kinds = ("worker", "pages", "collector")
+    kinds = ("worker", "granian", "pages", "collector")
     orphans = [pid for kind in kinds for pid in server.children(kind)]
-    assert len(orphans) == 3
+    assert len(orphans) == 4
     server.process.kill()
     server.process.wait()
     restarted = serve()

@@ -1,0 +1,57 @@
+"""Pages for readers whose request leads nowhere: pre-rendered by the pages' process, sent by the redirect workers."""
+
+import logging
+import os
+from http import HTTPStatus
+from pathlib import Path
+
+import msgspec
+
+from shortener.redirect.responses import Response, text_response
+from shortener.shared_memory import RUN_DIRECTORY, reader_pages_revision
+
+STATUSES = (404, 410, 413, 503)
+"""Misses, and a request body that is too large."""
+
+_decode = msgspec.json.Decoder(dict[str, Response]).decode
+
+log = logging.getLogger(__name__)
+
+
+def publish(pages: dict[int, Response], *, data_directory: Path) -> None:
+    """Replace the pre-rendered pages; every worker sends the new ones from its next miss on. Raises OSError."""
+    path = _path(data_directory)
+    revision = reader_pages_revision(data_directory)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_bytes(msgspec.json.encode({str(status): page for status, page in pages.items()}))
+    draft.chmod(0o600)
+    draft.replace(path)
+    revision.values[0] += 1
+    revision.close()
+
+
+class ReaderPages:
+    """The published pages, which one worker keeps in memory and reads again when their revision has changed."""
+
+    def __init__(self, data_directory: Path) -> None:
+        self._path = _path(data_directory)
+        self._shared_revision = reader_pages_revision(data_directory)
+        self._revision = -1
+        self._pages: dict[str, Response] = {}
+
+    def get(self, status: int) -> Response:
+        """Return the page of a status; plain text if none is published."""
+        revision = self._shared_revision.values[0]
+        if revision != self._revision:
+            self._revision = revision
+            try:
+                self._pages = _decode(self._path.read_bytes())
+            except FileNotFoundError:
+                self._pages = {}
+            except (OSError, msgspec.DecodeError) as error:
+                log.error("%s: %s", self._path, error)
+        return self._pages.get(str(status)) or text_response(status, HTTPStatus(status).phrase)
+
+
+def _path(data_directory: Path) -> Path:
+    return data_directory / RUN_DIRECTORY / "reader-pages.json"

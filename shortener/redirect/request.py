@@ -1,0 +1,80 @@
+"""The typed request that the redirect handler takes, and its construction from a WSGI environ."""
+
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+Environ = dict[str, Any]
+
+
+class Headers(Protocol):
+    """Request headers by lower-case name."""
+
+    def __contains__(self, name: str, /) -> bool:
+        """Return whether the header was sent, also with a value that is not ASCII."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the first value of a header; None if it was not sent, or may be if its value is not ASCII."""
+
+    def get_all(self, name: str, /) -> list[str]:
+        """Return all values of a header."""
+
+
+class Request(Struct, gc=False):
+    """An HTTP request without its body."""
+
+    method: str
+    host: str | None
+    """The host that the client addresses; None if it named none or several."""
+    path: str
+    """The path, percent-decoded."""
+    query: str
+    """The query string as it was sent, without the question mark."""
+    headers: Headers
+    peer: str
+    """IP address of the other end of the connection."""
+
+
+class EnvironHeaders:
+    """The headers of a WSGI environ; the server has joined several values of a header with commas."""
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+
+    def __contains__(self, name: str) -> bool:
+        return _environ_key(name) in self._environ
+
+    def get(self, name: str) -> str | None:
+        """Return the value of a header, decoded from UTF-8."""
+        value: str | None = self._environ.get(_environ_key(name))
+        return value if value is None or value.isascii() else _decode(value)
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the value of a header in a list, which is empty if it was not sent."""
+        value = self.get(name)
+        return [] if value is None else [value]
+
+
+def parse_environ(environ: Environ) -> Request:
+    """Return the request of a WSGI environ."""
+    headers = EnvironHeaders(environ)
+    host = headers.get("host")
+    if host is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+        host = ""  # HTTP/1.0 does not require a Host header
+    return Request(
+        environ["REQUEST_METHOD"],
+        host if host is None or "," not in host else None,
+        _decode(environ.get("PATH_INFO") or "/"),
+        environ.get("QUERY_STRING", ""),
+        headers,
+        environ.get("REMOTE_ADDR", ""),
+    )
+
+
+def _environ_key(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")
+
+
+def _decode(text: str) -> str:
+    """Return the text whose UTF-8 bytes WSGI passes as Latin-1 characters (PEP 3333)."""
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")

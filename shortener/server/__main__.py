@@ -1,0 +1,28 @@
+"""Entry point of a child process: ``python -m shortener.server KIND``, with its task as JSON on standard input."""
+
+import logging
+import sys
+from importlib import import_module
+
+import msgspec
+
+from shortener.errors import ShortenerError
+from shortener.server.process import Task, end_with_parent, log_to_stderr
+
+log = logging.getLogger(__name__)
+
+
+def main(kind: str) -> None:
+    """Run the module of this kind until SIGTERM."""
+    log_to_stderr()
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+    end_with_parent(task.parent)
+    try:
+        import_module(f"shortener.server.{kind}").run(task)
+    except (ShortenerError, OSError) as error:
+        log.error("%s: %s", kind, error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

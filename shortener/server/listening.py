@@ -1,0 +1,72 @@
+"""The sockets on which a worker listens: time limit of unread responses, and an orderly end of the accept queue."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import socket
+import stat
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+QUEUE_SECONDS = 3.0
+"""Time that a stopping worker has to accept the connections that wait in its queue."""
+REQUEST_SECONDS = 0.2
+"""Time after that in which clients with a new connection can send their request."""
+UNREAD_SECONDS = 30
+"""Time in which a client must acknowledge what was sent to it; the kernel then closes the connection."""
+POLL_SECONDS = 0.01
+SO_ATTACH_FILTER = 26
+
+
+def limit_unread_output() -> bool:
+    """Close connections whose client does not read, from now on; return whether this process listens yet."""
+    found = False
+    for listening in _listening_sockets():
+        with contextlib.closing(listening):
+            # Accepted connections inherit the option; a closed receive window counts as not acknowledged.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+            found = True
+    return found
+
+
+async def empty_accept_queues() -> None:
+    """Drop new connections of this process's listening sockets, and wait until those in their queues are accepted.
+
+    Otherwise the kernel would reset connections that are established but not accepted when the process ends. Clients
+    that are dropped repeat their attempt after a second, and reach another worker or the next server. (On Linux;
+    elsewhere this does nothing.)
+    """
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes
+    program = struct.pack("HP", 1, ctypes.addressof(drop_all))
+    until = time.monotonic() + QUEUE_SECONDS
+    for listening in _listening_sockets():
+        with contextlib.closing(listening), contextlib.suppress(OSError, struct.error):
+            listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+            while _queue_length(listening) and time.monotonic() < until:
+                await asyncio.sleep(POLL_SECONDS)
+    await asyncio.sleep(REQUEST_SECONDS)
+
+
+def _listening_sockets() -> Iterator[socket.socket]:
+    """Yield duplicates of the TCP sockets on which this process listens."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in list(Path("/proc/self/fd").iterdir()):
+            with contextlib.suppress(OSError):
+                if not stat.S_ISSOCK(entry.stat().st_mode):
+                    continue
+                candidate = socket.socket(fileno=os.dup(int(entry.name)))
+                if candidate.family != socket.AF_UNIX and candidate.getsockopt(
+                    socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+                ):
+                    yield candidate
+                else:
+                    candidate.close()
+
+
+def _queue_length(listening: socket.socket) -> int:
+    """Return the length of the accept queue: ``tcpi_unacked`` of a listening socket's ``struct tcp_info``."""
+    info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    return int(struct.unpack_from("I", info, 24)[0])

@@ -1,0 +1,58 @@
+"""The pages' process: editor pages, previews and exports, served by waitress on a Unix socket for the workers."""
+
+import logging
+import socket
+import sys
+from collections.abc import Iterable
+
+import waitress
+
+from shortener.app import MAX_REQUEST_BYTES, build_pages_app, publish_reader_pages
+from shortener.redirect.redirector import StartResponse, WSGIApplication
+from shortener.redirect.request import Environ
+from shortener.server.process import Task, on_stop
+from shortener.server.relay import CLIENT_HEADER, FORWARDED_HEADER, SCHEME_HEADER
+
+THREADS = 12
+"""Pages that are computed at the same time."""
+CONNECTIONS = 4096
+
+
+class RelayedRequests:
+    """WSGI middleware that replaces the worker's address by the client's."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        environ["REMOTE_ADDR"] = environ.pop(_key(CLIENT_HEADER), "")
+        environ["wsgi.url_scheme"] = environ.pop(_key(SCHEME_HEADER), "http")
+        forwarded = environ.pop(_key(FORWARDED_HEADER), None)
+        if forwarded is not None:
+            environ["HTTP_X_FORWARDED_FOR"] = "unknown"
+        return self._app(environ, start_response)
+
+
+def run(task: Task) -> None:
+    """Serve pages until SIGTERM, which the supervisor sends when no worker waits for one any more."""
+    logging.getLogger("waitress").setLevel(logging.WARNING)
+    logging.getLogger("waitress.queue").setLevel(
+        logging.ERROR
+    )  # requests wait for a thread, which is no error
+    app = build_pages_app(task.config)
+    publish_reader_pages(app)
+    on_stop(lambda: sys.exit(0))
+    waitress.serve(
+        RelayedRequests(app),
+        sockets=[socket.socket(fileno=task.listening)],
+        threads=THREADS,
+        connection_limit=CONNECTIONS,
+        max_request_body_size=MAX_REQUEST_BYTES + 1,
+        asyncore_use_poll=True,
+        clear_untrusted_proxy_headers=False,
+        ident=None,
+    )
+
+
+def _key(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")

@@ -1,0 +1,229 @@
+"""Relaying of requests to the pages' process, so that no slow page delays a redirect.
+
+aiohttp is imported in a thread at the first page, because the import takes longer than a reader should wait.
+"""
+
+import asyncio
+import contextlib
+import logging
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from shortener.config import Config
+from shortener.redirect.reader_pages import ReaderPages
+from shortener.redirect.redirector import Redirector
+from shortener.redirect.request import Request
+from shortener.redirect.responses import Response, text_response
+from shortener.server.sockets import pages_socket_path, short_path
+
+CLIENT_HEADER = "Shortener-Client"
+SCHEME_HEADER = "Shortener-Scheme"
+FORWARDED_HEADER = "Shortener-Forwarded"
+"""Headers for the pages: address and scheme of the client, and whether a proxy that is not trusted named one."""
+OWN_PREFIX = "shortener-"
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Largest request body: an issue of the largest size, also when its preview sends it back in base64."""
+MAX_REFUSED_BYTES = 64 * 1024 * 1024
+"""Bytes of a larger body that are read and dropped: a browser shows the response only after its upload."""
+MAX_HELD_BYTES = 4 * MAX_BODY_BYTES
+"""Bytes of all bodies that a worker holds at the same time."""
+BODY_SECONDS = 60.0
+"""Time in which a client must send its body."""
+PAGE_SECONDS = 60.0
+"""Time that a page may take until its first byte, and between two."""
+CLIENT_SECONDS = 30.0
+"""Time in which a client must take a piece of a page."""
+MAX_PAGES = 64
+"""Pages that a worker waits for at the same time."""
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "expect",
+    }
+)
+_NOT_RELAYED = _HOP_BY_HOP | {"host", "content-length", "forwarded", "x-real-ip"}
+_NOT_RETURNED = _HOP_BY_HOP | {"server", "date", "via"}
+_PATH_SAFE = "/:@!$&'()*+,;=~"
+_QUERY_SAFE = "".join(map(chr, range(0x21, 0x7F)))
+_BUSY = text_response(503, "Too many pages are being computed; try again in a moment.", ("Retry-After", "1"))
+_STARTING = text_response(503, "The pages are starting; try again in a moment.", ("Retry-After", "1"))
+_LENGTH_REQUIRED = text_response(411, "A request body needs a Content-Length.", ("Connection", "close"))
+_INCOMPLETE = text_response(400, "The request body is incomplete.", ("Connection", "close"))
+_TIMEOUT = text_response(408, "The request body did not arrive in time.", ("Connection", "close"))
+
+log = logging.getLogger(__name__)
+
+
+class Relay:
+    """Passes requests of one worker to the pages' process, and the pages to the clients."""
+
+    def __init__(self, config: Config, redirector: Redirector) -> None:
+        self._client_address = redirector.client_address
+        self._trusts_proxies = bool(config.server.trusted_proxies)
+        self._socket_path: Path = pages_socket_path(config.data_directory)
+        self._reader_pages = ReaderPages(config.data_directory)
+        self._start = asyncio.Lock()
+        self._aiohttp: Any = None
+        self._session: Any = None
+        self._active = 0
+        self._held_bytes = 0
+
+    async def respond(self, request: Request, protocol: Any, *, scheme: str, close: bool) -> Response | None:
+        """Send the client its page; return the response to send instead if there is no page."""
+        held: list[int] = []
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._read_body(request, protocol, held)
+            if isinstance(body, Response):
+                return body
+            if self._active >= MAX_PAGES:
+                return _BUSY
+            self._active += 1
+            try:
+                return await self._while_connected(
+                    protocol, self._send_page(request, protocol, body, scheme=scheme, close=close)
+                )
+            finally:
+                self._active -= 1
+        except TimeoutError:
+            return _TIMEOUT
+        finally:
+            self._held_bytes -= sum(held)
+
+    async def _read_body(self, request: Request, protocol: Any, held: list[int]) -> bytes | Response:
+        """Return the whole body, so that a slow client occupies no thread of the pages, or a refusal."""
+        if "transfer-encoding" in request.headers:
+            return _LENGTH_REQUIRED
+        length = int(request.headers.get("content-length") or 0)
+        too_large = self._reader_pages.get(413)
+        if length > (MAX_BODY_BYTES if "expect" in request.headers else MAX_REFUSED_BYTES):
+            return too_large
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in protocol:
+            size += len(piece)
+            if size > length:
+                return _LENGTH_REQUIRED  # in HTTP/2 a body needs no length
+            if length <= MAX_BODY_BYTES:
+                pieces.append(bytes(piece))
+                held.append(len(piece))
+                self._held_bytes += len(piece)
+                if self._held_bytes > MAX_HELD_BYTES:
+                    return _BUSY
+        if length > MAX_BODY_BYTES:
+            return too_large
+        return b"".join(pieces) if size == length else _INCOMPLETE
+
+    async def _while_connected(self, protocol: Any, page: Any) -> Response | None:
+        """Return the result of ``page``, which is cancelled if the client closes its connection."""
+        task = asyncio.ensure_future(page)
+        gone = asyncio.ensure_future(protocol.client_disconnect())
+        try:
+            await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                return None
+            result: Response | None = task.result()
+            return result
+        finally:
+            for each in (task, gone):
+                each.cancel()
+
+    async def _send_page(
+        self, request: Request, protocol: Any, body: bytes, *, scheme: str, close: bool
+    ) -> Response | None:
+        await self._open_session()
+        url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
+        if request.query:
+            url += "?" + quote(request.query, safe=_QUERY_SAFE)
+        try:
+            response = await self._session.request(
+                request.method,
+                self._url(url, encoded=True),
+                headers=self._relayed_headers(request, scheme=scheme),
+                data=body or None,
+                allow_redirects=False,
+            )
+            async with response:
+                return await self._return_page(response, protocol, method=request.method, close=close)
+        except (self._aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.error("pages: %s", error or "no response in time")
+            return _STARTING
+
+    async def _return_page(
+        self, response: Any, protocol: Any, *, method: str, close: bool
+    ) -> Response | None:
+        """Pass the page on in pieces if its length is known, so that a client notices if the pages break off."""
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in response.raw_headers
+            if name.decode("latin-1").lower() not in _NOT_RETURNED
+        ]
+        if method == "HEAD" or response.status in (204, 304):
+            return Response(response.status, headers)
+        if "Content-Length" not in response.headers:
+            return Response(response.status, headers, await response.read())
+        if close:
+            headers.append(("Connection", "close"))
+        stream = protocol.response_stream(response.status, headers)
+        try:
+            async for piece in response.content.iter_any():
+                async with asyncio.timeout(CLIENT_SECONDS):
+                    await stream.send_bytes(piece)
+        except (self._aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.error("a page broke off: %s", error or "the client did not take it in time")
+        finally:
+            del stream  # granian closes the connection when it is gone
+        return None
+
+    def _relayed_headers(self, request: Request, *, scheme: str) -> list[tuple[str, str]]:
+        """Return the headers for the pages: none that only a proxy may set, and the client's address set by us."""
+        sent: Any = request.headers
+        named = {name.strip().lower() for name in ",".join(sent.get_all("connection")).split(",")}
+        headers = [
+            (name, value)
+            for name, value in sent.items()
+            if not (
+                name in _NOT_RELAYED
+                or name in named
+                or "_" in name
+                or name.startswith(("x-forwarded-", OWN_PREFIX))
+            )
+        ]
+        headers += [
+            ("Host", request.host or ""),
+            (CLIENT_HEADER, self._client_address(request)),
+            (SCHEME_HEADER, scheme),
+        ]
+        if "x-forwarded-for" in request.headers and not self._trusts_proxies:
+            headers.append((FORWARDED_HEADER, "1"))
+        return headers
+
+    async def _open_session(self) -> None:
+        async with self._start:
+            if self._session is None:
+                loop = asyncio.get_running_loop()
+                aiohttp = await loop.run_in_executor(None, import_module, "aiohttp")
+                self._aiohttp, self._url = aiohttp, import_module("yarl").URL
+                self._session = aiohttp.ClientSession(
+                    connector=aiohttp.UnixConnector(short_path(self._socket_path), limit=0, force_close=True),
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    timeout=aiohttp.ClientTimeout(total=None, sock_read=PAGE_SECONDS),
+                    auto_decompress=False,
+                    skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+                )
+
+    async def close(self) -> None:
+        """Close the connections to the pages."""
+        if self._session is not None:
+            with contextlib.suppress(Exception):
+                await self._session.close()

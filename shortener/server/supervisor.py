@@ -1,0 +1,300 @@
+"""``shortener serve``: redirect workers, the pages and the collector under one command.
+
+The supervisor reserves the port, starts the child processes and restarts those that end. Workers listen on the port
+themselves and share it through the kernel, so that it stays open while one of several restarts.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from shortener.config import Config
+from shortener.errors import AlreadyRunning, ConfigError
+from shortener.files import STORE_FILE_NAME, open_locked
+from shortener.server.process import STOP_SECONDS, Stop, Task
+from shortener.server.sockets import listen_unix, pages_socket_path, reserve_port
+from shortener.shared_memory import CHILD_KINDS, SharedCounters, restart_counters
+
+LOCK_FILE = "serve.lock"
+POLL_SECONDS = 0.05
+RESTART_SECONDS = (0.1, 1.0)
+"""Shortest and longest pause before a child that ended twice in a row is restarted."""
+HEALTHY_SECONDS = 5.0
+"""A child that ran for so long did not end because of how it was started."""
+KILL_SECONDS = STOP_SECONDS + 2.0
+"""Time after which a child that does not stop is killed; workers end themselves before."""
+
+log = logging.getLogger(__name__)
+
+
+class Child:
+    """One child process, which is restarted when it ends."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        *,
+        config: Config,
+        restart_counts: SharedCounters,
+        listening: socket.socket | None = None,
+    ) -> None:
+        self.name = name
+        self._kind = kind
+        self._restart_counts = restart_counts
+        self._command = [sys.executable, "-m", "shortener.server", kind]
+        self._descriptors = [listening.fileno()] if listening else []
+        self._task = msgspec.json.encode(Task(config, os.getpid(), *self._descriptors))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._start_at = 0.0
+        self._failures = 0
+
+    def keep_running(self) -> None:
+        """Start the child if it does not run; after several ends in a row, a little later each time."""
+        now = time.monotonic()
+        if self._process is not None:
+            status = self._process.poll()
+            if status is None:
+                return
+            self._process = None
+            self._restart_counts.values[CHILD_KINDS.index(self._kind)] += 1
+            self._failures = 0 if now - self._started_at > HEALTHY_SECONDS else self._failures + 1
+            first, most = RESTART_SECONDS
+            self._start_at = now + (
+                min(first * 2 ** (self._failures - 2), most) if self._failures > 1 else 0.0
+            )
+            log.error("%s ended with status %s; starting it again", self.name, status)
+        if now >= self._start_at:
+            self._start()
+
+    def _start(self) -> None:
+        """Start the child in a process group of its own, so that a terminal's Ctrl-C reaches the supervisor only.
+
+        The configuration goes through a pipe, because every user of the machine can read command lines.
+        """
+        self._started_at = time.monotonic()
+        with _sigterm_blocked():
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command, stdin=subprocess.PIPE, pass_fds=self._descriptors, process_group=0
+            )
+        with contextlib.suppress(OSError):  # it ended at once, which the next round notices
+            assert self._process.stdin is not None  # noqa: S101
+            self._process.stdin.write(self._task)
+            self._process.stdin.close()
+
+    def send(self, signum: int) -> None:
+        """Send a signal to the child if it runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signum)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the child has ended, and kill it after so long."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            log.error("%s did not end in time; killing it", self.name)
+            self._process.kill()
+            self._process.wait()
+
+
+class Supervisor:
+    """Runs the child processes of one data directory."""
+
+    def __init__(self, config: Config, *, announce: Callable[[str], None]) -> None:
+        self._config = config
+        self._announce = announce
+        self._resources = contextlib.ExitStack()
+        self._workers: list[Child] = []
+        self._others: list[Child] = []
+        self._stop = Stop()
+        self._reload = False
+
+    def serve(self) -> None:
+        """Serve until SIGTERM or SIGINT.
+
+        Raises AlreadyRunning if the port is taken or another server works on the data directory, ConfigError if the
+        certificate cannot be used, StoreError if the data directory cannot be used.
+        """
+        with self._resources:
+            try:
+                self.start()
+                self.run()
+            finally:
+                self.drain()
+
+    def start(self) -> None:
+        """Start the workers first: they need no migration and answer readers while the rest starts."""
+        config = self._config
+        # 1. Check what a person can get wrong.
+        check_certificate(config)
+        upgrade = (config.data_directory / STORE_FILE_NAME).exists()
+        if not upgrade:
+            _prepare_store(config)
+        # 2. Take the data directory, the port and the pages' socket.
+        self._resources.callback(os.close, _lock(config.data_directory / LOCK_FILE))
+        reserved = self._resources.enter_context(reserve_port(config.server.host, config.server.port))
+        pages_socket = self._resources.enter_context(listen_unix(pages_socket_path(config.data_directory)))
+        # 3. Start the workers, then bring the store up to date.
+        config = _with_host(config, reserved.getsockname()[0])
+        counts = restart_counters(config.data_directory)
+        self._workers = [
+            Child(f"worker {number}", "worker", config=config, restart_counts=counts)
+            for number in range(1, config.server.workers + 1)
+        ]
+        _keep_running(self._workers)
+        if upgrade:
+            _prepare_store(config)
+        # 4. The pages and the collector are started by the first round of ``run``.
+        self._others = [
+            Child("pages", "pages", config=config, restart_counts=counts, listening=pages_socket),
+            Child("collector", "collector", config=config, restart_counts=counts),
+        ]
+        signal.signal(signal.SIGHUP, lambda _signum, _frame: setattr(self, "_reload", True))
+        threading.Thread(target=self._announce_ready, name="ready", daemon=True).start()
+
+    def run(self) -> None:
+        """Restart children that end, and pass a renewed certificate on at SIGHUP, until SIGTERM."""
+        while not self._stop():
+            _keep_running([*self._workers, *self._others])
+            if self._reload:
+                self._reload = False
+                self._reload_certificate()
+            self._stop.wait(POLL_SECONDS)
+
+    def drain(self) -> None:
+        """Stop in the order in which a click travels, so that everything that was answered is stored."""
+        # 1. A collector that never started, or has just ended, must drain as well.
+        for child in self._others[1:]:
+            child.keep_running()
+        # 2. Workers finish their requests, also those that wait for a page.
+        _stop(self._workers)
+        # 3. Nobody waits for a page any more.
+        _stop(self._others[:1])
+        # 4. The collector stores what the workers wrote.
+        _stop(self._others[1:])
+
+    def _reload_certificate(self) -> None:
+        """Have every worker start a process with the certificate as it is now, before its previous process stops."""
+        if not self._config.server.certificate:
+            return
+        try:
+            check_certificate(self._config)
+        except ConfigError as error:
+            log.error("%s; the previous certificate stays in use", error)
+            return
+        log.info("SIGHUP: the workers load the certificate again")
+        for worker in self._workers:
+            worker.send(signal.SIGHUP)
+
+    def _announce_ready(self) -> None:
+        """Announce the server once workers and pages respond."""
+        from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
+        server = self._config.server
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
+        while not self._stop.wait(POLL_SECONDS):
+            if server.certificate:
+                # The certificate is for the public name, not for the address that is asked here.
+                context = ssl._create_unverified_context()  # noqa: S323
+                connection: HTTPConnection = HTTPSConnection(host, server.port, timeout=5, context=context)
+            else:
+                connection = HTTPConnection(host, server.port, timeout=5)
+            with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException):
+                connection.request("GET", "/-/health")
+                if connection.getresponse().getheader("Content-Type") == "application/health+json":
+                    self._announce(f"Ready: {self._config.base_url}")
+                    _announce_first_admin(self._config, self._announce)
+                    return
+
+
+def check_certificate(config: Config) -> None:
+    """Raise ConfigError unless certificate and key belong together and the key is not readable by every user."""
+    certificate, key = config.server.certificate, config.server.key
+    if not certificate:
+        return
+    try:
+        if stat.S_IMODE(Path(key).stat().st_mode) & 0o007:
+            raise ConfigError(f"server.key = {key!r}: every user can read this file; run `chmod o= {key}`")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:
+        name = error.filename or f"{certificate}, {key}"
+        raise ConfigError(f"server.certificate: {name}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _sigterm_blocked() -> Iterator[None]:
+    """Block SIGTERM, which a child inherits until it can stop in order."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _with_host(config: Config, host: str) -> Config:
+    """Return the configuration with the numeric address of the port."""
+    return msgspec.structs.replace(
+        config,
+        site=msgspec.structs.replace(config.site, base_url=config.base_url),
+        server=msgspec.structs.replace(config.server, host=host),
+    )
+
+
+def _prepare_store(config: Config) -> None:
+    """Create the store, or migrate it."""
+    from shortener.store import open_store, prepare_directory
+
+    prepare_directory(config.data_directory)
+    open_store(config.data_directory).close()
+
+
+def _keep_running(children: Iterable[Child]) -> None:
+    for child in children:
+        child.keep_running()
+
+
+def _stop(children: list[Child]) -> None:
+    """Stop children, all at the same time, and wait for them."""
+    for child in children:
+        child.send(signal.SIGTERM)
+    until = time.monotonic() + KILL_SECONDS
+    for child in children:
+        child.wait(max(0.0, until - time.monotonic()))
+
+
+def _lock(path: Path) -> int:
+    fd = open_locked(path)
+    if fd is None:
+        raise AlreadyRunning(
+            f"{path.parent}: another `shortener serve` is already running for this data directory; stop it first"
+        )
+    return fd
+
+
+def _announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
+    """Print the address at which the first admin signs in if there are no users."""
+    from shortener.services.accounts import invite_first_admin
+    from shortener.store import open_store
+
+    store = open_store(config.data_directory, create=False)
+    try:
+        address = invite_first_admin(store, config=config, now=int(time.time()))
+    finally:
+        store.close()
+    if address is not None:
+        announce(f"Nobody can sign in yet; become the admin at this one-time address: {address}")
