@@ -18,11 +18,11 @@ _MAX_STRONG_FRACTION = 0.6  # of the lines of an issue: where more are strong, s
 _MAX_HEADING_LENGTH = 140  # characters
 _MAX_OUTSIDE_LENGTH = 200  # characters on each side of a mention: more do not change any decision
 
-MentionRole = Literal["", "service", "boilerplate", "sponsor", "byline"]
+MentionRole = Literal["", "service", "boilerplate", "navigation", "sponsor", "byline"]
 """Reason why a mention is no sign of an article, or '' if there is none.
 
-``service``: a link about the mail itself; ``boilerplate``: other links that surround the content; ``sponsor``: paid
-for; ``byline``: the name of an author.
+``service``: a link about the mail itself; ``boilerplate``: other links that surround the content;
+``navigation``: bars and columns of short links; ``sponsor``: paid for; ``byline``: the name of an author.
 """
 
 PSEUDO_HEADING_LEVEL = 7
@@ -73,6 +73,8 @@ class Line(Struct):
     hidden: bool
     strong: bool
     item_part: ListItemPart
+    navigation: bool = False
+    plain_part: bool = False
 
     @property
     def only_mention(self) -> Mention | None:
@@ -151,6 +153,8 @@ def _build_line(block: Block, index: int, *, document: Document, article_keys: S
         block.hidden,
         strong and bool(line_text),
         block.item_part,
+        block.navigation,
+        block.plain_part,
     )
     return Line(index, line_text, level, mentions, *flags)
 

@@ -55,16 +55,15 @@ def _check_source(source: bytes) -> None:
         raise UnreadableDocument(f"the issue is not text (NUL at offset {source.index(0)}); save it as UTF-8")
 
 
-def parse(source: bytes, *, format: Format) -> Document:
+def parse(source: bytes, *, format: Format, take_over_tracking: bool = False) -> Document:
     """Return the parsed issue, with links, untouched links and blocks in document order.
 
+    With ``take_over_tracking``, links that listmonk tracks by an action are links too.
     Raises DocumentTooLarge if it is larger than MAX_ISSUE_BYTES, and UnreadableDocument if it is empty, is not UTF-8
     text, or has too many links or too much markup.
     """
     _check_source(source)
     start = len(_BOM) if source.startswith(_BOM) else 0
-    return (
-        html_reader.parse_html(source, start=start)
-        if format == "html"
-        else markdown_reader.parse_markdown(source, start=start)
-    )
+    if format == "markdown":
+        return markdown_reader.parse_markdown(source, start=start, take_over_tracking=take_over_tracking)
+    return html_reader.parse_html(source, start=start, format=format, take_over_tracking=take_over_tracking)

@@ -20,7 +20,7 @@ def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str =
     links_by_offset: dict[int, DocumentLink] = {}
     for link in sorted((document.links[index] for index in urls), key=lambda link: link.start):
         url = urls[link.index]
-        if url != link.url or recipient_tag:
+        if url != link.url or recipient_tag or link.written_longer:
             new = _format_url(link, url, recipient_tag, original=source[link.start : link.end])
             parts += [source[offset : link.start], new]
             length += link.start - offset
