@@ -80,7 +80,7 @@ class Line(Struct):
     def only_mention(self) -> Mention | None:
         """The mention that covers all letters and digits of the line, or None."""
         mention = self.mentions[0] if len(self.mentions) == 1 else None
-        return mention if mention and not text_outside(self, mention) else None
+        return mention if mention and not has_text_outside(self, mention) else None
 
     @property
     def has_only_images(self) -> bool:
@@ -88,11 +88,13 @@ class Line(Struct):
         return bool(self.mentions) and not self.text and all(mention.has_image for mention in self.mentions)
 
 
-def text_outside(line: Line, mention: Mention) -> str:
-    """Return the letters and digits of a line near a mention that are outside of it."""
-    before = line.text[max(0, mention.start - _MAX_OUTSIDE_LENGTH) : mention.start]
-    after = line.text[mention.end : mention.end + _MAX_OUTSIDE_LENGTH]
-    return "".join(char for char in before + after if char.isalnum())
+def has_text_outside(line: Line, mention: Mention) -> bool:
+    """Return whether letters or digits of a line are outside of a mention and near it."""
+    before = max(0, mention.start - _MAX_OUTSIDE_LENGTH)
+    after = mention.end + _MAX_OUTSIDE_LENGTH
+    return bool(
+        LETTER.search(line.text, before, mention.start) or LETTER.search(line.text, mention.end, after)
+    )
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
