@@ -11,6 +11,7 @@ from shortener.newsletter.honeypot import honeypot_html, insert_honeypot
 from shortener.newsletter.mime import stored_form
 from shortener.newsletter.opt_out import find_opt_out_links
 from shortener.newsletter.parsing import MAX_ISSUE_BYTES, detect_format, parse
+from shortener.newsletter.phrases import normalize as normalize_phrase
 from shortener.newsletter.recipient_tokens import check_recipient_tag, strip_recipient_tags
 from shortener.newsletter.rewrite import rewrite
 
@@ -30,6 +31,7 @@ __all__ = [
     "find_outlook_twins",
     "honeypot_html",
     "insert_honeypot",
+    "normalize_phrase",
     "parse",
     "rewrite",
     "stored_form",

@@ -1,6 +1,6 @@
 """Extraction of the articles of an issue, with title, author, summary and section, and of the kind of each link."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -70,12 +70,14 @@ class ExtractedIssue(Struct, frozen=True):
     articles: tuple[ExtractedArticle, ...]
 
 
-def extract_articles(document: Document, article_keys: Sequence[str | None]) -> ExtractedIssue:
+def extract_articles(
+    document: Document, article_keys: Sequence[str | None], *, recurring: Collection[str] = ()
+) -> ExtractedIssue:
     """Return the title and the articles of an issue.
 
     ``article_keys[i]`` identifies the target of link ``i``, or is None for a link that is not tracked. Links with one
     key belong to one article, and in an issue whose links already lead over a click counter also the links of one
-    card. Raises ValueError unless there is one key for each link.
+    card. The keys in ``recurring`` are those of other links. Raises ValueError unless there is one key for each link.
     """
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
@@ -107,7 +109,7 @@ def extract_articles(document: Document, article_keys: Sequence[str | None]) -> 
                 section=sections[title.line_index if title else mentions[0].line_index],
                 placements=_placements_by_link(mentions),
                 image=_first_image_source(mentions),
-                role=role if text or role != "article" else "inline",
+                role="other" if key in recurring else role if text or role != "article" else "inline",
             )
         )
     articles = _number_articles(found)

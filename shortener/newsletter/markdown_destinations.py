@@ -29,3 +29,8 @@ def find_destination(source: bytes, expected_url: str, *, start: int, end: int) 
     if match is None or escaping.unescape_markdown(match[group].decode()) != expected_url:
         return None
     return Destination(match.start(group), match.end(group), "angle" if angle else "destination")
+
+
+def normalize_label(text: str) -> str:
+    """Return a reference label in the form in which labels are compared. Source: CommonMark, section 4.7."""
+    return " ".join(text.split()).casefold()

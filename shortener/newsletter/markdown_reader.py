@@ -15,7 +15,7 @@ from shortener.newsletter import autolinks, escaping, frontmatter, template_tags
 from shortener.newsletter.builder import DocumentBuilder
 from shortener.newsletter.document import Document
 from shortener.newsletter.html_reader import HtmlFragment, HtmlReader
-from shortener.newsletter.markdown_destinations import Destination, find_destination
+from shortener.newsletter.markdown_destinations import Destination, find_destination, normalize_label
 
 PYROMARK_OPTIONS = (
     pyromark.Options.ENABLE_TABLES
@@ -43,11 +43,6 @@ class _Definition(Struct):
     end: int
     resolved: bool = False
     link_index: int | None = None
-
-
-def _normalize_label(text: str) -> str:
-    """Return a reference label in the form in which labels are compared. Source: CommonMark, section 4.7."""
-    return " ".join(text.split()).casefold()
 
 
 def _source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
@@ -137,7 +132,7 @@ class _MarkdownReader:
         definitions = {}
         for label, definition in pyromark.reference_definitions(body, options=PYROMARK_OPTIONS).items():
             start, end = (definition["span"][side] + self._body_start for side in ("start", "end"))
-            definitions[_normalize_label(label)] = _Definition(definition["dest"], start, end)
+            definitions[normalize_label(label)] = _Definition(definition["dest"], start, end)
         return definitions
 
     def read(self) -> None:
@@ -314,7 +309,7 @@ class _MarkdownReader:
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
         """Return the link index of a definition, which is one link however often it is used."""
-        definition = self._definitions.get(_normalize_label(data["id"]))
+        definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
             return self._add_untouched(
                 data["dest_url"], event.start, event.end, "its definition is ambiguous"
