@@ -10,13 +10,13 @@ from shortener.web import cache, context, error_pages, filters, security
 from shortener.web.views import accounts, issues, links, new_issue, public, ranking, reports, settings
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Largest request body: an issue of the largest size, sent back from its preview in base64."""
+"""Largest request body in bytes. The form of the preview sends an uploaded issue back in base64, which is larger."""
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """Return the WSGI application that responds to short links and pages.
+    """Return the whole WSGI application: short links and pages.
 
-    Without ``config`` the configuration is read as the commands read it (``SHORTENER_CONFIG``, ``config.toml``).
+    Without ``config``, the configuration is read from the file that ``SHORTENER_CONFIG`` names, or ``config.toml``.
     Raises ConfigError and StoreError.
     """
     if config is None:
@@ -28,15 +28,15 @@ def create_app(config: Config | None = None) -> Flask:
 
 
 def create_pages_app(config: Config) -> Flask:
-    """Return the application of the pages alone, and create or migrate the store. Raises ConfigError and StoreError."""
+    """Create or migrate the store, then return the application of the pages. Raises ConfigError and StoreError."""
     open_store(config.data_directory).close()
     return build_pages_app(config)
 
 
 def build_pages_app(config: Config) -> Flask:
-    """Return the application of the pages without opening the store. Raises ConfigError and StoreError.
+    """Return the application of the pages alone, without opening the store. Raises ConfigError and StoreError.
 
-    The server uses it, because pages must start while the store is unavailable.
+    The server uses this function, so that the pages can start while the store is unavailable.
     """
     app = Flask(
         __name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates"

@@ -1,4 +1,4 @@
-"""Codes of short links: generation, validation, and the characters that mark other parts of a short URL."""
+"""Codes of short links: generation, validation, and the other parts of a short URL."""
 
 import re
 import secrets
@@ -6,24 +6,24 @@ from collections.abc import Callable
 
 from shortener.errors import CodeRefused
 
-# Lower-case letters and digits without those that look alike on paper: 0 o, 1 l i, j.
+# Lower-case letters and digits, without those that look alike on paper: 0 and o; 1, l, i and j.
 DEFAULT_ALPHABET = "abcdefghkmnpqrstuvwxyz23456789"
 MAX_CODE_LENGTH = 64  # characters
 
 RECIPIENT_PARAMETER = "_c"
-"""Query key of a recipient token: never forwarded, stored only as a keyed hash."""
+"""Query key of a recipient token. The token is never forwarded to the target, and is stored only as a keyed hash."""
 PREVIEW_SUFFIX = "+"
-"""Appended to a code, it requests a page that shows the target instead of a redirect."""
+"""Suffix of a code in a short URL that requests a preview page, which shows the target, instead of a redirect."""
 
-# If half of all codes of a length are taken, this many attempts in a row fail once in 256 times.
+# If half of all codes of a length are taken, all of these attempts fail with a probability of 1 in 256.
 _TRIES_PER_LENGTH = 8
 
-# No ".", so that no code hides robots.txt or favicon.ico. A letter or digit at both ends, because our own pages
-# begin with "-" and mail clients exclude punctuation at the end of a link.
+# There is no ".", so that no code hides robots.txt or favicon.ico. Both ends are letters or digits, because our own
+# pages begin with "-" and mail clients exclude punctuation at the end of a link.
 _CODE_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?", re.ASCII)
 
-# Characters other than letters and digits, raw, percent-encoded or as HTML entities. The look-behind for the
-# letter or digit before them keeps the search linear.
+# Trailing characters other than letters and digits: raw, percent-encoded or as HTML entities. The look-behind for a
+# letter or digit keeps the time of a search linear.
 _TRAILING_PUNCTUATION = re.compile(
     r"(?:^|(?<=[A-Za-z0-9]))(?:%[0-9A-Fa-f]{2}|&(?:gt|lt|amp|quot|apos|nbsp|#[0-9]+);?|[^A-Za-z0-9])+$",
     re.ASCII,
@@ -32,9 +32,10 @@ _MAX_RAW_LENGTH = 2 * MAX_CODE_LENGTH  # characters; bounds the cost of _TRAILIN
 
 
 def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a random code of ``length`` characters of ``alphabet`` that is not taken, longer if necessary.
+    """Return a random code of ``length`` characters of ``alphabet`` for which ``is_taken`` returns False.
 
-    The caller must insert it under a unique constraint, because two processes may draw the same code.
+    If no such code is found, longer ones are tried. The caller must insert the code under a unique constraint, because
+    two processes may generate equal codes.
     Raises CodeRefused if no code of up to MAX_CODE_LENGTH characters was found.
     """
     for size in range(length, MAX_CODE_LENGTH + 1):
@@ -48,9 +49,9 @@ def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]
 
 
 def normalize_code(code: str, *, case_sensitive: bool) -> str:
-    """Return a custom code in its stored form: in lower case unless the domain is ``case_sensitive``.
+    """Return a custom code in its stored form. It is in lower case unless the domain is ``case_sensitive``.
 
-    Raises CodeRefused with a one-line reason.
+    Raises CodeRefused with a reason of one line if the code breaks the rules for codes.
     """
     if not code:
         raise CodeRefused(
@@ -66,16 +67,16 @@ def normalize_code(code: str, *, case_sensitive: bool) -> str:
 
 
 def strip_punctuation(raw: str) -> str:
-    """Return a code without the punctuation that a mail client appended: ``7pj1e).`` gives ``7pj1e``.
+    """Return a code without the punctuation that a mail client appended: ``7pk3e).`` gives ``7pk3e``.
 
-    Use it for a second look-up if ``raw`` itself is not found. The result is empty if nothing remains or ``raw``
-    is too long. ``raw`` may be percent-encoded.
+    Use the result for a second look-up if ``raw`` itself is not found. ``raw`` may be percent-encoded. The result is
+    empty if nothing remains, or if ``raw`` is too long.
     """
     return _TRAILING_PUNCTUATION.sub("", raw) if len(raw) <= _MAX_RAW_LENGTH else ""
 
 
 def _describe_error(code: str) -> str:
-    """Return what is wrong with a code that ``_CODE_PATTERN`` does not match, and how to fix it."""
+    """Return what is wrong with a code that does not match ``_CODE_PATTERN``, and how to fix it."""
     invalid = next((c for c in code if not (c.isascii() and (c.isalnum() or c in "-_"))), None)
     if invalid is not None:
         return f"contains {invalid!a}; use letters a-z, digits, - and _ only"

@@ -1,4 +1,4 @@
-"""The configuration: keys, defaults and bounds, and how it is read from a TOML file and the environment."""
+"""The configuration: its keys with defaults and bounds, and its reading from a TOML file and the environment."""
 
 import os
 import tomllib
@@ -23,7 +23,7 @@ ForwardMode = Literal["merge", "override", "drop"]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all tables of the configuration: immutable, and without unknown keys."""
+    """Base class of all tables of the configuration. They are immutable, and an unknown key is an error."""
 
 
 class Site(Section, frozen=True):
@@ -36,7 +36,7 @@ class Site(Section, frozen=True):
 
 
 class Domain(Section, frozen=True):
-    """``[[domain]]``: one host of short links, with codes of its own."""
+    """``[[domain]]``: one host of short links. Each domain has its own codes."""
 
     host: Host
     home: str = ""
@@ -55,7 +55,7 @@ class Server(Section, frozen=True):
 
 
 class Storage(Section, frozen=True):
-    """``[storage]``: the data directory, which holds every file that is written."""
+    """``[storage]``: the data directory, which contains all files that the program writes."""
 
     data: str = "data"
 
@@ -76,7 +76,7 @@ class Redirect(Section, frozen=True):
 
 
 class Newsletter(Section, frozen=True):
-    """``[newsletter]``: patterns of URLs in an issue that are not replaced."""
+    """``[newsletter]``: patterns of URLs that stay as they are when an issue is added, such as unsubscribe links."""
 
     skip: tuple[str, ...] = (
         "*unsubscribe*",
@@ -89,7 +89,7 @@ class Newsletter(Section, frozen=True):
 
 
 class Clicklog(Section, frozen=True):
-    """``[clicklog]``: syncing and rotation of segments, and whether an unrecorded click is redirected."""
+    """``[clicklog]``: syncing and rotation of segments. ``strict`` refuses the redirect of an unrecorded click."""
 
     sync: Annotated[float, Meta(ge=0, le=60)] = 1.0
     rotate: Annotated[int, Meta(ge=1, le=4096)] = 64
@@ -97,7 +97,7 @@ class Clicklog(Section, frozen=True):
 
 
 class Privacy(Section, frozen=True):
-    """``[privacy]``: which data about readers is stored, and for how many days."""
+    """``[privacy]``: which data about readers is stored, and for how long in days."""
 
     keep_log: Days = 7
     keep_clicks: Days = 90
@@ -106,30 +106,30 @@ class Privacy(Section, frozen=True):
 
 
 class Verdicts(Section, frozen=True):
-    """``[verdicts]``: lists of networks for classification."""
+    """``[verdicts]``: files that list networks of data centers, for the classification of clicks."""
 
     datacenters: tuple[str, ...] = ()
 
 
 class Networks(Section, frozen=True):
-    """``[networks]``: the operator's databases of networks (.mmdb)."""
+    """``[networks]``: paths of databases (.mmdb) that map addresses to network operators and countries."""
 
     asn: str = ""
     countries: str = ""
 
 
 class Ranking(Section, frozen=True):
-    """``[ranking]``: numbers of top picks and hidden gems, months of history, and weights of signals."""
+    """``[ranking]``: number of top picks and of hidden gems, months of history that count, and weights of signals."""
 
     top: Annotated[int, Meta(ge=1, le=100)] = 10
     gems: Annotated[int, Meta(ge=0, le=100)] = 5
     window: Annotated[int, Meta(ge=1, le=120)] = 24
     blend: tuple[Annotated[float, Meta(ge=0, le=1000)], ...] = ()
-    """Weights of appeal, fan ratio and read ratio; empty to rank by appeal alone."""
+    """Weights of appeal, fan ratio and read ratio in the order of articles. If empty, appeal alone counts."""
 
 
 class Config(Section, frozen=True):
-    """The whole configuration. Every key has a default, so an empty file is valid."""
+    """The whole configuration. Every key has a default value, so an empty file is valid."""
 
     site: Site = Site()
     domain: tuple[Domain, ...] = ()
@@ -159,7 +159,7 @@ class Config(Section, frozen=True):
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """Domains of short links, the default one first; without ``[[domain]]`` the host of ``base_url``."""
+        """Domains of short links, the default domain first. Without ``[[domain]]`` it is the host of ``base_url``."""
         if self.domain:
             return tuple(msgspec.structs.replace(domain, host=domain.host.lower()) for domain in self.domain)
         parts = urlsplit(self.base_url)
@@ -177,10 +177,10 @@ class Config(Section, frozen=True):
 
 
 def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
-    """Read the configuration from ``path``, or only defaults for None, overridden by ``environment``.
+    """Return the configuration of the file ``path``; values in ``environment`` override it. None means no file.
 
-    Relative paths are resolved against the directory of the file. Raises ConfigError with the key, the value and what
-    was expected.
+    Relative paths in the file are resolved against its directory. Raises ConfigError, whose message has the key, the
+    value and what was expected.
     """
     tree = _read_file(path) if path else {}
     name = path.name if path else "configuration"
@@ -194,7 +194,10 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
 
 
 def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
-    """Return the path of the option, else of ``SHORTENER_CONFIG``, else ``./config.toml`` if it exists, else None."""
+    """Return the path of the configuration file: ``option``, else ``SHORTENER_CONFIG``, else ``./config.toml``.
+
+    None if there is no such option, variable or file.
+    """
     name = option or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
     if name:
         return Path(name)
@@ -218,8 +221,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) -> None:
     """Set the keys of ``tree`` that ``environment`` overrides.
 
-    ``SHORTENER_SERVER__PORT=9000`` is ``[server] port = 9000``; a variable with the suffix ``_FILE`` is the path of a
-    file that contains the value.
+    ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the
+    path of a file that contains the value.
     """
     for name, text in sorted(environment.items()):
         table, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
@@ -247,7 +250,7 @@ def _read_secret_file(name: str, path: str) -> str:
 
 
 def _key_type(table: str, key: str) -> Any:
-    """Return the type of a key without its bounds; None if there is no such key."""
+    """Return the Python type of a configuration key, without its bounds; None for an unknown key."""
     tables = {field.name: field.type for field in msgspec.structs.fields(Config)}
     if table not in tables or not key:
         return None

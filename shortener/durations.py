@@ -1,4 +1,4 @@
-"""Lengths of time in seconds and in milliseconds, for arithmetic on UTC timestamps."""
+"""Constants for the length of an hour, a day and so on, in seconds and in milliseconds."""
 
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 24 * HOUR_SECONDS

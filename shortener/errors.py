@@ -1,8 +1,8 @@
 """All errors that users can cause, as one hierarchy of exceptions.
 
-A message is one line that names the thing and says what is wrong with it; it names no command, option or page.
-``ShortenerError.kind`` identifies a situation for which an edge (``cli``, ``web``) knows a remedy: the edge appends
-it to the message (``cli/remedies.py``). ``cli`` maps the errors to exit codes, ``web`` to pages.
+A message is one line that names the thing and says what is wrong with it. It names no command, option or page.
+``ShortenerError.kind`` identifies the situation, so that a command can append a remedy to the message
+(``cli/remedies.py``). ``cli`` converts the errors to exit codes, and ``web`` converts them to pages.
 """
 
 from typing import Literal
@@ -35,7 +35,7 @@ ErrorKind = Literal[
 
 
 class ShortenerError(Exception):
-    """Raised when something that a user asked for cannot be done; the message says what is wrong."""
+    """Base class of all errors with a message for users. ``kind`` selects the remedy, if there is one."""
 
     def __init__(self, message: str, *, kind: ErrorKind | None = None) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class DocumentTooLarge(UnreadableDocument):
 
 
 class TargetRefused(InputError):
-    """Raised when a target URL is not one that a reader may be redirected to."""
+    """Raised when a URL is not allowed as the target of a short link."""
 
 
 class CodeRefused(InputError):
@@ -79,7 +79,7 @@ class StoreError(ShortenerError):
 
 
 class StoreBusy(StoreError):
-    """Raised when another process holds the store's write lock for too long; a later attempt may succeed."""
+    """Raised when another process holds the store's write lock for too long. A later attempt may succeed."""
 
 
 class SchemaTooNew(StoreError):
@@ -87,4 +87,4 @@ class SchemaTooNew(StoreError):
 
 
 class AlreadyRunning(ShortenerError):
-    """Raised when another process holds a port or lock that this one needs."""
+    """Raised when another process holds a port or lock that this process needs."""

@@ -8,18 +8,18 @@ STORE_FILE_NAME = "store.db"
 """File name of the store in the data directory."""
 
 FileState = tuple[int, int, int]
-"""(inode, size in bytes, modification time in nanoseconds): differs once a file was replaced or written to."""
+"""(inode, size in bytes, modification time in nanoseconds). It changes when a file is replaced or written to."""
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """Return the state of the file that ``os.stat`` described."""
+    """Return the state of a file from its ``os.stat`` result."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def try_lock(fd: int) -> bool:
-    """Lock an open file exclusively without waiting; return False if another process holds the lock.
+    """Lock an open file exclusively, without waiting. Return False if another process holds the lock.
 
-    The kernel releases the lock when the file descriptor is closed, also when its process is killed.
+    The kernel releases the lock when the file descriptor is closed, or when the process ends for any reason.
     """
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -29,7 +29,7 @@ def try_lock(fd: int) -> bool:
 
 
 def open_locked(path: Path) -> int | None:
-    """Open a file, which is created if necessary, and lock it exclusively.
+    """Open a file and lock it exclusively, without waiting. The file is created if necessary.
 
     Return the file descriptor that holds the lock, or None if another process holds it. Raises OSError.
     """

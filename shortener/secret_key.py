@@ -1,4 +1,4 @@
-"""The secret that signs session cookies: configured, or generated at the first start; there is no default."""
+"""The secret that signs session cookies. It is configured, or generated at the first start of an installation."""
 
 import os
 import secrets
@@ -12,7 +12,7 @@ MIN_SECRET_LENGTH = 32  # characters
 
 
 def session_secret(config: Config) -> str:
-    """Return the configured secret, or that of the data directory, which is generated if it does not exist.
+    """Return the configured secret. Without one, return the secret file's content; the file is created if necessary.
 
     Raises ConfigError if the secret is too short, StoreError if its file cannot be read or written.
     """
@@ -39,8 +39,8 @@ def _read_secret(path: Path) -> str:
 
 
 def _create_secret(path: Path) -> None:
-    """Write a new secret to ``path``, unless another process does so first."""
-    # Written to a temporary file and linked, so that processes that start at once all read one secret. Synced
+    """Write a new secret to the file ``path``, unless another process has just done so."""
+    # Written to a temporary file and then linked, so that processes that start together all read one secret. Synced
     # before the link, so that a power failure leaves no empty secret; an empty one is replaced.
     temporary = path.with_name(f".{KEY_FILE_NAME}-{secrets.token_hex(4)}")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -1,7 +1,8 @@
 """Integers that all processes of a data directory share, in small memory-mapped files in ``run/``.
 
-``links`` holds the revision of the links, so that a worker detects edits with one memory access. ``worker-NN``
-counts the responses of one worker. A write never waits for the disk and also succeeds when the disk is full.
+The file ``links`` contains the revision of the links, so that a worker detects edits with one memory access. The
+files ``worker-NN`` count the responses of one worker each. A write never waits for the disk, and also succeeds when
+the disk is full.
 """
 
 import contextlib
@@ -14,32 +15,32 @@ from shortener.files import try_lock
 
 RUN_DIRECTORY = "run"
 COUNTER_NAMES = ("redirects", "prefetches", "misses", "unrecorded", "errors", "gone")
-"""Counters of a worker; ``gone`` counts the misses whose link is retired or expired."""
+"""Names of a worker's counters, in the order of their values. ``gone`` counts misses of retired and expired links."""
 CHILD_KINDS = ("worker", "pages", "collector")
 """Kinds of child processes whose restarts the supervisor counts."""
 MAX_WORKERS = 256
 _FILE_BYTES = 8 * 8
-"""Eight integers of eight bytes, aligned so that each is read and written atomically."""
+"""Size of a file: eight integers of eight bytes. They are aligned, so that each is read and written atomically."""
 
 
 class SharedCounters:
-    """Eight shared 64-bit integers; ``values`` is indexed like a list."""
+    """Eight 64-bit integers that processes share. ``values`` is indexed like a list."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         if os.fstat(self._fd).st_size < _FILE_BYTES:
-            # Written and not truncated to size: a hole would need a disk block later, when the disk may be full.
+            # Zeros are written now. A sparse file would need a disk block later, when the disk may be full.
             os.pwrite(self._fd, bytes(_FILE_BYTES), 0)
         self._map = mmap.mmap(self._fd, _FILE_BYTES)
         self.values = memoryview(self._map).cast("Q")
 
     def try_lock(self) -> bool:
-        """Reserve the file for this process; return False if another process has reserved it."""
+        """Reserve the file for this process. Return False if another process has reserved it."""
         return try_lock(self._fd)
 
     def close(self) -> None:
-        """Unmap and close the file, which releases its lock; closing again has no effect."""
+        """Unmap and close the file, which also releases the reservation. A second call has no effect."""
         if self._fd >= 0:
             self.values.release()
             self._map.close()
@@ -48,23 +49,24 @@ class SharedCounters:
 
 
 def links_revision(data_directory: Path) -> SharedCounters:
-    """Open the revision of the links.
+    """Return the shared integers in ``run/links``.
 
-    Value 0 is the last committed revision, written by the process that committed it. Values 1 and 2 are the inodes
-    of the store and of its write-ahead log.
+    Value 0 is the last committed revision of the links, written by the process that committed it. Values 1 and 2 are
+    the inodes of the store and of its write-ahead log.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "links")
 
 
 def restart_counters(data_directory: Path) -> SharedCounters:
-    """Open the numbers of restarts of child processes, in the order of CHILD_KINDS."""
+    """Return the shared counters of restarted child processes, in the order of CHILD_KINDS."""
     return SharedCounters(data_directory / RUN_DIRECTORY / "restarts")
 
 
 def claim_worker_counters(data_directory: Path) -> SharedCounters:
-    """Reserve counters for this worker, in the order of COUNTER_NAMES. Raises OSError if none are free.
+    """Reserve a file of counters for this worker and return them, in the order of COUNTER_NAMES.
 
-    The kernel releases them when the process ends for any reason. Their values stay, and the next worker adds to them.
+    The reservation ends when the process ends for any reason. The values stay, and the next worker adds to them. Raises
+    OSError if no file is free.
     """
     for number in range(1, MAX_WORKERS + 1):
         counters = SharedCounters(data_directory / RUN_DIRECTORY / f"worker-{number:02}")
@@ -75,7 +77,7 @@ def claim_worker_counters(data_directory: Path) -> SharedCounters:
 
 
 def read_totals(data_directory: Path) -> dict[str, int]:
-    """Return the sums of each counter over all workers, running or not, by name."""
+    """Return the sum of each counter over all workers, by name. Workers that have ended are included."""
     sums = dict.fromkeys(COUNTER_NAMES, 0)
     for values in _read_workers(data_directory):
         for name, value in zip(COUNTER_NAMES, values, strict=False):
@@ -84,7 +86,7 @@ def read_totals(data_directory: Path) -> dict[str, int]:
 
 
 def read_restarts(data_directory: Path) -> dict[str, int]:
-    """Return the number of restarts by kind of child process; 0 if no server has run yet."""
+    """Return the number of restarted child processes by kind, 0 if no server has run yet."""
     restarts = [0] * len(CHILD_KINDS)
     with contextlib.suppress(OSError):
         content = (data_directory / RUN_DIRECTORY / "restarts").read_bytes()

@@ -1,4 +1,4 @@
-"""Short URLs: parsing to host and code, formatting, and validation of targets by the configuration."""
+"""Short URLs: parsing to host and code, and formatting. Also the validation of targets by the configuration."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -10,11 +10,10 @@ from shortener.urls import canonicalize_target, strip_port
 
 
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
-    """Return host and code of a short URL; None if it is on none of ``domains``, of which the first is the default.
+    """Return (host, code) of a short URL; None if it is on none of ``domains``.
 
-    The forms are ``https://host/code``, ``host/code``, and ``code`` alone for the default domain, each also with
-    ``/n`` or the ``+`` of the preview page. Query and fragment are ignored. The code is normalized as the domain
-    requires.
+    The forms are ``https://host/code``, ``host/code``, and ``code`` alone for the first domain. ``/n`` (a placement)
+    or ``+`` (the preview page) may follow. Query and fragment are ignored. The code is returned as it is stored.
     """
     bare = text.strip().partition("#")[0].partition("?")[0]
     scheme, separator, rest = bare.partition("://")
@@ -32,7 +31,7 @@ def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] 
 
 
 def _match_domain(host: str, domains: Sequence[Domain]) -> Domain | None:
-    """Return the domain of a host in any case; None if no domain matches. A default port is ignored."""
+    """Return the domain of a host, in upper or lower case; None if no domain matches. A default port is ignored."""
     name = host.lower()
     bare = (strip_port(name) if name.endswith((":443", ":80")) else name).removesuffix(".")
     return next((domain for domain in domains if domain.host.lower() in {name, bare}), None)
@@ -54,13 +53,13 @@ def format_short_url(domain: Domain, code: str, placement: int = 0) -> str:
 
 
 def build_short_url(host: str, code: str, placement: int = 0, *, domains: Sequence[Domain]) -> str:
-    """Return the short URL of a stored link, with https if its domain is not configured any more."""
+    """Return the short URL of a stored link. If its domain is not configured any more, the scheme is https."""
     domain = next((domain for domain in domains if domain.host.lower() == host), Domain(host=host))
     return format_short_url(domain, code, placement)
 
 
 def validate_target(raw: str, *, config: Config) -> str:
-    """Return a target in canonical form, validated by the configuration. Raises TargetRefused.
+    """Return a target in canonical form. Raises TargetRefused if the configuration does not allow it.
 
     Targets on our short-link domains and on the host of the pages are refused, because they could redirect in a loop.
     """

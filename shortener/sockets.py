@@ -8,17 +8,17 @@ from pathlib import Path
 from shortener.shared_memory import RUN_DIRECTORY
 
 LISTEN_BACKLOG = 4096
-"""Connections that wait to be accepted, also while a worker that ended is replaced."""
+"""Largest number of connections that wait to be accepted, for example while a worker is replaced."""
 
 
 def pages_socket_path(data_directory: Path) -> Path:
-    """Return the path of the Unix socket at which the pages' process serves the redirect workers."""
+    """Return the path of the Unix socket on which the pages' process receives requests from the redirect workers."""
     return data_directory / RUN_DIRECTORY / "pages.sock"
 
 
 @contextlib.contextmanager
 def short_socket_path(path: Path) -> Iterator[str]:
-    """Yield a path to the same socket that fits into the limit of 107 bytes (on Linux) in any directory."""
+    """Yield a path that names the socket ``path`` and fits into the limit of 107 bytes on Linux."""
     if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
         yield str(path)
         return

@@ -39,22 +39,23 @@ _REFERRER_PATTERN = re.compile(
 )
 
 _LABEL_PATTERN = re.compile(r"[a-z0-9_-]+", re.ASCII)
-# "Ends in a number" of the WHATWG URL standard: a browser reads such a host as an IPv4 address, however odd.
+# The last label of a host that "ends in a number" (WHATWG URL standard). Browsers read such a host as an IPv4 address.
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
-# Characters that UTS 46 removes, and those that it maps to a dot. Not the joiners U+200C and U+200D: browsers
-# keep or refuse them by context, so a host with joiners is refused unless it is written as xn--.
+# Characters that UTS 46 removes, and those that it maps to a dot. The joiners U+200C and U+200D are missing, because
+# browsers keep or refuse them by context. A host with joiners is refused unless it is written as xn--.
 _IGNORED_CHARACTERS = re.compile(
     "[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
 _DOT_VARIANTS = re.compile("[\u3002\uff0e\uff61]")
-# In no host: controls, formats (joiners, direction marks), surrogates, private use, unassigned, and spaces.
+# Unicode categories that no host contains: controls, formats (joiners, direction marks), surrogates, private use,
+# unassigned, and spaces.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
 # Characters without a visible glyph, and replacement characters.
 _INVISIBLE_CHARACTERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\ufffc\ufffd")
 
-# Names with a meaning inside one network only: RFC 6761, 6762 and 8375, and ICANN's reservation of 2024.
+# Suffixes of names that are valid inside one network only: RFC 6761, 6762 and 8375, and ICANN's reservation of 2024.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".home.arpa", ".internal")
-# Global for ``ipaddress`` of Python 3.11, but not for the IANA special-purpose registries.
+# Networks that ``ipaddress`` of Python 3.11 calls global, but that are in the IANA special-purpose registries.
 _SPECIAL_IPV4_NETWORKS = (ipaddress.IPv4Network("192.0.0.0/24"),)
 _SPECIAL_IPV6_NETWORKS = (ipaddress.IPv6Network("3fff::/20"),)
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -68,15 +69,15 @@ _LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуѵгпкьαγικ�
 
 
 def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
-    """Return a target in canonical form, in which it is stored, shown and sent. Raises TargetRefused.
+    """Return a target in canonical form, the form in which it is stored, shown and sent. Raises TargetRefused.
 
     Surrounding spaces, leading zeros of a port, and an empty port, query or fragment are removed. Scheme and host
     become lower case, and the host ASCII (UTS 46; ß stays ß). Characters that a URL may not contain are
-    percent-encoded as UTF-8. Path, query, fragment and existing escapes are otherwise unchanged, with all dots.
+    percent-encoded as UTF-8. Path, query, fragment and existing escapes are otherwise unchanged, even ``/../``.
     Canonicalizing a canonical target changes nothing.
 
-    ``allow_private`` admits local names and addresses. A target on one of ``own_hosts`` is refused, at that port
-    only if the entry has one.
+    ``allow_private`` allows local names and addresses. A target on one of ``own_hosts`` is refused. An entry of
+    ``own_hosts`` with a port applies to that port only.
     """
     text = raw.strip(_PASTED_SPACES)
     _check_characters(text)
@@ -102,7 +103,7 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
 
 
 def homograph_warning(target: str) -> str | None:
-    """Return a warning if the host of a canonical target can be mistaken for another, else None."""
+    """Return a warning if the host of a canonical target looks like another host, else None."""
     parts = _URL_PATTERN.match(target)
     host = parts[2] if parts else ""
     top = host.removesuffix(".").rpartition(".")[2]
@@ -116,7 +117,7 @@ def homograph_warning(target: str) -> str | None:
 
 
 def add_query(target: str, query: str, *, forward: str) -> str:
-    """Return a canonical target with the query string of a click added; the result is canonical, on the same host.
+    """Return a canonical target to which a click's query string is added. The result is canonical too.
 
     ``query`` is raw, as in WSGI (bytes as Latin-1), without its "?". ``forward`` is ``merge`` (for a key in both,
     the target's value is kept), ``override`` (the click's value is kept) or ``drop``. Keys are compared decoded.
@@ -126,7 +127,7 @@ def add_query(target: str, query: str, *, forward: str) -> str:
         return target
     base, fragment_mark, fragment = target.partition("#")
     page, _, own = base.partition("?")
-    # Empty pairs of the click are dropped; those of the target stay, because the target must not change.
+    # Empty pairs in the click's query are dropped. Those in the target stay, because the target must not change.
     kept, added = own.split("&"), [pair for pair in _encode_query(query).split("&") if pair]
     if own and forward == "override":
         kept = _remove_keys(kept, {_decode_key(pair) for pair in added})
@@ -140,16 +141,16 @@ def add_query(target: str, query: str, *, forward: str) -> str:
 
 
 def clean_referrer(raw: str) -> str:
-    """Return origin and path of a referrer, at most MAX_REFERRER_LENGTH characters; empty if it is invalid.
+    """Return origin and path of a referrer, cut after MAX_REFERRER_LENGTH characters; empty if it is invalid.
 
-    Apps (``android-app://``, ``ios-app://``) are kept, because they identify mail clients.
+    Referrers of apps (``android-app://``, ``ios-app://``) are valid, because they identify mail clients.
     """
     parts = _REFERRER_PATTERN.match(raw)
     return (parts[1].lower() + (parts[2] or "/"))[:MAX_REFERRER_LENGTH] if parts else ""
 
 
 def strip_port(host: str) -> str:
-    """Return a host without its ``:port``; an IPv6 address is expected in brackets, and keeps them."""
+    """Return a host without its ``:port``. An IPv6 address must be in brackets, which are kept."""
     name, _, port = host.rpartition(":")
     return name if port.isdigit() else host
 
@@ -175,7 +176,7 @@ def _check_characters(text: str) -> None:
 
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    """Return the host as written and the port, None if there is none. Raises TargetRefused."""
+    """Return (host as written, port or None). Raises TargetRefused."""
     if "@" in authority:
         _refuse(text, "has a user name before its host; remove it and the @")
     if "%" in authority:
@@ -208,7 +209,7 @@ def _canonicalize_host(text: str, host: str) -> str:
 
 
 def _check_ipv6(text: str, host: str) -> str:
-    """Return a bracketed IPv6 address unchanged, in any of its spellings. Raises TargetRefused if it is invalid."""
+    """Return a bracketed IPv6 address unchanged. Raises TargetRefused with ``text``, the target, if it is invalid."""
     try:
         ipaddress.IPv6Address(host[1:-1])
     except ValueError:
@@ -225,9 +226,9 @@ def _is_ipv4(host: str) -> bool:
 
 
 def _map_uts46(host: str) -> str:
-    """Return a host mapped by UTS 46 (non-transitional), as browsers do, with Python's Unicode data."""
+    """Return a host mapped by UTS 46 (non-transitional), as browsers map it. It uses Python's Unicode data."""
     text = _IGNORED_CHARACTERS.sub("", _DOT_VARIANTS.sub(".", host)).replace("ẞ", "ß")
-    # ß and ς are separate letters since IDNA 2008; casefold would turn the host into another one.
+    # ß and ς are letters of their own since IDNA 2008. casefold would replace them, and the host would be another one.
     folded = "".join(c if c in "ßς" else unicodedata.normalize("NFKC", c).casefold() for c in text)
     return unicodedata.normalize("NFKC", folded)
 
@@ -253,7 +254,7 @@ def _encode_label(text: str, label: str) -> str:
 
 
 def _is_punycode(label: str) -> bool:
-    """Return whether an ``xn--`` label is the encoding of some name; browsers refuse all others."""
+    """Return whether an ``xn--`` label decodes to a valid label. Browsers refuse all others."""
     try:
         decoded = label[4:].encode().decode("punycode")
         again = decoded.encode("punycode").decode()
@@ -264,14 +265,14 @@ def _is_punycode(label: str) -> bool:
 
 
 def _is_international(label: str) -> bool:
-    """Return whether UTS 46 keeps a label unchanged, and a host can have all of its characters."""
+    """Return whether UTS 46 leaves a Unicode label unchanged and hosts may contain all its characters."""
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
     return _map_uts46(label) == label and all(_is_host_character(c) for c in label)
 
 
 def _mixes_directions(label: str) -> bool:
-    """Return whether a label with right-to-left letters begins with, or contains, other letters (RFC 5893)."""
+    """Return whether a label mixes left-to-right and right-to-left characters in a way that RFC 5893 forbids."""
     directions = [unicodedata.bidirectional(c) for c in label]
     if {"R", "AL", "AN"}.isdisjoint(directions):
         return False
@@ -294,7 +295,7 @@ def _check_public(text: str, host: str) -> None:
 
 
 def _is_public(host: str) -> bool:
-    """Return False for an IP address that is not on the public internet; names are not resolved."""
+    """Return False for an IP address that is not on the public internet, else True. Names are not resolved."""
     if host.startswith("["):
         return _is_public_ipv6(ipaddress.IPv6Address(host[1:-1]))
     return not _is_ipv4(host) or _is_public_ipv4(ipaddress.IPv4Address(host))
@@ -310,7 +311,7 @@ def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
 
 
 def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
-    """Return whether an address is public; one that embeds IPv4 (mapped, 6to4, NAT64), whether that one is."""
+    """Return whether an address is public. If it embeds an IPv4 address (mapped, 6to4, NAT64), that one decides."""
     inner = address.ipv4_mapped or address.sixtofour
     if address in _NAT64:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -338,7 +339,7 @@ def _parse_own_host(entry: str) -> tuple[str, int | None]:
 
 
 def _normalize_host(host: str) -> str:
-    """Return a host for comparison: without a trailing dot, an IPv6 address in its shortest form."""
+    """Return a host in a form for comparison, without a trailing dot. An IPv6 address gets its shortest form."""
     return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
 
 
@@ -347,7 +348,9 @@ def _join_parts(path: str, query: str, fragment: str) -> str:
 
 
 def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
-    """Return why a decoded label is deceptive, else None: mixed scripts, or look-alikes of Latin letters only."""
+    """Return how a decoded label can deceive readers, else None. It can mix scripts, or consist of look-alikes of Latin
+    letters. ``has_idn_tld`` says whether the top-level domain is internationalized.
+    """
     letters = [c for c in text if c.isalpha()]
     scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}
     if len(scripts) > 1 and not scripts <= _EAST_ASIAN_SCRIPTS:

@@ -12,13 +12,13 @@ from ua_parser import parse_device
 from shortener.classification.data_files import load_data
 
 MAX_USER_AGENT_LENGTH = 512
-"""Characters of a user agent that are examined; the limit keeps a hostile string under 5 ms."""
+"""Number of characters of a user agent that are examined; more could take over 5 ms in a hostile string."""
 MAX_PARSED_LENGTH = 256
-"""Characters that ua-parser examines; some of its patterns take quadratic time."""
+"""Number of characters that are passed to ua-parser, because some of its patterns take quadratic time."""
 MIN_USER_AGENT_LENGTH = 12
-"""Characters of the shortest user agent that can be a browser's."""
+"""Length in characters of the shortest user agent that can be a browser's."""
 CACHE_SIZE = 8192
-"""User agents whose result is cached, about 6 MB at worst."""
+"""Maximum number of user agents whose result is cached; they take at most about 6 MB."""
 
 _ANDROID_MODEL = re.compile(
     r"(\(Linux;(?: U;| arm_64;)? Android [^;()]*);(?![^()]*(?:compatible|https?:|@|; *(?!Build)[\w-]+/\d))"
@@ -53,7 +53,7 @@ def bot_reason(ua: str) -> str | None:
     text, recognised_names = _BROWSER_NAMES.subn("", strip_device_model(ua))
     if _SCANNER.search(text):
         return "named-scanner"
-    # A messenger's desktop app is a browser, but carries the name that the messenger's preview fetcher has.
+    # People open links in the desktop app of a messenger, whose user agent has the name of the preview fetcher.
     desktop_app = "Electron/" in text
     if not desktop_app and _PREVIEW.search(text):
         return "named-preview"
@@ -64,7 +64,7 @@ def bot_reason(ua: str) -> str | None:
 
 
 def _is_spider(text: str) -> bool:
-    """Return what ``user_agents`` calls ``is_bot``, without parsing browser and system, which costs more."""
+    """Return whether ua-parser recognizes a crawler: a user agent of its device family "Spider"."""
     device = parse_device(text[:MAX_PARSED_LENGTH])
     return device is not None and device.family == "Spider"
 
@@ -72,7 +72,7 @@ def _is_spider(text: str) -> bool:
 def strip_device_model(ua: str) -> str:
     """Return the user agent without the model name of an Android device.
 
-    Manufacturers choose model names freely (``M bot 51``, ``Spider 8``, ``CUBOT``), so a model name says nothing about
-    the software.
+    Manufacturers choose model names freely (``M bot 51``, ``Spider 8``, ``CUBOT``), so the model
+    name is no evidence of a bot.
     """
     return _ANDROID_DETAILS.sub("Android", _ANDROID_MODEL.sub(r"\1)", ua, count=1))

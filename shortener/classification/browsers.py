@@ -1,4 +1,4 @@
-"""Comparison of a user agent with the browser version that it claims: sends Sec-Fetch headers, existed, is outdated.
+"""Checks of the browser that a user agent claims: whether it sends Sec-Fetch headers, ever existed, or is outdated.
 
 The conditions and their sources are in docs/classification.md, section 3.3.
 """
@@ -14,11 +14,11 @@ from shortener.classification.data_files import load_data
 from shortener.durations import DAY_SECONDS
 
 CACHE_SIZE = 8192
-"""User agents whose parsed browser is cached."""
+"""Maximum number of user agents whose parsed browser is cached."""
 MAX_MAJORS_BEHIND = 30
-"""Major versions that a desktop Chrome may be behind before it counts as outdated (rule 12); it updates itself."""
+"""Number of major versions; a desktop Chrome that is further behind the current one is outdated (rule 12)."""
 FROZEN_VERSION_MAJOR = 110
-"""First major version whose desktop Chrome reports ``x.0.0.0``; Electron and WebView still report their build."""
+"""First major version of desktop Chrome that reports ``x.0.0.0``; Electron and WebView still report their build."""
 
 _CHROME = re.compile(r"\bChrome/(\d{1,4})\.(\d+)\.(\d+)\.(\d+)")
 _CHROMIUM = re.compile(r"\b(?:Chrome|Chromium)/(\d{1,4})(?!\d)")
@@ -66,15 +66,18 @@ def parse_browser(ua: str) -> Browser:
 
 
 def is_old(browser: Browser, *, ts: float) -> bool:
-    """Return whether a browser was outdated at ``ts``, in seconds since the UTC epoch (rule 12).
+    """Return whether a browser was outdated at the time ``ts``, in seconds since the UTC epoch (rule 12).
 
-    The age of a Chrome is estimated from Chromium's release calendar, about one major version a month.
+    A desktop Chrome is outdated if it is more than MAX_MAJORS_BEHIND major versions behind the current one.
     """
     return browser.obsolete or 0 < browser.chrome_major < current_chrome_major(ts) - MAX_MAJORS_BEHIND
 
 
 def current_chrome_major(ts: float) -> float:
-    """Return the major version of stable Chrome at ``ts``, in seconds since the UTC epoch, accurate to two majors."""
+    """Return the estimated major version of stable Chrome at the time ``ts``, in seconds since the UTC epoch.
+
+    The estimate follows Chromium's release calendar and is accurate to two major versions.
+    """
     return _REFERENCE_MAJOR + (ts - _REFERENCE_TIME) / _SECONDS_PER_MAJOR
 
 
@@ -105,7 +108,7 @@ def _is_impossible(ua: str, chrome: re.Match[str] | None) -> bool:
 
 
 def _is_plausible_build(major: int, build: int) -> bool:
-    """Return whether Chrome's build number fits its major version; True for versions outside the table."""
+    """Return whether Chrome's build number fits its major version; True if the table of builds lacks the version."""
     builds = _DATA["builds"]
     table: list[list[int]] = builds["table"]
     index = bisect_right(table, [major, 1 << 30])

@@ -1,4 +1,4 @@
-"""Access to the bundled lists of user agents, browsers and networks, which are read once."""
+"""Access to the bundled lists of user agents, browsers and networks; each file is read once."""
 
 import tomllib
 from functools import lru_cache
@@ -21,7 +21,7 @@ def bundled_networks(kind: str) -> list[Network]:
 
 
 def bundled_asns(kind: str) -> frozenset[int]:
-    """Return the bundled autonomous system numbers of a kind of network."""
+    """Return the bundled autonomous system numbers of a kind of network: ``gateway``, ``vendor`` or ``people``."""
     return frozenset(number for entry in _entries(kind) for number in entry.get("asns", ()))
 
 

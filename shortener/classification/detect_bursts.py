@@ -1,7 +1,7 @@
-"""Detectors for many different links in a short time, for an even pace and for repeats (rules 16, 17, 19, 20 and 24).
+"""Detectors of many different links in a short time, of an even pace and of repeats (rules 16, 17, 19, 20 and 24).
 
-Each detector takes the clicks of one group in order of time and returns the evidence bits of each. The thresholds and
-their precision are in docs/classification.md, section 6.
+Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The
+thresholds and their precision are in docs/classification.md, section 6.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -23,48 +23,48 @@ from shortener.classification.sliding_window import background_rate, max_distinc
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 BURST_WINDOW_MS = SECOND_MS
-"""Window of a burst (rules 16 and 17); a longer one loses readers who open tabs."""
+"""Window of a burst in milliseconds (rules 16 and 17); a longer one would match readers who open several tabs."""
 MIN_BURST_LINKS = 3
-"""Different links that make a burst."""
+"""Number of different links that make a burst."""
 QUICK_LINKS_WINDOW_MS = 10 * SECOND_MS
-"""Window for quick links (rule 16c)."""
+"""Window for quick links in milliseconds (rule 16c)."""
 MIN_QUICK_LINKS = 3
-"""Different links that count as quick, as readers with tabs open them too."""
+"""Number of different links that count as quick links; readers who open several tabs reach it too."""
 MIN_RAPID_LINKS = 5
-"""Different links that count as a rush: one every two seconds is faster than readers choose."""
+"""Number of different links that count as a rush; readers do not choose a link every two seconds."""
 COVERAGE_WINDOW_MS = 2 * MINUTE_MS
-"""Window for coverage and even pace (rules 19 and 20)."""
+"""Window for coverage and even pace in milliseconds (rules 19 and 20)."""
 MIN_COVERAGE_SHARE = 0.8
-"""Share of an issue's links that counts as coverage."""
+"""Share of an issue's links, from 0 to 1, that must be opened to count as coverage."""
 MIN_COVERAGE_LINKS = 5
-"""Links of the smallest issue with coverage; readers easily open all links of a smaller one."""
+"""Number of links below which an issue has no coverage, because readers easily open all links of a small issue."""
 EVEN_PACE_INTERVALS = 5
-"""Consecutive intervals between clicks that are compared (rule 20)."""
+"""Number of consecutive intervals between clicks that are compared (rule 20)."""
 MAX_EVEN_PACE_VARIATION = 0.2
-"""Coefficient of variation below which intervals count as equal."""
+"""Coefficient of variation (standard deviation divided by mean) below which intervals count as equal."""
 DOUBLE_CLICK_MS = 10 * SECOND_MS
-"""Time within which a second click on a link is a repeat (rule 24)."""
+"""Time in milliseconds within which a second click on a link is a repeat (rule 24)."""
 MAX_NETWORK_LINKS = 8
-"""Different links within a second that are a burst on any network, however busy."""
+"""Number of different links within a second that are a burst on any network, however busy it is."""
 MIN_BROWSER_LINKS = 4
-"""Different links within a second that are a burst of a browser without other clicks."""
+"""Number of different links within a second that are a burst of a browser without other clicks."""
 UNLIMITED_LINKS = 1_000
-"""Upper bound on the links of a browser burst, which issues do not reach: a busy browser has no bursts."""
+"""Highest number of links that a browser burst can require; no issue has so many, so a busy browser has no bursts."""
 
 
 def bits_where(flags: Iterable[bool], bit: int) -> list[int]:
-    """Return ``bit`` for each flag that is set, and 0 for the others."""
+    """Return a list with ``bit`` for each flag that is true and 0 for each that is false."""
     return [bit if is_set else 0 for is_set in flags]
 
 
 def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
-    """Return for each click the largest number of different links in a window that contains it."""
+    """Return for each click the largest number of different links in any window that contains the click."""
     links: list[Hashable] = [click.link_id for click in clicks]
     return max_distinct([click.ts_ms for click in clicks], links, window_ms=window_ms)
 
 
 def detect_burst(clicks: SortedClicks) -> list[int]:
-    """Mark clicks of a recipient on 3 different links within 1 s; 2 links have a bit of their own (rules 16, 16b)."""
+    """Set TWO_LINKS_1S on clicks of a recipient on 2 different links within 1 s, and BURST too on 3 (rules 16, 16b)."""
     return [
         BURST | TWO_LINKS_1S if links >= MIN_BURST_LINKS else TWO_LINKS_1S if links > 1 else 0
         for links in _max_links(clicks, window_ms=BURST_WINDOW_MS)
@@ -72,7 +72,7 @@ def detect_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_quick_links(clicks: SortedClicks) -> list[int]:
-    """Mark clicks of a reader on 3 different links within 10 s; 5 links have a bit of their own (rule 16c)."""
+    """Set THREE_LINKS_10S on a reader's clicks on 3 different links within 10 s, FIVE_LINKS_10S too on 5 (rule 16c)."""
     return [
         THREE_LINKS_10S | FIVE_LINKS_10S
         if links >= MIN_RAPID_LINKS
@@ -84,7 +84,7 @@ def detect_quick_links(clicks: SortedClicks) -> list[int]:
 
 
 def detect_coverage(clicks: SortedClicks) -> list[int]:
-    """Mark clicks on 80 % of an issue's links within 2 minutes, if the issue has at least 5 links (rule 19)."""
+    """Set COVERAGE on clicks on 80 % of an issue's links within 2 minutes, if it has at least 5 links (rule 19)."""
     link_count = max(click.link_count for click in clicks)
     if link_count < MIN_COVERAGE_LINKS:
         return [0] * len(clicks)
@@ -93,7 +93,7 @@ def detect_coverage(clicks: SortedClicks) -> list[int]:
 
 
 def detect_even_pace(clicks: SortedClicks) -> list[int]:
-    """Mark 6 clicks in document order with 5 equal intervals, within 2 minutes (rule 20)."""
+    """Set EVEN_PACE on 6 clicks in document order with 5 equal intervals, within 2 minutes (rule 20)."""
     evidence = [0] * len(clicks)
     ascending = 0
     for last, (earlier, later) in enumerate(pairwise(clicks), 1):
@@ -116,12 +116,12 @@ def _is_evenly_paced(times: Sequence[int]) -> bool:
 
 
 def detect_double_clicks(clicks: SortedClicks) -> list[int]:
-    """Mark clicks on a link that the same reader clicked up to 10 s before (rule 24).
+    """Set DOUBLE_CLICK on clicks on a link that the same reader clicked up to 10 s before (rule 24).
 
     Of two clicks at the same millisecond neither repeats the other.
     """
     evidence: list[int] = []
-    latest_times: dict[int, tuple[int, int | None]] = {}  # latest time of each link, and latest earlier time
+    latest_times: dict[int, tuple[int, int | None]] = {}  # by link: its latest time, and the time before
     for click in clicks:
         latest, before_latest = latest_times.get(click.link_id, (click.ts_ms, None))
         earlier = latest if latest < click.ts_ms else before_latest
@@ -132,17 +132,17 @@ def detect_double_clicks(clicks: SortedClicks) -> list[int]:
 
 
 def detect_network_burst(clicks: SortedClicks) -> list[int]:
-    """Mark clicks from a network on 3 different links within 1 s, or more links if the network is busy (rule 17)."""
+    """Set NETWORK_BURST on clicks from a network on 3 different links in 1 s; a busy network needs more (rule 17)."""
     return bits_where(
         _exceeds_background_rate(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST
     )
 
 
 def detect_browser_burst(clicks: SortedClicks) -> list[int]:
-    """Mark clicks by a browser on 4 different links from several networks within 1 s, or more if it is busy (rule 17).
+    """Set BROWSER_BURST on clicks by a user agent on 4 different links from several networks within 1 s (rule 17).
 
-    Readers of a common browser are everywhere, so on a saturated browser no number of links is a burst. Bursts from one
-    network are left to ``detect_network_burst``.
+    A common user agent needs more links, and a very common one never has a burst, because its readers are everywhere.
+    Bursts from one network are found by ``detect_network_burst``.
     """
     networks: list[Hashable] = [click.net for click in clicks]
     network_counts = max_distinct([click.ts_ms for click in clicks], networks, window_ms=BURST_WINDOW_MS)
@@ -156,7 +156,8 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
     """Return for each click whether more different links were opened within 1 s than independent readers open.
 
-    The method is described in docs/classification.md, section 6.1.
+    A burst needs at least ``minimum`` links, and never more than ``maximum``. The method is described in
+    docs/classification.md, section 6.1.
     """
     opened = _max_links(clicks, window_ms=BURST_WINDOW_MS)
     if max(opened) < minimum:

@@ -1,7 +1,7 @@
-"""Detectors for clicks from several places: fan-out, agent burst and checks at click time (rules 17b, 21 and 22).
+"""Detectors of clicks from several places: fan-out, agent burst and checks at click time (rules 17b, 21 and 22).
 
-Each detector takes the clicks of one group in order of time and returns the evidence bits of each. The conditions are
-described in docs/classification.md, sections 6.2 and 6.3.
+Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The
+conditions are described in docs/classification.md, sections 6.2 and 6.3.
 """
 
 from bisect import bisect_left, bisect_right
@@ -29,30 +29,31 @@ from shortener.classification.reasons import REASONS
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 FAN_OUT_WINDOW_MS = MINUTE_MS
-"""Window for fan-out (rule 21)."""
+"""Window for fan-out in milliseconds (rule 21)."""
 MIN_FAN_OUT_NETWORKS = 3
-"""Networks outside data centers that make a fan-out."""
+"""Number of networks outside data centers that make a fan-out."""
 MIN_FAN_OUT_LINKS = 3
-"""Different links that make a fan-out."""
+"""Number of different links that make a fan-out."""
 AGENT_BURST_WINDOW_MS = 10 * SECOND_MS
-"""Window for an agent burst (rule 17b)."""
+"""Window for an agent burst in milliseconds (rule 17b)."""
 MIN_AGENT_BURST_ADDRESSES = 2
-"""Data-center addresses that make an agent burst."""
+"""Number of data-center addresses that make an agent burst."""
 MIN_AGENT_BURST_LINKS = 4
-"""Different links that make an agent burst."""
+"""Number of different links that make an agent burst."""
 CLICK_TIME_CHECK_MS = 20 * SECOND_MS
-"""Longest time between a reader's click and the gateway's check of the same link (rule 22)."""
+"""Longest time in milliseconds between a reader's click and the gateway's check of the same link (rule 22)."""
 CLICK_ECHO_WINDOW_MS = 30 * SECOND_MS
-"""Time before and after a click echo in which its link may have one reader only."""
+"""Time in milliseconds before and after a click echo within which its link must have only one reader."""
 MAX_QUIET_LINK_CLICKS = 16
-"""Clicks within CLICK_ECHO_WINDOW_MS above which a link is too busy for click echoes."""
+"""Number of clicks within CLICK_ECHO_WINDOW_MS above which a link is too busy to find click echoes."""
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Mark clicks of a recipient on 3 links from 3 networks outside data centers within a minute (rule 21).
+    """Set FAN_OUT on clicks of a recipient on 3 links from 3 networks outside data centers within a minute (rule 21).
 
-    Only the first opening of a link counts, because a check at click time repeats the reader's link. A network that
-    opened more than half of the links is not marked: it is the reader's.
+    A click on a link that another network opened within the minute before does not count, because a check at click
+    time repeats the reader's link. Clicks of a network that opened more than half of the links are left out, because
+    that network is the reader's.
     """
     indexes = [index for index in _first_opens(clicks) if not from_datacenter(clicks[index].evidence)]
     first_opens = [clicks[index] for index in indexes]
@@ -74,9 +75,10 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 
 
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
-    """Mark clicks by a user agent on 4 links from several data-center addresses within 10 s (rule 17b).
+    """Set AGENT_BURST on clicks by a user agent on 4 links from several data-center addresses in 10 s (rule 17b).
 
-    An address that opened most of the links is not marked: it may be one reader with tabs on a virtual desktop.
+    Clicks of an address that opened more than half of the links are left out, because that address may be a reader
+    who opens several tabs on a virtual desktop.
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:
@@ -92,9 +94,9 @@ def detect_agent_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _first_opens(clicks: SortedClicks) -> list[int]:
-    """Return the indexes of clicks whose link no other network opened within FAN_OUT_WINDOW_MS before.
+    """Return the indexes of clicks whose link was not opened from another network within FAN_OUT_WINDOW_MS before.
 
-    Clicks of the same millisecond do not precede each other.
+    Clicks of the same millisecond do not precede each other. Clicks without a network are left out.
     """
     indexes: list[int] = []
     latest_opens: dict[int, list[tuple[int, str]]] = {}
@@ -109,7 +111,7 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
             if not any(other != net and time - at <= FAN_OUT_WINDOW_MS for at, other in before):
                 indexes.append(index)
         for _, link, net in opens:
-            # The latest opens of the latest two networks suffice: one of them differs from any network.
+            # Two entries from different networks suffice: any later click differs in network from one of them.
             others = [entry for entry in latest_opens.get(link, ()) if entry[1] != net]
             latest_opens[link] = [*others[-1:], (time, net)]
     return indexes
@@ -118,10 +120,11 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 def _in_distributed_window(
     clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
 ) -> list[bool]:
-    """Return for each click whether the links around it are shared among many sources (networks or addresses).
+    """Return for each click whether many sources share the links opened around it.
 
-    Three windows are tried: ending at the click, beginning at it, and centred on it. One of them must have
-    ``min_sources`` and ``min_links``, and the click's own source at most half of the window's links.
+    ``sources`` has one entry for each click: its network or address. Three windows are tried: ending at the click,
+    beginning at it, and centred on it. One of them must contain ``min_sources`` sources and ``min_links`` links, of
+    which the click's own source opened at most half.
     """
     flags = [False] * len(clicks)
     for before, after in ((window_ms, 0), (0, window_ms), (window_ms // 2, window_ms // 2)):
@@ -134,14 +137,14 @@ def _in_distributed_window(
 
 
 class _ClickWindow:
-    """Counters over the clicks between two times that only increase."""
+    """Sliding window that counts the clicks between two times; both times only increase."""
 
     def __init__(self, clicks: SortedClicks) -> None:
         self._clicks = clicks
         self._left = self._right = 0
 
     def advance(self, since: int, until: int) -> None:
-        """Move the window to the clicks from ``since`` to ``until``, both included."""
+        """Move the window to the clicks from time ``since`` to ``until`` in milliseconds, both included."""
         while self._right < len(self._clicks) and self._clicks[self._right].ts_ms <= until:
             self._update(self._right, 1)
             self._right += 1
@@ -155,7 +158,7 @@ class _ClickWindow:
 
 
 class _SourceWindow(_ClickWindow):
-    """Sliding-window counter of links, and of the links that each source opened."""
+    """Sliding-window counter of different links, in total and for each source (network or address)."""
 
     def __init__(self, clicks: SortedClicks, sources: Sequence[Hashable]) -> None:
         super().__init__(clicks)
@@ -165,7 +168,7 @@ class _SourceWindow(_ClickWindow):
         self._source_links: Counter[Hashable] = Counter()
 
     def is_distributed(self, source: Hashable, *, min_sources: int, min_links: int) -> bool:
-        """Return whether the window has enough sources and links, and ``source`` at most half of its links."""
+        """Return whether the window has enough sources and links, and ``source`` opened at most half of the links."""
         many = len(self._links_by_source) >= min_sources and len(self._links) >= min_links
         return many and 2 * self._links_by_source[source] <= len(self._links)
 
@@ -178,16 +181,19 @@ class _SourceWindow(_ClickWindow):
 
 
 def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
-    """Return the new count of a key; a count of 0 is deleted, so that ``len`` is the number of keys in the window."""
+    """Add ``step`` to the count of a key and return the new count.
+
+    A count of 0 is deleted, so that ``len(counts)`` is the number of keys in the window.
+    """
     counts[key] += step
     return counts[key] or counts.pop(key)
 
 
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Mark a gateway's check of a link that a reader of the same recipient token opens within 20 s (rule 22).
+    """Set CLICK_TIME_CHECK on a gateway's check of a link that a reader of the same token opens within 20 s (rule 22).
 
-    The check comes from another network with another user agent than the reader's. It comes from a listed network, or
-    after the reader with incomplete headers. Clicks without a network or user agent are not compared.
+    Network and user agent of the check differ from the reader's. Either its network is listed (data center, gateway or
+    vendor), or it follows the reader and has incomplete headers. Clicks without network or user agent are left out.
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
@@ -203,14 +209,15 @@ def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
 
 
 def _is_reader(click: NearbyClick) -> bool:
-    """Return whether a click has complete headers and comes from no listed network."""
+    """Return whether a click has complete headers and no listed network (data center, gateway or vendor)."""
     return not click.evidence & INCOMPLETE_HEADERS and not from_listed_network(click.evidence)
 
 
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return the indexes of the clicks that check a reader's click.
+    """Return those of the ``indexes`` whose click is a gateway's check of the click of one of the ``readers``.
 
-    The reader may come before or after a click from a listed network, and only before a click from another network.
+    All clicks are on one link. A check from a listed network may come before or after the reader's click. A check from
+    another network must come after it.
     """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
@@ -227,10 +234,10 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 
 
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Mark a gateway's check of a link without recipient token, up to 20 s after the link's only reader (rule 22).
+    """Set CLICK_ECHO on a gateway's check without recipient token, up to 20 s after the link's only reader (rule 22).
 
-    A person is marked only if another reader happened to open the same link just before. On the busiest link that still
-    counts as quiet, this affects one in eight of the people without ``Accept-Language`` or in a data center.
+    A reader without ``Accept-Language`` or in a data center gets the bit if another reader happened to open the link
+    just before. On the busiest link that is still examined, this happens to one in eight of these readers.
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -245,7 +252,11 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether the nearby clicks have exactly one reader, shortly before the click, and none like the click."""
+    """Return whether exactly one reader clicked nearby, from elsewhere and up to 20 s before ``click``.
+
+    ``nearby`` are the clicks on the link within CLICK_ECHO_WINDOW_MS, including ``click``. No other of them may have
+    the network and user agent of ``click``.
+    """
     readers = [
         other for other in nearby if _is_reader(other) and not REASONS[other.reason].decided_by_request
     ]
@@ -260,14 +271,14 @@ def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
 
 
 class _ReaderWindow(_ClickWindow):
-    """Sliding-window counter of readers, keyed by network, by user agent, and by both."""
+    """Sliding-window counter of readers' clicks by network, by user agent, and by both together."""
 
     def __init__(self, readers: SortedClicks) -> None:
         super().__init__(readers)
         self._counts: Counter[Hashable] = Counter()
 
     def count_others(self, click: NearbyClick) -> int:
-        """Return how many readers differ from the click in both network and user agent."""
+        """Return how many readers' clicks in the window differ from ``click`` in both network and user agent."""
         counts = self._counts
         same = (
             counts["net", click.net]

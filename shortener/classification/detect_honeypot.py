@@ -1,7 +1,7 @@
-"""Detectors for clicks near a honeypot hit, by recipient token, address or network (rules 18 and 18b).
+"""Detectors of clicks near a honeypot hit with the same recipient token, address or network (rules 18 and 18b).
 
-Each detector takes the clicks of one group in order of time and returns the evidence bits of each. Which clicks a hit
-affects is described in docs/classification.md, section 9.1.
+Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. Which
+clicks a hit affects is described in docs/classification.md, section 9.1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,20 +22,20 @@ from shortener.classification.sliding_window import is_near
 from shortener.durations import MINUTE_MS
 
 HONEYPOT_BY_TOKEN_MS = 2 * MINUTE_MS
-"""Time before and after a hit in which clicks with its recipient token are affected."""
+"""Time in milliseconds before and after a hit in which clicks with its recipient token are affected."""
 HONEYPOT_BY_ADDRESS_MS = 15 * MINUTE_MS
-"""Time before and after a hit in which clicks from its address or data-center network are affected."""
+"""Milliseconds before and after a hit in which clicks from its address or data-center network are affected."""
 AUTOMATION_MASK = CORROBORATING | DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR
-"""Bits of which a single one makes a honeypot hit look automated."""
+"""Evidence bits that make a honeypot hit look automated; one of them is enough."""
 
 
 def detect_honeypot_by_token(clicks: SortedClicks) -> list[int]:
-    """Mark the clicks of a recipient token within 2 minutes of a honeypot hit (rule 18)."""
+    """Set HONEYPOT_BY_TOKEN on the clicks of a recipient token within 2 minutes of its honeypot hit (rule 18)."""
     return _mark_near_hits(clicks, HONEYPOT_BY_TOKEN, window_ms=HONEYPOT_BY_TOKEN_MS)
 
 
 def detect_honeypot_by_network(clicks: SortedClicks) -> list[int]:
-    """Mark the clicks from a data center's network within 15 minutes of a honeypot hit (rule 18b)."""
+    """Set HONEYPOT_BY_NETWORK on a data-center network's clicks within 15 minutes of its honeypot hit (rule 18b)."""
     return _mark_near_hits(clicks, HONEYPOT_BY_NETWORK, window_ms=HONEYPOT_BY_ADDRESS_MS)
 
 
@@ -47,7 +47,7 @@ def _mark_near_hits(clicks: SortedClicks, bit: int, *, window_ms: int) -> list[i
 
 
 def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
-    """Mark the clicks from an address within 15 minutes of a honeypot hit (rule 18b).
+    """Set HONEYPOT_BY_ADDRESS on the clicks from an address within 15 minutes of its honeypot hit (rule 18b).
 
     A hit that looks automated affects all clicks from its address. A hit that looks like a reader's affects clicks with
     its user agent only: people do reach a honeypot link, for example by assistive software or the text part of a mail.
@@ -80,5 +80,5 @@ def _is_near_hit(
 
 
 def looks_automated(click: NearbyClick) -> bool:
-    """Return whether a honeypot hit has other signs of automation than being a hit."""
+    """Return whether a honeypot hit has a further sign of automation in its request or its network."""
     return bool(click.evidence & AUTOMATION_MASK) or REASONS[click.reason].decided_by_request

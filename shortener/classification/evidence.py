@@ -1,4 +1,4 @@
-"""The evidence on a click as bits of one integer, the request that rules read, and the classification they return.
+"""The evidence on a click as bits of one integer, the request fields that rules read, and the result of the rules.
 
 Bits 0 to 11 come from the request, bits from 12 on from nearby clicks. The store keeps the integer in one column, so
 that stored clicks can be classified again. All bits are described in docs/classification.md, section 4.
@@ -37,12 +37,12 @@ HONEYPOT_BY_NETWORK = 1 << 27
 CLICK_ECHO = 1 << 28
 
 REQUEST_MASK = (1 << 12) - 1
-"""Bits that come from the request; the others are computed anew whenever a nearby click changes."""
+"""Mask of the bits that come from the request; all others are computed again whenever a nearby click changes."""
 
 INCOMPLETE_HEADERS = NO_LANGUAGE | NO_FETCH_METADATA | IMPOSSIBLE_BROWSER
-"""Bits of a request without the headers that its browser sends, or from an impossible browser (rules 6, 7, 11)."""
+"""Mask of the bits for missing headers that a browser sends, and for an impossible browser (rules 6, 7, 11)."""
 CORROBORATING = INCOMPLETE_HEADERS | OLD_BROWSER | SCANNER_BROWSER | IN_FRAME
-"""Bits that decide nothing alone, but count as the second signal that some rules require."""
+"""Mask of the bits that decide nothing alone, but count as the second signal that some rules require."""
 
 EVIDENCE_TEXTS: Mapping[int, str] = {
     NO_LANGUAGE: "no Accept-Language header was sent",
@@ -82,14 +82,14 @@ class ClickRequest(Struct, frozen=True):
     """The fields of a click's request that rules read; None means unknown, an empty value means not sent."""
 
     ts: float
-    """Seconds since the UTC epoch; decides which browser versions exist."""
+    """Time of the request in seconds since the UTC epoch; decides which browser versions are outdated."""
     method: str | None = None
     ua: str | None = None
     """User agent; None if the reader opted out (Sec-GPC, DNT) or the writer did not log it."""
     headers: Mapping[str, str] | None = None
     """Request headers by lower-case name; None if the writer logged no headers, so that no header counts as missing."""
     lang: str | None = None
-    """``Accept-Language``, if it is not among the headers."""
+    """Value of ``Accept-Language``, unless ``headers`` contains it."""
     https: bool = True
     """Whether the short link is https; browsers send no Sec-Fetch headers over http."""
     net: str | None = None
@@ -109,5 +109,5 @@ class Classification(Struct, frozen=True):
 
 
 def describe_evidence(evidence: int) -> tuple[str, ...]:
-    """Return the description of each set bit."""
+    """Return the descriptions of all bits that are set in ``evidence``."""
     return tuple(text for bit, text in EVIDENCE_TEXTS.items() if evidence & bit)

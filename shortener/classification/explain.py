@@ -37,16 +37,16 @@ class RuleMatch(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """All rules that match a click in the order of their rank, and descriptions of all its evidence."""
+    """All rules that match a click, the most certain first, and descriptions of all its evidence bits."""
 
     matches: tuple[RuleMatch, ...]
     evidence_texts: tuple[str, ...]
 
 
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
-    """Return the explanation of a click from its stored evidence, which needs no nearby clicks.
+    """Return the explanation of a click's verdict from its stored evidence; nearby clicks are not needed.
 
-    Without ``request`` only the request rule that decided is known; other request rules are left out.
+    ``request`` is the request of the click. Without it, the only request rule that can be listed is the deciding one.
     """
     deciding_reason = classify_click(click, click.evidence & ~REQUEST_MASK).reason
     reasons = [click.reason] if click.reason in REQUEST_REASONS else []
@@ -75,7 +75,7 @@ def _rule_match(reason: str, click: NearbyClick, request: ClickRequest | None, *
 
 
 def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | None) -> tuple[str, ...]:
-    """Return descriptions of what the rule of a reason read in the click."""
+    """Return descriptions of the parts of a click that the rule with this reason read."""
     rule = _RULES.get(reason)
     if rule is not None:
         age = age_of(click)

@@ -1,4 +1,4 @@
-"""Rules that turn a click's evidence and age into its reason, and the order in which they are tried.
+"""Rules that turn a click's evidence and age into the reason for its verdict, in the order in which they are tried.
 
 The rules, their precision and the sources of the ages are in docs/classification.md, section 7.
 """
@@ -39,30 +39,30 @@ from shortener.classification.reasons import REASONS, REQUEST_REASONS
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 SECONDS_AFTER_SENDING_MS = 10 * SECOND_MS
-"""Age below which any click is automated: no reader has opened the mail yet (rule 15)."""
+"""Age in milliseconds below which any click is automated: no reader has opened the mail yet (rule 15)."""
 QUICK_LINKS_AGE_MS = MINUTE_MS
-"""Age below which quick links need no second signal (rule 16c)."""
+"""Age in milliseconds below which quick links need no second signal (rule 16c)."""
 INCOMPLETE_HEADERS_AGE_MS = 2 * MINUTE_MS
-"""Age below which incomplete headers decide (rule 15)."""
+"""Age in milliseconds below which incomplete headers decide (rule 15)."""
 NETWORK_AGE_MS = 10 * MINUTE_MS
-"""Age below which a data center's or security vendor's network decides (rules 13 and 14b)."""
+"""Age in milliseconds below which a data center's or security vendor's network decides (rules 13 and 14b)."""
 UNKNOWN_AGE_MS = 1 << 62
-"""Age of a click before its issue's sending time, or of an issue without one."""
+"""Age of a click whose issue has no sending time, or was sent after the click."""
 
 SETTLED_AFTER_MS = max(grouping.window_ms for grouping in GROUPINGS)
-"""Time in milliseconds (15 minutes) after which only late lines change a verdict: the longest window of any group."""
+"""Time in milliseconds (15 minutes) after which only late log lines change a verdict: the longest window of a group."""
 
 
 class GroupRule(Struct, frozen=True):
-    """A condition on a click's evidence and age, and the reason that it gives."""
+    """A condition on a click's evidence and age, and the reason of the clicks that meet it."""
 
     reason: str
     matches: Callable[[int, int], bool]
     """Condition on the evidence bits and on the age in milliseconds, which may be UNKNOWN_AGE_MS."""
     evidence_mask: int
-    """Evidence bits that the condition reads, for explanations."""
+    """Evidence bits that the condition reads; used to explain a match."""
     uses_age: bool = False
-    """Whether the condition reads the age, for explanations."""
+    """Whether the condition reads the age; used to explain a match."""
 
 
 def _two_links_1s(evidence: int, age: int) -> bool:  # rule 16b
@@ -110,8 +110,8 @@ def has_corroboration(evidence: int) -> bool:
 def count_corroborations(evidence: int) -> int:
     """Return the number of second signals in the evidence.
 
-    A click whose referrer is a mail-security rewriter has none: the rewriter redirects readers' own browsers, and the
-    proxies of its customers are the ones that remove headers (rule 10).
+    A click whose referrer is a mail-security rewriter has none: the rewriter redirects readers' own browsers, and
+    proxies of its customers often remove headers (rule 10).
     """
     if evidence & REWRITTEN_LINK:
         return 0
@@ -146,7 +146,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
     _evidence_rule("click-echo", CLICK_ECHO),
     GroupRule("most-links", _most_links, COVERAGE | _CORROBORATION_MASK),
 )
-"""Rules that make a click automated although its request looks human, the most certain first."""
+"""Rules that classify a click as automated although its request looks human, the most certain first."""
 
 HUMAN_RULES: Sequence[GroupRule] = (
     _evidence_rule("even-pace", EVEN_PACE),
@@ -164,9 +164,9 @@ _READER_CLASSIFICATION = Classification("human", "reader")
 
 
 def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
-    """Return the classification of a click by its request's evidence and the evidence from nearby clicks.
+    """Return the classification of a click by the evidence from its request and from nearby clicks.
 
-    A reason that the request decides alone is not changed.
+    ``group_evidence`` are the bits from nearby clicks. A reason that the request decides alone is kept.
     """
     evidence = click.evidence & REQUEST_MASK | group_evidence
     age = age_of(click)
@@ -180,7 +180,10 @@ def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
 
 
 def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
-    """Return the reasons of all matching group rules in the order of their rank; ``age`` is in milliseconds."""
+    """Yield the reasons of all matching group rules, the most certain first.
+
+    ``age`` is in milliseconds, and ``honeypot`` says whether the link is a honeypot link.
+    """
     if honeypot:
         yield "hidden-link"
     if evidence or age < SECONDS_AFTER_SENDING_MS:
@@ -190,15 +193,15 @@ def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str
 
 
 def age_of(click: NearbyClick) -> int:
-    """Return the milliseconds from the sending of the issue to the click, or UNKNOWN_AGE_MS."""
+    """Return the milliseconds from the sending of the issue to the click, or UNKNOWN_AGE_MS if they are unknown."""
     if click.sent_at_ms is None or click.ts_ms < click.sent_at_ms:
         return UNKNOWN_AGE_MS
     return click.ts_ms - click.sent_at_ms
 
 
 def is_settled(ts_ms: int, *, now_ms: int) -> bool:
-    """Return whether the verdict on a click of ``ts_ms`` is final at ``now_ms``, unless lines arrive late.
+    """Return whether the verdict on a click is final, provided that no click-log line arrives late.
 
-    Both times are in milliseconds since the UTC epoch.
+    ``ts_ms`` is the time of the click and ``now_ms`` the current time, in milliseconds since the UTC epoch.
     """
     return now_ms - ts_ms > SETTLED_AFTER_MS

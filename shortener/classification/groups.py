@@ -1,7 +1,7 @@
-"""Correlation groups: what clicks share, the time window in which they affect each other, and their detectors.
+"""Correlation groups: the fields that their clicks share, their time windows, and the detectors that compare clicks.
 
-Detectors read requests, never the results of other detectors. So a click's evidence depends on the set of clicks around
-it and not on their order of arrival. The groups are listed in docs/classification.md, section 5.
+Detectors read requests, never the results of other detectors. So a click's evidence depends on which clicks are around
+it, and not on the order in which they arrived. The groups are listed in docs/classification.md, section 5.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -56,13 +56,13 @@ from shortener.classification.nearby_clicks import NearbyClick, SortedClicks
 from shortener.classification.sliding_window import RATE_WINDOW_MS
 
 KeyFunction = Callable[[NearbyClick], Hashable | None]
-"""Function that returns the key of a click's group, or None if the click belongs to no such group."""
+"""Function that returns the key of a click's group, or None if the click is in no group of this kind."""
 Detector = Callable[[SortedClicks], list[int]]
-"""Function that takes the clicks of one group and returns the evidence bits of each."""
+"""Function that takes the clicks of one group and returns the evidence bits of each click."""
 
 
 class Grouping(Struct, frozen=True, kw_only=True):
-    """One way to group clicks, with the detectors that compare the clicks of a group."""
+    """One kind of correlation group, with the detectors that compare the clicks of a group."""
 
     name: str
     key_fields: tuple[str, ...]
@@ -74,13 +74,13 @@ class Grouping(Struct, frozen=True, kw_only=True):
     evidence_mask: int
     """All evidence bits that the detectors can set."""
     with_token: bool = False
-    """Whether it groups the clicks with a recipient token, or else those without one.
+    """Whether only clicks with a recipient token are grouped; if false, only clicks without one are.
 
-    Clicks with a token are not grouped by address: the token says more, and an office behind one address is not
-    affected.
+    Clicks with a token are not grouped by address: the token identifies one recipient, while many readers of an office
+    can have one address.
     """
     trigger: Callable[[NearbyClick], bool] | None = None
-    """Condition that at least one click of a group must meet before the detectors can set any bit."""
+    """Condition that at least one click of a group must meet; otherwise the detectors set no bit."""
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
@@ -92,7 +92,7 @@ def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
 
 
 def sort_key(click: NearbyClick) -> tuple[int, int, int]:
-    """Return the key that sorts clicks by time, and clicks of equal times independently of their arrival."""
+    """Return the key that sorts clicks by time; clicks with equal times are sorted independently of their arrival."""
     return click.ts_ms, click.n, click.link_id
 
 
@@ -216,4 +216,4 @@ GROUPINGS: Sequence[Grouping] = (
         trigger=_is_honeypot_hit,
     ),
 )
-"""All groupings; no two set the same evidence bit of one click."""
+"""All kinds of correlation groups; no two of them set the same evidence bit of one click."""

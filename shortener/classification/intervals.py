@@ -1,9 +1,9 @@
-"""Sets of integers as half-open intervals, for the addresses of networks and for spans of time."""
+"""Sets of integers as half-open intervals; used for addresses of networks and for spans of time."""
 
 from collections.abc import Iterable, Sequence
 
 Interval = tuple[int, int]
-"""First integer of an interval, and the integer after its last."""
+"""First integer of an interval, and the integer after its last integer."""
 
 
 def merge(intervals: Iterable[Interval]) -> list[Interval]:

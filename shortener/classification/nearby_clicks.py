@@ -9,7 +9,10 @@ from shortener.classification.reasons import REASONS
 
 
 class NearbyClick(Struct, frozen=True, gc=False):
-    """A stored click as detectors read it; None means unknown, or for ``issue_id`` that the link has no issue."""
+    """A stored click with the fields that detectors read.
+
+    None means unknown; an ``issue_id`` of None means that the link belongs to no issue.
+    """
 
     seq: int
     """Number of the click in the store."""
@@ -28,9 +31,9 @@ class NearbyClick(Struct, frozen=True, gc=False):
     agent_id: int | str | None = None
     """Identifier of the user agent; None if the reader opted out."""
     reason: str = "reader"
-    """Stored reason, from the request alone or from an earlier classification; both lead to equal results."""
+    """Stored reason for the verdict, from the request alone or from an earlier classification with nearby clicks."""
     evidence: int = 0
-    """Stored evidence bits; the rules read the request's bits only."""
+    """Stored evidence bits; a new classification reads only the bits of the request."""
     honeypot: bool = False
     """Whether the link is a honeypot link."""
     sent_at_ms: int | None = None
@@ -44,14 +47,14 @@ SortedClicks = Sequence[NearbyClick]
 
 
 def is_correlatable(click: NearbyClick) -> bool:
-    """Return whether a click belongs to any group; previews and prefetches do not, because they follow readers."""
+    """Return whether a click belongs to any group; previews and prefetches do not, because readers cause them."""
     return REASONS[click.reason].verdict not in ("preview", "prefetch")
 
 
 def from_datacenter(evidence: int) -> bool:
-    """Return whether the network is a mail gateway's, or a data center's that is not a security vendor's.
+    """Return whether the network is a mail gateway's, or a data center's but not a security vendor's.
 
-    Vendors isolate browsers in their data centers, so people click from there.
+    Readers click from the data centers of security vendors, which run their browsers remotely (browser isolation).
     """
     return bool(evidence & MAIL_GATEWAY) or bool(evidence & DATACENTER and not evidence & SECURITY_VENDOR)
 

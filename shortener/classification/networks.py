@@ -30,11 +30,11 @@ CIDR_JSON_KEYS = frozenset(
 )
 """Keys that hold networks in the JSON files of Amazon, Google, Microsoft, Oracle and Fastly."""
 CACHE_SIZE = 65_536
-"""Networks whose lookup is cached for each table."""
+"""Maximum number of networks whose lookup is cached, for each table."""
 
 
 class NetworkTable:
-    """A set of networks that is queried by the /24 or /48 of a click.
+    """A set of networks, queried with the /24 (IPv4) or /48 (IPv6) network of a click.
 
     A network is in the table if at least half of its addresses are listed. So a cloud's neighbouring prefixes add up,
     while one listed server (a /32) does not make its 255 neighbours data centers.
@@ -79,11 +79,11 @@ class NetworkTable:
 
 
 def read_networks(text: str, *, name: str) -> list[Network]:
-    """Return the networks in the text of a file; errors begin with the file's ``name``.
+    """Return the networks in ``text``, the content of a file; error messages begin with the file's ``name``.
 
     The text has one CIDR network a line, or is the JSON that a cloud provider publishes. In a line ``#`` or ``;``
     starts a comment, and text after a comma or a space is ignored. Raises InputError if an entry is not a network or
-    too wide, and if the file has no networks.
+    is too wide, or if the file has no networks.
     """
     text = text.removeprefix("\ufeff")
     entries = _json_entries(text, name) if text.lstrip()[:1] in ("{", "[") else _line_entries(text, name)

@@ -11,13 +11,17 @@ from msgspec import Struct
 
 Verdict = Literal["human", "bot", "scanner", "preview", "prefetch"]
 Precision = Literal["sure", "likely", "suspect", "person"]
-"""``sure``: above 99.5 %; ``likely``: below; ``suspect``: human, but with a pattern of scanners; ``person``: human."""
+"""Precision class of a reason.
+
+``sure``: automated, right in over 99.5 % of cases; ``likely``: automated, less certain; ``suspect``: human, but with a
+pattern that scanners show too; ``person``: human.
+"""
 Band = Literal["strict", "usual", "lenient"]
-"""Reading of a report's human clicks: the low estimate, the verdict, or the high estimate."""
+"""Way to count the human clicks of a report: low estimate, by verdict, or high estimate."""
 
 
 class Reason(Struct, frozen=True):
-    """The meaning of a reason's name."""
+    """The verdict, precision class and description that belong to the name of a reason."""
 
     verdict: Verdict
     precision: Precision

@@ -30,7 +30,7 @@ RULES_VERSION = 2
 """Version stored with every verdict; raise it when a rule, a threshold or a list changes the verdict of any click."""
 
 FRAME_DESTINATIONS = frozenset({"iframe", "frame", "fencedframe"})
-"""Values of ``Sec-Fetch-Dest`` for a page in a frame, as a mail client may show the target (rule 5)."""
+"""Values of ``Sec-Fetch-Dest`` for a page in a frame; a mail client may show the target in a frame (rule 5)."""
 REWRITER_HOSTS = (
     "safelinks.protection.outlook.com",
     "urldefense.com",
@@ -48,7 +48,7 @@ EMPTY_TABLE = NetworkTable()
 
 
 def datacenter_table(networks: Iterable[Network]) -> NetworkTable:
-    """Return the operator's data-center networks without the bundled networks of people (rule 14)."""
+    """Return the table of the operator's data centers, without the bundled networks where people browse (rule 14)."""
     return NetworkTable(networks, excluded=bundled_networks("people"))
 
 
@@ -67,7 +67,10 @@ def request_evidence(request: ClickRequest, *, datacenters: NetworkTable = EMPTY
 
 
 def request_reasons(request: ClickRequest, evidence: int) -> Iterator[str]:
-    """Return the reason of every request rule that matches, the most certain first."""
+    """Yield the reason of every request rule that matches, the most certain first.
+
+    ``evidence`` are the bits that ``request_evidence`` returns for the request.
+    """
     user_agent_reason = None if request.ua is None else bot_reason(request.ua[:MAX_USER_AGENT_LENGTH])
     if user_agent_reason:
         yield user_agent_reason
@@ -113,7 +116,7 @@ def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 6, 7 and 11 to 1
 
 
 def _is_false_browser(evidence: int) -> bool:
-    """Return whether a doubtful browser also lacks headers; hardly any reader has both (rules 11 and 12)."""
+    """Return whether an outdated, impossible or scanner's browser also lacks headers (rules 11 and 12)."""
     doubtful = evidence & (IMPOSSIBLE_BROWSER | SCANNER_BROWSER)
     if evidence & NO_LANGUAGE:
         return bool(doubtful or evidence & OLD_BROWSER)
@@ -123,7 +126,7 @@ def _is_false_browser(evidence: int) -> bool:
 def network_evidence(
     net: str | None, *, asn: int | None = None, datacenters: NetworkTable = EMPTY_TABLE
 ) -> int:
-    """Return the evidence bits of a network and its autonomous system (rules 13 and 14)."""
+    """Return the evidence bits of a network (/24 or /48) and its autonomous system number (rules 13 and 14)."""
     evidence = DATACENTER if datacenters.contains(net) else 0
     if _VENDORS.contains(net) or asn in _VENDOR_ASNS:
         evidence |= SECURITY_VENDOR

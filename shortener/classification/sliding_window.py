@@ -12,17 +12,20 @@ from math import inf, log1p
 from shortener.durations import SECOND_MS
 
 FALSE_ALARM_RATE = 0.001
-"""Highest probability for one click that independent readers look like a burst by chance."""
+"""Highest accepted probability that the clicks of independent readers around one click look like a burst by chance."""
 RATE_WINDOW_SECONDS = 30
 """Seconds before and after a click from which the background click rate is estimated."""
 EXCLUDED_SECONDS = 1
 """Seconds before and after a click that are left out of the estimate, because they contain the burst itself."""
 RATE_WINDOW_MS = (RATE_WINDOW_SECONDS + 1) * SECOND_MS
-"""Half-width in milliseconds of the window of clicks that the background click rate can depend on."""
+"""Half-width in milliseconds of the window that contains all clicks on which a background click rate depends."""
 
 
 def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: int) -> list[int]:
-    """Return for each time the largest number of different items in a window of ``window_ms`` that contains it."""
+    """Return for each time the largest number of different items in any window of ``window_ms`` that contains it.
+
+    ``items`` has one entry for each of the ``times``, such as the link that was clicked.
+    """
     if len(set(items)) == 1:
         return [1] * len(times)
     lefts, counts = _distinct_per_window(times, items, window_ms)
@@ -45,7 +48,7 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return for the window that ends at each time its first index, and its number of different items."""
+    """Return two lists for the windows that end at each time: their first index and their number of different items."""
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
     left = 0
@@ -69,11 +72,11 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
 
 
 def background_rate(second: int, seconds: Sequence[int]) -> float:
-    """Return the rate (clicks a second) of independent readers that would fill the seconds around ``second``.
+    """Return the estimated click rate of independent readers around ``second``, in clicks a second.
 
-    ``seconds`` are the sorted, different seconds with clicks. If a share p of the seconds around contains a click, the
-    rate is -ln(1 - p), and infinite for p = 1 (docs/classification.md, section 6.1). A scanner fills few seconds
-    however many links it opens, so scanners do not raise the rate as they would raise an average.
+    ``seconds`` are the different seconds in which the group has a click, sorted. If a share p of the seconds around
+    ``second`` is among them, the rate is -ln(1 - p), or infinity for p = 1 (docs/classification.md, section 6.1). A
+    scanner opens many links in few seconds, so it raises this rate less than it would raise an average.
     """
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)
     excluded = _count_between(seconds, second - EXCLUDED_SECONDS, second + EXCLUDED_SECONDS)

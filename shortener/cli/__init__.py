@@ -1,4 +1,4 @@
-"""The ``shortener`` command: loads the module of a subcommand and turns errors into messages."""
+"""The ``shortener`` command. It loads only the module of the called subcommand, and prints errors as one line."""
 
 import functools
 import importlib
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class CliContext(Struct):
-    """What a command needs to start: the configuration, which is loaded when it is first used."""
+    """State that each command receives: the path of the configuration file, and its content, loaded on first use."""
 
     config_file: str | None
     cached_config: Config | None = None
 
     @property
     def config_path(self) -> Path | None:
-        """Path of the configuration file, or None without one."""
+        """Path of the configuration file; None if there is no file."""
         return find_file(self.config_file, environment=environment())
 
     @property
@@ -39,10 +39,10 @@ class CliContext(Struct):
         return self.cached_config
 
     def open_store(self) -> "Store":
-        """Open the store; create or migrate it where needed. Raises StoreError."""
+        """Open the store and return it. It is created or migrated if necessary. Raises StoreError."""
         from shortener.store import (
             open_store,
-        )  # takes a sixth of a second to load, and `serve` does not use it
+        )  # loading takes a sixth of a second, and `serve` does not need it
 
         return open_store(self.config.data_directory)
 
@@ -61,18 +61,18 @@ COMMANDS_BY_MODULE = {
     "nginx": ("edge",),
     "demo": ("demo",),
 }
-"""Commands of each module. Only the module of the called command is loaded, so that processes start quickly."""
+"""Names of the commands by module. Only the module of the called command is loaded, which keeps the start quick."""
 
 
 class LazyGroup(click.Group):
-    """Command group that loads commands on demand and prints an error that a user can cause as one line."""
+    """Command group that loads a command's module on demand, and prints errors that users can cause as one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
         return sorted(name for names in COMMANDS_BY_MODULE.values() for name in names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by its name, and load its module; None for an unknown name."""
+        """Load the module of a command and return the command; None for an unknown name."""
         for module, names in COMMANDS_BY_MODULE.items():
             if cmd_name in names:
                 commands: list[click.Command] = importlib.import_module(f"shortener.cli.{module}").COMMANDS
@@ -88,7 +88,7 @@ class LazyGroup(click.Group):
         except sqlite3.Error as error:
             _exit_with_error(f"the store: {error}; see `shortener doctor`")
         except BrokenPipeError:
-            # The reader of a pipe, such as head, has enough; Python would report the failed flush at exit.
+            # The program that reads our output, such as head, has ended. Without this, Python would report it at exit.
             sys.stderr.close()
             sys.exit(0)
         except OSError as error:

@@ -13,10 +13,10 @@ from rich.progress import Progress
 from shortener.cli import CliContext, with_store
 from shortener.cli.options import TIME, date_range_options
 from shortener.cli.output import (
-    emit,
     format_duration,
     format_local_time,
     format_option,
+    print_as,
     print_csv,
     print_json,
     print_json_lines,
@@ -41,7 +41,7 @@ def clicks() -> None:
 
 
 class ExportedClick(Struct, frozen=True):
-    """A row of ``clicks export``; ``n`` is None for a click without a placement number."""
+    """One row of ``clicks export``. ``n`` is the placement number, or None for a click without one."""
 
     id: str
     ts: str
@@ -107,7 +107,7 @@ def _to_exported_click(row: ClickRow, domains: Sequence[Domain]) -> ExportedClic
 def explain(context: CliContext, store: Store, click_id: str, output_format: str) -> None:
     """Explain the verdict of a click: matching rules, other evidence, and nearby clicks."""
     explanation = explain_click(store, click_id, config=context.config, now=int(time.time()))
-    emit(
+    print_as(
         output_format,
         json=lambda: print_json(explanation),
         csv=lambda: print_csv(_RULE_COLUMNS, _rule_rows(explanation)),
@@ -185,8 +185,8 @@ def _format_header(text: str | None) -> str:
 def reclassify(context: CliContext, store: Store, since: int | None, output_format: str) -> None:
     """Classify stored clicks again by the current rules and lists, and list what changed.
 
-    Useful after an upgrade with new rules or a change of [verdicts] datacenters. An interrupted run continues where it
-    stopped. The collector can run meanwhile; restart it first if the lists are new.
+    Run it after an upgrade with new rules or a change of [verdicts] datacenters. If it is interrupted, the next run
+    continues where it stopped. The collector may run at the same time; after a change of lists restart it first.
     """
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Reclassifying clicks", total=None)
@@ -203,7 +203,7 @@ def reclassify(context: CliContext, store: Store, since: int | None, output_form
     ]
     rows.sort(key=lambda row: (row.issue or "", row.before, row.after))
     columns = ("issue", "from", "to", "clicks")
-    emit(
+    print_as(
         output_format,
         json=lambda: print_json(ReclassifyReport(result.clicks, result.resumed, tuple(rows))),
         csv=lambda: print_csv(columns, struct_rows(rows, VerdictChange.__struct_fields__)),
@@ -212,7 +212,7 @@ def reclassify(context: CliContext, store: Store, since: int | None, output_form
 
 
 class VerdictChange(Struct, frozen=True, rename={"before": "from", "after": "to"}):
-    """Number of clicks of an issue (None: of no issue) whose verdict changed from ``before`` to ``after``."""
+    """Number of clicks of one issue (None: of no issue) whose verdict changed from ``before`` to ``after``."""
 
     issue: str | None
     before: str

@@ -30,12 +30,13 @@ from shortener.store import open_store
 SAMPLE_SLUG = "low-tide-2026-11"
 DEFAULT_READERS = 400
 DEFAULT_SECONDS = 20.0
-"""Time in which all readers click: short to wait for, but long enough that they are not classified as bots."""
+"""Time in seconds in which all readers click. With much less, the clicks would be so dense that they look automated."""
 SAMPLE_RECIPIENTS = 1_500
 HOURS_SINCE_SENDING = 3
 RANDOM_SEED = 11
 ARTICLE_APPEALS = (1.0, 0.7, 1.3, 0.8, 1.0, 1.9, 0.6, 2.2)
-"""Appeal of the articles in document order: some appealing ones are low in the issue, so that ranking matters."""
+"""Appeal of each article in document order. Some appealing articles have low positions, so that the ranking differs
+from the order of clicks."""
 CONFIG_TEMPLATE = """\
 # Configuration of the demonstration. The local proxy is trusted so that each simulated reader can have an address.
 [site]
@@ -106,7 +107,10 @@ def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) 
 
 
 def _prepare_directory(directory: Path, *, port: int) -> Path:
-    """Create an empty directory with a configuration, and return its path. Replace an earlier demonstration only."""
+    """Prepare an empty ``directory`` with a configuration file, and return that file's path.
+
+    An earlier demonstration is deleted. Raises InputError if the directory exists and is not one.
+    """
     config_path = directory / "config.toml"
     if directory.exists() and not (
         config_path.exists() and "demonstration" in config_path.read_text("utf-8")
@@ -143,7 +147,7 @@ def _add_sample_issue(config: Config, directory: Path) -> IssueContents:
 
 
 def _wait_until_ready(server: subprocess.Popen[str]) -> str:
-    """Wait for the server's first line, and return its second one: how the first admin signs in."""
+    """Wait until the server prints that it is ready. Return its next line, which says how the first admin signs in."""
     assert server.stdout is not None  # noqa: S101 - for the type checker: the caller passed stdout=PIPE
     line = server.stdout.readline()
     if not line:
@@ -165,7 +169,7 @@ def _simulate_readers(config: Config, issue: IssueContents, *, readers: int, sec
 
 
 def _reader_links(issue: IssueContents) -> list[ReaderLink]:
-    """Return the placements of the issue in document order, with an appeal for each article that has an author."""
+    """Return the placements of the issue in document order. Articles with an author get different appeals."""
     positions = {article.url: article.position for article in issue.articles}
     urls = [article.url for article in issue.articles if article.links and article.author]
     appeals = dict(zip(urls, itertools.cycle(ARTICLE_APPEALS), strict=False))
@@ -184,7 +188,7 @@ def _reader_links(issue: IssueContents) -> list[ReaderLink]:
 
 
 def _send_requests(config: Config, requests: Iterable[SimulatedRequest], *, threads: int = 8) -> None:
-    """Send each request at its time over one connection a thread; threads take the next request in turn."""
+    """Send each request at its offset from now. Each of ``threads`` threads uses one connection."""
     queue = iter(requests)
     started = time.monotonic()
     lock = threading.Lock()

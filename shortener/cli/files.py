@@ -1,4 +1,4 @@
-"""Reading and writing of files by commands: size limits, CSV, errors of one line, and atomic writing."""
+"""Reading and writing of files by commands, with size limits, CSV, one-line errors and atomic replacement."""
 
 import csv
 import io
@@ -14,11 +14,11 @@ import click
 from shortener.errors import InputError
 
 MAX_LISTED_ERRORS = 20
-"""Number of invalid rows that an import lists."""
+"""Number of invalid rows that an import prints."""
 
 
 def read_bytes(path: Path, *, max_bytes: int) -> bytes:
-    """Return the content of a file ("-": standard input). Raises InputError if it is larger than ``max_bytes``."""
+    """Return the content of a file; "-" is standard input. Raises InputError if it is unreadable or too large."""
     try:
         if str(path) == "-":
             content = sys.stdin.buffer.read(max_bytes + 1)
@@ -37,7 +37,7 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
 
 
 def read_text(path: Path, *, max_bytes: int) -> str:
-    """Return a UTF-8 file's text without a byte order mark. Raises InputError."""
+    """Return a UTF-8 file as text, without its byte order mark. Raises InputError if it is unreadable or too large."""
     try:
         return read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -55,9 +55,9 @@ def read_csv(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a CSV file with a header line as (line number, cells by column).
 
-    ``aliases`` maps other spellings of a column, in lower-case letters only, to its name. The delimiter is the one of
-    ``delimiters`` that is most frequent in the header. With ``all_cells_required`` every row needs all cells of the
-    header. Raises InputError for a file that is not UTF-8 CSV with the required columns.
+    ``required`` are the columns that the header must have. ``aliases`` maps other spellings of a column, in lower-case
+    letters only, to its name. Of the characters in ``delimiters``, the one most frequent in the header is used. With
+    ``all_cells_required``, a row with fewer cells than the header is an error. Raises InputError.
     """
     text = read_text(path, max_bytes=max_bytes)
     delimiter = max(delimiters, key=text.partition("\n")[0].count)
@@ -80,7 +80,7 @@ def read_csv(
 
 
 def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
-    """Return the column names of a header line; of several aliases of one name only the first is renamed."""
+    """Return the column names of a header line. Of several aliases of one name, only the first is renamed."""
     columns: list[str] = []
     for cell in header:
         column = cell.strip().lower()
@@ -90,7 +90,7 @@ def _column_names(header: Iterable[str], aliases: Mapping[str, str]) -> list[str
 
 
 def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count: int) -> None:
-    """Print the invalid rows of an import with their line numbers, and raise InputError."""
+    """Print the first MAX_LISTED_ERRORS of ``errors``, pairs of line number and message, and raise InputError."""
     for line, message in errors[:MAX_LISTED_ERRORS]:
         click.echo(f"{path}: line {line}: {message}", err=True)
     more = f", the first {MAX_LISTED_ERRORS} are listed above" if len(errors) > MAX_LISTED_ERRORS else ""
@@ -99,10 +99,10 @@ def raise_row_errors(path: Path, errors: Sequence[tuple[int, str]], *, row_count
 
 @contextmanager
 def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a file that replaces ``path`` only when the block succeeds; None or "-" is standard output.
+    """Open a temporary file that replaces ``path`` if the block succeeds; None or "-" is standard output.
 
-    It is opened at once, so that a path that cannot be written fails before any work. ``protected`` is a file that
-    must not be overwritten. Raises InputError.
+    The file is opened at once, so a path that cannot be written is reported before the block runs. Raises InputError
+    then, or if ``path`` is the file ``protected``, which must not be overwritten.
     """
     if path is None or str(path) == "-":
         buffer = io.BytesIO()

@@ -227,7 +227,7 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
 
 
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
-    """Return an option as a change: UNSET where it was not given, None for the value that clears the field."""
+    """Return an option's value as a change: UNSET if it is absent, None if it is ``clear_value``, else the value."""
     return UNSET if value is None else None if value == clear_value else value
 
 

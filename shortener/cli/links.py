@@ -25,9 +25,9 @@ from shortener.cli.options import (
 )
 from shortener.cli.output import (
     NO_VALUE,
-    emit,
     format_local_time,
     format_option,
+    print_as,
     print_csv,
     print_json,
     print_json_array,
@@ -47,16 +47,16 @@ from shortener.urls import homograph_warning
 
 LINK_STATUSES = ("active", "todo", "expired", "retired")
 LINK_FIELDS = ("domain", "code", "target", "title", "issue", "article", "position", "clicks", "visitors")
-"""Fields of ``link list`` that come from the store as they are."""
+"""Fields of ``link list`` that are copied from the store unchanged."""
 MIN_PROGRESS_ROWS = 500
 """Number of rows from which an import shows a progress bar on a terminal."""
 LIST_HEADINGS = ("short_url", "target", "title", "issue", "position", "status", "clicks", "visitors")
-"""Fields of ``link list`` that its table shows."""
+"""Columns of the table that ``link list`` prints."""
 _Item = TypeVar("_Item")
 
 
 class LinkListItem(Struct, frozen=True):
-    """A row of ``link list``; ``clicks`` are human clicks, ``issue`` is a slug, ``article`` a URL."""
+    """One row of ``link list``. ``clicks`` counts human clicks, ``issue`` is a slug, and ``article`` is a URL."""
 
     short_url: str
     domain: str
@@ -112,7 +112,7 @@ def list_links(
         issues.get(store, slug)
     rows = _list_items(store, slug, status, config=context.config)
     columns = LinkListItem.__struct_fields__
-    emit(
+    print_as(
         output_format,
         json=lambda: print_json_array(rows),
         csv=lambda: print_csv(columns, struct_rows(rows, columns)),
@@ -146,7 +146,7 @@ def show_link(context: CliContext, store: Store, url: str, output_format: str) -
     domain, code = parse_link_key(url, config=context.config)
     report = build_link_report(store, domain, code, as_of=int(time.time()), domains=context.config.domains)
     details = _link_details(report, domain, code)
-    emit(
+    print_as(
         output_format,
         json=lambda: print_json({**details, "edits": report.edits}),
         csv=lambda: print_csv(list(details), [list(details.values())]),
@@ -155,7 +155,7 @@ def show_link(context: CliContext, store: Store, url: str, output_format: str) -
 
 
 def _link_details(report: LinkReport, domain: str, code: str) -> dict[str, object]:
-    """Return the details of a link by name: the keys of ``link list``, then its settings."""
+    """Return the details of a link as a dict: the keys of ``link list``, then forwarding, expiry and other times."""
     return {
         "short_url": report.short_url,
         "domain": domain,
@@ -236,7 +236,7 @@ def set_link(
 def _apply_changes(
     store: Store, url: str, changes: dict[links.LinkField, str | int | None], *, config: Config
 ) -> Link:
-    """Apply all changes or none, and return the link as it was before."""
+    """Apply all ``changes`` in one transaction, and return the link as it was before them. ``url`` is its short URL."""
     now = int(time.time())
     with store.transaction():
         short_link = get_link(store, url, config=config)
@@ -256,7 +256,7 @@ def _format_link(short_link: Link, config: Config) -> str:
 @click.argument("url", metavar="SHORT_URL")
 @with_store
 def retire(context: CliContext, store: Store, url: str) -> None:
-    """Retire a short link: readers get an error page, its counts stay."""
+    """Retire a short link: readers then get an error page. Its counts stay."""
     short_link = _apply_changes(store, url, {"status": "retired"}, config=context.config)
     click.echo(
         f"{_format_link(short_link, context.config)}: retired. `shortener link set … --status active` restores it."
@@ -264,7 +264,7 @@ def retire(context: CliContext, store: Store, url: str) -> None:
 
 
 class _ImportRow(Struct, frozen=True):
-    """A valid row of an import, with the line that it is on."""
+    """A valid row of an imported file, with its line number."""
 
     line: int
     host: str
@@ -296,7 +296,7 @@ def _with_progress_bar(items: list[_Item], description: str) -> Iterable[_Item]:
 def _valid_rows(
     rows: Iterable[tuple[int, dict[str, str]]], errors: list[tuple[int, str]], *, config: Config
 ) -> Iterator[_ImportRow]:
-    """Yield the valid rows; append (line, message) of the others to ``errors``."""
+    """Yield the valid rows. For each invalid row, append (line number, message) to ``errors``."""
     for line, cells in rows:
         try:
             host, code = parse_link_key(cells["short_url"], config=config)
@@ -310,9 +310,9 @@ def _valid_rows(
 def _store_rows(
     store: Store, rows: Iterable[_ImportRow], errors: list[tuple[int, str]], *, config: Config
 ) -> tuple[int, int]:
-    """Store the rows; append (line, message) of a link with another target to ``errors``.
+    """Store the rows. For each link that already has another target, append (line number, message) to ``errors``.
 
-    Return the numbers of new links and of existing ones, which had this target or none.
+    Return two counts: new links, and existing links that had this target or none.
     """
     now, new, existing = int(time.time()), 0, 0
     for row in rows:

@@ -44,7 +44,7 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
 
 
 def _acquire_collector(store: Store, config: Config, *, stop: Callable[[], bool]) -> Collector | None:
-    """Return the collector, after a running one has ended; None if SIGTERM came first."""
+    """Wait until no other collector runs, then return a new one. Return None if ``stop`` returns True before that."""
     try:
         return Collector(store, config=config)
     except AlreadyRunning as error:
@@ -67,7 +67,7 @@ def rebuild(context: CliContext, store: Store) -> None:
 @click.argument("destination", type=click.Path(path_type=Path))
 @with_store
 def backup(context: CliContext, store: Store, destination: Path) -> None:
-    """Write a consistent copy of the store to DESTINATION, also while the server runs."""
+    """Write a consistent copy of the store to DESTINATION. The server may run meanwhile."""
     size = back_up(store, destination)
     click.echo(
         f"{destination}: {size / 1e6:,.1f} MB, checked. To restore it, stop the server and copy it to store.db."

@@ -1,4 +1,4 @@
-"""``shortener edge nginx``: export the links and a configuration, so that nginx answers short links by itself."""
+"""``shortener edge nginx``: export the links and a configuration with which nginx answers short links."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from shortener.store import Store, links
 
 @click.group()
 def edge() -> None:
-    """Export short links for a web server in front."""
+    """Export short links for a web server that runs in front of the workers."""
 
 
 @edge.command("nginx")
@@ -28,7 +28,7 @@ def export_nginx(context: CliContext, store: Store, map_path: Path | None, liste
     """Write the links as a map for nginx, and print an nginx.conf that uses it."""
     map_path = map_path or context.config.data_directory / "edge.map"
     (context.config.data_directory / LOG_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
-    # nginx may read the old map at any moment: the new one replaces it in one step.
+    # nginx may read the map at any moment, so the new file replaces the old one atomically.
     partial = map_path.with_name(map_path.name + ".new")
     count = longest = 0
     with partial.open("w", encoding="ascii") as file:

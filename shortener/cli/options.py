@@ -14,7 +14,7 @@ from shortener.store import Store, links
 from shortener.store.links import Link
 
 MIN_YEAR, MAX_YEAR = 1970, 9998
-"""Years of accepted times: outside them, a conversion between time zones can overflow."""
+"""First and last year of accepted times. Conversions between time zones can overflow for others."""
 
 
 def parse_time(text: str) -> int:
@@ -39,7 +39,7 @@ class TimeType(click.ParamType[int]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Convert the time; an invalid one is a usage error."""
+        """Return the time in seconds. An invalid time is a usage error."""
         if isinstance(value, int):
             return value
         try:
@@ -52,10 +52,10 @@ TIME = TimeType()
 
 
 class TimeOrNeverType(TimeType):
-    """Option type: an ISO 8601 time with a zone, or ``never``, which becomes NEVER."""
+    """Option type: an ISO 8601 time with a zone, or ``never``, which is converted to NEVER."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Convert the time or the word ``never``."""
+        """Return the time in seconds, or NEVER for ``never``. Other text is a usage error."""
         return NEVER if value == "never" else super().convert(value, param, ctx)
 
 
@@ -64,12 +64,12 @@ TIME_OR_NEVER = TimeOrNeverType()
 
 
 class CountOrUnknownType(click.ParamType[int]):
-    """Option type: an integer from 1, or ``unknown``, which becomes UNKNOWN."""
+    """Option type: a positive integer, or ``unknown``, which is converted to UNKNOWN."""
 
     name = "count"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Convert the number or the word ``unknown``."""
+        """Return the number, or UNKNOWN for ``unknown``. Other text is a usage error."""
         return UNKNOWN if value == "unknown" else click.IntRange(min=1).convert(value, param, ctx)
 
 
@@ -78,14 +78,14 @@ COUNT_OR_UNKNOWN = CountOrUnknownType()
 
 
 def date_range_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a command with ``--since`` and ``--until``, in seconds of the UTC epoch or None."""
+    """Add the options ``--since`` and ``--until`` to a command. It receives seconds of the UTC epoch, or None."""
     until = click.option("--until", type=TIME, help="Only clicks before this time, with a zone.")
     since = click.option("--since", type=TIME, help="Only clicks from this time on, with a zone.")
     return since(until(command))
 
 
 def get_domain(host: str | None, *, config: Config) -> Domain:
-    """Return the configured domain of a host, the first one for None. Raises InputError for an unknown host."""
+    """Return the configured domain of a host. None means the first domain. Raises InputError for an unknown host."""
     for domain in config.domains:
         if host is None or domain.host == host.strip().lower():
             return domain
@@ -93,7 +93,7 @@ def get_domain(host: str | None, *, config: Config) -> Domain:
 
 
 def parse_link_key(text: str, *, config: Config) -> tuple[str, str]:
-    """Return (host, code) of a short URL. Raises InputError for a URL of another host."""
+    """Return (host, code) of a short URL. Raises InputError if the URL is not on a configured domain."""
     key = parse_short_url(text, domains=config.domains)
     if key is None:
         raise InputError(
@@ -104,12 +104,12 @@ def parse_link_key(text: str, *, config: Config) -> tuple[str, str]:
 
 
 def get_link(store: Store, text: str, *, config: Config) -> Link:
-    """Return the link of a short URL. Raises InputError, NotFound."""
+    """Return the link of the short URL ``text``. Raises InputError for another host, NotFound for an unknown code."""
     return links.get(store, *parse_link_key(text, config=config))
 
 
 def system_username() -> str:
-    """Return the name of the user who runs the command, as it is stored with an edit."""
+    """Return the operating system's name of the user who runs the command. It is stored with each edit."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

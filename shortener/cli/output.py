@@ -1,4 +1,4 @@
-"""Output of commands: tables for people, JSON and CSV for programs, and the text forms of values."""
+"""Output of commands: tables for people, JSON and CSV for programs, and values formatted as text."""
 
 import csv
 import sys
@@ -29,7 +29,7 @@ format_option = click.option(
 PIPE_WIDTH = 160
 """Width in columns of a table that is not printed to a terminal."""
 MAX_LISTED_LINES = 10
-"""Number of lines of a list that are printed; the others are only counted."""
+"""Number of lines of a list that are printed. For the others, only their number is printed."""
 ZERO_WIDTH_JOINERS = "\u200c\u200d"
 """Invisible characters that stay in printed text: some scripts and many emoji need them."""
 NO_VALUE = "\u2013"
@@ -38,7 +38,7 @@ _NUMBER_PUNCTUATION = str.maketrans("", "", ",.%+- \u00d7")
 
 
 def format_local_time(time: datetime | float | None, zone: ZoneInfo) -> str:
-    """Return a time (or seconds of the UTC epoch) in the site's time zone, a dash for None."""
+    """Return a time as text in the time zone ``zone``. A number means seconds of the UTC epoch. None gives a dash."""
     if time is None:
         return NO_VALUE
     instant = time if isinstance(time, datetime) else datetime.fromtimestamp(time, UTC)
@@ -46,14 +46,14 @@ def format_local_time(time: datetime | float | None, zone: ZoneInfo) -> str:
 
 
 def format_percent(share: float | None) -> str | None:
-    """Return a share from 0 to 1 as a percentage, with one decimal below 10 %; None for None."""
+    """Return a share from 0 to 1 as a percentage, with one decimal below 10 %. None gives None."""
     if share is None:
         return None
     return f"{share:.0%}" if share >= 0.0995 or not share else f"{share:.1%}"
 
 
 def format_duration(seconds: float) -> str:
-    """Return a number of seconds in one unit: seconds, minutes, hours or days."""
+    """Return a number of seconds as text in one unit: seconds, minutes, hours or days."""
     if seconds < 120:
         return f"{seconds:,.1f} s".replace(".0 ", " ")
     for unit, length in (("days", DAY_SECONDS), ("hours", HOUR_SECONDS)):
@@ -75,7 +75,7 @@ def print_json(value: Any) -> None:
 
 
 def print_json_array(rows: Iterable[Any]) -> None:
-    """Print a JSON array, each row as soon as it is read."""
+    """Print a JSON array. Each row is printed as soon as ``rows`` yields it."""
     separator = "[\n  "
     for row in rows:
         click.echo(separator + msgspec.json.encode(row).decode(), nl=False)
@@ -84,7 +84,7 @@ def print_json_array(rows: Iterable[Any]) -> None:
 
 
 def print_json_lines(rows: Iterable[Any]) -> None:
-    """Print one JSON object a line, each row as soon as it is read."""
+    """Print one JSON object on each line. Each is printed as soon as ``rows`` yields it."""
     write = sys.stdout.write
     encode = msgspec.json.Encoder().encode
     for row in rows:
@@ -92,7 +92,7 @@ def print_json_lines(rows: Iterable[Any]) -> None:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print CSV with a header line, each row as soon as it is read."""
+    """Print CSV with a header line. Each row is printed as soon as ``rows`` yields it."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
@@ -102,7 +102,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty_message: str
 ) -> None:
-    """Print a table with numbers to the right, or ``empty_message`` where there are no rows."""
+    """Print a table with right-aligned numbers, or ``empty_message`` if there are no rows. ``title`` may be empty."""
     cells = [[NO_VALUE if cell is None else _format_cell(cell) for cell in row] for row in rows]
     if not cells:
         click.echo(empty_message)
@@ -118,7 +118,7 @@ def print_table(
 
 
 def print_line(text: str) -> None:
-    """Print one line of text that may contain text of others, such as titles."""
+    """Print one line of text. Control characters, for example in a title from an issue, are removed."""
     click.echo(sanitize_line(text))
 
 
@@ -147,6 +147,6 @@ def _are_numbers(cells: Sequence[str]) -> bool:
 Printer = Callable[[], None]
 
 
-def emit(output_format: str, *, table: Printer, json: Printer, csv: Printer) -> None:
-    """Call the printer of the output format."""
+def print_as(output_format: str, *, table: Printer, json: Printer, csv: Printer) -> None:
+    """Call the function for ``output_format``, which is ``table``, ``json`` or ``csv``."""
     {"table": table, "json": json, "csv": csv}[output_format]()

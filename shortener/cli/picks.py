@@ -90,8 +90,8 @@ def picks(
 ) -> None:
     """Write the picks section for the next issue: a month's top articles and its hidden gems.
 
-    Each article of the section gets a short link, which a later draft of the month uses again. The links belong to no
-    issue until `shortener issue add` adds the issue that contains them.
+    Each article of the section gets a short link. Later drafts of the month use these links again. The links belong to
+    no issue until `shortener issue add` adds the issue that contains the section.
     """
     if ctx.invoked_subcommand is not None:
         if month is not None:
@@ -132,7 +132,7 @@ def _write_section(
     *,
     now: int,
 ) -> None:
-    """Write the section and create its short links; if it cannot be written, no link is created."""
+    """Write the picks section and create its short links. If the section cannot be written, no link is created."""
     text = None if template is None else read_text(template, max_bytes=MAX_TEMPLATE_BYTES)
     with open_atomic(output) as file, store.transaction():
         linked = draft_picks.add_short_links(store, draft, config=context.config, now=now)
@@ -222,7 +222,7 @@ _DRAFT_PRINTERS = {"table": _print_table, "json": lambda draft, context: print_j
     help="Format of the template.",
 )
 def template(output_format: str) -> None:
-    """Print the bundled template, to start your own from."""
+    """Print the bundled template, as a starting point for your own."""
     click.echo(bundled_template(TEMPLATE_FILES[output_format]), nl=False)
 
 
@@ -235,7 +235,7 @@ _DECISION_HELP: dict[Action, str] = {
 
 
 def _add_decision_command(action: Action) -> None:
-    """Add the command of an action to the group ``picks``."""
+    """Register ``picks pin``, ``picks choose`` or ``picks exclude``, as ``action`` says."""
 
     @picks.command(action, help=_DECISION_HELP[action])
     @click.argument("url")

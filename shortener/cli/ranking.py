@@ -25,9 +25,9 @@ from shortener.store import Store
 
 MULTIPLICATION_SIGN = "\u00d7"
 INTERVAL_WIDTH = 24
-"""Width of a drawn interval in characters."""
+"""Width in characters of an interval that is drawn as text."""
 DRAWN_APPEAL_RANGE = (0.02, 50.0)
-"""Smallest and largest end of an interval that can widen the scale."""
+"""Limits of the appeal scale. An interval that ends beyond a limit is cut off there."""
 COUNT_COLUMNS = ("visitors", "clicks")
 RANKING_COLUMNS = tuple(name for name in RankedArticle.__struct_fields__ if name != "score")
 
@@ -116,9 +116,9 @@ def _table_row(
 
 
 class AppealScale:
-    """A logarithmic scale on which the intervals of these articles are drawn as text; `|` marks the average.
+    """Logarithmic scale on which the intervals of ``articles`` are drawn as text. `|` marks an average appeal of 1.
 
-    It leaves out the widest 5 % at either end, so that one extreme interval does not compress all others.
+    The 5 % most extreme ends on each side are cut off, so that one wide interval does not compress all others.
     """
 
     def __init__(self, articles: Sequence[RankedArticle]) -> None:
@@ -130,12 +130,12 @@ class AppealScale:
 
     @property
     def heading(self) -> str:
-        """The column heading: both ends of the scale, and what is drawn."""
+        """Column heading with the two ends of the scale."""
         low, high = (f"{MULTIPLICATION_SIGN}{math.exp(end):.2g}" for end in (self._log_low, self._log_high))
         return low + " 90 % ".center(INTERVAL_WIDTH - len(low) - len(high)) + high
 
     def draw_interval(self, article: RankedArticle) -> str:
-        """Draw the 90 % interval as a line with the appeal as a point; `<` or `>` marks an end outside the scale."""
+        """Return the 90 % interval as text: a line with a point at the appeal. `<` or `>` is an end off the scale."""
         characters = [" "] * INTERVAL_WIDTH
         characters[self._column(1.0)] = "|"
         for column in range(self._column(article.low), self._column(article.high) + 1):
@@ -158,7 +158,7 @@ def _title_suffix(result: Ranking) -> str:
 
 
 def _footer_lines(result: Ranking) -> Iterator[str]:
-    """Yield the lines below the list: published number, hidden gems, articles loved by few, warnings, footer."""
+    """Yield the lines below the table: length of the top list, hidden gems, articles loved by few, warnings, footer."""
     titles = {article.url: article.title for article in result.articles}
     if result.top < len(result.articles):
         yield f"Published: the first {result.top}; articles with a rank in brackets are not."
@@ -190,7 +190,7 @@ def _markdown_link(article: RankedArticle) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    """Escape text for one cell of a Markdown table."""
+    """Return text that is escaped for a cell of a Markdown table."""
     return "".join("\\" + c if c in "\\`*_[]<>|#" else c for c in sanitize_line(text))
 
 
@@ -216,7 +216,7 @@ def _print_explanation_table(result: Explanation) -> None:
 
 
 def _counted_units(result: Explanation) -> list[str]:
-    """Return the count columns that have a value; there are two if the issues counted differently."""
+    """Return which of ``visitors`` and ``clicks`` have values. Both do if issues were counted differently."""
     return [unit for unit in COUNT_COLUMNS if any(getattr(cell, unit) is not None for cell in result.cells)]
 
 

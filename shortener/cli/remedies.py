@@ -1,4 +1,4 @@
-"""Remedies of the command line: what a user can run or pass after an error."""
+"""Advice that commands add to error messages: a command to run, or an option to pass."""
 
 from shortener.errors import ErrorKind, ShortenerError
 
@@ -28,9 +28,9 @@ REMEDIES: dict[ErrorKind, str] = {
     "store_unusable": "see `shortener doctor`",
     "user_not_found": "`shortener user list` shows them all",
 }
-"""Advice for each kind of error, appended to the error's message."""
+"""Advice by kind of error. It is appended to the error's message."""
 
 
 def message_with_remedy(error: ShortenerError) -> str:
-    """Return the message of an error, followed by the remedy where there is one."""
+    """Return the message of an error, followed by the advice for its kind if there is any."""
     return f"{error}; {REMEDIES[error.kind]}" if error.kind else str(error)

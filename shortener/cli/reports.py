@@ -10,10 +10,10 @@ import click
 from shortener.cli import CliContext, with_store
 from shortener.cli.options import TIME, date_range_options, parse_link_key
 from shortener.cli.output import (
-    emit,
     format_local_time,
     format_option,
     format_percent,
+    print_as,
     print_csv,
     print_json,
     print_line,
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from shortener.ranking import ComparedIssue, Comparison
 
 PLACEMENT_KINDS = ("image", "title", "more", "text", "button", "footer")
-"""Kinds of placements, each of which has a column in the CSV of an issue."""
+"""Kinds of placements. Each has a column in the CSV of an issue's report."""
 MAX_LISTED_VALUES = 5
-"""Number of values of a breakdown, and of busiest hours, that are printed."""
+"""Limit of the values that are printed of a breakdown, and of the busiest hours that are printed."""
 
 
 @click.group()
@@ -56,7 +56,7 @@ reasons_option = click.option(
 def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of an issue by article and placement."""
     result = build_issue_report(store, slug, as_of=int(time.time()), domains=context.config.domains)
-    emit(
+    print_as(
         output_format,
         json=lambda: print_json(result),
         csv=lambda: print_csv(_ARTICLE_COLUMNS, _article_rows(result)),
@@ -140,7 +140,7 @@ def _format_placements(item: ArticleReport | OtherLinkReport) -> str:
 
 
 def _print_reasons(result: IssueReport | LinkReport) -> None:
-    """Print the requests by verdict and reason, and the low, best and high estimate of human clicks."""
+    """Print the requests by verdict and reason, then the low, best and high estimates of human clicks."""
     _print_totals(result.totals, result.quality, settling=result.settling)
     print_table(
         "Verdicts by reason",
@@ -179,7 +179,7 @@ def _print_breakdown(breakdown: Breakdown) -> None:
 
 
 def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
-    """Print the hours with the most human clicks, in order of time."""
+    """Print the MAX_LISTED_VALUES hours with the most human clicks, in order of time."""
     busiest = sorted(
         sorted(hours, key=lambda hour: -hour.human)[:MAX_LISTED_VALUES], key=lambda hour: hour.hour
     )
@@ -198,7 +198,7 @@ def report_link(context: CliContext, store: Store, url: str, reasons: bool, outp
     domain, code = parse_link_key(url, config=context.config)
     result = build_link_report(store, domain, code, as_of=int(time.time()), domains=context.config.domains)
     columns = TimelineHour.__struct_fields__
-    emit(
+    print_as(
         output_format,
         json=lambda: print_json(result),
         csv=lambda: print_csv(columns, struct_rows(result.timeline, columns)),
@@ -223,12 +223,12 @@ def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
 def report_summary(
     context: CliContext, store: Store, since: int | None, until: int | None, output_format: str
 ) -> None:
-    """Report all issues, the most clicked links, and requests without a link."""
+    """Report all issues, the most clicked links, and misses (requests that were not redirected)."""
     result = build_summary(
         store, since=since, until=until, as_of=int(time.time()), domains=context.config.domains
     )
     columns = ("slug", "title", "sent_at", "recipients", "clicks", "visitors", "rate")
-    emit(
+    print_as(
         output_format,
         json=lambda: print_json(result),
         csv=lambda: print_csv(columns, struct_rows(result.issues, columns)),
@@ -284,15 +284,15 @@ def report_compare(
     as_of: int | None,
     output_format: str,
 ) -> None:
-    """Compare two issues at the same age, with the share of clicks that is still expected."""
-    # Loads numpy, which the other reports do not need.
+    """Compare the clicks of two issues at the same age. Also shows the share of clicks still expected for each."""
+    # Imported here because it loads numpy, which the other reports do not need.
     from shortener.reporting.ranking import compare_stored_issues
 
     now = int(time.time())
     comparison = compare_stored_issues(
         store, first, second, as_of=now if as_of is None else as_of, hours=hours
     )
-    emit(
+    print_as(
         output_format,
         json=lambda: print_json(comparison),
         csv=lambda: print_csv(

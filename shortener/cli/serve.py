@@ -1,4 +1,4 @@
-"""``shortener serve``. The module imports only what the supervisor needs, so that workers start quickly."""
+"""``shortener serve``. It imports only what the supervisor needs, so that the server starts quickly."""
 
 import click
 import msgspec

@@ -28,8 +28,8 @@ def signals() -> None:
 def import_signals(context: CliContext, store: Store, file: Path) -> None:
     """Import a CSV file: url,views,reads,fans, or a saved stats page of Medium.
 
-    If one row is invalid, nothing is imported. Importing a file again changes nothing; an empty cell keeps the stored
-    value.
+    If one row is invalid, nothing is imported. Importing a file again changes nothing. An empty cell leaves the stored
+    value unchanged.
     """
     rows = list(read_csv(file, aliases=COLUMN_ALIASES, delimiters=DELIMITERS, all_cells_required=True))
     if not rows:

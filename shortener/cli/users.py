@@ -9,9 +9,9 @@ from msgspec import structs
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.output import (
-    emit,
     format_local_time,
     format_option,
+    print_as,
     print_csv,
     print_json,
     print_table,
@@ -40,7 +40,7 @@ def user() -> None:
 @click.option("--invite", is_flag=True, help="Print an invite link where the user chooses the password.")
 @with_store
 def add(context: CliContext, store: Store, name: str, role: Role, invite: bool) -> None:
-    """Add a user; the password is prompted for, or read from standard input."""
+    """Add a user. The password is asked for at a terminal, or read from standard input."""
     now = int(time.time())
     name = accounts.check_name(name)
     accounts.add_user(store, name, role=role, password=None if invite else _read_password(), now=now)
@@ -55,7 +55,7 @@ def add(context: CliContext, store: Store, name: str, role: Role, invite: bool) 
 def list_users(context: CliContext, store: Store, output_format: str) -> None:
     """List all users, and when they were last seen."""
     rows = list_all_users(store)
-    emit(
+    print_as(
         output_format,
         json=lambda: print_json([_user_row(row) for row in rows]),
         csv=lambda: print_csv(UserSummary.__struct_fields__, (list(_user_row(row).values()) for row in rows)),
@@ -87,7 +87,7 @@ def _user_row(row: UserSummary) -> dict[str, Any]:
 @click.argument("role", type=click.Choice(ROLES))
 @with_store
 def set_role(context: CliContext, store: Store, name: str, role: Role) -> None:
-    """Change the role of a user; open sessions end."""
+    """Change the role of a user. The user's sessions end."""
     accounts.set_role(store, name, role, now=int(time.time()))
     click.echo(f"{name}: now {role}.")
 
@@ -96,7 +96,7 @@ def set_role(context: CliContext, store: Store, name: str, role: Role) -> None:
 @click.argument("name")
 @with_store
 def remove(context: CliContext, store: Store, name: str) -> None:
-    """Remove a user; open sessions end."""
+    """Remove a user. The user's sessions end."""
     accounts.remove_user(store, name)
     click.echo(f"{name}: removed.")
 
@@ -106,7 +106,7 @@ def remove(context: CliContext, store: Store, name: str) -> None:
 @click.option("--invite", is_flag=True, help="Print an invite link where the user chooses the password.")
 @with_store
 def password(context: CliContext, store: Store, name: str, invite: bool) -> None:
-    """Set a user's password; open sessions end."""
+    """Set a user's password. The user's sessions end."""
     now = int(time.time())
     if invite:
         click.echo(f"Invite link: {accounts.invite(store, name, config=context.config, now=now)}")
@@ -117,7 +117,7 @@ def password(context: CliContext, store: Store, name: str, invite: bool) -> None
 
 
 def _read_password() -> str:
-    """Return a new password: prompted for twice at a terminal, else one line of standard input."""
+    """Return a new password. At a terminal it is asked for twice; otherwise it is one line of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline(accounts.MAX_PASSWORD_LENGTH + 2).rstrip("\n")

@@ -6,11 +6,11 @@ from msgspec import Struct
 FORMAT_VERSION = 1
 """Value of ``v`` in every line."""
 MAX_LINE_BYTES = 4096
-"""Bytes of the longest line, without its end; the reader skips longer lines, and our workers shorten fields instead."""
+"""Maximum length of a line in bytes, without the newline. Longer lines are skipped; workers never write any."""
 MAX_TEXT_LENGTH = 512
-"""Characters that are kept of a user agent or referrer, which limits the time that parsers spend on it."""
+"""Maximum length in characters of a recorded user agent or referrer. It limits the time that parsing takes."""
 MAX_HEADER_LENGTH = 128
-"""Characters that are kept of any other request header."""
+"""Maximum length in characters of any other recorded request header."""
 
 LOGGED_HEADERS = (
     "sec-purpose",
@@ -25,11 +25,11 @@ LOGGED_HEADERS = (
     "accept",
     "range",
 )
-"""Request headers that the classification reads, and of which ``h`` contains those sent (docs/click-log.md, 3)."""
+"""Request headers that the classification reads. ``h`` contains those that the client sent (docs/click-log.md, 3)."""
 
 
 class ClickLine(Struct, omit_defaults=True, gc=False):
-    """A click or a miss; each field is a key of the line, and None means unknown (docs/click-log.md, section 2)."""
+    """A line of the click log: one click or miss. None means that the key is absent (docs/click-log.md, section 2)."""
 
     v: int
     id: str
@@ -51,7 +51,7 @@ class ClickLine(Struct, omit_defaults=True, gc=False):
     q: str | None = None
     h: dict[str, str] | None = None
     ip: str | None = None
-    """Whole address, written by other programs only; the collector reduces it before anything is stored."""
+    """Whole client address, written only by other programs. The collector stores its network and hashes instead."""
 
 
 class SegmentHeader(Struct):
@@ -61,7 +61,7 @@ class SegmentHeader(Struct):
     segment: str
     """Identity of the segment, which does not depend on its file name."""
     node: str
-    """Host name of the machine that writes."""
+    """Host name of the machine that writes the segment."""
     started: float
     """Time of creation in seconds since the UTC epoch."""
 

@@ -14,25 +14,25 @@ from shortener.clicklog.writer import LOG_DIRECTORY, SEGMENT_SUFFIX
 from shortener.files import file_state
 
 CHUNK_SIZE = 1 << 20
-"""Bytes that one call reads."""
+"""Maximum number of bytes that one call of ``ClickLog.read`` reads."""
 MAX_ID_LENGTH = 128
-"""Characters of the longest identity of a click or a segment."""
+"""Maximum length in characters of the id of a click or a segment."""
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
-"""Suffixes of rotated and compressed logs, which are not read."""
+"""File name suffixes of compressed logs, which are not read."""
 
 
 class Segment(Struct, frozen=True):
     """One file of the click log."""
 
     id: str
-    """Identity of the segment, which a copy or a renamed file keeps."""
+    """Identity of the segment, which does not change when the file is renamed or copied."""
     path: Path
     node: str
-    """Host name of the machine that writes; empty for files from other programs."""
+    """Host name of the machine that wrote the segment; empty for files from other programs."""
     size: int
     """Size of the file in bytes."""
     header_bytes: int
-    """Bytes of the header line; 0 for files from other programs."""
+    """Length of the header line in bytes; 0 for files from other programs, which have no header."""
 
 
 class SkippedLine(Struct, frozen=True):
@@ -51,7 +51,7 @@ class ReadProgress(Struct):
     position: int
     """Position where the next read begins."""
     in_long_line: bool
-    """Whether ``position`` is inside an over-long line whose end was not read yet."""
+    """Whether ``position`` is inside an over-long line whose end has not been read yet."""
     lines: int = 0
     """Number of complete lines, damaged ones included, without header and empty lines."""
     skips: list[SkippedLine] = []
@@ -65,10 +65,10 @@ class ClickLog:
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory / LOG_DIRECTORY
         self._segment_cache: dict[str, tuple[tuple[int, int, int], Segment]] = {}
-        """Segment by file name, with the inode, size and modification time of the file when it was identified."""
+        """File name → (inode, size and modification time of the file when it was identified, segment)."""
 
     def segments(self) -> list[Segment]:
-        """Return all readable segments with their current sizes, in the order of their names."""
+        """Return all readable segments with their current sizes, ordered by file name."""
         segments = []
         try:
             entries = sorted(os.scandir(self._directory), key=lambda entry: entry.name)
@@ -85,7 +85,7 @@ class ClickLog:
         return segments
 
     def complete_sizes(self) -> dict[str, int]:
-        """Return for each segment's id the bytes up to the end of its last complete line."""
+        """Return, by segment id, the number of bytes up to the end of the segment's last complete line."""
         return {segment.id: _complete_size(segment) for segment in self.segments()}
 
     def _load_segment(self, entry: os.DirEntry[str]) -> Segment | None:
@@ -108,9 +108,10 @@ class ClickLog:
     def read(
         self, segment: Segment, *, position: int, skipping: bool
     ) -> tuple[list[ClickLine], ReadProgress]:
-        """Return the click lines of one chunk from ``position`` on, and the progress.
+        """Read one chunk of a segment, from the byte ``position`` on; return its clicks and misses, and the progress.
 
-        ``skipping`` is the ``in_long_line`` of the previous progress. Raises OSError if the file cannot be read.
+        ``skipping`` is whether ``position`` is inside an over-long line: the ``in_long_line`` of the previous progress.
+        Raises OSError if the file cannot be read.
         """
         progress = ReadProgress(
             segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
@@ -123,7 +124,7 @@ class ClickLog:
         lines = list(_decode_lines(chunk, progress))
         rest = position + len(chunk) - progress.position
         if rest > MAX_LINE_BYTES or (rest and ended):
-            # The rest never becomes a line: it is longer than any line, or its writer is dead.
+            # The rest never becomes a valid line: it is too long already, or the process that wrote it is dead.
             if not progress.in_long_line:
                 progress.skips.append(
                     SkippedLine(progress.position, "over-long" if rest > MAX_LINE_BYTES else "torn")
@@ -140,7 +141,10 @@ def _is_log_file(name: str) -> bool:
 
 
 def _identify_segment(path: Path, *, size: int) -> Segment | None:
-    """Return the segment that its first line identifies, or None while that line is incomplete."""
+    """Return the segment of a file, or None while the first line is incomplete.
+
+    The id is that of the header, or for a file from another program made from its name and a hash of its first line.
+    """
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)
     if not first.endswith(b"\n") and len(first) < MAX_LINE_BYTES:
@@ -164,9 +168,10 @@ def _complete_size(segment: Segment) -> int:
 
 
 def _is_being_written(fd: int, segment: Segment) -> bool:
-    """Return whether the segment may still grow.
+    """Return whether a process may still write to the segment.
 
-    Our workers hold a lock on their segments. A file from another program has none, so it may always grow.
+    A redirect worker holds a lock on the segment that it writes. Other programs take no lock, so their files always
+    count as being written.
     """
     if not segment.header_bytes:
         return True
@@ -179,7 +184,7 @@ def _is_being_written(fd: int, segment: Segment) -> bool:
 
 
 def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
-    """Return the clicks and misses of a chunk, and advance ``progress`` past every complete line."""
+    """Yield the clicks and misses of a chunk, and advance ``progress`` past every complete line."""
     begin = 0
     while (end := chunk.find(b"\n", begin)) >= 0:
         position = progress.start_position + begin
@@ -200,7 +205,7 @@ def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
 
 
 def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:
-    """Return the click of a line, or None and the reason why the line is damaged."""
+    """Return (click or miss, ""), or for a damaged line (None, reason)."""
     if len(line) > MAX_LINE_BYTES:
         return None, "over-long"
     try:

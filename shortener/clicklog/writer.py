@@ -21,7 +21,7 @@ LOG_DIRECTORY = "clicklog"
 SEGMENT_SUFFIX = ".jsonl"
 """Suffix of our segments' file names."""
 ROTATE_SECONDS = HOUR_SECONDS
-"""Age at which a new segment is begun."""
+"""Age at which a segment is replaced by a new one."""
 RETRY_SECONDS = 1.0
 """Time between two attempts to open a segment; clicks in between are not recorded."""
 
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 
 class OpenSegment:
-    """One open file of the click log, locked as long as the process uses it; file names sort by start time.
+    """A segment that this process writes; its file is locked until ``close``, and its name begins with the start time.
 
-    ``written_lines`` counts the lines that the operating system has, ``synced_lines`` those on the disk. After a failed
-    write or sync the content of the file is unknown, so it is never written to again. A failed sync is not repeated:
-    the kernel may have dropped the pages, and a second sync would succeed without them.
+    ``written_lines`` counts the lines passed to the operating system, ``synced_lines`` those that are on the disk.
+    After a failed write or sync the content of the file is unknown, so it is never written to again. A failed sync is
+    not repeated: the kernel may have dropped the pages, and a second sync would succeed without them.
     """
 
     def __init__(self, directory: Path, *, started: float) -> None:
@@ -77,9 +77,9 @@ class OpenSegment:
         return True
 
     def sync(self) -> bool:
-        """Sync the written lines to the disk and return whether all of them are there.
+        """Sync the written lines to the disk and return whether all of them are on it.
 
-        A deleted file counts as failed, because its lines would never be read.
+        A deleted file counts as a failed sync, because its lines would never be read.
         """
         written_lines = self.written_lines
         if not self.write_failed and os.fstat(self._fd).st_nlink == 0:
@@ -114,9 +114,9 @@ class OpenSegment:
 class SegmentWriter:
     """The click log of one worker process; ``write`` may be called from several threads.
 
-    A background thread syncs every ``sync_seconds``. With 0 each click is on the disk before ``write`` returns, and
-    threads share a sync. A line that could not be written is written once more, to a new segment; the collector counts
-    it once by its id.
+    A background thread syncs every ``sync_seconds``. With 0, ``write`` returns only when the click is on the disk, and
+    concurrent calls share one sync. After a failure the line is written once more, to a new segment. If it is then in
+    both segments, the collector counts it once, because both lines have one id.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class SegmentWriter:
             threading.Thread(target=self._sync_loop, name="clicklog-sync", daemon=True).start()
 
     def write(self, line: bytes) -> bool:
-        """Write a line, which ends with a newline, and return whether the click was recorded."""
+        """Write a line, which has to end with a newline, and return whether the click was recorded."""
         for _ in range(2):
             with self._write_lock:
                 segment = self._current_segment()
@@ -156,7 +156,7 @@ class SegmentWriter:
     def _current_segment(self) -> OpenSegment | None:
         """Return the segment to write to, or None while no segment can be opened.
 
-        A new segment replaces one that failed, is full or is too old.
+        A segment that failed, is full or is too old is replaced by a new one.
         """
         segment = self._segment
         if segment is not None:
@@ -202,7 +202,7 @@ class SegmentWriter:
             self.sync()
 
     def sync(self) -> None:
-        """Sync all written lines to the disk; writes do not wait for it."""
+        """Sync all written lines to the disk; concurrent writes do not wait for it."""
         segment = self._segment
         self._close_retired()
         if segment is not None:

@@ -1,8 +1,7 @@
-"""Classification of clicks by their nearby clicks, when they are stored and whenever those change.
+"""Classification of clicks by their nearby clicks: when a click is stored, and when a click near it changes.
 
-A verdict is a function of the stored clicks around it, so it does not depend on batches or on when the collector
-ran. How far classification has come is a position in the store, like that of the click log
-(docs/classification.md, section 11).
+A verdict depends only on which clicks are stored, not on batches or on when the collector ran. The store has the
+sequence number (seq) of the last classified click (docs/classification.md, section 11).
 """
 
 from collections import Counter
@@ -21,17 +20,17 @@ from shortener.store.clicks import Click, last_seq
 from shortener.store.nearby_clicks import NearbyClickRow
 
 BATCH_SIZE = 20_000
-"""Clicks classified in one transaction; each batch also reads the clicks around it, so few batches are cheaper."""
+"""Maximum number of clicks classified in one transaction. Large batches read nearby clicks less often."""
 
 ClassifyRequests = Callable[[Sequence[NearbyClick]], Mapping[int, Classification]]
-"""Function that classifies the requests of stored clicks by the current rules; the result is keyed by seq."""
+"""Function that classifies the requests of stored clicks by the current rules and returns classifications by seq."""
 
 
 class Classifier:
     """Classifies clicks by their nearby clicks and stores the results.
 
-    With ``classify_requests`` the requests of stored clicks are classified again as well, otherwise their stored
-    request evidence is used.
+    If ``classify_requests`` is given, the requests of stored clicks are classified again as well. Otherwise their
+    stored request evidence is used.
     """
 
     def __init__(
@@ -44,12 +43,15 @@ class Classifier:
         """Changes of stored verdicts since this classifier was created."""
 
     def store_unclassified(self, clicks: Sequence[Click]) -> None:
-        """Store new clicks with their request verdicts; ``classify_new`` must follow."""
+        """Store new clicks, classified by their requests only; ``classify_new`` has to be called later."""
         first_seq = last_seq(self._store) + 1
         self._apply(dict(enumerate(clicks, first_seq)), {})
 
     def store_classified(self, clicks: Sequence[Click]) -> None:
-        """Store new clicks, classified by their nearby clicks, and update the stored clicks near them."""
+        """Classify new clicks by their nearby clicks and store them; update the stored clicks near them.
+
+        Stored clicks that are not classified yet are classified first.
+        """
         while self.classify_new():
             pass
         if not clicks:
@@ -66,9 +68,9 @@ class Classifier:
         nearby_clicks.set_meta(self._store, "classified_seq", first_seq + len(new_clicks) - 1)
 
     def classify_new(self, *, limit: int | None = None) -> int:
-        """Classify the next stored but unclassified clicks, and update those near them.
+        """Classify the next stored clicks that are not classified yet, and update the clicks near them.
 
-        Return the number of newly classified clicks, at most ``limit`` or BATCH_SIZE.
+        Return the number of newly classified clicks, at most ``limit`` (by default BATCH_SIZE).
         """
         with self._store.transaction():
             rows = nearby_clicks.clicks_after(
@@ -80,7 +82,7 @@ class Classifier:
         return len(rows)
 
     def reclassify(self, rows: Sequence[NearbyClickRow]) -> None:
-        """Classify stored clicks again, and update those near them; call it inside a transaction."""
+        """Classify stored clicks again, and update the clicks near them; call it inside a transaction."""
         self._classify_stored(rows, new=False)
 
     def _classify_stored(self, rows: Sequence[NearbyClickRow], *, new: bool) -> None:
@@ -91,7 +93,10 @@ class Classifier:
     def _changed_classifications(
         self, targets: dict[int, NearbyClick], context: RuleContext, *, new: bool
     ) -> dict[int, Classification]:
-        """Return, by seq, the changed classifications of the targets and of stored clicks near them."""
+        """Return, by seq, the changed classifications of the targets and of stored clicks near them.
+
+        ``targets`` are the clicks to classify by seq; ``new`` is passed to ``Neighbourhood``.
+        """
         before = targets
         targets = self._reclassify_requests(targets)
         neighbourhood = Neighbourhood(self._store, targets, context, new=new)
@@ -112,7 +117,7 @@ class Classifier:
         return changed
 
     def _reclassify_requests(self, clicks: dict[int, NearbyClick]) -> dict[int, NearbyClick]:
-        """Return the clicks with request verdicts by the current rules, if this classifier has them."""
+        """Return the clicks with their requests classified again, or unchanged without ``classify_requests``."""
         if self._classify_requests is None:
             return clicks
         classifications = self._classify_requests(list(clicks.values()))
@@ -132,17 +137,17 @@ class Classifier:
 
 
 def queue_reclassification(store: Store, issue_id: int) -> None:
-    """Queue an issue's clicks for reclassification, after its sending time or honeypot link changed."""
+    """Queue an issue's clicks for reclassification. Call it when the sending time or the honeypot link has changed."""
     nearby_clicks.set_meta(store, f"{nearby_clicks.RECLASSIFY_PREFIX}{issue_id}", 0)
 
 
 def run_reclassification_queue(
     store: Store, *, agents: UserAgentCache | None = None
 ) -> Counter[VerdictChange]:
-    """Reclassify the clicks of all queued issues in batches; return the changes of verdicts.
+    """Reclassify the clicks of all queued issues in batches; return how often each verdict changed.
 
-    Any process may run the queue; an interrupted run continues where it stopped. With an issue's clicks, all
-    clicks that have evidence of a honeypot are reclassified, because a link may not be a honeypot link any more.
+    Any process may run the queue; an interrupted run continues where it stopped. All clicks with evidence of a
+    honeypot hit are reclassified as well, because the link that was hit may no longer be a honeypot link.
     """
     classifier = Classifier(store, agents=agents or UserAgentCache(store))
     for issue_id in nearby_clicks.queued_issues(store):

@@ -1,7 +1,7 @@
 """The collector: drains the click log into the store, each click exactly once (docs/reliability.md, section 2.3).
 
-Clicks, sums and the position in the click log are committed in one transaction. So after a crash at any moment, a
-click is either in the store and before the position, or neither.
+Clicks, sums and the read position in the click log are committed in one transaction. So after a crash, a click is
+either stored and not read again, or not stored and read again.
 """
 
 import logging
@@ -32,7 +32,7 @@ LOCK_FILE = "collector.lock"
 BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 CLASSIFY_INTERVAL_SECONDS = 5.0
-"""Pause between classifications with nearby clicks: each reads the last minutes again, too much for every line."""
+"""Seconds between classifications by nearby clicks. Each reads the last minutes again, too slow after every line."""
 RETENTION_INTERVAL_SECONDS = float(HOUR_SECONDS)
 RENAME_GRACE_SECONDS = 0.05
 SHUTDOWN_SECONDS = 5.0
@@ -66,7 +66,7 @@ class Collector:
         self._positions = clicks.segment_positions(store)
 
     def drain(self) -> int:
-        """Drain and classify everything that is in the click log now; return the number of lines."""
+        """Drain and classify everything that is in the click log now; return the number of drained lines."""
         lines = 0
         while drained := self._drain_batch(classify=True):
             lines += drained
@@ -80,7 +80,7 @@ class Collector:
         self._classified_at = time.monotonic()
 
     def _drain_batch(self, *, classify: bool) -> int:
-        """Drain one batch in one transaction; return the number of lines, 0 if there was nothing to read.
+        """Drain one batch in one transaction; return the number of lines (1 or more), or 0 if nothing was left to read.
 
         A full batch is always classified before it is stored, which is cheaper than to read it from the store
         again. A smaller one is classified if ``classify`` is set.
@@ -109,7 +109,7 @@ class Collector:
         return sum(progress.lines for progress in progresses) or 1
 
     def _read_segment(self, segment: Segment) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
-        """Yield the unread lines of a segment in pieces, each with the progress that it makes."""
+        """Yield the unread lines of a segment chunk by chunk, each chunk with the progress after it."""
         has_more = self._has_unread(segment)
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
@@ -143,7 +143,7 @@ class Collector:
         return not position.finished and segment.header_bytes > 0
 
     def _commit(self, lines: list[ClickLine], progresses: list[ReadProgress], *, classify: bool) -> None:
-        """Store clicks, update sums and move positions in one transaction. Raises PositionConflict."""
+        """Store clicks, update sums and advance read positions in one transaction. Raises PositionConflict."""
         self._store.check_not_replaced()
         now = int(self._clock())
         with self._store.transaction():
@@ -225,7 +225,7 @@ class Collector:
         self._drain_rest()
 
     def _drain_rest(self) -> None:
-        """Drain and classify the rest for at most SHUTDOWN_SECONDS; the next collector continues from there."""
+        """Drain and classify what is left, for at most SHUTDOWN_SECONDS; the next collector continues from there."""
         until = time.monotonic() + SHUTDOWN_SECONDS
         try:
             while time.monotonic() < until and self._drain_batch(classify=False):
@@ -246,7 +246,10 @@ class Collector:
             self.delete_expired()
 
     def _report_deleted_segments(self) -> None:
-        """Log and store as skipped the unread rest of this node's segments whose files were deleted."""
+        """Report segments of this machine that were deleted before they were fully read.
+
+        The loss is logged as an error, and the unread rest is stored as a skipped line.
+        """
         node = socket.gethostname()
         segments = self._confirm_deleted(clicks.unfinished_segments(self._store, node=node))
         if not segments:
@@ -272,7 +275,10 @@ class Collector:
                 )
 
     def _confirm_deleted(self, segments: list[UnfinishedSegment]) -> list[UnfinishedSegment]:
-        """Return the segments missing in two listings in a row; one may miss a file that is being renamed."""
+        """Return those segments whose files are missing in two directory listings.
+
+        A single listing can miss a file that is being renamed.
+        """
         if not (self._config.data_directory / LOG_DIRECTORY).is_dir():
             return []  # not mounted, perhaps
         for pause in (0.0, RENAME_GRACE_SECONDS):
@@ -303,9 +309,9 @@ class Collector:
 
 
 def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs and return a new one; None if ``stop()`` became true while it waited.
+    """Wait until no other collector runs and return a new one, or None if ``stop()`` becomes true before.
 
-    A free lock is taken even if ``stop()`` is true already, so that answered clicks are still drained.
+    If no other collector runs, ``stop()`` is not called, so that clicks recorded before a stop are still drained.
     """
     while True:
         try:
@@ -317,9 +323,9 @@ def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool])
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Wait until every line written before the call is stored and classified, by this or another process.
+    """Drain the click log until every line written before the call is stored and classified.
 
-    Return the number of lines that this call drained.
+    If another collector is running, wait until that one has done it. Return the number of lines that this call drained.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     while True:

@@ -11,7 +11,7 @@ from shortener.errors import ConfigError
 def read_datacenters(config: Config) -> NetworkTable:
     """Return the networks of the files in ``verdicts.datacenters`` as one table, empty without files.
 
-    Raises ConfigError for a file that cannot be read, InputError with file and line for one that is not a list.
+    Raises ConfigError for a file that cannot be read, InputError with file and line for an invalid network.
     """
     networks: list[Network] = []
     for name in config.verdicts.datacenters:

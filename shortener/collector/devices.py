@@ -11,17 +11,17 @@ from shortener.store.clicks import add_user_agent, find_user_agent, user_agent_b
 
 CACHE_SIZE = 20_000
 MAX_PARSED_LENGTH = 384
-"""Characters that are parsed: some patterns of the parser take quadratic time, and browsers are named before."""
+"""Number of characters that are parsed, because some patterns take quadratic time. Browsers are named within them."""
 
 
 class UserAgent(Struct, frozen=True):
-    """A parsed user agent. ``id`` is its row in the store."""
+    """A parsed user agent; ``id`` is the id of its row in the store."""
 
     id: int
     browser: str
     os: str
     device: str
-    """phone, tablet, computer or other."""
+    """``phone``, ``tablet``, ``computer`` or ``other``."""
 
 
 class UserAgentCache:
@@ -34,7 +34,7 @@ class UserAgentCache:
 
     @cachedmethod(attrgetter("_by_text"))
     def get_or_create(self, ua: str) -> UserAgent:
-        """Return the parsed user agent, which is stored if it is new; call it inside a transaction."""
+        """Return a user agent in parsed form, and store it if it is new; call it inside a transaction."""
         row = find_user_agent(self._store, ua)
         return UserAgent(**row) if row else self._parse_and_store(ua)
 
@@ -44,7 +44,7 @@ class UserAgentCache:
         return UserAgent(**user_agent_by_id(self._store, agent_id))
 
     def clear(self) -> None:
-        """Discard all cached user agents, because a rollback or a deletion may have removed their rows."""
+        """Clear the cache. Call it after a rollback or a deletion, which may have removed rows."""
         self._by_text.clear()
         self._by_id.clear()
 

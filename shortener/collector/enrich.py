@@ -1,4 +1,4 @@
-"""Enrichment of a line of the click log to the click that is stored: link, request verdict, user agent, country."""
+"""Conversion of click-log lines to clicks: adds the link, the request verdict, the user agent and the country."""
 
 from functools import lru_cache
 
@@ -24,14 +24,14 @@ MAX_IDENTIFIER_LENGTH = 64  # characters
 
 
 StoredHeaders = tuple[int, dict[str, str]]
-"""(id of the row, request headers in their stored form)."""
+"""(id of the row in the store, shortened request headers)."""
 
 
 class ClickEnricher:
     """Builds clicks from lines of the click log; caches links, headers and request verdicts between batches.
 
-    Its methods run inside the transaction that stores the clicks, because new user agents and headers are
-    stored at once. Raises ConfigError and InputError if a configured list or database cannot be read.
+    Call its methods inside the transaction that stores the clicks, because they insert new user agents and headers.
+    Raises ConfigError and InputError if a configured list or database cannot be read.
     """
 
     def __init__(self, store: Store, *, config: Config, keys: DailyKeys, agents: UserAgentCache) -> None:
@@ -48,7 +48,7 @@ class ClickEnricher:
         self._headers: LRUCache[tuple[tuple[str, str], ...], StoredHeaders] = LRUCache(HEADER_CACHE_SIZE)
 
     def refresh(self) -> None:
-        """Discard cached links if any link changed, and reload databases of networks that were replaced."""
+        """Clear cached links if any link changed, and reload IP databases whose files were replaced."""
         revision = self._store.meta("links_revision")
         if revision != self._links_revision:
             self._links.clear()
@@ -57,15 +57,15 @@ class ClickEnricher:
             self._request_classifier.clear()
 
     def clear_caches(self) -> None:
-        """Discard cached row ids, after a rollback or a deletion removed rows."""
+        """Clear cached row ids. Call it after a rollback or a deletion, which may have removed rows."""
         self._user_agents.clear()
         self._headers.clear()
         self._request_classifier.clear()
 
     def build_click(self, line: ClickLine) -> Click | None:
-        """Return the click of a line, classified by its request alone; None if no short link matches.
+        """Return the click of a line, classified by its request only; None if there is no such short link.
 
-        The line is reduced in place to what may be stored.
+        ``line`` is modified: what must not be stored is removed from it.
         """
         link = self._resolve(line)
         if link is None:
@@ -124,7 +124,10 @@ class ClickEnricher:
         return self._links[key]
 
     def _store_headers(self, headers: dict[str, str]) -> StoredHeaders:
-        """Store request headers in their stored form, unless they are stored; most readers send one of a few sets."""
+        """Return the row id and the shortened form of request headers, and store them if they are new.
+
+        They are cached, because most readers send one of a few sets of headers.
+        """
         key = tuple(headers.items())
         stored = self._headers.get(key)
         if stored is None:
@@ -136,7 +139,7 @@ class ClickEnricher:
     def _redact(self, line: ClickLine) -> bool:
         """Remove from a line what must not be stored (docs/click-log.md, section 4).
 
-        Return False if the reader opted out of tracking.
+        Return False if the reader opted out of tracking, else True.
         """
         if line.ip:
             key = self._keys.key(line.ts)

@@ -1,7 +1,7 @@
-"""The operator's databases of networks in MaxMind's format: autonomous system and country of a network.
+"""The operator's IP databases in MaxMind's format, which contain the autonomous system and country of a network.
 
-Only the collector and ``reclassify`` read them. They are queried with the first address of a network, never with a
-reader's whole address.
+Redirect workers do not use them. They are queried with the first address of a network, never with a reader's whole
+address.
 """
 
 import logging
@@ -18,9 +18,9 @@ from shortener.errors import ConfigError
 from shortener.files import FileState, file_state
 
 CACHE_SIZE = 65_536
-"""Networks whose result is cached; a look-up takes about 20 µs."""
+"""Number of networks whose result is cached; a look-up without the cache takes about 20 µs."""
 SAMPLE_SIZE = 1_000
-"""Networks that are checked at opening for one with the expected content."""
+"""Number of networks that are read at opening, to check that the database has the expected content."""
 
 Value = TypeVar("Value")
 
@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 class IPDatabase:
     """One database, read into memory, so that overwriting its file in place does not affect look-ups.
 
-    ``parse`` extracts the value from a record, and returns ``default`` if there is none. Raises ConfigError with
-    key and file if the file is missing, damaged or has no value among its first SAMPLE_SIZE networks.
+    ``parse`` extracts the value from a record, and returns ``default`` if there is none. ``config_key`` and ``content``
+    (what the values are) are used in messages. Raises ConfigError if the file is missing, damaged or has no value
+    among its first SAMPLE_SIZE networks.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class IPDatabase:
 
 
 class IPDatabases:
-    """The databases that the configuration names, each reloaded when its file is replaced. Raises ConfigError."""
+    """The IP databases that the configuration names. Raises ConfigError if one cannot be opened."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -98,7 +99,7 @@ class IPDatabases:
         return self._country_database.lookup(net) if self._country_database and net else ""
 
     def fingerprint(self) -> tuple[int, ...]:
-        """Return values that differ when autonomous system numbers may differ."""
+        """Return the build time of the database of autonomous systems, so that a change is noticed; () without one."""
         return () if self._asn_database is None else (self._asn_database.built_at,)
 
     def reload_changed(self) -> bool:

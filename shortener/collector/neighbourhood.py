@@ -1,7 +1,7 @@
-"""Nearby clicks: which stored clicks a classification depends on, which it may change, and their new evidence.
+"""Nearby clicks: load the stored clicks that a classification depends on, and compute new evidence from them.
 
-A detector compares clicks within the time window of its grouping. So a new click may change clicks within one window
-of it, and these depend on clicks within two windows (docs/classification.md, section 11).
+A new click can change the evidence of clicks up to one time window away. To recompute those, clicks up to two windows
+away are loaded (docs/classification.md, section 11).
 """
 
 from bisect import bisect_left, bisect_right
@@ -25,9 +25,9 @@ from shortener.store.nearby_clicks import HoneypotHitRow, NearbyClickRow, Nearby
 NEAR_HONEYPOT_MASK = HONEYPOT_BY_ADDRESS | HONEYPOT_BY_NETWORK
 
 HitScope = tuple[str, str, int | str | None]
-"""Clicks that a honeypot hit affects: (column, its value, user agent or None for every user agent)."""
+"""Condition for the clicks that a honeypot hit affects: (column, value, user agent id or None for any user agent)."""
 
-# Honeypot groupings reach 15 minutes; clicks near a hit are read by themselves, so that no others are.
+# The windows around honeypot hits are 15 minutes. Only for hits are clicks from so long a window read.
 _SHORT_GROUPINGS = [grouping for grouping in GROUPINGS if not grouping.evidence_mask & NEAR_HONEYPOT_MASK]
 _READER_WINDOW_MS = max(
     grouping.window_ms
@@ -44,18 +44,18 @@ _NO_ISSUE = (None, 0)
 
 
 class RuleContext:
-    """Facts beyond the clicks that group rules need: honeypot links, sending times and link counts of issues."""
+    """Data that group rules need besides clicks: honeypot links, and sending time and number of links of each issue."""
 
     def __init__(self, store: Store) -> None:
         self.honeypot_link_ids = nearby_clicks.honeypot_link_ids(store)
         self._issues = nearby_clicks.issue_contexts(store)
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return a stored click with its context."""
+        """Return a stored click together with the data of its link and its issue."""
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
     def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a click that is not stored yet with its context."""
+        """Return a click that is not stored yet, together with the data of its link and its issue."""
         return self.from_row(
             (
                 seq,
@@ -74,22 +74,23 @@ class RuleContext:
 
 
 class Neighbourhood:
-    """The stored clicks that classifying ``targets``, and all clicks they may affect, can depend on.
+    """The stored clicks near ``targets`` that are needed to classify the targets and every click that they affect.
 
-    ``clicks`` holds them by seq, without the targets. ``honeypot_hits`` holds earlier hits of honeypot links, which
-    give evidence and are not classified themselves.
+    ``clicks`` contains them by seq, without the targets. ``honeypot_hits`` contains earlier honeypot hits, which count
+    as evidence but are not classified themselves.
     """
 
     def __init__(
         self, store: Store, targets: Mapping[int, NearbyClick], context: RuleContext, *, new: bool
     ) -> None:
-        """Load the clicks. ``new`` means that the targets were stored last and all other clicks are classified.
+        """Load the clicks; ``targets`` are the clicks to classify, by seq.
 
-        Otherwise all clicks that any honeypot hit may affect are read, hit by hit.
+        Set ``new`` if the targets are the newest clicks and all others are classified. Then clicks that an earlier
+        honeypot hit has marked already are not loaded again.
         """
         self._store, self._context = store, context
         self.truncated = False
-        """Whether a flood has more nearby clicks than were read."""
+        """Whether some nearby clicks were not loaded, because there are more than MAX_NEARBY_CLICKS."""
         self._without_token = [click for click in targets.values() if click.recipient_token is None]
         self.honeypot_hits: list[NearbyClick] = []
         rows = [*self._clicks_near_targets(targets.values())]
@@ -133,10 +134,10 @@ class Neighbourhood:
         yield from self._clicks_near_honeypot({})
 
     def _clicks_near_new_hits(self, first_seq: int) -> Iterator[NearbyClickRow]:
-        """Yield the clicks near targets that are hits, except where an earlier hit gave them evidence already.
+        """Yield the clicks near targets that are honeypot hits, except those that an earlier hit has marked already.
 
-        Earlier hits near the targets are added to ``honeypot_hits``: of equal hits in an interval, the first and the
-        last stand for all.
+        Earlier hits (with a seq below ``first_seq``) near the targets are added to ``honeypot_hits``. Of equal hits in
+        an interval only the first and the last are added.
         """
         addresses, networks = self._addresses_and_networks()
         covered: dict[HitScope, list[Interval]] = {}
@@ -163,7 +164,7 @@ class Neighbourhood:
         )
 
     def _first_and_last_hit(self, row: HoneypotHitRow) -> list[NearbyClick]:
-        """Return the first and the last of equal hits, with a seq that no stored click has."""
+        """Return the first and the last of several equal honeypot hits, with the seq -1, which no stored click has."""
         return [
             NearbyClick(
                 seq=-1, ts_ms=at, link_id=min(self._context.honeypot_link_ids), net=row.net,
@@ -176,7 +177,7 @@ class Neighbourhood:
     def _clicks_near_honeypot(
         self, covered: Mapping[HitScope, Sequence[Interval]]
     ) -> Iterator[NearbyClickRow]:
-        """Yield the clicks that targets affect which are honeypot hits, outside the ``covered`` intervals."""
+        """Yield the clicks that honeypot hits among the targets affect, except those in the ``covered`` intervals."""
         affected: dict[HitScope, list[Interval]] = {}
         for hit in self._without_token:
             for scope in _hit_scopes(hit):
@@ -204,12 +205,15 @@ class Neighbourhood:
 
 
 def _affected_interval(first: int, last: int) -> Interval:
-    """Return the times (ms) that equal honeypot hits affect, of which the first and the last are given."""
+    """Return the interval (ms) that equal honeypot hits affect, given the times of the first and the last of them."""
     return first - HONEYPOT_BY_ADDRESS_MS, last + HONEYPOT_BY_ADDRESS_MS + 1
 
 
 def _hit_scopes(click: NearbyClick) -> Iterator[HitScope]:
-    """Yield which clicks a honeypot hit affects (docs/classification.md, section 9.1); none if it is no hit."""
+    """Yield the conditions for the clicks that a click affects as a honeypot hit (docs/classification.md, 9.1).
+
+    Yield nothing if the click is not a honeypot hit.
+    """
     if not click.honeypot or not is_correlatable(click):
         return
     if click.addr is not None and looks_automated(click):
@@ -223,7 +227,10 @@ def _hit_scopes(click: NearbyClick) -> Iterator[HitScope]:
 def _queries_by_hour(
     timed_values: Iterable[tuple[str, int]], *, margin_ms: int
 ) -> dict[int, tuple[set[str], ReadWindow]]:
-    """Return, by hour since 1970, the values to look for and the window around their times (ms)."""
+    """Return, by hour (hours since 1970), the values to query and the time window (ms) to read around them.
+
+    ``timed_values`` are pairs of a value and a time in milliseconds.
+    """
     hours: dict[int, tuple[set[str], list[int]]] = {}
     for value, at in timed_values:
         for hour in range((at - margin_ms) // HOUR_MS, (at + margin_ms) // HOUR_MS + 1):
@@ -240,7 +247,7 @@ def _queries_by_hour(
 
 
 def covering_intervals(times: Iterable[int], *, margin_ms: int) -> Iterator[Interval]:
-    """Yield disjoint intervals (ms) that contain every time with its margin on both sides."""
+    """Yield disjoint intervals (ms) that contain every time, and ``margin_ms`` before and after it."""
     begin = end = None
     for time in sorted(times):
         if begin is None or end is None or time - margin_ms > end:
@@ -260,12 +267,12 @@ def update_evidence(
     sticky_mask: int = 0,
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Return the evidence, by seq, of the targets and of the clicks that a target affects, grouping by grouping.
+    """Return the new evidence, by seq, of the targets and of every click that a target affects.
 
-    Evidence of a grouping in which no target affects the click stays as it is stored, because not all its nearby
-    clicks may be loaded. ``honeypot_hits`` give evidence without being classified. A click other than a target never
-    loses a bit of ``sticky_mask``; if ``truncated`` is set it loses none, because what a bit was based on may not be
-    loaded.
+    The bits of each kind of correlation group are recomputed separately. Where no target affects a click they stay as
+    stored, because its nearby clicks may not be loaded. ``honeypot_hits`` count as evidence without being classified.
+    Clicks other than targets never lose a bit of ``sticky_mask``. If ``truncated`` they lose no bit at all, because the
+    clicks that a bit is based on may not be loaded.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
     times = [clicks_by_seq[seq].ts_ms for seq in targets]
@@ -305,9 +312,9 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
-    """Yield the clicks that share a key, in their order.
+    """Yield each correlation group: the clicks with one key, in the given order.
 
-    A click alone in its group is left out, unless the grouping has a trigger that it may be itself.
+    A group of a single click is left out, unless the grouping has a trigger, which this click may be.
     """
     first_clicks: dict[Hashable, NearbyClick] = {}
     groups: dict[Hashable, list[NearbyClick]] = {}
@@ -327,7 +334,10 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
 
 
 def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
-    """Return the seqs of a group's targets, and of the clicks in the window of a target that is a trigger."""
+    """Return the seqs of a group's targets, and of the clicks in the time window of a target.
+
+    If the grouping has a trigger, only the windows of targets that are triggers count.
+    """
     group_targets = [click for click in group if click.seq in targets]
     affected = {click.seq for click in group_targets}
     if len(group_targets) not in (0, len(group)):
@@ -339,7 +349,7 @@ def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Gr
 
 
 def _seqs_within(group: Sequence[NearbyClick], times: Sequence[int], window_ms: int) -> list[int]:
-    """Return the seqs of the clicks at most ``window_ms`` from one of the times; both are sorted by time."""
+    """Return the seqs of clicks at most ``window_ms`` from one of ``times`` (ms); clicks and times are sorted."""
     near, last, nearest = [], len(times) - 1, 0
     for click in group:
         at = click.ts_ms

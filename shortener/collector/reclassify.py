@@ -1,7 +1,7 @@
 """Reclassification of stored clicks by the current rules and lists, each by its request and its nearby clicks.
 
 Each step is one transaction that also stores the progress, so an interrupted reclassification continues where it
-stopped. A second one changes nothing.
+stopped. Running it a second time changes nothing.
 """
 
 import zlib
@@ -30,12 +30,12 @@ from shortener.store.nearby_clicks import StoredRequest
 PROGRESS_KEY = "reclassified_seq"
 """Key in ``meta`` of the last reclassified seq; absent unless a reclassification is under way."""
 JOB_KEY = "reclassify_job"
-"""Key in ``meta`` of a checksum of that reclassification's rules, lists and start; another checksum starts anew."""
+"""Key in ``meta`` of a checksum of the rules, lists and start time; if it differs, nothing is resumed."""
 CACHE_SIZE = 20_000
 
 
 class ReclassifyResult(Struct, frozen=True):
-    """What a reclassification did; ``resumed`` if it continued an interrupted one."""
+    """Number of reclassified clicks, number of each change of verdict, and whether an interrupted run was resumed."""
 
     clicks: int
     verdict_changes: Counter[VerdictChange]

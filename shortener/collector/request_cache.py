@@ -28,7 +28,10 @@ class RequestClassifier:
         )
 
     def classify(self, request: ClickRequest, *, headers_key: Hashable) -> Classification:
-        """Return the verdict on a request; equal ``headers_key`` must mean equal ``request.headers``."""
+        """Return the classification of a request.
+
+        ``headers_key`` stands for ``request.headers`` in the cache: requests with equal keys must have equal headers.
+        """
         key = (
             request.ua,
             headers_key,
@@ -46,7 +49,7 @@ class RequestClassifier:
         return classification
 
     def clear(self) -> None:
-        """Discard all results that depend on header keys or networks, because these may mean something else now."""
+        """Clear the cache. Call it when ids of headers may be reused, or when IP databases have changed."""
         self._classifications.clear()
         self._network_evidence.cache_clear()
 

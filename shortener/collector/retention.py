@@ -13,7 +13,7 @@ from shortener.store import Store, clicks, issues
 from shortener.store.clicks import SegmentPosition
 
 MAX_PURGED_DAYS = 2
-"""Days of clicks that one run deletes; one day is due each day, so a backlog is deleted within hours."""
+"""Maximum number of days whose clicks one hourly run deletes; normally one day falls due each day."""
 
 
 def delete_expired(
@@ -28,7 +28,7 @@ def delete_expired(
     """Delete everything that is older than ``privacy`` allows at ``now`` (seconds of the UTC epoch).
 
     ``positions`` are the read positions of segments by id: an undrained segment is never deleted.
-    Return whether clicks were deleted, and with them rows of user agents and headers.
+    Return whether clicks were deleted; if so, user agents and headers that no click refers to were deleted as well.
     """
     keys.destroy_expired(now=now)
     for segment in click_log.segments():

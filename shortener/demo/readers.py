@@ -23,7 +23,7 @@ ACCEPT_LANGUAGES = (
     "pt-PT,pt;q=0.9",
 )
 KIND_WEIGHTS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.5, "button": 0.6, "footer": 0.05}
-"""Relative probability of a click by kind of placement."""
+"""Relative probability that a reader clicks, by kind of placement."""
 BOT_USER_AGENTS = {
     "crawler": "Mozilla/5.0 (compatible; ExampleCrawler/2.1; +https://example.com/bot)",
     "preview": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
@@ -32,7 +32,7 @@ BOT_USER_AGENTS = {
 
 
 class ReaderLink(Struct, frozen=True):
-    """A placement of a link with what decides how often readers click it: kind, position and appeal."""
+    """A placement that readers can click. Its kind, position and appeal determine how often they do."""
 
     path: str
     kind: str
@@ -41,7 +41,7 @@ class ReaderLink(Struct, frozen=True):
 
 
 class SimulatedRequest(Struct, frozen=True):
-    """One request, ``offset_seconds`` after the start; its address is in X-Forwarded-For, as from a proxy."""
+    """One request, to be sent ``offset_seconds`` after the start. X-Forwarded-For contains the reader's address."""
 
     offset_seconds: float
     method: str
@@ -52,9 +52,10 @@ class SimulatedRequest(Struct, frozen=True):
 def simulate_requests(
     links: Sequence[ReaderLink], *, readers: int, seconds: float, seed: int
 ) -> list[SimulatedRequest]:
-    """Return the requests of readers and bots within about ``seconds``, in order of time; equal for equal seeds.
+    """Return the requests of ``readers`` readers, and of some bots, in order of time. They span about ``seconds``.
 
-    A reader opens a link every few seconds; a mail scanner opens many within a second.
+    A reader opens a link every few seconds, but a mail scanner opens many within a second. Equal arguments give an
+    equal result.
     """
     rng = random.Random(seed)  # noqa: S311
     requests = [request for _ in range(readers) for request in _reader_requests(rng, links, seconds=seconds)]
@@ -64,7 +65,7 @@ def simulate_requests(
 def _reader_requests(
     rng: random.Random, links: Sequence[ReaderLink], *, seconds: float
 ) -> Iterator[SimulatedRequest]:
-    """Yield the clicks of one reader, and sometimes those of a bot, a prefetch or a mail scanner."""
+    """Yield the clicks of one reader. Sometimes also yield requests of a bot, a prefetch or a mail scanner."""
     weights = [KIND_WEIGHTS[link.kind] * link.appeal / link.position**0.7 for link in links]
     headers = _browser_headers(rng)
     offset = rng.uniform(0, seconds)
@@ -81,7 +82,7 @@ def _reader_requests(
 
 
 def _random_address(rng: random.Random) -> str:
-    """Return a private address from one of many networks, like the readers of a newsletter."""
+    """Return a random private address. The addresses are spread over many networks, like those of real readers."""
     return f"10.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 
@@ -109,7 +110,7 @@ def _bot_request(
 def _mail_scanner_requests(
     rng: random.Random, links: Sequence[ReaderLink], *, offset_seconds: float
 ) -> Iterator[SimulatedRequest]:
-    """Yield the requests of a mail scanner: a browser's user agent, and 12 to 24 links at once."""
+    """Yield the requests of a mail scanner: 12 to 24 links at once, with the user agent of a browser."""
     headers = {"X-Forwarded-For": _random_address(rng), "User-Agent": BROWSER_USER_AGENTS[1], "Accept": "*/*"}
     for link in links[: rng.randrange(12, 25)]:
         yield SimulatedRequest(offset_seconds, "GET", link.path, headers)

@@ -1,4 +1,4 @@
-"""Reading and rewriting of issues, without a store or a clock.
+"""Reading and rewriting of newsletter issues; the package uses no store and no clock.
 
 ``parse`` finds the links and the text of an issue, ``extract_articles`` finds its articles and their placements, and
 ``rewrite`` replaces URLs and leaves every other byte unchanged.

@@ -1,4 +1,4 @@
-"""Extraction of the articles of an issue, with title, author, summary and section, and of the kind of each link."""
+"""Extraction of an issue's articles with title, author, summary and section, and of the kind of each of their links."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -46,7 +46,7 @@ class Placement(Struct, frozen=True):
 
 
 class ExtractedArticle(Struct, frozen=True):
-    """The target of all links with one key: an article, or another target that is tracked.
+    """A target of links in an issue: an article, or another target whose links are tracked.
 
     ``position`` is 1 to N over the articles in document order, and None for targets with another role.
     """
@@ -172,7 +172,7 @@ def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list
 
 
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
-    """Return the title of the issue and the index of its line, each None if unknown.
+    """Return the title of the issue and the index of the line that contains it, each None if unknown.
 
     The title of front matter comes first. Otherwise it is the first heading of level 1, or of any level if there is
     none; the ``<title>`` of HTML is preferred unless there is exactly one heading of level 1. A single lower heading
@@ -202,7 +202,7 @@ def _first_line(lines: list[Line], heading_index: int) -> Line | None:
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """Return the title of each article with the highest confidence; of equal ones, the first."""
+    """Return for each article key its title with the highest confidence, and the first if several are equal."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:
@@ -220,7 +220,7 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
 
 
 def _author_below(lines: list[Line], title: Title) -> str | None:
-    """Return the author named in one of the two lines behind a title, and mark the links of that byline."""
+    """Return the author named in the two lines after a title, or None; links to the author get the role ``byline``."""
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
         if byline is not None and any(m.article_key == title.article_key for m in byline.mentions):
@@ -235,7 +235,7 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
 
 
 def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) -> None:
-    """Mark short links alone in a line behind the title of their article as buttons or "read more" links."""
+    """Set the kind ``button`` or ``more`` on a short link that is alone in a line after the title of its article."""
     title_links = {
         mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"
     }
@@ -258,7 +258,7 @@ def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) ->
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
-    """Return for each line the nearest heading above it that is no title of an article or of the issue."""
+    """Return for each line its section: the nearest heading that is not the title of an article or of the issue."""
     excluded = {title.line_index for title in titles_by_key.values()}
     if issue_title_line is not None:
         level = lines[issue_title_line].level
@@ -280,7 +280,7 @@ def _first_image_source(mentions: list[Mention]) -> str | None:
 def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
     """Return one placement for each link, in document order.
 
-    A card is one link with several mentions; the kind with the highest priority counts.
+    A link around image, title and text has several mentions; the kind with the highest priority is used.
     """
     best: dict[int, Mention] = {}
     for mention in mentions:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 _HOST_CHAR = rb"[^\x00-\x20\x7f<>\"`|*/?#]"
-# Not behind "=" or '="': that is an attribute of a broken tag, which another URL could turn into a valid one.
+# Not after "=" or '="': such a URL is in an attribute of a broken tag, and a new URL could make the tag valid.
 _BARE_URL = re.compile(
     rb"(?<![A-Za-z0-9=])(?<!=['\"])https?://"
     rb"(?=" + _HOST_CHAR + rb"*(?!\.)" + _HOST_CHAR + rb"\.(?!\.)" + _HOST_CHAR + rb")"
@@ -21,7 +21,7 @@ _OPENERS = {opener: closer for closer, opener in _CLOSERS.items()}
 
 
 def find_bare_url(source: bytes, *, start: int, stop: int) -> tuple[int, int] | None:
-    """Return the start of the first bare URL between two offsets and its furthest possible end, or None."""
+    """Return the start and the furthest possible end of the first bare URL between two offsets, or None."""
     match = _BARE_URL.search(source, start, stop)
     return match.span() if match else None
 

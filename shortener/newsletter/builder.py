@@ -1,4 +1,4 @@
-"""The builder that collects links and blocks of text in document order while a reader walks the source."""
+"""The builder that collects links and blocks of text in document order while a reader parses the source."""
 
 import re
 from bisect import bisect_right
@@ -23,7 +23,7 @@ MAX_LINKS = 5_000
 MAX_MARKUP_COUNT = 500_000
 """Maximum number of tags and marks in an issue.
 
-An issue of 5 MB of prose has 300,000; one with hostile nesting has ten million.
+An issue of 5 MB of prose has 300,000 of them; an issue with hostile nesting has ten million.
 """
 
 _MAX_IMAGE_SOURCE_LENGTH = 2_000  # characters
@@ -51,7 +51,7 @@ def _untouched_reason(url: str) -> str | None:
 
 
 def _portable_image_source(source: str) -> str:
-    """Return an image source that also works in other documents, or '' for an attachment, data URL or merge tag."""
+    """Return an image URL that also works in other documents, or '' for attachments, data URLs and merge tags."""
     is_other_scheme = _SCHEME.match(source) is not None and not _HTTP_URL.match(source)
     is_too_long = len(source) > _MAX_IMAGE_SOURCE_LENGTH
     return "" if is_other_scheme or is_too_long or mergetags.contains_merge_tag(source) else source
@@ -157,7 +157,7 @@ class DocumentBuilder:
             )
 
     def add_untouched(self, url: str, *, start: int, end: int, reason: str) -> None:
-        """Add a link that is not replaced."""
+        """Add a link whose URL is never replaced; ``reason`` is a clause such as "it is empty"."""
         self._untouched.append(UntouchedLink(start, end, self.line_number(start), url, reason))
 
     def line_number(self, offset: int) -> int:
@@ -171,14 +171,14 @@ class DocumentBuilder:
             self._runs.append(Run(text, self.current_link, False, self.strong_depth > 0, self.in_button))
 
     def add_image(self, alt_text: str, *, src: str = "") -> None:
-        """Add an image with its alternative text and its URL."""
+        """Add an image with its alternative text and its URL ``src``."""
         image_source = _portable_image_source(src.strip())
         self._runs.append(
             Run(alt_text, self.current_link, True, self.strong_depth > 0, self.in_button, image_source)
         )
 
     def add_anchor(self) -> None:
-        """Add an empty text of ``current_link``, so that a link without text is in the block too."""
+        """Add an empty text for ``current_link``, so that the block contains the link even if it has no text."""
         if self.current_link is not None:
             self._runs.append(Run("", self.current_link, False, self.strong_depth > 0, self.in_button))
 
@@ -187,7 +187,7 @@ class DocumentBuilder:
         self._continues_paragraph = self._flush_block() or not self._continues_paragraph
 
     def begin_block(self, *, level: int = 0) -> None:
-        """Begin a block: a heading of ``level`` 1 to 6, or with 0 any other block."""
+        """Begin a block: a heading if ``level`` is 1 to 6, any other block if it is 0."""
         self._flush_block()
         self._heading_level, self._continues_paragraph = level, False
 

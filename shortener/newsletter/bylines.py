@@ -1,4 +1,4 @@
-"""Authors named in a heading, behind a title or in a line of their own, as links or as plain words."""
+"""Recognition of authors named in a heading, after a title or in a line of their own, with or without a link."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -10,7 +10,7 @@ from shortener.newsletter import phrases, url_kinds
 from shortener.newsletter.data_files import language_entries, language_pattern
 from shortener.newsletter.lines import Line, Mention
 
-_SEARCH_LENGTH = 160  # characters behind a title in which its author is named
+_SEARCH_LENGTH = 160  # characters after a title in which its author is searched for
 _MAX_NAME_LENGTH = 60  # characters
 _MAX_SEPARATOR_LENGTH = 20  # characters between a title and the link to its author
 _MAX_TEXT_BEHIND_LINK = 40  # characters behind a link to a person, such as "· 5 min read"
@@ -56,7 +56,7 @@ def looks_like_name(text: str) -> bool:
 
 
 def find_byline_after(line: Line, title_end: int) -> Byline | None:
-    """Return the byline that follows a title ending at ``title_end`` of the line's text, or None."""
+    """Return the byline after a title, or None; ``title_end`` is the offset in the line's text where the title ends."""
     linked = next((mention for mention in line.mentions if mention.start >= title_end and mention.text), None)
     if linked and linked.start - title_end <= _MAX_SEPARATOR_LENGTH:
         separator = line.text[title_end : linked.start]
@@ -121,7 +121,7 @@ def _further_names(text: str, name: str) -> str:
 
 
 def standalone_byline(line: Line) -> Byline | None:
-    """Return the byline that is a line of its own, or None.
+    """Return the byline that is all of a line, or None.
 
     Such a line names the author, as in "by Ada Lovelace · 5 min read", or is only a link to a person.
     """

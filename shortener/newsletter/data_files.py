@@ -10,7 +10,7 @@ HOSTS_FILE = "hosts.toml"
 
 @cache
 def read_data_files() -> dict[str, dict[str, list[str]]]:
-    """Return the lists in every data file by file name and key, ordered by file name."""
+    """Return the content of all data files: by file name and then by key, the list of entries."""
     paths = sorted(files("shortener.newsletter").joinpath("data").iterdir(), key=lambda path: path.name)
     return {
         path.name: tomllib.loads(path.read_text("utf-8")) for path in paths if path.name.endswith(".toml")
@@ -18,7 +18,7 @@ def read_data_files() -> dict[str, dict[str, list[str]]]:
 
 
 def language_entries(key: str) -> list[str]:
-    """Return the entries that all languages together have under ``key``. Raises KeyError if there are none."""
+    """Return the entries under ``key`` in the data files of all languages. Raises KeyError if there are none."""
     by_language = (data for name, data in read_data_files().items() if name != HOSTS_FILE)
     entries = [entry for data in by_language for entry in data.get(key, ())]
     if not entries:  # an empty pattern would match any text

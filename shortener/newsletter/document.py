@@ -48,7 +48,7 @@ class DocumentLink(Struct, frozen=True):
 
 
 class UntouchedLink(Struct, frozen=True):
-    """A link that is not replaced; ``reason`` is a clause such as "it contains a merge tag"."""
+    """A link whose URL is never replaced; ``reason`` is a clause such as "it contains a merge tag"."""
 
     start: int
     end: int
@@ -58,9 +58,10 @@ class UntouchedLink(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """A piece of text of a block, or an image with its alternative text, and the index of the link around it.
+    """A piece of text in a block, or an image, whose alternative text is then in ``text``.
 
-    ``image_source`` is the absolute http(s) URL or the relative URL of an image, or '' for any other.
+    ``link_index`` is the index of the link around it, or None. ``image_source`` is the absolute http(s) URL or the
+    relative URL of an image, or '' for any other.
     """
 
     text: str

@@ -41,12 +41,12 @@ def _unescape_markdown_match(match: re.Match[str]) -> str:
 
 
 def unescape_markdown(text: str) -> str:
-    """Resolve backslash escapes and entities. Source: CommonMark, sections 2.4 and 2.5."""
+    """Return Markdown text with backslash escapes and entities resolved. Source: CommonMark, sections 2.4 and 2.5."""
     return _MARKDOWN_ESCAPE.sub(_unescape_markdown_match, text) if "\\" in text or "&" in text else text
 
 
 def unescape_autolink(text: str) -> str:
-    """Resolve entities only, because an autolink has no backslash escapes."""
+    """Return the text of an autolink with entities resolved; autolinks have no backslash escapes."""
     return _MARKDOWN_ESCAPE.sub(lambda match: match[0] if match[1] else _unescape_markdown_match(match), text)
 
 
@@ -58,7 +58,7 @@ def _unescape_attribute_match(match: re.Match[str]) -> str:
 
 
 def unescape_attribute(text: str) -> str:
-    """Resolve entities in an attribute value as browsers do; ``&copy=1`` is a parameter, not a copyright sign.
+    """Return an attribute value with entities resolved as browsers do; ``&copy=1`` stays, because it is a parameter.
 
     Source: WHATWG HTML, section 13.2.5.73, named character reference state.
     """
@@ -81,7 +81,7 @@ def _escape(url: str, syntax: UrlSyntax) -> str:
 
 
 def escape_url(url: str, *, syntax: UrlSyntax) -> bytes:
-    """Return ``url`` escaped for a syntax, as bytes.
+    """Return ``url`` as bytes, escaped for the syntax in which it will be written.
 
     Raises InputError if it is not an http(s) URL, or contains spaces or control characters.
     """

@@ -15,9 +15,9 @@ _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*\r?$", re.M | re.I)
 
 
 def skip_front_matter(source: bytes, *, start: int) -> tuple[int, str | None]:
-    """Return the offset of the text behind the front matter at ``start``, and the title that it contains.
+    """Return the offset after the front matter at byte ``start``, and the title in the front matter.
 
-    The offset is ``start`` if there is no front matter; the title is None if it has none.
+    The offset is ``start`` if there is no front matter. The title is None if there is none.
     """
     match = _FENCED.match(source, start) or _UNFENCED.match(source, start)
     if match is None or not _METADATA_KEY.search(match[0].strip(b"-+. \r\n")):

@@ -1,4 +1,4 @@
-"""The honeypot link of an HTML issue, which readers do not see, so that a request for it comes from a machine."""
+"""The honeypot link of an HTML issue: readers do not see it, so a request for it comes from a machine."""
 
 from shortener.errors import InputError
 from shortener.newsletter import escaping
@@ -6,8 +6,8 @@ from shortener.newsletter.html_tokenizer import tokenize
 from shortener.newsletter.parsing import parse
 from shortener.newsletter.recipient_tokens import recipient_token_query
 
-# Hidden by size, font size, colour and Outlook's mso-hide together, because each mail client drops some of them. Not
-# by display:none, which machines that render a mail look for. Screen readers and the tab key skip it.
+# Hidden by size, font size, colour and Outlook's mso-hide together, because each mail client drops some of them.
+# Machines that render a mail recognize display:none, so it is not used. Screen readers and the tab key skip the link.
 _HONEYPOT_TEMPLATE = (
     '<div aria-hidden="true" style="max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:0;line-height:0;'
     'mso-hide:all"><a href="{url}" tabindex="-1" rel="nofollow" style="color:transparent;text-decoration:none;'
@@ -16,7 +16,7 @@ _HONEYPOT_TEMPLATE = (
 
 
 def honeypot_html(url: str, *, recipient_tag: str = "") -> str:
-    """Return the HTML of a honeypot link to a short URL, with ``recipient_tag`` in its query if there is one."""
+    """Return the HTML of a honeypot link to a short URL; ``recipient_tag`` is added to its query, unless it is ''."""
     return _HONEYPOT_TEMPLATE.format(
         url=escaping.escape_url(url, syntax="double").decode() + recipient_token_query(recipient_tag)
     )

@@ -58,21 +58,22 @@ _PADDED_STYLE = re.compile(r"(?:padding|border-radius|line-height)[\w-]*\s*:", r
 
 
 class HtmlFragment(Struct, frozen=True):
-    """HTML text, and pairs of an offset in the text with the offset in the source of the text that begins there.
+    """A piece of HTML, and a map of its offsets to offsets in the source.
 
-    A source offset of -1 marks text that is not in the source as it is, because line prefixes were removed.
+    Each pair in ``offset_map`` is an offset in ``text`` and the source offset of the text that begins there. A source
+    offset of -1 marks text that differs from the source, because line prefixes were removed.
     """
 
     text: bytes
     offset_map: tuple[tuple[int, int], ...]
 
     def subfragment(self, start: int, end: int) -> "HtmlFragment":
-        """Return the text from ``start`` to ``end`` as a fragment."""
+        """Return the part of the text from ``start`` to ``end`` as a fragment."""
         offset_map = tuple((offset - start, source) for offset, source in self.offset_map)
         return HtmlFragment(self.text[start:end], offset_map)
 
     def source_range(self, start: int, end: int) -> tuple[int, int] | None:
-        """Return the byte range in the source of the text from ``start`` to ``end``, or None if it is not there."""
+        """Return the byte range in the source of the text from ``start`` to ``end``, or None if the source differs."""
         piece = bisect_right(self.offset_map, start, key=lambda pair: pair[0]) - 1
         offset, source = self.offset_map[piece]
         is_whole = piece + 1 == len(self.offset_map) or self.offset_map[piece + 1][0] >= end
@@ -80,7 +81,7 @@ class HtmlFragment(Struct, frozen=True):
 
 
 class _TextState(NamedTuple):
-    """The properties of the text at a point of the source."""
+    """The formatting of the text at one point of the source."""
 
     strong_depth: int
     in_button: bool
@@ -91,7 +92,7 @@ class _TextState(NamedTuple):
 
 
 class _OpenElement(NamedTuple):
-    """An open element, and the state before it, to which its end tag returns."""
+    """An open element; ``outer_state`` is the state before it, which its end tag restores."""
 
     name: bytes
     outer_state: _TextState
@@ -112,16 +113,19 @@ class HtmlReader:
 
     @property
     def in_link_or_raw_text(self) -> bool:
-        """Whether the next text is inside a link, a script or the like, where bare URLs are no links."""
+        """Whether the next text is inside a link or a raw-text element, such as a script.
+
+        Bare URLs in such text are not links.
+        """
         return bool(self._raw_element or self._link_element)
 
     @property
     def in_raw_text(self) -> bool:
-        """Whether the next text is inside a script, a style or the like."""
+        """Whether the next text is inside a raw-text element, such as a script or style."""
         return bool(self._raw_element)
 
     def leave_raw_text(self) -> None:
-        """Close an open script, style or the like."""
+        """Close an open raw-text element, such as a script or style."""
         self._raw_element = b""
 
     def feed(self, fragment: HtmlFragment) -> None:
@@ -151,7 +155,7 @@ class HtmlReader:
         return unescape(self._fragment.text[token.start : token.end].decode())
 
     def _attribute_values(self, token: Token, names: frozenset[bytes]) -> dict[bytes, str]:
-        """Return the unescaped values of the named attributes; the first of several equal names counts."""
+        """Return the unescaped values of the attributes with these names; the first of several with one name counts."""
         return {
             attribute.name: escaping.unescape_attribute(self._attribute_text(attribute))
             for attribute in reversed(token.attributes)
@@ -287,7 +291,10 @@ class HtmlReader:
         builder.in_hidden, builder.in_navigation, self._heading_level = state[3:]
 
     def _add_link(self, token: Token) -> int | None:
-        """Add the link of a tag and return its index, or None. Browsers ignore a second ``href``."""
+        """Add the link of a tag and return its index, or None if it is untouched or has no ``href``.
+
+        A second ``href`` is ignored, as in browsers.
+        """
         href = next((attribute for attribute in token.attributes if attribute.name == b"href"), None)
         if href is None:
             return None
@@ -379,7 +386,7 @@ def parse_html(
 ) -> Document:
     """Return the document of HTML or MJML that begins at byte ``start``.
 
-    Raises UnreadableDocument if it has too many links or tags.
+    Raises UnreadableDocument if the document has too many links or tags.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     text = template_tags.mask_track_actions(source)

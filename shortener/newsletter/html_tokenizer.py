@@ -32,7 +32,7 @@ TokenKind = Literal["text", "raw", "start", "end", "comment"]
 
 
 class Attribute(Struct, frozen=True):
-    """An attribute of a tag: its lower-case name, and the byte range and quotes of its value."""
+    """An attribute of a tag: its lower-case name, and the byte range and the syntax (quotes) of its value."""
 
     name: bytes
     start: int
@@ -57,7 +57,7 @@ class Token(Struct, frozen=True):
 
 
 def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, UrlSyntax] | None:
-    """Return the start and end of the value at ``offset``, the offset behind it, and its quotes.
+    """Return the start and end of the value at ``offset``, the offset after it, and its syntax (quotes).
 
     Return None if the closing quote is missing.
     """
@@ -95,7 +95,7 @@ def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...]
 
 
 def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
-    """Return the comment, declaration or instruction that begins at ``offset``, and the offset behind it."""
+    """Return the comment, declaration or instruction that begins at ``offset``, and the offset after it."""
     size = len(source)
     if source.startswith(b"<!--", offset):
         for empty in (b"<!-->", b"<!--->"):
@@ -113,8 +113,8 @@ def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple
 def tokenize(source: bytes, *, raw_element: bytes = b"") -> Iterator[Token]:
     """Yield the tokens of ``source`` in order.
 
-    ``raw_element`` is the name of the raw-text element that the source begins in, or empty. As in browsers, nothing is
-    yielded for a tag without an end, nor for what follows it.
+    ``raw_element`` is the name of the raw-text element in which the source begins, or empty. As in browsers, a tag
+    without an end is dropped, with everything after it.
     """
     offset, size, last_cdata = 0, len(source), source.rfind(b"]]>")
     while offset < size:

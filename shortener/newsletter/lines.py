@@ -11,12 +11,12 @@ from msgspec import Struct
 from shortener.newsletter.document import Block, Document, ListItemPart, Run
 
 PlacementKind = Literal["image", "title", "more", "text", "button", "footer"]
-"""Kind of a placement: the image, title, "read more" or button of an article, a link in text, or one in the footer."""
+"""Kind of a link: image, title, "read more" or button of an article, link in a text, or link in the footer."""
 
 _WHITESPACE = re.compile(r"\s+")
-_MAX_STRONG_FRACTION = 0.6  # of the lines of an issue: where more are strong, strong type marks no headings
+_MAX_STRONG_FRACTION = 0.6  # of the lines of an issue: if more are strong, strong type does not mark headings
 _MAX_HEADING_LENGTH = 140  # characters
-_MAX_OUTSIDE_LENGTH = 200  # characters on each side of a mention: more do not change any decision
+_MAX_OUTSIDE_LENGTH = 200  # characters on each side of a mention: a longer text changes no decision
 
 MentionRole = Literal["", "service", "boilerplate", "navigation", "sponsor", "byline"]
 """Reason why a mention is no sign of an article, or '' if there is none.
@@ -26,7 +26,7 @@ MentionRole = Literal["", "service", "boilerplate", "navigation", "sponsor", "by
 """
 
 PSEUDO_HEADING_LEVEL = 7
-"""Level of a line that the markup does not call a heading, but that looks like one."""
+"""Level of a line that looks like a heading, but is not one in the markup."""
 
 LETTER = re.compile(r"[^\W_]")
 """A letter or digit of any language."""
@@ -56,7 +56,7 @@ class Mention(Struct):
 
     @property
     def is_content(self) -> bool:
-        """Whether the link is tracked and has no role that excludes an article."""
+        """Whether the link is tracked and has no role, so that it can lead to an article."""
         return self.article_key is not None and not self.role
 
 
@@ -98,7 +98,7 @@ def has_text_outside(line: Line, mention: Mention) -> bool:
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
-    """Append a piece with collapsed white space, and return the new length of the text."""
+    """Append a piece to ``text`` with collapsed white space, and return the new length of the text."""
     piece = _WHITESPACE.sub(" ", piece)
     if piece.startswith(" ") and (length == 0 or text[-1].endswith(" ")):
         piece = piece[1:]

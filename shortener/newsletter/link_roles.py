@@ -1,4 +1,4 @@
-"""Roles of links that are no sign of an article: links about the mail itself, boilerplate, sponsors, authors."""
+"""Roles of links that do not lead to articles: links about the mail itself, boilerplate, sponsors, authors."""
 
 import re
 
@@ -20,18 +20,18 @@ _DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 
 
 def card_title(line: Line, mention: Mention) -> str:
-    """Return the title of a link card that an export has split, or '' for any other link.
+    """Return the title of a link card that is not inside its link, or '' for any other link.
 
-    Medium's exports write such a card as an empty link, followed by ``[## Title``.
+    Medium's exports write a card (image and title of an article) as an empty link, followed by ``[## Title``.
     """
     match = _CARD_TITLE.match(line.text[mention.end : mention.end + 300]) if not mention.text else None
     return match[1] if match else ""
 
 
 def assign_roles(lines: list[Line]) -> None:
-    """Set the role of every mention that its URL, its text or a sponsor label decides.
+    """Set the role of every link whose role follows from its URL, its text or a sponsor label.
 
-    Bylines behind titles, and the footer, are found later.
+    Bylines after titles, and footer links, get their roles later.
     """
     for line in lines:
         for mention in line.mentions:
@@ -84,7 +84,7 @@ def _role_from_text(mention: Mention, line: Line) -> MentionRole:
 
 
 def _mark_sponsored(lines: list[Line]) -> None:
-    """Give the role ``sponsor`` to links below a sponsor label or behind a title that is marked as paid."""
+    """Set the role ``sponsor`` on links below a sponsor label, and on links after a title that is marked as paid."""
     scope: _SponsorScope | None = None
     for line in lines:
         if line.is_rule or (scope and scope.ends_at(line)):
@@ -122,7 +122,8 @@ class _SponsorScope(Struct):
     def ends_at(self, line: Line) -> bool:
         """Return whether ``line`` ends the scope.
 
-        A heading's scope ends at the next heading of its level or above, a label's at the second title.
+        A scope that a heading opens ends at the next heading of its level or above. A scope that a label opens ends at
+        the title of the second article.
         """
         if self.level:
             return 0 < line.level <= self.level

@@ -36,7 +36,7 @@ _LABEL_END = re.compile(rb"(?:[^\\\]]|\\.)*\]:", re.S)
 
 
 class _Definition(Struct):
-    """A reference definition with its byte range, and the index of its link once it is resolved."""
+    """A reference definition with its byte range; ``link_index`` is set when the definition is first used."""
 
     destination: str
     start: int
@@ -46,9 +46,9 @@ class _Definition(Struct):
 
 
 def _source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return the HTML of an event as a fragment.
+    """Return the HTML of an event as a fragment; ``start`` and ``end`` are its byte range in the source.
 
-    Where pyromark has removed line prefixes (of quotes), each line is mapped to the source separately.
+    Where pyromark has removed line prefixes, such as ``>`` of quotes, each line is mapped to the source separately.
     """
     html = text.encode()
     if source[start:end] == html:
@@ -70,7 +70,7 @@ def _join_fragments(fragments: Sequence[HtmlFragment]) -> HtmlFragment:
 
 
 def _split_variant(value: Any) -> tuple[str, Any]:
-    """Return the name and the data of an event or tag, which is a string, or a dict with one key if it has data."""
+    """Return the name and the data of a pyromark value: a string without data, or a dict from the name to the data."""
     return (value, None) if isinstance(value, str) else next(iter(value.items()))
 
 
@@ -102,7 +102,7 @@ class _BareUrl(NamedTuple):
 
 
 class _MarkdownReader:
-    """Reader that walks the events of a Markdown body and feeds a builder."""
+    """Reader that passes the content of a Markdown body to a builder, from the events of pyromark."""
 
     def __init__(self, builder: DocumentBuilder, source: bytes, *, body_start: int) -> None:
         self._builder = builder
@@ -136,7 +136,7 @@ class _MarkdownReader:
         return definitions
 
     def read(self) -> None:
-        """Read the body. Raises UnreadableDocument if it has too many links or marks."""
+        """Read the whole body. Raises UnreadableDocument if it has too many links or marks."""
         for event in self._events:
             self._handle_event(event)
         self._flush_text()
@@ -147,7 +147,7 @@ class _MarkdownReader:
                 )
 
     def _add_untouched(self, url: str, start: int, end: int, reason: str) -> int | None:
-        """Add a link that is not replaced, and return None in place of an index."""
+        """Add a link whose URL is never replaced, and return None, because it has no index."""
         self._builder.add_untouched(url, start=start, end=end, reason=reason)
         return None
 
@@ -259,7 +259,10 @@ class _MarkdownReader:
         self._builder.begin_block()
 
     def _handle_link(self, event: _Event, data: Any) -> None:
-        """Read a link to its end, because its destination follows its content. Inside an image it is only text."""
+        """Read a link to its end, because its destination follows its content.
+
+        A link inside an image is read as plain text.
+        """
         if self._alt_parts is not None:
             return
         self._flush_text()
@@ -348,7 +351,7 @@ class _MarkdownReader:
         self._builder.strong_depth = strong
 
     def _add_text_part(self, piece: _TextPiece, start: int, end: int) -> None:
-        """Add the text of a part of a piece; an escaped piece, such as an entity, is never split."""
+        """Add the text between two source offsets of a piece; a piece with an entity or escape is never split."""
         if end - start == piece.end - piece.start:
             self._builder.add_text(piece.text)
         elif end > start:
@@ -384,7 +387,7 @@ class _MarkdownReader:
 def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = False) -> Document:
     """Return the document of Markdown that begins at byte ``start``.
 
-    Raises UnreadableDocument if it has too many links or marks.
+    Raises UnreadableDocument if the document has too many links or marks.
     """
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     body_start, builder.title = frontmatter.skip_front_matter(source, start=start)

@@ -1,4 +1,4 @@
-"""Merge tags: places where a sending service fills in its own text, which must stay as they are."""
+"""Merge tags: placeholders that a sending service fills in, and that must stay unchanged."""
 
 import re
 from bisect import bisect_left
@@ -38,7 +38,7 @@ def overlaps_merge_tag(ranges: Sequence[ByteRange], *, start: int, end: int) -> 
 
 
 def find_merge_tag_end(source: bytes, start: int) -> int | None:
-    """Return the end of the merge tag that begins at ``start`` as a query value, or None if none begins there."""
+    """Return the end offset of the merge tag at ``start``, which may be a query value, or None if there is no tag."""
     match = _MERGE_TAG.match(source, start) or _QUERY_VALUE_TAG.match(source, start)
     return match.end() if match else None
 

@@ -35,7 +35,7 @@ _SNIFF_BYTES = 65_536  # at the start and at the end of a source
 
 
 def detect_format(filename: str, source: bytes) -> Format:
-    """Return the format of an issue.
+    """Return the format of an issue from its file name and its content.
 
     The start of the source decides first (a mail, MJML, an HTML document), then the suffix of the file name, then tags
     at both ends.

@@ -1,6 +1,7 @@
 """Patterns of the phrases that newsletters use, such as "read more" and "unsubscribe", in many languages.
 
-The phrases of each language are in ``data/``. Unless a pattern says otherwise, match it against normalized text.
+The phrases of each language are in ``data/``. Match a pattern against the result of ``normalize``, unless its
+docstring says otherwise.
 """
 
 # ruff: noqa: RUF001 - other languages have other punctuation
@@ -23,22 +24,22 @@ def _whole_text_pattern(key: str) -> re.Pattern[str]:
 
 
 READ_MORE = _whole_text_pattern("read_more")
-"""Texts of links that lead on to the text above them."""
+"""Texts of links to the whole article, such as "read more"."""
 
 GENERIC_TEXT = _whole_text_pattern("generic_text")
 """Link texts that do not say where the link leads, such as "here"."""
 
 SERVICE_TEXT = re.compile(language_pattern("service_text"))
-"""Texts of links about the mail itself: unsubscribe, view in a browser, forward. Search with it."""
+"""Texts of links about the mail itself: unsubscribe, view in a browser, forward. Use ``search``, not ``match``."""
 
 BOILERPLATE_TEXT = _whole_text_pattern("boilerplate_text")
-"""Texts of links that surround the content: subscribe, follow, buy, contact."""
+"""Texts of links around the content of an issue: subscribe, follow, buy, contact."""
 
 SPONSOR_LABEL = re.compile(language_pattern("sponsor_label"))
-"""Start of a heading or line that says that what follows is paid for."""
+"""Start of a heading or line that declares the following content as paid."""
 
 SPONSOR_TAG = re.compile(rf"[(\[（【]\s*{language_pattern('sponsor_tag')}\s*[)\]）】]", re.I)
-"""Mark of a paid title, as in "Title (Sponsor)". Search the text with it as written."""
+"""Mark of a paid title, as in "Title (Sponsor)". Search the original text with it, not the normalized one."""
 
 BYLINE_WORDS = language_pattern("byline")
 """Regular expression of the words in front of an author's name."""
@@ -47,13 +48,13 @@ TITLE_AUTHOR_SEPARATOR = re.compile(
     rf"[\s,，(（·•|/—–-]*(?:{BYLINE_WORDS}|{language_pattern('title_author_joiner')}|@)?[\s:：/／|·•—–-]*\Z",
     re.I,
 )
-"""Text, as written, that may separate a title from the link to its author."""
+"""Text that may separate a title from the link to its author. Match it against the original text."""
 
 FOOTER_TEXT = re.compile(language_pattern("footer_text"))
-"""Words that only the footer of a mail contains. Search case-folded text with it."""
+"""Words that occur only in the footer of a mail. Search the case-folded text with it."""
 
 CANONICAL_URL_LABEL = _whole_text_pattern("canonical_url_label")
-"""Label in front of the URL of the issue itself."""
+"""Label in front of the URL of the issue itself, such as "original" or "permalink"."""
 
 BUTTON_VERB = re.compile(rf"\A{language_pattern('button_verb')}")
 """Start of the text of a button."""

@@ -17,7 +17,7 @@ _UNSAFE_CHARACTER = re.compile(r"[\s\x00-\x1f\x7f#&]")
 
 
 def check_recipient_tag(tag: str) -> str:
-    """Return the tag. Raises InputError if it is not a known merge tag or cannot be part of a URL."""
+    """Return ``tag`` unchanged. Raises InputError if it is not a known merge tag or cannot be part of a URL."""
     shown = tag if tag.isprintable() else repr(tag)
     if len(tag) > MAX_TAG_LENGTH:
         raise InputError(f"{shown[:60]}…: a recipient tag has at most {MAX_TAG_LENGTH} characters")
@@ -37,12 +37,15 @@ def check_recipient_tag(tag: str) -> str:
 
 
 def recipient_token_query(recipient_tag: str) -> str:
-    """Return the query string of short URLs with this tag, or '' if there is no tag."""
+    """Return the query string that adds a recipient tag to a short URL, or '' if ``recipient_tag`` is ''."""
     return f"?{RECIPIENT_PARAMETER}={recipient_tag}" if recipient_tag else ""
 
 
 def strip_recipient_tags(source: bytes, *, hosts: Collection[str]) -> tuple[bytes, str]:
-    """Return the source without recipient tags behind short URLs of ``hosts``, and the first removed tag or ''."""
+    """Remove the recipient tags from all short URLs of ``hosts``.
+
+    Return the new source, and the first tag that was removed, or '' if there was none.
+    """
     if f"?{RECIPIENT_PARAMETER}=".encode() not in source or not hosts:
         return source, ""
     any_host = "|".join(re.escape(host) for host in hosts)

@@ -14,8 +14,8 @@ def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str =
     """Return the source with the URLs of the links at the given indexes replaced, escaped for their syntax.
 
     Every byte outside the replaced URLs is unchanged, and so is a URL that equals its replacement. A recipient tag is
-    written behind each of the URLs, unescaped. Raises InputError for a URL that is not http(s) and for a recipient
-    tag that the syntax of a link would change, and IndexError for an unknown index.
+    added to the query of each of the URLs, unescaped. Raises InputError for a URL that is not http(s) and for a
+    recipient tag that the syntax of a link would change, and IndexError for an unknown index.
     """
     if document.parts:
         return _rewrite_parts(document, urls, recipient_tag)
@@ -61,7 +61,7 @@ def _rewrite_parts(document: Document, urls: Mapping[int, str], recipient_tag: s
 
 
 def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: bytes) -> bytes:
-    """Return the URL escaped for the syntax of the link, with the recipient tag behind it."""
+    """Return the URL escaped for the syntax of the link, with the recipient tag in its query."""
     if not recipient_tag:
         return escaping.escape_url(url, syntax=link.syntax)
     query = recipient_token_query(recipient_tag).encode()
@@ -79,9 +79,9 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Yield the links whose URL is not read back as written.
+    """Yield the links whose URL in ``output`` is not parsed as it was written.
 
-    A recipient tag may contain a character that ends a table cell or an attribute.
+    The cause is a recipient tag that contains a character that ends a table cell or an attribute.
     """
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}

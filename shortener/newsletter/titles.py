@@ -1,6 +1,6 @@
-"""Titles of articles: headings with a link, links at the start of a line, headings without a link of their own.
+"""Recognition of article titles: headings with a link, links at the start of a line, and headings without a link.
 
-The last kind gets its article from the image above it or the "read more" link below it.
+A heading without a link gets its article from the image above it or the "read more" link below it.
 """
 
 # ruff: noqa: RUF001 - other languages have other punctuation
@@ -16,7 +16,7 @@ from shortener.newsletter.bylines import Byline
 from shortener.newsletter.lines import LETTER, PSEUDO_HEADING_LEVEL, Line, Mention, PlacementKind
 
 MAX_BUTTON_LENGTH = 40
-"""Maximum length, in characters, of the text of a button or of a "read more" link known by its position."""
+"""Maximum length, in characters, of the text of a button or of a "read more" link recognized by position."""
 
 _MAX_TITLE_LINKS = 6  # links in a line: a line with more is a list
 _MAX_READ_MORE_LENGTH = 60  # characters, which fit "continue reading on …"
@@ -37,7 +37,7 @@ HEADING_CONFIDENCE, UNLINKED_HEADING_CONFIDENCE, LEADING_LINK_CONFIDENCE, CARD_C
 
 
 class Title(Struct, frozen=True):
-    """A title of an article, with the author that its line names and the offset in the line where the title ends."""
+    """A title of an article; ``end`` is the offset in its line where the title, or its author, ends."""
 
     article_key: str
     text: str
@@ -50,7 +50,8 @@ class Title(Struct, frozen=True):
 def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[Title]:
     """Yield every title, and set the kinds of the mentions that are titles, buttons or "read more" links.
 
-    ``issue_title_line`` is the index of the issue's own title, which is the title of an article only if it is linked.
+    ``issue_title_line`` is the index of the issue's own title, which is the title of an article only if it
+    contains a link.
     """
     _mark_read_more(lines)
     titles: list[Title] = []
@@ -69,7 +70,7 @@ def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[
 
 
 def _repeats_previous_title(line: Line, titles: list[Title]) -> bool:
-    """Return whether a line is only a short link to the article of the title before it."""
+    """Return whether a line is only a short link to the article whose title was found last."""
     link = line.only_mention
     return bool(
         titles
@@ -90,7 +91,7 @@ def _mark_read_more(lines: list[Line]) -> None:
 
 
 def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
-    """Return ``more`` or ``button`` for a mention that is one by its words or its looks, otherwise ``text``."""
+    """Return ``more`` or ``button`` if the words or the looks of a link show that it is one, otherwise ``text``."""
     mention = line.mentions[mention_index]
     if 0 < len(mention.text) <= _MAX_READ_MORE_LENGTH and phrases.READ_MORE.match(
         phrases.normalize(mention.text)
@@ -104,7 +105,7 @@ def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
 
 
 def _is_followed_by_text(line: Line, mention_index: int) -> bool:
-    """Return whether words without a link follow a link in its line, as in a sentence."""
+    """Return whether a link is followed by unlinked words in its line, as in a sentence."""
     following = line.mentions[mention_index + 1 : mention_index + 1 + _MAX_TITLE_LINKS]
     ends = [line.mentions[mention_index].end, *(mention.end for mention in following)]
     starts = [*(mention.start for mention in following), ends[-1] + _MAX_TITLE_LENGTH]
@@ -112,7 +113,7 @@ def _is_followed_by_text(line: Line, mention_index: int) -> bool:
 
 
 def _titles_in_heading(line: Line) -> Iterator[Title]:
-    """Yield the titles in a heading: one, perhaps with its author, or one for each article that it links to."""
+    """Yield the titles in a heading, one for each article that it links to; a single title may have an author."""
     if len(line.mentions) > _MAX_TITLE_LINKS:
         return
     candidates = [
@@ -191,7 +192,7 @@ def _title_or_link_text(text: str, start: int, end: int) -> str:
 
 
 def _title_at_line_start(line: Line, lines: list[Line]) -> Iterator[Title]:
-    """Yield the title that a line without heading begins with, if it is the entire line or separated from the rest."""
+    """Yield the title at the start of a line that is not a heading; it fills the line or is separated from the rest."""
     first = line.mentions[0] if line.mentions else None
     if first is None or line.hidden or line.footer or not first.is_content or first.article_key is None:
         return
@@ -235,7 +236,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 
 
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link alone in its line ends the text above it: prose is above it, and none below."""
+    """Return whether a link alone in its line belongs to the text above it: there is prose above and no text below."""
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
     prose_above = previous is not None and not previous.level and _is_prose(previous)
@@ -257,7 +258,7 @@ def _is_prose(line: Line) -> bool:
 def _titles_from_unlinked_headings(
     lines: list[Line], titled_keys: set[str], issue_title_line: int | None
 ) -> Iterator[Title]:
-    """Yield the headings without a link that name the target of the image above or the "read more" below them."""
+    """Yield a title for each heading without a link whose article is linked by the image above or the text below it."""
     headings = [line.index for line in lines if line.level]
     for index, next_index in pairwise([*headings, len(lines)]):
         line = lines[index]
@@ -274,7 +275,7 @@ def _titles_from_unlinked_headings(
 
 
 def _region_end(lines: list[Line], end: int) -> int:
-    """Return the index of the line that ends a heading's content, given the index ``end`` of the next heading.
+    """Return the index of the line after a heading's content; ``end`` is the index of the next heading.
 
     Images right above the next heading belong to that heading.
     """
@@ -331,7 +332,7 @@ def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_key
 
 
 def _is_bare_url_line(lines: list[Line], mention: Mention) -> bool:
-    """Return whether a mention is a bare URL and all of its line, so that the line above is its title."""
+    """Return whether a link is a bare URL and all of its line, so that the line above is its title."""
     return mention.text == mention.url and lines[mention.line_index].only_mention is mention
 
 
@@ -340,9 +341,10 @@ def _is_generic_text(mention: Mention) -> bool:
 
 
 def _is_call_to_action(lines: list[Line], mention: Mention, *, is_only_article: bool) -> bool:
-    """Return whether a mention leads on to an article: by its kind, or as a short link that is all of its line.
+    """Return whether a link is a button, a "read more" link or the like below a heading without a link.
 
-    The latter counts only if no other article is linked below the heading.
+    Any other link counts if its link text is short and fills the line, and no other article is linked below the
+    heading.
     """
     is_short_line = (
         is_only_article

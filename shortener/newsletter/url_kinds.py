@@ -1,4 +1,4 @@
-"""The purpose of a link as far as its URL shows it: a profile, a subscription form, a shop, an image.
+"""Recognition of the purpose of a link from its URL: a profile, a subscription form, a shop, an image.
 
 The hosts and the words in paths are in ``data/``.
 """
@@ -88,7 +88,7 @@ def tracker_prefix(url: str) -> str:
 
 
 def is_image(url: str) -> bool:
-    """Return whether a URL is an image file; such a link only enlarges an image."""
+    """Return whether a URL is an image file; a link to one only enlarges an image."""
     parts = _split_url(url)
     return parts is not None and bool(_IMAGE_PATH.search(parts.path))
 
@@ -137,7 +137,7 @@ def is_boilerplate(url: str) -> bool:
     if parts is None:
         return False
     host = _base_host(parts)
-    # A longer path that ends in such a word is usually an article about it.
+    # A longer path that ends in such a word, as in "/2024/05/subscribe", is usually an article.
     is_short = parts.path.count("/") <= 2
     return bool(
         (is_short and _BOILERPLATE_PATH.search(parts.path))

@@ -1,7 +1,8 @@
 """Rank newsletter articles by appeal: clicks corrected for position, issue, placements and chance.
 
-The package is pure: it knows no database, no web framework and no clock. `rank` returns the list, `explain`
-the factors behind one article, and `compare` two issues at equal age. The method is docs/ranking.md.
+The package is pure: it uses no database, no web framework and no clock. `rank` returns the list, `explain`
+the factors behind the figures of one article, and `compare` the comparison of two issues at equal age. The method is
+described in docs/ranking.md.
 """
 
 from shortener.ranking.comparison import ComparedIssue, Comparison, compare

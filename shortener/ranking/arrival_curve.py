@@ -22,14 +22,15 @@ The last point is not from the source; it closes the curve.
 
 
 class ArrivalCurve(Struct, frozen=True, eq=False):
-    """The curve F, given by its value (0 to 1) at each of `BUCKET_EDGES`."""
+    """The curve F; `shares` are its values (0 to 1) at the ages `BUCKET_EDGES`."""
 
     shares: FloatArray
 
     def shares_at(self, hours: FloatArray) -> FloatArray:
-        """Return F at these ages in hours (docs/ranking.md section 4).
+        """Return F at each of the ages `hours` (docs/ranking.md section 4).
 
-        F is linear in the logarithm of the age between the edges, `F(1 h) t` below 1 h, and 1 after the last edge.
+        Between the edges F is linear in the logarithm of the age. Below 1 hour it is `F(1 h)` times the age in hours,
+        and after the last edge it is 1.
         """
         after_first_hour = np.interp(
             np.log(np.maximum(hours, 1.0)), np.log(BUCKET_EDGES[1:]), self.shares[1:]
@@ -45,7 +46,7 @@ class ArrivalCurve(Struct, frozen=True, eq=False):
 def prior_curve() -> ArrivalCurve:
     """Return the curve through the published shares (docs/ranking.md section 4).
 
-    Between them the probit of F is linear in the logarithm of the age.
+    Between two published shares, the probit of F is linear in the logarithm of the age.
     """
     normal = NormalDist()
     probits = np.array([normal.inv_cdf(share) for share in PUBLISHED_SHARES.values()])
@@ -54,9 +55,9 @@ def prior_curve() -> ArrivalCurve:
 
 
 def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> ArrivalCurve:
-    """Estimate F from the arrivals by the reverse-time hazard (docs/ranking.md section 4).
+    """Estimate F from the arrival times of clicks by the reverse-time hazard (docs/ranking.md section 4).
 
-    Over the issues that have completed bucket j, with n_j clicks in it and N_j up to its end:
+    The issues that have completed age bucket j have n_j clicks in it and N_j clicks up to its end. Then
     `h_j = (n_j + K h0_j) / (N_j + K)`, `F(end) = 1`, `F(j-1) = F(j) (1 - h_j)`. A bucket that is still open for an
     issue is left out for that issue, so a recent issue informs the early hours only.
     """
@@ -72,7 +73,7 @@ def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> A
 
 
 def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -> FloatArray:
-    """Return clicks as issues x buckets; an arrival belongs to the bucket that contains its midpoint."""
+    """Return a matrix of clicks, issues x age buckets; an arrival is in the bucket that contains its midpoint."""
     counts = np.zeros((len(observations.issues), len(BUCKET_EDGES) - 1))
     rows = {issue.slug: n for n, issue in enumerate(observations.issues)}
     for arrival in arrivals:
@@ -84,7 +85,10 @@ def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -
 
 
 def clicks_within(arrivals: Sequence[Arrival], curve: ArrivalCurve, *, hours: float) -> float:
-    """Return the clicks of one issue in its first hours; the curve divides an interval that spans that age."""
+    """Return the number of clicks that one issue had in its first `hours`.
+
+    The curve divides the clicks of an arrival interval that begins before that age and ends after it.
+    """
     return math.fsum(_share_within(arrival, curve, hours) * arrival.clicks for arrival in arrivals)
 
 

@@ -1,4 +1,4 @@
-"""Caveats: what this history cannot show, as one sentence per situation (docs/ranking.md section 16)."""
+"""Caveats of a ranking: one sentence for each thing that its data cannot show (docs/ranking.md section 16)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,11 +15,11 @@ from shortener.ranking.wording import (
     pluralize,
 )
 
-MAX_REMAINING_SHARE = 0.10  # an issue with more of its clicks outstanding may still change the list
+MAX_REMAINING_SHARE = 0.10  # an issue that expects a larger share of its clicks may still change the list
 MIN_AUDIENCE = 1000  # recipients; of the hidden gems, 44 % were right at 400 and 83 % at 5,000 (section 19)
-MAX_EDITOR_SORTING = 0.45  # above this b, 90 % intervals covered 84 % in simulation (section 19, sorted)
-MAX_PHI = 0.30**2  # above this phi, cells vary more than position, article and chance explain
-MAX_POSITION = 10 * POSITION_KNOTS[-1]  # beyond, the position effect is extrapolated too far to be silent
+MAX_EDITOR_SORTING = 0.45  # coefficient b; above, 90 % intervals covered 84 % in simulation (section 19)
+MAX_PHI = 0.30**2  # above, cells vary more than position, article and chance explain
+MAX_POSITION = 10 * POSITION_KNOTS[-1]  # a position beyond it gets a caveat: its effect is extrapolated far
 RERUN_ADVICE = (
     "show 2-3 articles of each issue again at another position: only this measures the position effect"
 )

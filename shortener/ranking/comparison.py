@@ -16,10 +16,11 @@ from shortener.ranking.wording import format_count, format_interval, format_mult
 
 
 class ComparedIssue(Struct, frozen=True):
-    """One issue at the age of the comparison.
+    """One of the two issues of a comparison.
 
-    `visitors` or `clicks`, as `counted` names it, is its count by then, and the other one is None. `rate` is the same
-    count per recipient. `to_come` is the share that is still expected today.
+    Its count up to the compared age is in `visitors` or in `clicks`, as `counted` says; the other field is None. `rate`
+    is this count per recipient, None if the recipients are unknown. `to_come` is the share (0 to 1) of all its clicks
+    that is still expected at the time of the comparison.
     """
 
     slug: str
@@ -33,11 +34,11 @@ class ComparedIssue(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """Two issues `hours` after sending; `to_come` is the share of clicks that is still expected at that age.
+    """Two issues compared `hours` after sending; `to_come` is the share of clicks (0 to 1) expected after that age.
 
     `counted` is "visitors" if both issues count visitors, otherwise "clicks". `ratio` is the rate of the first
     issue divided by that of the second, with its 90 % interval. It is the ratio of the counts if the recipients of
-    either are unknown, and None if either has no clicks.
+    one issue are unknown, and None if one issue has no clicks.
     """
 
     hours: float
@@ -54,11 +55,11 @@ class Comparison(Struct, frozen=True):
 def compare(
     history: History, first_slug: str, second_slug: str, *, as_of: float, hours: float | None = None
 ) -> Comparison:
-    """Compare two issues at the same number of hours after sending, by default the age of the younger one.
+    """Compare the issues with these slugs at the same age: `hours` after sending.
 
-    `as_of` is in epoch seconds. The interval is that of a ratio of two Poisson counts, whose logarithm has standard
-    deviation `sqrt(1/n1 + 1/n2)`. Raises NotFound for an issue that was not sent by then, and InputError for an age
-    that the younger issue has not reached.
+    The default age is that of the younger issue at `as_of` (epoch seconds). The interval is that of a ratio of two
+    Poisson counts, whose logarithm has standard deviation `sqrt(1/n1 + 1/n2)`. Raises NotFound for an issue that was
+    not sent by then, and InputError for an age that the younger issue has not reached.
     """
     sent = select_sent(history, as_of=as_of)
     issues = [find_issue(sent, slug) for slug in (first_slug, second_slug)]

@@ -8,7 +8,7 @@ from shortener.ranking.observations import FloatArray, Observations
 POSITION_KNOTS = (1, 2, 3, 5, 8, 13, 21, 34)
 """Positions at which the position effect may deviate from the power law."""
 PRIOR_PHI = 0.2**2
-"""Prior of phi, the variance of a cell's own noise on the log scale."""
+"""Prior of phi, the variance of the noise of each cell (one article in one issue) on the log scale."""
 EXTRA_PHI_WITHOUT_POSITIONS = 0.35
 """Added to the prior of phi if no position is known: the position effect is then part of the noise."""
 OPEN_RATE_SD = 0.25
@@ -16,9 +16,9 @@ OPEN_RATE_SD = 0.25
 UNKNOWN_RECIPIENTS_SD = 1.5
 """Prior standard deviation of the effect of an issue with unknown recipients, which replaces s_i."""
 INCOMPLETE_ISSUE_SD = 0.5
-"""Extra standard deviation of a recent issue's effect, per share of clicks not yet arrived."""
+"""Extra standard deviation of a recent issue's effect, multiplied by the share of its clicks not yet arrived."""
 DEFAULT_RECIPIENTS = 1000.0
-"""Size of every issue if no recipients are known; arbitrary, because the level absorbs it."""
+"""Recipients assumed for every issue if none are known; arbitrary, because the intercept absorbs the number."""
 
 
 class Effect(Struct, frozen=True):
@@ -41,12 +41,12 @@ SIGNAL_EFFECTS = tuple(Effect(name, 0.0, 0.3) for name in ("views", "read ratio"
 
 
 class Design(Struct, frozen=True, eq=False):
-    """The linear predictor `log mu = offset + x beta + u[article]`, with `q = t beta + u`.
+    """The linear predictor `log mu = offset + x beta + u[article]`, with article effects `q = t beta + u`.
 
-    `x` is cells x coefficients. `t` is articles x coefficients, and 0 except for sorting and signals. `offset` is
-    log recipients + log F(age) per cell. The issue effects are the columns of `x` from `first_issue_column` on.
-    `incomplete_variance` is what a recent issue adds to the prior variance of its effect, and `recipients_known`
-    is 1 or 0; both have one entry per issue.
+    `x` is a matrix of cells x coefficients. `t` is a matrix of articles x coefficients, and 0 except for sorting and
+    signals. `offset` is log recipients + log F(age) per cell. The issue effects are the columns of `x` from
+    `first_issue_column` on. `incomplete_variance` is what a recent issue adds to the prior variance of its effect, and
+    `recipients_known` is 1 or 0; both have one entry per issue.
     """
 
     effects: tuple[Effect, ...]
@@ -66,11 +66,14 @@ def build_design(
     total_weights: FloatArray,
     signal_scores: FloatArray,
 ) -> Design:
-    """Build the design from F(age) per issue, placement weight per cell, and signal z-scores per article.
+    """Build the design of the model, which is for cell c of article a in issue i:
 
     `log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
     + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a` and
     `q_a = b (xbar_a - mean xbar) + c' z_a + u_a`. If no position is known, the position columns and b are dropped.
+
+    `completed_shares` is F(age) per issue, `total_weights` the sum of placement weights per cell, and `signal_scores` a
+    matrix of z-scores, articles x 3.
     """
     effects: list[Effect] = [INTERCEPT, RERUN, PLACEMENT_OMEGA]
     cell_columns = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(total_weights)]
@@ -105,21 +108,21 @@ def build_design(
 
 
 def fill_positions(observations: Observations) -> FloatArray:
-    """Return the positions of all cells; a missing one is the middle of its issue, `(1 + last) / 2`."""
+    """Return the positions of all cells; an unknown one is replaced by the middle of its issue, `(1 + last) / 2`."""
     middle = (1 + last_positions(observations)) / 2
     known = np.isfinite(observations.positions)
     return np.where(known, observations.positions, middle[observations.issue_index])
 
 
 def last_positions(observations: Observations) -> FloatArray:
-    """Return the last position of each issue, at least its number of articles."""
+    """Return for each issue its last known position, or its number of articles if that is larger."""
     last = np.bincount(observations.issue_index, minlength=len(observations.issues)).astype(np.float64)
     np.maximum.at(last, observations.issue_index, np.nan_to_num(observations.positions, nan=1.0))
     return np.maximum(last, 1.0)
 
 
 def in_last_two_positions(observations: Observations) -> FloatArray:
-    """Return 1 for cells at the last two positions of an issue with at least three, otherwise 0."""
+    """Return 1 for each cell at one of the last two positions of an issue with three or more, and 0 for the others."""
     last = last_positions(observations)[observations.issue_index]
     return ((observations.positions > last - 2) & (last > 2)).astype(np.float64)
 
@@ -134,7 +137,7 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 
 
 def sorting_covariate(observations: Observations, log_position: FloatArray) -> FloatArray:
-    """Return `xbar_a - mean xbar` per article, where xbar is the mean of -log(position) over its cells.
+    """Return `xbar_a - mean xbar` per article, where xbar_a is the mean of -log(position) over its cells.
 
     It corrects for editors who put better articles first (Mundlak's device, docs/ranking.md section 7).
     """
@@ -144,7 +147,10 @@ def sorting_covariate(observations: Observations, log_position: FloatArray) -> F
 
 
 def fill_recipients(observations: Observations) -> tuple[FloatArray, FloatArray]:
-    """Return, per issue, its recipients (the median of the other issues if unknown), and 1 if known, else 0."""
+    """Return two arrays with one entry per issue: recipients, and 1 if they are known, else 0.
+
+    Unknown recipients are replaced by the median of the other issues.
+    """
     recipients = np.array(
         [np.nan if issue.recipients is None else issue.recipients for issue in observations.issues]
     )

@@ -1,4 +1,4 @@
-"""Six checks of the fit; each yields a warning if it fails (docs/ranking.md section 17)."""
+"""Six checks of the fitted model, which yield a warning text if they fail (docs/ranking.md section 17)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,13 +24,13 @@ PLAUSIBLE_RANGES = {"eta": (0.2, 1.2), "omega": (0.0, 1.2), "s_q": (0.3, 1.2)}
 COVERAGE_RANGE = (0.80, 0.97)
 """Accepted share of counts inside their 90 % predictive interval."""
 MIN_RERUN_CELLS = 20
-"""Cells of re-run articles below which the coverage is mostly chance."""
+"""Number of cells of re-run articles below which their coverage is mostly chance."""
 MIN_FITTED_CLICKS = 5.0
-"""Predicted clicks below which the interval of a count is too coarse: it covers clearly more than 90 %."""
+"""Predicted clicks below which a cell is left out: its 90 % interval would cover clearly more than 90 %."""
 
 
 def diagnose_fit(analysis: Analysis, *, published: Sequence[int]) -> list[str]:
-    """Return the warnings of all checks; `published` are the articles (indices) of the published list."""
+    """Return the warnings of all checks; `published` are the indices of the articles in the published list."""
     if analysis.fit is None:
         return []
     return [
@@ -44,10 +44,10 @@ def diagnose_fit(analysis: Analysis, *, published: Sequence[int]) -> list[str]:
 
 
 def check_issue_totals(observations: Observations, fit: Fit) -> Iterator[str]:
-    """Check 1: fitted divided by observed clicks of each issue is in 0.8-1.25, or the difference is chance.
+    """Check 1: warn about issues whose fitted clicks are not 0.8 to 1.25 times the observed ones.
 
-    It does not apply without positions. The position effect is then part of each cell's noise, and the few top
-    positions with most of the clicks leave every sum too small.
+    Differences that chance explains are accepted. The check does not apply without positions. The position effect is
+    then part of each cell's noise, and the few top positions with most of the clicks leave every sum too small.
     """
     if not observations.has_positions:
         return
@@ -64,9 +64,10 @@ def check_issue_totals(observations: Observations, fit: Fit) -> Iterator[str]:
 
 
 def check_position_groups(observations: Observations, fit: Fit) -> Iterator[str]:
-    """Check 2: the mean residual of each group of positions is within 0.15 of 0, or the difference is chance.
+    """Check 2: warn about groups of positions whose clicks are on average 15 % above or below the fitted clicks.
 
-    The mean `sum W r / sum W` has standard deviation `1 / sqrt(sum W)`, with `r = (y - mu)/mu`.
+    Differences that chance explains (two standard deviations) are accepted. With `r = (y - mu)/mu`, the average is
+    `sum W r / sum W` and has the standard deviation `1 / sqrt(sum W)`.
     """
     residual = (observations.clicks - fit.mu) / fit.mu
     for name, (first, last) in POSITION_GROUPS.items():
@@ -78,9 +79,10 @@ def check_position_groups(observations: Observations, fit: Fit) -> Iterator[str]
 
 
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
-    """Check 3: eta, omega and s_q are plausible, otherwise the ranking is not to be relied on.
+    """Check 3: warn that the ranking is unreliable if eta, omega or s_q is outside its plausible range.
 
-    Without positions omega is not checked: first articles have more links, so omega absorbs the position effect.
+    Without positions only s_q is checked. The first articles have more links, so omega then includes the position
+    effect.
     """
     estimates = {"s_q": fit.variances.appeal**0.5}
     if analysis.observations.has_positions:
@@ -96,7 +98,7 @@ def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
 
 
 def check_selection_bias(observations: Observations, published: Sequence[int]) -> Iterator[str]:
-    """Check 4: the published articles were not all in the first fifth, or all in the last half, of their issues."""
+    """Check 4: warn if all published articles were in the first fifth, or all in the last half, of their issues."""
     depth = observations.positions / last_positions(observations)[observations.issue_index]
     cells = [observations.article_index == article for article in published]
     depths = [np.min(depth[inside]) for inside in cells]
@@ -112,10 +114,10 @@ def check_selection_bias(observations: Observations, published: Sequence[int]) -
 
 
 def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
-    """Check 5: 80-97 % of the cells of re-run articles are in the 90 % interval predicted from the other cells.
+    """Check 5: warn unless 80-97 % of the cells of re-run articles are in the 90 % interval predicted from other cells.
 
-    Intervals that are too wide are harmless, and 100 % of a few cells is common. Above 97 %, two binomial standard
-    deviations more are therefore allowed.
+    The upper limit is raised by two binomial standard deviations, because 100 % of a few cells is common and intervals
+    that are too wide are harmless.
     """
     inside = leave_one_out_coverage(observations, fit)
     if len(inside) < MIN_RERUN_CELLS:
@@ -129,7 +131,7 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
 
 
 def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
-    """Return 1 or 0 for each cell of a re-run article: whether its count is in the predicted 90 % interval.
+    """Return for each cell of a re-run article 1 if its count is in the predicted 90 % interval, else 0.
 
     Cells with fewer than 5 predicted clicks are left out. No refit is needed: with leverage `l = W h`, leaving a
     cell out moves its log mean by `-l/(1-l) r` and gives it the variance `h/(1-l)`. The count is negative binomial
@@ -140,7 +142,7 @@ def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
     mean = np.log(fit.mu) - leverage / (1 - leverage) * residual
     sd = np.sqrt(fit.predictor_variances / (1 - leverage))
     is_shown_again = np.bincount(observations.article_index)[observations.article_index] > 1
-    # clipping keeps the exponential finite; a mean above e^30 clicks is not a count
+    # clipping keeps the exponential finite; cells with a mean above e^30 clicks are left out
     is_predictable = (np.exp(np.clip(mean, -50, 30)) >= MIN_FITTED_CLICKS) & (mean < 30)
     cells = np.flatnonzero(is_shown_again & is_predictable)
     rng = np.random.default_rng(RANDOM_SEED)
@@ -153,9 +155,9 @@ def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
 
 
 def check_permutation(analysis: Analysis) -> Iterator[str]:
-    """Check 6: with positions permuted within each issue, eta falls by at least one standard deviation.
+    """Check 6: warn unless eta falls by one standard deviation or more when positions are permuted within each issue.
 
-    It applies only if the data determine eta. Otherwise eta is its prior, with or without the permutation.
+    The check applies only if the data determine eta. Otherwise eta stays near its prior in both cases.
     """
     eta, variance = analysis.effect_estimate(POSITION_ETA)
     is_measured = analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED
@@ -170,7 +172,7 @@ def check_permutation(analysis: Analysis) -> Iterator[str]:
 
 
 def permuted_eta(analysis: Analysis) -> float:
-    """Return eta refitted after one permutation of the positions within each issue; nan if the fit fails."""
+    """Return eta from a fit with the positions permuted within each issue; nan if this fit fails."""
     rng, observations = np.random.default_rng(RANDOM_SEED), analysis.observations
     positions = observations.positions.copy()
     for issue in range(len(observations.issues)):

@@ -30,7 +30,7 @@ from shortener.ranking.signals import Z90
 from shortener.ranking.wording import format_footer
 
 MAX_LISTED_LINKS = 20
-"""Links of one placement kind that an explanation lists; a cell can have any number of them."""
+"""Maximum number of links of one placement kind that an explanation lists for one article in one issue."""
 
 
 class Factor(Struct, frozen=True):
@@ -41,11 +41,11 @@ class Factor(Struct, frozen=True):
 
 
 class ExplainedAppearance(Struct, frozen=True):
-    """One article in one issue.
+    """One article in one issue, with the factors of its expected clicks.
 
-    `visitors` or `clicks`, whichever this issue counted, is what was observed, and the other one is None. `expected`
-    is the product of `factors`: the clicks of an average article in this cell. `fitted` is `expected` times the
-    appeal of this article.
+    The observed count is in `visitors` or in `clicks`, whichever the issue counts; the other field is None. `expected`
+    is the product of `factors`: the clicks that an average article would have had in its place. `fitted` is `expected`
+    times the appeal of the article.
     """
 
     issue: str
@@ -59,10 +59,10 @@ class ExplainedAppearance(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """One article: its appeal is the product of `factors`, and `cells` are its appearances.
+    """The figures of one article: its appeal is the product of `factors`, and `cells` are its appearances in issues.
 
     `low` to `high` is the 90 % interval of the appeal. `counted` is "visitors" if every issue in `cells` counts
-    visitors, otherwise "clicks". The key that it names is the sum over all cells, and the other one is None.
+    visitors, otherwise "clicks". The field that `counted` names is the sum over all cells; the other one is None.
     """
 
     url: str
@@ -99,7 +99,7 @@ def explain(
     window: float | None = WINDOW_MONTHS,
     zone: tzinfo = UTC,
 ) -> Explanation:
-    """Explain the figures of one article of a ranking; the arguments are those of `rank`.
+    """Explain the figures of the article with this canonical target URL; the other arguments are those of `rank`.
 
     An article older than the window is explained by a fit around its own last appearance. Raises NotFound for a URL
     that is not on the list at `as_of` (epoch seconds).
@@ -174,7 +174,7 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
 
 
 def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
-    """Return the factors of an appeal: what sorting and signals predict, and the article's own clicks."""
+    """Return the factors of an article's appeal: the editors' sorting, its signals, and its own clicks."""
     if analysis.fit is None:
         return (Factor("shrunken rate", math.exp(analysis.posterior.score[article])),)
     beta, u, t = analysis.fit.solution.beta, analysis.fit.solution.u, analysis.design.t
@@ -189,7 +189,10 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Return `exp(sum of contributions)` for each named group of effects that the design contains."""
+    """Return a factor for each named group of effects: `exp(sum of contributions)`.
+
+    Groups that the design does not contain are left out.
+    """
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))
         for name, members in effects_by_factor.items()

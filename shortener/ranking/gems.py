@@ -14,7 +14,7 @@ MIN_READS = 30  # below, the ratio of fans to reads is mostly chance
 
 
 def top_decile_probability(posterior: Posterior) -> FloatArray:
-    """Return each article's probability of being in the best tenth of all articles, from the joint draws."""
+    """Return for each article the probability that it is in the best tenth of all articles, from the joint draws."""
     return top_k_probability(posterior.draws, max(1, posterior.draws.shape[1] // 10))
 
 
@@ -27,11 +27,11 @@ def find_hidden_gems(
     upper_bounds: FloatArray,
     top_decile_probabilities: FloatArray,
 ) -> list[int]:
-    """Return the articles (indices) whose position hid them from readers, the most probable gem first.
+    """Return the indices of the articles that their position hid from readers, the most probable gem first.
 
-    `order` is the list, whose first `published_count` articles are published. A gem is not published, has clicks
-    below the 75th percentile of the list, expected clicks up to the 60th, and a score above 0. Gems are sorted by
-    the probability of the best tenth of all articles, then by the upper bound of appeal.
+    `order` contains the indices of all listed articles; the first `published_count` of them are published. A gem is not
+    published, has clicks below the 75th percentile of the list, expected clicks up to the 60th, and a score above 0.
+    Gems are sorted by the probability of being in the best tenth of all articles, then by the upper bound of appeal.
     """
     if not order:
         return []
@@ -49,7 +49,7 @@ def find_hidden_gems(
 
 
 def find_loved_by_few(posterior: Posterior, signals: SignalColumns, *, order: Sequence[int]) -> list[int]:
-    """Return the articles (indices) with few clicks that many of their readers applauded.
+    """Return the indices of the articles with few clicks that many of their readers applauded.
 
     They have clicks below the median of the list, at least 30 reads, and a lower 90 % bound of fans per read above
     the overall ratio. The article with the highest bound is first.

@@ -12,16 +12,16 @@ from msgspec import Struct
 from shortener.errors import InputError
 
 Counted = Literal["visitors", "clicks"]
-"""What the counts of an issue are: its human visitors or, if too few are known, its human clicks."""
+"""Unit of the counts of an issue: human visitors, or human clicks if too few visitors are known."""
 
 MAX_COUNT = 10**12
-"""Largest accepted count: above any newsletter, and below 2^53, from where floats skip integers."""
+"""Largest accepted count: larger than any real one, and below 2^53, up to which floats hold every integer."""
 
 
 class Issue(Struct, frozen=True):
     """One sent issue: `sent_at` in epoch seconds, `recipients` None if unknown.
 
-    `counted` tells what every `clicks` field of its appearances, placements and arrivals counts.
+    `counted` says whether the fields `clicks` of its appearances, placements and arrivals hold visitors or clicks.
     """
 
     slug: str
@@ -56,7 +56,7 @@ class Appearance(Struct, frozen=True):
 
 
 class Arrival(Struct, frozen=True):
-    """Clicks of a whole issue in one interval, given in hours after sending."""
+    """The number of clicks of a whole issue in one interval of time, given in hours after sending."""
 
     issue: str
     start_hours: float
@@ -74,7 +74,7 @@ class Signal(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """Everything known at the time of the ranking, in any order of rows; `titles` maps URL to title."""
+    """The data from which a ranking is computed; rows can be in any order, and `titles` maps article URLs to titles."""
 
     issues: tuple[Issue, ...] = ()
     appearances: tuple[Appearance, ...] = ()
@@ -89,7 +89,7 @@ def common_unit(issues: Iterable[Issue]) -> Counted:
 
 
 def check_history(history: History) -> None:
-    """Raise InputError, naming the row, for impossible counts, duplicates and unknown issues."""
+    """Raise InputError if a history has impossible counts, duplicates or unknown issues; the message names the row."""
     slugs = _require_unique((issue.slug for issue in history.issues), "issue")
     _require_unique((signal.url for signal in history.signals), "signals row for")
     for issue in history.issues:

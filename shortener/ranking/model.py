@@ -51,7 +51,11 @@ class Variances(Struct, frozen=True):
 
 
 class Fit(Struct, frozen=True, eq=False):
-    """The fitted model. Per cell: `mu` (fitted clicks), `weights` W, and `predictor_variances` h of log mu."""
+    """The fitted model.
+
+    The arrays have one entry per cell: `mu` are the fitted clicks, `weights` is W, and `predictor_variances` is h, the
+    variance of log mu.
+    """
 
     solution: Solution
     variances: Variances
@@ -63,9 +67,9 @@ class Fit(Struct, frozen=True, eq=False):
 
 
 def fit_model(design: Design, observations: Observations) -> Fit:
-    """Fit the model in at most 40 rounds (docs/ranking.md section 8).
+    """Fit the model in at most 40 rounds of reweighted least squares (docs/ranking.md section 8).
 
-    It starts from `lin = log max(y, 0.5) - offset`. Each round computes `W = 1/(1/mu + phi)` and
+    The fit starts from `lin = log max(y, 0.5) - offset`. Each round computes `W = 1/(1/mu + phi)` and
     `z = lin + (y - mu)/mu`, solves for beta and u, and updates the variances. Raises LinAlgError or
     FloatingPointError if the fit fails.
     """
@@ -97,7 +101,7 @@ def require_finite(*arrays: FloatArray) -> None:
 
 
 def irls_weights(design: Design, linear_predictor: FloatArray, phi: float) -> tuple[FloatArray, FloatArray]:
-    """Return `mu = exp(offset + lin)` and `W = 1/(1/mu + phi)` per cell."""
+    """Return the fitted clicks `mu = exp(offset + lin)` and the weights `W = 1/(1/mu + phi)` of all cells."""
     mu = np.exp(design.offset + linear_predictor)
     return mu, 1 / (1 / mu + phi)
 
@@ -111,8 +115,9 @@ def solve(
 ) -> Solution:
     """Solve the penalized normal equations with the article effects eliminated (docs/ranking.md section 8).
 
-    Their block `D_a = sum W + 1/s_q^2` is diagonal, so `S = X'WX + prior - H' D^-1 H` has one row per coefficient.
-    `S beta = r` is solved by a Cholesky factorization, then `u = D^-1 (sum W z - H beta)`. Raises LinAlgError.
+    The block of the article effects, `D_a = sum W + 1/s_q^2`, is diagonal. So the reduced matrix
+    `S = X'WX + prior - H' D^-1 H` has one row per coefficient. `S beta = r` is solved by a Cholesky factorization, then
+    `u = D^-1 (sum W z - H beta)`. Raises LinAlgError if S is not positive definite.
     """
     precision = 1 / prior_variances(design, variances.open_rate)
     means = np.array([effect.mean for effect in design.effects])
@@ -129,7 +134,10 @@ def solve(
 
 
 def prior_variances(design: Design, open_rate_variance: float) -> FloatArray:
-    """Return the prior variance of each coefficient; an issue effect has `s_i^2 + (0.5 (1 - F))^2`."""
+    """Return the prior variance of each coefficient; that of an issue effect is `s_i^2 + (0.5 (1 - F))^2`.
+
+    `open_rate_variance` is s_i^2; an issue with unknown recipients has UNKNOWN_RECIPIENTS_SD squared in its place.
+    """
     variances = np.array([effect.sd**2 for effect in design.effects])
     variances[design.first_issue_column :] = (
         np.where(design.recipients_known, open_rate_variance, UNKNOWN_RECIPIENTS_SD**2)
@@ -145,7 +153,7 @@ def update_variances(
     linear_predictor: FloatArray,
     previous: Variances,
 ) -> Variances:
-    """Return the next variances by Schall's fixed point, with the priors as pseudo-observations.
+    """Return the variances for the next round by Schall's fixed point, with the priors as pseudo-observations.
 
     The formulas are in docs/ranking.md section 8.
     """

@@ -36,11 +36,11 @@ class Observations(Struct, frozen=True, eq=False):
 
     @property
     def has_positions(self) -> bool:
-        """True if any position is known."""
+        """Whether any position is known."""
         return bool(np.isfinite(self.positions).any())
 
     def sum_by_article(self, values: FloatArray) -> FloatArray:
-        """Sum values, whose first axis is the cells, over the cells of each article."""
+        """Return the sum of `values` over the cells of each article; the first axis of `values` is the cells."""
         return np.asarray(np.add.reduceat(values, self.article_starts, axis=0), dtype=np.float64)
 
 
@@ -50,7 +50,7 @@ def age_in_hours(issue: Issue, *, as_of: float) -> float:
 
 
 def build_observations(history: History, *, as_of: float) -> Observations:
-    """Arrange a history of issues sent by `as_of` (epoch seconds), oldest first, as arrays."""
+    """Return the arrays of a history, whose issues must be sent by `as_of` (epoch seconds) and sorted, oldest first."""
     index = {issue.slug: n for n, issue in enumerate(history.issues)}
     appearances = merge_appearances(history.appearances)
     appearances.sort(key=lambda appearance: (appearance.url, index[appearance.issue]))
@@ -75,7 +75,7 @@ def build_observations(history: History, *, as_of: float) -> Observations:
 
 
 def merge_appearances(appearances: Iterable[Appearance]) -> list[Appearance]:
-    """Merge the appearances of each article in each issue.
+    """Merge all appearances of an article in one issue into one appearance.
 
     Clicks are added, placements are added by kind, and the position nearest to the top is kept.
     """

@@ -9,14 +9,15 @@ from shortener.ranking.pipeline import Analysis
 from shortener.ranking.posterior import top_k_probability
 from shortener.ranking.signals import Z90, Blend
 
-TIE_DECIMALS = 9  # scores that agree to so many decimals are equal: rounding errors must not decide
+TIE_DECIMALS = 9  # scores equal to this many decimals are ties, so that rounding errors do not decide
 MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 
 
 class Ordering(Struct, frozen=True, eq=False):
-    """The ordered list. `order`, `gems` and `loved_by_few` are indices of articles, `top` is the published number.
+    """The ordered list of articles.
 
-    The arrays have one entry per article of the analysis, listed or not.
+    `order`, `gems` and `loved_by_few` contain indices of articles, and `top` is the length of the published list. The
+    arrays have one entry per article of the analysis, also for articles that are not in the list.
     """
 
     order: list[int]
@@ -39,7 +40,11 @@ def published_count(article_count: int, max_articles: int) -> int:
 def order_articles(
     analysis: Analysis, urls: set[str], *, max_articles: int, max_gems: int, blend: Blend | None
 ) -> Ordering:
-    """Sort the articles with these URLs by score (or blend), probability of the top k, clicks, and URL."""
+    """Sort the articles with these URLs by score, then by probability of the top k, clicks, and URL.
+
+    A `blend` replaces the score. The published list has k articles, at most `max_articles`, and there are at most
+    `max_gems` hidden gems.
+    """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]
     k = published_count(len(listed), max_articles)

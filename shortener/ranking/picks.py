@@ -28,7 +28,7 @@ class Decision(Struct, frozen=True):
 
 
 class ArticleDetails(Struct, frozen=True):
-    """The data with which a template shows an article; `short_url` has no placement number."""
+    """The data of an article that a template can show; `short_url` has no placement number."""
 
     url: str
     title: str
@@ -42,7 +42,7 @@ class ArticleDetails(Struct, frozen=True):
 class Pick(Struct, frozen=True):
     """One article of the picks; `origin` tells whether the list, the gems or an editor put it there.
 
-    `ranked` is its unchanged entry in the ranking, None for an article that is not in the ranking.
+    `ranked` is the entry of the article in the ranking, or None if the ranking does not contain it.
     """
 
     url: str
@@ -52,7 +52,7 @@ class Pick(Struct, frozen=True):
 
 
 class Picks(Struct, frozen=True):
-    """The picks: `featured` is the list, `lesser_known` the chosen articles and the hidden gems.
+    """The picks: `featured` are the pinned and listed articles, `lesser_known` the chosen articles and hidden gems.
 
     `excluded` are the decisions that removed an article; readers never see them.
     """
@@ -71,11 +71,12 @@ def select_picks(
     max_featured: int | None = None,
     max_gems: int | None = None,
 ) -> Picks:
-    """Select the picks: pinned articles (oldest decision first), then the list; chosen articles, then the gems.
+    """Select the picks of the next issue from a ranking and the decisions of editors.
 
-    The list has at most `max_featured` articles, of which pinned ones take the first places, and at most `max_gems`
-    gems are added. The defaults are the numbers of the ranking. The last decision about an article counts. Raises
-    InputError for a decision without reason or name, or with an unknown action.
+    Featured are the pinned articles, oldest decision first, and then the articles of the ranking up to `max_featured`
+    in all. Lesser known are the chosen articles, and then at most `max_gems` hidden gems. The defaults are the numbers
+    of the ranking. The last decision about an article counts. Raises InputError for a decision without reason or name,
+    or with an unknown action.
     """
     decision_by_url = _effective_decisions(decisions)
     ranked_by_url = {article.url: article for article in ranking.articles}
@@ -103,7 +104,7 @@ _ORIGINS: tuple[tuple[Action, Literal["pinned", "chosen"]], ...] = (("pin", "pin
 
 
 def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision]:
-    """Return the last decision about each article, by URL, in the order of time. Raises InputError."""
+    """Return the last decision about each article by URL, oldest first. Raises InputError for an invalid decision."""
     effective: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda d: (d.decided_at, d.url, d.action, d.who, d.reason)):
         _check_decision(decision)
@@ -120,5 +121,5 @@ def _check_decision(decision: Decision) -> None:
 
 
 def picked_urls(picks: Picks) -> Sequence[str]:
-    """Return the URLs of all picked articles in order; a template needs details and a short link of each."""
+    """Return the URLs of all picked articles in order; a template needs `ArticleDetails` of each."""
     return [pick.url for pick in (*picks.featured, *picks.lesser_known)]

@@ -18,7 +18,10 @@ from shortener.ranking.signals import SignalColumns, align_signals, z_scores
 
 
 class Analysis(Struct, frozen=True, eq=False):
-    """All estimates from one history; `fit` is None, and `fit_error` the reason, if the model could not be fitted."""
+    """All estimates from one history.
+
+    If the model could not be fitted, `fit` is None and `fit_error` is the reason.
+    """
 
     observations: Observations
     curve: ArrivalCurve
@@ -31,7 +34,7 @@ class Analysis(Struct, frozen=True, eq=False):
 
     @property
     def remaining_shares(self) -> list[float]:
-        """The share of clicks still expected, 1 - F(age), of each issue."""
+        """The share of clicks (0 to 1) that is still expected for each issue: 1 - F(age)."""
         return [1 - float(share) for share in self.curve.shares_at(self.observations.age_hours)]
 
     @property
@@ -40,7 +43,7 @@ class Analysis(Struct, frozen=True, eq=False):
         return 100 * (1 - self.effect_estimate(POSITION_ETA)[1] / POSITION_ETA.sd**2)
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return posterior mean and variance of an effect; nan without a fit or if the design lacks it."""
+        """Return the posterior mean and variance of an effect; both are nan if the model was not fitted or lacks it."""
         if self.fit is None or effect not in self.design.effects:
             return math.nan, math.nan
         column = self.design.effects.index(effect)
@@ -55,9 +58,9 @@ class Analysis(Struct, frozen=True, eq=False):
 
 
 def analyse(history: History, *, as_of: float) -> Analysis:
-    """Estimate everything from a history of issues sent by `as_of` (epoch seconds), oldest first.
+    """Return all estimates from a history.
 
-    The history has at least one appearance.
+    Its issues must be sent by `as_of` (epoch seconds) and sorted, oldest first; it must have at least one appearance.
     """
     observations = build_observations(history, as_of=as_of)
     curve = estimate_curve(observations, history.arrivals)
@@ -77,7 +80,7 @@ def analyse(history: History, *, as_of: float) -> Analysis:
 def prepare_design(
     observations: Observations, *, curve: ArrivalCurve, weights: dict[str, float], signals: SignalColumns
 ) -> Design:
-    """Return the design of these cells under the estimated arrival curve and placement weights."""
+    """Return the design matrix of the observations, from the arrival curve, the placement weights and the signals."""
     return build_design(
         observations,
         completed_shares=curve.shares_at(observations.age_hours),

@@ -36,7 +36,7 @@ def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
 
 
 def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Return clicks and links as cells x kinds, for the cells with at least two kinds."""
+    """Return two matrices, clicks and links, as cells x kinds, for the cells with at least two kinds."""
     rows = [{p.kind: p for p in row.placements} for row in appearances if len(row.placements) > 1]
     clicks = [[float(row[kind].clicks) if kind in row else 0.0 for kind in kinds] for row in rows]
     links = [[float(row[kind].links) if kind in row else 0.0 for kind in kinds] for row in rows]
@@ -45,5 +45,5 @@ def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tu
 
 
 def sum_weights(appearances: Sequence[Appearance], weights: dict[str, float]) -> FloatArray:
-    """Return the total weight of each cell's links; a cell without known placements has weight 1."""
+    """Return for each cell (one article in one issue) the sum of its links' weights; 1 if no placement is known."""
     return np.array([sum(weights[p.kind] * p.links for p in row.placements) or 1.0 for row in appearances])

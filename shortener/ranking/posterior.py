@@ -8,14 +8,15 @@ from shortener.ranking.model import APPEAL_SD, Fit
 from shortener.ranking.observations import FloatArray, Observations
 
 DRAW_COUNT = 400
-"""Joint draws of all scores (docs/ranking.md section 9)."""
+"""Number of joint draws of all scores (docs/ranking.md section 9)."""
 RANDOM_SEED = 20210407  # fixed, so that equal counts give equal output
 
 
 class Posterior(Struct, frozen=True, eq=False):
-    """Figures per article. `score` is log appeal relative to the mean article, `sd` its standard deviation.
+    """The estimates of all articles, with one entry per article.
 
-    `expected` are the clicks of an average article in the same cells. `draws` is draws x articles.
+    `score` is log appeal relative to the mean article, and `sd` its standard deviation. `expected` are the clicks that
+    an average article would have had in the same cells. `draws` is a matrix of simulated scores, draws x articles.
     """
 
     score: FloatArray
@@ -47,10 +48,11 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
 
 
 def fallback_posterior(observations: Observations, design: Design) -> Posterior:
-    """Return the shrunken rate, for a model that could not be fitted (docs/ranking.md section 8).
+    """Return the shrunken rate, which replaces a model that could not be fitted (docs/ranking.md section 8).
 
-    `appeal = (clicks + 2) / (expected + 2)`, where the expected clicks divide all clicks by recipients and F(age)
-    only. The 2 is the weight 1/0.7^2 of a Gamma prior. Log appeal has standard deviation `1 / sqrt(clicks + 2)`.
+    `appeal = (clicks + 2) / (expected + 2)`. The expected clicks divide all clicks among the cells in proportion to
+    recipients and F(age) only. The 2 is the weight 1/0.7^2 of a Gamma prior. Log appeal has standard deviation
+    `1 / sqrt(clicks + 2)`.
     """
     exposure = np.exp(np.clip(design.offset - design.offset.max(), -50, 0))
     expected = observations.sum_by_article(exposure * (observations.clicks.sum() / exposure.sum()))

@@ -19,9 +19,9 @@ from shortener.ranking.wording import format_footer, format_note, pluralize
 METHOD = "log-additive negative-binomial model: issue + position + placement + article, with priors"
 FALLBACK_METHOD = "shrunken rate: clicks by recipients and age (the model could not be fitted)"
 WINDOW_MONTHS = 24
-"""Default window of the fit, in months before and after the listed articles."""
+"""Default window of the fit, in months before and after the last appearance of a listed article."""
 RESULT_DIGITS = 6
-"""Decimals of figures in the result, and significant digits of multiples."""
+"""Number of decimals of figures in the result, and of significant digits of multiples."""
 
 
 def rank(
@@ -38,11 +38,12 @@ def rank(
 ) -> Ranking:
     """Rank articles by appeal, the posterior mean of the article effect (docs/ranking.md sections 1 and 10).
 
-    `as_of` is in epoch seconds, and later issues are ignored. `month` (YYYY-MM in `zone`) lists the articles last
-    shown in it, `issue` those of one issue, and neither lists all. The fit uses the issues within `window` months of
-    them, None for all issues. The published list has at most `top` articles, and there are at most `gems` hidden
-    gems. A `blend` replaces appeal in the order. Raises InputError for invalid arguments or counts, and NotFound for
-    an unknown issue. A fit that fails is not an error: the result is then the shrunken rate, with a warning.
+    `as_of` is in epoch seconds, and later issues are ignored. With `month` (YYYY-MM in `zone`) the list has the
+    articles last shown in that month, with `issue` (a slug) those of one issue, and otherwise all articles. The model
+    is fitted to the issues at most `window` months before or after them, or to all issues if `window` is None. The
+    published list has at most `top` articles, and there are at most `gems` hidden gems. A `blend` replaces appeal in
+    the order. Raises InputError for invalid arguments or counts, and NotFound for an unknown issue. If the fit fails,
+    the result is the shrunken rate, with a warning.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")

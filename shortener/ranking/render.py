@@ -22,7 +22,7 @@ UNSAFE_URL_CHARACTERS = re.compile(r"""[\x00-\x20\x7f"'()<>\\^`{|}]""")
 
 
 class TemplateEntry(Struct, frozen=True):
-    """The variables of one article in a template; its links have placement numbers in document order, from 1.
+    """The variables of one article in a template; its short links end in placement numbers, from 1 in document order.
 
     `image_link` is None without an image. `origin` is list, gem, pinned or chosen.
     """
@@ -39,9 +39,10 @@ class TemplateEntry(Struct, frozen=True):
 
 
 def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the section as Markdown; `template` is the text of a Jinja template, by default the bundled one.
+    """Return the picks as a section in Markdown.
 
-    Its variables `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and
+    `details` has one entry for each pick. `template` is the text of a Jinja template, by default the bundled one. Its
+    variables `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and
     `url` makes a link destination safe. Raises InputError for missing details, an unsafe URL or a template that fails.
     """
     return _render_template(
@@ -50,9 +51,9 @@ def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template
 
 
 def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the section as HTML; everything but the template's own text is escaped.
+    """Return the picks as a section in HTML; everything but the template's own text is escaped.
 
-    Template and errors are those of `render_markdown`.
+    Arguments, template variables and errors are those of `render_markdown`.
     """
     return _render_template(
         _jinja_environment(as_html=True), template or bundled_template("picks.html.j2"), picks, details
@@ -65,7 +66,7 @@ def bundled_template(name: str) -> str:
 
 
 def _jinja_environment(*, as_html: bool) -> SandboxedEnvironment:
-    # Jinja has no automatic escaping for Markdown: templates use the filters below
+    # Jinja cannot escape Markdown automatically, so templates use the filter `text`
     environment = SandboxedEnvironment(
         autoescape=as_html,
         undefined=StrictUndefined,
@@ -121,7 +122,7 @@ def escape_markdown(text: str) -> str:
 
 
 def _collapse_whitespace(text: str) -> str:
-    """Return text as one line, still unescaped: Jinja escapes it, unless the template marked it as safe."""
+    """Return text as one line; Jinja escapes it later, unless the template marked it as safe."""
     return text if isinstance(text, Markup) else " ".join(str(text).split())
 
 

@@ -1,4 +1,4 @@
-"""The ranking as a value: pages, commands and files print this object, and its fields are the JSON keys."""
+"""The result of the ranking, which pages, commands and files print; its field names are the JSON keys."""
 
 from typing import TypeVar
 
@@ -10,18 +10,19 @@ _Number = TypeVar("_Number", int, float)
 
 
 def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Number | None]:
-    """Return (visitors, clicks): the count in the field that `counted` names, and None in the other."""
+    """Return (visitors, clicks), one of which is the count and the other None, as `counted` says."""
     return (count, None) if counted == "visitors" else (None, count)
 
 
 class RankedArticle(Struct, frozen=True):
     """One article of the list.
 
-    `appeal` is the shrunken multiple of the average article, with the 90 % interval `low` to `high`. `p_top` is
-    the probability of belonging to the published top k, `gem` the article's number among the hidden gems.
-    `visitors` or `clicks`, whichever the ranking counted, is the sum over the `shown` appearances of the article,
-    and the other one is None. `expected` is the sum that an average article would have had in them. `issue` and
-    `position` are those of the last appearance, or of the issue that was asked for.
+    `appeal` is a multiple of the average article, drawn towards 1 where there are few clicks; `low` to `high` is its
+    90 % interval. `p_top` is the probability of belonging to the published list, and `gem` the article's number among
+    the hidden gems, or None. `shown` is the number of appearances of the article. Its total count in them is in
+    `visitors` or in `clicks`, whichever the ranking counts; the other field is None. `expected` is the count that an
+    average article would have had in them. `issue` and `position` are those of the requested issue, or otherwise of
+    the last appearance.
     """
 
     rank: int
@@ -49,8 +50,8 @@ class RankedArticle(Struct, frozen=True):
 class IssueProgress(Struct, frozen=True):
     """An issue of the fit at the time of the ranking.
 
-    `hours` is its age since sending. `visitors` or `clicks`, as the issue's own `counted` names it, is the sum over
-    its articles, and the other one is None. `to_come` is the share of them that is still expected.
+    `hours` is its age since sending. The total count of its articles is in `visitors` or in `clicks`, as its `counted`
+    says; the other field is None. `to_come` is the share (0 to 1) of its clicks that is still expected.
     """
 
     slug: str
@@ -67,10 +68,10 @@ class Ranking(Struct, frozen=True):
     """All listed articles in order; the first `top` are the published list. `as_of` is ISO 8601 in UTC.
 
     Each issue counts its visitors or, if too few are known, its clicks: `issues[].counted`. The `counted` of the
-    whole is "visitors" if every issue in which a listed article appeared counts visitors, otherwise "clicks". In
-    a mixed list "clicks" may therefore include the visitors of some issues; a warning names the other ones.
-    `issues` are all those of the fit, also without a listed article. Without articles `counted` covers all sent
-    issues.
+    ranking is "visitors" if every issue in which a listed article appeared counts visitors, otherwise "clicks". In a
+    mixed list "clicks" may therefore include the visitors of some issues; a warning names the issues that count
+    clicks. `issues` are all issues of the fit, also those without a listed article. If the list is empty, `counted`
+    follows from all sent issues.
     """
 
     as_of: str

@@ -1,4 +1,4 @@
-"""The issues that the fit uses, and the articles that the list shows (docs/ranking.md section 2.1)."""
+"""Selection of the issues for the fit and of the articles for the list (docs/ranking.md section 2.1)."""
 
 import re
 from datetime import UTC, datetime, tzinfo
@@ -34,7 +34,7 @@ class ArticleFilter(Struct, frozen=True):
 def select_articles(
     history: History, article_filter: ArticleFilter, *, as_of: float
 ) -> tuple[History, set[str]]:
-    """Check a history; return the part sent by `as_of` (epoch seconds) and the URLs of the articles to list.
+    """Check a history; return its issues sent by `as_of` (epoch seconds) and the URLs of the articles to list.
 
     Raises InputError for an invalid history, and NotFound if the issue of the filter was not sent by then.
     """
@@ -60,7 +60,7 @@ def select_sent(history: History, *, as_of: float) -> History:
 
 
 def find_issue(history: History, slug: str) -> Issue:
-    """Return the issue with this slug from a history of sent issues. Raises NotFound."""
+    """Return the issue with this slug from a history of sent issues. Raises NotFound if there is none."""
     for issue in history.issues:
         if issue.slug == slug:
             return issue
@@ -79,10 +79,10 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Keep the issues at most `months` before or after the last appearance of a listed article.
+    """Return the history with only the issues at most `months` before or after the last appearance of a listed article.
 
-    None keeps all issues. If all articles are listed, the window is the last `months` of the history, so that
-    older articles leave the list.
+    `urls` are the listed articles; None for `months` keeps all issues. If all articles are listed, the window is the
+    last `months` of the history, so that older articles leave the list.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

@@ -14,7 +14,7 @@ from shortener.ranking.inputs import Signal
 from shortener.ranking.observations import FloatArray
 
 PRIOR_PSEUDO_COUNTS = 20.0
-"""Views or reads at the overall ratio that are added to each article's own."""
+"""Number of views or reads at the overall ratio that are added to each article's own, to shrink its ratio."""
 Z90 = 1.645
 """Normal quantile of a two-sided 90 % interval."""
 
@@ -49,7 +49,7 @@ class SignalColumns(Struct, frozen=True, eq=False):
 
 
 def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColumns:
-    """Return the signals in the order of `urls`; signals of other articles are ignored."""
+    """Return the signals as arrays in the order of `urls`; signals of other articles are ignored."""
     by_url: Mapping[str, Signal] = {signal.url: signal for signal in signals}
     rows = [by_url.get(url, Signal(url=url)) for url in urls]
     return SignalColumns(
@@ -60,7 +60,7 @@ def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColum
 
 
 def z_scores(signals: SignalColumns) -> FloatArray:
-    """Return articles x 3: z-scores of log(1 + views), log read ratio and log fan ratio; 0 where missing."""
+    """Return a matrix, articles x 3: z-scores of log(1 + views), log read ratio and log fan ratio; 0 where missing."""
     with np.errstate(divide="ignore"):
         columns = (np.log1p(signals.views), np.log(signals.read_ratio), np.log(signals.fan_ratio))
     return np.column_stack([z_score(column) for column in columns])
@@ -88,7 +88,7 @@ def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArra
 
 
 class Blend(Struct, frozen=True):
-    """Weights of appeal, fan ratio and read ratio in an order that editors chose instead of appeal alone.
+    """Weights of appeal, fan ratio and read ratio, by which editors can order articles instead of by appeal alone.
 
     Raises InputError for negative or infinite weights, or if all are 0.
     """
@@ -104,6 +104,6 @@ class Blend(Struct, frozen=True):
             raise InputError(f"blend weights {weights} are not usable; give three numbers from 0, not all 0")
 
     def combine(self, score: FloatArray, signals: SignalColumns) -> FloatArray:
-        """Return the weighted sum of the z-scores of score, fan ratio and read ratio; missing ones are 0."""
+        """Return each article's weighted sum of the z-scores of score, fan ratio and read ratio; missing ones are 0."""
         scores, fans, reads = z_score(score), z_score(signals.fan_ratio), z_score(signals.read_ratio)
         return self.appeal * scores + self.fans * fans + self.reads * reads

@@ -9,9 +9,9 @@ from shortener.ranking.pipeline import Analysis
 from shortener.ranking.signals import Blend
 
 MIN_CLICKS = 3
-"""Clicks and expected clicks below which a note gives no multiple (docs/ranking.md section 15)."""
+"""A note gives no multiple if both clicks and expected clicks are below this number (docs/ranking.md section 15)."""
 MIN_UNCERTAINTY_REMOVED = 60.0
-"""Percentage of eta's prior variance that the data must remove for an estimate to count as measured."""
+"""Percentage of the prior variance of eta that the data must remove before eta counts as measured."""
 
 
 def format_multiple(appeal: float) -> str:
@@ -65,9 +65,10 @@ def format_note(
     gem_probability: float | None,
     loved_by_few: bool,
 ) -> str:
-    """Return the note of one article, given by its index (docs/ranking.md section 15).
+    """Return the note of the article with this index (docs/ranking.md section 15).
 
-    `gem_probability` is a hidden gem's probability of being in the best tenth, None for other articles.
+    `bounds` is the 90 % interval of its appeal. `gem_probability` is a hidden gem's probability of being in the best
+    tenth, None for other articles.
     """
     parts = [_describe_clicks(analysis, article, counted, bounds)]
     if gem_probability is not None:
@@ -94,7 +95,7 @@ def _describe_clicks(analysis: Analysis, article: int, counted: Counted, bounds:
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return the conditions under which the expected clicks of an article hold."""
+    """Return the phrase that says for which conditions clicks were expected, such as "at its position"."""
     if analysis.fit is None:
         return "from its recipients and age"
     if not analysis.observations.has_positions:
@@ -104,7 +105,7 @@ def _describe_baseline(analysis: Analysis, article: int) -> str:
 
 
 def format_footer(analysis: Analysis, blend: Blend | None) -> str:
-    """Return the footer: evidence for the position effect, clicks still expected, and the blend if there is one."""
+    """Return the footer of the list: evidence for the position effect, clicks still expected, and any blend."""
     newest, share = analysis.observations.issues[-1], analysis.remaining_shares[-1]
     parts = [
         _describe_position_effect(analysis),
@@ -133,9 +134,9 @@ def _describe_position_effect(analysis: Analysis) -> str:
 
 
 def count_multi_position_articles(analysis: Analysis) -> int:
-    """Return the number of articles shown at two known positions or more.
+    """Return the number of articles that were shown at two or more known positions.
 
-    Only they separate the position effect from the editors' sorting (docs/ranking.md section 7).
+    Only these articles separate the position effect from the editors' sorting (docs/ranking.md section 7).
     """
     positions: dict[str, set[int]] = {}
     for appearance in analysis.observations.appearances:

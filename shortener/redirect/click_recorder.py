@@ -1,6 +1,6 @@
-"""Recording of clicks and misses: which parts of a request a line of the click log contains.
+"""Recording of clicks and misses as lines of the click log.
 
-The keys are described in docs/click-log.md, section 2.1.
+The keys of a line are described in docs/click-log.md, section 2.1.
 """
 
 import logging
@@ -35,17 +35,17 @@ Environ = dict[str, Any]
 log = logging.getLogger(__name__)
 
 CAMPAIGN_KEYS = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"})
-"""The only query keys that are recorded; any other key may identify the reader."""
+"""Query keys that are recorded. Other keys are not, because they may identify the reader."""
 MAX_MISSES_PER_SECOND = 200
-"""Misses that one worker logs each second; the rest of a flood is only counted, so it cannot fill the disk."""
+"""Limit of misses that one worker logs in a second. More are only counted, so that a flood cannot fill the disk."""
 REDIRECTS, PREFETCHES, MISSES, UNRECORDED, ERRORS, GONE = range(6)
 """Indexes into the worker's counters, in the order of ``COUNTER_NAMES``."""
 
 _ENVIRON_HEADERS = [(name, "HTTP_" + name.upper().replace("-", "_")) for name in LOGGED_HEADERS]
 MAX_HEADER_FIELDS_BYTES = 2600
-"""Longest JSON of the header fields; with the other fields truncated, a line then stays below MAX_LINE_BYTES."""
+"""Largest size of the header fields as JSON. It leaves room in MAX_LINE_BYTES for the other fields."""
 _TRUNCATED_LENGTH = 64
-"""Characters kept of each text if a line would be longer than MAX_LINE_BYTES."""
+"""Number of characters to which each text is truncated if a line would exceed MAX_LINE_BYTES."""
 
 
 class LoggedHeaders(Struct, omit_defaults=True):
@@ -58,17 +58,17 @@ class LoggedHeaders(Struct, omit_defaults=True):
 
 
 class HeaderFields(Struct, frozen=True):
-    """Parsed headers of a request, which a connection reuses while its headers stay equal."""
+    """Parsed headers of a request. A connection reuses them for requests with equal headers."""
 
     user_agent: str | None
     """The logged user agent; None if the reader opted out of tracking."""
     forwarded_for: str | None
     line_suffix: bytes
-    """The end of the JSON line with the header fields, from the comma to the newline."""
+    """Last part of the JSON line, with the header fields, from the comma before them to the newline."""
 
 
 class ClickRecorder:
-    """Writes the click log of one worker process; no method waits for anything but one ``write()``."""
+    """Writes the click log of one worker process. Its methods wait for one ``write()`` at most."""
 
     def __init__(self, config: Config) -> None:
         self._respect_gpc = config.privacy.respect_gpc
@@ -87,7 +87,7 @@ class ClickRecorder:
         self._misses_this_second = 0
 
     def parse_headers(self, environ: Environ) -> HeaderFields:
-        """Return the logged fields of a request's headers, fewer if the reader opted out of tracking."""
+        """Return the header fields to log. There are fewer if the reader opted out of tracking."""
         try:
             return self._parse_headers(environ)
         except Exception:
@@ -111,9 +111,10 @@ class ClickRecorder:
     def record(
         self, line: ClickLine, headers: HeaderFields, *, address: str, query: str, counter: int
     ) -> bool:
-        """Write a click to the click log and increment a counter; return whether it was written.
+        """Write a click to the click log, and increment a counter. Return whether the click was written.
 
-        ``line`` describes the request and the response; the client's fields and the click's id are added here.
+        ``line`` has the fields of request and response. This method adds the click's id, the client's fields from
+        ``headers`` and the peer's ``address``, and fields of ``query``. ``counter`` is an index such as REDIRECTS.
         """
         try:
             line.id = self._new_id()
@@ -123,7 +124,7 @@ class ClickRecorder:
                 self._add_query(line, query, opted_out=headers.user_agent is None)
             recorded = self._writer.write(_encode_line(line, headers))
         except Exception:
-            # An unexpected error must cost at most the click, never the reader's redirect.
+            # An unexpected error may lose the record of this click, but must not prevent the redirect.
             log.exception("click could not be recorded")
             recorded = False
         self._counters[counter] += 1
@@ -132,7 +133,7 @@ class ClickRecorder:
         return recorded
 
     def _add_client(self, line: ClickLine, headers: HeaderFields, *, address: str) -> None:
-        """Add the client's network and hashes, never the address itself."""
+        """Add the client's network and the hashes of its address and visitor to ``line``, but not the address."""
         if headers.forwarded_for:
             address = self._client_ip.resolve(address, headers.forwarded_for)
         try:
@@ -144,7 +145,7 @@ class ClickRecorder:
         line.net, line.addr, line.visitor = pseudonymize(address, headers.user_agent, key=key)
 
     def _add_query(self, line: ClickLine, query: str, *, opted_out: bool) -> None:
-        """Add the campaign keys of a query, and the recipient token as a hash."""
+        """Add the campaign keys of a query string, and a hash of the recipient token, to ``line``."""
         pairs = parse_qsl(query[:8192], errors="replace")
         campaign = [(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS]
         line.q = urlencode(campaign)[:1024] or None
@@ -153,7 +154,7 @@ class ClickRecorder:
             line.copy = hash_recipient_token(token[:200], key=self._keys.key(line.ts))
 
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
-        """Count a miss and write it to the click log, unless MAX_MISSES_PER_SECOND are written already."""
+        """Count a miss, and write it to the click log unless MAX_MISSES_PER_SECOND were written in this second."""
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
             self._counters[GONE] += 1
@@ -168,7 +169,7 @@ class ClickRecorder:
             self._writer.write(encode(line) + b"\n")
 
     def discard_expired(self, *, now: float) -> None:
-        """Remove expired daily keys from memory, which a worker without requests would keep."""
+        """Remove expired daily keys from memory. Without this call, a worker without requests would keep them."""
         self._keys.evict_old(now=now)
 
     def close(self) -> None:
@@ -177,7 +178,7 @@ class ClickRecorder:
 
 
 def _encode_line(line: ClickLine, headers: HeaderFields) -> bytes:
-    """Return the line as bytes, with path and query truncated if it would exceed MAX_LINE_BYTES."""
+    """Return the line as JSON bytes. Path and query are truncated if the line would exceed MAX_LINE_BYTES."""
     try:
         content = _append_headers(line, headers)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot represent
@@ -194,7 +195,7 @@ def _append_headers(line: ClickLine, headers: HeaderFields) -> bytes:
 
 
 def _encode_headers(headers: LoggedHeaders) -> bytes:
-    """Return the end of a line with these fields, truncated if they exceed MAX_HEADER_FIELDS_BYTES."""
+    """Return the last part of a line with these header fields. They are truncated beyond MAX_HEADER_FIELDS_BYTES."""
     try:
         content = encode(headers)
     except UnicodeEncodeError:

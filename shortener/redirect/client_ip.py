@@ -5,21 +5,21 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 MAX_FORWARDED_LENGTH = 1024
-"""Characters at the end of ``X-Forwarded-For`` that are read; the nearest proxies append theirs last."""
+"""Number of characters read from the end of ``X-Forwarded-For``, where the nearest proxies append their entries."""
 
 
 class ClientIPResolver:
-    """Finds a client's address; without trusted proxies it is the peer's address."""
+    """Finds the client's address of a request. Without trusted proxies it is the peer's address."""
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         self._trusted_networks = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
         self._is_trusted_cached = lru_cache(maxsize=1024)(self._is_trusted)
 
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
-        """Return the rightmost address of ``forwarded_for`` that is no trusted proxy, else the last one read.
+        """Return the client's address. ``forwarded_for`` is the header X-Forwarded-For, None if it is absent.
 
-        The peer's address is returned if the peer is no trusted proxy. An invalid entry ends the search, because no
-        trusted proxy wrote what is left of it.
+        If the peer is a trusted proxy, it is the rightmost entry that is no trusted proxy. An invalid entry ends the
+        search, because entries to its left cannot be trusted; then the last valid entry is returned.
         """
         if not self._trusted_networks or not forwarded_for or not self._is_trusted_cached(peer):
             return peer
@@ -43,14 +43,14 @@ class ClientIPResolver:
 
 
 def _last_entries(forwarded_for: str) -> list[str]:
-    """Return the entries in the last MAX_FORWARDED_LENGTH characters, without one that the limit cuts."""
+    """Return the entries in the last MAX_FORWARDED_LENGTH characters. An entry that is cut by the limit is left out."""
     if len(forwarded_for) <= MAX_FORWARDED_LENGTH:
         return forwarded_for.split(",")
     return forwarded_for[-MAX_FORWARDED_LENGTH:].split(",")[1:]
 
 
 def _parse_address(entry: str) -> str | None:
-    """Return the address of ``192.0.2.1``, ``192.0.2.1:80`` or ``[2001:db8::1]:80``; None if invalid."""
+    """Return the address of an entry like ``192.0.2.1``, ``192.0.2.1:80``, ``[2001:db8::1]:80``; None if invalid."""
     text = entry.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,7 +1,7 @@
-"""Cached look-up of short links, read from the store when any link has changed.
+"""Cached look-up of short links. After any link has changed, links are read from the store again.
 
-The store file is opened read-only here and not through ``store``, so that a worker does not load sqlite-utils and
-starts within a tenth of a second.
+The module opens the store file itself, read-only, and does not use the package ``store``. So a worker does not load
+sqlite-utils, and starts within a tenth of a second.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from shortener.redirect.responses import redirect_response
 from shortener.shared_memory import links_revision
 
 MAX_CACHED_LINKS = 20_000
-"""Links that a worker keeps in memory, about 1 kB each; reading one again takes 10 µs."""
+"""Number of links that a worker keeps in memory, about 1 kB each. Reading a link again takes 10 µs."""
 REVISION_CHECK_SECONDS = 1.0
-"""Interval at which the revision is read from the store itself, for edits by another program."""
+"""Interval in seconds at which the revision is read from the store, to notice edits by other programs."""
 RETRY_SECONDS = 0.5
-"""Pause before an unreadable store is tried again."""
+"""Time in seconds before an unreadable store is tried again."""
 BUSY_TIMEOUT_SECONDS = 0.05
-"""Longest wait for a store that another program has locked, during which no request of the worker is answered; our
+"""Longest wait in seconds for a store that another program has locked. The worker answers no request meanwhile. Our
 own writers use WAL mode and never block a look-up."""
 
 _FIND_LINK_SQL = "select target, forward, status, expires_at from links where domain = ? and code = ?"
@@ -31,7 +31,7 @@ _REVISION_SQL = "select value from meta where name = 'links_revision'"
 
 
 class Link:
-    """A short link; ``response`` is the pre-rendered response to a request without query string."""
+    """A short link. ``response`` is the pre-rendered response to a request without query string."""
 
     __slots__ = ("expires_at", "forward", "is_retired", "response", "revision", "target")
 
@@ -62,10 +62,10 @@ class StoreUnavailable(Exception):
 
 
 class LinkCache:
-    """Links of a data directory, cached for one worker; safe to use from several threads.
+    """Links of a data directory, cached for one worker. It is thread-safe.
 
-    A cached link is used as long as the revision of the links has not changed. If the store cannot be read, an
-    outdated one is used, because an old target is better for a reader than none.
+    A cached link is used as long as the revision of the links has not changed. If the store cannot be read, a cached
+    link is used even if it is outdated, because an old target is better for a reader than none.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class LinkCache:
     def find(self, domain: str, code: str) -> Link | None:
         """Return the link; None if it does not exist or has no target yet.
 
-        Every change that was committed before the call is seen. Raises StoreUnavailable.
+        The result includes every change that was committed before the call. Raises StoreUnavailable.
         """
         if (
             self._shared_revision.values[0] != self._announced_revision
@@ -102,7 +102,7 @@ class LinkCache:
         return self._load(domain, code)
 
     def _check_revision(self) -> None:
-        """Increment the revision if any link changed, so that links cached before are read again."""
+        """Increment the cache's own revision if any link changed. Links with an older revision are then read again."""
         with self._lock:
             self._next_check_at = self._clock() + REVISION_CHECK_SECONDS
             self._close_replaced_file()
@@ -117,7 +117,7 @@ class LinkCache:
                 self._announced_revision, self._stored_revision = announced, stored
 
     def _close_replaced_file(self) -> None:
-        """Close the store if another file, such as a restored backup, has its name; a moved file stays open."""
+        """Close the store if its path now names another file, such as a restored backup. A moved file stays open."""
         if self._connection is not None and _file_identity(self._path) not in (None, self._opened_file):
             self._connection.close()
             self._connection = None
@@ -144,9 +144,9 @@ class LinkCache:
             return link
 
     def _query(self, sql: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of a query, None if there is none. Raises sqlite3.Error.
+        """Return the first row of a query; None if there is no row. Raises sqlite3.Error.
 
-        Within RETRY_SECONDS of a failure it raises at once, so that requests do not wait for each attempt.
+        For RETRY_SECONDS after a failure it raises at once, so that requests do not wait for each attempt.
         """
         if self._connection is None:
             if self._clock() < self._next_retry_at:

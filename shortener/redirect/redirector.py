@@ -1,7 +1,7 @@
 """The redirect: look up the link, write one line to the click log, respond.
 
-Requests other than GET and HEAD of a known code are left to the pages. Nothing here waits for writers of the store,
-parses a user agent or imports a framework.
+Paths that are not short links, and misses, are left to the pages. Methods other than GET and HEAD get 405 here.
+Nothing in this module waits for writers of the store, parses a user agent or imports a framework.
 """
 
 import time
@@ -29,14 +29,14 @@ StartResponse = Callable[..., Any]
 WSGIApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 MISS_STATUS_KEY = "shortener.miss"
-"""Key in environ of the reason why there was no redirect: 404, 410, or 503 if the store cannot be read."""
+"""Key in environ of the status of a request that was not redirected: 404, 410, or 503 if the store cannot be read."""
 PARSED_HEADERS_KEY = "shortener.sender"
-"""Key in environ of the parsed headers, set if the response is the link's pre-rendered one."""
+"""Key in environ of the ParsedHeaders. It is set only if the response is the link's pre-rendered one."""
 ROOT_PATHS = frozenset({"", "robots.txt", "favicon.ico"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MAX_PLACEMENT_DIGITS = 5
 MAX_PATH_LENGTH = 256
-"""Longest path in characters; a longer one matches no link, whatever punctuation is appended."""
+"""Longest path of a short link in characters, with room for punctuation that a mail client appended."""
 
 _NO_STORE_HEADERS = [("Cache-Control", "no-store"), ("Content-Length", "0")]
 _METHOD_NOT_ALLOWED = make_response(405, [("Allow", "GET, HEAD"), ("Content-Length", "0")])
@@ -45,14 +45,14 @@ _RECORDING_FAILED = make_response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS
 
 
 class ParsedHeaders(Struct, frozen=True):
-    """The parsed headers of a request: its domain and the logged fields of its client."""
+    """Parsed headers of a request: the domain, and the header fields that are logged."""
 
     domain: Domain
     fields: HeaderFields
 
 
 class Redirector:
-    """Redirects known short links and records each click."""
+    """Responds to requests for short links, and records each click and each miss."""
 
     def __init__(self, config: Config, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -65,9 +65,9 @@ class Redirector:
         self._recorder = ClickRecorder(config)
 
     def respond(self, environ: Environ) -> Response | None:
-        """Return the response to a request for a short link; None if a page must respond.
+        """Return the response to a request for a short link, or None if the pages must respond.
 
-        For a miss, ``environ[MISS_STATUS_KEY]`` is set to the status of the page.
+        For a miss, set ``environ[MISS_STATUS_KEY]`` to the status that the page must have, and return None.
         """
         code, n = parse_path(environ["PATH_INFO"])
         if code in ROOT_PATHS or code[0] == "-" or code[-1] == PREVIEW_SUFFIX:
@@ -107,9 +107,9 @@ class Redirector:
     def respond_cached(
         self, headers: ParsedHeaders, *, address: str, path: str, code: str, placement: int | None
     ) -> Response | None:
-        """Return the response to a GET without query string; None if ``respond`` must decide.
+        """Return the response to a GET request without query string, or None if ``respond`` must be called.
 
-        ``headers`` are those of an earlier request with equal headers.
+        ``headers`` are the parsed headers of an earlier request whose headers were equal. ``address`` is the peer's.
         """
         domain = headers.domain
         if not domain.case_sensitive:
@@ -129,14 +129,14 @@ class Redirector:
         return _RECORDING_FAILED if self._strict and not recorded else response
 
     def _match_domain(self, environ: Environ) -> Domain | None:
-        """Return the domain of a Host header; a loopback host means the first domain, for local trials."""
+        """Return the domain of the Host header, or None. For local tests, a loopback host means the first domain."""
         host = environ.get("HTTP_HOST", "").lower()
         name = strip_port(host).removesuffix(".")
         domain = self._domains.get(host) or self._domains.get(name)
         return self._default_domain if domain is None and name in LOOPBACK_HOSTS else domain
 
     def _find_link(self, domain: Domain, code: str) -> tuple[str, Link | None]:
-        """Return a code and its link; punctuation that a mail client appended to the code is removed if necessary."""
+        """Return (code, link or None). If there is no such link, the code without trailing punctuation is tried too."""
         if not domain.case_sensitive:
             code = code.lower()
         link = (
@@ -153,9 +153,9 @@ class Redirector:
         return code, link
 
     def _choose_response(self, environ: Environ, link: Link) -> tuple[Response, int]:
-        """Return the response of a link and the counter to increment."""
+        """Return the response to a request for ``link``, and the index of the counter to increment."""
         if environ.get("HTTP_SEC_PURPOSE", "").startswith("prefetch"):
-            # Refused, so that the browser drops the prefetch and sends another request when the reader clicks.
+            # The prefetch is refused, so that the browser discards it and sends a new request when the reader clicks.
             return _PREFETCH_REFUSED, PREFETCHES
         query = environ["QUERY_STRING"]
         if not query:
@@ -195,9 +195,10 @@ class RedirectMiddleware:
 
 
 def parse_path(path: str) -> tuple[str, int | None]:
-    """Return code and placement of ``/<code>`` or ``/<code>/<n>``: 0 without a placement, None if it is invalid.
+    """Return (code, placement) of the path ``/<code>`` or ``/<code>/<n>``.
 
-    Punctuation that a mail client appended to the placement is removed.
+    The placement is 0 if it is absent, and None if it is invalid or if a path without one is too long. Punctuation
+    that a mail client appended to the placement is ignored.
     """
     code, _, tail = path[1:].partition("/")
     if not tail:
@@ -210,6 +211,6 @@ def parse_path(path: str) -> tuple[str, int | None]:
 
 
 def _report_miss(environ: Environ, status: int) -> Response | None:
-    """Set the status of the page that responds instead; return None."""
+    """Set the status that the page must have, and return None: there is no redirect."""
     environ[MISS_STATUS_KEY] = status
     return None

@@ -1,4 +1,4 @@
-"""HTTP responses of redirects, rendered before the request where possible."""
+"""HTTP responses of redirects. Most are rendered once, when a link is loaded, and not for each request."""
 
 from http import HTTPStatus
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _REDIRECT_HEADERS: Headers = [
 
 
 class Response(NamedTuple):
-    """A response without a body, for WSGI (``headers``) and as the bytes that are sent (``head``)."""
+    """A response without a body. WSGI servers use ``headers``; our own server sends the bytes ``head``."""
 
     status: int
     headers: Headers
@@ -23,7 +23,7 @@ class Response(NamedTuple):
 
 
 def make_response(status: int, headers: Headers) -> Response:
-    """Return a response with these headers, none of which may contain a line end."""
+    """Return a response with these headers. No header may contain a line end."""
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         *(f"{name}: {value}" for name, value in headers),
@@ -32,5 +32,5 @@ def make_response(status: int, headers: Headers) -> Response:
 
 
 def redirect_response(target: str, *, status: int) -> Response:
-    """Return the redirect to a canonical target, which is ASCII without line ends and needs no escaping."""
+    """Return the redirect to a canonical target. It needs no escaping, because it is ASCII without line ends."""
     return make_response(status, [("Location", target), *_REDIRECT_HEADERS])

@@ -10,7 +10,7 @@ from shortener.reporting.issue_contents import ArticleContents, IssueContents
 from shortener.urls import homograph_warning
 
 Level = Literal["good", "warn", "bad"]
-"""Result of a check: nothing to do, worth a look, or to be fixed."""
+"""Result of a check: ``good`` (nothing to do), ``warn`` (worth a look) or ``bad`` (to be fixed)."""
 
 THIRD_PARTY_SHORTENERS = frozenset(
     (

@@ -48,11 +48,11 @@ class NearbyClickGroup(Struct, frozen=True):
     networks: int
     agents: int
     nearest: float
-    """Seconds between the click and the nearest of them."""
+    """Seconds between the click and the nearest of the nearby clicks."""
 
 
 class RequestDetails(Struct, frozen=True):
-    """Stored fields of a request; None where the client sent nothing, or where it is not stored."""
+    """Stored fields of a request; None if the client did not send the field or it was not stored."""
 
     method: str
     user_agent: str | None
@@ -66,7 +66,8 @@ class ClickExplanation(Struct, frozen=True):
     """Verdict of a click with everything that explains it.
 
     ``spoken`` are the rules that match, ``noticed`` describes the evidence, ``neighbours`` are the nearby clicks by
-    correlation group. ``settled`` is False while clicks that arrive later can still change the verdict.
+    correlation group, ``rules`` is the version of the rules. ``settled`` is False while clicks that arrive later can
+    still change the verdict.
     """
 
     id: str
@@ -83,7 +84,7 @@ class ClickExplanation(Struct, frozen=True):
     rules: int
     settled: bool
     judged: bool
-    """Whether the group rules have run on it."""
+    """Whether the group rules have been applied to the click."""
     spoken: tuple[RuleMatch, ...]
     noticed: tuple[str, ...]
     neighbours: tuple[NearbyClickGroup, ...]
@@ -150,7 +151,7 @@ def _short_url(store: Store, click: Click, config: Config) -> str:
 
 
 def _nearby_groups(store: Store, own: NearbyClick, rule_context: RuleContext) -> Iterator[NearbyClickGroup]:
-    """Return the nearby clicks that the group rules compared the click with, by correlation group."""
+    """Yield a summary of the nearby clicks that group rules compare a click with, for each correlation group."""
     neighbourhood = Neighbourhood(store, {own.seq: own}, rule_context, new=False)
     others = [click for click in neighbourhood.clicks.values() if is_correlatable(click)]
     if is_correlatable(own):

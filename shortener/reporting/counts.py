@@ -25,10 +25,10 @@ class ClicksByVerdict(Struct, frozen=True):
     @property
     def total(self) -> int:
         """Number of all recorded requests."""
-        return self.human + self.other
+        return self.human + self.automated
 
     @property
-    def other(self) -> int:
+    def automated(self) -> int:
         """Number of requests that were classified as automated."""
         return self.bot + self.scanner + self.preview + self.prefetch
 
@@ -60,11 +60,11 @@ class BreakdownPart(Struct, frozen=True):
 
 
 Breakdown = dict[str, tuple[BreakdownPart, ...]]
-"""For each of ``DIMENSIONS``, its values by number of clicks, the most first."""
+"""Dimension → its parts, the part with the most clicks first."""
 
 
 class PlacementCount(Struct, frozen=True):
-    """Human clicks on one placement, and the visitors whose first click of the day was on it."""
+    """Human clicks and visitors of one placement; ``other`` is the number of automated requests."""
 
     n: int
     kind: str
@@ -86,7 +86,7 @@ def to_datetime_or_none(seconds: int | None) -> datetime | None:
 
 
 def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
-    """Return the sum of all rows by verdict."""
+    """Return the clicks of all rows added up, by verdict."""
     human = bot = scanner = preview = prefetch = 0
     for row in rows:
         human += row.human
@@ -108,7 +108,7 @@ def click_rate(visitors: int, recipients: int | None) -> float | None:
 
 
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
-    """Return the breakdown of ``human`` clicks; the parts of each dimension add up to ``human``."""
+    """Return the breakdown of human clicks; ``human`` is their number, to which the parts of each dimension add up."""
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in values:
         if row.dimension in clicks:

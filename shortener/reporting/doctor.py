@@ -1,4 +1,4 @@
-"""Checks of an installation for operators: what is wrong or will be, each with its fix."""
+"""Checks of an installation for operators; each problem found is reported with its fix."""
 
 import os
 import sqlite3
@@ -25,7 +25,7 @@ write and checkpoint at the same moment. One writing process at a time avoids it
 MIN_FREE_BYTES = 500 * 1024 * 1024
 """Free disk space in bytes below which the check fails."""
 CLOCK_TOLERANCE_SECONDS = 120
-"""How far ahead of the clock a click-log file may be, in seconds, before the clock is suspect."""
+"""Seconds by which a click-log file may be newer than the current time before the clock is reported as wrong."""
 
 
 class Finding(Struct, frozen=True):
@@ -39,7 +39,8 @@ class Finding(Struct, frozen=True):
 def examine(config: Config, *, config_path: Path | None, now: float | None = None) -> list[Finding]:
     """Return the findings of all checks; ``now`` is in seconds of the UTC epoch, by default the current time.
 
-    An invalid configuration is not among them: it could not be loaded.
+    ``config_path`` is the file that ``config`` was loaded from, None for defaults. An invalid configuration is not
+    reported here, because it cannot be loaded.
     """
     now = time.time() if now is None else now
     return [

@@ -32,7 +32,8 @@ class Backlog(Struct, frozen=True):
 class Health(Struct, frozen=True):
     """Content of ``/-/health``; ``notes`` explains a status other than ``pass``, ``disk_free`` is in bytes.
 
-    At ``warn`` links are still redirected and recorded clicks are kept.
+    ``store`` is ``ok`` or an error message, ``unrecorded`` the number of unrecorded clicks. With status ``warn``, links
+    are still redirected and recorded clicks are kept.
     """
 
     status: Literal["pass", "warn", "fail"]
@@ -93,7 +94,7 @@ class _TimedLine(Struct):
 
 
 def _line_time(path: Path, position: int, *, now: float) -> float:
-    """Return when the line at a byte position was written; the file's modification time if it is unreadable."""
+    """Return the time of the line at a byte position; if the line is damaged, the file's modification time."""
     try:
         with path.open("rb") as file:
             file.seek(position)

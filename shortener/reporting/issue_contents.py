@@ -46,7 +46,7 @@ class ArticleLinkContents(Struct, frozen=True):
 
 
 class ArticleContents(Struct, frozen=True):
-    """A target of the issue with what editors can correct; ``position`` is None for one that is no article."""
+    """A target of the issue with the fields that editors can correct; ``position`` is None if it is not an article."""
 
     position: int | None
     url: str
@@ -63,7 +63,7 @@ class ArticleContents(Struct, frozen=True):
 class IssueContents(Struct, frozen=True):
     """Contents of an issue; ``todo`` lists the short links that have no target yet.
 
-    ``articles`` are ordered by position and contain no other targets. ``links`` has every short link once.
+    ``articles`` are ordered by position, without targets that are not articles. ``links`` has every short link once.
     """
 
     slug: str

@@ -17,14 +17,15 @@ SPARKLINE_STEP_HOURS = 3
 COMPARISON_HOURS = 14 * 24
 """Hours since sending over which issues are compared."""
 MAX_COMPARED_ISSUES = 8
-"""Number of other issues that an issue is compared with: the ones sent last before it come first."""
+"""Maximum number of other issues that an issue is compared with. The latest ones sent before it are preferred."""
 
 
 class IssueListItem(Struct, frozen=True):
     """An issue in the list, with its human clicks; ``other`` is the number of automated requests.
 
-    ``course`` are the human clicks in steps of ``SPARKLINE_STEP_HOURS`` since sending. ``to_come`` is the share (0 to
-    1) of all clicks that is still expected, None where it cannot be estimated.
+    ``todo`` is the number of links without a target. ``course`` has the human clicks in each step of
+    ``SPARKLINE_STEP_HOURS`` since sending. ``to_come`` is the share (0 to 1) of all clicks that is still expected, None
+    if it cannot be estimated.
     """
 
     slug: str
@@ -99,7 +100,7 @@ def _issue_list_item(
 def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[CumulativeClicks, ...]:
     """Return the cumulative clicks until ``now`` of an issue, then those of up to ``MAX_COMPARED_ISSUES`` others.
 
-    Issues without a human click are left out. The result is empty for an unknown slug.
+    Other issues without a human click are left out. The result is empty for an unknown slug.
     """
     issues = listings.list_issues(store, with_hidden=True)
     index = next((index for index, issue in enumerate(issues) if issue.slug == slug), None)
@@ -150,7 +151,7 @@ def _sparkline(start: int, hours: Mapping[int, int], *, now: int) -> tuple[int, 
 
 
 def _cumulative_points(start: int, hours: Mapping[int, int], *, now: int) -> tuple[CumulativePoint, ...]:
-    """Return the sum of the clicks since sending at the end of each hour with clicks, and at ``now``."""
+    """Return the number of clicks since sending, at the end of each hour with clicks and at ``now``."""
     points, total = [CumulativePoint(0, 0)], 0
     for hour, clicks in hours.items():
         age = (hour - start) // HOUR_SECONDS + 1

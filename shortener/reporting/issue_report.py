@@ -27,9 +27,9 @@ from shortener.store.reports import ClickTotals
 
 
 class ArticleReport(Struct, frozen=True):
-    """Human clicks on an article: those on its placements and those ``unplaced`` add up to ``clicks``.
+    """Human clicks on an article; ``clicks`` is the sum of the clicks on its placements and of ``unplaced``.
 
-    ``unplaced`` are clicks on a short URL without a placement number. ``visitors`` counts a person once a day and
+    ``unplaced`` are clicks on a short URL without a placement number. ``visitors`` counts a person once a day on each
     link. ``rate`` is visitors per recipient, ``other`` the number of automated requests.
     """
 
@@ -66,7 +66,7 @@ class OtherLinkReport(Struct, frozen=True):
 
 
 class IssueReport(Struct, frozen=True):
-    """Report of an issue; ``articles`` has all of them by position, clicked or not."""
+    """Report of an issue; ``articles`` contains all its articles by position, also those without clicks."""
 
     slug: str
     as_of: datetime
@@ -122,7 +122,7 @@ class _PlacementTotals(Struct, frozen=True):
 
 
 class _IssueReportBuilder:
-    """Counts of one issue, grouped by article and, for links of no article, by link."""
+    """Counts of one issue, grouped by article, or by link for links that belong to no article."""
 
     def __init__(
         self, store: Store, issue: Issue, *, sums: list[ClickTotals], domains: Sequence[Domain]
@@ -147,7 +147,10 @@ class _IssueReportBuilder:
                 self._totals_by_link.setdefault(row.link.id, []).append(row)
 
     def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
-        """Return the article of the placement; without a placement that of the link, else of its first placement."""
+        """Return the article that a row counts for: that of its placement.
+
+        Without a placement it is the article of the link, or else that of the link's first placement.
+        """
         if row.placement:
             return self._articles.get(row.placement.article_id or 0)
         article = self._articles.get(row.link.article_id or 0)
@@ -156,7 +159,7 @@ class _IssueReportBuilder:
         return article
 
     def article_reports(self) -> tuple[ArticleReport, ...]:
-        """Return the reports of all articles by position, clicked or not."""
+        """Return the reports of all articles by position, also of those without clicks."""
         return tuple(
             self._article_report(article, article.position, self._totals_by_article.get(article.id, []))
             for article in self._articles.values()
@@ -177,7 +180,7 @@ class _IssueReportBuilder:
             author=article.author,
             section=article.section,
             unplaced=_clicks_without_placement(rows),
-            other=clicks.other,
+            other=clicks.automated,
             short_urls=tuple(dict.fromkeys(self._short_url(row.link) for row in rows)),
         )
 
@@ -199,7 +202,7 @@ class _IssueReportBuilder:
             rate=click_rate(visitors, self._recipients),
             placements=self._placement_counts(rows),
             unplaced=_clicks_without_placement(rows),
-            other=clicks.other,
+            other=clicks.automated,
             trap=link.id in self._honeypot_link_ids,
             role=self._role(rows[0]),
         )
@@ -217,7 +220,7 @@ class _IssueReportBuilder:
                 visitors=row.totals.visitors,
                 short_url=self._short_url(row.link),
                 text=row.placement.text,
-                other=sum_by_verdict([row.totals]).other,
+                other=sum_by_verdict([row.totals]).automated,
             )
             for row in rows
             if row.placement
@@ -231,7 +234,10 @@ class _IssueReportBuilder:
 def _load_placement_totals(
     store: Store, sums: Iterable[ClickTotals], placements: Iterable[Placement], *, unplaced: set[int]
 ) -> list[_PlacementTotals]:
-    """Return all placements and sums of an issue, with zeros where nothing was clicked, also for ``unplaced`` links."""
+    """Return the counts of an issue by link and placement, with zeros for a placement without clicks.
+
+    ``unplaced`` are ids of links that have no placement; each of them gets a row as well.
+    """
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}
     keys = sorted(sums_by_key.keys() | placements_by_key.keys() | {(link_id, 0) for link_id in unplaced})

@@ -24,7 +24,10 @@ from shortener.store.reports import ClickTotals, LinkPlacementRow
 
 
 class LinkPlacementCount(Struct, frozen=True):
-    """Human clicks on one placement of the link; ``issue`` is a slug, ``article`` the URL of the article."""
+    """Human clicks on one placement of the link, and ``other``, the number of automated requests.
+
+    ``issue`` is a slug, ``article`` the URL of the article.
+    """
 
     n: int
     kind: str
@@ -69,7 +72,7 @@ class LinkReport(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     settling: bool = False
-    """Whether it may include clicks of the last 15 minutes, whose verdicts can still change."""
+    """Whether the report may include clicks of the last 15 minutes, whose verdicts can still change."""
 
 
 def build_link_report(
@@ -114,13 +117,13 @@ def _placement_counts(
 ) -> tuple[LinkPlacementCount, ...]:
     counts = []
     for row in rows:
-        # A placement number is used once for a link, also when it is in several issues.
+        # A link has each placement number only once, even if it is in several issues.
         totals = [total for total in sums if total.n == row.n]
         clicks = sum_by_verdict(totals)
         visitors = sum(total.visitors for total in totals)
         counts.append(
             LinkPlacementCount(
-                row.n, row.kind, row.text, row.issue, row.article, clicks.human, visitors, clicks.other
+                row.n, row.kind, row.text, row.issue, row.article, clicks.human, visitors, clicks.automated
             )
         )
     return tuple(counts)

@@ -11,11 +11,11 @@ from shortener.reporting.counts import ClicksByVerdict, TimelineHour
 from shortener.store.reports import BreakdownRow
 
 VERDICT_LABELS = {"scanner": "mail scanners", "bot": "bots", "preview": "previews", "prefetch": "prefetch"}
-"""Names of the verdicts other than human in a sentence; of equal shares the first one is named first."""
+"""Words for the automated verdicts in a sentence. Verdicts with equal shares are named in this order."""
 
 
 class ReasonShare(Struct, frozen=True):
-    """Number of requests with one reason; ``share`` is their part of all requests, from 0 to 1."""
+    """Number of requests with one reason (described by ``words``), and their share (0 to 1) of all requests."""
 
     reason: str
     verdict: str
@@ -50,13 +50,17 @@ class Quality(Struct, frozen=True):
 
 
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
-    """Return the quality of ``clicks``; rows of ``values`` with the dimension ``reason`` have ``verdict/reason``."""
+    """Return the data quality of ``clicks``.
+
+    ``values`` are breakdown rows. Those of the dimension ``reason`` have a value of the form ``verdict/reason``; the
+    others are ignored.
+    """
     counts = {name: getattr(clicks, name) for name in ClicksByVerdict.__struct_fields__}
     reasons = _reason_shares([row for row in values if row.dimension == "reason"], requests=clicks.total)
     return Quality(
         sentence=describe_quality(clicks),
         requests=clicks.total,
-        set_aside=_share(clicks.other, clicks.total),
+        set_aside=_share(clicks.automated, clicks.total),
         verdicts={name: _share(count, clicks.total) for name, count in counts.items()},
         reasons=reasons,
         band=_human_range(reasons) if reasons else None,
@@ -75,7 +79,7 @@ def describe_quality(clicks: ClicksByVerdict) -> str:
     """Return a sentence like ``12 % of the requests were filtered as automated: 9 % mail scanners, 3 % bots``."""
     if not clicks.total:
         return "no clicks yet"
-    if not clicks.other:
+    if not clicks.automated:
         return (
             "the one request looks human"
             if clicks.total == 1
@@ -83,7 +87,7 @@ def describe_quality(clicks: ClicksByVerdict) -> str:
         )
     if not clicks.human:
         return f"all requests were filtered as automated: {_verdict_shares_text(clicks, 100)}"
-    percent = min(99, round(100 * clicks.other / clicks.total))
+    percent = min(99, round(100 * clicks.automated / clicks.total))
     if not percent:
         return f"under 1 % of the requests were filtered as automated: {_verdict_shares_text(clicks, 0)}"
     return f"{percent} % of the requests were filtered as automated: {_verdict_shares_text(clicks, percent)}"
@@ -99,7 +103,7 @@ def _verdict_shares_text(clicks: ClicksByVerdict, percent: int) -> str:
 
 
 def split_percent(counts: Mapping[str, int], percent: int) -> dict[str, int]:
-    """Split ``percent`` by ``counts`` into whole numbers that add up to it (largest remainder method)."""
+    """Return ``percent`` split in proportion to ``counts``, in whole numbers that add up (largest remainder method)."""
     total = sum(counts.values())
     exact = {name: percent * count / total for name, count in counts.items()}
     whole = {name: int(value) for name, value in exact.items()}
@@ -124,7 +128,7 @@ def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
 
 
 def _is_human(reason_share: ReasonShare, band: Band) -> bool:
-    """Return whether a reason counts as human; one that the current rules do not have counts by its verdict."""
+    """Return whether a reason counts as human; a reason that no current rule gives counts by its stored verdict."""
     known = REASONS.get(reason_share.reason)
     if known is None or known.verdict != reason_share.verdict:
         return reason_share.verdict == "human"

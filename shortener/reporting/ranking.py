@@ -1,4 +1,4 @@
-"""The ranking of what is stored, as the configuration has it: the list, one article of it, two issues compared."""
+"""Rankings of the stored articles with the configured settings, explanations of articles, comparisons of issues."""
 
 from datetime import datetime
 
@@ -20,10 +20,11 @@ def rank_stored_articles(
     top: int | None = None,
     gems: int | None = None,
 ) -> Ranking:
-    """The articles last shown in a month, those of an issue, or all, by what readers wanted.
+    """Return the ranking of the articles last shown in a month, of the articles of an issue, or of all articles.
 
-    ``as_of`` is seconds of UTC epoch; ``top`` and ``gems`` are by default the configured ones. Raises InputError
-    for a month that is none and NotFound for an unknown issue.
+    ``as_of`` is the time of the ranking in seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top
+    articles and hidden gems, by default the configured ones. Raises InputError for an invalid month, NotFound for an
+    unknown issue.
     """
     asked = config.ranking
     return rank(
@@ -48,9 +49,10 @@ def explain_article(
     month: str | None = None,
     issue: str | None = None,
 ) -> Explanation:
-    """What stands behind the figures of one article: its URL, or a short link that leads to it.
+    """Return the explanation of one article's figures; ``url`` is the URL of the article or a short link to it.
 
-    Raises NotFound for an article that the list does not have by ``as_of``.
+    The other parameters select the ranking, as in ``rank_stored_articles``. Raises NotFound for an article that this
+    ranking does not contain.
     """
     known = load_history(store, as_of=as_of, draft_slug=issue)
     article = resolve_article_url(store, known, url, config=config)
@@ -68,15 +70,16 @@ def explain_article(
 def compare_stored_issues(
     store: Store, first: str, second: str, *, as_of: int, hours: float | None = None
 ) -> Comparison:
-    """Two issues at the same ``hours`` after sending, by default the age of the younger.
+    """Return the comparison of two issues, both ``hours`` after sending (by default the age of the younger issue).
 
-    Raises NotFound for an issue not sent by ``as_of``, InputError for an age that the younger has not reached.
+    ``first`` and ``second`` are slugs. Raises NotFound for an issue not sent by ``as_of``, InputError if the younger
+    issue is not that old yet.
     """
     return compare(load_history(store, as_of=as_of), first, second, as_of=as_of, hours=hours)
 
 
 def resolve_article_url(store: Store, loaded_history: History, text: str, *, config: Config) -> str:
-    """The article that was meant: by its URL in any writing of it, or by a short link; else the text as it is."""
+    """Return the canonical URL of the article that ``text`` names by URL or short link; else the text itself."""
     urls = {showing.url for showing in loaded_history.appearances}
     given = text.strip()
     if given in urls:
@@ -93,7 +96,7 @@ def resolve_article_url(store: Store, loaded_history: History, text: str, *, con
 
 
 def months_by_article(loaded_history: History, *, as_of: int, config: Config) -> dict[str, set[str]]:
-    """The months (YYYY-MM, in the site's time zone) in which each article was shown by ``as_of``."""
+    """Return, by article URL, the months (YYYY-MM, in the site's time zone) of the issues with it sent by ``as_of``."""
     months = {
         issue.slug: datetime.fromtimestamp(issue.sent_at, config.zone).strftime("%Y-%m")
         for issue in loaded_history.issues

@@ -1,4 +1,4 @@
-"""Input of the ranking from the rollups: issues, appearances of articles, arrivals of clicks, and signals."""
+"""Input of the ranking, read from the store: issues, appearances of articles, arrivals of clicks, and signals."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -12,7 +12,7 @@ from shortener.store.listings import IssueSummary
 from shortener.store.reports import ArticlePlacement, HumanClicks, RankedArticle
 
 HOURLY_ARRIVAL_HOURS = 72
-"""Hours after sending until which arrivals are counted by the hour, and by the day from then on."""
+"""Hours after sending during which clicks are counted by the hour; later clicks are counted by the day."""
 MIN_VISITOR_SHARE = 0.5
 """Visitors per human click below which the visitors of an issue count as unknown, so that clicks are ranked instead.
 Readers with Global Privacy Control or Do Not Track are clicks without a visitor."""
@@ -30,12 +30,12 @@ class _IssueCounts(Struct, frozen=True):
 
 
 def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> History:
-    """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch), with clicks to the full hour.
+    """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch), with the clicks up to that hour.
 
-    Drafts, issues without a sending time and clicks, are left out except for ``draft_slug``: no reader has seen their
-    articles. Links without a position are left out. An article is identified by its canonical URL in all issues.
-    Counts are visitors, or clicks for an issue whose visitors are mostly unknown. Signals are always the current
-    ones, because earlier values are not stored.
+    A draft (an issue with neither a sending time nor a human click) is left out, unless it is ``draft_slug``. Links
+    without a position are left out. An article is identified by its canonical URL in all issues. Counts are visitors;
+    if the visitors of an issue are mostly unknown, they are clicks. Signals are the current ones also for an earlier
+    ``as_of``, because earlier values are not stored.
     """
     issues = [
         issue

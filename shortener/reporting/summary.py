@@ -57,7 +57,7 @@ class TimelineDay(Struct, frozen=True):
 class Miss(Struct, frozen=True):
     """Requests for a code that did not redirect: 404 unknown or without target, 410 retired or expired.
 
-    ``code`` is '' for the sum of the codes that were too many to store.
+    ``code`` is '' for the requests of all codes beyond the number that is stored for a day.
     """
 
     domain: str
@@ -155,7 +155,7 @@ def _issue_totals(row: IssueSummary, sums: ClickTotals | None) -> IssueTotals:
         clicks=clicks.human,
         visitors=visitors,
         rate=click_rate(visitors, row.recipients),
-        other=clicks.other,
+        other=clicks.automated,
     )
 
 

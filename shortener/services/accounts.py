@@ -19,7 +19,7 @@ from shortener.store.accounts import Role as Role
 from shortener.store.accounts import User
 
 ROLES: tuple[Role, ...] = get_args(Role)
-"""Roles in order of their rights: read; also change issues, links and picks; also manage users."""
+"""Roles by rights: a viewer reads, an editor also changes issues, links and picks, an admin also manages users."""
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 10, 1024
 """Length of a password in characters; the upper limit bounds the cost of hashing it."""
 MAX_NAME_LENGTH = 60  # characters
@@ -28,7 +28,7 @@ SESSION_LIFETIME_SECONDS = 90 * DAY_SECONDS
 SESSION_IDLE_SECONDS = 14 * DAY_SECONDS
 """Time without use after which a session ends."""
 SESSION_TOUCH_SECONDS = HOUR_SECONDS
-"""Precision of the last use of a session: most page views then write nothing to the store."""
+"""Minimum time between two updates of a session's last use, so that most page views write nothing to the store."""
 INVITATION_LIFETIME_SECONDS = 3 * DAY_SECONDS
 INVITATION_PATH = "/-/welcome/"
 _HASH_METHOD = "scrypt:32768:8:1"
@@ -49,7 +49,7 @@ def check_name(name: str) -> str:
 
 
 def parse_role(role: str) -> Role:
-    """Return the role with this name. Raises InputError."""
+    """Return the role with this name. Raises InputError for an unknown role."""
     for known_role in ROLES:
         if role == known_role:
             return known_role
@@ -76,14 +76,17 @@ def role_allows(role: Role, required: Role) -> bool:
 
 
 def verify_password(user: User | None, password: str) -> bool:
-    """Return whether this is the user's password; the time is the same for None and for a user without one."""
+    """Return whether this is the user's password.
+
+    The check takes as long for an unknown user (None) or a user without a password as for a wrong password.
+    """
     password_hash = user.password_hash if user is not None and user.password_hash else _dummy_hash()
     matches = check_password_hash(password_hash, _normalize_password(password[:MAX_PASSWORD_LENGTH]))
     return matches and password_hash is not _dummy_hash() and len(password) <= MAX_PASSWORD_LENGTH
 
 
 def add_user(store: Store, name: str, *, role: Role, password: str | None, now: int) -> None:
-    """Add a user; without a password, the user chooses one by an invitation. Raises InputError, Conflict.
+    """Add a user; if ``password`` is None, the user can choose one by an invitation. Raises InputError, Conflict.
 
     The invitation of the first admin becomes invalid once there is a user.
     """
@@ -189,7 +192,7 @@ def find_invitation(store: Store, token: str, *, now: int) -> accounts.Invitatio
 
 
 def accept_invitation(store: Store, token: str, *, name: str, password: str, now: int) -> User:
-    """Set a password by an invitation, and return the user; ``name`` is used only for the first admin.
+    """Set the password of an invited user and return the user; ``name`` is used only to create the first admin.
 
     Raises InputError, also for an invitation that was used or has expired.
     """

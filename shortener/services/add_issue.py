@@ -38,7 +38,11 @@ MAX_SLUG_LENGTH = 100  # characters
 
 
 class AddResult(Struct, frozen=True):
-    """The added issue; ``output`` is the source with short URLs and otherwise the same bytes."""
+    """The added issue; ``output`` is the source in which only URLs were replaced by short URLs.
+
+    ``adopted`` is the number of short links that the source contained already. ``skipped`` and ``untouched`` have a
+    line for each link that was left as it is.
+    """
 
     slug: str
     output: bytes

@@ -1,6 +1,6 @@
 """The draft of a month's picks: articles chosen by the ranking and by editors' decisions, each with a short link.
 
-A draft that is built again has the same short links.
+If a draft is built again, its articles keep their short links.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from shortener.reporting.ranking import months_by_article, rank_stored_articles,
 from shortener.reporting.ranking_inputs import load_history
 from shortener.services.new_code import new_unused_code
 from shortener.short_urls import build_short_url, parse_short_url
-from shortener.store import Store, decisions, drafts, links
+from shortener.store import Store, decisions, draft_links, links
 from shortener.store.decisions import Decision
 from shortener.store.links import Link
 
@@ -98,9 +98,9 @@ def build_draft(
 
 
 def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> Draft:
-    """Return the draft with a short link for each picked article: the month's existing link, else a new one.
+    """Add a short link for each picked article that has none in the month's draft; return the changed draft.
 
-    A retired or expired link is replaced. A new link belongs to no issue until an issue with it is added.
+    A retired or expired link is replaced. A new link belongs to no issue until an issue that contains it is added.
     """
     with store.transaction():
         # Read again under the write lock: another request may have drafted the month since the draft was built.
@@ -108,10 +108,10 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
         for url in picks.picked_urls(draft.picks):
             if not details[url].short_url:
                 link_id = _add_link(store, url, details[url].title, config=config, now=now)
-                drafts.save_link(store, draft.month, url, link_id)
+                draft_links.save_link(store, draft.month, url, link_id)
             elif key := parse_short_url(url, domains=config.domains):
                 # An adopted link without a target is the article's URL: the draft keeps it once it has a target.
-                drafts.save_link(store, draft.month, url, links.get(store, *key).id)
+                draft_links.save_link(store, draft.month, url, links.get(store, *key).id)
         details = _article_details(store, draft.month, draft.details, config=config, now=now)
     return msgspec.structs.replace(draft, details=details)
 
@@ -183,7 +183,7 @@ def undo_decision(store: Store, url: str, *, config: Config, now: int, month: st
 
 
 def _to_pick_decision(decision: Decision) -> picks.Decision:
-    """Convert a stored decision to a value of the ranking, which knows no store."""
+    """Convert a stored decision to the struct of the ranking, which does not depend on the store."""
     return picks.Decision(
         url=decision.url,
         action=decision.action,
@@ -204,20 +204,20 @@ def _no_articles_message(store: Store, month: str, *, config: Config, as_of: int
 def _article_details(
     store: Store, month: str, urls: Iterable[str], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
-    """Return what the section shows of each article, by URL."""
-    stored_details = drafts.article_details(store, urls)
-    draft_links = drafts.links_by_article(store, month)
+    """Return the details of each article that the rendered section shows, by URL."""
+    stored_details = draft_links.article_details(store, urls)
+    links_by_url = draft_links.links_by_article(store, month)
     return {
         url: ArticleDetails(
             url=url,
             title=stored.title or url,
-            short_url=_active_short_url(url, draft_links.get(url), config=config, now=now),
+            short_url=_active_short_url(url, links_by_url.get(url), config=config, now=now),
             image=_embeddable_image(stored.image),
             byline=stored.author or None,
             blurb=stored.summary or None,
         )
         for url in urls
-        for stored in [stored_details.get(url, drafts.ArticleDetails())]
+        for stored in [stored_details.get(url, draft_links.ArticleDetails())]
     }
 
 

@@ -8,7 +8,7 @@ from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
 from shortener.errors import InputError, NotFound
 from shortener.short_urls import build_short_url, parse_short_url
-from shortener.store import Store, decisions, drafts, issues, links
+from shortener.store import Store, decisions, draft_links, issues, links
 from shortener.store.issues import Article, Issue
 from shortener.store.links import Link
 
@@ -25,7 +25,9 @@ def correct_issue(
     sent_at: int | UnsetType | None = UNSET,
     recipients: int | UnsetType | None = UNSET,
 ) -> None:
-    """Set the given fields of an issue; None clears the sending time or the number of recipients.
+    """Set the given fields of an issue.
+
+    UNSET leaves a field unchanged, None clears the sending time or the number of recipients; a title cannot be cleared.
 
     A new sending time queues the issue's clicks for reclassification. Raises NotFound, InputError.
     """
@@ -52,7 +54,7 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
         issues.rename_article_url(store, link.id, old_url=old, new_url=target)
         decisions.rename_url(store, old_url=old, new_url=target)
         if link.target is None:
-            drafts.rename_url(store, old_url=old, new_url=target)
+            draft_links.rename_url(store, old_url=old, new_url=target)
 
 
 def mark_honeypot(
@@ -60,7 +62,8 @@ def mark_honeypot(
 ) -> Link:
     """Mark a link of an issue as a honeypot link, or unmark it, and return the changed link.
 
-    A marked link is no article any more. A change queues the issue's clicks for reclassification. Raises NotFound.
+    The target of a marked link is no longer an article. A change queues the issue's clicks for reclassification.
+    Raises NotFound.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -104,7 +107,8 @@ def correct_article(
 ) -> Article:
     """Correct the given fields of the article with this short URL or target, and return the changed article.
 
-    A new version of the issue does not overwrite corrected fields. Raises NotFound, InputError.
+    A field that is None is unchanged. ``is_article=False`` removes the position. A new version of the issue does not
+    overwrite corrected fields. Raises NotFound, InputError.
     """
     with store.transaction():
         issue = issues.get(store, slug)
@@ -123,7 +127,10 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """Edited fields of an article; a text None or a position UNSET is unchanged, a position None is no article."""
+    """New values for an article. A text that is None and a position that is UNSET stay unchanged.
+
+    A position of None means that the target is not an article.
+    """
 
     url: str
     title: str | None = None
@@ -135,7 +142,7 @@ class ArticleEdit(Struct, frozen=True):
 def correct_articles(
     store: Store, slug: str, article_edits: Iterable[ArticleEdit], *, config: Config
 ) -> None:
-    """Correct the edited fields of articles that differ from the stored ones. Raises NotFound."""
+    """Correct articles of an issue; values equal to the stored ones are not corrections. Raises NotFound."""
     with store.transaction():
         articles = {
             article.url: article for article in issues.list_articles(store, issues.get(store, slug).id)
@@ -207,7 +214,7 @@ def _find_article(store: Store, issue: Issue, url: str, config: Config) -> Artic
 
 
 def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
-    """Return the article as it is stored now."""
+    """Read the article from the store again after an edit."""
     return next(stored for stored in issues.list_articles(store, issue.id) if stored.id == article.id)
 
 

@@ -13,9 +13,9 @@ JITTER_FRACTION = 0.3
 ANSWER_TTL_SECONDS = 600.0
 """Time for which a successful answer is cached."""
 MAX_CONCURRENT_CHECKS = 2
-"""Link checks at one time: each occupies a thread of the pages for up to half a minute."""
+"""Maximum number of link checks at one time; each occupies a thread of the web pages for up to half a minute."""
 MAX_CACHE_ENTRIES = 10_000
-"""Hosts, and answers, that are cached; above it expired entries are evicted, then all answers."""
+"""Maximum number of cached hosts, and of cached answers. Above it expired entries are evicted, then all answers."""
 
 
 class SlotTimeout(Exception):
@@ -23,7 +23,7 @@ class SlotTimeout(Exception):
 
 
 class HostThrottle:
-    """Slots of hosts and cached answers, shared by all link checks of a process.
+    """Limits requests to one at a time for each host, and caches answers; shared by all link checks of a process.
 
     ``clock`` returns monotonic seconds, ``host_interval`` is the pause in seconds; both are arguments for tests.
     """
@@ -41,7 +41,10 @@ class HostThrottle:
 
     @contextmanager
     def slot(self, key: str, *, deadline: float) -> Iterator[None]:
-        """Wait for the slot of a host or address and hold it during the block. Raises SlotTimeout at the deadline."""
+        """Wait until no request to a host or address (``key``) is running, and hold its slot during the block.
+
+        ``deadline`` is in seconds of the clock. Raises SlotTimeout if the slot does not become free before it.
+        """
         with self._condition:
             while (wait := self._seconds_until_free(key)) > 0:
                 left = deadline - self._clock()
@@ -62,17 +65,17 @@ class HostThrottle:
                 self._condition.notify_all()
 
     def _seconds_until_free(self, key: str) -> float:
-        """Return the seconds until a slot is free, or 1 while another thread holds it."""
+        """Return the seconds until a slot is free, or 1 (to ask again then) while another thread holds it."""
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 
     def cache_answer(self, target: str, message: str) -> None:
-        """Cache the message of a target that answered."""
+        """Cache the message about a target that answered successfully."""
         with self._condition:
             self._answer_cache[target] = (message, self._clock())
             self._evict_expired()
 
     def cached_answer(self, target: str) -> str | None:
-        """Return the cached message of a target that answered recently, or None."""
+        """Return the cached message about a target that answered recently, or None."""
         with self._condition:
             message, cached_at = self._answer_cache.get(target, ("", 0.0))
             return message if message and self._clock() - cached_at < ANSWER_TTL_SECONDS else None

@@ -48,9 +48,9 @@ class ParsedSignals(Struct, frozen=True):
 def read_signals(
     store: Store, rows: Iterable[tuple[int, Mapping[str, str]]], *, config: Config
 ) -> ParsedSignals:
-    """Parse rows (line, cells by column) with some of the columns url, id, title, views, reads and fans.
+    """Parse rows, each a line number and a dict of cells by column name.
 
-    An empty cell is an unknown count. Nothing is stored.
+    The columns are some of url, id, title, views, reads and fans. An empty cell is an unknown count. Nothing is stored.
     """
     articles = _ArticleIndex(store, config)
     signals_by_url: dict[str, tuple[int, Signal]] = {}
@@ -74,7 +74,7 @@ def read_signals(
 
 
 class _ArticleIndex:
-    """URLs of all articles, by URL, Medium story id and title."""
+    """Look-up of article URLs by URL, Medium story id or title."""
 
     def __init__(self, store: Store, config: Config) -> None:
         self._store, self._config = store, config
@@ -88,7 +88,7 @@ class _ArticleIndex:
                 self._urls_by_medium_id.setdefault(medium_id, set()).add(article.url)
 
     def find_urls(self, row: Mapping[str, str]) -> list[str]:
-        """Return the article URLs that a row identifies: several for a Medium story that issues link by several URLs.
+        """Return the article URLs that a row identifies: several if issues link to one Medium story by several URLs.
 
         The list is empty for an unknown article. Raises InputError for an invalid URL or an ambiguous title.
         """

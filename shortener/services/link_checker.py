@@ -22,7 +22,7 @@ from shortener.services.host_throttle import HostThrottle, SlotTimeout
 from shortener.urls import canonicalize_target
 
 MAX_TARGETS = 200
-"""Targets of one check that are requested; further ones are reported as not checked."""
+"""Maximum number of targets requested in one check; further ones are reported as not checked."""
 MAX_THREADS = 6
 MAX_REDIRECTS = 5
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -40,7 +40,7 @@ MAX_HEAD_BYTES = 32_768
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str, int], list[str]]
 CheckResult = Literal["answers", "trouble", "refused", "unasked"]
-"""``refused``: the address is not public; ``unasked``: not requested within the limits."""
+"""``trouble``: an error; ``refused``: the address is not public; ``unasked``: not requested within the limits."""
 
 _NON_PUBLIC_V4 = tuple(
     ip_network(text)
@@ -171,7 +171,7 @@ class LinkChecker(Struct, frozen=True):
     deadline: float
 
     def check_host(self, targets: list[str], results: dict[str, LinkStatus]) -> None:
-        """Check the targets of one host one after the other, and add them to ``results``."""
+        """Check the targets of one host one after the other until the deadline, and add each status to ``results``."""
         for target in targets:
             try:
                 results[target] = self.check(target)
@@ -179,7 +179,7 @@ class LinkChecker(Struct, frozen=True):
                 return
 
     def check(self, target: str) -> LinkStatus:
-        """Check one target and its redirects, every hop for an allowed address. Raises SlotTimeout."""
+        """Check one target; follow redirects while their addresses are allowed. Raises SlotTimeout at the deadline."""
         url, remaining = target, TARGET_TIMEOUT_SECONDS
         try:
             for _ in range(MAX_REDIRECTS + 1):

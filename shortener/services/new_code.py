@@ -6,7 +6,7 @@ from shortener.store import Store, links
 
 
 def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config: Config) -> str:
-    """Return the custom code in its stored form, or without one a new code. Raises CodeRefused."""
+    """Return ``custom_code`` in its stored form, or a new random code if it is None. Raises CodeRefused."""
     if custom_code is None:
         return new_unused_code(store, domain, config=config)
     return _normalize(custom_code, domain)

@@ -1,6 +1,6 @@
 """SQL for accounts: users, sessions and invitations (one-time links at which a user chooses a password).
 
-Tokens are stored only as hashes, so a copy of the store lets nobody sign in.
+Tokens are stored only as hashes, so a stolen copy of the store contains no token that can be used.
 """
 
 from typing import Literal
@@ -82,7 +82,7 @@ def list_all(store: Store) -> list[UserSummary]:
 
 
 def add(store: Store, name: str, *, role: Role, password_hash: str, now: int) -> int:
-    """Add a user (password hash '': not chosen yet) and return the id. Raises Conflict if the name is taken."""
+    """Add a user and return the id; ``password_hash`` is '' for none yet. Raises Conflict if the name is taken."""
     row = store.execute(
         """
         insert into users (name, role, password_hash, created_at, updated_at) values (?, ?, ?, ?, ?)
@@ -152,7 +152,7 @@ def delete_expired_sessions(store: Store, *, created_before: int, seen_before: i
 
 
 def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expires_at: int) -> None:
-    """Store the token hash of an invitation, replacing the user's earlier one; None invites the first admin."""
+    """Store an invitation and delete the user's earlier one; without a user it creates the first admin."""
     store.execute("delete from invitations where user_id is ?", (user_id,))
     store.execute(
         "insert into invitations (token_hash, user_id, expires_at) values (?, ?, ?)",
@@ -167,7 +167,7 @@ class Invitation(Struct, frozen=True):
 
 
 def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | None:
-    """Return the invitation with this token hash, or None if it was used or has expired."""
+    """Return the invitation with this token hash, or None if it was used or has expired at ``now``."""
     row = store.execute(
         "select user_id from invitations where token_hash = ? and expires_at > ?", (token_hash, now)
     ).fetchone()
@@ -180,7 +180,7 @@ def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | 
 
 
 def use_invitation(store: Store, token_hash: str) -> bool:
-    """Delete an invitation; return whether it was still there, so that only one request can use it."""
+    """Delete an invitation and return whether it existed, so that only one request can use it."""
     return store.execute("delete from invitations where token_hash = ?", (token_hash,)).rowcount == 1
 
 

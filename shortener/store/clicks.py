@@ -15,9 +15,9 @@ from shortener.store.rollups import add_to_rollups as add_to_rollups
 from shortener.store.sql_text import column_list, json_array
 
 FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
-"""Bits of ``clicks.first_visits``: which first human visits of the visitor on the UTC day the click is."""
+"""Bits of ``clicks.first_visits``: in which of these the click is the visitor's first human click of the UTC day."""
 MAX_SKIPS_PER_SEGMENT = 1000
-"""Skipped lines of a segment that are stored with their byte position; further ones are only counted."""
+"""Maximum number of skipped lines of a segment that are stored with their position; more are only counted."""
 MAX_MISSED_CODES_PER_DAY = 1000
 """Unknown codes of a day that are stored one by one; further ones are added up under ''."""
 
@@ -84,7 +84,7 @@ def insert(store: Store, clicks: Mapping[int, Click]) -> None:
 
 
 class ResolvedLink(Struct, frozen=True):
-    """A link, its issue, and the issues of its placements: what a new click on it is counted under."""
+    """A link, its issue, and the issues of its placements, for which new clicks on the link are counted."""
 
     link_id: int
     issue_id: int | None
@@ -161,7 +161,7 @@ def add_user_agent(store: Store, ua: str, *, browser: str, os: str, device: str)
 
 
 def get_or_add_headers(store: Store, headers_json: str) -> int:
-    """Return the id of a set of request headers (canonical JSON), stored first if it is new."""
+    """Return the id of a set of request headers (canonical JSON), and store it if it is new."""
     headers_id = store.value("select id from headers where h = ?", (headers_json,))
     if headers_id is None:
         sql = "insert into headers (h) values (?) returning id"
@@ -193,7 +193,10 @@ def _count_missed_codes(store: Store, day: int) -> int:
 
 
 class SegmentPosition(Struct, frozen=True):
-    """How far the collector has read a segment: a byte position, and whether it is inside an overlong line."""
+    """How far the collector has read a segment: a byte position, and whether it is inside an over-long line.
+
+    ``finished`` means that the segment was read to its end and is no longer written.
+    """
 
     position: int
     in_long_line: bool
@@ -258,7 +261,10 @@ def advance_position(
     skips: Sequence[tuple[int, str]],
     now: int,
 ) -> None:
-    """Set a segment's position, count its lines, and store the skipped lines as (byte position, reason)."""
+    """Set the position of a segment, and add newly read lines to it.
+
+    ``lines`` is their number; ``skips`` are the damaged ones among them as (byte position, reason).
+    """
     store.execute(
         """
         insert into segments (id, name, node, position, lines, skipped, in_long_line, finished_at, updated_at)
@@ -312,7 +318,7 @@ def iterate_stored_clicks(store: Store) -> Iterator[Click]:
 
 
 def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete finished segments, and skipped lines, recorded before a time (seconds of UTC epoch)."""
+    """Delete the rows of finished segments and of skipped lines from before a time (seconds of UTC epoch)."""
     store.execute("delete from skips where at < ?", (before,))
     store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))
 
@@ -324,7 +330,10 @@ def oldest_click_time(store: Store) -> int | None:
 
 
 def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
-    """Delete at most ``limit`` clicks older than the start of a UTC day (seconds); return how many. Their sums stay."""
+    """Delete at most ``limit`` clicks from before the start of a UTC day, ``before`` (seconds); return their number.
+
+    Their sums in the rollups stay.
+    """
     with store.transaction():
         sql = "delete from clicks where seq in (select seq from clicks where ts < ? limit ?)"
         deleted = int(store.execute(sql, (before * 1000, limit)).rowcount)

@@ -17,7 +17,7 @@ from shortener.store.migrations import MIGRATIONS
 WAL_NAME = STORE_FILE_NAME + "-wal"
 SHM_NAME = STORE_FILE_NAME + "-shm"
 CACHE_SIZE_KIB = 48 * 1024
-"""Page cache of a connection: large enough for the indexes of a few million clicks, which the collector updates."""
+"""Page cache of a connection in KiB. It holds the indexes of a few million clicks, which the collector updates."""
 CHECKPOINT_INTERVAL_PAGES = 8_000
 """WAL pages (32 MB) between checkpoints: a page that several batches change is copied to the store only once."""
 BUSY_TIMEOUT_SECONDS = 15.0
@@ -51,7 +51,7 @@ class Store:
         return next(self.rows(sql, parameters), None)
 
     def value(self, sql: str, parameters: Any = ()) -> Any:
-        """Return the first column of the first row, or None."""
+        """Return the first column of the first row of a query, or None."""
         row = self.execute(sql, parameters).fetchone()
         return row[0] if row else None
 
@@ -89,7 +89,7 @@ class Store:
         self._shared_revision.values[0] = self.meta("links_revision")
 
     def check_not_replaced(self) -> None:
-        """Raise StoreError if the data directory has another store file than this connection, or none."""
+        """Raise StoreError if the store file was replaced or removed since this connection was opened."""
         path = self.data / STORE_FILE_NAME
         try:
             status = path.stat()
@@ -182,7 +182,7 @@ def _inodes(data: Path) -> tuple[int, int]:
 
 
 def _record_inodes(data: Path, counters: SharedCounters) -> None:
-    """Record the inodes of the store and its WAL, which belong together."""
+    """Record the inodes of the store and its WAL, so that a WAL of another store file is recognized later."""
     counters.values[1], counters.values[2] = _inodes(data)
 
 
@@ -232,7 +232,10 @@ def _migrate(db: Database) -> None:
 
 
 def _apply_migration(db: Database, *, stop_before: list[str]) -> None:
-    """Apply one migration under the write lock; if another process was first, nothing is left to do."""
+    """Apply one migration under the write lock, unless another process has applied it meanwhile.
+
+    ``stop_before`` are the names of the migrations after it.
+    """
     db.conn.execute("begin immediate")
     try:
         MIGRATIONS.apply(db, stop_before=stop_before or None)

@@ -13,7 +13,7 @@ from shortener.store.database import Store
 from shortener.store.sql_text import column_list
 
 Action = Literal["pin", "exclude", "choose"]
-"""``pin`` puts an article first in the list, ``choose`` adds it to the lesser known, ``exclude`` leaves it out."""
+"""``pin`` puts an article first, ``choose`` adds it to the lesser known articles, ``exclude`` leaves it out."""
 
 MAX_TEXT_LENGTH = 1_000  # characters of a reason or a name
 _MONTH_PATTERN = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
@@ -38,7 +38,7 @@ def decide(
 ) -> Decision:
     """Store a decision about the article with this canonical URL, replacing the month's earlier one.
 
-    The caller has checked that an issue of the month has the article. Raises InputError for a missing reason or
+    The caller has to check that an issue of the month contains the article. Raises InputError for a missing reason or
     editor, or an invalid month or action.
     """
     reason, who = " ".join(reason.split()), " ".join(who.split())

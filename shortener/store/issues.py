@@ -21,7 +21,7 @@ CorrectableField = Literal["title", "author", "summary", "position", "role"]
 
 
 class Issue(Struct, frozen=True):
-    """An issue without its documents; times are seconds of UTC epoch, unknown values None."""
+    """An issue without its documents (source and output); times are seconds of UTC epoch, unknown values None."""
 
     id: int
     slug: str
@@ -129,7 +129,7 @@ def purge_removed(store: Store, *, now: int) -> int:
 
 
 def get_documents(store: Store, issue_id: int) -> tuple[bytes, bytes]:
-    """Return the source of an issue, and the output: the source with short links."""
+    """Return (source, output) of an issue; the output is the source with short links."""
     source, output = store.execute("select source, output from issues where id = ?", (issue_id,)).fetchone()
     return bytes(source), bytes(output)
 
@@ -285,7 +285,7 @@ def list_placements(store: Store, issue_id: int) -> list[Placement]:
 
 
 def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) -> set[int]:
-    """Return the placement numbers that a link has in other issues."""
+    """Return the placement numbers that a link has in issues other than ``except_issue_id``."""
     sql = "select n from placements where link_id = ? and issue_id <> ?"
     return {row[0] for row in store.execute(sql, (link_id, except_issue_id))}
 

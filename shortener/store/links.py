@@ -75,7 +75,7 @@ def add(
     article_id: int | None = None,
     honeypot: bool = False,
 ) -> int:
-    """Add a link with a canonical target, or None, and return its id. Raises Conflict if the code is taken."""
+    """Add a link and return its id; ``target`` is canonical, or None if unknown. Raises Conflict for a taken code."""
     row = store.execute(
         """
         insert into links (domain, code, target, title, issue_id, article_id, honeypot, created_at, updated_at)
@@ -107,7 +107,7 @@ def update_field(
 
 
 def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
-    """Set the issue and the article of a link, each only if the link has none yet."""
+    """Set the article of a link and the article's issue, each only if the link has none yet."""
     store.execute(
         """
         update links set issue_id = coalesce(issue_id, ?), article_id = coalesce(article_id, ?), updated_at = ?

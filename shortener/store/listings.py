@@ -235,7 +235,7 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int]) -> list[HourlyClicks]:
 
 
 class StoreRevision(Struct, frozen=True):
-    """Counters that change with every change of the rollups and of the links; reports are cached under them."""
+    """Counters that are incremented with every change of the rollups and of the links; keys of cached reports."""
 
     rollups: int
     links: int
@@ -258,7 +258,7 @@ class TargetEdit(Struct, frozen=True):
 
 
 def list_target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
-    """Return the changes of targets of an issue's links, oldest first, without first targets."""
+    """Return the changes of targets of an issue's links, oldest first; setting a first target is not a change."""
     sql = """
         select at, who, domain, code, old, new from edits join links on links.id = edits.link_id
         where field = 'target' and old is not null

@@ -10,10 +10,10 @@ from shortener.store.sql_text import json_array
 
 NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, recipient_token, agent_id, reason, evidence"
 MAX_NEARBY_CLICKS = 70_000
-"""Largest number of clicks read around one time: 300 a second for the widest window of four minutes.
-Of more clicks those nearest in time are read."""
+"""Maximum number of clicks read near a target: 300 a second in the widest window, which is four minutes long.
+If there are more, those nearest in time are read."""
 RECLASSIFY_PREFIX = "reclassify:"
-"""Prefix of a key in ``meta`` that queues an issue for reclassification; its value is the last classified seq."""
+"""Prefix of a key in ``meta`` that queues an issue for reclassification; its value is the seq reached so far."""
 
 
 NearbyClickRow = tuple[
@@ -23,7 +23,7 @@ NearbyClickRow = tuple[
 
 
 class HoneypotHitRow(NamedTuple):
-    """Honeypot hits with equal fields, from the first to the last of them in milliseconds of UTC epoch."""
+    """A group of honeypot hits with equal fields; the times of the first and last hit are milliseconds of UTC epoch."""
 
     first_at: int
     last_at: int
@@ -32,11 +32,11 @@ class HoneypotHitRow(NamedTuple):
     agent_id: int | None
     reason: str
     evidence: int
-    """Evidence bits, limited to the mask of the query."""
+    """The evidence bits that are in the ``evidence_mask`` of the query."""
 
 
 class StoredRequest(NamedTuple):
-    """The fields of a stored click that request rules read; ids stand for its user agent and its headers."""
+    """The fields of a stored click that request rules read; its user agent and its headers are given by id."""
 
     seq: int
     ts: int
@@ -58,7 +58,7 @@ def clicks_after(store: Store, seq: int, *, limit: int) -> list[NearbyClickRow]:
 def issue_clicks_after(
     store: Store, issue_id: int, seq: int, *, evidence_mask: int, limit: int
 ) -> list[NearbyClickRow]:
-    """Return at most ``limit`` clicks after ``seq`` that belong to an issue or have evidence of a mask."""
+    """Return at most ``limit`` clicks after ``seq`` that belong to an issue or have a bit of ``evidence_mask``."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
         where seq > ? and (issue_id = ? or evidence & ? <> 0) order by seq limit ?
@@ -83,7 +83,7 @@ class NearbyClicks(NamedTuple):
 
 
 def anonymous_clicks(store: Store, window: ReadWindow) -> NearbyClicks:
-    """Return the clicks of a window without a recipient token, limited to the nearest in time."""
+    """Return the clicks of a window that have no recipient token; if there are too many, the nearest in time."""
     return _nearest_clicks(store, "recipient_token is null", (), window)
 
 
@@ -95,7 +95,10 @@ def clicks_by_value(
     *,
     hour: int,
 ) -> NearbyClicks:
-    """Return the clicks of an hour (hours since 1970) whose column has one of the values, limited to the nearest."""
+    """Return the clicks of a window in one hour (hours since 1970) whose column has one of the values.
+
+    If there are too many, return those nearest in time.
+    """
     condition = f"ts / 3600000 = ? and {column_name} in (select value from json_each(?))"  # noqa: S608
     return _nearest_clicks(store, condition, (hour, json_array(values)), window)
 
@@ -103,9 +106,10 @@ def clicks_by_value(
 def _nearest_clicks(
     store: Store, condition: str, values: tuple[int | str, ...], window: ReadWindow
 ) -> NearbyClicks:
-    """Return the clicks of a window that meet an SQL condition.
+    """Return the clicks of a window that meet an SQL condition, whose parameters are ``values``.
 
-    Of too many, return up to MAX_NEARBY_CLICKS before, between and after the target clicks, nearest first.
+    If there are more than MAX_NEARBY_CLICKS, return at most that many before the first target, between the first and
+    the last target, and after the last: those nearest to the targets.
     """
     select = f"select {NEARBY_CLICK_COLUMNS} from clicks where"  # noqa: S608
     within = f"{condition} and ts between ? and ?"
@@ -131,7 +135,7 @@ def _nearest_clicks(
 def clicks_from_networks(
     store: Store, networks: Iterable[str], *, since: int, until: int
 ) -> Iterator[NearbyClickRow]:
-    """Return the clicks from these networks between ``since`` and ``until`` (milliseconds of UTC epoch)."""
+    """Yield the clicks from these networks between ``since`` and ``until`` (milliseconds of UTC epoch)."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
         where ts between ? and ? and net in (select value from json_each(?))
@@ -142,7 +146,7 @@ def clicks_from_networks(
 def clicks_on_links(
     store: Store, link_ids: Iterable[int], *, since: int, until: int
 ) -> Iterator[NearbyClickRow]:
-    """Return the clicks on these links between ``since`` and ``until`` (milliseconds of UTC epoch)."""
+    """Yield the clicks on these links between ``since`` and ``until`` (milliseconds of UTC epoch)."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
         where link_id in (select value from json_each(?)) and ts between ? and ?
@@ -161,11 +165,11 @@ def honeypot_hits(
     machine_mask: int,
     interval_ms: int,
 ) -> Iterator[HoneypotHitRow]:
-    """Return grouped clicks without a recipient token on honeypot links, between ``since`` and ``until`` (ms).
+    """Yield groups of clicks on honeypot links without a recipient token, between ``since`` and ``until`` (ms).
 
-    Only clicks stored before ``below_seq`` count. Clicks within ``interval_ms`` that share network, address, user
-    agent, reason and the bits of ``evidence_mask`` are one row. With evidence of ``machine_mask`` the user agent is
-    ignored and None.
+    Only clicks with a seq below ``below_seq`` count. A group has one network, address, user agent, reason, bits of
+    ``evidence_mask`` and interval of ``interval_ms``. Hits with a bit of ``machine_mask`` are grouped without regard to
+    the user agent; ``agent_id`` is then None.
     """
     sql = """
         select min(ts), max(ts), net, addr, case when evidence & :machine_mask = 0 then agent_id end as agent, reason,
@@ -196,7 +200,7 @@ def click_by_id(store: Store, click_id: str) -> NearbyClickRow | None:
 
 
 def stored_requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest]:
-    """Return the requests of stored clicks, given by sequence number."""
+    """Yield the requests of stored clicks, given by sequence number (seq)."""
     sql = """
         select clicks.seq, clicks.ts, links.domain, clicks.method, clicks.agent_id, clicks.headers_id,
                clicks.language, clicks.net, clicks.referrer
@@ -268,6 +272,6 @@ def delete_meta(store: Store, name: str) -> None:
 
 
 def queued_issues(store: Store) -> dict[int, int]:
-    """Return the issues queued for reclassification: issue id → last seq that was classified again."""
+    """Return the issues queued for reclassification: issue id → seq up to which its clicks were classified again."""
     rows = store.execute("select name, value from meta where name glob ?", (RECLASSIFY_PREFIX + "*",))
     return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in rows}

@@ -175,7 +175,7 @@ def site_timeline(store: Store, *, since: int | None, until: int | None) -> list
 
 
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one issue by dimension and value, the largest value of a dimension first."""
+    """Return the clicks of one issue by dimension and value, each dimension ordered by clicks, most first."""
     sql = """
         select dimension, value, clicks from breakdown_by_issue where issue_id = ?
         order by dimension, clicks desc, value
@@ -184,7 +184,7 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
 
 
 def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
-    """Return the clicks of one link by dimension and value, the largest value of a dimension first."""
+    """Return the clicks of one link by dimension and value, each dimension ordered by clicks, most first."""
     sql = """
         select dimension, value, sum(clicks) as clicks from breakdown_by_link where link_id = ?
         group by dimension, value order by dimension, clicks desc, value
@@ -249,7 +249,7 @@ class HumanClicksBetween(Struct, frozen=True):
 def human_clicks_by_period(
     store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
 ) -> list[HumanClicksBetween]:
-    """Return the human clicks on an issue by hour, and later than ``hourly_seconds`` after sending by day of age.
+    """Return the human clicks on an issue: by hour until ``hourly_seconds`` after sending, then by day since sending.
 
     Only hours count that began by ``until`` and ended after ``sent_at`` (seconds of UTC epoch).
     """
@@ -264,7 +264,10 @@ def human_clicks_by_period(
 
 
 class ArticlePlacement(Struct, frozen=True):
-    """The article of a placement, or of a link's clicks without a placement (``n`` 0); ``article_id`` 0 is none."""
+    """The article of a placement; with ``n`` 0, that of clicks on the link without a placement number.
+
+    ``article_id`` is 0 if there is no article.
+    """
 
     issue_id: int
     article_id: int

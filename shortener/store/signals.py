@@ -24,7 +24,7 @@ class ArticleTitle(Struct, frozen=True):
 
 
 def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
-    """Add or update signals and return the number of rows changed; an unknown count keeps the stored one."""
+    """Add or update signals and return the number of changed rows; a count of None keeps the stored count."""
     changed = 0
     with store.transaction():
         for signal in signals:

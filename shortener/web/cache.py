@@ -1,4 +1,4 @@
-"""Cache for results that take longer to compute than a page may take, such as the fit of the ranking."""
+"""In-memory cache for results that are too slow to compute for each page, such as the fit of the ranking."""
 
 import logging
 import threading
@@ -18,12 +18,12 @@ from shortener.web.context import ConnectionPool, store
 Value = TypeVar("Value")
 
 FRESH_SECONDS = 30.0
-"""Age in seconds up to which an entry is returned without a refresh, although new clicks were counted."""
+"""Age in seconds from which an entry is refreshed in the background if clicks were counted since it was computed."""
 MAX_AGE_SECONDS = float(HOUR_SECONDS)
-"""Age in seconds at which an entry expires even without new clicks: shares still to come depend on the time."""
+"""Age in seconds at which an entry expires even without new clicks, because some results depend on the time."""
 MAX_ENTRIES = 256
 STACK_SIZE_BYTES = 32 << 20
-"""Stack size of a computing thread. The server's threads have 2 MB, too little for OpenBLAS to solve 100 equations."""
+"""Stack size of a thread that computes a value. OpenBLAS needs more than the 2 MB of the server's own threads."""
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class _Entry(Struct):
 
 
 class Cache:
-    """Least-recently-used cache that returns an outdated value while a thread computes the next one."""
+    """Least-recently-used cache. It returns an outdated value at once, and a thread computes the new one."""
 
     def __init__(self, pool: ConnectionPool, *, fresh_seconds: float = FRESH_SECONDS) -> None:
         self._pool = pool
@@ -45,7 +45,7 @@ class Cache:
         self._entries: LRUCache[Hashable, _Entry] = LRUCache(MAX_ENTRIES)
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
-        """Return the value of ``key``, computed now if there is no usable entry."""
+        """Return the cached value of ``key``; if there is no usable one, compute it from ``store`` and cache it."""
         revision = listings.store_revision(store)
         with self._lock:
             entry = self._entries.get(key)
@@ -62,7 +62,7 @@ class Cache:
         return age < (MAX_AGE_SECONDS / 2 if entry.revision == revision else self._fresh_seconds)
 
     def _is_usable(self, entry: _Entry, revision: listings.StoreRevision) -> bool:
-        # A changed link is an editor's edit, and its effect has to show on the next page.
+        # An editor who changed a link must see the effect on the next page.
         return (
             self._fresh_seconds > 0
             and entry.revision.links == revision.links
@@ -96,9 +96,9 @@ _stack_size_lock = threading.Lock()
 
 
 def _start_thread(task: Callable[[], None]) -> threading.Thread:
-    """Start a thread with a stack of STACK_SIZE_BYTES and return it.
+    """Start a thread with a stack of STACK_SIZE_BYTES, and return the thread.
 
-    The stack size is a setting of the process: other threads that start at this moment may get the large stack too.
+    Python sets the stack size for the whole process. Other threads that start at this moment may get the large stack.
     """
     thread = threading.Thread(target=task, name="compute", daemon=True)
     with _stack_size_lock:
@@ -111,7 +111,7 @@ def _start_thread(task: Callable[[], None]) -> threading.Thread:
 
 
 def _run_in_thread(task: Callable[[], Value]) -> Value:
-    """Return the result of ``task``, or raise its error, after running it in a thread with a large stack."""
+    """Run ``task`` in a thread with a large stack and wait for it. Return its result or raise its error."""
     future: Future[Value] = Future()
 
     def run() -> None:
@@ -125,14 +125,15 @@ def _run_in_thread(task: Callable[[], Value]) -> Value:
 
 
 def init_app(app: Flask) -> None:
-    """Create the cache of an app, which uses the app's connection pool."""
+    """Create the cache of an app. Call it after the app's connection pool was created."""
     app.extensions["cache"] = Cache(app.extensions["connection_pool"])
 
 
 def get_or_compute(key: Hashable, compute: Callable[[Store], Value]) -> Value:
-    """Return the cached value of ``key``, or compute it.
+    """Return the cached value of ``key``. If there is none, return the result of ``compute`` and cache it.
 
-    A refresh calls ``compute`` outside of a request, with another connection to the store.
+    ``compute`` must not use the current request, because the cache also calls it in a background thread. It gets the
+    store connection to use as its argument.
     """
     cache: Cache = current_app.extensions["cache"]
     return cache.get(store(), key, compute)

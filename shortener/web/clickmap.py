@@ -1,7 +1,7 @@
-"""Click map: an issue's document, sanitized, with a badge at each link that shows its share of the clicks.
+"""Click map: the sanitized document of an issue. A badge at each link shows the link's share of the clicks.
 
-The result has no script, form, frame, image or link: an image becomes a box with its alternative text, a link becomes
-a span. It is nevertheless shown in a sandboxed frame under a content security policy of its own.
+The result has no script, form, frame, image or link: an image becomes a box with its alternative text, and a link
+becomes a span. As a second barrier it is shown in a sandboxed frame with its own content security policy.
 """
 
 import re
@@ -21,7 +21,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-same-origin"
 )
-"""Policy of the map's document. It allows inline styles, which newsletters need, and no scripts."""
+"""Content security policy of the map's document. It allows inline styles, which newsletters need, but no scripts."""
 HEAT_LEVELS = 5
 
 _VOID_ELEMENTS = frozenset({"br", "hr", "col", "wbr"})
@@ -42,7 +42,7 @@ _ALLOWED_ELEMENTS = frozenset(
         "tr", "tt", "u", "ul", "var", "wbr",
     }
 )  # fmt: skip
-"""Elements that are kept. Of an element in neither set, such as ``form``, only the content is kept."""
+"""Elements that are kept. An element in neither set, such as ``form``, loses its tags and keeps its content."""
 _ALLOWED_ATTRIBUTES = frozenset(
     {
         "align", "bgcolor", "border", "cellpadding", "cellspacing", "class", "color", "cols", "colspan", "dir",
@@ -55,7 +55,7 @@ _FETCHING_CSS = re.compile(r"(?:url|src|image|expression)\s*\(|@import|image-set
 
 
 class LinkShare(Struct, frozen=True):
-    """Clicks of a link or placement, its share of the issue's human clicks (0 to 1), and the text of its badge."""
+    """Human clicks of a link or placement, their share of the issue's human clicks (0 to 1), and the badge's text."""
 
     clicks: int
     share: float
@@ -64,7 +64,7 @@ class LinkShare(Struct, frozen=True):
 
 
 LinkShares = Mapping[tuple[str, str, int], LinkShare]
-"""Shares by host, code and placement number; number 0 stands for all placements of a link."""
+"""Shares by (host, code, placement number). The number 0 means all placements of the link together."""
 
 
 def heat_level(clicks: int, max_clicks: int) -> int:
@@ -75,7 +75,7 @@ def heat_level(clicks: int, max_clicks: int) -> int:
 def render_map(
     source: bytes, *, format: Format, shares: LinkShares, domains: Sequence[Domain], stylesheet_url: str
 ) -> str:
-    """Return the click map as an HTML document, from an issue's document with short links."""
+    """Return the click map as an HTML document. ``source`` is the issue's document with short links, in ``format``."""
     text = source.decode("utf-8", "replace").removeprefix("\ufeff")
     sanitizer = _Sanitizer(shares, domains)
     sanitizer.feed(text if format == "html" else _markdown_to_html(source))
@@ -88,7 +88,7 @@ def render_map(
 
 
 def _markdown_to_html(source: bytes) -> str:
-    """Return Markdown as HTML without front matter; bare URLs that the newsletter parser found become links."""
+    """Return Markdown as HTML, without its front matter. Bare URLs that the newsletter parser found become links."""
     document = newsletter.parse(source, format="markdown")
     parts, position = [], 0
     for link in document.links:
@@ -142,12 +142,12 @@ class _Sanitizer(HTMLParser):
             self._write_start_tag(tag, attrs)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Treat a self-closing tag as a start tag, because HTML ignores the slash; skip removed elements."""
+        """Treat a self-closing tag as a start tag, because HTML ignores the slash. Skip elements that are removed."""
         if tag in _VOID_ELEMENTS or tag == "img" or tag not in _REMOVED_ELEMENTS:
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
-        """Close an element with all that is open in it; ignore an end tag without a start tag."""
+        """Close an element, and the elements that are still open in it. Ignore an end tag without a start tag."""
         if tag in _REMOVED_ELEMENTS:
             self._removed_depth = max(0, self._removed_depth - 1)
         elif self._removed_depth:
@@ -216,5 +216,5 @@ class _Sanitizer(HTMLParser):
 
 
 def _sanitize_css(text: str) -> str:
-    """Return CSS that fetches nothing: fetching functions are renamed to ``none(``, escapes lose their backslash."""
+    """Return CSS that fetches nothing: functions that fetch become ``none(``, and escapes lose their backslash."""
     return _FETCHING_CSS.sub("none(", text.replace("\\", "").replace("<", ""))

@@ -23,9 +23,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 SESSION_COOKIE = "session"
 MAX_TOKEN_LENGTH = 100  # characters; our tokens have 43
 POOL_SIZE = 4
-"""Number of idle connections that are kept for later requests."""
+"""Largest number of idle store connections that are kept open for later requests."""
 BUSY_TIMEOUT_SECONDS = 5.0
-"""Time that a page waits for another writer of the store."""
+"""Longest wait of a page for another process that is writing to the store."""
 
 
 class ConnectionPool:
@@ -36,7 +36,7 @@ class ConnectionPool:
         self._idle: queue.LifoQueue[Store] = queue.LifoQueue(POOL_SIZE)
 
     def acquire(self) -> Store:
-        """Return an idle or new connection to the store file that is in place now. Raises StoreError."""
+        """Return an idle connection, or a new one if the store file was replaced or none is idle. Raises StoreError."""
         while True:
             try:
                 store = self._idle.get_nowait()
@@ -67,7 +67,7 @@ class ConnectionPool:
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Create the connection pool of an app, and release each request's connection at its end."""
+    """Create the connection pool of an app. Each request returns its connection to the pool when it ends."""
     pool = app.extensions["connection_pool"] = ConnectionPool(config.data_directory)
     app.extensions["clients"] = ClientIPResolver(config.server.trusted_proxies)
 
@@ -94,7 +94,7 @@ def store() -> Store:
 
 
 def now() -> int:
-    """Return the time of this request in seconds since the epoch; every call in a request returns one value."""
+    """Return the time of this request in seconds since the epoch. All calls in one request return an equal value."""
     if "now" not in g:
         g.now = int(time.time())
     request_time: int = g.now
@@ -102,7 +102,7 @@ def now() -> int:
 
 
 def client_address() -> str:
-    """Return the client's IP address, as the trusted proxies report it."""
+    """Return the client's IP address. Behind trusted proxies it is the one that they report."""
     clients: ClientIPResolver = current_app.extensions["clients"]
     return clients.resolve(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
 
@@ -126,10 +126,10 @@ def current_user() -> User:
 
 
 def role_required(role: Role) -> Callable[[View], View]:
-    """Return a decorator that limits a view to users with ``role`` or a higher one.
+    """Return a decorator that limits a view to users with ``role`` or a higher role.
 
-    A page redirects other visitors to the sign-in form. Data and forms answer 401 without a user, and every view
-    answers 403 to a user whose role is too low. The decorated view has the attribute ``role``.
+    Without a signed-in user, a page redirects to the sign-in form; data and form submissions return 401. A user
+    whose role is too low gets 403. The decorated view has the attribute ``role``, which tests read.
     """
 
     def decorate(view: View) -> View:
@@ -156,5 +156,5 @@ def _require_sign_in() -> Any:
 
 
 def wants_data() -> bool:
-    """Return whether the request is for data or an image, so that a redirect to a form would be of no use."""
+    """Return whether the request is for data or an image. A redirect to the sign-in form would not help its client."""
     return request.path.endswith((".json", ".csv", "/live", ".png", ".svg"))

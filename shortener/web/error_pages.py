@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 EDITOR_PATH = "/-/"
 _TEMPLATES = {404: "errors/missing.html", 410: "errors/gone.html", 503: "errors/unavailable.html"}
-"""Templates of the errors that readers of a newsletter can meet, by status."""
+"""Templates by HTTP status, for errors that readers of a newsletter can see."""
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (StoreError, 503),
     (sqlite3.Error, 503),
@@ -36,15 +36,15 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (InputError, 400),
     (ShortenerError, 400),
 )
-"""HTTP status of each error class; the first match applies, so that subclasses come before their parents."""
+"""HTTP status of each error class. The first match applies, so subclasses come before their parent class."""
 
 _MESSAGES = {413: "The upload is too large: an issue may have 5 MB, without its images."}
-"""Messages that replace the framework's own, by status."""
+"""Messages by HTTP status that replace the messages of Flask."""
 
 MAX_DRAIN_BYTES = 64 * 1024 * 1024
-"""Largest refused request body that is read to its end."""
+"""Largest body of a refused request that is read to its end, in bytes."""
 DRAIN_TIMEOUT_SECONDS = 20.0
-"""Time that is spent on reading a refused request body."""
+"""Longest time for reading a refused request body."""
 
 
 def init_app(app: Flask) -> None:
@@ -56,7 +56,8 @@ def init_app(app: Flask) -> None:
 def drain_request(response: Response) -> Response:
     """Read the rest of a refused request's body, then return ``response``.
 
-    A browser that is still uploading does not read a response; it reports a broken connection instead.
+    A browser reads the response only after it has sent the whole body. If the connection closed earlier, it would show
+    a connection error.
     """
     if response.status_code >= 400 and (request.content_length or 0) <= MAX_DRAIN_BYTES:
         deadline = time.monotonic() + DRAIN_TIMEOUT_SECONDS
@@ -70,7 +71,7 @@ def drain_request(response: Response) -> Response:
 
 
 def handle_error(error: Exception) -> ResponseReturnValue:
-    """Return the response to an error that a view raised; the error's message is shown if it is meant for users."""
+    """Return the response to an error that a view raised. It shows the error's message if that is meant for users."""
     if isinstance(error, HTTPException):
         status = error.code or 500
         if status < 400:
@@ -78,7 +79,7 @@ def handle_error(error: Exception) -> ResponseReturnValue:
         message = error.description if error.description != type(error).description else None
         return render_error_page(status, message if status != 404 else None)
     status = http_status(error)
-    # The path may have control characters, which must not reach the log.
+    # The path may contain control characters, which must not be written to the log.
     path = request.path.encode("unicode_escape").decode()
     if status == 503:
         log.error("%s: %s", path, error)
@@ -93,7 +94,7 @@ def http_status(error: Exception) -> int:
 
 
 def render_error_page(status: int, message: str | None = None) -> ResponseReturnValue:
-    """Return the response for an HTTP status: JSON, a page for editors below /-/, or a page for readers."""
+    """Return the error response: JSON for data, an editors' page for a path below /-/, else a page for readers."""
     phrase, message = HTTPStatus(status).phrase, message or _MESSAGES.get(status)
     if request.path.endswith((".json", "/live")) and request.path.startswith(EDITOR_PATH):
         return jsonify(error=message or phrase), status

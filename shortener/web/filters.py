@@ -46,7 +46,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def _template_user() -> Any:
-    """Return the signed-in user, None if there is none or the store cannot be read (the error page says so)."""
+    """Return the signed-in user; None if there is none, or on the error page of a store that cannot be read."""
     try:
         return context.current_user_or_none()
     except (StoreError, sqlite3.Error):
@@ -66,7 +66,7 @@ def format_number(value: float | None) -> str:
 
 
 def format_percent(share: float | None) -> str:
-    """Format a share from 0 to 1 as a percentage: whole from 10 % on, one decimal below, "< 0.1 %" for less."""
+    """Format a share from 0 to 1 as a percentage. It has one decimal below 10 %; a tiny share becomes "< 0.1 %"."""
     if share is None:
         return NO_VALUE
     if 0 < share < 0.0005:
@@ -75,7 +75,7 @@ def format_percent(share: float | None) -> str:
 
 
 def format_multiple(multiple: float | None) -> str:
-    """Format a factor behind a multiplication sign with about two significant digits: 12, 1.8, 0.05."""
+    """Format a factor with about two significant digits (12, 1.8, 0.05) after a multiplication sign."""
     if multiple is None:
         return NO_VALUE
     digits = 0 if multiple >= 9.95 else 1 if multiple >= 0.095 else 2
@@ -112,7 +112,7 @@ def format_datetime_local(value: datetime | int | None, *, config: Config) -> st
 
 
 def format_duration(seconds: float) -> str:
-    """Format a number of seconds in one unit, rounded down: 40 minutes, 5 hours, 3 days."""
+    """Format a number of seconds in its largest fitting unit, rounded down: 40 minutes, 5 hours, 3 days."""
     for unit, size in (("day", DAY_SECONDS), ("hour", HOUR_SECONDS), ("minute", 60)):
         if seconds >= 2 * size or unit == "minute":
             count = int(seconds // size)
@@ -121,7 +121,7 @@ def format_duration(seconds: float) -> str:
 
 
 def display_url(url: str | None, max_length: int = 70) -> str:
-    """Return a URL for display: without scheme and ``www.``, shortened in the middle to about ``max_length``."""
+    """Return a URL for display, without scheme and ``www.``. Its middle is cut out beyond ``max_length`` characters."""
     if not url:
         return NO_VALUE
     try:
@@ -137,7 +137,7 @@ def display_url(url: str | None, max_length: int = 70) -> str:
 
 
 def script_json(value: Any) -> Markup:
-    """Return a value as JSON for a ``<script>`` element, with every character escaped that could end the element."""
+    """Return a value as JSON for a ``<script>`` element. Characters that could end the element are escaped."""
     text = msgspec.json.encode(value).decode()
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
@@ -145,7 +145,7 @@ def script_json(value: Any) -> Markup:
 
 
 def sparkline(values: Sequence[float]) -> Markup:
-    """Return up to SPARKLINE_POINTS values as a small SVG line, hidden from screen readers; empty if all are 0."""
+    """Return a small SVG line chart of the values, with at most SPARKLINE_POINTS points; empty text if all are 0."""
     if not any(values):
         return escape("")
     step = (SPARKLINE_WIDTH - 2) / (SPARKLINE_POINTS - 1)

@@ -31,14 +31,14 @@ def read_text(
 def read_optional_text(
     fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH, label: str | None = None
 ) -> str | None:
-    """Return a field as ``read_text`` does, but None if it is empty. Raises InputError."""
+    """Return a field as ``read_text`` does, but None for an empty one. Raises InputError if it is too long."""
     return read_text(fields, name, max_length=max_length, label=label) or None
 
 
 def read_integer(
     fields: FormFields, name: str, *, minimum: int, maximum: int, label: str | None = None
 ) -> int | None:
-    """Return a field as an integer, None if it is empty. Raises InputError if it is no integer in the bounds."""
+    """Return a field as an integer; None if it is empty. Raises InputError if it is no integer in the bounds."""
     text = read_text(fields, name, max_length=40, label=label).replace(",", "").replace(" ", "")
     if not text:
         return None
@@ -50,7 +50,7 @@ def read_integer(
 
 
 def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum: int, default: int) -> int:
-    """Return a query parameter as an integer clamped to its bounds, ``default`` if it is no integer."""
+    """Return a query parameter as an integer, clamped to its bounds; ``default`` if it is no integer."""
     text = fields.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         return default
@@ -58,7 +58,7 @@ def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum
 
 
 def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo, label: str | None = None) -> int | None:
-    """Return a field with a local date and time as seconds since the epoch, None if it is empty. Raises InputError."""
+    """Return a local date and time of ``zone`` as seconds since the epoch; None if it is empty. Raises InputError."""
     text = read_text(fields, name, max_length=40, label=label)
     if not text:
         return None
@@ -76,9 +76,9 @@ def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo, label: str
 
 
 def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
-    """Return an editor's changes to an article; a field that the form does not have stays as it is.
+    """Return an editor's changes to an article. A field that is missing from the form is not changed.
 
-    The names of the fields end with ``suffix``. Raises InputError.
+    ``suffix`` is appended to each field name, for forms with several articles. Raises InputError.
     """
 
     def read_if_sent(name: str, max_length: int) -> str | None:

@@ -1,7 +1,7 @@
 """Login throttling per account, per network and per pair of both, checked before the password is hashed.
 
-Failure counts are kept in memory and decay continuously, so that nobody is locked out for good. A network from which
-an account has signed in is exempt from that account's limit, and an invitation link is not throttled.
+Failure counts are kept in memory and decay continuously, so that no account is locked for good. A network from which
+a user has signed in is exempt from the limit of that user's account. Invitation links are not throttled.
 """
 
 import hashlib
@@ -12,24 +12,24 @@ from ipaddress import ip_address, ip_network
 from cachetools import LRUCache
 
 WINDOW_SECONDS = 900.0
-"""Time in which a failure count at its limit decays to 0."""
+"""Time in which a failure count that has reached its limit decays to 0."""
 MAX_FAILURES_PER_PAIR = 8
 """Limit of failures for one account from one network."""
 MAX_FAILURES_PER_NETWORK = 40
-"""Limit of failures from one network, for all accounts together."""
+"""Limit of failures from one network, summed over all accounts."""
 MAX_FAILURES_PER_ACCOUNT = 40
-"""Limit of failures for one account, for all networks together from which it never signed in."""
+"""Limit of failures for one account, summed over all networks from which its user never signed in."""
 MAX_ENTRIES = 20_000
-"""Number of failure counts, and of trusted pairs, that are kept; the least recently used are dropped."""
+"""Size of two caches, one of failure counts and one of trusted (account, network) pairs. Both drop the least used."""
 MAX_CONCURRENT_HASHES = 2
-"""Limit of passwords that are hashed at a time: each takes a tenth of a second of a core, and 32 MB."""
+"""Limit of simultaneous password hashes. One hash takes a tenth of a second of CPU time, and 32 MB."""
 
 
 class LoginThrottle:
-    """Counter of failed logins with limits; safe to use from several threads. ``clock`` returns monotonic seconds."""
+    """Counts failed logins and limits them. It is thread-safe. ``clock`` returns monotonic seconds."""
 
-    # Not the library `limits`: its windows block a pair for their whole length once it is at its limit, where a
-    # decaying count allows one more attempt every WINDOW_SECONDS / limit; and its memory storage is unbounded.
+    # The library `limits` is not used. Its windows block a pair until they end, but a decaying count allows one more
+    # attempt every WINDOW_SECONDS / limit. Its memory storage is also unbounded.
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -55,14 +55,14 @@ class LoginThrottle:
                 self._failures[key] = (self._decayed_failures(key, limit, now) + 1, now)
 
     def record_success(self, account: str, address: str) -> None:
-        """Reset the failures of this account from this network, and trust the pair from now on."""
+        """Reset the failures of this account from this network, and trust this (account, network) pair from now on."""
         pair = _hashed_key("pair", account, client_network(address))
         with self._lock:
             self._failures.pop(pair, None)
             self._trusted_pairs[pair] = True
 
     def _limits_by_key(self, account: str, address: str) -> list[tuple[str, int]]:
-        """Return the keys of the counts that apply to an attempt, each with its limit."""
+        """Return (key, limit) of each failure count that applies to an attempt."""
         network = client_network(address)
         pair = _hashed_key("pair", account, network)
         limits = [
@@ -85,7 +85,7 @@ def _seconds_until_allowed(failures: float, limit: int) -> int:
 
 
 def client_network(address: str) -> str:
-    """Return the network that stands for a client: an IPv4 address, or the /64 that an IPv6 subscriber gets."""
+    """Return the network by which a client is throttled: its IPv4 address, or the /64 of its IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -94,6 +94,6 @@ def client_network(address: str) -> str:
 
 
 def _hashed_key(kind: str, *parts: str) -> str:
-    """Return a key of fixed length for text of any length."""
+    """Return a hash of ``kind`` and ``parts`` as a key, so that long names take no more memory than short ones."""
     text = "\0".join(parts).encode("utf-8", "replace")
     return kind + hashlib.blake2b(text, digest_size=12).hexdigest()

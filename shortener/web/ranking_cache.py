@@ -1,4 +1,4 @@
-"""Cached results of the ranking, whose fit takes longer than a page may take."""
+"""Cached results of the ranking. The model is too slow to fit for each page."""
 
 import time
 from collections.abc import Mapping
@@ -16,18 +16,21 @@ from shortener.web.cache import get_or_compute
 from shortener.web.context import config
 
 MAX_EXPLAINED_ARTICLES = 10
-"""Articles of an issue, shown in other issues too, that get a fit of their own; the others have no expected clicks."""
+"""Limit of extra model fits for the articles of an issue that are also in other issues.
+
+Articles beyond the limit are missing from the result.
+"""
 
 
 class ArticleResult(Struct, frozen=True):
-    """Performance of an article in one issue: the clicks expected at its position there, and its rank and appeal."""
+    """Performance of an article in one issue: expected clicks at its position, rank and appeal."""
 
     expected: float
     ranked: RankedArticle
 
 
 def remaining_shares() -> Mapping[str, float]:
-    """Return the share of its clicks that each sent issue still expects, from 0 to 1, by slug."""
+    """Return the share of clicks (0 to 1) that are still expected for each sent issue, by slug."""
     app_config = config()
 
     def compute(store: Store) -> Mapping[str, float]:
@@ -47,7 +50,7 @@ def article_results(slug: str) -> Mapping[str, ArticleResult]:
             ranking = rank_stored_articles(store, config=app_config, as_of=now, issue=slug)
         except NotFound:
             return {}
-        # The ranking sums an article's expected clicks over all its issues; a page needs those of this issue.
+        # The ranking sums an article's expected clicks over all its issues, but this page needs those of one issue.
         repeated = [article.url for article in ranking.articles if article.shown > 1][:MAX_EXPLAINED_ARTICLES]
         expected = {url: _expected_clicks(store, url, slug, config=app_config, now=now) for url in repeated}
         return {
@@ -60,7 +63,7 @@ def article_results(slug: str) -> Mapping[str, ArticleResult]:
 
 
 def _expected_clicks(store: Store, url: str, slug: str, *, config: Config, now: int) -> float:
-    """Return the expected clicks in one issue of an article that other issues show too."""
+    """Return the expected clicks of an article in the issue ``slug``, for an article that is also in other issues."""
     explanation = explain_article(store, url, config=config, as_of=now, issue=slug)
     return sum(cell.expected for cell in explanation.cells if cell.issue == slug)
 

@@ -20,7 +20,7 @@ def json_response(value: Any) -> Response:
 
 
 def csv_response(file_stem: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """Return rows as a CSV download ``file_stem.csv``; cells that a spreadsheet would run as formulas are escaped."""
+    """Return rows as a CSV download ``file_stem.csv``. Cells that a spreadsheet would run as formulas are escaped."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)
@@ -31,14 +31,14 @@ def csv_response(file_stem: str, columns: Sequence[str], rows: Iterable[Sequence
 
 
 def attachment_response(content: bytes, *, file_name: str, content_type: str) -> Response:
-    """Return a download. A browser that does not decode ``filename*`` gets an ASCII version of the name."""
+    """Return ``content`` as a download. Old browsers, which ignore ``filename*``, get an ASCII version of the name."""
     ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in file_name)
     disposition = f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file_name, safe='')}"
     return Response(content, content_type=content_type, headers={"Content-Disposition": disposition})
 
 
 def redirect_after_edit(message: str, endpoint: str, **values: Any) -> BaseResponse:
-    """Clear the cache, and redirect to the page of ``endpoint``, which shows ``message``."""
+    """Clear the cache and redirect to ``endpoint``, whose page shows ``message``. ``values`` fill in its URL."""
     clear_cache()
     flash(message)
     return redirect(url_for(endpoint, **values), 303)

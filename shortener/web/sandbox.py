@@ -1,7 +1,7 @@
 """Trial parse of an uploaded document, in a child process with limits on time and memory.
 
-Markup can be crafted so that parsing it never ends, and a thread in an endless regular expression cannot be stopped.
-The child (``python -m shortener.web.sandbox``) gets a file name, a line feed and the document on standard input.
+Crafted markup can make a parser run forever, and Python cannot stop a thread in a regular expression. The child
+process (``python -m shortener.web.sandbox``) reads a file name, a line feed and the document from standard input.
 """
 
 import os
@@ -15,22 +15,22 @@ from shortener.errors import DocumentTooLarge, InputError, UnreadableDocument
 from shortener.web import clickmap
 
 TIMEOUT_SECONDS = 8.0
-"""Time limit of a parse, with the start of the process; an issue of 5,000 links takes one second."""
+"""Time limit of a parse, including the start of the process. An issue of 5,000 links takes one second."""
 MAX_MEMORY_BYTES = 1 << 30
 MAX_PROCESSES = 2
-"""Limit of simultaneous parses, so that redirects keep a processor."""
+"""Limit of simultaneous parses, so that some CPU time remains for redirects."""
 QUEUE_TIMEOUT_SECONDS = 20.0
-"""Time that an upload waits for one of the processes."""
+"""Longest wait of an upload while MAX_PROCESSES other parses run."""
 PROCESS_NICENESS = 10
 
 _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 
 
 def check_in_sandbox(source: bytes, *, name: str) -> None:
-    """Parse a document in a child process, as adding the issue and the click map will parse it.
+    """Check that a document can be parsed within limits of time and memory, by parsing it in a child process.
 
-    Returns also for a document that is not a valid issue: the caller's own parse raises the error for it.
-    Raises DocumentTooLarge; UnreadableDocument if the parse exceeds its limits or all processes are busy.
+    It does not check that the document is a valid issue; the caller's own parse does. Raises DocumentTooLarge for a
+    document that is too large, and UnreadableDocument if the limits are exceeded or too many parses run.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
         raise DocumentTooLarge(
@@ -63,7 +63,7 @@ def main() -> None:
     os.nice(PROCESS_NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # The kernel ends the process also when the parent, which has the time limit, is gone.
+    # The parent enforces the time limit. If the parent is killed, the kernel ends this process.
     resource.setrlimit(resource.RLIMIT_CPU, (int(TIMEOUT_SECONDS) + 1, int(TIMEOUT_SECONDS) + 1))
     name, _, source = sys.stdin.buffer.read().partition(b"\n")
     try:

@@ -24,28 +24,28 @@ SECURITY_HEADERS = {
 HSTS_POLICY = "max-age=31536000"
 VENDOR_PATH = "/-/static/vendor/"
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
-"""Cache-Control of vendored files, whose names contain their version."""
+"""Cache-Control of bundled third-party files. Their names contain the version, so a name never changes its content."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
 class FlashSession(SecureCookieSessionInterface):
-    """Flask's signed session cookie, used for flashed messages only; sign-in has a cookie of its own."""
+    """Flask's signed session cookie, which carries only flashed messages. Sign-in has its own cookie."""
 
     def get_cookie_name(self, app: Flask) -> str:
         """Return the cookie's name, with the ``__Host-`` prefix over https."""
         return cookie_name("notices")
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Return whether browsers may send the cookie over https only."""
+        """Return whether the cookie has the attribute ``Secure``: browsers then send it over https only."""
         return is_https()
 
 
 def init_app(app: Flask, *, config: Config) -> None:
     """Add the security headers to every response of an app, and refuse foreign hosts and cross-site changes.
 
-    A request with a Host that the configuration does not name gets 404. A request that could change something and
-    does not come from our own pages gets 403.
+    A request for a host that is not in the configuration gets 404. A request that is neither GET nor HEAD and does not
+    come from our own pages gets 403.
     """
     own_hosts = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
     own_names = {host.partition(":")[0] for host in own_hosts} | LOOPBACK_HOSTS
@@ -81,10 +81,10 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def _is_same_origin(http_request: Request) -> bool:
-    """Return whether a request comes from one of our own pages, by headers that a page of another site cannot forge.
+    """Return whether a request comes from one of our own pages. Pages of other sites cannot forge the headers used.
 
-    Source: the Fetch Metadata and Fetch standards. Browsers that send no Sec-Fetch-Site (or send it over https only)
-    send Origin, or Referer, with a POST.
+    Sources: the Fetch Metadata and Fetch standards. Without Sec-Fetch-Site, which some browsers send over https only,
+    the header Origin or Referer decides; browsers send one of them with a POST.
     """
     site = http_request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -98,12 +98,12 @@ def _is_same_origin(http_request: Request) -> bool:
 
 
 def is_https() -> bool:
-    """Return whether browsers reach this host over https, by its configured scheme: a proxy may end TLS before us."""
+    """Return whether the configured URL of the requested host is https. TLS itself may end at a proxy."""
     host = request.environ.get("HTTP_HOST", "").lower()
     schemes: dict[str, str] = current_app.extensions["schemes"]
     return schemes.get(host, request.scheme) == "https"
 
 
 def cookie_name(name: str) -> str:
-    """Return a cookie's full name: over https with ``__Host-``, so that no sibling host can set the cookie."""
+    """Return a cookie's full name. Over https it begins with ``__Host-``, so that no other subdomain can set it."""
     return f"__Host-{name}" if is_https() else name

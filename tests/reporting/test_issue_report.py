@@ -67,10 +67,10 @@ def test_the_parts_add_up_to_the_whole(read: Any) -> None:
     human = report.totals.clicks.human
     parts: list[Any] = [*report.articles, *report.links]
     assert sum(part.clicks for part in parts) == human
-    assert sum(part.other for part in parts) == report.totals.clicks.other
+    assert sum(part.other for part in parts) == report.totals.clicks.automated
     assert all(part.clicks == part.unplaced + sum(p.clicks for p in part.placements) for part in parts)
     assert sum(hour.human for hour in report.timeline) == human
-    assert sum(hour.other for hour in report.timeline) == report.totals.clicks.other
+    assert sum(hour.other for hour in report.timeline) == report.totals.clicks.automated
     assert {sum(part.clicks for part in named) for named in report.breakdown.values()} == {human}
 
 

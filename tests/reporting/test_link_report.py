@@ -15,7 +15,7 @@ def test_a_link_of_an_issue(read: Any) -> None:
     """The report has the counts of the link in total and by placement."""
     report = build_link_report(read.store, "go.example", "one", as_of=NOW, domains=read.config.domains)
     assert (report.short_url, report.target) == ("https://go.example/one", "https://a.example/one")
-    assert (report.totals.clicks.human, report.totals.clicks.other, report.totals.visitors) == (4, 4, 2)
+    assert (report.totals.clicks.human, report.totals.clicks.automated, report.totals.visitors) == (4, 4, 2)
     assert (report.issue, report.article, report.position) == ("may", "https://a.example/one", 1)
     assert [(p.n, p.kind, p.issue, p.clicks) for p in report.placements] == [
         (1, "image", "may", 1),

@@ -25,7 +25,7 @@ def sent(newsletter: Any) -> int:
 def test_totals_include_links_of_no_issue(read: Any) -> None:
     """Links of no issue count for the site; a person who clicked two links is one visitor."""
     report = summary_of(read)
-    assert (report.totals.clicks.human, report.totals.clicks.other, report.totals.visitors) == (7, 4, 4)
+    assert (report.totals.clicks.human, report.totals.clicks.automated, report.totals.visitors) == (7, 4, 4)
     (may,) = report.issues
     assert (may.slug, may.clicks, may.visitors, may.rate, may.other) == ("may", 6, 3, 3 / 200, 4)
 

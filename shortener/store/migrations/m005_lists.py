@@ -10,5 +10,5 @@ create index links_by_change on links (updated_at);
 
 
 def m005_lists(db: Database) -> None:
-    """Index links by their last change, so that the list takes the same time whatever their number."""
+    """Index links by their last change, so that sorting a list by it is fast for any number of links."""
     run_script(db, SCRIPT)

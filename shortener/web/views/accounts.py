@@ -42,10 +42,10 @@ def init_app(app: Flask) -> None:
 
 
 def safe_next_url(next_url: str | None) -> str:
-    """Return the page to show after sign-in: ``next_url`` if it is a path of ours, else the list of issues.
+    """Return the URL to show after sign-in: ``next_url`` if it is a path of our pages, else the list of issues.
 
-    A path that begins with ``/-/`` cannot name another host. The pattern allows no backslash and no control
-    character, which browsers may rewrite.
+    A path that begins with ``/-/`` cannot name another host. Backslashes and control characters are refused, because
+    browsers may rewrite them.
     """
     if next_url and len(next_url) <= MAX_NEXT_LENGTH and NEXT_URL_PATTERN.fullmatch(next_url):
         return next_url
@@ -83,8 +83,8 @@ def _render_sign_in(
 def try_sign_in() -> ResponseReturnValue:
     """Check name and password and start a session.
 
-    The response does not tell whether the name exists: text, status and time are equal for a wrong name and a wrong
-    password.
+    A wrong name and a wrong password give equal text, status and response time, so that the response does not reveal
+    which names exist.
     """
     name, password = request.form.get("name", ""), request.form.get("password", "")
     if len(name) > accounts.MAX_NAME_LENGTH or len(password) > accounts.MAX_PASSWORD_LENGTH:
@@ -110,7 +110,7 @@ def try_sign_in() -> ResponseReturnValue:
 
 
 def _log_in(user: User, next_url: str) -> Response:
-    """Replace the browser's session by a new one of ``user``, and redirect to ``next_url``."""
+    """End the browser's session, start one for ``user``, and return a redirect to ``next_url``."""
     _end_session()
     response = redirect(next_url, 303)
     response.set_cookie(
@@ -146,9 +146,9 @@ def sign_out() -> Response:
 
 @blueprint.route("/welcome/<token>", methods=["GET", "POST"])
 def welcome(token: str) -> ResponseReturnValue:
-    """Show the form of an invitation link; when it is sent, set the password and sign the user in.
+    """Show the form of an invitation link. Submitting it sets the password and signs the user in.
 
-    The link for the first admin also asks for a name.
+    The form for the first admin also asks for a name.
     """
     invitation = accounts.find_invitation(store(), token, now=now())
     if invitation is None or (invitation.user is None and count_users(store())):
@@ -167,7 +167,7 @@ def welcome(token: str) -> ResponseReturnValue:
 
 
 def _new_password() -> str:
-    """Return the new password of a form. Raises ShortenerError if its repetition differs."""
+    """Return the new password of a form. Raises ShortenerError if the repeated password differs."""
     password = request.form.get("password", "")
     if password != request.form.get("again", ""):
         raise ShortenerError("the two passwords differ; enter the same password twice")
@@ -191,7 +191,7 @@ def account_json() -> Response:
 @blueprint.post("/account")
 @role_required("viewer")
 def change_password() -> ResponseReturnValue:
-    """Change the user's own password, which ends all sessions but this one. The form needs the current password."""
+    """Change the user's own password, after a check of the current one. All other sessions of the user end."""
     user = current_user()
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     try:
@@ -238,7 +238,7 @@ def users_csv() -> Response:
 
 
 def _user_rows() -> list[dict[str, object]]:
-    """Return the fields of all users that files may have, keyed and ordered as _USER_COLUMNS."""
+    """Return all users as dicts with the keys _USER_COLUMNS, for JSON and CSV files."""
     return [
         {
             "name": user.name,
@@ -253,7 +253,7 @@ def _user_rows() -> list[dict[str, object]]:
 @blueprint.post("/settings/users")
 @role_required("admin")
 def add_user() -> str:
-    """Add a user without a password, and show the user's invitation link."""
+    """Add a user without a password, and show an invitation link at which the user sets one."""
     name = accounts.check_name(read_text(request.form, "name", label="the name"))
     accounts.add_user(
         store(), name, role=accounts.parse_role(request.form.get("role", "")), password=None, now=now()

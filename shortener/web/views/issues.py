@@ -58,7 +58,7 @@ _ISSUE_COLUMNS = (
 
 
 def init_app(app: Flask) -> None:
-    """Create the throttle of an app for link checks, shared by all editors."""
+    """Create the app's throttle for link checks, which all editors share."""
     app.extensions["host_throttle"] = HostThrottle()
 
 
@@ -107,7 +107,10 @@ def _render_contents(slug: str, *, link_statuses: object = None) -> str:
 
 
 def _untouched_links(slug: str) -> tuple[str, ...]:
-    """Return line, URL and reason of each link that was not replaced; cached because it parses the document."""
+    """Return one line of text for each link that was not replaced: line number, URL and reason.
+
+    The result is cached, because the function parses the document.
+    """
 
     settings, at = config(), now()
 
@@ -160,7 +163,7 @@ def show_contents_csv(slug: str) -> Response:
 @blueprint.get("/issues/<slug>/download")
 @role_required("viewer")
 def download(slug: str) -> Response:
-    """Return the issue's document with short links; every other byte is as uploaded."""
+    """Return the issue's document with short links. Every other byte is unchanged."""
     issue = issues.get(store(), slug)
     suffix, media_type = DOWNLOAD_TYPES.get(issue.format, DOWNLOAD_TYPES["markdown"])
     output = issues.get_documents(store(), issue.id)[1]
@@ -173,7 +176,7 @@ def set_details(slug: str) -> BaseResponse:
     """Change the title, sending time and number of recipients of an issue; an empty field means unknown."""
     form, issue = request.form, issues.get(store(), slug)
     sent_at: int | UnsetType | None = UNSET
-    # The field has no seconds: an unchanged value must not round the stored time.
+    # The form field has no seconds. If the editor did not change it, the stored time keeps its seconds.
     if "sent_at" in form and form["sent_at"] != format_datetime_local(issue.sent_at, config=config()):
         sent_at = read_local_time(form, "sent_at", zone=config().zone, label="sent on")
     recipients: int | UnsetType | None = UNSET

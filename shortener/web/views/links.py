@@ -32,13 +32,13 @@ blueprint = Blueprint("links", __name__, url_prefix="/-")
 
 PAGE_SIZE = 50
 MAX_JSON_LINKS = 1_000
-"""Largest number of links in one JSON response; the parameter ``page`` continues the list."""
+"""Largest number of links in one JSON response. The parameter ``page`` selects the part of the list."""
 MAX_CSV_LINKS = 250_000
 """Largest number of links in one CSV file."""
 MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
-"""Number of words, and of characters, of a search text that are used."""
+"""Limits of a search text in words and in characters. The rest is ignored."""
 MAX_TARGET_LENGTH = 10_000  # characters
-QR_SCALE_RANGE = (1, 40)  # pixels of a module
+QR_SCALE_RANGE = (1, 40)  # pixels of a module, one square of the code
 QR_QUIET_ZONE_MODULES = 4
 MAX_QR_BYTES = 2_331
 """Capacity in bytes of the largest QR code with error correction level M (ISO/IEC 18004)."""
@@ -58,7 +58,7 @@ _LINK_COLUMNS = (
 
 
 class LinkListItem(Struct, frozen=True):
-    """Row of the list of links; ``clicks`` are human clicks."""
+    """Row of the list of links. ``clicks`` counts human clicks."""
 
     short_url: str
     domain: str
@@ -75,7 +75,7 @@ class LinkListItem(Struct, frozen=True):
 
 
 class LinkListPage(Struct, frozen=True):
-    """Page of the list of links; ``page`` counts from 1 to ``pages``, and ``total`` is the number of matching links."""
+    """One page of the list of links. ``page`` counts from 1 to ``pages``; ``total`` counts all matching links."""
 
     total: int
     page: int
@@ -117,7 +117,7 @@ def list_links_csv() -> Response:
 
 
 def _read_filter() -> LinkFilter:
-    """Return the filter of the query string; abort with 400 for an unknown sort order or status."""
+    """Return the filter that the query string describes. Abort with 400 for an unknown sort order or status."""
     sort, status = request.args.get("sort") or "new", request.args.get("status") or None
     if sort not in SORT_ORDERS or (status is not None and status not in STATUSES):
         abort(400, "Unknown sort order or status.")
@@ -130,7 +130,7 @@ def _read_filter() -> LinkFilter:
 
 
 def _search_text() -> str:
-    """Return the search text; a pasted short URL is reduced to its code."""
+    """Return the search text. A pasted short URL is reduced to its code."""
     text = request.args.get("q", "").replace("\0", "").strip()[:MAX_SEARCH_LENGTH]
     key = parse_short_url(text, domains=config().domains) if "/" in text else None
     return key[1] if key else text
@@ -209,7 +209,7 @@ def _chosen_domain(host: str) -> Domain:
 @blueprint.get("/link")
 @role_required("viewer")
 def find_link() -> BaseResponse:
-    """Redirect from a short URL to the page of its link."""
+    """Redirect to the page of the link whose short URL is in the query string."""
     key = parse_short_url(request.args.get("short_url", "")[:500], domains=config().domains)
     if key is None:
         raise NotFound("this is not a short link of this installation")
@@ -242,7 +242,7 @@ def _link_report(host: str, code: str) -> LinkReport:
 
 
 def _link_key(host: str, code: str) -> tuple[str, str]:
-    """Return host and code as stored, also for a domain that is no longer configured."""
+    """Return host and code in the spelling in which they are stored. The domain need not be configured any more."""
     case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config().domains)
     return host.lower(), code if case_sensitive else code.lower()
 
@@ -252,7 +252,7 @@ def _get_link(host: str, code: str) -> Link:
 
 
 def _chart_data(report: LinkReport) -> list[dict[str, Any]]:
-    """Return the human clicks of a link by hour, or by day if the clicks span more than four days."""
+    """Return the human clicks of a link as chart points, by hour, or by day if they span more than four days."""
     if not report.timeline:
         return []
     first, last = report.timeline[0].hour.timestamp(), report.timeline[-1].hour.timestamp()
@@ -292,7 +292,7 @@ def breakdown_csv(host: str, code: str) -> Response:
 @blueprint.post("/links/<host>/<code>/target")
 @role_required("editor")
 def set_target(host: str, code: str) -> ResponseReturnValue:
-    """Change the target of a link from the next click on; refuse if it changed since the form was shown."""
+    """Change the target of a link, from the next click on. Refuse if another editor changed it meanwhile."""
     try:
         target = validate_target(
             read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the target"),
@@ -350,13 +350,13 @@ def qr_png(host: str, code: str) -> Response:
 
 
 def _qr_scale() -> int:
-    """Return the requested pixels of a module, clamped to QR_SCALE_RANGE."""
+    """Return the requested size of a QR code's module in pixels, clamped to QR_SCALE_RANGE."""
     minimum, maximum = QR_SCALE_RANGE
     return read_clamped_integer(request.args, "scale", minimum=minimum, maximum=maximum, default=8)
 
 
 def _qr_url(host: str, code: str) -> str:
-    """Return the short URL of a link; abort with 422 if it does not fit into a QR code."""
+    """Return the short URL of a link. Abort with 422 if it does not fit into a QR code."""
     link = _get_link(host, code)
     url = build_short_url(link.domain, link.code, domains=config().domains)
     if len(url) > MAX_QR_BYTES:

@@ -1,4 +1,4 @@
-"""Views to add an issue: paste or upload it, review and correct a preview, then store it."""
+"""Views to add an issue. An editor pastes or uploads it, corrects a preview, and then stores it."""
 
 import base64
 import binascii
@@ -40,12 +40,12 @@ blueprint = Blueprint("new_issue", __name__, url_prefix="/-")
 
 MAX_TARGETS_LENGTH = 1_000_000  # characters of pasted targets
 MAX_FORM_ROWS = 120
-"""Largest number of articles, and of links without a target, that get fields in the form."""
+"""Limit of the articles that get fields in the form, and separately of the links without a target."""
 PASTED_FILE_NAME = "issue.md"
 
 
 class Submission(Struct, frozen=True):
-    """Document of a form: the bytes of an uploaded file, or the text that was pasted."""
+    """Document that an editor submitted: the bytes of an uploaded file, or pasted text."""
 
     source: bytes = b""
     name: str = ""
@@ -53,7 +53,7 @@ class Submission(Struct, frozen=True):
 
     @property
     def encoded_source(self) -> str:
-        """Uploaded bytes in base64, which the form carries to the next step; '' for pasted text."""
+        """Uploaded bytes in base64, for a hidden field of the next step's form; '' for pasted text."""
         usable = self.uploaded and len(self.source) <= newsletter.MAX_ISSUE_BYTES
         return base64.b64encode(self.source).decode() if usable else ""
 
@@ -73,7 +73,7 @@ def new_issue() -> str:
 @blueprint.post("/new-issue")
 @role_required("editor")
 def create_issue() -> ResponseReturnValue:
-    """Show a preview of an issue, or store the issue if the form's action is ``take``."""
+    """Store the issue if the form's ``action`` is ``take``, else show a preview of it."""
     submission = Submission()
     try:
         submission = _read_submission()
@@ -84,7 +84,7 @@ def create_issue() -> ResponseReturnValue:
             return _render_form(submission, preview=plan_contents(plan, config=config()))
         result = add_or_update_issue(store(), issue_request, config=config(), now=now())
     except ShortenerError as error:
-        # Pasted text has no file: the name in the message would puzzle its author.
+        # Pasted text has no file, so the message must not show the placeholder's name.
         message = str(error) if submission.uploaded else str(error).removeprefix(f"{PASTED_FILE_NAME}: ")
         return _render_form(submission, error=message), http_status(error)
     return redirect_after_edit(_result_message(result), "issues.show_contents", slug=result.slug)
@@ -103,7 +103,7 @@ def _render_form(submission: Submission, *, error: str = "", preview: PlanConten
 
 
 def _read_submission() -> Submission:
-    """Return the document of the form: a new file, the file of the step before, or pasted text. Raises InputError."""
+    """Return the submitted document: a new file, the file of the step before, or pasted text. Raises InputError."""
     file = request.files.get("file")
     if file is not None and file.filename:
         return Submission(file.read(newsletter.MAX_ISSUE_BYTES + 1), file.filename[-200:], True)
@@ -118,12 +118,12 @@ def _read_submission() -> Submission:
     text = request.form.get("source", "")
     if not text.strip():
         raise InputError("there is no issue yet: paste its text, or choose its file")
-    # Browsers send the lines of a text area with CR LF, whatever line ends were pasted.
+    # Browsers send CR LF line ends from a text area, whichever line ends were pasted.
     return Submission(text.replace("\r\n", "\n").encode("utf-8", "replace"), PASTED_FILE_NAME)
 
 
 def _build_request(submission: Submission) -> AddRequest:
-    """Return the request to add the issue that the form describes. Raises InputError."""
+    """Return the AddRequest that the form describes. Raises InputError."""
     slug = read_optional_text(request.form, "slug", max_length=100, label="the slug")
     if slug is None and submission.name == PASTED_FILE_NAME:
         slug = _slug_from_title(read_optional_text(request.form, "title", max_length=500, label="the title"))
@@ -168,7 +168,7 @@ def _read_pasted_targets() -> list[tuple[int, str, str]]:
 
 
 def _read_target_rows() -> Iterator[tuple[str, str]]:
-    """Yield each short URL that has a field of its own for the target, with the text of the field."""
+    """Yield (short URL, target as typed) for each short URL that has its own target field in the form."""
     for index in range(MAX_FORM_ROWS):
         short_url = request.form.get(f"todo-{index}", "")[:500]
         if short_url:
@@ -176,7 +176,7 @@ def _read_target_rows() -> Iterator[tuple[str, str]]:
 
 
 def _read_row_targets() -> dict[ShortLinkKey, str]:
-    """Return the targets that have a field of their own. Raises InputError."""
+    """Return the targets of the form's target fields, by short link. Raises InputError."""
     targets: dict[ShortLinkKey, str] = {}
     for short_url, target in _read_target_rows():
         if target:

@@ -19,7 +19,7 @@ from shortener.web.error_pages import render_error_page
 blueprint = Blueprint("public", __name__)
 
 ROBOTS_TXT = "User-agent: *\nDisallow: /\n"
-"""Crawlers are kept out: the targets are not ours to index, and each fetch would be a recorded click."""
+"""Disallow crawlers, because each fetch of a short link would be recorded as a click."""
 FAVICON_SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1f5f8b"/>'
     '<path d="M9 16h13M17 10l6 6-6 6" fill="none" stroke="#fff" stroke-width="3.4" stroke-linecap="round" '
@@ -28,7 +28,7 @@ FAVICON_SVG = (
 
 
 def _requested_domain() -> Domain:
-    """Return the domain of the request's Host, or the first domain for a host that serves only pages."""
+    """Return the short-link domain of the request's Host header, or the first domain if no domain matches."""
     host = request.environ.get("HTTP_HOST", "").lower()
     return next((domain for domain in config().domains if domain.host == host), config().domains[0])
 
@@ -56,7 +56,7 @@ def favicon() -> Response:
 
 @blueprint.get("/-/health")
 def show_health() -> Response:
-    """Return the health of the store, the collector and the disk as application/health+json; 503 if it is ``fail``."""
+    """Return the health of store, collector and disk as application/health+json; 503 if it is ``fail``."""
     health = check_health(config())
     status = 503 if health.status == "fail" else 200
     return Response(msgspec.json.encode(health), status=status, mimetype="application/health+json")
@@ -64,7 +64,7 @@ def show_health() -> Response:
 
 @blueprint.get("/-/metrics")
 def show_metrics() -> Response:
-    """Return the metrics for Prometheus; 404 for clients that are not allowed to read them."""
+    """Return the metrics in Prometheus format, or 404 for a client that may not read them."""
     if not _is_metrics_client():
         abort(404)
     return Response(render_metrics(config()), content_type=CONTENT_TYPE)
@@ -73,7 +73,7 @@ def show_metrics() -> Response:
 def _is_metrics_client() -> bool:
     """Return whether the client's address is in ``server.metrics``.
 
-    A request that an undeclared proxy forwarded is refused: the peer is the proxy, and the client is unknown.
+    With X-Forwarded-For but no trusted_proxies, return False: the client's address cannot be determined.
     """
     server = config().server
     forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
@@ -105,5 +105,8 @@ def preview(code: str) -> str:
 
 @blueprint.get("/<path:anything>")
 def not_found(anything: str) -> ResponseReturnValue:
-    """Return the error page for a path without a view; for a short link the redirect handler has set its status."""
+    """Return the error page for a path without a view.
+
+    For a short link, the redirect handler has already set the status in ``environ[MISS_STATUS_KEY]``; else it is 404.
+    """
     return render_error_page(int(request.environ.get(MISS_STATUS_KEY, 404)))

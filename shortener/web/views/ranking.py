@@ -1,4 +1,4 @@
-"""Views of a month's ranking, of editors' decisions about it, and of the draft of the picks."""
+"""Views of a month's ranking, of editors' decisions about its articles, and of the picks for the next issue."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from shortener.web.responses import csv_response, json_response, redirect_after_
 blueprint = Blueprint("ranking", __name__, url_prefix="/-")
 
 MAX_CHARTED_ARTICLES = 40
-"""Largest number of articles in the chart; the table has all."""
+"""Largest number of articles in the chart. The table shows all articles."""
 _RANKING_COLUMNS = (
     "rank",
     "url",
@@ -60,9 +60,9 @@ def show_ranking() -> str:
 
 
 def _find_draft() -> tuple[str, Draft | None, str]:
-    """Return the month to show, its draft, and the reason if there is no draft. Raises InputError.
+    """Return (month, draft, reason). ``draft`` is None if the month has none; ``reason`` then says why.
 
-    Without a month in the query string it is the latest one that has a ranking.
+    The month comes from the query string; the default is the latest month that has a ranking. Raises InputError.
     """
     month = request.args.get("month", "")
     if month:
@@ -77,7 +77,7 @@ def _find_draft() -> tuple[str, Draft | None, str]:
 
 
 def _months() -> list[str]:
-    """Return the months in which issues were sent as YYYY-MM in the site's time zone, latest first."""
+    """Return the months in which issues were sent, as YYYY-MM in the site's time zone, latest first."""
     months = (
         datetime.fromtimestamp(sent_at, UTC).astimezone(config().zone).strftime("%Y-%m")
         for sent_at in listings.list_send_times(store())
@@ -118,7 +118,7 @@ def ranking_csv() -> Response:
 
 
 def _require_draft() -> Draft:
-    """Return the draft of the requested month. Raises InputError, NotFound."""
+    """Return the draft of the requested month. Raises InputError for an invalid month, NotFound without a draft."""
     _, draft, message = _find_draft()
     if draft is None:
         raise NotFound(message or "there is nothing to rank yet: no issue was sent")
@@ -128,7 +128,7 @@ def _require_draft() -> Draft:
 @blueprint.post("/ranking/decide")
 @role_required("editor")
 def decide() -> BaseResponse:
-    """Store an editor's decision about an article (pin, exclude or choose) with its reason, or remove the decision."""
+    """Store an editor's decision about an article: pin, choose or exclude, with a reason. It can also remove one."""
     month, url = (
         read_text(request.form, "month", max_length=7),
         read_text(request.form, "url", max_length=10_000),
@@ -158,7 +158,7 @@ def decide() -> BaseResponse:
 @blueprint.get("/ranking/picks")
 @role_required("viewer")
 def show_picks() -> str:
-    """Show the picks of a month, and their section for the next issue once each has a short link."""
+    """Show the picks of a month. Once each pick has a short link, show their section for the next issue too."""
     draft = _require_draft()
     linked = all(draft.details[url].short_url for url in picked_urls(draft.picks))
     output_format: Literal["markdown", "html"] = "html" if request.args.get("form") == "html" else "markdown"

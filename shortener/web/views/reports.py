@@ -1,4 +1,4 @@
-"""Views of an issue's report and click map, and of the figures that an open report polls for."""
+"""Views of an issue's report and click map, and the figures by which an open report page updates itself."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ DIMENSIONS = (
 
 
 class TargetEdit(Struct, frozen=True):
-    """Change of a link's target; ``hours`` is the time since sending, ``at`` is in seconds since the epoch."""
+    """Change of a link's target. ``at`` is its time in seconds since the epoch, ``hours`` the hours since sending."""
 
     hours: float
     short_url: str
@@ -66,7 +66,7 @@ def _report(slug: str) -> IssueReport:
 
 
 def _target_edits(slug: str, report: IssueReport) -> list[TargetEdit]:
-    """Return the changes of targets since the issue was sent (or first clicked, without a sending time)."""
+    """Return the changes of link targets since the issue was sent, or since its first click if that time is unknown."""
     start = report.sent_at or (report.timeline[0].hour if report.timeline else None)
     if start is None:
         return []
@@ -84,7 +84,7 @@ def _target_edits(slug: str, report: IssueReport) -> list[TargetEdit]:
 
 
 def _chart_data(series: tuple[CumulativeClicks, ...], edits: list[TargetEdit]) -> dict[str, Any]:
-    """Return the chart's data; points are pairs of hours and clicks, which keeps the page small."""
+    """Return the chart's data. Each point is a pair (hours since sending, clicks), which keeps the page small."""
     return {
         "courses": [
             {
@@ -117,7 +117,7 @@ def report_csv(slug: str) -> Response:
 @blueprint.get("/<slug>/placements.csv")
 @role_required("viewer")
 def placements_csv(slug: str) -> Response:
-    """Return the placements of the report as CSV, one row each, first those of articles, then those of other links."""
+    """Return the placements of the report as CSV, one row each. Placements of articles come first, then the others."""
     report = _report(slug)
     rows = [
         (
@@ -153,7 +153,7 @@ def breakdown_csv(slug: str) -> Response:
 
 
 def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
-    """Return the CSV rows of a breakdown: dimension, value ('' if unknown), clicks and share from 0 to 1."""
+    """Return a breakdown as CSV rows of dimension, value ('' if unknown), clicks, and share of clicks (0 to 1)."""
     return [
         (dimension, "all others" if part.value is None else part.value, part.clicks, round(part.share, 4))
         for dimension, parts in breakdown.items()
@@ -164,13 +164,13 @@ def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
 @blueprint.get("/<slug>/live")
 @role_required("viewer")
 def live(slug: str) -> Response:
-    """Return the formatted figures of a report as JSON, keyed as on the page, which polls for them."""
+    """Return the formatted figures of a report as JSON. An open report page requests them to update itself."""
     report = _report(slug)
     figures = {
         "visitors": format_number(report.totals.visitors),
         "clicks": format_number(report.totals.clicks.human),
         "rate": format_percent(report.rate),
-        "set-aside": format_number(report.totals.clicks.other),
+        "set-aside": format_number(report.totals.clicks.automated),
         "quality": report.quality.sentence[:1].upper() + report.quality.sentence[1:],
     }
     for article in report.articles:
@@ -183,7 +183,7 @@ def live(slug: str) -> Response:
 @blueprint.get("/<slug>/map")
 @role_required("viewer")
 def show_map(slug: str) -> str:
-    """Show the click map of an issue beside the clicks of its articles and placements."""
+    """Show the click map of an issue, and a table of its articles and placements with their clicks."""
     report = _report(slug)
     return render_template("map.html", report=report, total=_max_and_total_clicks(report)[1])
 
@@ -191,7 +191,7 @@ def show_map(slug: str) -> str:
 @blueprint.get("/<slug>/map.json")
 @role_required("viewer")
 def map_json(slug: str) -> Response:
-    """Return the clicks of each placement as JSON, by article and by other link."""
+    """Return the clicks of each placement as JSON, grouped by article; links without an article follow."""
     report = _report(slug)
     return json_response(
         {"slug": report.slug, "as_of": report.as_of, "articles": report.articles, "links": report.links}
@@ -201,7 +201,7 @@ def map_json(slug: str) -> Response:
 @blueprint.get("/<slug>/map/issue")
 @role_required("viewer")
 def map_issue(slug: str) -> Response:
-    """Return the issue's document with its click shares, for the sandboxed frame of the map."""
+    """Return the issue's document with a share of the clicks at each link, for the frame in the click map's page."""
     issue = issues.get(store(), slug)
     output = issues.get_documents(store(), issue.id)[1]
     document = clickmap.render_map(
@@ -220,7 +220,7 @@ def _articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkRe
 
 
 def _max_and_total_clicks(report: IssueReport) -> tuple[int, int]:
-    """Return the human clicks of the most clicked placement, and of the whole issue (at least 1, as a divisor)."""
+    """Return the human clicks of the most clicked placement, and those of the whole issue. The second is at least 1."""
     clicks = (placement.clicks for item in _articles_and_links(report) for placement in item.placements)
     return max(clicks, default=0), max(1, report.totals.clicks.human)
 
@@ -236,7 +236,7 @@ def _link_shares(report: IssueReport) -> clickmap.LinkShares:
             shares[(*key, placement.n)] = _link_share(
                 placement.clicks, item, max_clicks=max_clicks, total_clicks=total
             )
-            # The issue may have been sent with short URLs without placement numbers.
+            # The issue may have been sent with short URLs that have no placement number.
             if len(item.placements) == 1:
                 shares[(*key, 0)] = _link_share(item.clicks, item, max_clicks=max_clicks, total_clicks=total)
     return shares

@@ -1,4 +1,4 @@
-"""Views of the settings in force, the state of the system, and the help page."""
+"""Views of the current settings, the state of the system, and the help page."""
 
 from flask import Blueprint, Response, render_template
 
@@ -13,7 +13,7 @@ blueprint = Blueprint("settings", __name__, url_prefix="/-")
 @blueprint.get("/settings")
 @role_required("viewer")
 def show_settings() -> str:
-    """Show domains, the state of the system, and a privacy text for newsletters."""
+    """Show the domains, the state of the system, and a text about privacy that newsletters can copy."""
     return render_template(
         "settings.html", health=check_health(config()), users=accounts.count_users(store())
     )

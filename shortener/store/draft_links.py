@@ -1,4 +1,4 @@
-"""SQL for the draft of a month's picks: article details, and the short link that each article got."""
+"""SQL for the draft of a month's picks: details of its articles, and the short link of each article."""
 
 from collections.abc import Iterable
 
@@ -55,6 +55,6 @@ def save_link(store: Store, month: str, url: str, link_id: int) -> None:
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move draft links from an article's old URL to its new one; a link already there is kept."""
+    """Move draft links from an article's old URL to its new one. A link that the new URL has already is kept."""
     store.execute("update or ignore draft_links set url = ? where url = ?", (new_url, old_url))
     store.execute("delete from draft_links where url = ?", (old_url,))
