@@ -25,15 +25,15 @@ def decide_role(
     if len(content) < len(mentions):
         return "other"
     if not any(mention.text for mention in content):
-        return "article" if _image_is_content(lines, content) else "other"
+        if not content[0].has_image:
+            return "inline"
+        return "article" if _image_is_content(content) else "other"
     return "article" if any(_is_item(lines, mention, item_links) for mention in content) else "inline"
 
 
-def _image_is_content(lines: list[Line], images: list[Mention]) -> bool:
-    """Return whether links without text are an article: with an alternative text, and not to a front page."""
+def _image_is_content(images: list[Mention]) -> bool:
+    """Return whether linked images are an article: with an alternative text, and not to a front page."""
     first = images[0]
-    if not first.has_image:
-        return sum(map(str.isalnum, lines[first.line_index].text)) > 0
     return len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url)
 
 

@@ -53,6 +53,7 @@ def article_title(lines: list[Line], mentions: list[Mention], title: Title | Non
 
 def _clean_title(text: str) -> str | None:
     """Return a title without the markup, template tags and definitions that a faulty source leaves in it, or None."""
+    text = text[: 4 * MAX_TITLE_LENGTH]
     text = _TEMPLATE_TAG.sub(" ", text) if "{" in text else text
     text = _DEFINITION.sub(" ", text) if "]:" in text else text
     text = _MARKDOWN_LINK.sub(r"\1", text) if "](" in text else text

@@ -31,6 +31,16 @@ def mark_navigation(lines: list[Line]) -> None:
                 _mark(line.mentions)
     _mark_below_navigation_headings(lines)
     _mark_own_pages(lines)
+    _unmark_if_nothing_is_left(lines)
+
+
+def _unmark_if_nothing_is_left(lines: list[Line]) -> None:
+    """Take the marks back in an issue that has nothing else, such as one of a few links in a row."""
+    mentions = [mention for line in lines if not line.navigation for mention in line.mentions]
+    if not any(mention.is_content for mention in mentions):
+        for mention in mentions:
+            if mention.role == "navigation":
+                mention.role = ""
 
 
 def _mark(mentions: list[Mention]) -> None:

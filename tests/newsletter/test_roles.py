@@ -30,6 +30,12 @@ ROLES: dict[str, tuple[Format, str, str]] = {
         f"Somebody [said]({U}1) so, and [others]({U}2) did not.",
         "1:article 2:article",
     ),
+    "nothing but a row of links": ("markdown", f"[Nets]({U}1) [Ropes]({U}2)", "1:article 2:article"),
+    "link without text in prose": (
+        "markdown",
+        f"# T\n\n[A long story]({U}1)\n\nIn a new film []({U}2) she explains it.",
+        "1:article 2:inline",
+    ),
     "bar of links": (
         "html",
         f"{STORIES}<p><a href='{U}a'>Prices</a> | <a href='{U}b'>Reviews</a> | <a href='{U}c'>All services</a></p>",
