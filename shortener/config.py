@@ -119,11 +119,13 @@ class Networks(Section, frozen=True):
 
 
 class Ranking(Section, frozen=True):
-    """``[ranking]``: number of top picks and of hidden gems, months of history that count, and weights of signals."""
+    """``[ranking]``: number of top picks and of hidden gems, months of history, background, and weights of signals."""
 
     top: Annotated[int, Meta(ge=1, le=100)] = 10
     gems: Annotated[int, Meta(ge=0, le=100)] = 5
     window: Annotated[int, Meta(ge=1, le=120)] = 24
+    background: bool = True
+    """Let articles with few clicks lean on the other articles of their author, site and title words."""
     blend: tuple[Annotated[float, Meta(ge=0, le=1000)], ...] = ()
     """Weights of appeal, fan ratio and read ratio in the order of articles. If empty, appeal alone counts."""
 

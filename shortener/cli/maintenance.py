@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -33,13 +34,13 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
     log_to_stderr()
     if follow:
         stop = Stop()
-        store = open_store(config.data_directory, create=False)
-        collector = _acquire_collector(store, config, stop=stop)
-        if collector is not None:
-            collector.follow(stop=stop)
+        with closing(open_store(config.data_directory, create=False)) as store:
+            collector = _acquire_collector(store, config, stop=stop)
+            if collector is not None:
+                collector.follow(stop=stop)
         return
-    store = context.open_store()
-    drained = drain_once(store, config=config)
+    with closing(context.open_store()) as store:
+        drained = drain_once(store, config=config)
     click.echo(f"The click log is in the store ({drained:,} lines drained now).")
 
 

@@ -21,7 +21,13 @@ from shortener.cli.output import (
 )
 from shortener.reporting.counts import Breakdown, TimelineHour, Totals
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport, build_issue_report
+from shortener.reporting.issue_report import (
+    ArticleReport,
+    IssueReport,
+    OtherLinkReport,
+    RerunSuggestion,
+    build_issue_report,
+)
 from shortener.reporting.link_report import LinkReport, build_link_report
 from shortener.reporting.quality import Quality
 from shortener.reporting.summary import Summary, build_summary
@@ -55,7 +61,13 @@ reasons_option = click.option(
 @with_store
 def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of an issue by article and placement."""
-    result = build_issue_report(store, slug, as_of=int(time.time()), domains=context.config.domains)
+    now = int(time.time())
+    result = build_issue_report(store, slug, as_of=now, domains=context.config.domains)
+    if output_format == "json" or (output_format == "table" and not reasons):
+        # imports numpy, which the other formats do not need
+        from shortener.reporting.ranking import add_reruns
+
+        result = add_reruns(store, result, config=context.config, as_of=now)
     print_as(
         output_format,
         json=lambda: print_json(result),
@@ -128,6 +140,19 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
         )
     _print_breakdown(result.breakdown)
     _print_timeline(result.timeline, zone)
+    for suggestion in result.reruns:
+        print_line(_format_rerun(suggestion))
+
+
+def _format_rerun(rerun: RerunSuggestion) -> str:
+    """Return a suggestion with its state: open, done in a later issue, or not done yet."""
+    state = "" if rerun.open else "; not done yet"
+    if rerun.shown_again:
+        state = f"; done: position {rerun.shown_position} in {rerun.shown_again}"
+    return (
+        f"Worth showing again: {rerun.title} at position {rerun.new_position} instead of {rerun.position} "
+        f"({format_percent(rerun.uncertainty_removed)} less uncertainty about what a position is worth){state}"
+    )
 
 
 def _target_or_honeypot(link: OtherLinkReport) -> str | None:

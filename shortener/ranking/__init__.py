@@ -1,14 +1,16 @@
 """Rank newsletter articles by appeal: clicks corrected for position, issue, placements and chance.
 
 The package is pure: it uses no database, no web framework and no clock. `rank` returns the list, `explain`
-the factors behind the figures of one article, and `compare` the comparison of two issues at equal age. The method is
-described in docs/ranking.md.
+the factors behind one article, `compare` two issues at equal age, and `suggest_reruns` the articles to show again.
+The method is docs/ranking.md.
 """
 
 from shortener.ranking.comparison import ComparedIssue, Comparison, compare
 from shortener.ranking.explanation import ExplainedAppearance, Explanation, Factor, explain
 from shortener.ranking.inputs import Appearance, Arrival, Counted, History, Issue, Placement, Signal
+from shortener.ranking.pipeline import remaining_shares
 from shortener.ranking.rank import rank
+from shortener.ranking.reruns import Rerun, suggest_reruns
 from shortener.ranking.result import IssueProgress, RankedArticle, Ranking
 from shortener.ranking.signals import Blend
 
@@ -28,8 +30,11 @@ __all__ = [
     "Placement",
     "RankedArticle",
     "Ranking",
+    "Rerun",
     "Signal",
     "compare",
     "explain",
     "rank",
+    "remaining_shares",
+    "suggest_reruns",
 ]

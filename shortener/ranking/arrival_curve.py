@@ -1,6 +1,7 @@
 """The arrival curve F: the share of an issue's clicks that has arrived at a given age (docs/ranking.md section 4)."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from statistics import NormalDist
 
@@ -78,7 +79,7 @@ def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -
     rows = {issue.slug: n for n, issue in enumerate(observations.issues)}
     for arrival in arrivals:
         midpoint = (arrival.start_hours + arrival.end_hours) / 2
-        bucket = int(np.searchsorted(BUCKET_EDGES, midpoint, side="right")) - 1
+        bucket = bisect_right(BUCKET_EDGES, midpoint) - 1
         if arrival.issue in rows and 0 <= bucket < counts.shape[1]:
             counts[rows[arrival.issue], bucket] += arrival.clicks
     return counts

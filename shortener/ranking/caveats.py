@@ -1,87 +1,97 @@
-"""Caveats of a ranking: one sentence for each thing that its data cannot show (docs/ranking.md section 16)."""
+"""Caveats: what the listed figures cannot show, and what to do about it (docs/ranking.md section 16).
+
+Each is one sentence for editors. It is given only if it concerns an article of the list.
+"""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from shortener.ranking.design import EDITOR_SORTING, POSITION_KNOTS, fill_recipients
+from shortener.ranking.design import POSITION_KNOTS, SortingShape
 from shortener.ranking.inputs import Issue
+from shortener.ranking.listed import ListedPart
 from shortener.ranking.pipeline import Analysis
 from shortener.ranking.placements import PRIOR_WEIGHTS
 from shortener.ranking.wording import (
-    MIN_UNCERTAINTY_REMOVED,
     count_multi_position_articles,
     format_share,
+    is_position_effect_measured,
     pluralize,
 )
 
-MAX_REMAINING_SHARE = 0.10  # an issue that expects a larger share of its clicks may still change the list
-MIN_AUDIENCE = 1000  # recipients; of the hidden gems, 44 % were right at 400 and 83 % at 5,000 (section 19)
-MAX_EDITOR_SORTING = 0.45  # coefficient b; above, 90 % intervals covered 84 % in simulation (section 19)
-MAX_PHI = 0.30**2  # above, cells vary more than position, article and chance explain
-MAX_POSITION = 10 * POSITION_KNOTS[-1]  # a position beyond it gets a caveat: its effect is extrapolated far
-RERUN_ADVICE = (
-    "show 2-3 articles of each issue again at another position: only this measures the position effect"
-)
+MAX_REMAINING_SHARE = 0.10  # an issue with more of its clicks outstanding may still change the list
+MIN_AUDIENCE = 1000  # recipients; of the hidden gems, 46 % were right at 400 and 85 % at 5,000 (section 19)
+MAX_EDITOR_SORTING: dict[SortingShape, float] = {"log": 0.45, "normal": 0.36}
+"""Values of b above which 90 % intervals covered 88 % in simulation (docs/ranking.md section 19, sorted)."""
+MAX_PHI = 0.30**2  # above this phi, cells vary more than position, article and chance explain
+MAX_POSITION = 10 * POSITION_KNOTS[-1]  # beyond, the position effect is extrapolated too far to be silent
+RERUN_ADVICE = "show 2-3 articles of each issue again at another position, which alone measures it"
 
 
-def list_caveats(analysis: Analysis) -> list[str]:
-    """Return one sentence for each situation of docs/ranking.md section 16 that applies."""
+def list_caveats(analysis: Analysis, listed: ListedPart) -> list[str]:
+    """Return one sentence for each situation of docs/ranking.md section 16 that concerns the list."""
     return [
         *_fit_caveats(analysis),
-        *_click_caveats(analysis),
-        *_issue_caveats(analysis),
-        *_position_caveats(analysis),
-        *_recipient_caveats(analysis),
-        *_placement_caveats(analysis),
-        *_signal_caveats(analysis),
-        *_model_caveats(analysis),
+        *_click_caveats(analysis, listed),
+        *_rerun_caveats(analysis),
+        *_age_caveats(analysis, listed),
+        *_position_caveats(analysis, listed),
+        *_recipient_caveats(listed),
+        *_placement_caveats(analysis, listed),
+        *_signal_caveats(analysis, listed),
+        *_model_caveats(analysis, listed),
     ]
 
 
 def _fit_caveats(analysis: Analysis) -> Iterator[str]:
     if analysis.fit_error is not None:
         yield (
-            f"the model could not be fitted ({analysis.fit_error}): the list shows a shrunken rate, corrected for "
-            "recipients and age only, not for position and placements; check the counts for errors"
+            f"the model could not be fitted ({analysis.fit_error}), so the list is corrected for recipients and age "
+            "only, not for position and placements; check the counts for errors"
         )
     elif analysis.fit is not None and not analysis.fit.converged:
         yield (
             f"the fit did not converge after {analysis.fit.iterations} iterations; treat articles with similar "
-            "scores as equal"
+            "appeal as equal"
         )
 
 
-def _click_caveats(analysis: Analysis) -> Iterator[str]:
-    issues = analysis.observations.issues
-    without_visitors = [issue for issue in issues if issue.counted == "clicks"]
-    if 0 < len(without_visitors) < len(issues):
+def _click_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
+    without_visitors = [issue for issue in listed.issues if issue.counted == "clicks"]
+    if 0 < len(without_visitors) < len(listed.issues):
         yield (
-            f"too few visitors are known in {_name_issues(without_visitors)}: clicks are counted there, and "
-            "visitors in the other issues"
+            f"too few visitors are known in {_name_issues(without_visitors)}, where clicks are counted instead; "
+            "compare the counts of articles within one issue only"
         )
-    if not analysis.observations.clicks.any():
-        yield "no clicks yet: the order means nothing"
+    if not analysis.observations.clicks[listed.cells].any():
+        yield "no clicks yet: the order means nothing; look again when readers have clicked"
     if len(analysis.observations.urls) == 1:
-        yield "only one article: there is nothing to compare it with"
+        yield "only one article: there is nothing to compare it with; wait for another issue"
 
 
-def _issue_caveats(analysis: Analysis) -> Iterator[str]:
+def _rerun_caveats(analysis: Analysis) -> Iterator[str]:
     observations = analysis.observations
+    if not observations.has_positions or len(observations.urls) == 1:
+        return
     if len(observations.issues) == 1:
-        yield f"one issue only: the position effect is taken from published studies; {RERUN_ADVICE}"
-    elif observations.has_positions and not count_multi_position_articles(analysis):
         yield (
-            "no article was shown at two positions: position and editors' sorting cannot be separated by the data; "
+            "one issue only: what a position is worth is taken from other publications, not from your readers; "
             f"{RERUN_ADVICE}"
         )
-    for issue, hours, share in zip(
-        observations.issues, observations.age_hours, analysis.remaining_shares, strict=True
-    ):
+    elif not count_multi_position_articles(analysis):
+        yield (
+            "no article was shown at two positions, so your readers have not shown what a position is worth; "
+            f"{RERUN_ADVICE}"
+        )
+
+
+def _age_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
+    for index, issue in zip(listed.issue_indices, listed.issues, strict=True):
+        hours, share = float(analysis.observations.age_hours[index]), analysis.remaining_shares[index]
         if share > MAX_REMAINING_SHARE:
             yield (
                 f"issue {issue.slug} is {format_age(hours)} old: {format_share(share)} of its {issue.counted} are "
-                "still expected"
+                "still expected, so look again before you decide about its articles"
             )
 
 
@@ -94,39 +104,50 @@ def format_age(hours: float) -> str:
     return pluralize(round(hours), "hour")
 
 
-def _position_caveats(analysis: Analysis) -> Iterator[str]:
-    positions = analysis.observations.positions
+def _position_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
+    positions = listed.positions
     missing = int(np.isnan(positions).sum())
     if not analysis.observations.has_positions:
-        yield "no positions are known: appeal is not corrected for position, and its intervals are wider"
+        yield (
+            "no positions are known, so articles near the top of an issue appear better than they are; give the "
+            "articles their positions"
+        )
         return
     if missing:
-        yield f"{missing} of {len(positions)} appearances have no position; the middle of the issue is used"
-    if np.nanmax(positions) > MAX_POSITION:
         yield (
-            f"there are positions up to {np.nanmax(positions):.0f}: the position effect below position "
-            f"{POSITION_KNOTS[-1]} is extrapolated"
+            f"{missing} of {len(positions)} appearances have no position and count as the middle of their issue; "
+            "give these articles their positions"
+        )
+    if (positions > MAX_POSITION).any():
+        yield (
+            f"there are positions up to {np.nanmax(positions):.0f}, and what a position below {POSITION_KNOTS[-1]} is "
+            "worth is extrapolated; compare articles there with each other only"
         )
 
 
-def _recipient_caveats(analysis: Analysis) -> Iterator[str]:
-    issues = analysis.observations.issues
+def _recipient_caveats(listed: ListedPart) -> Iterator[str]:
+    issues = listed.issues
+    known = [issue.recipients for issue in listed.observations.issues if issue.recipients is not None]
     unknown = [issue for issue in issues if issue.recipients is None]
-    # the median with the unknown issues filled in is the median of the known ones
-    median = float(np.median(fill_recipients(analysis.observations)[0]))
-    if len(unknown) == len(issues):
-        yield "no recipients are known: only clicks distinguish the issues"
-    elif unknown:
+    median = float(np.median(known)) if known else 0.0
+    if unknown and len(issues) > 1:
+        if not known:
+            yield (
+                "no recipients are known: only clicks distinguish the issues; enter the recipients of each issue"
+            )
+        else:
+            yield (
+                f"recipients of {_name_issues(unknown)} unknown: the median of the other issues is used "
+                f"({median:.0f}); enter the recipients to compare articles with those of other issues"
+            )
+    audience = [issue.recipients for issue in issues if issue.recipients is not None]
+    if audience and float(np.median(audience)) < MIN_AUDIENCE:
+        gems = ", and check hidden gems yourself: of five about two are right" if listed.has_gems else ""
         yield (
-            f"recipients of {_name_issues(unknown)} unknown: the median of the other issues is used "
-            f"({median:.0f}); comparisons with other issues are uncertain"
+            f"small audience ({float(np.median(audience)):.0f} recipients): most figures are drawn towards the "
+            f"average, so treat articles with overlapping intervals as equal{gems}"
         )
-    if len(unknown) < len(issues) and median < MIN_AUDIENCE:
-        yield (
-            f"small audience ({median:.0f} recipients): most of each figure is shrinkage, and of five hidden "
-            "gems about two are right"
-        )
-    yield from _excess_click_caveats(analysis)
+    yield from _excess_click_caveats(listed)
 
 
 def _name_issues(issues: Sequence[Issue]) -> str:
@@ -136,11 +157,11 @@ def _name_issues(issues: Sequence[Issue]) -> str:
     return f"issue {names}" if len(issues) == 1 else f"issues {names}"
 
 
-def _excess_click_caveats(analysis: Analysis) -> Iterator[str]:
-    observations = analysis.observations
+def _excess_click_caveats(listed: ListedPart) -> Iterator[str]:
+    observations = listed.observations
     recipients = np.array([issue.recipients or np.inf for issue in observations.issues])
-    exceeded = observations.clicks > recipients[observations.issue_index]
-    indices = sorted(set(observations.issue_index[exceeded].tolist()))
+    exceeded = listed.cells & (observations.clicks > recipients[observations.issue_index])
+    indices = np.unique(observations.issue_index[exceeded]).tolist()
     if indices:
         yield (
             f"{_name_issues([observations.issues[n] for n in indices])}: an article has more clicks than there were "
@@ -148,33 +169,43 @@ def _excess_click_caveats(analysis: Analysis) -> Iterator[str]:
         )
 
 
-def _placement_caveats(analysis: Analysis) -> Iterator[str]:
-    unknown = sorted(set(analysis.weights) - set(PRIOR_WEIGHTS))
+def _placement_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
+    appearances = zip(analysis.observations.appearances, listed.cells.tolist(), strict=True)
+    kinds = {placement.kind for row, inside in appearances if inside for placement in row.placements}
+    unknown = sorted(kinds - set(PRIOR_WEIGHTS))
     if unknown:
         weights = ", ".join(f"{kind} {analysis.weights[kind]:.2f}" for kind in unknown)
-        yield f"placement kinds without a prior weight, estimated from their clicks alone (title = 1): {weights}"
+        yield (
+            f"the weight of some placement kinds is estimated from their clicks alone (title = 1): {weights}; if a "
+            "weight looks wrong, check the links of that kind"
+        )
 
 
-def _signal_caveats(analysis: Analysis) -> Iterator[str]:
-    signals = analysis.signals
+def _signal_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
+    signals, articles = analysis.signals, np.array(listed.articles, dtype=np.intp)
     columns = {"views": signals.views, "read ratios": signals.read_ratio, "fan ratios": signals.fan_ratio}
     for name, values in columns.items():
         known = values[np.isfinite(values)]
-        if len(known) > 1 and float(np.ptp(known)) < 1e-9:
-            yield f"{name} are equal for all articles, so they do not affect the ranking"
+        if len(known) > 1 and np.isfinite(values[articles]).any() and float(np.ptp(known)) < 1e-9:
+            yield (
+                f"{name} are equal for all articles, so they do not affect the ranking; check the imported signals"
+            )
 
 
-def _model_caveats(analysis: Analysis) -> Iterator[str]:
-    if analysis.fit is None:
+def _model_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
+    if analysis.fit is None or not analysis.observations.has_positions or len(listed.articles) < 2:
         return
-    measured = analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED
-    if measured and analysis.effect_estimate(EDITOR_SORTING)[0] > MAX_EDITOR_SORTING:
+    if (
+        is_position_effect_measured(analysis)
+        and analysis.sorting_estimate() > MAX_EDITOR_SORTING[analysis.design.shape]
+    ):
         yield (
-            "the editors' order already follows appeal closely: the position correction gains little, and the "
-            "intervals are too short (in simulation 90% intervals covered 84%)"
+            "the editors' order already follows appeal closely, and the intervals are too short (in simulation 90% "
+            "intervals covered 88%); treat articles whose intervals nearly overlap as equal"
         )
-    if analysis.observations.has_positions and analysis.fit.variances.phi > MAX_PHI:
+    if analysis.fit.variances.phi > MAX_PHI:
         yield (
             "clicks vary more than position, article and chance explain (readers who stop early, a few runaway "
-            "articles): the intervals are too short (in simulation 90% intervals covered 86%)"
+            "articles), so the intervals are too short (in simulation 90% intervals covered 86%); treat articles "
+            "whose intervals nearly overlap as equal"
         )

@@ -1,9 +1,23 @@
 """The design matrix of the model and the prior of each coefficient (docs/ranking.md sections 6 and 7)."""
 
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Literal
+
 import numpy as np
 from msgspec import Struct
 
+from shortener.ranking.background import BackgroundGroup
 from shortener.ranking.observations import FloatArray, Observations
+
+SortingShape = Literal["log", "normal"]
+"""How appeal follows the editors' order (docs/ranking.md section 7).
+
+"log" is an editor who picks the leads, "normal" one who sorts the whole issue.
+"""
+SORTING_SHAPES: tuple[SortingShape, ...] = ("log", "normal")
+NORMAL_SCORE_LIMIT = 0.001
+"""Smallest probability, from either end, of which a normal score is taken."""
 
 POSITION_KNOTS = (1, 2, 3, 5, 8, 13, 21, 34)
 """Positions at which the position effect may deviate from the power law."""
@@ -32,7 +46,10 @@ class Effect(Struct, frozen=True):
 # The sources of these priors are in docs/ranking.md section 6.
 INTERCEPT = Effect("level", -4.0, 5.0)  # log clicks per recipient at position 1; practically flat
 POSITION_ETA = Effect("eta", 0.70, 0.25)  # between 0.52 (Hacker News) and the 1/rank of web search
-EDITOR_SORTING = Effect("sorting", 0.25, 0.30)  # b: editors put better articles first
+SORTING_EFFECTS: dict[SortingShape, Effect] = {  # b: editors put better articles first
+    "log": Effect("sorting", 0.25, 0.30),
+    "normal": Effect("whole-list sorting", 0.25, 0.25),
+}
 KNOT_EFFECTS = tuple(Effect(f"position {knot}", 0.0, 0.12) for knot in POSITION_KNOTS)  # d_k
 LAST_TWO_POSITIONS = Effect("end", 0.0, 0.2)
 RERUN = Effect("rerun", -0.15, 0.2)  # readers who clicked an article before rarely click it again
@@ -43,9 +60,10 @@ SIGNAL_EFFECTS = tuple(Effect(name, 0.0, 0.3) for name in ("views", "read ratio"
 class Design(Struct, frozen=True, eq=False):
     """The linear predictor `log mu = offset + x beta + u[article]`, with article effects `q = t beta + u`.
 
-    `x` is a matrix of cells x coefficients. `t` is a matrix of articles x coefficients, and 0 except for sorting and
-    signals. `offset` is log recipients + log F(age) per cell. The issue effects are the columns of `x` from
-    `first_issue_column` on. `incomplete_variance` is what a recent issue adds to the prior variance of its effect, and
+    `x` is cells x coefficients. `t` is articles x coefficients, and 0 except for sorting, signals and background.
+    `offset` is log recipients + log F(age) per cell. The issue effects are the columns of `x` from
+    `first_issue_column` on. `background` has the columns and the prior standard deviation of each group of
+    background effects. `incomplete_variance` is what a recent issue adds to the prior variance of its effect, and
     `recipients_known` is 1 or 0; both have one entry per issue.
     """
 
@@ -53,6 +71,8 @@ class Design(Struct, frozen=True, eq=False):
     x: FloatArray
     t: FloatArray
     offset: FloatArray
+    shape: SortingShape
+    background: tuple[tuple[slice, float], ...]
     first_issue_column: int
     incomplete_variance: FloatArray
     recipients_known: FloatArray
@@ -65,46 +85,61 @@ def build_design(
     completed_shares: FloatArray,
     total_weights: FloatArray,
     signal_scores: FloatArray,
+    background: Sequence[BackgroundGroup] = (),
+    shape: SortingShape = "log",
 ) -> Design:
     """Build the design of the model, which is for cell c of article a in issue i:
 
     `log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
     + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a` and
-    `q_a = b (xbar_a - mean xbar) + c' z_a + u_a`. If no position is known, the position columns and b are dropped.
-
-    `completed_shares` is F(age) per issue, `total_weights` the sum of placement weights per cell, and `signal_scores` a
-    matrix of z-scores, articles x 3.
+    `q_a = b (xbar_a - mean xbar) + c' z_a + site_a + author_a + sum_w d_w (t_aw - mean t_w) + u_a`. If no position is
+    known, the position columns and b are dropped.
     """
     effects: list[Effect] = [INTERCEPT, RERUN, PLACEMENT_OMEGA]
     cell_columns = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(total_weights)]
     article_columns: list[FloatArray] = []
     if observations.has_positions:
         log_position = np.log(fill_positions(observations))
-        effects += [POSITION_ETA, LAST_TWO_POSITIONS, *KNOT_EFFECTS, EDITOR_SORTING]
+        effects += [POSITION_ETA, LAST_TWO_POSITIONS, *KNOT_EFFECTS, SORTING_EFFECTS[shape]]
         cell_columns += [-log_position, in_last_two_positions(observations), *hat_basis(log_position)]
-        article_columns.append(sorting_covariate(observations, log_position))
+        article_columns.append(sorting_covariate(observations, shape))
     effects += SIGNAL_EFFECTS
     article_columns += list(signal_scores.T)
+    groups = []
+    for group in background:
+        groups.append((slice(len(effects), len(effects) + len(group.names)), group.sd))
+        effects += [Effect(f"{group.kind} {name}", 0.0, group.sd) for name in group.names]
+        article_columns += list(group.columns.T)
     recipients, recipients_known = fill_recipients(observations)
     issue_effects = [Effect(f"issue {issue.slug}", 0.0, OPEN_RATE_SD) for issue in observations.issues]
-    articles, cells = len(observations.urls), len(observations.clicks)
-    t = np.column_stack(
-        [np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, len(issue_effects)))]
-    )
-    issue_columns = np.eye(len(issue_effects))[observations.issue_index]
-    x = t[observations.article_index] + np.column_stack(
-        [*cell_columns, np.zeros((cells, len(article_columns))), issue_columns]
-    )
+    t, x = _assemble(observations, cell_columns, article_columns)
     return Design(
         effects=(*effects, *issue_effects),
         x=x,
         t=t,
         offset=(np.log(recipients) + np.log(completed_shares))[observations.issue_index],
+        shape=shape,
+        background=tuple(groups),
         first_issue_column=len(effects),
         incomplete_variance=(INCOMPLETE_ISSUE_SD * (1 - completed_shares)) ** 2,
         recipients_known=recipients_known,
         prior_phi=PRIOR_PHI + (0.0 if observations.has_positions else EXTRA_PHI_WITHOUT_POSITIONS),
     )
+
+
+def _assemble(
+    observations: Observations, cell_columns: Sequence[FloatArray], article_columns: Sequence[FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Return `t` (articles x coefficients) and `x` (cells x coefficients): cell, article and issue columns."""
+    articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
+    t = np.column_stack(
+        [np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, issues))]
+    )
+    issue_columns = np.eye(issues)[observations.issue_index]
+    x = t[observations.article_index] + np.column_stack(
+        [*cell_columns, np.zeros((cells, len(article_columns))), issue_columns]
+    )
+    return t, x
 
 
 def fill_positions(observations: Observations) -> FloatArray:
@@ -136,14 +171,29 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
     return [np.interp(log_position, knots, values) for values in np.eye(len(POSITION_KNOTS))]
 
 
-def sorting_covariate(observations: Observations, log_position: FloatArray) -> FloatArray:
-    """Return `xbar_a - mean xbar` per article, where xbar_a is the mean of -log(position) over its cells.
+def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
+    """Return `xbar_a - mean xbar` per article, where xbar is the mean of x(position) over its cells.
 
     It corrects for editors who put better articles first (Mundlak's device, docs/ranking.md section 7).
     """
-    cell_counts = observations.sum_by_article(np.ones_like(log_position))
-    xbar = observations.sum_by_article(-log_position) / cell_counts
+    positions = fill_positions(observations)
+    last = last_positions(observations)[observations.issue_index]
+    x = position_scores(positions, last, shape)
+    xbar = observations.sum_by_article(x) / observations.sum_by_article(np.ones_like(x))
     return np.asarray(xbar - xbar.mean(), dtype=np.float64)
+
+
+def position_scores(positions: FloatArray, last: FloatArray, shape: SortingShape) -> FloatArray:
+    """Return x(position) of a sorting shape: -log(position), or the normal score."""
+    return -np.log(positions) if shape == "log" else normal_scores(positions, last)
+
+
+def normal_scores(positions: FloatArray, last: FloatArray) -> FloatArray:
+    """Return the normal score of each position: `Phi^-1((n - pos + 0.625) / (n + 0.25))`, with n the last position."""
+    shares = np.clip((last - positions + 0.625) / (last + 0.25), NORMAL_SCORE_LIMIT, 1 - NORMAL_SCORE_LIMIT)
+    distinct, index = np.unique(shares, return_inverse=True)
+    inverse = NormalDist().inv_cdf
+    return np.array([inverse(float(share)) for share in distinct])[index.reshape(-1)]
 
 
 def fill_recipients(observations: Observations) -> tuple[FloatArray, FloatArray]:

@@ -1,4 +1,4 @@
-"""Six checks of the fitted model, which yield a warning text if they fail (docs/ranking.md section 17)."""
+"""Six checks of the fit; each yields one sentence if it fails and concerns the list (docs/ranking.md section 17)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,11 +6,12 @@ import msgspec
 import numpy as np
 
 from shortener.ranking.design import PLACEMENT_OMEGA, POSITION_ETA, last_positions
+from shortener.ranking.listed import ListedPart
 from shortener.ranking.model import Fit, fit_model
 from shortener.ranking.observations import FloatArray, Observations
 from shortener.ranking.pipeline import Analysis, prepare_design
 from shortener.ranking.posterior import DRAW_COUNT, RANDOM_SEED
-from shortener.ranking.wording import MIN_UNCERTAINTY_REMOVED
+from shortener.ranking.wording import is_position_effect_measured
 
 FITTED_RATIO_RANGE = (0.8, 1.25)
 POSITION_GROUPS = {
@@ -21,6 +22,12 @@ POSITION_GROUPS = {
 }
 MAX_MEAN_RESIDUAL = 0.15
 PLAUSIBLE_RANGES = {"eta": (0.2, 1.2), "omega": (0.0, 1.2), "s_q": (0.3, 1.2)}
+PARAMETER_TEXTS = {
+    "eta": ("what a position is worth", "check that the positions belong to these issues"),
+    "omega": ("what further links of an article are worth", "check the placements of the issues"),
+    "s_q": ("the difference between articles", "check the clicks for automated requests"),
+}
+"""Meaning of each parameter for an editor, and what to do if it is implausible."""
 COVERAGE_RANGE = (0.80, 0.97)
 """Accepted share of counts inside their 90 % predictive interval."""
 MIN_RERUN_CELLS = 20
@@ -29,22 +36,25 @@ MIN_FITTED_CLICKS = 5.0
 """Predicted clicks below which a cell is left out: its 90 % interval would cover clearly more than 90 %."""
 
 
-def diagnose_fit(analysis: Analysis, *, published: Sequence[int]) -> list[str]:
-    """Return the warnings of all checks; `published` are the indices of the articles in the published list."""
+def diagnose_fit(analysis: Analysis, listed: ListedPart, *, published: Sequence[int]) -> list[str]:
+    """Return the warnings of all checks about a list; `published` are the articles (indices) at its top.
+
+    The checks use the fit with the larger weight.
+    """
     if analysis.fit is None:
         return []
     return [
         *check_parameters(analysis, analysis.fit),
-        *check_issue_totals(analysis.observations, analysis.fit),
-        *check_position_groups(analysis.observations, analysis.fit),
+        *check_issue_totals(analysis.observations, analysis.fit, listed),
+        *check_position_groups(analysis.observations, analysis.fit, listed),
         *check_selection_bias(analysis.observations, published),
         *check_leave_one_out(analysis.observations, analysis.fit),
         *check_permutation(analysis),
     ]
 
 
-def check_issue_totals(observations: Observations, fit: Fit) -> Iterator[str]:
-    """Check 1: warn about issues whose fitted clicks are not 0.8 to 1.25 times the observed ones.
+def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
+    """Check 1: fitted divided by observed clicks of each listed issue is in 0.8-1.25, or the difference is chance.
 
     Differences that chance explains are accepted. The check does not apply without positions. The position effect is
     then part of each cell's noise, and the few top positions with most of the clicks leave every sum too small.
@@ -55,16 +65,20 @@ def check_issue_totals(observations: Observations, fit: Fit) -> Iterator[str]:
     fitted = np.bincount(observations.issue_index, fit.mu, len(observations.issues))
     low, high = FITTED_RATIO_RANGE
     issues = [
-        f"{issue.slug} ({total:.0f} fitted, {count:.0f} observed)"
-        for issue, count, total in zip(observations.issues, observed, fitted, strict=True)
-        if not low * count <= total <= high * count and abs(total - count) > 2 * np.sqrt(total)
+        f"{observations.issues[n].slug} ({fitted[n]:.0f} expected, {observed[n]:.0f} counted)"
+        for n in listed.issue_indices
+        if not low * observed[n] <= fitted[n] <= high * observed[n]
+        and abs(fitted[n] - observed[n]) > 2 * np.sqrt(fitted[n])
     ]
     if issues:
-        yield f"check: fitted and observed clicks differ for issue {', '.join(issues)}"
+        yield (
+            f"the model does not explain the clicks of issue {', '.join(issues)}; check its recipients, its sending "
+            "time and its articles' positions"
+        )
 
 
-def check_position_groups(observations: Observations, fit: Fit) -> Iterator[str]:
-    """Check 2: warn about groups of positions whose clicks are on average 15 % above or below the fitted clicks.
+def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
+    """Check 2: the mean residual of each group of positions is within 0.15 of 0, or the difference is chance.
 
     Differences that chance explains (two standard deviations) are accepted. With `r = (y - mu)/mu`, the average is
     `sum W r / sum W` and has the standard deviation `1 / sqrt(sum W)`.
@@ -72,10 +86,15 @@ def check_position_groups(observations: Observations, fit: Fit) -> Iterator[str]
     residual = (observations.clicks - fit.mu) / fit.mu
     for name, (first, last) in POSITION_GROUPS.items():
         inside = (observations.positions >= first) & (observations.positions <= last)
+        if not (inside & listed.cells).any():
+            continue
         weight = float(fit.weights[inside].sum())
         mean = float((fit.weights * residual)[inside].sum()) / weight if weight else 0.0
         if abs(mean) > max(MAX_MEAN_RESIDUAL, 2 / np.sqrt(weight or 1.0)):
-            yield f"check: {name}: clicks are {abs(mean):.0%} {'above' if mean > 0 else 'below'} the fitted ones"
+            yield (
+                f"{name}: clicks are {abs(mean):.0%} {'above' if mean > 0 else 'below'} what the model expects there; "
+                "compare these articles with each other only"
+            )
 
 
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
@@ -91,9 +110,10 @@ def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
     for name, value in estimates.items():
         low, high = PLAUSIBLE_RANGES[name]
         if value < low or value > high:
+            meaning, remedy = PARAMETER_TEXTS[name]
             yield (
-                f"do not rely on this ranking yet: {name} is {value:.2f}, outside the plausible range "
-                f"{low:g}-{high:g}"
+                f"do not rely on this ranking yet: {meaning} comes out implausibly ({name} is {value:.2f}, expected "
+                f"{low:g}-{high:g}); {remedy}"
             )
 
 
@@ -105,12 +125,22 @@ def check_selection_bias(observations: Observations, published: Sequence[int]) -
     if len(depths) < 3 or not np.isfinite(depths).all():
         return
     median = np.median([np.min(observations.positions[inside]) for inside in cells])
-    for biased, part in ((max(depths) <= 0.2, "first fifth"), (min(depths) > 0.5, "last half")):
+    for biased, part, error in (
+        (max(depths) <= 0.2, "first fifth", "little"),
+        (min(depths) > 0.5, "last half", "much"),
+    ):
         if biased:
             yield (
-                f"check: all {len(depths)} published articles were in the {part} of their issues "
-                f"(median position {median:.0f}); the position correction may be wrong"
+                f"all {len(depths)} published articles were in the {part} of their issues "
+                f"(median position {median:.0f}), so the position may be corrected too {error}; compare with the "
+                "articles from elsewhere before you publish"
             )
+
+
+_INTERVAL_TEXTS = {
+    True: "narrow; treat articles whose intervals nearly overlap as equal",
+    False: "wide; the order is more certain than they show",
+}
 
 
 def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
@@ -125,8 +155,8 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
     share, (low, high) = float(inside.mean()), COVERAGE_RANGE
     if not low <= share <= high + 2 * np.sqrt(high * (1 - high) / len(inside)):
         yield (
-            f"check: predicted from their other appearances, {share:.0%} of re-run articles are in their 90% "
-            f"interval; the intervals are too {'narrow' if share < low else 'wide'}"
+            f"predicted from their other appearances, {share:.0%} of re-run articles are in their 90% interval, so "
+            f"the intervals are too {_INTERVAL_TEXTS[share < low]}"
         )
 
 
@@ -160,28 +190,29 @@ def check_permutation(analysis: Analysis) -> Iterator[str]:
     The check applies only if the data determine eta. Otherwise eta stays near its prior in both cases.
     """
     eta, variance = analysis.effect_estimate(POSITION_ETA)
-    is_measured = analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED
-    if not (is_measured and eta > PLAUSIBLE_RANGES["eta"][0]):
+    if not (is_position_effect_measured(analysis) and eta > PLAUSIBLE_RANGES["eta"][0]):
         return
     permuted = permuted_eta(analysis)
     if permuted > eta - np.sqrt(variance):
         yield (
-            f"check: after shuffling positions eta is {permuted:.2f}, close to {eta:.2f}; the positions do not "
-            "explain the clicks. Check that they belong to these issues"
+            f"shuffled positions explain the clicks as well as the given ones (eta {permuted:.2f} and {eta:.2f}); "
+            "check that the positions belong to these issues"
         )
 
 
 def permuted_eta(analysis: Analysis) -> float:
-    """Return eta from a fit with the positions permuted within each issue; nan if this fit fails."""
+    """Return eta refitted after one permutation of the positions within each issue; nan if the fit fails.
+
+    The refit has no background, which has no part in eta and would cost most of the time.
+    """
     rng, observations = np.random.default_rng(RANDOM_SEED), analysis.observations
     positions = observations.positions.copy()
     for issue in range(len(observations.issues)):
         cells = np.flatnonzero(observations.issue_index == issue)
         positions[cells] = rng.permutation(positions[cells])
     observations = msgspec.structs.replace(observations, positions=positions)
-    design = prepare_design(
-        observations, curve=analysis.curve, weights=analysis.weights, signals=analysis.signals
-    )
+    permuted = msgspec.structs.replace(analysis, observations=observations, background=())
+    design = prepare_design(permuted, shape=analysis.design.shape)
     try:
         return float(fit_model(design, observations).solution.beta[design.effects.index(POSITION_ETA)])
     except (np.linalg.LinAlgError, FloatingPointError):

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from shortener.errors import NotFound
 from shortener.ranking.design import (
-    EDITOR_SORTING,
     INTERCEPT,
     KNOT_EFFECTS,
     LAST_TWO_POSITIONS,
@@ -17,6 +16,7 @@ from shortener.ranking.design import (
     POSITION_ETA,
     RERUN,
     SIGNAL_EFFECTS,
+    SORTING_EFFECTS,
     Effect,
     fill_recipients,
 )
@@ -27,7 +27,7 @@ from shortener.ranking.rank import WINDOW_MONTHS
 from shortener.ranking.result import split_count
 from shortener.ranking.selection import ArticleFilter, restrict_to_window, select_articles
 from shortener.ranking.signals import Z90
-from shortener.ranking.wording import format_footer
+from shortener.ranking.wording import BACKGROUND_LABEL, format_footer
 
 MAX_LISTED_LINKS = 20
 """Maximum number of links of one placement kind that an explanation lists for one article in one issue."""
@@ -86,7 +86,8 @@ APPEARANCE_EFFECTS = {
     "placements": (PLACEMENT_OMEGA,),
     "shown before": (RERUN,),
 }
-ARTICLE_EFFECTS = {"sorting by the editors": (EDITOR_SORTING,), "signals": SIGNAL_EFFECTS}
+OTHER_PICTURE = "other picture of the editors' order"
+"""Factor by which the mixture of both fits differs from the one that the other factors explain."""
 
 
 def explain(
@@ -98,6 +99,7 @@ def explain(
     issue: str | None = None,
     window: float | None = WINDOW_MONTHS,
     zone: tzinfo = UTC,
+    background: bool = True,
 ) -> Explanation:
     """Explain the figures of the article with this canonical target URL; the other arguments are those of `rank`.
 
@@ -110,7 +112,8 @@ def explain(
     fitted = restrict_to_window(sent, urls, months=window)
     if url not in {appearance.url for appearance in fitted.appearances}:
         fitted = restrict_to_window(sent, {url}, months=window)
-    return _explain_article(analyse(fitted, as_of=as_of), url, history.titles.get(url) or url)
+    analysis = analyse(fitted, as_of=as_of, background=background)
+    return _explain_article(analysis, url, history.titles.get(url) or url)
 
 
 def _explain_article(analysis: Analysis, url: str, title: str) -> Explanation:
@@ -165,23 +168,34 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
     beta, design = analysis.fit.solution.beta, analysis.design
     q = design.t @ beta + analysis.fit.solution.u
     level = beta[design.effects.index(INTERCEPT)] + q.mean()
-    return (
-        *factors,
+    factors += [
         Factor("clicks per recipient", math.exp(level)),
         Factor("issue", math.exp(beta[design.first_issue_column + issue])),
         *_effect_factors(design.effects, design.x[cell] * beta, APPEARANCE_EFFECTS),
-    )
+    ]
+    return _complete_product(analysis, factors, float(analysis.posterior.cell_expected[cell]))
 
 
 def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
-    """Return the factors of an article's appeal: the editors' sorting, its signals, and its own clicks."""
+    """Return the factors of an appeal: what sorting, signals and background predict, and the article's own clicks."""
+    appeal = math.exp(analysis.posterior.score[article])
     if analysis.fit is None:
-        return (Factor("shrunken rate", math.exp(analysis.posterior.score[article])),)
-    beta, u, t = analysis.fit.solution.beta, analysis.fit.solution.u, analysis.design.t
-    predicted = _effect_factors(
-        analysis.design.effects, (t[article] - t.mean(axis=0)) * beta, ARTICLE_EFFECTS
-    )
-    return (*predicted, Factor("its own clicks", math.exp(u[article] - u.mean())))
+        return (Factor("shrunken rate", appeal),)
+    design, beta, u = analysis.design, analysis.fit.solution.beta, analysis.fit.solution.u
+    groups = {"sorting by the editors": (SORTING_EFFECTS[design.shape],), "signals": SIGNAL_EFFECTS}
+    contributions = (design.t[article] - design.t.mean(axis=0)) * beta
+    factors = [*_effect_factors(design.effects, contributions, groups)]
+    if design.background:
+        factors.append(Factor(BACKGROUND_LABEL, math.exp(analysis.background_scores[article])))
+    factors.append(Factor("its own clicks", math.exp(u[article] - u.mean())))
+    return _complete_product(analysis, factors, appeal)
+
+
+def _complete_product(analysis: Analysis, factors: list[Factor], total: float) -> tuple[Factor, ...]:
+    """Return the factors of the fit with the larger weight and, if there are two fits, what the mixture changes."""
+    if len(analysis.fits) < 2:
+        return tuple(factors)
+    return (*factors, Factor(OTHER_PICTURE, total / math.prod(factor.times for factor in factors)))
 
 
 def _effect_factors(

@@ -74,13 +74,17 @@ class Signal(Struct, frozen=True):
 
 
 class History(Struct, frozen=True):
-    """The data from which a ranking is computed; rows can be in any order, and `titles` maps article URLs to titles."""
+    """Everything known at the time of the ranking, in any order of rows.
+
+    `titles` and `authors` map the URL of an article to its title and author; an unknown one is missing or ''.
+    """
 
     issues: tuple[Issue, ...] = ()
     appearances: tuple[Appearance, ...] = ()
     arrivals: tuple[Arrival, ...] = ()
     signals: tuple[Signal, ...] = ()
     titles: dict[str, str] = {}
+    authors: dict[str, str] = {}
 
 
 def common_unit(issues: Iterable[Issue]) -> Counted:

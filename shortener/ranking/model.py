@@ -14,13 +14,18 @@ APPEAL_SD, APPEAL_DF = 0.7, 15.0  # prior of s_q, from the spread of appeal in t
 OPEN_RATE_DF = 4.0  # degrees of freedom of the prior of s_i
 PHI_DF = 20.0  # degrees of freedom of the prior of phi
 PHI_RANGE = (1e-6, 10.0)
+BACKGROUND_DF = 5.0  # degrees of freedom of the priors of s_h, s_a and s_w
+MIN_BACKGROUND_VARIANCE = 1e-5
+BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by halves
 
 
 class Solution(Struct, frozen=True, eq=False):
     """One weighted least-squares solution: coefficients `beta` and article effects `u`.
 
     With S the reduced normal matrix, `covariance_root` is the matrix L with `S^-1 = V = L' L`. `article_precision`
-    is D per article, and `elimination` is `R = D^-1 H` (articles x coefficients).
+    is D per article, and `elimination` is `R = D^-1 H` (articles x coefficients). `article_variances` are the
+    posterior variances of u, `var(u_a) = 1/D_a + R_a V R_a'`, and `predictor_variances` those of each cell's fitted
+    log mean, `h = 1/D_a + (x_c - R_a) V (x_c - R_a)'`.
     """
 
     beta: FloatArray
@@ -28,26 +33,25 @@ class Solution(Struct, frozen=True, eq=False):
     covariance_root: FloatArray
     article_precision: FloatArray
     elimination: FloatArray
-
-    def article_variances(self) -> FloatArray:
-        """Return the posterior variance of each article effect, `var(u_a) = 1/D_a + R_a V R_a'`."""
-        return self._variances(self.elimination, 1 / self.article_precision)
-
-    def predictor_variances(self, design: Design, observations: Observations) -> FloatArray:
-        """Return the variance of each cell's fitted log mean, `h = 1/D_a + (x_c - R_a) V (x_c - R_a)'`."""
-        article = observations.article_index
-        return self._variances(design.x - self.elimination[article], 1 / self.article_precision[article])
-
-    def _variances(self, rows: FloatArray, noise: FloatArray) -> FloatArray:
-        return np.asarray(noise + ((rows @ self.covariance_root.T) ** 2).sum(axis=1))
+    article_variances: FloatArray
+    predictor_variances: FloatArray
 
 
 class Variances(Struct, frozen=True):
-    """The three estimated variances: s_q^2 of article effects, s_i^2 of issue effects, phi of cell noise."""
+    """The estimated variances: s_q^2 of article effects, s_i^2 of issue effects, phi of cell noise.
+
+    `background` has one variance for each group of background effects in the design: s_h^2, s_a^2, s_w^2.
+    """
 
     appeal: float = APPEAL_SD**2
     open_rate: float = OPEN_RATE_SD**2
     phi: float = 0.2**2
+    background: tuple[float, ...] = ()
+
+
+def prior_of_variances(design: Design) -> Variances:
+    """Return the variances from which a fit starts: the centres of their priors."""
+    return Variances(phi=design.prior_phi, background=tuple(sd**2 for _, sd in design.background))
 
 
 class Fit(Struct, frozen=True, eq=False):
@@ -78,7 +82,7 @@ def fit_model(design: Design, observations: Observations) -> Fit:
 
 
 def _iterate(design: Design, observations: Observations) -> Fit:
-    y, variances = observations.clicks, Variances(phi=design.prior_phi)
+    y, variances = observations.clicks, prior_of_variances(design)
     lin = np.log(np.maximum(y, 0.5)) - design.offset
     change, iterations = np.inf, 0
     while change > TOLERANCE and iterations < MAX_ITERATIONS:
@@ -88,10 +92,11 @@ def _iterate(design: Design, observations: Observations) -> Fit:
         step = np.clip(fitted - lin, -MAX_STEP, MAX_STEP)
         lin, change, iterations = lin + step, float(np.abs(step).max()), iterations + 1
         variances = update_variances(design, observations, solution, lin, variances)
-        require_finite(np.array([change, variances.appeal, variances.open_rate, variances.phi]))
+        require_finite(
+            np.array([change, variances.appeal, variances.open_rate, variances.phi, *variances.background])
+        )
     mu, w = irls_weights(design, lin, variances.phi)
-    h = solution.predictor_variances(design, observations)
-    return Fit(solution, variances, mu, w, h, iterations, change <= CONVERGED_STEP)
+    return Fit(solution, variances, mu, w, solution.predictor_variances, iterations, change <= CONVERGED_STEP)
 
 
 def require_finite(*arrays: FloatArray) -> None:
@@ -119,31 +124,60 @@ def solve(
     `S = X'WX + prior - H' D^-1 H` has one row per coefficient. `S beta = r` is solved by a Cholesky factorization, then
     `u = D^-1 (sum W z - H beta)`. Raises LinAlgError if S is not positive definite.
     """
-    precision = 1 / prior_variances(design, variances.open_rate)
+    precision = 1 / prior_variances(design, variances)
     means = np.array([effect.mean for effect in design.effects])
-    weighted = design.x * weights[:, None]
+    root_weights = np.sqrt(weights)[:, None]
+    scaled = design.x * root_weights  # products of a matrix with itself are exactly symmetric, and cost half
     d = observations.sum_by_article(weights) + 1 / variances.appeal
-    h, wz = observations.sum_by_article(weighted), observations.sum_by_article(weights * working_response)
+    h = observations.sum_by_article(scaled * root_weights)
+    wz = observations.sum_by_article(weights * working_response)
+    scaled_h = h / np.sqrt(d)[:, None]
+    s = scaled.T @ scaled + np.diag(precision) - scaled_h.T @ scaled_h
     r = h / d[:, None]
-    s = design.x.T @ weighted + np.diag(precision) - h.T @ r
-    right = weighted.T @ working_response + precision * means - r.T @ wz
-    # the Cholesky routine reads one triangle only: rounding must not make the other one differ
-    root = np.linalg.solve(np.linalg.cholesky((s + s.T) / 2), np.eye(len(s)))
+    right = scaled.T @ (root_weights[:, 0] * working_response) + precision * means - r.T @ wz
+    root = invert_lower_triangle(np.asarray(np.linalg.cholesky(s), dtype=np.float64))
     beta = root.T @ (root @ right)
-    return Solution(beta, wz / d - r @ beta, root, d, r)
+    u_variances, h_variances = _variances(design, observations, weights, root, d)
+    return Solution(beta, wz / d - r @ beta, root, d, r, u_variances, h_variances)
 
 
-def prior_variances(design: Design, open_rate_variance: float) -> FloatArray:
-    """Return the prior variance of each coefficient; that of an issue effect is `s_i^2 + (0.5 (1 - F))^2`.
+def _variances(
+    design: Design, observations: Observations, weights: FloatArray, root: FloatArray, d: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the variances of the article effects and of the cells' log means; `R_a L'` is `sum W x L' / D_a`."""
+    x_root = design.x @ root.T
+    r_root = observations.sum_by_article(weights[:, None] * x_root) / d[:, None]
+    article = observations.article_index
+    difference = x_root - r_root[article]
+    return (
+        1 / d + np.einsum("ij,ij->i", r_root, r_root),
+        1 / d[article] + np.einsum("ij,ij->i", difference, difference),
+    )
 
-    `open_rate_variance` is s_i^2; an issue with unknown recipients has UNKNOWN_RECIPIENTS_SD squared in its place.
-    """
-    variances = np.array([effect.sd**2 for effect in design.effects])
-    variances[design.first_issue_column :] = (
-        np.where(design.recipients_known, open_rate_variance, UNKNOWN_RECIPIENTS_SD**2)
+
+def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
+    """Return the inverse of a lower triangular matrix, block by block: a general solver takes several times as long."""
+    size = len(matrix)
+    if size <= BLOCK_SIZE:
+        return np.asarray(np.tril(np.linalg.solve(matrix, np.eye(size))), dtype=np.float64)
+    half = size // 2
+    inverse = np.zeros_like(matrix)
+    first, second = invert_lower_triangle(matrix[:half, :half]), invert_lower_triangle(matrix[half:, half:])
+    inverse[:half, :half], inverse[half:, half:] = first, second
+    inverse[half:, :half] = -second @ (matrix[half:, :half] @ first)
+    return inverse
+
+
+def prior_variances(design: Design, variances: Variances) -> FloatArray:
+    """Return the prior variance of each coefficient; an issue effect has `s_i^2 + (0.5 (1 - F))^2`."""
+    by_coefficient = np.array([effect.sd**2 for effect in design.effects])
+    for (columns, _), variance in zip(design.background, variances.background, strict=True):
+        by_coefficient[columns] = variance
+    by_coefficient[design.first_issue_column :] = (
+        np.where(design.recipients_known, variances.open_rate, UNKNOWN_RECIPIENTS_SD**2)
         + design.incomplete_variance
     )
-    return variances
+    return by_coefficient
 
 
 def update_variances(
@@ -161,12 +195,13 @@ def update_variances(
         appeal=_update_appeal_variance(solution, previous.appeal),
         open_rate=_update_open_rate_variance(design, solution, previous.open_rate),
         phi=_update_phi(design, observations, solution, linear_predictor, previous.phi),
+        background=_update_background_variances(design, solution, previous.background),
     )
 
 
 def _update_appeal_variance(solution: Solution, previous: float) -> float:
     """Return `s_q^2 = (15 * 0.49 + sum u^2) / (15 + sum(1 - var(u)/s_q^2))`."""
-    freedom = 1 - solution.article_variances() / previous
+    freedom = 1 - solution.article_variances / previous
     return float((APPEAL_DF * APPEAL_SD**2 + (solution.u**2).sum()) / (APPEAL_DF + freedom.sum()))
 
 
@@ -185,12 +220,25 @@ def _update_open_rate_variance(design: Design, solution: Solution, previous: flo
     return (OPEN_RATE_DF * OPEN_RATE_SD**2 + squares) / (OPEN_RATE_DF + float((known * freedom).sum()))
 
 
+def _update_background_variances(
+    design: Design, solution: Solution, previous: tuple[float, ...]
+) -> tuple[float, ...]:
+    """Return `s^2 = (5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2))` of each group, at least 1e-5."""
+    updated = []
+    for (columns, sd), variance in zip(design.background, previous, strict=True):
+        freedom = 1 - (solution.covariance_root[:, columns] ** 2).sum(axis=0) / variance
+        squares = float((solution.beta[columns] ** 2).sum())
+        estimate = (BACKGROUND_DF * sd**2 + squares) / (BACKGROUND_DF + float(freedom.sum()))
+        updated.append(max(estimate, MIN_BACKGROUND_VARIANCE))
+    return tuple(updated)
+
+
 def _update_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
     """Return `phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi]`, with `r = (y - mu)/mu`, p0 the prior."""
     mu, w = irls_weights(design, linear_predictor, phi)
-    h = solution.predictor_variances(design, observations)
+    h = solution.predictor_variances
     observed = float(((w * (observations.clicks - mu) / mu) ** 2).sum()) + PHI_DF * design.prior_phi / phi**2
     expected = float((w - w**2 * h).sum()) + PHI_DF / phi
     return float(np.clip(phi * observed / expected, *PHI_RANGE)) if expected > 0 else phi

@@ -1,36 +1,73 @@
 """The steps from a history to the posterior of its articles, including the fallback if the fit fails."""
 
 import math
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
 from shortener.ranking.arrival_curve import ArrivalCurve, estimate_curve
-from shortener.ranking.design import POSITION_ETA, Design, Effect, build_design
+from shortener.ranking.background import BackgroundGroup, build_background
+from shortener.ranking.design import (
+    POSITION_ETA,
+    SORTING_EFFECTS,
+    SORTING_SHAPES,
+    Design,
+    Effect,
+    SortingShape,
+    build_design,
+)
+from shortener.ranking.evidence import evidence_weights, log_evidence
 from shortener.ranking.inputs import Counted, History, common_unit
 from shortener.ranking.model import Fit, fit_model, require_finite
-from shortener.ranking.observations import Observations, build_observations
+from shortener.ranking.observations import FloatArray, Observations, build_observations
 from shortener.ranking.placements import estimate_weights, sum_weights
-from shortener.ranking.posterior import Posterior, compute_posterior, fallback_posterior
+from shortener.ranking.posterior import Posterior, compute_posterior, fallback_posterior, mix_posteriors
+from shortener.ranking.selection import ArticleFilter, restrict_to_window, select_articles
 from shortener.ranking.signals import SignalColumns, align_signals, z_scores
 
 
-class Analysis(Struct, frozen=True, eq=False):
-    """All estimates from one history.
-
-    If the model could not be fitted, `fit` is None and `fit_error` is the reason.
-    """
+class Inputs(Struct, frozen=True, eq=False):
+    """The cells of a history, and what is estimated or known about them before the fit."""
 
     observations: Observations
     curve: ArrivalCurve
     weights: dict[str, float]
     signals: SignalColumns
+    background: tuple[BackgroundGroup, ...]
+
+
+class WeightedFit(Struct, frozen=True, eq=False):
+    """The fit with one sorting shape; `weight` is its share of the evidence of all fits."""
+
+    design: Design
+    fit: Fit
+    weight: float
+
+    def effect_estimate(self, effect: Effect) -> tuple[float, float]:
+        """Return posterior mean and variance of an effect; nan if the design lacks it."""
+        if effect not in self.design.effects:
+            return math.nan, math.nan
+        column = self.design.effects.index(effect)
+        variance = (self.fit.solution.covariance_root[:, column] ** 2).sum()
+        return float(self.fit.solution.beta[column]), float(variance)
+
+
+class Analysis(Inputs, frozen=True, eq=False):
+    """All estimates from one history.
+
+    `fits` has the fits that succeeded, the one with the largest weight first. `design` and `fit` are those of the
+    first. If no fit succeeded, `fit` is None and `fit_error` the reason. `posterior` is the mixture of all fits.
+    `background_scores` is the part of each article's log appeal that its background predicts in `fit`; its mean is 0.
+    """
+
     design: Design
     fit: Fit | None
     posterior: Posterior
     fit_error: str | None
+    fits: tuple[WeightedFit, ...]
+    background_scores: FloatArray
 
     @property
     def remaining_shares(self) -> list[float]:
@@ -40,15 +77,32 @@ class Analysis(Struct, frozen=True, eq=False):
     @property
     def eta_uncertainty_removed(self) -> float:
         """The percentage of the prior variance of eta that the data removed (docs/ranking.md section 15)."""
-        return 100 * (1 - self.effect_estimate(POSITION_ETA)[1] / POSITION_ETA.sd**2)
+        return 100 * (1 - self.eta_estimate[1] / POSITION_ETA.sd**2)
+
+    @property
+    def eta_estimate(self) -> tuple[float, float]:
+        """Posterior mean and variance of eta in the mixture of all fits; nan without a fit or positions."""
+        if not self.fits:
+            return math.nan, math.nan
+        estimates = [(fit.weight, *fit.effect_estimate(POSITION_ETA)) for fit in self.fits]
+        eta = math.fsum(weight * mean for weight, mean, _ in estimates)
+        return eta, math.fsum(weight * (variance + (mean - eta) ** 2) for weight, mean, variance in estimates)
+
+    @property
+    def sorting_weights(self) -> dict[SortingShape, float]:
+        """The weight of each sorting shape; empty without a fit or positions."""
+        if not self.fits or not self.observations.has_positions:
+            return {}
+        weights = {fit.design.shape: fit.weight for fit in self.fits}
+        return {shape: weights.get(shape, 0.0) for shape in SORTING_SHAPES}
 
     def effect_estimate(self, effect: Effect) -> tuple[float, float]:
-        """Return the posterior mean and variance of an effect; both are nan if the model was not fitted or lacks it."""
-        if self.fit is None or effect not in self.design.effects:
-            return math.nan, math.nan
-        column = self.design.effects.index(effect)
-        variance = (self.fit.solution.covariance_root[:, column] ** 2).sum()
-        return float(self.fit.solution.beta[column]), float(variance)
+        """Return posterior mean and variance of an effect in `fit`; nan without a fit or if the design lacks it."""
+        return self.fits[0].effect_estimate(effect) if self.fits else (math.nan, math.nan)
+
+    def sorting_estimate(self) -> float:
+        """Return the posterior mean of b in `fit`; nan without a fit or positions."""
+        return self.effect_estimate(SORTING_EFFECTS[self.design.shape])[0]
 
     def counted_for(self, urls: Iterable[str]) -> Counted:
         """Return "visitors" if every issue that contains one of the articles counts visitors, else "clicks"."""
@@ -57,33 +111,102 @@ class Analysis(Struct, frozen=True, eq=False):
         return common_unit(issue for issue in self.observations.issues if issue.slug in slugs)
 
 
-def analyse(history: History, *, as_of: float) -> Analysis:
-    """Return all estimates from a history.
+def analyse(history: History, *, as_of: float, background: bool = True) -> Analysis:
+    """Estimate everything from a history of issues sent by `as_of` (epoch seconds), oldest first.
 
-    Its issues must be sent by `as_of` (epoch seconds) and sorted, oldest first; it must have at least one appearance.
+    The history has at least one appearance. `background` says whether author, site and title words are used.
     """
     observations = build_observations(history, as_of=as_of)
-    curve = estimate_curve(observations, history.arrivals)
-    weights = estimate_weights(observations.appearances)
-    signals = align_signals(history.signals, observations.urls)
-    design = prepare_design(observations, curve=curve, weights=weights, signals=signals)
-    analysis = partial(Analysis, observations, curve, weights, signals, design)
-    try:
-        fit = fit_model(design, observations)
-        posterior = compute_posterior(fit, design, observations)
-        require_finite(posterior.score, posterior.sd, posterior.expected, posterior.draws)
-    except (np.linalg.LinAlgError, FloatingPointError) as error:
-        return analysis(None, fallback_posterior(observations, design), str(error))
-    return analysis(fit, posterior, None)
+    urls = observations.urls
+    inputs = Inputs(
+        observations,
+        estimate_curve(observations, history.arrivals),
+        estimate_weights(observations.appearances),
+        align_signals(history.signals, urls),
+        build_background(urls, titles=history.titles, authors=history.authors) if background else (),
+    )
+    errors: list[str] = []
+    fits = list(_fit_shapes(inputs, errors))
+    known = msgspec.structs.asdict(inputs)
+    if not fits:
+        design = prepare_design(inputs)
+        posterior = fallback_posterior(observations, design)
+        no_scores = np.zeros(len(urls))
+        return Analysis(
+            **known,
+            design=design,
+            fit=None,
+            posterior=posterior,
+            fit_error=errors[0],
+            fits=(),
+            background_scores=no_scores,
+        )
+    weights = evidence_weights([evidence for _, _, _, evidence in fits])
+    weighted = tuple(
+        WeightedFit(design, fit, weight) for (design, fit, *_), weight in zip(fits, weights, strict=True)
+    )
+    best = max(weighted, key=lambda fit: fit.weight)
+    posteriors = [posterior for _, _, posterior, _ in fits]
+    return Analysis(
+        **known,
+        design=best.design,
+        fit=best.fit,
+        posterior=posteriors[0] if len(fits) == 1 else mix_posteriors(posteriors, weights),
+        fit_error=None,
+        fits=tuple(sorted(weighted, key=lambda fit: -fit.weight)),
+        background_scores=_background_scores(best),
+    )
 
 
-def prepare_design(
-    observations: Observations, *, curve: ArrivalCurve, weights: dict[str, float], signals: SignalColumns
-) -> Design:
-    """Return the design matrix of the observations, from the arrival curve, the placement weights and the signals."""
+def _background_scores(fit: WeightedFit) -> FloatArray:
+    scores = np.zeros(len(fit.design.t))
+    for columns, _ in fit.design.background:
+        scores += fit.design.t[:, columns] @ fit.fit.solution.beta[columns]
+    return np.asarray(scores - scores.mean())
+
+
+def remaining_shares(history: History, *, as_of: float, window: float | None) -> dict[str, float]:
+    """Return the share of clicks still expected, 1 - F(age), by issue; `rank` has the same without a filter.
+
+    It needs the arrival curve only, so it takes a fraction of the time of a fit.
+    """
+    sent, urls = select_articles(history, ArticleFilter(), as_of=as_of)
+    if not urls:
+        return {}
+    observations = build_observations(restrict_to_window(sent, urls, months=window), as_of=as_of)
+    shares = estimate_curve(observations, history.arrivals).shares_at(observations.age_hours)
+    return {issue.slug: 1 - float(share) for issue, share in zip(observations.issues, shares, strict=True)}
+
+
+def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit, Posterior, float]]:
+    """Yield design, fit, posterior and log evidence of each sorting shape whose fit succeeds; collect the errors.
+
+    Without positions there is no sorting term, and one fit.
+    """
+    shapes: Sequence[SortingShape] = SORTING_SHAPES if inputs.observations.has_positions else ("log",)
+    for shape in shapes:
+        design = prepare_design(inputs, shape=shape)
+        try:
+            fit = fit_model(design, inputs.observations)
+            posterior = compute_posterior(fit, design, inputs.observations)
+            evidence = log_evidence(fit, design, inputs.observations)
+            require_finite(
+                posterior.score, posterior.sd, posterior.expected, posterior.draws, np.array(evidence)
+            )
+        except (np.linalg.LinAlgError, FloatingPointError, ValueError, OverflowError) as error:
+            errors.append(str(error))
+        else:
+            yield design, fit, posterior, evidence
+
+
+def prepare_design(inputs: Inputs, *, shape: SortingShape = "log") -> Design:
+    """Return the design of these cells under the estimated arrival curve and placement weights."""
+    observations = inputs.observations
     return build_design(
         observations,
-        completed_shares=curve.shares_at(observations.age_hours),
-        total_weights=sum_weights(observations.appearances, weights),
-        signal_scores=z_scores(signals),
+        completed_shares=inputs.curve.shares_at(observations.age_hours),
+        total_weights=sum_weights(observations.appearances, inputs.weights),
+        signal_scores=z_scores(inputs.signals),
+        background=inputs.background,
+        shape=shape,
     )

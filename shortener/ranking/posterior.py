@@ -1,5 +1,7 @@
 """The posterior of each article: score, uncertainty, and joint draws for probabilities of ranks."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from msgspec import Struct
 
@@ -16,7 +18,8 @@ class Posterior(Struct, frozen=True, eq=False):
     """The estimates of all articles, with one entry per article.
 
     `score` is log appeal relative to the mean article, and `sd` its standard deviation. `expected` are the clicks that
-    an average article would have had in the same cells. `draws` is a matrix of simulated scores, draws x articles.
+    an average article would have had in the same cells, and `cell_expected` those in each cell. `draws` is a matrix of
+    simulated scores, draws x articles.
     """
 
     score: FloatArray
@@ -24,6 +27,7 @@ class Posterior(Struct, frozen=True, eq=False):
     clicks: FloatArray
     expected: FloatArray
     draws: FloatArray
+    cell_expected: FloatArray
 
 
 def compute_posterior(fit: Fit, design: Design, observations: Observations) -> Posterior:
@@ -42,9 +46,35 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
     rng = np.random.default_rng(RANDOM_SEED)
     beta_part = rng.standard_normal((DRAW_COUNT, len(solution.beta))) @ g_root.T
     noise = rng.standard_normal((DRAW_COUNT, n)) * np.sqrt(noise_variance)
-    expected = observations.sum_by_article(fit.mu * np.exp(-score[observations.article_index]))
+    cell_expected = fit.mu * np.exp(-score[observations.article_index])
+    expected = observations.sum_by_article(cell_expected)
     draws = score + beta_part + noise - noise.mean(axis=1, keepdims=True)
-    return Posterior(score, sd, observations.sum_by_article(observations.clicks), expected, draws)
+    clicks = observations.sum_by_article(observations.clicks)
+    return Posterior(score, sd, clicks, expected, draws, cell_expected)
+
+
+def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
+    """Return the mixture of several posteriors of the same articles; the weights add up to 1.
+
+    `score = sum w score_m`, `sd^2 = sum w (sd_m^2 + (score_m - score)^2)`, `expected = sum w expected_m`. Of the draws,
+    each posterior contributes the share w, in this order (docs/ranking.md section 9).
+    """
+    w = np.array(weights)[:, None]
+    score = (w * [each.score for each in posteriors]).sum(axis=0)
+    variance = sum(
+        weight * (each.sd**2 + (each.score - score) ** 2)
+        for weight, each in zip(weights, posteriors, strict=True)
+    )
+    ends = np.rint(np.cumsum([0.0, *weights]) * DRAW_COUNT).astype(int)
+    draws = [each.draws[first:last] for each, first, last in zip(posteriors, ends, ends[1:], strict=False)]
+    return Posterior(
+        score,
+        np.sqrt(variance),
+        posteriors[0].clicks,
+        (w * [each.expected for each in posteriors]).sum(axis=0),
+        np.concatenate(draws),
+        (w * [each.cell_expected for each in posteriors]).sum(axis=0),
+    )
 
 
 def fallback_posterior(observations: Observations, design: Design) -> Posterior:
@@ -55,12 +85,13 @@ def fallback_posterior(observations: Observations, design: Design) -> Posterior:
     `1 / sqrt(clicks + 2)`.
     """
     exposure = np.exp(np.clip(design.offset - design.offset.max(), -50, 0))
-    expected = observations.sum_by_article(exposure * (observations.clicks.sum() / exposure.sum()))
+    cell_expected = exposure * (observations.clicks.sum() / exposure.sum())
+    expected = observations.sum_by_article(cell_expected)
     clicks, weight = observations.sum_by_article(observations.clicks), round(1 / APPEAL_SD**2)
     score = np.log((clicks + weight) / (expected + weight))
     score, sd = score - score.mean(), 1 / np.sqrt(clicks + weight)
     draws = score + np.random.default_rng(RANDOM_SEED).standard_normal((DRAW_COUNT, len(score))) * sd
-    return Posterior(score, sd, clicks, expected, draws)
+    return Posterior(score, sd, clicks, expected, draws, cell_expected)
 
 
 def top_k_probability(draws: FloatArray, k: int) -> FloatArray:

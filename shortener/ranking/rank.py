@@ -9,12 +9,13 @@ from shortener.errors import InputError
 from shortener.ranking.caveats import list_caveats
 from shortener.ranking.diagnostics import diagnose_fit
 from shortener.ranking.inputs import Appearance, Counted, History, common_unit
+from shortener.ranking.listed import listed_part
 from shortener.ranking.ordering import Ordering, order_articles
 from shortener.ranking.pipeline import Analysis, analyse
 from shortener.ranking.result import IssueProgress, RankedArticle, Ranking, split_count
 from shortener.ranking.selection import ArticleFilter, restrict_to_window, select_articles
 from shortener.ranking.signals import Blend
-from shortener.ranking.wording import format_footer, format_note, pluralize
+from shortener.ranking.wording import format_footer, format_note
 
 METHOD = "log-additive negative-binomial model: issue + position + placement + article, with priors"
 FALLBACK_METHOD = "shrunken rate: clicks by recipients and age (the model could not be fitted)"
@@ -35,15 +36,16 @@ def rank(
     window: float | None = WINDOW_MONTHS,
     zone: tzinfo = UTC,
     blend: Blend | None = None,
+    background: bool = True,
 ) -> Ranking:
     """Rank articles by appeal, the posterior mean of the article effect (docs/ranking.md sections 1 and 10).
 
-    `as_of` is in epoch seconds, and later issues are ignored. With `month` (YYYY-MM in `zone`) the list has the
-    articles last shown in that month, with `issue` (a slug) those of one issue, and otherwise all articles. The model
-    is fitted to the issues at most `window` months before or after them, or to all issues if `window` is None. The
-    published list has at most `top` articles, and there are at most `gems` hidden gems. A `blend` replaces appeal in
-    the order. Raises InputError for invalid arguments or counts, and NotFound for an unknown issue. If the fit fails,
-    the result is the shrunken rate, with a warning.
+    `as_of` is in epoch seconds, and later issues are ignored. `month` (YYYY-MM in `zone`) lists the articles last
+    shown in it, `issue` those of one issue, and neither lists all. The fit uses the issues within `window` months of
+    them, None for all issues. The published list has at most `top` articles, and there are at most `gems` hidden
+    gems. A `blend` replaces appeal in the order. With `background`, articles with few clicks lean on the other
+    articles of their author, site and title words. Raises InputError for invalid arguments or counts, and NotFound for
+    an unknown issue. A fit that fails is not an error: the result is then the shrunken rate, with a warning.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")
@@ -53,7 +55,7 @@ def rank(
     if not urls:
         return _empty_ranking(as_of_text, article_filter, common_unit(sent.issues))
     fitted = restrict_to_window(sent, urls, months=window)
-    analysis = analyse(fitted, as_of=as_of)
+    analysis = analyse(fitted, as_of=as_of, background=background)
     ordering = order_articles(analysis, urls, max_articles=top, max_gems=gems, blend=blend)
     all_urls, counted = analysis.observations.urls, analysis.counted_for(urls)
     return Ranking(
@@ -64,7 +66,7 @@ def rank(
         articles=_ranked_articles(analysis, ordering, counted, titles=history.titles, issue=issue),
         gems=tuple(all_urls[article] for article in ordering.gems),
         footer=format_footer(analysis, blend),
-        warnings=_collect_warnings(analysis, ordering, omitted_count=len(sent.issues) - len(fitted.issues)),
+        warnings=_collect_warnings(analysis, ordering, left_out=urls - set(analysis.observations.urls)),
         loved_by_few=tuple(all_urls[article] for article in ordering.loved_by_few),
         top=ordering.top,
         issue=issue,
@@ -89,10 +91,15 @@ def _empty_ranking(as_of: str, article_filter: ArticleFilter, counted: Counted) 
     return Ranking(as_of, month, METHOD, counted, (), (), message, (message,), (), 0, issue, ())
 
 
-def _collect_warnings(analysis: Analysis, ordering: Ordering, *, omitted_count: int) -> tuple[str, ...]:
-    warnings = [*list_caveats(analysis), *diagnose_fit(analysis, published=ordering.order[: ordering.top])]
-    if omitted_count:
-        warnings.append(f"not used: {pluralize(omitted_count, 'issue')} outside the time window")
+def _collect_warnings(analysis: Analysis, ordering: Ordering, *, left_out: set[str]) -> tuple[str, ...]:
+    listed = listed_part(analysis.observations, ordering.order, has_gems=bool(ordering.gems))
+    warnings = list_caveats(analysis, listed)
+    warnings += diagnose_fit(analysis, listed, published=ordering.order[: ordering.top])
+    if left_out:
+        articles = "1 article is" if len(left_out) == 1 else f"{len(left_out)} articles are"
+        warnings.append(
+            f"{articles} outside the time window; choose a month or an issue to list older articles"
+        )
     return tuple(warnings)
 
 

@@ -20,21 +20,16 @@ Z90 = 1.645
 
 
 class SignalColumns(Struct, frozen=True, eq=False):
-    """Signal counts with one entry per article; nan where a count is missing."""
+    """Signals with one entry per article; nan where a count is missing.
+
+    `read_ratio` is reads per view and `fan_ratio` fans per read, shrunk to the overall ratio by 20 pseudo-counts.
+    """
 
     views: FloatArray
     reads: FloatArray
     fans: FloatArray
-
-    @property
-    def read_ratio(self) -> FloatArray:
-        """Reads per view of each article, shrunk to the overall ratio by 20 pseudo-counts."""
-        return _shrunken_ratio(self.reads, self.views)
-
-    @property
-    def fan_ratio(self) -> FloatArray:
-        """Fans per read of each article, shrunk to the overall ratio by 20 pseudo-counts."""
-        return _shrunken_ratio(self.fans, self.reads)
+    read_ratio: FloatArray
+    fan_ratio: FloatArray
 
     @property
     def overall_fan_ratio(self) -> float:
@@ -52,11 +47,10 @@ def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColum
     """Return the signals as arrays in the order of `urls`; signals of other articles are ignored."""
     by_url: Mapping[str, Signal] = {signal.url: signal for signal in signals}
     rows = [by_url.get(url, Signal(url=url)) for url in urls]
-    return SignalColumns(
-        views=np.array([math.nan if row.views is None else row.views for row in rows], dtype=np.float64),
-        reads=np.array([math.nan if row.reads is None else row.reads for row in rows], dtype=np.float64),
-        fans=np.array([math.nan if row.fans is None else row.fans for row in rows], dtype=np.float64),
-    )
+    views = np.array([math.nan if row.views is None else row.views for row in rows], dtype=np.float64)
+    reads = np.array([math.nan if row.reads is None else row.reads for row in rows], dtype=np.float64)
+    fans = np.array([math.nan if row.fans is None else row.fans for row in rows], dtype=np.float64)
+    return SignalColumns(views, reads, fans, _shrunken_ratio(reads, views), _shrunken_ratio(fans, reads))
 
 
 def z_scores(signals: SignalColumns) -> FloatArray:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from shortener.ranking.design import SortingShape
 from shortener.ranking.inputs import Counted
 from shortener.ranking.pipeline import Analysis
 from shortener.ranking.signals import Blend
@@ -11,7 +12,11 @@ from shortener.ranking.signals import Blend
 MIN_CLICKS = 3
 """A note gives no multiple if both clicks and expected clicks are below this number (docs/ranking.md section 15)."""
 MIN_UNCERTAINTY_REMOVED = 60.0
-"""Percentage of the prior variance of eta that the data must remove before eta counts as measured."""
+"""Percentage of eta's prior variance that the data must remove for an estimate to count as measured."""
+BACKGROUND_LABEL = "background: author, site and title words of your other articles"
+BACKGROUND_RANGE = (0.9, 1.1)
+"""Background factors that a note leaves out, because they hardly change the appeal."""
+SORTING_LABELS: dict[SortingShape, str] = {"normal": "whole list", "log": "leads first"}
 
 
 def format_multiple(appeal: float) -> str:
@@ -77,6 +82,9 @@ def format_note(
     if loved_by_few:
         ratio, overall = analysis.signals.fan_ratio[article], analysis.signals.overall_fan_ratio
         parts.append(f"few but devoted readers: {ratio:.0%} of readers applauded, {overall:.0%} overall")
+    factor = math.exp(analysis.background_scores[article])
+    if not BACKGROUND_RANGE[0] <= factor <= BACKGROUND_RANGE[1]:
+        parts.append(f"background {factor:.2f}x (author, site and title words of your other articles)")
     return "; ".join(parts)
 
 
@@ -105,10 +113,11 @@ def _describe_baseline(analysis: Analysis, article: int) -> str:
 
 
 def format_footer(analysis: Analysis, blend: Blend | None) -> str:
-    """Return the footer of the list: evidence for the position effect, clicks still expected, and any blend."""
+    """Return the footer: position effect, editors' order, clicks still expected, and the blend if there is one."""
     newest, share = analysis.observations.issues[-1], analysis.remaining_shares[-1]
     parts = [
         _describe_position_effect(analysis),
+        *_describe_sorting(analysis),
         f"issue {newest.slug}: {format_share(share)} of its {newest.counted} still expected",
     ]
     if blend is not None:
@@ -125,12 +134,29 @@ def _describe_position_effect(analysis: Analysis) -> str:
     if not analysis.observations.has_positions:
         return "not corrected for position: no positions are known"
     articles = pluralize(count_multi_position_articles(analysis), "article")
-    removed = analysis.eta_uncertainty_removed
-    caution = "" if removed >= MIN_UNCERTAINTY_REMOVED else ": mostly based on prior assumptions"
+    removed = max(analysis.eta_uncertainty_removed, 0.0)
+    caution = "" if is_position_effect_measured(analysis) else ": mostly based on prior assumptions"
     return (
         f"position effect estimated from {articles} shown at 2+ positions; "
-        f"{max(removed, 0.0):.0f}% of its prior uncertainty removed{caution}"
+        f"{removed:.0f}% of its prior uncertainty removed{caution}"
     )
+
+
+def is_position_effect_measured(analysis: Analysis) -> bool:
+    """Return whether an article was shown at two positions, and the data removed 60 % of the uncertainty of eta."""
+    return (
+        analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED
+        and count_multi_position_articles(analysis) > 0
+    )
+
+
+def _describe_sorting(analysis: Analysis) -> list[str]:
+    """Return how far the data support each picture of the editors' order; nothing without a sorting term."""
+    weights = analysis.sorting_weights
+    if not weights:
+        return []
+    whole = round(100 * weights["normal"])
+    return [f"editors' order: {whole}% {SORTING_LABELS['normal']}, {100 - whole}% {SORTING_LABELS['log']}"]
 
 
 def count_multi_position_articles(analysis: Analysis) -> int:

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
@@ -126,9 +127,8 @@ def _check_store(config: Config) -> Finding:
     path = config.data_directory / STORE_FILE_NAME
     remedy = "restore a backup; the collector adds what came after it from the click log"
     try:
-        reader = open_reader(config.data_directory)
-        result = reader.conn.execute("pragma quick_check(1)").fetchone()[0]
-        reader.close()
+        with closing(open_reader(config.data_directory)) as reader:
+            result = reader.conn.execute("pragma quick_check(1)").fetchone()[0]
     except (StoreError, sqlite3.Error) as error:
         if not path.exists():
             return Finding(

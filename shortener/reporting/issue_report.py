@@ -65,6 +65,24 @@ class OtherLinkReport(Struct, frozen=True):
     """inline or other."""
 
 
+class RerunSuggestion(Struct, frozen=True):
+    """An article to show again at another position, which measures what a position is worth to these readers.
+
+    ``uncertainty_removed`` is the share (0 to 1) of the uncertainty about this that it would remove. ``shown_again`` is
+    the first later issue with the article at another position, ``shown_position`` its position there; both are None
+    as long as there is none. ``open`` is True until the next issue is sent.
+    """
+
+    url: str
+    title: str
+    position: int
+    new_position: int
+    uncertainty_removed: float
+    shown_again: str | None
+    shown_position: int | None
+    open: bool
+
+
 class IssueReport(Struct, frozen=True):
     """Report of an issue; ``articles`` contains all its articles by position, also those without clicks."""
 
@@ -82,6 +100,8 @@ class IssueReport(Struct, frozen=True):
     breakdown: Breakdown
     settling: bool = False
     """Whether it may include clicks of the last 15 minutes, whose verdicts can still change."""
+    reruns: tuple[RerunSuggestion, ...] = ()
+    """At most two articles to show again; filled by `reporting.ranking.add_reruns`, which takes a fit."""
 
 
 def build_issue_report(store: Store, slug: str, *, as_of: int, domains: Sequence[Domain] = ()) -> IssueReport:

@@ -35,7 +35,7 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
     A draft (an issue with neither a sending time nor a human click) is left out, unless it is ``draft_slug``. Links
     without a position are left out. An article is identified by its canonical URL in all issues. Counts are visitors;
     if the visitors of an issue are mostly unknown, they are clicks. Signals are the current ones also for an earlier
-    ``as_of``, because earlier values are not stored.
+    ``as_of``, because earlier values are not stored. Titles and authors are those of an article's latest issue.
     """
     issues = [
         issue
@@ -60,6 +60,8 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
         for issue in issues
         for arrival in _arrivals(store, issue, sent[issue.id], counts[issue.id], as_of=as_of)
     )
+    oldest_first = sorted(issues, key=lambda issue: sent[issue.id])
+    latest_last = [article for issue in oldest_first for article in articles.get(issue.id, [])]
     return History(
         issues=tuple(
             Issue(
@@ -76,7 +78,8 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
         signals=tuple(
             Signal(signal.url, signal.views, signal.reads, signal.fans) for signal in signals.list_all(store)
         ),
-        titles=_titles(sorted(issues, key=lambda issue: sent[issue.id]), articles),
+        titles={article.url: article.title for article in latest_last if article.title},
+        authors={article.url: article.author for article in latest_last if article.author},
     )
 
 
@@ -170,16 +173,6 @@ def _arrivals(
             end_hours=(period.last_hour - sent_at) / HOUR_SECONDS + 1,
             clicks=period.link_visitors if counts.has_visitors else period.clicks,
         )
-
-
-def _titles(issues: Iterable[IssueSummary], articles: dict[int, list[RankedArticle]]) -> dict[str, str]:
-    """Return the title of each article by URL, from the last of ``issues`` that has one."""
-    return {
-        article.url: article.title
-        for issue in issues
-        for article in articles.get(issue.id, [])
-        if article.title
-    }
 
 
 class _HasIssueId(Protocol):

@@ -129,17 +129,28 @@ def open_store(
         conn = sqlite3.connect(
             path, timeout=busy_timeout_seconds, isolation_level=None, check_same_thread=False
         )
-        path.chmod(0o600)
-        conn.execute("pragma foreign_keys = on")
-        conn.execute("pragma synchronous = full")
-        conn.execute(f"pragma cache_size = -{CACHE_SIZE_KIB}")
-        conn.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_INTERVAL_PAGES}")
-        _enable_wal(conn)
-        db = Database(conn)
-        _migrate(db)
-        return Store(db, data=data)
+        with close_on_error(conn):
+            path.chmod(0o600)
+            conn.execute("pragma foreign_keys = on")
+            conn.execute("pragma synchronous = full")
+            conn.execute(f"pragma cache_size = -{CACHE_SIZE_KIB}")
+            conn.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_INTERVAL_PAGES}")
+            _enable_wal(conn)
+            db = Database(conn)
+            _migrate(db)
+            return Store(db, data=data)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{path}: {error}", kind="store_unusable") from error
+
+
+@contextmanager
+def close_on_error(conn: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection if the block raises."""
+    try:
+        yield
+    except BaseException:
+        conn.close()
+        raise
 
 
 def open_reader(data: Path) -> Database:
@@ -152,7 +163,8 @@ def open_reader(data: Path) -> Database:
         conn = sqlite3.connect(
             f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
         )
-        conn.execute("select 1 from meta").fetchone()
+        with close_on_error(conn):
+            conn.execute("select 1 from meta").fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
     return Database(conn)

@@ -304,6 +304,7 @@ class RankedArticle(Struct, frozen=True):
     url: str
     position: int
     title: str
+    author: str
 
 
 def list_ranked_articles(store: Store) -> list[RankedArticle]:

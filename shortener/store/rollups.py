@@ -4,7 +4,7 @@ Two are fine (``clicks_by_link`` by hour, ``breakdown_by_link`` by day). The coa
 each thing that a report shows, so that a report reads few rows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -152,13 +152,9 @@ def _apply_sums(store: Store, rollup: Rollup, sums: SumsByKey) -> None:
     increases = {key: [max(0, number) for number in row] for key, row in sums.items() if max(row) > 0}
     decreases = {key: [min(0, number) for number in row] for key, row in sums.items() if min(row) < 0}
     connection = store.db.conn
-    connection.executemany(_UPSERTS[rollup.table], _parameters(increases))
-    connection.executemany(_DECREMENTS[rollup.table], _parameters(decreases))
+    connection.executemany(_UPSERTS[rollup.table], ((*key, *row) for key, row in increases.items()))
+    connection.executemany(_DECREMENTS[rollup.table], ((*row, *key) for key, row in decreases.items()))
     connection.executemany(_EMPTY_DELETES[rollup.table], decreases)
-
-
-def _parameters(sums: SumsByKey) -> Iterable[RollupKey]:
-    return ((*key, *row) for key, row in sums.items())
 
 
 def _upsert_statement(rollup: Rollup) -> str:
@@ -172,13 +168,10 @@ def _upsert_statement(rollup: Rollup) -> str:
 
 
 def _decrement_statement(rollup: Rollup) -> str:
-    """Return the statement that subtracts from a row, whose sums never fall below 0."""
+    """Return the statement that subtracts from a row, whose sums never fall below 0; the sums come before the key."""
     # A click may have been counted under another placement before: its subtraction must not break a check and
     # stop the collector.
-    changes = ", ".join(
-        f"{name} = case when {name} + ?{index} > 0 then {name} + ?{index} else 0 end"
-        for index, name in enumerate(rollup.sum_columns, start=len(rollup.key_columns) + 1)
-    )
+    changes = ", ".join(f"{name} = max({name} + ?, 0)" for name in rollup.sum_columns)
     return f"update {rollup.table} set {changes} where {_key_condition(rollup)}"  # noqa: S608
 
 
@@ -187,7 +180,7 @@ def _delete_empty_statement(rollup: Rollup) -> str:
 
 
 def _key_condition(rollup: Rollup) -> str:
-    return " and ".join(f"{name} = ?{index}" for index, name in enumerate(rollup.key_columns, start=1))
+    return " and ".join(f"{name} = ?" for name in rollup.key_columns)
 
 
 _UPSERTS = {rollup.table: _upsert_statement(rollup) for rollup in ALL_ROLLUPS}

@@ -43,6 +43,7 @@ class Cache:
         self._fresh_seconds = fresh_seconds
         self._lock = threading.Lock()
         self._entries: LRUCache[Hashable, _Entry] = LRUCache(MAX_ENTRIES)
+        self._pending: set[Hashable] = set()
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
         """Return the cached value of ``key``; if there is no usable one, compute it from ``store`` and cache it."""
@@ -56,6 +57,18 @@ class Cache:
                 value: Value = entry.value
                 return value
         return self._put(key, _run_in_thread(lambda: compute(store)), revision)
+
+    def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
+        """Return the value of ``key``; without a usable entry start a thread that computes it, and return None."""
+        revision = listings.store_revision(store)
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or not self._is_usable(entry, revision):
+                if key not in self._pending:
+                    self._pending.add(key)
+                    _start_thread(lambda: self._refresh(key, compute))
+                return None
+        return self.get(store, key, compute)
 
     def _is_fresh(self, entry: _Entry, revision: listings.StoreRevision) -> bool:
         age = time.monotonic() - entry.computed_at
@@ -85,6 +98,9 @@ class Cache:
         except Exception:
             log.exception("refreshing the cached value of %r failed", key)
             self.clear()
+        finally:
+            with self._lock:
+                self._pending.discard(key)
 
     def clear(self) -> None:
         """Remove all entries, after an editor changed what they were computed from."""
@@ -137,6 +153,12 @@ def get_or_compute(key: Hashable, compute: Callable[[Store], Value]) -> Value:
     """
     cache: Cache = current_app.extensions["cache"]
     return cache.get(store(), key, compute)
+
+
+def get_if_ready(key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
+    """Return the cached value of ``key``, or None while a thread computes it for the first time."""
+    cache: Cache = current_app.extensions["cache"]
+    return cache.get_if_ready(store(), key, compute)
 
 
 def clear_cache() -> None:

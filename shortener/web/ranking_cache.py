@@ -8,11 +8,17 @@ from msgspec import Struct
 from shortener.config import Config
 from shortener.errors import NotFound
 from shortener.ranking import RankedArticle
-from shortener.reporting.ranking import explain_article, rank_stored_articles
+from shortener.reporting.issue_report import RerunSuggestion
+from shortener.reporting.ranking import (
+    explain_article,
+    load_remaining_shares,
+    rank_stored_articles,
+    suggest_stored_reruns,
+)
 from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import Store
-from shortener.web.cache import get_or_compute
+from shortener.web.cache import get_if_ready, get_or_compute
 from shortener.web.context import config
 
 MAX_EXPLAINED_ARTICLES = 10
@@ -34,14 +40,29 @@ def remaining_shares() -> Mapping[str, float]:
     app_config = config()
 
     def compute(store: Store) -> Mapping[str, float]:
-        ranking = rank_stored_articles(store, config=app_config, as_of=int(time.time()))
-        return {issue.slug: issue.to_come for issue in ranking.issues}
+        return load_remaining_shares(store, config=app_config, as_of=int(time.time()))
 
     return get_or_compute("to come", compute)
 
 
-def article_results(slug: str) -> Mapping[str, ArticleResult]:
-    """Return the results of an issue's articles by URL; empty for an issue that was not sent."""
+def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
+    """Return the articles of an issue to show again.
+
+    Without ``wait`` it is None while they are computed for the first time.
+    """
+    app_config = config()
+
+    def compute(store: Store) -> tuple[RerunSuggestion, ...]:
+        return suggest_stored_reruns(store, slug, config=app_config, as_of=int(time.time()))
+
+    return (get_or_compute if wait else get_if_ready)(("reruns", slug), compute)
+
+
+def article_results(slug: str) -> Mapping[str, ArticleResult] | None:
+    """Return the results of an issue's articles by URL; None while they are computed for the first time.
+
+    There are none for an issue that was not sent.
+    """
     app_config = config()
 
     def compute(store: Store) -> Mapping[str, ArticleResult]:
@@ -59,7 +80,7 @@ def article_results(slug: str) -> Mapping[str, ArticleResult]:
             if article.shown == 1 or article.url in expected
         }
 
-    return get_or_compute(("standings", slug), compute)
+    return get_if_ready(("results", slug), compute)
 
 
 def _expected_clicks(store: Store, url: str, slug: str, *, config: Config, now: int) -> float:

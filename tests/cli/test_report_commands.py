@@ -171,3 +171,27 @@ USAGE_ERRORS: dict[str, tuple[tuple[str, ...], str]] = {
 def test_a_usage_error_has_status_2(shortener: Any, arguments: tuple[str, ...], text: str) -> None:
     """Wrong usage has another status than a failure."""
     assert text in shortener(*arguments, status=2).stderr
+
+
+def test_the_report_of_an_issue_suggests_reruns(read: Any, shortener: Any) -> None:
+    """Table and JSON have the articles worth showing again; CSV and the table of reasons have none."""
+    codes = [f"j{n}" for n in range(1, 9)]
+    read.add_issue(
+        "june",
+        {code: [("title", n)] for n, code in enumerate(codes, 1)},
+        recipients=200,
+        sent_at=int(read.store.value("select sent_at from issues")) + 30 * 86_400,
+        places={code: n for n, code in enumerate(codes, 1)},
+    )
+    for n, code in enumerate(codes, 1):
+        for reader in range(24 // n):
+            read.click(code, n, visitor=f"reader {reader}", after=30 * 86_400 + 3600)
+    read.drain()
+    suggestions = json.loads(shortener("report", "issue", "june", "--format", "json").stdout)["reruns"]
+    assert 1 <= len(suggestions) <= 2
+    table = " ".join(shortener("report", "issue", "june").stdout.split())
+    for each in suggestions:
+        assert f"{each['title']} at position {each['new_position']} instead of {each['position']} (" in table
+    assert table.count("Worth showing again:") == len(suggestions)
+    for options in (("--reasons",), ("--format", "csv")):
+        assert "Worth showing again" not in shortener("report", "issue", "june", *options).stdout

@@ -36,9 +36,16 @@ def cpu_seconds(agent: str) -> float:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_user_agents_are_cheap(name: str) -> None:
-    """Strings of 512 characters that no browser sends cause no catastrophic backtracking in any pattern."""
+    """Strings of 512 characters that no browser sends take less than fifty times as long as a browser's.
+
+    They take about twice as long; a pattern with catastrophic backtracking would take a million times as long.
+    """
     begin, rest = HOSTILE[name][:20], HOSTILE[name][20:]
-    assert sum(cpu_seconds(f"{begin}{number}{rest}"[:512]) for number in range(8)) < 10
+    # With the name in it, none is cached by an earlier test; the shortest time is without the compilation of patterns.
+    ordinary = min(
+        cpu_seconds(f"{WINDOWS} Chrome/{number}.0.0.0 Safari/537.36 {name}") for number in range(8)
+    )
+    assert min(cpu_seconds(f"{begin}{number}{rest}"[:512]) for number in range(8)) < 50 * ordinary
 
 
 def test_cache_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Databases of networks: countries and autonomous systems of clicks, damaged files, and replaced files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +86,11 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A site that closes its store when the test ends."""
+    site = Site(tmp_path)
+    yield site
+    site.store.close()
 
 
 def line(id: str, net: str | None = HOME, at: float = 300, **keys: Any) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def test_an_ordinary_year_needs_no_warning(year: World) -> None:
 def test_one_issue_only(world: Make) -> None:
     """With one issue, a warning and the footer state that the position effect is assumed."""
     ranking = ranked(world(issues=1))
-    assert has_text(ranking, "one issue only: the position effect is taken from published studies")
+    assert has_text(ranking, "one issue only: what a position is worth is taken from other publications")
     assert "estimated from 0 articles shown at 2+ positions" in ranking.footer
     assert "mostly based on prior assumptions" in ranking.footer
 
@@ -80,7 +80,7 @@ def test_some_positions_missing(year: World) -> None:
         msgspec.structs.replace(s, position=None) if s.url == lost else s for s in year.history.appearances
     )
     ranking = ranked(changed(year, appearances=appearances))
-    assert has_text(ranking, "1 of 128 appearances have no position; the middle of the issue is used")
+    assert has_text(ranking, "1 of 128 appearances have no position and count as the middle of their issue")
     notes = {article.url: article.note for article in ranking.articles}
     assert [url for url, note in notes.items() if "at a middle position (position unknown)" in note] == [lost]
 
@@ -106,7 +106,7 @@ def test_a_small_audience(world: Make) -> None:
     """With 400 recipients the warning mentions shrinkage and its effect on the hidden gems."""
     ranking = ranked(world(recipients=400))
     assert has_text(ranking, "small audience (400 recipients)")
-    assert has_text(ranking, "of five hidden gems about two are right")
+    assert has_text(ranking, "check hidden gems yourself: of five about two are right")
     assert ranking.articles[0].appeal < ranked(world()).articles[0].appeal
 
 

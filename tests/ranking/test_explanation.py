@@ -60,6 +60,7 @@ def test_each_effect_is_named(rerun: Explanation) -> None:
         "last two positions",
         "placements",
         "shown before",
+        "other picture of the editors' order",
     ]
     shown_before = [
         factor.times for cell in rerun.cells for factor in cell.factors if factor.name == "shown before"

@@ -14,7 +14,7 @@ def posterior(score: list[float], clicks: list[float], expected: list[float]) ->
     rng = np.random.default_rng(0)
     draws = np.array(score) + 0.5 * rng.standard_normal((400, len(score)))
     scores, counts, expectations = (np.array(values, dtype=float) for values in (score, clicks, expected))
-    return Posterior(scores, np.full(len(score), 0.5), counts, expectations, draws)
+    return Posterior(scores, np.full(len(score), 0.5), counts, expectations, draws, expectations)
 
 
 SCORE = [2.0, 1.0, 0.9, 0.8, 0.7, 0.6, -0.5, -1.0, -1.5, -3.0]

@@ -21,6 +21,7 @@ NOTE = re.compile(
     r"(hidden gem: (\d+%|under 1%|over 99%) chance of being among the best tenth; )?"
     r"((\d+(\.\d+)?x|about) the clicks expected at its position, 90% interval [\d.]+-[\d.]+ "
     r"\(\d+ clicks?; an average article there: [\d.]+\)|too few clicks to tell \([0-2]\))"
+    r"(; background \d\.\d\dx \(author, site and title words of your other articles\))?"
 )
 
 
@@ -96,11 +97,11 @@ def test_the_multiple_is_the_shrunken_figure(year: World) -> None:
 
 
 def test_the_footer_has_evidence_and_remaining_share(year: World) -> None:
-    """The footer has the articles at two positions, the uncertainty removed, and the share of clicks still expected."""
+    """The footer has position effect, editors' order, and the share of clicks still expected."""
     footer = rank(year.history, as_of=year.as_of).footer
     assert re.fullmatch(
         r"position effect estimated from \d+ articles shown at 2\+ positions; \d+% of its prior uncertainty removed; "
-        r"issue n7: (under 1|\d+)% of its clicks still expected",
+        r"editors' order: \d+% whole list, \d+% leads first; issue n7: (under 1|\d+)% of its clicks still expected",
         footer,
     )
 

@@ -39,6 +39,7 @@ def test_appearances_count_visitors_by_article(read: Any) -> None:
     assert find_appearance(history, "may", "two").clicks == 1
     assert len(history.appearances) == 2
     assert history.titles == {"https://a.example/one": "About one", "https://a.example/two": "About two"}
+    assert history.authors == {"https://a.example/one": "Ada", "https://a.example/two": "Ada"}
 
 
 def test_an_issue_has_its_details(read: Any) -> None:

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from shortener.errors import NotFound
-from shortener.web.cache import get_or_compute
+from shortener.web.cache import get_if_ready, get_or_compute
 from shortener.web.context import store
 
 if TYPE_CHECKING:
@@ -61,3 +63,40 @@ def test_errors_are_raised_and_not_cached(site: "EditorSite") -> None:
                 get_or_compute("nothing", fail)
         request_store = store()
         assert get_or_compute("nothing", lambda used_store: used_store is request_store) is True
+
+
+def test_a_value_that_is_not_ready_is_computed_once_in_the_background(site: "EditorSite") -> None:
+    """Until a thread has computed the value there is None; requests meanwhile start no other thread."""
+    started: list[int] = []
+    may_finish = threading.Event()
+
+    def compute(_store: object) -> str:
+        started.append(1)
+        assert may_finish.wait(10)
+        return "ready"
+
+    with site.app.test_request_context():
+        assert [get_if_ready("slow", compute) for _ in range(3)] == [None, None, None]
+        may_finish.set()
+        deadline = time.monotonic() + 10
+        while (value := get_if_ready("slow", compute)) is None and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+    assert value == "ready"
+    assert started == [1]
+
+
+def test_a_failed_background_computation_is_tried_again(site: "EditorSite") -> None:
+    """An error in the thread is logged and not cached: the next request starts another one."""
+    attempts: list[int] = []
+
+    def compute(_store: object) -> str:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise RuntimeError("no luck")
+        return "ready"
+
+    with site.app.test_request_context():
+        deadline = time.monotonic() + 10
+        while (value := get_if_ready("flaky", compute)) is None and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+    assert (value, len(attempts)) == ("ready", 2)

@@ -2,11 +2,15 @@
 
 import json
 import re
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shortener.reporting.ranking import rank_stored_articles
 from shortener.store import issues, links
+from shortener.web import ranking_cache
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -90,3 +94,59 @@ def test_comparison_with_earlier_issues(one_day_later: "EditorSite") -> None:
     assert (own["own"], other["own"]) == (True, False)
     assert other["title"] == "April"
     assert other["points"] == [[0, 0], [5, 1], [240, 1]]
+
+
+def page_with_ranking(site: "EditorSite", path: str) -> str:
+    """Return a report page as soon as the ranking has been computed, at most ten seconds later."""
+    client, deadline = site.client("viewer"), time.monotonic() + 10
+    page = client.get(path).text
+    while "is being computed" in page and time.monotonic() < deadline:
+        threading.Event().wait(0.05)
+        page = client.get(path).text
+    return page
+
+
+def test_the_report_does_not_wait_for_the_ranking(
+    one_day_later: "EditorSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first page has the counts, and tells that the ranking is being computed; a later one has its figures."""
+    write_human_clicks(one_day_later, 1.5, 2.5)
+    ready = threading.Event()
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        assert ready.wait(10)
+        return rank_stored_articles(*arguments, **options)
+
+    monkeypatch.setattr(ranking_cache, "rank_stored_articles", slow)
+    page = one_day_later.client("viewer").get("/-/issues/may").text
+    assert "Counting whales" in page
+    assert "What was expected of each article is being computed" in page
+    ready.set()
+    page = page_with_ranking(one_day_later, "/-/issues/may")
+    assert "is being computed" not in page
+    assert re.search(r'data-name="Appeal">×\d', page)
+
+
+def test_articles_worth_showing_again(one_day_later: "EditorSite") -> None:
+    """Page and JSON have the suggestions of the issue, and later that one was followed."""
+    articles = "\n\n".join(f"### [Article {n}](https://a.example/{n})" for n in range(1, 9))
+    one_day_later.add_issue(f"# June\n\n{articles}\n", slug="june", sent_at=NOW - 20 * 86_400)
+    write_human_clicks(one_day_later, *(-19 * 24 + n / 7 for n in range(40)), slug="june")
+    client = one_day_later.client("viewer")
+    suggestions = json.loads(client.get("/-/issues/june/report.json").text)["reruns"]
+    assert 1 <= len(suggestions) <= 2
+    page = client.get("/-/issues/june").text.partition('id="reruns"')[2].partition("</section>")[0]
+    for each in suggestions:
+        assert each["open"] is False  # May was sent after June
+        text = f"{each['title']}</span>: position {each['new_position']} instead of {each['position']}"
+        assert text in page
+    assert page.count("not done yet") == len(suggestions)
+    again = f"# July\n\n### [Other](https://a.example/o)\n\n### [Again]({suggestions[0]['url']})\n"
+    if suggestions[0]["position"] == 2:
+        again = f"# July\n\n### [Again]({suggestions[0]['url']})\n"
+    one_day_later.add_issue(again, slug="july", sent_at=NOW - 3_600)
+    followed = json.loads(client.get("/-/issues/june/report.json").text)["reruns"]
+    assert [each["url"] for each in followed] == [each["url"] for each in suggestions]
+    assert followed[0]["shown_again"] == "july"
+    page = client.get("/-/issues/june").text
+    assert f'Position {followed[0]["shown_position"]} in <a href="/-/issues/july">' in page

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from flask import Blueprint, Response, render_template, url_for
 from msgspec import Struct
 
@@ -15,7 +16,7 @@ from shortener.store import issues, listings
 from shortener.web import clickmap
 from shortener.web.context import config, now, role_required, store
 from shortener.web.filters import format_number, format_percent
-from shortener.web.ranking_cache import article_results, remaining_shares
+from shortener.web.ranking_cache import article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
@@ -49,10 +50,13 @@ def show_report(slug: str) -> str:
     report = _report(slug)
     series = compare_cumulative_clicks(store(), slug, now=now())
     edits = _target_edits(slug, report)
+    results, suggestions = article_results(slug), reruns(slug, wait=False)
     return render_template(
         "report.html",
         report=report,
-        results=article_results(slug),
+        results=results or {},
+        is_ranking_ready=None not in (results, suggestions),
+        reruns=suggestions or (),
         remaining_share=remaining_shares().get(slug),
         series=series,
         edits=edits,
@@ -102,7 +106,7 @@ def _chart_data(series: tuple[CumulativeClicks, ...], edits: list[TargetEdit]) -
 @role_required("viewer")
 def report_json(slug: str) -> Response:
     """Return the report of an issue as JSON, as ``report issue --format json`` prints it."""
-    return json_response(_report(slug))
+    return json_response(msgspec.structs.replace(_report(slug), reruns=reruns(slug, wait=True) or ()))
 
 
 @blueprint.get("/<slug>/report.csv")

@@ -1,0 +1,102 @@
+"""The background of an article: columns for its site, its author and the words of its title.
+
+They let an article with few clicks lean on the other articles of the same background (docs/ranking.md section 7.1).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+import numpy as np
+from msgspec import Struct
+
+from shortener.ranking.observations import FloatArray
+
+MIN_NAME_ARTICLES = 2
+"""Articles of a site or an author in the fit, below which it has no column."""
+MAX_NAMES = 40
+"""Largest number of sites, and of authors, that have a column: the most frequent ones."""
+MIN_WORD_TITLES = 4
+"""Titles that must contain a word for it to have a column."""
+MAX_WORD_SHARE = 0.40
+"""Share of the titles from which on a word has no column: it distinguishes no articles."""
+MAX_WORDS = 100
+"""Largest number of words that have a column: the most frequent ones."""
+SITE_SD, AUTHOR_SD, WORD_SD = 0.15, 0.15, 0.05
+"""Priors of s_h, s_a and s_w, the standard deviations of the effects of sites, authors and words."""
+WORD_PATTERN = re.compile(r"(?:[^\W_]|[+#]){2,}")
+
+
+class BackgroundGroup(Struct, frozen=True, eq=False):
+    """Columns that share one variance: `columns` is articles x names, `sd` the prior of its standard deviation."""
+
+    kind: str
+    sd: float
+    names: tuple[str, ...]
+    columns: FloatArray
+
+
+def build_background(
+    urls: Sequence[str], *, titles: Mapping[str, str], authors: Mapping[str, str]
+) -> tuple[BackgroundGroup, ...]:
+    """Return the groups site, author and word of these articles; a group without any column is left out."""
+    sites = _name_columns([site_of(url) for url in urls])
+    writers = _name_columns([authors.get(url, "").strip().casefold() for url in urls])
+    words = _word_columns([titles.get(url, "") for url in urls])
+    groups = (
+        BackgroundGroup("site", SITE_SD, *sites),
+        BackgroundGroup("author", AUTHOR_SD, *writers),
+        BackgroundGroup("word", WORD_SD, *words),
+    )
+    return tuple(group for group in groups if group.names)
+
+
+def site_of(url: str) -> str:
+    """Return the host of a URL without `www.`, '' if it has none."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # such as an unfinished IPv6 address
+        return ""
+    return host.removeprefix("www.")
+
+
+def title_words(title: str) -> set[str]:
+    """Return the words of a title in lower case: two or more letters, digits, `+` or `#`."""
+    return set(WORD_PATTERN.findall(title.lower()))
+
+
+def _name_columns(names: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
+    """Return the frequent names, and articles x names with 1 where an article has the name."""
+    counts = Counter(name for name in names if name)
+    frequent = _most_frequent(counts, minimum=MIN_NAME_ARTICLES, limit=MAX_NAMES)
+    return frequent, _membership([{name} for name in names], frequent)
+
+
+def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
+    """Return the frequent words, and articles x words: 1 or 0 minus its mean over the titles, 0 without a title."""
+    words = [title_words(title) for title in titles]
+    titled = np.array([bool(title) for title in titles])
+    counts = Counter(word for found in words for word in found)
+    limit = MAX_WORD_SHARE * titled.sum()
+    usable = Counter({word: count for word, count in counts.items() if count < limit})
+    frequent = _most_frequent(usable, minimum=MIN_WORD_TITLES, limit=MAX_WORDS)
+    columns = _membership(words, frequent)
+    if titled.any():
+        columns = np.where(titled[:, None], columns - columns[titled].mean(axis=0), 0.0)
+    return frequent, columns
+
+
+def _most_frequent(counts: Counter[str], *, minimum: int, limit: int) -> tuple[str, ...]:
+    names = sorted(
+        (name for name, count in counts.items() if count >= minimum), key=lambda n: (-counts[n], n)
+    )
+    return tuple(names[:limit])
+
+
+def _membership(sets: Sequence[set[str]], names: Sequence[str]) -> FloatArray:
+    columns = {name: n for n, name in enumerate(names)}
+    matrix = np.zeros((len(sets), len(names)))
+    for row, members in enumerate(sets):
+        matrix[row, [columns[name] for name in members if name in columns]] = 1.0
+    return matrix

@@ -1,0 +1,72 @@
+"""The Laplace evidence of a fit, and the weights of several fits (docs/ranking.md section 8.1)."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from shortener.ranking.design import OPEN_RATE_SD, Design
+from shortener.ranking.model import (
+    APPEAL_DF,
+    APPEAL_SD,
+    BACKGROUND_DF,
+    OPEN_RATE_DF,
+    PHI_DF,
+    Fit,
+    prior_variances,
+)
+from shortener.ranking.observations import FloatArray, Observations
+
+
+def log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
+    """Return the logarithm of the evidence by Laplace's approximation, up to a constant shared by all fits.
+
+    It is `sum log NegBin(y | mu, phi) - 1/2 sum ((beta - mean)^2 / v + log v) - 1/2 sum (u^2 / s_q^2 + log s_q^2)
+    - 1/2 log|S| - 1/2 sum log D`, plus the log prior of each variance.
+    """
+    with np.errstate(all="ignore"):
+        return _log_evidence(fit, design, observations)
+
+
+def _log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
+    solution, variances = fit.solution, fit.variances
+    v = prior_variances(design, variances)
+    means = np.array([effect.mean for effect in design.effects])
+    prior = ((solution.beta - means) ** 2 / v + np.log(v)).sum()
+    articles = (solution.u**2 / variances.appeal + math.log(variances.appeal)).sum()
+    root_diagonal = np.abs(np.diag(solution.covariance_root))  # |S| = 1 / prod(root_diagonal)^2
+    value = (
+        _log_likelihood(observations.clicks, fit.mu, variances.phi)
+        - (prior + articles) / 2
+        + np.log(root_diagonal).sum()
+        - np.log(solution.article_precision).sum() / 2
+        + _log_prior_of_variances(fit, design)
+    )
+    return float(value)
+
+
+def _log_likelihood(clicks: FloatArray, mu: FloatArray, phi: float) -> float:
+    """Return `sum log NegBin(y | mu, phi)` with variance `mu + phi mu^2`, without the term of y alone."""
+    size = 1 / phi
+    rising = math.fsum(math.lgamma(y + size) - math.lgamma(size) for y in clicks.tolist())
+    return rising + float((clicks * np.log(mu / (mu + size)) - size * np.log1p(mu * phi)).sum())
+
+
+def _log_prior_of_variances(fit: Fit, design: Design) -> float:
+    """Return the sum of `-df/2 (log s + s0/s)` over all estimated variances s with prior centre s0."""
+    variances = fit.variances
+    terms = [
+        (variances.appeal, APPEAL_SD**2, APPEAL_DF),
+        (variances.open_rate, OPEN_RATE_SD**2, OPEN_RATE_DF),
+        (variances.phi, design.prior_phi, PHI_DF),
+    ]
+    for (_, sd), variance in zip(design.background, variances.background, strict=True):
+        terms.append((variance, sd**2, BACKGROUND_DF))
+    return sum(-df / 2 * (math.log(s) + s0 / s) for s, s0, df in terms)
+
+
+def evidence_weights(log_evidences: Sequence[float]) -> list[float]:
+    """Return `w_m = exp(L_m) / sum exp(L)`."""
+    highest = max(log_evidences)
+    likelihoods = [math.exp(value - highest) for value in log_evidences]
+    return [likelihood / math.fsum(likelihoods) for likelihood in likelihoods]

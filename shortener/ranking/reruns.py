@@ -1,0 +1,191 @@
+"""Articles to show again at another position, which measures the position effect (docs/ranking.md section 21)."""
+
+from collections.abc import Iterator
+from datetime import UTC
+
+import numpy as np
+from msgspec import Struct
+
+from shortener.ranking.design import (
+    INTERCEPT,
+    KNOT_EFFECTS,
+    LAST_TWO_POSITIONS,
+    PLACEMENT_OMEGA,
+    POSITION_ETA,
+    POSITION_KNOTS,
+    RERUN,
+    SORTING_EFFECTS,
+    Effect,
+    fill_positions,
+    fill_recipients,
+    hat_basis,
+    last_positions,
+    position_scores,
+)
+from shortener.ranking.inputs import History
+from shortener.ranking.model import Fit
+from shortener.ranking.observations import FloatArray, IntArray
+from shortener.ranking.pipeline import Analysis, analyse
+from shortener.ranking.selection import ArticleFilter, restrict_to_window, select_articles
+
+MAX_SUGGESTIONS = 2
+MIN_POSITION_RATIO = 2.0
+"""Ratio of two positions below which they are too close to measure the position effect."""
+MIN_SHARE_REMOVED = 0.01
+"""Share of the variance of eta that a suggestion must remove to be worth a place in an issue."""
+
+
+class Rerun(Struct, frozen=True):
+    """An article to show again at `new_position` instead of `position`.
+
+    `share_removed` is the share (0 to 1) of the variance of eta that this would remove, after the reruns before it.
+    """
+
+    url: str
+    position: int
+    new_position: int
+    share_removed: float
+
+
+def suggest_reruns(
+    history: History, issue: str, *, as_of: float, window: float | None, background: bool = True
+) -> tuple[Rerun, ...]:
+    """Return at most two articles of an issue whose repetition would say most about the position effect.
+
+    They are chosen one after the other by the variance of eta that is left, for different new positions. Nothing is
+    suggested without positions or if the fit fails. Raises NotFound for an issue that was not sent by `as_of` (epoch
+    seconds).
+    """
+    sent, urls = select_articles(history, ArticleFilter(issue=issue, zone=UTC), as_of=as_of)
+    if not urls:
+        return ()
+    fitted = restrict_to_window(sent, urls, months=window)
+    analysis = analyse(fitted, as_of=as_of, background=background)
+    if analysis.fit is None or not analysis.observations.has_positions:
+        return ()
+    slugs = [known.slug for known in analysis.observations.issues]
+    return tuple(_choose(analysis, analysis.fit, slugs.index(issue)))
+
+
+def _choose(analysis: Analysis, fit: Fit, issue: int) -> Iterator[Rerun]:
+    root, eta = fit.solution.covariance_root, analysis.design.effects.index(POSITION_ETA)
+    covariance = root.T @ root
+    candidates = list(_candidates(analysis, issue))
+    for _ in range(MAX_SUGGESTIONS):
+        options = [
+            (_removed_variance(covariance, eta, *change), -article, -new_position, position, change)
+            for article, position, new_position in candidates
+            for change in [information_change(analysis, fit, issue, article, new_position)]
+        ]
+        if not options:
+            return
+        removed, article, new_position, position, change = max(options, key=lambda option: option[:3])
+        share = removed / covariance[eta, eta]
+        if share < MIN_SHARE_REMOVED:
+            return
+        yield Rerun(analysis.observations.urls[-article], position, -new_position, float(share))
+        covariance = updated_covariance(covariance, *change)
+        candidates = [(a, p, new) for a, p, new in candidates if a != -article and new != -new_position]
+
+
+def _candidates(analysis: Analysis, issue: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (article, position, new position) for the articles of an issue that had one position so far."""
+    observations = analysis.observations
+    last = last_positions(observations)[issue]
+    for cell in np.flatnonzero(observations.issue_index == issue):
+        article = int(observations.article_index[cell])
+        known = set(observations.positions[observations.article_index == article].tolist())
+        if len(known) > 1 or not np.isfinite(observations.positions[cell]):
+            continue
+        position = int(observations.positions[cell])
+        for knot in POSITION_KNOTS:
+            ratio = max(knot, position) / min(knot, position)
+            if knot <= last and ratio >= MIN_POSITION_RATIO:
+                yield article, position, knot
+
+
+def information_change(
+    analysis: Analysis, fit: Fit, issue: int, article: int, new_position: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return rows B and signs s: another appearance of an article changes the normal matrix S by `B' diag(s) B`.
+
+    An article with rows X, weights W and D = sum W + 1/s_q^2 contributes `X' W X - h h' / D` to S, with h = X' W. The
+    new appearance adds a row, and moves the article's sorting covariate in its other rows.
+    """
+    design = analysis.design
+    cells = np.flatnonzero(analysis.observations.article_index == article)
+    before, weights = design.x[cells], fit.weights[cells]
+    after = _rows_after(analysis, issue, cells, new_position)
+    weight = _weight_after(analysis, fit, issue, article, after[-1])
+    changes = [
+        (*_information(before, weights, fit.variances.appeal), -1.0),
+        (*_information(after, np.append(weights, weight), fit.variances.appeal), 1.0),
+    ]
+    rows = np.vstack([rows for rows, _, _ in changes])
+    signs = np.concatenate([sign * signs for _, signs, sign in changes])
+    return rows, signs
+
+
+def _information(
+    rows: FloatArray, weights: FloatArray, appeal_variance: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return rows B and signs s with `B' diag(s) B = X' W X - h h' / D`."""
+    h, d = weights @ rows, weights.sum() + 1 / appeal_variance
+    return np.vstack([np.sqrt(weights)[:, None] * rows, h / np.sqrt(d)]), np.append(np.ones(len(rows)), -1.0)
+
+
+def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: int) -> FloatArray:
+    """Return the design rows of an article with one more appearance, in an issue as long as this one.
+
+    The new issue has no column: its effect is part of the new cell's noise.
+    """
+    design, observations = analysis.design, analysis.observations
+    last = last_positions(observations)
+    position, log_position = np.array([float(new_position)]), np.log([float(new_position)])
+    omega = design.effects.index(PLACEMENT_OMEGA)
+    values: dict[Effect, float] = {
+        INTERCEPT: 1.0,
+        RERUN: 1.0,
+        PLACEMENT_OMEGA: float(design.x[cells, omega].mean()),
+        POSITION_ETA: -float(log_position[0]),
+        LAST_TWO_POSITIONS: float(new_position > last[issue] - 2 and last[issue] > 2),
+        **{effect: float(hat[0]) for effect, hat in zip(KNOT_EFFECTS, hat_basis(log_position), strict=True)},
+    }
+    new = design.t[observations.article_index[cells[0]]].copy()
+    for effect, value in values.items():
+        new[design.effects.index(effect)] = value
+    rows = np.vstack([design.x[cells], new])
+    last_by_cell = last[observations.issue_index[cells]]
+    before = position_scores(fill_positions(observations)[cells], last_by_cell, design.shape)
+    added = position_scores(position, last[[issue]], design.shape)
+    rows[:, design.effects.index(SORTING_EFFECTS[design.shape])] += (
+        np.append(before, added).mean() - before.mean()
+    )
+    return rows
+
+
+def _weight_after(analysis: Analysis, fit: Fit, issue: int, article: int, row: FloatArray) -> float:
+    """Return the weight W of a new cell: `1/W = 1/mu + phi + (s_q^2 + phi)/n`, with all its clicks arrived.
+
+    The last term is the uncertainty of the new issue's effect, which its n articles determine. Recipients and n are
+    those of this issue.
+    """
+    recipients = float(fill_recipients(analysis.observations)[0][issue])
+    count = int((analysis.observations.issue_index == issue).sum())
+    mu = recipients * float(np.exp(row @ fit.solution.beta + fit.solution.u[article]))
+    phi = fit.variances.phi
+    return 1 / (1 / mu + phi + (fit.variances.appeal + phi) / count)
+
+
+def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, signs: FloatArray) -> float:
+    """Return by how much the variance of one coefficient falls if S changes by `B' diag(s) B`."""
+    g = rows @ covariance[:, column]
+    return float(g @ np.linalg.solve(np.diag(signs) + rows @ covariance @ rows.T, g))
+
+
+def updated_covariance(covariance: FloatArray, rows: FloatArray, signs: FloatArray) -> FloatArray:
+    """Return V after S changed by `B' diag(s) B`: `V - V B' (diag(s) + B V B')^-1 B V` (Woodbury)."""
+    projected = rows @ covariance
+    return np.asarray(
+        covariance - projected.T @ np.linalg.solve(np.diag(signs) + projected @ rows.T, projected)
+    )
