@@ -310,7 +310,7 @@ class RankedArticle(Struct, frozen=True):
 def list_ranked_articles(store: Store) -> list[RankedArticle]:
     """Return the articles of all issues, ordered by issue and position; targets without a position are left out."""
     sql = """
-        select articles.id, issue_id, url, position, articles.title
+        select articles.id, issue_id, url, position, articles.title, author
         from articles join issues on issues.id = issue_id where position is not null and removed_at is null
         order by issue_id, position, articles.id
     """
