@@ -1,4 +1,4 @@
-"""Codes of short links: generation, validation, and the other parts of a short URL."""
+"""Codes of short links: generation, validation, and the suffix and query key that a short URL may have."""
 
 import re
 import secrets

@@ -127,7 +127,7 @@ class Ranking(Section, frozen=True):
     background: bool = True
     """Let articles with few clicks lean on the other articles of their author, site and title words."""
     blend: tuple[Annotated[float, Meta(ge=0, le=1000)], ...] = ()
-    """Weights of appeal, fan ratio and read ratio in the order of articles. If empty, appeal alone counts."""
+    """Weights of appeal, fan ratio and read ratio for ordering articles. If empty, appeal alone decides."""
 
 
 class Config(Section, frozen=True):

@@ -1,4 +1,4 @@
-"""Names, locks and states of files that several packages use."""
+"""File names, locks and a check for changes of files, shared by several packages."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ FileState = tuple[int, int, int]
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """Return the state of a file from its ``os.stat`` result."""
+    """Return the state of a file, which shows whether it changed, from the result of ``os.stat``."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 

@@ -18,7 +18,7 @@ def pages_socket_path(data_directory: Path) -> Path:
 
 @contextlib.contextmanager
 def short_socket_path(path: Path) -> Iterator[str]:
-    """Yield a path that names the socket ``path`` and fits into the limit of 107 bytes on Linux."""
+    """Yield a path of the socket ``path`` that is short enough for the limit of 107 bytes on Linux."""
     if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
         yield str(path)
         return

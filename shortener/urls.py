@@ -176,7 +176,10 @@ def _check_characters(text: str) -> None:
 
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
-    """Return (host as written, port or None). Raises TargetRefused."""
+    """Return the host and the port of a URL; the host as written, the port None if it is missing.
+
+    ``authority`` is the URL's part with both, ``text`` the whole URL. Raises TargetRefused.
+    """
     if "@" in authority:
         _refuse(text, "has a user name before its host; remove it and the @")
     if "%" in authority:
@@ -254,7 +257,7 @@ def _encode_label(text: str, label: str) -> str:
 
 
 def _is_punycode(label: str) -> bool:
-    """Return whether an ``xn--`` label decodes to a valid label. Browsers refuse all others."""
+    """Return whether a part of a host name that begins with ``xn--`` is valid. Browsers refuse all others."""
     try:
         decoded = label[4:].encode().decode("punycode")
         again = decoded.encode("punycode").decode()
@@ -265,14 +268,20 @@ def _is_punycode(label: str) -> bool:
 
 
 def _is_international(label: str) -> bool:
-    """Return whether UTS 46 leaves a Unicode label unchanged and hosts may contain all its characters."""
+    """Return whether a Unicode part of a host name is valid.
+
+    UTS 46 must leave it unchanged, and hosts may contain all its characters.
+    """
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False
     return _map_uts46(label) == label and all(_is_host_character(c) for c in label)
 
 
 def _mixes_directions(label: str) -> bool:
-    """Return whether a label mixes left-to-right and right-to-left characters in a way that RFC 5893 forbids."""
+    """Return whether a part of a host name mixes text directions in a way that RFC 5893 forbids.
+
+    The directions are left-to-right and right-to-left.
+    """
     directions = [unicodedata.bidirectional(c) for c in label]
     if {"R", "AL", "AN"}.isdisjoint(directions):
         return False
@@ -348,8 +357,10 @@ def _join_parts(path: str, query: str, fragment: str) -> str:
 
 
 def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
-    """Return how a decoded label can deceive readers, else None. It can mix scripts, or consist of look-alikes of Latin
-    letters. ``has_idn_tld`` says whether the top-level domain is internationalized.
+    """Return how a decoded part of a host name can deceive readers, else None.
+
+    It can mix scripts, or consist of look-alikes of Latin letters. ``has_idn_tld`` says whether the top-level
+    domain is internationalized.
     """
     letters = [c for c in text if c.isalpha()]
     scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}

@@ -12,13 +12,16 @@ from ua_parser import parse_device
 from shortener.classification.data_files import load_data
 
 MAX_USER_AGENT_LENGTH = 512
-"""Number of characters of a user agent that are examined; more could take over 5 ms in a hostile string."""
+"""Number of characters of a user agent that are examined.
+
+A longer one, sent to harm us, could take over 5 ms.
+"""
 MAX_PARSED_LENGTH = 256
 """Number of characters that are passed to ua-parser, because some of its patterns take quadratic time."""
 MIN_USER_AGENT_LENGTH = 12
 """Length in characters of the shortest user agent that can be a browser's."""
 CACHE_SIZE = 8192
-"""Maximum number of user agents whose result is cached; they take at most about 6 MB."""
+"""Maximum number of user agents whose reasons are kept in memory; the cache takes at most about 6 MB."""
 
 _ANDROID_MODEL = re.compile(
     r"(\(Linux;(?: U;| arm_64;)? Android [^;()]*);(?![^()]*(?:compatible|https?:|@|; *(?!Build)[\w-]+/\d))"
@@ -42,10 +45,10 @@ _BOTS.exclude(load_data("agents")["excluded"]["patterns"])
 
 @lru_cache(maxsize=CACHE_SIZE)
 def bot_reason(ua: str) -> str | None:
-    """Return the reason why a user agent cannot be a person's browser, or None (rules 2 and 3).
+    """Return the reason why a user agent cannot be a person's browser; None if it can (rules 2 and 3).
 
-    The reason is ``no-user-agent``, ``no-browser-name``, ``named-scanner``, ``named-preview`` or ``named-bot``. The
-    caller truncates ``ua`` to MAX_USER_AGENT_LENGTH.
+    The reason is ``no-user-agent``, ``no-browser-name``, ``named-scanner``, ``named-preview`` or
+    ``named-bot``. The caller truncates ``ua`` to MAX_USER_AGENT_LENGTH.
     """
     ua = ua.strip()
     if not ua:
@@ -64,7 +67,10 @@ def bot_reason(ua: str) -> str | None:
 
 
 def _is_spider(text: str) -> bool:
-    """Return whether ua-parser recognizes a crawler: a user agent of its device family "Spider"."""
+    """Return whether the library ua-parser recognizes a crawler.
+
+    It gives crawlers the device family "Spider".
+    """
     device = parse_device(text[:MAX_PARSED_LENGTH])
     return device is not None and device.family == "Spider"
 

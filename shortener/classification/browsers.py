@@ -1,4 +1,4 @@
-"""Checks of the browser that a user agent claims: whether it sends Sec-Fetch headers, ever existed, or is outdated.
+"""What is known about the browser that a user agent names: whether it is outdated, for example.
 
 The conditions and their sources are in docs/classification.md, section 3.3.
 """
@@ -16,9 +16,12 @@ from shortener.durations import DAY_SECONDS
 CACHE_SIZE = 8192
 """Maximum number of user agents whose parsed browser is cached."""
 MAX_MAJORS_BEHIND = 30
-"""Number of major versions; a desktop Chrome that is further behind the current one is outdated (rule 12)."""
+"""A desktop Chrome is outdated if it is more major versions than this behind the current one (rule 12)."""
 FROZEN_VERSION_MAJOR = 110
-"""First major version of desktop Chrome that reports ``x.0.0.0``; Electron and WebView still report their build."""
+"""First major version of desktop Chrome that always reports zeros after it: ``110.0.0.0``.
+
+Electron and WebView still report their build number.
+"""
 
 _CHROME = re.compile(r"\bChrome/(\d{1,4})\.(\d+)\.(\d+)\.(\d+)")
 _CHROMIUM = re.compile(r"\b(?:Chrome|Chromium)/(\d{1,4})(?!\d)")
@@ -37,23 +40,23 @@ _INTERNET_EXPLORER = re.compile(r"\bTrident/|\bMSIE ")
 
 
 class Browser(Struct, frozen=True):
-    """The browser that a user agent claims to be."""
+    """What a user agent says about its browser, which may be untrue."""
 
     sends_fetch_metadata: bool = False
     """Whether the real browser sends Sec-Fetch headers over https (rule 7)."""
     impossible: bool = False
     """Whether no such browser was ever built (rule 11)."""
     used_by_scanners: bool = False
-    """Whether it is one of the listed user agents that mail scanners still use (rule 12)."""
+    """Whether the user agent is one of the old ones that mail scanners are known to send (rule 12)."""
     obsolete: bool = False
-    """Whether it is Internet Explorer or the first Edge engine."""
+    """Whether the browser is Internet Explorer, or an Edge from before Edge was based on Chromium."""
     chrome_major: int = 0
-    """Major version of a plain desktop Chrome or Edge; 0 for other browsers."""
+    """Major version if the browser is desktop Chrome or Edge, otherwise 0."""
 
 
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_browser(ua: str) -> Browser:
-    """Return the browser that a user agent claims to be."""
+    """Return what a user agent says about its browser."""
     plain = _DESKTOP_CHROME.fullmatch(ua)
     chrome = _CHROME.search(ua) if plain else None
     return Browser(
@@ -108,7 +111,10 @@ def _is_impossible(ua: str, chrome: re.Match[str] | None) -> bool:
 
 
 def _is_plausible_build(major: int, build: int) -> bool:
-    """Return whether Chrome's build number fits its major version; True if the table of builds lacks the version."""
+    """Return whether a Chrome with this major version can have this build number.
+
+    True if the build numbers of the major version are not known.
+    """
     builds = _DATA["builds"]
     table: list[list[int]] = builds["table"]
     index = bisect_right(table, [major, 1 << 30])

@@ -1,4 +1,10 @@
-"""Access to the bundled lists of user agents, browsers and networks; each file is read once."""
+"""Access to the bundled lists of user agents, browsers and networks; each file is read once.
+
+The listed networks are of three kinds. From a ``gateway``, only mail-security software opens links. A
+``vendor`` is a mail-security company whose networks carry scanners and also people's remote browsers. From
+``people`` networks, persons browse although a data-center list may contain them, for example through a
+private relay.
+"""
 
 import tomllib
 from functools import lru_cache
@@ -10,23 +16,29 @@ from shortener.classification.networks import Network, NetworkTable, read_networ
 
 @lru_cache(maxsize=8)
 def load_data(name: str) -> dict[str, Any]:
-    """Return the content of ``data/NAME.toml``, where the name is ``agents``, ``browsers`` or ``networks``."""
+    """Return the parsed content of ``data/NAME.toml``.
+
+    ``name`` is ``agents``, ``browsers`` or ``networks``.
+    """
     text = files("shortener.classification").joinpath(f"data/{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
 
 
 def bundled_networks(kind: str) -> list[Network]:
-    """Return the bundled networks of a kind: ``gateway``, ``vendor`` or ``people``."""
+    """Return the listed networks of one kind: ``gateway``, ``vendor`` or ``people``, explained above."""
     return [network for entry in _entries(kind) for network in _networks(entry)]
 
 
 def bundled_asns(kind: str) -> frozenset[int]:
-    """Return the bundled autonomous system numbers of a kind of network: ``gateway``, ``vendor`` or ``people``."""
+    """Return the listed autonomous system numbers of one kind of network.
+
+    ``kind`` is ``gateway``, ``vendor`` or ``people``.
+    """
     return frozenset(number for entry in _entries(kind) for number in entry.get("asns", ()))
 
 
 def network_owner(net: str) -> str | None:
-    """Return the name of a network's owner in the bundled lists, or None if no list contains the network."""
+    """Return the name of a network's owner, or None if the bundled lists do not contain the network."""
     for entry in load_data("networks")["network"]:
         if NetworkTable(_networks(entry)).contains(net):
             return str(entry["name"])

@@ -1,4 +1,4 @@
-"""Detectors of many different links in a short time, of an even pace and of repeats (rules 16, 17, 19, 20 and 24).
+"""Detectors of clicks that are too fast, too evenly spaced or repeated (rules 16, 17, 19, 20 and 24).
 
 Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The
 thresholds and their precision are in docs/classification.md, section 6.
@@ -23,33 +23,36 @@ from shortener.classification.sliding_window import background_rate, max_distinc
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 BURST_WINDOW_MS = SECOND_MS
-"""Window of a burst in milliseconds (rules 16 and 17); a longer one would match readers who open several tabs."""
+"""Longest duration of a burst in milliseconds.
+
+Within more time, readers open several tabs (rules 16 and 17).
+"""
 MIN_BURST_LINKS = 3
-"""Number of different links that make a burst."""
+"""Smallest number of different links, opened within BURST_WINDOW_MS, that is a burst."""
 QUICK_LINKS_WINDOW_MS = 10 * SECOND_MS
-"""Window for quick links in milliseconds (rule 16c)."""
+"""Time window in milliseconds within which clicks on several links are called quick links (rule 16c)."""
 MIN_QUICK_LINKS = 3
-"""Number of different links that count as quick links; readers who open several tabs reach it too."""
+"""Smallest number of different links that are quick links. Readers who open several tabs reach it too."""
 MIN_RAPID_LINKS = 5
-"""Number of different links that count as a rush; readers do not choose a link every two seconds."""
+"""Smallest number of different links within QUICK_LINKS_WINDOW_MS that is too fast for most readers."""
 COVERAGE_WINDOW_MS = 2 * MINUTE_MS
-"""Window for coverage and even pace in milliseconds (rules 19 and 20)."""
+"""Milliseconds in which nearly all links of an issue, or evenly spaced clicks, are looked for."""
 MIN_COVERAGE_SHARE = 0.8
-"""Share of an issue's links, from 0 to 1, that must be opened to count as coverage."""
+"""Share of an issue's links, from 0 to 1, that is called nearly all of them (rule 19)."""
 MIN_COVERAGE_LINKS = 5
-"""Number of links below which an issue has no coverage, because readers easily open all links of a small issue."""
+"""Smallest number of links of an issue for rule 19; in smaller issues, readers easily open all links."""
 EVEN_PACE_INTERVALS = 5
-"""Number of consecutive intervals between clicks that are compared (rule 20)."""
+"""Number of consecutive intervals between clicks that must be about equal (rule 20)."""
 MAX_EVEN_PACE_VARIATION = 0.2
-"""Coefficient of variation (standard deviation divided by mean) below which intervals count as equal."""
+"""Intervals are about equal if their standard deviation divided by their mean is below this."""
 DOUBLE_CLICK_MS = 10 * SECOND_MS
-"""Time in milliseconds within which a second click on a link is a repeat (rule 24)."""
+"""Longest time in milliseconds between the two clicks of a double click (rule 24)."""
 MAX_NETWORK_LINKS = 8
-"""Number of different links within a second that are a burst on any network, however busy it is."""
+"""Number of different links within a second that is a burst from any network, even from a busy one."""
 MIN_BROWSER_LINKS = 4
-"""Number of different links within a second that are a burst of a browser without other clicks."""
+"""Smallest number of different links within a second that is a burst of clicks with one user agent."""
 UNLIMITED_LINKS = 1_000
-"""Highest number of links that a browser burst can require; no issue has so many, so a busy browser has no bursts."""
+"""More links than any issue has. A very common user agent needs so many for a burst, and so never has one."""
 
 
 def bits_where(flags: Iterable[bool], bit: int) -> list[int]:
@@ -58,13 +61,16 @@ def bits_where(flags: Iterable[bool], bit: int) -> list[int]:
 
 
 def _max_links(clicks: SortedClicks, *, window_ms: int) -> list[int]:
-    """Return for each click the largest number of different links in any window that contains the click."""
+    """Return for each click the largest number of different links in any time window that contains it."""
     links: list[Hashable] = [click.link_id for click in clicks]
     return max_distinct([click.ts_ms for click in clicks], links, window_ms=window_ms)
 
 
 def detect_burst(clicks: SortedClicks) -> list[int]:
-    """Set TWO_LINKS_1S on clicks of a recipient on 2 different links within 1 s, and BURST too on 3 (rules 16, 16b)."""
+    """Set TWO_LINKS_1S on a recipient's clicks if 2 different links were clicked within 1 second (rule 16b).
+
+    If there were 3 or more links, BURST is set as well (rule 16).
+    """
     return [
         BURST | TWO_LINKS_1S if links >= MIN_BURST_LINKS else TWO_LINKS_1S if links > 1 else 0
         for links in _max_links(clicks, window_ms=BURST_WINDOW_MS)
@@ -72,7 +78,10 @@ def detect_burst(clicks: SortedClicks) -> list[int]:
 
 
 def detect_quick_links(clicks: SortedClicks) -> list[int]:
-    """Set THREE_LINKS_10S on a reader's clicks on 3 different links within 10 s, FIVE_LINKS_10S too on 5 (rule 16c)."""
+    """Set THREE_LINKS_10S on a reader's clicks if 3 different links were clicked in 10 s (rule 16c).
+
+    If there were 5 or more links, FIVE_LINKS_10S is set as well.
+    """
     return [
         THREE_LINKS_10S | FIVE_LINKS_10S
         if links >= MIN_RAPID_LINKS
@@ -84,7 +93,10 @@ def detect_quick_links(clicks: SortedClicks) -> list[int]:
 
 
 def detect_coverage(clicks: SortedClicks) -> list[int]:
-    """Set COVERAGE on clicks on 80 % of an issue's links within 2 minutes, if it has at least 5 links (rule 19)."""
+    """Set COVERAGE on a reader's clicks if 80 % of the issue's links were clicked within 2 minutes (rule 19).
+
+    Issues with fewer than 5 links are left out.
+    """
     link_count = max(click.link_count for click in clicks)
     if link_count < MIN_COVERAGE_LINKS:
         return [0] * len(clicks)
@@ -93,7 +105,10 @@ def detect_coverage(clicks: SortedClicks) -> list[int]:
 
 
 def detect_even_pace(clicks: SortedClicks) -> list[int]:
-    """Set EVEN_PACE on 6 clicks in document order with 5 equal intervals, within 2 minutes (rule 20)."""
+    """Set EVEN_PACE on 6 successive clicks at nearly equal intervals, in the order of the document (rule 20).
+
+    The 6 clicks must lie within 2 minutes.
+    """
     evidence = [0] * len(clicks)
     ascending = 0
     for last, (earlier, later) in enumerate(pairwise(clicks), 1):
@@ -116,9 +131,9 @@ def _is_evenly_paced(times: Sequence[int]) -> bool:
 
 
 def detect_double_clicks(clicks: SortedClicks) -> list[int]:
-    """Set DOUBLE_CLICK on clicks on a link that the same reader clicked up to 10 s before (rule 24).
+    """Set DOUBLE_CLICK on a click if its reader clicked the same link up to 10 s before (rule 24).
 
-    Of two clicks at the same millisecond neither repeats the other.
+    Of two clicks in the same millisecond, neither is earlier.
     """
     evidence: list[int] = []
     latest_times: dict[int, tuple[int, int | None]] = {}  # by link: its latest time, and the time before
@@ -132,17 +147,20 @@ def detect_double_clicks(clicks: SortedClicks) -> list[int]:
 
 
 def detect_network_burst(clicks: SortedClicks) -> list[int]:
-    """Set NETWORK_BURST on clicks from a network on 3 different links in 1 s; a busy network needs more (rule 17)."""
+    """Set NETWORK_BURST on clicks if their network opened 3 different links within 1 second (rule 17).
+
+    From a network with many clicks, more links are needed, at most MAX_NETWORK_LINKS.
+    """
     return bits_where(
         _exceeds_background_rate(clicks, minimum=MIN_BURST_LINKS, maximum=MAX_NETWORK_LINKS), NETWORK_BURST
     )
 
 
 def detect_browser_burst(clicks: SortedClicks) -> list[int]:
-    """Set BROWSER_BURST on clicks by a user agent on 4 different links from several networks within 1 s (rule 17).
+    """Set BROWSER_BURST on clicks if one user agent on several networks opened 4 links in 1 s (rule 17).
 
-    A common user agent needs more links, and a very common one never has a burst, because its readers are everywhere.
-    Bursts from one network are found by ``detect_network_burst``.
+    A common user agent needs more links, and a very common one never has a burst, because many readers have
+    it. Bursts from one network are found by ``detect_network_burst``.
     """
     networks: list[Hashable] = [click.net for click in clicks]
     network_counts = max_distinct([click.ts_ms for click in clicks], networks, window_ms=BURST_WINDOW_MS)
@@ -154,10 +172,10 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
-    """Return for each click whether more different links were opened within 1 s than independent readers open.
+    """Return for each click whether too many links for independent readers were opened within 1 second.
 
-    A burst needs at least ``minimum`` links, and never more than ``maximum``. The method is described in
-    docs/classification.md, section 6.1.
+    The number that is too many grows with the click rate of the group, from ``minimum`` to ``maximum``
+    different links. The method is described in docs/classification.md, section 6.1.
     """
     opened = _max_links(clicks, window_ms=BURST_WINDOW_MS)
     if max(opened) < minimum:

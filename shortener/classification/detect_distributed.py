@@ -1,4 +1,8 @@
-"""Detectors of clicks from several places: fan-out, agent burst and checks at click time (rules 17b, 21 and 22).
+"""Detectors of machines that open links from several networks or addresses (rules 17b, 21 and 22).
+
+In a *fan-out*, several networks share the links of one recipient among them. In an *agent burst*, several
+data-center addresses with one user agent do so. A *click-time check* is a mail gateway's request for a link
+that a reader clicks at that moment; without a recipient token it is called a *click echo*.
 
 Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. The
 conditions are described in docs/classification.md, sections 6.2 and 6.3.
@@ -29,31 +33,31 @@ from shortener.classification.reasons import REASONS
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 FAN_OUT_WINDOW_MS = MINUTE_MS
-"""Window for fan-out in milliseconds (rule 21)."""
+"""Time window in milliseconds in which a fan-out is looked for (rule 21)."""
 MIN_FAN_OUT_NETWORKS = 3
-"""Number of networks outside data centers that make a fan-out."""
+"""Smallest number of networks in a fan-out. Networks of data centers are not counted."""
 MIN_FAN_OUT_LINKS = 3
-"""Number of different links that make a fan-out."""
+"""Smallest number of different links in a fan-out."""
 AGENT_BURST_WINDOW_MS = 10 * SECOND_MS
-"""Window for an agent burst in milliseconds (rule 17b)."""
+"""Time window in milliseconds in which an agent burst is looked for (rule 17b)."""
 MIN_AGENT_BURST_ADDRESSES = 2
-"""Number of data-center addresses that make an agent burst."""
+"""Smallest number of data-center addresses in an agent burst."""
 MIN_AGENT_BURST_LINKS = 4
-"""Number of different links that make an agent burst."""
+"""Smallest number of different links in an agent burst."""
 CLICK_TIME_CHECK_MS = 20 * SECOND_MS
-"""Longest time in milliseconds between a reader's click and the gateway's check of the same link (rule 22)."""
+"""Longest time in milliseconds between a reader's click and a mail gateway's check of that link (rule 22)."""
 CLICK_ECHO_WINDOW_MS = 30 * SECOND_MS
-"""Time in milliseconds before and after a click echo within which its link must have only one reader."""
+"""Milliseconds before and after a click. It can be a click echo only if one reader clicked its link then."""
 MAX_QUIET_LINK_CLICKS = 16
-"""Number of clicks within CLICK_ECHO_WINDOW_MS above which a link is too busy to find click echoes."""
+"""Click echoes are not looked for on a link with more clicks than this within CLICK_ECHO_WINDOW_MS."""
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
-    """Set FAN_OUT on clicks of a recipient on 3 links from 3 networks outside data centers within a minute (rule 21).
+    """Set FAN_OUT on a recipient's clicks if 3 networks opened 3 different links within a minute (rule 21).
 
-    A click on a link that another network opened within the minute before does not count, because a check at click
-    time repeats the reader's link. Clicks of a network that opened more than half of the links are left out, because
-    that network is the reader's.
+    Networks of data centers are not counted. A click on a link that another network opened within the minute
+    before does not count either, because a check at click time repeats the reader's link. Clicks of a network
+    that opened more than half of the links are left out, because that network is the reader's.
     """
     indexes = [index for index in _first_opens(clicks) if not from_datacenter(clicks[index].evidence)]
     first_opens = [clicks[index] for index in indexes]
@@ -75,10 +79,12 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 
 
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
-    """Set AGENT_BURST on clicks by a user agent on 4 links from several data-center addresses in 10 s (rule 17b).
+    """Set AGENT_BURST on clicks if one user agent at several data-center addresses opened 4 links (rule 17b).
 
-    Clicks of an address that opened more than half of the links are left out, because that address may be a reader
-    who opens several tabs on a virtual desktop.
+    The clicks must lie within 10 seconds.
+
+    Clicks of an address that opened more than half of the links are left out, because that address may be a
+    reader who opens several tabs on a virtual desktop.
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:
@@ -94,9 +100,9 @@ def detect_agent_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _first_opens(clicks: SortedClicks) -> list[int]:
-    """Return the indexes of clicks whose link was not opened from another network within FAN_OUT_WINDOW_MS before.
+    """Return the indexes of the clicks on links that no other network opened in the minute before.
 
-    Clicks of the same millisecond do not precede each other. Clicks without a network are left out.
+    Of two clicks in the same millisecond, neither is earlier. Clicks whose network is unknown are left out.
     """
     indexes: list[int] = []
     latest_opens: dict[int, list[tuple[int, str]]] = {}
@@ -120,11 +126,12 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
 def _in_distributed_window(
     clicks: SortedClicks, sources: Sequence[Hashable], *, window_ms: int, min_sources: int, min_links: int
 ) -> list[bool]:
-    """Return for each click whether many sources share the links opened around it.
+    """Return for each click whether several sources divide the links opened around it among them.
 
-    ``sources`` has one entry for each click: its network or address. Three windows are tried: ending at the click,
-    beginning at it, and centred on it. One of them must contain ``min_sources`` sources and ``min_links`` links, of
-    which the click's own source opened at most half.
+    ``sources`` has the network or the address of each click. Three time windows are tried: one that ends at
+    the click, one that begins at it, and one with the click in the middle. One of them must contain at least
+    ``min_sources`` sources and ``min_links`` different links, and the click's own source must have opened at
+    most half of these links.
     """
     flags = [False] * len(clicks)
     for before, after in ((window_ms, 0), (0, window_ms), (window_ms // 2, window_ms // 2)):
@@ -137,7 +144,7 @@ def _in_distributed_window(
 
 
 class _ClickWindow:
-    """Sliding window that counts the clicks between two times; both times only increase."""
+    """Base class of counters for the clicks between two times. Both times can only be moved forward."""
 
     def __init__(self, clicks: SortedClicks) -> None:
         self._clicks = clicks
@@ -153,12 +160,12 @@ class _ClickWindow:
             self._left += 1
 
     def _update(self, index: int, step: int) -> None:
-        """Add a click to the counters (``step`` 1) or remove it (-1)."""
+        """Add the click with this index to the counters if ``step`` is 1, or remove it if ``step`` is -1."""
         raise NotImplementedError
 
 
 class _SourceWindow(_ClickWindow):
-    """Sliding-window counter of different links, in total and for each source (network or address)."""
+    """Counter of the different links between two times, in total and for each network or address."""
 
     def __init__(self, clicks: SortedClicks, sources: Sequence[Hashable]) -> None:
         super().__init__(clicks)
@@ -168,7 +175,10 @@ class _SourceWindow(_ClickWindow):
         self._source_links: Counter[Hashable] = Counter()
 
     def is_distributed(self, source: Hashable, *, min_sources: int, min_links: int) -> bool:
-        """Return whether the window has enough sources and links, and ``source`` opened at most half of the links."""
+        """Return whether there are at least ``min_sources`` sources and ``min_links`` different links.
+
+        In addition, ``source`` must have opened at most half of the links.
+        """
         many = len(self._links_by_source) >= min_sources and len(self._links) >= min_links
         return many and 2 * self._links_by_source[source] <= len(self._links)
 
@@ -190,10 +200,11 @@ def _change_count(counts: Counter[Hashable], key: Hashable, step: int) -> int:
 
 
 def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
-    """Set CLICK_TIME_CHECK on a gateway's check of a link that a reader of the same token opens within 20 s (rule 22).
+    """Set CLICK_TIME_CHECK on a mail gateway's check of a link that its recipient also opens (rule 22).
 
-    Network and user agent of the check differ from the reader's. Either its network is listed (data center, gateway or
-    vendor), or it follows the reader and has incomplete headers. Clicks without network or user agent are left out.
+    The two clicks are at most 20 seconds apart and differ in network and user agent. The check comes from a
+    listed network (data center, gateway or vendor), or it follows the reader's click and has incomplete
+    headers. Clicks without network or user agent are left out.
     """
     evidence = [0] * len(clicks)
     by_link: dict[int, list[int]] = {}
@@ -209,15 +220,16 @@ def detect_click_time_checks(clicks: SortedClicks) -> list[int]:
 
 
 def _is_reader(click: NearbyClick) -> bool:
-    """Return whether a click has complete headers and no listed network (data center, gateway or vendor)."""
+    """Return whether a click looks like a reader's: complete headers, and a network that is on no list."""
     return not click.evidence & INCOMPLETE_HEADERS and not from_listed_network(click.evidence)
 
 
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return those of the ``indexes`` whose click is a gateway's check of the click of one of the ``readers``.
+    """Return the indexes of the clicks that are a mail gateway's checks of a reader's click.
 
-    All clicks are on one link. A check from a listed network may come before or after the reader's click. A check from
-    another network must come after it.
+    ``indexes`` are the indexes of all clicks on one link, and ``readers`` are the readers' clicks on it. A
+    check from a listed network may come before or after the reader's click. A check from another network must
+    come after it.
     """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []
@@ -234,10 +246,12 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 
 
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
-    """Set CLICK_ECHO on a gateway's check without recipient token, up to 20 s after the link's only reader (rule 22).
+    """Set CLICK_ECHO on a click that repeats a reader's click on the same link from elsewhere (rule 22).
 
-    A reader without ``Accept-Language`` or in a data center gets the bit if another reader happened to open the link
-    just before. On the busiest link that is still examined, this happens to one in eight of these readers.
+    It comes at most 20 seconds later, no other reader clicked the link around that time, and there is no
+    recipient token. The bit is wrong for a reader without ``Accept-Language`` or in a data center if another
+    reader happened to open the link just before. On the busiest link that is still examined, this happens to
+    one in eight of these readers.
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]
@@ -252,10 +266,10 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
-    """Return whether exactly one reader clicked nearby, from elsewhere and up to 20 s before ``click``.
+    """Return whether ``click`` repeats the click of the only reader among the ``nearby`` clicks on its link.
 
-    ``nearby`` are the clicks on the link within CLICK_ECHO_WINDOW_MS, including ``click``. No other of them may have
-    the network and user agent of ``click``.
+    The reader must have clicked up to 20 seconds before, with another network and another user agent.
+    ``nearby`` includes ``click``, and no other click in it may have the network and user agent of ``click``.
     """
     readers = [
         other for other in nearby if _is_reader(other) and not REASONS[other.reason].decided_by_request
@@ -271,14 +285,14 @@ def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
 
 
 class _ReaderWindow(_ClickWindow):
-    """Sliding-window counter of readers' clicks by network, by user agent, and by both together."""
+    """Counter of readers' clicks between two times, for each network, user agent and pair of both."""
 
     def __init__(self, readers: SortedClicks) -> None:
         super().__init__(readers)
         self._counts: Counter[Hashable] = Counter()
 
     def count_others(self, click: NearbyClick) -> int:
-        """Return how many readers' clicks in the window differ from ``click`` in both network and user agent."""
+        """Return how many of the counted clicks differ from ``click`` in network and also in user agent."""
         counts = self._counts
         same = (
             counts["net", click.net]

@@ -1,7 +1,8 @@
-"""Detectors of clicks near a honeypot hit with the same recipient token, address or network (rules 18 and 18b).
+"""Detectors of clicks that share a recipient token, address or network with a honeypot hit (rule 18).
 
-Each detector takes the clicks of one group in order of time and returns the evidence bits of each click. Which
-clicks a hit affects is described in docs/classification.md, section 9.1.
+A honeypot hit is a click on a honeypot link. Each detector takes the clicks of one group in order of time and
+returns the evidence bits of each click. docs/classification.md, section 9.1, says which clicks around a hit
+get evidence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,20 +23,26 @@ from shortener.classification.sliding_window import is_near
 from shortener.durations import MINUTE_MS
 
 HONEYPOT_BY_TOKEN_MS = 2 * MINUTE_MS
-"""Time in milliseconds before and after a hit in which clicks with its recipient token are affected."""
+"""Milliseconds before and after a honeypot hit in which clicks with its token get evidence."""
 HONEYPOT_BY_ADDRESS_MS = 15 * MINUTE_MS
-"""Milliseconds before and after a hit in which clicks from its address or data-center network are affected."""
+"""Milliseconds before and after a honeypot hit in which clicks from its address or network get evidence.
+
+The network counts only if it is a data center's.
+"""
 AUTOMATION_MASK = CORROBORATING | DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR
 """Evidence bits that make a honeypot hit look automated; one of them is enough."""
 
 
 def detect_honeypot_by_token(clicks: SortedClicks) -> list[int]:
-    """Set HONEYPOT_BY_TOKEN on the clicks of a recipient token within 2 minutes of its honeypot hit (rule 18)."""
+    """Set HONEYPOT_BY_TOKEN on clicks at most 2 minutes from a honeypot hit with the same token (rule 18)."""
     return _mark_near_hits(clicks, HONEYPOT_BY_TOKEN, window_ms=HONEYPOT_BY_TOKEN_MS)
 
 
 def detect_honeypot_by_network(clicks: SortedClicks) -> list[int]:
-    """Set HONEYPOT_BY_NETWORK on a data-center network's clicks within 15 minutes of its honeypot hit (rule 18b)."""
+    """Set HONEYPOT_BY_NETWORK on clicks within 15 minutes of a honeypot hit from their network (rule 18b).
+
+    The clicks are those of a data center's network.
+    """
     return _mark_near_hits(clicks, HONEYPOT_BY_NETWORK, window_ms=HONEYPOT_BY_ADDRESS_MS)
 
 
@@ -47,10 +54,10 @@ def _mark_near_hits(clicks: SortedClicks, bit: int, *, window_ms: int) -> list[i
 
 
 def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
-    """Set HONEYPOT_BY_ADDRESS on the clicks from an address within 15 minutes of its honeypot hit (rule 18b).
+    """Set HONEYPOT_BY_ADDRESS on clicks within 15 minutes of a honeypot hit from their address (rule 18b).
 
-    A hit that looks automated affects all clicks from its address. A hit that looks like a reader's affects clicks with
-    its user agent only: people do reach a honeypot link, for example by assistive software or the text part of a mail.
+    If the hit looks like a reader's, only clicks that also have its user agent are marked: people do reach a
+    honeypot link, for example by assistive software or the text part of a mail.
     """
     if not any(click.honeypot for click in clicks):
         return [0] * len(clicks)
@@ -62,7 +69,7 @@ def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
 
 
 def _reader_hit_times(clicks: SortedClicks) -> dict[int | str, list[int]]:
-    """Return the times of the hits that look like a reader's, by user agent."""
+    """Return, for each user agent, the times of its clicks on the honeypot link that look like a reader's."""
     hits: dict[int | str, list[int]] = {}
     for click in clicks:
         if click.honeypot and click.agent_id is not None and not looks_automated(click):
@@ -80,5 +87,5 @@ def _is_near_hit(
 
 
 def looks_automated(click: NearbyClick) -> bool:
-    """Return whether a honeypot hit has a further sign of automation in its request or its network."""
+    """Return whether the request or network of a honeypot hit is a further sign of automation."""
     return bool(click.evidence & AUTOMATION_MASK) or REASONS[click.reason].decided_by_request

@@ -1,7 +1,8 @@
-"""The evidence on a click as bits of one integer, the request fields that rules read, and the result of the rules.
+"""The evidence bits of a click, the fields of its request that the rules read, and their result.
 
-Bits 0 to 11 come from the request, bits from 12 on from nearby clicks. The store keeps the integer in one column, so
-that stored clicks can be classified again. All bits are described in docs/classification.md, section 4.
+Bits 0 to 11 come from the request, bits from 12 on from nearby clicks. The store keeps the integer in one
+column, so that stored clicks can be classified again. All bits are described in docs/classification.md,
+section 4.
 """
 
 from collections.abc import Mapping
@@ -37,12 +38,12 @@ HONEYPOT_BY_NETWORK = 1 << 27
 CLICK_ECHO = 1 << 28
 
 REQUEST_MASK = (1 << 12) - 1
-"""Mask of the bits that come from the request; all others are computed again whenever a nearby click changes."""
+"""Mask of the bits that come from a click's own request. All other bits come from nearby clicks."""
 
 INCOMPLETE_HEADERS = NO_LANGUAGE | NO_FETCH_METADATA | IMPOSSIBLE_BROWSER
-"""Mask of the bits for missing headers that a browser sends, and for an impossible browser (rules 6, 7, 11)."""
+"""Mask of the bits for missing headers, and for a browser that never existed (rules 6, 7 and 11)."""
 CORROBORATING = INCOMPLETE_HEADERS | OLD_BROWSER | SCANNER_BROWSER | IN_FRAME
-"""Mask of the bits that decide nothing alone, but count as the second signal that some rules require."""
+"""Mask of the bits that are second signals: weak evidence that some rules require in addition."""
 
 EVIDENCE_TEXTS: Mapping[int, str] = {
     NO_LANGUAGE: "no Accept-Language header was sent",
@@ -79,17 +80,23 @@ EVIDENCE_TEXTS: Mapping[int, str] = {
 
 
 class ClickRequest(Struct, frozen=True):
-    """The fields of a click's request that rules read; None means unknown, an empty value means not sent."""
+    """The fields of a request that the rules read.
+
+    None means that a field is unknown, empty that it was not sent.
+    """
 
     ts: float
-    """Time of the request in seconds since the UTC epoch; decides which browser versions are outdated."""
+    """Time of the request in seconds since the UTC epoch."""
     method: str | None = None
     ua: str | None = None
-    """User agent; None if the reader opted out (Sec-GPC, DNT) or the writer did not log it."""
+    """User agent; None if the reader opted out of tracking, or if it was not logged."""
     headers: Mapping[str, str] | None = None
-    """Request headers by lower-case name; None if the writer logged no headers, so that no header counts as missing."""
+    """Request headers by lower-case name.
+
+    None if no headers were logged; then no header counts as missing.
+    """
     lang: str | None = None
-    """Value of ``Accept-Language``, unless ``headers`` contains it."""
+    """Value of the header ``Accept-Language``, which may be in ``headers`` instead."""
     https: bool = True
     """Whether the short link is https; browsers send no Sec-Fetch headers over http."""
     net: str | None = None

@@ -1,4 +1,4 @@
-"""Explanation of a click's verdict: all rules that match, the one that decided, and the evidence in words."""
+"""Explanation of a verdict: the rules that match the click, the one that decided, and the evidence."""
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ _HEADER_REASONS = {"prefetch-header", "range-request", "no-navigation"}
 
 
 class RuleMatch(Struct, frozen=True):
-    """A rule that matches a click, with the verdict and the description of its reason."""
+    """A rule that matches a click, with its reason, the reason's verdict and its description."""
 
     reason: str
     verdict: str
@@ -44,9 +44,9 @@ class Explanation(Struct, frozen=True):
 
 
 def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Explanation:
-    """Return the explanation of a click's verdict from its stored evidence; nearby clicks are not needed.
+    """Return the explanation of a stored click's verdict, from the click's evidence bits and its request.
 
-    ``request`` is the request of the click. Without it, the only request rule that can be listed is the deciding one.
+    Without ``request``, the rules that read only the request are not listed, unless one of them decided.
     """
     deciding_reason = classify_click(click, click.evidence & ~REQUEST_MASK).reason
     reasons = [click.reason] if click.reason in REQUEST_REASONS else []
@@ -75,7 +75,7 @@ def _rule_match(reason: str, click: NearbyClick, request: ClickRequest | None, *
 
 
 def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | None) -> tuple[str, ...]:
-    """Return descriptions of the parts of a click that the rule with this reason read."""
+    """Return descriptions of the evidence, headers or network that made the rule with this reason match."""
     rule = _RULES.get(reason)
     if rule is not None:
         age = age_of(click)

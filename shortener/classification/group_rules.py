@@ -1,6 +1,8 @@
-"""Rules that turn a click's evidence and age into the reason for its verdict, in the order in which they are tried.
+"""Rules that choose the reason for a click's verdict, from evidence and the time since sending.
 
-The rules, their precision and the sources of the ages are in docs/classification.md, section 7.
+The time from the sending of the issue to the click is called the age of the click. The rules are tried in the
+order in which they are listed here. docs/classification.md, section 7, gives their precision and explains the
+time limits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -39,30 +41,42 @@ from shortener.classification.reasons import REASONS, REQUEST_REASONS
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 SECONDS_AFTER_SENDING_MS = 10 * SECOND_MS
-"""Age in milliseconds below which any click is automated: no reader has opened the mail yet (rule 15)."""
+"""Milliseconds after sending in which every click is automated (rule 15).
+
+No reader has opened the mail yet.
+"""
 QUICK_LINKS_AGE_MS = MINUTE_MS
-"""Age in milliseconds below which quick links need no second signal (rule 16c)."""
+"""Milliseconds after sending in which quick links are automated without a second signal (rule 16c).
+
+Quick links are clicks on 3 different links within 10 seconds.
+"""
 INCOMPLETE_HEADERS_AGE_MS = 2 * MINUTE_MS
-"""Age in milliseconds below which incomplete headers decide (rule 15)."""
+"""Milliseconds after sending in which a click with incomplete headers can be automated (rule 15)."""
 NETWORK_AGE_MS = 10 * MINUTE_MS
-"""Age in milliseconds below which a data center's or security vendor's network decides (rules 13 and 14b)."""
+"""Milliseconds after sending in which clicks from data centers are automated (rules 13 and 14b).
+
+The same holds for clicks from networks of security vendors.
+"""
 UNKNOWN_AGE_MS = 1 << 62
-"""Age of a click whose issue has no sending time, or was sent after the click."""
+"""Stands for the age of a click if the issue has no sending time, or was sent after the click."""
 
 SETTLED_AFTER_MS = max(grouping.window_ms for grouping in GROUPINGS)
-"""Time in milliseconds (15 minutes) after which only late log lines change a verdict: the longest window of a group."""
+"""Time in milliseconds after a click when its verdict is final, unless lines of the click log arrive late.
+
+It is the longest time window of a correlation group: 15 minutes.
+"""
 
 
 class GroupRule(Struct, frozen=True):
-    """A condition on a click's evidence and age, and the reason of the clicks that meet it."""
+    """A condition on a click's evidence and age, and the reason of a click that meets it."""
 
     reason: str
     matches: Callable[[int, int], bool]
-    """Condition on the evidence bits and on the age in milliseconds, which may be UNKNOWN_AGE_MS."""
+    """The condition: a function of the evidence bits and of the age in milliseconds or UNKNOWN_AGE_MS."""
     evidence_mask: int
     """Evidence bits that the condition reads; used to explain a match."""
     uses_age: bool = False
-    """Whether the condition reads the age; used to explain a match."""
+    """Whether the condition reads the time since sending; used to explain a match."""
 
 
 def _two_links_1s(evidence: int, age: int) -> bool:  # rule 16b
@@ -108,10 +122,10 @@ def has_corroboration(evidence: int) -> bool:
 
 
 def count_corroborations(evidence: int) -> int:
-    """Return the number of second signals in the evidence.
+    """Return the number of second signals in the evidence (docs/classification.md, section 4).
 
-    A click whose referrer is a mail-security rewriter has none: the rewriter redirects readers' own browsers, and
-    proxies of its customers often remove headers (rule 10).
+    It is 0 for a click whose referrer is a mail-security service that rewrites links: the service redirects
+    readers' own browsers, and proxies of its customers often remove headers (rule 10).
     """
     if evidence & REWRITTEN_LINK:
         return 0
@@ -146,7 +160,10 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
     _evidence_rule("click-echo", CLICK_ECHO),
     GroupRule("most-links", _most_links, COVERAGE | _CORROBORATION_MASK),
 )
-"""Rules that classify a click as automated although its request looks human, the most certain first."""
+"""Rules that classify a click as automated although its request alone does not.
+
+The most certain come first.
+"""
 
 HUMAN_RULES: Sequence[GroupRule] = (
     _evidence_rule("even-pace", EVEN_PACE),
@@ -164,9 +181,10 @@ _READER_CLASSIFICATION = Classification("human", "reader")
 
 
 def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
-    """Return the classification of a click by the evidence from its request and from nearby clicks.
+    """Return the classification of a click, from the evidence of its request and of nearby clicks.
 
-    ``group_evidence`` are the bits from nearby clicks. A reason that the request decides alone is kept.
+    ``group_evidence`` are the bits from nearby clicks. If the request alone decided the reason, the reason
+    stays.
     """
     evidence = click.evidence & REQUEST_MASK | group_evidence
     age = age_of(click)
@@ -182,7 +200,8 @@ def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
 def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
     """Yield the reasons of all matching group rules, the most certain first.
 
-    ``age`` is in milliseconds, and ``honeypot`` says whether the link is a honeypot link.
+    ``age`` is the time from sending to the click in milliseconds; ``honeypot`` is whether its link is a
+    honeypot link.
     """
     if honeypot:
         yield "hidden-link"

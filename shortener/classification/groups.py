@@ -1,7 +1,8 @@
-"""Correlation groups: the fields that their clicks share, their time windows, and the detectors that compare clicks.
+"""The kinds of correlation groups: which fields their clicks share, and which detectors compare the clicks.
 
-Detectors read requests, never the results of other detectors. So a click's evidence depends on which clicks are around
-it, and not on the order in which they arrived. The groups are listed in docs/classification.md, section 5.
+Detectors read requests, never the results of other detectors. So a click's evidence depends on which clicks
+are around it, and not on the order in which they arrived. The groups are listed in docs/classification.md,
+section 5.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -56,7 +57,7 @@ from shortener.classification.nearby_clicks import NearbyClick, SortedClicks
 from shortener.classification.sliding_window import RATE_WINDOW_MS
 
 KeyFunction = Callable[[NearbyClick], Hashable | None]
-"""Function that returns the key of a click's group, or None if the click is in no group of this kind."""
+"""Function that returns what a click shares with the others of its group; None if it is in no such group."""
 Detector = Callable[[SortedClicks], list[int]]
 """Function that takes the clicks of one group and returns the evidence bits of each click."""
 
@@ -66,21 +67,21 @@ class Grouping(Struct, frozen=True, kw_only=True):
 
     name: str
     key_fields: tuple[str, ...]
-    """Fields of NearbyClick that make up the key, for the queries that load nearby clicks."""
+    """Names of the fields that the clicks of a group share, for the queries that load them."""
     window_ms: int
-    """Longest time in milliseconds between two clicks that affect each other."""
+    """Longest time in milliseconds between two clicks of which one can change the evidence of the other."""
     key: KeyFunction
     detectors: tuple[Detector, ...]
     evidence_mask: int
     """All evidence bits that the detectors can set."""
     with_token: bool = False
-    """Whether only clicks with a recipient token are grouped; if false, only clicks without one are.
+    """True if clicks with a recipient token are grouped, false if clicks without one are.
 
-    Clicks with a token are not grouped by address: the token identifies one recipient, while many readers of an office
-    can have one address.
+    Clicks with a token are not grouped by address: the token identifies one recipient, while many readers of
+    an office can have one address.
     """
     trigger: Callable[[NearbyClick], bool] | None = None
-    """Condition that at least one click of a group must meet; otherwise the detectors set no bit."""
+    """Condition on a click. In a group where no click meets it, the detectors set no bit."""
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
@@ -92,7 +93,10 @@ def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
 
 
 def sort_key(click: NearbyClick) -> tuple[int, int, int]:
-    """Return the key that sorts clicks by time; clicks with equal times are sorted independently of their arrival."""
+    """Return the key that sorts clicks by time.
+
+    The order of clicks with equal times does not depend on arrival.
+    """
     return click.ts_ms, click.n, click.link_id
 
 
@@ -216,4 +220,4 @@ GROUPINGS: Sequence[Grouping] = (
         trigger=_is_honeypot_hit,
     ),
 )
-"""All kinds of correlation groups; no two of them set the same evidence bit of one click."""
+"""All kinds of correlation groups. Each evidence bit of a click is set by one kind only."""

@@ -1,9 +1,9 @@
-"""Sets of integers as half-open intervals; used for addresses of networks and for spans of time."""
+"""Operations on intervals of integers, which are ranges of IP addresses or spans of time."""
 
 from collections.abc import Iterable, Sequence
 
 Interval = tuple[int, int]
-"""First integer of an interval, and the integer after its last integer."""
+"""(first integer, last integer + 1)."""
 
 
 def merge(intervals: Iterable[Interval]) -> list[Interval]:

@@ -1,4 +1,4 @@
-"""The fields of a stored click that detectors and group rules read."""
+"""A click with the fields that are needed to compare it with nearby clicks."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,19 @@ from shortener.classification.reasons import REASONS
 
 
 class NearbyClick(Struct, frozen=True, gc=False):
-    """A stored click with the fields that detectors read.
+    """A click with the fields that are needed to compare it with other clicks.
 
     None means unknown; an ``issue_id`` of None means that the link belongs to no issue.
     """
 
     seq: int
-    """Number of the click in the store."""
+    """Sequence number of the click in the store."""
     ts_ms: int
     """Time of the click in milliseconds since the UTC epoch."""
     link_id: int
     issue_id: int | None = None
     n: int = 0
-    """Number of the placement in document order; 0 if the URL had none."""
+    """Number of the placement in the document; 0 if the requested URL had no placement."""
     net: str | None = None
     """Network of the client: /24 (IPv4) or /48 (IPv6)."""
     addr: str | None = None
@@ -31,11 +31,11 @@ class NearbyClick(Struct, frozen=True, gc=False):
     agent_id: int | str | None = None
     """Identifier of the user agent; None if the reader opted out."""
     reason: str = "reader"
-    """Stored reason for the verdict, from the request alone or from an earlier classification with nearby clicks."""
+    """Reason for the verdict so far: from the request alone, or also from nearby clicks."""
     evidence: int = 0
-    """Stored evidence bits; a new classification reads only the bits of the request."""
+    """Evidence bits so far. Those from nearby clicks are replaced when the click is classified again."""
     honeypot: bool = False
-    """Whether the link is a honeypot link."""
+    """Whether the clicked link is a honeypot link."""
     sent_at_ms: int | None = None
     """Sending time of the issue in milliseconds since the UTC epoch."""
     link_count: int = 0
@@ -47,18 +47,24 @@ SortedClicks = Sequence[NearbyClick]
 
 
 def is_correlatable(click: NearbyClick) -> bool:
-    """Return whether a click belongs to any group; previews and prefetches do not, because readers cause them."""
+    """Return whether a click may be in correlation groups.
+
+    Previews and prefetches are in none, because readers cause them.
+    """
     return REASONS[click.reason].verdict not in ("preview", "prefetch")
 
 
 def from_datacenter(evidence: int) -> bool:
-    """Return whether the network is a mail gateway's, or a data center's but not a security vendor's.
+    """Return whether the evidence bits say that the click came from a mail gateway or a data center.
 
-    Readers click from the data centers of security vendors, which run their browsers remotely (browser isolation).
+    Data centers of security vendors do not count.
+
+    Readers click from the data centers of security vendors, which run their browsers remotely (browser
+    isolation).
     """
     return bool(evidence & MAIL_GATEWAY) or bool(evidence & DATACENTER and not evidence & SECURITY_VENDOR)
 
 
 def from_listed_network(evidence: int) -> bool:
-    """Return whether the network is a data center's, a mail gateway's or a security vendor's."""
+    """Return whether the bits say that the click came from a data center, mail gateway or security vendor."""
     return bool(evidence & (DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR))

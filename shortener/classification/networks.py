@@ -13,7 +13,10 @@ from shortener.errors import InputError
 Network = IPv4Network | IPv6Network
 
 MIN_PREFIX_LENGTH = {4: 8, 6: 16}
-"""Shortest accepted prefix in bits, by IP version; an entry such as ``0.0.0.0/0`` would make every reader a bot."""
+"""Shortest prefix length accepted in network lists, by IP version.
+
+``0.0.0.0/0`` would make every reader a bot.
+"""
 CIDR_JSON_KEYS = frozenset(
     [
         "ip_prefix",
@@ -28,20 +31,20 @@ CIDR_JSON_KEYS = frozenset(
         "prefix",
     ]
 )
-"""Keys that hold networks in the JSON files of Amazon, Google, Microsoft, Oracle and Fastly."""
+"""JSON keys whose values are networks, in the files of Amazon, Google, Microsoft, Oracle and Fastly."""
 CACHE_SIZE = 65_536
-"""Maximum number of networks whose lookup is cached, for each table."""
+"""Maximum number of look-ups whose result a table keeps in memory."""
 
 
 class NetworkTable:
-    """A set of networks, queried with the /24 (IPv4) or /48 (IPv6) network of a click.
+    """A list of networks, which can be asked whether it contains the /24 (IPv4) or /48 (IPv6) of a click.
 
-    A network is in the table if at least half of its addresses are listed. So a cloud's neighbouring prefixes add up,
-    while one listed server (a /32) does not make its 255 neighbours data centers.
+    A network is in the table if at least half of its addresses are listed. So a cloud's neighbouring prefixes
+    add up, while one listed server (a /32) does not make its 255 neighbours data centers.
     """
 
     def __init__(self, networks: Iterable[Network] = (), *, excluded: Iterable[Network] = ()) -> None:
-        """Build the table from ``networks`` without the addresses of ``excluded``."""
+        """Build the table from the addresses of ``networks`` that are in no network of ``excluded``."""
         included, removed = list(networks), list(excluded)
         self._intervals = {
             version: subtract(_intervals(included, version), _intervals(removed, version))
@@ -60,7 +63,10 @@ class NetworkTable:
         return crc32(repr(self._intervals).encode())
 
     def contains(self, net: str | None) -> bool:
-        """Return whether at least half of ``net`` is listed; False if the text is neither a network nor an address."""
+        """Return whether at least half of the addresses of ``net`` are in the table.
+
+        False if ``net`` is None or is neither a network nor an address.
+        """
         return net is not None and len(self) > 0 and self._cached_lookup(net)
 
     def _lookup(self, net: str) -> bool:
@@ -136,7 +142,7 @@ def _parse_network(entry: str, location: str) -> Network:
 
 
 def _intervals(networks: Iterable[Network], version: int) -> list[Interval]:
-    """Return the addresses of the networks of one IP version as disjoint intervals of integers."""
+    """Return the addresses of all networks that have this IP version, as disjoint intervals of integers."""
     return merge(_interval(network) for network in networks if network.version == version)
 
 

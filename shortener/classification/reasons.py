@@ -1,7 +1,7 @@
-"""The reasons for a verdict: the verdict of each, its precision class, and its description for people.
+"""The reasons for verdicts. Each has a verdict, a precision class, and a description that users see.
 
-A reason belongs to one verdict, so that the two cannot contradict each other. The precision classes are defined in
-docs/classification.md, section 8.
+A reason belongs to one verdict, so that the two cannot contradict each other. The precision classes are
+defined in docs/classification.md, section 8.
 """
 
 from collections.abc import Mapping
@@ -11,23 +11,23 @@ from msgspec import Struct
 
 Verdict = Literal["human", "bot", "scanner", "preview", "prefetch"]
 Precision = Literal["sure", "likely", "suspect", "person"]
-"""Precision class of a reason.
+"""How certain a reason is, called its precision class.
 
-``sure``: automated, right in over 99.5 % of cases; ``likely``: automated, less certain; ``suspect``: human, but with a
-pattern that scanners show too; ``person``: human.
+``sure``: automated, right in over 99.5 % of cases; ``likely``: automated, less certain; ``suspect``: human,
+but with a pattern that scanners show too; ``person``: human.
 """
 Band = Literal["strict", "usual", "lenient"]
-"""Way to count the human clicks of a report: low estimate, by verdict, or high estimate."""
+"""Which of three counts of human clicks: ``strict`` (lowest), ``usual`` or ``lenient`` (highest)."""
 
 
 class Reason(Struct, frozen=True):
-    """The verdict, precision class and description that belong to the name of a reason."""
+    """The verdict, precision class and description of one reason."""
 
     verdict: Verdict
     precision: Precision
     description: str
     decided_by_request: bool = False
-    """Whether the request decides alone, so that nearby clicks do not change the reason."""
+    """Whether the reason is decided by the request alone. Nearby clicks then never change it."""
 
 
 def _request_reason(verdict: Verdict, description: str, precision: Precision = "sure") -> Reason:
@@ -100,14 +100,14 @@ REASONS: Mapping[str, Reason] = {
 """All reasons by name; the names are stored, exported and shown in reports."""
 
 REQUEST_REASONS = frozenset(name for name, reason in REASONS.items() if reason.decided_by_request)
-"""Names of the reasons that a request decides alone."""
+"""Names of the reasons that are decided by a request alone, without nearby clicks."""
 
 
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:
-    """Return whether a click with this reason counts as human in a band of a report.
+    """Return whether a click with this reason is in the strict, usual or lenient count of human clicks.
 
-    ``usual`` follows the verdict. ``lenient`` also counts clicks with a *likely* reason, and ``strict`` leaves out
-    clicks with a *suspect* one. Raises KeyError for an unknown reason.
+    ``usual`` follows the verdict. ``lenient`` also counts clicks with a *likely* reason, and ``strict``
+    leaves out clicks with a *suspect* one. Raises KeyError for an unknown reason.
     """
     precision = REASONS[reason].precision
     if precision == "suspect":

@@ -1,4 +1,4 @@
-"""Rules that classify a click by its own request, and the version of all rules.
+"""Rules that classify a click by its own request only, and the version number of all rules.
 
 Rule numbers in comments and docstrings are those of docs/classification.md, section 3.
 """
@@ -27,10 +27,13 @@ from shortener.classification.networks import Network, NetworkTable
 from shortener.classification.reasons import REASONS
 
 RULES_VERSION = 2
-"""Version stored with every verdict; raise it when a rule, a threshold or a list changes the verdict of any click."""
+"""Version stored with every verdict.
+
+Raise it with every change of a rule, threshold or list that affects verdicts.
+"""
 
 FRAME_DESTINATIONS = frozenset({"iframe", "frame", "fencedframe"})
-"""Values of ``Sec-Fetch-Dest`` for a page in a frame; a mail client may show the target in a frame (rule 5)."""
+"""Values of the header ``Sec-Fetch-Dest`` for a page in a frame, as some mail clients open it (rule 5)."""
 REWRITER_HOSTS = (
     "safelinks.protection.outlook.com",
     "urldefense.com",
@@ -38,17 +41,17 @@ REWRITER_HOSTS = (
     "mimecast.com",
     "mimecastprotect.com",
 )
-"""Hosts of mail-security rewriters, which redirect the reader's own browser (rule 10)."""
+"""Hosts of mail-security services that rewrite links and then redirect the reader's own browser (rule 10)."""
 
 _GATEWAYS = NetworkTable(bundled_networks("gateway"))
 _VENDORS = NetworkTable(bundled_networks("vendor"))
 _VENDOR_ASNS = bundled_asns("vendor")
 EMPTY_TABLE = NetworkTable()
-"""Table for an operator without data-center lists."""
+"""The list of data-center networks if the operator has configured none."""
 
 
 def datacenter_table(networks: Iterable[Network]) -> NetworkTable:
-    """Return the table of the operator's data centers, without the bundled networks where people browse (rule 14)."""
+    """Return a table of the operator's data centers, without networks where people browse (rule 14)."""
     return NetworkTable(networks, excluded=bundled_networks("people"))
 
 
@@ -116,7 +119,10 @@ def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 6, 7 and 11 to 1
 
 
 def _is_false_browser(evidence: int) -> bool:
-    """Return whether an outdated, impossible or scanner's browser also lacks headers (rules 11 and 12)."""
+    """Return whether a doubtful browser also lacks headers (rules 11 and 12).
+
+    Doubtful is a browser that is outdated, never existed, or is one that mail scanners are known to name.
+    """
     doubtful = evidence & (IMPOSSIBLE_BROWSER | SCANNER_BROWSER)
     if evidence & NO_LANGUAGE:
         return bool(doubtful or evidence & OLD_BROWSER)
@@ -126,7 +132,10 @@ def _is_false_browser(evidence: int) -> bool:
 def network_evidence(
     net: str | None, *, asn: int | None = None, datacenters: NetworkTable = EMPTY_TABLE
 ) -> int:
-    """Return the evidence bits of a network (/24 or /48) and its autonomous system number (rules 13 and 14)."""
+    """Return the evidence bits for a network: data center, security vendor, mail gateway (rules 13, 14).
+
+    ``net`` is a /24 or /48, ``asn`` its autonomous system number, ``datacenters`` the operator's lists.
+    """
     evidence = DATACENTER if datacenters.contains(net) else 0
     if _VENDORS.contains(net) or asn in _VENDOR_ASNS:
         evidence |= SECURITY_VENDOR
@@ -172,6 +181,6 @@ def _has_fetch_metadata(headers: Mapping[str, str]) -> bool:
 
 
 def is_rewriter(referrer: str) -> bool:
-    """Return whether a referrer URL belongs to a mail-security rewriter (rule 10)."""
+    """Return whether a referrer URL belongs to a mail-security service that rewrites links (rule 10)."""
     host = referrer.partition("//")[2].partition("/")[0].partition(":")[0].lower()
     return any(host == rewriter or host.endswith("." + rewriter) for rewriter in REWRITER_HOSTS)

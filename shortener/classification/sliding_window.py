@@ -1,6 +1,7 @@
-"""Sliding windows over click times, and the estimate of a group's background click rate.
+"""Counts in time windows that move over the clicks of a group, and the click rate that readers alone cause.
 
-Times are milliseconds in ascending order. Windows include both ends. Results do not depend on the order of equal times.
+Times are milliseconds in ascending order. Windows include both ends. Results do not depend on the order of
+equal times.
 """
 
 from bisect import bisect_left, bisect_right
@@ -12,19 +13,19 @@ from math import inf, log1p
 from shortener.durations import SECOND_MS
 
 FALSE_ALARM_RATE = 0.001
-"""Highest accepted probability that the clicks of independent readers around one click look like a burst by chance."""
+"""Highest accepted probability that clicks of independent readers look like a burst by chance."""
 RATE_WINDOW_SECONDS = 30
-"""Seconds before and after a click from which the background click rate is estimated."""
+"""Seconds before and after a click. The clicks in them give the click rate that readers alone cause."""
 EXCLUDED_SECONDS = 1
-"""Seconds before and after a click that are left out of the estimate, because they contain the burst itself."""
+"""Seconds before and after a click that are left out of this click rate, because a burst would be in them."""
 RATE_WINDOW_MS = (RATE_WINDOW_SECONDS + 1) * SECOND_MS
-"""Half-width in milliseconds of the window that contains all clicks on which a background click rate depends."""
+"""Longest time in milliseconds between a click and another click that enters into its click rate."""
 
 
 def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: int) -> list[int]:
-    """Return for each time the largest number of different items in any window of ``window_ms`` that contains it.
+    """Return for each time the largest number of different items in any time window that contains it.
 
-    ``items`` has one entry for each of the ``times``, such as the link that was clicked.
+    A window is ``window_ms`` long. ``items`` has one entry for each of the ``times``, such as the clicked link.
     """
     if len(set(items)) == 1:
         return [1] * len(times)
@@ -48,7 +49,10 @@ def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: 
 def _distinct_per_window(
     times: Sequence[int], items: Sequence[Hashable], window_ms: int
 ) -> tuple[list[int], list[int]]:
-    """Return two lists for the windows that end at each time: their first index and their number of different items."""
+    """Return, for the window that ends at each time, its first index and its number of different items.
+
+    The result is two lists. A window is ``window_ms`` long.
+    """
     inside: dict[Hashable, int] = {}
     lefts, counts = [], []
     left = 0
@@ -67,17 +71,18 @@ def _distinct_per_window(
 
 
 def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
-    """Return whether any of the sorted times lies within ``window_ms`` before or after ``time``."""
+    """Return whether any of ``sorted_times`` is at most ``window_ms`` before or after ``time``."""
     return bisect_left(sorted_times, time - window_ms) < bisect_right(sorted_times, time + window_ms)
 
 
 def background_rate(second: int, seconds: Sequence[int]) -> float:
-    """Return the estimated click rate of independent readers around ``second``, in clicks a second.
+    """Return the estimated number of clicks a second that independent readers make around ``second``.
 
-    ``seconds`` are the different seconds in which the group has a click, sorted. If a share p of the seconds around
-    ``second`` is among them, the rate is -ln(1 - p), or infinity for p = 1 (docs/classification.md, section 6.1). A
+    ``seconds`` are the different seconds in which the group has a click, sorted. The rate follows from the
+    share of seconds with a click, and is infinite if all have one (docs/classification.md, section 6.1). A
     scanner opens many links in few seconds, so it raises this rate less than it would raise an average.
     """
+    # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)
     excluded = _count_between(seconds, second - EXCLUDED_SECONDS, second + EXCLUDED_SECONDS)
     share = (around - excluded) / (2 * (RATE_WINDOW_SECONDS - EXCLUDED_SECONDS))
@@ -90,12 +95,14 @@ def _count_between(values: Sequence[int], low: int, high: int) -> int:
 
 @lru_cache(maxsize=1024)
 def required_links(rate: float, *, minimum: int, maximum: int) -> int:
-    """Return the number of different links within one second that a burst needs, at ``rate`` clicks a second.
+    """Return how many different links opened within a second are a burst, at ``rate`` clicks a second.
 
-    It is the smallest k from ``minimum`` to ``maximum`` with (2 rate)^(k-1) / (k-1)! <= FALSE_ALARM_RATE. The left side
-    is the leading term of the Poisson probability of k - 1 other clicks within a second on either side of a click
-    (docs/classification.md, section 6.1).
+    It is the smallest number from ``minimum`` to ``maximum`` that independent readers reach with a
+    probability of at most FALSE_ALARM_RATE; ``maximum`` if none is large enough (docs/classification.md,
+    section 6.1).
     """
+    # The probability for k links is (2 rate)^(k-1) / (k-1)!: the leading term of the Poisson probability of k - 1
+    # other clicks within a second on either side of a click.
     probability, required = 1.0, 1
     while required < minimum or (probability > FALSE_ALARM_RATE and required < maximum):
         probability *= 2 * rate / required

@@ -56,12 +56,12 @@ def _acquire_collector(store: Store, config: Config, *, stop: Callable[[], bool]
 @click.command()
 @with_store
 def rebuild(context: CliContext, store: Store) -> None:
-    """Compute all aggregates again from the stored clicks."""
+    """Compute all rollups again from the stored clicks."""
     total = clicks.count_clicks(store)
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Aggregating clicks", total=total)
         counted = rebuild_rollups(store, on_progress=lambda done: progress.update(task, completed=done))
-    click.echo(f"Rebuilt the aggregates from {counted:,} clicks.")
+    click.echo(f"Rebuilt the rollups from {counted:,} clicks.")
 
 
 @click.command()

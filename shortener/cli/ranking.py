@@ -130,12 +130,15 @@ class AppealScale:
 
     @property
     def heading(self) -> str:
-        """Column heading with the two ends of the scale."""
+        """Heading of the column that draws each article's interval: the ends of its scale."""
         low, high = (f"{MULTIPLICATION_SIGN}{math.exp(end):.2g}" for end in (self._log_low, self._log_high))
         return low + " 90 % ".center(INTERVAL_WIDTH - len(low) - len(high)) + high
 
     def draw_interval(self, article: RankedArticle) -> str:
-        """Return the 90 % interval as text: a line with a point at the appeal. `<` or `>` is an end off the scale."""
+        """Return an article's 90 % interval as text: a line with a point at the appeal.
+
+        `<` or `>` marks an end beyond the scale.
+        """
         characters = [" "] * INTERVAL_WIDTH
         characters[self._column(1.0)] = "|"
         for column in range(self._column(article.low), self._column(article.high) + 1):
@@ -158,7 +161,7 @@ def _title_suffix(result: Ranking) -> str:
 
 
 def _footer_lines(result: Ranking) -> Iterator[str]:
-    """Yield the lines below the table: length of the top list, hidden gems, articles loved by few, warnings, footer."""
+    """Yield the lines below the table, such as the length of the top list, the hidden gems and warnings."""
     titles = {article.url: article.title for article in result.articles}
     if result.top < len(result.articles):
         yield f"Published: the first {result.top}; articles with a rank in brackets are not."
@@ -216,7 +219,10 @@ def _print_explanation_table(result: Explanation) -> None:
 
 
 def _counted_units(result: Explanation) -> list[str]:
-    """Return which of ``visitors`` and ``clicks`` have values. Both do if issues were counted differently."""
+    """Return the units in which the article was counted: ``visitors``, ``clicks``, or both.
+
+    Both occur if its issues were counted differently.
+    """
     return [unit for unit in COUNT_COLUMNS if any(getattr(cell, unit) is not None for cell in result.cells)]
 
 

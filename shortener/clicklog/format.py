@@ -1,10 +1,10 @@
-"""The lines of the click log, a public format that is defined in docs/click-log.md."""
+"""The format of the lines of the click log, which is public and defined in docs/click-log.md."""
 
 import msgspec
 from msgspec import Struct
 
 FORMAT_VERSION = 1
-"""Value of ``v`` in every line."""
+"""Version of the format, which is the value of the key ``v`` in every line."""
 MAX_LINE_BYTES = 4096
 """Maximum length of a line in bytes, without the newline. Longer lines are skipped; workers never write any."""
 MAX_TEXT_LENGTH = 512
@@ -25,7 +25,7 @@ LOGGED_HEADERS = (
     "accept",
     "range",
 )
-"""Request headers that the classification reads. ``h`` contains those that the client sent (docs/click-log.md, 3)."""
+"""Names of the request headers that are logged under the key ``h`` (docs/click-log.md, section 3)."""
 
 
 class ClickLine(Struct, omit_defaults=True, gc=False):
@@ -51,7 +51,7 @@ class ClickLine(Struct, omit_defaults=True, gc=False):
     q: str | None = None
     h: dict[str, str] | None = None
     ip: str | None = None
-    """Whole client address, written only by other programs. The collector stores its network and hashes instead."""
+    """The client's whole address. Only other programs write it, and the collector does not store it."""
 
 
 class SegmentHeader(Struct):
@@ -59,7 +59,7 @@ class SegmentHeader(Struct):
 
     v: int
     segment: str
-    """Identity of the segment, which does not depend on its file name."""
+    """Identifier of the segment, which stays the same when the file is renamed."""
     node: str
     """Host name of the machine that writes the segment."""
     started: float

@@ -1,7 +1,7 @@
-"""Pseudonyms for client addresses: networks, and keyed hashes under a key that changes every UTC day.
+"""What is stored instead of a client's address: its network, and hashes with a key that changes daily.
 
-The first process that needs the key of a day creates it; the collector destroys it within 48 hours. Without the key a
-hash cannot be linked to an address any more (docs/click-log.md, section 7).
+The first process that needs the key of a day creates it; the collector destroys it within 48 hours. Without
+the key a hash cannot be linked to an address any more (docs/click-log.md, section 7).
 """
 
 import contextlib
@@ -20,9 +20,9 @@ KEY_LIFETIME_SECONDS = 47 * HOUR_SECONDS
 KEY_CACHE_SIZE = 2
 """Number of keys in memory: today's and, shortly after midnight UTC, yesterday's."""
 KEY_BYTES = 32
-"""Bytes of a daily key."""
+"""Length of a daily key in bytes."""
 HASH_BYTES = 8
-"""Bytes of a keyed hash, which is written as 16 hexadecimal digits."""
+"""Length of a keyed hash in bytes; it is written as 16 hexadecimal digits."""
 
 _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 """First bytes of an IPv4 address in IPv6 form (RFC 4291, 2.5.5.2)."""
@@ -80,7 +80,10 @@ class DailyKeys:
             temporary.unlink(missing_ok=True)
 
     def evict_old(self, *, now: float) -> None:
-        """Remove all keys but today's and yesterday's from memory. A worker without clicks would keep old ones."""
+        """Remove all keys except today's and yesterday's from memory.
+
+        Call it also while there are no clicks.
+        """
         today = int(now // DAY_SECONDS)
         self._keys = {day: key for day, key in self._keys.items() if today - 1 <= day <= today}
 

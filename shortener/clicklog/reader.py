@@ -1,4 +1,4 @@
-"""Reader of the click log: the segments of a data directory, and the lines of a segment from a byte position on."""
+"""Reader of the click log: finds its segments, and reads their lines from a byte position on."""
 
 import fcntl
 import hashlib
@@ -18,14 +18,14 @@ CHUNK_SIZE = 1 << 20
 MAX_ID_LENGTH = 128
 """Maximum length in characters of the id of a click or a segment."""
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
-"""File name suffixes of compressed logs, which are not read."""
+"""Suffixes of compressed files in the directory of the click log, which are not read."""
 
 
 class Segment(Struct, frozen=True):
     """One file of the click log."""
 
     id: str
-    """Identity of the segment, which does not change when the file is renamed or copied."""
+    """Identifier of the segment, which stays the same when the file is renamed or copied."""
     path: Path
     node: str
     """Host name of the machine that wrote the segment; empty for files from other programs."""
@@ -43,7 +43,7 @@ class SkippedLine(Struct, frozen=True):
 
 
 class ReadProgress(Struct):
-    """The result of reading a part of one segment; positions are in bytes."""
+    """How far one segment was read; positions are in bytes from its beginning."""
 
     segment: Segment
     start_position: int
@@ -51,12 +51,15 @@ class ReadProgress(Struct):
     position: int
     """Position where the next read begins."""
     in_long_line: bool
-    """Whether ``position`` is inside an over-long line whose end has not been read yet."""
+    """Whether ``position`` is in the middle of a line longer than MAX_LINE_BYTES."""
     lines: int = 0
-    """Number of complete lines, damaged ones included, without header and empty lines."""
+    """Number of complete lines that were read, damaged lines included.
+
+    Header and empty lines are not counted.
+    """
     skips: list[SkippedLine] = []
     finished: bool = False
-    """Whether the segment was read to its end and its writer is dead."""
+    """Whether the segment was read to its end and no process writes to it any more."""
 
 
 class ClickLog:
@@ -65,7 +68,7 @@ class ClickLog:
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory / LOG_DIRECTORY
         self._segment_cache: dict[str, tuple[tuple[int, int, int], Segment]] = {}
-        """File name → (inode, size and modification time of the file when it was identified, segment)."""
+        """By file name: inode, size and modification time when the file was read, and its segment."""
 
     def segments(self) -> list[Segment]:
         """Return all readable segments with their current sizes, ordered by file name."""
@@ -85,11 +88,14 @@ class ClickLog:
         return segments
 
     def complete_sizes(self) -> dict[str, int]:
-        """Return, by segment id, the number of bytes up to the end of the segment's last complete line."""
+        """Return for each segment id the size of the segment in bytes, without an incomplete last line."""
         return {segment.id: _complete_size(segment) for segment in self.segments()}
 
     def _load_segment(self, entry: os.DirEntry[str]) -> Segment | None:
-        """Return the segment of a directory entry, or None if it cannot be read or has no complete first line."""
+        """Return the segment in the file of a directory entry.
+
+        None if the file cannot be read or its first line is incomplete.
+        """
         try:
             status = entry.stat(follow_symlinks=False)
             if not entry.is_file(follow_symlinks=False):
@@ -108,10 +114,10 @@ class ClickLog:
     def read(
         self, segment: Segment, *, position: int, skipping: bool
     ) -> tuple[list[ClickLine], ReadProgress]:
-        """Read one chunk of a segment, from the byte ``position`` on; return its clicks and misses, and the progress.
+        """Read at most CHUNK_SIZE bytes of a segment; return the clicks and misses in them, and the progress.
 
-        ``skipping`` is whether ``position`` is inside an over-long line: the ``in_long_line`` of the previous progress.
-        Raises OSError if the file cannot be read.
+        Reading begins at the byte ``position``. ``skipping`` is whether that is in the middle of a too long
+        line; it is the ``in_long_line`` of the previous progress. Raises OSError if the file cannot be read.
         """
         progress = ReadProgress(
             segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
@@ -141,9 +147,10 @@ def _is_log_file(name: str) -> bool:
 
 
 def _identify_segment(path: Path, *, size: int) -> Segment | None:
-    """Return the segment of a file, or None while the first line is incomplete.
+    """Return the segment in a file, or None if the first line of the file is still incomplete.
 
-    The id is that of the header, or for a file from another program made from its name and a hash of its first line.
+    The id of the segment is in the header. Files of other programs have no header: their id is made from the
+    file name and a hash of the first line.
     """
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)
@@ -205,7 +212,7 @@ def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
 
 
 def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:
-    """Return (click or miss, ""), or for a damaged line (None, reason)."""
+    """Return (click or miss, "") for a valid line, and (None, what is wrong) for a damaged line."""
     if len(line) > MAX_LINE_BYTES:
         return None, "over-long"
     try:

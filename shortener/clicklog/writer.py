@@ -1,4 +1,4 @@
-"""Writer of the click log: one segment for each worker process, and one ``write()`` for each click.
+"""Writer of the click log. Each worker process has its own segment, and each click is one ``write()`` call.
 
 The guarantees are described in docs/click-log.md, section 6.2.
 """
@@ -19,21 +19,25 @@ from shortener.durations import HOUR_SECONDS
 LOG_DIRECTORY = "clicklog"
 """Directory of the segments, below the data directory."""
 SEGMENT_SUFFIX = ".jsonl"
-"""Suffix of our segments' file names."""
+"""Suffix of the file names of the segments that workers write."""
 ROTATE_SECONDS = HOUR_SECONDS
-"""Age at which a segment is replaced by a new one."""
+"""Time in seconds after which a new segment is begun."""
 RETRY_SECONDS = 1.0
-"""Time between two attempts to open a segment; clicks in between are not recorded."""
+"""Time in seconds before opening a segment is tried again after a failure.
+
+Clicks in between are not recorded.
+"""
 
 log = logging.getLogger(__name__)
 
 
 class OpenSegment:
-    """A segment that this process writes; its file is locked until ``close``, and its name begins with the start time.
+    """A new segment that this process writes. Its file is locked until ``close`` is called.
 
-    ``written_lines`` counts the lines passed to the operating system, ``synced_lines`` those that are on the disk.
-    After a failed write or sync the content of the file is unknown, so it is never written to again. A failed sync is
-    not repeated: the kernel may have dropped the pages, and a second sync would succeed without them.
+    ``written_lines`` counts the lines passed to the operating system, ``synced_lines`` those that are on the
+    disk. After a failed write or sync the content of the file is unknown, so it is never written to again. A
+    failed sync is not repeated: the kernel may have dropped the pages, and a second sync would succeed
+    without them.
     """
 
     def __init__(self, directory: Path, *, started: float) -> None:
@@ -106,17 +110,18 @@ class OpenSegment:
             self._directory_synced = True
 
     def close(self) -> None:
-        """Sync and close the file, which releases the lock."""
+        """Sync the file and close it. This also releases its lock."""
         self.sync()
         os.close(self._fd)
 
 
 class SegmentWriter:
-    """The click log of one worker process; ``write`` may be called from several threads.
+    """Writes the click log of one worker process; ``write`` may be called from several threads.
 
-    A background thread syncs every ``sync_seconds``. With 0, ``write`` returns only when the click is on the disk, and
-    concurrent calls share one sync. After a failure the line is written once more, to a new segment. If it is then in
-    both segments, the collector counts it once, because both lines have one id.
+    A background thread syncs every ``sync_seconds``. If that is 0, ``write`` returns only when the click is
+    on the disk, and concurrent calls share one sync. After a failure the line is written once more, to a new
+    segment. If both segments then contain the line, the collector counts the click once, because the id is
+    the same.
     """
 
     def __init__(
@@ -189,7 +194,7 @@ class SegmentWriter:
                 self._retired.pop().close()
 
     def _ensure_synced(self, segment: OpenSegment, *, line_count: int) -> bool:
-        """Return whether the segment's first ``line_count`` lines are on the disk, and sync them if needed.
+        """Sync the first ``line_count`` lines if needed, and return whether they are on the disk.
 
         The thread that gets the lock syncs the lines of all waiting threads.
         """

@@ -1,4 +1,4 @@
-"""Sums of the clicks of one batch, correction or rebuild, ready to be added to the rollups."""
+"""Sums of a set of clicks, in the form in which they are added to the rollups."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -22,9 +22,10 @@ _FIRST_VISIT_BITS = (FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON
 
 
 class RollupAggregator:
-    """Sums clicks by hour and by day.
+    """Counts clicks for each hour and each day.
 
-    ``hourly`` maps (issue, link, placement, hour, verdict) to clicks and four kinds of first visits.
+    ``hourly`` maps (issue, link, placement, hour, verdict) to a list of five counts: clicks, and first visits
+    on the placement, on the link, in the issue and on the site.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class RollupAggregator:
         self._daily_counts: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
 
     def add(self, click: Click, *, sign: int = 1) -> None:
-        """Add a click, or subtract it with ``sign=-1``."""
+        """Count a click; with ``sign=-1`` subtract it from the counts."""
         seconds = click.ts // 1000
         issue = click.issue_id or 0
         sums = self.hourly.setdefault(
@@ -58,10 +59,11 @@ class RollupAggregator:
         ] += sign
 
     def daily(self, agent_by_id: Callable[[int], UserAgent]) -> LinkBreakdownSums:
-        """Return daily sums by (issue, link, day, dimension, value), without zeros.
+        """Return the number of clicks of each (issue, link, day, dimension, value), without zeros.
 
-        All clicks are counted by reason; human clicks also by referrer, language, country, browser, system and
-        device. Days and hours are the seconds of the UTC epoch at their start.
+        A dimension is for example ``reason`` or ``country``. All clicks are counted for each reason, and
+        human clicks also for each referrer, language, country, browser, system and device. Days and hours are
+        the seconds of the UTC epoch at their start.
         """
         sums: LinkBreakdownSums = {}
         for (
@@ -90,7 +92,7 @@ class RollupAggregator:
 
 @lru_cache(maxsize=4096)
 def referrer_host(referrer: str) -> str:
-    """Return the host of a referrer without ``www.``; empty if it has none."""
+    """Return the host of a referrer URL without ``www.``; empty if the URL has no host."""
     try:
         return (urlsplit(referrer).hostname or "").removeprefix("www.")
     except ValueError:

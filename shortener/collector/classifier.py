@@ -1,7 +1,8 @@
-"""Classification of clicks by their nearby clicks: when a click is stored, and when a click near it changes.
+"""Classification of stored clicks, which compares each click with the clicks near it.
 
-A verdict depends only on which clicks are stored, not on batches or on when the collector ran. The store has the
-sequence number (seq) of the last classified click (docs/classification.md, section 11).
+A new click can change the verdicts on earlier clicks near it. A verdict depends only on which clicks are
+stored, not on the order or the time in which the collector read them. The store keeps the sequence number
+(seq) of the last classified click (docs/classification.md, section 11).
 """
 
 from collections import Counter
@@ -23,14 +24,17 @@ BATCH_SIZE = 20_000
 """Maximum number of clicks classified in one transaction. Large batches read nearby clicks less often."""
 
 ClassifyRequests = Callable[[Sequence[NearbyClick]], Mapping[int, Classification]]
-"""Function that classifies the requests of stored clicks by the current rules and returns classifications by seq."""
+"""Function that classifies stored clicks by their requests only.
+
+It returns the classifications by the sequence number of the click.
+"""
 
 
 class Classifier:
-    """Classifies clicks by their nearby clicks and stores the results.
+    """Classifies clicks, each compared with its nearby clicks, and stores the results.
 
-    If ``classify_requests`` is given, the requests of stored clicks are classified again as well. Otherwise their
-    stored request evidence is used.
+    With ``classify_requests``, the requests of stored clicks are classified again too. Without it, the stored
+    evidence of their requests is used.
     """
 
     def __init__(
@@ -40,15 +44,18 @@ class Classifier:
         self._agents = agents
         self._classify_requests = classify_requests
         self.verdict_changes: Counter[VerdictChange] = Counter()
-        """Changes of stored verdicts since this classifier was created."""
+        """How often each change of a stored verdict has happened since this classifier was created."""
 
     def store_unclassified(self, clicks: Sequence[Click]) -> None:
-        """Store new clicks, classified by their requests only; ``classify_new`` has to be called later."""
+        """Store new clicks with the verdicts of their requests.
+
+        Call ``classify_new`` later to compare nearby clicks.
+        """
         first_seq = last_seq(self._store) + 1
         self._apply(dict(enumerate(clicks, first_seq)), {})
 
     def store_classified(self, clicks: Sequence[Click]) -> None:
-        """Classify new clicks by their nearby clicks and store them; update the stored clicks near them.
+        """Classify new clicks and store them. The verdicts on stored clicks near them are updated as well.
 
         Stored clicks that are not classified yet are classified first.
         """
@@ -68,7 +75,9 @@ class Classifier:
         nearby_clicks.set_meta(self._store, "classified_seq", first_seq + len(new_clicks) - 1)
 
     def classify_new(self, *, limit: int | None = None) -> int:
-        """Classify the next stored clicks that are not classified yet, and update the clicks near them.
+        """Classify the oldest stored clicks that are not yet classified.
+
+        Verdicts on clicks near them are updated too.
 
         Return the number of newly classified clicks, at most ``limit`` (by default BATCH_SIZE).
         """
@@ -82,7 +91,10 @@ class Classifier:
         return len(rows)
 
     def reclassify(self, rows: Sequence[NearbyClickRow]) -> None:
-        """Classify stored clicks again, and update the clicks near them; call it inside a transaction."""
+        """Classify stored clicks again, and update the verdicts on the clicks near them.
+
+        Call it inside a transaction.
+        """
         self._classify_stored(rows, new=False)
 
     def _classify_stored(self, rows: Sequence[NearbyClickRow], *, new: bool) -> None:
@@ -93,9 +105,9 @@ class Classifier:
     def _changed_classifications(
         self, targets: dict[int, NearbyClick], context: RuleContext, *, new: bool
     ) -> dict[int, Classification]:
-        """Return, by seq, the changed classifications of the targets and of stored clicks near them.
+        """Return, by seq, the changed classifications of ``targets`` and of stored clicks near them.
 
-        ``targets`` are the clicks to classify by seq; ``new`` is passed to ``Neighbourhood``.
+        ``targets`` are the clicks being classified, by seq. ``new`` is whether they are the newest clicks.
         """
         before = targets
         targets = self._reclassify_requests(targets)
@@ -117,7 +129,10 @@ class Classifier:
         return changed
 
     def _reclassify_requests(self, clicks: dict[int, NearbyClick]) -> dict[int, NearbyClick]:
-        """Return the clicks with their requests classified again, or unchanged without ``classify_requests``."""
+        """Return the clicks with new reasons and evidence from their requests.
+
+        Without ``classify_requests`` the clicks are returned unchanged.
+        """
         if self._classify_requests is None:
             return clicks
         classifications = self._classify_requests(list(clicks.values()))
@@ -137,17 +152,20 @@ class Classifier:
 
 
 def queue_reclassification(store: Store, issue_id: int) -> None:
-    """Queue an issue's clicks for reclassification. Call it when the sending time or the honeypot link has changed."""
+    """Mark the clicks of an issue to be classified again.
+
+    Call it when its sending time or honeypot link changes.
+    """
     nearby_clicks.set_meta(store, f"{nearby_clicks.RECLASSIFY_PREFIX}{issue_id}", 0)
 
 
 def run_reclassification_queue(
     store: Store, *, agents: UserAgentCache | None = None
 ) -> Counter[VerdictChange]:
-    """Reclassify the clicks of all queued issues in batches; return how often each verdict changed.
+    """Classify the clicks of all marked issues again; return how often each verdict changed.
 
-    Any process may run the queue; an interrupted run continues where it stopped. All clicks with evidence of a
-    honeypot hit are reclassified as well, because the link that was hit may no longer be a honeypot link.
+    Any process may call this, and an interrupted run continues where it stopped. All clicks with evidence of
+    a honeypot hit are reclassified as well, because the link that was hit may no longer be a honeypot link.
     """
     classifier = Classifier(store, agents=agents or UserAgentCache(store))
     for issue_id in nearby_clicks.queued_issues(store):

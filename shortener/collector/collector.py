@@ -1,7 +1,9 @@
-"""The collector: drains the click log into the store, each click exactly once (docs/reliability.md, section 2.3).
+"""The collector: moves clicks from the click log into the store, each exactly once.
 
-Clicks, sums and the read position in the click log are committed in one transaction. So after a crash, a click is
-either stored and not read again, or not stored and read again.
+See docs/reliability.md, section 2.3. To *drain* lines or segments is to read them and to store their clicks.
+
+Clicks, sums and the read position in the click log are committed in one transaction. So after a crash, a
+click is either stored and not read again, or not stored and read again.
 """
 
 import logging
@@ -32,21 +34,24 @@ LOCK_FILE = "collector.lock"
 BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 CLASSIFY_INTERVAL_SECONDS = 5.0
-"""Seconds between classifications by nearby clicks. Each reads the last minutes again, too slow after every line."""
+"""Seconds between two comparisons of new clicks with nearby clicks, which are too slow after every line."""
 RETENTION_INTERVAL_SECONDS = float(HOUR_SECONDS)
 RENAME_GRACE_SECONDS = 0.05
 SHUTDOWN_SECONDS = 5.0
-"""Longest time of draining after SIGTERM; half of what the supervisor waits before it kills the collector."""
+"""Longest time in seconds that the collector still reads the click log after SIGTERM.
+
+It is half of the time that the parent process waits before it kills the collector.
+"""
 
 log = logging.getLogger(__name__)
 
 
 class PositionConflict(Exception):
-    """Raised when a stored position differs from the one read from, because another collector drained meanwhile."""
+    """Raised when another collector has stored the same part of the click log meanwhile."""
 
 
 class Collector:
-    """The only collector of a data directory; holds the directory's lock until ``close``.
+    """The only collector of a data directory. It holds a lock on the directory until ``close`` is called.
 
     Raises AlreadyRunning if another process holds the lock.
     """
@@ -66,7 +71,7 @@ class Collector:
         self._positions = clicks.segment_positions(store)
 
     def drain(self) -> int:
-        """Drain and classify everything that is in the click log now; return the number of drained lines."""
+        """Store and classify all clicks that are in the click log now; return the number of lines read."""
         lines = 0
         while drained := self._drain_batch(classify=True):
             lines += drained
@@ -80,10 +85,11 @@ class Collector:
         self._classified_at = time.monotonic()
 
     def _drain_batch(self, *, classify: bool) -> int:
-        """Drain one batch in one transaction; return the number of lines (1 or more), or 0 if nothing was left to read.
+        """Store the clicks of one batch of lines in one transaction; return 0 if there was nothing to read.
 
-        A full batch is always classified before it is stored, which is cheaper than to read it from the store
-        again. A smaller one is classified if ``classify`` is set.
+        Otherwise return the number of lines, at least 1. A full batch is always classified before it is
+        stored, which is cheaper than reading it from the store again. A smaller batch is classified if
+        ``classify`` is true.
         """
         lines: list[ClickLine] = []
         progresses: list[ReadProgress] = []
@@ -109,7 +115,7 @@ class Collector:
         return sum(progress.lines for progress in progresses) or 1
 
     def _read_segment(self, segment: Segment) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
-        """Yield the unread lines of a segment chunk by chunk, each chunk with the progress after it."""
+        """Yield the unread lines of a segment in parts, each with the position that was reached."""
         has_more = self._has_unread(segment)
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
@@ -177,7 +183,7 @@ class Collector:
         )
 
     def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
-        """Store and count the lines that are not stored yet; return how many match no short link."""
+        """Store the clicks and misses that are not stored yet; return how many lines match no short link."""
         seen_ids = clicks.stored_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
         new_clicks: list[Click] = []
@@ -202,7 +208,9 @@ class Collector:
         return unresolved
 
     def follow(self, *, stop: Callable[[], bool]) -> None:
-        """Drain until ``stop()`` is true, then drain the rest for at most SHUTDOWN_SECONDS.
+        """Move clicks from the click log into the store until ``stop()`` returns true.
+
+        Then store the rest, for at most SHUTDOWN_SECONDS.
 
         Retries while the store is locked or its disk is full. Raises StoreError if the store is damaged.
         """
@@ -225,7 +233,10 @@ class Collector:
         self._drain_rest()
 
     def _drain_rest(self) -> None:
-        """Drain and classify what is left, for at most SHUTDOWN_SECONDS; the next collector continues from there."""
+        """Store and classify the rest of the click log, for at most SHUTDOWN_SECONDS.
+
+        The next collector continues where this one stops.
+        """
         until = time.monotonic() + SHUTDOWN_SECONDS
         try:
             while time.monotonic() < until and self._drain_batch(classify=False):
@@ -236,7 +247,7 @@ class Collector:
             log.error("store: %s; remaining clicks stay in the click log until the next start", error)
 
     def _run_due_tasks(self) -> None:
-        """Run the periodic tasks that are due: classification with nearby clicks, and retention."""
+        """Run the periodic tasks that are due: comparison with nearby clicks, and deletion of old data."""
         now = time.monotonic()
         if self._is_classification_due():
             self._classify_new()
@@ -275,7 +286,7 @@ class Collector:
                 )
 
     def _confirm_deleted(self, segments: list[UnfinishedSegment]) -> list[UnfinishedSegment]:
-        """Return those segments whose files are missing in two directory listings.
+        """Return the segments whose files are missing in two directory listings in a row.
 
         A single listing can miss a file that is being renamed.
         """
@@ -292,7 +303,7 @@ class Collector:
         return time.monotonic() - self._classified_at >= CLASSIFY_INTERVAL_SECONDS
 
     def delete_expired(self) -> None:
-        """Delete daily keys, drained segments and clicks that are older than the configuration allows."""
+        """Delete daily keys, fully read segments and clicks that are older than the configuration allows."""
         if delete_expired(
             self._store,
             privacy=self._config.privacy,
@@ -304,14 +315,17 @@ class Collector:
             self._enricher.clear_caches()
 
     def close(self) -> None:
-        """Release the lock."""
+        """Release the lock on the data directory."""
         os.close(self._lock_fd)
 
 
 def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs and return a new one, or None if ``stop()`` becomes true before.
+    """Wait until no other collector runs, and return a new one.
 
-    If no other collector runs, ``stop()`` is not called, so that clicks recorded before a stop are still drained.
+    Return None if ``stop()`` returns true meanwhile.
+
+    If no other collector runs, ``stop()`` is not called, so that clicks recorded before a stop are still
+    stored.
     """
     while True:
         try:
@@ -323,9 +337,10 @@ def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool])
 
 
 def drain_once(store: Store, *, config: Config) -> int:
-    """Drain the click log until every line written before the call is stored and classified.
+    """Store and classify all clicks that were in the click log at the time of the call.
 
-    If another collector is running, wait until that one has done it. Return the number of lines that this call drained.
+    If another collector is running, wait until it has done so. Return the number of lines that this call
+    read.
     """
     expected_sizes = ClickLog(config.data_directory).complete_sizes()
     while True:
@@ -352,7 +367,7 @@ def _position_after(progress: ReadProgress) -> SegmentPosition:
 
 
 def _sleep(seconds: float, *, stop: Callable[[], bool]) -> None:
-    """Sleep for ``seconds``, or until shortly after ``stop()`` became true."""
+    """Sleep for ``seconds``, but end soon after ``stop()`` returns true."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and not stop():
         time.sleep(min(POLL_SECONDS, seconds))

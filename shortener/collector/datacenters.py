@@ -9,7 +9,7 @@ from shortener.errors import ConfigError
 
 
 def read_datacenters(config: Config) -> NetworkTable:
-    """Return the networks of the files in ``verdicts.datacenters`` as one table, empty without files.
+    """Return the networks in the files that the setting ``verdicts.datacenters`` names, as one table.
 
     Raises ConfigError for a file that cannot be read, InputError with file and line for an invalid network.
     """

@@ -1,4 +1,4 @@
-"""User agents parsed into browser, operating system and kind of device; each is parsed once and stored."""
+"""Parsing of user agents: browser, operating system and kind of device. The results are stored."""
 
 from operator import attrgetter
 
@@ -11,7 +11,10 @@ from shortener.store.clicks import add_user_agent, find_user_agent, user_agent_b
 
 CACHE_SIZE = 20_000
 MAX_PARSED_LENGTH = 384
-"""Number of characters that are parsed, because some patterns take quadratic time. Browsers are named within them."""
+"""Number of characters of a user agent that are parsed, because some patterns take quadratic time.
+
+The browser is named within them.
+"""
 
 
 class UserAgent(Struct, frozen=True):
@@ -25,7 +28,7 @@ class UserAgent(Struct, frozen=True):
 
 
 class UserAgentCache:
-    """The user agents in the store, with the most recently used ones in memory."""
+    """Access to the user agents in the store. The most recently used ones are also in memory."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,7 +37,7 @@ class UserAgentCache:
 
     @cachedmethod(attrgetter("_by_text"))
     def get_or_create(self, ua: str) -> UserAgent:
-        """Return a user agent in parsed form, and store it if it is new; call it inside a transaction."""
+        """Return the parsed user agent, and store it if it is new. Call it inside a transaction."""
         row = find_user_agent(self._store, ua)
         return UserAgent(**row) if row else self._parse_and_store(ua)
 

@@ -1,4 +1,4 @@
-"""Conversion of click-log lines to clicks: adds the link, the request verdict, the user agent and the country."""
+"""Conversion of click-log lines to clicks, with link, verdict, user agent and country added."""
 
 from functools import lru_cache
 
@@ -48,7 +48,7 @@ class ClickEnricher:
         self._headers: LRUCache[tuple[tuple[str, str], ...], StoredHeaders] = LRUCache(HEADER_CACHE_SIZE)
 
     def refresh(self) -> None:
-        """Clear cached links if any link changed, and reload IP databases whose files were replaced."""
+        """Forget cached links if any link has changed, and reload IP databases whose files were replaced."""
         revision = self._store.meta("links_revision")
         if revision != self._links_revision:
             self._links.clear()
@@ -57,15 +57,18 @@ class ClickEnricher:
             self._request_classifier.clear()
 
     def clear_caches(self) -> None:
-        """Clear cached row ids. Call it after a rollback or a deletion, which may have removed rows."""
+        """Forget the cached ids of rows.
+
+        Call it after a rollback or a deletion, which may have removed the rows.
+        """
         self._user_agents.clear()
         self._headers.clear()
         self._request_classifier.clear()
 
     def build_click(self, line: ClickLine) -> Click | None:
-        """Return the click of a line, classified by its request only; None if there is no such short link.
+        """Return the click in a line, classified by its request only; None if its short link does not exist.
 
-        ``line`` is modified: what must not be stored is removed from it.
+        ``line`` is modified: what must not be stored, such as the address, is removed from it.
         """
         link = self._resolve(line)
         if link is None:
@@ -124,7 +127,7 @@ class ClickEnricher:
         return self._links[key]
 
     def _store_headers(self, headers: dict[str, str]) -> StoredHeaders:
-        """Return the row id and the shortened form of request headers, and store them if they are new.
+        """Store request headers if they are new; return the id of their row and the headers as stored.
 
         They are cached, because most readers send one of a few sets of headers.
         """
@@ -163,5 +166,5 @@ _cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)
 
 
 def _shorten_identifier(text: str | None) -> str | None:
-    """Return a hash or network, cut to the maximal length; None if empty."""
+    """Return a hash or network, truncated to MAX_IDENTIFIER_LENGTH characters; None if it is empty."""
     return text[:MAX_IDENTIFIER_LENGTH] if text else None

@@ -1,7 +1,7 @@
-"""The operator's IP databases in MaxMind's format, which contain the autonomous system and country of a network.
+"""Databases in MaxMind's format that give the autonomous system or the country of a network.
 
-Redirect workers do not use them. They are queried with the first address of a network, never with a reader's whole
-address.
+The operator provides them. Redirect workers do not use them. They are queried with the first address of a
+network, never with a reader's whole address.
 """
 
 import logging
@@ -18,9 +18,9 @@ from shortener.errors import ConfigError
 from shortener.files import FileState, file_state
 
 CACHE_SIZE = 65_536
-"""Number of networks whose result is cached; a look-up without the cache takes about 20 µs."""
+"""Maximum number of networks whose look-up is cached. An uncached look-up takes about 20 µs."""
 SAMPLE_SIZE = 1_000
-"""Number of networks that are read at opening, to check that the database has the expected content."""
+"""Number of networks that are read when a database is opened, to check that it has the expected content."""
 
 Value = TypeVar("Value")
 
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 
 class IPDatabase:
-    """One database, read into memory, so that overwriting its file in place does not affect look-ups.
+    """One database, held in memory, so that look-ups still work while its file is overwritten.
 
-    ``parse`` extracts the value from a record, and returns ``default`` if there is none. ``config_key`` and ``content``
-    (what the values are) are used in messages. Raises ConfigError if the file is missing, damaged or has no value
-    among its first SAMPLE_SIZE networks.
+    ``parse`` extracts the value from a record, and returns ``default`` if there is none. ``config_key`` and
+    ``content`` (what the values are) are used in messages. Raises ConfigError if the file is missing, damaged
+    or has no value among its first SAMPLE_SIZE networks.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class IPDatabase:
 
     @property
     def built_at(self) -> int:
-        """When the database was built, in seconds of the UTC epoch."""
+        """Time at which the database was built, in seconds since the UTC epoch."""
         return int(self._reader.metadata().build_epoch)
 
     def _lookup(self, net: str) -> Any:
@@ -91,15 +91,21 @@ class IPDatabases:
         self._rejected_states: dict[str, object] = {}
 
     def asn(self, net: str | None) -> int | None:
-        """Return the number of a network's autonomous system; None if unknown or without a database."""
+        """Return the autonomous system number of a network; None if unknown or without a database."""
         return self._asn_database.lookup(net) if self._asn_database and net else None
 
     def country(self, net: str | None) -> str:
-        """Return a network's country (ISO 3166-1 alpha-2, upper case); empty if unknown or without a database."""
+        """Return the country code of a network (ISO 3166-1 alpha-2).
+
+        It is empty if the country is unknown or no database is configured.
+        """
         return self._country_database.lookup(net) if self._country_database and net else ""
 
     def fingerprint(self) -> tuple[int, ...]:
-        """Return the build time of the database of autonomous systems, so that a change is noticed; () without one."""
+        """Return a value that changes when the database of autonomous systems changes: its build time.
+
+        The result is empty if none is configured.
+        """
         return () if self._asn_database is None else (self._asn_database.built_at,)
 
     def reload_changed(self) -> bool:
@@ -130,7 +136,7 @@ class IPDatabases:
 
 
 def open_asn_database(config: Config) -> IPDatabase | None:
-    """Open the database of ``networks.asn``; None if none is configured. Raises ConfigError."""
+    """Open the database of autonomous systems; return None if none is configured. Raises ConfigError."""
     path = config.networks.asn
     return (
         IPDatabase(
@@ -146,7 +152,7 @@ def open_asn_database(config: Config) -> IPDatabase | None:
 
 
 def open_country_database(config: Config) -> IPDatabase | None:
-    """Open the database of ``networks.countries``; None if none is configured. Raises ConfigError."""
+    """Open the database of countries; return None if none is configured. Raises ConfigError."""
     path = config.networks.countries
     return (
         IPDatabase(
@@ -158,14 +164,14 @@ def open_country_database(config: Config) -> IPDatabase | None:
 
 
 def parse_asn(record: Mapping[str, Any]) -> int | None:
-    """Return the autonomous system number of a record, as MaxMind, DB-IP or IPinfo (``AS64496``) write it."""
+    """Return the autonomous system number in a record of MaxMind, DB-IP or IPinfo; None if it has none."""
     number = record.get("autonomous_system_number", record.get("asn"))
     text = str(number).upper().removeprefix("AS")
     return int(text) if text.isascii() and text.isdigit() else None
 
 
 def parse_country(record: Mapping[str, Any]) -> str:
-    """Return the country code of a record; empty if it has none.
+    """Return the country code in a record; empty if the record has none.
 
     MaxMind and DB-IP nest it in ``country``, others write ``country_code`` or a plain ``country``.
     """

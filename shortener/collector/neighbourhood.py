@@ -1,7 +1,7 @@
-"""Nearby clicks: load the stored clicks that a classification depends on, and compute new evidence from them.
+"""Loading of the stored clicks near the clicks being classified, and new evidence from comparing them.
 
-A new click can change the evidence of clicks up to one time window away. To recompute those, clicks up to two windows
-away are loaded (docs/classification.md, section 11).
+A new click can change the evidence of clicks up to one time window away. To recompute those, clicks up to two
+windows away are loaded (docs/classification.md, section 11).
 """
 
 from bisect import bisect_left, bisect_right
@@ -25,7 +25,10 @@ from shortener.store.nearby_clicks import HoneypotHitRow, NearbyClickRow, Nearby
 NEAR_HONEYPOT_MASK = HONEYPOT_BY_ADDRESS | HONEYPOT_BY_NETWORK
 
 HitScope = tuple[str, str, int | str | None]
-"""Condition for the clicks that a honeypot hit affects: (column, value, user agent id or None for any user agent)."""
+"""Which clicks get evidence from a honeypot hit: (column, value that it must have, user agent id).
+
+The user agent id is None if clicks with any user agent get the evidence.
+"""
 
 # The windows around honeypot hits are 15 minutes. Only for hits are clicks from so long a window read.
 _SHORT_GROUPINGS = [grouping for grouping in GROUPINGS if not grouping.evidence_mask & NEAR_HONEYPOT_MASK]
@@ -40,22 +43,25 @@ _TIME_WINDOW_MS = max(
     if not grouping.with_token and grouping.key_fields[0] != "addr"
 )
 _NO_ISSUE = (None, 0)
-"""(sending time, number of links) for a click that belongs to no issue."""
+"""Sending time and number of links for a click on a link that belongs to no issue."""
 
 
 class RuleContext:
-    """Data that group rules need besides clicks: honeypot links, and sending time and number of links of each issue."""
+    """What classification needs besides clicks: honeypot links, and data of issues.
+
+    The data of an issue are its sending time and the number of its links.
+    """
 
     def __init__(self, store: Store) -> None:
         self.honeypot_link_ids = nearby_clicks.honeypot_link_ids(store)
         self._issues = nearby_clicks.issue_contexts(store)
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return a stored click together with the data of its link and its issue."""
+        """Return a stored click, with what is needed of its link and its issue."""
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
     def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a click that is not stored yet, together with the data of its link and its issue."""
+        """Return a click that is not stored yet, with what is needed of its link and its issue."""
         return self.from_row(
             (
                 seq,
@@ -74,19 +80,19 @@ class RuleContext:
 
 
 class Neighbourhood:
-    """The stored clicks near ``targets`` that are needed to classify the targets and every click that they affect.
+    """The stored clicks that are needed to classify some clicks, and to update the clicks near them.
 
-    ``clicks`` contains them by seq, without the targets. ``honeypot_hits`` contains earlier honeypot hits, which count
-    as evidence but are not classified themselves.
+    ``clicks`` contains them by sequence number (seq), without the clicks being classified. ``honeypot_hits``
+    contains earlier clicks on honeypot links, which count as evidence but are not classified themselves.
     """
 
     def __init__(
         self, store: Store, targets: Mapping[int, NearbyClick], context: RuleContext, *, new: bool
     ) -> None:
-        """Load the clicks; ``targets`` are the clicks to classify, by seq.
+        """Load the stored clicks near ``targets``, which are the clicks being classified, by sequence number.
 
-        Set ``new`` if the targets are the newest clicks and all others are classified. Then clicks that an earlier
-        honeypot hit has marked already are not loaded again.
+        Set ``new`` if they are the newest clicks and all others are classified. Then clicks that already have
+        evidence of an earlier honeypot hit are not loaded again.
         """
         self._store, self._context = store, context
         self.truncated = False
@@ -123,7 +129,7 @@ class Neighbourhood:
         return clicks.rows
 
     def _clicks_near_all_hits(self) -> Iterator[NearbyClickRow]:
-        """Yield every honeypot hit near the targets, and all clicks near targets that are hits themselves."""
+        """Yield honeypot hits near the clicks being classified, and the clicks near those that are hits."""
         addresses, networks = self._addresses_and_networks()
         for since, until in self._hit_intervals():
             for row in nearby_clicks.clicks_on_links(
@@ -134,10 +140,10 @@ class Neighbourhood:
         yield from self._clicks_near_honeypot({})
 
     def _clicks_near_new_hits(self, first_seq: int) -> Iterator[NearbyClickRow]:
-        """Yield the clicks near targets that are honeypot hits, except those that an earlier hit has marked already.
+        """Yield the clicks near new honeypot hits. Clicks that have evidence of an earlier hit are left out.
 
-        Earlier hits (with a seq below ``first_seq``) near the targets are added to ``honeypot_hits``. Of equal hits in
-        an interval only the first and the last are added.
+        Earlier hits, those with a sequence number below ``first_seq``, are added to ``honeypot_hits``. Of
+        several equal hits in a row, only the first and the last are added.
         """
         addresses, networks = self._addresses_and_networks()
         covered: dict[HitScope, list[Interval]] = {}
@@ -164,7 +170,7 @@ class Neighbourhood:
         )
 
     def _first_and_last_hit(self, row: HoneypotHitRow) -> list[NearbyClick]:
-        """Return the first and the last of several equal honeypot hits, with the seq -1, which no stored click has."""
+        """Return the first and last of several equal honeypot hits, as clicks with the seq -1."""
         return [
             NearbyClick(
                 seq=-1, ts_ms=at, link_id=min(self._context.honeypot_link_ids), net=row.net,
@@ -177,7 +183,10 @@ class Neighbourhood:
     def _clicks_near_honeypot(
         self, covered: Mapping[HitScope, Sequence[Interval]]
     ) -> Iterator[NearbyClickRow]:
-        """Yield the clicks that honeypot hits among the targets affect, except those in the ``covered`` intervals."""
+        """Yield the stored clicks that get evidence from honeypot hits among the clicks being classified.
+
+        Clicks in the ``covered`` intervals are left out, because they have evidence of an earlier hit.
+        """
         affected: dict[HitScope, list[Interval]] = {}
         for hit in self._without_token:
             for scope in _hit_scopes(hit):
@@ -205,14 +214,17 @@ class Neighbourhood:
 
 
 def _affected_interval(first: int, last: int) -> Interval:
-    """Return the interval (ms) that equal honeypot hits affect, given the times of the first and the last of them."""
+    """Return the interval of time (milliseconds) in which clicks get evidence from equal honeypot hits.
+
+    ``first`` and ``last`` are the times of the first and the last hit.
+    """
     return first - HONEYPOT_BY_ADDRESS_MS, last + HONEYPOT_BY_ADDRESS_MS + 1
 
 
 def _hit_scopes(click: NearbyClick) -> Iterator[HitScope]:
-    """Yield the conditions for the clicks that a click affects as a honeypot hit (docs/classification.md, 9.1).
+    """Yield which other clicks get evidence from a honeypot hit (docs/classification.md, section 9.1).
 
-    Yield nothing if the click is not a honeypot hit.
+    Yield nothing if ``click`` is not a honeypot hit.
     """
     if not click.honeypot or not is_correlatable(click):
         return
@@ -227,9 +239,10 @@ def _hit_scopes(click: NearbyClick) -> Iterator[HitScope]:
 def _queries_by_hour(
     timed_values: Iterable[tuple[str, int]], *, margin_ms: int
 ) -> dict[int, tuple[set[str], ReadWindow]]:
-    """Return, by hour (hours since 1970), the values to query and the time window (ms) to read around them.
+    """Return for each hour which values to look up in the store, and in which time window (milliseconds).
 
-    ``timed_values`` are pairs of a value and a time in milliseconds.
+    ``timed_values`` are pairs of a value, such as an address, and a time in milliseconds. Hours count from
+    1970.
     """
     hours: dict[int, tuple[set[str], list[int]]] = {}
     for value, at in timed_values:
@@ -247,7 +260,7 @@ def _queries_by_hour(
 
 
 def covering_intervals(times: Iterable[int], *, margin_ms: int) -> Iterator[Interval]:
-    """Yield disjoint intervals (ms) that contain every time, and ``margin_ms`` before and after it."""
+    """Yield disjoint intervals that contain all of ``times``, and ``margin_ms`` milliseconds around each."""
     begin = end = None
     for time in sorted(times):
         if begin is None or end is None or time - margin_ms > end:
@@ -267,12 +280,12 @@ def update_evidence(
     sticky_mask: int = 0,
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Return the new evidence, by seq, of the targets and of every click that a target affects.
+    """Return, by sequence number, the new evidence bits of the ``targets`` and of the clicks near them.
 
-    The bits of each kind of correlation group are recomputed separately. Where no target affects a click they stay as
-    stored, because its nearby clicks may not be loaded. ``honeypot_hits`` count as evidence without being classified.
-    Clicks other than targets never lose a bit of ``sticky_mask``. If ``truncated`` they lose no bit at all, because the
-    clicks that a bit is based on may not be loaded.
+    ``targets`` are the sequence numbers of the clicks being classified. For each kind of correlation group, a
+    click near no target keeps its bits, because its own nearby clicks may not be loaded. ``honeypot_hits``
+    count as evidence but get none. Clicks that are not targets keep their bits of ``sticky_mask``; if
+    ``truncated``, they keep all their bits, because clicks that caused them may not be loaded.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
     times = [clicks_by_seq[seq].ts_ms for seq in targets]
@@ -302,7 +315,7 @@ def update_evidence(
 
 
 def _time_slice(clicks: Sequence[NearbyClick], since: int, until: int) -> Sequence[NearbyClick]:
-    """Return the clicks from ``since`` to ``until`` (ms, both included); ``clicks`` is sorted by time."""
+    """Return those of the sorted ``clicks`` from ``since`` to ``until`` (milliseconds, both included)."""
     begin = bisect_left(clicks, since, key=_timestamp)
     return clicks[begin : bisect_right(clicks, until, key=_timestamp)]
 
@@ -312,9 +325,9 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
-    """Yield each correlation group: the clicks with one key, in the given order.
+    """Yield the correlation groups of one kind, each as a list of its clicks in the given order.
 
-    A group of a single click is left out, unless the grouping has a trigger, which this click may be.
+    Groups of a single click are left out, unless ``grouping`` has a trigger, which the click could meet.
     """
     first_clicks: dict[Hashable, NearbyClick] = {}
     groups: dict[Hashable, list[NearbyClick]] = {}
@@ -334,9 +347,10 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
 
 
 def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
-    """Return the seqs of a group's targets, and of the clicks in the time window of a target.
+    """Return the sequence numbers of the clicks in a group whose evidence a new classification can change.
 
-    If the grouping has a trigger, only the windows of targets that are triggers count.
+    These are the ``targets`` in the group, and the clicks in the time window of one. If the grouping has a
+    trigger, only targets that meet it change the evidence of other clicks.
     """
     group_targets = [click for click in group if click.seq in targets]
     affected = {click.seq for click in group_targets}
@@ -349,7 +363,7 @@ def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Gr
 
 
 def _seqs_within(group: Sequence[NearbyClick], times: Sequence[int], window_ms: int) -> list[int]:
-    """Return the seqs of clicks at most ``window_ms`` from one of ``times`` (ms); clicks and times are sorted."""
+    """Return the sequence numbers of clicks at most ``window_ms`` from one of ``times``; both are sorted."""
     near, last, nearest = [], len(times) - 1, 0
     for click in group:
         at = click.ts_ms

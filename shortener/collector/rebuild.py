@@ -11,9 +11,9 @@ BATCH_SIZE = 50_000
 
 
 def rebuild(store: Store, *, on_progress: Callable[[int], None]) -> int:
-    """Recompute the sums of all days whose clicks are still stored, in one transaction.
+    """Recompute the rollups of all days whose clicks are still stored, in one transaction.
 
-    Calls ``on_progress`` with the number of clicks so far. Return the number of clicks.
+    Calls ``on_progress`` with the number of clicks read so far. Return the number of all clicks read.
     """
     agents = UserAgentCache(store)
     counted = 0

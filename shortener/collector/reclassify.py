@@ -1,7 +1,7 @@
-"""Reclassification of stored clicks by the current rules and lists, each by its request and its nearby clicks.
+"""New classification of stored clicks with the current rules and lists.
 
-Each step is one transaction that also stores the progress, so an interrupted reclassification continues where it
-stopped. Running it a second time changes nothing.
+Each step is one transaction that also stores the progress, so an interrupted reclassification continues where
+it stopped. Running it a second time changes nothing.
 """
 
 import zlib
@@ -28,14 +28,17 @@ from shortener.store import Store, nearby_clicks
 from shortener.store.nearby_clicks import StoredRequest
 
 PROGRESS_KEY = "reclassified_seq"
-"""Key in ``meta`` of the last reclassified seq; absent unless a reclassification is under way."""
+"""Key in the table ``meta`` for the last sequence number that was done; absent when nothing is under way."""
 JOB_KEY = "reclassify_job"
-"""Key in ``meta`` of a checksum of the rules, lists and start time; if it differs, nothing is resumed."""
+"""Key in the table ``meta`` for a checksum of rules, lists and start time.
+
+An interrupted run is resumed only if the checksum is the same.
+"""
 CACHE_SIZE = 20_000
 
 
 class ReclassifyResult(Struct, frozen=True):
-    """Number of reclassified clicks, number of each change of verdict, and whether an interrupted run was resumed."""
+    """How many clicks were classified again, how often verdicts changed, and if the run was resumed."""
 
     clicks: int
     verdict_changes: Counter[VerdictChange]
@@ -74,7 +77,10 @@ def reclassify(
 def _reclassify_batch(
     store: Store, classifier: Classifier, after_seq: int, *, job_id: int
 ) -> tuple[int, int] | None:
-    """Reclassify a batch in one transaction; return its last seq and number of clicks, None at the end."""
+    """Classify the next clicks after ``after_seq`` again, in one transaction.
+
+    Return the last sequence number and the number of clicks, or None if no clicks are left.
+    """
     with store.transaction():
         rows = nearby_clicks.clicks_after(store, after_seq, limit=BATCH_SIZE)
         if not rows:
@@ -90,7 +96,10 @@ def _reclassify_batch(
 
 
 class StoredRequestReader:
-    """Reads the requests of stored clicks; user agents and headers, which most requests share, are cached."""
+    """Restores the requests of stored clicks.
+
+    User agents and headers are cached, because many clicks share them.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -98,7 +107,7 @@ class StoredRequestReader:
         self._headers: LRUCache[int, dict[str, str]] = LRUCache(CACHE_SIZE)
 
     def read(self, row: StoredRequest, *, https: bool, asn: int | None = None) -> ClickRequest:
-        """Return the request of a stored click, equal to the one that the collector classified.
+        """Return the request of a stored click, as the collector classified it.
 
         ``asn`` is the number of the autonomous system that operates the click's network.
         """
@@ -125,7 +134,7 @@ class StoredRequestReader:
 
 
 class _StoredRequestClassifier:
-    """Classifies the requests of stored clicks by the current request rules and lists."""
+    """Classifies stored clicks by their requests only, with the current rules and lists."""
 
     def __init__(
         self, store: Store, config: Config, datacenters: NetworkTable, ip_databases: IPDatabases

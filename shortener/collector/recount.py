@@ -1,4 +1,4 @@
-"""Updates of clicks, first visits and rollups, after new clicks arrived or verdicts changed."""
+"""Storing of new clicks and changed verdicts, which also updates first visits and rollups."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from shortener.store.clicks import Click, StoredVisit
 VerdictChange = tuple[int | None, str, str]
 """(issue id, verdict before, verdict after)."""
 VisitorDay = tuple[int, str]
-"""(UTC day since 1970, visitor hash); a person has another hash on every day."""
+"""(UTC day as days since 1970, visitor hash)."""
 
 
 def apply_changes(
@@ -27,9 +27,9 @@ def apply_changes(
     new_clicks: Mapping[int, Click],
     classifications: Mapping[int, Classification],
 ) -> Counter[VerdictChange]:
-    """Store new clicks and changed classifications of stored ones, both by seq; call it inside a transaction.
+    """Store new clicks and the changed classifications of stored clicks; update first visits and rollups.
 
-    First visits are assigned again and the rollups follow. Return how often each verdict changed.
+    Both mappings are by sequence number. Call it inside a transaction. Return how often each verdict changed.
     """
     before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
@@ -51,7 +51,10 @@ def apply_changes(
 
 
 def apply_classification(click: Click, classification: Classification) -> Click:
-    """Return the click with another classification; only a human click keeps its first visits."""
+    """Return a copy of the click with another classification.
+
+    If it is not human, its first visits are removed.
+    """
     return replace(
         click,
         verdict=classification.verdict,
@@ -69,9 +72,10 @@ def _move_first_visits(
     after: dict[int, Click],
     changed_seqs: Iterable[int],
 ) -> None:
-    """Assign first visits again to all clicks of the visitors concerned.
+    """Determine the first visits again for all visitors whose clicks are new or changed.
 
-    Stored clicks that lose or gain one are added to ``before`` and ``after``.
+    Stored clicks that gain or lose a first visit are added to ``before`` and ``after``, the clicks before and
+    after the change by sequence number. ``changed_seqs`` are the clicks whose verdicts change.
     """
     # A lost first visit may move to any click of its visitor, so all of them are read. A new human click can
     # only take a first visit from its present holder, so reading the holders is enough.

@@ -1,4 +1,4 @@
-"""Cached request verdicts: requests that agree in everything the request rules read are classified once."""
+"""Cache of classifications. Requests that are equal in everything that the rules read are classified once."""
 
 from collections.abc import Hashable
 from functools import lru_cache, partial
@@ -14,10 +14,10 @@ CACHE_SIZE = 20_000
 
 
 class RequestClassifier:
-    """Classifies requests by the request rules, with recent results in memory.
+    """Classifies requests, without nearby clicks, and keeps recent results in memory.
 
-    Most readers of a newsletter send one of a few hundred combinations of user agent and headers, from networks
-    that are in no list.
+    Most readers of a newsletter send one of a few hundred combinations of user agent and headers, from
+    networks that are in no list.
     """
 
     def __init__(self, datacenters: NetworkTable) -> None:
@@ -49,7 +49,10 @@ class RequestClassifier:
         return classification
 
     def clear(self) -> None:
-        """Clear the cache. Call it when ids of headers may be reused, or when IP databases have changed."""
+        """Forget all results.
+
+        Call it when a key of headers may get a new meaning, or IP databases have changed.
+        """
         self._classifications.clear()
         self._network_evidence.cache_clear()
 

@@ -1,6 +1,6 @@
-"""Retention: deletion of daily keys, drained segments and single clicks that are too old.
+"""Deletion of old data: daily keys, completely read segments of the click log, and single clicks.
 
-The periods are in docs/click-log.md, section 8. Sums are never deleted.
+How long each is kept is in docs/click-log.md, section 8. Rollups are never deleted.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from shortener.store import Store, clicks, issues
 from shortener.store.clicks import SegmentPosition
 
 MAX_PURGED_DAYS = 2
-"""Maximum number of days whose clicks one hourly run deletes; normally one day falls due each day."""
+"""Maximum number of days whose clicks are deleted at once, so that a wrong clock cannot delete all clicks."""
 
 
 def delete_expired(
@@ -25,10 +25,11 @@ def delete_expired(
     positions: Mapping[str, SegmentPosition],
     now: float,
 ) -> bool:
-    """Delete everything that is older than ``privacy`` allows at ``now`` (seconds of the UTC epoch).
+    """Delete all data that is older than ``privacy`` allows at ``now`` (seconds since the UTC epoch).
 
-    ``positions`` are the read positions of segments by id: an undrained segment is never deleted.
-    Return whether clicks were deleted; if so, user agents and headers that no click refers to were deleted as well.
+    ``positions`` says, by segment id, how far each segment was read; a segment with unread lines is never
+    deleted. Return whether clicks were deleted; if so, user agents and headers that no click refers to were
+    deleted as well.
     """
     keys.destroy_expired(now=now)
     for segment in click_log.segments():
@@ -43,7 +44,7 @@ def delete_expired(
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:
-    """Delete clicks from before a UTC day (days since 1970); return whether there were any."""
+    """Delete the clicks before a UTC day (in days since 1970); return whether any click was deleted."""
     oldest = clicks.oldest_click_time(store)
     if oldest is None:
         return False

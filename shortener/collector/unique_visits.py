@@ -1,4 +1,7 @@
-"""First visits: a visitor's earliest human click of a UTC day on a placement, on a link, in an issue, on the site."""
+"""Finding of first visits: the earliest human click of a visitor on a UTC day.
+
+There is one for each placement, each link, each issue, and the whole site.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -20,10 +23,11 @@ Visit = TypeVar("Visit", bound=Click | StoredVisit)
 
 
 def first_visits(clicks: Iterable[Visit]) -> Iterator[tuple[Visit, int]]:
-    """Yield each click with a bitmask of the first visits that it is (``FIRST_ON_PLACEMENT`` and so on).
+    """Yield each click with a bitmask of the kinds of first visit that it is.
 
-    The earliest click is the first visit, among equal times the one with the smallest id. The result is right if
-    ``clicks`` has all human clicks of its visitors, or all new ones and all that are a first visit so far.
+    The bits are ``FIRST_ON_PLACEMENT`` and so on. Of several clicks with equal times, the one with the
+    smallest id is the first visit. The result is right if ``clicks`` has all human clicks of its visitors, or
+    all new ones and all that are a first visit so far.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_clicks: dict[tuple[str, int], Visit] = {}
@@ -44,7 +48,7 @@ def first_visits(clicks: Iterable[Visit]) -> Iterator[tuple[Visit, int]]:
 
 
 def _first_visits_of_day(clicks: list[Visit]) -> Iterator[tuple[Visit, int]]:
-    """Yield one visitor's human clicks of one day with their first visits, as ``first_visits`` does."""
+    """Yield the human clicks of one visitor on one day, each with its bitmask of first visits."""
     seen: set[tuple[int, int | None, int]] = set()
     clicks.sort(key=_sort_key)
     for click in clicks:

@@ -1,4 +1,4 @@
-"""Extraction of an issue's articles with title, author, summary and section, and of the kind of each of their links."""
+"""Find the articles of an issue: title, author, summary and section, and the kind of each of their links."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -46,7 +46,7 @@ class Placement(Struct, frozen=True):
 
 
 class ExtractedArticle(Struct, frozen=True):
-    """A target of links in an issue: an article, or another target whose links are tracked.
+    """One target of the links in an issue: an article, or another target whose links are tracked.
 
     ``position`` is 1 to N over the articles in document order, and None for targets with another role.
     """
@@ -202,7 +202,7 @@ def _first_line(lines: list[Line], heading_index: int) -> Line | None:
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
-    """Return for each article key its title with the highest confidence, and the first if several are equal."""
+    """Return the best title for each article key: the first of those with the highest confidence."""
     best: dict[str, Title] = {}
     for title in candidates:
         if title.article_key not in best or title.confidence > best[title.article_key].confidence:
@@ -220,7 +220,10 @@ def _mentions_by_key(lines: list[Line]) -> dict[str, list[Mention]]:
 
 
 def _author_below(lines: list[Line], title: Title) -> str | None:
-    """Return the author named in the two lines after a title, or None; links to the author get the role ``byline``."""
+    """Return the author named in the two lines after a title, or None.
+
+    Links to the author get the role ``byline``.
+    """
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
         if byline is not None and any(m.article_key == title.article_key for m in byline.mentions):
@@ -258,7 +261,10 @@ def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) ->
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
-    """Return for each line its section: the nearest heading that is not the title of an article or of the issue."""
+    """Return for each line its section, which is the text of the last heading up to that line.
+
+    Headings that are the title of an article or of the issue do not count.
+    """
     excluded = {title.line_index for title in titles_by_key.values()}
     if issue_title_line is not None:
         level = lines[issue_title_line].level

@@ -21,7 +21,7 @@ MAX_LINKS = 5_000
 """Maximum number of links in an issue."""
 
 MAX_MARKUP_COUNT = 500_000
-"""Maximum number of tags and marks in an issue.
+"""Maximum number of HTML tags and Markdown marks in an issue.
 
 An issue of 5 MB of prose has 300,000 of them; an issue with hostile nesting has ten million.
 """
@@ -58,7 +58,7 @@ def _portable_image_source(source: str) -> str:
 
 
 class DocumentBuilder:
-    """Builder of a document.
+    """Builder of a document, to which an HTML or Markdown reader adds what it finds, in source order.
 
     A reader calls the methods in the order of the source. It sets ``current_link``, ``strong_depth``, ``in_button``,
     ``in_footer``, ``in_hidden`` and ``in_navigation`` for the text that comes next, and ``title`` to the title of the
@@ -97,7 +97,7 @@ class DocumentBuilder:
         merge_tag_reach: int = 0,
         outlook: bool = False,
     ) -> int | None:
-        """Add a link whose URL is the byte range ``start`` to ``end``; return its index, or None if it is untouched.
+        """Add the link whose URL is at bytes ``start`` to ``end``, and return its index.
 
         A merge tag that overlaps the URL, or the text after it up to ``merge_tag_reach``, makes the link untouched.
         A mark of listmonk's own tracking is part of the range, so that it is replaced with the URL.
@@ -149,7 +149,10 @@ class DocumentBuilder:
         return index
 
     def count_markup(self) -> None:
-        """Count a tag or mark. Raises UnreadableDocument if the issue has more than MAX_MARKUP_COUNT."""
+        """Count an HTML tag or Markdown mark.
+
+        Raises UnreadableDocument if the issue has more than MAX_MARKUP_COUNT.
+        """
         self._markup_count += 1
         if self._markup_count > MAX_MARKUP_COUNT:
             raise UnreadableDocument(

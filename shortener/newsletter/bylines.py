@@ -44,7 +44,8 @@ class Byline(Struct, frozen=True):
 def looks_like_name(text: str) -> bool:
     """Return whether a text looks like the name of a person.
 
-    A name in Latin letters has two to six words without lower-case initials, other than particles such as "van".
+    A name in Latin letters has two to six words. Each begins with a capital letter, except particles such as
+    "van".
     """
     text = text.strip()
     if len(text) > _MAX_NAME_LENGTH or not _NAME.match(text):
@@ -121,7 +122,7 @@ def _further_names(text: str, name: str) -> str:
 
 
 def standalone_byline(line: Line) -> Byline | None:
-    """Return the byline that is all of a line, or None.
+    """Return the byline of a line that contains nothing else, or None.
 
     Such a line names the author, as in "by Ada Lovelace · 5 min read", or is only a link to a person.
     """

@@ -5,12 +5,12 @@ from functools import cache
 from importlib.resources import files
 
 HOSTS_FILE = "hosts.toml"
-"""Name of the file that lists hosts; every other data file belongs to one language."""
+"""Name of the file that lists known hosts; every other data file belongs to one language."""
 
 
 @cache
 def read_data_files() -> dict[str, dict[str, list[str]]]:
-    """Return the content of all data files: by file name and then by key, the list of entries."""
+    """Return the content of all data files: a list of entries for each file name and key."""
     paths = sorted(files("shortener.newsletter").joinpath("data").iterdir(), key=lambda path: path.name)
     return {
         path.name: tomllib.loads(path.read_text("utf-8")) for path in paths if path.name.endswith(".toml")
@@ -18,7 +18,7 @@ def read_data_files() -> dict[str, dict[str, list[str]]]:
 
 
 def language_entries(key: str) -> list[str]:
-    """Return the entries under ``key`` in the data files of all languages. Raises KeyError if there are none."""
+    """Return the phrases listed under ``key`` in all languages. Raises KeyError if there are none."""
     by_language = (data for name, data in read_data_files().items() if name != HOSTS_FILE)
     entries = [entry for data in by_language for entry in data.get(key, ())]
     if not entries:  # an empty pattern would match any text
@@ -27,15 +27,18 @@ def language_entries(key: str) -> list[str]:
 
 
 def language_pattern(key: str) -> str:
-    """Return a regular expression that matches any entry of ``key`` in any language."""
+    """Return a regular expression that matches any phrase listed under ``key`` in any language."""
     return f"(?:{'|'.join(language_entries(key))})"
 
 
 def host_entries(key: str) -> frozenset[str]:
-    """Return the entries of ``key`` in the file of hosts. Raises KeyError if it has no such key."""
+    """Return the entries under ``key`` in the bundled list of known hosts.
+
+    Raises KeyError if the list has no such key.
+    """
     return frozenset(read_data_files()[HOSTS_FILE][key])
 
 
 def host_pattern(key: str) -> str:
-    """Return a regular expression that matches any entry of ``key`` in the file of hosts."""
+    """Return a regular expression that matches any entry under ``key`` in the bundled list of known hosts."""
     return f"(?:{'|'.join(sorted(host_entries(key)))})"

@@ -58,10 +58,10 @@ class UntouchedLink(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """A piece of text in a block, or an image, whose alternative text is then in ``text``.
+    """A piece of text in a block, or an image; the alternative text of an image is in ``text``.
 
-    ``link_index`` is the index of the link around it, or None. ``image_source`` is the absolute http(s) URL or the
-    relative URL of an image, or '' for any other.
+    ``link_index`` is the index of the link around it, or None. ``image_source`` is the absolute http(s) URL
+    or the relative URL of an image, or '' for any other.
     """
 
     text: str

@@ -23,9 +23,10 @@ def honeypot_html(url: str, *, recipient_tag: str = "") -> str:
 
 
 def insert_honeypot(source: bytes, html: str) -> bytes:
-    """Return the HTML document with the result of ``honeypot_html`` before the end of its body, or at its end.
+    """Return the HTML document with a honeypot link inserted before the end of its body, or at its end.
 
-    Every other byte is unchanged. Raises InputError if the document ends in an open comment, script or tag.
+    ``html`` is the link, as returned by ``honeypot_html``. Every other byte is unchanged. Raises InputError
+    if the document ends in an open comment, script or tag.
     """
     body_ends = [token.start for token in tokenize(source) if token.kind == "end" and token.name == b"body"]
     offset = body_ends[-1] if body_ends else len(source)

@@ -73,7 +73,10 @@ class HtmlFragment(Struct, frozen=True):
         return HtmlFragment(self.text[start:end], offset_map)
 
     def source_range(self, start: int, end: int) -> tuple[int, int] | None:
-        """Return the byte range in the source of the text from ``start`` to ``end``, or None if the source differs."""
+        """Return the byte range of the source that holds the text from ``start`` to ``end``.
+
+        Return None if the source differs from that text.
+        """
         piece = bisect_right(self.offset_map, start, key=lambda pair: pair[0]) - 1
         offset, source = self.offset_map[piece]
         is_whole = piece + 1 == len(self.offset_map) or self.offset_map[piece + 1][0] >= end
@@ -155,7 +158,10 @@ class HtmlReader:
         return unescape(self._fragment.text[token.start : token.end].decode())
 
     def _attribute_values(self, token: Token, names: frozenset[bytes]) -> dict[bytes, str]:
-        """Return the unescaped values of the attributes with these names; the first of several with one name counts."""
+        """Return the unescaped values of the attributes with these names.
+
+        If a tag has one attribute several times, the first counts.
+        """
         return {
             attribute.name: escaping.unescape_attribute(self._attribute_text(attribute))
             for attribute in reversed(token.attributes)
@@ -291,9 +297,10 @@ class HtmlReader:
         builder.in_hidden, builder.in_navigation, self._heading_level = state[3:]
 
     def _add_link(self, token: Token) -> int | None:
-        """Add the link of a tag and return its index, or None if it is untouched or has no ``href``.
+        """Add the link of a tag and return its index.
 
-        A second ``href`` is ignored, as in browsers.
+        Return None if the URL must stay unchanged, or the tag has no ``href``. A second ``href`` is ignored,
+        as in browsers.
         """
         href = next((attribute for attribute in token.attributes if attribute.name == b"href"), None)
         if href is None:

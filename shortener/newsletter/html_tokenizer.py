@@ -95,7 +95,10 @@ def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...]
 
 
 def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
-    """Return the comment, declaration or instruction that begins at ``offset``, and the offset after it."""
+    """Read the comment, declaration or processing instruction at ``offset``.
+
+    Return it as a comment token, and the offset after it.
+    """
     size = len(source)
     if source.startswith(b"<!--", offset):
         for empty in (b"<!-->", b"<!--->"):

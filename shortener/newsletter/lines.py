@@ -26,17 +26,17 @@ MentionRole = Literal["", "service", "boilerplate", "navigation", "sponsor", "by
 """
 
 PSEUDO_HEADING_LEVEL = 7
-"""Level of a line that looks like a heading, but is not one in the markup."""
+"""Level of a line that only looks like a heading, such as a short line in strong type."""
 
 LETTER = re.compile(r"[^\W_]")
-"""A letter or digit of any language."""
+"""Regular expression of one letter or digit of any language."""
 
 
 class Mention(Struct):
-    """The part of a line that a link covers, from ``start`` to ``end`` of the line's text.
+    """The part of a link that is in one line, from ``start`` to ``end`` of the line's text.
 
-    ``article_key`` identifies the target, or is None for a link that is not tracked. ``image_source`` is the URL of
-    the first image in the link, or ''.
+    ``article_key`` identifies the target, or is None for a link that is not tracked. ``image_source`` is the
+    URL of the first image in the link, or ''.
     """
 
     link_index: int
@@ -61,7 +61,10 @@ class Mention(Struct):
 
 
 class Line(Struct):
-    """A line of text with its mentions; ``level`` is 1 to 6 for a heading, 7 for a pseudo-heading, otherwise 0."""
+    """A line of text with the links in it.
+
+    ``level`` is 1 to 6 for a heading, 7 for a line that only looks like a heading, and 0 for any other line.
+    """
 
     index: int
     text: str
@@ -78,7 +81,7 @@ class Line(Struct):
 
     @property
     def only_mention(self) -> Mention | None:
-        """The mention that covers all letters and digits of the line, or None."""
+        """The link that contains all letters and digits of the line, or None if there is no such link."""
         mention = self.mentions[0] if len(self.mentions) == 1 else None
         return mention if mention and not has_text_outside(self, mention) else None
 
@@ -98,7 +101,10 @@ def has_text_outside(line: Line, mention: Mention) -> bool:
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
-    """Append a piece to ``text`` with collapsed white space, and return the new length of the text."""
+    """Append ``piece``, with white space collapsed, to ``text``, the pieces of a text.
+
+    ``length`` is the length of the text before. Return the length after.
+    """
     piece = _WHITESPACE.sub(" ", piece)
     if piece.startswith(" ") and (length == 0 or text[-1].endswith(" ")):
         piece = piece[1:]
@@ -172,9 +178,11 @@ def _extend_mention(mention: Mention, run: Run, end: int) -> None:
 
 
 def build_lines(document: Document, article_keys: Sequence[str | None]) -> list[Line]:
-    """Return the lines of an issue, one for each block. ``article_keys`` has one entry for each link of the document.
+    """Return the lines of an issue, one for each block of text.
 
-    Short lines in strong type become pseudo-headings, unless most lines of the issue are strong.
+    ``article_keys`` gives for each link of the document the canonical target that identifies its article, or
+    None if the link is not tracked. Short lines in strong type are treated as headings, unless most lines of
+    the issue are strong.
     """
     lines = [
         _build_line(block, index, document=document, article_keys=article_keys)

@@ -20,7 +20,7 @@ _DECORATIVE_IMAGE = re.compile(language_pattern("decorative_image"), re.I)
 
 
 def card_title(line: Line, mention: Mention) -> str:
-    """Return the title of a link card that is not inside its link, or '' for any other link.
+    """Return the title that follows an empty link, as in Medium's exports, or '' for any other link.
 
     Medium's exports write a card (image and title of an article) as an empty link, followed by ``[## Title``.
     """
@@ -29,9 +29,10 @@ def card_title(line: Line, mention: Mention) -> str:
 
 
 def assign_roles(lines: list[Line]) -> None:
-    """Set the role of every link whose role follows from its URL, its text or a sponsor label.
+    """Set the role of each link that evidently leads to no article.
 
-    Bylines after titles, and footer links, get their roles later.
+    Its URL, its text or a sponsor label above it shows this. Bylines after titles, and footer links, get
+    their roles later.
     """
     for line in lines:
         for mention in line.mentions:
@@ -108,10 +109,11 @@ def _open_sponsor_scope(line: Line) -> "_SponsorScope | None":
 
 
 class _SponsorScope(Struct):
-    """The lines that a sponsor pays for, from ``start_line`` on.
+    """A sponsored part of an issue, from ``start_line`` on.
 
-    ``level`` is that of the heading that opens the scope, or 0 for a label. ``is_linked_label`` is set for a label
-    that links its sponsor ("sponsored by X"), which covers that link only.
+    ``level`` is that of the heading that begins it, or 0 if a sponsor label ("sponsored by") or a title
+    marked as paid does. ``is_linked_label`` is set if the line of that label contains links; only links to
+    their targets are then sponsored.
     """
 
     level: int
@@ -120,10 +122,11 @@ class _SponsorScope(Struct):
     article_keys: set[str | None] = field(default_factory=set)
 
     def ends_at(self, line: Line) -> bool:
-        """Return whether ``line`` ends the scope.
+        """Return whether the sponsored part of the issue ends at ``line``.
 
-        A scope that a heading opens ends at the next heading of its level or above. A scope that a label opens ends at
-        the title of the second article.
+        If a heading began it, it ends at the next heading of the same or a higher level. If a sponsor label
+        began it, it covers one article, and ends at the title of the next. If that label has links itself, it
+        ends at the next heading or at the first link to another target.
         """
         if self.level:
             return 0 < line.level <= self.level

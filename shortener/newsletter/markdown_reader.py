@@ -1,7 +1,7 @@
 """Reader of Markdown: CommonMark with tables, footnotes, strikethrough, task lists, bare URLs and HTML.
 
-pyromark gives the byte range of a whole link. The destination is searched for inside that range, and the link is
-untouched unless the text found there is exactly the destination that pyromark reports.
+The parser pyromark gives the byte range of a whole link. The destination is searched for inside that range.
+The link stays unchanged unless the text found there is exactly the destination that pyromark reports.
 """
 
 import re
@@ -46,9 +46,10 @@ class _Definition(Struct):
 
 
 def _source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
-    """Return the HTML of an event as a fragment; ``start`` and ``end`` are its byte range in the source.
+    """Return a piece of HTML in Markdown as a fragment.
 
-    Where pyromark has removed line prefixes, such as ``>`` of quotes, each line is mapped to the source separately.
+    ``start`` and ``end`` are its byte range in the source. Where pyromark has removed line prefixes, such as
+    ``>`` of quotes, each line is mapped to the source separately.
     """
     html = text.encode()
     if source[start:end] == html:
@@ -102,7 +103,10 @@ class _BareUrl(NamedTuple):
 
 
 class _MarkdownReader:
-    """Reader that passes the content of a Markdown body to a builder, from the events of pyromark."""
+    """Reader of Markdown that passes what it finds to a builder.
+
+    Its input is the output of the parser pyromark: a sequence of events, each with a byte range.
+    """
 
     def __init__(self, builder: DocumentBuilder, source: bytes, *, body_start: int) -> None:
         self._builder = builder
@@ -259,9 +263,10 @@ class _MarkdownReader:
         self._builder.begin_block()
 
     def _handle_link(self, event: _Event, data: Any) -> None:
-        """Read a link to its end, because its destination follows its content.
+        """Read a link and its content up to the end of the link.
 
-        A link inside an image is read as plain text.
+        The destination is added last, because it follows the content. A link inside an image is read as plain
+        text.
         """
         if self._alt_parts is not None:
             return

@@ -38,7 +38,10 @@ def overlaps_merge_tag(ranges: Sequence[ByteRange], *, start: int, end: int) -> 
 
 
 def find_merge_tag_end(source: bytes, start: int) -> int | None:
-    """Return the end offset of the merge tag at ``start``, which may be a query value, or None if there is no tag."""
+    """Return the offset at which the merge tag that begins at ``start`` ends, or None if none begins there.
+
+    Tags that occur only as the value of a query parameter, such as ``{name}``, are recognized too.
+    """
     match = _MERGE_TAG.match(source, start) or _QUERY_VALUE_TAG.match(source, start)
     return match.end() if match else None
 

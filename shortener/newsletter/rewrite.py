@@ -11,11 +11,12 @@ from shortener.newsletter.recipient_tokens import recipient_token_query
 
 
 def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str = "") -> bytes:
-    """Return the source with the URLs of the links at the given indexes replaced, escaped for their syntax.
+    """Return the source of an issue with the new ``urls``, given by link index, in place of the old ones.
 
-    Every byte outside the replaced URLs is unchanged, and so is a URL that equals its replacement. A recipient tag is
-    added to the query of each of the URLs, unescaped. Raises InputError for a URL that is not http(s) and for a
-    recipient tag that the syntax of a link would change, and IndexError for an unknown index.
+    A new URL is escaped for the syntax of its link. Every byte outside the replaced URLs is unchanged, and so
+    is a URL that equals its replacement. A recipient tag is added to the query of each of the URLs,
+    unescaped. Raises InputError for a URL that is not http(s) and for a recipient tag that the syntax of a
+    link would change, and IndexError for an unknown index.
     """
     if document.parts:
         return _rewrite_parts(document, urls, recipient_tag)
@@ -79,7 +80,7 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Yield the links whose URL in ``output`` is not parsed as it was written.
+    """Yield the links whose new URL is not read back unchanged when the rewritten issue is parsed again.
 
     The cause is a recipient tag that contains a character that ends a table cell or an attribute.
     """

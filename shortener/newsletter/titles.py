@@ -16,7 +16,10 @@ from shortener.newsletter.bylines import Byline
 from shortener.newsletter.lines import LETTER, PSEUDO_HEADING_LEVEL, Line, Mention, PlacementKind
 
 MAX_BUTTON_LENGTH = 40
-"""Maximum length, in characters, of the text of a button or of a "read more" link recognized by position."""
+"""Maximum length, in characters, of the text of a button.
+
+It also applies to a link that is recognized as a button or "read more" link by its place.
+"""
 
 _MAX_TITLE_LINKS = 6  # links in a line: a line with more is a list
 _MAX_READ_MORE_LENGTH = 60  # characters, which fit "continue reading on …"
@@ -33,11 +36,14 @@ _SENTENCE_STOP = re.compile(r"[.!?]['\"”’]?\s")
 _ARROW = re.compile(r"[→»›➜➔▶►⟶⇒>][\s»›>]*$")
 
 HEADING_CONFIDENCE, UNLINKED_HEADING_CONFIDENCE, LEADING_LINK_CONFIDENCE, CARD_CONFIDENCE = 5, 4, 3, 2
-"""Confidence, from 5 to 2, that a line is the title of an article, by the way in which the title was found."""
+"""Confidence that a line is the title of an article, from 5 (a heading with a link) to 2 (a link card)."""
 
 
 class Title(Struct, frozen=True):
-    """A title of an article; ``end`` is the offset in its line where the title, or its author, ends."""
+    """A title of an article.
+
+    ``end`` is the offset in its line after the title and, if an author is named behind it, after the author.
+    """
 
     article_key: str
     text: str
@@ -48,7 +54,7 @@ class Title(Struct, frozen=True):
 
 
 def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[Title]:
-    """Yield every title, and set the kinds of the mentions that are titles, buttons or "read more" links.
+    """Yield every title, and set the kinds of the links that are titles, buttons or "read more" links.
 
     ``issue_title_line`` is the index of the issue's own title, which is the title of an article only if it
     contains a link.
@@ -70,7 +76,7 @@ def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[
 
 
 def _repeats_previous_title(line: Line, titles: list[Title]) -> bool:
-    """Return whether a line is only a short link to the article whose title was found last."""
+    """Return whether a line is only a link with few words, to the article whose title was found last."""
     link = line.only_mention
     return bool(
         titles
@@ -91,7 +97,10 @@ def _mark_read_more(lines: list[Line]) -> None:
 
 
 def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
-    """Return ``more`` or ``button`` if the words or the looks of a link show that it is one, otherwise ``text``."""
+    """Return ``more`` for a "read more" link, ``button`` for a button, and ``text`` for any other link.
+
+    The words of the link decide, or its looks.
+    """
     mention = line.mentions[mention_index]
     if 0 < len(mention.text) <= _MAX_READ_MORE_LENGTH and phrases.READ_MORE.match(
         phrases.normalize(mention.text)
@@ -113,7 +122,10 @@ def _is_followed_by_text(line: Line, mention_index: int) -> bool:
 
 
 def _titles_in_heading(line: Line) -> Iterator[Title]:
-    """Yield the titles in a heading, one for each article that it links to; a single title may have an author."""
+    """Yield the titles in a heading, one for each article that it links to.
+
+    If there is only one title, its author may be named in the heading too.
+    """
     if len(line.mentions) > _MAX_TITLE_LINKS:
         return
     candidates = [
@@ -192,7 +204,10 @@ def _title_or_link_text(text: str, start: int, end: int) -> str:
 
 
 def _title_at_line_start(line: Line, lines: list[Line]) -> Iterator[Title]:
-    """Yield the title at the start of a line that is not a heading; it fills the line or is separated from the rest."""
+    """Yield the title at the start of a line that is not a heading, if the link there looks like a title.
+
+    Such a link fills the line or is set apart from the rest, for example by a colon.
+    """
     first = line.mentions[0] if line.mentions else None
     if first is None or line.hidden or line.footer or not first.is_content or first.article_key is None:
         return
@@ -258,7 +273,10 @@ def _is_prose(line: Line) -> bool:
 def _titles_from_unlinked_headings(
     lines: list[Line], titled_keys: set[str], issue_title_line: int | None
 ) -> Iterator[Title]:
-    """Yield a title for each heading without a link whose article is linked by the image above or the text below it."""
+    """Yield a title for each heading without a link that names an article.
+
+    The article is the one that the image above the heading or the text below it links to.
+    """
     headings = [line.index for line in lines if line.level]
     for index, next_index in pairwise([*headings, len(lines)]):
         line = lines[index]
@@ -275,9 +293,9 @@ def _titles_from_unlinked_headings(
 
 
 def _region_end(lines: list[Line], end: int) -> int:
-    """Return the index of the line after a heading's content; ``end`` is the index of the next heading.
+    """Return the index of the line after the content below a heading.
 
-    Images right above the next heading belong to that heading.
+    ``end`` is the index of the next heading. Images right above the next heading belong to that heading.
     """
     next_keys = (
         {mention.article_key for mention in lines[end].mentions if mention.is_content}
@@ -341,10 +359,10 @@ def _is_generic_text(mention: Mention) -> bool:
 
 
 def _is_call_to_action(lines: list[Line], mention: Mention, *, is_only_article: bool) -> bool:
-    """Return whether a link is a button, a "read more" link or the like below a heading without a link.
+    """Return whether a link below a heading without a link is a button or a "read more" link.
 
-    Any other link counts if its link text is short and fills the line, and no other article is linked below the
-    heading.
+    Any other link counts as one if its text is short and fills the line, and no other article is linked below
+    the heading.
     """
     is_short_line = (
         is_only_article

@@ -88,7 +88,7 @@ def tracker_prefix(url: str) -> str:
 
 
 def is_image(url: str) -> bool:
-    """Return whether a URL is an image file; a link to one only enlarges an image."""
+    """Return whether a URL is that of an image file; a link to such a file only enlarges an image."""
     parts = _split_url(url)
     return parts is not None and bool(_IMAGE_PATH.search(parts.path))
 

@@ -12,9 +12,9 @@ from shortener.ranking.inputs import Arrival
 from shortener.ranking.observations import FloatArray, Observations
 
 BUCKET_EDGES = (0, 1, 2, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720, 1440, 2880, 5760)
-"""Edges of the age buckets, in hours after sending."""
+"""Edges of the intervals (age buckets) in which the arrival curve is estimated, in hours after sending."""
 PRIOR_PSEUDO_CLICKS = 200.0
-"""Weight of the published curve, as a number of clicks: K of docs/ranking.md section 4."""
+"""How many clicks the published curve counts as, beside the real ones: K of docs/ranking.md section 4."""
 PUBLISHED_SHARES = {1: 0.336, 3: 0.514, 24: 0.81, 48: 0.917, 168: 0.981, 5760: 0.9999}
 """Share of clicks arrived, by hours after sending (GetResponse 2019-20, 10 million sends).
 
@@ -23,14 +23,14 @@ The last point is not from the source; it closes the curve.
 
 
 class ArrivalCurve(Struct, frozen=True, eq=False):
-    """The curve F; `shares` are its values (0 to 1) at the ages `BUCKET_EDGES`."""
+    """The arrival curve; `shares` are its values (0 to 1) at the ages `BUCKET_EDGES`."""
 
     shares: FloatArray
 
     def shares_at(self, hours: FloatArray) -> FloatArray:
-        """Return F at each of the ages `hours` (docs/ranking.md section 4).
+        """Return the values of the curve at the ages `hours` (docs/ranking.md section 4).
 
-        Between the edges F is linear in the logarithm of the age. Below 1 hour it is `F(1 h)` times the age in hours,
+        Between the edges the value is linear in the logarithm of the age. In the first hour it grows evenly,
         and after the last edge it is 1.
         """
         after_first_hour = np.interp(
@@ -40,14 +40,14 @@ class ArrivalCurve(Struct, frozen=True, eq=False):
         return np.asarray(np.where(hours < 1.0, first_hour, after_first_hour), dtype=np.float64)
 
     def share_at(self, hours: float) -> float:
-        """Return F at one age in hours."""
+        """Return the value of the curve at one age in hours."""
         return float(self.shares_at(np.array([hours]))[0])
 
 
 def prior_curve() -> ArrivalCurve:
-    """Return the curve through the published shares (docs/ranking.md section 4).
+    """Return the arrival curve through the published shares (docs/ranking.md section 4).
 
-    Between two published shares, the probit of F is linear in the logarithm of the age.
+    Between two published shares, the probit of the value is linear in the logarithm of the age.
     """
     normal = NormalDist()
     probits = np.array([normal.inv_cdf(share) for share in PUBLISHED_SHARES.values()])
@@ -56,10 +56,9 @@ def prior_curve() -> ArrivalCurve:
 
 
 def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> ArrivalCurve:
-    """Estimate F from the arrival times of clicks by the reverse-time hazard (docs/ranking.md section 4).
+    """Estimate the arrival curve from the arrival times of clicks (docs/ranking.md section 4).
 
-    The issues that have completed age bucket j have n_j clicks in it and N_j clicks up to its end. Then
-    `h_j = (n_j + K h0_j) / (N_j + K)`, `F(end) = 1`, `F(j-1) = F(j) (1 - h_j)`. A bucket that is still open for an
+    The published curve counts as a number of clicks beside them. An age bucket that is still open for an
     issue is left out for that issue, so a recent issue informs the early hours only.
     """
     prior = prior_curve().shares
@@ -67,6 +66,8 @@ def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> A
     completed = observations.age_hours[:, None] >= np.array(BUCKET_EDGES[1:])
     in_bucket = (counts * completed).sum(axis=0)
     up_to_end = (counts.cumsum(axis=1) * completed).sum(axis=0)
+    # h_j = (n_j + K h0_j) / (N_j + K), with n_j clicks in bucket j and N_j clicks up to its end;
+    # F(end) = 1 and F(j-1) = F(j) (1 - h_j)
     prior_hazard = 1 - prior[:-1] / prior[1:]
     hazard = (in_bucket + PRIOR_PSEUDO_CLICKS * prior_hazard) / (up_to_end + PRIOR_PSEUDO_CLICKS)
     shares = np.cumprod((1 - hazard)[::-1])[::-1]
@@ -74,7 +75,10 @@ def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> A
 
 
 def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -> FloatArray:
-    """Return a matrix of clicks, issues x age buckets; an arrival is in the bucket that contains its midpoint."""
+    """Return the clicks of each issue (row) in each age bucket (column).
+
+    The clicks of an arrival are counted in the bucket that contains the midpoint of its interval.
+    """
     counts = np.zeros((len(observations.issues), len(BUCKET_EDGES) - 1))
     rows = {issue.slug: n for n, issue in enumerate(observations.issues)}
     for arrival in arrivals:
@@ -88,7 +92,7 @@ def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -
 def clicks_within(arrivals: Sequence[Arrival], curve: ArrivalCurve, *, hours: float) -> float:
     """Return the number of clicks that one issue had in its first `hours`.
 
-    The curve divides the clicks of an arrival interval that begins before that age and ends after it.
+    If an arrival interval begins before that age and ends after it, the curve divides its clicks.
     """
     return math.fsum(_share_within(arrival, curve, hours) * arrival.clicks for arrival in arrivals)
 

@@ -1,4 +1,4 @@
-"""The comparison of two issues at equal age (docs/ranking.md section 18)."""
+"""The comparison of two issues at the same number of hours after sending (docs/ranking.md section 18)."""
 
 import math
 

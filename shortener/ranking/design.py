@@ -20,17 +20,20 @@ NORMAL_SCORE_LIMIT = 0.001
 """Smallest probability, from either end, of which a normal score is taken."""
 
 POSITION_KNOTS = (1, 2, 3, 5, 8, 13, 21, 34)
-"""Positions at which the position effect may deviate from the power law."""
+"""Positions at which the effect of position may deviate from a power law."""
 PRIOR_PHI = 0.2**2
-"""Prior of phi, the variance of the noise of each cell (one article in one issue) on the log scale."""
+"""Prior of the variance that clicks have beyond chance: phi of docs/ranking.md section 6.
+
+It is the variance, on the log scale, of the noise of each cell (one article in one issue).
+"""
 EXTRA_PHI_WITHOUT_POSITIONS = 0.35
-"""Added to the prior of phi if no position is known: the position effect is then part of the noise."""
+"""Added to `PRIOR_PHI` if no position is known, because the effect of position is then part of the noise."""
 OPEN_RATE_SD = 0.25
-"""Prior of s_i, the standard deviation of the issue effects."""
+"""Prior of the standard deviation of the issue effects: s_i of docs/ranking.md section 6."""
 UNKNOWN_RECIPIENTS_SD = 1.5
-"""Prior standard deviation of the effect of an issue with unknown recipients, which replaces s_i."""
+"""Prior standard deviation of the effect of an issue with unknown recipients, in place of `OPEN_RATE_SD`."""
 INCOMPLETE_ISSUE_SD = 0.5
-"""Extra standard deviation of a recent issue's effect, multiplied by the share of its clicks not yet arrived."""
+"""Extra standard deviation of a recent issue's effect; it is multiplied by its share still to come."""
 DEFAULT_RECIPIENTS = 1000.0
 """Recipients assumed for every issue if none are known; arbitrary, because the intercept absorbs the number."""
 
@@ -58,7 +61,7 @@ SIGNAL_EFFECTS = tuple(Effect(name, 0.0, 0.3) for name in ("views", "read ratio"
 
 
 class Design(Struct, frozen=True, eq=False):
-    """The linear predictor `log mu = offset + x beta + u[article]`, with article effects `q = t beta + u`.
+    """The matrices of the model and the priors of its coefficients.
 
     `x` is cells x coefficients. `t` is articles x coefficients, and 0 except for sorting, signals and background.
     `offset` is log recipients + log F(age) per cell. The issue effects are the columns of `x` from
@@ -88,13 +91,17 @@ def build_design(
     background: Sequence[BackgroundGroup] = (),
     shape: SortingShape = "log",
 ) -> Design:
-    """Build the design of the model, which is for cell c of article a in issue i:
+    """Build the matrices of the model from the observations (docs/ranking.md section 6).
 
     `log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
     + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a` and
     `q_a = b (xbar_a - mean xbar) + c' z_a + site_a + author_a + sum_w d_w (t_aw - mean t_w) + u_a`. If no position is
     known, the position columns and b are dropped.
     """
+    # For cell c of article a in issue i:
+    # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
+    #     + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a
+    # q_a = b (xbar_a - mean xbar) + c' z_a + u_a
     effects: list[Effect] = [INTERCEPT, RERUN, PLACEMENT_OMEGA]
     cell_columns = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(total_weights)]
     article_columns: list[FloatArray] = []
@@ -143,7 +150,10 @@ def _assemble(
 
 
 def fill_positions(observations: Observations) -> FloatArray:
-    """Return the positions of all cells; an unknown one is replaced by the middle of its issue, `(1 + last) / 2`."""
+    """Return the position of each cell (one article in one issue).
+
+    An unknown position is replaced by the middle of the issue.
+    """
     middle = (1 + last_positions(observations)) / 2
     known = np.isfinite(observations.positions)
     return np.where(known, observations.positions, middle[observations.issue_index])
@@ -157,24 +167,29 @@ def last_positions(observations: Observations) -> FloatArray:
 
 
 def in_last_two_positions(observations: Observations) -> FloatArray:
-    """Return 1 for each cell at one of the last two positions of an issue with three or more, and 0 for the others."""
+    """Return 1 for each appearance at one of the last two positions of its issue, and 0 for the others.
+
+    In an issue with fewer than three positions it is always 0.
+    """
     last = last_positions(observations)[observations.issue_index]
     return ((observations.positions > last - 2) & (last > 2)).astype(np.float64)
 
 
 def hat_basis(log_position: FloatArray) -> list[FloatArray]:
-    """Return the piecewise linear functions `hat_k` of log position, one array per knot.
+    """Return the weight of each knot in `POSITION_KNOTS` at each log position, one array per knot.
 
-    They sum to 1 at every position, and the last one stays 1 below the last knot.
+    A weight is 1 at its knot and falls linearly to 0 at the knots beside it. The weights sum to 1 at every
+    position, and that of the last knot stays 1 after it.
     """
     knots = np.log(POSITION_KNOTS)
     return [np.interp(log_position, knots, values) for values in np.eye(len(POSITION_KNOTS))]
 
 
 def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
-    """Return `xbar_a - mean xbar` per article, where xbar is the mean of x(position) over its cells.
+    """Return for each article how near to the top editors placed it, relative to the average article.
 
-    It corrects for editors who put better articles first (Mundlak's device, docs/ranking.md section 7).
+    The measure is the mean of the position scores of `shape` over its appearances. It corrects for editors who
+    put better articles first (Mundlak's device, docs/ranking.md section 7).
     """
     positions = fill_positions(observations)
     last = last_positions(observations)[observations.issue_index]

@@ -29,11 +29,14 @@ PARAMETER_TEXTS = {
 }
 """Meaning of each parameter for an editor, and what to do if it is implausible."""
 COVERAGE_RANGE = (0.80, 0.97)
-"""Accepted share of counts inside their 90 % predictive interval."""
+"""Lowest and highest accepted share of counts inside the 90 % interval that was predicted for them."""
 MIN_RERUN_CELLS = 20
-"""Number of cells of re-run articles below which their coverage is mostly chance."""
+"""Number of appearances of re-run articles below which the share inside their intervals is mostly chance."""
 MIN_FITTED_CLICKS = 5.0
-"""Predicted clicks below which a cell is left out: its 90 % interval would cover clearly more than 90 %."""
+"""Number of predicted clicks below which check 5 leaves an appearance out.
+
+With fewer clicks, the 90 % interval would contain clearly more than 90 % of the counts.
+"""
 
 
 def diagnose_fit(analysis: Analysis, listed: ListedPart, *, published: Sequence[int]) -> list[str]:
@@ -56,8 +59,9 @@ def diagnose_fit(analysis: Analysis, listed: ListedPart, *, published: Sequence[
 def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
     """Check 1: fitted divided by observed clicks of each listed issue is in 0.8-1.25, or the difference is chance.
 
-    Differences that chance explains are accepted. The check does not apply without positions. The position effect is
-    then part of each cell's noise, and the few top positions with most of the clicks leave every sum too small.
+    Differences that chance explains are accepted. The check does not apply without positions. The position
+    effect is then part of the noise, and the few top positions with most of the clicks leave every sum too
+    small.
     """
     if not observations.has_positions:
         return
@@ -78,11 +82,11 @@ def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart)
 
 
 def check_position_groups(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 2: the mean residual of each group of positions is within 0.15 of 0, or the difference is chance.
+    """Check 2: warn about groups of positions whose clicks are on average 15 % above or below the fit.
 
-    Differences that chance explains (two standard deviations) are accepted. With `r = (y - mu)/mu`, the average is
-    `sum W r / sum W` and has the standard deviation `1 / sqrt(sum W)`.
+    Differences that chance explains (two standard deviations) are accepted.
     """
+    # The average of r = (y - mu)/mu is sum W r / sum W, with the standard deviation 1 / sqrt(sum W).
     residual = (observations.clicks - fit.mu) / fit.mu
     for name, (first, last) in POSITION_GROUPS.items():
         inside = (observations.positions >= first) & (observations.positions <= last)
@@ -98,10 +102,11 @@ def check_position_groups(observations: Observations, fit: Fit, listed: ListedPa
 
 
 def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
-    """Check 3: warn that the ranking is unreliable if eta, omega or s_q is outside its plausible range.
+    """Check 3: warn that the ranking is unreliable if one of three estimated parameters is not plausible.
 
-    Without positions only s_q is checked. The first articles have more links, so omega then includes the position
-    effect.
+    They are eta (position effect), omega (effect of further links) and s_q (spread of appeal) of
+    docs/ranking.md section 6. Without positions only s_q is checked. The first articles have more links, so
+    omega then includes the position effect.
     """
     estimates = {"s_q": fit.variances.appeal**0.5}
     if analysis.observations.has_positions:
@@ -144,10 +149,11 @@ _INTERVAL_TEXTS = {
 
 
 def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
-    """Check 5: warn unless 80-97 % of the cells of re-run articles are in the 90 % interval predicted from other cells.
+    """Check 5: predict the clicks of each article that was in several issues from its other appearances.
 
-    The upper limit is raised by two binomial standard deviations, because 100 % of a few cells is common and intervals
-    that are too wide are harmless.
+    Warn unless 80-97 % of the actual counts are within the 90 % interval of the prediction. The upper limit
+    is raised by two binomial standard deviations, because 100 % of a few counts is common and intervals that
+    are too wide are harmless.
     """
     inside = leave_one_out_coverage(observations, fit)
     if len(inside) < MIN_RERUN_CELLS:
@@ -161,12 +167,13 @@ def check_leave_one_out(observations: Observations, fit: Fit) -> Iterator[str]:
 
 
 def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
-    """Return for each cell of a re-run article 1 if its count is in the predicted 90 % interval, else 0.
+    """Return 1 or 0 for each appearance of an article that was in several issues.
 
-    Cells with fewer than 5 predicted clicks are left out. No refit is needed: with leverage `l = W h`, leaving a
-    cell out moves its log mean by `-l/(1-l) r` and gives it the variance `h/(1-l)`. The count is negative binomial
-    around that mean.
+    It is 1 if the count is within the 90 % interval that is predicted without it. Appearances with fewer than
+    5 predicted clicks are left out.
     """
+    # No refit is needed: with leverage l = W h, leaving a cell out moves its log mean by -l/(1-l) r and
+    # gives it the variance h/(1-l). The count is negative binomial around that mean.
     leverage = np.clip(fit.weights * fit.predictor_variances, 0.0, 0.999)
     residual = (observations.clicks - fit.mu) / fit.mu
     mean = np.log(fit.mu) - leverage / (1 - leverage) * residual
@@ -185,9 +192,10 @@ def leave_one_out_coverage(observations: Observations, fit: Fit) -> FloatArray:
 
 
 def check_permutation(analysis: Analysis) -> Iterator[str]:
-    """Check 6: warn unless eta falls by one standard deviation or more when positions are permuted within each issue.
+    """Check 6: warn if the position effect hardly falls when the positions are shuffled within each issue.
 
-    The check applies only if the data determine eta. Otherwise eta stays near its prior in both cases.
+    It must fall by one standard deviation or more. The check applies only if the data determine the effect.
+    Otherwise it stays near its prior in both cases.
     """
     eta, variance = analysis.effect_estimate(POSITION_ETA)
     if not (is_position_effect_measured(analysis) and eta > PLAUSIBLE_RANGES["eta"][0]):

@@ -41,11 +41,11 @@ class Factor(Struct, frozen=True):
 
 
 class ExplainedAppearance(Struct, frozen=True):
-    """One article in one issue, with the factors of its expected clicks.
+    """One article in one issue, with the factors whose product is its expected clicks.
 
-    The observed count is in `visitors` or in `clicks`, whichever the issue counts; the other field is None. `expected`
-    is the product of `factors`: the clicks that an average article would have had in its place. `fitted` is `expected`
-    times the appeal of the article.
+    The observed count is in `visitors` or in `clicks`, whichever the issue counts; the other field is None.
+    `expected` is the product of `factors`: the clicks that an average article would have had in its place.
+    `fitted` is `expected` times the appeal of the article.
     """
 
     issue: str
@@ -59,10 +59,11 @@ class ExplainedAppearance(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """The figures of one article: its appeal is the product of `factors`, and `cells` are its appearances in issues.
+    """The figures of one article, with the factors whose product is its appeal.
 
-    `low` to `high` is the 90 % interval of the appeal. `counted` is "visitors" if every issue in `cells` counts
-    visitors, otherwise "clicks". The field that `counted` names is the sum over all cells; the other one is None.
+    `cells` are its appearances in issues. `low` to `high` is the 90 % interval of the appeal. `counted` is
+    "visitors" if every issue in `cells` counts visitors, otherwise "clicks". The field that `counted` names
+    is the sum over all appearances; the other one is None.
     """
 
     url: str
@@ -203,9 +204,10 @@ def _effect_factors(
     contributions: FloatArray,
     effects_by_factor: Mapping[str, tuple[Effect, ...]],
 ) -> tuple[Factor, ...]:
-    """Return a factor for each named group of effects: `exp(sum of contributions)`.
+    """Return one factor for each named group of effects.
 
-    Groups that the design does not contain are left out.
+    `contributions` are the contributions of the effects to the logarithm of the product. Groups that the
+    design does not contain are left out.
     """
     return tuple(
         Factor(name, math.exp(math.fsum(contributions[effects.index(effect)] for effect in members)))

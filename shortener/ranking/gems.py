@@ -14,7 +14,10 @@ MIN_READS = 30  # below, the ratio of fans to reads is mostly chance
 
 
 def top_decile_probability(posterior: Posterior) -> FloatArray:
-    """Return for each article the probability that it is in the best tenth of all articles, from the joint draws."""
+    """Return for each article the probability that it is in the best tenth of all articles.
+
+    It is the share of the simulations in `posterior.draws` in which it is.
+    """
     return top_k_probability(posterior.draws, max(1, posterior.draws.shape[1] // 10))
 
 

@@ -32,7 +32,10 @@ class Issue(Struct, frozen=True):
 
 
 class Placement(Struct, frozen=True):
-    """The links of one kind (title, image, …) that an article has in an issue, with their total clicks."""
+    """All links of one kind (title, image, …) that an article has in an issue, with their total clicks.
+
+    Unlike elsewhere, all placements of one kind are taken together here.
+    """
 
     kind: str
     clicks: int
@@ -93,7 +96,10 @@ def common_unit(issues: Iterable[Issue]) -> Counted:
 
 
 def check_history(history: History) -> None:
-    """Raise InputError if a history has impossible counts, duplicates or unknown issues; the message names the row."""
+    """Raise InputError if a history has impossible counts, duplicates or unknown issues.
+
+    The error message names the row.
+    """
     slugs = _require_unique((issue.slug for issue in history.issues), "issue")
     _require_unique((signal.url for signal in history.signals), "signals row for")
     for issue in history.issues:

@@ -20,7 +20,7 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 
 
 class Solution(Struct, frozen=True, eq=False):
-    """One weighted least-squares solution: coefficients `beta` and article effects `u`.
+    """The coefficients `beta` and article effects `u` of one round of the fit, and what their variances need.
 
     With S the reduced normal matrix, `covariance_root` is the matrix L with `S^-1 = V = L' L`. `article_precision`
     is D per article, and `elimination` is `R = D^-1 H` (articles x coefficients). `article_variances` are the
@@ -55,10 +55,11 @@ def prior_of_variances(design: Design) -> Variances:
 
 
 class Fit(Struct, frozen=True, eq=False):
-    """The fitted model.
+    """The fitted model: the last solution, the variances, and the fitted clicks `mu`.
 
-    The arrays have one entry per cell: `mu` are the fitted clicks, `weights` is W, and `predictor_variances` is h, the
-    variance of log mu.
+    The arrays have one entry per cell (one article in one issue). `predictor_variances` are the variances of
+    the log of `mu`, and `weights` the weights of the least squares. They are h and W of docs/ranking.md
+    section 8.
     """
 
     solution: Solution
@@ -71,11 +72,9 @@ class Fit(Struct, frozen=True, eq=False):
 
 
 def fit_model(design: Design, observations: Observations) -> Fit:
-    """Fit the model in at most 40 rounds of reweighted least squares (docs/ranking.md section 8).
+    """Fit the model in at most 40 rounds of weighted least squares (docs/ranking.md section 8).
 
-    The fit starts from `lin = log max(y, 0.5) - offset`. Each round computes `W = 1/(1/mu + phi)` and
-    `z = lin + (y - mu)/mu`, solves for beta and u, and updates the variances. Raises LinAlgError or
-    FloatingPointError if the fit fails.
+    Each round also updates the variances. Raises LinAlgError or FloatingPointError if the fit fails.
     """
     with np.errstate(all="ignore"):
         return _iterate(design, observations)
@@ -106,7 +105,10 @@ def require_finite(*arrays: FloatArray) -> None:
 
 
 def irls_weights(design: Design, linear_predictor: FloatArray, phi: float) -> tuple[FloatArray, FloatArray]:
-    """Return the fitted clicks `mu = exp(offset + lin)` and the weights `W = 1/(1/mu + phi)` of all cells."""
+    """Return the fitted clicks and the least-squares weights of all cells.
+
+    They are mu and W of docs/ranking.md section 8.
+    """
     mu = np.exp(design.offset + linear_predictor)
     return mu, 1 / (1 / mu + phi)
 
@@ -118,11 +120,10 @@ def solve(
     working_response: FloatArray,
     variances: Variances,
 ) -> Solution:
-    """Solve the penalized normal equations with the article effects eliminated (docs/ranking.md section 8).
+    """Solve the least-squares problem of one round of the fit (docs/ranking.md section 8).
 
-    The block of the article effects, `D_a = sum W + 1/s_q^2`, is diagonal. So the reduced matrix
-    `S = X'WX + prior - H' D^-1 H` has one row per coefficient. `S beta = r` is solved by a Cholesky factorization, then
-    `u = D^-1 (sum W z - H beta)`. Raises LinAlgError if S is not positive definite.
+    The article effects are eliminated first, so the matrix to solve has one row per coefficient. Raises
+    LinAlgError if this matrix is not positive definite.
     """
     precision = 1 / prior_variances(design, variances)
     means = np.array([effect.mean for effect in design.effects])
@@ -187,9 +188,9 @@ def update_variances(
     linear_predictor: FloatArray,
     previous: Variances,
 ) -> Variances:
-    """Return the variances for the next round by Schall's fixed point, with the priors as pseudo-observations.
+    """Return the variances for the next round of the fit, from the solution of this round.
 
-    The formulas are in docs/ranking.md section 8.
+    The method is Schall's fixed point, with the priors as pseudo-observations (docs/ranking.md section 8).
     """
     return Variances(
         appeal=_update_appeal_variance(solution, previous.appeal),
@@ -206,11 +207,13 @@ def _update_appeal_variance(solution: Solution, previous: float) -> float:
 
 
 def _update_open_rate_variance(design: Design, solution: Solution, previous: float) -> float:
-    """Return `s_i^2 = (4 * 0.0625 + sum (f alpha)^2) / (4 + sum(1 - v/s_i^2))` over issues of known size.
+    """Return the variance of the issue effects for the next round: s_i^2 of docs/ranking.md section 8.
 
-    The effect alpha of a recent issue includes the error of F. Only the part `f = s_i^2 / (s_i^2 + (0.5 (1 - F))^2)`
-    is attributed to the issue, with variance `v = f^2 var(alpha) + s_i^2 (1 - f)`.
+    Only issues with known recipients are used. The effect of a recent issue includes the error of the arrival
+    curve, so only a part of it is attributed to the issue.
     """
+    # s_i^2 = (4 * 0.0625 + sum (f alpha)^2) / (4 + sum(1 - v/s_i^2)), f = s_i^2 / (s_i^2 + (0.5 (1 - F))^2),
+    # v = f^2 var(alpha) + s_i^2 (1 - f)
     alpha = solution.beta[design.first_issue_column :]
     f = previous / (previous + design.incomplete_variance)
     alpha_variance = (solution.covariance_root[:, design.first_issue_column :] ** 2).sum(axis=0)
@@ -236,7 +239,8 @@ def _update_background_variances(
 def _update_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
-    """Return `phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi]`, with `r = (y - mu)/mu`, p0 the prior."""
+    """Return the variance of the noise beyond chance for the next round: phi of docs/ranking.md section 8."""
+    # phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi], with r = (y - mu)/mu; p0 is the prior
     mu, w = irls_weights(design, linear_predictor, phi)
     h = solution.predictor_variances
     observed = float(((w * (observations.clicks - mu) / mu) ** 2).sum()) + PHI_DF * design.prior_phi / phi**2

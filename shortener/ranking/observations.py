@@ -16,11 +16,11 @@ MIN_AGE_HOURS = 1 / 60  # at age 0 the arrival curve is 0, and its logarithm is 
 
 
 class Observations(Struct, frozen=True, eq=False):
-    """Clicks and covariates of all cells, sorted by article and then by issue.
+    """Clicks, positions and other data of all cells (one article in one issue) as arrays.
 
-    Arrays have one entry per cell, except `age_hours` (one per issue) and `article_starts`. The cells of article
-    a begin at `article_starts[a]`. `issues` are sorted by sending time and `urls` alphabetically, so that the
-    order of the input rows has no effect.
+    The cells are sorted by article and then by issue. Arrays have one entry per cell, except `age_hours` (one
+    per issue) and `article_starts`. The cells of article a begin at `article_starts[a]`. `issues` are sorted
+    by sending time and `urls` alphabetically, so that the order of the input rows has no effect.
     """
 
     issues: tuple[Issue, ...]
@@ -40,7 +40,10 @@ class Observations(Struct, frozen=True, eq=False):
         return bool(np.isfinite(self.positions).any())
 
     def sum_by_article(self, values: FloatArray) -> FloatArray:
-        """Return the sum of `values` over the cells of each article; the first axis of `values` is the cells."""
+        """Return the sum of `values` for each article.
+
+        `values` has one entry or one row per cell, which is one article in one issue.
+        """
         return np.asarray(np.add.reduceat(values, self.article_starts, axis=0), dtype=np.float64)
 
 
@@ -50,7 +53,10 @@ def age_in_hours(issue: Issue, *, as_of: float) -> float:
 
 
 def build_observations(history: History, *, as_of: float) -> Observations:
-    """Return the arrays of a history, whose issues must be sent by `as_of` (epoch seconds) and sorted, oldest first."""
+    """Return the clicks and other data of a history as arrays.
+
+    Its issues must be sent by `as_of` (epoch seconds) and sorted, oldest first.
+    """
     index = {issue.slug: n for n, issue in enumerate(history.issues)}
     appearances = merge_appearances(history.appearances)
     appearances.sort(key=lambda appearance: (appearance.url, index[appearance.issue]))

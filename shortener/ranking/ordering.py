@@ -1,4 +1,4 @@
-"""The order of the list, with intervals, probabilities and gems (docs/ranking.md section 10)."""
+"""The order of the list, with its intervals, probabilities and hidden gems (docs/ranking.md section 10)."""
 
 import numpy as np
 from msgspec import Struct
@@ -33,17 +33,21 @@ class Ordering(Struct, frozen=True, eq=False):
 
 
 def published_count(article_count: int, max_articles: int) -> int:
-    """Return k, the length of the published list: `min(max_articles, max(3, articles/5), articles)`."""
+    """Return the length of the published list.
+
+    It is a fifth of the articles, but at least 3, and at most `max_articles` or the number of articles.
+    """
     return min(max_articles, max(3, article_count // 5), article_count)
 
 
 def order_articles(
     analysis: Analysis, urls: set[str], *, max_articles: int, max_gems: int, blend: Blend | None
 ) -> Ordering:
-    """Sort the articles with these URLs by score, then by probability of the top k, clicks, and URL.
+    """Sort the articles with these URLs by score, and determine the published list and the hidden gems.
 
-    A `blend` replaces the score. The published list has k articles, at most `max_articles`, and there are at most
-    `max_gems` hidden gems.
+    A `blend` replaces the score. Equal scores are sorted by the probability of belonging to the published
+    list, then by clicks and URL. The published list has at most `max_articles` articles, and there are at
+    most `max_gems` hidden gems.
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]

@@ -1,4 +1,4 @@
-"""The steps from a history to the posterior of its articles, including the fallback if the fit fails."""
+"""The steps from a history to the estimates of its articles, also if the model cannot be fitted."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -71,7 +71,7 @@ class Analysis(Inputs, frozen=True, eq=False):
 
     @property
     def remaining_shares(self) -> list[float]:
-        """The share of clicks (0 to 1) that is still expected for each issue: 1 - F(age)."""
+        """The share of clicks (0 to 1) that is still expected for each issue."""
         return [1 - float(share) for share in self.curve.shares_at(self.observations.age_hours)]
 
     @property

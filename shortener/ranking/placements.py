@@ -12,22 +12,23 @@ PRIOR_WEIGHTS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.6, "button":
 DEFAULT_WEIGHT = 0.5
 """Prior weight of any other placement kind."""
 PRIOR_PSEUDO_CLICKS = 20.0
-"""Weight of the prior, as a number of clicks: K of docs/ranking.md section 5."""
+"""How many clicks the prior weights count as, beside the real ones: K of docs/ranking.md section 5."""
 ITERATIONS = 50
 
 
 def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
     """Estimate the weight of each placement kind, relative to title = 1 (docs/ranking.md section 5).
 
-    The model is Luce's choice rule, fitted by a minorize-maximize algorithm over the cells with two kinds or more:
-    `w_k <- (sum y_ck + K s0_k) / (sum Y_c m_ck / sum_j w_j m_cj + K / sum w)`, where y_ck are the clicks on the m_ck
-    links of kind k, and Y_c is their sum. Position, issue and appeal cancel out.
+    The model is Luce's choice rule, fitted by a minorize-maximize algorithm to the appearances with two kinds
+    of links or more. Position, issue and appeal cancel out.
     """
     kinds = sorted({placement.kind for row in appearances for placement in row.placements} | {"title"})
     prior = np.array([PRIOR_WEIGHTS.get(kind, DEFAULT_WEIGHT) for kind in kinds])
     clicks, links = _tabulate_by_kind(appearances, kinds)
     weights = prior / prior.sum()
     pseudo_clicks = PRIOR_PSEUDO_CLICKS * weights
+    # w_k <- (sum y_ck + K s0_k) / (sum Y_c m_ck / sum_j w_j m_cj + K / sum w), where y_ck are the clicks on
+    # the m_ck links of kind k in cell c, and Y_c is their sum
     for _ in range(ITERATIONS):
         exposure = (clicks.sum(axis=1) / (links @ weights)) @ links + PRIOR_PSEUDO_CLICKS / weights.sum()
         weights = (clicks.sum(axis=0) + pseudo_clicks) / exposure
@@ -36,7 +37,10 @@ def estimate_weights(appearances: Sequence[Appearance]) -> dict[str, float]:
 
 
 def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tuple[FloatArray, FloatArray]:
-    """Return two matrices, clicks and links, as cells x kinds, for the cells with at least two kinds."""
+    """Return the clicks and the links of each appearance (row) and placement kind (column), as two matrices.
+
+    Appearances with only one kind are left out.
+    """
     rows = [{p.kind: p for p in row.placements} for row in appearances if len(row.placements) > 1]
     clicks = [[float(row[kind].clicks) if kind in row else 0.0 for kind in kinds] for row in rows]
     links = [[float(row[kind].links) if kind in row else 0.0 for kind in kinds] for row in rows]

@@ -1,4 +1,4 @@
-"""The posterior of each article: score, uncertainty, and joint draws for probabilities of ranks."""
+"""The estimates of each article: score, uncertainty, and simulated scores for the probabilities of ranks."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from shortener.ranking.model import APPEAL_SD, Fit
 from shortener.ranking.observations import FloatArray, Observations
 
 DRAW_COUNT = 400
-"""Number of joint draws of all scores (docs/ranking.md section 9)."""
+"""How many times the scores of all articles are simulated together (docs/ranking.md section 9)."""
 RANDOM_SEED = 20210407  # fixed, so that equal counts give equal output
 
 
@@ -31,11 +31,9 @@ class Posterior(Struct, frozen=True, eq=False):
 
 
 def compute_posterior(fit: Fit, design: Design, observations: Observations) -> Posterior:
-    """Return the posterior of `q_a - mean q` under a fit (docs/ranking.md section 9).
-
-    With `G = t - R`, `q_a = G_a beta` + a constant + noise of variance `1/D_a`, so that
-    `var = (G_a - mean G) V (G_a - mean G)' + (1 - 2/n)/D_a + sum(1/D)/n^2`.
-    """
+    """Return the estimates of all articles from the fitted model (docs/ranking.md section 9)."""
+    # With G = t - R, q_a = G_a beta + a constant + noise of variance 1/D_a, so that q_a - mean q has the
+    # variance (G_a - mean G) V (G_a - mean G)' + (1 - 2/n)/D_a + sum(1/D)/n^2.
     solution = fit.solution
     q = design.t @ solution.beta + solution.u
     score, noise_variance = q - q.mean(), 1 / solution.article_precision
@@ -78,12 +76,13 @@ def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) ->
 
 
 def fallback_posterior(observations: Observations, design: Design) -> Posterior:
-    """Return the shrunken rate, which replaces a model that could not be fitted (docs/ranking.md section 8).
+    """Return the estimates that replace a model that could not be fitted (docs/ranking.md section 8).
 
-    `appeal = (clicks + 2) / (expected + 2)`. The expected clicks divide all clicks among the cells in proportion to
-    recipients and F(age) only. The 2 is the weight 1/0.7^2 of a Gamma prior. Log appeal has standard deviation
-    `1 / sqrt(clicks + 2)`.
+    The appeal is clicks divided by expected clicks, drawn towards 1. The expected clicks divide all clicks in
+    proportion to recipients and the share of clicks arrived only.
     """
+    # appeal = (clicks + 2) / (expected + 2): the 2 is the weight 1/0.7^2 of a Gamma prior.
+    # Log appeal has the standard deviation 1 / sqrt(clicks + 2).
     exposure = np.exp(np.clip(design.offset - design.offset.max(), -50, 0))
     cell_expected = exposure * (observations.clicks.sum() / exposure.sum())
     expected = observations.sum_by_article(cell_expected)
@@ -95,7 +94,10 @@ def fallback_posterior(observations: Observations, design: Design) -> Posterior:
 
 
 def top_k_probability(draws: FloatArray, k: int) -> FloatArray:
-    """Return the share of the draws (draws x articles) in which each article is among the k highest."""
+    """Return for each article the share of the simulations in which its score is among the `k` highest.
+
+    `draws` is a matrix of simulated scores, simulations x articles.
+    """
     if k >= draws.shape[1]:
         return np.ones(draws.shape[1])
     top = np.argpartition(-draws, k - 1, axis=1)[:, :k]

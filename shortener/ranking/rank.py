@@ -38,7 +38,7 @@ def rank(
     blend: Blend | None = None,
     background: bool = True,
 ) -> Ranking:
-    """Rank articles by appeal, the posterior mean of the article effect (docs/ranking.md sections 1 and 10).
+    """Rank articles by appeal (docs/ranking.md sections 1 and 10).
 
     `as_of` is in epoch seconds, and later issues are ignored. `month` (YYYY-MM in `zone`) lists the articles last
     shown in it, `issue` those of one issue, and neither lists all. The fit uses the issues within `window` months of

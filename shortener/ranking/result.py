@@ -48,10 +48,11 @@ class RankedArticle(Struct, frozen=True):
 
 
 class IssueProgress(Struct, frozen=True):
-    """An issue of the fit at the time of the ranking.
+    """An issue from which the ranking was computed, as of the time of the ranking.
 
-    `hours` is its age since sending. The total count of its articles is in `visitors` or in `clicks`, as its `counted`
-    says; the other field is None. `to_come` is the share (0 to 1) of its clicks that is still expected.
+    `hours` is its age since sending. The total count of its articles is in `visitors` or in `clicks`, as its
+    `counted` says; the other field is None. `to_come` is the share (0 to 1) of its clicks that is still
+    expected.
     """
 
     slug: str

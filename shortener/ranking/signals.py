@@ -1,4 +1,4 @@
-"""Views, reads and fans from other platforms: shrunken ratios, z-scores, and the editors' blend.
+"""Views, reads and fans from other platforms: their ratios, and the sum by which editors can order articles.
 
 The formulas are in docs/ranking.md section 14.
 """
@@ -14,7 +14,7 @@ from shortener.ranking.inputs import Signal
 from shortener.ranking.observations import FloatArray
 
 PRIOR_PSEUDO_COUNTS = 20.0
-"""Number of views or reads at the overall ratio that are added to each article's own, to shrink its ratio."""
+"""Number of views or reads with the overall ratio that are added to an article's own, to smooth its ratio."""
 Z90 = 1.645
 """Normal quantile of a two-sided 90 % interval."""
 
@@ -54,14 +54,20 @@ def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColum
 
 
 def z_scores(signals: SignalColumns) -> FloatArray:
-    """Return a matrix, articles x 3: z-scores of log(1 + views), log read ratio and log fan ratio; 0 where missing."""
+    """Return the standardized signals of each article (row): log views, log read ratio and log fan ratio.
+
+    Missing values are 0.
+    """
     with np.errstate(divide="ignore"):
         columns = (np.log1p(signals.views), np.log(signals.read_ratio), np.log(signals.fan_ratio))
     return np.column_stack([z_score(column) for column in columns])
 
 
 def z_score(values: FloatArray) -> FloatArray:
-    """Return `(x - mean) / sd` over the finite values; other values, and a constant column, become 0."""
+    """Return the values standardized to mean 0 and standard deviation 1.
+
+    Values that are not finite, and all values if they are equal, become 0.
+    """
     known = np.isfinite(values)
     sd = float(values[known].std()) if known.any() else 0.0
     if sd < 1e-9:
@@ -76,13 +82,13 @@ def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Return `(numerator + 20 r) / (denominator + 20)` with the overall ratio r, at most 1."""
+    """Return a ratio for each article, drawn towards the overall ratio if counts are small, and at most 1."""
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)
 
 
 class Blend(Struct, frozen=True):
-    """Weights of appeal, fan ratio and read ratio, by which editors can order articles instead of by appeal alone.
+    """Weights of appeal, fan ratio and read ratio in the sum by which editors can order articles.
 
     Raises InputError for negative or infinite weights, or if all are 0.
     """
@@ -98,6 +104,9 @@ class Blend(Struct, frozen=True):
             raise InputError(f"blend weights {weights} are not usable; give three numbers from 0, not all 0")
 
     def combine(self, score: FloatArray, signals: SignalColumns) -> FloatArray:
-        """Return each article's weighted sum of the z-scores of score, fan ratio and read ratio; missing ones are 0."""
+        """Return each article's weighted sum of its standardized score, fan ratio and read ratio.
+
+        Missing values count as 0.
+        """
         scores, fans, reads = z_score(score), z_score(signals.fan_ratio), z_score(signals.read_ratio)
         return self.appeal * scores + self.fans * fans + self.reads * reads

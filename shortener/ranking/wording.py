@@ -50,7 +50,10 @@ def format_count(number: int, counted: Counted) -> str:
 
 
 def format_probability(probability: float) -> str:
-    """Format a probability from 400 draws as a whole percentage between "under 1%" and "over 99%"."""
+    """Format a probability as a whole percentage between "under 1%" and "over 99%".
+
+    It is estimated from 400 simulations, so values closer to 0 or 1 are not reliable.
+    """
     if probability < 0.01:
         return "under 1%"
     return "over 99%" if probability > 0.99 else f"{probability:.0%}"
@@ -70,10 +73,10 @@ def format_note(
     gem_probability: float | None,
     loved_by_few: bool,
 ) -> str:
-    """Return the note of the article with this index (docs/ranking.md section 15).
+    """Return the note of an article, which is given by its index (docs/ranking.md section 15).
 
-    `bounds` is the 90 % interval of its appeal. `gem_probability` is a hidden gem's probability of being in the best
-    tenth, None for other articles.
+    `bounds` is the 90 % interval of its appeal. `gem_probability` is a hidden gem's probability of being in
+    the best tenth, None for other articles.
     """
     parts = [_describe_clicks(analysis, article, counted, bounds)]
     if gem_probability is not None:
@@ -103,7 +106,7 @@ def _describe_clicks(analysis: Analysis, article: int, counted: Counted, bounds:
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
-    """Return the phrase that says for which conditions clicks were expected, such as "at its position"."""
+    """Return the phrase that says what the expected clicks are based on, such as "at its position"."""
     if analysis.fit is None:
         return "from its recipients and age"
     if not analysis.observations.has_positions:

@@ -35,21 +35,24 @@ Environ = dict[str, Any]
 log = logging.getLogger(__name__)
 
 CAMPAIGN_KEYS = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"})
-"""Query keys that are recorded. Other keys are not, because they may identify the reader."""
+"""Keys in the query of a short link whose values are recorded. Other keys may identify the reader."""
 MAX_MISSES_PER_SECOND = 200
-"""Limit of misses that one worker logs in a second. More are only counted, so that a flood cannot fill the disk."""
+"""Maximum number of misses that a worker logs in a second, so that a flood cannot fill the disk."""
 REDIRECTS, PREFETCHES, MISSES, UNRECORDED, ERRORS, GONE = range(6)
 """Indexes into the worker's counters, in the order of ``COUNTER_NAMES``."""
 
 _ENVIRON_HEADERS = [(name, "HTTP_" + name.upper().replace("-", "_")) for name in LOGGED_HEADERS]
 MAX_HEADER_FIELDS_BYTES = 2600
-"""Largest size of the header fields as JSON. It leaves room in MAX_LINE_BYTES for the other fields."""
+"""Maximum size in bytes of the header fields of a line.
+
+The rest of MAX_LINE_BYTES is for the other fields.
+"""
 _TRUNCATED_LENGTH = 64
-"""Number of characters to which each text is truncated if a line would exceed MAX_LINE_BYTES."""
+"""Length in characters to which the texts of a line are truncated if the line is too long."""
 
 
 class LoggedHeaders(Struct, omit_defaults=True):
-    """The keys of a click line that come from request headers alone."""
+    """The keys of a click-log line whose values come from the request headers."""
 
     ua: str | None = None
     ref: str | None = None
@@ -64,11 +67,11 @@ class HeaderFields(Struct, frozen=True):
     """The logged user agent; None if the reader opted out of tracking."""
     forwarded_for: str | None
     line_suffix: bytes
-    """Last part of the JSON line, with the header fields, from the comma before them to the newline."""
+    """End of the JSON line, which contains the header fields: from the comma before them to the newline."""
 
 
 class ClickRecorder:
-    """Writes the click log of one worker process. Its methods wait for one ``write()`` at most."""
+    """Writes the clicks and misses of one worker process to the click log."""
 
     def __init__(self, config: Config) -> None:
         self._respect_gpc = config.privacy.respect_gpc
@@ -87,7 +90,10 @@ class ClickRecorder:
         self._misses_this_second = 0
 
     def parse_headers(self, environ: Environ) -> HeaderFields:
-        """Return the header fields to log. There are fewer if the reader opted out of tracking."""
+        """Return the header fields to log.
+
+        User agent and referrer are left out if the reader opted out of tracking.
+        """
         try:
             return self._parse_headers(environ)
         except Exception:
@@ -111,10 +117,11 @@ class ClickRecorder:
     def record(
         self, line: ClickLine, headers: HeaderFields, *, address: str, query: str, counter: int
     ) -> bool:
-        """Write a click to the click log, and increment a counter. Return whether the click was written.
+        """Write a click to the click log; return whether it was written.
 
-        ``line`` has the fields of request and response. This method adds the click's id, the client's fields from
-        ``headers`` and the peer's ``address``, and fields of ``query``. ``counter`` is an index such as REDIRECTS.
+        To ``line`` this method adds an id, the headers, pseudonyms of the client's address, and what is
+        recorded of the query string. ``address`` is that of the peer, which may be a proxy. ``counter`` is
+        the index of the worker's counter to increment, such as REDIRECTS.
         """
         try:
             line.id = self._new_id()
@@ -133,7 +140,7 @@ class ClickRecorder:
         return recorded
 
     def _add_client(self, line: ClickLine, headers: HeaderFields, *, address: str) -> None:
-        """Add the client's network and the hashes of its address and visitor to ``line``, but not the address."""
+        """Add to ``line`` the client's network, a hash of its address, and its visitor hash."""
         if headers.forwarded_for:
             address = self._client_ip.resolve(address, headers.forwarded_for)
         try:
@@ -145,7 +152,7 @@ class ClickRecorder:
         line.net, line.addr, line.visitor = pseudonymize(address, headers.user_agent, key=key)
 
     def _add_query(self, line: ClickLine, query: str, *, opted_out: bool) -> None:
-        """Add the campaign keys of a query string, and a hash of the recipient token, to ``line``."""
+        """Add to ``line`` the campaign keys of a query string, and a hash of its recipient token."""
         pairs = parse_qsl(query[:8192], errors="replace")
         campaign = [(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS]
         line.q = urlencode(campaign)[:1024] or None
@@ -154,7 +161,10 @@ class ClickRecorder:
             line.copy = hash_recipient_token(token[:200], key=self._keys.key(line.ts))
 
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
-        """Count a miss, and write it to the click log unless MAX_MISSES_PER_SECOND were written in this second."""
+        """Count a miss, and write it to the click log.
+
+        Beyond MAX_MISSES_PER_SECOND, misses are only counted.
+        """
         self._counters[MISSES] += 1
         if status == HTTPStatus.GONE:
             self._counters[GONE] += 1
@@ -169,7 +179,7 @@ class ClickRecorder:
             self._writer.write(encode(line) + b"\n")
 
     def discard_expired(self, *, now: float) -> None:
-        """Remove expired daily keys from memory. Without this call, a worker without requests would keep them."""
+        """Remove expired daily keys from memory. Call it regularly, also while there are no requests."""
         self._keys.evict_old(now=now)
 
     def close(self) -> None:
@@ -178,7 +188,10 @@ class ClickRecorder:
 
 
 def _encode_line(line: ClickLine, headers: HeaderFields) -> bytes:
-    """Return the line as JSON bytes. Path and query are truncated if the line would exceed MAX_LINE_BYTES."""
+    """Return a line of the click log as JSON.
+
+    Path and query are truncated if it would exceed MAX_LINE_BYTES.
+    """
     try:
         content = _append_headers(line, headers)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot represent
@@ -195,7 +208,10 @@ def _append_headers(line: ClickLine, headers: HeaderFields) -> bytes:
 
 
 def _encode_headers(headers: LoggedHeaders) -> bytes:
-    """Return the last part of a line with these header fields. They are truncated beyond MAX_HEADER_FIELDS_BYTES."""
+    """Return the end of a JSON line, which contains the header fields.
+
+    Their values are truncated if they exceed MAX_HEADER_FIELDS_BYTES.
+    """
     try:
         content = encode(headers)
     except UnicodeEncodeError:

@@ -1,15 +1,18 @@
-"""The client's address, found behind the proxies that the operator trusts."""
+"""Finding of a client's address behind trusted proxies."""
 
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 MAX_FORWARDED_LENGTH = 1024
-"""Number of characters read from the end of ``X-Forwarded-For``, where the nearest proxies append their entries."""
+"""Number of characters read of ``X-Forwarded-For``: the last ones, which the nearest proxies wrote."""
 
 
 class ClientIPResolver:
-    """Finds the client's address of a request. Without trusted proxies it is the peer's address."""
+    """Finds the address of the client that sent a request.
+
+    Without trusted proxies it is the peer's address.
+    """
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         self._trusted_networks = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
@@ -18,8 +21,9 @@ class ClientIPResolver:
     def resolve(self, peer: str, forwarded_for: str | None) -> str:
         """Return the client's address. ``forwarded_for`` is the header X-Forwarded-For, None if it is absent.
 
-        If the peer is a trusted proxy, it is the rightmost entry that is no trusted proxy. An invalid entry ends the
-        search, because entries to its left cannot be trusted; then the last valid entry is returned.
+        If the peer is a trusted proxy, the client is the rightmost entry of the header that is not a trusted
+        proxy. If an invalid entry is found first, the address to its right is returned, because entries to
+        its left cannot be trusted.
         """
         if not self._trusted_networks or not forwarded_for or not self._is_trusted_cached(peer):
             return peer
@@ -43,7 +47,7 @@ class ClientIPResolver:
 
 
 def _last_entries(forwarded_for: str) -> list[str]:
-    """Return the entries in the last MAX_FORWARDED_LENGTH characters. An entry that is cut by the limit is left out."""
+    """Return the entries of ``X-Forwarded-For``. Only the last MAX_FORWARDED_LENGTH characters are read."""
     if len(forwarded_for) <= MAX_FORWARDED_LENGTH:
         return forwarded_for.split(",")
     return forwarded_for[-MAX_FORWARDED_LENGTH:].split(",")[1:]

@@ -1,7 +1,7 @@
-"""Cached look-up of short links. After any link has changed, links are read from the store again.
+"""Cache of short links for the redirect. After a change of any link, all links are read from the store again.
 
-The module opens the store file itself, read-only, and does not use the package ``store``. So a worker does not load
-sqlite-utils, and starts within a tenth of a second.
+The module opens the store file itself, read-only, and does not use the package ``store``. So a worker does
+not load sqlite-utils, and starts within a tenth of a second.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from shortener.shared_memory import links_revision
 MAX_CACHED_LINKS = 20_000
 """Number of links that a worker keeps in memory, about 1 kB each. Reading a link again takes 10 µs."""
 REVISION_CHECK_SECONDS = 1.0
-"""Interval in seconds at which the revision is read from the store, to notice edits by other programs."""
+"""Interval in seconds at which the store is asked whether another program has changed links."""
 RETRY_SECONDS = 0.5
-"""Time in seconds before an unreadable store is tried again."""
+"""Time in seconds before the store is read again after it could not be read."""
 BUSY_TIMEOUT_SECONDS = 0.05
 """Longest wait in seconds for a store that another program has locked. The worker answers no request meanwhile. Our
 own writers use WAL mode and never block a look-up."""
@@ -31,7 +31,10 @@ _REVISION_SQL = "select value from meta where name = 'links_revision'"
 
 
 class Link:
-    """A short link. ``response`` is the pre-rendered response to a request without query string."""
+    """A short link.
+
+    ``response`` is the redirect for requests without query string, which is rendered in advance.
+    """
 
     __slots__ = ("expires_at", "forward", "is_retired", "response", "revision", "target")
 
@@ -58,14 +61,15 @@ class Link:
 
 
 class StoreUnavailable(Exception):
-    """Raised when the store cannot be read and the link is not cached either."""
+    """Raised when the store cannot be read and the requested link is not in the cache."""
 
 
 class LinkCache:
-    """Links of a data directory, cached for one worker. It is thread-safe.
+    """Looks up short links, and keeps them in the memory of one worker. It is thread-safe.
 
-    A cached link is used as long as the revision of the links has not changed. If the store cannot be read, a cached
-    link is used even if it is outdated, because an old target is better for a reader than none.
+    The store has a revision number that every change of a link increments. A cached link is used while the
+    revision stays the same. If the store cannot be read, a cached link is used even if it is outdated,
+    because an old target is better for a reader than none.
     """
 
     def __init__(
@@ -80,14 +84,14 @@ class LinkCache:
         self._announced_revision = self._shared_revision.values[0]
         self._stored_revision = -1
         self._revision = 0
-        """Incremented at every change, whether announced in shared memory or found in the store."""
+        """Number of changes of links that this cache has noticed, in shared memory or in the store."""
         self._connection: sqlite3.Connection | None = None
         self._opened_file = (0, 0)
         self._next_check_at = 0.0
         self._next_retry_at = 0.0
 
     def find(self, domain: str, code: str) -> Link | None:
-        """Return the link; None if it does not exist or has no target yet.
+        """Return the link with this code; None if it does not exist or has no target yet.
 
         The result includes every change that was committed before the call. Raises StoreUnavailable.
         """
@@ -102,7 +106,7 @@ class LinkCache:
         return self._load(domain, code)
 
     def _check_revision(self) -> None:
-        """Increment the cache's own revision if any link changed. Links with an older revision are then read again."""
+        """Invalidate all cached links if any link has changed."""
         with self._lock:
             self._next_check_at = self._clock() + REVISION_CHECK_SECONDS
             self._close_replaced_file()
@@ -117,7 +121,7 @@ class LinkCache:
                 self._announced_revision, self._stored_revision = announced, stored
 
     def _close_replaced_file(self) -> None:
-        """Close the store if its path now names another file, such as a restored backup. A moved file stays open."""
+        """Close the store if another file, such as a restored backup, is now at its path."""
         if self._connection is not None and _file_identity(self._path) not in (None, self._opened_file):
             self._connection.close()
             self._connection = None
@@ -144,9 +148,10 @@ class LinkCache:
             return link
 
     def _query(self, sql: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of a query; None if there is no row. Raises sqlite3.Error.
+        """Return the first row of a query, or None if there is no row. Raises sqlite3.Error.
 
-        For RETRY_SECONDS after a failure it raises at once, so that requests do not wait for each attempt.
+        Within RETRY_SECONDS after a failure the store is not tried again, so that requests do not wait for
+        it.
         """
         if self._connection is None:
             if self._clock() < self._next_retry_at:
@@ -173,7 +178,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:
-    """Return (device, inode) of a file; None if there is none."""
+    """Return the device and the inode of a file; None if there is no file."""
     with contextlib.suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino

@@ -1,7 +1,8 @@
 """The redirect: look up the link, write one line to the click log, respond.
 
-Paths that are not short links, and misses, are left to the pages. Methods other than GET and HEAD get 405 here.
-Nothing in this module waits for writers of the store, parses a user agent or imports a framework.
+Misses, and paths that are not short links, are answered by the application that serves the pages. Methods
+other than GET and HEAD get 405 here. Nothing in this module waits for writers of the store, parses a user
+agent or imports a framework.
 """
 
 import time
@@ -29,9 +30,15 @@ StartResponse = Callable[..., Any]
 WSGIApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 MISS_STATUS_KEY = "shortener.miss"
-"""Key in environ of the status of a request that was not redirected: 404, 410, or 503 if the store cannot be read."""
+"""Key in the WSGI environ for the status of the page to show instead of a redirect: 404, 410 or 503.
+
+503 means that the store cannot be read.
+"""
 PARSED_HEADERS_KEY = "shortener.sender"
-"""Key in environ of the ParsedHeaders. It is set only if the response is the link's pre-rendered one."""
+"""Key in the WSGI environ for the parsed headers of a request.
+
+It is set only if the response is the one that was rendered when the link was loaded.
+"""
 ROOT_PATHS = frozenset({"", "robots.txt", "favicon.ico"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MAX_PLACEMENT_DIGITS = 5
@@ -45,7 +52,7 @@ _RECORDING_FAILED = make_response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS
 
 
 class ParsedHeaders(Struct, frozen=True):
-    """Parsed headers of a request: the domain, and the header fields that are logged."""
+    """What is needed of a request's headers: the domain, and the header fields that are logged."""
 
     domain: Domain
     fields: HeaderFields
@@ -65,9 +72,10 @@ class Redirector:
         self._recorder = ClickRecorder(config)
 
     def respond(self, environ: Environ) -> Response | None:
-        """Return the response to a request for a short link, or None if the pages must respond.
+        """Return the redirect for a request, or None if the request must be answered with a page.
 
-        For a miss, set ``environ[MISS_STATUS_KEY]`` to the status that the page must have, and return None.
+        For a miss, ``environ[MISS_STATUS_KEY]`` is set to the status of the page. The response can also be an
+        error without a page: 405 for other methods than GET and HEAD, or 503.
         """
         code, n = parse_path(environ["PATH_INFO"])
         if code in ROOT_PATHS or code[0] == "-" or code[-1] == PREVIEW_SUFFIX:
@@ -107,9 +115,10 @@ class Redirector:
     def respond_cached(
         self, headers: ParsedHeaders, *, address: str, path: str, code: str, placement: int | None
     ) -> Response | None:
-        """Return the response to a GET request without query string, or None if ``respond`` must be called.
+        """Return the redirect for a GET request with known headers; None if ``respond`` must be called.
 
-        ``headers`` are the parsed headers of an earlier request whose headers were equal. ``address`` is the peer's.
+        The request has no query string. ``headers`` are the parsed headers of an earlier request with equal
+        headers. ``address`` is the address of the peer, which may be a proxy.
         """
         domain = headers.domain
         if not domain.case_sensitive:
@@ -129,14 +138,20 @@ class Redirector:
         return _RECORDING_FAILED if self._strict and not recorded else response
 
     def _match_domain(self, environ: Environ) -> Domain | None:
-        """Return the domain of the Host header, or None. For local tests, a loopback host means the first domain."""
+        """Return the domain that the Host header names, or None if no domain has that name.
+
+        For local tests, ``localhost`` and loopback addresses mean the first domain.
+        """
         host = environ.get("HTTP_HOST", "").lower()
         name = strip_port(host).removesuffix(".")
         domain = self._domains.get(host) or self._domains.get(name)
         return self._default_domain if domain is None and name in LOOPBACK_HOSTS else domain
 
     def _find_link(self, domain: Domain, code: str) -> tuple[str, Link | None]:
-        """Return (code, link or None). If there is no such link, the code without trailing punctuation is tried too."""
+        """Return the link with this code, or None, and the code that was found.
+
+        If no link has the code, it is tried without punctuation at its end. The result is (code, link).
+        """
         if not domain.case_sensitive:
             code = code.lower()
         link = (
@@ -153,7 +168,7 @@ class Redirector:
         return code, link
 
     def _choose_response(self, environ: Environ, link: Link) -> tuple[Response, int]:
-        """Return the response to a request for ``link``, and the index of the counter to increment."""
+        """Return the response to a request for ``link``, and the index of the counter to increment for it."""
         if environ.get("HTTP_SEC_PURPOSE", "").startswith("prefetch"):
             # The prefetch is refused, so that the browser discards it and sends a new request when the reader clicks.
             return _PREFETCH_REFUSED, PREFETCHES
@@ -195,9 +210,9 @@ class RedirectMiddleware:
 
 
 def parse_path(path: str) -> tuple[str, int | None]:
-    """Return (code, placement) of the path ``/<code>`` or ``/<code>/<n>``.
+    """Return the code and the number of the placement in a path: ``/<code>`` or ``/<code>/<n>``.
 
-    The placement is 0 if it is absent, and None if it is invalid or if a path without one is too long. Punctuation
+    The placement is 0 if the path has none, and None if the path is not that of a short link. Punctuation
     that a mail client appended to the placement is ignored.
     """
     code, _, tail = path[1:].partition("/")
@@ -211,6 +226,9 @@ def parse_path(path: str) -> tuple[str, int | None]:
 
 
 def _report_miss(environ: Environ, status: int) -> Response | None:
-    """Set the status that the page must have, and return None: there is no redirect."""
+    """Tell the application that serves the pages which status to send.
+
+    Always return None: there is no redirect.
+    """
     environ[MISS_STATUS_KEY] = status
     return None

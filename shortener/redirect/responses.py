@@ -1,4 +1,4 @@
-"""HTTP responses of redirects. Most are rendered once, when a link is loaded, and not for each request."""
+"""HTTP responses of the redirect. Most are rendered once, when a link is loaded, and not for each request."""
 
 from http import HTTPStatus
 from typing import NamedTuple
@@ -14,16 +14,16 @@ _REDIRECT_HEADERS: Headers = [
 
 
 class Response(NamedTuple):
-    """A response without a body. WSGI servers use ``headers``; our own server sends the bytes ``head``."""
+    """A response without a body: ``headers`` are for WSGI servers, ``head`` is for our own server."""
 
     status: int
     headers: Headers
     head: bytes
-    """Status line and headers, without ``Date`` and the empty line."""
+    """Status line and headers as bytes, without the ``Date`` header and without the empty line at the end."""
 
 
 def make_response(status: int, headers: Headers) -> Response:
-    """Return a response with these headers. No header may contain a line end."""
+    """Return a response with this status and these headers, which must not contain line ends."""
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         *(f"{name}: {value}" for name, value in headers),
@@ -32,5 +32,5 @@ def make_response(status: int, headers: Headers) -> Response:
 
 
 def redirect_response(target: str, *, status: int) -> Response:
-    """Return the redirect to a canonical target. It needs no escaping, because it is ASCII without line ends."""
+    """Return the redirect to a canonical target, which is ASCII without line ends and needs no escaping."""
     return make_response(status, [("Location", target), *_REDIRECT_HEADERS])

@@ -1,4 +1,4 @@
-"""Report of one issue: human clicks by article, placement and other link, by hour, and broken down."""
+"""Report of one issue: human clicks by article, placement, other link and hour, and by browser and so on."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -167,7 +167,7 @@ class _IssueReportBuilder:
                 self._totals_by_link.setdefault(row.link.id, []).append(row)
 
     def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
-        """Return the article that a row counts for: that of its placement.
+        """Return the article to which the counts of a row belong: the article of its placement.
 
         Without a placement it is the article of the link, or else that of the link's first placement.
         """

@@ -1,4 +1,4 @@
-"""Data quality of a report: requests by verdict and reason, a range of human clicks, and one sentence."""
+"""Data quality of a report: requests by verdict and reason, estimates of human clicks, and a summary."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -36,9 +36,10 @@ class HumanRange(Struct, frozen=True):
 
 
 class Quality(Struct, frozen=True):
-    """Data quality of a report: ``verdicts`` and ``set_aside`` are shares of all ``requests``, from 0 to 1.
+    """Data quality of a report: which shares of its requests have which verdict and reason.
 
-    ``set_aside`` is the share of automated requests. ``band`` is None where the reasons are unknown.
+    ``verdicts`` and ``set_aside`` are shares of all ``requests``, from 0 to 1; ``set_aside`` is the share of
+    automated requests. ``band`` is None where the reasons are unknown.
     """
 
     sentence: str
@@ -50,10 +51,10 @@ class Quality(Struct, frozen=True):
 
 
 def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ()) -> Quality:
-    """Return the data quality of ``clicks``.
+    """Return the data quality of a report that counts ``clicks``.
 
-    ``values`` are breakdown rows. Those of the dimension ``reason`` have a value of the form ``verdict/reason``; the
-    others are ignored.
+    ``values`` are breakdown rows. Those of the dimension ``reason`` have a value of the form
+    ``verdict/reason``; the others are ignored.
     """
     counts = {name: getattr(clicks, name) for name in ClicksByVerdict.__struct_fields__}
     reasons = _reason_shares([row for row in values if row.dimension == "reason"], requests=clicks.total)

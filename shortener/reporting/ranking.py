@@ -183,7 +183,10 @@ def resolve_article_url(store: Store, loaded_history: History, text: str, *, con
 
 
 def months_by_article(loaded_history: History, *, as_of: int, config: Config) -> dict[str, set[str]]:
-    """Return, by article URL, the months (YYYY-MM, in the site's time zone) of the issues with it sent by ``as_of``."""
+    """Return for each article URL the months (YYYY-MM) in which issues with this article were sent.
+
+    Months are in the site's time zone. Issues sent after ``as_of`` are left out.
+    """
     months = {
         issue.slug: datetime.fromtimestamp(issue.sent_at, config.zone).strftime("%Y-%m")
         for issue in loaded_history.issues

@@ -14,12 +14,14 @@ from shortener.store.reports import ArticlePlacement, HumanClicks, RankedArticle
 HOURLY_ARRIVAL_HOURS = 72
 """Hours after sending during which clicks are counted by the hour; later clicks are counted by the day."""
 MIN_VISITOR_SHARE = 0.5
-"""Visitors per human click below which the visitors of an issue count as unknown, so that clicks are ranked instead.
-Readers with Global Privacy Control or Do Not Track are clicks without a visitor."""
+"""Lowest ratio of visitors to human clicks at which the visitors of an issue count as known.
+
+Below it, clicks are ranked instead. Readers with Global Privacy Control or Do Not Track are clicks without a
+visitor."""
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Human counts of one issue by (link id, placement number): visitors where they are known, else clicks.
+    """Visitors of one issue by (link id, placement number), or human clicks if the visitors are not known.
 
     ``link_counts`` has the visitors of the link, ``placement_counts`` those of the placement.
     """
@@ -134,7 +136,7 @@ def _appearances(
 def _clicks_by_article(
     article_placements: Iterable[ArticlePlacement], counts: _IssueCounts
 ) -> dict[int, int]:
-    """Return the counts by article id.
+    """Return visitors, or clicks if visitors are not known, by article id.
 
     A click without a placement number counts for the article of its link, else of the link's first placement.
     """

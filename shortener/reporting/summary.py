@@ -55,7 +55,7 @@ class TimelineDay(Struct, frozen=True):
 
 
 class Miss(Struct, frozen=True):
-    """Requests for a code that did not redirect: 404 unknown or without target, 410 retired or expired.
+    """Requests for a code that were not redirected: 404 unknown or without target, 410 retired or expired.
 
     ``code`` is '' for the requests of all codes beyond the number that is stored for a day.
     """
@@ -67,7 +67,7 @@ class Miss(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """Report of the site over the hours that begin in [since, until); None is no bound."""
+    """Report of the site for the hours that begin in [since, until). None means no limit."""
 
     as_of: datetime
     totals: Totals
@@ -137,7 +137,10 @@ def check_time_range(since: int | None, until: int | None) -> None:
 def _all_issue_totals(
     rows: Iterable[IssueSummary], sums: Iterable[ClickTotals], *, has_bounds: bool
 ) -> tuple[IssueTotals, ...]:
-    """Return the totals of all issues, the latest first; with bounds only of those that have clicks."""
+    """Return the totals of the issues, the latest first.
+
+    With ``has_bounds`` (a start or end time is given), issues without clicks in that time are left out.
+    """
     by_issue = {row.issue_id: row for row in sums}
     return tuple(
         _issue_totals(row, by_issue.get(row.id)) for row in rows if row.id in by_issue or not has_bounds

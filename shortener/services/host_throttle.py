@@ -1,4 +1,4 @@
-"""Throttle of requests to foreign hosts: one request at a time to a host, with a pause after each."""
+"""Throttle of link checks: one request at a time to each host, with a pause after it."""
 
 import random
 import threading
@@ -9,23 +9,26 @@ from contextlib import contextmanager
 HOST_INTERVAL_SECONDS = 1.0
 """Minimum pause between two requests to one host, or to one address."""
 JITTER_FRACTION = 0.3
-"""Largest random share added to a pause, so that several checks do not synchronise."""
+"""Largest random share by which a pause is longer, so that several checks do not stay in step."""
 ANSWER_TTL_SECONDS = 600.0
-"""Time for which a successful answer is cached."""
+"""Time for which the result of checking a target that answered is cached."""
 MAX_CONCURRENT_CHECKS = 2
 """Maximum number of link checks at one time; each occupies a thread of the web pages for up to half a minute."""
 MAX_CACHE_ENTRIES = 10_000
-"""Maximum number of cached hosts, and of cached answers. Above it expired entries are evicted, then all answers."""
+"""Maximum number of hosts whose pauses are stored, and of cached results.
+
+Above it, expired entries are removed, and then all results if there are still too many."""
 
 
 class SlotTimeout(Exception):
-    """Raised when a host's slot does not become free before the deadline."""
+    """Raised when a request to a host would have to wait until after the deadline."""
 
 
 class HostThrottle:
-    """Limits requests to one at a time for each host, and caches answers; shared by all link checks of a process.
+    """Limits requests to one at a time for each host, and caches results. A process has one for all checks.
 
-    ``clock`` returns monotonic seconds, ``host_interval`` is the pause in seconds; both are arguments for tests.
+    ``clock`` returns monotonic seconds, ``host_interval`` is the pause in seconds; both are arguments for
+    tests.
     """
 
     def __init__(
@@ -41,9 +44,9 @@ class HostThrottle:
 
     @contextmanager
     def slot(self, key: str, *, deadline: float) -> Iterator[None]:
-        """Wait until no request to a host or address (``key``) is running, and hold its slot during the block.
+        """Wait until a request to this host or address (``key``) is allowed, and reserve it during the block.
 
-        ``deadline`` is in seconds of the clock. Raises SlotTimeout if the slot does not become free before it.
+        ``deadline`` is in seconds of the clock. Raises SlotTimeout if the wait would last longer.
         """
         with self._condition:
             while (wait := self._seconds_until_free(key)) > 0:
@@ -65,17 +68,20 @@ class HostThrottle:
                 self._condition.notify_all()
 
     def _seconds_until_free(self, key: str) -> float:
-        """Return the seconds until a slot is free, or 1 (to ask again then) while another thread holds it."""
+        """Return the seconds until the next request to a host or address is allowed.
+
+        The result is 1 while another thread holds it, after which the caller asks again.
+        """
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 
     def cache_answer(self, target: str, message: str) -> None:
-        """Cache the message about a target that answered successfully."""
+        """Cache the result of checking a target that answered, so that it is not requested again soon."""
         with self._condition:
             self._answer_cache[target] = (message, self._clock())
             self._evict_expired()
 
     def cached_answer(self, target: str) -> str | None:
-        """Return the cached message about a target that answered recently, or None."""
+        """Return the cached result of checking a target that answered recently, or None."""
         with self._condition:
             message, cached_at = self._answer_cache.get(target, ("", 0.0))
             return message if message and self._clock() - cached_at < ANSWER_TTL_SECONDS else None

@@ -24,10 +24,10 @@ COLUMN_ALIASES: Mapping[str, str] = {
     **dict.fromkeys(("read", "totalreads", "readstotal", "lifetimereads"), "reads"),
     **dict.fromkeys(("fan", "totalfans", "upvotes", "recommends", "recommendations"), "fans"),
 }
-"""Column names of Medium's statistics page and of tools that export it (letters only) → our column names.
+"""Our column names, by the names that Medium's statistics page and its export tools use (letters only).
 
-Claps are not imported: one reader can give fifty. The read ratio is not imported: it follows from views and reads.
-"""
+Claps are not imported: one reader can give fifty. The read ratio is not imported: it follows from views and
+reads."""
 DELIMITERS = ",;|\t"
 """Delimiters of CSV files: comma in ours, the others in exports of Medium's page."""
 MAX_COUNT = 10**12  # larger counts are not plausible

@@ -29,18 +29,21 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 SOCKET_TIMEOUT_SECONDS = 3.0
 """Limit for connecting, and then for each read from the socket."""
 TARGET_TIMEOUT_SECONDS = 6.0
-"""Limit for one target with all its redirects, without the waiting for slots."""
+"""Limit for one target with all its redirects, not counting the wait for other requests to the same host."""
 TOTAL_TIMEOUT_SECONDS = 25.0
 """Limit for a whole check; targets not requested by then are reported as not checked."""
 JOIN_GRACE_SECONDS = 1.0
 """Time after the deadline to wait for threads that are about to end."""
 MAX_HEAD_BYTES = 32_768
-"""Largest response header that is read."""
+"""Size in bytes of the largest response header that is read."""
 
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str, int], list[str]]
 CheckResult = Literal["answers", "trouble", "refused", "unasked"]
-"""``trouble``: an error; ``refused``: the address is not public; ``unasked``: not requested within the limits."""
+"""Result of checking a target: it ``answers``, or one of three problems.
+
+``trouble``: an error; ``refused``: the address is not public; ``unasked``: not requested within the limits.
+"""
 
 _NON_PUBLIC_V4 = tuple(
     ip_network(text)
@@ -207,7 +210,7 @@ class LinkChecker(Struct, frozen=True):
         return LinkStatus(target, "trouble", f"more than {MAX_REDIRECTS} redirects")
 
     def _classify_status(self, target: str, status: int) -> LinkStatus:
-        """Return the result for an HTTP status, and cache a successful one."""
+        """Return the result of a check for an HTTP status, and cache it if the target answered."""
         if status < 400:
             self.throttle.cache_answer(target, f"answers ({status})")
             return LinkStatus(target, "answers", f"answers ({status})")

@@ -15,11 +15,13 @@ from shortener.store.rollups import add_to_rollups as add_to_rollups
 from shortener.store.sql_text import column_list, json_array
 
 FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
-"""Bits of ``clicks.first_visits``: in which of these the click is the visitor's first human click of the UTC day."""
+"""Bits of ``clicks.first_visits``. They mark the visitor's first human click of the UTC day.
+
+Each bit stands for one kind of first visit: to the placement, the link, the issue, or the whole site."""
 MAX_SKIPS_PER_SEGMENT = 1000
 """Maximum number of skipped lines of a segment that are stored with their position; more are only counted."""
 MAX_MISSED_CODES_PER_DAY = 1000
-"""Unknown codes of a day that are stored one by one; further ones are added up under ''."""
+"""Maximum number of unknown codes stored for a day; misses of further codes are summed under the code ''."""
 
 
 class Click(Struct, gc=False):
@@ -66,7 +68,7 @@ def all_classified(store: Store) -> bool:
 
 
 def stored_ids(store: Store, ids: Sequence[str]) -> set[str]:
-    """Return those of the click ids that are already stored."""
+    """Return which of these click ids are already stored."""
     sql = "select id from clicks where id in (select value from json_each(?))"
     return {row[0] for row in store.execute(sql, (json_array(ids),))}
 
@@ -77,14 +79,14 @@ def last_seq(store: Store) -> int:
 
 
 def insert(store: Store, clicks: Mapping[int, Click]) -> None:
-    """Insert new clicks, given by sequence number."""
+    """Insert new clicks; ``clicks`` is keyed by sequence number."""
     store.db.conn.executemany(
         _INSERT, ((seq, *msgspec.structs.astuple(click)) for seq, click in clicks.items())
     )
 
 
 class ResolvedLink(Struct, frozen=True):
-    """A link, its issue, and the issues of its placements, for which new clicks on the link are counted."""
+    """A link with its issue and the issues of its placements. They decide for which issue a click counts."""
 
     link_id: int
     issue_id: int | None
@@ -110,7 +112,7 @@ def clicks_by_seq(store: Store, seqs: Iterable[int]) -> dict[int, Click]:
 
 
 class StoredVisit(Struct, frozen=True, gc=False):
-    """The fields of a stored human click that decide which first visits it is; ``ts`` in milliseconds."""
+    """A stored human click with the fields that decide whether it is a first visit; ``ts`` is in ms."""
 
     seq: int
     id: str
@@ -124,7 +126,10 @@ class StoredVisit(Struct, frozen=True, gc=False):
 
 
 def human_visits(store: Store, day: int, visitors: Iterable[str], *, first_only: bool) -> list[StoredVisit]:
-    """Return the human clicks of visitors on a day (UTC days since 1970), or only those that are first visits."""
+    """Return the human clicks that these visitors made on a day (UTC days since 1970).
+
+    With ``first_only``, return only those that are first visits.
+    """
     sql = f"""
         select seq, id, ts, link_id, n, issue_id, visitor, first_visits from clicks
         where ts / 86400000 = ? and visitor in (select value from json_each(?))
@@ -134,7 +139,10 @@ def human_visits(store: Store, day: int, visitors: Iterable[str], *, first_only:
 
 
 def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
-    """Update verdict, reason, rules version, evidence and first visits of clicks, given by sequence number."""
+    """Update the verdict, reason, rules version, evidence and first visits of stored clicks.
+
+    ``clicks`` is keyed by sequence number.
+    """
     store.db.conn.executemany(
         "update clicks set verdict = ?, reason = ?, rules_version = ?, evidence = ?, first_visits = ? where seq = ?",
         (
@@ -193,7 +201,7 @@ def _count_missed_codes(store: Store, day: int) -> int:
 
 
 class SegmentPosition(Struct, frozen=True):
-    """How far the collector has read a segment: a byte position, and whether it is inside an over-long line.
+    """How far the collector has read a segment: the byte position, and whether it is inside a too long line.
 
     ``finished`` means that the segment was read to its end and is no longer written.
     """
@@ -245,7 +253,7 @@ class UnfinishedSegment(Struct, frozen=True):
 
 
 def unfinished_segments(store: Store, *, node: str) -> list[UnfinishedSegment]:
-    """Return the segments of a node that have not been read to their end, ordered by file name."""
+    """Return the unfinished segments of one machine (``node``, its host name), ordered by file name."""
     sql = "select id, name, position from segments where finished_at is null and node = ? order by name"
     return [UnfinishedSegment(*row) for row in store.execute(sql, (node,))]
 
@@ -261,9 +269,9 @@ def advance_position(
     skips: Sequence[tuple[int, str]],
     now: int,
 ) -> None:
-    """Set the position of a segment, and add newly read lines to it.
+    """Set the position of a segment, and store how many lines were read and which of them were damaged.
 
-    ``lines`` is their number; ``skips`` are the damaged ones among them as (byte position, reason).
+    ``lines`` is the number of newly read lines; ``skips`` are the damaged ones as (byte position, reason).
     """
     store.execute(
         """
@@ -303,7 +311,10 @@ def advance_position(
 
 
 def clear_rollups_of_stored_days(store: Store) -> None:
-    """Delete the sums of all days whose clicks are still stored; the sums of purged days cannot be recomputed."""
+    """Delete the rollup rows of all days whose clicks are still stored, so that they can be computed again.
+
+    The rows of purged days stay, because they cannot be recomputed.
+    """
     since = store.meta("purged_before")
     store.execute("delete from clicks_by_link where hour >= ?", (since,))
     store.execute("delete from breakdown_by_link where day >= ?", (since,))
@@ -311,7 +322,7 @@ def clear_rollups_of_stored_days(store: Store) -> None:
 
 
 def iterate_stored_clicks(store: Store) -> Iterator[Click]:
-    """Yield the stored clicks of all days that have not been purged."""
+    """Yield all stored clicks, without those of days that are being purged."""
     sql = f"select {_COLUMNS} from clicks where ts >= ?"  # noqa: S608
     for row in store.execute(sql, (store.meta("purged_before") * 1000,)):
         yield Click(*row)

@@ -19,7 +19,9 @@ SHM_NAME = STORE_FILE_NAME + "-shm"
 CACHE_SIZE_KIB = 48 * 1024
 """Page cache of a connection in KiB. It holds the indexes of a few million clicks, which the collector updates."""
 CHECKPOINT_INTERVAL_PAGES = 8_000
-"""WAL pages (32 MB) between checkpoints: a page that several batches change is copied to the store only once."""
+"""Number of pages in the write-ahead log (32 MB) after which they are copied to the store.
+
+A page that several batches change is then copied only once."""
 BUSY_TIMEOUT_SECONDS = 15.0
 """How long a connection waits for the write lock before it raises an error."""
 
@@ -218,7 +220,7 @@ def _set_aside_foreign_wal(data: Path) -> None:
 
 
 def _enable_wal(conn: sqlite3.Connection) -> None:
-    """Switch to WAL mode; retry while other processes that start at once hold the lock that the switch needs."""
+    """Switch to WAL mode, with retries while another process that starts at the same time holds the lock."""
     for attempt in range(50):
         try:
             if conn.execute("pragma journal_mode = wal").fetchone()[0] == "wal":
@@ -244,9 +246,9 @@ def _migrate(db: Database) -> None:
 
 
 def _apply_migration(db: Database, *, stop_before: list[str]) -> None:
-    """Apply one migration under the write lock, unless another process has applied it meanwhile.
+    """Apply one migration while holding the write lock, unless another process has already applied it.
 
-    ``stop_before`` are the names of the migrations after it.
+    ``stop_before`` are the names of the migrations that follow it.
     """
     db.conn.execute("begin immediate")
     try:

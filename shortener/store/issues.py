@@ -268,7 +268,10 @@ def find_by_output(store: Store, output: bytes) -> str | None:
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
-    """Change the URL of a link's articles to its new target; skip an issue that has an article with that URL."""
+    """Change the URL of the articles of a link to its new target.
+
+    An issue that already has an article with the new URL is skipped.
+    """
     store.execute(
         """
         update or ignore articles set url = ?

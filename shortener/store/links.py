@@ -107,7 +107,7 @@ def update_field(
 
 
 def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:
-    """Set the article of a link and the article's issue, each only if the link has none yet."""
+    """Set the issue and the article of a link, each only if the link has none yet."""
     store.execute(
         """
         update links set issue_id = coalesce(issue_id, ?), article_id = coalesce(article_id, ?), updated_at = ?

@@ -139,7 +139,7 @@ def search_links(
 
 
 def _most_clicked_ids(store: Store, *, limit: int, offset: int) -> list[int] | None:
-    """Return the ids of the most clicked links, or None if links without clicks belong to this page.
+    """Return the ids of the most clicked links on one page; None if links without clicks are among them.
 
     Reading the rollup alone is four times as fast as joining it to all links.
     """
@@ -235,7 +235,10 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int]) -> list[HourlyClicks]:
 
 
 class StoreRevision(Struct, frozen=True):
-    """Counters that are incremented with every change of the rollups and of the links; keys of cached reports."""
+    """Two counters, one raised by every change of the rollups and one by every change of the links.
+
+    Cached reports are stored under both, so that a change makes them outdated.
+    """
 
     rollups: int
     links: int

@@ -1,4 +1,4 @@
-"""SQL for classification: nearby clicks, stored requests, and the progress of (re)classification."""
+"""SQL for classification: nearby clicks, stored requests, and how far classification has progressed."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
@@ -10,20 +10,27 @@ from shortener.store.sql_text import json_array
 
 NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, recipient_token, agent_id, reason, evidence"
 MAX_NEARBY_CLICKS = 70_000
-"""Maximum number of clicks read near a target: 300 a second in the widest window, which is four minutes long.
-If there are more, those nearest in time are read."""
+"""Maximum number of clicks read before, between or after the clicks being classified.
+
+It is enough for 300 a second in the widest window, which is four minutes long. If there are more, those
+nearest in time are read."""
 RECLASSIFY_PREFIX = "reclassify:"
-"""Prefix of a key in ``meta`` that queues an issue for reclassification; its value is the seq reached so far."""
+"""Prefix of a key in ``meta`` that queues an issue for reclassification.
+
+The value is the sequence number (seq) of the last click that was classified again."""
 
 
 NearbyClickRow = tuple[
     int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int
 ]
-"""The fields of a stored click that detectors compare: ``NEARBY_CLICK_COLUMNS``, with ``ts`` in milliseconds."""
+"""A stored click with the fields that detectors compare (``NEARBY_CLICK_COLUMNS``); ``ts`` is in ms."""
 
 
 class HoneypotHitRow(NamedTuple):
-    """A group of honeypot hits with equal fields; the times of the first and last hit are milliseconds of UTC epoch."""
+    """Clicks on honeypot links that have equal fields, with the time of the first and the last of them.
+
+    Times are milliseconds of UTC epoch.
+    """
 
     first_at: int
     last_at: int
@@ -32,11 +39,11 @@ class HoneypotHitRow(NamedTuple):
     agent_id: int | None
     reason: str
     evidence: int
-    """The evidence bits that are in the ``evidence_mask`` of the query."""
+    """The evidence of these clicks, limited to the bits in the ``evidence_mask`` of the query."""
 
 
 class StoredRequest(NamedTuple):
-    """The fields of a stored click that request rules read; its user agent and its headers are given by id."""
+    """A stored click with the fields that the request rules read. User agent and headers are given by id."""
 
     seq: int
     ts: int
@@ -67,7 +74,11 @@ def issue_clicks_after(
 
 
 class ReadWindow(Struct, frozen=True):
-    """A time window to read, ``since`` to ``until``, around target clicks; all times in milliseconds of UTC epoch."""
+    """A time window in which to read clicks, around the clicks being classified.
+
+    It reaches from ``since`` to ``until``; ``first_target_at`` and ``last_target_at`` are the times of the
+    first and last click being classified. All times are milliseconds of UTC epoch.
+    """
 
     first_target_at: int
     last_target_at: int
@@ -83,7 +94,10 @@ class NearbyClicks(NamedTuple):
 
 
 def anonymous_clicks(store: Store, window: ReadWindow) -> NearbyClicks:
-    """Return the clicks of a window that have no recipient token; if there are too many, the nearest in time."""
+    """Return the clicks of a window that have no recipient token.
+
+    If there are too many, return those nearest in time to the clicks being classified.
+    """
     return _nearest_clicks(store, "recipient_token is null", (), window)
 
 
@@ -95,9 +109,10 @@ def clicks_by_value(
     *,
     hour: int,
 ) -> NearbyClicks:
-    """Return the clicks of a window in one hour (hours since 1970) whose column has one of the values.
+    """Return the clicks of a window in one hour that have one of ``values`` in a column.
 
-    If there are too many, return those nearest in time.
+    ``hour`` counts from 1970. If there are too many, return those nearest in time to the clicks being
+    classified.
     """
     condition = f"ts / 3600000 = ? and {column_name} in (select value from json_each(?))"  # noqa: S608
     return _nearest_clicks(store, condition, (hour, json_array(values)), window)
@@ -108,8 +123,8 @@ def _nearest_clicks(
 ) -> NearbyClicks:
     """Return the clicks of a window that meet an SQL condition, whose parameters are ``values``.
 
-    If there are more than MAX_NEARBY_CLICKS, return at most that many before the first target, between the first and
-    the last target, and after the last: those nearest to the targets.
+    If there are more than MAX_NEARBY_CLICKS, return at most that many from each of three parts of the window:
+    before, between and after the clicks being classified. Those nearest in time are preferred.
     """
     select = f"select {NEARBY_CLICK_COLUMNS} from clicks where"  # noqa: S608
     within = f"{condition} and ts between ? and ?"
@@ -165,11 +180,12 @@ def honeypot_hits(
     machine_mask: int,
     interval_ms: int,
 ) -> Iterator[HoneypotHitRow]:
-    """Yield groups of clicks on honeypot links without a recipient token, between ``since`` and ``until`` (ms).
+    """Yield the clicks on honeypot links between two times, in groups, without those with a recipient token.
 
-    Only clicks with a seq below ``below_seq`` count. A group has one network, address, user agent, reason, bits of
-    ``evidence_mask`` and interval of ``interval_ms``. Hits with a bit of ``machine_mask`` are grouped without regard to
-    the user agent; ``agent_id`` is then None.
+    Times are in milliseconds. Only clicks stored before the sequence number ``below_seq`` count. The clicks
+    of a group have the same network, address, user agent, reason, bits of ``evidence_mask`` and interval of
+    ``interval_ms``. Clicks with a bit of ``machine_mask`` are grouped without regard to the user agent;
+    ``agent_id`` is then None.
     """
     sql = """
         select min(ts), max(ts), net, addr, case when evidence & :machine_mask = 0 then agent_id end as agent, reason,
@@ -200,7 +216,7 @@ def click_by_id(store: Store, click_id: str) -> NearbyClickRow | None:
 
 
 def stored_requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest]:
-    """Yield the requests of stored clicks, given by sequence number (seq)."""
+    """Yield the requests of the stored clicks with these sequence numbers (seq)."""
     sql = """
         select clicks.seq, clicks.ts, links.domain, clicks.method, clicks.agent_id, clicks.headers_id,
                clicks.language, clicks.net, clicks.referrer
@@ -232,7 +248,7 @@ def count_from_seq(store: Store, seq: int) -> int:
 
 
 def set_rules_version(store: Store, rules_version: int, *, first_seq: int, last_seq: int) -> None:
-    """Record that the clicks from one seq to another were classified by this version of the rules."""
+    """Record which version of the rules classified the clicks between two sequence numbers (seq)."""
     store.execute(
         "update clicks set rules_version = ? where seq between ? and ? and rules_version <> ?",
         (rules_version, first_seq, last_seq, rules_version),
@@ -245,7 +261,7 @@ def honeypot_link_ids(store: Store) -> set[int]:
 
 
 def issue_contexts(store: Store) -> dict[int, tuple[int | None, int]]:
-    """Return (sending time in milliseconds or None, number of links) of each issue, by issue id."""
+    """Return the sending time (milliseconds, or None) and the number of links of each issue, by issue id."""
     sql = """
         select issues.id, issues.sent_at * 1000, count(distinct placements.link_id)
         from issues left join placements on placements.issue_id = issues.id group by issues.id
@@ -272,6 +288,6 @@ def delete_meta(store: Store, name: str) -> None:
 
 
 def queued_issues(store: Store) -> dict[int, int]:
-    """Return the issues queued for reclassification: issue id → seq up to which its clicks were classified again."""
+    """Return the issues queued for reclassification, each with the seq of its last click classified again."""
     rows = store.execute("select name, value from meta where name glob ?", (RECLASSIFY_PREFIX + "*",))
     return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in rows}

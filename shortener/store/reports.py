@@ -23,13 +23,13 @@ _SUMMED_COLUMNS = ", ".join(f"sum({name})" for name in SUM_COLUMNS)
 _AUTOMATED_SUM = " + ".join(VERDICTS[1:])
 _FROM_CLICKS_BY_LINK = f"{', '.join((*VERDICT_CLICKS.values(), *VISITOR_COLUMNS))} from clicks_by_link"
 _FROM_CLICKS_BY_ISSUE = f"{_SUM_COLUMNS} from clicks_by_issue"
-"""Hourly rows with ``SUM_COLUMNS``: by placement, and by issue."""
+"""SQL that selects clicks and first visits by hour: for each placement, and for each issue."""
 _FAR_FUTURE = 1 << 62
 """A time later than any click; its negative is earlier than any click."""
 
 
 class ClickTotals(Struct, frozen=True):
-    """Clicks by verdict, and first visits: to a placement, a link, an issue and the site.
+    """Number of clicks with each verdict, and of first visits to a placement, a link, an issue and the site.
 
     ``issue_id`` is 0 for a link without an issue, ``n`` is 0 for clicks without a placement.
     """
@@ -131,10 +131,11 @@ def _rows_between(
     total_table: str,
     edge_select: str = _FROM_CLICKS_BY_LINK,
 ) -> tuple[str, dict[str, int]]:
-    """Return the SQL of the rows to add up for [since, until), and its parameters.
+    """Return SQL for the rollup rows whose sum is the clicks between two times, and its parameters.
 
-    Without bounds it is ``total_table``. Otherwise it is the whole days of ``day_table``, together with the hours
-    before the first and after the last whole day, selected by ``edge_select``.
+    If neither ``since`` nor ``until`` is given, these are the rows of ``total_table``. Otherwise they are the
+    whole days in ``day_table``, and the hours before the first and after the last whole day, selected by
+    ``edge_select``.
     """
     if since is None and until is None:
         return total_table, {}
@@ -249,9 +250,10 @@ class HumanClicksBetween(Struct, frozen=True):
 def human_clicks_by_period(
     store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
 ) -> list[HumanClicksBetween]:
-    """Return the human clicks on an issue: by hour until ``hourly_seconds`` after sending, then by day since sending.
+    """Return the human clicks on an issue, summed for each hour at first and for each day later.
 
-    Only hours count that began by ``until`` and ended after ``sent_at`` (seconds of UTC epoch).
+    The hours end ``hourly_seconds`` after sending; the days are counted from sending. Only hours count that
+    began by ``until`` and ended after ``sent_at`` (seconds of UTC epoch).
     """
     sql = f"""
         select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue
@@ -264,7 +266,7 @@ def human_clicks_by_period(
 
 
 class ArticlePlacement(Struct, frozen=True):
-    """The article of a placement; with ``n`` 0, that of clicks on the link without a placement number.
+    """The article for which clicks on a placement count; ``n`` is 0 for clicks without a placement number.
 
     ``article_id`` is 0 if there is no article.
     """
@@ -277,9 +279,10 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return the articles of all placements, and of all links that have an article (``n`` 0).
+    """Return for which article the clicks on each placement count, and those without a placement number.
 
-    They are ordered by issue, link and n. Targets without a position are no articles.
+    The second kind has a row with ``n`` 0 for each link that has an article. The rows are ordered by issue,
+    link and ``n``. Targets without a position are no articles.
     """
     sql = """
         with ranked as (
@@ -308,7 +311,7 @@ class RankedArticle(Struct, frozen=True):
 
 
 def list_ranked_articles(store: Store) -> list[RankedArticle]:
-    """Return the articles of all issues, ordered by issue and position; targets without a position are left out."""
+    """Return the articles of all issues, ordered by issue and position. Other links are left out."""
     sql = """
         select articles.id, issue_id, url, position, articles.title, author
         from articles join issues on issues.id = issue_id where position is not null and removed_at is null
@@ -362,7 +365,7 @@ def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iter
 
 
 def _time_condition(column: str, since: int | None, until: int | None) -> tuple[str, dict[str, int]]:
-    """Return a ``where`` clause for [since, until) and its parameters; an empty clause without bounds."""
+    """Return a ``where`` clause for times in [since, until) and its parameters; empty if both are None."""
     # For a condition that is always true SQLite would still choose an index, and read every row through it.
     bounds = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     terms = [f"{column} {sign} :{name}" for name, sign in (("since", ">="), ("until", "<")) if name in bounds]

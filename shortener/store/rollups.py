@@ -1,7 +1,7 @@
 """Rollups: tables of sums of clicks, updated in the transaction that stores the clicks.
 
-Two are fine (``clicks_by_link`` by hour, ``breakdown_by_link`` by day). The coarse ones are sums of these, one row for
-each thing that a report shows, so that a report reads few rows.
+Two are detailed, or fine: ``clicks_by_link`` by hour and ``breakdown_by_link`` by day. The others are coarse:
+they sum rows of these two, with one row for each thing that a report shows, so that a report reads few rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,22 +20,25 @@ LinkBreakdownSums = dict[tuple[int, int, int, str, str], int]
 """(issue id or 0, link id, day, dimension, value) → clicks."""
 RollupKey = tuple[int | str, ...]
 SumsByKey = Mapping[Any, Sequence[int]]
-"""Rollup key → sums, both in the order of the rollup's columns."""
+"""Sums of a rollup by the key of their row, both in the order of the rollup's columns."""
 
 VISITOR_COLUMNS = ("visitors", "link_visitors", "issue_visitors", "site_visitors")
 """Sums of first visits: to the placement, the link, the issue and the site."""
 SUM_COLUMNS = (*VERDICTS, *VISITOR_COLUMNS)
-"""Sums of a coarse rollup: clicks by verdict, and first visits."""
+"""Columns of sums in a coarse rollup: number of clicks with each verdict, and first visits."""
 VERDICT_CLICKS = {verdict: f"case verdict when '{verdict}' then clicks else 0 end" for verdict in VERDICTS}
-"""SQL by verdict: the clicks of a row of ``clicks_by_link`` if it has this verdict, else 0."""
+"""SQL for each verdict: the clicks of a row of ``clicks_by_link`` if it has this verdict, else 0."""
 _COARSE_SUMS = ", ".join(f"sum({column})" for column in (*VERDICT_CLICKS.values(), *VISITOR_COLUMNS))
-"""SQL: ``SUM_COLUMNS`` from rows of ``clicks_by_link``."""
+"""SQL that computes the columns ``SUM_COLUMNS`` from rows of ``clicks_by_link``."""
 DAY_EXPRESSION = f"hour - hour % {DAY_SECONDS}"
 """SQL: the second at which the UTC day of ``hour`` begins."""
 
 
 class Rollup(Struct, frozen=True):
-    """A table of sums: its key, click and visitor columns, and for a coarse rollup the query that recomputes it."""
+    """Definition of a rollup: its table, key columns, and columns of clicks and of visitors.
+
+    A coarse rollup also has the query that recomputes it.
+    """
 
     table: str
     key_columns: tuple[str, ...]
@@ -50,7 +53,10 @@ class Rollup(Struct, frozen=True):
 
 
 def _coarse_rollup(table: str, **keys: str) -> Rollup:
-    """Define a rollup of ``clicks_by_link``; ``keys`` maps its key columns to SQL expressions."""
+    """Define a coarse rollup of clicks, which sums rows of ``clicks_by_link``.
+
+    ``keys`` maps its key columns to SQL expressions.
+    """
     query = f"select {', '.join(keys.values())}, {_COARSE_SUMS} from clicks_by_link group by {', '.join(keys.values())}"  # noqa: S608
     return Rollup(table, tuple(keys), VERDICTS, VISITOR_COLUMNS, query)
 
@@ -105,7 +111,10 @@ def _increment_revision(store: Store) -> None:
 
 
 def _coarse_click_sums(clicks_by_link: LinkClickSums) -> tuple[SumsByKey, ...]:
-    """Return the sums for the coarse rollups of clicks, in the order of ``COARSE_ROLLUPS``."""
+    """Return the sums to add to each rollup that is computed from ``clicks_by_link``.
+
+    They are in the order of ``COARSE_ROLLUPS``.
+    """
     totals: dict[RollupKey, list[int]] = {}
     hours: dict[RollupKey, list[int]] = {}
     placement_days: dict[RollupKey, list[int]] = {}
@@ -130,7 +139,7 @@ def _coarse_click_sums(clicks_by_link: LinkClickSums) -> tuple[SumsByKey, ...]:
 
 
 def _coarse_breakdown_sums(breakdown_by_link: LinkBreakdownSums) -> SumsByKey:
-    """Return the sums for ``breakdown_by_issue``."""
+    """Return the sums to add to ``breakdown_by_issue``."""
     sums: dict[RollupKey, list[int]] = {}
     for (issue, _, _, dimension, value), clicks in breakdown_by_link.items():
         sums.setdefault((issue, dimension, value), [0])[0] += clicks
@@ -138,7 +147,7 @@ def _coarse_breakdown_sums(breakdown_by_link: LinkBreakdownSums) -> SumsByKey:
 
 
 def recompute_coarse_rollups(store: Store) -> None:
-    """Recompute all coarse rollups from the fine ones, within the caller's transaction."""
+    """Recompute the coarse rollups, which are sums of the fine ones, within the caller's transaction."""
     for rollup in COARSE_ROLLUPS:
         columns = ", ".join(rollup.key_columns + rollup.sum_columns)
         store.execute(f"delete from {rollup.table}")  # noqa: S608

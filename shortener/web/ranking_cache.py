@@ -22,10 +22,9 @@ from shortener.web.cache import get_if_ready, get_or_compute
 from shortener.web.context import config
 
 MAX_EXPLAINED_ARTICLES = 10
-"""Limit of extra model fits for the articles of an issue that are also in other issues.
+"""Maximum number of articles in several issues for which the model is fitted once more.
 
-Articles beyond the limit are missing from the result.
-"""
+Further ones are missing from the result."""
 
 
 class ArticleResult(Struct, frozen=True):
@@ -36,7 +35,7 @@ class ArticleResult(Struct, frozen=True):
 
 
 def remaining_shares() -> Mapping[str, float]:
-    """Return the share of clicks (0 to 1) that are still expected for each sent issue, by slug."""
+    """Return for each sent issue, by slug, the share of its clicks (0 to 1) that is still expected."""
     app_config = config()
 
     def compute(store: Store) -> Mapping[str, float]:
@@ -84,7 +83,7 @@ def article_results(slug: str) -> Mapping[str, ArticleResult] | None:
 
 
 def _expected_clicks(store: Store, url: str, slug: str, *, config: Config, now: int) -> float:
-    """Return the expected clicks of an article in the issue ``slug``, for an article that is also in other issues."""
+    """Return the expected clicks of an article in one issue (``slug``), without those in other issues."""
     explanation = explain_article(store, url, config=config, as_of=now, issue=slug)
     return sum(cell.expected for cell in explanation.cells if cell.issue == slug)
 

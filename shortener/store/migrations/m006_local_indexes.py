@@ -1,4 +1,4 @@
-"""Indexes that begin with the day or hour, so that new clicks touch few of their pages."""
+"""Indexes that begin with the day or hour, so that adding new clicks changes few pages of an index."""
 
 from sqlite_utils import Database
 

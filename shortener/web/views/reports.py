@@ -1,4 +1,4 @@
-"""Views of an issue's report and click map, and the figures by which an open report page updates itself."""
+"""Views of an issue's report and click map, and the figures with which an open report page updates itself."""
 
 from typing import Any, cast
 
@@ -35,7 +35,10 @@ DIMENSIONS = (
 
 
 class TargetEdit(Struct, frozen=True):
-    """Change of a link's target. ``at`` is its time in seconds since the epoch, ``hours`` the hours since sending."""
+    """Change of a link's target, with its time.
+
+    ``at`` is in seconds since the epoch, ``hours`` are the hours since sending.
+    """
 
     hours: float
     short_url: str
