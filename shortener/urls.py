@@ -1,7 +1,7 @@
 """Target URLs: validation, canonical form, and forwarding of query strings.
 
-A canonical target is ASCII, and werkzeug's ``redirect()`` does not change it. So the header ``Location`` contains the
-stored target byte for byte.
+A canonical target is ASCII, and browsers do not change it: the stored target is sent as
+``Location`` byte for byte.
 """
 
 import ipaddress
@@ -20,11 +20,11 @@ MAX_LOCATION_LENGTH = (
 )
 MAX_REFERRER_LENGTH = 512  # characters
 
-# Characters of each part of a URL that are not escaped: those that RFC 3986 allows there, and "%", because existing
-# escapes are kept. werkzeug's redirect() does not escape them either, which a test checks.
-_PATH_SAFE = "%!$&'()*+,/:;=@"
-_QUERY_SAFE = "%!$&'()*+,/:;=?@"
-_FRAGMENT_SAFE = "%!#$&'()*+,/:;=?@"
+# Characters that are not escaped in each part: those that RFC 3986 allows there, "%", because existing escapes are
+# kept, and brackets and bars, which browsers leave alone (WHATWG URL, section 1.3) and pages read from their URL.
+_PATH_SAFE = "%!$&'()*+,/:;=@[]|"
+_QUERY_SAFE = "%!$&'()*+,/:;=?@[]|"
+_FRAGMENT_SAFE = "%!#$&'()*+,/:;=?@[]|"
 
 _PASTED_SPACES = " \u00a0\u2007\u202f\u3000\u200b\ufeff"  # spaces often copied with a URL
 _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

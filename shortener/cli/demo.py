@@ -141,7 +141,7 @@ def _add_sample_issue(config: Config, directory: Path) -> IssueContents:
             f"Added the sample issue: {result.articles} articles, {result.new_links} short links "
             f"({directory / 'issue.md'} → {directory / 'issue.out.md'})."
         )
-        return load_issue_contents(store, SAMPLE_SLUG, config=config)
+        return load_issue_contents(store, SAMPLE_SLUG, config=config, now=now)
     finally:
         store.close()
 

@@ -1,4 +1,4 @@
-"""``shortener issue``: add, list, show, set and export issues."""
+"""``shortener issue``: list, show, set and export issues, and the commands of its other modules."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -8,19 +8,17 @@ import click
 from msgspec import UNSET, UnsetType
 
 from shortener.cli import CliContext, with_store
-from shortener.cli.files import open_atomic, read_bytes, read_csv
-from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME, TIME_OR_NEVER, UNKNOWN, system_username
+from shortener.cli.files import open_atomic
+from shortener.cli.issue_add import MAIL_STORED, add, print_titled_list, reclassify_queued
+from shortener.cli.issue_status import archive, remove, reread
+from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME_OR_NEVER, UNKNOWN, system_username
 from shortener.cli.output import (
     format_local_time,
     format_option,
     print_csv,
     print_json,
-    print_list,
     print_table,
 )
-from shortener.collector.classifier import run_reclassification_queue
-from shortener.errors import InputError
-from shortener.newsletter import MAX_ISSUE_BYTES
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.reporting.issue_contents import (
     ArticleContents,
@@ -29,7 +27,6 @@ from shortener.reporting.issue_contents import (
     load_other_links,
 )
 from shortener.services import edit
-from shortener.services.add_issue import AddRequest, AddResult, add_or_update_issue, parse_targets
 from shortener.short_urls import build_short_url
 from shortener.store import Store, issues, listings
 
@@ -39,170 +36,18 @@ def issue() -> None:
     """Issues of the newsletter and their articles."""
 
 
-@issue.command("add")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--slug", help="Short name of the issue (default: the file's name).")
-@click.option("--title", help="Title (default: the issue's first heading).")
-@click.option("--sent-at", type=TIME, help="When it is or was sent, with a zone: 2026-11-24T08:00+01:00.")
-@click.option("--recipients", type=click.IntRange(min=1), help="How many people it is sent to.")
-@click.option("--domain", help="Domain for new codes (default: the first [[domain]]).")
-@click.option(
-    "--targets",
-    type=click.Path(path_type=Path),
-    help="CSV (short_url,target) for short links that it already contains.",
-)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Where to write the issue (default: FILE with .out; - for the terminal).",
-)
-@click.option("--no-placements", is_flag=True, help="Leave the placement number out of short URLs.")
-@click.option(
-    "--trap",
-    is_flag=True,
-    help="Add a honeypot link to an HTML issue: readers do not see it, scanners follow it.",
-)
-@click.option(
-    "--copy-tag",
-    metavar="TAG",
-    help="Merge tag that differs for each recipient, as *|UNIQID|*, added to every short URL ('' for none). "
-    "A link of its own for each reader may need the readers' consent.",
-)
-@with_store
-def add(
-    context: CliContext,
-    store: Store,
-    file: Path,
-    slug: str | None,
-    title: str | None,
-    sent_at: int | None,
-    recipients: int | None,
-    domain: str | None,
-    targets: Path | None,
-    output: Path | None,
-    no_placements: bool,
-    trap: bool,
-    copy_tag: str | None,
-) -> None:
-    """Add an issue (Markdown or HTML) and write it with short links. Every other byte stays unchanged.
-
-    Adding the same issue again changes nothing.
-    """
-    source = read_bytes(file, max_bytes=MAX_ISSUE_BYTES)
-    output = output or file.with_name(f"{file.stem}.out{file.suffix}")
-    request = AddRequest(
-        source=source,
-        filename=file.name if str(file) != "-" else slug or "",
-        slug=slug,
-        title=title,
-        sent_at=sent_at,
-        recipients=recipients,
-        domain=domain,
-        targets=_read_targets_file(context, targets),
-        number_placements=not no_placements,
-        add_honeypot=trap,
-        recipient_tag=copy_tag,
-    )
-    to_terminal = str(output) == "-"
-    with open_atomic(None if to_terminal else output, protected=file) as output_file:
-        result = add_or_update_issue(store, request, config=context.config, now=int(time.time()))
-        output_file.write(result.output)
-    _print_result(result, output, to_stderr=to_terminal)
-    _reclassify_queued(store, to_stderr=to_terminal)
-
-
-def _read_targets_file(context: CliContext, path: Path | None) -> dict[tuple[str, str], str]:
-    if path is None:
-        return {}
-    rows = [
-        (line, row["short_url"], row["target"])
-        for line, row in read_csv(path, required=("short_url", "target"))
-    ]
-    try:
-        return parse_targets(rows, config=context.config)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-
-
-def _print_result(result: AddResult, output: Path, *, to_stderr: bool) -> None:
-    if result.changed:
-        action = "added" if result.created else "updated"
-        click.echo(
-            f"{result.slug}: {action}. {result.articles} articles, {result.new_links} new short links, "
-            f"{result.adopted} adopted.",
-            err=to_stderr,
-        )
-    else:
-        click.echo(f"{result.slug}: nothing changed.", err=to_stderr)
-    for title, lines in (
-        ("Skipped by [newsletter] skip", result.skipped),
-        ("Left alone", result.untouched),
-        ("Warnings (`shortener issue set SLUG --article URL` corrects an article)", result.warnings),
-        (
-            "Links without a target (set it with `shortener link set SHORT_URL --target URL`)",
-            result.links_without_target,
-        ),
-    ):
-        _print_titled_list(title, lines, to_stderr=to_stderr)
-    _print_honeypot(result, to_stderr=to_stderr)
-    _print_recipient_token(result, to_stderr=to_stderr)
-    if not to_stderr:
-        click.echo(f"Written to {output}")
-
-
-def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
-    """Print the honeypot link, its HTML, and what it means for readers."""
-    if result.honeypot_html:
-        click.echo(
-            f"Honeypot link {result.honeypot_url} at the end of the body, which no reader sees:",
-            err=to_stderr,
-        )
-        click.echo(f"  {result.honeypot_html}", err=to_stderr)
-        click.echo(
-            "  Clients that follow it are classified as bots. Screen readers skip it. "
-            "Leave it out of a plain-text part.",
-            err=to_stderr,
-        )
-    elif result.honeypot_url:
-        click.echo(f"Honeypot link: {result.honeypot_url}", err=to_stderr)
-
-
-def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
-    """Print what the recipient token means for privacy, and what to check in a test email."""
-    if result.changed and result.recipient_tag:
-        click.echo(
-            f"Every short URL ends in ?_c={result.recipient_tag}, which your sender replaces for each recipient.\n"
-            "  It helps to tell scanners from readers. It is stored only as a hash, whose key is destroyed within two "
-            "days, but it gives each reader a link of their own: say so in your privacy notice, and check whether your "
-            "readers need to consent.\n"
-            "  Check a link of a test send: the tag must have been replaced in it.",
-            err=to_stderr,
-        )
-        if result.format == "markdown":
-            click.echo(
-                "  The program that turns the Markdown into HTML must not change the tag.", err=to_stderr
-            )
-
-
-def _reclassify_queued(store: Store, *, to_stderr: bool = False) -> None:
-    """Reclassify the clicks of issues whose sending time or honeypot links changed, and print the new verdicts."""
-    changes = run_reclassification_queue(store)
-    for (_, before, after), clicks in sorted(changes.items(), key=lambda item: -item[1]):
-        click.echo(f"Reclassified: {clicks:,} clicks from {before} to {after}.", err=to_stderr)
-
-
-def _print_titled_list(title: str, lines: Sequence[str], *, to_stderr: bool = False) -> None:
-    if lines:
-        click.echo(f"{title}: {len(lines)}", err=to_stderr)
-        print_list(lines, to_stderr=to_stderr)
-
-
 @issue.command("list")
+@click.option("--all", "with_hidden", is_flag=True, help="List archived and removed issues too.")
 @format_option
 @with_store
-def list_issues(context: CliContext, store: Store, output_format: str) -> None:
-    """List all issues, the latest first."""
-    rows = [{name: getattr(row, name) for name in ISSUE_COLUMNS} for row in listings.list_issues(store)]
+def list_issues(context: CliContext, store: Store, with_hidden: bool, output_format: str) -> None:
+    """List the issues, the latest first; archived and removed ones only with --all."""
+    now = int(time.time())
+    rows = [
+        {name: getattr(row, name) for name in ISSUE_COLUMNS if name != "status"}
+        | {"status": row.status(now=now)}
+        for row in listings.list_issues(store, with_hidden=with_hidden)
+    ]
     if output_format == "json":
         print_json([row | {"sent_at": to_datetime_or_none(row["sent_at"])} for row in rows])
     elif output_format == "csv":
@@ -216,7 +61,17 @@ def list_issues(context: CliContext, store: Store, output_format: str) -> None:
         )
 
 
-ISSUE_COLUMNS = ("slug", "title", "sent_at", "recipients", "articles", "links", "clicks", "visitors")
+ISSUE_COLUMNS = (
+    "slug",
+    "title",
+    "sent_at",
+    "recipients",
+    "articles",
+    "links",
+    "clicks",
+    "visitors",
+    "status",
+)
 
 
 def _row_cells(row: dict[str, object]) -> list[object]:
@@ -228,8 +83,8 @@ def _row_cells(row: dict[str, object]) -> list[object]:
 @format_option
 @with_store
 def show(context: CliContext, store: Store, slug: str, output_format: str) -> None:
-    """Show the articles and other links of an issue, with their placements."""
-    contents = load_issue_contents(store, slug, config=context.config)
+    """Show the articles and links of an issue, with their placements."""
+    contents = load_issue_contents(store, slug, config=context.config, now=int(time.time()))
     if output_format == "json":
         print_json(contents)
         return
@@ -243,7 +98,7 @@ def show(context: CliContext, store: Store, slug: str, output_format: str) -> No
         f"{contents.title} · {contents.slug} · sent {sent} · {contents.recipients or 'unknown'} recipients"
     )
     print_table(title, columns, rows, empty_message="This issue has no tracked links.")
-    _print_titled_list("Links without a target", contents.todo)
+    print_titled_list("Links without a target", contents.todo)
 
 
 def _link_rows(contents: IssueContents, other_links: Iterable[ArticleContents]) -> list[list[object]]:
@@ -279,8 +134,13 @@ def _link_rows(contents: IssueContents, other_links: Iterable[ArticleContents]) 
     help="How many people it was sent to; unknown removes the number.",
 )
 @click.option(
-    "--article", metavar="URL", help="The article to correct: a short link of the issue, or its target."
+    "--article",
+    "articles",
+    metavar="URL",
+    multiple=True,
+    help="The article to correct: a short link of the issue, or its target; several with --role.",
 )
+@click.option("--role", type=click.Choice(edit.ROLES), help="Role of the links given by --article.")
 @click.option("--author", help="Author of the article.")
 @click.option("--summary", help="Summary of the article.")
 @click.option("--position", type=click.IntRange(min=1), help="Position of the article; the others move.")
@@ -299,7 +159,8 @@ def set_issue(
     title: str | None,
     sent_at: int | None,
     recipients: int | None,
-    article: str | None,
+    articles: tuple[str, ...],
+    role: str | None,
     author: str | None,
     summary: str | None,
     position: int | None,
@@ -314,10 +175,10 @@ def set_issue(
     article_options = {"author": author, "summary": summary, "position": position, "is_article": is_article}
     issue_options = {"sent_at": sent_at, "recipients": recipients, "trap": trap, "not_trap": not_trap}
     now = int(time.time())
-    if article is None:
-        if any(value is not None for value in article_options.values()):
+    if not articles:
+        if role is not None or any(value is not None for value in article_options.values()):
             raise click.UsageError(
-                "--author, --summary, --position and --[is|not]-article need --article URL"
+                "--author, --summary, --position, --role and --[is|not]-article need --article URL"
             )
         for url, is_honeypot in ((trap, True), (not_trap, False)):
             if url is not None:
@@ -332,16 +193,22 @@ def set_issue(
                 recipients=_to_change(recipients, clear_value=UNKNOWN),
             )
             click.echo(f"{slug}: changed.")
-        _reclassify_queued(store)
+        reclassify_queued(store)
         return
     if any(value is not None for value in issue_options.values()):
         raise click.UsageError(
             "--sent-at, --recipients and --[not-]trap belong to the issue: leave --article out"
         )
+    if role is not None:
+        _set_roles(context, store, slug, articles, role)
+        if title is None and all(value is None for value in article_options.values()):
+            return
+    if len(articles) > 1:
+        raise click.UsageError("only --role takes several --article: give the other corrections one by one")
     corrected = edit.correct_article(
         store,
         slug,
-        article,
+        articles[0],
         config=context.config,
         title=title,
         author=author,
@@ -351,6 +218,12 @@ def set_issue(
     )
     state = f"position {corrected.position}" if corrected.position else "not an article"
     click.echo(f"{slug}: {corrected.title or corrected.url}: {state}.")
+
+
+def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str], role: str) -> None:
+    for article in edit.set_roles(store, slug, urls, role=role, config=context.config):
+        state = f"position {article.position}" if article.position else f"{article.role} link"
+        click.echo(f"{slug}: {article.title or article.url}: {state}.")
 
 
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
@@ -376,9 +249,15 @@ def _set_honeypot(
 @with_store
 def export(context: CliContext, store: Store, slug: str, output: Path | None, source: bool) -> None:
     """Write an issue with its short links."""
-    documents = issues.get_documents(store, issues.get(store, slug).id)
+    stored = issues.get(store, slug)
+    documents = issues.get_documents(store, stored.id)
     with open_atomic(output) as file:
         file.write(documents[0] if source else documents[1])
+    if stored.format == "eml":
+        click.echo(f"This is a mail: {MAIL_STORED}.", err=True)
 
+
+for _command in (add, archive, remove, reread):
+    issue.add_command(_command)
 
 COMMANDS = [issue]

@@ -122,12 +122,15 @@ def print_line(text: str) -> None:
     click.echo(sanitize_line(text))
 
 
-def print_list(lines: Sequence[str], *, to_stderr: bool = False) -> None:
-    """Print the first ``MAX_LISTED_LINES`` lines, indented, and how many more there are."""
-    for line in lines[:MAX_LISTED_LINES]:
+def print_list(
+    lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = MAX_LISTED_LINES
+) -> None:
+    """Print the first ``limit`` lines, indented, and the number of the others; None prints all."""
+    shown = lines if limit is None else lines[:limit]
+    for line in shown:
         click.echo(f"  {sanitize_line(line)}", err=to_stderr)
-    if len(lines) > MAX_LISTED_LINES:
-        click.echo(f"  … and {len(lines) - MAX_LISTED_LINES} more", err=to_stderr)
+    if len(lines) > len(shown):
+        click.echo(f"  … and {len(lines) - len(shown)} more", err=to_stderr)
 
 
 def _format_cell(cell: Any) -> str:

@@ -127,7 +127,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
     )
     if result.links:
         print_table(
-            "Other links",
+            "Inline and other links",
             ("target", "clicks", "visitors", "by placement", "short link"),
             (
                 [

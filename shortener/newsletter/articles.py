@@ -1,36 +1,32 @@
 """Find the articles of an issue: title, author, summary and section, and the kind of each of their links."""
 
-# ruff: noqa: RUF001 - other languages have other punctuation
-
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from shortener.newsletter import bylines, link_roles, mergetags, phrases, titles, url_kinds
-from shortener.newsletter.document import Document
-from shortener.newsletter.lines import (
-    LETTER,
-    PSEUDO_HEADING_LEVEL,
-    Line,
-    Mention,
-    PlacementKind,
-    build_lines,
+from shortener.newsletter import (
+    bylines,
+    footer,
+    link_roles,
+    mergetags,
+    navigation,
+    phrases,
+    titles,
+    tracked_links,
 )
+from shortener.newsletter.article_roles import Role, decide_role, links_of_list_items
+from shortener.newsletter.article_texts import (
+    MAX_TITLE_LENGTH,
+    article_summary,
+    article_title,
+    strip_stray_emphasis,
+)
+from shortener.newsletter.document import Document, find_outlook_twins
+from shortener.newsletter.lines import PSEUDO_HEADING_LEVEL, Line, Mention, PlacementKind, build_lines
 from shortener.newsletter.titles import MAX_BUTTON_LENGTH, Title
 
-_MAX_SUMMARY_LENGTH = 2_000  # characters; longer summaries are cut
-_MAX_TITLE_LENGTH = 300  # characters; longer titles are cut
-_MAX_METADATA_LENGTH = 25  # characters: a shorter line after a title is "5 min read" or a date
-_SUMMARY_SEARCH_LINES = 8  # lines after a title in which its summary is searched for
-_CONTEXT_LENGTH = 300  # characters on either side of a link, and of a line that is searched for footer text
-_MAX_TEXT_BESIDE_LINKS = 60  # characters: a line with more text around its links is prose
-_FOOTER_START_FRACTION = 0.5  # of the lines: the earliest start of the footer of an issue without titles
-_LEADING_SEPARATOR = re.compile(r"^[\s:：–—|·•/,，.)）\]-]+")
-_SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
-_STRAY_EMPHASIS = re.compile(r"\*{2,}|_{4,}")
-_URL_PREFIX = re.compile(r"^https?://(?:www\.)?")
-_THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # a text with fewer letters is not a sentence
+_MAX_FIRST_LINE_LENGTH = 120  # characters: a longer first line is prose
 _KIND_PRIORITY: dict[PlacementKind, int] = {
     "title": 5,
     "button": 4,
@@ -52,9 +48,7 @@ class Placement(Struct, frozen=True):
 class ExtractedArticle(Struct, frozen=True):
     """One target of the links in an issue: an article, or another target whose links are tracked.
 
-    ``key`` is the article key, which all links to the target share. ``position`` is 1 to N over the articles
-    in document order. It is None for other targets: social profiles, subscription links, sponsors and pages
-    of authors.
+    ``position`` is 1 to N over the articles in document order, and None for targets with another role.
     """
 
     key: str
@@ -64,6 +58,7 @@ class ExtractedArticle(Struct, frozen=True):
     summary: str | None
     section: str | None
     placements: tuple[Placement, ...]
+    role: Role = "other"
     image: str | None = None
     """URL of the image that links to the article, absolute or relative to the issue."""
 
@@ -75,47 +70,113 @@ class ExtractedIssue(Struct, frozen=True):
     articles: tuple[ExtractedArticle, ...]
 
 
-def extract_articles(document: Document, article_keys: Sequence[str | None]) -> ExtractedIssue:
+def extract_articles(
+    document: Document, article_keys: Sequence[str | None], *, recurring: Collection[str] = ()
+) -> ExtractedIssue:
     """Return the title and the articles of an issue.
 
     ``article_keys[i]`` identifies the target of link ``i``, or is None for a link that is not tracked. Links with one
-    key belong to one article. Raises ValueError unless there is one key for each link.
+    key belong to one article, and in an issue whose links already lead over a click counter also the links of one
+    card. The keys in ``recurring`` are those of other links. Raises ValueError unless there is one key for each link.
     """
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
-    lines = build_lines(document, article_keys)
+    twins = find_outlook_twins(document)
+    all_lines = build_lines(
+        document, [None if index in twins else key for index, key in enumerate(article_keys)]
+    )
+    lines = [line for line in all_lines if not line.plain_part] or all_lines
     issue_title, title_line = _issue_title(document, lines)
-    link_roles.assign_roles(lines)
-    top_line = title_line if title_line is not None and lines[title_line].level == 1 else None
-    titles_by_key = _best_titles(titles.find_titles(lines, issue_title_line=top_line))
+    titles_by_key = _find_titles(lines, title_line)
     authors = {key: title.author or _author_below(lines, title) for key, title in titles_by_key.items()}
     _mark_calls_to_action(lines, titles_by_key)
-    _mark_footer(lines)
+    footer.mark_footer(lines, last_title_line=_last_title_line(lines, titles_by_key))
     sections = _section_by_line(lines, titles_by_key, title_line)
-    articles: list[ExtractedArticle] = []
-    position = 0
+    title_levels = {title.line_index: lines[title.line_index].level for title in titles_by_key.values()}
+    item_links = links_of_list_items(lines, title_levels)
+    found: list[ExtractedArticle] = []
     for key, mentions in _mentions_by_key(lines).items():
         title = titles_by_key.get(key)
-        title_text = _article_title(lines, mentions, title)
-        placements = _placements_by_link(mentions)
-        if title_text is None or not _is_article(mentions, title):
-            articles.append(ExtractedArticle(key, None, title_text, None, None, None, placements))
-            continue
-        position += 1
-        summary = _article_summary(lines, mentions, title)
-        section = sections[title.line_index if title else mentions[0].line_index]
-        image = _first_image_source(mentions)
-        articles.append(
-            ExtractedArticle(key, position, title_text, authors.get(key), summary, section, placements, image)
+        role = decide_role(lines, mentions, title, item_links=item_links)
+        text = article_title(lines, mentions, title)
+        found.append(
+            ExtractedArticle(
+                key=key,
+                position=None,
+                title=text,
+                author=authors.get(key),
+                summary=article_summary(lines, mentions, title),
+                section=sections[title.line_index if title else mentions[0].line_index],
+                placements=_placements_by_link(mentions),
+                image=_first_image_source(mentions),
+                role="other" if key in recurring else role if text or role != "article" else "inline",
+            )
         )
+    articles = _number_articles(found)
+    if len(lines) < len(all_lines):
+        articles = _add_plain_part(articles, all_lines[len(lines) :])
     return ExtractedIssue(issue_title, tuple(articles))
+
+
+def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
+    """Give every mention its role, and return the best title of each article."""
+    link_roles.assign_roles(lines)
+    navigation.mark_navigation(lines)
+    top_line = title_line if title_line is not None and lines[title_line].level == 1 else None
+    titles_by_key = _best_titles(titles.find_titles(lines, issue_title_line=top_line))
+    tracked_links.group_by_place(lines, {title.line_index: key for key, title in titles_by_key.items()})
+    return titles_by_key
+
+
+def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
+    """Return the last line that is a title, or the first link to its article below it; -1 if there is none."""
+    first_links: dict[str, int] = {}
+    for line in lines:
+        for mention in line.mentions:
+            title = titles_by_key.get(mention.article_key or "")
+            if title and line.index >= title.line_index:
+                first_links.setdefault(title.article_key, line.index)
+    return max((first_links.get(key, title.line_index) for key, title in titles_by_key.items()), default=-1)
+
+
+def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
+    """Return the targets with positions 1 to N of the articles, and without the texts of the others.
+
+    In an issue without articles the inline links are its articles.
+    """
+    article_role: Role = "article" if any(target.role == "article" for target in found) else "inline"
+    numbered: list[ExtractedArticle] = []
+    position = 0
+    for target in found:
+        if target.role == article_role and target.title:
+            position += 1
+            numbered.append(replace(target, position=position, role="article"))
+        else:
+            numbered.append(replace(target, author=None, summary=None, section=None, image=None))
+    return numbered
+
+
+def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list[ExtractedArticle]:
+    """Return the articles with the placements in the plain-text part of a mail; new targets there are inline."""
+    by_key = {article.key: article for article in articles}
+    link_roles.assign_roles(lines)
+    for key, mentions in _mentions_by_key(lines).items():
+        placements = _placements_by_link(mentions)
+        article = by_key.get(key)
+        if article is not None:
+            by_key[key] = replace(article, placements=article.placements + placements)
+            continue
+        role: Role = "inline" if all(mention.is_content for mention in mentions) else "other"
+        by_key[key] = ExtractedArticle(key, None, None, None, None, None, placements, role=role)
+    return list(by_key.values())
 
 
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
     """Return the title of the issue and the index of the line that contains it, each None if unknown.
 
-    The title in the front matter of Markdown is preferred. Otherwise it is the first heading of level 1, or of any
-    level if there is none; the ``<title>`` of HTML is preferred unless there is exactly one heading of level 1.
+    The title of front matter comes first. Otherwise it is the first heading of level 1, or of any level if there is
+    none; the ``<title>`` of HTML is preferred unless there is exactly one heading of level 1. A single lower heading
+    below a short first line is a section, and that line is the title.
     """
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
     headings = top_headings or [
@@ -128,7 +189,16 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
         return title, first.index if first and is_repeated else None
     if first is None:
         return title, None
-    return _strip_stray_emphasis(first.text)[:_MAX_TITLE_LENGTH], first.index
+    if not top_headings and len(headings) == 1 and (first_line := _first_line(lines, first.index)):
+        return strip_stray_emphasis(first_line.text)[:MAX_TITLE_LENGTH], first_line.index
+    return strip_stray_emphasis(first.text)[:MAX_TITLE_LENGTH], first.index
+
+
+def _first_line(lines: list[Line], heading_index: int) -> Line | None:
+    """Return the first line of an issue if it is a title above the only heading, which then is a section."""
+    line = next((line for line in lines[:heading_index] if line.text and not line.hidden), None)
+    is_title = line is not None and not line.mentions and len(line.text) <= _MAX_FIRST_LINE_LENGTH
+    return line if line and is_title and not line.text.endswith((".", "。", "!", ":", ",")) else None
 
 
 def _best_titles(candidates: Iterable[Title]) -> dict[str, Title]:
@@ -156,6 +226,8 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
     """
     for line in lines[title.line_index + 1 : title.line_index + 3]:
         byline = bylines.standalone_byline(line)
+        if byline is not None and any(m.article_key == title.article_key for m in byline.mentions):
+            return None
         if byline is not None:
             for mention in byline.mentions:
                 mention.role = "byline"
@@ -186,45 +258,6 @@ def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) ->
             mention.kind = "button" if is_button else "more"
 
 
-def _mark_footer(lines: list[Line]) -> None:
-    """Set the kind ``footer`` on the links of the footer.
-
-    The footer is the content of footer elements, and every line from the first sign of a footer on that comes
-    after the last link to an article.
-    """
-    last_content = max(
-        (line.index for line in lines if any(map(_is_content_link, line.mentions))), default=-1
-    )
-    first_line = last_content + 1 if last_content >= 0 else int(len(lines) * _FOOTER_START_FRACTION)
-    in_footer = False
-    for line in lines:
-        in_footer = in_footer or (line.index >= first_line and _starts_footer(line))
-        for mention in line.mentions:
-            if in_footer or (line.footer and mention.kind != "title"):
-                mention.role, mention.kind = mention.role or "service", "footer"
-            elif mention.role == "service":
-                mention.kind = "footer"
-
-
-def _is_content_link(mention: Mention) -> bool:
-    return mention.is_content and mention.kind in ("title", "more", "button")
-
-
-def _starts_footer(line: Line) -> bool:
-    if line.footer or phrases.FOOTER_TEXT.search(line.text[:_CONTEXT_LENGTH].casefold()):
-        return True
-    signs = [
-        mention
-        for mention in line.mentions
-        if mention.role in ("service", "boilerplate") and not mention.has_image
-    ]
-    texts = [phrases.normalize(mention.text[:_CONTEXT_LENGTH]) for mention in signs]
-    if any(map(phrases.SERVICE_TEXT.search, texts)):
-        return True
-    linked_length = sum(len(mention.text) for mention in line.mentions)
-    return bool(signs) and len(line.text) - linked_length <= _MAX_TEXT_BESIDE_LINKS
-
-
 def _section_by_line(
     lines: list[Line], titles_by_key: dict[str, Title], issue_title_line: int | None
 ) -> list[str | None]:
@@ -240,155 +273,9 @@ def _section_by_line(
     sections, current = [], None
     for line in lines:
         if line.level and line.index not in excluded and not line.hidden:
-            current = _strip_stray_emphasis(line.text)[:_MAX_TITLE_LENGTH]
+            current = strip_stray_emphasis(line.text)[:MAX_TITLE_LENGTH]
         sections.append(current)
     return sections
-
-
-def _is_article(mentions: list[Mention], title: Title | None) -> bool:
-    """Return whether the target of ``mentions``, which are all links with one article key, is an article.
-
-    If a title was found for it, at least one of the links must have no role. Otherwise none of them may have
-    one.
-    """
-    if not title and any(mention.role == "service" and mention.kind == "footer" for mention in mentions):
-        return False
-    content = [mention for mention in mentions if mention.is_content]
-    if title is not None:
-        return bool(content)
-    if len(content) < len(mentions):
-        return False
-    return any(mention.text for mention in content) or _image_is_content(content)
-
-
-def _image_is_content(images: list[Mention]) -> bool:
-    """Return whether image links without text lead to an article.
-
-    They do if the first image has an alternative text of two words or more and does not link to the front
-    page of a site. A link without an image always does.
-    """
-    first = images[0]
-    return not first.has_image or (len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url))
-
-
-def _article_title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    if title is not None:
-        return _strip_stray_emphasis(title.text)[:_MAX_TITLE_LENGTH] or None
-    with_text = [mention for mention in mentions if mention.text]
-    for mention in [m for m in with_text if m.kind not in ("more", "button")] or with_text:
-        words = phrases.normalize(mention.text)
-        if (
-            len(words) > 1
-            and mention.text != mention.url
-            and not phrases.GENERIC_TEXT.match(words)
-            and not phrases.READ_MORE.match(words)
-        ):
-            return mention.text[:_MAX_TITLE_LENGTH]
-    alt_text = next((mention.alt_text for mention in mentions if mention.alt_text), "")[:_MAX_TITLE_LENGTH]
-    return alt_text or (_sentence_around(lines, mentions[0]) if mentions[0].is_content else None)
-
-
-def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """Return a title for a link with a generic text such as "here": the sentence around it.
-
-    If the sentence has no other words, return the text before the link. For a bare URL, return the caption
-    above it or the URL itself.
-    """
-    line = lines[mention.line_index]
-    before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
-    end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)
-    after = line.text[mention.end : end.end() if end else mention.end + _CONTEXT_LENGTH]
-    is_bare = mention.text == mention.url
-    if not is_bare and not _THREE_LETTERS.search(before + after):
-        return _text_before(lines, mention)
-    sentence = " ".join(f"{before}{'' if is_bare else line.text[mention.start : mention.end]}{after}".split())
-    if _THREE_LETTERS.search(sentence):
-        return sentence[:_MAX_TITLE_LENGTH]
-    if is_bare and not sentence and (caption := _caption(lines, mention.line_index)):
-        return caption
-    return _URL_PREFIX.sub("", mention.url).rstrip("/")[:_MAX_TITLE_LENGTH]
-
-
-def _text_before(lines: list[Line], mention: Mention) -> str | None:
-    """Return the last sentence before a "read more" link, which serves as the title of its article.
-
-    The sentence is taken from the line of the link, or from the line above if there is no text before the
-    link.
-    """
-    line = lines[mention.line_index]
-    text = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()
-    if mention.line_index and not _THREE_LETTERS.search(text):
-        text = lines[mention.line_index - 1].text[:_CONTEXT_LENGTH]
-    sentences = [part.strip() for part in _SENTENCE_END.split(text + " ") if _THREE_LETTERS.search(part)]
-    return (sentences[-1] if sentences else line.text)[:_MAX_TITLE_LENGTH] or None
-
-
-def _caption(lines: list[Line], line_index: int) -> str | None:
-    """Return the text of the line above a bare URL if it can be its caption, as in plain-text newsletters, or None."""
-    above = lines[line_index - 1] if line_index else None
-    fits = above is not None and not above.mentions and 0 < len(above.text) <= _MAX_TITLE_LENGTH
-    return above.text if above and fits else None
-
-
-def _article_summary(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    """Return the paragraph after the title of an article; without a title, the first paragraph that links to it."""
-    if title is None:
-        index = next((mention for mention in mentions if mention.text), mentions[0]).line_index
-        return _paragraph_from(lines, index, 0) if not lines[index].only_mention else None
-    tail = _LEADING_SEPARATOR.sub("", lines[title.line_index].text[title.end :])
-    if len(tail) > _MAX_METADATA_LENGTH:
-        return _paragraph_from(lines, title.line_index, title.end)
-    in_list = bool(lines[title.line_index].item_part)
-    for line in lines[title.line_index + 1 : title.line_index + 1 + _SUMMARY_SEARCH_LINES]:
-        if line.level or any(mention.kind == "title" for mention in line.mentions):
-            return None
-        if in_list and line.item_part != "rest":
-            return None
-        if _is_prose(line):
-            return _paragraph_from(lines, line.index, 0)
-    return None
-
-
-def _is_prose(line: Line) -> bool:
-    if line.hidden or len(line.text) <= _MAX_METADATA_LENGTH or bylines.standalone_byline(line):
-        return False
-    return not any(
-        mention.kind == "footer" or (line.only_mention and mention.kind != "text")
-        for mention in line.mentions
-    )
-
-
-def _paragraph_from(lines: list[Line], line_index: int, start: int) -> str | None:
-    """Return the text from offset ``start`` of a line to the end of its paragraph, without a final "read more" link."""
-    parts, length = [], 0
-    while line_index < len(lines) and length < _MAX_SUMMARY_LENGTH:
-        line = lines[line_index]
-        parts.append(_without_read_more(line)[start : start + _MAX_SUMMARY_LENGTH])
-        length, start, line_index = length + len(parts[-1]), 0, line_index + 1
-        if (
-            line_index == len(lines)
-            or not lines[line_index].continues_paragraph
-            or any(mention.kind == "title" for mention in lines[line_index].mentions)
-        ):
-            break
-    text = _LEADING_SEPARATOR.sub("", _strip_stray_emphasis(" ".join(part.strip() for part in parts)))
-    return text[:_MAX_SUMMARY_LENGTH] or None
-
-
-def _strip_stray_emphasis(text: str) -> str:
-    """Return the text without the Markdown emphasis marks that a faulty export left in it."""
-    return " ".join((_STRAY_EMPHASIS.sub("", text) if "**" in text or "__" in text else text).split())
-
-
-def _without_read_more(line: Line) -> str:
-    last = line.mentions[-1] if line.mentions else None
-    if (
-        last
-        and last.kind == "more"
-        and not LETTER.search(line.text[last.end : last.end + _MAX_METADATA_LENGTH])
-    ):
-        return line.text[: last.start]
-    return line.text
 
 
 def _first_image_source(mentions: list[Mention]) -> str | None:
@@ -407,6 +294,6 @@ def _placements_by_link(mentions: list[Mention]) -> tuple[Placement, ...]:
         if other is None or _KIND_PRIORITY[mention.kind] > _KIND_PRIORITY[other.kind]:
             best[mention.link_index] = mention
     return tuple(
-        Placement(link_index, mention.kind, (mention.text or mention.alt_text)[:_MAX_TITLE_LENGTH])
+        Placement(link_index, mention.kind, (mention.text or mention.alt_text)[:MAX_TITLE_LENGTH])
         for link_index, mention in sorted(best.items())
     )

@@ -1,4 +1,4 @@
-"""Bare URLs in Markdown text: where they begin and where they end."""
+"""Bare URLs in text: where they begin and where they end."""
 
 import re
 import unicodedata
@@ -10,6 +10,9 @@ _BARE_URL = re.compile(
     rb"(?=" + _HOST_CHAR + rb"*(?!\.)" + _HOST_CHAR + rb"\.(?!\.)" + _HOST_CHAR + rb")"
     rb"[^\x00-\x20\x7f<>\"`|]{1,8000}",
     re.I,
+)
+_WWW = re.compile(
+    rb"(?<![A-Za-z0-9@/._=-])www\.(?=[^\x00-\x20\x7f<>\"`|*/?#]+\.)[^\x00-\x20\x7f<>\"`|]{1,2000}", re.I
 )
 _MAX_URL_LENGTH = 8_000  # characters: more than servers and mail clients accept
 _TRAILING_PUNCTUATION = frozenset("?!.,:;*_~([{'\\")
@@ -23,18 +26,44 @@ def find_bare_url(source: bytes, *, start: int, stop: int) -> tuple[int, int] | 
     return match.span() if match else None
 
 
+def find_www(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, int]]:
+    """Return the URLs without a scheme that begin with "www." between two offsets, with their start and end."""
+    found = []
+    for match in _WWW.finditer(source, start, stop):
+        url = _trim(match[0])
+        if url.count(".") > 1:
+            found.append((url, match.start(), match.start() + len(url.encode())))
+    return found
+
+
+def find_clickable_text(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, int]]:
+    """Return the bare URLs that mail programs show as links between two offsets, with their start and end."""
+    found, offset = [], start
+    while span := find_bare_url(source, start=offset, stop=stop):
+        url = trim_bare_url(source[span[0] : span[1]])
+        end = span[0] + max(len(url.encode()), len("https://"))
+        if url:
+            found.append((url, span[0], end))
+        offset = end
+    return sorted([*found, *find_www(source, start=start, stop=stop)], key=lambda item: item[1])
+
+
 def trim_bare_url(candidate: bytes) -> str:
     """Return a bare URL without trailing punctuation and unpaired closing brackets, or '' if no URL is left.
 
     Source: GitHub Flavored Markdown, section 6.9. In addition, the URL ends before the first punctuation that is
     not ASCII, because Chinese and Japanese have no space between a URL and a comma.
     """
+    url = _trim(candidate)
+    return url if len(url) < _MAX_URL_LENGTH and _BARE_URL.match(url.encode()) else ""
+
+
+def _trim(candidate: bytes) -> str:
     # The end of the search may split a character; such a URL is too long anyway.
     url = candidate.decode(errors="ignore")
     if not url.isascii():
         url = url[: next((i for i, char in enumerate(url) if _is_unicode_punctuation(char)), len(url))]
-    url = url[: _trimmed_length(url)]
-    return url if len(url) < _MAX_URL_LENGTH and _BARE_URL.match(url.encode()) else ""
+    return url[: _trimmed_length(url)]
 
 
 def _trimmed_length(url: str) -> int:

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 
 from shortener.errors import UnreadableDocument
-from shortener.newsletter import mergetags
+from shortener.newsletter import mergetags, template_tags
 from shortener.newsletter.document import (
     Block,
     BlockKind,
@@ -60,19 +60,22 @@ def _portable_image_source(source: str) -> str:
 class DocumentBuilder:
     """Builder of a document, to which an HTML or Markdown reader adds what it finds, in source order.
 
-    The attributes ``current_link`` (index of a link), ``strong_depth``, ``in_button``, ``in_footer`` and
-    ``in_hidden`` apply to the text that is added next; the reader sets them before. ``title`` is the title of
-    the document.
+    A reader calls the methods in the order of the source. It sets ``current_link``, ``strong_depth``, ``in_button``,
+    ``in_footer``, ``in_hidden`` and ``in_navigation`` for the text that comes next, and ``title`` to the title of the
+    document.
     """
 
-    def __init__(self, source: bytes) -> None:
+    def __init__(self, source: bytes, *, take_over_tracking: bool = False) -> None:
         self.current_link: int | None = None
         self.strong_depth = 0
         self.in_button = False
         self.in_footer = False
         self.in_hidden = False
+        self.in_navigation = False
         self.title: str | None = None
         self._source = source
+        self._take_over_tracking = take_over_tracking
+        self._warnings: list[str] = []
         self._merge_tags = mergetags.find_merge_tags(source)
         self._line_starts = [match.end() for match in _NEWLINE.finditer(source)]
         self._links: list[DocumentLink] = []
@@ -85,23 +88,64 @@ class DocumentBuilder:
         self._list_items: list[ListItemPart] = []
 
     def add_link(
-        self, url: str, *, start: int, end: int, syntax: UrlSyntax, merge_tag_reach: int = 0
+        self,
+        url: str,
+        *,
+        start: int,
+        end: int,
+        syntax: UrlSyntax,
+        merge_tag_reach: int = 0,
+        outlook: bool = False,
     ) -> int | None:
         """Add the link whose URL is at bytes ``start`` to ``end``, and return its index.
 
-        Return None if the URL must stay unchanged; the link is then listed as untouched. This includes a link
-        with a merge tag that overlaps the URL, or the text after it up to offset ``merge_tag_reach``. Raises
-        UnreadableDocument if the issue has more than MAX_LINKS links.
+        A merge tag that overlaps the URL, or the text after it up to ``merge_tag_reach``, makes the link untouched.
+        A mark of listmonk's own tracking is part of the range, so that it is replaced with the URL.
+        Raises UnreadableDocument if the issue has more than MAX_LINKS links.
         """
+        tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
+        if tracked is not None:
+            return self._add_tracked(tracked, start=start, end=end, syntax=syntax, outlook=outlook)
         has_tag = mergetags.overlaps_merge_tag(self._merge_tags, start=start, end=max(end, merge_tag_reach))
         reason = "it contains a merge tag" if has_tag else _untouched_reason(url)
         if reason:
             self.add_untouched(url, start=start, end=end, reason=reason)
             return None
+        return self._append_link(url, start=start, end=end, syntax=syntax, outlook=outlook)
+
+    def _add_tracked(
+        self, tracked: template_tags.TrackedUrl, *, start: int, end: int, syntax: UrlSyntax, outlook: bool
+    ) -> int | None:
+        """Add a link that listmonk would track; return its index, or None if it is untouched."""
+        reason = _untouched_reason(tracked.url)
+        if reason is None and tracked.is_action and not self._take_over_tracking:
+            reason = "listmonk tracks it, by {{ TrackLink }}"
+        if reason:
+            self.add_untouched(tracked.url, start=start, end=end, reason=reason)
+            return None
+        if tracked.url.endswith("/") and not tracked.is_action:
+            self._warnings.append(
+                f"line {self.line_number(start)}: {tracked.url}@TrackLink: read as {tracked.url} tracked by listmonk"
+            )
+        return self._append_link(
+            tracked.url, start=start, end=end, syntax=syntax, outlook=outlook, written_longer=True
+        )
+
+    def _append_link(
+        self,
+        url: str,
+        *,
+        start: int,
+        end: int,
+        syntax: UrlSyntax,
+        outlook: bool,
+        written_longer: bool = False,
+    ) -> int:
         if len(self._links) == MAX_LINKS:
             raise UnreadableDocument(f"the issue has more than {MAX_LINKS:,} links; split the issue")
         index = len(self._links)
-        self._links.append(DocumentLink(index, start, end, self.line_number(start), url, syntax))
+        line = self.line_number(start)
+        self._links.append(DocumentLink(index, start, end, line, url, syntax, written_longer, outlook))
         return index
 
     def count_markup(self) -> None:
@@ -172,7 +216,7 @@ class DocumentBuilder:
             return False
         kind: BlockKind = "heading" if self._heading_level else "text"
         item_part: ListItemPart = self._list_items[-1] if self._list_items else ""
-        flags = self._continues_paragraph, self.in_footer, self.in_hidden, item_part
+        flags = self._continues_paragraph, self.in_footer, self.in_hidden, item_part, self.in_navigation
         self._blocks.append(Block(kind, runs, self._heading_level, *flags))
         if item_part == "first":
             self._list_items[-1] = "rest"
@@ -182,4 +226,4 @@ class DocumentBuilder:
         """Return the document with everything that was added."""
         self._flush_block()
         parts = tuple(self._links), tuple(self._untouched), tuple(self._blocks)
-        return Document(self._source, format, *parts, self.title)
+        return Document(self._source, format, *parts, self.title, warnings=tuple(self._warnings))

@@ -15,7 +15,7 @@ _MAX_NAME_LENGTH = 60  # characters
 _MAX_SEPARATOR_LENGTH = 20  # characters between a title and the link to its author
 _MAX_TEXT_BEHIND_LINK = 40  # characters behind a link to a person, such as "· 5 min read"
 _NAME_END = re.compile(
-    rf"\s*(?:[|·•—–,;()（）/\n\d]|\s-\s|\s(?:{language_pattern('name_end')}|@)\s|\.\s|\.$)"
+    rf"\s*(?:[|·•—–,，。；：;()（）/\n\d]|\s-\s|\s(?:{language_pattern('name_end')}|@)\s|\.\s|\.$)"
 )
 _BYLINE_PREFIX = re.compile(
     rf"\s*[-–—,(（·•|/]*\s*(?:{phrases.BYLINE_WORDS}\b[:：/／]?|作者[:：]?|//)\s*", re.I
@@ -24,6 +24,12 @@ _NAME = re.compile(r"[^\W\d_][\w.'’-]*(?:[ ·・]+[^\W\d_][\w.'’-]*){0,5}\Z"
 _NAME_PARTICLES = frozenset(language_entries("name_particle"))
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LATIN = re.compile(r"[A-Za-z]")
+
+
+_AUTHOR_WORD = re.compile(r"作者\s*\Z")
+_NAME_JOINER = re.compile(rf"\s*(?:[,，、]\s*(?:{phrases.NAME_JOINER}\s+)?|\s{phrases.NAME_JOINER}\s+)", re.I)
+_JOINED_NAMES = re.compile(rf"\s+{phrases.NAME_JOINER}\s+", re.I)
+_MAX_LETTERS_BEHIND_NAME = 12
 
 
 class Byline(Struct, frozen=True):
@@ -76,7 +82,10 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
     start = title_end + prefix.end()
     end = start + _SEARCH_LENGTH
     next_link = next((mention.start for mention in line.mentions if mention.start > start), end)
-    name = _NAME_END.split(line.text[start : min(next_link, end)], maxsplit=1)[0].strip()
+    text = line.text[start : min(next_link, end)]
+    name = _NAME_END.split(text, maxsplit=1)[0].strip()
+    if _AUTHOR_WORD.search(prefix[0]) and not (looks_like_name(name) and not _reads_on(text[len(name) :])):
+        return None  # "the author argues …" is prose
     is_handle = prefix[0].strip() == "//"  # as in "Title //author"
     if (
         not name
@@ -85,8 +94,31 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
         or len(name) > _MAX_NAME_LENGTH
     ):
         return None
+    name = _further_names(text, name)
     inside = tuple(mention for mention in line.mentions if start <= mention.start < start + len(name))
     return Byline(name, title_end, start + len(name), inside)
+
+
+def _reads_on(text: str) -> bool:
+    """Return whether the text behind a name is more than a date or a reading time."""
+    return sum(map(str.isalpha, text)) > _MAX_LETTERS_BEHIND_NAME
+
+
+def _further_names(text: str, name: str) -> str:
+    """Return the beginning of a text that names all of several authors, where ``name`` is the first of them."""
+    end = text.find(name) + len(name)
+    first = text[:end]
+    # "Ann Lee and Bo Marsh" is read as one name.
+    if not all(looks_like_name(part) for part in _JOINED_NAMES.split(name)):
+        return name
+    while match := _NAME_JOINER.match(text, end):
+        following = _NAME_END.split(text[match.end() :], maxsplit=1)[0].strip()
+        parts = _JOINED_NAMES.split(following)
+        if not following or not all(looks_like_name(part) for part in parts):
+            break
+        end = match.end() + len(following)
+        first = text[:end]
+    return first.strip()
 
 
 def standalone_byline(line: Line) -> Byline | None:
@@ -105,6 +137,12 @@ def standalone_byline(line: Line) -> Byline | None:
         and first.start <= 3
         and _links_to_person(first)
         and len(line.text) < first.end + _MAX_TEXT_BEHIND_LINK
+        and not _is_recommender(line, first)
     ):
         return Byline(first.text, 0, first.end, (first,))
     return None
+
+
+def _is_recommender(line: Line, mention: Mention) -> bool:
+    """Return whether a person is named in front of a remark, as in "@name: …", which is not about authorship."""
+    return line.text[mention.end : mention.end + 3].lstrip().startswith((":", "："))

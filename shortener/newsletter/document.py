@@ -7,14 +7,15 @@ from typing import Literal
 
 from msgspec import Struct
 
-Format = Literal["markdown", "html"]
-"""Markup language of the source."""
+Format = Literal["markdown", "html", "mjml", "eml"]
+"""Format of the source: a markup language, or a mail with parts."""
 
-UrlSyntax = Literal["destination", "angle", "autolink", "bare", "double", "single", "unquoted"]
+UrlSyntax = Literal["destination", "angle", "autolink", "bare", "double", "single", "unquoted", "plain"]
 """Syntax in which a URL is written.
 
 In Markdown: the ``destination`` of an inline link or reference definition, one in ``angle`` brackets, an ``autolink``
-in angle brackets, or a ``bare`` URL in text. In HTML: an attribute value in ``double``, ``single`` or no quotes.
+in angle brackets, or a ``bare`` URL in text. In HTML: an attribute value in ``double``, ``single`` or no quotes. In
+plain text: ``plain``.
 """
 
 BlockKind = Literal["heading", "text", "rule"]
@@ -29,7 +30,10 @@ class DocumentLink(Struct, frozen=True):
 
     ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` counts from 1.
     In ``url`` entities and backslash escapes are resolved, and percent-encoding is as written.
-    A reference definition in Markdown is one link, however often it is used, at the place of its first use.
+    A reference definition is one link, however often it is used, and is ordered by its first use. ``written_longer``
+    marks a range that has more than the URL, because the mark of a sender's own tracking is replaced with it.
+    ``outlook`` marks a link that only Outlook on Windows shows. ``part`` is the index of the part of a mail whose
+    text the range belongs to, or None.
     """
 
     index: int
@@ -38,6 +42,9 @@ class DocumentLink(Struct, frozen=True):
     line: int
     url: str
     syntax: UrlSyntax
+    written_longer: bool = False
+    outlook: bool = False
+    part: int | None = None
 
 
 class UntouchedLink(Struct, frozen=True):
@@ -68,9 +75,10 @@ class Run(Struct, frozen=True):
 class Block(Struct, frozen=True):
     """A heading, a paragraph, a part of a paragraph between line breaks, or a rule.
 
-    ``level`` is 1 to 6 for headings and 0 otherwise. ``continues_paragraph`` marks the second and later parts of a
-    paragraph. ``footer`` marks text inside a footer element. ``hidden`` marks text that most readers do not see, such
-    as preheaders and parts for Outlook only; links in it are still links.
+        ``level`` is 1 to 6 for headings and 0 otherwise. ``continues_paragraph`` marks a further part of a paragraph.
+        ``footer`` marks text inside a footer element. ``hidden`` marks text that most readers do not see, such as
+        preheaders and parts for Outlook only; links in it are still links. ``navigation`` marks text inside a
+    navigation element. ``plain_part`` marks text of the plain-text part of a mail that has an HTML part too.
     """
 
     kind: BlockKind
@@ -80,10 +88,30 @@ class Block(Struct, frozen=True):
     footer: bool = False
     hidden: bool = False
     item_part: ListItemPart = ""
+    navigation: bool = False
+    plain_part: bool = False
+
+
+class Part(Struct, frozen=True):
+    """A part of a source that is encoded: its byte range, its transfer encoding and character set, and its text.
+
+    ``text`` is UTF-8 and is what the offsets of links in the part refer to.
+    """
+
+    start: int
+    end: int
+    transfer_encoding: str
+    charset: str
+    text: bytes
+    is_html: bool = False
 
 
 class Document(Struct, frozen=True):
-    """A parsed issue with its links in document order; ``title`` is from front matter or the ``<title>`` element."""
+    """A parsed issue with its links in document order; ``title`` is from front matter, ``<title>`` or subject.
+
+    ``parts`` are the decoded parts of a mail, or the text of a file that is not UTF-8. ``sent_at`` is the time in the
+    header of a mail, in seconds, and ``warnings`` are sentences for the editor.
+    """
 
     source: bytes
     format: Format
@@ -91,3 +119,24 @@ class Document(Struct, frozen=True):
     untouched: tuple[UntouchedLink, ...]
     blocks: tuple[Block, ...]
     title: str | None = None
+    parts: tuple[Part, ...] = ()
+    sent_at: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def find_outlook_twins(document: Document) -> dict[int, int]:
+    """Return, for each link that only Outlook shows, the link that all other clients show for the same URL.
+
+    Mail often has each button twice, as VML in a conditional comment and as ``<a>``; both are one placement.
+    """
+    shown: dict[tuple[int | None, str], list[int]] = {}
+    for link in document.links:
+        if not link.outlook:
+            shown.setdefault((link.part, link.url), []).append(link.index)
+    twins: dict[int, int] = {}
+    for link in document.links:
+        others = shown.get((link.part, link.url), []) if link.outlook else []
+        if others:
+            following = [index for index in others if index > link.index]
+            twins[link.index] = following[0] if following else others[-1]
+    return twins

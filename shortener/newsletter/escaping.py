@@ -72,6 +72,8 @@ def _format_bare_url(url: str) -> str:
 
 
 def _escape(url: str, syntax: UrlSyntax) -> str:
+    if syntax == "plain":
+        return url
     if syntax in ("double", "single", "unquoted"):
         return url.translate(_ATTRIBUTE_ESCAPES)
     table = {"angle": _ANGLE_ESCAPES, "autolink": _AUTOLINK_ESCAPES}.get(syntax, _DESTINATION_ESCAPES)

@@ -1,7 +1,8 @@
 """Reader of HTML: whole issues, and HTML inside Markdown.
 
 Links are the ``href`` of ``a`` and ``area``, and in conditional comments for Outlook those of ``a`` and of VML shapes.
-Images, forms, ``link``, ``base``, ``meta`` and ``srcset`` contain no links.
+Images, ``link``, ``base``, ``meta`` and ``srcset`` contain no links. Targets of forms, bare URLs in text, and links
+that an attribute excludes from tracking are untouched.
 """
 
 import re
@@ -11,9 +12,9 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from shortener.newsletter import escaping
+from shortener.newsletter import autolinks, escaping, mjml, template_tags
 from shortener.newsletter.builder import DocumentBuilder
-from shortener.newsletter.document import Document
+from shortener.newsletter.document import Document, Format
 from shortener.newsletter.html_tokenizer import RAW_TEXT_ELEMENTS, Attribute, Token, tokenize
 
 _HEADING_LEVELS = {f"h{level}".encode(): level for level in range(1, 7)}
@@ -27,10 +28,27 @@ _IMAGE_ATTRIBUTES = frozenset((b"alt", b"src"))
 _STYLE_ATTRIBUTES = frozenset((b"style", b"class", b"id", b"role"))
 _CONDITIONAL_COMMENT = re.compile(rb"\[if([^\]]*)\]>", re.I)
 _CONDITIONAL_COMMENT_END = re.compile(rb"<!\[endif\]\s*\Z", re.I)
+# By name, the values with which a sender's own click tracking is switched off for a link.
+_OPT_OUT_ATTRIBUTES = {
+    b"clicktracking": ("off", "false", "0", "no"),  # SendGrid and others
+    b"data-clicktracking": ("off", "false", "0", "no"),
+    b"data-msys-clicktrack": ("0",),  # SparkPost
+    b"mc:disable-tracking": ("", "true", "1", "mc:disable-tracking"),  # Mandrill
+    b"ses:no-track": ("", "true", "1", "ses:no-track"),  # Amazon SES
+    b"data-pm-no-track": ("", "true", "1", "data-pm-no-track"),  # Postmark
+    b"disable-tracking": ("", "true", "1", "yes"),  # Mailgun
+    b"notrack": ("", "true", "1", "notrack"),
+    b"data-no-track": ("", "true", "1"),
+    b"data-cta-no-track": ("", "true", "1"),
+}
+_OPT_OUT_FLAGS = frozenset(name for name, values in _OPT_OUT_ATTRIBUTES.items() if "" in values)
 _WHITESPACE = " \t\n\f\r"
 _URL_LINE_BREAK = re.compile(r"[\t\n\r]")
 _BUTTON_CLASS = re.compile(r"(?:^|[\s_-])(?i:btn|button|cta)|[a-z](?:Btn|Button)")
 _FOOTER_CLASS = re.compile(r"(?:^|[\s_-])footer|footer(?:$|[\s_-])", re.I)
+_NAVIGATION_CLASS = re.compile(
+    r"(?:^|[\s_-])(?:nav(?:bar|igation)?|menu|breadcrumbs?|social(?:-?(?:links|icons))?)(?:$|[\s_-])", re.I
+)
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden", re.I)
 _STRONG_STYLE = re.compile(
     r"font-weight\s*:\s*(?:bold|[6-9]00)|font-size\s*:\s*(?:2\d|[3-9]\d)(?:\.\d+)?px", re.I
@@ -72,6 +90,7 @@ class _TextState(NamedTuple):
     in_button: bool
     in_footer: bool
     in_hidden: bool
+    in_navigation: bool
     heading_level: int
 
 
@@ -118,8 +137,12 @@ class HtmlReader:
         for token in tokenize(fragment.text, raw_element=self._raw_element):
             self._builder.count_markup()
             match token.kind:
+                case "text" if self._add_component_text(token):
+                    pass
                 case "text":
                     self._builder.add_text(self._token_text(token))
+                    if not self._link_element and not self._in_outlook_comment:
+                        self._name_bare_urls(token)
                 case "start":
                     self._handle_start_tag(token)
                 case "end":
@@ -159,7 +182,11 @@ class HtmlReader:
             self._builder.begin_block(level=self._heading_level)
         elif name in (b"img", b"area"):
             self._add_image(token)
+        elif name.startswith(mjml.PREFIX):
+            self._open_component(token)
         elif name not in _VOID_ELEMENTS:
+            if name == b"form":
+                self._add_form(token)
             self._open_element(token)
 
     def _add_image(self, token: Token) -> None:
@@ -180,13 +207,38 @@ class HtmlReader:
             builder.begin_block(level=self._heading_level)
         if name == b"li":
             builder.begin_item()
-        if token.attributes or name in (b"b", b"strong", b"footer", b"td", b"th"):
+        if token.attributes or name in (b"b", b"strong", b"footer", b"nav", b"td", b"th"):
             self._apply_styles(token)
         self._open_elements.append(_OpenElement(name, outer_state))
         self._open_counts[name] = self._open_counts.get(name, 0) + 1
         if name == b"a" or (self._in_outlook_comment and name.startswith(b"v:")):
             builder.current_link, self._link_element = self._add_link(token), name
             builder.add_anchor()
+
+    def _open_component(self, token: Token) -> None:
+        """Open an MJML component, which is a block; its ``href`` becomes a link when it is compiled."""
+        builder, name, outer_state = self._builder, token.name, self._text_state()
+        builder.begin_block()
+        self._open_elements.append(_OpenElement(name, outer_state))
+        self._open_counts[name] = self._open_counts.get(name, 0) + 1
+        builder.in_button = builder.in_button or name == mjml.BUTTON
+        builder.in_navigation = builder.in_navigation or name in mjml.NAVIGATION
+        builder.in_hidden = builder.in_hidden or name in mjml.HIDDEN
+        if any(attribute.name == b"href" for attribute in token.attributes):
+            builder.current_link, self._link_element = self._add_link(token), name
+            builder.add_anchor()
+        if name in mjml.IMAGES:
+            values = self._attribute_values(token, _IMAGE_ATTRIBUTES)
+            builder.add_image(values.get(b"alt", ""), src=values.get(b"src", ""))
+        if self._fragment.text[token.end - 2 : token.end] == b"/>":
+            self._handle_end_tag(name)
+
+    def _add_component_text(self, token: Token) -> bool:
+        """Return whether text is not shown: the title in the head of MJML, which is taken, or styles."""
+        if self._open_counts.get(mjml.TITLE):
+            self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
+            return True
+        return bool(self._open_counts.get(mjml.STYLE))
 
     def _apply_styles(self, token: Token) -> None:
         values = self._attribute_values(token, _STYLE_ATTRIBUTES)
@@ -196,6 +248,9 @@ class HtmlReader:
             builder.strong_depth += 1
         builder.in_footer = builder.in_footer or name == b"footer" or bool(_FOOTER_CLASS.search(names))
         builder.in_hidden = builder.in_hidden or bool(_HIDDEN_STYLE.search(style))
+        builder.in_navigation = (
+            builder.in_navigation or name == b"nav" or bool(_NAVIGATION_CLASS.search(names))
+        )
         is_box = bool(_FILLED_STYLE.search(style) and _PADDED_STYLE.search(style))
         if name in (b"td", b"th"):
             # Any table cell may have a background and padding, but only buttons are rounded.
@@ -213,7 +268,11 @@ class HtmlReader:
         while self._open_elements:
             element = self._open_elements.pop()
             self._open_counts[element.name] -= 1
-            if element.name in _HEADING_LEVELS or element.name in _BLOCK_ELEMENTS:
+            if (
+                element.name in _HEADING_LEVELS
+                or element.name in _BLOCK_ELEMENTS
+                or element.name.startswith(mjml.PREFIX)
+            ):
                 self._builder.begin_block(level=element.outer_state.heading_level)
             self._restore_state(element.outer_state)
             if element.name == b"li":
@@ -224,13 +283,18 @@ class HtmlReader:
     def _text_state(self) -> _TextState:
         builder = self._builder
         return _TextState(
-            builder.strong_depth, builder.in_button, builder.in_footer, builder.in_hidden, self._heading_level
+            builder.strong_depth,
+            builder.in_button,
+            builder.in_footer,
+            builder.in_hidden,
+            builder.in_navigation,
+            self._heading_level,
         )
 
     def _restore_state(self, state: _TextState) -> None:
         builder = self._builder
-        builder.strong_depth, builder.in_button, builder.in_footer, builder.in_hidden, level = state
-        self._heading_level = level
+        builder.strong_depth, builder.in_button, builder.in_footer = state[:3]
+        builder.in_hidden, builder.in_navigation, self._heading_level = state[3:]
 
     def _add_link(self, token: Token) -> int | None:
         """Add the link of a tag and return its index.
@@ -245,18 +309,62 @@ class HtmlReader:
         start = href.start + len(written) - len(written.lstrip(_WHITESPACE))
         url = _URL_LINE_BREAK.sub("", escaping.unescape_attribute(written)).strip()
         source_range = self._fragment.source_range(start, start + len(written.strip(_WHITESPACE).encode()))
+        if source_range is not None and self._opts_out(token):
+            self._builder.add_untouched(
+                url,
+                start=source_range[0],
+                end=source_range[1],
+                reason="an attribute asks senders not to track it",
+            )
+            return None
         if source_range is None:
             offset = max(0, self._fragment.offset_map[0][1])
             reason = "its position in the source is ambiguous"
             self._builder.add_untouched(url, start=offset, end=offset, reason=reason)
             return None
-        return self._builder.add_link(url, start=source_range[0], end=source_range[1], syntax=href.syntax)
+        return self._builder.add_link(
+            url,
+            start=source_range[0],
+            end=source_range[1],
+            syntax=href.syntax,
+            outlook=self._in_outlook_comment,
+        )
+
+    def _opts_out(self, token: Token) -> bool:
+        """Return whether an attribute of a tag asks senders not to track its link."""
+        return any(
+            attribute.name in _OPT_OUT_ATTRIBUTES
+            and self._attribute_text(attribute).strip().casefold() in _OPT_OUT_ATTRIBUTES[attribute.name]
+            for attribute in token.attributes
+        ) or any(name in _OPT_OUT_FLAGS for name in token.flags)
+
+    def _add_form(self, token: Token) -> None:
+        """Name the target of a form, which a reader of a mail can submit."""
+        action = next((attribute for attribute in token.attributes if attribute.name == b"action"), None)
+        source_range = self._fragment.source_range(action.start, action.end) if action else None
+        if action and source_range and self._attribute_text(action).strip():
+            url = escaping.unescape_attribute(self._attribute_text(action)).strip()
+            start, end = source_range
+            self._builder.add_untouched(url, start=start, end=end, reason="it is the target of a form")
+
+    def _name_bare_urls(self, token: Token) -> None:
+        """Name the bare URLs in text, which mail programs show as links."""
+        text = self._fragment.text
+        for url, start, end in autolinks.find_clickable_text(text, start=token.start, stop=token.end):
+            source_range = self._fragment.source_range(start, end)
+            if source_range is not None:
+                self._builder.add_untouched(
+                    url,
+                    start=source_range[0],
+                    end=source_range[1],
+                    reason="it is text, not a link in the HTML",
+                )
 
     def _handle_comment(self, token: Token) -> None:
         """Read the links in a conditional comment for Outlook, and skip any other comment.
 
-        HTML mail often has each button twice: as VML for Outlook on Windows, in such a comment, and as ``<a>`` for all
-        other clients. Each of the two is a link with its own placement, so that clicks from Outlook are counted too.
+        HTML mail often has each button twice: as VML for Outlook on Windows, in such a comment, and as ``<a>`` for
+        all other clients. Both are links, and one placement.
         """
         inner = self._fragment.subfragment(token.start, token.end)
         condition = _CONDITIONAL_COMMENT.match(inner.text)
@@ -280,11 +388,14 @@ class HtmlReader:
         builder.current_link = outer_link
 
 
-def parse_html(source: bytes, *, start: int) -> Document:
-    """Return the parsed HTML document that begins at byte ``start`` of the source.
+def parse_html(
+    source: bytes, *, start: int, format: Format = "html", take_over_tracking: bool = False
+) -> Document:
+    """Return the document of HTML or MJML that begins at byte ``start``.
 
     Raises UnreadableDocument if the document has too many links or tags.
     """
-    builder = DocumentBuilder(source)
-    HtmlReader(builder).feed(HtmlFragment(source[start:], ((0, start),)))
-    return builder.build(format="html")
+    builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
+    text = template_tags.mask_track_actions(source)
+    HtmlReader(builder).feed(HtmlFragment(text[start:], ((0, start),)))
+    return builder.build(format=format)

@@ -52,6 +52,8 @@ class Token(Struct, frozen=True):
     end: int
     name: bytes = b""
     attributes: tuple[Attribute, ...] = ()
+    flags: tuple[bytes, ...] = ()
+    """Lower-case names of the attributes without a value."""
 
 
 def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, UrlSyntax] | None:
@@ -68,22 +70,28 @@ def _parse_attribute_value(source: bytes, offset: int) -> tuple[int, int, int, U
     return offset, end, end, "unquoted"
 
 
-def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...], int]:
-    """Return the attributes of a tag from ``offset`` on, and the offset after the tag, or -1 if the tag has no end."""
+def _parse_attributes(source: bytes, offset: int) -> tuple[tuple[Attribute, ...], tuple[bytes, ...], int]:
+    """Return the attributes from ``offset`` on, the names of those without a value, and the offset behind the tag.
+
+    The offset is -1 if the tag has no end.
+    """
     attributes: list[Attribute] = []
+    flags: list[bytes] = []
     while match := _ATTRIBUTE_NAME.match(source, offset):
         name, offset = match[1].lower(), match.end()
         equals = _EQUALS.match(source, offset)
         if equals is None:
+            flags.append(name)
             continue
         value = _parse_attribute_value(source, equals.end())
         if value is None:
-            return (), -1
+            return (), (), -1
         start, end, offset, quote = value
         attributes.append(Attribute(name, start, end, quote))
     gap = _TAG_WHITESPACE.match(source, offset)
     offset = gap.end() if gap else offset
-    return tuple(attributes), offset + 1 if source[offset : offset + 1] == b">" else -1
+    end = offset + 1 if source[offset : offset + 1] == b">" else -1
+    return tuple(attributes), tuple(flags), end
 
 
 def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple[Token, int]:
@@ -129,11 +137,11 @@ def tokenize(source: bytes, *, raw_element: bytes = b"") -> Iterator[Token]:
             yield token
             continue
         name = match[2].lower()
-        attributes, offset = _parse_attributes(source, match.end())
+        attributes, flags, offset = _parse_attributes(source, match.end())
         if offset < 0:
             return
         is_end_tag = bool(match[1])
-        yield Token("end" if is_end_tag else "start", start, offset, name, attributes)
+        yield Token("end" if is_end_tag else "start", start, offset, name, attributes, flags)
         raw_element = name if not is_end_tag and name in RAW_TEXT_ELEMENTS else b""
 
 

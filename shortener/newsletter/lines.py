@@ -18,11 +18,11 @@ _MAX_STRONG_FRACTION = 0.6  # of the lines of an issue: if more are strong, stro
 _MAX_HEADING_LENGTH = 140  # characters
 _MAX_OUTSIDE_LENGTH = 200  # characters on each side of a mention: a longer text changes no decision
 
-MentionRole = Literal["", "service", "boilerplate", "sponsor", "byline"]
-"""Reason why a link does not lead to an article, or '' if there is none.
+MentionRole = Literal["", "service", "boilerplate", "navigation", "sponsor", "byline"]
+"""Reason why a mention is no sign of an article, or '' if there is none.
 
-``service``: a link about the mail itself; ``boilerplate``: other links around the content; ``sponsor``: paid
-content; ``byline``: the name of an author.
+``service``: a link about the mail itself; ``boilerplate``: other links that surround the content;
+``navigation``: bars and columns of short links; ``sponsor``: paid for; ``byline``: the name of an author.
 """
 
 PSEUDO_HEADING_LEVEL = 7
@@ -76,12 +76,14 @@ class Line(Struct):
     hidden: bool
     strong: bool
     item_part: ListItemPart
+    navigation: bool = False
+    plain_part: bool = False
 
     @property
     def only_mention(self) -> Mention | None:
         """The link that contains all letters and digits of the line, or None if there is no such link."""
         mention = self.mentions[0] if len(self.mentions) == 1 else None
-        return mention if mention and not text_outside(self, mention) else None
+        return mention if mention and not has_text_outside(self, mention) else None
 
     @property
     def has_only_images(self) -> bool:
@@ -89,11 +91,13 @@ class Line(Struct):
         return bool(self.mentions) and not self.text and all(mention.has_image for mention in self.mentions)
 
 
-def text_outside(line: Line, mention: Mention) -> str:
-    """Return the letters and digits of a line within 200 characters before and after one of its links."""
-    before = line.text[max(0, mention.start - _MAX_OUTSIDE_LENGTH) : mention.start]
-    after = line.text[mention.end : mention.end + _MAX_OUTSIDE_LENGTH]
-    return "".join(char for char in before + after if char.isalnum())
+def has_text_outside(line: Line, mention: Mention) -> bool:
+    """Return whether letters or digits of a line are outside of a mention and near it."""
+    before = max(0, mention.start - _MAX_OUTSIDE_LENGTH)
+    after = mention.end + _MAX_OUTSIDE_LENGTH
+    return bool(
+        LETTER.search(line.text, before, mention.start) or LETTER.search(line.text, mention.end, after)
+    )
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
@@ -157,6 +161,8 @@ def _build_line(block: Block, index: int, *, document: Document, article_keys: S
         block.hidden,
         strong and bool(line_text),
         block.item_part,
+        block.navigation,
+        block.plain_part,
     )
     return Line(index, line_text, level, mentions, *flags)
 

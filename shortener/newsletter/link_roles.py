@@ -11,6 +11,8 @@ from shortener.newsletter.lines import Line, Mention, MentionRole
 _MAX_LINK_TEXT_LENGTH = 70  # characters: "view this email in your browser" and its like are shorter
 _MAX_LABEL_LENGTH = 60  # characters: a longer line says more than "sponsored by …"
 _LABEL_SEARCH_LENGTH = 300  # characters of a line in which a sponsor label is looked for
+_MAX_ITEM_START = 4  # characters in front of the link of a list item, such as an emoji
+_MIN_DESCRIPTION_LENGTH = 15  # letters and digits of the description of a recommended channel
 _LABEL_SEPARATOR = re.compile(r"\s*[|↓]")
 _HANDLE = re.compile(r"@[\w.-]+\Z")
 _CARD_TITLE = re.compile(r"\s*\[#{1,6}\s+(.+)")
@@ -34,8 +36,25 @@ def assign_roles(lines: list[Line]) -> None:
     """
     for line in lines:
         for mention in line.mentions:
-            mention.role = _role_from_url(mention) or _role_from_text(mention, line)
+            role = _role_from_url(mention)
+            if role in ("service", "byline") and _is_recommended(lines, line, mention):
+                role = ""
+            mention.role = role or _role_from_text(mention, line)
     _mark_sponsored(lines)
+
+
+def _is_recommended(lines: list[Line], line: Line, mention: Mention) -> bool:
+    """Return whether a profile or channel is an item of its own: below a title, or with a description in a list."""
+    if not url_kinds.is_social(mention.url) or url_kinds.is_share(mention.url):
+        return False
+    if mention.text == mention.url:
+        above = lines[line.index - 1] if line.index else None
+        is_titled = above is not None and above.level > 0 and not above.mentions and bool(above.text)
+        return is_titled and line.only_mention is mention
+    if _HANDLE.match(mention.text) or line.item_part != "first" or mention.start > _MAX_ITEM_START:
+        return False
+    after = line.text[mention.end : mention.end + _LABEL_SEARCH_LENGTH]
+    return len(line.mentions) == 1 and sum(map(str.isalnum, after)) >= _MIN_DESCRIPTION_LENGTH
 
 
 def _role_from_url(mention: Mention) -> MentionRole:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import pyromark
 from msgspec import Struct
 
-from shortener.newsletter import autolinks, escaping, frontmatter
+from shortener.newsletter import autolinks, escaping, frontmatter, template_tags
 from shortener.newsletter.builder import DocumentBuilder
-from shortener.newsletter.document import Document, UrlSyntax
+from shortener.newsletter.document import Document
 from shortener.newsletter.html_reader import HtmlFragment, HtmlReader
+from shortener.newsletter.markdown_destinations import Destination, find_destination, normalize_label
 
 PYROMARK_OPTIONS = (
     pyromark.Options.ENABLE_TABLES
@@ -28,9 +29,9 @@ PYROMARK_OPTIONS = (
 
 _EMPHASIS_KINDS = frozenset(("Emphasis", "Strong", "Strikethrough"))
 _REFERENCE_KINDS = frozenset(("Reference", "Collapsed", "Shortcut"))
-_LINE_PREFIX = re.compile(rb"[ \t\x0b\x0c]*(?:(?:\r\n?|\n)[ \t>\x0b\x0c]*)?")
-_ANGLE_DESTINATION = re.compile(rb"<((?:[^<>\\\r\n]|\\.|\\)*)>", re.S)
-_PLAIN_DESTINATION = re.compile(rb"[^\x00-\x20]+")
+_URL_LINE = re.compile(rb"<?https?://[^\s<>]+>?[ \t\r]*", re.I)
+_URL_IN_TEMPLATE_TAG = re.compile(rb"https?://[^\s'\"<>%}]+", re.I)
+_MAX_URL_LINE = 2_000  # bytes
 _LABEL_END = re.compile(rb"(?:[^\\\]]|\\.)*\]:", re.S)
 
 
@@ -42,11 +43,6 @@ class _Definition(Struct):
     end: int
     resolved: bool = False
     link_index: int | None = None
-
-
-def _normalize_label(text: str) -> str:
-    """Return a reference label in the normal form in which labels are compared. Source: CommonMark, section 4.7."""
-    return " ".join(text.split()).casefold()
 
 
 def _source_fragment(text: str, source: bytes, *, start: int, end: int) -> HtmlFragment:
@@ -106,29 +102,6 @@ class _BareUrl(NamedTuple):
     link_index: int
 
 
-class _Destination(NamedTuple):
-    """The byte range and the syntax of a link destination."""
-
-    start: int
-    end: int
-    syntax: UrlSyntax
-
-
-def _find_destination(source: bytes, expected_url: str, *, start: int, end: int) -> _Destination | None:
-    """Return the link destination that follows white space at ``start``.
-
-    Return None if it differs from ``expected_url``.
-    """
-    prefix = _LINE_PREFIX.match(source, start, end)
-    start = prefix.end() if prefix else start
-    angle = _ANGLE_DESTINATION.match(source, start, end)
-    plain = _PLAIN_DESTINATION.match(source, start, end)
-    match, group = (angle, 1) if angle else (plain, 0)
-    if match is None or escaping.unescape_markdown(match[group].decode()) != expected_url:
-        return None
-    return _Destination(match.start(group), match.end(group), "angle" if angle else "destination")
-
-
 class _MarkdownReader:
     """Reader of Markdown that passes what it finds to a builder.
 
@@ -163,7 +136,7 @@ class _MarkdownReader:
         definitions = {}
         for label, definition in pyromark.reference_definitions(body, options=PYROMARK_OPTIONS).items():
             start, end = (definition["span"][side] + self._body_start for side in ("start", "end"))
-            definitions[_normalize_label(label)] = _Definition(definition["dest"], start, end)
+            definitions[normalize_label(label)] = _Definition(definition["dest"], start, end)
         return definitions
 
     def read(self) -> None:
@@ -190,6 +163,9 @@ class _MarkdownReader:
                 self._handle_start(event)
             case "End":
                 self._handle_end(event)
+            case "SoftBreak" if self._is_beside_url_line(event):
+                self._flush_text()
+                self._builder.add_line_break()
             case "SoftBreak":
                 self._add_plain_text(" ")
             case "HardBreak":
@@ -214,6 +190,14 @@ class _MarkdownReader:
             self._text_pieces.append(
                 _TextPiece(event.value, event.start, event.end, limit, self._builder.strong_depth)
             )
+
+    def _is_beside_url_line(self, event: _Event) -> bool:
+        """Return whether a line of only a URL begins or ends here, which plain-text newsletters set apart."""
+        if self._alt_parts is not None or self._in_link:
+            return False
+        before = self._source[max(0, event.start - _MAX_URL_LINE) : event.start].rpartition(b"\n")[2]
+        after = self._source[event.end : event.end + _MAX_URL_LINE].lstrip(b"> \t").partition(b"\n")[0]
+        return bool(_URL_LINE.fullmatch(before.lstrip(b"> \t")) or _URL_LINE.fullmatch(after))
 
     def _add_plain_text(self, text: str) -> None:
         """Add text in which no bare URLs are searched for."""
@@ -321,12 +305,10 @@ class _MarkdownReader:
             )
         destination = None
         if (opening := self._source.find(b"](", content_end, event.end)) >= 0:
-            destination = _find_destination(self._source, url, start=opening + 2, end=event.end - 1)
+            destination = find_destination(self._source, url, start=opening + 2, end=event.end - 1)
         return self._add_destination(url, destination, event.start, event.end)
 
-    def _add_destination(
-        self, url: str, destination: _Destination | None, start: int, end: int
-    ) -> int | None:
+    def _add_destination(self, url: str, destination: Destination | None, start: int, end: int) -> int | None:
         if destination is None:
             return self._add_untouched(url, start, end, "its position in the source is ambiguous")
         return self._builder.add_link(
@@ -334,11 +316,8 @@ class _MarkdownReader:
         )
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
-        """Return the index of the link to which a reference such as ``[text][label]`` belongs.
-
-        A definition is one link, however often it is used. Return None if the link must stay unchanged.
-        """
-        definition = self._definitions.get(_normalize_label(data["id"]))
+        """Return the link index of a definition, which is one link however often it is used."""
+        definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
             return self._add_untouched(
                 data["dest_url"], event.start, event.end, "its definition is ambiguous"
@@ -347,7 +326,7 @@ class _MarkdownReader:
             start, end = definition.start, definition.end
             label = _LABEL_END.match(self._source, start + 1, end)
             url = definition.destination
-            destination = _find_destination(self._source, url, start=label.end(), end=end) if label else None
+            destination = find_destination(self._source, url, start=label.end(), end=end) if label else None
             definition.resolved = True
             definition.link_index = self._add_destination(url, destination, start, end)
         return definition.link_index
@@ -357,6 +336,8 @@ class _MarkdownReader:
         pieces, self._text_pieces = self._text_pieces, []
         strong = self._builder.strong_depth
         links = [] if self._in_link or self._html_reader.in_link_or_raw_text else self._find_bare_urls(pieces)
+        if pieces and not self._in_link and not self._html_reader.in_link_or_raw_text:
+            self._name_urls_without_scheme(pieces, links)
         upcoming = iter(links)
         link = next(upcoming, None)
         for piece in pieces:
@@ -381,6 +362,13 @@ class _MarkdownReader:
         elif end > start:
             self._builder.add_text(self._source[start:end].decode())
 
+    def _name_urls_without_scheme(self, pieces: Sequence[_TextPiece], links: Sequence[_BareUrl]) -> None:
+        for url, start, end in autolinks.find_www(self._source, start=pieces[0].start, stop=pieces[-1].end):
+            if not any(link.start <= start < link.end for link in links):
+                self._add_untouched(
+                    url, start, end, "it has no https://, so only some programs make it a link"
+                )
+
     def _find_bare_urls(self, pieces: Sequence[_TextPiece]) -> list[_BareUrl]:
         bare_urls: list[_BareUrl] = []
         index, end, stop = 0, pieces[0].start if pieces else 0, pieces[-1].end if pieces else 0
@@ -401,12 +389,18 @@ class _MarkdownReader:
         return bare_urls
 
 
-def parse_markdown(source: bytes, *, start: int) -> Document:
-    """Return the parsed Markdown document that begins at byte ``start`` of the source.
+def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = False) -> Document:
+    """Return the document of Markdown that begins at byte ``start``.
 
     Raises UnreadableDocument if the document has too many links or marks.
     """
-    builder = DocumentBuilder(source)
+    builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     body_start, builder.title = frontmatter.skip_front_matter(source, start=start)
-    _MarkdownReader(builder, source, body_start=body_start).read()
+    text, template_lines = template_tags.mask_template_lines(template_tags.mask_track_actions(source))
+    _MarkdownReader(builder, text, body_start=body_start).read()
+    for line_start, line_end in template_lines:
+        for match in _URL_IN_TEMPLATE_TAG.finditer(source, line_start, line_end):
+            builder.add_untouched(
+                match[0].decode(), start=match.start(), end=match.end(), reason="it is inside a template tag"
+            )
     return builder.build(format="markdown")

@@ -3,8 +3,17 @@
 import re
 from pathlib import PurePath
 
+from msgspec.structs import replace
+
 from shortener.errors import DocumentTooLarge, UnreadableDocument
-from shortener.newsletter import html_reader, markdown_reader
+from shortener.newsletter import (
+    encoded_document,
+    file_kinds,
+    html_reader,
+    mail,
+    markdown_reader,
+    mime,
+)
 from shortener.newsletter.document import Document, Format
 
 MAX_ISSUE_BYTES = 5 * 1024 * 1024
@@ -12,6 +21,9 @@ MAX_ISSUE_BYTES = 5 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 _HTML_SUFFIXES = frozenset((".html", ".htm", ".xhtml", ".xht"))
+_MAIL_SUFFIXES = frozenset((".eml", ".mht", ".mhtml"))
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_MJML_DOCUMENT = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?>.*?-->)\s*)*<mjml[\s>]", re.I | re.S)
 _MARKDOWN_SUFFIXES = frozenset((".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".mdx", ".qmd", ".rmd"))
 # The atomic group matches a comment whole or not at all; backtracking over a row of comments would take far too long.
 _HTML_DOCUMENT = re.compile(
@@ -25,13 +37,19 @@ _SNIFF_BYTES = 65_536  # at the start and at the end of a source
 def detect_format(filename: str, source: bytes) -> Format:
     """Return the format of an issue from its file name and its content.
 
-    A source that begins as an HTML document is HTML. Otherwise the suffix of the file name decides. If that is unknown,
-    a source with tags at both ends is HTML.
+    The start of the source decides first (a mail, MJML, an HTML document), then the suffix of the file name, then tags
+    at both ends.
     """
     head = source[:_SNIFF_BYTES].removeprefix(_BOM)
+    if head[:2] in _UTF16_MARKS:
+        head = head.decode("utf-16", "replace").encode()
+    suffix = PurePath(filename).suffix.lower()
+    if suffix in _MAIL_SUFFIXES or mime.looks_like_mail(head):
+        return "eml"
+    if suffix == ".mjml" or _MJML_DOCUMENT.match(head):
+        return "mjml"
     if _HTML_DOCUMENT.match(head):
         return "html"
-    suffix = PurePath(filename).suffix.lower()
     if suffix in _HTML_SUFFIXES:
         return "html"
     if suffix in _MARKDOWN_SUFFIXES:
@@ -39,13 +57,52 @@ def detect_format(filename: str, source: bytes) -> Format:
     return "html" if _HTML_START.match(head) and _HTML_END.search(source[-_SNIFF_BYTES:]) else "markdown"
 
 
-def _check_source(source: bytes) -> None:
+def parse(
+    source: bytes, *, format: Format, take_over_tracking: bool = False, break_signature: bool = False
+) -> Document:
+    """Return the parsed issue, with links, untouched links and blocks in document order.
+
+    With ``take_over_tracking``, links that listmonk tracks by an action are links too; with ``break_signature``, so are
+    links in signed parts of a mail. Raises DocumentTooLarge if the source is larger than MAX_ISSUE_BYTES, and
+    UnreadableDocument if it is empty, is not text, or has too many links or too much markup.
+    """
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(
             f"the issue has {len(source):,} bytes; the limit is 5 MB ({MAX_ISSUE_BYTES:,} bytes); split the issue"
         )
     if not source.removeprefix(_BOM).strip():
         raise UnreadableDocument("the issue is empty; give a Markdown or HTML file with text")
+    if kind := file_kinds.unreadable_kind(source):
+        raise UnreadableDocument(f"the issue is {kind}")
+    if format == "eml":
+        return mail.parse_mail(source, take_over_tracking=take_over_tracking, break_signature=break_signature)
+    charset = file_kinds.declared_charset(source, is_html=format == "html")
+    if charset:
+        return _parse_encoded(source, charset, format=format, take_over_tracking=take_over_tracking)
+    _check_text(source)
+    return _parse_text(source, format=format, take_over_tracking=take_over_tracking)
+
+
+def _parse_text(source: bytes, *, format: Format, take_over_tracking: bool) -> Document:
+    start = len(_BOM) if source.startswith(_BOM) else 0
+    if format == "markdown":
+        return markdown_reader.parse_markdown(source, start=start, take_over_tracking=take_over_tracking)
+    return html_reader.parse_html(source, start=start, format=format, take_over_tracking=take_over_tracking)
+
+
+def _parse_encoded(source: bytes, charset: str, *, format: Format, take_over_tracking: bool) -> Document:
+    """Return the document of text in another character set than UTF-8, as a document with one encoded part."""
+    part = encoded_document.decode_part(
+        source, start=0, end=len(source), charset=charset, encoding="", is_html=format != "markdown"
+    )
+    if part is None:
+        raise UnreadableDocument(f"the issue cannot be read as {charset}; save it as UTF-8")
+    document = _parse_text(part.text, format=format, take_over_tracking=take_over_tracking)
+    base = replace(document, source=source, links=(), untouched=(), blocks=(), warnings=())
+    return encoded_document.join_parts(source, [(part, document, False)], base=base)
+
+
+def _check_text(source: bytes) -> None:
     try:
         source.decode()
     except UnicodeDecodeError as error:
@@ -54,18 +111,3 @@ def _check_source(source: bytes) -> None:
         raise UnreadableDocument(f"the issue is not UTF-8 ({position}); save it as UTF-8") from None
     if b"\0" in source:
         raise UnreadableDocument(f"the issue is not text (NUL at offset {source.index(0)}); save it as UTF-8")
-
-
-def parse(source: bytes, *, format: Format) -> Document:
-    """Return the parsed issue, with links, untouched links and blocks in document order.
-
-    Raises DocumentTooLarge if it is larger than MAX_ISSUE_BYTES, and UnreadableDocument if it is empty, is not UTF-8
-    text, or has too many links or too much markup.
-    """
-    _check_source(source)
-    start = len(_BOM) if source.startswith(_BOM) else 0
-    return (
-        html_reader.parse_html(source, start=start)
-        if format == "html"
-        else markdown_reader.parse_markdown(source, start=start)
-    )

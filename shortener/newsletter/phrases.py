@@ -57,4 +57,22 @@ CANONICAL_URL_LABEL = _whole_text_pattern("canonical_url_label")
 """Label in front of the URL of the issue itself, such as "original" or "permalink"."""
 
 BUTTON_VERB = re.compile(rf"\A{language_pattern('button_verb')}")
-"""Verb with which the text of a button begins, such as "download"."""
+"""Start of the text of a button."""
+
+NAME_JOINER = language_pattern("name_joiner")
+"""Regular expression of the words between the names of two authors."""
+
+OPT_OUT_TEXT = re.compile(language_pattern("opt_out_text"))
+"""Texts of links that unsubscribe or lead to the settings of a subscription. Search with it."""
+
+OPT_OUT_CONTEXT = re.compile(language_pattern("opt_out_context"))
+"""Words around a link such as "here" that unsubscribes. Search case-folded text with it."""
+
+NAVIGATION_HEADING = _whole_text_pattern("navigation_heading")
+"""Headings above links that surround the content, such as "quick links"."""
+
+
+def is_generic(text: str) -> bool:
+    """Return whether the text of a link does not say where it leads."""
+    words = normalize(text)
+    return bool(GENERIC_TEXT.match(words) or READ_MORE.match(words))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from shortener.errors import InputError
 from shortener.newsletter import escaping
 from shortener.newsletter.document import Document, DocumentLink
+from shortener.newsletter.encoded_document import rewrite_parts
 from shortener.newsletter.parsing import parse
 from shortener.newsletter.recipient_tokens import recipient_token_query
 
@@ -17,11 +18,13 @@ def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str =
     unescaped. Raises InputError for a URL that is not http(s) and for a recipient tag that the syntax of a
     link would change, and IndexError for an unknown index.
     """
+    if document.parts:
+        return _rewrite_parts(document, urls, recipient_tag)
     source, parts, offset, length = document.source, [], 0, 0
     links_by_offset: dict[int, DocumentLink] = {}
     for link in sorted((document.links[index] for index in urls), key=lambda link: link.start):
         url = urls[link.index]
-        if url != link.url or recipient_tag:
+        if url != link.url or recipient_tag or link.written_longer:
             new = _format_url(link, url, recipient_tag, original=source[link.start : link.end])
             parts += [source[offset : link.start], new]
             length += link.start - offset
@@ -38,11 +41,33 @@ def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str =
     return output
 
 
+def _rewrite_parts(document: Document, urls: Mapping[int, str], recipient_tag: str) -> bytes:
+    new: dict[int, bytes] = {}
+    for index, url in urls.items():
+        link = document.links[index]
+        if url != link.url or recipient_tag or link.written_longer:
+            text = document.parts[link.part or 0].text
+            new[index] = _format_url(link, url, recipient_tag, original=text[link.start : link.end])
+    output = rewrite_parts(document, new)
+    if recipient_tag:
+        reread = parse(output, format=document.format)
+        written = {link.url for link in reread.links} | {left.url for left in reread.untouched}
+        for index in new:
+            if urls[index] + recipient_token_query(recipient_tag) not in written:
+                raise InputError(
+                    f"line {document.links[index].line}: the recipient tag {recipient_tag} cannot be part of this "
+                    "link; use another tag"
+                )
+    return output
+
+
 def _format_url(link: DocumentLink, url: str, recipient_tag: str, *, original: bytes) -> bytes:
     """Return the URL escaped for the syntax of the link, with the recipient tag in its query."""
     if not recipient_tag:
         return escaping.escape_url(url, syntax=link.syntax)
     query = recipient_token_query(recipient_tag).encode()
+    if link.syntax == "plain":
+        return escaping.escape_url(url, syntax="plain") + query
     if link.syntax == "bare":  # angle brackets, because a bare URL would end inside the tag
         return b"<" + escaping.escape_url(url, syntax="autolink") + query + b">"
     return (original if url == link.url else escaping.escape_url(url, syntax=link.syntax)) + query

@@ -20,9 +20,15 @@ _PERSON_SUBDOMAINS_OF = tuple(f".{host}" for host in host_entries("person_subdom
 _SUBSCRIPTION_HOSTS = tuple(f".{host}" for host in host_entries("subscription_hosts"))
 _CLICK_TRACKING_PATH = re.compile(host_pattern("click_tracking_paths"))
 _SERVICE_URL = re.compile(language_pattern("service_url"), re.I)
+_OPT_OUT_URL = re.compile(language_pattern("opt_out_url"), re.I)
+_SUBSCRIPTION_PATH = re.compile(rf"{host_pattern('subscription_paths')}/?\Z")
 _BOILERPLATE_PATH = re.compile(rf"/{language_pattern('boilerplate_path')}/?\Z", re.I)
 _LISTING_PATH = re.compile(rf"/{language_pattern('listing_path')}/", re.I)
+_RELEASE_PATH = re.compile(host_pattern("release_paths"), re.I)
 _BOILERPLATE_HOST = re.compile(rf"{host_pattern('boilerplate_subdomains')}\.[^.]+\.")
+_TRACKER_HOST = re.compile(rf"{host_pattern('tracker_subdomains')}\.[^.]+\.")
+_TRACKER_PATH = re.compile(host_pattern("tracker_paths"), re.I)
+_MIN_TRACKED_LENGTH = 5  # characters of path and query: a shorter URL is a page
 _DONATION_HOSTS = host_entries("donation_hosts")
 _IGNORED_SUBDOMAIN = re.compile(rf"{host_pattern('ignored_subdomains')}\.")
 
@@ -44,6 +50,41 @@ def is_homepage(url: str) -> bool:
     """Return whether a URL is the front page of a site."""
     parts = _split_url(url)
     return parts is not None and parts.path in ("", "/") and not parts.fragment
+
+
+def is_social(url: str) -> bool:
+    """Return whether a URL is on a social network."""
+    parts = _split_url(url)
+    return parts is not None and _base_host(parts) in _SOCIAL_HOSTS
+
+
+def is_share(url: str) -> bool:
+    """Return whether a URL shares a page on a social network."""
+    parts = _split_url(url)
+    return parts is not None and bool(_SHARE_PATH.search(parts.path))
+
+
+def site_name(url: str) -> str:
+    """Return the last two labels of the host, or three below a short second one such as "co.uk"; '' for no URL."""
+    parts = _split_url(url)
+    labels = _base_host(parts).split(".") if parts else []
+    size = 3 if len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3 else 2
+    return ".".join(labels[-size:])
+
+
+def tracker_prefix(url: str) -> str:
+    """Return the host and the first part of the path of a URL that counts clicks for a sender, or ''."""
+    parts = _split_url(url)
+    if parts is None:
+        return ""
+    host, first = parts.netloc.casefold(), parts.path.split("/")[1:2]
+    looks_tracked = _TRACKER_HOST.match(host) or _TRACKER_PATH.search(parts.path)
+    is_opaque = len(parts.query) + len(parts.path) > _MIN_TRACKED_LENGTH
+    return (
+        f"{host}/{first[0] if first and parts.path.count('/') > 1 else ''}"
+        if looks_tracked and is_opaque
+        else ""
+    )
 
 
 def is_image(url: str) -> bool:
@@ -79,6 +120,17 @@ def is_service(url: str) -> bool:
     return bool(profile or _SHARE_PATH.search(parts.path))
 
 
+def is_subscription_page(url: str) -> bool:
+    """Return whether a URL unsubscribes or changes the settings of a subscription."""
+    parts = _split_url(url)
+    if parts is None:
+        return False
+    if _OPT_OUT_URL.search(parts.path) or _OPT_OUT_URL.search(parts.query):
+        return True
+    is_list_host = f".{_base_host(parts)}".endswith(_SUBSCRIPTION_HOSTS)
+    return is_list_host and bool(_SUBSCRIPTION_PATH.match(parts.path))
+
+
 def is_boilerplate(url: str) -> bool:
     """Return whether a URL is for subscribing, buying, sponsoring or legal notices, or lists other pages."""
     parts = _split_url(url)
@@ -89,7 +141,7 @@ def is_boilerplate(url: str) -> bool:
     is_short = parts.path.count("/") <= 2
     return bool(
         (is_short and _BOILERPLATE_PATH.search(parts.path))
-        or _LISTING_PATH.search(parts.path)
+        or (_LISTING_PATH.search(parts.path) and not _RELEASE_PATH.search(parts.path))
         or (_BOILERPLATE_HOST.match(host) and is_homepage(url))
         or host in _DONATION_HOSTS
     )

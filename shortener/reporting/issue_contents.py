@@ -14,11 +14,15 @@ from shortener.store.links import Link
 
 
 class PlacementContents(Struct, frozen=True):
-    """One occurrence of a link: its number in document order, its kind and its text."""
+    """One occurrence of a link: its number in document order, its kind and its text.
+
+    ``part`` is the part of a mail that it is in, "html" or "text", and otherwise ''.
+    """
 
     n: int
     kind: str
     text: str
+    part: str = ""
 
 
 class LinkContents(Struct, frozen=True):
@@ -30,6 +34,8 @@ class LinkContents(Struct, frozen=True):
     placements: tuple[PlacementContents, ...]
     trap: bool = False
     """Whether it is a honeypot link, which readers do not see."""
+    role: str = "other"
+    """article, inline or other."""
 
 
 class ArticleLinkContents(Struct, frozen=True):
@@ -50,6 +56,8 @@ class ArticleContents(Struct, frozen=True):
     section: str
     links: tuple[ArticleLinkContents, ...]
     image: str
+    role: str = "other"
+    """article, inline or other."""
 
 
 class IssueContents(Struct, frozen=True):
@@ -67,19 +75,25 @@ class IssueContents(Struct, frozen=True):
     todo: tuple[str, ...]
     format: str
     domain: str
+    status: str = "draft"
+    """draft, scheduled, sent, archived or removed."""
 
 
-def load_issue_contents(store: Store, slug: str, *, config: Config) -> IssueContents:
-    """Return the contents of the issue with this slug. Raises NotFound."""
+def load_issue_contents(store: Store, slug: str, *, config: Config, now: int) -> IssueContents:
+    """Return the contents of the issue with this slug, with its status at ``now``. Raises NotFound."""
     issue = issues.get(store, slug)
     stored_links = links.list_by_issue(store, issue.id)
-    articles = [article for article in issues.list_articles(store, issue.id) if article.position is not None]
+    targets = issues.list_articles(store, issue.id)
+    articles = [article for article in targets if article.position is not None]
+    roles = {target.id: target.role for target in targets}
     placements = issues.list_placements(store, issue.id)
     short_urls = _short_urls(stored_links, config=config)
     by_link: dict[int, list[PlacementContents]] = {link.id: [] for link in stored_links}
     article_ids = {link.id: link.article_id for link in stored_links}
     for placement in placements:
-        by_link[placement.link_id].append(PlacementContents(placement.n, placement.kind, placement.text))
+        by_link[placement.link_id].append(
+            PlacementContents(placement.n, placement.kind, placement.text, placement.part)
+        )
         article_ids[placement.link_id] = placement.article_id
     article_urls = {article.id: article.url for article in articles}
     return IssueContents(
@@ -95,24 +109,31 @@ def load_issue_contents(store: Store, slug: str, *, config: Config) -> IssueCont
                 article_urls.get(article_ids[link.id] or 0),
                 tuple(by_link[link.id]),
                 trap=bool(link.honeypot),
+                role=roles.get(article_ids[link.id] or 0, "other"),
             )
             for link in stored_links
         ),
         todo=tuple(short_urls[link.id] for link in stored_links if link.target is None),
         format=issue.format,
         domain=issue.domain,
+        status=issues.status(issue, now=now),
     )
 
 
 def load_other_links(store: Store, slug: str, *, config: Config) -> tuple[ArticleContents, ...]:
-    """Return the targets of an issue that are no articles (footer, social, profiles). Raises NotFound.
+    """Return the targets of an issue that are no articles: inline links first, then other links. Raises NotFound.
 
     They have the fields of an article, so that an editor can correct them or give them a position.
     """
     issue = issues.get(store, slug)
     short_urls = _short_urls(links.list_by_issue(store, issue.id), config=config)
     others = [article for article in issues.list_articles(store, issue.id) if article.position is None]
+    others.sort(key=_is_other)
     return _article_contents(others, issues.list_placements(store, issue.id), short_urls)
+
+
+def _is_other(article: Article) -> bool:
+    return article.role != "inline"
 
 
 def _short_urls(stored_links: Iterable[Link], *, config: Config) -> dict[int, str]:
@@ -129,7 +150,7 @@ def _article_contents(
     for placement in placements:
         if placement.article_id in by_article:
             by_url = by_article[placement.article_id].setdefault(short_urls[placement.link_id], [])
-            by_url.append(PlacementContents(placement.n, placement.kind, placement.text))
+            by_url.append(PlacementContents(placement.n, placement.kind, placement.text, placement.part))
     return tuple(
         ArticleContents(
             position=article.position,
@@ -143,6 +164,7 @@ def _article_contents(
                 for short_url, placed in by_article[article.id].items()
             ),
             image=article.image,
+            role=article.role,
         )
         for article in articles
     )

@@ -102,11 +102,11 @@ def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[Cum
 
     Other issues without a human click are left out. The result is empty for an unknown slug.
     """
-    issues = listings.list_issues(store)
+    issues = listings.list_issues(store, with_hidden=True)
     index = next((index for index, issue in enumerate(issues) if issue.slug == slug), None)
     if index is None:
         return ()
-    others = [issue for issue in issues[index + 1 :] + issues[:index] if issue.clicks]
+    others = [issue for issue in issues[index + 1 :] + issues[:index] if issue.clicks and _is_listed(issue)]
     compared = [issues[index], *others[:MAX_COMPARED_ISSUES]]
     hours = _hourly_clicks_by_issue(store, [issue.id for issue in compared])
     return tuple(
@@ -121,6 +121,10 @@ def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[Cum
         )
         for issue in compared
     )
+
+
+def _is_listed(issue: IssueSummary) -> bool:
+    return issue.archived_at is None and issue.removed_at is None
 
 
 def _hourly_clicks_by_issue(store: Store, ids: Sequence[int]) -> dict[int, dict[int, int]]:

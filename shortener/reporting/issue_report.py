@@ -61,6 +61,8 @@ class OtherLinkReport(Struct, frozen=True):
     other: int
     trap: bool = False
     """Whether it is a honeypot link, which readers do not see."""
+    role: str = "other"
+    """inline or other."""
 
 
 class RerunSuggestion(Struct, frozen=True):
@@ -203,8 +205,9 @@ class _IssueReportBuilder:
         )
 
     def other_link_reports(self) -> tuple[OtherLinkReport, ...]:
-        """Return the reports of the links that belong to no article, the oldest link first."""
-        return tuple(self._other_link_report(rows) for _, rows in sorted(self._totals_by_link.items()))
+        """Return the reports of the links of no article: inline links, then others, each the oldest first."""
+        reports = [self._other_link_report(rows) for _, rows in sorted(self._totals_by_link.items())]
+        return tuple(sorted(reports, key=_is_other))
 
     def _other_link_report(self, rows: list[_PlacementTotals]) -> OtherLinkReport:
         link = rows[0].link
@@ -221,7 +224,12 @@ class _IssueReportBuilder:
             unplaced=_clicks_without_placement(rows),
             other=clicks.automated,
             trap=link.id in self._honeypot_link_ids,
+            role=self._role(rows[0]),
         )
+
+    def _role(self, row: _PlacementTotals) -> str:
+        article = self._find_article(row, None)
+        return article.role if article and article.role != "article" else "other"
 
     def _placement_counts(self, rows: Iterable[_PlacementTotals]) -> tuple[PlacementCount, ...]:
         counts = [
@@ -266,3 +274,7 @@ def _load_placement_totals(
 
 def _clicks_without_placement(rows: Iterable[_PlacementTotals]) -> int:
     return sum(row.totals.human for row in rows if not row.placement)
+
+
+def _is_other(report: OtherLinkReport) -> bool:
+    return report.role != "inline"

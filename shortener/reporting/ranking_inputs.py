@@ -41,7 +41,8 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
     """
     issues = [
         issue
-        for issue in listings.list_issues(store)
+        for issue in listings.list_issues(store, with_hidden=True)
+        if issue.removed_at is None
         if issue.slug == draft_slug or not _is_draft(store, issue, as_of=as_of)
     ]
     clicks = _group_by_issue(reports.human_clicks_by_placement(store, until=as_of))

@@ -1,6 +1,6 @@
 """Corrections by editors: details of an issue and its articles, targets of links, and honeypot links."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -11,6 +11,9 @@ from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, issues, links
 from shortener.store.issues import Article, Issue
 from shortener.store.links import Link
+
+ROLES = ("article", "inline", "other")
+"""Roles of a target of an issue."""
 
 
 def correct_issue(
@@ -172,6 +175,31 @@ def correct_articles(
                 )
 
 
+def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config: Config) -> list[Article]:
+    """Make targets of an issue articles, inline links or other links, and return them as changed.
+
+    ``urls`` are short URLs or targets. A new version of the issue does not change the roles back. Raises NotFound,
+    InputError for an unknown role or without a URL.
+    """
+    if role not in ROLES:
+        raise InputError(f"{role}: unknown role; expected one of {', '.join(ROLES)}")
+    if not urls:
+        raise InputError("no link was selected")
+    changed = []
+    with store.transaction():
+        issue = issues.get(store, slug)
+        for url in urls:
+            article = _find_article(store, issue, url, config)
+            position = None
+            if role == "article":
+                position = article.position or _position_in_document(store, issue, article)
+            if position != article.position:
+                _set_position(store, issue, article, position)
+            issues.correct_article(store, _reload_article(store, issue, article), "role", role)
+            changed.append(_reload_article(store, issue, article))
+    return changed
+
+
 def _find_article(store: Store, issue: Issue, url: str, config: Config) -> Article:
     """Return the article of an issue with this target or short URL. Raises NotFound."""
     key = parse_short_url(url, domains=config.domains)
@@ -191,19 +219,43 @@ def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
 
 
 def _position_in_document(store: Store, issue: Issue, article: Article) -> int:
-    """Return the position that an article would have if articles were ordered by their first placement."""
-    first_placement: dict[int | None, int] = {}
-    for placement in issues.list_placements(store, issue.id):
-        first_placement.setdefault(placement.article_id, placement.n)
-    own_placement = first_placement.get(article.id, 0)
+    """Return the position that an article has by its first placement in the document."""
+    offsets = _first_offsets(store, issue)
+    own_offset = offsets.get(article.id, 0)
     return 1 + sum(
-        other.position is not None and first_placement.get(other.id, 0) < own_placement
+        other.position is not None and offsets.get(other.id, 0) < own_offset
         for other in issues.list_articles(store, issue.id)
     )
 
 
+def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
+    """Return where the output first mentions each article.
+
+    Placements keep their numbers when an issue is edited, so that numbers are not in document order for ever. They
+    count where the output does not contain the short URLs as they are, as in a mail in base64.
+    """
+    output = issues.get_documents(store, issue.id)[1]
+    placements = issues.list_placements(store, issue.id)
+    codes = links.codes_by_id(store, {placement.link_id for placement in placements})
+    places = [output.find(f"/{codes[each.link_id][1]}/{each.n}".encode()) for each in placements]
+    is_found = all(place >= 0 for place in places)
+    offsets: dict[int | None, int] = {}
+    for placement, place in zip(placements, places, strict=True):
+        offset = place if is_found else placement.n
+        offsets[placement.article_id] = min(offset, offsets.get(placement.article_id, offset))
+    return offsets
+
+
 def _move_article(store: Store, issue: Issue, article: Article, position: int | None) -> None:
-    """Set the position of an article, and renumber the others. With position None it is no article."""
+    """Set the position of an article (None: it is no article) as a correction, and renumber the other articles."""
+    _set_position(store, issue, article, position)
+    for field in ("position", "role"):
+        moved = _reload_article(store, issue, article)
+        issues.correct_article(store, moved, field, getattr(moved, field))
+
+
+def _set_position(store: Store, issue: Issue, article: Article, position: int | None) -> None:
+    """Set the position of an article (None: it is no article), and renumber the other articles."""
     order = [
         other.id
         for other in issues.list_articles(store, issue.id)
@@ -214,4 +266,3 @@ def _move_article(store: Store, issue: Issue, article: Article, position: int | 
     positions: dict[int, int | None] = {article.id: None}
     positions |= {article_id: number for number, article_id in enumerate(order, start=1)}
     issues.set_positions(store, positions)
-    issues.correct_article(store, article, "position", positions[article.id])

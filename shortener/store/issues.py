@@ -1,15 +1,22 @@
 """SQL for issues, their articles and their placements (occurrences of links)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
+from shortener.durations import DAY_SECONDS
 from shortener.errors import NotFound
 from shortener.store.database import Store
 from shortener.store.sql_text import column_list
 
-CorrectableField = Literal["title", "author", "summary", "position"]
+REMOVED_DAYS = 30
+"""Days after which the rows of a removed draft are deleted."""
+
+IssueStatus = Literal["draft", "scheduled", "sent", "archived", "removed"]
+"""Status of an issue; archived issues are hidden from lists, and removed ones were drafts."""
+
+CorrectableField = Literal["title", "author", "summary", "position", "role"]
 """Fields of an article that an editor can correct."""
 
 
@@ -25,10 +32,12 @@ class Issue(Struct, frozen=True):
     recipients: int | None
     created_at: int
     updated_at: int
+    archived_at: int | None = None
+    removed_at: int | None = None
 
 
 class Article(Struct, frozen=True):
-    """An article of an issue. If ``position`` is None, it is an other link, such as a footer link."""
+    """A tracked target of one issue; ``position`` is 1 to N for articles, and None for inline and other links."""
 
     id: int
     url: str
@@ -40,16 +49,21 @@ class Article(Struct, frozen=True):
     image: str
     corrected_fields: str
     """Fields corrected by an editor, separated by spaces; a new version of the issue does not overwrite them."""
+    role: str = "other"
 
 
 class Placement(Struct, frozen=True):
-    """One occurrence of a link in an issue: its number ``n`` in document order, its kind and its text."""
+    """One occurrence of a link in an issue: its number ``n`` in document order, its kind and its text.
+
+    ``part`` is the part of a mail that it is in, "html" or "text", and otherwise ''.
+    """
 
     link_id: int
     n: int
     article_id: int | None
     kind: str
     text: str
+    part: str = ""
 
 
 _COLUMNS = column_list(Issue)
@@ -63,12 +77,55 @@ def find(store: Store, slug: str) -> Issue | None:
     return Issue(*row) if row else None
 
 
+def find_by_id(store: Store, issue_id: int) -> Issue | None:
+    """Return the issue with this id, or None if there is none or it was removed."""
+    sql = f"select {_COLUMNS} from issues where id = ? and removed_at is null"  # noqa: S608
+    row = store.execute(sql, (issue_id,)).fetchone()
+    return Issue(*row) if row else None
+
+
 def get(store: Store, slug: str) -> Issue:
     """Return the issue with this slug. Raises NotFound."""
     issue = find(store, slug)
     if issue is None:
         raise NotFound(f"{slug}: no issue has this slug", kind="issue_not_found")
     return issue
+
+
+class HasStatus(Protocol):
+    """The times that decide the status of an issue, in seconds of UTC epoch."""
+
+    @property
+    def sent_at(self) -> int | None:
+        """When it was or will be sent."""
+
+    @property
+    def archived_at(self) -> int | None:
+        """When it was archived."""
+
+    @property
+    def removed_at(self) -> int | None:
+        """When it was removed."""
+
+
+def status(issue: HasStatus, *, now: int) -> IssueStatus:
+    """Return the status of an issue at ``now`` (seconds of UTC epoch)."""
+    if issue.removed_at is not None:
+        return "removed"
+    if issue.archived_at is not None:
+        return "archived"
+    if issue.sent_at is None:
+        return "draft"
+    return "scheduled" if issue.sent_at > now else "sent"
+
+
+def purge_removed(store: Store, *, now: int) -> int:
+    """Delete the rows of drafts that were removed long ago, and return their number.
+
+    Their retired links stay, so that their codes are not given out again.
+    """
+    before = now - REMOVED_DAYS * DAY_SECONDS
+    return store.execute("delete from issues where removed_at < ?", (before,)).rowcount
 
 
 def get_documents(store: Store, issue_id: int) -> tuple[bytes, bytes]:
@@ -101,7 +158,7 @@ def add(
 
 
 def update(store: Store, issue_id: int, *, now: int, **fields: Any) -> None:
-    """Set fields of an issue: title, domain, sent_at, recipients, source or output."""
+    """Set fields of an issue: title, domain, sent_at, recipients, source, output, archived_at or removed_at."""
     names = ", ".join(f"{name} = ?" for name in fields)
     store.execute(
         f"update issues set {names}, updated_at = ? where id = ?",  # noqa: S608
@@ -154,11 +211,60 @@ def correct_article(store: Store, article: Article, field: CorrectableField, val
 
 
 def set_positions(store: Store, positions: dict[int, int | None]) -> None:
-    """Set the positions of articles, given by article id."""
+    """Set the positions of articles, given by article id; a position makes a target an article, and None an other link.
+
+    An inline link without a position stays one.
+    """
     store.db.conn.executemany(
-        "update articles set position = ? where id = ?",
+        """
+        update articles set position = ?1, role = case
+            when ?1 is not null then 'article' when role = 'article' then 'other' else role end
+        where id = ?2
+        """,
         ((position, article_id) for article_id, position in positions.items()),
     )
+
+
+def update_article(store: Store, article_id: int, **fields: Any) -> None:
+    """Set fields of an article, such as url, role, position and corrected_fields."""
+    names = ", ".join(f"{name} = ?" for name in fields)
+    store.execute(f"update articles set {names} where id = ?", (*fields.values(), article_id))  # noqa: S608
+
+
+def add_article(store: Store, issue_id: int, **fields: Any) -> int:
+    """Add an article with fields such as url, title, role and position; return its id."""
+    names = ", ".join(fields)
+    marks = ", ".join("?" for _ in fields)
+    row = store.execute(
+        f"insert into articles (issue_id, {names}) values (?, {marks}) returning id",  # noqa: S608
+        (issue_id, *fields.values()),
+    ).fetchone()
+    return int(row[0])
+
+
+def recurring_urls(
+    store: Store, *, domain: str, format: str, except_issue_id: int, now: int
+) -> frozenset[str]:
+    """Return the targets in more than half of the last eight sent issues of a domain and format.
+
+    There are none with fewer than three such issues. A target that an editor made an article does not count.
+    """
+    sql = """
+        with recent as (
+            select id from issues where domain = ? and format = ? and id <> ? and sent_at <= ? and removed_at is null
+            order by sent_at desc, id desc limit 8
+        )
+        select url, (select count(*) from recent) as issues from articles where issue_id in (select id from recent)
+        group by url having issues >= 3 and count(*) * 2 > issues
+            and sum(role = 'article' and instr(corrected_fields, 'role')) = 0
+    """
+    return frozenset(row[0] for row in store.execute(sql, (domain, format, except_issue_id, now)))
+
+
+def find_by_output(store: Store, output: bytes) -> str | None:
+    """Return the slug of the issue with this output, or None."""
+    value = store.value("select slug from issues where output = ? and removed_at is null", (output,))
+    return None if value is None else str(value)
 
 
 def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str) -> None:
@@ -191,9 +297,17 @@ def replace_placements(store: Store, issue_id: int, placements: Sequence[Placeme
     """Replace the placements of an issue, and delete articles without a placement or link."""
     store.execute("delete from placements where issue_id = ?", (issue_id,))
     store.db.conn.executemany(
-        "insert into placements (link_id, n, issue_id, article_id, kind, text) values (?, ?, ?, ?, ?, ?)",
+        "insert into placements (link_id, n, issue_id, article_id, kind, text, part) values (?, ?, ?, ?, ?, ?, ?)",
         (
-            (placement.link_id, placement.n, issue_id, placement.article_id, placement.kind, placement.text)
+            (
+                placement.link_id,
+                placement.n,
+                issue_id,
+                placement.article_id,
+                placement.kind,
+                placement.text,
+                placement.part,
+            )
             for placement in placements
         ),
     )
@@ -202,6 +316,14 @@ def replace_placements(store: Store, issue_id: int, placements: Sequence[Placeme
         delete from articles where issue_id = ?
             and id not in (select article_id from placements where issue_id = ? and article_id is not null)
             and id not in (select article_id from links where article_id is not null)
+        """,
+        (issue_id, issue_id),
+    )
+    # Targets that are not in the document any more have links that still redirect, but no place in the issue.
+    store.execute(
+        """
+        update articles set position = null, role = 'other' where issue_id = ?
+            and id not in (select article_id from placements where issue_id = ? and article_id is not null)
         """,
         (issue_id, issue_id),
     )

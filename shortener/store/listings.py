@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from shortener.store import links
 from shortener.store.database import Store
+from shortener.store.issues import IssueStatus
+from shortener.store.issues import status as issue_status
 from shortener.store.sql_text import json_array
 
 LinkSort = Literal["new", "clicks", "title", "code", "changed"]
@@ -187,20 +189,31 @@ class IssueSummary(Struct, frozen=True):
     clicks: int
     visitors: int
     automated: int
+    archived_at: int | None = None
+    removed_at: int | None = None
+
+    def status(self, *, now: int) -> IssueStatus:
+        """Return the status of the issue at ``now`` (seconds of UTC epoch)."""
+        return issue_status(self, now=now)
 
 
-def list_issues(store: Store) -> list[IssueSummary]:
-    """Return all issues, ordered by sending time (else by creation), the latest first."""
-    sql = """
+def list_issues(store: Store, *, with_hidden: bool = False) -> list[IssueSummary]:
+    """Return issues, ordered by sending time (else by creation), the latest first.
+
+    Archived and removed issues are left out unless ``with_hidden`` is set.
+    """
+    where = "" if with_hidden else "where archived_at is null and removed_at is null"
+    sql = f"""
         select issues.id, slug, title, sent_at, recipients, created_at,
                (select count(*) from articles where issue_id = issues.id and position is not null),
                (select count(distinct link_id) from placements where issue_id = issues.id),
                (select count(*) from links where issue_id = issues.id and target is null),
                coalesce(sum(human), 0), coalesce(sum(issue_visitors), 0),
-               coalesce(sum(bot + scanner + preview + prefetch), 0)
+               coalesce(sum(bot + scanner + preview + prefetch), 0), archived_at, removed_at
         from issues left join totals_by_placement on totals_by_placement.issue_id = issues.id
+        {where}
         group by issues.id order by coalesce(sent_at, created_at) desc, issues.id desc
-    """
+    """  # noqa: S608
     return [IssueSummary(*row) for row in store.execute(sql)]
 
 

@@ -285,7 +285,10 @@ def article_placements(store: Store) -> list[ArticlePlacement]:
     link and ``n``. Targets without a position are no articles.
     """
     sql = """
-        with ranked as (select id from articles where position is not null)
+        with ranked as (
+            select articles.id from articles join issues on issues.id = issue_id
+            where position is not null and removed_at is null
+        )
         select placements.issue_id, coalesce(ranked.id, 0), link_id, n, kind
         from placements left join ranked on ranked.id = placements.article_id
         union all
@@ -310,8 +313,9 @@ class RankedArticle(Struct, frozen=True):
 def list_ranked_articles(store: Store) -> list[RankedArticle]:
     """Return the articles of all issues, ordered by issue and position. Other links are left out."""
     sql = """
-        select id, issue_id, url, position, title, author from articles where position is not null
-        order by issue_id, position, id
+        select articles.id, issue_id, url, position, articles.title, author
+        from articles join issues on issues.id = issue_id where position is not null and removed_at is null
+        order by issue_id, position, articles.id
     """
     return [RankedArticle(*row) for row in store.execute(sql)]
 

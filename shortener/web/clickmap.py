@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from shortener import newsletter
 from shortener.config import Domain
+from shortener.errors import InputError
 from shortener.newsletter import Format
 from shortener.short_urls import parse_short_url
 
@@ -23,6 +24,8 @@ CONTENT_SECURITY_POLICY = (
 )
 """Content security policy of the map's document. It allows inline styles, which newsletters need, but no scripts."""
 HEAT_LEVELS = 5
+_UTF16_MARK = re.compile(rb"\xff\xfe|\xfe\xff")
+_MJML_LINK = re.compile(r"<(/?)mj-(?:button|navbar-link|social-element|image|carousel-image)(?=[\s/>])", re.I)
 
 _VOID_ELEMENTS = frozenset({"br", "hr", "col", "wbr"})
 _REMOVED_ELEMENTS = frozenset(
@@ -76,15 +79,31 @@ def render_map(
     source: bytes, *, format: Format, shares: LinkShares, domains: Sequence[Domain], stylesheet_url: str
 ) -> str:
     """Return the click map as an HTML document. ``source`` is the issue's document with short links, in ``format``."""
-    text = source.decode("utf-8", "replace").removeprefix("\ufeff")
     sanitizer = _Sanitizer(shares, domains)
-    sanitizer.feed(text if format == "html" else _markdown_to_html(source))
+    sanitizer.feed(_to_html(source, format))
     sanitizer.close()
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Click map</title>'
         f'<link rel="stylesheet" href="{escape(stylesheet_url)}"></head><body class="{format}" dir="auto">'
         f"{sanitizer.document()}</body></html>"
     )
+
+
+def _to_html(source: bytes, format: Format) -> str:
+    """Return an issue as HTML: of a mail its first part, and of MJML the content of its components."""
+    if format == "markdown":
+        return _markdown_to_html(source)
+    text = source
+    if format == "eml" or _UTF16_MARK.match(source) or b"charset" in source[:4096].lower():
+        try:
+            parts = newsletter.parse(source, format=format).parts
+        except InputError:
+            parts = ()
+        if parts and not parts[0].is_html:
+            return _markdown_to_html(parts[0].text)
+        text = parts[0].text if parts else source
+    html = text.decode("utf-8", "replace").removeprefix("\ufeff")
+    return _MJML_LINK.sub(r"<\1a", html) if format == "mjml" else html
 
 
 def _markdown_to_html(source: bytes) -> str:

@@ -145,7 +145,7 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
         now=now,
     )
     lines: list[str] = []
-    shown = [load_issue_contents(store, slug, config=config) for slug in SHORT_ISSUES]
+    shown = [load_issue_contents(store, slug, config=config, now=now) for slug in SHORT_ISSUES]
     for issue in (html, *shown[:3], low):
         lines += click_lines(issue, readers=readers, now=now, seed=len(lines))
     lines += click_lines(shown[3], readers=1, now=now, seed=7)[:1]
@@ -252,7 +252,7 @@ def add_issue(
         config=config,
         now=now,
     )
-    return load_issue_contents(store, slug, config=config)
+    return load_issue_contents(store, slug, config=config, now=now)
 
 
 def click_lines(issue: IssueContents, *, readers: int, now: int, seed: int) -> list[str]:

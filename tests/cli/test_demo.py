@@ -35,7 +35,7 @@ def test_the_demonstration_runs_to_its_end(tmp_path: Path) -> None:
     result = run_demo(tmp_path, "--port", str(free_port()))
     assert result.returncode == 0, result.stderr
     for text in (
-        "Added the sample issue: 13 articles",
+        "Added the sample issue: 8 articles",
         "Ready:",
         "Counting whales by ear",
         "Articles by appeal",

@@ -93,9 +93,6 @@ def test_files_are_readable_by_their_owner_only(run: Run, tmp_path: Path) -> Non
         pytest.param(b"caf\xe9 [x](https://a.example)", ["may.md", "UTF-8"], id="not UTF-8"),
         pytest.param(b"x" * (50 * 1024 * 1024), ["may.md", "5 MB"], id="50 MB"),
         pytest.param(
-            b"[x](https://u:p@a.example/)\n", ["may.md", "line 1", "nothing was stored"], id="refused target"
-        ),
-        pytest.param(
             b"\n".join(b"<https://a.example/%d>" % number for number in range(5_001)),
             ["5,000"],
             id="5,001 links",
@@ -274,4 +271,52 @@ def test_a_link_is_marked_as_honeypot_and_back(run: Run) -> None:
     assert_refused(run("issue", "set", "may", "--trap", "https://go.example/nothing"), "has no short link")
     assert_refused(
         run("issue", "set", "may", "--article", url, "--trap", url), "leave --article out", status=2
+    )
+
+
+MAIL = (
+    b"From: desk@kelp.example\nTo: reader@y.example\nSubject: Kelp\nDate: Tue, 24 Nov 2026 08:00:00 +0100\n"
+    b"MIME-Version: 1.0\nContent-Type: text/plain\n\nNets\nhttps://a.example/nets\n"
+)
+
+
+def test_a_mail_in_a_pipe(run: Run) -> None:
+    """Standard input is written to standard output with short links; messages go to standard error."""
+    arguments = ["--config", "config.toml", "issue", "add", "-", "--slug", "kelp", "--format", "eml"]
+    result = CliRunner().invoke(main, arguments, input=MAIL)
+    assert result.exit_code == 0, result.output
+    start, end = result.stdout_bytes.split(b"https://go.example/")
+    assert MAIL.startswith(start)
+    assert end.endswith(b"/1\n")
+    assert "--sent-at 2026-11-24T07:00:00Z" in result.stderr
+    exported = run("issue", "export", "kelp")
+    assert b"reader@y.example" not in exported.stdout_bytes
+    assert "only Subject, Date" in exported.stderr
+
+
+def test_roles_status_and_reread(run: Run, tmp_path: Path) -> None:
+    """Roles are set for several links at once; drafts are removed and sent issues archived."""
+    (tmp_path / "june.md").write_text(
+        "- [One](https://a.example/1)\n- [Two](https://a.example/2)\n", encoding="utf-8"
+    )
+    run("issue", "add", "june.md")
+    result = run(
+        *("issue", "set", "june", "--role", "inline"),
+        *("--article", "https://a.example/1", "--article", "https://a.example/2"),
+    )
+    assert result.stdout.splitlines() == ["june: One: inline link.", "june: Two: inline link."]
+    assert "0 articles, 0 changed roles" in run("issue", "reread", "june", "--dry-run").stdout
+    assert_refused(run("issue", "archive", "june"), "only an issue that was sent", "issue remove")
+    assert "june: removed" in run("issue", "remove", "june").stdout
+    assert json.loads(run("issue", "list", "--format", "json").stdout) == []
+    listed = json.loads(run("issue", "list", "--all", "--format", "json").stdout)
+    assert [issue["status"] for issue in listed] == ["removed"]
+    assert_refused(run("issue", "add", "june.md"), "was removed", "--undo")
+    assert "restored" in run("issue", "remove", "june", "--undo").stdout
+    run("issue", "set", "june", "--sent-at", "2026-05-01T08:00+02:00")
+    assert_refused(run("issue", "remove", "june"), "only a draft", "issue archive")
+    assert "june: archived" in run("issue", "archive", "june").stdout
+    assert json.loads(run("issue", "show", "june", "--format", "json").stdout)["status"] == "archived"
+    assert_refused(
+        run("issue", "set", "june", "--article", "a", "--article", "b", "--title", "x"), "several", status=2
     )

@@ -8,6 +8,7 @@ import pytest
 
 from shortener.newsletter import Document, ExtractedIssue, detect_format, extract_articles, parse, rewrite
 from shortener.newsletter.articles import ExtractedArticle
+from shortener.newsletter.document import find_outlook_twins
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ISSUES = {path.stem: path for path in sorted(FIXTURES.iterdir()) if path.suffix in (".md", ".html")}
@@ -52,10 +53,11 @@ def test_articles_of_an_issue(name: str) -> None:
 
 @pytest.mark.parametrize("name", ISSUES)
 def test_every_link_has_one_placement(name: str) -> None:
-    """Each link of an issue is in exactly one placement, and the expected links are untouched."""
+    """Each link that all clients show is in exactly one placement, and the expected links are untouched."""
     document, issue, expected = read_fixture(name)
     placed = sorted(placement.link_index for article in issue.articles for placement in article.placements)
-    assert placed == [link.index for link in document.links]
+    twins = find_outlook_twins(document)
+    assert placed == [link.index for link in document.links if link.index not in twins]
     assert set(expected.get("untouched", [])) <= {link.url for link in document.untouched}
 
 

@@ -18,7 +18,13 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "empty"),
     "blank": (b"\xef\xbb\xbf \r\n\t", "empty"),
     "Latin 1": (b"one\ntwo caf\xe9\n", "not UTF-8 \\(byte 0xe9 at offset 11, line 2\\)"),
-    "UTF-16": ("<p>x</p>".encode("utf-16"), "not UTF-8"),
+    "Word": (b"PK\x03\x04....word/document.xml", "a Word document .*export"),
+    "archive": (b"PK\x03\x04....x.html", "an archive .*unpack"),
+    "image": (b"\x89PNG\r\n\x1a\n", "an image \\(PNG\\).*export"),
+    "rich text": (b"{\\rtf1 x}", "rich text"),
+    "PDF": (b"%PDF-1.7", "a PDF"),
+    "JSON": (b'{"a": ["https://example.org/"]}', "JSON"),
+    "half of a UTF-16 character": (b"\xff\xfe<\x00\x00\xd8", "cannot be read as utf-16-le"),
     "UTF-16 without a mark": ("<p>x</p>".encode("utf-16-le"), "NUL at offset 1"),
     "too large": (b"x" * (MAX_ISSUE_BYTES + 1), "5,242,881 bytes"),
     "too many links": (LINK.encode() * (MAX_LINKS + 1), "more than 5,000 links"),
@@ -176,3 +182,29 @@ def test_detect_format(name: str) -> None:
     """The start of the source decides first, then the file name, then the tags at both ends."""
     filename, source, format = FORMATS[name]
     assert detect_format(filename, source) == format
+
+
+ENCODED: dict[str, tuple[str, str]] = {
+    "UTF-16": ("utf-16-le", "\ufeff"),
+    "UTF-16, big endian": ("utf-16-be", "\ufeff"),
+    "Latin 1": ("iso-8859-1", "<meta charset=iso-8859-1>"),
+    "Cyrillic": (
+        "windows-1251",
+        '<meta http-equiv="Content-Type" content="text/html; charset=windows-1251">',
+    ),
+    "GB 2312": ("gb2312", '<?xml version="1.0" encoding="gb2312"?>'),
+}
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_html_in_a_declared_character_set(name: str) -> None:
+    """HTML with a byte order mark or a declared character set is rewritten in it; nothing but URLs changes."""
+    charset, start = ENCODED[name]
+    letters = {"windows-1251": "жук", "gb2312": "漁网"}.get(charset, "café").replace("漁", "鱼")
+    text = f"{start}<html><body>\n<h2>{letters}<a href='https://example.org/a'>{letters} is a title</a></h2>{letters}"
+    source = text.encode(charset)
+    document = parse(source, format=detect_format("issue.html", source))
+    assert [(link.url, link.line) for link in document.links] == [("https://example.org/a", 2)]
+    assert extract_articles(document, ["a"]).articles[0].title == f"{letters}{letters} is a title"
+    output = rewrite(document, {0: "https://s.example/1"})
+    assert output == text.replace("https://example.org/a", "https://s.example/1").encode(charset)

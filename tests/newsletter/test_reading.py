@@ -71,7 +71,7 @@ MARKDOWN: dict[str, tuple[str, list[ArticleRow]]] = {
     ),
     "heading before the more": (
         f"## One\n\nText, and [more on it]({U}b) here.\n\n[Continue reading →]({U}a)",
-        [("b", "Text, and more on it here.", None, "t"), ("a", "One", None, "m")],
+        [("b", None, None, "t"), ("a", "One", None, "m")],
     ),
     "section with two mores": (
         f"## Section\n\nText. [Read more]({U}a)\n\nText. [Read more]({U}b)",
@@ -140,13 +140,13 @@ MARKDOWN: dict[str, tuple[str, list[ArticleRow]]] = {
         ],
     ),
     "social profiles and posts": (
-        "# x\n\n[a](https://twitter.com/ada) wrote [bees](https://twitter.com/ada/status/1), see "
-        "[cows](https://www.youtube.com/watch?v=1) and [d](https://www.linkedin.com/company/x), "
+        "# x\n\n[a](https://twitter.com/ada) wrote [Bees](https://twitter.com/ada/status/1), see "
+        "[Cows](https://www.youtube.com/watch?v=1) and [d](https://www.linkedin.com/company/x), "
         "all of it quite a thing to see, and more than that for some",
         [
             ("https://twitter.com/ada", None, None, "f"),
-            ("https://twitter.com/ada/status/1", "bees", None, "t"),
-            ("https://www.youtube.com/watch?v=1", "cows", None, "t"),
+            ("https://twitter.com/ada/status/1", "Bees", None, "t"),
+            ("https://www.youtube.com/watch?v=1", "Cows", None, "t"),
             ("https://www.linkedin.com/company/x", None, None, "f"),
         ],
     ),
@@ -252,9 +252,9 @@ def test_buttons_by_markup(name: str) -> None:
 
 def test_sections_and_positions() -> None:
     """The section is the nearest heading above that is no title, and positions count articles only."""
-    text = f"# Issue\n\n[a]({U}a) intro\n\n## Tools\n\n### [b]({U}b)\n\n### [c]({U}c)\n\n## Talks\n\n[d]({U}d): so"
+    text = f"# Issue\n\n[aaa]({U}a) – intro\n\n## Tools\n\n### [b]({U}b)\n\n### [c]({U}c)\n\n## Talk\n\n[ddd]({U}d): so"
     articles = extract(text).articles
-    assert [article.section for article in articles] == [None, "Tools", "Tools", "Talks"]
+    assert [article.section for article in articles] == [None, "Tools", "Tools", "Talk"]
     assert [article.position for article in articles] == [1, 2, 3, 4]
 
 

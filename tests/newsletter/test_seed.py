@@ -100,3 +100,11 @@ def test_only_urls_change(document: Document) -> None:
     for link in document.links[:10]:
         output = output.replace(new[link.index].encode(), link.url.encode(), 1)
     assert output == document.source
+
+
+def test_greeting_links_are_inline(issue: ExtractedIssue) -> None:
+    """Besides the picks, at most the two blocks of the greeting that have an image are articles."""
+    articles = {article.key for article in issue.articles if article.position is not None}
+    picks = {f"https://mktg.best/{code}" for code in PICKS}
+    assert picks <= articles
+    assert articles - picks <= {"https://ws.towardsai.net/mag", "https://mktg.best/a9l9r"}

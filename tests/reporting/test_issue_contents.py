@@ -7,10 +7,12 @@ import msgspec
 from shortener.reporting.issue_contents import IssueContents, load_issue_contents, load_other_links
 from shortener.store import issues
 
+NOW = 1_800_000_000
+
 
 def contents_of(newsletter: Any) -> IssueContents:
     """Return the contents of the issue of May."""
-    return load_issue_contents(newsletter.store, "may", config=newsletter.config)
+    return load_issue_contents(newsletter.store, "may", config=newsletter.config, now=NOW)
 
 
 def test_articles_are_those_with_a_position(newsletter: Any) -> None:
@@ -30,7 +32,7 @@ def test_every_short_link_is_listed_once(newsletter: Any) -> None:
     """Each link has its target, its placements, and the URL of its article or null, with the keys of the contract."""
     rows = msgspec.to_builtins(contents_of(newsletter))["links"]
     assert list(rows[0])[:4] == ["short_url", "target", "article", "placements"]
-    assert list(rows[0]["placements"][0]) == ["n", "kind", "text"]
+    assert list(rows[0]["placements"][0]) == ["n", "kind", "text", "part"]
     assert [
         (row["short_url"], row["article"], [place["n"] for place in row["placements"]]) for row in rows
     ] == [

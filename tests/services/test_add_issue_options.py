@@ -75,7 +75,7 @@ def test_honeypot_link_is_inserted_once(store: Store, config: Config) -> None:
     assert result.honeypot_url == f"https://go.example/{code}"
     digits = rb"go\.example/\w+"
     assert re.sub(digits, b"", without_honeypot(result.output)) == re.sub(digits, b"", plain)
-    shown = load_issue_contents(store, "may", config=config)
+    shown = load_issue_contents(store, "may", config=config, now=NOW)
     assert [article.url for article in shown.articles] == ["https://a.example/whales"]
     assert [link.target for link in shown.links if link.trap] == ["https://a.example/"]
     for again in (PAGE, result.output):
@@ -109,7 +109,7 @@ def test_honeypot_link_can_be_added_later(store: Store, config: Config) -> None:
 def test_honeypot_link_of_another_issue_is_replaced(store: Store, config: Config) -> None:
     """An issue made from another issue's output gets its own honeypot link in place of the other's."""
     may = add(store, config, add_honeypot=True)
-    june = add(store, config, may.output.decode().replace("Whales", "Dolphins"), slug="june")
+    june = add(store, config, may.output.decode().replace("Whales", "Dolphins"), slug="june", allow_copy=True)
     assert june.honeypot_url
     assert june.honeypot_url != may.honeypot_url
     assert may.honeypot_url.encode() not in june.output

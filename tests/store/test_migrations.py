@@ -76,3 +76,29 @@ def test_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
         assert store.meta("links_revision") == revision + 1
     finally:
         store.close()
+
+
+def test_stored_targets_get_roles(tmp_path: Path) -> None:
+    """A target with a position is an article, others are other links, and what an editor placed is a correction."""
+    tmp_path.chmod(0o700)
+    database = Database(tmp_path / STORE_FILE_NAME)
+    MIGRATIONS.apply(database, stop_before="m009_roles")
+    database.conn.executescript(
+        """
+        insert into issues (id, slug, format, domain, source, output, created_at, updated_at)
+            values (1, 'may', 'markdown', 'go.example', x'', x'', 1, 1);
+        insert into articles (id, issue_id, url, position, corrected_fields) values
+            (1, 1, 'https://a.example/1', 1, ''), (2, 1, 'https://a.example/2', null, 'position title'),
+            (3, 1, 'https://a.example/3', null, 'title');
+        """
+    )
+    database.conn.close()
+    store = open_store(tmp_path)
+    rows = store.execute("select role, corrected_fields from articles order by id").fetchall()
+    assert rows == [("article", ""), ("other", "position title role"), ("other", "title")]
+    with store.transaction():
+        store.execute("update issues set format = 'eml'")
+    with pytest.raises(sqlite3.IntegrityError), store.transaction():
+        store.execute("update issues set format = 'docx'")
+    assert store.value("pragma integrity_check") == "ok"
+    store.close()

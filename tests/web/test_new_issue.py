@@ -118,8 +118,8 @@ def test_corrections_in_the_preview(site: "EditorSite") -> None:
     )
     assert (whales_article.summary, sieve_article.summary) == ("Songs,\ncounted.", "")
     assert (sieve_article.corrected_fields, whales_article.corrected_fields) == (
-        "position title",
-        "author position summary",
+        "position role title",
+        "author summary",
     )
     assert links.get(site.store, "go.example", "old1").target == "https://a.example/sieve"
 
@@ -190,15 +190,14 @@ REFUSED = {
     "empty file": (form("look", file=upload(b"")), 422, "empty"),
     "no UTF-8": (form("look", file=upload(b"# \xff\xfe caf\xe9")), 422, "UTF-8"),
     "NUL": (form("look", file=upload(b"# a\0b")), 422, "not text"),
-    "a picture": (form("look", file=upload(b"\x89PNG\r\n\x1a\n" + bytes(100), "a.png")), 422, "UTF-8"),
-    "a zip": (form("look", file=upload(b"PK\x03\x04" + bytes(range(256)), "a.zip")), 422, "UTF-8"),
+    "a picture": (form("look", file=upload(b"\x89PNG\r\n\x1a\n" + bytes(100), "a.png")), 422, "an image"),
+    "a zip": (form("look", file=upload(b"PK\x03\x04" + bytes(range(256)), "a.zip")), 422, "an archive"),
     "too large": (form("look", file=upload(b"a " * 3_000_000)), 413, "larger than 5 MB"),
     "too large, pasted": (form("look", source="a " * 3_000_000), 413, "larger than 5 MB"),
     "far too large": (form("look", file=upload(b"a " * 9_000_000)), 413, "upload is too large"),
     "no slug": (form("look", source="# x", slug=""), 400, "slug"),
     "slug with a slash": (form("look", source="# x", slug="../x"), 400, "slug"),
     "lost file": (form("look", kept="###"), 400, "lost"),
-    "inner target": (form("look", source="[x](http://127.0.0.1/admin)"), 400, "127.0.0.1"),
     "recipients": (form("look", source="# x", recipients="many"), 400, "recipients"),
     "date": (form("look", source="# x", sent_at="yesterday"), 400, "sent on"),
     "targets": (form("look", source="# x", targets="go.example/a"), 400, "line 1"),
@@ -326,7 +325,7 @@ def test_correct_articles(site_with_issue: "EditorSite") -> None:
     assert browser.post("/-/issues/may/article", fields).status_code == 303
     articles = stored_articles(site_with_issue)
     sieve = articles["https://a.example/sieve"]
-    assert (sieve.title, sieve.position, sieve.corrected_fields) == ("A sieve", 1, "position title")
+    assert (sieve.title, sieve.position, sieve.corrected_fields) == ("A sieve", 1, "position role title")
     assert articles["https://a.example/whales"].position == 2
     browser.post("/-/issues/may/article", fields | {"position": ""})
     articles = stored_articles(site_with_issue)

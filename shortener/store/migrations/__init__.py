@@ -16,6 +16,7 @@ from shortener.store.migrations.m004_pages import m004_pages
 from shortener.store.migrations.m005_lists import m005_lists
 from shortener.store.migrations.m006_local_indexes import m006_local_indexes
 from shortener.store.migrations.m007_names import m007_names
+from shortener.store.migrations.m009_roles import m009_roles
 
 MIGRATIONS = Migrations("shortener")
 
@@ -27,5 +28,6 @@ for _migration in (
     m005_lists,
     m006_local_indexes,
     m007_names,
+    m009_roles,
 ):
     MIGRATIONS()(_migration)

@@ -5,13 +5,13 @@ from flask.typing import ResponseReturnValue
 from msgspec import UNSET, UnsetType
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener import newsletter
 from shortener.errors import NotFound
 from shortener.reporting.checklist import build_checklist
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_contents import load_issue_contents, load_other_links
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
 from shortener.services import edit
+from shortener.services.add_issue import untouched_links
 from shortener.services.host_throttle import HostThrottle
 from shortener.services.link_checker import check_links
 from shortener.short_urls import parse_short_url, validate_target
@@ -30,8 +30,17 @@ from shortener.web.responses import (
 
 blueprint = Blueprint("issues", __name__, url_prefix="/-")
 
+MAX_SELECTED_LINKS = 5_000
+"""Largest number of links whose role is changed at once."""
 CHECK_QUEUE_TIMEOUT_SECONDS = 2.0
-"""Longest wait of a link check for one that is running."""
+"""Time that a link check waits while others run."""
+DOWNLOAD_TYPES = {
+    "html": ("html", "text/html; charset=utf-8"),
+    "markdown": ("md", "text/markdown; charset=utf-8"),
+    "mjml": ("mjml", "text/plain; charset=utf-8"),
+    "eml": ("eml", "message/rfc822"),
+}
+"""Suffix and media type of a downloaded issue, by its format."""
 _ISSUE_COLUMNS = (
     "slug",
     "title",
@@ -86,7 +95,7 @@ def show_contents(slug: str) -> str:
 
 
 def _render_contents(slug: str, *, link_statuses: object = None) -> str:
-    contents = load_issue_contents(store(), slug, config=config())
+    contents = load_issue_contents(store(), slug, config=config(), now=now())
     return render_template(
         "contents.html",
         issue=contents,
@@ -103,11 +112,10 @@ def _untouched_links(slug: str) -> tuple[str, ...]:
     The result is cached, because the function parses the document.
     """
 
+    settings, at = config(), now()
+
     def compute(store: Store) -> tuple[str, ...]:
-        issue = issues.get(store, slug)
-        source = issues.get_documents(store, issue.id)[0]
-        document = newsletter.parse(source, format="html" if issue.format == "html" else "markdown")
-        return tuple(f"line {link.line}: {link.url}: {link.reason}" for link in document.untouched)
+        return untouched_links(store, slug, config=settings, now=at)
 
     return get_or_compute(("untouched", slug, issues.get(store(), slug).updated_at), compute)
 
@@ -116,21 +124,21 @@ def _untouched_links(slug: str) -> tuple[str, ...]:
 @role_required("viewer")
 def show_contents_json(slug: str) -> Response:
     """Return the contents of an issue as JSON, as ``issue show --format json`` prints them."""
-    return json_response(load_issue_contents(store(), slug, config=config()))
+    return json_response(load_issue_contents(store(), slug, config=config(), now=now()))
 
 
 @blueprint.get("/issues/<slug>/checks.json")
 @role_required("viewer")
 def show_checks_json(slug: str) -> Response:
     """Return the checks before sending as JSON."""
-    return json_response(build_checklist(load_issue_contents(store(), slug, config=config())))
+    return json_response(build_checklist(load_issue_contents(store(), slug, config=config(), now=now())))
 
 
 @blueprint.get("/issues/<slug>/contents.csv")
 @role_required("viewer")
 def show_contents_csv(slug: str) -> Response:
     """Return the placements of an issue as CSV, one row each."""
-    contents = load_issue_contents(store(), slug, config=config())
+    contents = load_issue_contents(store(), slug, config=config(), now=now())
     positions = {
         link.short_url: (article.position, article.title)
         for article in (*contents.articles, *load_other_links(store(), slug, config=config()))
@@ -157,11 +165,9 @@ def show_contents_csv(slug: str) -> Response:
 def download(slug: str) -> Response:
     """Return the issue's document with short links. Every other byte is unchanged."""
     issue = issues.get(store(), slug)
-    suffix, media_type = ("html", "text/html") if issue.format == "html" else ("md", "text/markdown")
+    suffix, media_type = DOWNLOAD_TYPES.get(issue.format, DOWNLOAD_TYPES["markdown"])
     output = issues.get_documents(store(), issue.id)[1]
-    return attachment_response(
-        output, file_name=f"{slug}.out.{suffix}", content_type=f"{media_type}; charset=utf-8"
-    )
+    return attachment_response(output, file_name=f"{slug}.out.{suffix}", content_type=media_type)
 
 
 @blueprint.post("/issues/<slug>/facts")
@@ -200,6 +206,17 @@ def set_article(slug: str) -> BaseResponse:
     )
 
 
+@blueprint.post("/issues/<slug>/roles")
+@role_required("editor")
+def set_roles(slug: str) -> BaseResponse:
+    """Make the selected links articles, inline links or other links."""
+    urls = request.form.getlist("url")[:MAX_SELECTED_LINKS]
+    role = read_text(request.form, "role", max_length=10)
+    edit.set_roles(store(), slug, urls, role=role, config=config())
+    count = "1 link" if len(urls) == 1 else f"{len(urls)} links"
+    return redirect_after_edit(f"{count} changed.", "issues.show_contents", slug=slug)
+
+
 @blueprint.post("/issues/<slug>/target")
 @role_required("editor")
 def set_target(slug: str) -> BaseResponse:
@@ -221,7 +238,7 @@ def set_target(slug: str) -> BaseResponse:
 def check_targets(slug: str) -> ResponseReturnValue:
     """Request each target of an issue once, within a time limit, and show the results."""
     throttle: HostThrottle = current_app.extensions["host_throttle"]
-    contents = load_issue_contents(store(), slug, config=config())
+    contents = load_issue_contents(store(), slug, config=config(), now=now())
     targets = sorted({link.target for link in contents.links if link.target})
     if not throttle.check_slots.acquire(timeout=CHECK_QUEUE_TIMEOUT_SECONDS):
         flash("Another link check is running; try again in 30 seconds.")

@@ -4,7 +4,7 @@ import base64
 import binascii
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
@@ -12,20 +12,16 @@ from msgspec import Struct, structs
 
 from shortener import newsletter
 from shortener.errors import InputError, ShortenerError
-from shortener.reporting.issue_contents import (
-    ArticleContents,
-    IssueContents,
-    load_issue_contents,
-    load_other_links,
-)
-from shortener.services import edit
 from shortener.services.add_issue import (
     AddRequest,
     AddResult,
     add_or_update_issue,
     parse_targets,
+    preview_issue,
 )
-from shortener.services.issue_links import ShortLinkKey
+from shortener.services.edit import ArticleEdit
+from shortener.services.issue_plan import ShortLinkKey
+from shortener.services.plan_contents import PlanContents, plan_contents
 from shortener.short_urls import parse_short_url
 from shortener.web.context import config, now, role_required, store
 from shortener.web.error_pages import http_status
@@ -67,18 +63,6 @@ class Submission(Struct, frozen=True):
         return "" if self.uploaded else self.source.decode()
 
 
-class Preview(Struct, frozen=True):
-    """What adding an issue would store. It was computed in a transaction that was rolled back."""
-
-    result: AddResult
-    issue: IssueContents
-    other_links: tuple[ArticleContents, ...]
-
-
-class _Rollback(Exception):
-    """Raised to roll back the transaction of a preview."""
-
-
 @blueprint.get("/new-issue")
 @role_required("editor")
 def new_issue() -> str:
@@ -96,9 +80,9 @@ def create_issue() -> ResponseReturnValue:
         check_in_sandbox(submission.source, name=submission.name)
         issue_request = _build_request(submission)
         if request.form.get("action") != "take":
-            return _render_form(submission, preview=_preview(issue_request))
-        with store().transaction():
-            result = _add_issue(issue_request)
+            plan = preview_issue(store(), issue_request, config=config(), now=now())
+            return _render_form(submission, preview=plan_contents(plan, config=config()))
+        result = add_or_update_issue(store(), issue_request, config=config(), now=now())
     except ShortenerError as error:
         # Pasted text has no file, so the message must not show the placeholder's name.
         message = str(error) if submission.uploaded else str(error).removeprefix(f"{PASTED_FILE_NAME}: ")
@@ -106,7 +90,7 @@ def create_issue() -> ResponseReturnValue:
     return redirect_after_edit(_result_message(result), "issues.show_contents", slug=result.slug)
 
 
-def _render_form(submission: Submission, *, error: str = "", preview: Preview | None = None) -> str:
+def _render_form(submission: Submission, *, error: str = "", preview: PlanContents | None = None) -> str:
     return render_template(
         "new_issue.html",
         error=error,
@@ -143,6 +127,7 @@ def _build_request(submission: Submission) -> AddRequest:
     slug = read_optional_text(request.form, "slug", max_length=100, label="the slug")
     if slug is None and submission.name == PASTED_FILE_NAME:
         slug = _slug_from_title(read_optional_text(request.form, "title", max_length=500, label="the title"))
+    targets = parse_targets(_read_pasted_targets(), config=config()) | _read_row_targets()
     return AddRequest(
         source=submission.source,
         filename=submission.name,
@@ -152,7 +137,8 @@ def _build_request(submission: Submission) -> AddRequest:
         recipients=read_integer(
             request.form, "recipients", minimum=1, maximum=MAX_RECIPIENTS, label="the number of recipients"
         ),
-        targets=parse_targets(_read_pasted_targets(), config=config()) | _read_row_targets(),
+        targets=targets,
+        corrections=_read_corrections(targets),
     )
 
 
@@ -201,45 +187,20 @@ def _read_row_targets() -> dict[ShortLinkKey, str]:
     return targets
 
 
-def _preview(issue_request: AddRequest) -> Preview:
-    """Return the preview of an issue: add the issue, then roll the transaction back. Raises InputError, Conflict."""
-    preview = None
-    try:
-        with store().transaction():
-            result = _add_issue(issue_request)
-            preview = Preview(
-                result,
-                load_issue_contents(store(), result.slug, config=config()),
-                load_other_links(store(), result.slug, config=config()),
-            )
-            raise _Rollback
-    except _Rollback:
-        assert preview is not None  # noqa: S101 - raised one line after it was set
-        return preview
+def _read_corrections(targets: Mapping[ShortLinkKey, str]) -> tuple[ArticleEdit, ...]:
+    """Return the form's edits of articles. Raises InputError.
 
-
-def _add_issue(issue_request: AddRequest) -> AddResult:
-    """Add an issue, apply the form's corrections, and return the result. Raises InputError, Conflict."""
-    result = add_or_update_issue(store(), issue_request, config=config(), now=now())
-    _apply_corrections(result.slug, issue_request)
-    return result
-
-
-def _apply_corrections(slug: str, issue_request: AddRequest) -> None:
-    """Apply the form's edits to the issue's articles. Skip edits of articles that are not in the document."""
-    contents = load_issue_contents(store(), slug, config=config())
-    other_links = load_other_links(store(), slug, config=config())
-    urls = {article.url for article in (*contents.articles, *other_links)}
+    The preview named an article without a target by its short URL; the form may have set the target since.
+    """
     edits = []
     for index in range(MAX_FORM_ROWS):
         article = read_article_edit(request.form, suffix=f"-{index}")
-        # The preview identified an article without a target by its short URL. The form may now contain its target.
         key = parse_short_url(article.url, domains=config().domains)
         if key:
-            article = structs.replace(article, url=issue_request.targets.get(key, article.url))
-        if article.url in urls:
+            article = structs.replace(article, url=targets.get(key, article.url))
+        if article.url:
             edits.append(article)
-    edit.correct_articles(store(), slug, edits, config=config())
+    return tuple(edits)
 
 
 def _result_message(result: AddResult) -> str:

@@ -1,12 +1,13 @@
 """Views of an issue's report and click map, and the figures with which an open report page updates itself."""
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from flask import Blueprint, Response, render_template, url_for
 from msgspec import Struct
 
 from shortener.durations import HOUR_SECONDS
+from shortener.newsletter import Format
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_list import CumulativeClicks, compare_cumulative_clicks
@@ -213,7 +214,7 @@ def map_issue(slug: str) -> Response:
     output = issues.get_documents(store(), issue.id)[1]
     document = clickmap.render_map(
         output,
-        format="html" if issue.format == "html" else "markdown",
+        format=cast(Format, issue.format),
         shares=_link_shares(_report(slug)),
         domains=config().domains,
         stylesheet_url=url_for("static", filename="map.css"),

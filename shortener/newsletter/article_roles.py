@@ -1,0 +1,84 @@
+"""Role of each target of an issue: an article, an inline link, or another link."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from shortener.newsletter import phrases, url_kinds
+from shortener.newsletter.lines import LETTER, Line, Mention
+from shortener.newsletter.titles import Title
+
+Role = Literal["article", "inline", "other"]
+"""Role of a target: an item of its own, a link inside running text, or a link around the content."""
+
+_MAX_LABEL_LENGTH = 160  # characters of the text before a bare URL: a longer one is prose
+
+
+def decide_role(
+    lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]
+) -> Role:
+    """Return the role of the target that ``mentions`` link to; ``item_links`` are the links of list items."""
+    content = [mention for mention in mentions if mention.is_content]
+    if not content:
+        return "other"
+    if title is not None:
+        return "article"
+    if len(content) < len(mentions):
+        return "other"
+    if not any(mention.text for mention in content):
+        if not content[0].has_image:
+            return "inline"
+        return "article" if _image_is_content(content) else "other"
+    return "article" if any(_is_item(lines, mention, item_links) for mention in content) else "inline"
+
+
+def _image_is_content(images: list[Mention]) -> bool:
+    """Return whether linked images are an article: with an alternative text, and not to a front page."""
+    first = images[0]
+    return len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url)
+
+
+def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
+    """Return whether a mention presents its target as an item of its own, not as a part of running text."""
+    line = lines[mention.line_index]
+    if mention.has_image or mention.kind in ("more", "button") or mention.link_index in item_links:
+        return True
+    if mention.text == mention.url:
+        return _is_labelled_url(lines, line, mention)
+    return line.only_mention is mention and not line.hidden and not phrases.is_generic(mention.text)
+
+
+def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
+    """Return whether a bare URL is all of its line, or ends a line that is not longer than a title."""
+    if LETTER.search(line.text, mention.end) or len(line.mentions) > 1:
+        return False
+    before = line.text[: mention.start].strip()
+    if before:
+        return len(before) <= _MAX_LABEL_LENGTH and not before.endswith((".", "。", ","))
+    return not (line.continues_paragraph and line.index and lines[line.index - 1].mentions)
+
+
+def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
+    """Return the index of the first content link of every list item without a title of its own.
+
+    ``title_lines`` has the level of each line that is a title. Items below the heading of an article are its
+    comment, so that their links are none.
+    """
+    found: set[int] = set()
+    in_article, needs_link = False, False
+    for line in lines:
+        level = title_lines.get(line.index)
+        if line.level:
+            in_article = level is not None
+        if line.item_part == "first":
+            needs_link = not in_article
+        elif not line.item_part:
+            needs_link = False
+        if level is not None:
+            needs_link = False
+        if line.hidden or not needs_link:
+            continue
+        link = next((m for m in line.mentions if m.is_content and m.kind != "title"), None)
+        if link is not None:
+            found.add(link.link_index)
+            needs_link = False
+    return found

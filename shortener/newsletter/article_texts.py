@@ -1,0 +1,179 @@
+"""Texts of an article: its title, the sentence around its link, and its summary."""
+
+# ruff: noqa: RUF001 - other languages have other punctuation
+
+import re
+
+from shortener.newsletter import bylines, phrases
+from shortener.newsletter.lines import LETTER, Line, Mention
+from shortener.newsletter.titles import Title
+
+MAX_TITLE_LENGTH = 300
+"""Maximum length of a title in characters; longer titles are cut."""
+
+_MAX_SUMMARY_LENGTH = 2_000  # characters; longer summaries are cut
+_MAX_METADATA_LENGTH = 25  # characters: a shorter line behind a title is "5 min read" or a date
+_SUMMARY_SEARCH_LINES = 8  # lines behind a title
+_CONTEXT_LENGTH = 300  # characters on either side of a link
+_LEADING_SEPARATOR = re.compile(r"^[\s:：–—|·•/,，.)）\]-]+")
+_TRAILING_SEPARATOR = re.compile(r"[\s:：–—|·•/,，(（\[<-]+$")
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
+_STRAY_EMPHASIS = re.compile(r"\*{2,}|_{4,}")
+_TEMPLATE_TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}")
+_DEFINITION = re.compile(r"\[[^\]]*\]:(?:\s*https?://\S+)?")
+_MARKDOWN_LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
+_TAG = re.compile(
+    r"</?(?:a|b|br|code|div|em|font|h[1-6]|i|img|li|p|small|span|strong|sub|sup|table|td|tr|u|ul)(?:\s[^<>]*)?/?>",
+    re.I,
+)
+_ITEM_NUMBER = re.compile(r"^\s*(?:\d{1,3}(?:、\s*|[.)]\s+)|[-*•]\s+)")
+_WORD_BEFORE = re.compile(r"[^\W_][\"'’”,;)]*\s+\Z")
+_WORD_AFTER = re.compile(r"\s+[\"'“‘(]*[^\W_]")
+_MAX_FRAGMENT_WORDS = 3
+_URL_PREFIX = re.compile(r"^https?://(?:www\.)?")
+_THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # the least that makes a sentence
+
+
+def article_title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
+    """Return the title of an article: of its title line, else the text of a link, else the sentence around it."""
+    if title is not None:
+        return _clean_title(title.text)
+    with_text = [mention for mention in mentions if mention.text]
+    for mention in [m for m in with_text if m.kind not in ("more", "button")] or with_text:
+        words = phrases.normalize(mention.text)
+        if len(words) > 1 and mention.text != mention.url and not phrases.is_generic(mention.text):
+            if _is_fragment(lines[mention.line_index], mention):
+                return _clean_title(_sentence_around(lines, mention) or mention.text)
+            return _clean_title(mention.text)
+    alt_text = next((mention.alt_text for mention in mentions if mention.alt_text), "")[:MAX_TITLE_LENGTH]
+    if alt_text or not mentions[0].is_content:
+        return alt_text or None
+    return _clean_title(_sentence_around(lines, mentions[0]) or "")
+
+
+def _clean_title(text: str) -> str | None:
+    """Return a title without the markup, template tags and definitions that a faulty source leaves in it, or None."""
+    text = text[: 4 * MAX_TITLE_LENGTH]
+    text = _TEMPLATE_TAG.sub(" ", text) if "{" in text else text
+    text = _DEFINITION.sub(" ", text) if "]:" in text else text
+    text = _MARKDOWN_LINK.sub(r"\1", text) if "](" in text else text
+    text = _TAG.sub(" ", text) if "<" in text else text
+    text = _ITEM_NUMBER.sub("", text) if text[:1].isdigit() else text
+    return strip_stray_emphasis(text)[:MAX_TITLE_LENGTH] or None
+
+
+def _is_fragment(line: Line, mention: Mention) -> bool:
+    """Return whether the text of a link is a few words of a sentence that goes on around it, such as a verb."""
+    if len(mention.text.split()) > _MAX_FRAGMENT_WORDS or not mention.text[:1].islower():
+        return False
+    before, after = line.text[: mention.start], line.text[mention.end :]
+    is_amid = bool(_WORD_BEFORE.search(before)) or bool(_WORD_AFTER.match(after))
+    return is_amid and bool(_THREE_LETTERS.search(before + " " + after))
+
+
+def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
+    """Return the sentence around a link with a generic text; if it has no words, the text above it or the URL."""
+    line = lines[mention.line_index]
+    before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
+    end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)
+    after = line.text[mention.end : end.end() if end else mention.end + _CONTEXT_LENGTH]
+    if mention.text == mention.url:
+        return _title_beside_url(lines, mention, before, after)
+    if not _THREE_LETTERS.search(before + after):
+        return _text_before(lines, mention)
+    sentence = " ".join(f"{before}{line.text[mention.start : mention.end]}{after}".split())
+    if _THREE_LETTERS.search(sentence):
+        return sentence[:MAX_TITLE_LENGTH]
+    return _URL_PREFIX.sub("", mention.url).rstrip("/")[:MAX_TITLE_LENGTH]
+
+
+def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
+    """Return the words beside a bare URL, without the separator between them, the caption above it, or the URL."""
+    line = lines[mention.line_index]
+    if not _THREE_LETTERS.search(after):  # "Title - URL": the title is not only its last sentence
+        before = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start]
+        after = ""
+    before, after = _TRAILING_SEPARATOR.sub("", before), _LEADING_SEPARATOR.sub("", after)
+    sentence = " ".join(_ITEM_NUMBER.sub("", f"{before} {after}").split())
+    if _THREE_LETTERS.search(sentence) or any(map(str.isalnum, sentence)):
+        return sentence[:MAX_TITLE_LENGTH]
+    caption = _caption(lines, mention.line_index)
+    return caption or _URL_PREFIX.sub("", mention.url).rstrip("/")[:MAX_TITLE_LENGTH]
+
+
+def _text_before(lines: list[Line], mention: Mention) -> str | None:
+    """Return the last sentence before a "read more" link without a title, in its line or in the line above."""
+    line = lines[mention.line_index]
+    text = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start].strip()
+    if mention.line_index and not _THREE_LETTERS.search(text):
+        text = lines[mention.line_index - 1].text[:_CONTEXT_LENGTH]
+    sentences = [part.strip() for part in _SENTENCE_END.split(text + " ") if _THREE_LETTERS.search(part)]
+    return (sentences[-1] if sentences else line.text)[:MAX_TITLE_LENGTH] or None
+
+
+def _caption(lines: list[Line], line_index: int) -> str | None:
+    """Return the text of the line above a bare URL if it is a caption, as in plain-text newsletters, or None."""
+    above = lines[line_index - 1] if line_index else None
+    fits = above is not None and not above.mentions and 0 < len(above.text) <= MAX_TITLE_LENGTH
+    return _TRAILING_SEPARATOR.sub("", _ITEM_NUMBER.sub("", above.text)) if above and fits else None
+
+
+def article_summary(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
+    """Return the paragraph behind the title of an article, or without a title the first one that mentions it."""
+    if title is None:
+        index = next((mention for mention in mentions if mention.text), mentions[0]).line_index
+        return _paragraph_from(lines, index, 0) if not lines[index].only_mention else None
+    tail = _LEADING_SEPARATOR.sub("", lines[title.line_index].text[title.end :])
+    if len(tail) > _MAX_METADATA_LENGTH:
+        return _paragraph_from(lines, title.line_index, title.end)
+    in_list = bool(lines[title.line_index].item_part)
+    for line in lines[title.line_index + 1 : title.line_index + 1 + _SUMMARY_SEARCH_LINES]:
+        if line.level or any(mention.kind == "title" for mention in line.mentions):
+            return None
+        if in_list and line.item_part != "rest":
+            return None
+        if _is_prose(line):
+            return _paragraph_from(lines, line.index, 0)
+    return None
+
+
+def _is_prose(line: Line) -> bool:
+    if line.hidden or len(line.text) <= _MAX_METADATA_LENGTH or bylines.standalone_byline(line):
+        return False
+    return not any(
+        mention.kind == "footer" or (line.only_mention and mention.kind != "text")
+        for mention in line.mentions
+    )
+
+
+def _paragraph_from(lines: list[Line], line_index: int, start: int) -> str | None:
+    """Return the text from ``start`` of a line to the end of its paragraph, without a "read more" at the end."""
+    parts, length = [], 0
+    while line_index < len(lines) and length < _MAX_SUMMARY_LENGTH:
+        line = lines[line_index]
+        parts.append(_without_read_more(line)[start : start + _MAX_SUMMARY_LENGTH])
+        length, start, line_index = length + len(parts[-1]), 0, line_index + 1
+        if (
+            line_index == len(lines)
+            or not lines[line_index].continues_paragraph
+            or any(mention.kind == "title" for mention in lines[line_index].mentions)
+        ):
+            break
+    text = _LEADING_SEPARATOR.sub("", strip_stray_emphasis(" ".join(part.strip() for part in parts)))
+    return text[:_MAX_SUMMARY_LENGTH] or None
+
+
+def strip_stray_emphasis(text: str) -> str:
+    """Return the text without the emphasis marks that a faulty export leaves behind."""
+    return " ".join((_STRAY_EMPHASIS.sub("", text) if "**" in text or "__" in text else text).split())
+
+
+def _without_read_more(line: Line) -> str:
+    last = line.mentions[-1] if line.mentions else None
+    if (
+        last
+        and last.kind == "more"
+        and not LETTER.search(line.text[last.end : last.end + _MAX_METADATA_LENGTH])
+    ):
+        return line.text[: last.start]
+    return line.text

@@ -1,0 +1,136 @@
+"""Documents whose links are in encoded parts: reading a part, joining parts, and writing replaced URLs back."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from shortener.newsletter import encoded_text, transfer_encoding
+from shortener.newsletter.document import Block, Document, DocumentLink, Part, Run, UntouchedLink
+from shortener.newsletter.transfer_encoding import Replacement
+
+_NEWLINE = re.compile(rb"\r\n?|\n")
+
+
+def decode_part(
+    source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool
+) -> Part | None:
+    """Return a part with its text, or None if it cannot be decoded, or not be written without other changes."""
+    decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
+    codec = encoded_text.codec_name(charset)
+    if decoded is None or codec is None:
+        return None
+    text = encoded_text.decode_text(decoded.data, charset=codec)
+    if text is None:
+        return None
+    return Part(start, end, encoding, codec, encoded_text.to_utf8(text), is_html)
+
+
+class _LineNumbers:
+    """Line numbers of the source for offsets in the text of a part."""
+
+    def __init__(self, source: bytes, part: Part, offsets: Sequence[int]) -> None:
+        starts = [match.end() for match in _NEWLINE.finditer(source)]
+        decoded = _decode(source, part)
+        text = _text(decoded, part)
+        points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
+        encoded = encoded_text.encode_replacements(text, points, charset=part.charset)
+        self._lines = {
+            point.start: bisect_right(
+                starts,
+                part.start
+                + transfer_encoding.source_offset(
+                    decoded, at.start, transfer_encoding=part.transfer_encoding
+                ),
+            )
+            + 1
+            for point, at in zip(points, encoded, strict=True)
+        }
+
+    def at(self, offset: int) -> int:
+        """Return the number of the line of the source, from 1, for an offset in the text."""
+        return self._lines[offset]
+
+
+def _decode(source: bytes, part: Part) -> transfer_encoding.DecodedBytes:
+    decoded = transfer_encoding.decode(
+        source[part.start : part.end], transfer_encoding=part.transfer_encoding
+    )
+    assert decoded is not None  # noqa: S101 - the part was decoded before
+    return decoded
+
+
+def _text(decoded: transfer_encoding.DecodedBytes, part: Part) -> str:
+    text = encoded_text.decode_text(decoded.data, charset=part.charset)
+    assert text is not None  # noqa: S101 - the part was decoded before
+    return text
+
+
+def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, base: Document) -> Document:
+    """Return ``base`` with the links, untouched links and blocks of the documents of parts, in their order.
+
+    The flag of a part says whether it repeats an issue that another part has, such as plain text beside HTML.
+    """
+    links: list[DocumentLink] = []
+    untouched: list[UntouchedLink] = []
+    blocks: list[Block] = []
+    warnings = list(base.warnings)
+    for index, (part, document, is_repeated) in enumerate(parts):
+        offsets = [link.start for link in document.links] + [left.start for left in document.untouched]
+        numbers = _LineNumbers(source, part, offsets)
+        shift = len(links)
+        links += [
+            replace(link, index=shift + link.index, line=numbers.at(link.start), part=index)
+            for link in document.links
+        ]
+        untouched += [replace(left, line=numbers.at(left.start)) for left in document.untouched]
+        blocks += [_shift_block(block, shift, plain_part=is_repeated) for block in document.blocks]
+        warnings += document.warnings
+    return replace(
+        base,
+        links=tuple(links),
+        untouched=tuple(untouched),
+        blocks=tuple(blocks),
+        parts=tuple(part for part, _, _ in parts),
+        warnings=tuple(warnings),
+    )
+
+
+def _shift_block(block: Block, shift: int, *, plain_part: bool) -> Block:
+    if not shift and not plain_part:
+        return block
+    runs = tuple(_shift_run(run, shift) for run in block.runs)
+    return replace(block, runs=runs, plain_part=plain_part)
+
+
+def _shift_run(run: Run, shift: int) -> Run:
+    return run if run.link_index is None else replace(run, link_index=run.link_index + shift)
+
+
+def rewrite_parts(document: Document, urls: Mapping[int, bytes]) -> bytes:
+    """Return the source with the escaped URLs written into the parts; every other byte is unchanged.
+
+    A part in base64 is encoded again as a whole.
+    """
+    source, output, offset = document.source, [], 0
+    by_start = sorted(range(len(document.parts)), key=lambda index: document.parts[index].start)
+    for index in by_start:
+        part = document.parts[index]
+        links = sorted((document.links[i] for i in urls if document.links[i].part == index), key=_link_start)
+        if not links:
+            continue
+        text = _text(_decode(source, part), part)
+        replacements = [Replacement(link.start, link.end, urls[link.index]) for link in links]
+        encoded = encoded_text.encode_replacements(text, replacements, charset=part.charset)
+        body = source[part.start : part.end]
+        output += [
+            source[offset : part.start],
+            transfer_encoding.replace(body, encoded, transfer_encoding=part.transfer_encoding),
+        ]
+        offset = part.end
+    return b"".join((*output, source[offset:]))
+
+
+def _link_start(link: DocumentLink) -> int:
+    return link.start

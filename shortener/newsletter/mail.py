@@ -1,0 +1,110 @@
+"""Reader of mails: the links of every text part, HTML before plain text, and what the headers say."""
+
+import contextlib
+from email.message import EmailMessage
+
+from msgspec.structs import replace
+
+from shortener.errors import UnreadableDocument
+from shortener.newsletter import encoded_document, html_reader, markdown_reader, mime, plain_text_reader
+from shortener.newsletter.builder import MAX_LINKS
+from shortener.newsletter.document import Document, Part, UntouchedLink
+from shortener.newsletter.mime import MailPart
+
+_HTML_TYPES = ("text/html", "text/x-amp-html")
+_TEXT_TYPES = ("text/plain", "text/markdown", "text/x-markdown")
+_SIGNATURE_HEADERS = ("DKIM-Signature", "ARC-Seal", "ARC-Message-Signature")
+_SIGNATURE_WARNING = (
+    "the mail is signed, and its signature will no longer fit: rewrite it before it is signed"
+)
+
+
+def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signature: bool = False) -> Document:
+    """Return the document of a mail: links of its HTML parts come first, then those of its plain text.
+
+    Links in signed parts are untouched unless ``break_signature`` is set. Raises UnreadableDocument if no part can be
+    read or there are too many links.
+    """
+    structure = mime.parse_structure(source)
+    headers = mime.read_headers(source, structure)
+    leaves = [leaf for leaf in structure.leaves() if not leaf.is_attachment]
+    html = [leaf for leaf in leaves if leaf.content_type in _HTML_TYPES]
+    main = [leaf for leaf in html if leaf.content_type == "text/html"] or html
+    text = [leaf for leaf in leaves if leaf.content_type in _TEXT_TYPES]
+    warnings = list(_warnings(headers, structure))
+    parts: list[tuple[Part, Document, bool]] = []
+    for leaf in [*main, *(leaf for leaf in html if leaf not in main), *text]:
+        read = _read_leaf(source, leaf, take_over_tracking=take_over_tracking)
+        if read is None:
+            what = f"{leaf.content_type}, {leaf.charset or 'no charset'}, {leaf.transfer_encoding or 'no encoding'}"
+            warnings.append(
+                f"a part of the mail ({what}) cannot be decoded exactly; its links are left alone"
+            )
+            continue
+        part, document = read
+        if leaf.signed and not break_signature:
+            document = _leave_signed(document)
+        parts.append((part, document, bool(main) and leaf not in main))
+    if not parts:
+        raise UnreadableDocument("the mail has no text that can be read; save it with its text or HTML")
+    title = _subject(headers) or next((document.title for _, document, _ in parts if document.title), None)
+    base = Document(source, "eml", (), (), (), title, sent_at=_date(headers), warnings=tuple(warnings))
+    document = encoded_document.join_parts(source, parts, base=base)
+    if len(document.links) > MAX_LINKS:
+        raise UnreadableDocument(f"the issue has more than {MAX_LINKS:,} links; split the issue")
+    return document
+
+
+def _read_leaf(source: bytes, leaf: MailPart, *, take_over_tracking: bool) -> tuple[Part, Document] | None:
+    part = encoded_document.decode_part(
+        source,
+        start=leaf.start,
+        end=leaf.end,
+        charset=leaf.charset,
+        encoding=leaf.transfer_encoding,
+        is_html=leaf.content_type in _HTML_TYPES,
+    )
+    if part is None or b"\0" in part.text:
+        return None
+    if part.is_html:
+        document = html_reader.parse_html(part.text, start=0, take_over_tracking=take_over_tracking)
+    elif leaf.content_type == "text/plain":
+        document = plain_text_reader.parse_plain_text(part.text, take_over_tracking=take_over_tracking)
+    else:
+        document = markdown_reader.parse_markdown(part.text, start=0, take_over_tracking=take_over_tracking)
+    return part, document
+
+
+def _leave_signed(document: Document) -> Document:
+    """Return the document of a signed part with all links untouched."""
+    signed = [
+        UntouchedLink(link.start, link.end, link.line, link.url, "it is in a signed part")
+        for link in document.links
+    ]
+    return replace(document, links=(), untouched=(*document.untouched, *signed), blocks=())
+
+
+def _warnings(headers: EmailMessage, structure: MailPart) -> list[str]:
+    warnings = []
+    if structure.content_type == "multipart/signed" or any(name in headers for name in _SIGNATURE_HEADERS):
+        warnings.append(_SIGNATURE_WARNING)
+    if not _is_complete(structure):
+        warnings.append("the mail ends without its closing boundary; it may have been cut off")
+    return warnings
+
+
+def _is_complete(part: MailPart) -> bool:
+    return part.is_closed and all(map(_is_complete, part.children))
+
+
+def _subject(headers: EmailMessage) -> str | None:
+    with contextlib.suppress(ValueError, IndexError, AttributeError, LookupError):  # a malformed header
+        return " ".join(str(headers.get("Subject") or "").split()) or None
+    return None
+
+
+def _date(headers: EmailMessage) -> int | None:
+    with contextlib.suppress(ValueError, IndexError, AttributeError, OverflowError, LookupError):
+        date = headers.get("Date")
+        return int(date.datetime.timestamp()) if date is not None and date.datetime else None
+    return None

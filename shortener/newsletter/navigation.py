@@ -1,0 +1,155 @@
+"""Links around the content of an issue: bars and columns of short links, the sender's own front page, service pages."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import zip_longest
+
+from shortener.newsletter import phrases, url_kinds
+from shortener.newsletter.lines import LETTER, PSEUDO_HEADING_LEVEL, Line, Mention
+
+_MAX_BAR_WORDS = 5  # words of a link in a bar: a headline has more
+_MAX_BAR_LENGTH = 32  # characters of a link in a bar
+_MAX_COLUMN_WORDS = 4  # words of most links in a column
+_MIN_COLUMN_LINKS = 3
+_MIN_SHORT_FRACTION = 0.75  # of the links of a column
+_MAX_HEADING_SCOPE = 12  # lines below a heading such as "quick links"
+_HEADER_LINES = 8  # lines at the top of an issue among which its logo is
+_WIDE_CHARACTER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+def mark_navigation(lines: list[Line]) -> None:
+    """Give the role ``navigation`` to content links that lead around the issue rather than to an article."""
+    mention_counts = Counter(m.article_key for line in lines for m in line.mentions)
+    image_keys = {m.article_key for line in lines for m in line.mentions if m.has_image}
+    for line in lines:
+        if line.navigation or _is_link_bar(line):
+            _mark(line.mentions)
+    for column in _columns(lines, mention_counts, image_keys):
+        if _is_navigation_column(column):
+            for line in column:
+                _mark(line.mentions)
+    _mark_below_navigation_headings(lines)
+    _mark_own_pages(lines)
+    _unmark_if_nothing_is_left(lines)
+
+
+def _unmark_if_nothing_is_left(lines: list[Line]) -> None:
+    """Take the marks back in an issue that has nothing else, such as one of a few links in a row."""
+    mentions = [mention for line in lines if not line.navigation for mention in line.mentions]
+    if not any(mention.is_content for mention in mentions):
+        for mention in mentions:
+            if mention.role == "navigation":
+                mention.role = ""
+
+
+def _mark(mentions: list[Mention]) -> None:
+    for mention in mentions:
+        mention.role = mention.role or "navigation"
+
+
+def _words(text: str) -> int:
+    """Return the number of words, counting two wide characters as a word."""
+    wide = len(_WIDE_CHARACTER.findall(text))
+    return len(_WIDE_CHARACTER.sub(" ", text).split()) + (wide + 1) // 2
+
+
+def _is_short(text: str) -> bool:
+    return 0 < len(text) <= _MAX_BAR_LENGTH and _words(text) <= _MAX_BAR_WORDS
+
+
+def _is_link_bar(line: Line) -> bool:
+    """Return whether a line consists of short links side by side, to different targets, and of separators."""
+    if len(line.mentions) < 2 or 0 < line.level < PSEUDO_HEADING_LEVEL or line.item_part:
+        return False
+    if len({mention.article_key or mention.url for mention in line.mentions}) < 2:
+        return False
+    if not all(_is_short(mention.text) for mention in line.mentions if mention.text):
+        return False
+    ends = [0, *(mention.end for mention in line.mentions)]
+    starts = [*(mention.start for mention in line.mentions), len(line.text)]
+    return bool(line.text) and not any(
+        LETTER.search(line.text, end, start) for end, start in zip(ends, starts, strict=True)
+    )
+
+
+def _columns(
+    lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]
+) -> Iterator[list[Line]]:
+    """Yield runs of lines that consist of links to targets that are linked once and have no image.
+
+    Lines without letters, such as figures, do not interrupt a run.
+    """
+    column: list[Line] = []
+    visible = [line for line in lines if not line.hidden and (line.text or line.mentions)]
+    for line, following in zip_longest(visible, visible[1:]):
+        link = line.only_mention
+        is_member = (
+            link is not None
+            and bool(link.text)
+            and not link.has_image
+            and not line.item_part
+            and not (following and _is_prose(following))
+            and (not line.level or line.level == PSEUDO_HEADING_LEVEL)
+            and counts[link.article_key] == 1
+            and link.article_key not in image_keys
+        )
+        if is_member:
+            column.append(line)
+        elif line.mentions or any(map(str.isalpha, line.text)):
+            yield column
+            column = []
+    yield column
+
+
+def _is_prose(line: Line) -> bool:
+    return _words(line.text) > _MAX_COLUMN_WORDS and not line.only_mention and not line.level
+
+
+def _is_navigation_column(column: list[Line]) -> bool:
+    links = [line.mentions[0] for line in column]
+    if len(links) < _MIN_COLUMN_LINKS or len({link.article_key for link in links}) < _MIN_COLUMN_LINKS:
+        return False
+    short = sum(
+        _words(link.text) <= _MAX_COLUMN_WORDS and len(link.text) <= _MAX_BAR_LENGTH for link in links
+    )
+    return short >= _MIN_SHORT_FRACTION * len(links)
+
+
+def _mark_below_navigation_headings(lines: list[Line]) -> None:
+    remaining = 0
+    for line in lines:
+        if line.text and len(line.text) <= _MAX_BAR_LENGTH and not line.mentions:
+            is_heading = bool(phrases.NAVIGATION_HEADING.match(phrases.normalize(line.text)))
+            if is_heading:
+                remaining = _MAX_HEADING_SCOPE
+                continue
+        if line.is_rule or line.level or (line.text and not line.mentions):
+            remaining = 0 if not line.mentions else remaining
+        if remaining and line.mentions:
+            remaining -= 1
+            if all(_is_short(mention.text) or not mention.text for mention in line.mentions):
+                _mark(line.mentions)
+            else:
+                remaining = 0
+
+
+def _mark_own_pages(lines: list[Line]) -> None:
+    """Mark front pages of the sender: of the host of service links, and those that the logo at the top leads to."""
+    service_hosts = {
+        url_kinds.site_name(mention.url)
+        for line in lines
+        for mention in line.mentions
+        if mention.role == "service" and not url_kinds.is_social(mention.url)
+    }
+    logos = {
+        mention.article_key
+        for line in [line for line in lines if line.mentions and not line.hidden][:_HEADER_LINES]
+        for mention in line.mentions
+        if mention.has_image and not mention.text and url_kinds.is_homepage(mention.url)
+    }
+    for line in lines:
+        for mention in line.mentions:
+            is_own = url_kinds.is_homepage(mention.url) and url_kinds.site_name(mention.url) in service_hosts
+            if mention.is_content and (is_own or mention.article_key in logos):
+                mention.role = "navigation"

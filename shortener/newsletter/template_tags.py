@@ -1,0 +1,54 @@
+"""Template lines of site generators, and the links that listmonk tracks itself.
+
+Readers of Markdown and HTML read a masked copy of the source, which has the same length, so that offsets are those of
+the source.
+"""
+
+import re
+
+from msgspec import Struct
+
+_TEMPLATE_LINE = re.compile(rb"^[ \t]*(?:\{%(?:(?!%\})[^\r\n]){0,1000}%\}[ \t]*)+(?=\r?$)", re.M)
+_TRACK_ACTION = re.compile(
+    rb"\{\{-?[ \t]*TrackLink[ \t]+([\"'`])(https?://[^\s\"'`{}<>]{1,4000})\1[ \t.]{0,20}-?\}\}", re.I
+)
+_TRACK_SUFFIX = "@TrackLink"
+
+
+class TrackedUrl(Struct, frozen=True):
+    """A URL that listmonk tracks: the URL alone, and whether an action or only a suffix marks it."""
+
+    url: str
+    is_action: bool
+
+
+def mask_track_actions(source: bytes) -> bytes:
+    """Return the source with every ``{{ TrackLink "URL" }}`` replaced by the URL and a fragment as filler."""
+    if b"TrackLink" not in source:
+        return source
+
+    def mask(match: re.Match[bytes]) -> bytes:
+        filler = len(match[0]) - len(match[2])
+        return match[2] + b"#" + b"-" * (filler - 1)
+
+    return _TRACK_ACTION.sub(mask, source)
+
+
+def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
+    """Return Markdown with every line of only ``{% … %}`` blank, as a site generator leaves it, and their ranges."""
+    if b"{%" not in source:
+        return source, []
+    ranges = [match.span() for match in _TEMPLATE_LINE.finditer(source)]
+    return _TEMPLATE_LINE.sub(lambda match: b" " * len(match[0]), source), ranges
+
+
+def find_tracked_url(url: str, *, written: bytes) -> TrackedUrl | None:
+    """Return the URL that listmonk tracks, or None; ``written`` is the URL as it is in the source.
+
+    The suffix must end the URL. Source: the template functions of listmonk.
+    """
+    if action := _TRACK_ACTION.fullmatch(written):
+        return TrackedUrl(action[2].decode(), is_action=True)
+    if url.endswith(_TRACK_SUFFIX):
+        return TrackedUrl(url.removesuffix(_TRACK_SUFFIX), is_action=False)
+    return None

@@ -1,0 +1,193 @@
+"""Transfer encodings of mail parts: decoding with byte offsets, and replacement that keeps every other byte.
+
+Source: RFC 2045, sections 6.7 (quoted-printable) and 6.8 (base64).
+"""
+
+import base64
+import binascii
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
+
+from msgspec import Struct
+
+IDENTITY_ENCODINGS = frozenset(("7bit", "8bit", "binary", ""))
+"""Transfer encodings in which the bytes are those of the text."""
+
+_MAX_LINE_LENGTH = 76  # characters of an encoded line without its end
+# An encoded byte, a soft line break, white space at the end of a line (which is not text), literal text, a stray "=".
+_QP_TOKEN = re.compile(
+    rb"=([0-9A-Fa-f]{2})|=[ \t]*(?:\r\n|\n|\r|\Z)|[ \t]+(?=[\r\n]|\Z)"
+    rb"|((?:[^= \t\r\n]|[\r\n]|[ \t]+(?=[^ \t\r\n]))+|=)"
+)
+_QP_UNIT = re.compile(rb"=[0-9A-Fa-f]{2}|.", re.S)
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+class Replacement(Struct, frozen=True):
+    """Bytes that replace the decoded bytes from ``start`` to ``end``."""
+
+    start: int
+    end: int
+    new: bytes
+
+
+class Piece(Struct, frozen=True):
+    """A piece of quoted-printable: the offset and number of its decoded bytes, and its encoded range.
+
+    One byte can have several encoded ones; a longer piece is literal.
+    """
+
+    offset: int
+    size: int
+    start: int
+    end: int
+
+
+class DecodedBytes(Struct, frozen=True):
+    """Decoded bytes, and for quoted-printable the pieces that they come from."""
+
+    data: bytes
+    pieces: tuple[Piece, ...] = ()
+
+    def encoded_start(self, offset: int) -> int:
+        """Return the encoded offset of the first byte of a decoded byte."""
+        piece = self._piece_at(offset)
+        return piece.start + (offset - piece.offset if piece.size > 1 else 0)
+
+    def encoded_end(self, offset: int) -> int:
+        """Return the encoded offset behind the last byte of the decoded byte at ``offset - 1``."""
+        piece = self._piece_at(offset - 1)
+        return piece.start + offset - piece.offset if piece.size > 1 else piece.end
+
+    def _piece_at(self, offset: int) -> Piece:
+        return self.pieces[max(0, bisect_right(self.pieces, offset, key=_piece_offset) - 1)]
+
+
+def _piece_offset(piece: Piece) -> int:
+    return piece.offset
+
+
+def decode(encoded: bytes, *, transfer_encoding: str) -> DecodedBytes | None:
+    """Return the decoded bytes, or None for an unknown encoding or invalid base64."""
+    if transfer_encoding in IDENTITY_ENCODINGS:
+        return DecodedBytes(encoded)
+    if transfer_encoding == "quoted-printable":
+        return _decode_quoted_printable(encoded)
+    if transfer_encoding == "base64":
+        try:
+            return DecodedBytes(base64.b64decode(b"".join(encoded.split()), validate=True))
+        except (binascii.Error, ValueError):
+            return None
+    return None
+
+
+def _decode_quoted_printable(encoded: bytes) -> DecodedBytes:
+    parts: list[bytes] = []
+    pieces: list[Piece] = []
+    offset = 0
+    for match in _QP_TOKEN.finditer(encoded):
+        data = bytes((int(match[1], 16),)) if match[1] else match[2]
+        if data:
+            parts.append(data)
+            pieces.append(Piece(offset, len(data), match.start(), match.end()))
+            offset += len(data)
+    return DecodedBytes(b"".join(parts), tuple(pieces))
+
+
+def source_offset(decoded: DecodedBytes, offset: int, *, transfer_encoding: str) -> int:
+    """Return the offset in the encoded bytes of the decoded byte at ``offset``; for base64 an estimate."""
+    if transfer_encoding == "quoted-printable":
+        return decoded.encoded_start(offset) if decoded.pieces else 0
+    return offset * 4 // 3 if transfer_encoding == "base64" else offset
+
+
+def replace(encoded: bytes, replacements: Sequence[Replacement], *, transfer_encoding: str) -> bytes:
+    """Return the encoded bytes with decoded ranges replaced, which are in order and do not overlap.
+
+    In base64 the entire part is encoded again, with its own line width and line ends.
+    """
+    if not replacements:
+        return encoded
+    if transfer_encoding == "quoted-printable":
+        return _replace_quoted_printable(encoded, replacements)
+    if transfer_encoding == "base64":
+        decoded = base64.b64decode(b"".join(encoded.split()))
+        return _encode_base64(_splice(decoded, replacements), like=encoded)
+    return _splice(encoded, replacements)
+
+
+def _splice(data: bytes, replacements: Sequence[Replacement]) -> bytes:
+    parts, offset = [], 0
+    for replacement in replacements:
+        parts += [data[offset : replacement.start], replacement.new]
+        offset = replacement.end
+    return b"".join((*parts, data[offset:]))
+
+
+def _line_end(data: bytes) -> bytes:
+    match = _LINE_END.search(data)
+    return match[0] if match else b"\r\n"
+
+
+def _encode_base64(data: bytes, *, like: bytes) -> bytes:
+    """Return base64 with the line width, line ends and surrounding white space of ``like``."""
+    body = like.strip()
+    start = like.index(body) if body else 0
+    first_line = body.split(None, 1)[0] if body else b""
+    width = len(first_line) if len(body) > len(first_line) else max(len(first_line), _MAX_LINE_LENGTH)
+    width = max(4, width - width % 4)
+    text = base64.b64encode(data)
+    lines = [text[offset : offset + width] for offset in range(0, len(text), width)]
+    return like[:start] + _line_end(like).join(lines) + like[start + len(body) :]
+
+
+def _replace_quoted_printable(encoded: bytes, replacements: Sequence[Replacement]) -> bytes:
+    decoded, line_end = _decode_quoted_printable(encoded), _line_end(encoded)
+    output, offset = bytearray(), 0
+    starts = [*(decoded.encoded_start(replacement.start) for replacement in replacements), len(encoded)]
+    for replacement, (start, next_start) in zip(replacements, pairwise(starts), strict=True):
+        end = decoded.encoded_end(replacement.end)
+        output += encoded[offset:start]
+        column = len(output) - max(output.rfind(b"\n"), output.rfind(b"\r")) - 1
+        column = _append_encoded(output, replacement.new, column=column, line_end=line_end)
+        following = _LINE_END.search(encoded, end, next_start)
+        rest = encoded[end : following.start() if following else next_start]
+        if column + len(rest) > _MAX_LINE_LENGTH and rest not in (b"", b"="):
+            if column:
+                output += b"=" + line_end
+            end += _append_long_rest(output, rest, line_end=line_end)
+        offset = end
+    return bytes(output + encoded[offset:])
+
+
+def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: bytes) -> int:
+    """Append bytes in quoted-printable with soft line breaks, and return the column behind them."""
+    for byte in data:
+        token = b"=%02X" % byte if byte == 0x3D or byte > 0x7E or byte < 0x21 else bytes([byte])
+        if column + len(token) > _MAX_LINE_LENGTH - 1:
+            output += b"=" + line_end
+            column = 0
+        output += token
+        column += len(token)
+    return column
+
+
+def _append_long_rest(output: bytearray, rest: bytes, *, line_end: bytes) -> int:
+    """Append the start of the rest of a line that is too long for one line; return the number of bytes taken."""
+    taken, column = 0, 0
+    if len(rest) <= _MAX_LINE_LENGTH:
+        return 0
+    for match in _QP_UNIT.finditer(rest):
+        if len(rest) - taken <= _MAX_LINE_LENGTH:
+            break
+        if column + len(match[0]) > _MAX_LINE_LENGTH - 1:
+            output += b"=" + line_end
+            column = 0
+        output += match[0]
+        column += len(match[0])
+        taken = match.end()
+    if column:
+        output += b"=" + line_end
+    return taken

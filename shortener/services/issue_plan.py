@@ -1,0 +1,152 @@
+"""Values of adding an issue: the request, what the store has, and the plan of what will be stored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from shortener.newsletter import Document, DocumentLink, Role
+from shortener.services.edit import ArticleEdit
+from shortener.store.issues import Article, Issue, Placement
+from shortener.store.links import Link
+
+ShortLinkKey = tuple[str, str]
+"""(host, code in the domain's stored case)."""
+Targets = Mapping[ShortLinkKey, str]
+"""Canonical targets of short links."""
+
+
+class AddRequest(Struct, frozen=True):
+    """A document to add as an issue, with the values that an editor entered; None if nothing was entered."""
+
+    source: bytes
+    filename: str
+    """The name of the file, from which the format and the default slug are derived."""
+    slug: str | None = None
+    title: str | None = None
+    sent_at: int | None = None
+    recipients: int | None = None
+    domain: str | None = None
+    targets: Targets = {}
+    """Targets of short links that the document contains, as returned by ``parse_targets``."""
+    number_placements: bool = True
+    """Whether short URLs contain the placement number (``/code/3``)."""
+    add_honeypot: bool = False
+    """Whether to add a honeypot link; an issue that has one keeps it."""
+    recipient_tag: str | None = None
+    """The per-recipient merge tag for every short URL; '' for none, None to keep the issue's tag."""
+    format: str | None = None
+    """The format of the document; None to detect it."""
+    take_over_tracking: bool = False
+    """Whether links that listmonk tracks by an action are replaced."""
+    break_signature: bool = False
+    """Whether links in signed parts of a mail are replaced."""
+    allow_copy: bool = False
+    """Whether the output of another issue may be added as a new issue."""
+    corrections: tuple[ArticleEdit, ...] = ()
+    """Edits of the articles that the document has; others are ignored."""
+
+
+class ExistingIssue(Struct, frozen=True):
+    """What the store has that matters to a plan: the issue, if it is stored, and links of the document."""
+
+    issue: Issue | None = None
+    source: bytes = b""
+    output: bytes = b""
+    articles: tuple[Article, ...] = ()
+    links: tuple[Link, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    short_links: Mapping[ShortLinkKey, Link] = {}
+    """Stored links whose short URLs the document contains."""
+    numbers_elsewhere: Mapping[int, frozenset[int]] = {}
+    """Placement numbers that links have in other issues, by link id."""
+    recurring: frozenset[str] = frozenset()
+    """Targets of most of the last sent issues."""
+    output_of: str | None = None
+    """The slug of the other issue whose output the document is."""
+
+
+class PlannedLink(Struct):
+    """A short link of the issue; ``link_id`` is None for one that is new.
+
+    ``target`` differs from the stored target if the link is retargeted. ``article`` is the index of its article.
+    """
+
+    key: ShortLinkKey
+    target: str | None
+    title: str = ""
+    link_id: int | None = None
+    adopted: bool = False
+    article: int | None = None
+    retargeted: bool = False
+
+
+class PlannedArticle(Struct):
+    """A tracked target of the issue, with the fields to store; ``article_id`` is None for one that is new."""
+
+    url: str
+    position: int | None
+    role: Role
+    title: str
+    author: str
+    summary: str
+    section: str
+    image: str
+    corrected_fields: str = ""
+    article_id: int | None = None
+
+
+class PlannedPlacement(Struct, frozen=True):
+    """An occurrence of a link: indexes of the planned link and article, number, kind, text and part of a mail."""
+
+    link: int
+    article: int
+    n: int
+    kind: str
+    text: str
+    part: str = ""
+
+
+class Occurrence(Struct):
+    """A link of the document and what it becomes: the index of its planned link, and its placement number."""
+
+    link: DocumentLink
+    target_key: str | None = None
+    """The canonical target, else the short URL of a link without a target; None for a link that is left alone."""
+    short_link_key: ShortLinkKey | None = None
+    """The key of an adopted link, which was one of our short links before."""
+    placement_number: int = 0
+    planned_link: int | None = None
+    honeypot: bool = False
+
+
+class IssuePlan(Struct, frozen=True):
+    """What adding an issue will store, and the document with short URLs."""
+
+    slug: str
+    issue_id: int | None
+    fields: Mapping[str, Any]
+    """Fields of the issue that are new or change."""
+    links: tuple[PlannedLink, ...]
+    articles: tuple[PlannedArticle, ...]
+    placements: tuple[PlannedPlacement, ...]
+    output: bytes
+    changed: bool
+    skipped: tuple[str, ...]
+    untouched: tuple[str, ...]
+    warnings: tuple[str, ...]
+    honeypot: PlannedLink | None = None
+    honeypot_html: str = ""
+    recipient_tag: str = ""
+    format: str = ""
+    retargets_clicks: bool = False
+    """Whether the time of sending changes, so that clicks have to be classified again."""
+
+
+class ParsedRequest(Struct, frozen=True):
+    """A request with its parsed document, the slug, and the merge tag that the document had."""
+
+    request: AddRequest
+    document: Document
+    slug: str
+    found_tag: str

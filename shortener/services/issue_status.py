@@ -1,0 +1,70 @@
+"""Archiving issues that were sent, and removing drafts."""
+
+from shortener.errors import InputError
+from shortener.store import Store, issues, links
+from shortener.store.issues import Article, Issue
+
+
+def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> None:
+    """Hide a sent issue from lists and comparisons, or show it again; it still redirects and is ranked.
+
+    Raises NotFound, InputError for an issue that was not sent.
+    """
+    with store.transaction():
+        issue = issues.get(store, slug)
+        if not undo and issues.status(issue, now=now) not in ("sent", "archived"):
+            raise InputError(f"{slug}: only an issue that was sent can be archived", kind="issue_not_sent")
+        issues.update(store, issue.id, now=now, archived_at=None if undo else issue.archived_at or now)
+
+
+def remove_issue(store: Store, slug: str, *, who: str, now: int) -> None:
+    """Take a draft back: its links are retired and its codes are not given out again.
+
+    It can be restored until its rows are deleted, after ``issues.REMOVED_DAYS`` days. Raises NotFound, InputError for
+    an issue that was sent or is scheduled.
+    """
+    with store.transaction():
+        issue = issues.get(store, slug)
+        status = issues.status(issue, now=now)
+        if status == "removed":
+            return
+        if status != "draft":
+            raise InputError(
+                f"{slug}: only a draft can be removed; this issue is {status}", kind="issue_not_draft"
+            )
+        issues.update(store, issue.id, now=now, removed_at=now)
+        _set_link_status(store, issue, old="active", new="retired", who=who, now=now)
+
+
+def restore_issue(store: Store, slug: str, *, who: str, now: int) -> None:
+    """Bring a removed draft back, with the links that were retired with it. Raises NotFound, InputError."""
+    with store.transaction():
+        issue = issues.get(store, slug)
+        if issue.removed_at is None:
+            raise InputError(f"{slug}: this issue was not removed")
+        issues.update(store, issue.id, now=now, removed_at=None)
+        _set_link_status(store, issue, old="retired", new="active", who=who, now=now)
+
+
+def stored_targets(store: Store, slug: str) -> list[Article]:
+    """Return the tracked targets of an issue. Raises NotFound."""
+    return issues.list_articles(store, issues.get(store, slug).id)
+
+
+def _set_link_status(store: Store, issue: Issue, *, old: str, new: str, who: str, now: int) -> None:
+    """Change the status of the links that belong to an issue and that no other issue contains."""
+    for link in links.list_by_issue(store, issue.id):
+        if link.issue_id != issue.id or link.status != old:
+            continue
+        if issues.used_placement_numbers(store, link.id, except_issue_id=issue.id):
+            continue
+        retired_by_removal = issue.removed_at is None or _was_retired_at(store, link.id, issue.removed_at)
+        if retired_by_removal:
+            links.update_field(store, link, "status", new, who=who, now=now)
+
+
+def _was_retired_at(store: Store, link_id: int, at: int) -> bool:
+    """Return whether a link was retired when its issue was removed, and not by itself before."""
+    edits = links.list_edits(store, link_id)
+    last = next((edit for edit in reversed(edits) if edit["field"] == "status"), None)
+    return last is not None and last["new"] == "retired" and last["at"] == at

@@ -1,0 +1,160 @@
+"""The articles of a plan: matched with the stored ones, with the corrections of editors, in their positions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+from msgspec import UNSET
+
+from shortener.newsletter import ExtractedArticle, ExtractedIssue, Role, normalize_phrase
+from shortener.services.edit import ArticleEdit
+from shortener.services.issue_plan import ExistingIssue, PlannedArticle
+from shortener.store.issues import Article
+
+_MIN_SIGNATURE_LENGTH = 3  # characters of a title or link text by which a target is recognised
+_TEXT_FIELDS = ("title", "author", "summary")
+
+
+def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
+    """Return the stored target that each corrected target of the document replaces.
+
+    A new target replaces a stored one that the document has no more, if exactly one of each have a title or a text of
+    a link in common, and the link belongs to this issue alone.
+    """
+    if existing.issue is None:
+        return {}
+    keys = {target.key for target in extracted.articles}
+    gone = [
+        article for article in existing.articles if article.url not in keys and _is_own(article, existing)
+    ]
+    stored_urls = {article.url for article in existing.articles}
+    new = [target for target in extracted.articles if target.key not in stored_urls]
+    gone_by_signature = _unique_by_signature(
+        {article.url: _stored_texts(article, existing) for article in gone}
+    )
+    new_by_signature = _unique_by_signature({target.key: _texts(target) for target in new})
+    retargets: dict[str, str] = {}
+    for signature, key in new_by_signature.items():
+        old = gone_by_signature.get(signature)
+        if old is not None and key not in retargets and old not in retargets.values():
+            retargets[key] = old
+    return retargets
+
+
+def _is_own(article: Article, existing: ExistingIssue) -> bool:
+    """Return whether a stored target has one link, which leads there and is of this issue alone."""
+    issue_id = existing.issue.id if existing.issue else None
+    link_ids = {placement.link_id for placement in existing.placements if placement.article_id == article.id}
+    own = [link for link in existing.links if link.id in link_ids]
+    return (
+        len(own) == 1
+        and own[0].issue_id == issue_id
+        and own[0].target == article.url
+        and not existing.numbers_elsewhere.get(own[0].id)
+    )
+
+
+def _texts(target: ExtractedArticle) -> Iterable[str]:
+    return [target.title or "", *(placement.text for placement in target.placements)]
+
+
+def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
+    texts = (placement.text for placement in existing.placements if placement.article_id == article.id)
+    return [article.title, *texts]
+
+
+def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return the URL of each signature that only one URL has, titles before texts of links."""
+    urls: dict[str, set[str]] = {}
+    for url, values in texts.items():
+        for value in values:
+            signature = normalize_phrase(value)
+            if len(signature) >= _MIN_SIGNATURE_LENGTH and value != url:
+                urls.setdefault(signature, set()).add(url)
+    return {signature: next(iter(found)) for signature, found in urls.items() if len(found) == 1}
+
+
+def plan_articles(
+    extracted: ExtractedIssue,
+    existing: ExistingIssue,
+    retargets: Mapping[str, str],
+    corrections: Sequence[ArticleEdit],
+) -> list[PlannedArticle]:
+    """Return the targets of the document in document order, with corrected fields and positions 1 to N."""
+    stored = {article.url: article for article in existing.articles}
+    planned = [
+        _plan_article(target, stored.get(target.key) or stored.get(retargets.get(target.key, "")))
+        for target in extracted.articles
+    ]
+    _number(planned)
+    by_url = {article.url: article for article in planned}
+    for edit in sorted(corrections, key=lambda edit: edit.position if isinstance(edit.position, int) else 0):
+        if edit.url in by_url:
+            _correct(planned, by_url[edit.url], edit)
+    return planned
+
+
+def _plan_article(target: ExtractedArticle, stored: Article | None) -> PlannedArticle:
+    planned = PlannedArticle(
+        url=target.key,
+        position=target.position,
+        role=target.role,
+        title=target.title or "",
+        author=target.author or "",
+        summary=target.summary or "",
+        section=target.section or "",
+        image=target.image or "",
+    )
+    if stored is None:
+        return planned
+    planned.article_id, planned.corrected_fields = stored.id, stored.corrected_fields
+    corrected = stored.corrected_fields.split()
+    for field in _TEXT_FIELDS:
+        if field in corrected:
+            setattr(planned, field, getattr(stored, field))
+    if "role" in corrected:
+        planned.role = cast(Role, stored.role)
+        planned.position = stored.position if "position" in corrected else planned.position
+    return planned
+
+
+def _number(planned: Sequence[PlannedArticle]) -> None:
+    """Number the articles in document order; one whose position an editor set keeps it."""
+    articles = [article for article in planned if article.role == "article"]
+    pinned = [
+        article for article in articles if "position" in article.corrected_fields.split() and article.position
+    ]
+    order = [article for article in articles if article not in pinned]
+    for article in sorted(pinned, key=_position):
+        order.insert(_position(article) - 1, article)
+    _renumber(planned, order)
+
+
+def _position(article: PlannedArticle) -> int:
+    return article.position or 0
+
+
+def _renumber(planned: Iterable[PlannedArticle], order: Sequence[PlannedArticle]) -> None:
+    for article in planned:
+        article.position = None
+    for position, article in enumerate(order, start=1):
+        article.position = position
+
+
+def _correct(planned: Sequence[PlannedArticle], article: PlannedArticle, edit: ArticleEdit) -> None:
+    """Apply the edited fields that differ from the planned ones, and mark them as corrected."""
+    corrected = set(article.corrected_fields.split())
+    for field in _TEXT_FIELDS:
+        text = getattr(edit, field)
+        if text is not None and text != getattr(article, field):
+            setattr(article, field, text)
+            corrected.add(field)
+    if edit.position is not UNSET and edit.position != article.position:
+        order = sorted((other for other in planned if other.position and other is not article), key=_position)
+        if edit.position is None:
+            article.role = "other"
+        else:
+            article.role = "article"
+            order.insert(min(edit.position, len(order) + 1) - 1, article)
+        _renumber(planned, order)
+        corrected |= {"position", "role"}
+    article.corrected_fields = " ".join(sorted(corrected))

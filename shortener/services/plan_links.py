@@ -1,0 +1,252 @@
+"""The links of a plan: what each leads to, its short link and its placement number."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit, urlunsplit
+
+from shortener import newsletter
+from shortener.config import Config, Domain
+from shortener.errors import Conflict, TargetRefused
+from shortener.newsletter import Document
+from shortener.services.issue_plan import (
+    ExistingIssue,
+    Occurrence,
+    PlannedArticle,
+    PlannedLink,
+    ShortLinkKey,
+    Targets,
+)
+from shortener.short_urls import build_short_url, parse_short_url, validate_target
+
+_MAX_URL_LENGTH = 200  # characters of a URL in a line of what was left alone
+
+
+def left_alone_line(line: int, url: str, reason: str) -> str:
+    """Return the line that names a link that was left alone; a long URL is cut."""
+    shown = url if len(url) <= _MAX_URL_LENGTH else f"{url[:_MAX_URL_LENGTH]}…"
+    return f"line {line}: {shown}: {reason}"
+
+
+def match_links(
+    document: Document, existing: ExistingIssue, targets: Targets, *, config: Config
+) -> tuple[list[Occurrence], list[str], list[tuple[int, str]]]:
+    """Return every link of the document with its target, a line for each skipped link, and for each left alone.
+
+    The lines of links left alone come with their line number. Raises Conflict for a short link that has another target.
+    """
+    occurrences = [Occurrence(link) for link in document.links]
+    opt_outs = newsletter.find_opt_out_links(document)
+    twins = newsletter.find_outlook_twins(document)
+    own_hosts = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
+    stored_targets = {link.target for link in existing.links if link.target}
+    skipped: list[str] = []
+    left: list[tuple[int, str]] = []
+    for occurrence in occurrences:
+        url, line = occurrence.link.url, occurrence.link.line
+        if pattern := _skip_pattern(url, config):
+            skipped.append(left_alone_line(line, url, f"matches {pattern}"))
+            continue
+        try:
+            key = parse_short_url(url, domains=config.domains) if "://" in url else None
+            if key is not None:
+                _match_short_link(occurrence, key, existing, targets, config)
+            elif urlsplit(url).netloc.lower() in own_hosts:
+                skipped.append(left_alone_line(line, url, "a page of this installation"))
+            else:
+                target = validate_target(url, config=config)
+                reason = opt_outs.get(twins.get(occurrence.link.index, occurrence.link.index))
+                if reason and target not in stored_targets:
+                    left.append((line, left_alone_line(line, url, reason)))
+                else:
+                    occurrence.target_key = target
+        except (TargetRefused, ValueError) as error:
+            left.append((line, left_alone_line(line, url, _refusal_reason(str(error)))))
+    return occurrences, skipped, left
+
+
+def _skip_pattern(url: str, config: Config) -> str | None:
+    return next((skip for skip in config.newsletter.skip if fnmatchcase(url.lower(), skip.lower())), None)
+
+
+def _refusal_reason(message: str) -> str:
+    """Return why a target was refused, without the target, which the line names already."""
+    if message.startswith("target "):
+        return "it " + message.split(" ", 2)[2]
+    return message
+
+
+def _match_short_link(
+    occurrence: Occurrence, key: ShortLinkKey, existing: ExistingIssue, targets: Targets, config: Config
+) -> None:
+    """Mark a link that is one of our short links as adopted, or as a honeypot link. Raises Conflict."""
+    link = existing.short_links.get(key)
+    if link is not None and link.honeypot:
+        occurrence.honeypot = True
+        return
+    target = targets.get(key)
+    if link is not None and link.target is not None:
+        if target not in {None, link.target}:
+            raise Conflict(
+                f"{'/'.join(key)} leads to {link.target}, not to {target}", kind="link_has_other_target"
+            )
+        target = link.target
+    occurrence.short_link_key = key
+    occurrence.placement_number = _placement_number_in_url(occurrence.link.url)
+    occurrence.target_key = target or build_short_url(*key, domains=config.domains)
+
+
+def _placement_number_in_url(url: str) -> int:
+    """Return the ``n`` of ``/<code>/<n>``, or 0 if the URL has none."""
+    tail = urlsplit(url).path.strip("/").partition("/")[2]
+    return int(tail) if tail.isascii() and tail.isdigit() and len(tail) <= 5 else 0
+
+
+def find_first_targets(
+    occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
+) -> dict[str, str]:
+    """Return the short URL of every adopted link that gets its first target, by the target.
+
+    Until then, the short URL was the URL of its article.
+    """
+    found: dict[str, str] = {}
+    for occurrence in occurrences:
+        key = occurrence.short_link_key
+        stored = existing.short_links.get(key) if key else None
+        if key and stored is not None and stored.target is None and key in targets:
+            found[targets[key]] = build_short_url(*key, domains=config.domains)
+    return found
+
+
+def plan_links(
+    occurrences: Sequence[Occurrence],
+    articles: Sequence[PlannedArticle],
+    article_by_link: Mapping[int, int],
+    retargets: Mapping[str, str],
+    existing: ExistingIssue,
+    targets: Targets,
+    domain: Domain,
+    codes: Iterator[str],
+) -> list[PlannedLink]:
+    """Return a short link for every target, and set the planned link of each occurrence.
+
+    ``article_by_link`` has the index of the article of every link of the document, and ``retargets`` the stored
+    target that each corrected target replaces.
+    """
+    planned: list[PlannedLink] = []
+    by_target: dict[str, int] = {}
+    by_key: dict[ShortLinkKey, int] = {}
+    issue_id = existing.issue.id if existing.issue else None
+    own = {
+        link.target: link for link in reversed(existing.links) if link.target and link.issue_id == issue_id
+    }
+    for occurrence in occurrences:
+        key, target = occurrence.short_link_key, occurrence.target_key
+        if key is None or target is None:
+            continue
+        if key not in by_key:
+            stored = existing.short_links.get(key)
+            given = targets.get(key)
+            is_new_target = stored is not None and stored.target is None and given is not None
+            link = PlannedLink(
+                key=key,
+                target=stored.target or given if stored else given,
+                link_id=stored.id if stored else None,
+                adopted=True,
+                retargeted=is_new_target,
+            )
+            by_key[key] = _append(planned, link, occurrence, articles, article_by_link)
+        occurrence.planned_link = by_key[key]
+        by_target.setdefault(target, by_key[key])
+    for occurrence in occurrences:
+        target = occurrence.target_key
+        if occurrence.short_link_key is not None or target is None:
+            continue
+        if target not in by_target:
+            stored = own.get(target) or own.get(retargets.get(target, ""))
+            link = PlannedLink(
+                key=(stored.domain, stored.code) if stored else (domain.host, next(codes)),
+                target=target,
+                link_id=stored.id if stored else None,
+                retargeted=stored is not None and stored.target != target,
+            )
+            by_target[target] = _append(planned, link, occurrence, articles, article_by_link)
+        occurrence.planned_link = by_target[target]
+    return planned
+
+
+def _append(
+    planned: list[PlannedLink],
+    link: PlannedLink,
+    occurrence: Occurrence,
+    articles: Sequence[PlannedArticle],
+    article_by_link: Mapping[int, int],
+) -> int:
+    link.article = article_by_link.get(occurrence.link.index)
+    link.title = articles[link.article].title if link.article is not None else ""
+    planned.append(link)
+    return len(planned) - 1
+
+
+def number_placements(
+    occurrences: Sequence[Occurrence],
+    planned: Sequence[PlannedLink],
+    existing: ExistingIssue,
+    twins: Mapping[int, int],
+) -> None:
+    """Number every placement: by its URL, else as in the issue's previous version, else with the next free number.
+
+    A link that only Outlook shows has the number of its twin.
+    """
+    placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
+    elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]
+    used: set[int] = set()
+    for occurrence in placed:
+        number = occurrence.placement_number
+        if number in used or number in elsewhere[occurrence.planned_link or 0]:
+            occurrence.placement_number = 0
+        used.add(occurrence.placement_number)
+    previous: dict[int, list[int]] = {}
+    for placement in existing.placements:
+        if placement.n not in used:
+            previous.setdefault(placement.link_id, []).append(placement.n)
+    for occurrence in placed:
+        numbers = previous.get(planned[occurrence.planned_link or 0].link_id or 0)
+        if not occurrence.placement_number and numbers:
+            occurrence.placement_number = numbers.pop(0)
+            used.add(occurrence.placement_number)
+    _number_rest(placed, elsewhere, used)
+    by_index = {occurrence.link.index: occurrence for occurrence in occurrences}
+    for index, twin in twins.items():
+        by_index[index].placement_number = by_index[twin].placement_number
+
+
+def _number_rest(placed: Sequence[Occurrence], elsewhere: Sequence[frozenset[int]], used: set[int]) -> None:
+    """Give every placement without a number the next free one."""
+    next_number = 0
+    for occurrence in placed:
+        if not occurrence.placement_number:
+            next_number += 1
+            while next_number in used or next_number in elsewhere[occurrence.planned_link or 0]:
+                next_number += 1
+            occurrence.placement_number = next_number
+            used.add(next_number)
+
+
+def short_urls(
+    occurrences: Sequence[Occurrence], planned: Sequence[PlannedLink], *, config: Config, with_numbers: bool
+) -> Iterator[tuple[int, str]]:
+    """Yield (link index, short URL) for every link whose URL is to be replaced."""
+    for occurrence in occurrences:
+        if occurrence.planned_link is None:
+            continue
+        n = occurrence.placement_number if with_numbers else 0
+        if occurrence.short_link_key is None:
+            key = planned[occurrence.planned_link].key
+            yield occurrence.link.index, build_short_url(*key, n, domains=config.domains)
+        elif with_numbers:
+            # An adopted link keeps the spelling of its code, its query and its fragment.
+            parts = urlsplit(occurrence.link.url)
+            code = parts.path.strip("/").partition("/")[0]
+            yield occurrence.link.index, urlunsplit(parts._replace(path=f"/{code}/{n}"))
+        elif occurrence.link.written_longer:
+            yield occurrence.link.index, occurrence.link.url

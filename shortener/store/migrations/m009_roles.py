@@ -1,0 +1,44 @@
+"""Roles of targets, parts of mails, archived and removed issues, and the formats eml and mjml."""
+
+from sqlite_utils import Database
+
+from shortener.store.migrations.script import run_script
+
+SCRIPT = """
+alter table articles add column role text not null default 'other' check (role in ('article', 'inline', 'other'));
+update articles set role = 'article' where position is not null;
+update articles set corrected_fields = corrected_fields || ' role'
+    where ' ' || corrected_fields || ' ' like '% position %';
+create index articles_by_url on articles (url);
+
+alter table placements add column part text not null default '' check (part in ('', 'html', 'text'));
+
+alter table issues add column archived_at integer;
+alter table issues add column removed_at integer;
+"""
+
+_OLD_CHECK = "check (format in ('markdown', 'html'))"
+_NEW_CHECK = "check (format in ('markdown', 'html', 'mjml', 'eml'))"
+
+
+def m009_roles(db: Database) -> None:
+    """Add the columns; a stored target is an article where it has a position, otherwise an other link."""
+    run_script(db, SCRIPT)
+    _widen_format_check(db)
+
+
+def _widen_format_check(db: Database) -> None:
+    """Change the check of ``issues.format`` in the schema itself.
+
+    SQLite cannot alter a check, and to rebuild the table would delete what refers to it. Rows are not concerned, for
+    which SQLite documents this way (https://sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema
+    Changes").
+    """
+    version = db.execute("pragma schema_version").fetchone()[0]
+    db.execute("pragma writable_schema = on")
+    db.execute(
+        "update sqlite_schema set sql = replace(sql, ?, ?) where type = 'table' and name = 'issues'",
+        (_OLD_CHECK, _NEW_CHECK),
+    )
+    db.execute(f"pragma schema_version = {version + 1}")
+    db.execute("pragma writable_schema = off")
