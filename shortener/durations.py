@@ -1,5 +1,6 @@
 """Lengths of time in seconds and in milliseconds, for arithmetic on UTC timestamps."""
 
+QUARTER_HOUR_SECONDS = 900
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 24 * HOUR_SECONDS
 

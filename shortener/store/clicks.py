@@ -7,11 +7,10 @@ import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
 
+from shortener.durations import DAY_SECONDS
 from shortener.store import nearby_clicks, rollups
 from shortener.store.database import Store
-from shortener.store.rollups import LinkBreakdownSums as LinkBreakdownSums
-from shortener.store.rollups import LinkClickSums as LinkClickSums
-from shortener.store.rollups import add_to_rollups as add_to_rollups
+from shortener.store.rollup_tables import VERDICTS
 from shortener.store.sql_text import column_list, json_array
 
 FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
@@ -19,7 +18,7 @@ FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
 MAX_SKIPS_PER_SEGMENT = 1000
 """Skipped lines of a segment that are stored with their byte position; further ones are only counted."""
 MAX_MISSED_CODES_PER_DAY = 1000
-"""Unknown codes of a day that are stored one by one; further ones are added up under ''."""
+"""Unknown codes of a UTC day that are stored one by one; further ones are added up under ''."""
 
 
 class Click(Struct, gc=False):
@@ -109,28 +108,19 @@ def clicks_by_seq(store: Store, seqs: Iterable[int]) -> dict[int, Click]:
     return {row[0]: Click(*row[1:]) for row in store.execute(sql, (json_array(seqs),))}
 
 
-class StoredVisit(Struct, frozen=True, gc=False):
-    """The fields of a stored human click that decide which first visits it is; ``ts`` in milliseconds."""
-
-    seq: int
-    id: str
-    ts: int
-    link_id: int
-    n: int
-    issue_id: int | None
-    visitor: str
-    first_visits: int
-    verdict: str = "human"
+VisitorDay = tuple[int, str]
+"""(UTC day since 1970, visitor hash); a person has another hash on every day."""
 
 
-def human_visits(store: Store, day: int, visitors: Iterable[str], *, first_only: bool) -> list[StoredVisit]:
-    """Return the human clicks of visitors on a day (UTC days since 1970), or only those that are first visits."""
+def visitor_clicks(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Click]:
+    """Return, by sequence number, visitors' human clicks of a day whose ``first_visits`` are at least the given one."""
     sql = f"""
-        select seq, id, ts, link_id, n, issue_id, visitor, first_visits from clicks
-        where ts / 86400000 = ? and visitor in (select value from json_each(?))
-            {"and first_visits > 0" if first_only else ""} and verdict = 'human'
+        select seq, {column_list(Click, "clicks")} from json_each(?) as wanted cross join clicks
+            on ts / 86400000 = json_extract(wanted.value, '$[0]') and visitor = json_extract(wanted.value, '$[1]')
+            and first_visits >= json_extract(wanted.value, '$[2]') and verdict = 'human'
     """  # noqa: S608
-    return [StoredVisit(*row) for row in store.execute(sql, (day, json_array(visitors)))]
+    wanted = [(day, visitor, minimum) for (day, visitor), minimum in minimum_bitmasks.items()]
+    return {row[0]: Click(*row[1:]) for row in store.execute(sql, (msgspec.json.encode(wanted).decode(),))}
 
 
 def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
@@ -170,26 +160,29 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
 
 
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
-    """Add misses (requests answered 404 or 410): (day, domain, code, status) → number of requests."""
-    for (day, domain, code, status), requests in misses.items():
-        is_known = store.value(
-            "select 1 from misses where day = ? and domain = ? and code = ? and status = ?",
-            (day, domain, code, status),
-        )
-        is_over_limit = (
-            not is_known and status == 404 and _count_missed_codes(store, day) >= MAX_MISSED_CODES_PER_DAY
-        )
+    """Add misses (requests answered 404 or 410): (quarter-hour, domain, code, status) → number of requests."""
+    codes_by_day = {day: _missed_codes(store, day) for day in {_utc_day(key[0]) for key in misses}}
+    for (quarter_hour, domain, code, status), requests in misses.items():
+        codes = codes_by_day[_utc_day(quarter_hour)]
+        if status == 404 and (domain, code) not in codes and len(codes) >= MAX_MISSED_CODES_PER_DAY:
+            code = ""
+        codes.add((domain, code))
         store.execute(
             """
-            insert into misses (day, domain, code, status, requests) values (?, ?, ?, ?, ?)
-            on conflict (day, domain, code, status) do update set requests = requests + excluded.requests
+            insert into misses (quarter_hour, domain, code, status, requests) values (?, ?, ?, ?, ?)
+            on conflict (quarter_hour, domain, code, status) do update set requests = requests + excluded.requests
             """,
-            (day, domain, "" if is_over_limit else code, status, requests),
+            (quarter_hour, domain, code, status, requests),
         )
 
 
-def _count_missed_codes(store: Store, day: int) -> int:
-    return int(store.value("select count(*) from misses where day = ?", (day,)))
+def _utc_day(seconds: int) -> int:
+    return seconds - seconds % DAY_SECONDS
+
+
+def _missed_codes(store: Store, day: int) -> set[tuple[str, str]]:
+    sql = "select distinct domain, code from misses where quarter_hour >= ? and quarter_hour < ?"
+    return set(store.execute(sql, (day, day + DAY_SECONDS)))
 
 
 class SegmentPosition(Struct, frozen=True):
@@ -213,8 +206,9 @@ def read_positions(reader: Database) -> dict[str, int]:
 
 def read_verdict_counts(reader: Database) -> list[tuple[str, int]]:
     """Return (verdict, clicks) over all time, from the rollups, over a read-only connection."""
-    sql = "select verdict, sum(clicks) from clicks_by_link group by verdict order by verdict"
-    return [(str(verdict), int(clicks)) for verdict, clicks in reader.conn.execute(sql)]
+    sums = ", ".join(f"coalesce(sum({verdict}), 0)" for verdict in VERDICTS)
+    row = reader.conn.execute(f"select {sums} from totals_by_placement").fetchone()  # noqa: S608
+    return sorted((verdict, clicks) for verdict, clicks in zip(VERDICTS, row, strict=True) if clicks)
 
 
 def read_lines_drained(reader: Database) -> int:
@@ -299,7 +293,7 @@ def advance_position(
 def clear_rollups_of_stored_days(store: Store) -> None:
     """Delete the sums of all days whose clicks are still stored; the sums of purged days cannot be recomputed."""
     since = store.meta("purged_before")
-    store.execute("delete from clicks_by_link where hour >= ?", (since,))
+    store.execute("delete from clicks_by_link where quarter_hour >= ?", (since,))
     store.execute("delete from breakdown_by_link where day >= ?", (since,))
     rollups.recompute_coarse_rollups(store)
 

@@ -12,7 +12,7 @@ from shortener.reporting.link_report import build_link_report
 from shortener.reporting.ranking_inputs import load_history
 from shortener.reporting.summary import build_summary
 from shortener.store import Store, reports
-from shortener.store.rollups import ALL_ROLLUPS
+from shortener.store.rollup_tables import ALL_ROLLUPS
 
 NOW = 1_800_000_000
 REPORTS: dict[str, Callable[[Store], object]] = {
