@@ -25,7 +25,7 @@ from shortener.classification.nearby_clicks import (
     from_datacenter,
     from_listed_network,
 )
-from shortener.classification.reasons import REASONS
+from shortener.classification.request_reasons import REQUEST_REASONS
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 FAN_OUT_WINDOW_MS = MINUTE_MS
@@ -246,9 +246,7 @@ def detect_click_echoes(clicks: SortedClicks) -> list[int]:
 
 def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
     """Return whether the nearby clicks have exactly one reader, shortly before the click, and none like the click."""
-    readers = [
-        other for other in nearby if _is_reader(other) and not REASONS[other.reason].decided_by_request
-    ]
+    readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:
         return False
     reader = readers[0]

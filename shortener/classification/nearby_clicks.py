@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from shortener.classification.evidence import DATACENTER, MAIL_GATEWAY, SECURITY_VENDOR
-from shortener.classification.reasons import REASONS
+from shortener.classification.request_reasons import REQUEST_REASONS
 
 
 class NearbyClick(Struct, frozen=True, gc=False):
@@ -45,7 +45,8 @@ SortedClicks = Sequence[NearbyClick]
 
 def is_correlatable(click: NearbyClick) -> bool:
     """Return whether a click belongs to any group; previews and prefetches do not, because they follow readers."""
-    return REASONS[click.reason].verdict not in ("preview", "prefetch")
+    reason = REQUEST_REASONS.get(click.reason)
+    return reason is None or reason.verdict not in ("preview", "prefetch")
 
 
 def from_datacenter(evidence: int) -> bool:

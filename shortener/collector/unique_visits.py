@@ -26,18 +26,20 @@ def first_visits(clicks: Mapping[int, Click]) -> dict[int, int]:
     The earliest click is the first visit, among equal times the one with the smallest id. The result is right if
     ``clicks`` has all human clicks of its visitors, or all new ones and all that are a first visit so far.
     """
-    days: dict[VisitorDay, list[int]] = {}
-    for key, click in clicks.items():
-        if day := visitor_day(click):
-            days.setdefault(day, []).append(key)
+    # Most visitors click once a day, so that a list is made for the others only.
+    first_keys: dict[VisitorDay, int] = {}
+    repeated: dict[VisitorDay, list[int]] = {}
     bitmasks: dict[int, int] = {}
-    for keys in days.values():
-        if len(keys) == 1:  # most visitors click once a day
-            bitmasks[keys[0]] = FIRST_WITHOUT_ISSUE | (
-                clicks[keys[0]].issue_id is not None and FIRST_IN_ISSUE
-            )
-        else:
-            _add_first_visits(bitmasks, {key: clicks[key] for key in keys})
+    for key, click in clicks.items():
+        if click.visitor and click.verdict == "human":
+            day = click.ts // DAY_MS, click.visitor
+            first_key = first_keys.setdefault(day, key)
+            if first_key == key:
+                bitmasks[key] = FIRST_WITHOUT_ISSUE | (0 if click.issue_id is None else FIRST_IN_ISSUE)
+            else:
+                repeated.setdefault(day, [first_key]).append(key)
+    for keys in repeated.values():
+        _add_first_visits(bitmasks, {key: clicks[key] for key in keys})
     return bitmasks
 
 

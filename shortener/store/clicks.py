@@ -115,12 +115,18 @@ VisitorDay = tuple[int, str]
 def visitor_clicks(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Click]:
     """Return, by sequence number, visitors' human clicks of a day whose ``first_visits`` are at least the given one."""
     sql = f"""
-        select seq, {column_list(Click, "clicks")} from json_each(?) as wanted cross join clicks
-            on ts / 86400000 = json_extract(wanted.value, '$[0]') and visitor = json_extract(wanted.value, '$[1]')
-            and first_visits >= json_extract(wanted.value, '$[2]') and verdict = 'human'
+        select seq, {_COLUMNS} from clicks
+        where ts / 86400000 = ? and visitor in (select value from json_each(?)) and first_visits >= ?
+            and verdict = 'human'
     """  # noqa: S608
-    wanted = [(day, visitor, minimum) for (day, visitor), minimum in minimum_bitmasks.items()]
-    return {row[0]: Click(*row[1:]) for row in store.execute(sql, (msgspec.json.encode(wanted).decode(),))}
+    visitors: dict[tuple[int, int], list[str]] = {}
+    for (day, visitor), minimum in minimum_bitmasks.items():
+        visitors.setdefault((day, minimum), []).append(visitor)
+    return {
+        row[0]: Click(*row[1:])
+        for (day, minimum), hashes in visitors.items()
+        for row in store.execute(sql, (day, json_array(hashes), minimum))
+    }
 
 
 def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
