@@ -99,7 +99,7 @@ def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
 
 
 def build_timeline(rows: Iterable[PeriodClicks], *, zone: tzinfo) -> tuple[TimelineHour, ...]:
-    """Return the hours of ``zone`` that have clicks, from quarter-hours in order of time."""
+    """Return the hours of ``zone`` that have clicks, from its quarter-hours or hours in order of time."""
     hours: list[list[int]] = []
     begin = end = 0
     for row in rows:

@@ -19,6 +19,7 @@ from shortener.reporting.counts import (
     to_datetime_or_none,
     zone_name,
 )
+from shortener.reporting.local_time import has_utc_hours
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
 from shortener.store import Store, issues, links, listings, reports
@@ -100,7 +101,8 @@ def build_issue_report(
     clicks = sum_by_verdict(sums)
     visitors = sum(row.issue_visitors for row in sums)
     builder = _IssueReportBuilder(store, issue, sums=sums, domains=domains)
-    timeline = build_timeline(reports.issue_timeline(store, issue.id), zone=zone)
+    hourly = has_utc_hours(reports.clicked_range(store, issue_id=issue.id), zone)
+    timeline = build_timeline(reports.issue_timeline(store, issue.id, hourly=hourly), zone=zone)
     return IssueReport(
         slug=issue.slug,
         as_of=to_datetime(as_of),

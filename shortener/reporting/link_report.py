@@ -18,6 +18,7 @@ from shortener.reporting.counts import (
     zone_name,
 )
 from shortener.reporting.formatting import format_iso
+from shortener.reporting.local_time import has_utc_hours
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
 from shortener.store import Store, links, listings, reports
@@ -88,7 +89,8 @@ def build_link_report(
     values = reports.link_breakdown(store, link.id)
     clicks = sum_by_verdict(sums)
     placements = _placement_counts(reports.link_placements(store, link.id), sums)
-    timeline = build_timeline(reports.link_timeline(store, link.id), zone=zone)
+    hourly = has_utc_hours(reports.clicked_range(store, link_id=link.id), zone)
+    timeline = build_timeline(reports.link_timeline(store, link.id, hourly=hourly), zone=zone)
     return LinkReport(
         short_url=build_short_url(link.domain, link.code, domains=domains),
         target=link.target,

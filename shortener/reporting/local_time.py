@@ -51,6 +51,14 @@ def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
     return begin, quarter_hour + QUARTER_HOUR_SECONDS
 
 
+def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
+    """Return whether the hours of ``zone`` in a period (None: an empty one) are hours of UTC."""
+    if period is None:
+        return True
+    days = range(period[0] // DAY_SECONDS, period[1] // DAY_SECONDS + 1)
+    return all(_minutes_shift(day, zone) == 0 for day in days)
+
+
 @lru_cache(maxsize=8192)
 def _minutes_shift(utc_day: int, zone: tzinfo) -> int | None:
     """Return the seconds beyond whole hours of the offset from UTC on a UTC day; None if they change on it."""

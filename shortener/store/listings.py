@@ -1,7 +1,7 @@
 """SQL for lists: links (filtered, sorted and paged) and issues, with their clicks and visitors.
 
-Counts come from the coarse rollups ``totals_by_placement`` and ``clicks_by_issue``, so that the time of a list does
-not depend on the number of clicks.
+Counts come from the coarse rollups ``totals_by_placement`` and ``clicks_by_issue_hour``, so that the time of a list
+does not depend on the number of clicks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -219,12 +219,12 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list
     Clicks later than ``hours`` after the sending, or after the first click of an issue without a sending time, are
     left out.
     """
-    sql = f"""
-        select issues.id, quarter_hour - quarter_hour % {HOUR_SECONDS} as hour, sum(human)
-        from issues cross join clicks_by_issue on issue_id = issues.id and human > 0 and quarter_hour < :seconds +
-            coalesce(sent_at, (select min(quarter_hour) from clicks_by_issue where issue_id = issues.id and human > 0))
-        where issues.id in (select value from json_each(:issues)) group by issues.id, hour order by issues.id, hour
-    """  # noqa: S608
+    sql = """
+        select issues.id, hour, human
+        from issues cross join clicks_by_issue_hour on issue_id = issues.id and human > 0 and hour < :seconds +
+            coalesce(sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0))
+        where issues.id in (select value from json_each(:issues)) order by issues.id, hour
+    """
     values = {"issues": json_array(issue_ids), "seconds": hours * HOUR_SECONDS}
     return [HourlyClicks(*row) for row in store.execute(sql, values)]
 

@@ -15,8 +15,6 @@ from shortener.store.rollup_tables import SUM_COLUMNS, VERDICTS
 
 _SUM_COLUMNS = ", ".join(SUM_COLUMNS)
 _AUTOMATED_SUM = " + ".join(VERDICTS[1:])
-_HOUR_EXPRESSION = f"quarter_hour - quarter_hour % {HOUR_SECONDS}"
-"""SQL: the second at which the UTC hour of ``quarter_hour`` begins."""
 _FAR_FUTURE = 1 << 62
 """A time later than any click; its negative is earlier than any click."""
 
@@ -140,25 +138,40 @@ def _signed_rows(
     return f"({' union all '.join(rows)})", {"begin": begin, "first": first, "last": last, "end": end}
 
 
-def issue_timeline(store: Store, issue_id: int) -> list[PeriodClicks]:
-    """Return the quarter-hours with clicks on an issue, oldest first."""
-    sql = f"""
-        select quarter_hour, human, {_AUTOMATED_SUM} from clicks_by_issue where issue_id = ? order by quarter_hour
-    """  # noqa: S608
+def issue_timeline(store: Store, issue_id: int, *, hourly: bool) -> list[PeriodClicks]:
+    """Return the quarter-hours of UTC with clicks on an issue, or with ``hourly`` the hours, oldest first."""
+    table, column = ("clicks_by_issue_hour", "hour") if hourly else ("clicks_by_issue", "quarter_hour")
+    sql = f"select {column}, human, {_AUTOMATED_SUM} from {table} where issue_id = ? order by {column}"  # noqa: S608
     return [PeriodClicks(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def link_timeline(store: Store, link_id: int) -> list[PeriodClicks]:
-    """Return the quarter-hours with clicks on a link, oldest first; those of several placements follow one another."""
+def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodClicks]:
+    """Return the quarter-hours of UTC with clicks on a link, or with ``hourly`` the hours, oldest first."""
     sql = f"""
-        select quarter_hour, human, {_AUTOMATED_SUM} from clicks_by_link where link_id = ? order by quarter_hour
+        select quarter_hour - quarter_hour % ?2 as start, sum(human), sum({_AUTOMATED_SUM}) from clicks_by_link
+        where link_id = ?1 group by start order by start
     """  # noqa: S608
-    return [PeriodClicks(*row) for row in store.execute(sql, (link_id,))]
+    step = HOUR_SECONDS if hourly else QUARTER_HOUR_SECONDS
+    return [PeriodClicks(*row) for row in store.execute(sql, (link_id, step))]
 
 
-def clicked_range(store: Store) -> tuple[int, int] | None:
-    """Return the begin of the first quarter-hour with clicks, and the end of the last; None without clicks."""
-    first, last = store.execute("select min(quarter_hour), max(quarter_hour) from clicks_of_site").fetchone()
+def clicked_range(
+    store: Store, *, issue_id: int | None = None, link_id: int | None = None
+) -> tuple[int, int] | None:
+    """Return the begin of the first quarter-hour with clicks on an issue, a link or the site, and the end of the last.
+
+    The result is None without clicks.
+    """
+    table, column, value = "clicks_of_site", "1", 1
+    if issue_id is not None:
+        table, column, value = "clicks_by_issue", "issue_id", issue_id
+    elif link_id is not None:
+        table, column, value = "clicks_by_link", "link_id", link_id
+    # SQLite finds one extreme of an index at once, but reads all rows for two.
+    first, last = (
+        store.value(f"select {function}(quarter_hour) from {table} where {column} = ?", (value,))  # noqa: S608
+        for function in ("min", "max")
+    )
     return None if first is None else (first, last + QUARTER_HOUR_SECONDS)
 
 
@@ -219,7 +232,8 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
     # Later clicks are subtracted from the totals: there are none if ``until`` is now, and few if it is recent.
     keys = "issue_id, link_id, n"
     names = ("human", "visitor_clicks", "visitors", "link_visitors")
-    later, bounds = _signed_rows(keys, _next_hour(until), None, quarter_hour_table="clicks_by_link")
+    next_hour = until - until % HOUR_SECONDS + HOUR_SECONDS
+    later, bounds = _signed_rows(keys, next_hour, None, quarter_hour_table="clicks_by_link")
     sql = f"""
         select {keys}, {", ".join(f"sum(sign * {name})" for name in names)} from (
             select 1 as sign, {keys}, {", ".join(names)} from totals_by_placement
@@ -231,11 +245,8 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
 
 def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
     """Return the first hour with a human click on an issue, or None if there is none up to ``until``."""
-    sql = f"""
-        select {_HOUR_EXPRESSION} from clicks_by_issue where issue_id = ? and human > 0 and quarter_hour < ?
-        order by quarter_hour limit 1
-    """  # noqa: S608
-    hour = store.value(sql, (issue_id, _next_hour(until)))
+    sql = "select hour from clicks_by_issue_hour where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
+    hour = store.value(sql, (issue_id, until))
     return None if hour is None else int(hour)
 
 
@@ -256,19 +267,13 @@ def human_clicks_by_period(
     Only hours count that began by ``until`` and ended after ``sent_at`` (seconds of UTC epoch).
     """
     sql = f"""
-        select min(hour), max(hour), sum(human), sum(link_visitors) from (
-            select {_HOUR_EXPRESSION} as hour, human, link_visitors from clicks_by_issue
-            where issue_id = :issue and quarter_hour > :sent - {HOUR_SECONDS} and quarter_hour < :until and human > 0
-        ) where hour > :sent - {HOUR_SECONDS}
+        select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
+        where issue_id = :issue and hour > :sent - {HOUR_SECONDS} and hour <= :until and human > 0
         group by case when hour < :sent + :hourly then hour else -((hour - :sent) / {DAY_SECONDS}) end
         order by min(hour)
     """  # noqa: S608
-    values = {"issue": issue_id, "sent": sent_at, "hourly": hourly_seconds, "until": _next_hour(until)}
+    values = {"issue": issue_id, "sent": sent_at, "hourly": hourly_seconds, "until": until}
     return [HumanClicksBetween(*row) for row in store.execute(sql, values)]
-
-
-def _next_hour(seconds: int) -> int:
-    return seconds - seconds % HOUR_SECONDS + HOUR_SECONDS
 
 
 class ArticlePlacement(Struct, frozen=True):

@@ -1,23 +1,23 @@
 """The tables of sums (rollups), described once: their definitions and the SQL that writes them derive from this.
 
 Two tables are fine (``clicks_by_link``, ``breakdown_by_link``). The coarse ones are sums of these, so that a report
-reads few rows. ``quarter_hour`` and ``day`` are the second at which a quarter of an hour or a day of UTC begins; a day
-of any time zone is a sum of quarter-hours.
+reads few rows. ``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter of an hour, an hour or a day of
+UTC begins; a day of any time zone is a sum of quarter-hours.
 """
 
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from shortener.durations import DAY_SECONDS
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 
 VERDICTS = ("human", "bot", "scanner", "preview", "prefetch")
 VISITOR_COLUMNS = ("visitor_clicks", "visitors", "link_visitors", "issue_visitors", "site_visitors")
 """Human clicks that carry a visitor, and first visits: to the placement, the link, the issue and the site."""
 SUM_COLUMNS = (*VERDICTS, *VISITOR_COLUMNS)
 """Sums of a rollup of clicks: clicks by verdict, and those of visitors."""
-DAY_EXPRESSION = f"quarter_hour - quarter_hour % {DAY_SECONDS}"
-"""SQL: the second at which the UTC day of ``quarter_hour`` begins."""
+PERIOD_SECONDS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
+"""Key columns of coarse rollups that derive from ``quarter_hour``: the second at which its UTC hour or day begins."""
 
 
 class Rollup(Struct, frozen=True):
@@ -55,6 +55,7 @@ COARSE_ROLLUPS = (
         indexes={"clicks_by_issue_time": ("quarter_hour",)},
         source=CLICKS_BY_LINK,
     ),
+    Rollup("clicks_by_issue_hour", ("issue_id", "hour"), source=CLICKS_BY_LINK),
     Rollup("clicks_by_placement", ("day", "issue_id", "link_id", "n"), source=CLICKS_BY_LINK),
     Rollup("clicks_of_site", ("quarter_hour",), source=CLICKS_BY_LINK),
     Rollup(
@@ -74,7 +75,7 @@ def recompute_statements() -> Iterator[str]:
     for rollup in COARSE_ROLLUPS:
         source = rollup.source or rollup
         keys = [
-            name if name in source.key_columns else {"day": DAY_EXPRESSION}[name]
+            name if name in source.key_columns else f"quarter_hour - quarter_hour % {PERIOD_SECONDS[name]}"
             for name in rollup.key_columns
         ]
         sums = [f"sum({name})" for name in rollup.sum_columns]

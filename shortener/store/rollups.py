@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shortener.durations import DAY_SECONDS
 from shortener.store.database import Store
 from shortener.store.rollup_tables import (
     ALL_ROLLUPS,
     BREAKDOWN_BY_LINK,
     CLICKS_BY_LINK,
     COARSE_ROLLUPS,
+    PERIOD_SECONDS,
     Rollup,
     add_statement,
     delete_empty_statement,
@@ -59,14 +59,18 @@ def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
     return sums
 
 
-def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[RollupKey], RollupKey]:
+def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[Any], RollupKey]:
     """Return the function from the key of a row of ``source`` to the key of its row in ``rollup``."""
-    if "day" in rollup.key_columns and "day" not in source.key_columns:
-        time, rest = source.key_columns.index("quarter_hour"), rollup.key_columns[1:]
-        indexes = [source.key_columns.index(name) for name in rest]
-        return lambda key: (int(key[time]) // DAY_SECONDS * DAY_SECONDS, *[key[index] for index in indexes])
-    indexes = [source.key_columns.index(name) for name in rollup.key_columns]
-    return lambda key: tuple([key[index] for index in indexes])
+    # The steps are 1 for columns that both tables have, so that these are copied.
+    columns = [
+        (source.key_columns.index("quarter_hour"), PERIOD_SECONDS[name])
+        if name in PERIOD_SECONDS and name not in source.key_columns
+        else (source.key_columns.index(name), 1)
+        for name in rollup.key_columns
+    ]
+    return lambda key: tuple(
+        [key[index] if step == 1 else key[index] - key[index] % step for index, step in columns]
+    )
 
 
 def recompute_coarse_rollups(store: Store) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.reporting.counts import build_timeline
-from shortener.reporting.local_time import day_start, days_between, hour_around, local_day
+from shortener.reporting.local_time import day_start, days_between, has_utc_hours, hour_around, local_day
 from shortener.store.reports import PeriodClicks
 
 START = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
@@ -48,6 +48,15 @@ def check_days(zone: tzinfo, begin: int, end: int) -> None:
         if instant >= begin:
             assert local_day(instant, zone) == latest
             assert day_start(latest, zone) == starts[bisect_right(starts, instant) - 1]
+
+
+def test_hours_of_utc() -> None:
+    """The hours of a zone are those of UTC as long as its offset has no minutes."""
+    period = (at("2026-01-01T00:00Z"), at("2026-12-31T00:00Z"))
+    assert has_utc_hours(period, ZoneInfo("Europe/Berlin"))
+    assert has_utc_hours(None, ZoneInfo("Asia/Kolkata"))
+    assert not has_utc_hours(period, ZoneInfo("Asia/Kolkata"))
+    assert not has_utc_hours(period, ZoneInfo("Australia/Lord_Howe"))  # half an hour for some months
 
 
 def check_hours(zone: tzinfo, begin: int, end: int) -> None:

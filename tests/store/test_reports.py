@@ -23,7 +23,7 @@ REPORTS: dict[str, Callable[[Store], object]] = {
     "history": lambda store: load_history(store, as_of=NOW),
 }
 ROLLUPS = {
-    "issue": {"totals_by_placement", "clicks_by_issue", "breakdown_by_issue"},
+    "issue": {"totals_by_placement", "clicks_by_issue_hour", "breakdown_by_issue"},
     "link": {"totals_by_placement", "clicks_by_link", "breakdown_by_link"},
 }
 """Rollups that the report of an issue and of a link search."""

@@ -3,8 +3,17 @@
 from sqlite_utils import Database
 
 from shortener.store.migrations.script import run_script
-from shortener.store.rollup_tables import ALL_ROLLUPS, create_statements, recompute_statements
+from shortener.store.rollup_tables import create_statements, recompute_statements
 
+_OLD_TABLES = (
+    "clicks_by_link",
+    "breakdown_by_link",
+    "totals_by_placement",
+    "clicks_by_issue",
+    "clicks_by_placement",
+    "clicks_of_site",
+    "breakdown_by_issue",
+)
 _NEW_COLUMNS = """link_id, quarter_hour, n, issue_id, human, bot, scanner, preview, prefetch,
     visitor_clicks, visitors, link_visitors, issue_visitors, site_visitors"""
 _IS_PURGED = "hour < (select value from meta where name = 'purged_before')"
@@ -42,12 +51,12 @@ def m008_quarter_hours(db: Database) -> None:
     How many of the purged human clicks carried a visitor is unknown. It counts as all of them for an issue (or a link
     without one) with at least one first visit for every two human clicks, else as the first visits.
     """
-    for rollup in ALL_ROLLUPS:
-        db.execute(f"alter table {rollup.table} rename to old_{rollup.table}")
+    for table in _OLD_TABLES:
+        db.execute(f"alter table {table} rename to old_{table}")
     for statement in create_statements():
         db.execute(statement)
     run_script(db, COPY)
     for statement in recompute_statements():
         db.execute(statement)
-    for rollup in ALL_ROLLUPS:
-        db.execute(f"drop table old_{rollup.table}")
+    for table in _OLD_TABLES:
+        db.execute(f"drop table old_{table}")

@@ -97,7 +97,7 @@ def daily_rows(store: Store, *, rng: np.random.Generator) -> Iterator[tuple[obje
     """Yield rows of ``breakdown_by_link`` that agree with the stored ``clicks_by_link``."""
     reasons = [f"{REASONS[reason].verdict}/{reason}" for reason in sorted(REASONS)]
     keys = store.execute(
-        f"select link_id, {rollup_tables.DAY_EXPRESSION} as day, issue_id, sum(human) from clicks_by_link "
+        f"select link_id, quarter_hour - quarter_hour % {DAY_SECONDS} as day, issue_id, sum(human) from clicks_by_link "
         "where human > 0 group by link_id, issue_id, day"
     ).fetchall()
     clicks = np.array([key[3] for key in keys])
