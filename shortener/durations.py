@@ -1,5 +1,6 @@
 """Constants for the length of an hour, a day and so on, in seconds and in milliseconds."""
 
+QUARTER_HOUR_SECONDS = 900
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 24 * HOUR_SECONDS
 

@@ -29,7 +29,7 @@ from shortener.classification.nearby_clicks import (
     from_datacenter,
     from_listed_network,
 )
-from shortener.classification.reasons import REASONS
+from shortener.classification.request_reasons import REQUEST_REASONS
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 FAN_OUT_WINDOW_MS = MINUTE_MS
@@ -271,9 +271,7 @@ def _is_echo(click: NearbyClick, nearby: SortedClicks) -> bool:
     The reader must have clicked up to 20 seconds before, with another network and another user agent.
     ``nearby`` includes ``click``, and no other click in it may have the network and user agent of ``click``.
     """
-    readers = [
-        other for other in nearby if _is_reader(other) and not REASONS[other.reason].decided_by_request
-    ]
+    readers = [other for other in nearby if _is_reader(other) and other.reason not in REQUEST_REASONS]
     if len({(reader.net, reader.agent_id) for reader in readers}) != 1:
         return False
     reader = readers[0]

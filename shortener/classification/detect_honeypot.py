@@ -18,7 +18,7 @@ from shortener.classification.evidence import (
     SECURITY_VENDOR,
 )
 from shortener.classification.nearby_clicks import NearbyClick, SortedClicks
-from shortener.classification.reasons import REASONS
+from shortener.classification.request_reasons import REQUEST_REASONS
 from shortener.classification.sliding_window import is_near
 from shortener.durations import MINUTE_MS
 
@@ -88,4 +88,4 @@ def _is_near_hit(
 
 def looks_automated(click: NearbyClick) -> bool:
     """Return whether the request or network of a honeypot hit is a further sign of automation."""
-    return bool(click.evidence & AUTOMATION_MASK) or REASONS[click.reason].decided_by_request
+    return bool(click.evidence & AUTOMATION_MASK) or click.reason in REQUEST_REASONS

@@ -45,7 +45,7 @@ INCOMPLETE_HEADERS = NO_LANGUAGE | NO_FETCH_METADATA | IMPOSSIBLE_BROWSER
 CORROBORATING = INCOMPLETE_HEADERS | OLD_BROWSER | SCANNER_BROWSER | IN_FRAME
 """Mask of the bits that are second signals: weak evidence that some rules require in addition."""
 
-EVIDENCE_TEXTS: Mapping[int, str] = {
+REQUEST_EVIDENCE_TEXTS: Mapping[int, str] = {
     NO_LANGUAGE: "no Accept-Language header was sent",
     NO_FETCH_METADATA: "no Sec-Fetch headers were sent, although this browser version sends them",
     IMPOSSIBLE_BROWSER: "the user agent names a browser version that never existed",
@@ -56,27 +56,8 @@ EVIDENCE_TEXTS: Mapping[int, str] = {
     MAIL_GATEWAY: "the network belongs to a mail gateway where no person browses",
     IN_FRAME: "the link was opened in a frame",
     REWRITTEN_LINK: "the referrer is a mail-security rewriter, which redirects the reader's own browser",
-    BURST: "3 links by this recipient within 1 s",
-    TWO_LINKS_1S: "2 links by this recipient within 1 s",
-    THREE_LINKS_10S: "3 links by the same reader within 10 s",
-    FIVE_LINKS_10S: "5 links by the same reader within 10 s",
-    COVERAGE: "nearly all links of the issue within 2 minutes",
-    EVEN_PACE: "links in document order at even intervals",
-    FAN_OUT: "links of this recipient from 3 networks within a minute, each opening its own share",
-    CLICK_TIME_CHECK: "a reader elsewhere opened the same link for this recipient within 20 s",
-    HONEYPOT_BY_TOKEN: "the honeypot link of this recipient was opened within 2 minutes",
-    HONEYPOT_BY_ADDRESS: "the honeypot link was opened from this address within 15 minutes",
-    HONEYPOT_BY_NETWORK: "the honeypot link was opened from this data center's network within 15 minutes",
-    NETWORK_BURST: "more links from this network within 1 s than its readers open",
-    BROWSER_BURST: "more links by this browser, from several networks, within 1 s than its readers open",
-    AGENT_BURST: "4 links by one browser at several data-center addresses within 10 s",
-    CLICK_ECHO: (
-        "opened seconds after this link's only reader, from another network, "
-        "with incomplete headers or from a data center"
-    ),
-    DOUBLE_CLICK: "the same link was opened again by the same reader within 10 s",
 }
-"""Description of each evidence bit, shown to people."""
+"""Description of each bit of a request; those of the other bits are stated with their rules (``group_rules``)."""
 
 
 class ClickRequest(Struct, frozen=True):
@@ -113,8 +94,3 @@ class Classification(Struct, frozen=True):
     verdict: str
     reason: str
     evidence: int = 0
-
-
-def describe_evidence(evidence: int) -> tuple[str, ...]:
-    """Return the descriptions of all bits that are set in ``evidence``."""
-    return tuple(text for bit, text in EVIDENCE_TEXTS.items() if evidence & bit)

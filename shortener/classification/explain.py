@@ -2,17 +2,13 @@
 
 from msgspec import Struct
 
+from shortener.classification.classify import age_of, classify_click, matching_reasons
 from shortener.classification.data_files import network_owner
-from shortener.classification.evidence import REQUEST_MASK, ClickRequest, describe_evidence
-from shortener.classification.group_rules import (
-    ALL_RULES,
-    UNKNOWN_AGE_MS,
-    age_of,
-    classify_click,
-    matching_reasons,
-)
+from shortener.classification.evidence import REQUEST_MASK, ClickRequest
+from shortener.classification.group_rules import ALL_RULES, UNKNOWN_AGE_MS
 from shortener.classification.nearby_clicks import NearbyClick
-from shortener.classification.reasons import REASONS, REQUEST_REASONS
+from shortener.classification.reasons import REASONS, describe_evidence
+from shortener.classification.request_reasons import REQUEST_REASONS
 from shortener.classification.request_rules import request_reasons
 from shortener.durations import SECOND_MS
 
@@ -92,6 +88,6 @@ def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | N
         return (f"{click.net}: {network_owner(click.net)}",)
     return (
         describe_evidence(click.evidence & REQUEST_MASK)
-        if reason in REQUEST_REASONS - {"head-request"}
+        if reason in REQUEST_REASONS.keys() - {"head-request"}
         else ()
     )

@@ -1,14 +1,40 @@
-"""Rules that choose the reason for a click's verdict, from evidence and the time since sending.
+"""Group rules: what detectors find in groups of clicks, and the reasons that follow, each rule stated once.
+
+A rule has its reason with verdict, precision class and description, the detection that it reads (detector, groups,
+evidence bits with their texts), and its condition. The groups' detectors, all reasons and all evidence texts derive
+from these statements.
 
 The time from the sending of the issue to the click is called the age of the click. The rules are tried in the
 order in which they are listed here. docs/classification.md, section 7, gives their precision and explains the
 time limits.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from shortener.classification import groups
+from shortener.classification.detect_bursts import (
+    detect_browser_burst,
+    detect_burst,
+    detect_coverage,
+    detect_double_clicks,
+    detect_even_pace,
+    detect_network_burst,
+    detect_quick_links,
+)
+from shortener.classification.detect_distributed import (
+    detect_agent_burst,
+    detect_click_echoes,
+    detect_click_time_checks,
+    detect_fan_out,
+)
+from shortener.classification.detect_honeypot import (
+    detect_honeypot_by_address,
+    detect_honeypot_by_network,
+    detect_honeypot_by_token,
+)
 from shortener.classification.evidence import (
     AGENT_BURST,
     BROWSER_BURST,
@@ -28,16 +54,14 @@ from shortener.classification.evidence import (
     INCOMPLETE_HEADERS,
     MAIL_GATEWAY,
     NETWORK_BURST,
-    REQUEST_MASK,
     REWRITTEN_LINK,
     SECURITY_VENDOR,
     THREE_LINKS_10S,
     TWO_LINKS_1S,
-    Classification,
 )
-from shortener.classification.groups import GROUPINGS
-from shortener.classification.nearby_clicks import NearbyClick, from_datacenter
-from shortener.classification.reasons import REASONS, REQUEST_REASONS
+from shortener.classification.groups import Detector, Grouping
+from shortener.classification.nearby_clicks import from_datacenter
+from shortener.classification.request_reasons import Precision, Verdict
 from shortener.durations import MINUTE_MS, SECOND_MS
 
 SECONDS_AFTER_SENDING_MS = 10 * SECOND_MS
@@ -60,23 +84,34 @@ The same holds for clicks from networks of security vendors.
 UNKNOWN_AGE_MS = 1 << 62
 """Stands for the age of a click if the issue has no sending time, or was sent after the click."""
 
-SETTLED_AFTER_MS = max(grouping.window_ms for grouping in GROUPINGS)
-"""Time in milliseconds after a click when its verdict is final, unless lines of the click log arrive late.
 
-It is the longest time window of a correlation group: 15 minutes.
-"""
+class Detection(Struct, frozen=True):
+    """A detector, the groupings whose clicks it compares, and the text of each evidence bit that it sets."""
+
+    detect: Detector
+    groupings: tuple[Grouping, ...]
+    texts: Mapping[int, str]
+
+    @property
+    def evidence_mask(self) -> int:
+        """All evidence bits that the detector can set."""
+        return sum(self.texts)
 
 
 class GroupRule(Struct, frozen=True):
     """A condition on a click's evidence and age, and the reason of a click that meets it."""
 
     reason: str
-    matches: Callable[[int, int], bool]
-    """The condition: a function of the evidence bits and of the age in milliseconds or UNKNOWN_AGE_MS."""
+    description: str
     evidence_mask: int
     """Evidence bits that the condition reads; used to explain a match."""
+    matches: Callable[[int, int], bool]
+    """The condition: a function of the evidence bits and of the age in milliseconds or UNKNOWN_AGE_MS."""
+    detections: tuple[Detection, ...] = ()
     uses_age: bool = False
     """Whether the condition reads the time since sending; used to explain a match."""
+    verdict: Verdict = "scanner"
+    precision: Precision = "sure"
 
 
 def _two_links_1s(evidence: int, age: int) -> bool:  # rule 16b
@@ -135,30 +170,172 @@ def count_corroborations(evidence: int) -> int:
 _CORROBORATION_MASK = CORROBORATING | DATACENTER | SECURITY_VENDOR | MAIL_GATEWAY | REWRITTEN_LINK
 
 
-def _evidence_rule(reason: str, mask: int) -> GroupRule:
-    """Return a rule that matches if any evidence bit of ``mask`` is set."""
-    return GroupRule(reason, lambda evidence, age: bool(evidence & mask), mask)
+def _detected(
+    reason: str, *detections: Detection, verdict: Verdict = "scanner", precision: Precision = "sure"
+) -> GroupRule:
+    """Return a rule that matches any bit of its detections, and is described by the text of the first bit."""
+    mask = sum(detection.evidence_mask for detection in detections)
+    description = next(iter(detections[0].texts.values()))
+    return GroupRule(
+        reason, description, mask, _any_bit(mask), detections, verdict=verdict, precision=precision
+    )
 
+
+def _any_bit(mask: int) -> Callable[[int, int], bool]:
+    return lambda evidence, age: bool(evidence & mask)
+
+
+_READERS = (groups.TOKEN, groups.VISITOR)
+_BURST = Detection(
+    detect_burst,
+    (groups.TOKEN,),
+    {
+        BURST: "3 different links by this recipient within 1 s",
+        TWO_LINKS_1S: "2 different links by this recipient within 1 s",
+    },
+)
+_QUICK_LINKS = Detection(
+    detect_quick_links,
+    _READERS,
+    {
+        THREE_LINKS_10S: "3 different links by the same reader within 10 s",
+        FIVE_LINKS_10S: "5 different links by the same reader within 10 s",
+    },
+)
+_COVERAGE = Detection(detect_coverage, _READERS, {COVERAGE: "nearly all links of the issue within 2 minutes"})
 
 AUTOMATION_RULES: Sequence[GroupRule] = (
-    _evidence_rule("burst", BURST),
-    _evidence_rule("fan-out", FAN_OUT),
-    _evidence_rule("hidden-link-copy", HONEYPOT_BY_TOKEN),
-    _evidence_rule("network-burst", NETWORK_BURST),
-    _evidence_rule("browser-burst", BROWSER_BURST),
-    _evidence_rule("click-time-check", CLICK_TIME_CHECK),
-    GroupRule("vendor-network", _vendor_soon, SECURITY_VENDOR, uses_age=True),
-    GroupRule("datacenter-soon", _datacenter_soon, DATACENTER, uses_age=True),
-    GroupRule("seconds-after-sending", _seconds_after_sending, 0, uses_age=True),
-    GroupRule("pair", _two_links_1s, TWO_LINKS_1S | _CORROBORATION_MASK),
-    _evidence_rule("agent-burst", AGENT_BURST),
-    _evidence_rule("hidden-link-address", HONEYPOT_BY_ADDRESS | HONEYPOT_BY_NETWORK),
-    GroupRule("bare-soon", _incomplete_headers_soon, INCOMPLETE_HEADERS, uses_age=True),
-    GroupRule(
-        "quick-links", _quick_links, THREE_LINKS_10S | FIVE_LINKS_10S | _CORROBORATION_MASK, uses_age=True
+    GroupRule("burst", _BURST.texts[BURST], BURST, _any_bit(BURST), (_BURST,)),
+    _detected(
+        "fan-out",
+        Detection(
+            detect_fan_out,
+            (groups.TOKEN,),
+            {FAN_OUT: "links of this recipient were opened from several networks at once"},
+        ),
     ),
-    _evidence_rule("click-echo", CLICK_ECHO),
-    GroupRule("most-links", _most_links, COVERAGE | _CORROBORATION_MASK),
+    _detected(
+        "hidden-link-copy",
+        Detection(
+            detect_honeypot_by_token,
+            (groups.HONEYPOT_TOKEN,),
+            {HONEYPOT_BY_TOKEN: "the honeypot link of the same recipient was opened within 2 minutes"},
+        ),
+    ),
+    _detected(
+        "network-burst",
+        Detection(
+            detect_network_burst,
+            (groups.NETWORK,),
+            {NETWORK_BURST: "more different links from one network within 1 s than readers open"},
+        ),
+    ),
+    _detected(
+        "browser-burst",
+        Detection(
+            detect_browser_burst,
+            (groups.BROWSER,),
+            {
+                BROWSER_BURST: "more different links by one browser, from several networks, within 1 s than its "
+                "readers open"
+            },
+        ),
+    ),
+    _detected(
+        "click-time-check",
+        Detection(
+            detect_click_time_checks,
+            (groups.TOKEN,),
+            {
+                CLICK_TIME_CHECK: "the same link was opened elsewhere by a reader within 20 s: a security check"
+            },
+        ),
+    ),
+    GroupRule(
+        "vendor-network",
+        "a mail-security vendor's network within 10 minutes after sending",
+        SECURITY_VENDOR,
+        _vendor_soon,
+        uses_age=True,
+    ),
+    GroupRule(
+        "datacenter-soon",
+        "a data center's network within 10 minutes after sending",
+        DATACENTER,
+        _datacenter_soon,
+        uses_age=True,
+    ),
+    GroupRule(
+        "seconds-after-sending",
+        "within 10 s after sending, before a reader can have opened the mail",
+        0,
+        _seconds_after_sending,
+        uses_age=True,
+    ),
+    GroupRule(
+        "pair",
+        "2 different links by this recipient within 1 s, with another sign of automation",
+        TWO_LINKS_1S | _CORROBORATION_MASK,
+        _two_links_1s,
+        (_BURST,),
+    ),
+    _detected(
+        "agent-burst",
+        Detection(
+            detect_agent_burst,
+            (groups.DATACENTER_BROWSER,),
+            {AGENT_BURST: "4 different links by one browser in data centers within 10 s"},
+        ),
+    ),
+    _detected(
+        "hidden-link-address",
+        Detection(
+            detect_honeypot_by_address,
+            (groups.HONEYPOT_ADDRESS,),
+            {HONEYPOT_BY_ADDRESS: "the honeypot link was opened from the same address within 15 minutes"},
+        ),
+        Detection(
+            detect_honeypot_by_network,
+            (groups.HONEYPOT_NETWORK,),
+            {
+                HONEYPOT_BY_NETWORK: "the honeypot link was opened from this data center's network within 15 minutes"
+            },
+        ),
+    ),
+    GroupRule(
+        "bare-soon",
+        "incomplete headers within 2 minutes after sending",
+        INCOMPLETE_HEADERS,
+        _incomplete_headers_soon,
+        uses_age=True,
+        precision="likely",
+    ),
+    GroupRule(
+        "quick-links",
+        "3 different links within 10 s, with another sign of automation",
+        THREE_LINKS_10S | FIVE_LINKS_10S | _CORROBORATION_MASK,
+        _quick_links,
+        (_QUICK_LINKS,),
+        uses_age=True,
+        precision="likely",
+    ),
+    _detected(
+        "click-echo",
+        Detection(
+            detect_click_echoes,
+            (groups.LINK,),
+            {CLICK_ECHO: "opened within 20 s of the link's only reader, from another network"},
+        ),
+        precision="likely",
+    ),
+    GroupRule(
+        "most-links",
+        "nearly all links within 2 minutes, with another sign of automation",
+        COVERAGE | _CORROBORATION_MASK,
+        _most_links,
+        (_COVERAGE,),
+        precision="likely",
+    ),
 )
 """Rules that classify a click as automated although its request alone does not.
 
@@ -166,61 +343,69 @@ The most certain come first.
 """
 
 HUMAN_RULES: Sequence[GroupRule] = (
-    _evidence_rule("even-pace", EVEN_PACE),
-    _evidence_rule("many-tabs", THREE_LINKS_10S),
-    _evidence_rule("many-links", COVERAGE),
-    _evidence_rule("double-click", DOUBLE_CLICK),
-    _evidence_rule("rewritten-link", REWRITTEN_LINK),
+    _detected(
+        "even-pace",
+        Detection(detect_even_pace, _READERS, {EVEN_PACE: "links in document order at even intervals"}),
+        verdict="human",
+        precision="suspect",
+    ),
+    GroupRule(
+        "many-tabs",
+        "3 different links within 10 s, as readers with tabs do",
+        THREE_LINKS_10S,
+        _any_bit(THREE_LINKS_10S),
+        (_QUICK_LINKS,),
+        verdict="human",
+        precision="suspect",
+    ),
+    GroupRule(
+        "many-links",
+        "nearly all links within 2 minutes, as thorough readers do",
+        COVERAGE,
+        _any_bit(COVERAGE),
+        (_COVERAGE,),
+        verdict="human",
+        precision="suspect",
+    ),
+    _detected(
+        "double-click",
+        Detection(
+            detect_double_clicks,
+            _READERS,
+            {DOUBLE_CLICK: "the same link again within 10 s; the visitor is counted once"},
+        ),
+        verdict="human",
+        precision="person",
+    ),
+    GroupRule(
+        "rewritten-link",
+        "redirected by a mail-security rewriter, in the reader's own browser",
+        REWRITTEN_LINK,
+        _any_bit(REWRITTEN_LINK),
+        verdict="human",
+        precision="person",
+    ),
 )
 """Rules that give a human click a more specific reason than ``reader``."""
 ALL_RULES = (*AUTOMATION_RULES, *HUMAN_RULES)
 """All group rules in the order in which they are tried."""
+DETECTIONS = tuple(
+    {detection.detect: detection for rule in ALL_RULES for detection in rule.detections}.values()
+)
+"""The detections of all rules, each once."""
 
 
-_READER_CLASSIFICATION = Classification("human", "reader")
+def _with_detectors(grouping: Grouping) -> Grouping:
+    detections = [detection for detection in DETECTIONS if grouping in detection.groupings]
+    return replace(
+        grouping,
+        detectors=tuple(detection.detect for detection in detections),
+        evidence_mask=sum(detection.evidence_mask for detection in detections),
+    )
 
 
-def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
-    """Return the classification of a click, from the evidence of its request and of nearby clicks.
-
-    ``group_evidence`` are the bits from nearby clicks. If the request alone decided the reason, the reason
-    stays.
-    """
-    evidence = click.evidence & REQUEST_MASK | group_evidence
-    age = age_of(click)
-    if not evidence and not click.honeypot and click.reason == "reader" and age >= SECONDS_AFTER_SENDING_MS:
-        return _READER_CLASSIFICATION  # shortcut for most clicks
-    if click.reason in REQUEST_REASONS:
-        reason = click.reason
-    else:
-        reason = next(matching_reasons(evidence, age=age, honeypot=click.honeypot), "reader")
-    return Classification(REASONS[reason].verdict, reason, evidence)
-
-
-def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
-    """Yield the reasons of all matching group rules, the most certain first.
-
-    ``age`` is the time from sending to the click in milliseconds; ``honeypot`` is whether its link is a
-    honeypot link.
-    """
-    if honeypot:
-        yield "hidden-link"
-    if evidence or age < SECONDS_AFTER_SENDING_MS:
-        for rule in ALL_RULES:
-            if rule.matches(evidence, age):
-                yield rule.reason
-
-
-def age_of(click: NearbyClick) -> int:
-    """Return the milliseconds from the sending of the issue to the click, or UNKNOWN_AGE_MS if they are unknown."""
-    if click.sent_at_ms is None or click.ts_ms < click.sent_at_ms:
-        return UNKNOWN_AGE_MS
-    return click.ts_ms - click.sent_at_ms
-
-
-def is_settled(ts_ms: int, *, now_ms: int) -> bool:
-    """Return whether the verdict on a click is final, provided that no click-log line arrives late.
-
-    ``ts_ms`` is the time of the click and ``now_ms`` the current time, in milliseconds since the UTC epoch.
-    """
-    return now_ms - ts_ms > SETTLED_AFTER_MS
+GROUPINGS: Sequence[Grouping] = tuple(
+    _with_detectors(grouping)
+    for grouping in dict.fromkeys(grouping for detection in DETECTIONS for grouping in detection.groupings)
+)
+"""All kinds of correlation groups, with detectors. Each evidence bit of a click is set by one kind only."""

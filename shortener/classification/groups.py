@@ -1,58 +1,18 @@
-"""The kinds of correlation groups: which fields their clicks share, and which detectors compare the clicks.
+"""The kinds of correlation groups: which fields their clicks share, and the time window of each.
 
 Detectors read requests, never the results of other detectors. So a click's evidence depends on which clicks
 are around it, and not on the order in which they arrived. The groups are listed in docs/classification.md,
 section 5.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 
 from msgspec import Struct
 
-from shortener.classification.detect_bursts import (
-    COVERAGE_WINDOW_MS,
-    detect_browser_burst,
-    detect_burst,
-    detect_coverage,
-    detect_double_clicks,
-    detect_even_pace,
-    detect_network_burst,
-    detect_quick_links,
-)
-from shortener.classification.detect_distributed import (
-    AGENT_BURST_WINDOW_MS,
-    CLICK_ECHO_WINDOW_MS,
-    detect_agent_burst,
-    detect_click_echoes,
-    detect_click_time_checks,
-    detect_fan_out,
-)
-from shortener.classification.detect_honeypot import (
-    HONEYPOT_BY_ADDRESS_MS,
-    HONEYPOT_BY_TOKEN_MS,
-    detect_honeypot_by_address,
-    detect_honeypot_by_network,
-    detect_honeypot_by_token,
-)
-from shortener.classification.evidence import (
-    AGENT_BURST,
-    BROWSER_BURST,
-    BURST,
-    CLICK_ECHO,
-    CLICK_TIME_CHECK,
-    COVERAGE,
-    DATACENTER,
-    DOUBLE_CLICK,
-    EVEN_PACE,
-    FAN_OUT,
-    FIVE_LINKS_10S,
-    HONEYPOT_BY_ADDRESS,
-    HONEYPOT_BY_NETWORK,
-    HONEYPOT_BY_TOKEN,
-    NETWORK_BURST,
-    THREE_LINKS_10S,
-    TWO_LINKS_1S,
-)
+from shortener.classification.detect_bursts import COVERAGE_WINDOW_MS
+from shortener.classification.detect_distributed import AGENT_BURST_WINDOW_MS, CLICK_ECHO_WINDOW_MS
+from shortener.classification.detect_honeypot import HONEYPOT_BY_ADDRESS_MS, HONEYPOT_BY_TOKEN_MS
+from shortener.classification.evidence import DATACENTER
 from shortener.classification.nearby_clicks import NearbyClick, SortedClicks
 from shortener.classification.sliding_window import RATE_WINDOW_MS
 
@@ -71,8 +31,9 @@ class Grouping(Struct, frozen=True, kw_only=True):
     window_ms: int
     """Longest time in milliseconds between two clicks of which one can change the evidence of the other."""
     key: KeyFunction
-    detectors: tuple[Detector, ...]
-    evidence_mask: int
+    detectors: tuple[Detector, ...] = ()
+    """Detectors of the rules that compare the clicks of a group (``group_rules.GROUPINGS``)."""
+    evidence_mask: int = 0
     """All evidence bits that the detectors can set."""
     with_token: bool = False
     """True if clicks with a recipient token are grouped, false if clicks without one are.
@@ -138,86 +99,51 @@ def _is_honeypot_hit(click: NearbyClick) -> bool:
     return click.honeypot
 
 
-_READER_DETECTORS = (detect_quick_links, detect_coverage, detect_even_pace, detect_double_clicks)
-_READER_MASK = THREE_LINKS_10S | FIVE_LINKS_10S | COVERAGE | EVEN_PACE | DOUBLE_CLICK
-
-GROUPINGS: Sequence[Grouping] = (
-    Grouping(
-        name="token",
-        key_fields=("recipient_token", "issue_id"),
-        window_ms=COVERAGE_WINDOW_MS,
-        key=_token_key,
-        detectors=(detect_burst, *_READER_DETECTORS, detect_fan_out, detect_click_time_checks),
-        evidence_mask=BURST | TWO_LINKS_1S | _READER_MASK | FAN_OUT | CLICK_TIME_CHECK,
-        with_token=True,
-    ),
-    Grouping(
-        name="honeypot by token",
-        key_fields=("recipient_token", "issue_id"),
-        window_ms=HONEYPOT_BY_TOKEN_MS,
-        key=_token_key,
-        detectors=(detect_honeypot_by_token,),
-        evidence_mask=HONEYPOT_BY_TOKEN,
-        with_token=True,
-        trigger=_is_honeypot_hit,
-    ),
-    Grouping(
-        name="visitor",
-        key_fields=("addr", "agent_id", "issue_id"),
-        window_ms=COVERAGE_WINDOW_MS,
-        key=_visitor_key,
-        detectors=_READER_DETECTORS,
-        evidence_mask=_READER_MASK,
-    ),
-    Grouping(
-        name="network",
-        key_fields=("net", "issue_id"),
-        window_ms=RATE_WINDOW_MS,
-        key=_network_key,
-        detectors=(detect_network_burst,),
-        evidence_mask=NETWORK_BURST,
-    ),
-    Grouping(
-        name="browser",
-        key_fields=("agent_id", "issue_id"),
-        window_ms=RATE_WINDOW_MS,
-        key=_browser_key,
-        detectors=(detect_browser_burst,),
-        evidence_mask=BROWSER_BURST,
-    ),
-    Grouping(
-        name="link",
-        key_fields=("link_id", "issue_id"),
-        window_ms=CLICK_ECHO_WINDOW_MS,
-        key=_link_key,
-        detectors=(detect_click_echoes,),
-        evidence_mask=CLICK_ECHO,
-    ),
-    Grouping(
-        name="datacenter browser",
-        key_fields=("agent_id", "issue_id"),
-        window_ms=AGENT_BURST_WINDOW_MS,
-        key=_datacenter_browser_key,
-        detectors=(detect_agent_burst,),
-        evidence_mask=AGENT_BURST,
-    ),
-    Grouping(
-        name="honeypot by address",
-        key_fields=("addr",),
-        window_ms=HONEYPOT_BY_ADDRESS_MS,
-        key=_address_key,
-        detectors=(detect_honeypot_by_address,),
-        evidence_mask=HONEYPOT_BY_ADDRESS,
-        trigger=_is_honeypot_hit,
-    ),
-    Grouping(
-        name="honeypot by network",
-        key_fields=("net",),
-        window_ms=HONEYPOT_BY_ADDRESS_MS,
-        key=_datacenter_network_key,
-        detectors=(detect_honeypot_by_network,),
-        evidence_mask=HONEYPOT_BY_NETWORK,
-        trigger=_is_honeypot_hit,
-    ),
+TOKEN = Grouping(
+    name="token",
+    key_fields=("recipient_token", "issue_id"),
+    window_ms=COVERAGE_WINDOW_MS,
+    key=_token_key,
+    with_token=True,
 )
-"""All kinds of correlation groups. Each evidence bit of a click is set by one kind only."""
+HONEYPOT_TOKEN = Grouping(
+    name="honeypot by token",
+    key_fields=("recipient_token", "issue_id"),
+    window_ms=HONEYPOT_BY_TOKEN_MS,
+    key=_token_key,
+    with_token=True,
+    trigger=_is_honeypot_hit,
+)
+VISITOR = Grouping(
+    name="visitor",
+    key_fields=("addr", "agent_id", "issue_id"),
+    window_ms=COVERAGE_WINDOW_MS,
+    key=_visitor_key,
+)
+NETWORK = Grouping(name="network", key_fields=("net", "issue_id"), window_ms=RATE_WINDOW_MS, key=_network_key)
+BROWSER = Grouping(
+    name="browser", key_fields=("agent_id", "issue_id"), window_ms=RATE_WINDOW_MS, key=_browser_key
+)
+LINK = Grouping(
+    name="link", key_fields=("link_id", "issue_id"), window_ms=CLICK_ECHO_WINDOW_MS, key=_link_key
+)
+DATACENTER_BROWSER = Grouping(
+    name="datacenter browser",
+    key_fields=("agent_id", "issue_id"),
+    window_ms=AGENT_BURST_WINDOW_MS,
+    key=_datacenter_browser_key,
+)
+HONEYPOT_ADDRESS = Grouping(
+    name="honeypot by address",
+    key_fields=("addr",),
+    window_ms=HONEYPOT_BY_ADDRESS_MS,
+    key=_address_key,
+    trigger=_is_honeypot_hit,
+)
+HONEYPOT_NETWORK = Grouping(
+    name="honeypot by network",
+    key_fields=("net",),
+    window_ms=HONEYPOT_BY_ADDRESS_MS,
+    key=_datacenter_network_key,
+    trigger=_is_honeypot_hit,
+)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from shortener.classification.evidence import DATACENTER, MAIL_GATEWAY, SECURITY_VENDOR
-from shortener.classification.reasons import REASONS
+from shortener.classification.request_reasons import REQUEST_REASONS
 
 
 class NearbyClick(Struct, frozen=True, gc=False):
@@ -51,7 +51,8 @@ def is_correlatable(click: NearbyClick) -> bool:
 
     Previews and prefetches are in none, because readers cause them.
     """
-    return REASONS[click.reason].verdict not in ("preview", "prefetch")
+    reason = REQUEST_REASONS.get(click.reason)
+    return reason is None or reason.verdict not in ("preview", "prefetch")
 
 
 def from_datacenter(evidence: int) -> bool:

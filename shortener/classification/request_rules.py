@@ -24,7 +24,7 @@ from shortener.classification.evidence import (
     ClickRequest,
 )
 from shortener.classification.networks import Network, NetworkTable
-from shortener.classification.reasons import REASONS
+from shortener.classification.request_reasons import REQUEST_REASONS
 
 RULES_VERSION = 2
 """Version stored with every verdict.
@@ -60,7 +60,8 @@ def classify_request(request: ClickRequest, *, datacenters: NetworkTable = EMPTY
     evidence = request_evidence(request, datacenters=datacenters)
     human_reason = "rewritten-link" if evidence & REWRITTEN_LINK else "reader"
     reason = next(request_reasons(request, evidence), human_reason)
-    return Classification(REASONS[reason].verdict, reason, evidence)
+    verdict = REQUEST_REASONS[reason].verdict if reason in REQUEST_REASONS else "human"
+    return Classification(verdict, reason, evidence)
 
 
 def request_evidence(request: ClickRequest, *, datacenters: NetworkTable = EMPTY_TABLE) -> int:

@@ -144,7 +144,9 @@ def _list_items(
 def show_link(context: CliContext, store: Store, url: str, output_format: str) -> None:
     """Show the target, issue, status and edits of a short link."""
     domain, code = parse_link_key(url, config=context.config)
-    report = build_link_report(store, domain, code, as_of=int(time.time()), domains=context.config.domains)
+    report = build_link_report(
+        store, domain, code, as_of=int(time.time()), domains=context.config.domains, zone=context.config.zone
+    )
     details = _link_details(report, domain, code)
     print_as(
         output_format,

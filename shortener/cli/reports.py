@@ -62,7 +62,9 @@ reasons_option = click.option(
 def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of an issue by article and placement."""
     now = int(time.time())
-    result = build_issue_report(store, slug, as_of=now, domains=context.config.domains)
+    result = build_issue_report(
+        store, slug, as_of=now, domains=context.config.domains, zone=context.config.zone
+    )
     if output_format == "json" or (output_format == "table" and not reasons):
         # imports numpy, which the other formats do not need
         from shortener.reporting.ranking import add_reruns
@@ -221,7 +223,9 @@ def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
 def report_link(context: CliContext, store: Store, url: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of a short link by placement and hour (CSV: by hour)."""
     domain, code = parse_link_key(url, config=context.config)
-    result = build_link_report(store, domain, code, as_of=int(time.time()), domains=context.config.domains)
+    result = build_link_report(
+        store, domain, code, as_of=int(time.time()), domains=context.config.domains, zone=context.config.zone
+    )
     columns = TimelineHour.__struct_fields__
     print_as(
         output_format,
@@ -250,18 +254,29 @@ def report_summary(
 ) -> None:
     """Report all issues, the most clicked links, and misses (requests that were not redirected)."""
     result = build_summary(
-        store, since=since, until=until, as_of=int(time.time()), domains=context.config.domains
+        store,
+        since=since,
+        until=until,
+        as_of=int(time.time()),
+        domains=context.config.domains,
+        zone=context.config.zone,
     )
     columns = ("slug", "title", "sent_at", "recipients", "clicks", "visitors", "rate")
     print_as(
         output_format,
         json=lambda: print_json(result),
-        csv=lambda: print_csv(columns, struct_rows(result.issues, columns)),
+        csv=lambda: print_csv(
+            (*columns, "since", "until"),
+            ((*row, result.since, result.until) for row in struct_rows(result.issues, columns)),
+        ),
         table=lambda: _print_summary(result, context.config.zone),
     )
 
 
 def _print_summary(result: Summary, zone: ZoneInfo) -> None:
+    for word, bound in (("since", result.since), ("until", result.until)):
+        if bound is not None:
+            print_line(f"{word:<9} {format_local_time(bound, zone)} ({result.timezone})")
     _print_totals(result.totals, result.quality)
     print_table(
         "Issues",

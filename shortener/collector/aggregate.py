@@ -6,64 +6,64 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from shortener.collector.devices import UserAgent
-from shortener.durations import DAY_SECONDS, HOUR_SECONDS
-from shortener.store.clicks import (
-    FIRST_IN_ISSUE,
-    FIRST_ON_LINK,
-    FIRST_ON_PLACEMENT,
-    FIRST_ON_SITE,
-    Click,
-    LinkBreakdownSums,
-    LinkClickSums,
-)
+from shortener.durations import DAY_SECONDS, QUARTER_HOUR_SECONDS
+from shortener.store.clicks import FIRST_IN_ISSUE, FIRST_ON_LINK, FIRST_ON_PLACEMENT, FIRST_ON_SITE, Click
+from shortener.store.rollup_tables import SUM_COLUMNS
+from shortener.store.rollups import LinkBreakdownSums, LinkClickSums
 
 MAX_VALUE_LENGTH = 100  # characters
-_FIRST_VISIT_BITS = (FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE)
+_COLUMN_INDEXES = {name: index for index, name in enumerate(SUM_COLUMNS)}
+_VISITOR_CLICKS = _COLUMN_INDEXES["visitor_clicks"]
+_FIRST_VISIT_INDEXES = (
+    (FIRST_ON_PLACEMENT, _COLUMN_INDEXES["visitors"]),
+    (FIRST_ON_LINK, _COLUMN_INDEXES["link_visitors"]),
+    (FIRST_IN_ISSUE, _COLUMN_INDEXES["issue_visitors"]),
+    (FIRST_ON_SITE, _COLUMN_INDEXES["site_visitors"]),
+)
 
 
 class RollupAggregator:
-    """Counts clicks for each hour and each day.
+    """Counts clicks for each row of the fine rollups.
 
-    ``hourly`` maps (issue, link, placement, hour, verdict) to a list of five counts: clicks, and first visits
-    on the placement, on the link, in the issue and on the site.
+    ``clicks_by_link`` are the sums to add to the table of this name.
     """
 
     def __init__(self) -> None:
-        self.hourly: LinkClickSums = {}
-        self._daily_counts: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
+        self.clicks_by_link: LinkClickSums = {}
+        self._breakdown_counts: Counter[tuple[int, int, int, str, str, str, str, int | None]] = Counter()
 
     def add(self, click: Click, *, sign: int = 1) -> None:
         """Count a click; with ``sign=-1`` subtract it from the counts."""
         seconds = click.ts // 1000
         issue = click.issue_id or 0
-        sums = self.hourly.setdefault(
-            (issue, click.link_id, click.n, seconds - seconds % HOUR_SECONDS, click.verdict), [0, 0, 0, 0, 0]
-        )
-        sums[0] += sign
-        if click.first_visits:
-            for index, bit in enumerate(_FIRST_VISIT_BITS, start=1):
-                if click.first_visits & bit:
-                    sums[index] += sign
-        day = seconds - seconds % DAY_SECONDS
-        reason = f"{click.verdict}/{click.reason}"
+        key = click.link_id, seconds - seconds % QUARTER_HOUR_SECONDS, click.n, issue
+        sums = self.clicks_by_link.get(key)
+        if sums is None:
+            sums = self.clicks_by_link[key] = [0] * len(SUM_COLUMNS)
+        sums[_COLUMN_INDEXES[click.verdict]] += sign
         is_human = click.verdict == "human"
-        self._daily_counts[
+        if is_human and click.visitor:
+            sums[_VISITOR_CLICKS] += sign
+            if click.first_visits:
+                for bit, index in _FIRST_VISIT_INDEXES:
+                    if click.first_visits & bit:
+                        sums[index] += sign
+        self._breakdown_counts[
             issue,
             click.link_id,
-            day,
-            reason,
+            seconds - seconds % DAY_SECONDS,
+            f"{click.verdict}/{click.reason}",
             click.referrer if is_human else "",
             click.language if is_human else "",
             click.country if is_human else "",
             click.agent_id if is_human else None,
         ] += sign
 
-    def daily(self, agent_by_id: Callable[[int], UserAgent]) -> LinkBreakdownSums:
-        """Return the number of clicks of each (issue, link, day, dimension, value), without zeros.
+    def breakdown_by_link(self, agent_by_id: Callable[[int], UserAgent]) -> LinkBreakdownSums:
+        """Return the sums to add to the table ``breakdown_by_link``, without zeros.
 
         A dimension is for example ``reason`` or ``country``. All clicks are counted for each reason, and
-        human clicks also for each referrer, language, country, browser, system and device. Days and hours are
-        the seconds of the UTC epoch at their start.
+        human clicks also for each referrer, language, country, browser, system and device.
         """
         sums: LinkBreakdownSums = {}
         for (
@@ -75,7 +75,7 @@ class RollupAggregator:
             language,
             country,
             agent_id,
-        ), clicks in self._daily_counts.items():
+        ), clicks in self._breakdown_counts.items():
             values = {"reason": reason}
             if reason.startswith("human/"):
                 values["referrer"] = referrer_host(referrer)
@@ -85,7 +85,7 @@ class RollupAggregator:
                     agent = agent_by_id(agent_id)
                     values |= {"browser": agent.browser, "os": agent.os, "device": agent.device}
             for dimension, value in values.items():
-                key = (issue, link, day, dimension, value[:MAX_VALUE_LENGTH])
+                key = (link, dimension, value[:MAX_VALUE_LENGTH], day, issue)
                 sums[key] = sums.get(key, 0) + clicks
         return {key: clicks for key, clicks in sums.items() if clicks}
 

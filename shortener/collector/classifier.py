@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from shortener.classification.classify import classify_click
 from shortener.classification.evidence import REQUEST_MASK, Classification
-from shortener.classification.group_rules import classify_click
 from shortener.classification.nearby_clicks import NearbyClick
 from shortener.collector.devices import UserAgentCache
 from shortener.collector.neighbourhood import NEAR_HONEYPOT_MASK, Neighbourhood, RuleContext, update_evidence

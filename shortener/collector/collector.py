@@ -24,7 +24,7 @@ from shortener.collector.devices import UserAgentCache
 from shortener.collector.enrich import ClickEnricher
 from shortener.collector.retention import delete_expired
 from shortener.config import Config
-from shortener.durations import DAY_SECONDS, HOUR_SECONDS
+from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.errors import AlreadyRunning, StoreBusy, StoreError
 from shortener.files import open_locked
 from shortener.store import Store, clicks
@@ -191,8 +191,9 @@ class Collector:
         self._enricher.refresh()
         for line in lines:
             if line.status in {404, 410}:
-                day = int(line.ts) // DAY_SECONDS * DAY_SECONDS
-                misses[day, line.host[:253], line.code[:64], line.status] += 1
+                seconds = int(line.ts)
+                quarter_hour = seconds - seconds % QUARTER_HOUR_SECONDS
+                misses[quarter_hour, line.host[:253], line.code[:64], line.status] += 1
             elif line.id not in seen_ids:
                 seen_ids.add(line.id)
                 click = self._enricher.build_click(line)

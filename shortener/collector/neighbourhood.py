@@ -14,7 +14,8 @@ from shortener.classification.evidence import (
     HONEYPOT_BY_NETWORK,
     REQUEST_MASK,
 )
-from shortener.classification.groups import GROUPINGS, Grouping, detect_in_group, sort_key
+from shortener.classification.group_rules import GROUPINGS
+from shortener.classification.groups import Grouping, detect_in_group, sort_key
 from shortener.classification.intervals import Interval, merge, subtract
 from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 from shortener.durations import HOUR_MS

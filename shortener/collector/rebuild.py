@@ -5,7 +5,8 @@ from collections.abc import Callable
 from shortener.collector.aggregate import RollupAggregator
 from shortener.collector.devices import UserAgentCache
 from shortener.store import Store
-from shortener.store.clicks import add_to_rollups, clear_rollups_of_stored_days, iterate_stored_clicks
+from shortener.store.clicks import clear_rollups_of_stored_days, iterate_stored_clicks
+from shortener.store.rollups import add_to_rollups
 
 BATCH_SIZE = 50_000
 
@@ -24,9 +25,9 @@ def rebuild(store: Store, *, on_progress: Callable[[int], None]) -> int:
             aggregator.add(click)
             counted += 1
             if counted % BATCH_SIZE == 0:
-                add_to_rollups(store, aggregator.hourly, aggregator.daily(agents.by_id))
+                add_to_rollups(store, aggregator.clicks_by_link, aggregator.breakdown_by_link(agents.by_id))
                 aggregator = RollupAggregator()
                 on_progress(counted)
-        add_to_rollups(store, aggregator.hourly, aggregator.daily(agents.by_id))
+        add_to_rollups(store, aggregator.clicks_by_link, aggregator.breakdown_by_link(agents.by_id))
     on_progress(counted)
     return counted

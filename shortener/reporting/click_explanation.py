@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from shortener.classification.classify import age_of, is_settled
 from shortener.classification.evidence import ClickRequest
 from shortener.classification.explain import RuleMatch, explain
-from shortener.classification.group_rules import age_of, is_settled
-from shortener.classification.groups import GROUPINGS, Grouping
+from shortener.classification.group_rules import GROUPINGS
+from shortener.classification.groups import Grouping
 from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 from shortener.classification.reasons import REASONS
 from shortener.collector.neighbourhood import Neighbourhood, RuleContext

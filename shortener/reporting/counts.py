@@ -1,10 +1,11 @@
 """Values that all reports share: clicks by verdict, timelines, placements, click rates and breakdowns."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from msgspec import Struct
 
+from shortener.reporting.local_time import hour_around
 from shortener.store.reports import BreakdownRow, ClickTotals, PeriodClicks
 
 DIMENSIONS = ("referrer", "browser", "os", "device", "country", "language")
@@ -41,7 +42,7 @@ class Totals(Struct, frozen=True):
 
 
 class TimelineHour(Struct, frozen=True):
-    """Human clicks and other requests in the UTC hour that begins at ``hour``."""
+    """Human clicks and other requests in the hour of the site's time zone that begins at ``hour`` (in UTC)."""
 
     hour: datetime
     human: int
@@ -97,9 +98,23 @@ def sum_by_verdict(rows: Iterable[ClickTotals]) -> ClicksByVerdict:
     return ClicksByVerdict(human, bot, scanner, preview, prefetch)
 
 
-def build_timeline(rows: Iterable[PeriodClicks]) -> tuple[TimelineHour, ...]:
-    """Return the hours that have clicks, in the order of the rows."""
-    return tuple(TimelineHour(to_datetime(row.start), row.human, row.automated) for row in rows)
+def build_timeline(rows: Iterable[PeriodClicks], *, zone: tzinfo) -> tuple[TimelineHour, ...]:
+    """Return the hours of ``zone`` that have clicks, from its quarter-hours or hours in order of time."""
+    hours: list[list[int]] = []
+    begin = end = 0
+    for row in rows:
+        if row.start >= end or not hours:
+            previous, (begin, end) = begin, hour_around(row.start, zone)
+            if begin != previous or not hours:
+                hours.append([begin, 0, 0])
+        hours[-1][1] += row.human
+        hours[-1][2] += row.automated
+    return tuple(TimelineHour(to_datetime(begin), human, other) for begin, human, other in hours)
+
+
+def zone_name(zone: tzinfo) -> str:
+    """Return the IANA name of a time zone."""
+    return str(getattr(zone, "key", zone))
 
 
 def click_rate(visitors: int, recipients: int | None) -> float | None:

@@ -69,7 +69,7 @@ def build_issue_list(
     ``remaining_shares`` has by slug the share of clicks that is still expected at ``now`` (seconds of the UTC epoch).
     """
     issues = listings.list_issues(store)
-    hours = _hourly_clicks_by_issue(store, [issue.id for issue in issues])
+    hours = _hourly_clicks_by_issue(store, [issue.id for issue in issues], hours=SPARKLINE_HOURS + 1)
     return tuple(
         _issue_list_item(issue, hours.get(issue.id, {}), remaining_shares.get(issue.slug), now=now)
         for issue in issues
@@ -108,7 +108,7 @@ def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[Cum
         return ()
     others = [issue for issue in issues[index + 1 :] + issues[:index] if issue.clicks and _is_listed(issue)]
     compared = [issues[index], *others[:MAX_COMPARED_ISSUES]]
-    hours = _hourly_clicks_by_issue(store, [issue.id for issue in compared])
+    hours = _hourly_clicks_by_issue(store, [issue.id for issue in compared], hours=COMPARISON_HOURS + 1)
     return tuple(
         CumulativeClicks(
             slug=issue.slug,
@@ -127,9 +127,9 @@ def _is_listed(issue: IssueSummary) -> bool:
     return issue.archived_at is None and issue.removed_at is None
 
 
-def _hourly_clicks_by_issue(store: Store, ids: Sequence[int]) -> dict[int, dict[int, int]]:
+def _hourly_clicks_by_issue(store: Store, ids: Sequence[int], *, hours: int) -> dict[int, dict[int, int]]:
     clicks: dict[int, dict[int, int]] = {}
-    for row in listings.hourly_clicks(store, ids):
+    for row in listings.hourly_clicks(store, ids, hours=hours):
         clicks.setdefault(row.issue_id, {})[row.hour] = row.human
     return clicks
 

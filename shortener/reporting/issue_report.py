@@ -1,7 +1,7 @@
 """Report of one issue: human clicks by article, placement, other link and hour, and by browser and so on."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from msgspec import Struct
 
@@ -17,13 +17,16 @@ from shortener.reporting.counts import (
     sum_by_verdict,
     to_datetime,
     to_datetime_or_none,
+    zone_name,
 )
+from shortener.reporting.local_time import has_utc_hours
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
 from shortener.store import Store, issues, links, listings, reports
 from shortener.store.issues import Article, Issue, Placement
 from shortener.store.listings import LinkDetails
 from shortener.store.reports import ClickTotals
+from shortener.store.rollup_tables import SUM_COLUMNS
 
 
 class ArticleReport(Struct, frozen=True):
@@ -98,16 +101,21 @@ class IssueReport(Struct, frozen=True):
     rate: float | None
     links: tuple[OtherLinkReport, ...]
     breakdown: Breakdown
+    timezone: str
+    """Time zone of the hours of ``timeline``."""
     settling: bool = False
     """Whether it may include clicks of the last 15 minutes, whose verdicts can still change."""
     reruns: tuple[RerunSuggestion, ...] = ()
     """At most two articles to show again; filled by `reporting.ranking.add_reruns`, which takes a fit."""
 
 
-def build_issue_report(store: Store, slug: str, *, as_of: int, domains: Sequence[Domain] = ()) -> IssueReport:
+def build_issue_report(
+    store: Store, slug: str, *, as_of: int, domains: Sequence[Domain] = (), zone: tzinfo = UTC
+) -> IssueReport:
     """Return the report of an issue, read from the rollups; ``as_of`` is now in seconds of the UTC epoch.
 
-    ``domains`` are the configured ones: they have the schemes of short URLs. Raises NotFound.
+    ``domains`` are the configured ones: they have the schemes of short URLs. ``zone`` is the time zone of
+    the hours. Raises NotFound.
     """
     issue = issues.get(store, slug)
     sums = reports.issue_totals(store, issue.id)
@@ -115,7 +123,8 @@ def build_issue_report(store: Store, slug: str, *, as_of: int, domains: Sequence
     clicks = sum_by_verdict(sums)
     visitors = sum(row.issue_visitors for row in sums)
     builder = _IssueReportBuilder(store, issue, sums=sums, domains=domains)
-    timeline = build_timeline(reports.issue_timeline(store, issue.id))
+    hourly = has_utc_hours(reports.clicked_range(store, issue_id=issue.id), zone)
+    timeline = build_timeline(reports.issue_timeline(store, issue.id, hourly=hourly), zone=zone)
     return IssueReport(
         slug=issue.slug,
         as_of=to_datetime(as_of),
@@ -123,6 +132,7 @@ def build_issue_report(store: Store, slug: str, *, as_of: int, domains: Sequence
         recipients=issue.recipients,
         quality=assess_quality(clicks, values),
         articles=builder.article_reports(),
+        timezone=zone_name(zone),
         timeline=timeline,
         title=issue.title,
         sent_at=to_datetime_or_none(issue.sent_at),
@@ -266,7 +276,7 @@ def _load_placement_totals(
         _PlacementTotals(
             details[link_id],
             placements_by_key.get((link_id, n)),
-            sums_by_key.get((link_id, n)) or ClickTotals(0, link_id, n, *[0] * 9),
+            sums_by_key.get((link_id, n)) or ClickTotals(0, link_id, n, *[0] * len(SUM_COLUMNS)),
         )
         for link_id, n in keys
     ]

@@ -1,7 +1,7 @@
 """Report of one short link, and the status of a link."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from msgspec import Struct
 
@@ -15,8 +15,10 @@ from shortener.reporting.counts import (
     sum_by_verdict,
     to_datetime,
     to_datetime_or_none,
+    zone_name,
 )
 from shortener.reporting.formatting import format_iso
+from shortener.reporting.local_time import has_utc_hours
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
 from shortener.store import Store, links, listings, reports
@@ -71,23 +73,27 @@ class LinkReport(Struct, frozen=True):
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    timezone: str
+    """Time zone of the hours of ``timeline``."""
     settling: bool = False
     """Whether the report may include clicks of the last 15 minutes, whose verdicts can still change."""
 
 
 def build_link_report(
-    store: Store, domain: str, code: str, *, as_of: int, domains: Sequence[Domain] = ()
+    store: Store, domain: str, code: str, *, as_of: int, domains: Sequence[Domain] = (), zone: tzinfo = UTC
 ) -> LinkReport:
     """Return the report of a link, read from the rollups; ``as_of`` is now in seconds of the UTC epoch.
 
-    ``domains`` are the configured ones: they have the schemes of short URLs. Raises NotFound.
+    ``domains`` are the configured ones: they have the schemes of short URLs. ``zone`` is the time zone of
+    the hours. Raises NotFound.
     """
     link = listings.link_details_by_code(store, domain, code)
     sums = reports.link_totals(store, link.id)
     values = reports.link_breakdown(store, link.id)
     clicks = sum_by_verdict(sums)
     placements = _placement_counts(reports.link_placements(store, link.id), sums)
-    timeline = build_timeline(reports.link_timeline(store, link.id))
+    hourly = has_utc_hours(reports.clicked_range(store, link_id=link.id), zone)
+    timeline = build_timeline(reports.link_timeline(store, link.id, hourly=hourly), zone=zone)
     return LinkReport(
         short_url=build_short_url(link.domain, link.code, domains=domains),
         target=link.target,
@@ -101,6 +107,7 @@ def build_link_report(
         quality=assess_quality(clicks, values),
         placements=placements,
         unplaced=clicks.human - sum(placement.clicks for placement in placements),
+        timezone=zone_name(zone),
         timeline=timeline,
         breakdown=build_breakdown(values, human=clicks.human),
         edits=tuple(_link_edit(**row) for row in links.list_edits(store, link.id)),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from shortener.classification.group_rules import is_settled
+from shortener.classification.classify import is_settled
 from shortener.classification.reasons import REASONS, Band, counts_as_human
 from shortener.durations import HOUR_SECONDS
 from shortener.reporting.counts import ClicksByVerdict, TimelineHour

@@ -14,7 +14,7 @@ from shortener.store.reports import ArticlePlacement, HumanClicks, RankedArticle
 HOURLY_ARRIVAL_HOURS = 72
 """Hours after sending during which clicks are counted by the hour; later clicks are counted by the day."""
 MIN_VISITOR_SHARE = 0.5
-"""Lowest ratio of visitors to human clicks at which the visitors of an issue count as known.
+"""Lowest share of an issue's human clicks with a visitor at which the visitors of the issue count as known.
 
 Below it, clicks are ranked instead. Readers with Global Privacy Control or Do Not Track are clicks without a
 visitor."""
@@ -102,8 +102,8 @@ def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int:
 
 def _issue_counts(human_clicks: Iterable[HumanClicks]) -> _IssueCounts:
     rows = list(human_clicks)
-    visitors, clicks = sum(row.link_visitors for row in rows), sum(row.clicks for row in rows)
-    has_visitors = visitors >= MIN_VISITOR_SHARE * clicks
+    visitor_clicks = sum(row.visitor_clicks for row in rows)
+    has_visitors = visitor_clicks >= MIN_VISITOR_SHARE * sum(row.clicks for row in rows)
     return _IssueCounts(
         has_visitors,
         {(row.link_id, row.n): row.link_visitors if has_visitors else row.clicks for row in rows},

@@ -1,15 +1,23 @@
 """Report of the whole site: all issues, the most clicked links, and requests for links that do not redirect."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from msgspec import Struct
 
 from shortener.config import Domain
-from shortener.durations import HOUR_SECONDS
+from shortener.durations import QUARTER_HOUR_SECONDS
 from shortener.errors import InputError
-from shortener.reporting.counts import Totals, click_rate, sum_by_verdict, to_datetime, to_datetime_or_none
+from shortener.reporting.counts import (
+    Totals,
+    click_rate,
+    sum_by_verdict,
+    to_datetime,
+    to_datetime_or_none,
+    zone_name,
+)
 from shortener.reporting.formatting import format_iso
+from shortener.reporting.local_time import days_between
 from shortener.reporting.quality import Quality, assess_quality
 from shortener.short_urls import build_short_url
 from shortener.store import Store, listings, reports
@@ -47,7 +55,7 @@ class TopLink(Struct, frozen=True):
 
 
 class TimelineDay(Struct, frozen=True):
-    """Human clicks and other requests of the UTC day that begins at ``day``."""
+    """Human clicks and other requests of the day of the site's time zone that begins at ``day`` (in UTC)."""
 
     day: datetime
     human: int
@@ -67,7 +75,7 @@ class Miss(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """Report of the site for the hours that begin in [since, until). None means no limit."""
+    """Report of the site over [since, until); None means no limit. ``timezone`` is the time zone of its days."""
 
     as_of: datetime
     totals: Totals
@@ -76,6 +84,7 @@ class Summary(Struct, frozen=True):
     since: datetime | None
     until: datetime | None
     quality: Quality
+    timezone: str
     timeline: tuple[TimelineDay, ...]
     misses: tuple[Miss, ...]
 
@@ -87,12 +96,14 @@ def build_summary(
     until: int | None = None,
     as_of: int,
     domains: Sequence[Domain] = (),
+    zone: tzinfo = UTC,
 ) -> Summary:
-    """Return the report of the site over [since, until), seconds of the UTC epoch, widened to whole hours.
+    """Return the report of the site over [since, until), seconds of the UTC epoch, widened to whole quarter-hours.
 
-    ``as_of`` is now, ``domains`` are the configured ones. Raises InputError when ``since`` is not before ``until``.
+    ``as_of`` is now, ``domains`` are the configured ones, ``zone`` is the time zone of the days. Raises InputError
+    when ``since`` is not before ``until``.
     """
-    since, until = widen_to_hours(since, until)
+    since, until = widen_to_quarter_hours(since, until)
     sums = reports.site_totals(store, since=since, until=until)
     clicks = sum_by_verdict(sums)
     return Summary(
@@ -107,22 +118,34 @@ def build_summary(
         since=to_datetime_or_none(since),
         until=to_datetime_or_none(until),
         quality=assess_quality(clicks),
-        timeline=tuple(
-            TimelineDay(to_datetime(row.start), row.human, row.automated)
-            for row in reports.site_timeline(store, since=since, until=until)
-        ),
+        timezone=zone_name(zone),
+        timeline=_daily_clicks(store, since, until, zone),
         misses=tuple(
             Miss(**row) for row in reports.top_misses(store, since=since, until=until, limit=MAX_TOP_MISSES)
         ),
     )
 
 
-def widen_to_hours(since: int | None, until: int | None) -> tuple[int | None, int | None]:
-    """Return ``since`` rounded down and ``until`` rounded up to an hour. Raises InputError like check_time_range."""
+def _daily_clicks(
+    store: Store, since: int | None, until: int | None, zone: tzinfo
+) -> tuple[TimelineDay, ...]:
+    """Return the days of ``zone`` in [since, until) that have clicks."""
+    clicked = reports.clicked_range(store)
+    if clicked is None:
+        return ()
+    begin = clicked[0] if since is None else max(since, clicked[0])
+    end = clicked[1] if until is None else min(until, clicked[1])
+    days = {max(start, begin): (start, min(stop, end)) for start, stop in days_between(begin, end, zone)}
+    rows = reports.site_timeline(store, [(start, stop) for start, (_, stop) in days.items()])
+    return tuple(TimelineDay(to_datetime(days[row.start][0]), row.human, row.automated) for row in rows)
+
+
+def widen_to_quarter_hours(since: int | None, until: int | None) -> tuple[int | None, int | None]:
+    """Return ``since`` rounded down and ``until`` rounded up to a quarter-hour. Raises InputError."""
     check_time_range(since, until)
     return (
-        None if since is None else since - since % HOUR_SECONDS,
-        None if until is None else until + -until % HOUR_SECONDS,
+        None if since is None else since - since % QUARTER_HOUR_SECONDS,
+        None if until is None else until + -until % QUARTER_HOUR_SECONDS,
     )
 
 

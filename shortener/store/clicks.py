@@ -7,11 +7,10 @@ import msgspec
 from msgspec import Struct
 from sqlite_utils import Database
 
+from shortener.durations import DAY_SECONDS
 from shortener.store import nearby_clicks, rollups
 from shortener.store.database import Store
-from shortener.store.rollups import LinkBreakdownSums as LinkBreakdownSums
-from shortener.store.rollups import LinkClickSums as LinkClickSums
-from shortener.store.rollups import add_to_rollups as add_to_rollups
+from shortener.store.rollup_tables import VERDICTS
 from shortener.store.sql_text import column_list, json_array
 
 FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
@@ -21,7 +20,7 @@ Each bit stands for one kind of first visit: to the placement, the link, the iss
 MAX_SKIPS_PER_SEGMENT = 1000
 """Maximum number of skipped lines of a segment that are stored with their position; more are only counted."""
 MAX_MISSED_CODES_PER_DAY = 1000
-"""Maximum number of unknown codes stored for a day; misses of further codes are summed under the code ''."""
+"""Maximum number of unknown codes stored for a UTC day; misses of further codes are summed under the code ''."""
 
 
 class Click(Struct, gc=False):
@@ -111,31 +110,28 @@ def clicks_by_seq(store: Store, seqs: Iterable[int]) -> dict[int, Click]:
     return {row[0]: Click(*row[1:]) for row in store.execute(sql, (json_array(seqs),))}
 
 
-class StoredVisit(Struct, frozen=True, gc=False):
-    """A stored human click with the fields that decide whether it is a first visit; ``ts`` is in ms."""
-
-    seq: int
-    id: str
-    ts: int
-    link_id: int
-    n: int
-    issue_id: int | None
-    visitor: str
-    first_visits: int
-    verdict: str = "human"
+VisitorDay = tuple[int, str]
+"""(UTC day as days since 1970, visitor hash)."""
 
 
-def human_visits(store: Store, day: int, visitors: Iterable[str], *, first_only: bool) -> list[StoredVisit]:
-    """Return the human clicks that these visitors made on a day (UTC days since 1970).
+def visitor_clicks(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Click]:
+    """Return the human clicks of visitors on a UTC day, by sequence number.
 
-    With ``first_only``, return only those that are first visits.
+    ``minimum_bitmasks`` has the smallest ``first_visits`` of the clicks to return, for each visitor and day.
     """
     sql = f"""
-        select seq, id, ts, link_id, n, issue_id, visitor, first_visits from clicks
-        where ts / 86400000 = ? and visitor in (select value from json_each(?))
-            {"and first_visits > 0" if first_only else ""} and verdict = 'human'
+        select seq, {_COLUMNS} from clicks
+        where ts / 86400000 = ? and visitor in (select value from json_each(?)) and first_visits >= ?
+            and verdict = 'human'
     """  # noqa: S608
-    return [StoredVisit(*row) for row in store.execute(sql, (day, json_array(visitors)))]
+    visitors: dict[tuple[int, int], list[str]] = {}
+    for (day, visitor), minimum in minimum_bitmasks.items():
+        visitors.setdefault((day, minimum), []).append(visitor)
+    return {
+        row[0]: Click(*row[1:])
+        for (day, minimum), hashes in visitors.items()
+        for row in store.execute(sql, (day, json_array(hashes), minimum))
+    }
 
 
 def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
@@ -178,26 +174,29 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
 
 
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
-    """Add misses (requests answered 404 or 410): (day, domain, code, status) → number of requests."""
-    for (day, domain, code, status), requests in misses.items():
-        is_known = store.value(
-            "select 1 from misses where day = ? and domain = ? and code = ? and status = ?",
-            (day, domain, code, status),
-        )
-        is_over_limit = (
-            not is_known and status == 404 and _count_missed_codes(store, day) >= MAX_MISSED_CODES_PER_DAY
-        )
+    """Add misses (requests answered 404 or 410): (quarter-hour, domain, code, status) → number of requests."""
+    codes_by_day = {day: _missed_codes(store, day) for day in {_utc_day(key[0]) for key in misses}}
+    for (quarter_hour, domain, code, status), requests in misses.items():
+        codes = codes_by_day[_utc_day(quarter_hour)]
+        if status == 404 and (domain, code) not in codes and len(codes) >= MAX_MISSED_CODES_PER_DAY:
+            code = ""
+        codes.add((domain, code))
         store.execute(
             """
-            insert into misses (day, domain, code, status, requests) values (?, ?, ?, ?, ?)
-            on conflict (day, domain, code, status) do update set requests = requests + excluded.requests
+            insert into misses (quarter_hour, domain, code, status, requests) values (?, ?, ?, ?, ?)
+            on conflict (quarter_hour, domain, code, status) do update set requests = requests + excluded.requests
             """,
-            (day, domain, "" if is_over_limit else code, status, requests),
+            (quarter_hour, domain, code, status, requests),
         )
 
 
-def _count_missed_codes(store: Store, day: int) -> int:
-    return int(store.value("select count(*) from misses where day = ?", (day,)))
+def _utc_day(seconds: int) -> int:
+    return seconds - seconds % DAY_SECONDS
+
+
+def _missed_codes(store: Store, day: int) -> set[tuple[str, str]]:
+    sql = "select distinct domain, code from misses where quarter_hour >= ? and quarter_hour < ?"
+    return set(store.execute(sql, (day, day + DAY_SECONDS)))
 
 
 class SegmentPosition(Struct, frozen=True):
@@ -224,8 +223,9 @@ def read_positions(reader: Database) -> dict[str, int]:
 
 def read_verdict_counts(reader: Database) -> list[tuple[str, int]]:
     """Return (verdict, clicks) over all time, from the rollups, over a read-only connection."""
-    sql = "select verdict, sum(clicks) from clicks_by_link group by verdict order by verdict"
-    return [(str(verdict), int(clicks)) for verdict, clicks in reader.conn.execute(sql)]
+    sums = ", ".join(f"coalesce(sum({verdict}), 0)" for verdict in VERDICTS)
+    row = reader.conn.execute(f"select {sums} from totals_by_placement").fetchone()  # noqa: S608
+    return sorted((verdict, clicks) for verdict, clicks in zip(VERDICTS, row, strict=True) if clicks)
 
 
 def read_lines_drained(reader: Database) -> int:
@@ -316,7 +316,7 @@ def clear_rollups_of_stored_days(store: Store) -> None:
     The rows of purged days stay, because they cannot be recomputed.
     """
     since = store.meta("purged_before")
-    store.execute("delete from clicks_by_link where hour >= ?", (since,))
+    store.execute("delete from clicks_by_link where quarter_hour >= ?", (since,))
     store.execute("delete from breakdown_by_link where day >= ?", (since,))
     rollups.recompute_coarse_rollups(store)
 

@@ -1,7 +1,7 @@
 """SQL for lists: links (filtered, sorted and paged) and issues, with their clicks and visitors.
 
-Counts come from the coarse rollups ``totals_by_placement`` and ``clicks_by_issue``, so that the time of a list does
-not depend on the number of clicks.
+Counts come from the coarse rollups ``totals_by_placement`` and ``clicks_by_issue_hour``, so that the time of a list
+does not depend on the number of clicks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from shortener.durations import HOUR_SECONDS
 from shortener.store import links
 from shortener.store.database import Store
 from shortener.store.issues import IssueStatus
@@ -218,20 +219,27 @@ def list_issues(store: Store, *, with_hidden: bool = False) -> list[IssueSummary
 
 
 class HourlyClicks(Struct, frozen=True):
-    """Human clicks on an issue in the hour that begins at ``hour`` (seconds of UTC epoch)."""
+    """Human clicks on an issue in the UTC hour that begins at ``hour`` (seconds of UTC epoch)."""
 
     issue_id: int
     hour: int
     human: int
 
 
-def hourly_clicks(store: Store, issue_ids: Iterable[int]) -> list[HourlyClicks]:
-    """Return the hours with human clicks on these issues, ordered by issue and hour."""
-    sql = """
-        select issue_id, hour, human from clicks_by_issue
-        where issue_id in (select value from json_each(?)) and human > 0 order by issue_id, hour
+def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list[HourlyClicks]:
+    """Return the hours with human clicks on these issues, ordered by issue and hour.
+
+    Clicks later than ``hours`` after the sending, or after the first click of an issue without a sending time, are
+    left out.
     """
-    return [HourlyClicks(*row) for row in store.execute(sql, (json_array(issue_ids),))]
+    sql = """
+        select issues.id, hour, human
+        from issues cross join clicks_by_issue_hour on issue_id = issues.id and human > 0 and hour < :seconds +
+            coalesce(sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0))
+        where issues.id in (select value from json_each(:issues)) order by issues.id, hour
+    """
+    values = {"issues": json_array(issue_ids), "seconds": hours * HOUR_SECONDS}
+    return [HourlyClicks(*row) for row in store.execute(sql, values)]
 
 
 class StoreRevision(Struct, frozen=True):

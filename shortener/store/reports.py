@@ -3,33 +3,26 @@
 Reports read rollups, never clicks, so that their time does not grow with the number of clicks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from shortener.durations import DAY_SECONDS, HOUR_SECONDS
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.store.database import Store
-from shortener.store.rollups import (
-    DAY_EXPRESSION,
-    SUM_COLUMNS,
-    VERDICT_CLICKS,
-    VERDICTS,
-    VISITOR_COLUMNS,
-)
+from shortener.store.rollup_tables import SUM_COLUMNS, VERDICTS
 
 _SUM_COLUMNS = ", ".join(SUM_COLUMNS)
-_SUMMED_COLUMNS = ", ".join(f"sum({name})" for name in SUM_COLUMNS)
 _AUTOMATED_SUM = " + ".join(VERDICTS[1:])
-_FROM_CLICKS_BY_LINK = f"{', '.join((*VERDICT_CLICKS.values(), *VISITOR_COLUMNS))} from clicks_by_link"
-_FROM_CLICKS_BY_ISSUE = f"{_SUM_COLUMNS} from clicks_by_issue"
-"""SQL that selects clicks and first visits by hour: for each placement, and for each issue."""
 _FAR_FUTURE = 1 << 62
 """A time later than any click; its negative is earlier than any click."""
 
 
 class ClickTotals(Struct, frozen=True):
-    """Number of clicks with each verdict, and of first visits to a placement, a link, an issue and the site.
+    """Number of clicks with each verdict, of human clicks with a visitor, and of first visits.
+
+    First visits are to a placement, a link, an issue and the site.
 
     ``issue_id`` is 0 for a link without an issue, ``n`` is 0 for clicks without a placement.
     """
@@ -42,6 +35,7 @@ class ClickTotals(Struct, frozen=True):
     scanner: int
     preview: int
     prefetch: int
+    visitor_clicks: int
     visitors: int
     link_visitors: int
     issue_visitors: int
@@ -49,7 +43,7 @@ class ClickTotals(Struct, frozen=True):
 
 
 class PeriodClicks(Struct, frozen=True):
-    """Human and automated clicks in the hour or day that begins at ``start`` (seconds of UTC epoch)."""
+    """Human and automated clicks in the quarter-hour or day that begins at ``start`` (seconds of UTC epoch)."""
 
     start: int
     human: int
@@ -89,16 +83,11 @@ def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
 
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
-    """Return the totals of every issue (0: links without one) in the hours that begin in [since, until)."""
-    rows, bounds = _rows_between(
-        "clicks_by_placement",
-        "issue_id",
-        since,
-        until,
-        total_table="totals_by_placement",
-        edge_select=_FROM_CLICKS_BY_ISSUE,
-    )
-    sql = f"select issue_id, 0, 0, {_SUMMED_COLUMNS} from {rows} group by issue_id"  # noqa: S608
+    """Return the totals of every issue (0: links without one) in the quarter-hours that begin in [since, until)."""
+    rows, bounds = _signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
+    sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
+    any_clicks = f"sum(sign * ({' + '.join(VERDICTS)})) > 0"
+    sql = f"select issue_id, 0, 0, {sums} from {rows} group by issue_id having {any_clicks}"  # noqa: S608
     return [ClickTotals(*row) for row in store.execute(sql, bounds)]
 
 
@@ -111,68 +100,93 @@ class LinkClicks(Struct, frozen=True):
 
 
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
-    """Return the links with the most human clicks in the hours that begin in [since, until)."""
-    rows, bounds = _rows_between(
-        "clicks_by_placement", "link_id", since, until, total_table="totals_by_placement"
-    )
+    """Return the links with the most human clicks in the quarter-hours that begin in [since, until)."""
+    rows, bounds = _signed_rows("link_id", since, until, quarter_hour_table="clicks_by_link")
     sql = f"""
-        select link_id, sum(human) as clicks, sum(link_visitors) from {rows}
-        group by link_id having sum(human) > 0 order by clicks desc, link_id limit :limit
+        select link_id, sum(sign * human) as clicks, sum(sign * link_visitors) from {rows}
+        group by link_id having clicks > 0 order by clicks desc, link_id limit :limit
     """  # noqa: S608
     return [LinkClicks(*row) for row in store.execute(sql, bounds | {"limit": limit})]
 
 
-def _rows_between(
-    day_table: str,
-    key_columns: str,
-    since: int | None,
-    until: int | None,
-    *,
-    total_table: str,
-    edge_select: str = _FROM_CLICKS_BY_LINK,
+def _signed_rows(
+    key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return SQL for the rollup rows whose sum is the clicks between two times, and its parameters.
+    """Return SQL for the rollup rows whose sums, times ``sign``, add up to [since, until), and its parameters.
 
-    If neither ``since`` nor ``until`` is given, these are the rows of ``total_table``. Otherwise they are the
-    whole days in ``day_table``, and the hours before the first and after the last whole day, selected by
-    ``edge_select``.
+    If neither ``since`` nor ``until`` is given, these are all totals. Otherwise they are the UTC days between the
+    midnights nearest to the two times, and the quarter-hours between each time and its midnight, which are added or
+    subtracted.
     """
     if since is None and until is None:
-        return total_table, {}
+        return "(select 1 as sign, * from totals_by_placement)", {}
     begin, end = -_FAR_FUTURE if since is None else since, _FAR_FUTURE if until is None else until
-    first, last = begin + -begin % DAY_SECONDS, end - end % DAY_SECONDS
-    if first > last:
-        first = last = end
-    hours = f"""
-        select {key_columns.replace("day", DAY_EXPRESSION)}, {edge_select}
-        where hour >= :begin and hour < :first or hour >= :last and hour < :end
-    """
-    days = f"select {key_columns}, {_SUM_COLUMNS} from {day_table} where day >= :first and day < :last"  # noqa: S608
-    return f"({days} union all {hours})", {"begin": begin, "first": first, "last": last, "end": end}
+    first, last = (
+        bound + DAY_SECONDS // 2 - (bound + DAY_SECONDS // 2) % DAY_SECONDS for bound in (begin, end)
+    )
+    rows = [
+        f"select 1 as sign, {key_columns}, {_SUM_COLUMNS} from clicks_by_placement "  # noqa: S608
+        "where day >= :first and day < :last"
+    ]
+    for sign, low, high in (
+        (1, "begin", "first"),
+        (-1, "first", "begin"),
+        (1, "last", "end"),
+        (-1, "end", "last"),
+    ):
+        rows.append(
+            f"select {sign}, {key_columns}, {_SUM_COLUMNS} from {quarter_hour_table} "  # noqa: S608
+            f"where quarter_hour >= :{low} and quarter_hour < :{high}"
+        )
+    return f"({' union all '.join(rows)})", {"begin": begin, "first": first, "last": last, "end": end}
 
 
-def issue_timeline(store: Store, issue_id: int) -> list[PeriodClicks]:
-    """Return the hours with clicks on an issue, oldest first."""
-    sql = f"select hour, human, {_AUTOMATED_SUM} from clicks_by_issue where issue_id = ? order by hour"  # noqa: S608
+def issue_timeline(store: Store, issue_id: int, *, hourly: bool) -> list[PeriodClicks]:
+    """Return the quarter-hours of UTC with clicks on an issue, or with ``hourly`` the hours, oldest first."""
+    table, column = ("clicks_by_issue_hour", "hour") if hourly else ("clicks_by_issue", "quarter_hour")
+    sql = f"select {column}, human, {_AUTOMATED_SUM} from {table} where issue_id = ? order by {column}"  # noqa: S608
     return [PeriodClicks(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def link_timeline(store: Store, link_id: int) -> list[PeriodClicks]:
-    """Return the hours with clicks on a link, oldest first."""
+def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodClicks]:
+    """Return the quarter-hours of UTC with clicks on a link, or with ``hourly`` the hours, oldest first."""
     sql = f"""
-        select hour, sum({VERDICT_CLICKS["human"]}), sum(clicks) - sum({VERDICT_CLICKS["human"]})
-        from clicks_by_link where link_id = ? group by hour order by hour
+        select quarter_hour - quarter_hour % ?2 as start, sum(human), sum({_AUTOMATED_SUM}) from clicks_by_link
+        where link_id = ?1 group by start order by start
     """  # noqa: S608
-    return [PeriodClicks(*row) for row in store.execute(sql, (link_id,))]
+    step = HOUR_SECONDS if hourly else QUARTER_HOUR_SECONDS
+    return [PeriodClicks(*row) for row in store.execute(sql, (link_id, step))]
 
 
-def site_timeline(store: Store, *, since: int | None, until: int | None) -> list[PeriodClicks]:
-    """Return the UTC days with clicks on any link in [since, until), oldest first."""
-    rows, bounds = _rows_between(
-        "clicks_of_site", "day", since, until, total_table="clicks_of_site", edge_select=_FROM_CLICKS_BY_ISSUE
+def clicked_range(
+    store: Store, *, issue_id: int | None = None, link_id: int | None = None
+) -> tuple[int, int] | None:
+    """Return the begin of the first quarter-hour with clicks on an issue, a link or the site, and the end of the last.
+
+    The result is None without clicks.
+    """
+    table, column, value = "clicks_of_site", "1", 1
+    if issue_id is not None:
+        table, column, value = "clicks_by_issue", "issue_id", issue_id
+    elif link_id is not None:
+        table, column, value = "clicks_by_link", "link_id", link_id
+    # SQLite finds one extreme of an index at once, but reads all rows for two.
+    first, last = (
+        store.value(f"select {function}(quarter_hour) from {table} where {column} = ?", (value,))  # noqa: S608
+        for function in ("min", "max")
     )
-    sql = f"select day, sum(human), sum({_AUTOMATED_SUM}) from {rows} group by day order by day"  # noqa: S608
-    return [PeriodClicks(*row) for row in store.execute(sql, bounds)]
+    return None if first is None else (first, last + QUARTER_HOUR_SECONDS)
+
+
+def site_timeline(store: Store, periods: Iterable[tuple[int, int]]) -> list[PeriodClicks]:
+    """Return the clicks on any link in each period [begin, end), in this order; periods without clicks are left out."""
+    sql = f"""
+        select json_extract(period.value, '$[0]'), sum(human), sum({_AUTOMATED_SUM})
+        from json_each(?) as period cross join clicks_of_site
+            on quarter_hour >= json_extract(period.value, '$[0]') and quarter_hour < json_extract(period.value, '$[1]')
+        group by period.key order by period.key
+    """  # noqa: S608
+    return [PeriodClicks(*row) for row in store.execute(sql, (msgspec.json.encode(list(periods)).decode(),))]
 
 
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
@@ -205,12 +219,13 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 
 
 class HumanClicks(Struct, frozen=True):
-    """Human clicks and first visits on one placement (``n`` 0: none) of a link in an issue."""
+    """Human clicks, those that carry a visitor, and first visits, on one placement (``n`` 0: none) of a link."""
 
     issue_id: int
     link_id: int
     n: int
     clicks: int
+    visitor_clicks: int
     visitors: int
     link_visitors: int
 
@@ -219,21 +234,21 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
     """Return the human clicks on every placement of every issue, in the hours that began by ``until``."""
     # Later clicks are subtracted from the totals: there are none if ``until`` is now, and few if it is recent.
     keys = "issue_id, link_id, n"
-    later, bounds = _rows_between(
-        "clicks_by_placement", keys, until + 1, None, total_table="totals_by_placement"
-    )
+    names = ("human", "visitor_clicks", "visitors", "link_visitors")
+    next_hour = until - until % HOUR_SECONDS + HOUR_SECONDS
+    later, bounds = _signed_rows(keys, next_hour, None, quarter_hour_table="clicks_by_link")
     sql = f"""
-        select {keys}, sum(human), sum(visitors), sum(link_visitors) from (
-            select {keys}, human, visitors, link_visitors from totals_by_placement
-            union all select {keys}, -human, -visitors, -link_visitors from {later}
-        ) where issue_id > 0 group by {keys} having sum(human) > 0
+        select {keys}, {", ".join(f"sum(sign * {name})" for name in names)} from (
+            select 1 as sign, {keys}, {", ".join(names)} from totals_by_placement
+            union all select -sign, {keys}, {", ".join(names)} from {later}
+        ) where issue_id > 0 group by {keys} having sum(sign * human) > 0
     """  # noqa: S608
     return [HumanClicks(*row) for row in store.execute(sql, bounds)]
 
 
 def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
     """Return the first hour with a human click on an issue, or None if there is none up to ``until``."""
-    sql = "select hour from clicks_by_issue where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
+    sql = "select hour from clicks_by_issue_hour where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
     hour = store.value(sql, (issue_id, until))
     return None if hour is None else int(hour)
 
@@ -256,7 +271,7 @@ def human_clicks_by_period(
     began by ``until`` and ended after ``sent_at`` (seconds of UTC epoch).
     """
     sql = f"""
-        select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue
+        select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
         where issue_id = :issue and hour > :sent - {HOUR_SECONDS} and hour <= :until and human > 0
         group by case when hour < :sent + :hourly then hour else -((hour - :sent) / {DAY_SECONDS}) end
         order by min(hour)
@@ -323,9 +338,9 @@ def list_ranked_articles(store: Store) -> list[RankedArticle]:
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:
     """Return the codes with the most misses (404, 410) in [since, until).
 
-    The code '' sums up the unknown codes of a day above ``MAX_MISSED_CODES_PER_DAY``.
+    The code '' sums up the unknown codes of a UTC day above ``MAX_MISSED_CODES_PER_DAY``.
     """
-    where, bounds = _time_condition("day", since and since - since % DAY_SECONDS, until)
+    where, bounds = _time_condition("quarter_hour", since, until)
     sql = f"""
         select domain, code, status, sum(requests) as requests from misses {where}
         group by domain, code, status order by requests desc, domain, code limit :limit

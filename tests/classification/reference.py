@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 
+from shortener.classification.classify import classify_click
 from shortener.classification.evidence import Classification
-from shortener.classification.group_rules import classify_click
-from shortener.classification.groups import GROUPINGS, detect_in_group, sort_key
+from shortener.classification.group_rules import GROUPINGS
+from shortener.classification.groups import detect_in_group, sort_key
 from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 

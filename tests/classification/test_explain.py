@@ -3,17 +3,14 @@
 from shortener.classification.evidence import (
     BURST,
     DATACENTER,
-    EVIDENCE_TEXTS,
     NO_LANGUAGE,
     TWO_LINKS_1S,
     ClickRequest,
-    describe_evidence,
 )
 from shortener.classification.explain import explain
-from shortener.classification.group_rules import ALL_RULES
-from shortener.classification.groups import GROUPINGS
+from shortener.classification.group_rules import ALL_RULES, GROUPINGS
 from shortener.classification.nearby_clicks import NearbyClick
-from shortener.classification.reasons import REASONS
+from shortener.classification.reasons import EVIDENCE_TEXTS, REASONS, describe_evidence
 from shortener.classification.request_rules import request_evidence
 from shortener.durations import MINUTE_MS, SECOND_MS
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from shortener.classification.classify import SETTLED_AFTER_MS, is_settled
 from shortener.classification.evidence import (
     DATACENTER,
     NO_FETCH_METADATA,
@@ -14,10 +15,10 @@ from shortener.classification.evidence import (
     REWRITTEN_LINK,
     SECURITY_VENDOR,
 )
-from shortener.classification.group_rules import SETTLED_AFTER_MS, is_settled
-from shortener.classification.groups import GROUPINGS
+from shortener.classification.group_rules import GROUPINGS
 from shortener.classification.nearby_clicks import NearbyClick
-from shortener.classification.reasons import REASONS, REQUEST_REASONS, counts_as_human
+from shortener.classification.reasons import REASONS, counts_as_human
+from shortener.classification.request_reasons import REQUEST_REASONS
 from shortener.durations import HOUR_MS
 from tests.classification.builders import LINK_COUNT, START, click, numbered
 from tests.classification.reference import classify_clicks

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortener.classification.classify import classify_click
 from shortener.classification.evidence import (
     DATACENTER,
     INCOMPLETE_HEADERS,
@@ -15,8 +16,8 @@ from shortener.classification.evidence import (
     OLD_BROWSER,
     SECURITY_VENDOR,
 )
-from shortener.classification.group_rules import classify_click
-from shortener.classification.groups import GROUPINGS, Grouping
+from shortener.classification.group_rules import GROUPINGS
+from shortener.classification.groups import Grouping
 from shortener.classification.nearby_clicks import NearbyClick
 from shortener.collector.neighbourhood import update_evidence
 from tests.classification.builders import click, numbered

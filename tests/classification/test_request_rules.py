@@ -17,10 +17,9 @@ from shortener.classification.evidence import (
     SCANNER_BROWSER,
     SECURITY_VENDOR,
     ClickRequest,
-    describe_evidence,
 )
 from shortener.classification.networks import read_networks
-from shortener.classification.reasons import REASONS
+from shortener.classification.reasons import REASONS, describe_evidence
 from shortener.classification.request_rules import classify_request, datacenter_table
 
 NOW = 1_790_000_000.0  # September 2026

@@ -45,7 +45,7 @@ def test_a_burst_is_explained(newsletter: Any, shortener: Any) -> None:
     assert (explanation["verdict"], explanation["reason"]) == ("scanner", "burst")
     decided = [rule for rule in explanation["spoken"] if rule["decided"]]
     assert [rule["reason"] for rule in decided] == ["burst"]
-    assert decided[0]["evidence"] == ["3 links by this recipient within 1 s"]
+    assert decided[0]["evidence"] == ["3 different links by this recipient within 1 s"]
     (group,) = explanation["neighbours"]
     assert (group["shared"], group["clicks"], group["links"]) == ("the same recipient token", 2, 2)
     output = shortener("clicks", "explain", "click-000001").output

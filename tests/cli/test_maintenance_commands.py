@@ -37,7 +37,7 @@ def test_rebuild_equals_the_increments(newsletter: Newsletter, shortener: Shorte
     newsletter.drain()
     before = shortener("report", "issue", "may", "--format", "json").stdout
     with sqlite3.connect(newsletter.config.data_directory / "store.db") as db:
-        db.execute("update clicks_by_link set clicks = clicks + 5, visitors = 0")
+        db.execute("update clicks_by_link set human = human + 5, visitors = 0")
     db.close()
     assert "4 clicks" in shortener("rebuild").stdout
     after = shortener("report", "issue", "may", "--format", "json").stdout

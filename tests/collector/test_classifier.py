@@ -26,7 +26,8 @@ from shortener.collector.unique_visits import first_visits
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import issues, links, nearby_clicks, open_store
 from shortener.store.clicks import clicks_by_seq, purge_clicks
-from shortener.store.rollups import ALL_ROLLUPS, recompute_coarse_rollups
+from shortener.store.rollup_tables import ALL_ROLLUPS
+from shortener.store.rollups import recompute_coarse_rollups
 from tests.classification.reference import classify_clicks
 
 NOON = 1_795_500_000
@@ -123,9 +124,9 @@ class Site:
         clicks = clicks_by_seq(self.store, results)
         for seq, click in clicks.items():
             click.verdict = results[seq].verdict
-        visits = {click.id: bitmask for click, bitmask in first_visits(clicks.values())}
+        visits = first_visits(clicks)
         return {
-            click.id: (results[seq].verdict, results[seq].reason, results[seq].evidence, visits[click.id])
+            click.id: (results[seq].verdict, results[seq].reason, results[seq].evidence, visits.get(seq, 0))
             for seq, click in clicks.items()
         }
 
@@ -305,7 +306,7 @@ def test_late_clicks_change_earlier_verdicts(site: Site) -> None:
     site.drain([line("3", "c", 50.4, copy="c")])
     assert set(verdicts(site).values()) == {"scanner"}
     assert site.rollups()["totals_by_placement"] != before
-    assert site.store.value("select sum(clicks) from clicks_by_link where verdict = 'human'") is None
+    assert site.store.value("select sum(human) from clicks_by_link") == 0
     assert site.store.value("select sum(visitors) from clicks_by_link") == 0
     site.check()
 
@@ -366,7 +367,7 @@ def test_a_failed_update_of_rollups_stores_nothing(site: Site, monkeypatch: pyte
     def fail(*args: Any, **options: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("shortener.store.clicks.add_to_rollups", fail)
+    monkeypatch.setattr("shortener.collector.recount.add_to_rollups", fail)
     with pytest.raises(sqlite3.OperationalError):
         site.classify_batch()
     assert (site.stored(), site.rollups()) == before

@@ -18,7 +18,8 @@ from shortener.config import Config, Domain, Privacy, Storage
 from shortener.errors import AlreadyRunning, StoreError
 from shortener.store import Store, issues, links, open_store
 from shortener.store.clicks import MAX_MISSED_CODES_PER_DAY, advance_position
-from shortener.store.rollups import ALL_ROLLUPS, recompute_coarse_rollups
+from shortener.store.rollup_tables import ALL_ROLLUPS
+from shortener.store.rollups import recompute_coarse_rollups
 
 NOON = 1_795_500_000.0
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
@@ -124,7 +125,7 @@ def test_clicks_are_summed_by_link_placement_and_issue(store: Store, config: Con
     )
     drain(store, config)
     rows = {
-        (row["code"], row["n"]): (row["clicks"], row["visitors"], row["link_visitors"], row["issue_visitors"])
+        (row["code"], row["n"]): (row["human"], row["visitors"], row["link_visitors"], row["issue_visitors"])
         for row in store.rows(
             "select links.code, clicks_by_link.* from clicks_by_link join links on links.id = clicks_by_link.link_id"
         )
@@ -164,7 +165,7 @@ def test_a_repeated_id_counts_once(store: Store, config: Config) -> None:
     segment(config.data_directory, "s3", [line("c"), line("a"), line("d")])
     drain(store, config)
     assert stored_ids(store) == ["a", "b", "c", "d"]
-    assert store.value("select sum(clicks) from clicks_by_link") == 4
+    assert store.value("select sum(human + bot + scanner + preview + prefetch) from clicks_by_link") == 4
 
 
 def test_a_copied_or_renamed_segment_is_not_read_again(store: Store, config: Config) -> None:
@@ -263,7 +264,7 @@ def test_a_failed_commit_stores_nothing(
     monkeypatch.undo()
     drain(store, config)
     assert stored_ids(store) == ["a", "b"]
-    assert store.value("select sum(clicks) from clicks_by_link") == 2
+    assert store.value("select sum(human + bot + scanner + preview + prefetch) from clicks_by_link") == 2
 
 
 def test_a_second_collector_is_refused(store: Store, config: Config) -> None:
@@ -309,7 +310,7 @@ def test_shutdown_does_not_drain_a_whole_backlog(
     assert 1 < len(stored_ids(store)) < 31
     drain(store, config)
     assert len(stored_ids(store)) == 31
-    assert store.value("select sum(clicks) from clicks_by_link") == 31
+    assert store.value("select sum(human + bot + scanner + preview + prefetch) from clicks_by_link") == 31
 
 
 def test_a_locked_store_is_retried(store: Store, config: Config) -> None:
@@ -359,7 +360,7 @@ def test_a_position_moved_by_another_collector(store: Store, config: Config) -> 
     drain(other, config)
     paused.drain()
     assert stored_ids(store) == ["a", "b"]
-    assert store.value("select sum(clicks) from clicks_by_link") == 2
+    assert store.value("select sum(human + bot + scanner + preview + prefetch) from clicks_by_link") == 2
     other.close()
     paused.close()
 
@@ -507,7 +508,9 @@ def test_increments_and_rebuild_are_equal(
         drain(store, config)
     incremental = rollups(store)
     assert Counter(stored_ids(store)) == Counter(set(stored_ids(store)))
-    assert store.value("select coalesce(sum(clicks), 0) from clicks_by_link") == len(stored_ids(store))
+    assert store.value(
+        "select coalesce(sum(human + bot + scanner + preview + prefetch), 0) from clicks_by_link"
+    ) == len(stored_ids(store))
     with store.transaction():
         recompute_coarse_rollups(store)
     assert rollups(store) == incremental

@@ -253,7 +253,12 @@ class Server:
         assert self.value("pragma integrity_check") == "ok"
         with contextlib.closing(sqlite3.connect(self.data / "store.db")) as db:
             assert db.execute("pragma foreign_key_check").fetchall() == []
-        assert self.value("select coalesce(sum(clicks), 0) from clicks_by_link") == self.stored()
+        assert (
+            self.value(
+                "select coalesce(sum(human + bot + scanner + preview + prefetch), 0) from clicks_by_link"
+            )
+            == self.stored()
+        )
 
     def segments(self) -> list[Path]:
         """Return the files of the click log, the oldest first."""

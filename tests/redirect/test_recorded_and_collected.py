@@ -42,7 +42,7 @@ def test_readers_who_opt_out(site: "Site", signal: str) -> None:
         "",
         None,
     )
-    assert site.store.value("select sum(clicks) from clicks_by_link where verdict = 'human'") == 1
+    assert site.store.value("select sum(human) from clicks_by_link") == 1
     assert site.store.value("select sum(visitors) from clicks_by_link") == 0
     content = b"".join(path.read_bytes() for path in site.data.rglob("*") if path.is_file())
     assert AGENT.encode() not in content

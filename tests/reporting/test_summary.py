@@ -1,18 +1,23 @@
-"""Summary of the site: all issues and the most clicked links, over all time or between two hours."""
+"""Summary of the site: all issues and the most clicked links, over all time or between two times."""
 
+import itertools
+from bisect import bisect_right
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 from shortener.errors import InputError
-from shortener.reporting.summary import Summary, build_summary, widen_to_hours
+from shortener.reporting.local_time import day_start
+from shortener.reporting.summary import Summary, build_summary, widen_to_quarter_hours
 
 NOW = 1_800_000_000
 HOUR = 3600
 
 
-def summary_of(newsletter: Any, **bounds: int) -> Summary:
+def summary_of(newsletter: Any, **bounds: Any) -> Summary:
     """Return the summary of the newsletter within ``since`` and ``until``."""
     return build_summary(newsletter.store, as_of=NOW, domains=newsletter.config.domains, **bounds)
 
@@ -40,8 +45,8 @@ def test_links_are_sorted_by_clicks(read: Any) -> None:
     ]
 
 
-def test_bounds_are_widened_to_hours(read: Any) -> None:
-    """Rollups are by hour: ``since`` is rounded down, ``until`` up, and the report has the rounded bounds."""
+def test_bounds_are_widened_to_quarter_hours(read: Any) -> None:
+    """Rollups are by quarter-hour: ``since`` is rounded down, ``until`` up; the report has the rounded bounds."""
     start = sent(read)
     report = summary_of(read, since=start + 10, until=start + HOUR - 10)
     assert report.since is not None
@@ -66,6 +71,43 @@ def test_neighbouring_periods_add_up(read: Any) -> None:
     assert after.totals.clicks.human == 1
     assert before.totals.clicks.human + after.totals.clicks.human == whole.totals.clicks.human
     assert sum(day.human for day in whole.timeline) == whole.totals.clicks.human
+
+
+DAY_ZONES = {
+    "half an hour": "Asia/Kolkata",
+    "three quarters": "Asia/Kathmandu",
+    "hours": "Europe/Berlin",
+    "utc": "UTC",
+}
+
+
+@pytest.mark.parametrize("name", DAY_ZONES.values(), ids=DAY_ZONES)
+def test_days_of_the_zone_are_exact(newsletter: Any, name: str) -> None:
+    """Every click and miss counts in exactly one day of the site's zone; the timeline has the same days."""
+    zone = ZoneInfo(name)
+    first = datetime.fromtimestamp(sent(newsletter), zone).date()
+    starts = [day_start(first + timedelta(days=number), zone) for number in range(4)]
+    expected = [0, 0, 0]
+    for quarter in range(0, 2 * 96, 3):
+        after = starts[0] - sent(newsletter) + quarter * 900 + 450
+        for options in ({"code": "one", "n": 1, "visitor": f"v{quarter}"}, {"code": "tpyo", "status": 404}):
+            # Further clicks of a batch are written a minute later each.
+            newsletter.click(**options, after=after - 60 * len(newsletter.waiting))
+        expected[bisect_right(starts, sent(newsletter) + after) - 1] += 1
+    newsletter.drain()
+    days = [
+        summary_of(newsletter, since=since, until=until, zone=zone)
+        for since, until in itertools.pairwise(starts)
+    ]
+    assert [day.totals.clicks.human for day in days] == expected
+    assert [sum(miss.requests for miss in day.misses) for day in days] == expected
+    whole = summary_of(newsletter, zone=zone)
+    assert whole.timezone == name
+    assert [(day.day.timestamp(), day.human) for day in whole.timeline] == [
+        (start, clicks) for start, clicks in zip(starts, expected, strict=False) if clicks
+    ]
+    part = summary_of(newsletter, since=starts[0] + HOUR, until=starts[1] + HOUR, zone=zone)
+    assert [day.day.timestamp() for day in part.timeline] == starts[:2]
 
 
 def test_an_empty_store_has_an_empty_summary(newsletter: Any) -> None:
@@ -93,7 +135,7 @@ RANGES = {"swapped": (2 * HOUR, HOUR), "equal": (HOUR, HOUR)}
 def test_since_must_be_before_until(since: int, until: int) -> None:
     """If ``since`` is not before ``until``, the error names both times."""
     with pytest.raises(InputError, match="1970-01-01T0"):
-        widen_to_hours(since, until)
+        widen_to_quarter_hours(since, until)
 
 
 def test_json_has_the_keys_of_the_contract(read: Any) -> None:

@@ -33,12 +33,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
                 store, "go.example", code, target="https://a.example/", title=f"T{29 - number}", now=number
             )
             if number % 3 == 0:
-                sums = [min(number, 24), 1, 1, 1, 1]
-                add_to_rollups(
-                    store,
-                    {(0, link, 0, 3_600, "human"): sums, (0, link, 0, 3_600, "bot"): [9, 0, 0, 0, 0]},
-                    {},
-                )
+                sums = [min(number, 24), 9, 0, 0, 0, 1, 1, 1, 1, 1]
+                add_to_rollups(store, {(link, 3_600, 0, 0): sums}, {})
         links.update_field(
             store, links.get(store, "go.example", "c05"), "status", "retired", who="ann", now=NOW
         )
@@ -97,10 +93,6 @@ def test_changed_verdict_changes_the_revision(store: Store) -> None:
     before = store_revision(store)
     number = int(store.value("select id from links where code = 'c27'"))
     with store.transaction():
-        moved = {
-            (0, number, 0, 3_600, "human"): [-1, 0, 0, 0, 0],
-            (0, number, 0, 3_600, "bot"): [1, 0, 0, 0, 0],
-        }
-        add_to_rollups(store, moved, {})
+        add_to_rollups(store, {(number, 3_600, 0, 0): [-1, 1, 0, 0, 0, 0, 0, 0, 0, 0]}, {})
     assert store_revision(store).rollups > before.rollups
     assert store_revision(store).links == before.links

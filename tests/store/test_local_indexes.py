@@ -46,8 +46,8 @@ def test_old_store_gets_the_new_indexes(old_data: Path) -> None:
     )
     assert {name: indexes[name].partition(" on ")[2] for name in INDEXES} == INDEXES
     day, hour = NOON // 86_400, NOON // 3600
-    assert [visit.id for visit in clicks.human_visits(store, day, ["v"], first_only=True)] == ["a"]
-    assert not clicks.human_visits(store, day + 1, ["v"], first_only=True)
+    assert [click.id for click in clicks.visitor_clicks(store, {(day, "v"): 1}).values()] == ["a"]
+    assert not clicks.visitor_clicks(store, {(day + 1, "v"): 0, (day, "v"): 16})
     for column, value in (("addr", "x"), ("recipient_token", "k")):
         window = nearby_clicks.ReadWindow(NOON * 1000, NOON * 1000, (NOON - 9) * 1000, (NOON + 9) * 1000)
         assert nearby_clicks.clicks_by_value(store, column, [value], window, hour=hour)  # type: ignore[arg-type]

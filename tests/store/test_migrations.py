@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from shortener.collector.rebuild import rebuild
 from shortener.files import STORE_FILE_NAME
 from shortener.store import clicks, open_store
 from shortener.store.migrations import MIGRATIONS
@@ -74,6 +75,74 @@ def test_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
         with store.transaction():
             store.execute("update links set title = 'new' where code = 'abc'")
         assert store.meta("links_revision") == revision + 1
+    finally:
+        store.close()
+
+
+def test_sums_are_split_into_quarter_hours(tmp_path: Path) -> None:
+    """Sums of stored clicks are split by quarter-hour; those of purged clicks stay at the beginning of their hour."""
+    tmp_path.chmod(0o700)
+    old = Database(sqlite3.connect(tmp_path / STORE_FILE_NAME, isolation_level=None))
+    MIGRATIONS.apply(old, stop_before="m008_quarter_hours")
+    day = HOUR - HOUR % 86_400
+    purged, hour = day - 86_400, day + 3_600
+    rows = [
+        # id, seconds, n, verdict, first visits, visitor
+        ("a", hour + 10, 1, "human", 15, "v"),
+        ("b", hour + 20, 1, "human", 0, None),
+        ("c", hour + 930, 2, "human", 1, "v"),
+        ("d", hour + 3_599, 2, "scanner", 0, "v"),
+    ]
+    old.conn.executescript(
+        f"""
+        insert into links (id, domain, code, target, created_at, updated_at)
+            values (1, 'go.example', 'abc', 'https://a.example/', 1, 1);
+        insert into issues (id, slug, format, domain, source, output, created_at, updated_at)
+            values (1, 'may', 'html', 'go.example', x'', x'', 1, 1), (2, 'june', 'html', 'go.example', x'', x'', 1, 1);
+        update meta set value = {day} where name = 'purged_before';
+        insert into clicks_by_link values
+            (1, 1, 1, {purged}, 'human', 4, 3, 3, 1, 1), (1, 1, 1, {purged}, 'bot', 3, 0, 0, 0, 0),
+            (2, 1, 1, {purged}, 'human', 9, 2, 1, 1, 1),
+            (1, 1, 1, {hour}, 'human', 2, 1, 1, 1, 1), (1, 1, 2, {hour}, 'human', 1, 1, 0, 0, 0),
+            (1, 1, 2, {hour}, 'scanner', 1, 0, 0, 0, 0);
+        insert into totals_by_placement values
+            (1, 1, 1, 6, 3, 0, 0, 0, 4, 4, 2, 2), (1, 1, 2, 1, 0, 1, 0, 0, 1, 0, 0, 0),
+            (2, 1, 1, 9, 0, 0, 0, 0, 2, 1, 1, 1);
+        insert into breakdown_by_link values (1, 1, {purged}, 'reason', 'human/reader', 4);
+        insert into misses values ({day}, 'go.example', 'no', 404, 5);
+        """
+    )
+    old.conn.executemany(
+        "insert into clicks (id, ts, link_id, n, issue_id, verdict, reason, rules_version, first_visits, visitor) "
+        "values (?, ? * 1000, 1, ?, 1, ?, '', 1, ?, ?)",
+        rows,
+    )
+    old.close()
+    store = open_store(tmp_path)
+    try:
+        assert store.execute(
+            "select quarter_hour, n, issue_id, human, bot, scanner, visitor_clicks, visitors, link_visitors, "
+            "issue_visitors, site_visitors from clicks_by_link order by 1, 2, 3"
+        ).fetchall() == [
+            (purged, 1, 1, 4, 3, 0, 4, 3, 3, 1, 1),
+            (purged, 1, 2, 9, 0, 0, 1, 2, 1, 1, 1),
+            (hour, 1, 1, 2, 0, 0, 1, 1, 1, 1, 1),
+            (hour + 900, 2, 1, 1, 0, 0, 1, 1, 0, 0, 0),
+            (hour + 2_700, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0),
+        ]
+        assert store.execute(
+            "select issue_id, n, human, bot, scanner, visitors, link_visitors, issue_visitors, site_visitors "
+            "from totals_by_placement order by 1, 2"
+        ).fetchall() == [
+            (1, 1, 6, 3, 0, 4, 4, 2, 2),
+            (1, 2, 1, 0, 1, 1, 0, 0, 0),
+            (2, 1, 9, 0, 0, 2, 1, 1, 1),
+        ]
+        assert store.value("select clicks from breakdown_by_issue") == 4
+        assert store.value("select quarter_hour from misses") == day
+        migrated = store.execute("select * from clicks_by_link").fetchall()
+        rebuild(store, on_progress=lambda _: None)
+        assert store.execute("select * from clicks_by_link").fetchall() == migrated
     finally:
         store.close()
 

@@ -12,7 +12,7 @@ from shortener.reporting.link_report import build_link_report
 from shortener.reporting.ranking_inputs import load_history
 from shortener.reporting.summary import build_summary
 from shortener.store import Store, reports
-from shortener.store.rollups import ALL_ROLLUPS
+from shortener.store.rollup_tables import ALL_ROLLUPS
 
 NOW = 1_800_000_000
 REPORTS: dict[str, Callable[[Store], object]] = {
@@ -23,7 +23,7 @@ REPORTS: dict[str, Callable[[Store], object]] = {
     "history": lambda store: load_history(store, as_of=NOW),
 }
 ROLLUPS = {
-    "issue": {"totals_by_placement", "clicks_by_issue", "breakdown_by_issue"},
+    "issue": {"totals_by_placement", "clicks_by_issue_hour", "breakdown_by_issue"},
     "link": {"totals_by_placement", "clicks_by_link", "breakdown_by_link"},
 }
 """Rollups that the report of an issue and of a link search."""

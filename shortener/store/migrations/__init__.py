@@ -1,7 +1,8 @@
 """The schema as an ordered list of migrations, each applied in one transaction.
 
-Units: ``clicks.ts`` is milliseconds of UTC epoch; every other time is seconds of UTC epoch. ``hour`` and ``day`` are
-the second at which the UTC hour or day begins. ``n`` is 0 where a click has no placement.
+Units: ``clicks.ts`` is milliseconds of UTC epoch; every other time is seconds of UTC epoch. ``quarter_hour`` and
+``day`` are the second at which the quarter of an hour or the day of UTC begins. ``n`` is 0 where a click has no
+placement.
 
 To change the schema, add a module with the next number and list its function below. Databases store the names of the
 applied functions, so a released migration is neither renamed nor edited.
@@ -16,6 +17,7 @@ from shortener.store.migrations.m004_pages import m004_pages
 from shortener.store.migrations.m005_lists import m005_lists
 from shortener.store.migrations.m006_local_indexes import m006_local_indexes
 from shortener.store.migrations.m007_names import m007_names
+from shortener.store.migrations.m008_quarter_hours import m008_quarter_hours
 from shortener.store.migrations.m009_roles import m009_roles
 
 MIGRATIONS = Migrations("shortener")
@@ -28,6 +30,7 @@ for _migration in (
     m005_lists,
     m006_local_indexes,
     m007_names,
+    m008_quarter_hours,
     m009_roles,
 ):
     MIGRATIONS()(_migration)

@@ -47,13 +47,13 @@ const drawings = {
 
   // Clicks of a link by hour or day.
   bars(data, width) {
-    const rows = data.map((row) => ({ ...row, at: new Date(row.at) }));
+    const rows = data.rows.map((row) => ({ ...row, local: new Date(row.local) }));
     return Plot.plot({
       width, height: 230, marginTop: 30, marginLeft: 52, marginBottom: 36,
-      x: { type: "utc", label: "UTC" },
+      x: { type: "utc", label: data.zone },
       y: { label: "clicks", grid: true, zero: true, tickFormat: whole },
       marks: [
-        Plot.rectY(rows, { x: "at", interval: rows.some((row) => row.step === "day") ? "day" : "hour", y: "human", fill: ink("--link"), inset: 0 }),
+        Plot.rectY(rows, { x: "local", interval: rows.some((row) => row.step === "day") ? "day" : "hour", y: "human", fill: ink("--link"), inset: 0 }),
         Plot.ruleY([0], { stroke: ink("--line") }),
       ],
     });

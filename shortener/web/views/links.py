@@ -2,6 +2,7 @@
 
 import functools
 import io
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal, get_args
 
 import segno
@@ -16,6 +17,7 @@ from shortener.errors import InputError, NotFound
 from shortener.reporting.counts import to_datetime, to_datetime_or_none
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_report import LinkReport, build_link_report, link_status
+from shortener.reporting.local_time import day_start, local_day
 from shortener.services import edit
 from shortener.services.new_code import choose_code
 from shortener.short_urls import build_short_url, parse_short_url, validate_target
@@ -238,7 +240,9 @@ def _render_link(host: str, code: str, error: str = "") -> str:
 
 
 def _link_report(host: str, code: str) -> LinkReport:
-    return build_link_report(store(), *_link_key(host, code), as_of=now(), domains=config().domains)
+    return build_link_report(
+        store(), *_link_key(host, code), as_of=now(), domains=config().domains, zone=config().zone
+    )
 
 
 def _link_key(host: str, code: str) -> tuple[str, str]:
@@ -251,18 +255,32 @@ def _get_link(host: str, code: str) -> Link:
     return links.get(store(), *_link_key(host, code))
 
 
-def _chart_data(report: LinkReport) -> list[dict[str, Any]]:
-    """Return the human clicks of a link as chart points, by hour, or by day if they span more than four days."""
+def _chart_data(report: LinkReport) -> dict[str, Any] | None:
+    """Return the human clicks of a link as chart points, by hour, or by day if they span more than four days.
+
+    Hours and days are those of the site's zone. ``at`` is the time at which the hour or day begins, ``local`` is the
+    same on a clock in ``zone``; both are in milliseconds.
+    """
     if not report.timeline:
-        return []
+        return None
     first, last = report.timeline[0].hour.timestamp(), report.timeline[-1].hour.timestamp()
     step: Literal["day", "hour"] = "day" if last - first > 4 * DAY_SECONDS else "hour"
     sums: dict[int, int] = {}
     for row in report.timeline:
         at = int(row.hour.timestamp())
-        at -= at % DAY_SECONDS if step == "day" else 0
+        if step == "day":
+            at = day_start(local_day(at, config().zone), config().zone)
         sums[at] = sums.get(at, 0) + row.human
-    return [{"at": at * 1000, "human": clicks, "step": step} for at, clicks in sums.items()]
+    rows = [
+        {"at": at * 1000, "local": _clock_time_ms(at, config().zone), "human": clicks, "step": step}
+        for at, clicks in sums.items()
+    ]
+    return {"zone": report.timezone, "rows": rows}
+
+
+def _clock_time_ms(at: int, zone: tzinfo) -> int:
+    offset = datetime.fromtimestamp(at, zone).utcoffset() or timedelta()
+    return (at + int(offset.total_seconds())) * 1000
 
 
 @blueprint.get("/links/<host>/<code>/report.json")

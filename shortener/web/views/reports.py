@@ -70,7 +70,7 @@ def show_report(slug: str) -> str:
 
 
 def _report(slug: str) -> IssueReport:
-    return build_issue_report(store(), slug, as_of=now(), domains=config().domains)
+    return build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
 
 
 def _target_edits(slug: str, report: IssueReport) -> list[TargetEdit]:

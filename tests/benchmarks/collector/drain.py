@@ -109,7 +109,7 @@ def measure(lines: int, directory: Path) -> None:
     collector.drain()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     collector.close()
-    assert store.value("select sum(clicks) from clicks_by_link") == lines
+    assert store.value("select sum(human + bot + scanner + preview + prefetch) from clicks_by_link") == lines
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size = (data / "store.db").stat().st_size
     now = START + lines // 20

@@ -17,6 +17,7 @@ from shortener.app import create_pages_app
 from shortener.config import Config, Domain, Site, Storage
 from shortener.services import accounts
 from shortener.store import Store, issues, links, open_store
+from shortener.store.rollup_tables import SUM_COLUMNS, VISITOR_COLUMNS
 from shortener.store.rollups import LinkBreakdownSums, LinkClickSums, add_to_rollups
 
 CLICKS, ISSUES, LINKS = 1_000_000, 100, 10_000
@@ -161,21 +162,22 @@ def click_sums(
     """Return the rollup sums of an issue's share of all clicks, whose number falls exponentially with age."""
     cells = [(issue, link, n, weight) for issue, link, own in weights for n, weight in own]
     clicked = rng.choices(cells, [cell[3] for cell in cells], k=CLICKS // ISSUES)
-    hourly: LinkClickSums = {}
-    daily: LinkBreakdownSums = {}
+    clicks: LinkClickSums = {}
+    breakdown: LinkBreakdownSums = {}
     for issue, link, n, _ in clicked:
         ts = sent + int(rng.expovariate(1 / (18 * HOUR)))
         if ts >= now:
             continue
         human = rng.random() < 0.85
-        hour, day, verdict = ts // HOUR * HOUR, ts // DAY * DAY, "human" if human else "scanner"
-        row = hourly.setdefault((issue, link, n, hour, verdict), [0, 0, 0, 0, 0])
-        for index, counts in enumerate((1, human, human, human and rng.random() < 0.7, human)):
-            row[index] += int(counts)
+        quarter_hour, day, verdict = ts // 900 * 900, ts // DAY * DAY, "human" if human else "scanner"
+        row = clicks.setdefault((link, quarter_hour, n, issue), [0] * len(SUM_COLUMNS))
+        row[SUM_COLUMNS.index(verdict)] += 1
+        for name in VISITOR_COLUMNS if human else ():
+            row[SUM_COLUMNS.index(name)] += name != "issue_visitors" or rng.random() < 0.7
         for dimension, value in dimensions(verdict, rng):
-            key = (issue, link, day, dimension, value)
-            daily[key] = daily.get(key, 0) + 1
-    return hourly, daily
+            key = (link, dimension, value, day, issue)
+            breakdown[key] = breakdown.get(key, 0) + 1
+    return clicks, breakdown
 
 
 def dimensions(verdict: str, rng: random.Random) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from shortener.ranking.arrival_curve import prior_curve
 from shortener.reporting.ranking import rank_stored_articles
 from shortener.reporting.ranking_inputs import load_history
 from shortener.store import Store, issues, links, open_store
+from shortener.store.rollup_tables import VERDICTS, VISITOR_COLUMNS
 from shortener.store.rollups import add_to_rollups
 
 SENT = 1_704_096_000  # 2024-01-01T08:00Z
@@ -111,19 +112,18 @@ def add_issue(store: Store, month: int, *, articles: int) -> list[issues.Placeme
 
 def rollups(
     rng: np.random.Generator, month: int, placements: list[issues.Placement], *, clicks: float
-) -> Iterator[tuple[tuple[int, int, int, int, str], list[int]]]:
+) -> Iterator[tuple[tuple[int, int, int, int], list[int]]]:
     """Yield hourly rollups with about this many human clicks, distributed over positions and hours."""
     curve, sent = prior_curve(), SENT + month * MONTH
     arrived = np.diff([curve.share_at(hour) for hour in range(HOURS + 1)])
     weights = np.repeat(np.arange(1, len(placements) // len(KINDS) + 1) ** -0.7, len(KINDS))
     for placement, share in zip(placements, weights / weights.sum(), strict=True):
-        for verdict, weight in VERDICT_WEIGHTS:
-            counts = rng.poisson(clicks * weight * share * arrived)
-            for hour in np.flatnonzero(counts):
-                n = int(counts[hour])
-                visitors = n if verdict == "human" else 0
-                key = (month + 1, placement.link_id, placement.n, sent + int(hour) * 3600, verdict)
-                yield key, [n, visitors, visitors, visitors, visitors]
+        weights_of_verdicts = [dict(VERDICT_WEIGHTS).get(verdict, 0) for verdict in VERDICTS]
+        counts = rng.poisson(clicks * share * np.outer(arrived, weights_of_verdicts))
+        for hour in np.flatnonzero(counts.sum(axis=1)):
+            row = [int(count) for count in counts[hour]]
+            key = (placement.link_id, sent + int(hour) * 3600, placement.n, month + 1)
+            yield key, [*row, *[row[0]] * len(VISITOR_COLUMNS)]
 
 
 if __name__ == "__main__":

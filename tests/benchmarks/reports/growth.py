@@ -19,12 +19,12 @@ import numpy as np
 
 from shortener.classification.reasons import REASONS
 from shortener.config import Domain
-from shortener.durations import DAY_SECONDS, HOUR_SECONDS
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.reporting.issue_report import build_issue_report
 from shortener.reporting.link_report import build_link_report
 from shortener.reporting.ranking_inputs import load_history
 from shortener.reporting.summary import build_summary
-from shortener.store import Store, issues, links, listings, open_store, rollups
+from shortener.store import Store, issues, links, listings, open_store, rollup_tables, rollups
 
 START = 1_700_006_400
 """Start of the simulated clicks: midnight UTC, in seconds of the epoch."""
@@ -76,29 +76,29 @@ def add_links(store: Store, count: int) -> Parts:
     ]
 
 
-def hourly_rows(
+def click_rows(
     parts: Parts, *, clicks: int, begin: int, days: int, rng: np.random.Generator
 ) -> Iterator[tuple[object, ...]]:
-    """Yield rows of ``clicks_by_link``: clicks on the placements from ``begin`` on, drawn for each hour and verdict."""
-    shares, hours = harmonic(len(parts)), clicks * harmonic(days * 24)
-    step = max(1, 4_000_000 // len(hours))
+    """Yield rows of ``clicks_by_link``: clicks on the placements from ``begin`` on, drawn for each quarter-hour."""
+    # Each hour has its share of the clicks, evenly over its four quarters.
+    shares, quarters = harmonic(len(parts)), clicks * np.repeat(harmonic(days * 24), 4) / 4
+    step = max(1, 1_000_000 // len(quarters))
     for start in range(0, len(parts), step):
-        for verdict, verdict_share in VERDICTS.items():
-            drawn = rng.poisson(np.outer(shares[start : start + step], hours) * verdict_share)
-            for index, hour in zip(*(axis.tolist() for axis in np.nonzero(drawn)), strict=True):
-                count = int(drawn[index, hour])
-                visitors = [0] * 4
-                if verdict == "human":
-                    visitors = [max(1, count * tenths // 10) for tenths in (9, 8, 5, 4)]
-                yield *parts[start + index], begin + hour * HOUR_SECONDS, verdict, count, *visitors
+        means = np.outer(shares[start : start + step], quarters)
+        drawn = np.stack([rng.poisson(means * VERDICTS[verdict]) for verdict in VERDICTS], axis=2)
+        for index, quarter in zip(*(axis.tolist() for axis in np.nonzero(drawn.sum(axis=2))), strict=True):
+            row = drawn[index, quarter].tolist()
+            visitors = [max(1, row[0] * tenths // 10) if row[0] else 0 for tenths in (10, 9, 8, 5, 4)]
+            issue, link, n = parts[start + index]
+            yield link, begin + quarter * QUARTER_HOUR_SECONDS, n, issue, *row, *visitors
 
 
 def daily_rows(store: Store, *, rng: np.random.Generator) -> Iterator[tuple[object, ...]]:
     """Yield rows of ``breakdown_by_link`` that agree with the stored ``clicks_by_link``."""
     reasons = [f"{REASONS[reason].verdict}/{reason}" for reason in sorted(REASONS)]
     keys = store.execute(
-        f"select issue_id, link_id, hour - hour % {DAY_SECONDS} as day, sum(clicks) from clicks_by_link "
-        "where verdict = 'human' group by link_id, issue_id, day"
+        f"select link_id, quarter_hour - quarter_hour % {DAY_SECONDS} as day, issue_id, sum(human) from clicks_by_link "
+        "where human > 0 group by link_id, issue_id, day"
     ).fetchall()
     clicks = np.array([key[3] for key in keys])
     for dimension, count in VALUES.items():
@@ -106,13 +106,14 @@ def daily_rows(store: Store, *, rng: np.random.Generator) -> Iterator[tuple[obje
             drawn = rng.multinomial(clicks[start : start + 50_000], harmonic(count))
             for index, value in zip(*(axis.tolist() for axis in np.nonzero(drawn)), strict=True):
                 name = reasons[value] if dimension == "reason" else f"{dimension} {value}"
-                yield *keys[start + index][:3], dimension, name, int(drawn[index, value])
+                link, day, issue = keys[start + index][:3]
+                yield link, dimension, name, day, issue, int(drawn[index, value])
 
 
-def insert(store: Store, table: str, columns: int, rows: Iterable[tuple[object, ...]]) -> None:
+def insert(store: Store, rollup: rollup_tables.Rollup, rows: Iterable[tuple[object, ...]]) -> None:
     """Insert rows into a rollup."""
-    marks = ", ".join("?" * columns)
-    store.db.conn.executemany(f"insert into {table} values ({marks})", rows)
+    marks = ", ".join("?" * len(rollup.key_columns + rollup.sum_columns))
+    store.db.conn.executemany(f"insert into {rollup.table} values ({marks})", rows)
 
 
 def fill(store: Store, shares: Iterable[tuple[Parts, int, int, int]]) -> None:
@@ -120,9 +121,11 @@ def fill(store: Store, shares: Iterable[tuple[Parts, int, int, int]]) -> None:
     rng = np.random.default_rng(1)
     for parts, clicks, begin, days in shares:
         insert(
-            store, "clicks_by_link", 10, hourly_rows(parts, clicks=clicks, begin=begin, days=days, rng=rng)
+            store,
+            rollup_tables.CLICKS_BY_LINK,
+            click_rows(parts, clicks=clicks, begin=begin, days=days, rng=rng),
         )
-    insert(store, "breakdown_by_link", 6, daily_rows(store, rng=rng))
+    insert(store, rollup_tables.BREAKDOWN_BY_LINK, daily_rows(store, rng=rng))
     rollups.recompute_coarse_rollups(store)
 
 
@@ -171,7 +174,7 @@ def reports(store: Store, data_set: str) -> dict[str, Callable[[], object]]:
 
 def duration_seconds(store: Store) -> int:
     """Return the seconds from START to the last hour with a click."""
-    return int(store.value("select max(hour) from clicks_by_link")) - START
+    return int(store.value("select max(quarter_hour) from clicks_by_link")) - START
 
 
 def median_ms(function: Callable[[], object], *, runs: int = 7) -> float:
@@ -193,7 +196,7 @@ def measure(data_set: str, *, clicks: int, days: int, count: int, directory: Pat
     store.execute("pragma wal_checkpoint(truncate)")
     results: dict[str, float] = {
         f"rows of {table}": store.value(f"select count(*) from {table}")
-        for table in (rollup.table for rollup in rollups.ALL_ROLLUPS)
+        for table in (rollup.table for rollup in rollup_tables.ALL_ROLLUPS)
     }
     results |= {f"{name}, ms": median_ms(function) for name, function in reports(store, data_set).items()}
     for name, function in reports(store, data_set).items():

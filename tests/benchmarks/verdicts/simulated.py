@@ -21,10 +21,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from shortener.classification.evidence import Classification, ClickRequest, describe_evidence
-from shortener.classification.group_rules import classify_click
+from shortener.classification.classify import classify_click
+from shortener.classification.evidence import Classification, ClickRequest
 from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.networks import NetworkTable, read_networks
+from shortener.classification.reasons import describe_evidence
 from shortener.classification.request_rules import classify_request, datacenter_table
 from shortener.collector.neighbourhood import update_evidence
 from shortener.durations import SECOND_MS

@@ -1,0 +1,67 @@
+"""The choice of a click's reason and verdict, from evidence and the time since sending."""
+
+from collections.abc import Iterator
+
+from shortener.classification.evidence import REQUEST_MASK, Classification
+from shortener.classification.group_rules import (
+    ALL_RULES,
+    GROUPINGS,
+    SECONDS_AFTER_SENDING_MS,
+    UNKNOWN_AGE_MS,
+)
+from shortener.classification.nearby_clicks import NearbyClick
+from shortener.classification.reasons import REASONS
+from shortener.classification.request_reasons import REQUEST_REASONS
+
+SETTLED_AFTER_MS = max(grouping.window_ms for grouping in GROUPINGS)
+"""Time in milliseconds after a click when its verdict is final, unless lines of the click log arrive late.
+
+It is the longest time window of a correlation group: 15 minutes.
+"""
+_READER_CLASSIFICATION = Classification("human", "reader")
+
+
+def classify_click(click: NearbyClick, group_evidence: int) -> Classification:
+    """Return the classification of a click, from the evidence of its request and of nearby clicks.
+
+    ``group_evidence`` are the bits from nearby clicks. If the request alone decided the reason, the reason
+    stays.
+    """
+    evidence = click.evidence & REQUEST_MASK | group_evidence
+    age = age_of(click)
+    if not evidence and not click.honeypot and click.reason == "reader" and age >= SECONDS_AFTER_SENDING_MS:
+        return _READER_CLASSIFICATION  # shortcut for most clicks
+    if click.reason in REQUEST_REASONS:
+        reason = click.reason
+    else:
+        reason = next(matching_reasons(evidence, age=age, honeypot=click.honeypot), "reader")
+    return Classification(REASONS[reason].verdict, reason, evidence)
+
+
+def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str]:
+    """Yield the reasons of all matching group rules, the most certain first.
+
+    ``age`` is the time from sending to the click in milliseconds; ``honeypot`` is whether its link is a
+    honeypot link.
+    """
+    if honeypot:
+        yield "hidden-link"
+    if evidence or age < SECONDS_AFTER_SENDING_MS:
+        for rule in ALL_RULES:
+            if rule.matches(evidence, age):
+                yield rule.reason
+
+
+def age_of(click: NearbyClick) -> int:
+    """Return the milliseconds from the sending of the issue to the click, or UNKNOWN_AGE_MS if they are unknown."""
+    if click.sent_at_ms is None or click.ts_ms < click.sent_at_ms:
+        return UNKNOWN_AGE_MS
+    return click.ts_ms - click.sent_at_ms
+
+
+def is_settled(ts_ms: int, *, now_ms: int) -> bool:
+    """Return whether the verdict on a click is final, provided that no click-log line arrives late.
+
+    ``ts_ms`` is the time of the click and ``now_ms`` the current time, in milliseconds since the UTC epoch.
+    """
+    return now_ms - ts_ms > SETTLED_AFTER_MS

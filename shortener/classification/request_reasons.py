@@ -1,0 +1,47 @@
+"""The reasons for verdicts that are decided by the request alone.
+
+A reason belongs to one verdict, so that the two cannot contradict each other. The precision classes are
+defined in docs/classification.md, section 8.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+Verdict = Literal["human", "bot", "scanner", "preview", "prefetch"]
+Precision = Literal["sure", "likely", "suspect", "person"]
+"""How certain a reason is, called its precision class.
+
+``sure``: automated, right in over 99.5 % of cases; ``likely``: automated, less certain; ``suspect``: human,
+but with a pattern that scanners show too; ``person``: human.
+"""
+
+
+class Reason(Struct, frozen=True):
+    """The verdict, precision class and description of one reason."""
+
+    verdict: Verdict
+    description: str
+    precision: Precision = "sure"
+
+
+REQUEST_REASONS: Mapping[str, Reason] = {
+    "named-scanner": Reason("scanner", "the user agent names a mail scanner"),
+    "named-preview": Reason("preview", "the user agent names a link preview"),
+    "named-bot": Reason("bot", "the user agent names a crawler, a tool or a library"),
+    "no-user-agent": Reason("bot", "no user agent was sent"),
+    "no-browser-name": Reason("bot", "the user agent is too short for a browser's"),
+    "prefetch-header": Reason("prefetch", "prefetched by the browser, not opened by a reader"),
+    "head-request": Reason("bot", "a HEAD request, which checks a link without opening it"),
+    "range-request": Reason("bot", "a Range header was sent, as link previews do"),
+    "no-navigation": Reason("bot", "the Sec-Fetch headers show that no page was being opened"),
+    "gateway-network": Reason("scanner", "the request came from a mail gateway's network"),
+    "bare-request": Reason("scanner", "a browser's user agent without Accept-Language and Sec-Fetch headers"),
+    "false-browser": Reason("scanner", "an outdated, impossible or scanner's browser, with headers missing"),
+    "bare-datacenter": Reason("scanner", "from a data center, without headers that a browser sends"),
+    "scanner-browser": Reason(
+        "scanner", "from a data center, with a user agent that mail scanners still use"
+    ),
+}
+"""Reasons that are decided by the request alone, by name. Nearby clicks then never change them."""

@@ -1,0 +1,71 @@
+"""Days and hours of a time zone, as seconds of the UTC epoch. Their bounds are quarter-hours of UTC."""
+
+from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
+
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
+
+Period = tuple[int, int]
+"""(begin, end): seconds of the UTC epoch; the end is not included."""
+
+
+@lru_cache(maxsize=8192)
+def day_start(day: date, zone: tzinfo) -> int:
+    """Return when a day begins in ``zone``: at its first midnight, or at the transition that skips midnight."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
+
+
+def local_day(seconds: int, zone: tzinfo) -> date:
+    """Return the day of ``zone`` that an instant falls into."""
+    day = datetime.fromtimestamp(seconds, zone).date()
+    # Where clocks were set back over midnight, they show the day before for a second time.
+    following = day + timedelta(days=1)
+    return following if day_start(following, zone) <= seconds else day
+
+
+def days_between(begin: int, end: int, zone: tzinfo) -> list[Period]:
+    """Return the days of ``zone`` that overlap [begin, end), without days that the zone skips."""
+    days: list[Period] = []
+    day = local_day(begin, zone)
+    while day_start(day, zone) < end:
+        following = day + timedelta(days=1)
+        if day_start(day, zone) < day_start(following, zone):
+            days.append((day_start(day, zone), day_start(following, zone)))
+        day = following
+    return days
+
+
+def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
+    """Return the hour of ``zone`` that a quarter-hour belongs to.
+
+    A transition that moves clocks by no whole hours begins an hour of its own; its end is that of the quarter-hour.
+    """
+    shift = _minutes_shift(quarter_hour // DAY_SECONDS, zone)
+    if shift is not None:
+        begin = quarter_hour - (quarter_hour + shift) % HOUR_SECONDS
+        return begin, begin + HOUR_SECONDS
+    offset = _utc_offset(quarter_hour, zone) % HOUR_SECONDS
+    begin = quarter_hour - (quarter_hour + offset) % HOUR_SECONDS
+    while _utc_offset(begin, zone) % HOUR_SECONDS != offset:
+        begin += QUARTER_HOUR_SECONDS
+    return begin, quarter_hour + QUARTER_HOUR_SECONDS
+
+
+def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
+    """Return whether the hours of ``zone`` in a period (None: an empty one) are hours of UTC."""
+    if period is None:
+        return True
+    days = range(period[0] // DAY_SECONDS, period[1] // DAY_SECONDS + 1)
+    return all(_minutes_shift(day, zone) == 0 for day in days)
+
+
+@lru_cache(maxsize=8192)
+def _minutes_shift(utc_day: int, zone: tzinfo) -> int | None:
+    """Return the seconds beyond whole hours of the offset from UTC on a UTC day; None if they change on it."""
+    shifts = {_utc_offset((utc_day + end) * DAY_SECONDS, zone) % HOUR_SECONDS for end in (0, 1)}
+    return shifts.pop() if len(shifts) == 1 else None
+
+
+def _utc_offset(seconds: int, zone: tzinfo) -> int:
+    offset = datetime.fromtimestamp(seconds, zone).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
