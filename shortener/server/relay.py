@@ -4,7 +4,6 @@ aiohttp is imported in a thread at the first page, because the import takes long
 """
 
 import asyncio
-import contextlib
 import logging
 from importlib import import_module
 from pathlib import Path
@@ -221,9 +220,3 @@ class Relay:
                     auto_decompress=False,
                     skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
                 )
-
-    async def close(self) -> None:
-        """Close the connections to the pages."""
-        if self._session is not None:
-            with contextlib.suppress(Exception):
-                await self._session.close()

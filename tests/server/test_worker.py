@@ -465,7 +465,7 @@ def test_slow_and_idle_clients_are_disconnected(place: Place) -> None:
     assert statuses(read_all(clients["slow body"])) == [408]
     assert set(statuses(read_all(clients["slow head"]))) <= {408}
     assert read_all(clients["silent"]) == b""
-    wait_until(lambda: not _established(serving.port))
+    wait_until(lambda: not _established(serving.port), seconds=60)
     for client in [*clients.values(), stuck]:
         client.close()
     serving.stop()
