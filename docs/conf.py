@@ -48,8 +48,10 @@ def render_block(translator: HTML5Translator, node: nodes.math_block) -> None:
 
 def to_mathml(node: nodes.math | nodes.math_block, *, display: str) -> str:
     """Return MathML of a LaTeX formula; a command or environment that has no translation is a warning."""
-    mathml: str = convert(node.astext(), display=display)
+    # The library knows the environment `split` of amsmath, but not `aligned`, which has an equal layout.
+    latex = node.astext().replace("{aligned}", "{split}")
+    mathml: str = convert(latex, display=display)
     if "\\" in mathml or "<mi>&</mi>" in mathml:
-        logging.getLogger(__name__).warning("no MathML for %r: %s", node.astext(), mathml, location=node)
+        logging.getLogger(__name__).warning("no MathML for %r: %s", latex, mathml, location=node)
     # TeX puts a thin space between the name of a function and its argument, unless that is in parentheses.
     return re.sub(r"(<mi>(?:exp|log)</mi>)(?!<mo|</)", r'\1<mspace width="0.167em" />', mathml)
