@@ -78,9 +78,7 @@ def commands_page() -> str:
     for name, command in all_commands(shortener):
         pieces = command.collect_usage_pieces(click.Context(command))
         if isinstance(command, click.Group):  # it can be called alone; older releases of click do not say so
-            pieces = [
-                piece.replace("COMMAND", "[COMMAND]").replace("[[COMMAND]]", "[COMMAND]") for piece in pieces
-            ]
+            pieces = [piece.replace("COMMAND", "[COMMAND]").replace("[[COMMAND]]", "[COMMAND]") for piece in pieces]
         usage = " ".join(["shortener", name, *pieces])
         sections.append(
             f"## shortener {name}\n\n```\n{usage}\n```\n\n{help_text(command)}\n\n{parameter_tables(name, command)}"
@@ -108,9 +106,7 @@ def parameter_tables(name: str, command: click.Command) -> str:
             continue
         names = ", ".join([*parameter.opts, *parameter.secondary_opts])
         metavar = "" if parameter.is_flag else " " + parameter.make_metavar(context)
-        rows.append(
-            (f"`{names}{metavar}`".replace("|", r"\|"), default_text(parameter), option_help(parameter))
-        )
+        rows.append((f"`{names}{metavar}`".replace("|", r"\|"), default_text(parameter), option_help(parameter)))
     return table(("option", "default", "meaning"), rows)
 
 
@@ -150,9 +146,7 @@ def all_routes() -> list[Route]:
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         meaning = (
-            "A static file: style, script, font or icon."
-            if rule.endpoint == "static"
-            else first_sentence(view.__doc__)
+            "A static file: style, script, font or icon." if rule.endpoint == "static" else first_sentence(view.__doc__)
         )
         methods = ", ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
         role = getattr(view, "role", "")
@@ -182,9 +176,7 @@ def routes_page() -> str:
         for route in all_routes()
     ]
     heading = "\n## The pages\n\n"
-    return (
-        f"{NOTE}{ROUTES_INTRODUCTION}{heading}{table(('address', 'methods', 'role', 'what is there'), rows)}"
-    )
+    return f"{NOTE}{ROUTES_INTRODUCTION}{heading}{table(('address', 'methods', 'role', 'what is there'), rows)}"
 
 
 class Comments(NamedTuple):
@@ -257,9 +249,7 @@ def configuration_page() -> str:
         text = escape_markdown(comments.tables.get(section.name, ""))
         if struct is Domain:
             text += '\n\nThe environment variable `SHORTENER_DOMAIN` has all of them: `[{host = "go.example.com"}]`.'
-        sections.append(
-            f"## {bracketed}\n\n{text}\n\n{table(header, rows)}".replace("\n\n\n\n", "\n\n").rstrip()
-        )
+        sections.append(f"## {bracketed}\n\n{text}\n\n{table(header, rows)}".replace("\n\n\n\n", "\n\n").rstrip())
     return "\n\n".join(sections) + "\n"
 
 

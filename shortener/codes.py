@@ -43,9 +43,7 @@ def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]
             code = "".join(secrets.choice(alphabet) for _ in range(size))
             if _CODE_PATTERN.fullmatch(code) and not is_taken(code):
                 return code
-    raise CodeRefused(
-        f"no free code of {length} to {MAX_CODE_LENGTH} characters was found; use a larger alphabet"
-    )
+    raise CodeRefused(f"no free code of {length} to {MAX_CODE_LENGTH} characters was found; use a larger alphabet")
 
 
 def normalize_code(code: str, *, case_sensitive: bool) -> str:
@@ -54,13 +52,9 @@ def normalize_code(code: str, *, case_sensitive: bool) -> str:
     Raises CodeRefused with a reason of one line if the code breaks the rules for codes.
     """
     if not code:
-        raise CodeRefused(
-            "the code is empty; enter 1 to 64 letters or digits, or leave it out for a generated one"
-        )
+        raise CodeRefused("the code is empty; enter 1 to 64 letters or digits, or leave it out for a generated one")
     if len(code) > MAX_CODE_LENGTH:
-        raise CodeRefused(
-            f"code {_printable(code)} has {len(code)} characters; use {MAX_CODE_LENGTH} at most"
-        )
+        raise CodeRefused(f"code {_printable(code)} has {len(code)} characters; use {MAX_CODE_LENGTH} at most")
     if not _CODE_PATTERN.fullmatch(code):
         raise CodeRefused(f"code {_printable(code)} {_describe_error(code)}")
     return code if case_sensitive else code.lower()

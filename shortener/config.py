@@ -315,9 +315,7 @@ def _validate(config: Config, *, source: str) -> None:
     hosts = [domain.host.lower() for domain in config.domain]
     for host in hosts:
         if hosts.count(host) > 1:
-            raise ConfigError(
-                f"{source}: domain.host = {host!r} occurs twice; each domain has one [[domain]]"
-            )
+            raise ConfigError(f"{source}: domain.host = {host!r} occurs twice; each domain has one [[domain]]")
     if config.privacy.keep_clicks < config.privacy.keep_log:
         raise ConfigError(
             f"{source}: privacy.keep_clicks = {config.privacy.keep_clicks}: expected at least privacy.keep_log "
@@ -347,9 +345,7 @@ def _validate_server(server: Server, *, source: str) -> None:
                 ) from None
     if bool(server.certificate) != bool(server.key):
         missing = "key" if server.certificate else "certificate"
-        raise ConfigError(
-            f"{source}: server.{missing} = '': expected a PEM file; TLS needs both certificate and key"
-        )
+        raise ConfigError(f"{source}: server.{missing} = '': expected a PEM file; TLS needs both certificate and key")
 
 
 def _resolve_paths(config: Config, *, directory: Path) -> Config:

@@ -15,9 +15,7 @@ from urllib.parse import quote, quote_from_bytes, unquote_plus
 from shortener.errors import TargetRefused
 
 MAX_TARGET_LENGTH = 4096  # characters of a canonical target
-MAX_LOCATION_LENGTH = (
-    8192  # characters of a target with a forwarded query; proxies commonly refuse headers above 8 KiB
-)
+MAX_LOCATION_LENGTH = 8192  # characters of a target with a forwarded query; proxies commonly refuse headers above 8 KiB
 MAX_REFERRER_LENGTH = 512  # characters
 
 # Characters that are not escaped in each part: those that RFC 3986 allows there, "%", because existing escapes are
@@ -29,9 +27,7 @@ _FRAGMENT_SAFE = "%!#$&'()*+,/:;=?@[]|"
 _PASTED_SPACES = " \u00a0\u2007\u202f\u3000\u200b\ufeff"  # spaces often copied with a URL
 _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # RFC 3986, appendix B, for http(s). ASCII, because IGNORECASE would match U+017F as the s of https.
-_URL_PATTERN = re.compile(
-    r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL
-)
+_URL_PATTERN = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.ASCII | re.IGNORECASE | re.DOTALL)
 _AUTHORITY_PATTERN = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?", re.ASCII)
 _REFERRER_PATTERN = re.compile(
     r"((?:https?|android-app|ios-app)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?)(?![^/?#])(/[!$-;=@-\[\]-~]*)?",
@@ -248,9 +244,7 @@ def _encode_label(text: str, label: str) -> str:
         return label
     encoded = "xn--" + label.encode("punycode").decode()
     if label.startswith("xn--") or not _is_international(label):
-        _refuse(
-            text, "has letters in its host that browsers treat differently; write the host in its xn-- form"
-        )
+        _refuse(text, "has letters in its host that browsers treat differently; write the host in its xn-- form")
     if len(encoded) > 63:
         _refuse(text, f"has a part of {len(encoded)} characters in its host; 63 are allowed between two dots")
     return encoded
@@ -291,10 +285,7 @@ def _mixes_directions(label: str) -> bool:
 def _is_host_character(character: str) -> bool:
     if character.isascii():
         return bool(_LABEL_PATTERN.fullmatch(character))
-    return (
-        character not in _INVISIBLE_CHARACTERS
-        and unicodedata.category(character) not in _FORBIDDEN_CATEGORIES
-    )
+    return character not in _INVISIBLE_CHARACTERS and unicodedata.category(character) not in _FORBIDDEN_CATEGORIES
 
 
 def _check_public(text: str, host: str) -> None:
@@ -312,9 +303,7 @@ def _is_public(host: str) -> bool:
 
 def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
     special = (
-        address.is_multicast
-        or address.is_reserved
-        or any(address in network for network in _SPECIAL_IPV4_NETWORKS)
+        address.is_multicast or address.is_reserved or any(address in network for network in _SPECIAL_IPV4_NETWORKS)
     )
     return address.is_global and not special
 
@@ -336,8 +325,7 @@ def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
 def _is_own_host(scheme: str, host: str, port: int | None, own_hosts: Collection[str]) -> bool:
     name, number = _normalize_host(host), port or (443 if scheme == "https" else 80)
     return any(
-        name == own_name and own_port in (None, number)
-        for own_name, own_port in map(_parse_own_host, own_hosts)
+        name == own_name and own_port in (None, number) for own_name, own_port in map(_parse_own_host, own_hosts)
     )
 
 

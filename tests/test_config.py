@@ -47,15 +47,11 @@ def test_the_example_is_valid() -> None:
         pytest.param("[redirect]\nstatus = 303", ["redirect.status = 303"], id="status"),
         pytest.param('[redirect]\nforward = "all"', ["redirect.forward = 'all'"], id="forward"),
         pytest.param('[site]\ntimezone = "Mars/Base"', ["site.timezone = 'Mars/Base'", "IANA"], id="zone"),
-        pytest.param(
-            '[site]\nbase_url = "links.example"', ["site.base_url = 'links.example'"], id="base_url"
-        ),
+        pytest.param('[site]\nbase_url = "links.example"', ["site.base_url = 'links.example'"], id="base_url"),
         pytest.param('[server]\ntrusted_proxies = ["x"]', ["server.trusted_proxies", "'x'"], id="proxy"),
         pytest.param('[[domain]]\nhost = "a/b"', ["domain[0].host = 'a/b'"], id="host with a path"),
         pytest.param('[[domain]]\nhome = "x"', ["domain[0]", "host"], id="domain without host"),
-        pytest.param(
-            '[[domain]]\nhost = "A.b"\n[[domain]]\nhost = "a.b"', ["a.b", "twice"], id="domain twice"
-        ),
+        pytest.param('[[domain]]\nhost = "A.b"\n[[domain]]\nhost = "a.b"', ["a.b", "twice"], id="domain twice"),
         pytest.param("[privacy]\nkeep_clicks = 3", ["keep_clicks = 3", "keep_log"], id="clicks before log"),
         pytest.param('[codes]\nalphabet = "aabcdefghkmnpqrstuv"', ["codes.alphabet", "twice"], id="alphabet"),
         pytest.param('[codes]\nalphabet = "ab"', ["codes.alphabet = 'ab'"], id="short alphabet"),
@@ -122,9 +118,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     [
         pytest.param("SHORTENER_SERVER__PORT", "many", ["server.port = 'many'"], id="bad value"),
         pytest.param("SHORTENER_SERVER__PORTS", "1", ["server.ports", "no such key"], id="unknown key"),
-        pytest.param(
-            "SHORTENER_SITE__SECRET_FILE", "/nonexistent/x", ["SECRET_FILE", "cannot be read"], id="file"
-        ),
+        pytest.param("SHORTENER_SITE__SECRET_FILE", "/nonexistent/x", ["SECRET_FILE", "cannot be read"], id="file"),
     ],
 )
 def test_the_environment_is_validated(name: str, value: str, parts: list[str]) -> None:
@@ -152,9 +146,7 @@ def test_relative_paths_are_resolved_against_the_file(tmp_path: Path) -> None:
     ("text", "base_url", "domain"),
     [
         pytest.param("", "http://127.0.0.1:8000", "127.0.0.1:8000", id="defaults"),
-        pytest.param(
-            '[server]\nhost = "0.0.0.0"\nport = 80', "http://127.0.0.1:80", "127.0.0.1:80", id="any address"
-        ),
+        pytest.param('[server]\nhost = "0.0.0.0"\nport = 80', "http://127.0.0.1:80", "127.0.0.1:80", id="any address"),
         pytest.param('[server]\nhost = "::1"', "http://[::1]:8000", "[::1]:8000", id="IPv6"),
         pytest.param(
             '[site]\nbase_url = "https://Links.Example"',

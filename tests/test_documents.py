@@ -31,9 +31,7 @@ CHANGE_KINDS = ("added", "changed", "fixed", "removed")
 
 def options(command: click.Command) -> set[str]:
     """Return all spellings of a command's options."""
-    return {option for param in command.params for option in (*param.opts, *param.secondary_opts)} | {
-        "--help"
-    }
+    return {option for param in command.params for option in (*param.opts, *param.secondary_opts)} | {"--help"}
 
 
 @pytest.mark.parametrize("name", sorted(GENERATED))
@@ -61,9 +59,7 @@ def test_every_command_has_a_help_text(name: str) -> None:
             assert param.help, f"{name}: {param.opts[0]} has no help text"
 
 
-@pytest.mark.parametrize(
-    "route", generate_reference.all_routes(), ids=lambda route: f"{route.methods} {route.path}"
-)
+@pytest.mark.parametrize("route", generate_reference.all_routes(), ids=lambda route: f"{route.methods} {route.path}")
 def test_every_route_has_a_description(route: generate_reference.Route) -> None:
     """A reader of the reference knows what answers at each address."""
     assert route.meaning
@@ -97,16 +93,12 @@ def test_documents_call_only_commands_that_exist(document: str, call: str) -> No
     name = next((" ".join(words[:size]) for size in (3, 2, 1) if " ".join(words[:size]) in COMMANDS), None)
     if name is None:
         groups = {" ".join(name.split()[:size]) for name in COMMANDS for size in (1, 2)}
-        assert not words or words[0] in {"-h", "--help", "--version", "…"} or words[0] in groups, (
-            f"{document}: {call}"
-        )
+        assert not words or words[0] in {"-h", "--help", "--version", "…"} or words[0] in groups, f"{document}: {call}"
         assert len(words) < 2 or words[1] in {"…", "--help"}, f"{document}: {call}"
         return
     for word in words:
         if word.startswith("--"):
-            assert word.partition("=")[0] in options(COMMANDS[name]), (
-                f"{document}: {call}: there is no {word}"
-            )
+            assert word.partition("=")[0] in options(COMMANDS[name]), f"{document}: {call}: there is no {word}"
 
 
 def test_documents_name_only_options_that_exist() -> None:
@@ -138,10 +130,7 @@ def test_every_make_target_exists() -> None:
 def test_every_path_exists() -> None:
     """A path in code exists: below the root or, as in ``web/views/``, below ``shortener/``."""
     folders = "|".join(
-        re.escape(path.name)
-        for parent in (ROOT, ROOT / "shortener")
-        for path in parent.iterdir()
-        if path.is_dir()
+        re.escape(path.name) for parent in (ROOT, ROOT / "shortener") for path in parent.iterdir() if path.is_dir()
     )
     pattern = re.compile(rf"(?:{folders})/[\w./-]*")
     for document, text in DOCUMENTS.items():
@@ -170,9 +159,7 @@ def anchors(text: str) -> set[str]:
     """Return the anchors of a document's headings, as GitHub and MyST make them."""
     found: set[str] = set()
     for heading in re.findall(r"^#{1,6} +(.+?) *$", FENCE.sub("", text), flags=re.M):
-        plain = re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(
-            " ", "-"
-        )
+        plain = re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(" ", "-")
         repeated = sum(1 for anchor in found if re.fullmatch(rf"{re.escape(plain)}(-\d+)?", anchor))
         found.add(f"{plain}-{repeated}" if repeated else plain)
     return found
@@ -201,9 +188,7 @@ def test_the_architecture_lists_every_table(tmp_path: Path) -> None:
         rows = db.execute("select name from sqlite_schema where type = 'table'").fetchall()
     section = DOCUMENTS["docs/architecture.md"].partition("### 7.2 ")[2].partition("\n## ")[0]
     listed = {
-        name
-        for line in re.findall(r"^\| ([^|]+) \|", section, flags=re.M)
-        for name in re.findall(r"`(\w+)`", line)
+        name for line in re.findall(r"^\| ([^|]+) \|", section, flags=re.M) for name in re.findall(r"`(\w+)`", line)
     }
     assert listed == {name for (name,) in rows if not name.startswith(("sqlite", "_"))}
 

@@ -339,9 +339,7 @@ def _agrees(row: dict[str, str]) -> bool:
         target = canonicalize_target(row["input"])
     except TargetRefused:
         return not row["verdict"].startswith("accept") and _agrees_when_private(row)
-    return row["verdict"].startswith("accept") and _escaped(target) == row["flask_location"] == _location(
-        target
-    )
+    return row["verdict"].startswith("accept") and _escaped(target) == row["flask_location"] == _location(target)
 
 
 def _agrees_when_private(row: dict[str, str]) -> bool:
@@ -349,15 +347,11 @@ def _agrees_when_private(row: dict[str, str]) -> bool:
         target = canonicalize_target(row["input"], allow_private=True)
     except TargetRefused:
         return row["verdict"] == "reject"
-    return row["verdict"].startswith("operator") and _escaped(target) == row["flask_location"] == _location(
-        target
-    )
+    return row["verdict"].startswith("operator") and _escaped(target) == row["flask_location"] == _location(target)
 
 
 URL_PIECES = st.lists(
-    st.sampled_from(
-        [*"ab.:/?#[]@%&=;+|{}~-_ 09", "xn--", "..", "%2F", "ü", "ß", "ⓐ", "。", "\u00ad", "日", "١"]
-    )
+    st.sampled_from([*"ab.:/?#[]@%&=;+|{}~-_ 09", "xn--", "..", "%2F", "ü", "ß", "ⓐ", "。", "\u00ad", "日", "١"])
     | st.characters(),
     max_size=25,
 ).map("".join)
@@ -509,9 +503,7 @@ TARGETS = st.sampled_from(
     ]
 )
 QUERY = st.lists(
-    st.sampled_from(
-        [*"ab&=;?#@/\\%+:. \r\n\t\0", "utm_source", "utm%5Fsource", "//evil.com", "%0d%0a", "%ff"]
-    )
+    st.sampled_from([*"ab&=;?#@/\\%+:. \r\n\t\0", "utm_source", "utm%5Fsource", "//evil.com", "%0d%0a", "%ff"])
     | st.characters(max_codepoint=255)
     | st.characters(),
     max_size=30,
@@ -595,9 +587,7 @@ def cpu_seconds(host: str, *, length: int) -> float:
     """Return the CPU time of 200 targets with a path of this length."""
     begin = time.process_time()
     for n in range(200):
-        canonicalize_target(
-            f"https://{host}/{n}/{'a%C3%A4/' * (length // 8)}?utm_source=n", own_hosts=OWN_HOSTS
-        )
+        canonicalize_target(f"https://{host}/{n}/{'a%C3%A4/' * (length // 8)}?utm_source=n", own_hosts=OWN_HOSTS)
     return time.process_time() - begin
 
 

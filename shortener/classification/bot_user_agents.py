@@ -31,9 +31,7 @@ _ANDROID_DETAILS = re.compile(r"Android \([^()]*\)")
 
 
 def _compile_patterns(section: str) -> re.Pattern[str]:
-    return re.compile(
-        "|".join(f"(?:{pattern})" for pattern in load_data("agents")[section]["patterns"]), re.IGNORECASE
-    )
+    return re.compile("|".join(f"(?:{pattern})" for pattern in load_data("agents")[section]["patterns"]), re.IGNORECASE)
 
 
 _BROWSER_NAMES = _compile_patterns("people")

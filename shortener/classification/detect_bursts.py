@@ -114,9 +114,7 @@ def detect_even_pace(clicks: SortedClicks) -> list[int]:
     for last, (earlier, later) in enumerate(pairwise(clicks), 1):
         ascending = ascending + 1 if 0 < earlier.n < later.n else 0
         first = last - EVEN_PACE_INTERVALS
-        if ascending >= EVEN_PACE_INTERVALS and _is_evenly_paced(
-            [click.ts_ms for click in clicks[first : last + 1]]
-        ):
+        if ascending >= EVEN_PACE_INTERVALS and _is_evenly_paced([click.ts_ms for click in clicks[first : last + 1]]):
             evidence[first : last + 1] = [EVEN_PACE] * (EVEN_PACE_INTERVALS + 1)
     return evidence
 
@@ -182,7 +180,6 @@ def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int
         return [False] * len(clicks)
     seconds = sorted({click.ts_ms // SECOND_MS for click in clicks})
     required = {
-        second: required_links(background_rate(second, seconds), minimum=minimum, maximum=maximum)
-        for second in seconds
+        second: required_links(background_rate(second, seconds), minimum=minimum, maximum=maximum) for second in seconds
     }
     return [links >= required[click.ts_ms // SECOND_MS] for click, links in zip(clicks, opened, strict=True)]

@@ -107,11 +107,7 @@ def _first_opens(clicks: SortedClicks) -> list[int]:
     indexes: list[int] = []
     latest_opens: dict[int, list[tuple[int, str]]] = {}
     for time, same_time in groupby(range(len(clicks)), key=lambda index: clicks[index].ts_ms):
-        opens = [
-            (index, clicks[index].link_id, net)
-            for index in same_time
-            if (net := clicks[index].net) is not None
-        ]
+        opens = [(index, clicks[index].link_id, net) for index in same_time if (net := clicks[index].net) is not None]
         for index, link, net in opens:
             before = latest_opens.get(link, ())
             if not any(other != net and time - at <= FAN_OUT_WINDOW_MS for at, other in before):
@@ -292,11 +288,7 @@ class _ReaderWindow(_ClickWindow):
     def count_others(self, click: NearbyClick) -> int:
         """Return how many of the counted clicks differ from ``click`` in network and also in user agent."""
         counts = self._counts
-        same = (
-            counts["net", click.net]
-            + counts["agent", click.agent_id]
-            - counts[click.net, click.agent_id, None]
-        )
+        same = counts["net", click.net] + counts["agent", click.agent_id] - counts[click.net, click.agent_id, None]
         return self._right - self._left - same
 
     def _update(self, index: int, step: int) -> None:

@@ -48,9 +48,7 @@ def detect_honeypot_by_network(clicks: SortedClicks) -> list[int]:
 
 def _mark_near_hits(clicks: SortedClicks, bit: int, *, window_ms: int) -> list[int]:
     hits = [click.ts_ms for click in clicks if click.honeypot]
-    return bits_where(
-        (bool(hits) and is_near(click.ts_ms, hits, window_ms=window_ms) for click in clicks), bit
-    )
+    return bits_where((bool(hits) and is_near(click.ts_ms, hits, window_ms=window_ms) for click in clicks), bit)
 
 
 def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
@@ -63,9 +61,7 @@ def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
         return [0] * len(clicks)
     automated_hits = [click.ts_ms for click in clicks if click.honeypot and looks_automated(click)]
     reader_hits = _reader_hit_times(clicks)
-    return bits_where(
-        (_is_near_hit(click, automated_hits, reader_hits) for click in clicks), HONEYPOT_BY_ADDRESS
-    )
+    return bits_where((_is_near_hit(click, automated_hits, reader_hits) for click in clicks), HONEYPOT_BY_ADDRESS)
 
 
 def _reader_hit_times(clicks: SortedClicks) -> dict[int | str, list[int]]:

@@ -52,8 +52,7 @@ def explain(click: NearbyClick, *, request: ClickRequest | None = None) -> Expla
     if deciding_reason not in reasons:
         reasons.insert(0, deciding_reason)
     matches = tuple(
-        _rule_match(reason, click, request, decided=reason == deciding_reason)
-        for reason in dict.fromkeys(reasons)
+        _rule_match(reason, click, request, decided=reason == deciding_reason) for reason in dict.fromkeys(reasons)
     )
     return Explanation(matches, describe_evidence(click.evidence))
 
@@ -75,9 +74,7 @@ def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | N
     rule = _RULES.get(reason)
     if rule is not None:
         age = age_of(click)
-        age_text = (
-            (f"{age / SECOND_MS:.0f} s after sending",) if rule.uses_age and age < UNKNOWN_AGE_MS else ()
-        )
+        age_text = (f"{age / SECOND_MS:.0f} s after sending",) if rule.uses_age and age < UNKNOWN_AGE_MS else ()
         return describe_evidence(click.evidence & rule.evidence_mask) + age_text
     if reason in _USER_AGENT_REASONS:
         return (f"user agent {request.ua!r}",) if request is not None else ()
@@ -87,7 +84,5 @@ def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | N
     if reason == "gateway-network" and click.net:
         return (f"{click.net}: {network_owner(click.net)}",)
     return (
-        describe_evidence(click.evidence & REQUEST_MASK)
-        if reason in REQUEST_REASONS.keys() - {"head-request"}
-        else ()
+        describe_evidence(click.evidence & REQUEST_MASK) if reason in REQUEST_REASONS.keys() - {"head-request"} else ()
     )

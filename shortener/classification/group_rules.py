@@ -131,20 +131,14 @@ def _seconds_after_sending(evidence: int, age: int) -> bool:  # rule 15 alone
 
 
 def _incomplete_headers_soon(evidence: int, age: int) -> bool:  # rule 15 with 6, 7 or 11
-    return (
-        bool(evidence & INCOMPLETE_HEADERS)
-        and age < INCOMPLETE_HEADERS_AGE_MS
-        and has_corroboration(evidence)
-    )
+    return bool(evidence & INCOMPLETE_HEADERS) and age < INCOMPLETE_HEADERS_AGE_MS and has_corroboration(evidence)
 
 
 def _quick_links(evidence: int, age: int) -> bool:  # rule 16c
     # Readers open a tab every three seconds, so 3 links need two second signals; 5 links are too fast for a reader.
     if evidence & FIVE_LINKS_10S:
         return has_corroboration(evidence) or age < QUICK_LINKS_AGE_MS
-    return bool(evidence & THREE_LINKS_10S) and (
-        age < QUICK_LINKS_AGE_MS or count_corroborations(evidence) > 1
-    )
+    return bool(evidence & THREE_LINKS_10S) and (age < QUICK_LINKS_AGE_MS or count_corroborations(evidence) > 1)
 
 
 def _most_links(evidence: int, age: int) -> bool:  # rule 19
@@ -176,9 +170,7 @@ def _detected(
     """Return a rule that matches any bit of its detections, and is described by the text of the first bit."""
     mask = sum(detection.evidence_mask for detection in detections)
     description = next(iter(detections[0].texts.values()))
-    return GroupRule(
-        reason, description, mask, _any_bit(mask), detections, verdict=verdict, precision=precision
-    )
+    return GroupRule(reason, description, mask, _any_bit(mask), detections, verdict=verdict, precision=precision)
 
 
 def _any_bit(mask: int) -> Callable[[int, int], bool]:
@@ -246,9 +238,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         Detection(
             detect_click_time_checks,
             (groups.TOKEN,),
-            {
-                CLICK_TIME_CHECK: "the same link was opened elsewhere by a reader within 20 s: a security check"
-            },
+            {CLICK_TIME_CHECK: "the same link was opened elsewhere by a reader within 20 s: a security check"},
         ),
     ),
     GroupRule(
@@ -297,9 +287,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         Detection(
             detect_honeypot_by_network,
             (groups.HONEYPOT_NETWORK,),
-            {
-                HONEYPOT_BY_NETWORK: "the honeypot link was opened from this data center's network within 15 minutes"
-            },
+            {HONEYPOT_BY_NETWORK: "the honeypot link was opened from this data center's network within 15 minutes"},
         ),
     ),
     GroupRule(
@@ -389,9 +377,7 @@ HUMAN_RULES: Sequence[GroupRule] = (
 """Rules that give a human click a more specific reason than ``reader``."""
 ALL_RULES = (*AUTOMATION_RULES, *HUMAN_RULES)
 """All group rules in the order in which they are tried."""
-DETECTIONS = tuple(
-    {detection.detect: detection for rule in ALL_RULES for detection in rule.detections}.values()
-)
+DETECTIONS = tuple({detection.detect: detection for rule in ALL_RULES for detection in rule.detections}.values())
 """The detections of all rules, each once."""
 
 

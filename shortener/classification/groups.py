@@ -66,9 +66,7 @@ def _token_key(click: NearbyClick) -> Hashable | None:
 
 
 def _visitor_key(click: NearbyClick) -> Hashable | None:
-    return (
-        None if click.addr is None or click.agent_id is None else (click.addr, click.agent_id, click.issue_id)
-    )
+    return None if click.addr is None or click.agent_id is None else (click.addr, click.agent_id, click.issue_id)
 
 
 def _network_key(click: NearbyClick) -> Hashable | None:
@@ -121,12 +119,8 @@ VISITOR = Grouping(
     key=_visitor_key,
 )
 NETWORK = Grouping(name="network", key_fields=("net", "issue_id"), window_ms=RATE_WINDOW_MS, key=_network_key)
-BROWSER = Grouping(
-    name="browser", key_fields=("agent_id", "issue_id"), window_ms=RATE_WINDOW_MS, key=_browser_key
-)
-LINK = Grouping(
-    name="link", key_fields=("link_id", "issue_id"), window_ms=CLICK_ECHO_WINDOW_MS, key=_link_key
-)
+BROWSER = Grouping(name="browser", key_fields=("agent_id", "issue_id"), window_ms=RATE_WINDOW_MS, key=_browser_key)
+LINK = Grouping(name="link", key_fields=("link_id", "issue_id"), window_ms=CLICK_ECHO_WINDOW_MS, key=_link_key)
 DATACENTER_BROWSER = Grouping(
     name="datacenter browser",
     key_fields=("agent_id", "issue_id"),

@@ -47,12 +47,9 @@ class NetworkTable:
         """Build the table from the addresses of ``networks`` that are in no network of ``excluded``."""
         included, removed = list(networks), list(excluded)
         self._intervals = {
-            version: subtract(_intervals(included, version), _intervals(removed, version))
-            for version in (4, 6)
+            version: subtract(_intervals(included, version), _intervals(removed, version)) for version in (4, 6)
         }
-        self._starts = {
-            version: [start for start, _ in intervals] for version, intervals in self._intervals.items()
-        }
+        self._starts = {version: [start for start, _ in intervals] for version, intervals in self._intervals.items()}
         self._cached_lookup = lru_cache(maxsize=CACHE_SIZE)(self._lookup)
 
     def __len__(self) -> int:
@@ -130,14 +127,10 @@ def _parse_network(entry: str, location: str) -> Network:
     try:
         network = ip_network(entry, strict=False)
     except ValueError:
-        raise InputError(
-            f"{location}: {entry[:60]!r} is not a network; write a CIDR such as 203.0.113.0/24"
-        ) from None
+        raise InputError(f"{location}: {entry[:60]!r} is not a network; write a CIDR such as 203.0.113.0/24") from None
     widest = MIN_PREFIX_LENGTH[network.version]
     if network.prefixlen < widest:
-        raise InputError(
-            f"{location}: {entry[:60]!r} is wider than /{widest}; list only the provider's own prefixes"
-        )
+        raise InputError(f"{location}: {entry[:60]!r} is wider than /{widest}; list only the provider's own prefixes")
     return network
 
 

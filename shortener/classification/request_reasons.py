@@ -40,8 +40,6 @@ REQUEST_REASONS: Mapping[str, Reason] = {
     "bare-request": Reason("scanner", "a browser's user agent without Accept-Language and Sec-Fetch headers"),
     "false-browser": Reason("scanner", "an outdated, impossible or scanner's browser, with headers missing"),
     "bare-datacenter": Reason("scanner", "from a data center, without headers that a browser sends"),
-    "scanner-browser": Reason(
-        "scanner", "from a data center, with a user agent that mail scanners still use"
-    ),
+    "scanner-browser": Reason("scanner", "from a data center, with a user agent that mail scanners still use"),
 }
 """Reasons that are decided by the request alone, by name. Nearby clicks then never change them."""

@@ -130,9 +130,7 @@ def _is_false_browser(evidence: int) -> bool:
     return bool(doubtful and evidence & NO_FETCH_METADATA)
 
 
-def network_evidence(
-    net: str | None, *, asn: int | None = None, datacenters: NetworkTable = EMPTY_TABLE
-) -> int:
+def network_evidence(net: str | None, *, asn: int | None = None, datacenters: NetworkTable = EMPTY_TABLE) -> int:
     """Return the evidence bits for a network: data center, security vendor, mail gateway (rules 13, 14).
 
     ``net`` is a /24 or /48, ``asn`` its autonomous system number, ``datacenters`` the operator's lists.
@@ -176,9 +174,7 @@ def _expects_fetch_metadata(ua: str | None) -> bool:
 
 
 def _has_fetch_metadata(headers: Mapping[str, str]) -> bool:
-    return bool(
-        headers.get("sec-fetch-mode") or headers.get("sec-fetch-dest") or headers.get("sec-fetch-site")
-    )
+    return bool(headers.get("sec-fetch-mode") or headers.get("sec-fetch-dest") or headers.get("sec-fetch-site"))
 
 
 def is_rewriter(referrer: str) -> bool:

@@ -68,9 +68,7 @@ class ExportedClick(Struct, frozen=True):
     help="json: one object a line.",
 )
 @with_store
-def export(
-    context: CliContext, store: Store, since: int | None, until: int | None, output_format: str
-) -> None:
+def export(context: CliContext, store: Store, since: int | None, until: int | None, output_format: str) -> None:
     """Export all clicks with verdict and reason, oldest first, as JSON lines or CSV."""
     check_time_range(since, until)
     domains = context.config.domains

@@ -63,9 +63,7 @@ data = "data"
     show_default=True,
     help="Directory for all files of the demonstration.",
 )
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to serve on."
-)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to serve on.")
 @click.option(
     "--readers",
     type=click.IntRange(1, 100_000),
@@ -80,9 +78,7 @@ data = "data"
     show_default=True,
     help="Seconds within which they click.",
 )
-@click.option(
-    "--leave", is_flag=True, help="Stop the server after the reports instead of leaving it running."
-)
+@click.option("--leave", is_flag=True, help="Stop the server after the reports instead of leaving it running.")
 def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) -> None:
     """Add a sample issue, start a server, let simulated readers click, and print the report and the ranking."""
     config_path = _prepare_directory(directory, port=port)
@@ -112,9 +108,7 @@ def _prepare_directory(directory: Path, *, port: int) -> Path:
     An earlier demonstration is deleted. Raises InputError if the directory exists and is not one.
     """
     config_path = directory / "config.toml"
-    if directory.exists() and not (
-        config_path.exists() and "demonstration" in config_path.read_text("utf-8")
-    ):
+    if directory.exists() and not (config_path.exists() and "demonstration" in config_path.read_text("utf-8")):
         raise InputError(f"{directory}: exists and is not a demonstration; choose another --directory")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -215,9 +209,7 @@ def _send_requests(config: Config, requests: Iterable[SimulatedRequest], *, thre
 def _print_reports(config: Config, config_path: Path) -> None:
     for command in (["report", "issue", SAMPLE_SLUG], ["rank", "--issue", SAMPLE_SLUG]):
         click.echo(f"\n$ shortener --config {config_path} {' '.join(command)}")
-        main(
-            ["--config", str(config_path), *command], standalone_mode=False, obj=CliContext(str(config_path))
-        )
+        main(["--config", str(config_path), *command], standalone_mode=False, obj=CliContext(str(config_path)))
 
 
 def _print_addresses(

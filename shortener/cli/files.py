@@ -30,9 +30,7 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > max_bytes:
-        raise InputError(
-            f"{path}: larger than {max_bytes / 1024 / 1024:.0f} MB; split it, or remove what is not text"
-        )
+        raise InputError(f"{path}: larger than {max_bytes / 1024 / 1024:.0f} MB; split it, or remove what is not text")
     return content
 
 

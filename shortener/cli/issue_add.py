@@ -19,8 +19,7 @@ from shortener.services.add_issue import AddRequest, AddResult, add_or_update_is
 from shortener.store import Store
 
 MAIL_STORED = (
-    "of its headers only Subject, Date, MIME-Version and Content-* are stored; "
-    "the written file has all of them"
+    "of its headers only Subject, Date, MIME-Version and Content-* are stored; the written file has all of them"
 )
 
 
@@ -59,9 +58,7 @@ MAIL_STORED = (
     type=click.Choice(get_args(Format)),
     help="Format of FILE (default: found by its content and name).",
 )
-@click.option(
-    "--take-over-tracking", is_flag=True, help="Replace links that listmonk tracks by {{ TrackLink }}."
-)
+@click.option("--take-over-tracking", is_flag=True, help="Replace links that listmonk tracks by {{ TrackLink }}.")
 @click.option("--break-signature", is_flag=True, help="Replace links in signed parts of a mail too.")
 @click.option("--copy", is_flag=True, help="Add the output of another issue as a new issue.")
 @with_store
@@ -119,10 +116,7 @@ def add(
 def _read_targets_file(context: CliContext, path: Path | None) -> dict[tuple[str, str], str]:
     if path is None:
         return {}
-    rows = [
-        (line, row["short_url"], row["target"])
-        for line, row in read_csv(path, required=("short_url", "target"))
-    ]
+    rows = [(line, row["short_url"], row["target"]) for line, row in read_csv(path, required=("short_url", "target"))]
     try:
         return parse_targets(rows, config=context.config)
     except InputError as error:
@@ -198,9 +192,7 @@ def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
             err=to_stderr,
         )
         if result.format == "markdown":
-            click.echo(
-                "  The program that turns the Markdown into HTML must not change the tag.", err=to_stderr
-            )
+            click.echo("  The program that turns the Markdown into HTML must not change the tag.", err=to_stderr)
 
 
 def reclassify_queued(store: Store, *, to_stderr: bool = False) -> None:
@@ -210,9 +202,7 @@ def reclassify_queued(store: Store, *, to_stderr: bool = False) -> None:
         click.echo(f"Reclassified: {clicks:,} clicks from {before} to {after}.", err=to_stderr)
 
 
-def print_titled_list(
-    title: str, lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = 10
-) -> None:
+def print_titled_list(title: str, lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = 10) -> None:
     if lines:
         click.echo(f"{title}: {len(lines)}", err=to_stderr)
         print_list(lines, to_stderr=to_stderr, limit=limit)

@@ -55,8 +55,6 @@ def reread(context: CliContext, store: Store, slug: str, dry_run: bool) -> None:
         if before.get(article.url) != article.role
     ]
     articles = sum(article.position is not None for article in plan.articles)
-    click.echo(
-        f"{slug}: {articles} articles, {len(changes)} changed roles{' (nothing stored)' if dry_run else ''}."
-    )
+    click.echo(f"{slug}: {articles} articles, {len(changes)} changed roles{' (nothing stored)' if dry_run else ''}.")
     print_titled_list("Changed roles", changes, limit=None)
     print_titled_list("Warnings", plan.warnings)

@@ -44,8 +44,7 @@ def list_issues(context: CliContext, store: Store, with_hidden: bool, output_for
     """List the issues, the latest first; archived and removed ones only with --all."""
     now = int(time.time())
     rows = [
-        {name: getattr(row, name) for name in ISSUE_COLUMNS if name != "status"}
-        | {"status": row.status(now=now)}
+        {name: getattr(row, name) for name in ISSUE_COLUMNS if name != "status"} | {"status": row.status(now=now)}
         for row in listings.list_issues(store, with_hidden=with_hidden)
     ]
     if output_format == "json":
@@ -56,9 +55,7 @@ def list_issues(context: CliContext, store: Store, with_hidden: bool, output_for
     else:
         zone = context.config.zone
         cells = [_row_cells(row | {"sent_at": format_local_time(row["sent_at"], zone)}) for row in rows]
-        print_table(
-            "", ISSUE_COLUMNS, cells, empty_message="No issues yet. `shortener issue add FILE` adds one."
-        )
+        print_table("", ISSUE_COLUMNS, cells, empty_message="No issues yet. `shortener issue add FILE` adds one.")
 
 
 ISSUE_COLUMNS = (
@@ -94,9 +91,7 @@ def show(context: CliContext, store: Store, slug: str, output_format: str) -> No
         print_csv(columns, rows)
         return
     sent = format_local_time(contents.sent_at, context.config.zone) if contents.sent_at else "not yet"
-    title = (
-        f"{contents.title} · {contents.slug} · sent {sent} · {contents.recipients or 'unknown'} recipients"
-    )
+    title = f"{contents.title} · {contents.slug} · sent {sent} · {contents.recipients or 'unknown'} recipients"
     print_table(title, columns, rows, empty_message="This issue has no tracked links.")
     print_titled_list("Links without a target", contents.todo)
 
@@ -177,9 +172,7 @@ def set_issue(
     now = int(time.time())
     if not articles:
         if role is not None or any(value is not None for value in article_options.values()):
-            raise click.UsageError(
-                "--author, --summary, --position, --role and --[is|not]-article need --article URL"
-            )
+            raise click.UsageError("--author, --summary, --position, --role and --[is|not]-article need --article URL")
         for url, is_honeypot in ((trap, True), (not_trap, False)):
             if url is not None:
                 _set_honeypot(context, store, slug, url, is_honeypot=is_honeypot, now=now)
@@ -196,9 +189,7 @@ def set_issue(
         reclassify_queued(store)
         return
     if any(value is not None for value in issue_options.values()):
-        raise click.UsageError(
-            "--sent-at, --recipients and --[not-]trap belong to the issue: leave --article out"
-        )
+        raise click.UsageError("--sent-at, --recipients and --[not-]trap belong to the issue: leave --article out")
     if role is not None:
         _set_roles(context, store, slug, articles, role)
         if title is None and all(value is None for value in article_options.values()):
@@ -231,9 +222,7 @@ def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None
     return UNSET if value is None else None if value == clear_value else value
 
 
-def _set_honeypot(
-    context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int
-) -> None:
+def _set_honeypot(context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int) -> None:
     link = edit.mark_honeypot(
         store, slug, url, config=context.config, who=system_username(), now=now, is_honeypot=is_honeypot
     )

@@ -104,9 +104,7 @@ def _warn_homograph(target: str) -> None:
 @click.option("--status", type=click.Choice(LINK_STATUSES), help="Only links of this status.")
 @format_option
 @with_store
-def list_links(
-    context: CliContext, store: Store, slug: str | None, status: str | None, output_format: str
-) -> None:
+def list_links(context: CliContext, store: Store, slug: str | None, status: str | None, output_format: str) -> None:
     """List all short links with their clicks, the oldest first."""
     if slug is not None:
         issues.get(store, slug)
@@ -125,9 +123,7 @@ def list_links(
     )
 
 
-def _list_items(
-    store: Store, slug: str | None, status: str | None, *, config: Config
-) -> Iterator[LinkListItem]:
+def _list_items(store: Store, slug: str | None, status: str | None, *, config: Config) -> Iterator[LinkListItem]:
     now = int(time.time())
     for row in listings.all_links(store):
         name = link_status(row.status, expires_at=row.expires_at, target=row.target, now=now)
@@ -196,9 +192,7 @@ def _print_details(details: dict[str, object], report: LinkReport, zone: ZoneInf
     type=click.Choice(["merge", "override", "drop", "default"]),
     help="How a click's query string is forwarded (default: as redirect.forward is set).",
 )
-@click.option(
-    "--expires", type=TIME_OR_NEVER, metavar="ISO|never", help="When it expires; never removes the time."
-)
+@click.option("--expires", type=TIME_OR_NEVER, metavar="ISO|never", help="When it expires; never removes the time.")
 @click.option(
     "--status",
     type=click.Choice(["active", "retired"]),
@@ -235,9 +229,7 @@ def set_link(
         _warn_homograph(str(changes["target"]))
 
 
-def _apply_changes(
-    store: Store, url: str, changes: dict[links.LinkField, str | int | None], *, config: Config
-) -> Link:
+def _apply_changes(store: Store, url: str, changes: dict[links.LinkField, str | int | None], *, config: Config) -> Link:
     """Apply all ``changes`` in one transaction, and return the link as it was before them. ``url`` is its short URL."""
     now = int(time.time())
     with store.transaction():

@@ -70,9 +70,7 @@ def rebuild(context: CliContext, store: Store) -> None:
 def backup(context: CliContext, store: Store, destination: Path) -> None:
     """Write a consistent copy of the store to DESTINATION. The server may run meanwhile."""
     size = back_up(store, destination)
-    click.echo(
-        f"{destination}: {size / 1e6:,.1f} MB, checked. To restore it, stop the server and copy it to store.db."
-    )
+    click.echo(f"{destination}: {size / 1e6:,.1f} MB, checked. To restore it, stop the server and copy it to store.db.")
 
 
 @click.command()

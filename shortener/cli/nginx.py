@@ -35,9 +35,7 @@ def export_nginx(context: CliContext, store: Store, map_path: Path | None, liste
         for line in map_lines(links.list_static_redirects(store), config=context.config):
             file.write(line)
             count, longest = count + 1, max(longest, len(line))
-    text = server_config(
-        context.config, map_path=map_path, link_count=count, max_line_length=longest, listen=listen
-    )
+    text = server_config(context.config, map_path=map_path, link_count=count, max_line_length=longest, listen=listen)
     partial.replace(map_path)
     click.echo(text, nl=False)
 

@@ -22,9 +22,7 @@ def parse_time(text: str) -> int:
     try:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise InputError(
-            f"{text!r} is not a date and time in ISO 8601, such as 2026-11-24T08:00+01:00"
-        ) from None
+        raise InputError(f"{text!r} is not a date and time in ISO 8601, such as 2026-11-24T08:00+01:00") from None
     if time.tzinfo is None:
         local = time.isoformat(timespec="minutes")
         raise InputError(f"{text!r} has no time zone; add Z or an offset, as in {local}Z or {local}+02:00")

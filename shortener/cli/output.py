@@ -64,9 +64,7 @@ def format_duration(seconds: float) -> str:
 
 def sanitize_line(text: str) -> str:
     """Return text as one line, without control characters that a terminal would interpret."""
-    return "".join(
-        c if c.isprintable() or c in ZERO_WIDTH_JOINERS else " " if c.isspace() else "�" for c in text
-    )
+    return "".join(c if c.isprintable() or c in ZERO_WIDTH_JOINERS else " " if c.isspace() else "�" for c in text)
 
 
 def print_json(value: Any) -> None:
@@ -99,9 +97,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         writer.writerow([escape_csv(cell) for cell in row])
 
 
-def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty_message: str
-) -> None:
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty_message: str) -> None:
     """Print a table with right-aligned numbers, or ``empty_message`` if there are no rows. ``title`` may be empty."""
     cells = [[NO_VALUE if cell is None else _format_cell(cell) for cell in row] for row in rows]
     if not cells:
@@ -122,9 +118,7 @@ def print_line(text: str) -> None:
     click.echo(sanitize_line(text))
 
 
-def print_list(
-    lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = MAX_LISTED_LINES
-) -> None:
+def print_list(lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = MAX_LISTED_LINES) -> None:
     """Print the first ``limit`` lines, indented, and the number of the others; None prints all."""
     shown = lines if limit is None else lines[:limit]
     for line in shown:

@@ -49,13 +49,9 @@ CSV_COLUMNS = (
 
 
 @click.group(invoke_without_command=True)
-@click.option(
-    "--month", metavar="YYYY-MM", help="Pick from the articles whose last issue was sent in this month."
-)
+@click.option("--month", metavar="YYYY-MM", help="Pick from the articles whose last issue was sent in this month.")
 @click.option("--top", type=click.IntRange(1, 100), help="Length of the top list (default: [ranking] top).")
-@click.option(
-    "--gems", type=click.IntRange(0, 100), help="Largest number of hidden gems (default: [ranking] gems)."
-)
+@click.option("--gems", type=click.IntRange(0, 100), help="Largest number of hidden gems (default: [ranking] gems).")
 @click.option("--as-of", type=TIME, help="Count only clicks until this time (default: now).")
 @click.option(
     "--format",
@@ -71,9 +67,7 @@ CSV_COLUMNS = (
     type=click.Path(path_type=Path),
     help="Your own Jinja template; `shortener picks template` prints one to start from.",
 )
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="File for the section (default: the terminal)."
-)
+@click.option("--output", type=click.Path(path_type=Path), help="File for the section (default: the terminal).")
 @pass_cli_context
 @click.pass_context
 def picks(
@@ -254,9 +248,7 @@ def _add_decision_command(action: Action) -> None:
             config=context.config,
             now=int(time.time()),
         )
-        print_line(
-            f"{decision.month}: {decision.url}: {_PAST_PARTICIPLES[decision.action]} by {decision.who}."
-        )
+        print_line(f"{decision.month}: {decision.url}: {_PAST_PARTICIPLES[decision.action]} by {decision.who}.")
 
 
 for _action in _DECISION_HELP:
@@ -265,9 +257,7 @@ for _action in _DECISION_HELP:
 
 @picks.command("undo")
 @click.argument("url")
-@click.option(
-    "--month", metavar="YYYY-MM", help="Month of the decision (default: the only one with a decision)."
-)
+@click.option("--month", metavar="YYYY-MM", help="Month of the decision (default: the only one with a decision).")
 @with_store
 def undo(context: CliContext, store: Store, url: str, month: str | None) -> None:
     """Remove the decision about an article."""

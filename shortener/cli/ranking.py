@@ -36,9 +36,7 @@ RANKING_COLUMNS = tuple(name for name in RankedArticle.__struct_fields__ if name
 @click.option("--month", metavar="YYYY-MM", help="Only articles last shown in this month.")
 @click.option("--issue", "slug", help="Only articles of this issue.")
 @click.option("--as-of", type=TIME, help="Rank what was known at this time (default: now).")
-@click.option(
-    "--explain", metavar="URL", help="Explain one article, given by its target URL or a short link."
-)
+@click.option("--explain", metavar="URL", help="Explain one article, given by its target URL or a short link.")
 @click.option(
     "--format",
     "output_format",
@@ -97,9 +95,7 @@ def _has_values(result: Ranking, column: str) -> bool:
     return any(getattr(article, column) is not None for article in result.articles)
 
 
-def _table_row(
-    article: RankedArticle, result: Ranking, scale: "AppealScale", signals: Sequence[str]
-) -> list[Any]:
+def _table_row(article: RankedArticle, result: Ranking, scale: "AppealScale", signals: Sequence[str]) -> list[Any]:
     return [
         article.rank if article.rank <= result.top else f"({article.rank})",
         article.title,
@@ -238,9 +234,7 @@ def _appearance_row(appearance: ExplainedAppearance, units: Sequence[str]) -> li
 
 
 def _format_product(factors: Iterable[Factor]) -> str:
-    return f" {MULTIPLICATION_SIGN} ".join(
-        f"{_format_number(factor.times)} ({factor.name})" for factor in factors
-    )
+    return f" {MULTIPLICATION_SIGN} ".join(f"{_format_number(factor.times)} ({factor.name})" for factor in factors)
 
 
 def _format_number(value: float) -> str:
@@ -261,9 +255,7 @@ def _print_explanation_markdown(result: Explanation) -> None:
     click.echo(f"| issue | position | {' | '.join(units)} | expected | factors |")
     click.echo(f"|---|--:|{'--:|' * len(units)}--:|---|")
     for cell in result.cells:
-        counts = " | ".join(
-            "" if count is None else f"{count}" for count in (getattr(cell, unit) for unit in units)
-        )
+        counts = " | ".join("" if count is None else f"{count}" for count in (getattr(cell, unit) for unit in units))
         click.echo(
             f"| {_escape_markdown(cell.issue)} | {cell.position} | {counts} | {cell.expected:.1f} "
             f"| {_escape_markdown(_format_product(cell.factors))} |"

@@ -62,9 +62,7 @@ reasons_option = click.option(
 def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, output_format: str) -> None:
     """Report the clicks of an issue by article and placement."""
     now = int(time.time())
-    result = build_issue_report(
-        store, slug, as_of=now, domains=context.config.domains, zone=context.config.zone
-    )
+    result = build_issue_report(store, slug, as_of=now, domains=context.config.domains, zone=context.config.zone)
     if output_format == "json" or (output_format == "table" and not reasons):
         # imports numpy, which the other formats do not need
         from shortener.reporting.ranking import add_reruns
@@ -104,8 +102,7 @@ def _article_rows(result: IssueReport) -> Iterator[list[Any]]:
 
 def _counts(item: ArticleReport | OtherLinkReport) -> list[float | None]:
     clicks_by_kind = (
-        sum(placement.clicks for placement in item.placements if placement.kind == kind)
-        for kind in PLACEMENT_KINDS
+        sum(placement.clicks for placement in item.placements if placement.kind == kind) for kind in PLACEMENT_KINDS
     )
     return [item.clicks, item.visitors, item.rate, *clicks_by_kind, item.unplaced, item.other]
 
@@ -186,9 +183,7 @@ def _print_reasons(result: IssueReport | LinkReport) -> None:
         )
 
 
-def _print_totals(
-    totals: Totals, quality: Quality, click_rate: float | None = None, *, settling: bool = False
-) -> None:
+def _print_totals(totals: Totals, quality: Quality, click_rate: float | None = None, *, settling: bool = False) -> None:
     share = f" ({format_percent(click_rate)} of the recipients)" if click_rate is not None else ""
     print_line(f"{totals.clicks.human:,} clicks by {totals.visitors:,} visitors{share}; {quality.sentence}.")
     if settling:
@@ -207,9 +202,7 @@ def _print_breakdown(breakdown: Breakdown) -> None:
 
 def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
     """Print the MAX_LISTED_VALUES hours with the most human clicks, in order of time."""
-    busiest = sorted(
-        sorted(hours, key=lambda hour: -hour.human)[:MAX_LISTED_VALUES], key=lambda hour: hour.hour
-    )
+    busiest = sorted(sorted(hours, key=lambda hour: -hour.human)[:MAX_LISTED_VALUES], key=lambda hour: hour.hour)
     texts = [f"{format_local_time(hour.hour, zone)} ({hour.human:,})" for hour in busiest if hour.human]
     if texts:
         print_line(f"{'busiest':<9} {', '.join(texts)}")
@@ -249,9 +242,7 @@ def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
 @date_range_options
 @format_option
 @with_store
-def report_summary(
-    context: CliContext, store: Store, since: int | None, until: int | None, output_format: str
-) -> None:
+def report_summary(context: CliContext, store: Store, since: int | None, until: int | None, output_format: str) -> None:
     """Report all issues, the most clicked links, and misses (requests that were not redirected)."""
     result = build_summary(
         store,
@@ -309,9 +300,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
 @report.command("compare")
 @click.argument("first", metavar="SLUG")
 @click.argument("second", metavar="SLUG")
-@click.option(
-    "--hours", type=float, help="Age in hours after sending (default: the age of the younger issue)."
-)
+@click.option("--hours", type=float, help="Age in hours after sending (default: the age of the younger issue).")
 @click.option("--as-of", type=TIME, help="Count only clicks until this time (default: now).")
 @format_option
 @with_store
@@ -329,9 +318,7 @@ def report_compare(
     from shortener.reporting.ranking import compare_stored_issues
 
     now = int(time.time())
-    comparison = compare_stored_issues(
-        store, first, second, as_of=now if as_of is None else as_of, hours=hours
-    )
+    comparison = compare_stored_issues(store, first, second, as_of=now if as_of is None else as_of, hours=hours)
     print_as(
         output_format,
         json=lambda: print_json(comparison),
@@ -374,10 +361,7 @@ def _print_comparison(result: "Comparison") -> None:
         (
             [
                 *(side.slug, side.title, side.recipients),
-                *(
-                    None if count is None else round(count)
-                    for count in (getattr(side, unit) for unit in units)
-                ),
+                *(None if count is None else round(count) for count in (getattr(side, unit) for unit in units)),
                 *(format_percent(share) for share in (side.rate, result.to_come, side.to_come)),
             ]
             for side in sides

@@ -58,9 +58,7 @@ def list_signals(context: CliContext, store: Store, output_format: str) -> None:
     elif output_format == "csv":
         print_csv(columns, cells)
     else:
-        print_table(
-            "", columns, cells, empty_message="No signals yet. `shortener signals import FILE` imports them."
-        )
+        print_table("", columns, cells, empty_message="No signals yet. `shortener signals import FILE` imports them.")
 
 
 COMMANDS = [signals]

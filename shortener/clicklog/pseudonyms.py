@@ -133,9 +133,7 @@ def hash_recipient_token(token: str, *, key: bytes) -> str:
     return _hash(b"copy\0" + token.encode("utf-8", "surrogatepass"), key=key)
 
 
-def pseudonymize(
-    address: str, user_agent: str | None, *, key: bytes
-) -> tuple[str | None, str | None, str | None]:
+def pseudonymize(address: str, user_agent: str | None, *, key: bytes) -> tuple[str | None, str | None, str | None]:
     """Return (network, address hash, visitor hash) of an address, which is parsed only once.
 
     The visitor hash is None if ``user_agent`` is None. All three are None if the text is not an address.

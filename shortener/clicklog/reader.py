@@ -111,9 +111,7 @@ class ClickLog:
             self._segment_cache[entry.name] = (state, segment)
         return segment
 
-    def read(
-        self, segment: Segment, *, position: int, skipping: bool
-    ) -> tuple[list[ClickLine], ReadProgress]:
+    def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
         """Read at most CHUNK_SIZE bytes of a segment; return the clicks and misses in them, and the progress.
 
         Reading begins at the byte ``position``. ``skipping`` is whether that is in the middle of a too long
@@ -132,9 +130,7 @@ class ClickLog:
         if rest > MAX_LINE_BYTES or (rest and ended):
             # The rest never becomes a valid line: it is too long already, or the process that wrote it is dead.
             if not progress.in_long_line:
-                progress.skips.append(
-                    SkippedLine(progress.position, "over-long" if rest > MAX_LINE_BYTES else "torn")
-                )
+                progress.skips.append(SkippedLine(progress.position, "over-long" if rest > MAX_LINE_BYTES else "torn"))
             progress.in_long_line = not ended
             progress.position += rest
         progress.finished = ended and progress.position >= segment.size

@@ -54,9 +54,7 @@ class OpenSegment:
         self._fd = os.open(path, flags, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
-            header = SegmentHeader(
-                v=FORMAT_VERSION, segment=self.id, node=socket.gethostname(), started=started
-            )
+            header = SegmentHeader(v=FORMAT_VERSION, segment=self.id, node=socket.gethostname(), started=started)
             self.size = os.write(self._fd, line := encode(header) + b"\n")
             if self.size != len(line):
                 raise OSError("could not write the segment header")
@@ -152,9 +150,7 @@ class SegmentWriter:
                 if segment is None:
                     return False
                 written = segment.append(line)
-            if written and (
-                self._sync_seconds or self._ensure_synced(segment, line_count=segment.written_lines)
-            ):
+            if written and (self._sync_seconds or self._ensure_synced(segment, line_count=segment.written_lines)):
                 return True
         return False
 
@@ -166,9 +162,7 @@ class SegmentWriter:
         segment = self._segment
         if segment is not None:
             if not (
-                segment.write_failed
-                or segment.size >= self._rotate_bytes
-                or time.monotonic() >= segment.rotate_at
+                segment.write_failed or segment.size >= self._rotate_bytes or time.monotonic() >= segment.rotate_at
             ):
                 return segment
             self._retire(segment)

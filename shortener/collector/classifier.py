@@ -159,9 +159,7 @@ def queue_reclassification(store: Store, issue_id: int) -> None:
     nearby_clicks.set_meta(store, f"{nearby_clicks.RECLASSIFY_PREFIX}{issue_id}", 0)
 
 
-def run_reclassification_queue(
-    store: Store, *, agents: UserAgentCache | None = None
-) -> Counter[VerdictChange]:
+def run_reclassification_queue(store: Store, *, agents: UserAgentCache | None = None) -> Counter[VerdictChange]:
     """Classify the clicks of all marked issues again; return how often each verdict changed.
 
     Any process may call this, and an interrupted run continues where it stopped. All clicks with evidence of

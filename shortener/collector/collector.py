@@ -120,15 +120,11 @@ class Collector:
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
             try:
-                lines, progress = self._log.read(
-                    segment, position=position.position, skipping=position.in_long_line
-                )
+                lines, progress = self._log.read(segment, position=position.position, skipping=position.in_long_line)
             except OSError as error:
                 log.error("%s: %s", segment.path, error)
                 return
-            if progress.position == progress.start_position and not (
-                progress.finished and not position.finished
-            ):
+            if progress.position == progress.start_position and not (progress.finished and not position.finished):
                 return
             yield lines, progress
             position = _position_after(progress)
@@ -154,10 +150,7 @@ class Collector:
         now = int(self._clock())
         with self._store.transaction():
             for progress in progresses:
-                if (
-                    clicks.segment_position(self._store, progress.segment.id).position
-                    != progress.start_position
-                ):
+                if clicks.segment_position(self._store, progress.segment.id).position != progress.start_position:
                     raise PositionConflict
                 self._save_position(progress, now=now)
             unresolved = self._store_lines(lines, classify=classify)
@@ -168,9 +161,7 @@ class Collector:
 
     def _save_position(self, progress: ReadProgress, *, now: int) -> None:
         for skip in progress.skips:
-            log.warning(
-                "%s: skipped line at byte %d: %s", progress.segment.path, skip.byte_position, skip.reason
-            )
+            log.warning("%s: skipped line at byte %d: %s", progress.segment.path, skip.byte_position, skip.reason)
         clicks.advance_position(
             self._store,
             progress.segment.id,

@@ -49,9 +49,7 @@ class IPDatabase:
         try:
             self.file_state = file_state(path.stat())
             self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
-            has_content = any(
-                self._parse_record(record) != default for _, record in islice(self._reader, SAMPLE_SIZE)
-            )
+            has_content = any(self._parse_record(record) != default for _, record in islice(self._reader, SAMPLE_SIZE))
         except (OSError, maxminddb.InvalidDatabaseError, ValueError, UnicodeDecodeError) as error:
             cause = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(
@@ -155,9 +153,7 @@ def open_country_database(config: Config) -> IPDatabase | None:
     """Open the database of countries; return None if none is configured. Raises ConfigError."""
     path = config.networks.countries
     return (
-        IPDatabase(
-            Path(path), config_key="networks.countries", parse=parse_country, default="", content="countries"
-        )
+        IPDatabase(Path(path), config_key="networks.countries", parse=parse_country, default="", content="countries")
         if path
         else None
     )

@@ -34,14 +34,10 @@ The user agent id is None if clicks with any user agent get the evidence.
 # The windows around honeypot hits are 15 minutes. Only for hits are clicks from so long a window read.
 _SHORT_GROUPINGS = [grouping for grouping in GROUPINGS if not grouping.evidence_mask & NEAR_HONEYPOT_MASK]
 _READER_WINDOW_MS = max(
-    grouping.window_ms
-    for grouping in _SHORT_GROUPINGS
-    if grouping.key_fields[0] in {"recipient_token", "addr"}
+    grouping.window_ms for grouping in _SHORT_GROUPINGS if grouping.key_fields[0] in {"recipient_token", "addr"}
 )
 _TIME_WINDOW_MS = max(
-    grouping.window_ms
-    for grouping in _SHORT_GROUPINGS
-    if not grouping.with_token and grouping.key_fields[0] != "addr"
+    grouping.window_ms for grouping in _SHORT_GROUPINGS if not grouping.with_token and grouping.key_fields[0] != "addr"
 )
 _NO_ISSUE = (None, 0)
 """Sending time and number of links for a click on a link that belongs to no issue."""
@@ -87,9 +83,7 @@ class Neighbourhood:
     contains earlier clicks on honeypot links, which count as evidence but are not classified themselves.
     """
 
-    def __init__(
-        self, store: Store, targets: Mapping[int, NearbyClick], context: RuleContext, *, new: bool
-    ) -> None:
+    def __init__(self, store: Store, targets: Mapping[int, NearbyClick], context: RuleContext, *, new: bool) -> None:
         """Load the stored clicks near ``targets``, which are the clicks being classified, by sequence number.
 
         Set ``new`` if they are the newest clicks and all others are classified. Then clicks that already have
@@ -107,23 +101,17 @@ class Neighbourhood:
 
     def _clicks_near_targets(self, targets: Iterable[NearbyClick]) -> Iterator[NearbyClickRow]:
         margin = 2 * _TIME_WINDOW_MS
-        for since, until in covering_intervals(
-            (click.ts_ms for click in self._without_token), margin_ms=margin
-        ):
+        for since, until in covering_intervals((click.ts_ms for click in self._without_token), margin_ms=margin):
             window = ReadWindow(since + margin, until - margin, since, until)
             yield from self._rows_of(nearby_clicks.anonymous_clicks(self._store, window))
-        tokens = (
-            (click.recipient_token, click.ts_ms) for click in targets if click.recipient_token is not None
-        )
+        tokens = ((click.recipient_token, click.ts_ms) for click in targets if click.recipient_token is not None)
         for hour, (values, window) in _queries_by_hour(tokens, margin_ms=2 * _READER_WINDOW_MS).items():
             yield from self._rows_of(
                 nearby_clicks.clicks_by_value(self._store, "recipient_token", values, window, hour=hour)
             )
         addresses = ((click.addr, click.ts_ms) for click in self._without_token if click.addr is not None)
         for hour, (values, window) in _queries_by_hour(addresses, margin_ms=2 * _READER_WINDOW_MS).items():
-            yield from self._rows_of(
-                nearby_clicks.clicks_by_value(self._store, "addr", values, window, hour=hour)
-            )
+            yield from self._rows_of(nearby_clicks.clicks_by_value(self._store, "addr", values, window, hour=hour))
 
     def _rows_of(self, clicks: NearbyClicks) -> list[NearbyClickRow]:
         self.truncated = self.truncated or clicks.truncated
@@ -166,9 +154,7 @@ class Neighbourhood:
         return addresses, {click.net for click in self._without_token if click.net is not None}
 
     def _hit_intervals(self) -> Iterator[Interval]:
-        return covering_intervals(
-            (click.ts_ms for click in self._without_token), margin_ms=2 * HONEYPOT_BY_ADDRESS_MS
-        )
+        return covering_intervals((click.ts_ms for click in self._without_token), margin_ms=2 * HONEYPOT_BY_ADDRESS_MS)
 
     def _first_and_last_hit(self, row: HoneypotHitRow) -> list[NearbyClick]:
         """Return the first and last of several equal honeypot hits, as clicks with the seq -1."""
@@ -181,9 +167,7 @@ class Neighbourhood:
             for at in sorted({row.first_at, row.last_at})
         ]  # fmt: skip
 
-    def _clicks_near_honeypot(
-        self, covered: Mapping[HitScope, Sequence[Interval]]
-    ) -> Iterator[NearbyClickRow]:
+    def _clicks_near_honeypot(self, covered: Mapping[HitScope, Sequence[Interval]]) -> Iterator[NearbyClickRow]:
         """Yield the stored clicks that get evidence from honeypot hits among the clicks being classified.
 
         Clicks in the ``covered`` intervals are left out, because they have evidence of an earlier hit.
@@ -192,26 +176,20 @@ class Neighbourhood:
         for hit in self._without_token:
             for scope in _hit_scopes(hit):
                 affected.setdefault(scope, []).append(_affected_interval(hit.ts_ms, hit.ts_ms))
-        added = {
-            scope: subtract(merge(intervals), covered.get(scope, ())) for scope, intervals in affected.items()
-        }
+        added = {scope: subtract(merge(intervals), covered.get(scope, ())) for scope, intervals in affected.items()}
         for (column, value, _), intervals in added.items():
             if column == "addr":
                 for since, until in intervals:
                     yield from self._clicks_from_address(value, since, until - 1)
         networks = {value for (column, value, _), intervals in added.items() if column == "net" and intervals}
-        times = merge(
-            time for (column, *_), intervals in added.items() if column == "net" for time in intervals
-        )
+        times = merge(time for (column, *_), intervals in added.items() if column == "net" for time in intervals)
         for since, until in times:
             yield from nearby_clicks.clicks_from_networks(self._store, networks, since=since, until=until - 1)
 
     def _clicks_from_address(self, address: str, since: int, until: int) -> Iterator[NearbyClickRow]:
         for hour in range(since // HOUR_MS, until // HOUR_MS + 1):
             window = ReadWindow(since, until, since, until)
-            yield from self._rows_of(
-                nearby_clicks.clicks_by_value(self._store, "addr", [address], window, hour=hour)
-            )
+            yield from self._rows_of(nearby_clicks.clicks_by_value(self._store, "addr", [address], window, hour=hour))
 
 
 def _affected_interval(first: int, last: int) -> Interval:
@@ -356,9 +334,7 @@ def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Gr
     group_targets = [click for click in group if click.seq in targets]
     affected = {click.seq for click in group_targets}
     if len(group_targets) not in (0, len(group)):
-        times = [
-            click.ts_ms for click in group_targets if grouping.trigger is None or grouping.trigger(click)
-        ]
+        times = [click.ts_ms for click in group_targets if grouping.trigger is None or grouping.trigger(click)]
         affected.update(_seqs_within(group, times, grouping.window_ms) if times else ())
     return affected
 

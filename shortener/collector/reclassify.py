@@ -74,9 +74,7 @@ def reclassify(
     return ReclassifyResult(done, classifier.verdict_changes, resumed)
 
 
-def _reclassify_batch(
-    store: Store, classifier: Classifier, after_seq: int, *, job_id: int
-) -> tuple[int, int] | None:
+def _reclassify_batch(store: Store, classifier: Classifier, after_seq: int, *, job_id: int) -> tuple[int, int] | None:
     """Classify the next clicks after ``after_seq`` again, in one transaction.
 
     Return the last sequence number and the number of clicks, or None if no clicks are left.
@@ -136,9 +134,7 @@ class StoredRequestReader:
 class _StoredRequestClassifier:
     """Classifies stored clicks by their requests only, with the current rules and lists."""
 
-    def __init__(
-        self, store: Store, config: Config, datacenters: NetworkTable, ip_databases: IPDatabases
-    ) -> None:
+    def __init__(self, store: Store, config: Config, datacenters: NetworkTable, ip_databases: IPDatabases) -> None:
         self._store = store
         self._ip_databases = ip_databases
         self._https_hosts = config.https_hosts

@@ -23,9 +23,7 @@ class RequestClassifier:
     def __init__(self, datacenters: NetworkTable) -> None:
         self._datacenters = datacenters
         self._classifications: LRUCache[tuple[object, ...], Classification] = LRUCache(CACHE_SIZE)
-        self._network_evidence = lru_cache(maxsize=CACHE_SIZE)(
-            partial(network_evidence, datacenters=datacenters)
-        )
+        self._network_evidence = lru_cache(maxsize=CACHE_SIZE)(partial(network_evidence, datacenters=datacenters))
 
     def classify(self, request: ClickRequest, *, headers_key: Hashable) -> Classification:
         """Return the classification of a request.

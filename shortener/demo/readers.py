@@ -62,9 +62,7 @@ def simulate_requests(
     return sorted(requests, key=lambda request: request.offset_seconds)
 
 
-def _reader_requests(
-    rng: random.Random, links: Sequence[ReaderLink], *, seconds: float
-) -> Iterator[SimulatedRequest]:
+def _reader_requests(rng: random.Random, links: Sequence[ReaderLink], *, seconds: float) -> Iterator[SimulatedRequest]:
     """Yield the clicks of one reader. Sometimes also yield requests of a bot, a prefetch or a mail scanner."""
     weights = [KIND_WEIGHTS[link.kind] * link.appeal / link.position**0.7 for link in links]
     headers = _browser_headers(rng)
@@ -97,14 +95,10 @@ def _browser_headers(rng: random.Random) -> dict[str, str]:
     return {**headers, "Referer": referrer} if referrer else headers
 
 
-def _bot_request(
-    rng: random.Random, links: Sequence[ReaderLink], *, offset_seconds: float
-) -> SimulatedRequest:
+def _bot_request(rng: random.Random, links: Sequence[ReaderLink], *, offset_seconds: float) -> SimulatedRequest:
     name = rng.choice(sorted(BOT_USER_AGENTS))
     headers = {"X-Forwarded-For": _random_address(rng), "User-Agent": BOT_USER_AGENTS[name], "Accept": "*/*"}
-    return SimulatedRequest(
-        offset_seconds, "HEAD" if name == "tool" else "GET", rng.choice(links).path, headers
-    )
+    return SimulatedRequest(offset_seconds, "HEAD" if name == "tool" else "GET", rng.choice(links).path, headers)
 
 
 def _mail_scanner_requests(

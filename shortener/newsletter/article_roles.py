@@ -13,9 +13,7 @@ Role = Literal["article", "inline", "other"]
 _MAX_LABEL_LENGTH = 160  # characters of the text before a bare URL: a longer one is prose
 
 
-def decide_role(
-    lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]
-) -> Role:
+def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]) -> Role:
     """Return the role of the target that ``mentions`` link to; ``item_links`` are the links of list items."""
     content = [mention for mention in mentions if mention.is_content]
     if not content:

@@ -141,8 +141,7 @@ def _is_prose(line: Line) -> bool:
     if line.hidden or len(line.text) <= _MAX_METADATA_LENGTH or bylines.standalone_byline(line):
         return False
     return not any(
-        mention.kind == "footer" or (line.only_mention and mention.kind != "text")
-        for mention in line.mentions
+        mention.kind == "footer" or (line.only_mention and mention.kind != "text") for mention in line.mentions
     )
 
 
@@ -170,10 +169,6 @@ def strip_stray_emphasis(text: str) -> str:
 
 def _without_read_more(line: Line) -> str:
     last = line.mentions[-1] if line.mentions else None
-    if (
-        last
-        and last.kind == "more"
-        and not LETTER.search(line.text[last.end : last.end + _MAX_METADATA_LENGTH])
-    ):
+    if last and last.kind == "more" and not LETTER.search(line.text[last.end : last.end + _MAX_METADATA_LENGTH]):
         return line.text[: last.start]
     return line.text

@@ -82,9 +82,7 @@ def extract_articles(
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
     twins = find_outlook_twins(document)
-    all_lines = build_lines(
-        document, [None if index in twins else key for index, key in enumerate(article_keys)]
-    )
+    all_lines = build_lines(document, [None if index in twins else key for index, key in enumerate(article_keys)])
     lines = [line for line in all_lines if not line.plain_part] or all_lines
     issue_title, title_line = _issue_title(document, lines)
     titles_by_key = _find_titles(lines, title_line)
@@ -179,9 +177,7 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
     below a short first line is a section, and that line is the title.
     """
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
-    headings = top_headings or [
-        line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden
-    ]
+    headings = top_headings or [line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden]
     first = headings[0] if headings else None
     title = document.title if document.title and not mergetags.contains_merge_tag(document.title) else None
     if title and (document.format == "markdown" or len(top_headings) != 1):
@@ -239,9 +235,7 @@ def _author_below(lines: list[Line], title: Title) -> str | None:
 
 def _mark_calls_to_action(lines: list[Line], titles_by_key: dict[str, Title]) -> None:
     """Set the kind ``button`` or ``more`` on a short link that is alone in a line after the title of its article."""
-    title_links = {
-        mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"
-    }
+    title_links = {mention.link_index for line in lines for mention in line.mentions if mention.kind == "title"}
     for line in lines:
         mention = line.only_mention
         if (

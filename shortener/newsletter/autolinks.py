@@ -11,9 +11,7 @@ _BARE_URL = re.compile(
     rb"[^\x00-\x20\x7f<>\"`|]{1,8000}",
     re.I,
 )
-_WWW = re.compile(
-    rb"(?<![A-Za-z0-9@/._=-])www\.(?=[^\x00-\x20\x7f<>\"`|*/?#]+\.)[^\x00-\x20\x7f<>\"`|]{1,2000}", re.I
-)
+_WWW = re.compile(rb"(?<![A-Za-z0-9@/._=-])www\.(?=[^\x00-\x20\x7f<>\"`|*/?#]+\.)[^\x00-\x20\x7f<>\"`|]{1,2000}", re.I)
 _MAX_URL_LENGTH = 8_000  # characters: more than servers and mail clients accept
 _TRAILING_PUNCTUATION = frozenset("?!.,:;*_~([{'\\")
 _CLOSERS = {")": "(", "]": "[", "}": "{"}

@@ -127,9 +127,7 @@ class DocumentBuilder:
             self._warnings.append(
                 f"line {self.line_number(start)}: {tracked.url}@TrackLink: read as {tracked.url} tracked by listmonk"
             )
-        return self._append_link(
-            tracked.url, start=start, end=end, syntax=syntax, outlook=outlook, written_longer=True
-        )
+        return self._append_link(tracked.url, start=start, end=end, syntax=syntax, outlook=outlook, written_longer=True)
 
     def _append_link(
         self,
@@ -176,9 +174,7 @@ class DocumentBuilder:
     def add_image(self, alt_text: str, *, src: str = "") -> None:
         """Add an image with its alternative text and its URL ``src``."""
         image_source = _portable_image_source(src.strip())
-        self._runs.append(
-            Run(alt_text, self.current_link, True, self.strong_depth > 0, self.in_button, image_source)
-        )
+        self._runs.append(Run(alt_text, self.current_link, True, self.strong_depth > 0, self.in_button, image_source))
 
     def add_anchor(self) -> None:
         """Add an empty text for ``current_link``, so that the block contains the link even if it has no text."""

@@ -14,12 +14,8 @@ _SEARCH_LENGTH = 160  # characters after a title in which its author is searched
 _MAX_NAME_LENGTH = 60  # characters
 _MAX_SEPARATOR_LENGTH = 20  # characters between a title and the link to its author
 _MAX_TEXT_BEHIND_LINK = 40  # characters behind a link to a person, such as "· 5 min read"
-_NAME_END = re.compile(
-    rf"\s*(?:[|·•—–,，。；：;()（）/\n\d]|\s-\s|\s(?:{language_pattern('name_end')}|@)\s|\.\s|\.$)"
-)
-_BYLINE_PREFIX = re.compile(
-    rf"\s*[-–—,(（·•|/]*\s*(?:{phrases.BYLINE_WORDS}\b[:：/／]?|作者[:：]?|//)\s*", re.I
-)
+_NAME_END = re.compile(rf"\s*(?:[|·•—–,，。；：;()（）/\n\d]|\s-\s|\s(?:{language_pattern('name_end')}|@)\s|\.\s|\.$)")
+_BYLINE_PREFIX = re.compile(rf"\s*[-–—,(（·•|/]*\s*(?:{phrases.BYLINE_WORDS}\b[:：/／]?|作者[:：]?|//)\s*", re.I)
 _NAME = re.compile(r"[^\W\d_][\w.'’-]*(?:[ ·・]+[^\W\d_][\w.'’-]*){0,5}\Z")
 _NAME_PARTICLES = frozenset(language_entries("name_particle"))
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -87,12 +83,7 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
     if _AUTHOR_WORD.search(prefix[0]) and not (looks_like_name(name) and not _reads_on(text[len(name) :])):
         return None  # "the author argues …" is prose
     is_handle = prefix[0].strip() == "//"  # as in "Title //author"
-    if (
-        not name
-        or not name[0].isalpha()
-        or (name[0].islower() and not is_handle)
-        or len(name) > _MAX_NAME_LENGTH
-    ):
+    if not name or not name[0].isalpha() or (name[0].islower() and not is_handle) or len(name) > _MAX_NAME_LENGTH:
         return None
     name = _further_names(text, name)
     inside = tuple(mention for mention in line.mentions if start <= mention.start < start + len(name))

@@ -12,9 +12,7 @@ HOSTS_FILE = "hosts.toml"
 def read_data_files() -> dict[str, dict[str, list[str]]]:
     """Return the content of all data files: a list of entries for each file name and key."""
     paths = sorted(files("shortener.newsletter").joinpath("data").iterdir(), key=lambda path: path.name)
-    return {
-        path.name: tomllib.loads(path.read_text("utf-8")) for path in paths if path.name.endswith(".toml")
-    }
+    return {path.name: tomllib.loads(path.read_text("utf-8")) for path in paths if path.name.endswith(".toml")}
 
 
 def language_entries(key: str) -> list[str]:

@@ -13,9 +13,7 @@ from shortener.newsletter.transfer_encoding import Replacement
 _NEWLINE = re.compile(rb"\r\n?|\n")
 
 
-def decode_part(
-    source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool
-) -> Part | None:
+def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool) -> Part | None:
     """Return a part with its text, or None if it cannot be decoded, or not be written without other changes."""
     decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
     codec = encoded_text.codec_name(charset)
@@ -40,9 +38,7 @@ class _LineNumbers:
             point.start: bisect_right(
                 starts,
                 part.start
-                + transfer_encoding.source_offset(
-                    decoded, at.start, transfer_encoding=part.transfer_encoding
-                ),
+                + transfer_encoding.source_offset(decoded, at.start, transfer_encoding=part.transfer_encoding),
             )
             + 1
             for point, at in zip(points, encoded, strict=True)
@@ -54,9 +50,7 @@ class _LineNumbers:
 
 
 def _decode(source: bytes, part: Part) -> transfer_encoding.DecodedBytes:
-    decoded = transfer_encoding.decode(
-        source[part.start : part.end], transfer_encoding=part.transfer_encoding
-    )
+    decoded = transfer_encoding.decode(source[part.start : part.end], transfer_encoding=part.transfer_encoding)
     assert decoded is not None  # noqa: S101 - the part was decoded before
     return decoded
 
@@ -81,8 +75,7 @@ def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, b
         numbers = _LineNumbers(source, part, offsets)
         shift = len(links)
         links += [
-            replace(link, index=shift + link.index, line=numbers.at(link.start), part=index)
-            for link in document.links
+            replace(link, index=shift + link.index, line=numbers.at(link.start), part=index) for link in document.links
         ]
         untouched += [replace(left, line=numbers.at(left.start)) for left in document.untouched]
         blocks += [_shift_block(block, shift, plain_part=is_repeated) for block in document.blocks]

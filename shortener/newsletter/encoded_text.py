@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from shortener.newsletter.transfer_encoding import Replacement
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_UNSAFE_CHARSETS = frozenset(
-    ("utf-7", "hz", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
-)
+_UNSAFE_CHARSETS = frozenset(("utf-7", "hz", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"))
 
 
 def codec_name(charset: str) -> str | None:
@@ -22,9 +20,7 @@ def codec_name(charset: str) -> str | None:
     if not is_text or info.name in _UNSAFE_CHARSETS:
         return None
     # Senders declare ASCII and mean UTF-8, and browsers read ISO 8859-1 as Windows-1252.
-    return {"ascii": "utf-8", "iso8859-1": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}.get(
-        info.name, info.name
-    )
+    return {"ascii": "utf-8", "iso8859-1": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}.get(info.name, info.name)
 
 
 def decode_text(data: bytes, *, charset: str) -> str | None:
@@ -51,9 +47,7 @@ def encode_replacements(text: str, replacements: Sequence[Replacement], *, chars
         offsets = []
         for offset in (replacement.start, replacement.end):
             count = len(utf8[position:offset].decode())
-            size += len(
-                _encode_piece(text[characters : characters + count], charset, is_start=characters == 0)
-            )
+            size += len(_encode_piece(text[characters : characters + count], charset, is_start=characters == 0))
             position, characters = offset, characters + count
             offsets.append(size)
         new = _encode_piece(replacement.new.decode(), charset, is_start=offsets[0] == 0)

@@ -7,9 +7,7 @@ from html.entities import html5
 from shortener.errors import InputError
 from shortener.newsletter.document import UrlSyntax
 
-_MARKDOWN_ESCAPE = re.compile(
-    r"\\([!-/:-@\[-`{-~])|&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
-)
+_MARKDOWN_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])|&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _ATTRIBUTE_REFERENCE = re.compile(r"&(#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]*(?:;|=)?)")
 _ENTITY_START = re.compile(r"&(?=#?[A-Za-z0-9]+;)")
 _HTTP_URL = re.compile(r"https?://[^\x00-\x20\x7f\u0085\u00a0\u2028\u2029]+", re.I)

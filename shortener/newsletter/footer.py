@@ -34,9 +34,7 @@ def _starts_footer(line: Line) -> bool:
     if line.footer or phrases.FOOTER_TEXT.search(line.text[:_CONTEXT_LENGTH].casefold()):
         return True
     signs = [
-        mention
-        for mention in line.mentions
-        if mention.role in ("service", "boilerplate") and not mention.has_image
+        mention for mention in line.mentions if mention.role in ("service", "boilerplate") and not mention.has_image
     ]
     texts = [phrases.normalize(mention.text[:_CONTEXT_LENGTH]) for mention in signs]
     if any(map(phrases.SERVICE_TEXT.search, texts)):

@@ -50,9 +50,7 @@ _NAVIGATION_CLASS = re.compile(
     r"(?:^|[\s_-])(?:nav(?:bar|igation)?|menu|breadcrumbs?|social(?:-?(?:links|icons))?)(?:$|[\s_-])", re.I
 )
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden", re.I)
-_STRONG_STYLE = re.compile(
-    r"font-weight\s*:\s*(?:bold|[6-9]00)|font-size\s*:\s*(?:2\d|[3-9]\d)(?:\.\d+)?px", re.I
-)
+_STRONG_STYLE = re.compile(r"font-weight\s*:\s*(?:bold|[6-9]00)|font-size\s*:\s*(?:2\d|[3-9]\d)(?:\.\d+)?px", re.I)
 _FILLED_STYLE = re.compile(r"(?:background(?:-color)?|border)\s*:", re.I)
 _PADDED_STYLE = re.compile(r"(?:padding|border-radius|line-height)[\w-]*\s*:", re.I)
 
@@ -150,9 +148,7 @@ class HtmlReader:
                 case "comment":
                     self._handle_comment(token)
                 case "raw" if token.name == b"title" and not self._open_counts.get(b"svg"):
-                    self._builder.title = (
-                        self._builder.title or " ".join(self._token_text(token).split()) or None
-                    )
+                    self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
 
     def _token_text(self, token: Token) -> str:
         return unescape(self._fragment.text[token.start : token.end].decode())
@@ -248,9 +244,7 @@ class HtmlReader:
             builder.strong_depth += 1
         builder.in_footer = builder.in_footer or name == b"footer" or bool(_FOOTER_CLASS.search(names))
         builder.in_hidden = builder.in_hidden or bool(_HIDDEN_STYLE.search(style))
-        builder.in_navigation = (
-            builder.in_navigation or name == b"nav" or bool(_NAVIGATION_CLASS.search(names))
-        )
+        builder.in_navigation = builder.in_navigation or name == b"nav" or bool(_NAVIGATION_CLASS.search(names))
         is_box = bool(_FILLED_STYLE.search(style) and _PADDED_STYLE.search(style))
         if name in (b"td", b"th"):
             # Any table cell may have a background and padding, but only buttons are rounded.
@@ -374,9 +368,7 @@ class HtmlReader:
         if b"mso" not in expression or b"!mso" in expression:
             return
         end = _CONDITIONAL_COMMENT_END.search(inner.text)
-        self._read_outlook_comment(
-            inner.subfragment(condition.end(), end.start() if end else len(inner.text))
-        )
+        self._read_outlook_comment(inner.subfragment(condition.end(), end.start() if end else len(inner.text)))
 
     def _read_outlook_comment(self, fragment: HtmlFragment) -> None:
         builder, outer_link, outer_state = self._builder, self._builder.current_link, self._text_state()
@@ -388,9 +380,7 @@ class HtmlReader:
         builder.current_link = outer_link
 
 
-def parse_html(
-    source: bytes, *, start: int, format: Format = "html", take_over_tracking: bool = False
-) -> Document:
+def parse_html(source: bytes, *, start: int, format: Format = "html", take_over_tracking: bool = False) -> Document:
     """Return the document of HTML or MJML that begins at byte ``start``.
 
     Raises UnreadableDocument if the document has too many links or tags.

@@ -23,8 +23,7 @@ RAW_TEXT_ELEMENTS = frozenset(b"script style xmp iframe noembed noframes textare
 """Elements whose content is text even if it looks like markup."""
 
 _RAW_TEXT_END = {
-    name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.I)
-    for name in RAW_TEXT_ELEMENTS - {b"plaintext"}
+    name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.I) for name in RAW_TEXT_ELEMENTS - {b"plaintext"}
 }
 
 TokenKind = Literal["text", "raw", "start", "end", "comment"]

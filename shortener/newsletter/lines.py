@@ -95,9 +95,7 @@ def has_text_outside(line: Line, mention: Mention) -> bool:
     """Return whether letters or digits of a line are outside of a mention and near it."""
     before = max(0, mention.start - _MAX_OUTSIDE_LENGTH)
     after = mention.end + _MAX_OUTSIDE_LENGTH
-    return bool(
-        LETTER.search(line.text, before, mention.start) or LETTER.search(line.text, mention.end, after)
-    )
+    return bool(LETTER.search(line.text, before, mention.start) or LETTER.search(line.text, mention.end, after))
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
@@ -139,9 +137,7 @@ def _build_line(block: Block, index: int, *, document: Document, article_keys: S
     for run in block.runs:
         if run.link_index is not None and run.link_index != last_link:
             mentions.append(
-                _start_mention(
-                    run, offset=length, line_index=index, document=document, article_keys=article_keys
-                )
+                _start_mention(run, offset=length, line_index=index, document=document, article_keys=article_keys)
             )
         last_link = run.link_index
         if not run.is_image:

@@ -131,9 +131,7 @@ class _SponsorScope(Struct):
         if self.level:
             return 0 < line.level <= self.level
         if self.is_linked_label:
-            return line.level > 0 or any(
-                mention.article_key not in self.article_keys for mention in line.mentions
-            )
+            return line.level > 0 or any(mention.article_key not in self.article_keys for mention in line.mentions)
         link = line.only_mention
         is_other_link = (
             bool(self.article_keys)

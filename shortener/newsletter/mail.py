@@ -14,9 +14,7 @@ from shortener.newsletter.mime import MailPart
 _HTML_TYPES = ("text/html", "text/x-amp-html")
 _TEXT_TYPES = ("text/plain", "text/markdown", "text/x-markdown")
 _SIGNATURE_HEADERS = ("DKIM-Signature", "ARC-Seal", "ARC-Message-Signature")
-_SIGNATURE_WARNING = (
-    "the mail is signed, and its signature will no longer fit: rewrite it before it is signed"
-)
+_SIGNATURE_WARNING = "the mail is signed, and its signature will no longer fit: rewrite it before it is signed"
 
 
 def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signature: bool = False) -> Document:
@@ -37,9 +35,7 @@ def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signatu
         read = _read_leaf(source, leaf, take_over_tracking=take_over_tracking)
         if read is None:
             what = f"{leaf.content_type}, {leaf.charset or 'no charset'}, {leaf.transfer_encoding or 'no encoding'}"
-            warnings.append(
-                f"a part of the mail ({what}) cannot be decoded exactly; its links are left alone"
-            )
+            warnings.append(f"a part of the mail ({what}) cannot be decoded exactly; its links are left alone")
             continue
         part, document = read
         if leaf.signed and not break_signature:
@@ -78,8 +74,7 @@ def _read_leaf(source: bytes, leaf: MailPart, *, take_over_tracking: bool) -> tu
 def _leave_signed(document: Document) -> Document:
     """Return the document of a signed part with all links untouched."""
     signed = [
-        UntouchedLink(link.start, link.end, link.line, link.url, "it is in a signed part")
-        for link in document.links
+        UntouchedLink(link.start, link.end, link.line, link.url, "it is in a signed part") for link in document.links
     ]
     return replace(document, links=(), untouched=(*document.untouched, *signed), blocks=())
 

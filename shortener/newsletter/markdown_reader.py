@@ -187,9 +187,7 @@ class _MarkdownReader:
             self._alt_parts.append(event.value)
         elif not self._in_code_block and not self._html_reader.in_raw_text:
             limit = self._emphasis_ends[-1] if self._emphasis_ends else len(self._source)
-            self._text_pieces.append(
-                _TextPiece(event.value, event.start, event.end, limit, self._builder.strong_depth)
-            )
+            self._text_pieces.append(_TextPiece(event.value, event.start, event.end, limit, self._builder.strong_depth))
 
     def _is_beside_url_line(self, event: _Event) -> bool:
         """Return whether a line of only a URL begins or ends here, which plain-text newsletters set apart."""
@@ -300,9 +298,7 @@ class _MarkdownReader:
             return self._add_untouched("mailto:" + url, event.start, event.end, "it is a mailto: link")
         if kind == "Autolink":
             start, end = event.start + 1, event.end - 1
-            return self._builder.add_link(
-                escaping.unescape_autolink(url), start=start, end=end, syntax="autolink"
-            )
+            return self._builder.add_link(escaping.unescape_autolink(url), start=start, end=end, syntax="autolink")
         destination = None
         if (opening := self._source.find(b"](", content_end, event.end)) >= 0:
             destination = find_destination(self._source, url, start=opening + 2, end=event.end - 1)
@@ -311,17 +307,13 @@ class _MarkdownReader:
     def _add_destination(self, url: str, destination: Destination | None, start: int, end: int) -> int | None:
         if destination is None:
             return self._add_untouched(url, start, end, "its position in the source is ambiguous")
-        return self._builder.add_link(
-            url, start=destination.start, end=destination.end, syntax=destination.syntax
-        )
+        return self._builder.add_link(url, start=destination.start, end=destination.end, syntax=destination.syntax)
 
     def _add_reference_link(self, event: _Event, data: Any) -> int | None:
         """Return the link index of a definition, which is one link however often it is used."""
         definition = self._definitions.get(normalize_label(data["id"]))
         if definition is None or definition.destination != data["dest_url"]:
-            return self._add_untouched(
-                data["dest_url"], event.start, event.end, "its definition is ambiguous"
-            )
+            return self._add_untouched(data["dest_url"], event.start, event.end, "its definition is ambiguous")
         if not definition.resolved:
             start, end = definition.start, definition.end
             label = _LABEL_END.match(self._source, start + 1, end)
@@ -365,9 +357,7 @@ class _MarkdownReader:
     def _name_urls_without_scheme(self, pieces: Sequence[_TextPiece], links: Sequence[_BareUrl]) -> None:
         for url, start, end in autolinks.find_www(self._source, start=pieces[0].start, stop=pieces[-1].end):
             if not any(link.start <= start < link.end for link in links):
-                self._add_untouched(
-                    url, start, end, "it has no https://, so only some programs make it a link"
-                )
+                self._add_untouched(url, start, end, "it has no https://, so only some programs make it a link")
 
     def _find_bare_urls(self, pieces: Sequence[_TextPiece]) -> list[_BareUrl]:
         bare_urls: list[_BareUrl] = []

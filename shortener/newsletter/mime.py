@@ -105,8 +105,7 @@ def parse_structure(
         is_signed = signed or content_type == "multipart/signed"
         ranges, is_closed = _split(source, boundary.encode("ascii", "replace"), body, end)
         children = [
-            parse_structure(source, start=first, end=last, signed=is_signed, depth=depth + 1)
-            for first, last in ranges
+            parse_structure(source, start=first, end=last, signed=is_signed, depth=depth + 1) for first, last in ranges
         ]
     return MailPart(
         header_start=start,

@@ -73,9 +73,7 @@ def _is_link_bar(line: Line) -> bool:
     )
 
 
-def _columns(
-    lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]
-) -> Iterator[list[Line]]:
+def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
     """Yield runs of lines that consist of links to targets that are linked once and have no image.
 
     Lines without letters, such as figures, do not interrupt a run.
@@ -110,9 +108,7 @@ def _is_navigation_column(column: list[Line]) -> bool:
     links = [line.mentions[0] for line in column]
     if len(links) < _MIN_COLUMN_LINKS or len({link.article_key for link in links}) < _MIN_COLUMN_LINKS:
         return False
-    short = sum(
-        _words(link.text) <= _MAX_COLUMN_WORDS and len(link.text) <= _MAX_BAR_LENGTH for link in links
-    )
+    short = sum(_words(link.text) <= _MAX_COLUMN_WORDS and len(link.text) <= _MAX_BAR_LENGTH for link in links)
     return short >= _MIN_SHORT_FRACTION * len(links)
 
 

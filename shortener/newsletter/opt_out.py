@@ -56,9 +56,7 @@ def _is_click_here(words: str) -> bool:
 def _leads_to_prose(line: Line, mention: Mention) -> bool:
     """Return whether a link is the title of a list item with a description, such as an article on unsubscribing."""
     after = line.text[mention.end : mention.end + _CONTEXT_LENGTH]
-    return (
-        bool(line.item_part) and mention.start <= 2 and sum(map(str.isalnum, after)) > _MIN_DESCRIPTION_LENGTH
-    )
+    return bool(line.item_part) and mention.start <= 2 and sum(map(str.isalnum, after)) > _MIN_DESCRIPTION_LENGTH
 
 
 def _sentence(line: Line, mention: Mention) -> str:

@@ -23,9 +23,7 @@ def check_recipient_tag(tag: str) -> str:
         raise InputError(f"{shown[:60]}…: a recipient tag has at most {MAX_TAG_LENGTH} characters")
     if any(char.isspace() for char in tag):
         compact = "".join(tag.split())
-        raise InputError(
-            f"{shown}: a recipient tag cannot contain spaces; most senders also accept {compact}"
-        )
+        raise InputError(f"{shown}: a recipient tag cannot contain spaces; most senders also accept {compact}")
     if unsafe := _UNSAFE_CHARACTER.search(tag):
         raise InputError(f"{shown}: a recipient tag cannot contain {unsafe[0]!r}; use a tag without it")
     if mergetags.find_merge_tag_end(tag.encode(), 0) != len(tag.encode()):

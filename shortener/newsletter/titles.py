@@ -102,9 +102,7 @@ def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
     The words of the link decide, or its looks.
     """
     mention = line.mentions[mention_index]
-    if 0 < len(mention.text) <= _MAX_READ_MORE_LENGTH and phrases.READ_MORE.match(
-        phrases.normalize(mention.text)
-    ):
+    if 0 < len(mention.text) <= _MAX_READ_MORE_LENGTH and phrases.READ_MORE.match(phrases.normalize(mention.text)):
         return "text" if _is_followed_by_text(line, mention_index) else "more"
     if line.only_mention is not mention or not 0 < len(mention.text) <= MAX_BUTTON_LENGTH:
         return "text"
@@ -131,10 +129,7 @@ def _titles_in_heading(line: Line) -> Iterator[Title]:
     candidates = [
         mention
         for mention in line.mentions
-        if mention.is_content
-        and mention.kind == "text"
-        and LETTER.search(mention.text)
-        and mention.text != mention.url
+        if mention.is_content and mention.kind == "text" and LETTER.search(mention.text) and mention.text != mention.url
     ]
     if not candidates:
         return
@@ -170,12 +165,10 @@ def _split_title_and_author(
     if byline is None:
         return _title_or_link_text(line.text, title_mention.start, end), None
     if byline.mentions and _is_author_swapped(line, title_mention, end, byline):
-        return _text_without(line.text, title_mention.start, end), line.text[
-            title_mention.start : end
-        ].strip()
-    if len(
-        LETTER.findall(line.text[byline.end :])
-    ) > _MAX_LETTERS_AFTER_BYLINE and not _SEPARATOR_AFTER.match(line.text[byline.end :]):
+        return _text_without(line.text, title_mention.start, end), line.text[title_mention.start : end].strip()
+    if len(LETTER.findall(line.text[byline.end :])) > _MAX_LETTERS_AFTER_BYLINE and not _SEPARATOR_AFTER.match(
+        line.text[byline.end :]
+    ):
         return line.text, byline.author
     return _title_or_link_text(line.text[: byline.start], title_mention.start, end), byline.author
 
@@ -280,9 +273,7 @@ def _titles_from_unlinked_headings(
     headings = [line.index for line in lines if line.level]
     for index, next_index in pairwise([*headings, len(lines)]):
         line = lines[index]
-        if line.mentions and any(
-            mention.is_content or mention.role == "sponsor" for mention in line.mentions
-        ):
+        if line.mentions and any(mention.is_content or mention.role == "sponsor" for mention in line.mentions):
             continue
         end = _region_end(lines, next_index)
         key = _key_for_heading(lines, index, end, titled_keys) if index != issue_title_line else None
@@ -298,9 +289,7 @@ def _region_end(lines: list[Line], end: int) -> int:
     ``end`` is the index of the next heading. Images right above the next heading belong to that heading.
     """
     next_keys = (
-        {mention.article_key for mention in lines[end].mentions if mention.is_content}
-        if end < len(lines)
-        else {None}
+        {mention.article_key for mention in lines[end].mentions if mention.is_content} if end < len(lines) else {None}
     )
     while lines[end - 1].has_only_images and end < len(lines):
         if next_keys and not next_keys & {mention.article_key for mention in lines[end - 1].mentions}:
@@ -324,9 +313,7 @@ def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:
 
 def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_keys: set[str]) -> str | None:
     """Return the key of the article that an unlinked heading names, or None if it names none or several."""
-    inside = [
-        mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content
-    ]
+    inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
     keys = dict.fromkeys(mention.article_key for mention in inside if mention.article_key is not None)
     for key in _image_keys_before(lines, heading_index):
         if key in titled_keys:
@@ -342,8 +329,7 @@ def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_key
     links = links or [
         mention
         for mention in inside
-        if mention.line_index == heading_index + 1
-        and (mention.has_image or _is_bare_url_line(lines, mention))
+        if mention.line_index == heading_index + 1 and (mention.has_image or _is_bare_url_line(lines, mention))
     ]
     untitled_keys = {mention.article_key for mention in links} - titled_keys
     return untitled_keys.pop() if len(untitled_keys) == 1 else None

@@ -80,11 +80,7 @@ def tracker_prefix(url: str) -> str:
     host, first = parts.netloc.casefold(), parts.path.split("/")[1:2]
     looks_tracked = _TRACKER_HOST.match(host) or _TRACKER_PATH.search(parts.path)
     is_opaque = len(parts.query) + len(parts.path) > _MIN_TRACKED_LENGTH
-    return (
-        f"{host}/{first[0] if first and parts.path.count('/') > 1 else ''}"
-        if looks_tracked and is_opaque
-        else ""
-    )
+    return f"{host}/{first[0] if first and parts.path.count('/') > 1 else ''}" if looks_tracked and is_opaque else ""
 
 
 def is_image(url: str) -> bool:

@@ -33,9 +33,7 @@ class ArrivalCurve(Struct, frozen=True, eq=False):
         Between the edges the value is linear in the logarithm of the age. In the first hour it grows evenly,
         and after the last edge it is 1.
         """
-        after_first_hour = np.interp(
-            np.log(np.maximum(hours, 1.0)), np.log(BUCKET_EDGES[1:]), self.shares[1:]
-        )
+        after_first_hour = np.interp(np.log(np.maximum(hours, 1.0)), np.log(BUCKET_EDGES[1:]), self.shares[1:])
         first_hour = self.shares[1] * np.maximum(hours, 0.0)
         return np.asarray(np.where(hours < 1.0, first_hour, after_first_hour), dtype=np.float64)
 

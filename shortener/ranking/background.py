@@ -88,9 +88,7 @@ def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
 
 
 def _most_frequent(counts: Counter[str], *, minimum: int, limit: int) -> tuple[str, ...]:
-    names = sorted(
-        (name for name, count in counts.items() if count >= minimum), key=lambda n: (-counts[n], n)
-    )
+    names = sorted((name for name, count in counts.items() if count >= minimum), key=lambda n: (-counts[n], n))
     return tuple(names[:limit])
 
 

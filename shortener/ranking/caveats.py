@@ -132,9 +132,7 @@ def _recipient_caveats(listed: ListedPart) -> Iterator[str]:
     median = float(np.median(known)) if known else 0.0
     if unknown and len(issues) > 1:
         if not known:
-            yield (
-                "no recipients are known: only clicks distinguish the issues; enter the recipients of each issue"
-            )
+            yield ("no recipients are known: only clicks distinguish the issues; enter the recipients of each issue")
         else:
             yield (
                 f"recipients of {_name_issues(unknown)} unknown: the median of the other issues is used "
@@ -187,9 +185,7 @@ def _signal_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
     for name, values in columns.items():
         known = values[np.isfinite(values)]
         if len(known) > 1 and np.isfinite(values[articles]).any() and float(np.ptp(known)) < 1e-9:
-            yield (
-                f"{name} are equal for all articles, so they do not affect the ranking; check the imported signals"
-            )
+            yield (f"{name} are equal for all articles, so they do not affect the ranking; check the imported signals")
 
 
 def _model_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:

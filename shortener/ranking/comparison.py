@@ -72,8 +72,7 @@ def compare(
         )
     curve = estimate_curve(build_observations(sent, as_of=as_of), sent.arrivals)
     counts = [
-        clicks_within([row for row in sent.arrivals if row.issue == issue.slug], curve, hours=age)
-        for issue in issues
+        clicks_within([row for row in sent.arrivals if row.issue == issue.slug], curve, hours=age) for issue in issues
     ]
     first, second = (
         _compared_issue(issue, count, to_come=1 - curve.share_at(age_in_hours(issue, as_of=as_of)))
@@ -93,9 +92,7 @@ def compare(
 def _compared_issue(issue: Issue, count: float, *, to_come: float) -> ComparedIssue:
     visitors, clicks = split_count(count, issue.counted)
     rate = None if issue.recipients is None else count / issue.recipients
-    return ComparedIssue(
-        issue.slug, issue.title, issue.recipients, issue.counted, visitors, clicks, rate, to_come
-    )
+    return ComparedIssue(issue.slug, issue.title, issue.recipients, issue.counted, visitors, clicks, rate, to_come)
 
 
 def _are_sized(issues: list[Issue]) -> bool:

@@ -139,9 +139,7 @@ def _assemble(
 ) -> tuple[FloatArray, FloatArray]:
     """Return `t` (articles x coefficients) and `x` (cells x coefficients): cell, article and issue columns."""
     articles, cells, issues = len(observations.urls), len(observations.clicks), len(observations.issues)
-    t = np.column_stack(
-        [np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, issues))]
-    )
+    t = np.column_stack([np.zeros((articles, len(cell_columns))), *article_columns, np.zeros((articles, issues))])
     issue_columns = np.eye(issues)[observations.issue_index]
     x = t[observations.article_index] + np.column_stack(
         [*cell_columns, np.zeros((cells, len(article_columns))), issue_columns]
@@ -216,9 +214,7 @@ def fill_recipients(observations: Observations) -> tuple[FloatArray, FloatArray]
 
     Unknown recipients are replaced by the median of the other issues.
     """
-    recipients = np.array(
-        [np.nan if issue.recipients is None else issue.recipients for issue in observations.issues]
-    )
+    recipients = np.array([np.nan if issue.recipients is None else issue.recipients for issue in observations.issues])
     known = np.isfinite(recipients)
     median = float(np.median(recipients[known])) if known.any() else DEFAULT_RECIPIENTS
     return np.where(known, recipients, median), known.astype(np.float64)

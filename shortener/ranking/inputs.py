@@ -144,9 +144,7 @@ def _check_appearance(appearance: Appearance) -> None:
     for placement in appearance.placements:
         _check_count(placement.clicks, label)
         if not 1 <= placement.links <= MAX_COUNT:
-            raise InputError(
-                f"{label} has {placement.links} links of kind {placement.kind!r}; give 1 or more"
-            )
+            raise InputError(f"{label} has {placement.links} links of kind {placement.kind!r}; give 1 or more")
 
 
 def _check_arrival(arrival: Arrival) -> None:

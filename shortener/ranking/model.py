@@ -91,9 +91,7 @@ def _iterate(design: Design, observations: Observations) -> Fit:
         step = np.clip(fitted - lin, -MAX_STEP, MAX_STEP)
         lin, change, iterations = lin + step, float(np.abs(step).max()), iterations + 1
         variances = update_variances(design, observations, solution, lin, variances)
-        require_finite(
-            np.array([change, variances.appeal, variances.open_rate, variances.phi, *variances.background])
-        )
+        require_finite(np.array([change, variances.appeal, variances.open_rate, variances.phi, *variances.background]))
     mu, w = irls_weights(design, lin, variances.phi)
     return Fit(solution, variances, mu, w, solution.predictor_variances, iterations, change <= CONVERGED_STEP)
 
@@ -175,8 +173,7 @@ def prior_variances(design: Design, variances: Variances) -> FloatArray:
     for (columns, _), variance in zip(design.background, variances.background, strict=True):
         by_coefficient[columns] = variance
     by_coefficient[design.first_issue_column :] = (
-        np.where(design.recipients_known, variances.open_rate, UNKNOWN_RECIPIENTS_SD**2)
-        + design.incomplete_variance
+        np.where(design.recipients_known, variances.open_rate, UNKNOWN_RECIPIENTS_SD**2) + design.incomplete_variance
     )
     return by_coefficient
 
@@ -223,9 +220,7 @@ def _update_open_rate_variance(design: Design, solution: Solution, previous: flo
     return (OPEN_RATE_DF * OPEN_RATE_SD**2 + squares) / (OPEN_RATE_DF + float((known * freedom).sum()))
 
 
-def _update_background_variances(
-    design: Design, solution: Solution, previous: tuple[float, ...]
-) -> tuple[float, ...]:
+def _update_background_variances(design: Design, solution: Solution, previous: tuple[float, ...]) -> tuple[float, ...]:
     """Return `s^2 = (5 s0^2 + sum beta^2) / (5 + sum(1 - var(beta)/s^2))` of each group, at least 1e-5."""
     updated = []
     for (columns, sd), variance in zip(design.background, previous, strict=True):

@@ -142,9 +142,7 @@ def analyse(history: History, *, as_of: float, background: bool = True) -> Analy
             background_scores=no_scores,
         )
     weights = evidence_weights([evidence for _, _, _, evidence in fits])
-    weighted = tuple(
-        WeightedFit(design, fit, weight) for (design, fit, *_), weight in zip(fits, weights, strict=True)
-    )
+    weighted = tuple(WeightedFit(design, fit, weight) for (design, fit, *_), weight in zip(fits, weights, strict=True))
     best = max(weighted, key=lambda fit: fit.weight)
     posteriors = [posterior for _, _, posterior, _ in fits]
     return Analysis(
@@ -190,9 +188,7 @@ def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit
             fit = fit_model(design, inputs.observations)
             posterior = compute_posterior(fit, design, inputs.observations)
             evidence = log_evidence(fit, design, inputs.observations)
-            require_finite(
-                posterior.score, posterior.sd, posterior.expected, posterior.draws, np.array(evidence)
-            )
+            require_finite(posterior.score, posterior.sd, posterior.expected, posterior.draws, np.array(evidence))
         except (np.linalg.LinAlgError, FloatingPointError, ValueError, OverflowError) as error:
             errors.append(str(error))
         else:

@@ -60,8 +60,7 @@ def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) ->
     w = np.array(weights)[:, None]
     score = (w * [each.score for each in posteriors]).sum(axis=0)
     variance = sum(
-        weight * (each.sd**2 + (each.score - score) ** 2)
-        for weight, each in zip(weights, posteriors, strict=True)
+        weight * (each.sd**2 + (each.score - score) ** 2) for weight, each in zip(weights, posteriors, strict=True)
     )
     ends = np.rint(np.cumsum([0.0, *weights]) * DRAW_COUNT).astype(int)
     draws = [each.draws[first:last] for each, first, last in zip(posteriors, ends, ends[1:], strict=False)]

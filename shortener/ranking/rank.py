@@ -97,9 +97,7 @@ def _collect_warnings(analysis: Analysis, ordering: Ordering, *, left_out: set[s
     warnings += diagnose_fit(analysis, listed, published=ordering.order[: ordering.top])
     if left_out:
         articles = "1 article is" if len(left_out) == 1 else f"{len(left_out)} articles are"
-        warnings.append(
-            f"{articles} outside the time window; choose a month or an issue to list older articles"
-        )
+        warnings.append(f"{articles} outside the time window; choose a month or an issue to list older articles")
     return tuple(warnings)
 
 

@@ -74,9 +74,7 @@ def _jinja_environment(*, as_html: bool) -> SandboxedEnvironment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        {"text": _collapse_whitespace if as_html else escape_markdown, "url": sanitize_url}
-    )
+    environment.filters.update({"text": _collapse_whitespace if as_html else escape_markdown, "url": sanitize_url})
     return environment
 
 

@@ -126,9 +126,7 @@ def information_change(
     return rows, signs
 
 
-def _information(
-    rows: FloatArray, weights: FloatArray, appeal_variance: float
-) -> tuple[FloatArray, FloatArray]:
+def _information(rows: FloatArray, weights: FloatArray, appeal_variance: float) -> tuple[FloatArray, FloatArray]:
     """Return rows B and signs s with `B' diag(s) B = X' W X - h h' / D`."""
     h, d = weights @ rows, weights.sum() + 1 / appeal_variance
     return np.vstack([np.sqrt(weights)[:, None] * rows, h / np.sqrt(d)]), np.append(np.ones(len(rows)), -1.0)
@@ -158,9 +156,7 @@ def _rows_after(analysis: Analysis, issue: int, cells: IntArray, new_position: i
     last_by_cell = last[observations.issue_index[cells]]
     before = position_scores(fill_positions(observations)[cells], last_by_cell, design.shape)
     added = position_scores(position, last[[issue]], design.shape)
-    rows[:, design.effects.index(SORTING_EFFECTS[design.shape])] += (
-        np.append(before, added).mean() - before.mean()
-    )
+    rows[:, design.effects.index(SORTING_EFFECTS[design.shape])] += np.append(before, added).mean() - before.mean()
     return rows
 
 
@@ -186,6 +182,4 @@ def _removed_variance(covariance: FloatArray, column: int, rows: FloatArray, sig
 def updated_covariance(covariance: FloatArray, rows: FloatArray, signs: FloatArray) -> FloatArray:
     """Return V after S changed by `B' diag(s) B`: `V - V B' (diag(s) + B V B')^-1 B V` (Woodbury)."""
     projected = rows @ covariance
-    return np.asarray(
-        covariance - projected.T @ np.linalg.solve(np.diag(signs) + projected @ rows.T, projected)
-    )
+    return np.asarray(covariance - projected.T @ np.linalg.solve(np.diag(signs) + projected @ rows.T, projected))

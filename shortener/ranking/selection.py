@@ -31,9 +31,7 @@ class ArticleFilter(Struct, frozen=True):
             raise InputError(f"month {self.month!r} is not a month; write it as 2021-04")
 
 
-def select_articles(
-    history: History, article_filter: ArticleFilter, *, as_of: float
-) -> tuple[History, set[str]]:
+def select_articles(history: History, article_filter: ArticleFilter, *, as_of: float) -> tuple[History, set[str]]:
     """Check a history; return its issues sent by `as_of` (epoch seconds) and the URLs of the articles to list.
 
     Raises InputError for an invalid history, and NotFound if the issue of the filter was not sent by then.

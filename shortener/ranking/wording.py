@@ -147,10 +147,7 @@ def _describe_position_effect(analysis: Analysis) -> str:
 
 def is_position_effect_measured(analysis: Analysis) -> bool:
     """Return whether an article was shown at two positions, and the data removed 60 % of the uncertainty of eta."""
-    return (
-        analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED
-        and count_multi_position_articles(analysis) > 0
-    )
+    return analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED and count_multi_position_articles(analysis) > 0
 
 
 def _describe_sorting(analysis: Analysis) -> list[str]:

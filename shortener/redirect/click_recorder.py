@@ -88,9 +88,7 @@ class ClickRecorder:
     def _add_headers(self, line: ClickLine, headers: Headers) -> None:
         """Add the logged headers; user agent and referrer are left out if the reader opted out of tracking."""
         get = headers.get
-        logged = {
-            name: value[:MAX_HEADER_LENGTH] for name in LOGGED_HEADERS if (value := get(name)) is not None
-        }
+        logged = {name: value[:MAX_HEADER_LENGTH] for name in LOGGED_HEADERS if (value := get(name)) is not None}
         language = get("accept-language")
         line.lang = language[:MAX_HEADER_LENGTH] if language else None
         line.h = logged
@@ -139,9 +137,7 @@ class ClickRecorder:
             self._miss_second, self._misses_this_second = second, 0
         self._misses_this_second += 1
         if self._misses_this_second <= MAX_MISSES_PER_SECOND:
-            line = ClickLine(
-                FORMAT_VERSION, self._new_id(), round(now, 3), host, _truncate(code), status=status
-            )
+            line = ClickLine(FORMAT_VERSION, self._new_id(), round(now, 3), host, _truncate(code), status=status)
             self._writer.write(encode(line) + b"\n")
 
     def discard_expired(self, *, now: float) -> None:

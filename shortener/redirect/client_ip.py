@@ -18,8 +18,7 @@ class ClientIPResolver:
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         networks = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
         self._networks = [
-            (network.max_prefixlen // 8, int(network.netmask), int(network.network_address))
-            for network in networks
+            (network.max_prefixlen // 8, int(network.netmask), int(network.network_address)) for network in networks
         ]
 
     def resolve(self, peer: str, forwarded_for: str | None) -> str:

@@ -72,9 +72,7 @@ class LinkCache:
     because an old target is better for a reader than none.
     """
 
-    def __init__(
-        self, data_directory: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, data_directory: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = data_directory / STORE_FILE_NAME
         self._status = status
         self._clock = clock
@@ -95,10 +93,7 @@ class LinkCache:
 
         The result includes every change that was committed before the call. Raises StoreUnavailable.
         """
-        if (
-            self._shared_revision.values[0] != self._announced_revision
-            or self._clock() >= self._next_check_at
-        ):
+        if self._shared_revision.values[0] != self._announced_revision or self._clock() >= self._next_check_at:
             self._check_revision()
         link = self._cache.get((domain, code))
         if link is not None and link.revision == self._revision:
@@ -172,9 +167,7 @@ class LinkCache:
 def _open_read_only(path: Path) -> sqlite3.Connection:
     """Open a connection that can neither write to the store nor create one."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
-    return sqlite3.connect(
-        uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False
-    )
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
 
 
 def _file_identity(path: Path) -> tuple[int, int] | None:

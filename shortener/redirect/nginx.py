@@ -112,9 +112,7 @@ def map_lines(links: Iterable[tuple[str, str, str]], *, config: Config) -> Itera
             yield f'"{domain}/{code}" {_quote_value(target)};\n'
 
 
-def server_config(
-    config: Config, *, map_path: Path, link_count: int, max_line_length: int, listen: str
-) -> str:
+def server_config(config: Config, *, map_path: Path, link_count: int, max_line_length: int, listen: str) -> str:
     """Return a complete ``nginx.conf``. ``listen`` is the value of nginx's directive ``listen``.
 
     ``map_path`` is the map file, which has ``link_count`` lines of at most ``max_line_length`` characters. Raises
@@ -125,9 +123,7 @@ def server_config(
             'privacy.addresses = "none": nginx would log whole addresses, because only the collector has the key'
         )
     if config.redirect.status not in (301, 302):
-        raise ConfigError(
-            f"redirect.status = {config.redirect.status}: nginx can redirect with 301 and 302 only"
-        )
+        raise ConfigError(f"redirect.status = {config.redirect.status}: nginx can redirect with 301 and 302 only")
     data = config.data_directory.absolute()
     domains = {strip_port(domain.host): domain.host for domain in config.domains}
     headers = [(name, name.replace("-", "_")) for name in LOGGED_HEADERS]
@@ -140,9 +136,7 @@ def server_config(
         domains="".join(f'        "{name}" "{host}";\n' for name, host in domains.items()),
         names=" ".join(domains),
         listen=listen,
-        cuts="".join(
-            _truncating_map(f"http_{name}", f"edge_{name}", MAX_HEADER_LENGTH) for _, name in headers
-        ),
+        cuts="".join(_truncating_map(f"http_{name}", f"edge_{name}", MAX_HEADER_LENGTH) for _, name in headers),
         agent=_truncating_map("http_user_agent", "edge_agent", MAX_USER_AGENT_LENGTH),
         language=_truncating_map("http_accept_language", "edge_language", MAX_HEADER_LENGTH),
         version=FORMAT_VERSION,

@@ -77,9 +77,7 @@ class Redirector:
             return status
         response, counter = self._choose_response(request, link)
         path = path[:MAX_HEADER_LENGTH]
-        line = ClickLine(
-            FORMAT_VERSION, "", round(now, 3), domain.host, code, path, n or None, method, response.status
-        )
+        line = ClickLine(FORMAT_VERSION, "", round(now, 3), domain.host, code, path, n or None, method, response.status)
         recorded = self._recorder.record(line, request, counter=counter)
         return _RECORDING_FAILED if self._strict and not recorded else response
 
@@ -94,11 +92,7 @@ class Redirector:
         """Return (code, link or None). If there is no such link, the code without trailing punctuation is tried too."""
         if not domain.case_sensitive:
             code = code.lower()
-        link = (
-            self._link_cache.find(domain.host, code)
-            if len(code) <= MAX_CODE_LENGTH and code.isascii()
-            else None
-        )
+        link = self._link_cache.find(domain.host, code) if len(code) <= MAX_CODE_LENGTH and code.isascii() else None
         if link is None:
             cleaned = strip_punctuation(code)
             if cleaned and cleaned != code and len(cleaned) <= MAX_CODE_LENGTH:
@@ -116,9 +110,7 @@ class Redirector:
         if not query:
             return link.response, REDIRECTS
         if RECIPIENT_PARAMETER + "=" in query:
-            query = "&".join(
-                part for part in query.split("&") if not part.startswith(RECIPIENT_PARAMETER + "=")
-            )
+            query = "&".join(part for part in query.split("&") if not part.startswith(RECIPIENT_PARAMETER + "="))
         target = add_query(link.target, query, forward=link.forward or self._default_forward)
         return redirect_response(target, status=self._redirect_status), REDIRECTS
 
@@ -138,9 +130,7 @@ class Redirector:
 class RedirectMiddleware:
     """WSGI middleware that responds to short links and passes all other requests to ``pages``."""
 
-    def __init__(
-        self, pages: WSGIApplication, *, config: Config, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, pages: WSGIApplication, *, config: Config, clock: Callable[[], float] = time.time) -> None:
         self._pages = pages
         self._redirector = Redirector(config, clock=clock)
         self.close = self._redirector.close

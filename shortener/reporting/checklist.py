@@ -99,9 +99,7 @@ def _check_codes(articles: Sequence[ArticleContents]) -> Check:
 def _check_titles(articles: Sequence[ArticleContents]) -> Iterator[Check]:
     untitled = tuple(article.url for article in articles if not article.title)
     if untitled:
-        yield Check(
-            "warn", "titles", "These articles have no title; reports show their URL instead:", untitled
-        )
+        yield Check("warn", "titles", "These articles have no title; reports show their URL instead:", untitled)
     elif articles:
         yield Check("good", "titles", "Every article has a title.")
 

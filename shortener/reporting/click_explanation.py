@@ -161,9 +161,7 @@ def _nearby_groups(store: Store, own: NearbyClick, rule_context: RuleContext) ->
                 yield from _summarize_group(grouping, own, others)
 
 
-def _summarize_group(
-    grouping: Grouping, own: NearbyClick, others: Iterable[NearbyClick]
-) -> Iterator[NearbyClickGroup]:
+def _summarize_group(grouping: Grouping, own: NearbyClick, others: Iterable[NearbyClick]) -> Iterator[NearbyClickGroup]:
     nearby = [
         click
         for click in others

@@ -45,9 +45,7 @@ def examine(config: Config, *, config_path: Path | None, now: float | None = Non
     """
     now = time.time() if now is None else now
     return [
-        Finding(
-            "good", "configuration", str(config_path) if config_path else "defaults; no configuration file"
-        ),
+        Finding("good", "configuration", str(config_path) if config_path else "defaults; no configuration file"),
         *_check_domains(config),
         *_check_permissions(config),
         _check_sqlite(),
@@ -61,9 +59,7 @@ def examine(config: Config, *, config_path: Path | None, now: float | None = Non
 def _check_domains(config: Config) -> Iterator[Finding]:
     for domain in config.domains:
         if domain.host.partition(":")[0] in {"127.0.0.1", "localhost"}:
-            yield Finding(
-                "warn", "domain", f"{domain.host} is reachable from this machine only; set [[domain]] host"
-            )
+            yield Finding("warn", "domain", f"{domain.host} is reachable from this machine only; set [[domain]] host")
         elif domain.scheme == "http":
             yield Finding(
                 "warn",
@@ -165,8 +161,7 @@ def _check_health(config: Config, *, now: float) -> Iterator[Finding]:
         "warn" if late else "good",
         "backlog",
         f"{health.backlog.bytes:,} bytes of the click log are not collected yet; "
-        f"the oldest are {health.backlog.seconds:.0f} s old"
-        + ("; is `shortener serve` running?" if late else ""),
+        f"the oldest are {health.backlog.seconds:.0f} s old" + ("; is `shortener serve` running?" if late else ""),
     )
     yield Finding(
         "warn" if health.unrecorded else "good",
@@ -177,18 +172,13 @@ def _check_health(config: Config, *, now: float) -> Iterator[Finding]:
     yield Finding(
         "bad" if low else "good",
         "disk",
-        f"{health.disk_free / 1e9:,.1f} GB free"
-        + ("; when the disk is full, clicks are not recorded" if low else ""),
+        f"{health.disk_free / 1e9:,.1f} GB free" + ("; when the disk is full, clicks are not recorded" if low else ""),
     )
 
 
 def _check_clock(config: Config, *, now: float) -> Finding:
     """Check the clock: if it was set back, the newest file of the click log is in the future."""
-    newest = max(
-        (segment.path.stat().st_mtime for segment in ClickLog(config.data_directory).segments()), default=0.0
-    )
+    newest = max((segment.path.stat().st_mtime for segment in ClickLog(config.data_directory).segments()), default=0.0)
     if newest > now + CLOCK_TOLERANCE_SECONDS:
-        return Finding(
-            "warn", "clock", f"the click log is {newest - now:.0f} s ahead of the clock; check NTP"
-        )
+        return Finding("warn", "clock", f"the click log is {newest - now:.0f} s ahead of the clock; check NTP")
     return Finding("good", "clock", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))

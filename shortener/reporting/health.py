@@ -59,14 +59,10 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
             reader.close()
     except (StoreError, sqlite3.Error) as error:
         store = str(error)
-        notes.append(
-            "the store cannot be read; cached links are still redirected, clicks are kept in the click log"
-        )
+        notes.append("the store cannot be read; cached links are still redirected, clicks are kept in the click log")
     backlog = _measure_backlog(config.data_directory, positions, now=now)
     if backlog.seconds > MAX_BACKLOG_SECONDS:
-        notes.append(
-            f"the collector is {backlog.seconds:.0f} s behind; no click is lost, but counts are late"
-        )
+        notes.append(f"the collector is {backlog.seconds:.0f} s behind; no click is lost, but counts are late")
     unrecorded = read_totals(config.data_directory)["unrecorded"]
     if unrecorded:
         notes.append(f"{unrecorded} clicks were redirected but could not be recorded; see the server's log")

@@ -144,9 +144,7 @@ def _article_contents(
     articles: Sequence[Article], placements: Iterable[Placement], short_urls: Mapping[int, str]
 ) -> tuple[ArticleContents, ...]:
     """Return each article with its placements, grouped by short URL."""
-    by_article: dict[int | None, dict[str, list[PlacementContents]]] = {
-        article.id: {} for article in articles
-    }
+    by_article: dict[int | None, dict[str, list[PlacementContents]]] = {article.id: {} for article in articles}
     for placement in placements:
         if placement.article_id in by_article:
             by_url = by_article[placement.article_id].setdefault(short_urls[placement.link_id], [])
@@ -160,8 +158,7 @@ def _article_contents(
             summary=article.summary,
             section=article.section,
             links=tuple(
-                ArticleLinkContents(short_url, tuple(placed))
-                for short_url, placed in by_article[article.id].items()
+                ArticleLinkContents(short_url, tuple(placed)) for short_url, placed in by_article[article.id].items()
             ),
             image=article.image,
             role=article.role,

@@ -61,9 +61,7 @@ class CumulativeClicks(Struct, frozen=True):
     points: tuple[CumulativePoint, ...]
 
 
-def build_issue_list(
-    store: Store, *, remaining_shares: Mapping[str, float], now: int
-) -> tuple[IssueListItem, ...]:
+def build_issue_list(store: Store, *, remaining_shares: Mapping[str, float], now: int) -> tuple[IssueListItem, ...]:
     """Return all issues, the latest first.
 
     ``remaining_shares`` has by slug the share of clicks that is still expected at ``now`` (seconds of the UTC epoch).
@@ -71,8 +69,7 @@ def build_issue_list(
     issues = listings.list_issues(store)
     hours = _hourly_clicks_by_issue(store, [issue.id for issue in issues], hours=SPARKLINE_HOURS + 1)
     return tuple(
-        _issue_list_item(issue, hours.get(issue.id, {}), remaining_shares.get(issue.slug), now=now)
-        for issue in issues
+        _issue_list_item(issue, hours.get(issue.id, {}), remaining_shares.get(issue.slug), now=now) for issue in issues
     )
 
 
@@ -115,9 +112,7 @@ def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[Cum
             title=issue.title,
             own=issue.slug == slug,
             recipients=issue.recipients,
-            points=_cumulative_points(
-                _start_time(issue, hours.get(issue.id, {})), hours.get(issue.id, {}), now=now
-            ),
+            points=_cumulative_points(_start_time(issue, hours.get(issue.id, {})), hours.get(issue.id, {}), now=now),
         )
         for issue in compared
     )

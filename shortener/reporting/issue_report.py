@@ -154,9 +154,7 @@ class _PlacementTotals(Struct, frozen=True):
 class _IssueReportBuilder:
     """Counts of one issue, grouped by article, or by link for links that belong to no article."""
 
-    def __init__(
-        self, store: Store, issue: Issue, *, sums: list[ClickTotals], domains: Sequence[Domain]
-    ) -> None:
+    def __init__(self, store: Store, issue: Issue, *, sums: list[ClickTotals], domains: Sequence[Domain]) -> None:
         self._recipients = issue.recipients
         self._domains = domains
         self._articles = {article.id: article for article in issues.list_articles(store, issue.id)}

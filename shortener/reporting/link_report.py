@@ -119,9 +119,7 @@ def build_link_report(
     )
 
 
-def _placement_counts(
-    rows: Sequence[LinkPlacementRow], sums: Sequence[ClickTotals]
-) -> tuple[LinkPlacementCount, ...]:
+def _placement_counts(rows: Sequence[LinkPlacementRow], sums: Sequence[ClickTotals]) -> tuple[LinkPlacementCount, ...]:
     counts = []
     for row in rows:
         # A link has each placement number only once, even if it is in several issues.

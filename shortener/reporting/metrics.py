@@ -38,9 +38,7 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
         *_format_metric(
             "unrecorded_total", "counter", "Clicks answered but not recorded.", {"": counters["unrecorded"]}
         ),
-        *_format_metric(
-            "errors_total", "counter", "Clicks recorded without their hashes.", {"": counters["errors"]}
-        ),
+        *_format_metric("errors_total", "counter", "Clicks recorded without their hashes.", {"": counters["errors"]}),
         *_format_metric(
             "backlog_bytes",
             "gauge",
@@ -65,9 +63,7 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
             "Free bytes on the disk of the data directory.",
             {"": health.disk_free},
         ),
-        *_format_metric(
-            "store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}
-        ),
+        *_format_metric("store_up", "gauge", "1 if the store can be read, else 0.", {"": int(health.store == "ok")}),
         *_store_metrics(config),
     ]
     return "\n".join(lines) + "\n"
@@ -84,9 +80,7 @@ def _store_metrics(config: Config) -> list[str]:
         return []
     clicks = {f'{{verdict="{verdict}"}}': count for verdict, count in verdicts}
     return [
-        *_format_metric(
-            "drained_lines_total", "counter", "Click-log lines that are in the store.", {"": drained}
-        ),
+        *_format_metric("drained_lines_total", "counter", "Click-log lines that are in the store.", {"": drained}),
         *_format_metric("clicks_total", "counter", "Stored clicks, by verdict.", clicks),
     ]
 

@@ -112,9 +112,7 @@ def add_reruns(store: Store, report: IssueReport, *, config: Config, as_of: int)
     return msgspec.structs.replace(report, reruns=suggestions)
 
 
-def suggest_stored_reruns(
-    store: Store, slug: str, *, config: Config, as_of: int
-) -> tuple[RerunSuggestion, ...]:
+def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:
     """Return at most two articles of an issue to show again, and whether that was done by ``as_of``.
 
     They follow from the counts of the issue's first seven days, or up to the next issue if that is earlier, so that

@@ -133,9 +133,7 @@ def _appearances(
         )
 
 
-def _clicks_by_article(
-    article_placements: Iterable[ArticlePlacement], counts: _IssueCounts
-) -> dict[int, int]:
+def _clicks_by_article(article_placements: Iterable[ArticlePlacement], counts: _IssueCounts) -> dict[int, int]:
     """Return visitors, or clicks if visitors are not known, by article id.
 
     A click without a placement number counts for the article of its link, else of the link's first placement.

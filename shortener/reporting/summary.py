@@ -109,26 +109,18 @@ def build_summary(
     return Summary(
         as_of=to_datetime(as_of),
         totals=Totals(clicks, sum(row.site_visitors for row in sums)),
-        issues=_all_issue_totals(
-            listings.list_issues(store), sums, has_bounds=(since, until) != (None, None)
-        ),
-        links=_top_links(
-            store, reports.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), domains
-        ),
+        issues=_all_issue_totals(listings.list_issues(store), sums, has_bounds=(since, until) != (None, None)),
+        links=_top_links(store, reports.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), domains),
         since=to_datetime_or_none(since),
         until=to_datetime_or_none(until),
         quality=assess_quality(clicks),
         timezone=zone_name(zone),
         timeline=_daily_clicks(store, since, until, zone),
-        misses=tuple(
-            Miss(**row) for row in reports.top_misses(store, since=since, until=until, limit=MAX_TOP_MISSES)
-        ),
+        misses=tuple(Miss(**row) for row in reports.top_misses(store, since=since, until=until, limit=MAX_TOP_MISSES)),
     )
 
 
-def _daily_clicks(
-    store: Store, since: int | None, until: int | None, zone: tzinfo
-) -> tuple[TimelineDay, ...]:
+def _daily_clicks(store: Store, since: int | None, until: int | None, zone: tzinfo) -> tuple[TimelineDay, ...]:
     """Return the days of ``zone`` in [since, until) that have clicks."""
     clicked = reports.clicked_range(store)
     if clicked is None:
@@ -152,9 +144,7 @@ def widen_to_quarter_hours(since: int | None, until: int | None) -> tuple[int | 
 def check_time_range(since: int | None, until: int | None) -> None:
     """Raise InputError when ``since`` is not before ``until``."""
     if since is not None and until is not None and since >= until:
-        raise InputError(
-            f"since {format_iso(to_datetime(since))} is not before until {format_iso(to_datetime(until))}"
-        )
+        raise InputError(f"since {format_iso(to_datetime(since))} is not before until {format_iso(to_datetime(until))}")
 
 
 def _all_issue_totals(
@@ -165,9 +155,7 @@ def _all_issue_totals(
     With ``has_bounds`` (a start or end time is given), issues without clicks in that time are left out.
     """
     by_issue = {row.issue_id: row for row in sums}
-    return tuple(
-        _issue_totals(row, by_issue.get(row.id)) for row in rows if row.id in by_issue or not has_bounds
-    )
+    return tuple(_issue_totals(row, by_issue.get(row.id)) for row in rows if row.id in by_issue or not has_bounds)
 
 
 def _issue_totals(row: IssueSummary, sums: ClickTotals | None) -> IssueTotals:

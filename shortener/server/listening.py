@@ -58,9 +58,7 @@ def _listening_sockets() -> Iterator[socket.socket]:
                 if not stat.S_ISSOCK(entry.stat().st_mode):
                     continue
                 candidate = socket.socket(fileno=os.dup(int(entry.name)))
-                if candidate.family != socket.AF_UNIX and candidate.getsockopt(
-                    socket.SOL_SOCKET, socket.SO_ACCEPTCONN
-                ):
+                if candidate.family != socket.AF_UNIX and candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                     yield candidate
                 else:
                     candidate.close()

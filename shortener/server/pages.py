@@ -36,9 +36,7 @@ class RelayedRequests:
 def run(task: Task) -> None:
     """Serve pages until SIGTERM, which the supervisor sends when no worker waits for one any more."""
     logging.getLogger("waitress").setLevel(logging.WARNING)
-    logging.getLogger("waitress.queue").setLevel(
-        logging.ERROR
-    )  # requests wait for a thread, which is no error
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait for a thread, which is no error
     app = build_pages_app(task.config)
     publish_reader_pages(app)
     on_stop(lambda: sys.exit(0))

@@ -158,9 +158,7 @@ class Relay:
             log.error("pages: %s", error or "no response in time")
             return _STARTING
 
-    async def _return_page(
-        self, response: Any, protocol: Any, *, method: str, close: bool
-    ) -> Response | None:
+    async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
         """Pass the page on in pieces if its length is known, so that a client notices if the pages break off."""
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
@@ -192,10 +190,7 @@ class Relay:
             (name, value)
             for name, value in sent.items()
             if not (
-                name in _NOT_RELAYED
-                or name in named
-                or "_" in name
-                or name.startswith(("x-forwarded-", OWN_PREFIX))
+                name in _NOT_RELAYED or name in named or "_" in name or name.startswith(("x-forwarded-", OWN_PREFIX))
             )
         ]
         headers += [

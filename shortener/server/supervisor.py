@@ -73,9 +73,7 @@ class Child:
             self._restart_counts.values[CHILD_KINDS.index(self._kind)] += 1
             self._failures = 0 if now - self._started_at > HEALTHY_SECONDS else self._failures + 1
             first, most = RESTART_SECONDS
-            self._start_at = now + (
-                min(first * 2 ** (self._failures - 2), most) if self._failures > 1 else 0.0
-            )
+            self._start_at = now + (min(first * 2 ** (self._failures - 2), most) if self._failures > 1 else 0.0)
             log.error("%s ended with status %s; starting it again", self.name, status)
         if now >= self._start_at:
             self._start()

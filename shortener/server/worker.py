@@ -60,9 +60,7 @@ def run(task: Task) -> None:
         websockets=False,
         backlog=LISTEN_BACKLOG,
         backpressure=_connection_limit(),
-        http1_settings=HTTP1Settings(
-            header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=MAX_HEAD_BYTES
-        ),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=MAX_HEAD_BYTES),
         log_level=LogLevels.warning,
         log_dictconfig=_LOGGING,
         ssl_cert=Path(server.certificate) if secure else None,

@@ -173,9 +173,7 @@ def invite(store: Store, name: str, *, config: Config, now: int) -> str:
 def invite_first_admin(store: Store, *, config: Config, now: int) -> str | None:
     """Return the URL of the invitation that creates the first admin, or None if there are users."""
     with store.transaction():
-        return (
-            None if accounts.count_users(store) else _create_invitation(store, None, config=config, now=now)
-        )
+        return None if accounts.count_users(store) else _create_invitation(store, None, config=config, now=now)
 
 
 def _create_invitation(store: Store, user: User | None, *, config: Config, now: int) -> str:

@@ -129,9 +129,7 @@ def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> 
     return any(url in output for url in urls) or not output
 
 
-def make_plan(
-    store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False
-) -> IssuePlan:
+def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
     """Return the plan for a parsed request, with what the store has now. Raises InputError, Conflict."""
     domain = _find_domain(parsed.request.domain, config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)
@@ -151,9 +149,7 @@ def _unused_codes(store: Store, domain: Domain, config: Config) -> Iterator[str]
             yield code
 
 
-def _result(
-    store: Store, plan: IssuePlan, parsed: ParsedRequest, issue_id: int, *, config: Config
-) -> AddResult:
+def _result(store: Store, plan: IssuePlan, parsed: ParsedRequest, issue_id: int, *, config: Config) -> AddResult:
     is_stored = not plan.changed and plan.format != "eml"
     honeypot = plan.honeypot
     return AddResult(
@@ -162,9 +158,7 @@ def _result(
         created=plan.issue_id is None,
         changed=plan.changed,
         articles=sum(article.position is not None for article in issues.list_articles(store, issue_id)),
-        new_links=sum(link.link_id is None and not link.adopted for link in plan.links)
-        if plan.changed
-        else 0,
+        new_links=sum(link.link_id is None and not link.adopted for link in plan.links) if plan.changed else 0,
         adopted=sum(link.adopted for link in plan.links) if plan.changed else 0,
         skipped=plan.skipped if plan.changed else (),
         untouched=plan.untouched,
@@ -224,9 +218,7 @@ def parse_targets(rows: Sequence[tuple[int, str, str]], *, config: Config) -> di
         except TargetRefused as refused:
             raise InputError(f"line {line}: {refused}") from None
         if targets.setdefault(key, canonical) != canonical:
-            raise InputError(
-                f"line {line}: {short_url}: listed twice, with the targets {targets[key]} and {canonical}"
-            )
+            raise InputError(f"line {line}: {short_url}: listed twice, with the targets {targets[key]} and {canonical}")
     return targets
 
 

@@ -116,9 +116,7 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
     return msgspec.structs.replace(draft, details=details)
 
 
-def render_section(
-    draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None
-) -> str:
+def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None) -> str:
     """Return the section of the picks, rendered with the given or the bundled template. Raises InputError."""
     render_picks = render.render_markdown if output_format == "markdown" else render.render_html
     return render_picks(draft.picks, details=draft.details.values(), template=template)
@@ -173,9 +171,7 @@ def undo_decision(store: Store, url: str, *, config: Config, now: int, month: st
     if month is None:
         months = [decision.month for decision in decisions.list_by_article(store, article)]
         if len(months) > 1:
-            raise InputError(
-                f"{url}: there are decisions about it in {', '.join(months)}", kind="several_decisions"
-            )
+            raise InputError(f"{url}: there are decisions about it in {', '.join(months)}", kind="several_decisions")
         if not months:
             raise NotFound(f"{url}: there is no decision about it", kind="decision_not_found")
         month = months[0]
@@ -277,6 +273,4 @@ def _build_entry(
 
 
 def _report_decision(decision: picks.Decision) -> DecisionReport:
-    return DecisionReport(
-        decision.action, decision.reason, decision.who, to_datetime(int(decision.decided_at))
-    )
+    return DecisionReport(decision.action, decision.reason, decision.who, to_datetime(int(decision.decided_at)))

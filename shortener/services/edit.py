@@ -139,18 +139,12 @@ class ArticleEdit(Struct, frozen=True):
     position: int | UnsetType | None = UNSET
 
 
-def correct_articles(
-    store: Store, slug: str, article_edits: Iterable[ArticleEdit], *, config: Config
-) -> None:
+def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdit], *, config: Config) -> None:
     """Correct articles of an issue; values equal to the stored ones are not corrections. Raises NotFound."""
     with store.transaction():
-        articles = {
-            article.url: article for article in issues.list_articles(store, issues.get(store, slug).id)
-        }
+        articles = {article.url: article for article in issues.list_articles(store, issues.get(store, slug).id)}
         # In order of position, so that each article is inserted behind those that come before it.
-        for edit in sorted(
-            article_edits, key=lambda edit: edit.position if isinstance(edit.position, int) else 0
-        ):
+        for edit in sorted(article_edits, key=lambda edit: edit.position if isinstance(edit.position, int) else 0):
             article = articles.get(edit.url)
             if article is None:
                 raise NotFound(f"{slug} has no article {edit.url} any more")
@@ -204,9 +198,7 @@ def _find_article(store: Store, issue: Issue, url: str, config: Config) -> Artic
     """Return the article of an issue with this target or short URL. Raises NotFound."""
     key = parse_short_url(url, domains=config.domains)
     link = links.find(store, *key) if key else None
-    article_ids = {
-        placement.link_id: placement.article_id for placement in issues.list_placements(store, issue.id)
-    }
+    article_ids = {placement.link_id: placement.article_id for placement in issues.list_placements(store, issue.id)}
     for article in issues.list_articles(store, issue.id):
         if article.url == url or (link is not None and article_ids.get(link.id) == article.id):
             return article

@@ -12,9 +12,7 @@ _MIN_SHORT_FRACTION = 0.5  # of the links of a document
 _MIN_OWN_FRACTION = 0.9  # of the links of an issue: a document that has them is its output, perhaps edited
 
 
-def load_existing_issue(
-    store: Store, parsed: ParsedRequest, *, host: str, config: Config, now: int
-) -> ExistingIssue:
+def load_existing_issue(store: Store, parsed: ParsedRequest, *, host: str, config: Config, now: int) -> ExistingIssue:
     """Return what the store has of an issue and of the short links in its new document."""
     issue = issues.find(store, parsed.slug)
     short_links = _stored_short_links(store, parsed, config)

@@ -45,9 +45,7 @@ class ParsedSignals(Struct, frozen=True):
     row_errors: tuple[tuple[int, str], ...]
 
 
-def read_signals(
-    store: Store, rows: Iterable[tuple[int, Mapping[str, str]]], *, config: Config
-) -> ParsedSignals:
+def read_signals(store: Store, rows: Iterable[tuple[int, Mapping[str, str]]], *, config: Config) -> ParsedSignals:
     """Parse rows, each a line number and a dict of cells by column name.
 
     The columns are some of url, id, title, views, reads and fans. An empty cell is an unknown count. Nothing is stored.
@@ -68,9 +66,7 @@ def read_signals(
         else:
             if not urls:
                 unmatched.append(f"line {line}: {row.get('url') or row.get('title') or row.get('id')}")
-    return ParsedSignals(
-        tuple(signal for _, signal in signals_by_url.values()), tuple(unmatched), tuple(errors)
-    )
+    return ParsedSignals(tuple(signal for _, signal in signals_by_url.values()), tuple(unmatched), tuple(errors))
 
 
 class _ArticleIndex:
@@ -132,9 +128,7 @@ def _medium_id(url: str) -> str:
 def _check_columns(row: Mapping[str, str]) -> None:
     """Raise InputError unless the row can identify an article and has a column of counts."""
     if not {"url", "id", "title"} & row.keys() or not set(COUNT_COLUMNS) & row.keys():
-        raise InputError(
-            "the first line has to name the column url (or title) and one or more of views, reads, fans"
-        )
+        raise InputError("the first line has to name the column url (or title) and one or more of views, reads, fans")
     if not any(row.get(name) for name in ("url", "id", "title")):
         raise InputError("names no article: the url is empty")
 

@@ -29,9 +29,7 @@ def remove_issue(store: Store, slug: str, *, who: str, now: int) -> None:
         if status == "removed":
             return
         if status != "draft":
-            raise InputError(
-                f"{slug}: only a draft can be removed; this issue is {status}", kind="issue_not_draft"
-            )
+            raise InputError(f"{slug}: only a draft can be removed; this issue is {status}", kind="issue_not_draft")
         issues.update(store, issue.id, now=now, removed_at=now)
         _set_link_status(store, issue, old="active", new="retired", who=who, now=now)
 

@@ -87,11 +87,7 @@ def is_public_address(address_text: str) -> bool:
         return False
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in network for network in _NON_PUBLIC_V4)
-    return (
-        address in _GLOBAL_V6
-        and address.is_global
-        and not any(address in network for network in _NON_PUBLIC_V6)
-    )
+    return address in _GLOBAL_V6 and address.is_global and not any(address in network for network in _NON_PUBLIC_V6)
 
 
 def resolve_host(host: str, port: int) -> list[str]:
@@ -116,9 +112,7 @@ def check_links(
     tests, which have a network of their own.
     """
     targets = list(targets)
-    checker = LinkChecker(
-        user_agent, throttle, resolver, is_allowed, ports, time.monotonic() + timeout_seconds
-    )
+    checker = LinkChecker(user_agent, throttle, resolver, is_allowed, ports, time.monotonic() + timeout_seconds)
     results: dict[str, LinkStatus] = {}
     groups: dict[str, list[str]] = {}
     for target in targets:
@@ -126,16 +120,12 @@ def check_links(
             results[target] = LinkStatus(target, "answers", message)
         elif sum(map(len, groups.values())) < MAX_TARGETS:
             groups.setdefault(urlsplit(target).netloc, []).append(target)
-    _run_in_threads(
-        [*groups.values()], lambda group: checker.check_host(group, results), deadline=checker.deadline
-    )
+    _run_in_threads([*groups.values()], lambda group: checker.check_host(group, results), deadline=checker.deadline)
     unasked = "not checked: too many targets, or too little time; check again"
     return tuple(results.get(target) or LinkStatus(target, "unasked", unasked) for target in targets)
 
 
-def _run_in_threads(
-    groups: list[list[str]], check_group: Callable[[list[str]], None], *, deadline: float
-) -> None:
+def _run_in_threads(groups: list[list[str]], check_group: Callable[[list[str]], None], *, deadline: float) -> None:
     """Check groups of targets in threads until the deadline; a thread that hangs in a system call is abandoned."""
     waiting: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
     for group in groups:
@@ -150,8 +140,7 @@ def _run_in_threads(
             check_group(group)
 
     threads = [
-        threading.Thread(target=work, name="link-check", daemon=True)
-        for _ in range(min(MAX_THREADS, len(groups)))
+        threading.Thread(target=work, name="link-check", daemon=True) for _ in range(min(MAX_THREADS, len(groups)))
     ]
     for thread in threads:
         thread.start()
@@ -193,9 +182,7 @@ class LinkChecker(Struct, frozen=True):
                     self.throttle.slot(f"address {address}", deadline=self.deadline),
                 ):
                     started = time.monotonic()
-                    status, location = self._send_request(
-                        url, address, min(self.deadline, started + remaining)
-                    )
+                    status, location = self._send_request(url, address, min(self.deadline, started + remaining))
                     remaining -= time.monotonic() - started
                 if status in {301, 302, 303, 307, 308} and location:
                     url = canonicalize_target(urljoin(url, location))
@@ -238,9 +225,7 @@ class LinkChecker(Struct, frozen=True):
             f"GET {path} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUser-Agent: {self.user_agent}\r\n"
             "Accept: text/html,*/*;q=0.5\r\nConnection: close\r\n\r\n"
         ).encode("ascii")
-        tcp = socket.create_connection(
-            (address, self.ports[parts.scheme]), timeout=_remaining_seconds(deadline)
-        )
+        tcp = socket.create_connection((address, self.ports[parts.scheme]), timeout=_remaining_seconds(deadline))
         with _wrap_tls(tcp, parts.hostname or "") if parts.scheme == "https" else tcp as connection:
             connection.settimeout(_remaining_seconds(deadline))
             connection.sendall(head)
@@ -292,7 +277,5 @@ def _parse_head(head: bytes) -> tuple[int, str]:
     words = lines[0].split(None, 2) if lines else []
     if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdigit() and len(words[1]) == 3):
         raise HTTPException("no HTTP")
-    location = next(
-        (line.partition(":")[2].strip() for line in lines[1:] if line.lower().startswith("location:")), ""
-    )
+    location = next((line.partition(":")[2].strip() for line in lines[1:] if line.lower().startswith("location:")), "")
     return int(words[1]), location

@@ -23,14 +23,10 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
     if existing.issue is None:
         return {}
     keys = {target.key for target in extracted.articles}
-    gone = [
-        article for article in existing.articles if article.url not in keys and _is_own(article, existing)
-    ]
+    gone = [article for article in existing.articles if article.url not in keys and _is_own(article, existing)]
     stored_urls = {article.url for article in existing.articles}
     new = [target for target in extracted.articles if target.key not in stored_urls]
-    gone_by_signature = _unique_by_signature(
-        {article.url: _stored_texts(article, existing) for article in gone}
-    )
+    gone_by_signature = _unique_by_signature({article.url: _stored_texts(article, existing) for article in gone})
     new_by_signature = _unique_by_signature({target.key: _texts(target) for target in new})
     retargets: dict[str, str] = {}
     for signature, key in new_by_signature.items():
@@ -120,9 +116,7 @@ def _plan_article(target: ExtractedArticle, stored: Article | None) -> PlannedAr
 def _number(planned: Sequence[PlannedArticle]) -> None:
     """Number the articles in document order; one whose position an editor set keeps it."""
     articles = [article for article in planned if article.role == "article"]
-    pinned = [
-        article for article in articles if "position" in article.corrected_fields.split() and article.position
-    ]
+    pinned = [article for article in articles if "position" in article.corrected_fields.split() and article.position]
     order = [article for article in articles if article not in pinned]
     for article in sorted(pinned, key=_position):
         order.insert(_position(article) - 1, article)

@@ -40,9 +40,7 @@ def plan_contents(plan: IssuePlan, *, config: Config) -> PlanContents:
         contents = PlacementContents(placement.n, placement.kind, placement.text, placement.part)
         placed.setdefault(placement.article, {}).setdefault(short_urls[placement.link], []).append(contents)
         by_link.setdefault(placement.link, []).append(contents)
-    targets = [
-        _article_contents(article, placed.get(index, {})) for index, article in enumerate(plan.articles)
-    ]
+    targets = [_article_contents(article, placed.get(index, {})) for index, article in enumerate(plan.articles)]
     articles = sorted((target for target in targets if target.position is not None), key=_position)
     others = sorted((target for target in targets if target.position is None), key=_is_other)
     links = tuple(

@@ -64,9 +64,7 @@ def plan_issue(
     articles = plan_articles(extracted, existing, {**retargets, **first_targets}, request.corrections)
     twins = newsletter.find_outlook_twins(document)
     article_by_link = _article_by_link(extracted, twins)
-    links = plan_links(
-        occurrences, articles, article_by_link, retargets, existing, request.targets, domain, codes
-    )
+    links = plan_links(occurrences, articles, article_by_link, retargets, existing, request.targets, domain, codes)
     number_placements(occurrences, links, existing, twins)
     honeypot = _plan_honeypot(parsed, existing, occurrences, domain, codes)
     output, honeypot_html = _write(parsed, occurrences, links, honeypot, tag, config)
@@ -246,9 +244,7 @@ def _write(
 
 def _untouched(parsed: ParsedRequest, left: Sequence[tuple[int, str]]) -> tuple[str, ...]:
     """Return a line for each link that is left alone, in order of lines."""
-    lines = [
-        (link.line, left_alone_line(link.line, link.url, link.reason)) for link in parsed.document.untouched
-    ]
+    lines = [(link.line, left_alone_line(link.line, link.url, link.reason)) for link in parsed.document.untouched]
     return tuple(line for _, line in sorted([*lines, *left], key=_first))
 
 
@@ -274,10 +270,7 @@ def _warnings(
             if warning:
                 yield f"line {occurrence.link.line}: {warning}"
     for index, article in enumerate(articles):
-        codes = {
-            occurrences[placement.link_index].planned_link
-            for placement in extracted.articles[index].placements
-        }
+        codes = {occurrences[placement.link_index].planned_link for placement in extracted.articles[index].placements}
         targets = {links[code].target for code in codes if code is not None}
         if len(codes) > 1 and len(targets) == 1:
             yield f"{article.url}: one article under {len(codes)} codes; its clicks are added up"

@@ -86,9 +86,7 @@ def _match_short_link(
     target = targets.get(key)
     if link is not None and link.target is not None:
         if target not in {None, link.target}:
-            raise Conflict(
-                f"{'/'.join(key)} leads to {link.target}, not to {target}", kind="link_has_other_target"
-            )
+            raise Conflict(f"{'/'.join(key)} leads to {link.target}, not to {target}", kind="link_has_other_target")
         target = link.target
     occurrence.short_link_key = key
     occurrence.placement_number = _placement_number_in_url(occurrence.link.url)
@@ -136,9 +134,7 @@ def plan_links(
     by_target: dict[str, int] = {}
     by_key: dict[ShortLinkKey, int] = {}
     issue_id = existing.issue.id if existing.issue else None
-    own = {
-        link.target: link for link in reversed(existing.links) if link.target and link.issue_id == issue_id
-    }
+    own = {link.target: link for link in reversed(existing.links) if link.target and link.issue_id == issue_id}
     for occurrence in occurrences:
         key, target = occurrence.short_link_key, occurrence.target_key
         if key is None or target is None:

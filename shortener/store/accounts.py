@@ -102,9 +102,7 @@ def set_role(store: Store, user_id: int, role: Role, *, now: int) -> None:
 
 def set_password(store: Store, user_id: int, password_hash: str, *, now: int) -> None:
     """Change the password hash of a user."""
-    store.execute(
-        "update users set password_hash = ?, updated_at = ? where id = ?", (password_hash, now, user_id)
-    )
+    store.execute("update users set password_hash = ?, updated_at = ? where id = ?", (password_hash, now, user_id))
 
 
 def remove(store: Store, user_id: int) -> None:

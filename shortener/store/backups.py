@@ -46,6 +46,4 @@ def _check_integrity(path: Path) -> None:
     finally:
         backup.close()
     if problem != "ok":
-        raise StoreError(
-            f"{path}: the backup failed its integrity check ({problem}); keep the last good backup"
-        )
+        raise StoreError(f"{path}: the backup failed its integrity check ({problem}); keep the last good backup")

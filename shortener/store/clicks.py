@@ -79,9 +79,7 @@ def last_seq(store: Store) -> int:
 
 def insert(store: Store, clicks: Mapping[int, Click]) -> None:
     """Insert new clicks; ``clicks`` is keyed by sequence number."""
-    store.db.conn.executemany(
-        _INSERT, ((seq, *msgspec.structs.astuple(click)) for seq, click in clicks.items())
-    )
+    store.db.conn.executemany(_INSERT, ((seq, *msgspec.structs.astuple(click)) for seq, click in clicks.items()))
 
 
 class ResolvedLink(Struct, frozen=True):
@@ -239,9 +237,7 @@ def segment_position(store: Store, segment_id: str) -> SegmentPosition:
     row = store.execute(
         "select position, in_long_line, finished_at from segments where id = ?", (segment_id,)
     ).fetchone()
-    return (
-        SegmentPosition(row[0], bool(row[1]), row[2] is not None) if row else SegmentPosition(0, False, False)
-    )
+    return SegmentPosition(row[0], bool(row[1]), row[2] is not None) if row else SegmentPosition(0, False, False)
 
 
 class UnfinishedSegment(Struct, frozen=True):

@@ -74,9 +74,7 @@ class Store:
         try:
             self.execute("begin immediate")
         except sqlite3.OperationalError as error:
-            raise StoreBusy(
-                f"{self.data / STORE_FILE_NAME}: {error}: another process is writing; try again"
-            ) from error
+            raise StoreBusy(f"{self.data / STORE_FILE_NAME}: {error}: another process is writing; try again") from error
         try:
             yield
             self.execute("commit")
@@ -98,9 +96,7 @@ class Store:
         except OSError:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._file_id:
-            raise StoreError(
-                f"{path}: the store was moved away or replaced while it was in use; restart the server"
-            )
+            raise StoreError(f"{path}: the store was moved away or replaced while it was in use; restart the server")
 
     def close(self) -> None:
         """Close the connection."""
@@ -108,9 +104,7 @@ class Store:
         self._shared_revision.close()
 
 
-def open_store(
-    data: Path, *, create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
-) -> Store:
+def open_store(data: Path, *, create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Store:
     """Open the store in ``data``; create it or migrate its schema if needed.
 
     With ``create=False`` a missing store is an error, so that a store that was moved away is not replaced by an
@@ -128,9 +122,7 @@ def open_store(
     prepare_directory(data)
     try:
         _set_aside_foreign_wal(data)
-        conn = sqlite3.connect(
-            path, timeout=busy_timeout_seconds, isolation_level=None, check_same_thread=False
-        )
+        conn = sqlite3.connect(path, timeout=busy_timeout_seconds, isolation_level=None, check_same_thread=False)
         with close_on_error(conn):
             path.chmod(0o600)
             conn.execute("pragma foreign_keys = on")

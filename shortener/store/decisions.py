@@ -33,9 +33,7 @@ class Decision(Struct, frozen=True):
 _COLUMNS = column_list(Decision)
 
 
-def decide(
-    store: Store, month: str, url: str, *, action: Action, reason: str, who: str, now: int
-) -> Decision:
+def decide(store: Store, month: str, url: str, *, action: Action, reason: str, who: str, now: int) -> Decision:
     """Store a decision about the article with this canonical URL, replacing the month's earlier one.
 
     The caller has to check that an issue of the month contains the article. Raises InputError for a missing reason or
@@ -50,9 +48,7 @@ def decide(
     if not who:
         raise InputError(f"{url}: a decision needs the name of its editor", kind="decision_without_editor")
     if max(len(reason), len(who)) > MAX_TEXT_LENGTH:
-        raise InputError(
-            f"{url}: the reason or the editor's name is longer than {MAX_TEXT_LENGTH:,} characters"
-        )
+        raise InputError(f"{url}: the reason or the editor's name is longer than {MAX_TEXT_LENGTH:,} characters")
     with store.transaction():
         store.execute(
             """

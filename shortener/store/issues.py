@@ -168,9 +168,7 @@ def update(store: Store, issue_id: int, *, now: int, **fields: Any) -> None:
 
 def list_articles(store: Store, issue_id: int) -> list[Article]:
     """Return the articles of an issue by position, then its other links in document order."""
-    sql = (
-        f"select {_ARTICLE_COLUMNS} from articles where issue_id = ? order by position is null, position, id"  # noqa: S608
-    )
+    sql = f"select {_ARTICLE_COLUMNS} from articles where issue_id = ? order by position is null, position, id"  # noqa: S608
     return [Article(*row) for row in store.execute(sql, (issue_id,))]
 
 
@@ -242,9 +240,7 @@ def add_article(store: Store, issue_id: int, **fields: Any) -> int:
     return int(row[0])
 
 
-def recurring_urls(
-    store: Store, *, domain: str, format: str, except_issue_id: int, now: int
-) -> frozenset[str]:
+def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: int, now: int) -> frozenset[str]:
     """Return the targets in more than half of the last eight sent issues of a domain and format.
 
     There are none with fewer than three such issues. A target that an editor made an article does not count.

@@ -88,9 +88,7 @@ def add(
     return int(row[0])
 
 
-def update_field(
-    store: Store, link: Link, field: LinkField, value: str | int | None, *, who: str, now: int
-) -> None:
+def update_field(store: Store, link: Link, field: LinkField, value: str | int | None, *, who: str, now: int) -> None:
     """Change one field of a link, and record the old and the new value as an edit by ``who``."""
     old = getattr(link, field)
     if old == value:
@@ -119,9 +117,7 @@ def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, 
 
 def list_edits(store: Store, link_id: int) -> list[dict[str, Any]]:
     """Return the edits of a link, oldest first, as dicts with the keys at, who, field, old and new."""
-    return list(
-        store.rows("select at, who, field, old, new from edits where link_id = ? order by at, id", (link_id,))
-    )
+    return list(store.rows("select at, who, field, old, new from edits where link_id = ? order by at, id", (link_id,)))
 
 
 def codes_by_id(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:

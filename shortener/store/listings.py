@@ -117,9 +117,7 @@ def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
     return int(store.value(f"select count(*) from links {join} {where}", values))  # noqa: S608
 
 
-def search_links(
-    store: Store, link_filter: LinkFilter, *, now: int, limit: int, offset: int = 0
-) -> list[LinkDetails]:
+def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int, offset: int = 0) -> list[LinkDetails]:
     """Return at most ``limit`` matching links in the filter's order, after skipping ``offset`` of them."""
     ids = None
     if link_filter == LinkFilter(sort="clicks"):
@@ -162,9 +160,7 @@ def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str,
     for index, word in enumerate(link_filter.words):
         name = f"word{index}"
         # Concatenating the three columns of every link would take longer than searching them one by one.
-        like = (
-            f"{field} like :{name} escape '\\'" for field in ("links.target", "links.title", "links.code")
-        )
+        like = (f"{field} like :{name} escape '\\'" for field in ("links.target", "links.title", "links.code"))
         terms.append(f"({' or '.join(like)})")
         values[name] = f"%{_escape_like(word)}%"
     return (f"where {' and '.join(terms)}" if terms else ""), values

@@ -20,9 +20,7 @@ RECLASSIFY_PREFIX = "reclassify:"
 The value is the sequence number (seq) of the last click that was classified again."""
 
 
-NearbyClickRow = tuple[
-    int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int
-]
+NearbyClickRow = tuple[int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int]
 """A stored click with the fields that detectors compare (``NEARBY_CLICK_COLUMNS``); ``ts`` is in ms."""
 
 
@@ -118,9 +116,7 @@ def clicks_by_value(
     return _nearest_clicks(store, condition, (hour, json_array(values)), window)
 
 
-def _nearest_clicks(
-    store: Store, condition: str, values: tuple[int | str, ...], window: ReadWindow
-) -> NearbyClicks:
+def _nearest_clicks(store: Store, condition: str, values: tuple[int | str, ...], window: ReadWindow) -> NearbyClicks:
     """Return the clicks of a window that meet an SQL condition, whose parameters are ``values``.
 
     If there are more than MAX_NEARBY_CLICKS, return at most that many from each of three parts of the window:
@@ -128,9 +124,7 @@ def _nearest_clicks(
     """
     select = f"select {NEARBY_CLICK_COLUMNS} from clicks where"  # noqa: S608
     within = f"{condition} and ts between ? and ?"
-    rows = store.execute(f"{select} {within}", (*values, window.since, window.until)).fetchmany(
-        MAX_NEARBY_CLICKS + 1
-    )
+    rows = store.execute(f"{select} {within}", (*values, window.since, window.until)).fetchmany(MAX_NEARBY_CLICKS + 1)
     if len(rows) <= MAX_NEARBY_CLICKS:
         return NearbyClicks(rows, False)
     parts = []
@@ -142,14 +136,10 @@ def _nearest_clicks(
         nearest = f"select seq from clicks where {within} order by ts {order} limit ?"  # noqa: S608
         part = store.execute(f"{select} seq in ({nearest})", (*values, since, until, MAX_NEARBY_CLICKS))
         parts.append(part.fetchall())
-    return NearbyClicks(
-        [row for part in parts for row in part], any(len(part) >= MAX_NEARBY_CLICKS for part in parts)
-    )
+    return NearbyClicks([row for part in parts for row in part], any(len(part) >= MAX_NEARBY_CLICKS for part in parts))
 
 
-def clicks_from_networks(
-    store: Store, networks: Iterable[str], *, since: int, until: int
-) -> Iterator[NearbyClickRow]:
+def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, until: int) -> Iterator[NearbyClickRow]:
     """Yield the clicks from these networks between ``since`` and ``until`` (milliseconds of UTC epoch)."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -158,9 +148,7 @@ def clicks_from_networks(
     return store.execute(sql, (since, until, json_array(networks)))
 
 
-def clicks_on_links(
-    store: Store, link_ids: Iterable[int], *, since: int, until: int
-) -> Iterator[NearbyClickRow]:
+def clicks_on_links(store: Store, link_ids: Iterable[int], *, since: int, until: int) -> Iterator[NearbyClickRow]:
     """Yield the clicks on these links between ``since`` and ``until`` (milliseconds of UTC epoch)."""
     sql = f"""
         select {NEARBY_CLICK_COLUMNS} from clicks

@@ -121,9 +121,7 @@ def _signed_rows(
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
     begin, end = -_FAR_FUTURE if since is None else since, _FAR_FUTURE if until is None else until
-    first, last = (
-        bound + DAY_SECONDS // 2 - (bound + DAY_SECONDS // 2) % DAY_SECONDS for bound in (begin, end)
-    )
+    first, last = (bound + DAY_SECONDS // 2 - (bound + DAY_SECONDS // 2) % DAY_SECONDS for bound in (begin, end))
     rows = [
         f"select 1 as sign, {key_columns}, {_SUM_COLUMNS} from clicks_by_placement "  # noqa: S608
         "where day >= :first and day < :last"
@@ -158,9 +156,7 @@ def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodCli
     return [PeriodClicks(*row) for row in store.execute(sql, (link_id, step))]
 
 
-def clicked_range(
-    store: Store, *, issue_id: int | None = None, link_id: int | None = None
-) -> tuple[int, int] | None:
+def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
     """Return the begin of the first quarter-hour with clicks on an issue, a link or the site, and the end of the last.
 
     The result is None without clicks.

@@ -89,9 +89,7 @@ def recompute_statements() -> Iterator[str]:
 def create_statements() -> Iterator[str]:
     """Yield the statements that create the tables of all rollups and their indexes."""
     for rollup in ALL_ROLLUPS:
-        columns = [
-            f"{name} {'text' if name in _TEXT_COLUMNS else 'integer'} not null" for name in rollup.key_columns
-        ]
+        columns = [f"{name} {'text' if name in _TEXT_COLUMNS else 'integer'} not null" for name in rollup.key_columns]
         columns += [f"{name} integer not null check ({name} >= 0)" for name in rollup.sum_columns]
         columns.append(f"primary key ({', '.join(rollup.key_columns)})")
         yield f"create table {rollup.table} ({', '.join(columns)}) strict, without rowid"
@@ -106,8 +104,7 @@ def add_statement(rollup: Rollup) -> str:
     columns = rollup.key_columns + rollup.sum_columns
     parameters = {name: f"?{index}" for index, name in enumerate(columns, start=1)}
     values = [
-        f"max(0, {parameter})" if name in rollup.sum_columns else parameter
-        for name, parameter in parameters.items()
+        f"max(0, {parameter})" if name in rollup.sum_columns else parameter for name, parameter in parameters.items()
     ]
     changes = [f"{name} = max(0, {rollup.table}.{name} + {parameters[name]})" for name in rollup.sum_columns]
     return f"""

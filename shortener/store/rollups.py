@@ -32,9 +32,7 @@ def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_lin
         BREAKDOWN_BY_LINK.table: {key: (clicks,) for key, clicks in breakdown_by_link.items()},
     }
     for rollup in ALL_ROLLUPS:
-        sums = (
-            fine[rollup.table] if rollup.source is None else _coarse_sums(rollup, fine[rollup.source.table])
-        )
+        sums = fine[rollup.table] if rollup.source is None else _coarse_sums(rollup, fine[rollup.source.table])
         _apply_sums(store, rollup, sums)
     _increment_revision(store)
 
@@ -68,9 +66,7 @@ def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[Any], Roll
         else (source.key_columns.index(name), 1)
         for name in rollup.key_columns
     ]
-    return lambda key: tuple(
-        [key[index] if step == 1 else key[index] - key[index] % step for index, step in columns]
-    )
+    return lambda key: tuple([key[index] if step == 1 else key[index] - key[index] % step for index, step in columns])
 
 
 def recompute_coarse_rollups(store: Store) -> None:
@@ -87,8 +83,6 @@ def _apply_sums(store: Store, rollup: Rollup, sums: SumsByKey) -> None:
     connection.executemany(_EMPTY_DELETES[rollup.table], [key for key, row in sums.items() if min(row) < 0])
 
 
-_COARSE_KEYS = {
-    rollup.table: _coarse_key_function(rollup, rollup.source) for rollup in COARSE_ROLLUPS if rollup.source
-}
+_COARSE_KEYS = {rollup.table: _coarse_key_function(rollup, rollup.source) for rollup in COARSE_ROLLUPS if rollup.source}
 _ADDITIONS = {rollup.table: add_statement(rollup) for rollup in ALL_ROLLUPS}
 _EMPTY_DELETES = {rollup.table: delete_empty_statement(rollup) for rollup in ALL_ROLLUPS}

@@ -41,9 +41,7 @@ class ConnectionPool:
             try:
                 store = self._idle.get_nowait()
             except queue.Empty:
-                return open_store(
-                    self._data_directory, create=False, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS
-                )
+                return open_store(self._data_directory, create=False, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
             try:
                 store.check_not_replaced()
             except StoreError:

@@ -128,11 +128,7 @@ def display_url(url: str | None, max_length: int = 70) -> str:
         parts = urlsplit(url)
     except ValueError:
         return url[:max_length]
-    text = (
-        parts.netloc.removeprefix("www.")
-        + parts.path.rstrip("/")
-        + (f"?{parts.query}" if parts.query else "")
-    )
+    text = parts.netloc.removeprefix("www.") + parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
     return text if len(text) <= max_length else f"{text[: max_length * 2 // 3]}…{text[-max_length // 4 :]}"
 
 
@@ -151,12 +147,10 @@ def sparkline(values: Sequence[float]) -> Markup:
     step = (SPARKLINE_WIDTH - 2) / (SPARKLINE_POINTS - 1)
     scale = (SPARKLINE_HEIGHT - 4) / max(values)
     points = " ".join(
-        f"{index * step + 1:.1f},{SPARKLINE_HEIGHT - 2 - value * scale:.1f}"
-        for index, value in enumerate(values)
+        f"{index * step + 1:.1f},{SPARKLINE_HEIGHT - 2 - value * scale:.1f}" for index, value in enumerate(values)
     )
     return Markup(
-        '<svg class="spark" viewBox="0 0 {} {}" width="{}" height="{}" aria-hidden="true">'
-        '<polyline points="{}"/></svg>'
+        '<svg class="spark" viewBox="0 0 {} {}" width="{}" height="{}" aria-hidden="true"><polyline points="{}"/></svg>'
     ).format(SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_WIDTH, SPARKLINE_HEIGHT, points)
 
 

@@ -15,9 +15,7 @@ MIN_YEAR, MAX_YEAR = 1970, 9998
 FormFields = MultiDict[str, str]
 
 
-def read_text(
-    fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH, label: str | None = None
-) -> str:
+def read_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH, label: str | None = None) -> str:
     """Return a field without surrounding white space, '' if it is absent.
 
     Raises InputError, which names the field by ``label``, if the text is longer than ``max_length`` characters.
@@ -35,17 +33,13 @@ def read_optional_text(
     return read_text(fields, name, max_length=max_length, label=label) or None
 
 
-def read_integer(
-    fields: FormFields, name: str, *, minimum: int, maximum: int, label: str | None = None
-) -> int | None:
+def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int, label: str | None = None) -> int | None:
     """Return a field as an integer; None if it is empty. Raises InputError if it is no integer in the bounds."""
     text = read_text(fields, name, max_length=40, label=label).replace(",", "").replace(" ", "")
     if not text:
         return None
     if not (text.isascii() and text.isdigit()) or not minimum <= int(text) <= maximum:
-        raise InputError(
-            f"{label or name}: enter a whole number from {minimum:,} to {maximum:,}, not {text!r}"
-        )
+        raise InputError(f"{label or name}: enter a whole number from {minimum:,} to {maximum:,}, not {text!r}")
     return int(text)
 
 
@@ -65,14 +59,10 @@ def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo, label: str
     try:
         local_time = datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(
-            f"{label or name}: {text!r} is not a date and time such as 2026-11-24T08:00"
-        ) from None
+        raise InputError(f"{label or name}: {text!r} is not a date and time such as 2026-11-24T08:00") from None
     if not MIN_YEAR <= local_time.year <= MAX_YEAR:
         raise InputError(f"{label or name}: enter a year from {MIN_YEAR} to {MAX_YEAR}")
-    return int(
-        (local_time if local_time.tzinfo else local_time.replace(tzinfo=zone)).astimezone(UTC).timestamp()
-    )
+    return int((local_time if local_time.tzinfo else local_time.replace(tzinfo=zone)).astimezone(UTC).timestamp())
 
 
 def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:

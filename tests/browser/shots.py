@@ -71,9 +71,7 @@ def main(directory: Path, only: set[str]) -> None:
             config = scene.configure(home / "data", port=port)
             build(config, now=int(time.time()))
             with running.server(running.configuration(home, port=port)):
-                chosen = {
-                    name + page: path for page, path in pages.items() if not only or name + page in only
-                }
+                chosen = {name + page: path for page, path in pages.items() if not only or name + page in only}
                 if chosen:
                     take_screenshots(browser, config.base_url, chosen, directory)
         browser.close()
@@ -91,9 +89,7 @@ def take_screenshots(browser: Browser, base: str, pages: dict[str, str], directo
             page = context.new_page()
             page.on(
                 "console",
-                lambda message: (
-                    print("console:", message.text) if message.type in {"error", "warning"} else None
-                ),
+                lambda message: print("console:", message.text) if message.type in {"error", "warning"} else None,
             )
             page.goto(f"{base}/-/sign-in")
             if not (directory / f"sign-in-{scheme}-{size}.png").exists():

@@ -32,8 +32,7 @@ BROWSERS = {
     "UC Browser": "dv(iPh10,2);pr(UCBrowser/13.9.8.1767);ov(15_4_1);ss(375x667);bt(UC);pm(0);bv(0);nm(0);im(0);nt(2);",
     "the Google app": f"{IPHONE} GSA/382.0.123 Mobile/15E148 Safari/604.1",
     "an in-app view on iOS": f"{IPHONE} Mobile/15E148",
-    "Instagram": f"{IPHONE} Mobile/15E148 Instagram 406.0.0.30.112 "
-    f"(iPhone15,3; iOS 18_6; de_DE; de; scale=3.00)",
+    "Instagram": f"{IPHONE} Mobile/15E148 Instagram 406.0.0.30.112 (iPhone15,3; iOS 18_6; de_DE; de; scale=3.00)",
     "Facebook": f"{IPHONE} Mobile/15E148 [FBAN/FBIOS;FBAV/530.0.0.42.70;FBBV/1;FBDV/iPhone15,3;FBMD/iPhone]",
     "LinkedIn": f"{IPHONE} Mobile/15E148 [LinkedInApp]/9.31.5541",
     "Chrome on Android": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -65,12 +64,9 @@ BROWSERS = {
     "Sogou's browser": "Mozilla/5.0 (Linux; Android 10; B01) AppleWebKit/537.36 "
     "(KHTML, like Gecko) Version/4.0 "
     "Chrome/98.0.4758.102 Mobile Safari/537.36 AWP/2.0 SogouMSE,SogouMobileBrowser/6.1.54",
-    "Slack's desktop app": f"{MAC} Slack/4.45.64 Chrome/134.0.6998.205 Electron/35.1.5 "
-    f"Safari/537.36 Slack_SSB",
-    "WhatsApp's desktop app": f"{WINDOWS} WhatsApp/2.2587.9 Chrome/136.0.7103.49 "
-    f"Electron/36.1.0 Safari/537.36",
-    "Mattermost's desktop app": f"{WINDOWS} Mattermost/5.12.1 Chrome/134.0.6998.88 "
-    f"Electron/35.0.3 Safari/537.36",
+    "Slack's desktop app": f"{MAC} Slack/4.45.64 Chrome/134.0.6998.205 Electron/35.1.5 Safari/537.36 Slack_SSB",
+    "WhatsApp's desktop app": f"{WINDOWS} WhatsApp/2.2587.9 Chrome/136.0.7103.49 Electron/36.1.0 Safari/537.36",
+    "Mattermost's desktop app": f"{WINDOWS} Mattermost/5.12.1 Chrome/134.0.6998.88 Electron/35.0.3 Safari/537.36",
     "Teams": f"{WINDOWS} Chrome/134.0.0.0 Safari/537.36 Edg/134.0.0.0 Teams/25198.1110.3848.3195",
     "the new Outlook": f"{WINDOWS} Chrome/134.0.0.0 Safari/537.36 Edg/134.0.0.0 OneOutlook/1.2025.722.100",
     "Internet Explorer with Chrome's frame": "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; "
@@ -95,8 +91,7 @@ PROGRAMS = {
     ),
     "GPTBot": ("Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2)", "named-bot"),
     "headless Chrome": (
-        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/152.0.0.0 "
-        "Safari/537.36",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/152.0.0.0 Safari/537.36",
         "named-bot",
     ),
     "curl": ("curl/8.9.1", "named-bot"),
@@ -151,10 +146,7 @@ def test_programs_are_recognised(name: str) -> None:
 
 def test_device_models_are_removed() -> None:
     """The model name of an Android device is removed, and the text after it stays."""
-    user_agent = (
-        "Mozilla/5.0 (Linux; Android 9; CUBOT X19 Build/P) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
-    )
+    user_agent = "Mozilla/5.0 (Linux; Android 9; CUBOT X19 Build/P) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
     assert (
-        strip_device_model(user_agent)
-        == "Mozilla/5.0 (Linux; Android 9) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
+        strip_device_model(user_agent) == "Mozilla/5.0 (Linux; Android 9) AppleWebKit/537.36 (compatible; SomeBot/1.0)"
     )

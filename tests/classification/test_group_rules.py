@@ -41,8 +41,7 @@ def with_token(clicks: Sequence[NearbyClick], recipient: str = "c1") -> list[Nea
 
 
 OFFICE = [
-    click(second, 3, addr="office", agent_id="managed", net="62.1.2.0/24")
-    for second in (0, 0.4, 0.9, 2, 31, 31.2, 88)
+    click(second, 3, addr="office", agent_id="managed", net="62.1.2.0/24") for second in (0, 0.4, 0.9, 2, 31, 31.2, 88)
 ]
 SIX_ARTICLES = [click(second, link) for link, second in enumerate((0, 9, 21, 30, 41, 55))]
 TABS = [click(second, link) for link, second in enumerate((0, 2.4, 4.1, 7.9))]
@@ -202,21 +201,15 @@ def test_scanners_are_found(name: str) -> None:
 
 MIXED: dict[str, tuple[list[NearbyClick], list[str]]] = {
     "a check at click time does not affect the reader": (
-        with_token(
-            [click(0, 3), click(12, 3, net="20.3.4.0/24", addr="dc", agent_id="edge", evidence=DATACENTER)]
-        ),
+        with_token([click(0, 3), click(12, 3, net="20.3.4.0/24", addr="dc", agent_id="edge", evidence=DATACENTER)]),
         ["reader", "click-time-check"],
     ),
     "a check before the reader's click": (
-        with_token(
-            [click(12, 3), click(0, 3, net="20.3.4.0/24", addr="dc", agent_id="edge", evidence=DATACENTER)]
-        ),
+        with_token([click(12, 3), click(0, 3, net="20.3.4.0/24", addr="dc", agent_id="edge", evidence=DATACENTER)]),
         ["reader", "click-time-check"],
     ),
     "a check from an unknown network with incomplete headers": (
-        with_token(
-            [click(0, 3), click(12, 3, net="20.3.4.0/24", addr="dc", agent_id="edge", evidence=NO_LANGUAGE)]
-        ),
+        with_token([click(0, 3), click(12, 3, net="20.3.4.0/24", addr="dc", agent_id="edge", evidence=NO_LANGUAGE)]),
         ["reader", "click-time-check"],
     ),
     "a reader with incomplete headers before the check": (
@@ -245,9 +238,7 @@ MIXED: dict[str, tuple[list[NearbyClick], list[str]]] = {
             [
                 click(0, 3),
                 *(
-                    click(
-                        1 + link / 10, link, net=f"20.{link}.4.0/24", reason="named-preview", agent_id="bot"
-                    )
+                    click(1 + link / 10, link, net=f"20.{link}.4.0/24", reason="named-preview", agent_id="bot")
                     for link in range(5)
                 ),
             ]
@@ -277,10 +268,7 @@ MIXED: dict[str, tuple[list[NearbyClick], list[str]]] = {
     "colleagues on virtual desktops after another reader": (
         [
             click(0, 3),
-            *(
-                click(at, 3, net="20.1.2.0/24", addr="vdi", agent_id="edge", evidence=DATACENTER)
-                for at in (6, 17, 28)
-            ),
+            *(click(at, 3, net="20.1.2.0/24", addr="vdi", agent_id="edge", evidence=DATACENTER) for at in (6, 17, 28)),
         ],
         ["reader", "reader", "reader", "reader"],
     ),

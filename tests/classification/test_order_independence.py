@@ -44,9 +44,7 @@ def crowds(draw: st.DrawFn) -> list[NearbyClick]:
                 evidence=rng.choice(
                     (0, 0, 0, NO_LANGUAGE, DATACENTER, INCOMPLETE_HEADERS, SECURITY_VENDOR, OLD_BROWSER)
                 ),
-                reason=rng.choice(
-                    ("reader", "reader", "reader", "reader", "head-request", "prefetch-header")
-                ),
+                reason=rng.choice(("reader", "reader", "reader", "reader", "head-request", "prefetch-header")),
                 honeypot=link == 0 and rng.random() < 0.3,
                 link_count=6,
             )
@@ -124,6 +122,6 @@ def test_batches_do_not_matter(clicks: list[NearbyClick], sizes: list[int], rand
         batches.append(remaining[:size])
         remaining = remaining[size:]
     expected = classify_clicks(clicks)
-    assert {
-        seq: (stored.reason, stored.evidence) for seq, stored in classify_in_batches(batches).items()
-    } == {seq: (classification.reason, classification.evidence) for seq, classification in expected.items()}
+    assert {seq: (stored.reason, stored.evidence) for seq, stored in classify_in_batches(batches).items()} == {
+        seq: (classification.reason, classification.evidence) for seq, classification in expected.items()
+    }

@@ -44,9 +44,7 @@ def test_background_rate_follows_the_filled_seconds(name: str) -> None:
 
 def test_required_links_grow_with_the_rate() -> None:
     """A quiet network requires the minimum of links, a busier one more, and none more than the maximum."""
-    required = [
-        required_links(rate, minimum=3, maximum=8) for rate in (0.0, 0.02, 0.05, 0.2, 0.5, 2.0, float("inf"))
-    ]
+    required = [required_links(rate, minimum=3, maximum=8) for rate in (0.0, 0.02, 0.05, 0.2, 0.5, 2.0, float("inf"))]
     assert required[0] == 3
     assert required[-1] == 8
     assert required == sorted(required)

@@ -33,9 +33,9 @@ def test_a_human_click_is_explained(read: Any, shortener: Any) -> None:
     assert explanation["seconds_after_sending"] == 300.123
     assert (explanation["judged"], explanation["settled"]) == (True, True)
     assert explanation["request"]["method"] == "GET"
-    assert [group["shared"] for group in explanation["neighbours"]] == [
-        "the same address and browser"
-    ] * bool(explanation["neighbours"])
+    assert [group["shared"] for group in explanation["neighbours"]] == ["the same address and browser"] * bool(
+        explanation["neighbours"]
+    )
 
 
 def test_a_burst_is_explained(newsletter: Any, shortener: Any) -> None:
@@ -61,10 +61,7 @@ def test_a_burst_is_explained(newsletter: Any, shortener: Any) -> None:
 
 def test_a_verdict_from_the_request_alone_is_explained(read: Any, shortener: Any) -> None:
     """The explanation of a link preview has the user agent that names it."""
-    ids = {
-        line["verdict"]: line["id"]
-        for line in map(json.loads, shortener("clicks", "export").output.splitlines())
-    }
+    ids = {line["verdict"]: line["id"] for line in map(json.loads, shortener("clicks", "export").output.splitlines())}
     explanation = explain(shortener, ids["preview"])
     assert explanation["reason"] == "named-preview"
     assert "Slackbot" in explanation["spoken"][0]["evidence"][0]

@@ -70,7 +70,5 @@ def test_simulated_requests_are_reproducible() -> None:
     links = [ReaderLink("/a/1", "title", 1, 1.0), ReaderLink("/b/2", "more", 2, 2.0)]
     first = simulate_requests(links, readers=50, seconds=5, seed=3)
     assert first == simulate_requests(links, readers=50, seconds=5, seed=3)
-    assert [request.offset_seconds for request in first] == sorted(
-        request.offset_seconds for request in first
-    )
+    assert [request.offset_seconds for request in first] == sorted(request.offset_seconds for request in first)
     assert len(first) > 60

@@ -11,9 +11,7 @@ from click.testing import CliRunner, Result
 
 from shortener.cli import main
 
-ISSUE = (
-    "# May\n\n## [Whales](https://a.example/whales)\n\nThey sing.\n\n[Read more](https://a.example/whales)\n"
-)
+ISSUE = "# May\n\n## [Whales](https://a.example/whales)\n\nThey sing.\n\n[Read more](https://a.example/whales)\n"
 Run = Callable[..., Result]
 
 
@@ -122,28 +120,14 @@ def test_broken_html_is_read_as_a_browser_would(run: Run, tmp_path: Path) -> Non
     [
         pytest.param(["issue", "add", "none.md"], ["none.md", "no such file"], 1, id="no such file"),
         pytest.param(["issue", "add", "."], [".", "cannot be read"], 1, id="a directory"),
-        pytest.param(
-            ["issue", "add", "may.md", "--recipients", "0"], ["recipients", "0"], 2, id="recipients 0"
-        ),
-        pytest.param(
-            ["issue", "add", "may.md", "--sent-at", "2026-05-01T08:00"], ["time zone"], 2, id="no zone"
-        ),
+        pytest.param(["issue", "add", "may.md", "--recipients", "0"], ["recipients", "0"], 2, id="recipients 0"),
+        pytest.param(["issue", "add", "may.md", "--sent-at", "2026-05-01T08:00"], ["time zone"], 2, id="no zone"),
         pytest.param(["issue", "add", "may.md", "--sent-at", "soon"], ["soon"], 2, id="no date"),
-        pytest.param(
-            ["issue", "add", "may.md", "--domain", "x.example"], ["x.example", "go.example"], 1, id="domain"
-        ),
-        pytest.param(
-            ["issue", "add", "may.md", "--targets", "none.csv"], ["none.csv"], 1, id="no targets file"
-        ),
-        pytest.param(
-            ["issue", "add", "may.md", "--targets", "may.md"], ["may.md", "short_url"], 1, id="no CSV"
-        ),
-        pytest.param(
-            ["issue", "add", "may.md", "--output", "no/such/dir.md"], ["no/such/dir.md"], 1, id="no place"
-        ),
-        pytest.param(
-            ["issue", "add", "may.md", "--output", "may.md"], ["may.md", "overwrite"], 1, id="onto itself"
-        ),
+        pytest.param(["issue", "add", "may.md", "--domain", "x.example"], ["x.example", "go.example"], 1, id="domain"),
+        pytest.param(["issue", "add", "may.md", "--targets", "none.csv"], ["none.csv"], 1, id="no targets file"),
+        pytest.param(["issue", "add", "may.md", "--targets", "may.md"], ["may.md", "short_url"], 1, id="no CSV"),
+        pytest.param(["issue", "add", "may.md", "--output", "no/such/dir.md"], ["no/such/dir.md"], 1, id="no place"),
+        pytest.param(["issue", "add", "may.md", "--output", "may.md"], ["may.md", "overwrite"], 1, id="onto itself"),
         pytest.param(["issue", "show", "none"], ["none", "issue list"], 1, id="unknown slug"),
         pytest.param(["issue", "set", "none", "--title", "x"], ["none"], 1, id="set unknown slug"),
         pytest.param(["issue", "export", "none"], ["none"], 1, id="export unknown slug"),
@@ -164,9 +148,7 @@ def test_targets_are_checked_before_anything_is_stored(run: Run, tmp_path: Path)
         "short_url,target\nhttps://go.example/abc,https://a.example/1\nhttps://go.example/ABC,https://a.example/2\n",
         encoding="utf-8",
     )
-    assert_refused(
-        run("issue", "add", "may.md", "--targets", "t.csv"), "t.csv", "line 3", "a.example/1", "a.example/2"
-    )
+    assert_refused(run("issue", "add", "may.md", "--targets", "t.csv"), "t.csv", "line 3", "a.example/1", "a.example/2")
     assert run("link", "add", "https://a.example/9", "--code", "abc").exit_code == 0
     targets.write_text("short_url,target\nhttps://go.example/abc,https://a.example/1\n", encoding="utf-8")
     assert_refused(run("issue", "add", "may.md", "--targets", "t.csv"), "a.example/9", "a.example/1")
@@ -177,15 +159,10 @@ def test_an_editor_corrects_what_was_read(run: Run) -> None:
     """Title, author and position of an article can be set; a link can be made no article and an article again."""
     run("issue", "add", "may.md")
     link = json.loads(run("issue", "show", "may", "--format", "json").stdout)["links"][0]["short_url"]
-    result = run(
-        "issue", "set", "may", "--article", link, "--title", "Songs", "--author", "Ann", "--position", "3"
-    )
+    result = run("issue", "set", "may", "--article", link, "--title", "Songs", "--author", "Ann", "--position", "3")
     assert result.output == "may: Songs: position 1.\n"
     assert "not an article" in run("issue", "set", "may", "--article", link, "--not-article").output
-    assert (
-        "position 1"
-        in run("issue", "set", "may", "--article", "https://a.example/whales", "--is-article").output
-    )
+    assert "position 1" in run("issue", "set", "may", "--article", "https://a.example/whales", "--is-article").output
     issue = json.loads(run("issue", "show", "may", "--format", "json").stdout)["articles"][0]
     assert (issue["title"], issue["author"], issue["position"]) == ("Songs", "Ann", 1)
     assert_refused(run("issue", "set", "may", "--article", "https://b.example/", "--title", "x"), "b.example")
@@ -239,9 +216,7 @@ def test_a_honeypot_link_is_added(run: Run, tmp_path: Path) -> None:
     assert "nothing changed" in run("issue", "add", "may.html", "--trap").output
     issue = json.loads(run("issue", "show", "may", "--format", "json").stdout)
     assert [link["trap"] for link in issue["links"]] == [False, False, True]
-    assert_refused(
-        run("issue", "add", "may.md", "--slug", "june", "--trap"), "Markdown has no invisible links"
-    )
+    assert_refused(run("issue", "add", "may.md", "--slug", "june", "--trap"), "Markdown has no invisible links")
 
 
 def test_a_recipient_token_is_added(run: Run, tmp_path: Path) -> None:
@@ -269,9 +244,7 @@ def test_a_link_is_marked_as_honeypot_and_back(run: Run) -> None:
     assert "is now a honeypot link, not an article" in run("issue", "set", "may", "--trap", url).output
     assert "is no longer a honeypot link" in run("issue", "set", "may", "--not-trap", url).output
     assert_refused(run("issue", "set", "may", "--trap", "https://go.example/nothing"), "has no short link")
-    assert_refused(
-        run("issue", "set", "may", "--article", url, "--trap", url), "leave --article out", status=2
-    )
+    assert_refused(run("issue", "set", "may", "--article", url, "--trap", url), "leave --article out", status=2)
 
 
 MAIL = (
@@ -296,9 +269,7 @@ def test_a_mail_in_a_pipe(run: Run) -> None:
 
 def test_roles_status_and_reread(run: Run, tmp_path: Path) -> None:
     """Roles are set for several links at once; drafts are removed and sent issues archived."""
-    (tmp_path / "june.md").write_text(
-        "- [One](https://a.example/1)\n- [Two](https://a.example/2)\n", encoding="utf-8"
-    )
+    (tmp_path / "june.md").write_text("- [One](https://a.example/1)\n- [Two](https://a.example/2)\n", encoding="utf-8")
     run("issue", "add", "june.md")
     result = run(
         *("issue", "set", "june", "--role", "inline"),
@@ -317,6 +288,4 @@ def test_roles_status_and_reread(run: Run, tmp_path: Path) -> None:
     assert_refused(run("issue", "remove", "june"), "only a draft", "issue archive")
     assert "june: archived" in run("issue", "archive", "june").stdout
     assert json.loads(run("issue", "show", "june", "--format", "json").stdout)["status"] == "archived"
-    assert_refused(
-        run("issue", "set", "june", "--article", "a", "--article", "b", "--title", "x"), "several", status=2
-    )
+    assert_refused(run("issue", "set", "june", "--article", "a", "--article", "b", "--title", "x"), "several", status=2)

@@ -25,9 +25,7 @@ def test_a_link_is_added_and_printed(newsletter: Any, shortener: Any) -> None:
 
 def test_a_code_can_be_chosen(newsletter: Any, shortener: Any) -> None:
     """A given code keeps its case only on a case-sensitive domain; the scheme is that of the domain."""
-    assert (
-        shortener("link", "add", "https://a.example/", "--code", "Sale").stdout == "https://go.example/sale\n"
-    )
+    assert shortener("link", "add", "https://a.example/", "--code", "Sale").stdout == "https://go.example/sale\n"
     options = ("--code", "Sale", "--domain", "B.example", "--title", " T ")
     assert shortener("link", "add", "https://a.example/", *options).stdout == "http://b.example/Sale\n"
     assert links.get(newsletter.store, "b.example", "Sale").title == "T"
@@ -107,9 +105,7 @@ def test_csv_and_json_list_equal_rows(read: Any, shortener: Any) -> None:
     """The CSV has the columns and values of the JSON."""
     listed = json.loads(shortener("link", "list", "--format", "json").stdout)
     table = list(csv.DictReader(io.StringIO(shortener("link", "list", "--format", "csv").stdout)))
-    assert [
-        {key: "" if value is None else str(value) for key, value in row.items()} for row in listed
-    ] == table
+    assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in listed] == table
 
 
 FILTERS: dict[str, tuple[tuple[str, ...], list[str]]] = {

@@ -64,9 +64,7 @@ def test_a_restored_backup_catches_up_to_the_exact_count(
     assert sorted(shortener("clicks", "export").stdout.splitlines()) == sorted(live.splitlines())
 
 
-def test_a_backup_during_writes_is_consistent(
-    newsletter: Newsletter, shortener: Shortener, tmp_path: Path
-) -> None:
+def test_a_backup_during_writes_is_consistent(newsletter: Newsletter, shortener: Shortener, tmp_path: Path) -> None:
     """A backup during writes has both updates of each transaction or none."""
     stop = threading.Event()
 
@@ -88,8 +86,7 @@ def test_a_backup_during_writes_is_consistent(
     backup = sqlite3.connect(tmp_path / "b.db")
     lengths = [row[0] for row in backup.execute("select length(title) from links where id in (1, 2)")]
     original = [
-        row[0]
-        for row in backup.execute("select length(replace(title, 'x', '')) from links where id in (1, 2)")
+        row[0] for row in backup.execute("select length(replace(title, 'x', '')) from links where id in (1, 2)")
     ]
     backup.close()
     assert lengths[0] - original[0] == lengths[1] - original[1]
@@ -120,9 +117,7 @@ def test_doctor_finds_problems(newsletter: Newsletter, shortener: Shortener) -> 
     assert "restore" in shortener("doctor", status=1).stdout
 
 
-def test_config_show_hides_the_secret(
-    tmp_path: Path, shortener: Shortener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_config_show_hides_the_secret(tmp_path: Path, shortener: Shortener, monkeypatch: pytest.MonkeyPatch) -> None:
     """The effective values are printed, except for secrets."""
     monkeypatch.setenv("SHORTENER_SITE__SECRET", "very-secret-" * 4)
     monkeypatch.setenv("SHORTENER_SERVER__PORT", "8123")

@@ -238,9 +238,7 @@ TEMPLATES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("content", "text"), TEMPLATES.values(), ids=TEMPLATES)
-def test_a_failing_template_is_one_line(
-    read: Any, shortener: Any, tmp_path: Path, content: bytes, text: str
-) -> None:
+def test_a_failing_template_is_one_line(read: Any, shortener: Any, tmp_path: Path, content: bytes, text: str) -> None:
     """The error names the template; no link is created and no file is written."""
     path, output = tmp_path / "own.j2", tmp_path / "draft.md"
     path.write_bytes(content)
@@ -272,9 +270,7 @@ def test_an_article_is_described_by_its_last_issue(read: Any, shortener: Any) ->
     """Title and image are those of the last issue; a missing summary comes from an earlier one."""
     describe(read, "one", summary="From May.", image="may.png")
     places = {"one": 1}
-    read.add_issue(
-        "june", {"one": [("title", 9)]}, recipients=None, sent_at=1_717_200_000, places=places, prefix="r"
-    )
+    read.add_issue("june", {"one": [("title", 9)]}, recipients=None, sent_at=1_717_200_000, places=places, prefix="r")
     with read.store.transaction():
         read.store.execute(
             "update articles set title = 'One, again', image = 'june.png' where url = ? and issue_id = 2",
@@ -294,9 +290,7 @@ def test_an_invalid_image_is_left_out(read: Any, shortener: Any, image: str) -> 
 def test_an_article_without_target_keeps_its_link(newsletter: Any, shortener: Any, tmp_path: Path) -> None:
     """For an adopted link without target no other link is created; the section contains the link itself."""
     path = tmp_path / "july.md"
-    path.write_text(
-        "# July\n\n## [Found](https://go.example/found)\n\nSomething to read.\n", encoding="utf-8"
-    )
+    path.write_text("# July\n\n## [Found](https://go.example/found)\n\nSomething to read.\n", encoding="utf-8")
     shortener("issue", "add", str(path), "--sent-at", "2024-07-01T08:00Z")
     before = count_links(newsletter)
     assert "](https://go.example/found/1)" in shortener("picks", "--month", "2024-07").stdout

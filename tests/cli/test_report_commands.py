@@ -56,9 +56,7 @@ PRINTED: dict[str, tuple[tuple[str, ...], list[str]]] = {
 
 
 @pytest.mark.parametrize(("arguments", "texts"), PRINTED.values(), ids=PRINTED)
-def test_tables_have_the_figures(
-    read: Any, shortener: Any, arguments: tuple[str, ...], texts: list[str]
-) -> None:
+def test_tables_have_the_figures(read: Any, shortener: Any, arguments: tuple[str, ...], texts: list[str]) -> None:
     """Printed tables and lines have the figures of the report."""
     printed = shortener(*arguments).stdout
     for text in texts:

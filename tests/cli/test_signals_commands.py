@@ -83,9 +83,7 @@ def test_known_file_formats(
 
 def _add_story(newsletter: Any) -> None:
     """Add an issue with an article whose URL has a Medium id."""
-    newsletter.add_issue(
-        "june", {"story": [("title", 9)]}, recipients=None, sent_at=None, places={"story": 1}
-    )
+    newsletter.add_issue("june", {"story": [("title", 9)]}, recipients=None, sent_at=None, places={"story": 1})
     with newsletter.store.transaction():
         newsletter.store.execute("update articles set url = ? where url like '%/story'", (STORY,))
 

@@ -115,9 +115,7 @@ def test_concurrent_processes_get_one_key(tmp_path: Path) -> None:
         "sys.stdin.readline(); print(DailyKeys(Path(sys.argv[1])).key(float(sys.argv[2])).hex())"
     )
     command = [sys.executable, "-c", program, str(tmp_path), str(MIDNIGHT)]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)
-    ]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)]
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
@@ -176,9 +174,7 @@ AGES = {
 
 
 @pytest.mark.parametrize(("day", "created", "now", "kept"), AGES.values(), ids=AGES)
-def test_expired_keys_are_destroyed(
-    tmp_path: Path, day: float, created: float, now: float, kept: bool
-) -> None:
+def test_expired_keys_are_destroyed(tmp_path: Path, day: float, created: float, now: float, kept: bool) -> None:
     """Keys are destroyed after 47 hours, and keys from the future unless they are today's."""
     path = create_key_file(tmp_path, day=day, created=created)
     assert DailyKeys(tmp_path).destroy_expired(now=now) == (0 if kept else 1)

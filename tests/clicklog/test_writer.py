@@ -267,8 +267,7 @@ def test_sync_zero_is_shared_by_threads(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "fdatasync", fdatasync)
     results: list[bool] = []
     threads = [
-        threading.Thread(target=lambda number=number: results.append(log.write(line(number))))
-        for number in range(1, 9)
+        threading.Thread(target=lambda number=number: results.append(log.write(line(number)))) for number in range(1, 9)
     ]
     for thread in threads:
         thread.start()

@@ -91,9 +91,7 @@ def test_repeated_honeypot_hits(tmp_path: Path, clicks_read: list[int], hosted: 
     store.close()
 
 
-def test_a_flood_from_one_address(
-    tmp_path: Path, clicks_read: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flood_from_one_address(tmp_path: Path, clicks_read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """In a flood only the nearest clicks are read, no click counts as human, and a rebuild gives equal sums."""
     monkeypatch.setattr("shortener.store.nearby_clicks.MAX_NEARBY_CLICKS", 100)
     config = Config(domain=(Domain(host="go.example"),), storage=Storage(data=str(tmp_path)))

@@ -34,8 +34,7 @@ NOON = 1_795_500_000
 CODES = ("a", "b", "c", "d", "e", "trap")
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/142.0.0.0 Safari/537.36"
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 )
 COMPLETE_HEADERS = {"accept": "*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 DATACENTER = "203.0.113.0/24"
@@ -45,9 +44,7 @@ Line = dict[str, Any]
 class Site:
     """A store with an issue of six links, the last of them a honeypot link, and a click log."""
 
-    def __init__(
-        self, data: Path, *, sent: int | None = NOON - 30, lists: bool = True, honeypot: bool = True
-    ) -> None:
+    def __init__(self, data: Path, *, sent: int | None = NOON - 30, lists: bool = True, honeypot: bool = True) -> None:
         data.mkdir(parents=True, exist_ok=True)
         (data / "cloud.txt").write_text(DATACENTER)
         self.config = Config(
@@ -107,9 +104,7 @@ class Site:
 
     def reclassify(self) -> Mapping[Any, int]:
         """Reclassify all clicks by the current rules; return the changes of verdicts."""
-        return reclassify(
-            self.store, config=self.config, on_progress=lambda done, total: None
-        ).verdict_changes
+        return reclassify(self.store, config=self.config, on_progress=lambda done, total: None).verdict_changes
 
     def stored(self) -> dict[str, tuple[Any, ...]]:
         """Return (verdict, reason, evidence, first visits) of all stored clicks by id."""
@@ -196,18 +191,14 @@ PROPERTY = settings(
 def numbered(steps: Steps) -> list[tuple[list[Line], int]]:
     """Return the steps with an id in each line."""
     numbers = count(1)
-    return [
-        ([line | {"id": f"click-{next(numbers):03}"} for line in lines], rounds) for lines, rounds in steps
-    ]
+    return [([line | {"id": f"click-{next(numbers):03}"} for line in lines], rounds) for lines, rounds in steps]
 
 
 @PROPERTY
 @given(steps=STEPS, batch=st.sampled_from([1, 3, 7, 20_000]))
 @example(steps=[(DATACENTER_BURST[:2], 2), (DATACENTER_BURST[4:], 0), (DATACENTER_BURST[2:4], 1)], batch=1)
 @example(steps=[(TOKEN_BURST[3:], 2), (TOKEN_BURST[:3], 2)], batch=3)
-def test_results_do_not_depend_on_batches(
-    tmp_path_factory: pytest.TempPathFactory, steps: Steps, batch: int
-) -> None:
+def test_results_do_not_depend_on_batches(tmp_path_factory: pytest.TempPathFactory, steps: Steps, batch: int) -> None:
     """Verdicts, first visits and sums do not depend on batches, nor on when clicks are classified."""
     site = Site(tmp_path_factory.mktemp("data"))
     with pytest.MonkeyPatch.context() as patch:
@@ -223,9 +214,7 @@ def test_results_do_not_depend_on_batches(
 
 @PROPERTY
 @given(steps=STEPS, order=st.randoms(use_true_random=False))
-def test_results_do_not_depend_on_order(
-    tmp_path_factory: pytest.TempPathFactory, steps: Steps, order: Any
-) -> None:
+def test_results_do_not_depend_on_order(tmp_path_factory: pytest.TempPathFactory, steps: Steps, order: Any) -> None:
     """Lines in another order, classified after each batch, give equal verdicts, first visits and sums."""
     lines = [line for batch, _ in numbered(steps) for line in batch]
     # Before the stores are open, because Hypothesis may end an example here.
@@ -337,9 +326,7 @@ def test_late_lines_do_not_remove_honeypot_evidence(site: Site) -> None:
 
 
 @pytest.mark.parametrize("function", ["set_meta", "honeypot_link_ids", "issue_contexts"])
-def test_a_failed_classification_stores_nothing(
-    site: Site, monkeypatch: pytest.MonkeyPatch, function: str
-) -> None:
+def test_a_failed_classification_stores_nothing(site: Site, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
     """Verdicts, first visits, sums and progress are stored together or not at all, and all by the next attempt."""
     site.drain([line(str(n), code, 50 + n / 10, copy="c") for n, code in enumerate(CODES)], classify=False)
     before = site.stored(), site.rollups(), site.store.meta("classified_seq")
@@ -403,18 +390,14 @@ def test_reclassification_stores_the_rules_version(site: Site) -> None:
     """Every reclassified click stores the rules version, also if its verdict did not change."""
     site.drain([line("1"), line("2", at=5000)])
     site.store.execute("update clicks set rules_version = 0")
-    assert not reclassify(
-        site.store, config=site.config, on_progress=lambda done, total: None
-    ).verdict_changes
+    assert not reclassify(site.store, config=site.config, on_progress=lambda done, total: None).verdict_changes
     assert {row[0] for row in site.store.execute("select rules_version from clicks")} == {RULES_VERSION}
 
 
 def test_reclassification_corrects_an_old_verdict(site: Site) -> None:
     """A verdict of older rules changes once and is counted once in the changes."""
     site.drain([line("1"), line("2", at=5000)])
-    site.store.execute(
-        "update clicks set verdict = 'bot', reason = 'named-bot', first_visits = 0 where id = '1'"
-    )
+    site.store.execute("update clicks set verdict = 'bot', reason = 'named-bot', first_visits = 0 where id = '1'")
     rebuild(site.store, on_progress=lambda _: None)
     assert dict(site.reclassify()) == {(site.issue, "bot", "human"): 1}
     site.check()
@@ -468,14 +451,9 @@ reclassify.reclassify(open_store(config.data_directory), config=config, on_progr
 def test_a_killed_reclassification_continues(site: Site, tmp_path: Path) -> None:
     """``kill -9`` within a step loses that step only, and the next reclassification continues before it."""
     site.drain(
-        [
-            line(str(n), CODES[n % 5], 50 + n / 10, net=DATACENTER, visitor=f"v{n}", addr=f"a{n}")
-            for n in range(9)
-        ]
+        [line(str(n), CODES[n % 5], 50 + n / 10, net=DATACENTER, visitor=f"v{n}", addr=f"a{n}") for n in range(9)]
     )
-    site.store.execute(
-        "update clicks set verdict = 'human', reason = 'reader', evidence = 0, rules_version = 1"
-    )
+    site.store.execute("update clicks set verdict = 'human', reason = 'reader', evidence = 0, rules_version = 1")
     rebuild(site.store, on_progress=lambda _: None)
     (tmp_path / "config.toml").write_text(
         f'[[domain]]\nhost = "go.example"\n[storage]\ndata = "{site.config.data_directory}"\n'

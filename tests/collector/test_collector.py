@@ -202,9 +202,7 @@ def test_a_growing_segment_is_read_from_its_position(store: Store, config: Confi
         pytest.param(b"\0" * 300, "unreadable", id="a block of zeros"),
         pytest.param(b"\xff\xfe garbage", "unreadable", id="garbage"),
         pytest.param(b'{"v":1,"id":"x","ts":1}', "wrong keys", id="keys missing"),
-        pytest.param(
-            b'{"v":1,"id":"x","ts":"now","host":"h","code":"c"}', "wrong keys", id="time of letters"
-        ),
+        pytest.param(b'{"v":1,"id":"x","ts":"now","host":"h","code":"c"}', "wrong keys", id="time of letters"),
         pytest.param(b'{"v":2,"id":"x","ts":1,"host":"h","code":"c"}', "other version", id="version 2"),
         pytest.param(b'{"v":1,"id":"","ts":1,"host":"h","code":"c"}', "wrong values", id="empty id"),
         pytest.param(b'{"v":1,"id":"x","ts":-5,"host":"h","code":"c"}', "wrong values", id="before 1970"),
@@ -226,9 +224,7 @@ def test_a_damaged_line_costs_only_itself(store: Store, config: Config, bad: byt
     assert store.execute("select skipped, lines from segments").fetchone()[0] == 1
 
 
-@pytest.mark.parametrize(
-    "tail", [b'{"v":1,"id":"torn"', b"\0" * 100, b"y" * 2_500_000], ids=["torn", "zeros", "long"]
-)
+@pytest.mark.parametrize("tail", [b'{"v":1,"id":"torn"', b"\0" * 100, b"y" * 2_500_000], ids=["torn", "zeros", "long"])
 def test_a_torn_last_line_of_a_dead_writer(store: Store, config: Config, tail: bytes) -> None:
     """A last line without end is skipped, and the segment is finished, if its writer does not run any more."""
     segment(config.data_directory, "s1", [line("a")], end=tail)
@@ -246,9 +242,7 @@ def test_a_truncated_segment_is_not_read_again(store: Store, config: Config) -> 
     assert stored_ids(store) == ["a", "b"]
 
 
-def test_a_failed_commit_stores_nothing(
-    store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_commit_stores_nothing(store: Store, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a failed commit neither clicks nor sums nor position are stored; the next attempt stores all once."""
     segment(config.data_directory, "s1", [line("a"), line("b", ua="Another/1.0 (x)")])
 
@@ -290,9 +284,7 @@ def test_acquire_collector_stops_waiting(store: Store, config: Config) -> None:
     second.close()
 
 
-def test_shutdown_does_not_drain_a_whole_backlog(
-    store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shutdown_does_not_drain_a_whole_backlog(store: Store, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a stop a short rest is drained; of a backlog only part is, and the next collector drains the rest."""
     segment(config.data_directory, "s1", [line("first")])
     collector = Collector(store, config=config, clock=lambda: NOON)
@@ -426,10 +418,7 @@ def test_configuration_without_addresses(store: Store, tmp_path: Path) -> None:
     config = make_config(tmp_path, addresses="none")
     segment(config.data_directory, "s1", [line("a", copy="cc"), line("b", ip="203.0.113.7")])
     drain(store, config)
-    assert (
-        store.execute("select net, addr, visitor, recipient_token from clicks").fetchall()
-        == [(None,) * 4] * 2
-    )
+    assert store.execute("select net, addr, visitor, recipient_token from clicks").fetchall() == [(None,) * 4] * 2
 
 
 def test_many_small_segments(store: Store, config: Config) -> None:

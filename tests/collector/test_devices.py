@@ -42,9 +42,7 @@ def test_hostile_user_agents_are_cheap(name: str) -> None:
     """
     begin, rest = HOSTILE[name][:20], HOSTILE[name][20:]
     # With the name in it, none is cached by an earlier test; the shortest time is without the compilation of patterns.
-    ordinary = min(
-        cpu_seconds(f"{WINDOWS} Chrome/{number}.0.0.0 Safari/537.36 {name}") for number in range(8)
-    )
+    ordinary = min(cpu_seconds(f"{WINDOWS} Chrome/{number}.0.0.0 Safari/537.36 {name}") for number in range(8))
     assert min(cpu_seconds(f"{begin}{number}{rest}"[:512]) for number in range(8)) < 50 * ordinary
 
 
@@ -54,9 +52,7 @@ def test_cache_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     store = open_store(tmp_path)
     agents = UserAgentCache(store)
     with store.transaction():
-        ids = [
-            agents.get_or_create(f"{WINDOWS} Chrome/{number}.0.0.0 Safari/537.36").id for number in range(60)
-        ]
+        ids = [agents.get_or_create(f"{WINDOWS} Chrome/{number}.0.0.0 Safari/537.36").id for number in range(60)]
         for agent_id in ids:
             agents.by_id(agent_id)
     assert len(agents._by_text) == len(agents._by_id) == 20

@@ -51,9 +51,7 @@ class Site:
         self.config = Config(
             domain=(Domain(host="go.example"),),
             storage=Storage(data=str(directory / "data")),
-            networks=Networks(
-                asn=str(self.asn) if asn else "", countries=str(self.countries) if countries else ""
-            ),
+            networks=Networks(asn=str(self.asn) if asn else "", countries=str(self.countries) if countries else ""),
         )
         self.store: Store = open_store(self.config.data_directory)
         with self.store.transaction():
@@ -61,9 +59,7 @@ class Site:
                 self.store, "may", title="May", format="html", domain="go.example", sent_at=SENT, recipients=None,
                 source=b"x", now=1,
             )  # fmt: skip
-            link = links.add(
-                self.store, "go.example", "a", target="https://a.example/", now=1, issue_id=issue
-            )
+            link = links.add(self.store, "go.example", "a", target="https://a.example/", now=1, issue_id=issue)
             issues.replace_placements(self.store, issue, [issues.Placement(link, 1, None, "text", "a")])
 
     def write(self, *lines: dict[str, Any]) -> None:
@@ -115,9 +111,7 @@ def test_a_click_has_the_country_of_its_network(site: Site) -> None:
     assert site.stored("country") == {
         "v4": "DE", "v6": "FR", "unknown": "", "none": "", "foreign": "DE", "opted-out": "",
     }  # fmt: skip
-    rows = site.store.execute(
-        "select value, clicks from breakdown_by_link where dimension = 'country' order by value"
-    )
+    rows = site.store.execute("select value, clicks from breakdown_by_link where dimension = 'country' order by value")
     assert rows.fetchall() == [("", 3), ("DE", 2), ("FR", 1)]
 
 
@@ -176,9 +170,7 @@ def test_a_replaced_database_is_reloaded(site: Site, caplog: pytest.LogCaptureFi
     [
         pytest.param(None, "No such file", id="missing"),
         pytest.param(b"", "cannot be read as a MaxMind database", id="empty"),
-        pytest.param(
-            b"network,country\n1.2.3.0/24,DE\n", "cannot be read as a MaxMind database", id="a CSV file"
-        ),
+        pytest.param(b"network,country\n1.2.3.0/24,DE\n", "cannot be read as a MaxMind database", id="a CSV file"),
     ],
 )
 @pytest.mark.parametrize("key", ["asn", "countries"])
@@ -193,9 +185,7 @@ def test_a_bad_file_is_refused(tmp_path: Path, key: str, content: bytes | None, 
     assert f"networks.{key} = " in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
-    assert any(
-        check.level == "bad" and message in check.finding for check in examine(config, config_path=None)
-    )
+    assert any(check.level == "bad" and message in check.finding for check in examine(config, config_path=None))
 
 
 def test_swapped_databases_are_refused(site: Site) -> None:

@@ -226,9 +226,7 @@ def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 
             if chosen == "tree":
                 _kill_tree(server, readers)
             elif chosen == "term":
-                wait(
-                    server.answers, seconds=30, what="the next server"
-                )  # it must have its handler of SIGTERM
+                wait(server.answers, seconds=30, what="the next server")  # it must have its handler of SIGTERM
                 stops.append(server.stop())
                 readers.note_kill()
                 server.start(ready=False)

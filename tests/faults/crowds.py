@@ -117,9 +117,7 @@ def ask_on_one_connection(server: Server, number: int) -> float:
                 assert piece, f"closed after {first} requests"
                 answers += piece
             lines = [line for line in answers.split(b"\r\n") if line.lower().startswith(b"location:")]
-            assert [line.partition(b" ")[2].decode() for line in lines] == [
-                f"{TARGET}?x={n}" for n in numbers
-            ]
+            assert [line.partition(b" ")[2].decode() for line in lines] == [f"{TARGET}?x={n}" for n in numbers]
     return number / (time.monotonic() - begun)
 
 

@@ -254,9 +254,7 @@ class Server:
         with contextlib.closing(sqlite3.connect(self.data / "store.db")) as db:
             assert db.execute("pragma foreign_key_check").fetchall() == []
         assert (
-            self.value(
-                "select coalesce(sum(human + bot + scanner + preview + prefetch), 0) from clicks_by_link"
-            )
+            self.value("select coalesce(sum(human + bot + scanner + preview + prefetch), 0) from clicks_by_link")
             == self.stored()
         )
 

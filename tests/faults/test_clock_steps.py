@@ -97,17 +97,12 @@ def test_no_click_is_lost_or_doubled(store: Store, config: Config, clock: Clock,
         collector.close()
         kept = store.value("select count(*) from clicks")
         assert store.value("select count(distinct id) from clicks") == kept
-        assert (
-            store.value("select sum(human + bot + scanner + preview + prefetch) from clicks_by_link")
-            == clicked
-        )
+        assert store.value("select sum(human + bot + scanner + preview + prefetch) from clicks_by_link") == clicked
         assert store.value("select min(human + bot + scanner + preview + prefetch) from clicks_by_link") > 0
     if step < 90 * DAY:
         assert kept == clicked
     rebuild(store, on_progress=lambda _: None)
-    assert (
-        store.value("select sum(human + bot + scanner + preview + prefetch) from clicks_by_link") == clicked
-    )
+    assert store.value("select sum(human + bot + scanner + preview + prefetch) from clicks_by_link") == clicked
 
 
 def test_a_clock_a_year_ahead_does_not_take_all_clicks(store: Store, config: Config, clock: Clock) -> None:

@@ -59,8 +59,7 @@ def test_who_waits_for_a_frozen_collector_gets_its_turn(server: Server) -> None:
 def test_four_collectors_count_each_click_once(server: Server) -> None:
     """Further collectors report that they wait, take over one by one, and end at SIGTERM."""
     others = [
-        subprocess.Popen(server.command("collect", "--follow"), stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
+        subprocess.Popen(server.command("collect", "--follow"), stderr=subprocess.PIPE, text=True) for _ in range(3)
     ]
     for other in others:
         assert other.stderr is not None

@@ -62,9 +62,7 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
             piece = client.recv(1 << 20)
             assert piece
             answers += piece
-    found = [
-        line.partition(b" ")[2] for line in answers.split(b"\r\n") if line.lower().startswith(b"location:")
-    ]
+    found = [line.partition(b" ")[2] for line in answers.split(b"\r\n") if line.lower().startswith(b"location:")]
     assert found == [f"{TARGET}?x={number}".encode() for number in range(1000)]
 
 

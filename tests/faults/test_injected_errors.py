@@ -66,9 +66,7 @@ def strace() -> str:
     return path
 
 
-def run(
-    strace: str, data: Path, *, fault: str, when: int | str, sync: float
-) -> tuple[list[int], dict[str, int], str]:
+def run(strace: str, data: Path, *, fault: str, when: int | str, sync: float) -> tuple[list[int], dict[str, int], str]:
     """Run a worker whose ``when``-th call fails (``1+``: every call); return its responses, counters and trace."""
     store = open_store(data)
     with store.transaction():

@@ -164,9 +164,7 @@ def test_a_stranger_is_not_redirected(server: Server) -> None:
         answer = server.get(target)
         assert status(answer) in {302, 400, 404}
         assert header(answer, "location") in {None, TARGET}
-    answer = server.get(
-        "/-/sign-in", more="X-Forwarded-Host: evil.example\r\nForwarded: host=evil.example\r\n"
-    )
+    answer = server.get("/-/sign-in", more="X-Forwarded-Host: evil.example\r\nForwarded: host=evil.example\r\n")
     assert b"evil" not in answer
 
 

@@ -78,9 +78,7 @@ def test_a_segment_is_replayed_on_another_host(server: Server, tmp_path: Path) -
     # The same clicks in a file of another identity, as an export and import by hand would bring them.
     lines = segment.read_text().splitlines()[1:]
     (log / "three.jsonl").write_text(
-        "".join(
-            line + "\n" for line in [json.dumps({"v": 1, "segment": "x", "node": "x", "started": 1}), *lines]
-        )
+        "".join(line + "\n" for line in [json.dumps({"v": 1, "segment": "x", "node": "x", "started": 1}), *lines])
     )
     other.run("collect", "--once")
     assert other.stored() == 20

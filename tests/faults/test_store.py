@@ -83,9 +83,7 @@ def test_a_store_that_is_moved_away_is_missed_and_not_made_anew(server: Server, 
     server.check()
 
 
-def test_garbage_in_the_first_page_stops_the_collector_not_the_readers(
-    server: Server, tmp_path: Path
-) -> None:
+def test_garbage_in_the_first_page_stops_the_collector_not_the_readers(server: Server, tmp_path: Path) -> None:
     """A damaged store is reported in one line and not changed; a backup in its place reaches the exact count."""
     server.run("backup", str(tmp_path / "backup.db"))
     server.click("after the backup".replace(" ", "-"))

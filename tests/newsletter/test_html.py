@@ -45,8 +45,7 @@ FOUND = {
     ),
     "raw text": (
         "".join(
-            f"<{tag}><a href={U}1></{tag}>"
-            for tag in ("title", "textarea", "xmp", "iframe", "noembed", "noframes")
+            f"<{tag}><a href={U}1></{tag}>" for tag in ("title", "textarea", "xmp", "iframe", "noembed", "noframes")
         ),
         [],
     ),
@@ -92,8 +91,7 @@ UNTOUCHED = {
     "script by tabs": ('<a href="java&Tab;script:alert(1)">x</a>', ["javascript:alert(1)"]),
     "merge tags": (
         "".join(
-            f'<a href="{tag}">x</a>'
-            for tag in ("*|UNSUB|*", "{{u}}", "{% u %}", "%%u%%", "[[u]]", "<%= u %>", "${u}")
+            f'<a href="{tag}">x</a>' for tag in ("*|UNSUB|*", "{{u}}", "{% u %}", "%%u%%", "[[u]]", "<%= u %>", "${u}")
         ),
         ["*|UNSUB|*", "{{u}}", "{% u %}", "%%u%%", "[[u]]", "<%= u %>", "${u}"],
     ),

@@ -31,9 +31,7 @@ def encode(text: bytes, encoding: str, *, line_end: bytes = b"\r\n", width: int 
     return text
 
 
-def leaf(
-    text: bytes, kind: str, encoding: str, *, charset: str = "utf-8", line_end: bytes = b"\r\n"
-) -> bytes:
+def leaf(text: bytes, kind: str, encoding: str, *, charset: str = "utf-8", line_end: bytes = b"\r\n") -> bytes:
     """Return a part with its header."""
     header = f"Content-Type: {kind}; charset={charset}\nContent-Transfer-Encoding: {encoding}\n\n"
     return header.encode().replace(b"\n", line_end) + encode(text, encoding, line_end=line_end)
@@ -97,9 +95,7 @@ def test_base64_keeps_its_width_and_all_else() -> None:
     assert output.startswith(source[: source.index(part) + len(part)])
     lines = output.split(part)[1].split(b"\r\n--b 1")[0].split(b"\r\n")
     assert {len(line) for line in lines[:-1]} == {60}
-    assert decoded_parts(output) == [
-        long.replace(b"https://example.com/one?x=1&amp;y=2", b"https://s.example/0")
-    ]
+    assert decoded_parts(output) == [long.replace(b"https://example.com/one?x=1&amp;y=2", b"https://s.example/0")]
 
 
 CHARSETS = {
@@ -120,9 +116,7 @@ CHARSETS = {
 @pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
 def test_character_sets(charset: str, encoding: str) -> None:
     """The bytes around a URL are kept in every character set."""
-    text = f"<p>{CHARSETS[charset]}<a href='{URL}'>{CHARSETS[charset]}</a>{CHARSETS[charset]}</p>".encode(
-        charset
-    )
+    text = f"<p>{CHARSETS[charset]}<a href='{URL}'>{CHARSETS[charset]}</a>{CHARSETS[charset]}</p>".encode(charset)
     source = mail(leaf(text, "text/html", encoding, charset=charset))
     assert decoded_parts(rewritten(source)) == [text.replace(URL.encode(), b"https://s.example/0")]
 
@@ -145,9 +139,7 @@ def test_unknown_character_set_is_left_alone_and_named() -> None:
 def test_nested_parts_and_attachments() -> None:
     """Parts inside parts are rewritten; attachments and attached mails are not."""
     pdf = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjQ=\r\n"
-    attached = (
-        b"Content-Type: message/rfc822\r\n\r\nFrom: a@b.example\r\n\r\nhttps://example.com/attached\r\n"
-    )
+    attached = b"Content-Type: message/rfc822\r\n\r\nFrom: a@b.example\r\n\r\nhttps://example.com/attached\r\n"
     text = b"Content-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nhttps://example.com/notes\r\n"
     inner = mail(leaf(HTML.encode(), "text/html", "quoted-printable"), kind="related").replace(b"b 1", b"b 2")
     inner = inner[inner.index(b"Content-Type") :]
@@ -229,8 +221,7 @@ def test_other_files_are_no_mails(source: bytes) -> None:
 
 
 pieces = st.lists(
-    st.sampled_from(["=", "é", " ", "\r\n", "x" * 70, "y", " \r\n", "\t", "漁"])
-    | st.text("abc =é", max_size=90),
+    st.sampled_from(["=", "é", " ", "\r\n", "x" * 70, "y", " \r\n", "\t", "漁"]) | st.text("abc =é", max_size=90),
     max_size=8,
 )
 

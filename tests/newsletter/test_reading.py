@@ -190,9 +190,7 @@ READ_MORE = (
 @pytest.mark.parametrize("text", READ_MORE)
 def test_read_more_in_many_languages(text: str) -> None:
     """A "read more" link in each language belongs to the article of the heading above it."""
-    assert article_rows(f"## One\n\nA paragraph.\n\n[**{text}**]({U}a)\n\n## Two") == [
-        ("a", "One", None, "m")
-    ]
+    assert article_rows(f"## One\n\nA paragraph.\n\n[**{text}**]({U}a)\n\n## Two") == [("a", "One", None, "m")]
 
 
 BOILERPLATE = (

@@ -125,9 +125,7 @@ HTML_LINKS = (
 
 def issues(plain: tuple[str, ...], links: tuple[str, ...]) -> st.SearchStrategy[str]:
     """Return a strategy for issues made of pieces of text and markup, and of links to the URLs above."""
-    linked = st.builds(
-        lambda template, url: template.replace("{}", url), st.sampled_from(links), st.sampled_from(URLS)
-    )
+    linked = st.builds(lambda template, url: template.replace("{}", url), st.sampled_from(links), st.sampled_from(URLS))
     return st.lists(st.one_of(st.sampled_from(plain), linked), max_size=14).map("".join)
 
 
@@ -286,9 +284,7 @@ def test_invalid_urls_are_refused(url: str) -> None:
 
 def test_links_without_replacement_are_unchanged() -> None:
     """Only the links with a new URL are rewritten; the others keep their bytes."""
-    document = parse(
-        b"<a href=\"https://a.example/?x=1&y=2\">a</a><a href='https://b.example/'>b</a>", format="html"
-    )
+    document = parse(b"<a href=\"https://a.example/?x=1&y=2\">a</a><a href='https://b.example/'>b</a>", format="html")
     output = rewrite(document, {1: "https://s.example/b"})
     assert output == b"<a href=\"https://a.example/?x=1&y=2\">a</a><a href='https://s.example/b'>b</a>"
 

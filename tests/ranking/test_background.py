@@ -46,10 +46,7 @@ def test_words_have_two_characters_or_more(title: str, words: set[str]) -> None:
 
 def groups(urls: list[str], **rows: dict[str, str]) -> dict[str, Any]:
     """Return the background of these URLs by kind."""
-    return {
-        g.kind: g
-        for g in build_background(urls, titles=rows.get("titles", {}), authors=rows.get("authors", {}))
-    }
+    return {g.kind: g for g in build_background(urls, titles=rows.get("titles", {}), authors=rows.get("authors", {}))}
 
 
 def test_names_need_two_articles() -> None:
@@ -77,9 +74,7 @@ def test_words_are_neither_rare_nor_common() -> None:
     """A word has a column if it is in at least 4 and in under 40 % of the titles; columns are centred."""
     urls = [f"u{n:02}" for n in range(20)]
     titles = {
-        url: " ".join(
-            word for word, count in (("rare", 3), ("some", 4), ("many", 7), ("most", 8)) if n < count
-        )
+        url: " ".join(word for word, count in (("rare", 3), ("some", 4), ("many", 7), ("most", 8)) if n < count)
         or "other"
         for n, url in enumerate(urls)
     }
@@ -102,9 +97,7 @@ def test_an_article_without_title_has_average_words() -> None:
 def test_at_most_a_hundred_words_have_columns() -> None:
     """The most frequent words have a column, ties by name."""
     urls = [f"u{n:03}" for n in range(60)]
-    titles = {
-        url: " ".join(f"w{k:03}" for k in range(150) if (n + k) % 12 == 0) for n, url in enumerate(urls)
-    }
+    titles = {url: " ".join(f"w{k:03}" for k in range(150) if (n + k) % 12 == 0) for n, url in enumerate(urls)}
     names = groups(urls, titles=titles)["word"].names
     assert len(names) == MAX_WORDS
     assert names == tuple(sorted(names))
@@ -146,9 +139,7 @@ def test_background_can_be_switched_off(world: Callable[..., World]) -> None:
     """Without background, authors and titles change nothing."""
     simulated = with_authors(world, strength=0.5)
     bare = msgspec.structs.replace(simulated.history, authors={})
-    first, second = (
-        rank(history, as_of=simulated.as_of, background=False) for history in (simulated.history, bare)
-    )
+    first, second = (rank(history, as_of=simulated.as_of, background=False) for history in (simulated.history, bare))
     assert first == second
     assert not any("background" in article.note for article in first.articles)
 
@@ -161,9 +152,7 @@ def test_a_clear_background_is_in_note_and_explanation(world: Callable[..., Worl
     assert 0 < len(noted) < len(ranking.articles)
     for article in (noted[0], next(a for a in ranking.articles if "background" not in a.note)):
         explanation = explain(simulated.history, article.url, as_of=simulated.as_of)
-        (factor,) = (
-            f for f in explanation.factors if f.name.startswith("background: author, site and title words")
-        )
+        (factor,) = (f for f in explanation.factors if f.name.startswith("background: author, site and title words"))
         assert (f"background {factor.times:.2f}x (author" in article.note) == (not 0.9 <= factor.times <= 1.1)
         assert np.prod([f.times for f in explanation.factors]) == pytest.approx(explanation.appeal)
 
@@ -197,8 +186,6 @@ def test_useless_names_lose_their_variance(world: Callable[..., World]) -> None:
     fit = analyse(simulated.history, as_of=simulated.as_of).fit
     assert fit is not None
     assert all(variance >= MIN_BACKGROUND_VARIANCE for variance in fit.variances.background)
-    with_it, without = (
-        rank(simulated.history, as_of=simulated.as_of, background=on).articles for on in (True, False)
-    )
+    with_it, without = (rank(simulated.history, as_of=simulated.as_of, background=on).articles for on in (True, False))
     scores = {article.url: article.score for article in without}
     assert max(abs(article.score - scores[article.url]) for article in with_it) < 0.1

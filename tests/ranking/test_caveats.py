@@ -112,16 +112,12 @@ def test_a_small_audience(world: Make) -> None:
 
 def test_an_editor_who_sorts_very_well(world: Make) -> None:
     """If the order of the issue follows appeal closely, the warning states that the intervals are too short."""
-    assert has_text(
-        ranked(world(sorting=2.0, issues=12)), "the editors' order already follows appeal closely"
-    )
+    assert has_text(ranked(world(sorting=2.0, issues=12)), "the editors' order already follows appeal closely")
 
 
 def test_clicks_that_the_model_cannot_explain(world: Make) -> None:
     """With far more noise than the model expects, the warning states that the intervals are too short."""
-    assert has_text(
-        ranked(world(noise=1.2, seed=0)), "clicks vary more than position, article and chance explain"
-    )
+    assert has_text(ranked(world(noise=1.2, seed=0)), "clicks vary more than position, article and chance explain")
 
 
 def test_no_clicks_at_all(year: World) -> None:
@@ -153,9 +149,7 @@ def test_more_clicks_than_recipients(year: World) -> None:
     """An issue with an article that has more clicks than recipients is named."""
     issues = (msgspec.structs.replace(year.history.issues[0], recipients=3), *year.history.issues[1:])
     ranking = ranked(changed(year, issues=issues))
-    assert has_text(
-        ranking, "issue n0: an article has more clicks than there were recipients; correct the recipients"
-    )
+    assert has_text(ranking, "issue n0: an article has more clicks than there were recipients; correct the recipients")
 
 
 def test_fifteen_hundred_positions() -> None:
@@ -178,9 +172,7 @@ def test_constant_signals(year: World) -> None:
 
 def test_missing_recipients(year: World) -> None:
     """The median of the other issues replaces missing recipients, and the order within the issue stays."""
-    issues = tuple(
-        msgspec.structs.replace(i, recipients=None) if i.slug == "n7" else i for i in year.history.issues
-    )
+    issues = tuple(msgspec.structs.replace(i, recipients=None) if i.slug == "n7" else i for i in year.history.issues)
     ranking = ranked(changed(year, issues=issues))
     assert has_text(ranking, "recipients of issue n7 unknown: the median of the other issues is used (20000)")
     order = [article.url for article in ranking.articles if article.issue == "n7"]
@@ -196,8 +188,7 @@ def test_the_issue_effect_absorbs_a_wrong_number_of_recipients(world: Make) -> N
         for s in world_with_outlier.history.appearances
     )
     issues = tuple(
-        msgspec.structs.replace(i, recipients=None) if i.slug == "n4" else i
-        for i in world_with_outlier.history.issues
+        msgspec.structs.replace(i, recipients=None) if i.slug == "n4" else i for i in world_with_outlier.history.issues
     )
     ranking = ranked(changed(world_with_outlier, issues=issues, appearances=appearances))
     scores = [article.score for article in ranking.articles if article.issue == "n4"]
@@ -207,9 +198,7 @@ def test_the_issue_effect_absorbs_a_wrong_number_of_recipients(world: Make) -> N
 def test_no_recipients_anywhere(year: World) -> None:
     """Without any recipients the warning states that only clicks distinguish the issues."""
     issues = tuple(msgspec.structs.replace(i, recipients=None) for i in year.history.issues)
-    assert has_text(
-        ranked(changed(year, issues=issues)), "no recipients are known: only clicks distinguish the issues"
-    )
+    assert has_text(ranked(changed(year, issues=issues)), "no recipients are known: only clicks distinguish the issues")
 
 
 def test_no_arrivals(year: World) -> None:

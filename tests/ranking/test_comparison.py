@@ -78,9 +78,7 @@ def test_the_text_of_the_ratio(rows: dict[str, Any], ratio: float | None, text: 
         pytest.param({"hours": float("nan")}, InputError, "nan hours", id="nan"),
     ],
 )
-def test_invalid_comparisons_are_refused(
-    changes: dict[str, Any], error: type[Exception], message: str
-) -> None:
+def test_invalid_comparisons_are_refused(changes: dict[str, Any], error: type[Exception], message: str) -> None:
     """Unknown issues and ages that the younger issue has not reached raise an error."""
     options: dict[str, Any] = {"first": "new", "as_of": 1002 * HOUR, "hours": None} | changes
     with pytest.raises(error, match=message):
@@ -98,9 +96,7 @@ def test_invalid_comparisons_are_refused(
 )
 def test_the_comparison_names_what_it_counted(units: tuple[Any, Any], counted: str, text: str) -> None:
     """Each issue has its count in the key that its own `counted` names; the whole is visitors if both are."""
-    new, old = (
-        msgspec.structs.replace(issue, counted=unit) for issue, unit in zip((NEW, OLD), units, strict=True)
-    )
+    new, old = (msgspec.structs.replace(issue, counted=unit) for issue, unit in zip((NEW, OLD), units, strict=True))
     comparison = compare(msgspec.structs.replace(HISTORY, issues=(old, new)), "new", "old", as_of=1002 * HOUR)
     assert comparison.counted == counted
     assert text in comparison.text

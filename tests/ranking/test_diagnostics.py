@@ -28,8 +28,7 @@ def with_wrong_positions(world: World, seed: int) -> World:
         rows = [row for row in world.history.appearances if row.issue == issue.slug]
         positions = rng.permutation([row.position for row in rows])
         appearances += [
-            msgspec.structs.replace(row, position=int(position))
-            for row, position in zip(rows, positions, strict=True)
+            msgspec.structs.replace(row, position=int(position)) for row, position in zip(rows, positions, strict=True)
         ]
     return msgspec.structs.replace(
         world, history=msgspec.structs.replace(world.history, appearances=tuple(appearances))
@@ -53,9 +52,7 @@ def test_an_ordinary_world_passes_every_check(world: Make, seed: int) -> None:
 
 def test_check_1_sums_per_issue(world: Make) -> None:
     """An issue whose fitted and observed clicks differ too much is named."""
-    assert "the model does not explain the clicks of issue n0 (" in warnings(
-        world(noise=1.2, reruns=8, seed=0)
-    )
+    assert "the model does not explain the clicks of issue n0 (" in warnings(world(noise=1.2, reruns=8, seed=0))
 
 
 def test_check_2_residuals_by_position(world: Make) -> None:
@@ -118,9 +115,7 @@ def test_check_5_without_a_refit_equals_a_refit(year: World) -> None:
     cell = int(np.flatnonzero(is_shown_again & (analysis.fit.mu >= 5))[0])
     leverage = analysis.fit.weights[cell] * analysis.fit.predictor_variances[cell]
     residual = (analysis.observations.clicks[cell] - analysis.fit.mu[cell]) / analysis.fit.mu[cell]
-    shortcut = (
-        np.log(analysis.fit.mu[cell]) - analysis.design.offset[cell] - leverage / (1 - leverage) * residual
-    )
+    shortcut = np.log(analysis.fit.mu[cell]) - analysis.design.offset[cell] - leverage / (1 - leverage) * residual
     assert refit_without(analysis, cell) == pytest.approx(shortcut, abs=1e-6)
 
 
@@ -132,13 +127,10 @@ def refit_without(analysis: Any, cell: int) -> float:
     # what remains of the fit's normal equations without the data is the prior's precision and mean
     prior_precision = np.linalg.inv(_covariance(analysis, rows)) - rows.T @ (rows * fit.weights[:, None])
     mean = np.r_[fit.solution.beta, fit.solution.u]
-    prior_mean = (prior_precision + rows.T @ (rows * fit.weights[:, None])) @ mean - rows.T @ (
-        fit.weights * z
-    )
+    prior_mean = (prior_precision + rows.T @ (rows * fit.weights[:, None])) @ mean - rows.T @ (fit.weights * z)
     w = np.where(np.arange(len(z)) == cell, 0.0, fit.weights)
     return float(
-        rows[cell]
-        @ np.linalg.solve(prior_precision + rows.T @ (rows * w[:, None]), rows.T @ (w * z) + prior_mean)
+        rows[cell] @ np.linalg.solve(prior_precision + rows.T @ (rows * w[:, None]), rows.T @ (w * z) + prior_mean)
     )
 
 

@@ -29,9 +29,7 @@ def rerun(year: World) -> Explanation:
 
 def test_the_figures_are_those_of_the_list(year: World, rerun: Explanation) -> None:
     """Appeal, interval, clicks and expected clicks equal those of the list."""
-    article = next(
-        article for article in rank(year.history, as_of=year.as_of).articles if article.url == rerun.url
-    )
+    article = next(article for article in rank(year.history, as_of=year.as_of).articles if article.url == rerun.url)
     assert (rerun.clicks, rerun.title, len(rerun.cells)) == (article.clicks, article.title, 2)
     figures = (rerun.appeal, rerun.low, rerun.high, rerun.expected)
     assert figures == pytest.approx((article.appeal, article.low, article.high, article.expected), rel=1e-5)
@@ -62,9 +60,7 @@ def test_each_effect_is_named(rerun: Explanation) -> None:
         "shown before",
         "other picture of the editors' order",
     ]
-    shown_before = [
-        factor.times for cell in rerun.cells for factor in cell.factors if factor.name == "shown before"
-    ]
+    shown_before = [factor.times for cell in rerun.cells for factor in cell.factors if factor.name == "shown before"]
     assert shown_before[0] == 1.0
     assert shown_before[1] != 1.0
 

@@ -78,9 +78,7 @@ def test_loved_by_few(clicks: int, reads: int | None, fans: int | None, loved: b
     """Few clicks, 30 reads and a lower bound of fans per read above the overall ratio are required."""
     signals = [Signal("u0", 1000, reads, fans), *(Signal(f"u{n}", 1000, 1000, 100) for n in range(1, 6))]
     figures = posterior([0.0] * 6, [clicks, 10, 20, 30, 40, 50], [10.0] * 6)
-    articles = find_loved_by_few(
-        figures, align_signals(signals, [f"u{n}" for n in range(6)]), order=list(range(6))
-    )
+    articles = find_loved_by_few(figures, align_signals(signals, [f"u{n}" for n in range(6)]), order=list(range(6)))
     assert (0 in articles) == loved
 
 

@@ -20,17 +20,11 @@ GOOD: dict[str, Any] = {
     [
         pytest.param({"issues": (Issue("n", "", 0.0, 0),)}, "'n' has 0 recipients", id="no recipients"),
         pytest.param({"issues": (Issue("n", "", 0.0, -4),)}, "-4 recipients", id="negative recipients"),
-        pytest.param(
-            {"issues": (Issue("n", "", float("nan")),)}, "'n' has no valid sending time", id="no time"
-        ),
+        pytest.param({"issues": (Issue("n", "", float("nan")),)}, "'n' has no valid sending time", id="no time"),
         pytest.param({"issues": (Issue("n", "", 0.0),) * 2}, "'n' is given twice", id="issue twice"),
         pytest.param({"appearances": (Appearance("m", "u", 3),)}, "unknown issue 'm'", id="unknown issue"),
-        pytest.param(
-            {"appearances": (Appearance("n", "u", -1),)}, "u in issue 'n': -1", id="negative clicks"
-        ),
-        pytest.param(
-            {"appearances": (Appearance("n", "u", 10**13),)}, "is not a valid count", id="too many clicks"
-        ),
+        pytest.param({"appearances": (Appearance("n", "u", -1),)}, "u in issue 'n': -1", id="negative clicks"),
+        pytest.param({"appearances": (Appearance("n", "u", 10**13),)}, "is not a valid count", id="too many clicks"),
         pytest.param({"appearances": (Appearance("n", "u", 1, 0),)}, "positions start at 1", id="position 0"),
         pytest.param(
             {"appearances": (Appearance("n", "u", 1, 1, (Placement("title", -1),)),)},
@@ -43,12 +37,8 @@ GOOD: dict[str, Any] = {
             id="no links",
         ),
         pytest.param({"arrivals": (Arrival("m", 0, 1, 1),)}, "unknown issue 'm'", id="arrival of nothing"),
-        pytest.param(
-            {"arrivals": (Arrival("n", 2, 1, 1),)}, "the end must be after the start", id="end before start"
-        ),
-        pytest.param(
-            {"arrivals": (Arrival("n", 0, 1, -1),)}, "arrivals of issue 'n': -1", id="negative arrival"
-        ),
+        pytest.param({"arrivals": (Arrival("n", 2, 1, 1),)}, "the end must be after the start", id="end before start"),
+        pytest.param({"arrivals": (Arrival("n", 0, 1, -1),)}, "arrivals of issue 'n': -1", id="negative arrival"),
         pytest.param({"signals": (Signal("u", 1),) * 2}, "signals row for 'u'", id="signals twice"),
         pytest.param({"signals": (Signal("u", 1, 1, -1),)}, "signals of u: -1", id="negative fans"),
     ],

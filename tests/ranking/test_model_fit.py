@@ -150,12 +150,9 @@ def test_the_hat_functions_are_linear_in_log_position(position: float, values: l
 def test_missing_positions_become_the_middle(year: World) -> None:
     """A missing position in an issue of 16 articles is 8.5, and not one of the last two positions."""
     appearances = tuple(
-        msgspec.structs.replace(s, position=None if s.position == 16 else s.position)
-        for s in year.history.appearances
+        msgspec.structs.replace(s, position=None if s.position == 16 else s.position) for s in year.history.appearances
     )
-    observations = build_observations(
-        msgspec.structs.replace(year.history, appearances=appearances), as_of=year.as_of
-    )
+    observations = build_observations(msgspec.structs.replace(year.history, appearances=appearances), as_of=year.as_of)
     missing = np.isnan(observations.positions)
     assert missing.sum() == 8
     assert set(fill_positions(observations)[missing]) == {8.5}

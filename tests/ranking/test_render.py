@@ -116,9 +116,7 @@ TEXT = st.text(st.sampled_from("ab \\`*_{}[]()<>#+-.!|~&;$=:\"'19\n\t的é/@"), 
 def test_no_text_becomes_markup(title: str, blurb: str, byline: str) -> None:
     """Any title, blurb and byline appears as text, and adds no tag and no link."""
     details = [
-        ArticleDetails(
-            "https://a.example/", f"x{title}", "https://d.io/abc", None, f"x{byline}", None, f"{blurb}x"
-        ),
+        ArticleDetails("https://a.example/", f"x{title}", "https://d.io/abc", None, f"x{byline}", None, f"{blurb}x"),
         MINIMAL,
     ]
     plain = [" ".join(f"{text}".split()) for text in (f"x{title}", f"x{byline}", f"{blurb}x")]
@@ -141,9 +139,7 @@ def markdown_to_html(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "escaped"),
     [
-        pytest.param(
-            "plain words, e.g. these - and (those)!", "plain words, e.g. these - and (those)!", id="plain"
-        ),
+        pytest.param("plain words, e.g. these - and (those)!", "plain words, e.g. these - and (those)!", id="plain"),
         pytest.param("1. first", "1\\. first", id="numbered"),
         pytest.param("- item", "\\- item", id="item"),
         pytest.param("# heading", "\\# heading", id="heading"),
@@ -193,10 +189,7 @@ def test_unsafe_destinations(url: str) -> None:
 def test_an_editors_template_is_used() -> None:
     """An editor's template has the entries and the filters."""
     template = "{% for pick in featured %}{{ pick.title | text }}={{ pick.title_link | url }};{% endfor %}"
-    assert (
-        render_markdown(PICKS, details=[COMPLETE, MINIMAL], template=template)
-        == "All of it=https://d.io/abc/2;"
-    )
+    assert render_markdown(PICKS, details=[COMPLETE, MINIMAL], template=template) == "All of it=https://d.io/abc/2;"
 
 
 def test_html_is_escaped_without_a_filter() -> None:

@@ -34,9 +34,7 @@ def test_the_update_equals_a_dense_inverse(analysis: Analysis) -> None:
     root = analysis.fit.solution.covariance_root
     covariance = root.T @ root
     article = int(np.flatnonzero(analysis.observations.issue_index == 7)[0])
-    rows, signs = information_change(
-        analysis, analysis.fit, 7, int(analysis.observations.article_index[article]), 1
-    )
+    rows, signs = information_change(analysis, analysis.fit, 7, int(analysis.observations.article_index[article]), 1)
     dense = np.linalg.inv(np.linalg.inv(covariance) + rows.T @ np.diag(signs) @ rows)
     assert updated_covariance(covariance, rows, signs) == pytest.approx(dense, abs=1e-6)
 

@@ -42,9 +42,7 @@ def test_z_scores(values: list[float], expected: list[float]) -> None:
 
 def test_wilsons_lower_bound() -> None:
     """For 10 fans of 100 reads the lower bound is 0.0606."""
-    signals = align_signals(
-        [Signal("a", 1, 100, 10), Signal("b", 1, 0, 0), Signal("c", 1, 5, 9)], ["a", "b", "c"]
-    )
+    signals = align_signals([Signal("a", 1, 100, 10), Signal("b", 1, 0, 0), Signal("c", 1, 5, 9)], ["a", "b", "c"])
     assert signals.fan_ratio_lower_bound() == pytest.approx([0.0606, 0.0, 0.6488], abs=2e-4)
 
 
@@ -56,9 +54,7 @@ def test_the_blend_follows_its_formula() -> None:
     assert blended == pytest.approx([lead, -lead, 0.0])
 
 
-@pytest.mark.parametrize(
-    "weights", [(0.0, 0.0, 0.0), (-1.0, 1.0, 1.0), (math.nan, 1.0, 1.0), (math.inf, 0, 0)]
-)
+@pytest.mark.parametrize("weights", [(0.0, 0.0, 0.0), (-1.0, 1.0, 1.0), (math.nan, 1.0, 1.0), (math.inf, 0, 0)])
 def test_unusable_weights_are_refused(weights: tuple[float, float, float]) -> None:
     """Negative, infinite or only zero weights raise InputError."""
     with pytest.raises(InputError, match="blend weights"):

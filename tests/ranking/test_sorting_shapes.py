@@ -76,9 +76,7 @@ def leads_first(position: float, last: int) -> float:
     return -0.7 * math.log(position)
 
 
-@pytest.mark.parametrize(
-    ("effect", "shape"), [pytest.param(whole_list, "normal"), pytest.param(leads_first, "log")]
-)
+@pytest.mark.parametrize(("effect", "shape"), [pytest.param(whole_list, "normal"), pytest.param(leads_first, "log")])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_evidence_recognizes_the_editor(
     world: Callable[..., World], effect: Callable[[float, int], float], shape: str, seed: int
@@ -143,9 +141,7 @@ def test_figures_are_those_of_the_mixture(analysis: Analysis) -> None:
     w = [fit.weight for fit in analysis.fits]
     parts = [compute_posterior(each.fit, each.design, analysis.observations) for each in analysis.fits]
     score = w[0] * parts[0].score + w[1] * parts[1].score
-    variance = sum(
-        weight * (part.sd**2 + (part.score - score) ** 2) for weight, part in zip(w, parts, strict=True)
-    )
+    variance = sum(weight * (part.sd**2 + (part.score - score) ** 2) for weight, part in zip(w, parts, strict=True))
     assert analysis.posterior.score == pytest.approx(score)
     assert analysis.posterior.sd == pytest.approx(np.sqrt(variance))
     assert analysis.posterior.expected == pytest.approx(w[0] * parts[0].expected + w[1] * parts[1].expected)
@@ -161,8 +157,7 @@ def test_draws_come_from_both_fits_by_weight(analysis: Analysis) -> None:
     split = round(DRAW_COUNT * by_shape["log"].weight)
     assert 0 < split < DRAW_COUNT
     draws = {
-        shape: compute_posterior(each.fit, each.design, analysis.observations).draws
-        for shape, each in by_shape.items()
+        shape: compute_posterior(each.fit, each.design, analysis.observations).draws for shape, each in by_shape.items()
     }
     assert (analysis.posterior.draws[:split] == draws["log"][:split]).all()
     assert (analysis.posterior.draws[split:] == draws["normal"][split:]).all()

@@ -83,9 +83,7 @@ def test_an_average_article_is_not_given_a_multiple(year: World) -> None:
     ranking = rank(year.history, as_of=year.as_of)
     notes = [article.note for article in ranking.articles if 0.95 < article.appeal < 1.049]
     assert notes
-    assert all(
-        note.startswith("about the clicks expected at its position") or "tell" in note for note in notes
-    )
+    assert all(note.startswith("about the clicks expected at its position") or "tell" in note for note in notes)
     assert not any("1.0x" in article.note for article in ranking.articles)
 
 
@@ -109,7 +107,5 @@ def test_the_footer_has_evidence_and_remaining_share(year: World) -> None:
 def test_an_article_without_title_is_named_by_its_url(year: World) -> None:
     """An article has its title or, without one, its URL."""
     untitled = msgspec.structs.replace(year.history, titles={})
-    assert all(
-        article.title.startswith("Title of") for article in rank(year.history, as_of=year.as_of).articles
-    )
+    assert all(article.title.startswith("Title of") for article in rank(year.history, as_of=year.as_of).articles)
     assert all(article.title == article.url for article in rank(untitled, as_of=year.as_of).articles)

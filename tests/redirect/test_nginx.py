@@ -94,9 +94,7 @@ class Nginx:
             assert time.monotonic() < until
             time.sleep(0.02)
 
-    def get(
-        self, path: str, *, host: str = "go.example", method: str = "GET", headers: bytes = b""
-    ) -> tuple[int, str]:
+    def get(self, path: str, *, host: str = "go.example", method: str = "GET", headers: bytes = b"") -> tuple[int, str]:
         """Send a request; return the status and the Location header."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as client:
             head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n".encode()
@@ -167,9 +165,7 @@ def test_each_click_of_nginx_is_stored_once(nginx: Nginx) -> None:
             nginx.wait_for(log.exists)
     nginx.drain()
     stored = nginx.drain()[1:]
-    assert sorted(row["referrer"] for row in stored) == sorted(
-        f"https://mail.example/{number}" for number in range(60)
-    )
+    assert sorted(row["referrer"] for row in stored) == sorted(f"https://mail.example/{number}" for number in range(60))
     assert {row["n"] for row in stored} == {2}
 
 

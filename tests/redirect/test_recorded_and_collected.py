@@ -65,9 +65,7 @@ def test_recipient_tokens_are_stored_as_hashes(site: "Site") -> None:
     assert b"ann%40" not in content
 
 
-@pytest.mark.parametrize(
-    "signal", [{"SEC_PURPOSE": "prefetch"}, {"PURPOSE": "prefetch"}, {"X_MOZ": "prefetch"}]
-)
+@pytest.mark.parametrize("signal", [{"SEC_PURPOSE": "prefetch"}, {"PURPOSE": "prefetch"}, {"X_MOZ": "prefetch"}])
 def test_prefetches_have_their_own_verdict(site: "Site", signal: dict[str, str]) -> None:
     """A prefetch has the verdict ``prefetch``, whether it was refused or redirected."""
     site.get("/abcde", **READER, **signal)

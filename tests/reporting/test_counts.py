@@ -40,9 +40,7 @@ def test_without_clicks_every_dimension_is_empty() -> None:
 def test_a_dimension_adds_up(values: dict[str, int], unknown: int) -> None:
     """For any counts, the parts of a dimension add up to the human clicks."""
     human = sum(values.values()) + unknown
-    parts = build_breakdown(
-        [BreakdownRow("os", value, clicks) for value, clicks in values.items()], human=human
-    )["os"]
+    parts = build_breakdown([BreakdownRow("os", value, clicks) for value, clicks in values.items()], human=human)["os"]
     assert sum(part.clicks for part in parts) == human
     assert len({part.value for part in parts}) == len(parts)
 

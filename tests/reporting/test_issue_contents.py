@@ -33,9 +33,7 @@ def test_every_short_link_is_listed_once(newsletter: Any) -> None:
     rows = msgspec.to_builtins(contents_of(newsletter))["links"]
     assert list(rows[0])[:4] == ["short_url", "target", "article", "placements"]
     assert list(rows[0]["placements"][0]) == ["n", "kind", "text", "part"]
-    assert [
-        (row["short_url"], row["article"], [place["n"] for place in row["placements"]]) for row in rows
-    ] == [
+    assert [(row["short_url"], row["article"], [place["n"] for place in row["placements"]]) for row in rows] == [
         ("https://go.example/one", "https://a.example/one", [1, 2]),
         ("https://go.example/two", "https://a.example/two", [3]),
         ("https://go.example/foot", None, [4]),

@@ -55,9 +55,7 @@ def test_automated_requests_are_counted_separately(read: Any) -> None:
     clicks = report.totals.clicks
     assert (clicks.human, clicks.bot, clicks.scanner, clicks.preview, clicks.prefetch) == (6, 1, 1, 1, 1)
     assert report.articles[0].other == 4
-    assert report.quality.sentence.startswith(
-        "40 % of the requests were filtered as automated: 10 % mail scanners"
-    )
+    assert report.quality.sentence.startswith("40 % of the requests were filtered as automated: 10 % mail scanners")
     assert {share.reason for share in report.quality.reasons} >= {"reader", "head-request", "prefetch-header"}
 
 

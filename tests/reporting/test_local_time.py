@@ -72,9 +72,7 @@ def check_hours(zone: tzinfo, begin: int, end: int) -> None:
         assert clock.minute == 0 or (before + timedelta(seconds=1)).minute != clock.minute
 
 
-@pytest.mark.parametrize(
-    "first_letters", [("A", "B"), ("C", "D", "E"), tuple("FGHIJKLMNOP"), tuple("QRSTUVWXYZ")]
-)
+@pytest.mark.parametrize("first_letters", [("A", "B"), ("C", "D", "E"), tuple("FGHIJKLMNOP"), tuple("QRSTUVWXYZ")])
 def test_days_and_hours_around_every_transition(first_letters: tuple[str, ...]) -> None:
     """In every zone of the database, days and hours are exact around each change of the offset since 2000."""
     checked = set()
@@ -84,8 +82,7 @@ def test_days_and_hours_around_every_transition(first_letters: tuple[str, ...]) 
             for day in transitions(zone):
                 # Most zones share their transitions with others.
                 nearby = [
-                    datetime.fromtimestamp(day + hours * HOUR_SECONDS, zone).utcoffset()
-                    for hours in range(-6, 30)
+                    datetime.fromtimestamp(day + hours * HOUR_SECONDS, zone).utcoffset() for hours in range(-6, 30)
                 ]
                 key = (day, *nearby)
                 if key not in checked:

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 def parse_samples(text: str) -> dict[str, float]:
     """Return each sample by its name and labels; fail on a line that is neither a sample nor a comment."""
     samples = [line for line in text.splitlines() if not line.startswith("#")]
-    assert all(
-        re.fullmatch(r'[a-z_]+(\{[a-z]+="[a-z_]+"(,status="\d+")?\})? [0-9.e+-]+', line) for line in samples
-    )
+    assert all(re.fullmatch(r'[a-z_]+(\{[a-z]+="[a-z_]+"(,status="\d+")?\})? [0-9.e+-]+', line) for line in samples)
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in samples}
 
 

@@ -77,9 +77,7 @@ def test_an_article_in_two_issues_is_one_article(newsletter: Any) -> None:
     newsletter.click("rone", 1, visitor="bob")
     newsletter.drain()
     history = load_history(newsletter.store, as_of=LATER)
-    assert [
-        (row.issue, row.position, row.clicks) for row in history.appearances if row.url.endswith("/one")
-    ] == [
+    assert [(row.issue, row.position, row.clicks) for row in history.appearances if row.url.endswith("/one")] == [
         ("june", 3, 1),
         ("may", 1, 1),
     ]

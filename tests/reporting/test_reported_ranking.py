@@ -48,9 +48,7 @@ def test_a_blend_orders_the_list(read: Any) -> None:
     blended = rank_stored_articles(read.store, config=configured(read, blend=(0.0, 1.0, 0.0)), as_of=LATER)
     assert "0 appeal + 1 fan ratio + 0 read ratio: a choice" in blended.footer
     assert [article.url for article in blended.articles] == [TWO, ONE]
-    appeals = [
-        {row.url: (row.appeal, row.low, row.high) for row in ranking.articles} for ranking in (plain, blended)
-    ]
+    appeals = [{row.url: (row.appeal, row.low, row.high) for row in ranking.articles} for ranking in (plain, blended)]
     assert appeals[0] == appeals[1]
 
 
@@ -101,9 +99,7 @@ def test_an_article_is_explained_by_its_short_link(read: Any) -> None:
 
 def test_two_issues_are_compared_at_the_same_age(read: Any) -> None:
     """The older issue has the clicks that it had at the age of the younger one."""
-    read.add_issue(
-        "june", {"six": [("title", 9)]}, recipients=100, sent_at=sent(read) + 48 * HOUR, places={"six": 1}
-    )
+    read.add_issue("june", {"six": [("title", 9)]}, recipients=100, sent_at=sent(read) + 48 * HOUR, places={"six": 1})
     for n in range(5):
         read.click("six", 9, visitor=f"june {n}", after=48 * HOUR + 60)
         read.click("one", 1, visitor=f"late {n}", after=60 * HOUR)

@@ -86,9 +86,7 @@ def test_the_report_remembers_that_a_suggestion_was_followed(june: Any) -> None:
     before = suggestions(june, days=20)
     add_next_issue(june, before[0].url, before[0].new_position)
     after = suggestions(june, days=40)
-    assert [(each.url, each.new_position) for each in after] == [
-        (each.url, each.new_position) for each in before
-    ]
+    assert [(each.url, each.new_position) for each in after] == [(each.url, each.new_position) for each in before]
     assert (after[0].shown_again, after[0].shown_position) == ("july", before[0].new_position)
     assert not any(each.open for each in after)
     assert [each.shown_again for each in after[1:]] == [None] * (len(after) - 1)

@@ -95,10 +95,7 @@ def test_days_of_the_zone_are_exact(newsletter: Any, name: str) -> None:
             newsletter.click(**options, after=after - 60 * len(newsletter.waiting))
         expected[bisect_right(starts, sent(newsletter) + after) - 1] += 1
     newsletter.drain()
-    days = [
-        summary_of(newsletter, since=since, until=until, zone=zone)
-        for since, until in itertools.pairwise(starts)
-    ]
+    days = [summary_of(newsletter, since=since, until=until, zone=zone) for since, until in itertools.pairwise(starts)]
     assert [day.totals.clicks.human for day in days] == expected
     assert [sum(miss.requests for miss in day.misses) for day in days] == expected
     whole = summary_of(newsletter, zone=zone)
@@ -123,9 +120,7 @@ def test_misses_are_listed(newsletter: Any) -> None:
         newsletter.click("tpyo", status=404)
     newsletter.drain()
     misses = summary_of(newsletter).misses
-    assert [(miss.domain, miss.code, miss.status, miss.requests) for miss in misses] == [
-        ("go.example", "tpyo", 404, 3)
-    ]
+    assert [(miss.domain, miss.code, miss.status, miss.requests) for miss in misses] == [("go.example", "tpyo", 404, 3)]
 
 
 RANGES = {"swapped": (2 * HOUR, HOUR), "equal": (HOUR, HOUR)}

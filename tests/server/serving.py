@@ -100,9 +100,7 @@ class Serving:
         lines = ["from shortener.server import __main__, listening, process, relay, worker"]
         lines += [f"{name.replace('__', '.')} = {value}" for name, value in settings.items()]
         program = "\n".join([*lines, "__main__.main('worker')"])
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        self.process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self.process.stdin is not None
         self.process.stdin.write(msgspec.json.encode(Task(config, os.getpid())))
         self.process.stdin.close()

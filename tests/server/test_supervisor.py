@@ -48,9 +48,7 @@ class Serve:
     def get(self, path: str, method: str = "GET", **headers: str) -> HTTPResponse:
         """Send a request on a connection of its own."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request(
-            method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
-        )
+        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
         response.body = response.read()  # type: ignore[attr-defined]
         connection.close()
@@ -192,9 +190,7 @@ def test_a_dead_child_is_started_again(serve: Callable[..., Serve], kind: str) -
 
 
 @pytest.mark.parametrize("victim", ["worker", "granian"])
-def test_the_port_stays_open_while_one_of_two_workers_is_replaced(
-    serve: Callable[..., Serve], victim: str
-) -> None:
+def test_the_port_stays_open_while_one_of_two_workers_is_replaced(serve: Callable[..., Serve], victim: str) -> None:
     """New connections reach the other worker."""
     server = serve(workers=2)
     server.ready()
@@ -294,9 +290,7 @@ def test_a_second_server_on_the_same_data_is_refused(serve: Callable[..., Serve]
     """A second server on a data directory is refused, and the first one continues to work."""
     server = serve()
     server.ready()
-    assert "another `shortener serve` is already running for this data directory" in refusal(
-        serve(port=free_port())
-    )
+    assert "another `shortener serve` is already running for this data directory" in refusal(serve(port=free_port()))
     assert server.get("/abcde").status == 302
 
 

@@ -37,9 +37,7 @@ class Place:
         with self.store.transaction():
             for code in ("abcde", "other"):
                 links.add(self.store, "go.example", code, target=f"https://example.com/{code}", now=0)
-        self.config = msgspec.convert(
-            {"storage": {"data": str(self.data)}, "domain": [{"host": "go.example"}]}, Config
-        )
+        self.config = msgspec.convert({"storage": {"data": str(self.data)}, "domain": [{"host": "go.example"}]}, Config)
 
     def change(self, sql: str) -> None:
         """Run and commit a statement."""
@@ -227,9 +225,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("content", "allowed"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_request_is_refused(
-    place: Place, shared: Serving, content: bytes, allowed: set[int]
-) -> None:
+def test_what_is_no_request_is_refused(place: Place, shared: Serving, content: bytes, allowed: set[int]) -> None:
     """An invalid request gets one error response, a closed connection, and no click."""
     before = len(place.lines())
     with shared.connect() as client:
@@ -273,16 +269,12 @@ NAMES = {
 def test_a_link_is_found_however_it_is_named(shared: Serving, request_: bytes) -> None:
     """Absolute targets, header names in any case, and escaped paths are redirected."""
     answers = shared.ask(request_ + LAST)
-    assert [location.partition("?")[0] for location in locations(answers)] == [
-        "https://example.com/abcde"
-    ] * 2
+    assert [location.partition("?")[0] for location in locations(answers)] == ["https://example.com/abcde"] * 2
 
 
 def test_headers_reach_the_click_log(place: Place, shared: Serving) -> None:
     """Repeated headers, empty ones, names with underscores, and values that are not ASCII."""
-    more = (
-        "User-Agent: Zoë/1.0\r\nDNT: 0\r\nAccept: a/a\r\naccept: b/b\r\nSec_Purpose: prefetch\r\nRange:\r\n"
-    )
+    more = "User-Agent: Zoë/1.0\r\nDNT: 0\r\nAccept: a/a\r\naccept: b/b\r\nSec_Purpose: prefetch\r\nRange:\r\n"
     answer = shared.ask(get("/abcde", more.encode(), b"Accept-Language: \xff\r\n", CLOSE))
     assert statuses(answer) == [302]
     (line,) = [line for line in place.lines() if line.get("h", {}).get("accept") == "a/a"]
@@ -525,9 +517,7 @@ def test_neither_process_survives_the_other(place: Place, victim: str) -> None:
 
 def test_with_a_sync_before_every_response_the_order_stays(place: Place) -> None:
     """With a sync before each response, responses from threads are in the order of requests."""
-    config = msgspec.structs.replace(
-        place.config, clicklog=msgspec.structs.replace(place.config.clicklog, sync=0.0)
-    )
+    config = msgspec.structs.replace(place.config, clicklog=msgspec.structs.replace(place.config.clicklog, sync=0.0))
     serving = Serving(config)
     chosen = [MIXED[number] for number in (0, 1, 2, 0, 4, 3, 0, 10, 2)]
     answers = serving.ask(b"".join(request for request, _, _ in chosen) + LAST)

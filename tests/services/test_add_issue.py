@@ -121,9 +121,7 @@ def test_adding_again_changes_nothing(store: Store, config: Config) -> None:
     first = add(store, config, ISSUE, recipients=100)
     before = list(store.db.conn.iterdump())
     for source in (ISSUE.encode(), first.output):
-        again = add_or_update_issue(
-            store, AddRequest(source=source, filename="may.md"), config=config, now=NOW + 99
-        )
+        again = add_or_update_issue(store, AddRequest(source=source, filename="may.md"), config=config, now=NOW + 99)
         assert again.output == first.output
         assert not again.changed
         assert list(store.db.conn.iterdump()) == before
@@ -160,9 +158,7 @@ def test_corrections_survive_a_new_version(store: Store, config: Config) -> None
     from shortener.services.edit import correct_article
 
     add(store, config, ISSUE)
-    correct_article(
-        store, "may", "https://a.example/whales", config=config, title="Singing", author="Bo", position=1
-    )
+    correct_article(store, "may", "https://a.example/whales", config=config, title="Singing", author="Bo", position=1)
     add(store, config, ISSUE.replace("They sing,", "They sing well,"))
     shown = load_issue_contents(store, "may", config=config, now=NOW)
     assert [(article.position, article.title, article.author) for article in shown.articles[:2]] == [
@@ -178,9 +174,7 @@ def test_placement_numbers_can_be_left_out(store: Store, config: Config) -> None
     assert len(issues.list_placements(store, 1)) == 6
 
 
-ADOPTING = (
-    "[one](https://go.example/AbC) [two](https://two.example/AbC/7?x=1#y) [three](https://go.example/new)"
-)
+ADOPTING = "[one](https://go.example/AbC) [two](https://two.example/AbC/7?x=1#y) [three](https://go.example/new)"
 
 
 def test_own_short_links_are_adopted(store: Store, config: Config) -> None:
@@ -228,9 +222,7 @@ def test_other_target_is_a_conflict(store: Store, config: Config) -> None:
         ),
     ],
 )
-def test_bad_targets_are_named_by_line(
-    config: Config, rows: list[tuple[int, str, str]], words: list[str]
-) -> None:
+def test_bad_targets_are_named_by_line(config: Config, rows: list[tuple[int, str, str]], words: list[str]) -> None:
     """An invalid row of targets raises InputError with its line and the reason."""
     with pytest.raises(InputError) as caught:
         parse_targets(rows, config=config)
@@ -319,9 +311,7 @@ def test_real_issue_end_to_end(
     source, config, rows = seed
     store = open_store(config.data_directory)
     targets = parse_targets(rows, config=config)
-    request = AddRequest(
-        source=source, filename="issue-2021-04.md", targets=targets, sent_at=NOW, recipients=20_000
-    )
+    request = AddRequest(source=source, filename="issue-2021-04.md", targets=targets, sent_at=NOW, recipients=20_000)
     result = add_or_update_issue(store, request, config=config, now=NOW)
     assert result.adopted == 24
     assert result.links_without_target == ()

@@ -44,9 +44,7 @@ def store(config: Config) -> Iterator[Store]:
     store.close()
 
 
-def add(
-    store: Store, config: Config, text: str | bytes = PAGE, *, slug: str = "may", **options: Any
-) -> AddResult:
+def add(store: Store, config: Config, text: str | bytes = PAGE, *, slug: str = "may", **options: Any) -> AddResult:
     """Add an HTML issue."""
     source = text.encode() if isinstance(text, str) else text
     name = options.pop("filename", "may.html")
@@ -91,9 +89,7 @@ def test_new_version_keeps_its_honeypot_link(store: Store, config: Config) -> No
         assert result.changed
         assert result.honeypot_url == first.honeypot_url
         assert result.output.count(b"aria-hidden") == 1
-        placed = {
-            placement.link_id for placement in issues.list_placements(store, issues.get(store, "may").id)
-        }
+        placed = {placement.link_id for placement in issues.list_placements(store, issues.get(store, "may").id)}
         assert links.get(store, "go.example", honeypot_codes(store, "may")[0]).id not in placed
     assert honeypot_codes(store, "may") == [first.honeypot_url.rpartition("/")[2]]
 
@@ -198,9 +194,7 @@ def test_client_that_follows_the_honeypot_link_is_a_scanner(store: Store, config
     assert verdicts(store) == ["scanner", "scanner"]
     report = build_issue_report(store, "may", as_of=NOW + 200, domains=config.domains)
     assert report.totals.clicks.human == 0
-    assert [(link.trap, link.other) for link in report.links if link.short_url == result.honeypot_url] == [
-        (True, 1)
-    ]
+    assert [(link.trap, link.other) for link in report.links if link.short_url == result.honeypot_url] == [(True, 1)]
     assert report.settling
 
 
@@ -228,9 +222,7 @@ def test_article_marked_as_honeypot_loses_its_position(store: Store, config: Con
     """An article whose link is marked as honeypot is not ranked any more."""
     add(store, config)
     mark_honeypot(store, "may", codes(store)[0], config=config, who="ann", now=NOW)
-    assert all(
-        article.position is None for article in issues.list_articles(store, issues.get(store, "may").id)
-    )
+    assert all(article.position is None for article in issues.list_articles(store, issues.get(store, "may").id))
 
 
 def test_new_sending_time_reclassifies_the_issue(store: Store, config: Config) -> None:

@@ -15,9 +15,7 @@ from shortener.store.decisions import Action
 
 SENT, NOW, MONTH = 1_714_600_000, 1_714_900_000, "2024-05"
 SHORT, TARGET = "https://go.example/old1", "https://a.example/sieve"
-SOURCE = (
-    b"### [Whales](https://a.example/whales)\n\nsongs\n\n### [Sieve](https://go.example/old1)\n\nsieves\n"
-)
+SOURCE = b"### [Whales](https://a.example/whales)\n\nsongs\n\n### [Sieve](https://go.example/old1)\n\nsieves\n"
 
 
 class Installation:
@@ -66,9 +64,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 def retarget_by_command(installation: Installation) -> None:
     """Change the target with ``shortener link set``."""
     config = installation.config.data_directory.parent / "config.toml"
-    config.write_text(
-        f'[storage]\ndata = "{installation.config.data_directory}"\n[[domain]]\nhost = "go.example"\n'
-    )
+    config.write_text(f'[storage]\ndata = "{installation.config.data_directory}"\n[[domain]]\nhost = "go.example"\n')
     arguments = ["--config", str(config), "link", "set", SHORT, "--target", TARGET]
     assert CliRunner().invoke(main, arguments).exit_code == 0
 
@@ -129,9 +125,7 @@ def test_decision_stays_if_an_article_has_the_old_target(installation: Installat
 
 
 @pytest.mark.parametrize(("order", "kept"), [((SHORT, TARGET), "exclude"), ((TARGET, SHORT), "pin")])
-def test_later_of_two_decisions_is_kept(
-    installation: Installation, order: tuple[str, str], kept: str
-) -> None:
+def test_later_of_two_decisions_is_kept(installation: Installation, order: tuple[str, str], kept: str) -> None:
     """If a new target merges two articles, the later of their decisions in a month is kept."""
     installation.add_issue(b"### [Sieve](https://a.example/sieve)\n\nagain\n", slug="more")
     for number, url in enumerate(order):
@@ -144,6 +138,4 @@ def test_unchanged_target_records_no_edit(installation: Installation) -> None:
     """Setting the current target again records no edit."""
     installation.retarget()
     installation.retarget()
-    assert (
-        len(links.list_edits(installation.store, links.get(installation.store, "go.example", "old1").id)) == 1
-    )
+    assert len(links.list_edits(installation.store, links.get(installation.store, "go.example", "old1").id)) == 1

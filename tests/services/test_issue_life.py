@@ -173,9 +173,9 @@ def test_mail_has_one_code_in_both_parts_and_names_nobody(store: Store, config: 
     """The HTML part is numbered first; the output is complete, and what is stored names no person."""
     result = add(store, config, MAIL, filename="may.eml")
     short_url = codes(store, config)[f"{U}1"]
-    assert result.output == MAIL.replace(
-        b"Nets: https://x.example.org/1", f"Nets: {short_url}/2".encode()
-    ).replace(b"'https://x.example.org/1'", f"'{short_url}/1'".encode())
+    assert result.output == MAIL.replace(b"Nets: https://x.example.org/1", f"Nets: {short_url}/2".encode()).replace(
+        b"'https://x.example.org/1'", f"'{short_url}/1'".encode()
+    )
     (link,) = contents(store, config).links
     assert [(p.n, p.kind, p.part) for p in link.placements] == [(1, "title", "html"), (2, "text", "text")]
     assert "y.example.org" not in "".join(store.db.conn.iterdump())

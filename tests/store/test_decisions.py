@@ -22,9 +22,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_decision_is_stored(store: Store) -> None:
     """A stored decision is returned with its values; white space in reason and name is collapsed."""
-    decision = decisions.decide(
-        store, "2024-05", URL, action="choose", reason=" good \n work ", who=" Ana ", now=7
-    )
+    decision = decisions.decide(store, "2024-05", URL, action="choose", reason=" good \n work ", who=" Ana ", now=7)
     assert decision == decisions.Decision("2024-05", URL, "choose", "good work", "Ana", 7)
     assert decisions.list_by_month(store, "2024-05") == [decision]
     assert decisions.list_by_month(store, "2024-06") == []

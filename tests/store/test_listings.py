@@ -35,12 +35,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
             if number % 3 == 0:
                 sums = [min(number, 24), 9, 0, 0, 0, 1, 1, 1, 1, 1]
                 add_to_rollups(store, {(link, 3_600, 0, 0): sums}, {})
-        links.update_field(
-            store, links.get(store, "go.example", "c05"), "status", "retired", who="ann", now=NOW
-        )
-        links.update_field(
-            store, links.get(store, "go.example", "c06"), "expires_at", 500, who="ann", now=NOW
-        )
+        links.update_field(store, links.get(store, "go.example", "c05"), "status", "retired", who="ann", now=NOW)
+        links.update_field(store, links.get(store, "go.example", "c06"), "expires_at", 500, who="ann", now=NOW)
         links.add(store, "go.example", "todo", target=None, now=NOW)
     yield store
     store.close()

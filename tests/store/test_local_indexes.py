@@ -30,10 +30,7 @@ def old_data(tmp_path: Path) -> Path:
         "values ('a', ?, 1, 'human', 'reader', 1, 15, 'x', 'v', 'k')",
         (NOON * 1000,),
     )
-    assert (
-        "first"
-        in db.conn.execute("select sql from sqlite_master where name = 'clicks_by_visitor'").fetchone()[0]
-    )
+    assert "first" in db.conn.execute("select sql from sqlite_master where name = 'clicks_by_visitor'").fetchone()[0]
     db.close()
     return tmp_path
 
@@ -41,9 +38,7 @@ def old_data(tmp_path: Path) -> Path:
 def test_old_store_gets_the_new_indexes(old_data: Path) -> None:
     """A migrated store finds clicks by day and visitor, and by hour and address or recipient token."""
     store = open_store(old_data)
-    indexes = dict(
-        store.execute("select name, sql from sqlite_master where name glob 'clicks_by_*'").fetchall()
-    )
+    indexes = dict(store.execute("select name, sql from sqlite_master where name glob 'clicks_by_*'").fetchall())
     assert {name: indexes[name].partition(" on ")[2] for name in INDEXES} == INDEXES
     day, hour = NOON // 86_400, NOON // 3600
     assert [click.id for click in clicks.visitor_clicks(store, {(day, "v"): 1}).values()] == ["a"]

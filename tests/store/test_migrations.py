@@ -59,9 +59,7 @@ def test_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
         assert store.value("select honeypot from links where code = 'xyz'") == 1
         assert store.value("select corrected_fields from articles") == "title"
         assert store.value("select field from edits") == "honeypot"
-        assert store.row(
-            "select in_long_line, byte_position from segments join skips on segment_id = id"
-        ) == {
+        assert store.row("select in_long_line, byte_position from segments join skips on segment_id = id") == {
             "in_long_line": 0,
             "byte_position": 7,
         }

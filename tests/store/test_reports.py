@@ -55,11 +55,7 @@ def test_reports_search_rollups_by_key(read: Any, name: str) -> None:
     """The report of an issue or link searches rollups by key and scans none of the large tables."""
     with traced_statements(read.store) as statements:
         REPORTS[name](read.store)
-    plans = [
-        detail
-        for statement in statements
-        for *_, detail in read.store.execute(f"explain query plan {statement}")
-    ]
+    plans = [detail for statement in statements for *_, detail in read.store.execute(f"explain query plan {statement}")]
     searched = {match[1] for plan in plans if (match := re.match(r"SEARCH (\w+)", plan))}
     assert searched >= ROLLUPS[name]
     assert not searched & {"clicks_by_link", "breakdown_by_link"} - ROLLUPS[name]

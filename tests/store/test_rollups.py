@@ -138,14 +138,12 @@ def test_period_is_the_sum_of_its_quarter_hours(
         (row.issue_id, row.human, row.bot + row.scanner + row.preview + row.prefetch, row.issue_visitors)
         for row in reports.site_totals(shared, **bounds)
     ] == [(issue, *issues[issue]) for issue in sorted(issues)]
-    assert [
-        (row.link_id, row.clicks, row.visitors) for row in reports.top_links(shared, **bounds, limit=9)
-    ] == sorted(
+    assert [(row.link_id, row.clicks, row.visitors) for row in reports.top_links(shared, **bounds, limit=9)] == sorted(
         ((link, row[0], row[2]) for link, row in links.items() if row[0]), key=lambda row: (-row[1], row[0])
     )
-    assert [
-        (row.start, row.human, row.automated) for row in reports.site_timeline(shared, [(low, high)])
-    ] == [(low, *total[:2])] * (total[:2] != [0, 0])
+    assert [(row.start, row.human, row.automated) for row in reports.site_timeline(shared, [(low, high)])] == [
+        (low, *total[:2])
+    ] * (total[:2] != [0, 0])
 
 
 @settings(max_examples=40, deadline=None)
@@ -182,9 +180,7 @@ def test_periods_are_hours_and_then_days_since_sending(
     times = [base + quarter * QUARTER_HOUR_SECONDS for quarter in quarters]
     fill(shared, {(1, time, 0, 1): [2, 0, 0, 0, 0, 2, 1, 1, 1, 1] for time in times}, {})
     stop = base + until * HOUR_SECONDS
-    spans = reports.human_clicks_by_period(
-        shared, 1, sent_at=sent, hourly_seconds=hourly * HOUR_SECONDS, until=stop
-    )
+    spans = reports.human_clicks_by_period(shared, 1, sent_at=sent, hourly_seconds=hourly * HOUR_SECONDS, until=stop)
     ages: dict[tuple[str, int], list[int]] = {}
     for hour in sorted(time - time % HOUR_SECONDS for time in times):
         if sent - HOUR_SECONDS < hour <= stop:

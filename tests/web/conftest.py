@@ -81,9 +81,7 @@ class EditorSite:
 
     def add_issue(self, source: str = ISSUE, slug: str = "may", sent_at: int | None = NOW - 86_400) -> None:
         """Add an issue with 200 recipients; ``sent_at`` is None for a draft."""
-        request = AddRequest(
-            source=source.encode(), filename="may.md", slug=slug, sent_at=sent_at, recipients=200
-        )
+        request = AddRequest(source=source.encode(), filename="may.md", slug=slug, sent_at=sent_at, recipients=200)
         add_or_update_issue(self.store, request, config=self.config, now=NOW - 90_000)
 
     def write_clicks(self, lines: list[str]) -> None:

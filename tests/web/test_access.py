@@ -48,9 +48,7 @@ def routes(app: Flask) -> list[tuple[str, str, str, str]]:
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: FILLED[part[1]], rule.rule)
         role = getattr(app.view_functions[rule.endpoint], "role", "")
-        listed += [
-            (method, path, rule.endpoint, role) for method in (rule.methods or set()) & {"GET", "POST"}
-        ]
+        listed += [(method, path, rule.endpoint, role) for method in (rule.methods or set()) & {"GET", "POST"}]
     return sorted(listed)
 
 
@@ -75,9 +73,7 @@ def test_every_route_requires_a_role_or_is_public(all_routes: list[tuple[str, st
             assert own or role in {"editor", "admin"}, f"{path}: viewers could change something"
 
 
-def test_access_without_sign_in(
-    site_with_issue: "EditorSite", all_routes: list[tuple[str, str, str, str]]
-) -> None:
+def test_access_without_sign_in(site_with_issue: "EditorSite", all_routes: list[tuple[str, str, str, str]]) -> None:
     """Without a session pages redirect to the sign-in form; files and forms answer 401."""
     browser = site_with_issue.browser()
     for method, path, endpoint, role in all_routes:
@@ -148,9 +144,7 @@ def test_same_origin_changes_are_accepted(site: "EditorSite", headers: dict[str,
     assert response.status_code == 200
 
 
-def test_get_requests_write_nothing(
-    site_with_issue: "EditorSite", all_routes: list[tuple[str, str, str, str]]
-) -> None:
+def test_get_requests_write_nothing(site_with_issue: "EditorSite", all_routes: list[tuple[str, str, str, str]]) -> None:
     """No GET or HEAD request writes to the store."""
     browser = site_with_issue.client("admin")
     browser.get("/-/issues")

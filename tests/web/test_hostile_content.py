@@ -226,9 +226,7 @@ def test_invalid_details_of_an_issue(site_with_issue: "EditorSite", form: dict[s
     assert issues.get(site_with_issue.store, "may") == before
 
 
-@pytest.mark.parametrize(
-    "path", ["/<svg onload=1>", "/%3Cscript%3Ealert(1)%3C/script%3E", "/-/<script>x", "/{{7*7}}"]
-)
+@pytest.mark.parametrize("path", ["/<svg onload=1>", "/%3Cscript%3Ealert(1)%3C/script%3E", "/-/<script>x", "/{{7*7}}"])
 def test_error_pages_do_not_show_the_path(site_with_issue: "EditorSite", path: str) -> None:
     """The page for a missing path does not contain the path, and is HTML in UTF-8."""
     response = site_with_issue.browser().get(path)

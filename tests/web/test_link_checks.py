@@ -44,9 +44,7 @@ def test_results_are_shown(site: "EditorSite", private_names: None) -> None:
             listening.accept()
 
 
-def test_limit_of_simultaneous_checks(
-    site: "EditorSite", private_names: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limit_of_simultaneous_checks(site: "EditorSite", private_names: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that starts while too many run is refused with a message, so that pages keep their threads."""
     monkeypatch.setattr("shortener.web.views.issues.CHECK_QUEUE_TIMEOUT_SECONDS", 0.01)
     site.add_issue()
@@ -73,10 +71,7 @@ def test_pages_answer_during_a_check(site: "EditorSite", monkeypatch: pytest.Mon
     asking, saving = site.client("editor"), site.client("editor")
     check = threading.Thread(target=asking.post, args=("/-/issues/may/reach",))
     check.start()
-    assert (
-        saving.post("/-/new-link", {"target": "https://a.example/x", "domain": "go.example"}).status_code
-        == 303
-    )
+    assert saving.post("/-/new-link", {"target": "https://a.example/x", "domain": "go.example"}).status_code == 303
     assert saving.get("/-/issues/may").status_code == 200
     assert check.is_alive()
     hanging.set()

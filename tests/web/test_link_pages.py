@@ -153,9 +153,7 @@ def test_pages_of_the_list(site: "EditorSite") -> None:
     browser, codes = site.client("viewer"), []
     for page in (1, 2, 3):
         text = browser.get(f"/-/links?page={page}").text
-        codes += [
-            part.partition('"')[0] for part in text.split('class="short" href="/-/links/go.example/')[1:]
-        ]
+        codes += [part.partition('"')[0] for part in text.split('class="short" href="/-/links/go.example/')[1:]]
     assert codes == [f"c{number:03d}" for number in reversed(range(120))]
     assert "101 to 120 of 120" in browser.get("/-/links?page=3").text
     assert "101 to 120 of 120" in browser.get("/-/links?page=99").text

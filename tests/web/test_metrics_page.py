@@ -32,9 +32,7 @@ from shortener.config import Config, Server, Storage
         pytest.param("127.0.0.1", None, Server(metrics=()), 404, id="nobody"),
     ],
 )
-def test_access_to_metrics(
-    tmp_path: Path, peer: str, forwarded: str | None, server: Server, status: int
-) -> None:
+def test_access_to_metrics(tmp_path: Path, peer: str, forwarded: str | None, server: Server, status: int) -> None:
     """Only clients in ``server.metrics`` get metrics, by the address that trusted proxies report; others get 404."""
     app = create_pages_app(Config(server=server, storage=Storage(data=str(tmp_path / "data"))))
     headers = {"Host": "127.0.0.1:8000"} | ({"X-Forwarded-For": forwarded} if forwarded else {})

@@ -67,9 +67,7 @@ def test_line_ends_of_pasted_text(site: "EditorSite") -> None:
 
 def stored_articles(site: "EditorSite") -> dict[str, issues.Article]:
     """Return the articles of the issue by URL."""
-    return {
-        article.url: article for article in issues.list_articles(site.store, issues.get(site.store, "may").id)
-    }
+    return {article.url: article for article in issues.list_articles(site.store, issues.get(site.store, "may").id)}
 
 
 def form_fields(page: str) -> dict[str, str]:
@@ -304,9 +302,7 @@ def test_hostile_file_names(site: "EditorSite", name: str) -> None:
 
 def test_add_the_same_issue_again(site_with_issue: "EditorSite") -> None:
     """The preview of a known issue says so, and adding the same document again changes nothing in the store."""
-    source = issues.get_documents(site_with_issue.store, issues.get(site_with_issue.store, "may").id)[
-        0
-    ].decode()
+    source = issues.get_documents(site_with_issue.store, issues.get(site_with_issue.store, "may").id)[0].decode()
     before = "\n".join(site_with_issue.store.db.conn.iterdump())
     browser = site_with_issue.client("editor")
     page = browser.post("/-/new-issue", form("look", source=source))
@@ -330,9 +326,7 @@ def test_correct_articles(site_with_issue: "EditorSite") -> None:
     browser.post("/-/issues/may/article", fields | {"position": ""})
     articles = stored_articles(site_with_issue)
     assert articles["https://a.example/sieve"].position is None
-    assert (
-        browser.post("/-/issues/may/article", fields | {"url": "https://a.example/none"}).status_code == 404
-    )
+    assert browser.post("/-/issues/may/article", fields | {"url": "https://a.example/none"}).status_code == 404
 
 
 def test_links_without_a_target(site: "EditorSite") -> None:

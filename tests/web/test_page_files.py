@@ -47,9 +47,7 @@ FILES = {
 def test_every_page_has_its_json_and_every_table_its_csv(site: "EditorSite") -> None:
     """Every page that shows data has a JSON file, every page with a table has a CSV file that it links to."""
     site.add_issue(sent_at=int(time.time()) - 7_200)
-    rules = {
-        rule.rule: rule.endpoint for rule in site.app.url_map.iter_rules() if "GET" in (rule.methods or ())
-    }
+    rules = {rule.rule: rule.endpoint for rule in site.app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     pages = {
         rule
         for rule, endpoint in rules.items()
@@ -131,9 +129,7 @@ def report_pages(site: "EditorSite") -> list[str]:
 
 def test_countries_of_clicks(clicked: "EditorSite") -> None:
     """Pages and CSV show each country with clicks and share; clicks without a country count as not known."""
-    clicked.store.execute(
-        "update clicks set country = case seq % 4 when 0 then '' when 1 then 'BR' else 'NO' end"
-    )
+    clicked.store.execute("update clicks set country = case seq % 4 when 0 then '' when 1 then 'BR' else 'NO' end")
     rebuild(clicked.store, on_progress=lambda _: None)
     for page in report_pages(clicked):
         panel = page.partition("<h2>Country</h2>")[2].partition("</section>")[0]

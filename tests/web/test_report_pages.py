@@ -62,9 +62,7 @@ def test_edits_of_targets_are_marked(one_day_later: "EditorSite") -> None:
     link = links.list_by_issue(one_day_later.store, issues.get(one_day_later.store, "may").id)[0]
     for target, hour in (("https://a.example/early", -1), ("https://a.example/late", 6)):
         link = links.get(one_day_later.store, link.domain, link.code)
-        links.update_field(
-            one_day_later.store, link, "target", target, who="Zoë", now=NOW - 86_400 + hour * 3_600
-        )
+        links.update_field(one_day_later.store, link, "target", target, who="Zoë", now=NOW - 86_400 + hour * 3_600)
     page = one_day_later.client("viewer").get("/-/issues/may").text
     chart = chart_data(page, "course")
     assert chart["marks"] == [6]
@@ -85,9 +83,7 @@ def test_report_without_clicks(site_with_issue: "EditorSite") -> None:
 
 def test_comparison_with_earlier_issues(one_day_later: "EditorSite") -> None:
     """The chart has the clicks of earlier issues by hours since their own sending."""
-    one_day_later.add_issue(
-        "# April\n\n### [Kelp](https://a.example/kelp)\n", slug="april", sent_at=NOW - 10 * 86_400
-    )
+    one_day_later.add_issue("# April\n\n### [Kelp](https://a.example/kelp)\n", slug="april", sent_at=NOW - 10 * 86_400)
     write_human_clicks(one_day_later, 1.5, 2.5)
     write_human_clicks(one_day_later, -9 * 24 + 4.5, slug="april")
     own, other = chart_data(one_day_later.client("viewer").get("/-/issues/may").text, "course")["courses"]
@@ -106,9 +102,7 @@ def page_with_ranking(site: "EditorSite", path: str) -> str:
     return page
 
 
-def test_the_report_does_not_wait_for_the_ranking(
-    one_day_later: "EditorSite", monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_report_does_not_wait_for_the_ranking(one_day_later: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
     """The first page has the counts, and tells that the ranking is being computed; a later one has its figures."""
     write_human_clicks(one_day_later, 1.5, 2.5)
     ready = threading.Event()

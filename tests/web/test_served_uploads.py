@@ -22,9 +22,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]
         yield port, headers["set-cookie"].partition(";")[0]
 
 
-def post(
-    port: int, path: str, body: bytes, content_type: str, cookie: str = ""
-) -> tuple[int, dict[str, str], str]:
+def post(port: int, path: str, body: bytes, content_type: str, cookie: str = "") -> tuple[int, dict[str, str], str]:
     """Send the whole body before reading, as a browser does; return status, headers and text of the response."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"Content-Type": content_type, "Sec-Fetch-Site": "same-origin", "Cookie": cookie}
@@ -57,9 +55,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize(("body", "content_type", "status", "message"), BODIES.values(), ids=BODIES.keys())
-def test_too_large_requests(
-    served: tuple[int, str], body: bytes, content_type: str, status: int, message: str
-) -> None:
+def test_too_large_requests(served: tuple[int, str], body: bytes, content_type: str, status: int, message: str) -> None:
     """A too large body is read to its end, and the response is a page that names the limit."""
     port, cookie = served
     response_status, _, text = post(port, "/-/new-issue", body, content_type, cookie)

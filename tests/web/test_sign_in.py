@@ -165,12 +165,8 @@ def test_session_fixation(site: "EditorSite") -> None:
     """Sign-in creates a new token, ignores one that was planted, and ends the session before."""
     browser = site.browser()
     browser.client.set_cookie("__Host-session", "planted", domain="go.example", secure=True)
-    first = set_cookie_header(
-        browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"})
-    )
-    second = set_cookie_header(
-        browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"})
-    )
+    first = set_cookie_header(browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"}))
+    second = set_cookie_header(browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"}))
     assert "planted" not in first
     assert first != second
     assert site.store.value("select count(*) from sessions") == 1
@@ -201,9 +197,7 @@ def test_sign_out(site: "EditorSite") -> None:
     assert browser.get("/-/issues").status_code == 303
 
 
-@pytest.mark.parametrize(
-    "age", [accounts.SESSION_LIFETIME_SECONDS, accounts.SESSION_IDLE_SECONDS], ids=["old", "idle"]
-)
+@pytest.mark.parametrize("age", [accounts.SESSION_LIFETIME_SECONDS, accounts.SESSION_IDLE_SECONDS], ids=["old", "idle"])
 def test_session_lifetime(empty_site: "EditorSite", age: int) -> None:
     """A session ends at its maximal age, or after its maximal time without use."""
     store = empty_site.store
@@ -244,9 +238,7 @@ def test_first_admin(empty_site: "EditorSite") -> None:
     assert browser.post(path, form).headers["Location"] == "/-/issues"
     assert browser.get("/-/settings/users").status_code == 200
     assert empty_site.browser().get(path).status_code == 410
-    assert (
-        accounts.invite_first_admin(empty_site.store, config=empty_site.config, now=int(time.time())) is None
-    )
+    assert accounts.invite_first_admin(empty_site.store, config=empty_site.config, now=int(time.time())) is None
 
 
 def test_concurrent_use_of_the_first_invitation(empty_site: "EditorSite") -> None:
@@ -259,9 +251,7 @@ def test_concurrent_use_of_the_first_invitation(empty_site: "EditorSite") -> Non
         start.wait()
         try:
             admins.append(
-                accounts.accept_invitation(
-                    store, token, name=f"user {number}", password="a long sentence", now=2
-                )
+                accounts.accept_invitation(store, token, name=f"user {number}", password="a long sentence", now=2)
             )
         except ShortenerError:
             pass

@@ -94,9 +94,7 @@ def try_sign_in() -> ResponseReturnValue:
     wait = throttle.retry_after(name.casefold(), client_address())
     if wait or not throttle.hash_slots.acquire(timeout=2.0):
         minutes = f"{-(-wait // 60)} minutes" if wait > 60 else "a minute"
-        return _render_sign_in(
-            f"Too many attempts. Try again in {minutes}.", 429, name=name, retry_after=wait or 5
-        )
+        return _render_sign_in(f"Too many attempts. Try again in {minutes}.", 429, name=name, retry_after=wait or 5)
     try:
         user = find_user(store(), name)
         verified = accounts.verify_password(user, password)
@@ -137,9 +135,7 @@ def sign_out() -> Response:
     """End this browser's session and redirect to the sign-in form."""
     _end_session()
     response = redirect(url_for("accounts.sign_in"), 303)
-    response.delete_cookie(
-        cookie_name(SESSION_COOKIE), path="/", secure=is_https(), httponly=True, samesite="Lax"
-    )
+    response.delete_cookie(cookie_name(SESSION_COOKIE), path="/", secure=is_https(), httponly=True, samesite="Lax")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
@@ -198,9 +194,7 @@ def change_password() -> ResponseReturnValue:
         if throttle.retry_after(user.name.casefold(), client_address()):
             raise ShortenerError("too many attempts; wait some minutes")
         with throttle.hash_slots:
-            if not accounts.verify_password(
-                user, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]
-            ):
+            if not accounts.verify_password(user, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]):
                 throttle.record_failure(user.name.casefold(), client_address())
                 raise ShortenerError("that is not your current password")
             accounts.set_password(store(), user.name, _new_password(), now=now())
@@ -255,9 +249,7 @@ def _user_rows() -> list[dict[str, object]]:
 def add_user() -> str:
     """Add a user without a password, and show an invitation link at which the user sets one."""
     name = accounts.check_name(read_text(request.form, "name", label="the name"))
-    accounts.add_user(
-        store(), name, role=accounts.parse_role(request.form.get("role", "")), password=None, now=now()
-    )
+    accounts.add_user(store(), name, role=accounts.parse_role(request.form.get("role", "")), password=None, now=now())
     return _render_invitation(name)
 
 

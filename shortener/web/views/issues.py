@@ -201,9 +201,7 @@ def set_article(slug: str) -> BaseResponse:
     """Correct title, author, summary or position of an article."""
     article = read_article_edit(request.form)
     edit.correct_articles(store(), slug, [article], config=config())
-    return redirect_after_edit(
-        f"{article.title or article.url}: corrected.", "issues.show_contents", slug=slug
-    )
+    return redirect_after_edit(f"{article.title or article.url}: corrected.", "issues.show_contents", slug=slug)
 
 
 @blueprint.post("/issues/<slug>/roles")
@@ -224,12 +222,8 @@ def set_target(slug: str) -> BaseResponse:
     key = parse_short_url(read_text(request.form, "short_url", max_length=500), domains=config().domains)
     if key is None:
         raise NotFound("this is not a short link of this installation")
-    target = validate_target(
-        read_text(request.form, "target", max_length=10_000, label="the target"), config=config()
-    )
-    edit.retarget(
-        store(), links.get(store(), *key), target, config=config(), who=current_user().name, now=now()
-    )
+    target = validate_target(read_text(request.form, "target", max_length=10_000, label="the target"), config=config())
+    edit.retarget(store(), links.get(store(), *key), target, config=config(), who=current_user().name, now=now())
     return redirect_after_edit(f"{'/'.join(key)}: target saved.", "issues.show_contents", slug=slug)
 
 
@@ -244,9 +238,7 @@ def check_targets(slug: str) -> ResponseReturnValue:
         flash("Another link check is running; try again in 30 seconds.")
         return redirect(url_for("issues.show_contents", slug=slug), 303)
     try:
-        link_statuses = check_links(
-            targets, user_agent=f"shortener (+{config().base_url})", throttle=throttle
-        )
+        link_statuses = check_links(targets, user_agent=f"shortener (+{config().base_url})", throttle=throttle)
     finally:
         throttle.check_slots.release()
     return _render_contents(slug, link_statuses=link_statuses)

@@ -104,9 +104,7 @@ def list_links() -> str:
 @role_required("viewer")
 def list_links_json() -> Response:
     """Return matching links as JSON, ``limit`` of them per ``page``."""
-    limit = read_clamped_integer(
-        request.args, "limit", minimum=1, maximum=MAX_JSON_LINKS, default=MAX_JSON_LINKS
-    )
+    limit = read_clamped_integer(request.args, "limit", minimum=1, maximum=MAX_JSON_LINKS, default=MAX_JSON_LINKS)
     return json_response(_list_page(_read_filter(), limit))
 
 
@@ -143,9 +141,7 @@ def _list_page(link_filter: LinkFilter, limit: int) -> LinkListPage:
     pages = max(1, -(-total // limit))
     page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
     rows = (
-        listings.search_links(store(), link_filter, now=now(), limit=limit, offset=(page - 1) * limit)
-        if total
-        else ()
+        listings.search_links(store(), link_filter, now=now(), limit=limit, offset=(page - 1) * limit) if total else ()
     )
     return LinkListPage(total, page, pages, tuple(map(_to_list_item, rows)))
 
@@ -240,9 +236,7 @@ def _render_link(host: str, code: str, error: str = "") -> str:
 
 
 def _link_report(host: str, code: str) -> LinkReport:
-    return build_link_report(
-        store(), *_link_key(host, code), as_of=now(), domains=config().domains, zone=config().zone
-    )
+    return build_link_report(store(), *_link_key(host, code), as_of=now(), domains=config().domains, zone=config().zone)
 
 
 def _link_key(host: str, code: str) -> tuple[str, str]:
@@ -302,9 +296,7 @@ def link_csv(host: str, code: str) -> Response:
 @role_required("viewer")
 def breakdown_csv(host: str, code: str) -> Response:
     """Return the human clicks of a link by referrer, browser, country and so on as CSV."""
-    return csv_response(
-        f"{code}-breakdown", BREAKDOWN_COLUMNS, breakdown_rows(_link_report(host, code).breakdown)
-    )
+    return csv_response(f"{code}-breakdown", BREAKDOWN_COLUMNS, breakdown_rows(_link_report(host, code).breakdown))
 
 
 @blueprint.post("/links/<host>/<code>/target")
@@ -345,11 +337,7 @@ def set_status(host: str, code: str) -> ResponseReturnValue:
     if status not in {"active", "retired"}:
         raise InputError(f"unknown link status {status!r}: expected active or retired")
     links.update_field(store(), _get_link(host, code), "status", status, who=current_user().name, now=now())
-    message = (
-        "The link is retired: readers see a page that says so."
-        if status == "retired"
-        else "The link is active."
-    )
+    message = "The link is retired: readers see a page that says so." if status == "retired" else "The link is active."
     return redirect_after_edit(message, "links.show_link", host=host, code=code)
 
 
@@ -378,9 +366,7 @@ def _qr_url(host: str, code: str) -> str:
     link = _get_link(host, code)
     url = build_short_url(link.domain, link.code, domains=config().domains)
     if len(url) > MAX_QR_BYTES:
-        abort(
-            422, f"This short URL has {len(url):,} characters; a QR code holds {MAX_QR_BYTES:,} at the most."
-        )
+        abort(422, f"This short URL has {len(url):,} characters; a QR code holds {MAX_QR_BYTES:,} at the most.")
     return url
 
 

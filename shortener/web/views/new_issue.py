@@ -145,9 +145,7 @@ def _build_request(submission: Submission) -> AddRequest:
 def _slug_from_title(title: str | None) -> str:
     """Return a slug made from the title of a pasted issue. Raises InputError if there is no title."""
     if title is None:
-        raise InputError(
-            "a pasted issue needs a slug or a title: a short name for its address, such as 2026-11"
-        )
+        raise InputError("a pasted issue needs a slug or a title: a short name for its address, such as 2026-11")
     return "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())[:80]
 
 

@@ -45,9 +45,7 @@ DECISION_ACTIONS: dict[str, Action] = {"pin": "pin", "exclude": "exclude", "choo
 def show_ranking() -> str:
     """Show the articles of a month by appeal, with the editors' decisions."""
     month, draft, message = _find_draft()
-    decided = (
-        {decision.url: decision for decision in decisions.list_by_month(store(), month)} if month else {}
-    )
+    decided = {decision.url: decision for decision in decisions.list_by_month(store(), month)} if month else {}
     return render_template(
         "ranking.html",
         month=month,
@@ -185,6 +183,4 @@ def link_picks() -> BaseResponse:
     """Create a short link for every article of the draft that has none."""
     month = read_text(request.form, "month", max_length=7)
     draft_picks.add_short_links(store(), cached_draft(month), config=config(), now=now())
-    return redirect_after_edit(
-        "Every article of the draft has a short link.", "ranking.show_picks", month=month
-    )
+    return redirect_after_edit("Every article of the draft has a short link.", "ranking.show_picks", month=month)

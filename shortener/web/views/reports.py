@@ -117,9 +117,7 @@ def report_json(slug: str) -> Response:
 @role_required("viewer")
 def report_csv(slug: str) -> Response:
     """Return the articles of the report as CSV, one row each."""
-    return csv_response(
-        f"{slug}-articles", _ARTICLE_COLUMNS, struct_rows(_report(slug).articles, _ARTICLE_COLUMNS)
-    )
+    return csv_response(f"{slug}-articles", _ARTICLE_COLUMNS, struct_rows(_report(slug).articles, _ARTICLE_COLUMNS))
 
 
 @blueprint.get("/<slug>/placements.csv")
@@ -241,9 +239,7 @@ def _link_shares(report: IssueReport) -> clickmap.LinkShares:
             key = parse_short_url(placement.short_url, domains=config().domains)
             if key is None:
                 continue
-            shares[(*key, placement.n)] = _link_share(
-                placement.clicks, item, max_clicks=max_clicks, total_clicks=total
-            )
+            shares[(*key, placement.n)] = _link_share(placement.clicks, item, max_clicks=max_clicks, total_clicks=total)
             # The issue may have been sent with short URLs that have no placement number.
             if len(item.placements) == 1:
                 shares[(*key, 0)] = _link_share(item.clicks, item, max_clicks=max_clicks, total_clicks=total)

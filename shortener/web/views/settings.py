@@ -14,9 +14,7 @@ blueprint = Blueprint("settings", __name__, url_prefix="/-")
 @role_required("viewer")
 def show_settings() -> str:
     """Show the domains, the state of the system, and a text about privacy that newsletters can copy."""
-    return render_template(
-        "settings.html", health=check_health(config()), users=accounts.count_users(store())
-    )
+    return render_template("settings.html", health=check_health(config()), users=accounts.count_users(store()))
 
 
 @blueprint.get("/settings.json")

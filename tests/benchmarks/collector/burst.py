@@ -126,9 +126,7 @@ def measure(options: argparse.Namespace, data: Path) -> None:
 
 def main() -> None:
     """Measure one burst with the options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=278)
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--addresses", type=int, default=250)

@@ -57,9 +57,7 @@ def prepare(data: Path) -> Store:
         placements = []
         for number in range(1, LINKS + 1):
             url = f"https://a.example/{number}"
-            article = issues.put_article(
-                store, issue, url, title=url, author="", summary="", section="", image=""
-            )
+            article = issues.put_article(store, issue, url, title=url, author="", summary="", section="", image="")
             link = links.add(store, "go.example", f"c{number:02}", target=url, now=START)
             links.assign_owner(store, link, issue_id=issue, article_id=article, now=START)
             issues.set_positions(store, {article: number})
@@ -114,9 +112,7 @@ def measure(lines: int, directory: Path) -> None:
     size = (data / "store.db").stat().st_size
     now = START + lines // 20
     report = median_ms(lambda: build_issue_report(store, "bench", as_of=now))
-    overview = median_ms(
-        lambda: build_summary(store, since=None, until=None, as_of=now, domains=config.domains)
-    )
+    overview = median_ms(lambda: build_summary(store, since=None, until=None, as_of=now, domains=config.domains))
     print(
         f"{lines:>10,} lines ({log_bytes / lines:.0f} bytes each): {lines / wall:>8,.0f} a second, "
         f"{lines / cpu:>8,.0f} a CPU second, peak {peak:.0f} MB, {size / lines:.0f} bytes of store a click; "
@@ -127,9 +123,7 @@ def measure(lines: int, directory: Path) -> None:
 
 def main() -> None:
     """Measure a small and a large click log."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--small", type=int, default=100_000)
     parser.add_argument("--directory", type=Path)

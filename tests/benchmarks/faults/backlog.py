@@ -24,8 +24,7 @@ START_SECONDS = 10.0
 MEMORY_MB = 300.0
 BLOCK = 10_000
 BROWSERS = [
-    f"Mozilla/5.0 (X11; Linux x86_64; rv:{version}.0) Gecko/20100101 Firefox/{version}.0"
-    for version in range(100, 146)
+    f"Mozilla/5.0 (X11; Linux x86_64; rv:{version}.0) Gecko/20100101 Firefox/{version}.0" for version in range(100, 146)
 ]
 
 
@@ -45,8 +44,7 @@ def write(path: Path, *, host: str, lines: int, started: float) -> int:
     name = path.stem[-12:]
     path.parent.mkdir(mode=0o700, exist_ok=True)
     template = "".join(
-        json.dumps(line(host, n, ts=0.0, name="@@"), separators=(",", ":")) + "\n"
-        for n in range(min(BLOCK, lines))
+        json.dumps(line(host, n, ts=0.0, name="@@"), separators=(",", ":")) + "\n" for n in range(min(BLOCK, lines))
     )
     pieces = template.replace('"ts":0.0', '"ts":##').split("##")
     with path.open("w", encoding="ascii") as file:
@@ -91,9 +89,7 @@ def measure(server: Server, *, title: str, waiting: int, megabytes: float, drain
 
 def main() -> int:
     """Measure a long backlog and one of many segments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=200)
     parser.add_argument("--segments", type=int, default=10_000)
     parser.add_argument("--drain-seconds", type=float, default=60.0)
@@ -103,14 +99,10 @@ def main() -> int:
     good = True
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         server = Server(Path(directory))
-        lines = (
-            options.megabytes * 1_000_000 // len(json.dumps(line(server.host, 1, ts=started, name="x" * 19)))
-        )
+        lines = options.megabytes * 1_000_000 // len(json.dumps(line(server.host, 1, ts=started, name="x" * 19)))
         path = server.data / "clicklog" / f"{int(started * 1000):014d}-backlog00000.jsonl"
         size = write(path, host=server.host, lines=lines, started=started) / 1e6
-        good &= measure(
-            server, title="backlog", waiting=lines, megabytes=size, drain_seconds=options.drain_seconds
-        )
+        good &= measure(server, title="backlog", waiting=lines, megabytes=size, drain_seconds=options.drain_seconds)
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         server = Server(Path(directory))
         for number in range(options.segments):

@@ -87,9 +87,7 @@ def long(server: Server, number: int) -> bool:
 
 def main() -> int:
     """Run all three measurements."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slow", type=int, default=1200)
     parser.add_argument("--silent", type=int, default=10_000)
     parser.add_argument("--requests", type=int, default=100_000)

@@ -30,9 +30,7 @@ def is_kept(result: Outcome) -> bool:
 
 def main() -> int:
     """Kill the processes of each kind and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--victim", nargs="+", choices=VICTIMS, default=VICTIMS)
     parser.add_argument("--workers", type=int, default=2)

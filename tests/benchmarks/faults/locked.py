@@ -46,9 +46,7 @@ def hold(server: Server, seconds: float, *, statement: str) -> bool:
         cpu, growth = cpu_seconds(collector) - cpu_before, memory(collector) - memory_before
         wal = (server.data / "store.db-wal").stat().st_size / 1e6
         db.execute("rollback")
-    back = wait(
-        lambda: server.stored() == before + len(measured.times), seconds=60, what="draining of the backlog"
-    )
+    back = wait(lambda: server.stored() == before + len(measured.times), seconds=60, what="draining of the backlog")
     print(
         f"{statement} for {seconds:.0f} s: {len(measured.times):,} redirects, {measured.errors} errors, "
         f"p99 {measured.p99 * 1e3:.1f} ms; collector {cpu / seconds:.1%} of a processor, {growth:+.1f} MB; "
@@ -61,9 +59,7 @@ def hold(server: Server, seconds: float, *, statement: str) -> bool:
 
 def main() -> int:
     """Measure a locked store and a long reader."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--locked", type=float, default=300)
     parser.add_argument("--reading", type=float, default=60)
     options = parser.parse_args()

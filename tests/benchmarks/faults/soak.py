@@ -49,9 +49,7 @@ def slope(samples: list[tuple[float, float]]) -> float:
 
 def soak(server: Server, *, minutes: float, warm_up: float) -> bool:
     """Measure the memory of each process under load; return whether all slopes are within the limits."""
-    processes = {kind: server.children(kind)[0] for kind in KINDS} | {
-        "supervisor": server.children("serve")[0]
-    }
+    processes = {kind: server.children(kind)[0] for kind in KINDS} | {"supervisor": server.children("serve")[0]}
     samples: dict[str, list[tuple[float, float]]] = {kind: [] for kind in processes}
     stopping, readers = threading.Event(), Readers(server, pause=0.02, spread=True)
     other_requests = threading.Thread(
@@ -84,9 +82,7 @@ def soak(server: Server, *, minutes: float, warm_up: float) -> bool:
 
 def main() -> int:
     """Run the measurement with the options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--warm-up", type=float, default=0.5)
     parser.add_argument("--beforehand", type=int, default=300_000)

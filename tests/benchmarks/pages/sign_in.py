@@ -33,9 +33,7 @@ def main() -> int:
         port = running.free_port()
         path = running.configuration(Path(temporary), port=port)
         text = path.read_text(encoding="utf-8")
-        path.write_text(
-            text.replace("[server]\n", '[server]\ntrusted_proxies = ["127.0.0.1"]\n'), encoding="utf-8"
-        )
+        path.write_text(text.replace("[server]\n", '[server]\ntrusted_proxies = ["127.0.0.1"]\n'), encoding="utf-8")
         fill(Path(temporary) / "data", port)
         with running.server(path):
             status = compare_names(port)

@@ -71,9 +71,7 @@ def main(directory: Path, *, link_count: int = LINKS) -> int:
         print(f"filled in {time.perf_counter() - started:.0f} s")
     client = create_pages_app(config).test_client()
     headers = {"Sec-Fetch-Site": "same-origin"}
-    client.post(
-        "/-/sign-in", data={"name": "ann", "password": "a long sentence"}, base_url=BASE, headers=headers
-    )
+    client.post("/-/sign-in", data={"name": "ann", "password": "a long sentence"}, base_url=BASE, headers=headers)
     slow = 0
     print(f"{'page':<18}{'first':>8}{'median':>8}{'slowest':>9}{'KB':>7}")
     for name, path in PAGES.items():
@@ -103,9 +101,7 @@ def fill(config: Config, *, link_count: int) -> None:
             add_to_rollups(store, *click_sums(weights, sent=sent, now=now, rng=rng))
         for number in range(link_count - ISSUES * (ARTICLES + 5)):
             target = f"https://example.org/by-hand/{number}"
-            links.add(
-                store, "127.0.0.1:8000", f"hand{number}", target=target, title=f"By hand {number}", now=now
-            )
+            links.add(store, "127.0.0.1:8000", f"hand{number}", target=target, title=f"By hand {number}", now=now)
     store.close()
 
 

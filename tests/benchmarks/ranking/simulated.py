@@ -96,8 +96,7 @@ def build_history(world: World) -> tuple[History, float]:
     )
     arrivals = tuple(Arrival(f"{issue_of[link]}", lo, hi, n) for link, lo, hi, n in world["clicks"])
     signals = tuple(
-        Signal(f"a/{a}", *(None if count == "" else count for count in counts))
-        for a, *counts in world["signals"]
+        Signal(f"a/{a}", *(None if count == "" else count for count in counts)) for a, *counts in world["signals"]
     )
     return History(issues, appearances, arrivals, signals), world["as_of"] * HOUR
 

@@ -103,8 +103,7 @@ def add_issue(store: Store, month: int, *, articles: int) -> list[issues.Placeme
         link = links.add(store, "go.example", f"m{month}a{index}", target=url, now=sent)
         links.assign_owner(store, link, issue_id=issue, article_id=article, now=sent)
         placements += [
-            issues.Placement(link, index * len(KINDS) + n, article, kind, "")
-            for n, kind in enumerate(KINDS, start=1)
+            issues.Placement(link, index * len(KINDS) + n, article, kind, "") for n, kind in enumerate(KINDS, start=1)
         ]
     issues.replace_placements(store, issue, placements)
     return placements

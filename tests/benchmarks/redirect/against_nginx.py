@@ -254,21 +254,16 @@ def nginx(at: Path, *, links: int, workers: int) -> Iterator[Server]:
         server = Server("nginx", port, below(process.pid), workers)
         yield server
     with (at / "access.log").open("rb") as file:
-        assert (logged := sum(1 for _ in file)) >= server.answered, (
-            f"{logged} of {server.answered} are logged"
-        )
+        assert (logged := sum(1 for _ in file)) >= server.answered, f"{logged} of {server.answered} are logged"
 
 
 @contextmanager
-def ours(
-    data: Path, *, links: int, workers: int, name: str = "ours", checkout: Path | None = None
-) -> Iterator[Server]:
+def ours(data: Path, *, links: int, workers: int, name: str = "ours", checkout: Path | None = None) -> Iterator[Server]:
     """``shortener serve`` of this commit or of a checkout; every click of the load is in the store afterwards."""
     port = free_port()
     store = open_store(data)
     rows = (
-        (f"127.0.0.1:{port}", f"c{number:07x}", f"https://example.com/articles/{number}")
-        for number in range(links)
+        (f"127.0.0.1:{port}", f"c{number:07x}", f"https://example.com/articles/{number}") for number in range(links)
     )
     with store.transaction():
         store.db.conn.executemany(
@@ -328,9 +323,7 @@ def compare(servers: list[Server], script: Path, kind: str, *, arguments: argpar
 
 def main() -> None:
     """Measure both, in turns, and print a table with the ratios."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
@@ -341,9 +334,7 @@ def main() -> None:
     arguments = parser.parse_args()
     missing = [tool for tool in ("nginx", "wrk", "taskset") if shutil.which(tool) is None]
     if missing:
-        raise SystemExit(
-            f"not installed: {', '.join(missing)} (Debian: apt-get install nginx-light wrk util-linux)"
-        )
+        raise SystemExit(f"not installed: {', '.join(missing)} (Debian: apt-get install nginx-light wrk util-linux)")
     print("  kind        server     req/s  µs CPU  ratio  p50 ms  p99 ms   ratio     MB  before")
     for links in map(int, arguments.links.split(",")):
         for workers in map(int, arguments.workers.split(",")):
@@ -355,9 +346,7 @@ def main() -> None:
                 with ExitStack() as stack:
                     servers = [stack.enter_context(nginx(directory / "nginx", **options))]
                     if arguments.before:
-                        before = ours(
-                            directory / "before", name="before", checkout=arguments.before, **options
-                        )
+                        before = ours(directory / "before", name="before", checkout=arguments.before, **options)
                         servers.append(stack.enter_context(before))
                     servers.append(stack.enter_context(ours(directory / "data", **options)))
                     for kind in arguments.kinds.split(","):

@@ -78,9 +78,7 @@ def report(name: str, times: list[float]) -> None:
 
 def main() -> None:
     """Alternate, and print both."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

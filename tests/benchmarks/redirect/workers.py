@@ -54,9 +54,7 @@ def per_second(server: Server, script: Path, *, cores: str, seconds: int) -> flo
 
 def main() -> None:
     """Measure one and two workers alternately, and print the medians."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
@@ -68,8 +66,7 @@ def main() -> None:
         headers = ",".join(f'["{key}"]="{value}"' for key, value in HEADERS.items())
         script.write_text(LUA % (headers, CODES - 1))
         one, two = (
-            running.enter_context(ours(directory / f"data-{number}", links=CODES, workers=number))
-            for number in (1, 2)
+            running.enter_context(ours(directory / f"data-{number}", links=CODES, workers=number)) for number in (1, 2)
         )
         pin(one.pids, "0")
         pin(two.pids, f"0,{last}")

@@ -61,9 +61,7 @@ def add_issue(store: Store, number: int, *, sent_at: int) -> Parts:
         issues.set_positions(store, {article: index + 1})
         kinds = ("title", "image") if index < PLACEMENTS - LINKS_OF_ISSUE else ("title",)
         start = len(placements) + 1
-        placements += [
-            issues.Placement(link, n, article, kind, "") for n, kind in enumerate(kinds, start=start)
-        ]
+        placements += [issues.Placement(link, n, article, kind, "") for n, kind in enumerate(kinds, start=start)]
     issues.replace_placements(store, issue, placements)
     return [(issue, placement.link_id, placement.n) for placement in placements]
 
@@ -157,9 +155,7 @@ def reports(store: Store, data_set: str) -> dict[str, Callable[[], object]]:
     functions: dict[str, Callable[[], object]] = {
         "link": lambda: build_link_report(store, "go.example", code, as_of=now),
         "summary": lambda: build_summary(store, as_of=now, domains=DOMAINS),
-        "summary of 30 days": lambda: build_summary(
-            store, since=since, until=until, as_of=now, domains=DOMAINS
-        ),
+        "summary of 30 days": lambda: build_summary(store, since=since, until=until, as_of=now, domains=DOMAINS),
         "link list": lambda: list(listings.all_links(store)),
         "issue list": lambda: listings.list_issues(store),
     }
@@ -207,9 +203,7 @@ def measure(data_set: str, *, clicks: int, days: int, count: int, directory: Pat
 
 def main() -> None:
     """Measure every data set at the given number of clicks and at ten times as many."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clicks", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=180)
     parser.add_argument("--links", type=int, default=100_000)
@@ -218,14 +212,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.directory) as temporary:
         for data_set in DATA_SETS:
             one, ten = (
-                measure(
-                    data_set, clicks=clicks, days=options.days, count=options.links, directory=Path(temporary)
-                )
+                measure(data_set, clicks=clicks, days=options.days, count=options.links, directory=Path(temporary))
                 for clicks in (options.clicks, 10 * options.clicks)
             )
-            print(
-                f"| {data_set} | {options.clicks:,} clicks | {10 * options.clicks:,} clicks |\n|---|--:|--:|"
-            )
+            print(f"| {data_set} | {options.clicks:,} clicks | {10 * options.clicks:,} clicks |\n|---|--:|--:|")
             for name, value in one.items():
                 print(f"| {name} | {value:,.0f} | {ten[name]:,.0f} |")
             print(flush=True)

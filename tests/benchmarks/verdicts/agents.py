@@ -60,9 +60,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--bots", type=Path, nargs="*", default=[], help="files of bots' user agents")
     parser.add_argument("--people", type=Path, nargs="*", default=[], help="files of people's user agents")
-    parser.add_argument(
-        "--show", type=int, default=0, help="number of wrong user agents to print for each file"
-    )
+    parser.add_argument("--show", type=int, default=0, help="number of wrong user agents to print for each file")
     options = parser.parse_args()
     for path in options.bots:
         measure(path, options.show, people=False)

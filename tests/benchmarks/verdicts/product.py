@@ -35,9 +35,7 @@ Event = Mapping[str, Any]
 
 def load_simulated() -> Any:
     """Return the module ``simulated.py`` of this directory."""
-    spec = importlib.util.spec_from_file_location(
-        "simulated_scanners", Path(__file__).with_name("simulated.py")
-    )
+    spec = importlib.util.spec_from_file_location("simulated_scanners", Path(__file__).with_name("simulated.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -91,9 +89,7 @@ def line(number: int, event: Event, *, token: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def run(
-    events: Sequence[Event], meta: Event, setting: Any, *, piece: int = PIECE
-) -> dict[int, Classification]:
+def run(events: Sequence[Event], meta: Event, setting: Any, *, piece: int = PIECE) -> dict[int, Classification]:
     """Return the classifications that ``clicks export`` prints, by the number of the event."""
     with tempfile.TemporaryDirectory() as name:
         path = configure(Path(name), meta, lists=setting.lists)

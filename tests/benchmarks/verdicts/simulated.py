@@ -103,9 +103,7 @@ def simulate(simulator: Path, *, seed: int, share: float, extra: Sequence[str]) 
     with tempfile.TemporaryDirectory() as directory:
         out, meta = Path(directory, "events.jsonl"), Path(directory, "meta.json")
         command = [sys.executable, str(simulator), "--seed", str(seed), "--bot-share", str(share)]
-        subprocess.run(
-            [*command, "--out", str(out), "--meta", str(meta), *extra], check=True, capture_output=True
-        )
+        subprocess.run([*command, "--out", str(out), "--meta", str(meta), *extra], check=True, capture_output=True)
         return [json.loads(line) for line in out.read_text().splitlines()], json.loads(meta.read_text())
 
 
@@ -132,9 +130,7 @@ def stored_clicks(
             ts=event["ts"],
             method=event["method"],
             ua=event["ua"],
-            headers={
-                name: value for name, value in headers.items() if name not in ("accept-language", "referer")
-            },
+            headers={name: value for name, value in headers.items() if name not in ("accept-language", "referer")},
             lang=headers.get("accept-language"),
             net=net,
             ref=headers.get("referer"),
@@ -166,9 +162,7 @@ def classify(events: Sequence[Event], meta: Event, setting: Setting) -> dict[int
     return {seq: classify_click(click, evidence[seq]) for seq, click in clicks.items()}
 
 
-def compare(
-    events: Sequence[Event], classifications: Mapping[int, Classification], honeypot_link: int
-) -> Outcome:
+def compare(events: Sequence[Event], classifications: Mapping[int, Classification], honeypot_link: int) -> Outcome:
     """Count the verdicts against the labels."""
     outcome = Outcome(by_population=Counter(), reasons=Counter())
     labelled_human, classified_human = Counter[int](), Counter[int]()
@@ -184,9 +178,7 @@ def compare(
         labelled_human[event["link"]] += is_human
         classified_human[event["link"]] += human_verdict
     links = [link for link in labelled_human if link != honeypot_link]
-    outcome.correlation = spearman(
-        [labelled_human[link] for link in links], [classified_human[link] for link in links]
-    )
+    outcome.correlation = spearman([labelled_human[link] for link in links], [classified_human[link] for link in links])
     return outcome
 
 
@@ -245,9 +237,7 @@ def report_populations(setting: Setting, outcome: Outcome) -> list[str]:
         print(f"  {label:9} {population:16} {right:6} of {sum(counts):6}  {share:6.1%}")
         if label == "human" and share < POPULATIONS.get(population, 0):
             missed.append(f"{setting.name}: {population} kept {share:.1%} < {POPULATIONS[population]:.0%}")
-    reasons = ", ".join(
-        f"{reason} {n}" for (label, reason), n in outcome.reasons.most_common() if label == "human"
-    )
+    reasons = ", ".join(f"{reason} {n}" for (label, reason), n in outcome.reasons.most_common() if label == "human")
     print(f"  reasons of human clicks: {reasons}")
     return missed
 
@@ -276,9 +266,7 @@ def main() -> int:
     parser.add_argument("--simulator", type=Path, default=SIMULATOR)
     parser.add_argument("--seeds", default="1-4")
     parser.add_argument("--shares", default="0.2,0.65,0.9")
-    parser.add_argument(
-        "--missed", type=int, default=0, help="number of kinds of wrong verdicts to print for each run"
-    )
+    parser.add_argument("--missed", type=int, default=0, help="number of kinds of wrong verdicts to print for each run")
     parser.add_argument("extra", nargs="*", help="arguments for the simulator, after --")
     options = parser.parse_args()
     if not options.simulator.is_file():

@@ -22,8 +22,7 @@ from shortener.durations import HOUR_MS, MINUTE_MS, SECOND_MS
 
 NOW = 1_790_000_000
 CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/{}.0.0.0 Safari/537.36"
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0 Safari/537.36"
 )
 HEADERS = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 HOSTILE: Sequence[str] = (
@@ -123,9 +122,7 @@ def main() -> int:
     count = parser.parse_args().clicks
     rng = random.Random(1)
     table = datacenter_table(
-        read_networks(
-            "\n".join(f"{a}.{b}.0.0/16" for a in range(30, 60) for b in range(250)), name="generated"
-        )
+        read_networks("\n".join(f"{a}.{b}.0.0/16" for a in range(30, 60) for b in range(250)), name="generated")
     )
     sample = requests(100_000, rng)
     for request in sample:
@@ -137,9 +134,7 @@ def main() -> int:
     )
     for agent in HOSTILE:  # the parser compiles its patterns at their first use
         seconds_for(agent)
-    hostile = sorted(
-        seconds_for(f"{text[:20]}{number}{text[20:]}"[:512]) for text in HOSTILE for number in range(20)
-    )
+    hostile = sorted(seconds_for(f"{text[:20]}{number}{text[20:]}"[:512]) for text in HOSTILE for number in range(20))
     median, worst = hostile[len(hostile) // 2] * SECOND_MS, hostile[-1] * SECOND_MS
     print(f"{'hostile user agents, CPU':44} median {median:.1f} ms, worst {worst:.1f} ms")
     for label, generate in (
