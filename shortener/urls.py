@@ -262,9 +262,9 @@ def _is_punycode(label: str) -> bool:
 
 
 def _is_international(label: str) -> bool:
-    """Return whether a Unicode part of a host name is valid.
+    """Return whether a Unicode label of a host name is valid.
 
-    UTS 46 must leave it unchanged, and hosts may contain all its characters.
+    The mapping of UTS 46 must leave it unchanged, and each of its characters must be allowed in host names.
     """
     if not label or unicodedata.category(label[0]).startswith("M") or _mixes_directions(label):
         return False

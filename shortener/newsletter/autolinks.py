@@ -35,7 +35,7 @@ def find_www(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, in
 
 
 def find_clickable_text(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, int]]:
-    """Return the bare URLs that mail programs show as links between two offsets, with their start and end."""
+    """Find the bare URLs between two offsets that mail programs show as links. Return (URL, start, end) of each."""
     found, offset = [], start
     while span := find_bare_url(source, start=offset, stop=stop):
         url = trim_bare_url(source[span[0] : span[1]])

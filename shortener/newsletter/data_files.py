@@ -10,7 +10,7 @@ HOSTS_FILE = "hosts.toml"
 
 @cache
 def read_data_files() -> dict[str, dict[str, list[str]]]:
-    """Return the content of all data files: a list of entries for each file name and key."""
+    """Read all bundled data files. Return a mapping from file name to keys, and from key to its list of entries."""
     paths = sorted(files("shortener.newsletter").joinpath("data").iterdir(), key=lambda path: path.name)
     return {path.name: tomllib.loads(path.read_text("utf-8")) for path in paths if path.name.endswith(".toml")}
 

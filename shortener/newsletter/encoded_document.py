@@ -14,7 +14,10 @@ _NEWLINE = re.compile(rb"\r\n?|\n")
 
 
 def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: str, is_html: bool) -> Part | None:
-    """Return a part with its text, or None if it cannot be decoded, or not be written without other changes."""
+    """Return a part of a mail with its decoded text.
+
+    Return None if it cannot be decoded, or if encoding it again would change bytes beyond the replaced URLs.
+    """
     decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
     codec = encoded_text.codec_name(charset)
     if decoded is None or codec is None:

@@ -39,7 +39,7 @@ def to_utf8(text: str) -> bytes:
 
 
 def encode_replacements(text: str, replacements: Sequence[Replacement], *, charset: str) -> list[Replacement]:
-    """Return replacements in the UTF-8 form of ``text`` as replacements in its encoded bytes."""
+    """Convert replacements from offsets in the UTF-8 bytes of ``text`` to offsets in its bytes in ``charset``."""
     utf8 = to_utf8(text)
     encoded: list[Replacement] = []
     position, characters, size = 0, 0, 0

@@ -23,7 +23,10 @@ class TrackedUrl(Struct, frozen=True):
 
 
 def mask_track_actions(source: bytes) -> bytes:
-    """Return the source with every ``{{ TrackLink "URL" }}`` replaced by the URL and a fragment as filler."""
+    """Return the source with every ``{{ TrackLink "URL" }}`` replaced by its URL, padded to the length of the tag.
+
+    The padding is a fragment (``#---``). It keeps the offsets of all other bytes.
+    """
     if b"TrackLink" not in source:
         return source
 

@@ -35,6 +35,6 @@ class ListedPart(Struct, frozen=True, eq=False):
 
 
 def listed_part(observations: Observations, articles: Sequence[int], *, has_gems: bool) -> ListedPart:
-    """Return the part of the observations that a list of these articles (indices) shows."""
+    """Return the cells of the model that belong to the listed articles, given by their indices."""
     cells = np.isin(observations.article_index, np.array(articles, dtype=np.intp))
     return ListedPart(observations, tuple(articles), cells, has_gems)

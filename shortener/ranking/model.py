@@ -198,7 +198,11 @@ def update_variances(
 
 
 def _update_appeal_variance(solution: Solution, previous: float) -> float:
-    """Return `s_q^2 = (15 * 0.49 + sum u^2) / (15 + sum(1 - var(u)/s_q^2))`."""
+    """Return the next estimate of the variance of appeal, from the current one (docs/ranking.md section 8).
+
+    The prior counts as much as `APPEAL_DF` articles.
+    """
+    # s_q^2 = (15 * 0.49 + sum u^2) / (15 + sum(1 - var(u)/s_q^2))
     freedom = 1 - solution.article_variances / previous
     return float((APPEAL_DF * APPEAL_SD**2 + (solution.u**2).sum()) / (APPEAL_DF + freedom.sum()))
 

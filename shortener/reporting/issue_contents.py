@@ -39,7 +39,7 @@ class LinkContents(Struct, frozen=True):
 
 
 class ArticleLinkContents(Struct, frozen=True):
-    """A short link of an article, with the placements that present this article."""
+    """A short link of an article, with those of its placements that belong to the article."""
 
     short_url: str
     placements: tuple[PlacementContents, ...]

@@ -48,7 +48,7 @@ class AddRequest(Struct, frozen=True):
 
 
 class ExistingIssue(Struct, frozen=True):
-    """What the store has that matters to a plan: the issue, if it is stored, and links of the document."""
+    """What the store already has for a document that is being added: its issue, if any, and the links it contains."""
 
     issue: Issue | None = None
     source: bytes = b""

@@ -243,7 +243,7 @@ def _write(
 
 
 def _untouched(parsed: ParsedRequest, left: Sequence[tuple[int, str]]) -> tuple[str, ...]:
-    """Return a line for each link that is left alone, in order of lines."""
+    """Return one message for each link that is not shortened, in the order of the document."""
     lines = [(link.line, left_alone_line(link.line, link.url, link.reason)) for link in parsed.document.untouched]
     return tuple(line for _, line in sorted([*lines, *left], key=_first))
 
