@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # named in granian's documentation of RSGI
+
 from shortener.config import Config
 from shortener.redirect.reader_pages import ReaderPages
 from shortener.redirect.redirector import Redirector
@@ -176,6 +178,8 @@ class Relay:
             async for piece in response.content.iter_any():
                 async with asyncio.timeout(CLIENT_SECONDS):
                     await stream.send_bytes(piece)
+        except ProtocolClosed:
+            log.debug("the client closed its connection during a page")
         except (self._aiohttp.ClientError, OSError, TimeoutError) as error:
             log.error("a page broke off: %s", error or "the client did not take it in time")
         finally:
