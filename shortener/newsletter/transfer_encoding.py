@@ -154,10 +154,13 @@ def _replace_quoted_printable(encoded: bytes, replacements: Sequence[Replacement
         column = _append_encoded(output, replacement.new, column=column, line_end=line_end)
         following = _LINE_END.search(encoded, end, next_start)
         rest = encoded[end : following.start() if following else next_start]
-        if column + len(rest) > _MAX_LINE_LENGTH and rest not in (b"", b"="):
+        # Where another replacement follows in the line, there has to be room for a soft line break in front of it.
+        is_line_end = following is not None or next_start == len(encoded)
+        limit = _MAX_LINE_LENGTH if is_line_end else _MAX_LINE_LENGTH - 1
+        if column + len(rest) > limit and rest not in (b"", b"="):
             if column:
                 output += b"=" + line_end
-            end += _append_long_rest(output, rest, line_end=line_end)
+            end += _append_long_rest(output, rest, limit=limit, line_end=line_end)
         offset = end
     return bytes(output + encoded[offset:])
 
@@ -174,13 +177,13 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
     return column
 
 
-def _append_long_rest(output: bytearray, rest: bytes, *, line_end: bytes) -> int:
+def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
     """Append the start of the rest of a line that is too long for one line; return the number of bytes taken."""
     taken, column = 0, 0
-    if len(rest) <= _MAX_LINE_LENGTH:
+    if len(rest) <= limit:
         return 0
     for match in _QP_UNIT.finditer(rest):
-        if len(rest) - taken <= _MAX_LINE_LENGTH:
+        if len(rest) - taken <= limit:
             break
         if column + len(match[0]) > _MAX_LINE_LENGTH - 1:
             output += b"=" + line_end
