@@ -26,7 +26,6 @@ demo: .venv/installed
 	$(BIN)/shortener demo
 
 test: .venv/installed-all
-	$(BIN)/python -m pytest -q tests/faults/test_power_loss.py
 	$(BIN)/python -m pytest -n $(PYTEST_JOBS) $(ARGS)
 
 lint: .venv/installed-all
