@@ -63,9 +63,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         unmount(made.path)
 
 
-@pytest.mark.skipif(
-    "PYTEST_XDIST_WORKER" in os.environ, reason="run it alone: beside other tests its second start may take long"
-)
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="run it alone: its second start is slow beside others")
 @pytest.mark.parametrize("sync", [0.0, 0.5])
 def test_a_power_cut_costs_the_last_interval_at_most(tmp_path: Path, disk: Disk, sync: float) -> None:
     """With ``sync = 0`` no answered click is lost, otherwise those of the last interval; the store is intact."""
