@@ -141,8 +141,7 @@ class Server:
     def answers(self) -> bool:
         """Return whether a redirect worker responds, tested with a request that is no click."""
         with contextlib.suppress(OSError):
-            probe = self.request(f"/{CODE}", more=b"Connection: close\r\n", method="POST")
-            return self.send(probe, silence=2).startswith(b"HTTP/1.1 405")
+            return self.get(method="POST").startswith(b"HTTP/1.1 405")
         return False
 
     def wait_for_start(self) -> None:
