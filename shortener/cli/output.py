@@ -33,7 +33,7 @@ MAX_LISTED_LINES = 10
 ZERO_WIDTH_JOINERS = "\u200c\u200d"
 """Invisible characters that stay in printed text: some scripts and many emoji need them."""
 NO_VALUE = "\u2013"
-"""En dash that stands for a missing value in a table."""
+"""Shown in a table in place of a missing value (an en dash)."""
 _NUMBER_PUNCTUATION = str.maketrans("", "", ",.%+- \u00d7")
 
 

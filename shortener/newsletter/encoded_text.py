@@ -24,7 +24,10 @@ def codec_name(charset: str) -> str | None:
 
 
 def decode_text(data: bytes, *, charset: str) -> str | None:
-    """Return the text, in which surrogates stand for undecodable bytes; None if encoding would change the bytes."""
+    """Decode text. Return None if encoding it again would change the bytes.
+
+    Bytes that cannot be decoded become surrogates (Python's error handler ``surrogateescape``).
+    """
     try:
         text = data.decode(charset, "surrogateescape")
         is_exact = text.encode(charset, "surrogateescape") == data

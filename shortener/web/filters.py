@@ -18,7 +18,7 @@ from shortener.store.accounts import Role
 from shortener.web import context
 
 NO_VALUE = "\u2013"
-"""En dash that stands for a missing value."""
+"""Shown in place of a missing value (an en dash)."""
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_POINTS = 96, 24, 24
 
 
