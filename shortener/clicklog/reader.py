@@ -221,4 +221,6 @@ def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:
         return None, "other version"
     if not (0 < click.ts < 1e11) or not 0 < len(click.id) <= MAX_ID_LENGTH or not click.code:
         return None, "wrong values"
+    if click.status is not None and not 100 <= click.status <= 999:
+        return None, "wrong values"
     return click, ""

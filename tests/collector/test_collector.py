@@ -206,6 +206,9 @@ def test_a_growing_segment_is_read_from_its_position(store: Store, config: Confi
         pytest.param(b'{"v":2,"id":"x","ts":1,"host":"h","code":"c"}', "other version", id="version 2"),
         pytest.param(b'{"v":1,"id":"","ts":1,"host":"h","code":"c"}', "wrong values", id="empty id"),
         pytest.param(b'{"v":1,"id":"x","ts":-5,"host":"h","code":"c"}', "wrong values", id="before 1970"),
+        pytest.param(
+            b'{"v":1,"id":"x","ts":5,"host":"h","code":"c","status":99999999999999999999}', "wrong values", id="status"
+        ),
         pytest.param(b"[1,2,3]", "wrong keys", id="a list"),
         pytest.param(b'"' + b"x" * 9000 + b'"', "over-long", id="9 KB"),
         pytest.param(b"x" * 3_000_000, "over-long", id="3 MB"),
