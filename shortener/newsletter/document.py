@@ -75,9 +75,9 @@ class Run(Struct, frozen=True):
 class Block(Struct, frozen=True):
     """A heading, a paragraph, a part of a paragraph between line breaks, or a rule.
 
-        ``level`` is 1 to 6 for headings and 0 otherwise. ``continues_paragraph`` marks a further part of a paragraph.
-        ``footer`` marks text inside a footer element. ``hidden`` marks text that most readers do not see, such as
-        preheaders and parts for Outlook only; links in it are still links. ``navigation`` marks text inside a
+    ``level`` is 1 to 6 for headings and 0 otherwise. ``continues_paragraph`` marks a further part of a paragraph.
+    ``footer`` marks text inside a footer element. ``hidden`` marks text that most readers do not see, such as
+    preheaders and parts for Outlook only; links in it are still links. ``navigation`` marks text inside a
     navigation element. ``plain_part`` marks text of the plain-text part of a mail that has an HTML part too.
     """
 

@@ -29,17 +29,16 @@ def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: 
 
 
 class _LineNumbers:
-    """Line numbers of the source for offsets in the text of a part."""
+    """Line numbers of the source for offsets in the text of a part; ``line_starts`` are offsets of the source."""
 
-    def __init__(self, source: bytes, part: Part, offsets: Sequence[int]) -> None:
-        starts = [match.end() for match in _NEWLINE.finditer(source)]
+    def __init__(self, source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]) -> None:
         decoded = _decode(source, part)
         text = _text(decoded, part)
         points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
         encoded = encoded_text.encode_replacements(text, points, charset=part.charset)
         self._lines = {
             point.start: bisect_right(
-                starts,
+                line_starts,
                 part.start
                 + transfer_encoding.source_offset(decoded, at.start, transfer_encoding=part.transfer_encoding),
             )
@@ -73,9 +72,10 @@ def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, b
     untouched: list[UntouchedLink] = []
     blocks: list[Block] = []
     warnings = list(base.warnings)
+    line_starts = [match.end() for match in _NEWLINE.finditer(source)]
     for index, (part, document, is_repeated) in enumerate(parts):
         offsets = [link.start for link in document.links] + [left.start for left in document.untouched]
-        numbers = _LineNumbers(source, part, offsets)
+        numbers = _LineNumbers(source, part, offsets, line_starts=line_starts)
         shift = len(links)
         links += [
             replace(link, index=shift + link.index, line=numbers.at(link.start), part=index) for link in document.links
@@ -110,12 +110,11 @@ def rewrite_parts(document: Document, urls: Mapping[int, bytes]) -> bytes:
     A part in base64 is encoded again as a whole.
     """
     source, output, offset = document.source, [], 0
-    by_start = sorted(range(len(document.parts)), key=lambda index: document.parts[index].start)
-    for index in by_start:
+    links_by_part: dict[int, list[DocumentLink]] = {}
+    for link in sorted((document.links[index] for index in urls), key=_link_start):
+        links_by_part.setdefault(link.part or 0, []).append(link)
+    for index, links in sorted(links_by_part.items(), key=lambda item: document.parts[item[0]].start):
         part = document.parts[index]
-        links = sorted((document.links[i] for i in urls if document.links[i].part == index), key=_link_start)
-        if not links:
-            continue
         text = _text(_decode(source, part), part)
         replacements = [Replacement(link.start, link.end, urls[link.index]) for link in links]
         encoded = encoded_text.encode_replacements(text, replacements, charset=part.charset)

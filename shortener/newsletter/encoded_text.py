@@ -13,14 +13,14 @@ _UNSAFE_CHARSETS = frozenset(("utf-7", "hz", "idna", "punycode", "unicode-escape
 def codec_name(charset: str) -> str | None:
     """Return Python's name of a text encoding, or None for one that is unknown or not safe to write."""
     try:
-        info = codecs.lookup(charset.strip() or "us-ascii")
+        name = codecs.lookup(charset.strip() or "us-ascii").name
+        "".encode(name)  # raises LookupError for a codec that is not one of text, such as base64
     except (LookupError, ValueError):
         return None
-    is_text = getattr(info, "_is_text_encoding", True)
-    if not is_text or info.name in _UNSAFE_CHARSETS:
+    if name in _UNSAFE_CHARSETS:
         return None
     # Senders declare ASCII and mean UTF-8, and browsers read ISO 8859-1 as Windows-1252.
-    return {"ascii": "utf-8", "iso8859-1": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}.get(info.name, info.name)
+    return {"ascii": "utf-8", "iso8859-1": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}.get(name, name)
 
 
 def decode_text(data: bytes, *, charset: str) -> str | None:

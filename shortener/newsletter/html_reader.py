@@ -140,7 +140,7 @@ class HtmlReader:
                 case "text":
                     self._builder.add_text(self._token_text(token))
                     if not self._link_element and not self._in_outlook_comment:
-                        self._name_bare_urls(token)
+                        self._add_bare_urls(token)
                 case "start":
                     self._handle_start_tag(token)
                 case "end":
@@ -230,7 +230,7 @@ class HtmlReader:
             self._handle_end_tag(name)
 
     def _add_component_text(self, token: Token) -> bool:
-        """Return whether text is not shown: the title in the head of MJML, which is taken, or styles."""
+        """Return whether text is in the title or a style sheet of MJML; a title is set as that of the document."""
         if self._open_counts.get(mjml.TITLE):
             self._builder.title = self._builder.title or " ".join(self._token_text(token).split()) or None
             return True
@@ -333,7 +333,7 @@ class HtmlReader:
         ) or any(name in _OPT_OUT_FLAGS for name in token.flags)
 
     def _add_form(self, token: Token) -> None:
-        """Name the target of a form, which a reader of a mail can submit."""
+        """Add the target of a form, which a reader of a mail can submit, as an untouched link."""
         action = next((attribute for attribute in token.attributes if attribute.name == b"action"), None)
         source_range = self._fragment.source_range(action.start, action.end) if action else None
         if action and source_range and self._attribute_text(action).strip():
@@ -341,8 +341,8 @@ class HtmlReader:
             start, end = source_range
             self._builder.add_untouched(url, start=start, end=end, reason="it is the target of a form")
 
-    def _name_bare_urls(self, token: Token) -> None:
-        """Name the bare URLs in text, which mail programs show as links."""
+    def _add_bare_urls(self, token: Token) -> None:
+        """Add the bare URLs in text, which mail programs show as links, as untouched links."""
         text = self._fragment.text
         for url, start, end in autolinks.find_clickable_text(text, start=token.start, stop=token.end):
             source_range = self._fragment.source_range(start, end)

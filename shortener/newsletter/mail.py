@@ -11,7 +11,7 @@ from shortener.newsletter.builder import MAX_LINKS
 from shortener.newsletter.document import Document, Part, UntouchedLink
 from shortener.newsletter.mime import MailPart
 
-_HTML_TYPES = ("text/html", "text/x-amp-html")
+_HTML_TYPES = ("text/html", "text/x-amp-html")  # the first that a mail has is its main text
 _TEXT_TYPES = ("text/plain", "text/markdown", "text/x-markdown")
 _SIGNATURE_HEADERS = ("DKIM-Signature", "ARC-Seal", "ARC-Message-Signature")
 _SIGNATURE_WARNING = "the mail is signed, and its signature will no longer fit: rewrite it before it is signed"
@@ -27,11 +27,12 @@ def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signatu
     headers = mime.read_headers(source, structure)
     leaves = [leaf for leaf in structure.leaves() if not leaf.is_attachment]
     html = [leaf for leaf in leaves if leaf.content_type in _HTML_TYPES]
-    main = [leaf for leaf in html if leaf.content_type == "text/html"] or html
+    main_type = next((kind for kind in _HTML_TYPES if any(leaf.content_type == kind for leaf in html)), "")
+    html.sort(key=lambda leaf: leaf.content_type != main_type)
     text = [leaf for leaf in leaves if leaf.content_type in _TEXT_TYPES]
     warnings = list(_warnings(headers, structure))
     parts: list[tuple[Part, Document, bool]] = []
-    for leaf in [*main, *(leaf for leaf in html if leaf not in main), *text]:
+    for leaf in [*html, *text]:
         read = _read_leaf(source, leaf, take_over_tracking=take_over_tracking)
         if read is None:
             what = f"{leaf.content_type}, {leaf.charset or 'no charset'}, {leaf.transfer_encoding or 'no encoding'}"
@@ -40,7 +41,7 @@ def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signatu
         part, document = read
         if leaf.signed and not break_signature:
             document = _leave_signed(document)
-        parts.append((part, document, bool(main) and leaf not in main))
+        parts.append((part, document, bool(html) and leaf.content_type != main_type))
     if not parts:
         raise UnreadableDocument("the mail has no text that can be read; save it with its text or HTML")
     title = _subject(headers) or next((document.title for _, document, _ in parts if document.title), None)

@@ -5,6 +5,7 @@ The link stays unchanged unless the text found there is exactly the destination 
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -100,6 +101,10 @@ class _BareUrl(NamedTuple):
     start: int
     end: int
     link_index: int
+
+
+def _link_start(link: _BareUrl) -> int:
+    return link.start
 
 
 class _MarkdownReader:
@@ -329,7 +334,7 @@ class _MarkdownReader:
         strong = self._builder.strong_depth
         links = [] if self._in_link or self._html_reader.in_link_or_raw_text else self._find_bare_urls(pieces)
         if pieces and not self._in_link and not self._html_reader.in_link_or_raw_text:
-            self._name_urls_without_scheme(pieces, links)
+            self._add_urls_without_scheme(pieces, links)
         upcoming = iter(links)
         link = next(upcoming, None)
         for piece in pieces:
@@ -354,9 +359,11 @@ class _MarkdownReader:
         elif end > start:
             self._builder.add_text(self._source[start:end].decode())
 
-    def _name_urls_without_scheme(self, pieces: Sequence[_TextPiece], links: Sequence[_BareUrl]) -> None:
+    def _add_urls_without_scheme(self, pieces: Sequence[_TextPiece], links: Sequence[_BareUrl]) -> None:
+        """Add the URLs that begin with "www." as untouched links, unless they are inside one of the bare URLs."""
         for url, start, end in autolinks.find_www(self._source, start=pieces[0].start, stop=pieces[-1].end):
-            if not any(link.start <= start < link.end for link in links):
+            before = bisect_right(links, start, key=_link_start) - 1
+            if before < 0 or links[before].end <= start:
                 self._add_untouched(url, start, end, "it has no https://, so only some programs make it a link")
 
     def _find_bare_urls(self, pieces: Sequence[_TextPiece]) -> list[_BareUrl]:

@@ -24,6 +24,9 @@ _MAIL_HEADER = re.compile(
     rb"(?:from|mime-version|content-type|received|subject|date|message-id|return-path)[ \t]*:", re.I
 )
 _STRONG_HEADER = re.compile(rb"(?:from|mime-version|content-type|received)[ \t]*:", re.I)
+_CONTENT_TYPE = re.compile(rb"content-type[ \t]*:", re.I)
+# The email package raises various errors for malformed headers.
+_HEADER_ERRORS = (MessageError, ValueError, AttributeError, IndexError, TypeError, LookupError)
 _STORED_HEADER = re.compile(rb"(?:subject|date|mime-version|content-[!-9;-~]+)[ \t]*:", re.I)
 
 
@@ -70,21 +73,25 @@ def read_headers(source: bytes, part: MailPart) -> EmailMessage:
 def _parse_headers(header: bytes) -> EmailMessage:
     # The email package ends a header at the first line that is none; mail programs go on.
     lines = [match[0] for match in _LOGICAL_LINE.finditer(header) if _FIELD.match(match[0])]
-    message = BytesHeaderParser(policy=policy.default).parsebytes(b"".join(lines))
+    parser = BytesHeaderParser(policy=policy.default)
+    try:
+        message = parser.parsebytes(b"".join(lines))
+    except _HEADER_ERRORS:  # the parser reads the content type at once
+        message = parser.parsebytes(b"".join(line for line in lines if not _CONTENT_TYPE.match(line)))
     return message if isinstance(message, EmailMessage) else EmailMessage()
 
 
 def _header_value(message: EmailMessage, name: str) -> str:
     try:
         return str(message.get(name, "") or "").strip()
-    except (MessageError, ValueError, AttributeError, IndexError, TypeError, LookupError):
-        return ""  # the email package raises various errors for malformed headers
+    except _HEADER_ERRORS:
+        return ""
 
 
 def _parameter(message: EmailMessage, name: str) -> str:
     try:
         value = message.get_param(name, "")
-    except (MessageError, ValueError, AttributeError, IndexError, TypeError, LookupError):
+    except _HEADER_ERRORS:
         return ""
     return str(value[2] if isinstance(value, tuple) else value or "")
 
