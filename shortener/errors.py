@@ -2,7 +2,7 @@
 
 A message is one line that names the thing and says what is wrong with it. It names no command, option or page.
 ``ShortenerError.kind`` identifies the situation, so that a command can append a remedy to the message
-(``cli/remedies.py``). ``cli`` converts the errors to exit codes, and ``web`` converts them to pages.
+(``remedies.py``). ``cli`` converts the errors to exit codes, and ``web`` converts them to pages.
 """
 
 from typing import Literal

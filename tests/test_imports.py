@@ -22,6 +22,7 @@ LAYERS = (
     {"redirect", "reporting", "services"},
     {"web", "demo.readers"},
     {"app"},
+    {"remedies"},
     {"server"},
     {"cli", "demo"},
     {"__main__"},

@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +11,8 @@ import click
 from msgspec import Struct
 
 from shortener import __version__
-from shortener.cli.remedies import message_with_remedy
 from shortener.config import Config, environment, find_file, load
-from shortener.errors import ShortenerError
+from shortener.remedies import REPORTED_ERRORS, error_message
 
 if TYPE_CHECKING:
     from shortener.store import Store
@@ -83,21 +81,13 @@ class LazyGroup(click.Group):
         """Run a command; an error becomes one line on standard error and exit status 1."""
         try:
             return super().invoke(ctx)
-        except ShortenerError as error:
-            _exit_with_error(message_with_remedy(error))
-        except sqlite3.Error as error:
-            _exit_with_error(f"the store: {error}; see `shortener doctor`")
         except BrokenPipeError:
             # The program that reads our output, such as head, has ended. Without this, Python would report it at exit.
             sys.stderr.close()
             sys.exit(0)
-        except OSError as error:
-            _exit_with_error(f"{error.filename or 'system'}: {error.strerror or error}")
-
-
-def _exit_with_error(message: str) -> None:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
-    sys.exit(1)
+        except REPORTED_ERRORS as error:
+            click.echo(f"Error: {error_message(error)}", err=True)
+            sys.exit(1)
 
 
 pass_cli_context = click.make_pass_decorator(CliContext)

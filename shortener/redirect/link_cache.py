@@ -115,11 +115,20 @@ class LinkCache:
                 self._revision += 1
                 self._announced_revision, self._stored_revision = announced, stored
 
+    def close(self) -> None:
+        """Close the connection to the store. A later look-up of a link that is not cached opens it again."""
+        with self._lock:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def _close_replaced_file(self) -> None:
         """Close the store if another file, such as a restored backup, is now at its path."""
         if self._connection is not None and _file_identity(self._path) not in (None, self._opened_file):
-            self._connection.close()
-            self._connection = None
+            self._disconnect()
             self._revision += 1
 
     def _load(self, domain: str, code: str) -> Link | None:
@@ -145,20 +154,17 @@ class LinkCache:
     def _query(self, sql: str, parameters: tuple[str, ...]) -> tuple[Any, ...] | None:
         """Return the first row of a query, or None if there is no row. Raises sqlite3.Error.
 
-        Within RETRY_SECONDS after a failure the store is not tried again, so that requests do not wait for
-        it.
+        Within RETRY_SECONDS after a failure the store is not tried again, so that requests do not wait for it.
         """
-        if self._connection is None:
-            if self._clock() < self._next_retry_at:
-                raise sqlite3.OperationalError("the store could not be read a moment ago")
-            self._next_retry_at = self._clock() + RETRY_SECONDS
-            self._opened_file = _file_identity(self._path) or (0, 0)
-            self._connection = _open_read_only(self._path)
+        if self._connection is None and self._clock() < self._next_retry_at:
+            raise sqlite3.OperationalError("the store could not be read a moment ago")
         try:
+            if self._connection is None:
+                self._opened_file = _file_identity(self._path) or (0, 0)
+                self._connection = _open_read_only(self._path)
             row: tuple[Any, ...] | None = self._connection.execute(sql, parameters).fetchone()
         except sqlite3.Error:
-            self._connection.close()
-            self._connection = None
+            self._disconnect()
             self._next_retry_at = self._clock() + RETRY_SECONDS
             raise
         return row

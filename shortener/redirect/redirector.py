@@ -123,8 +123,9 @@ class Redirector:
         self._recorder.discard_expired(now=self._clock())
 
     def close(self) -> None:
-        """Sync and close the click log."""
+        """Sync and close the click log, and close the connection to the store."""
         self._recorder.close()
+        self._link_cache.close()
 
 
 class RedirectMiddleware:

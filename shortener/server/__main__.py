@@ -6,7 +6,7 @@ from importlib import import_module
 
 import msgspec
 
-from shortener.errors import ShortenerError
+from shortener.remedies import REPORTED_ERRORS, error_message
 from shortener.server.process import Task, end_with_parent, log_to_stderr
 
 log = logging.getLogger(__name__)
@@ -19,8 +19,8 @@ def main(kind: str) -> None:
     end_with_parent(task.parent)
     try:
         import_module(f"shortener.server.{kind}").run(task)
-    except (ShortenerError, OSError) as error:
-        log.error("%s: %s", kind, error)
+    except REPORTED_ERRORS as error:
+        log.error("%s: %s", kind, error_message(error))
         sys.exit(1)
 
 

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import msgspec
 
-from shortener.config import Config
+from shortener.config import Config, Server
 from shortener.errors import AlreadyRunning, ConfigError
 from shortener.files import STORE_FILE_NAME, open_locked
+from shortener.remedies import REPORTED_ERRORS, error_message
 from shortener.server.process import STOP_SECONDS, Stop, Task
 from shortener.server.sockets import listen_unix, pages_socket_path, reserve_port
 from shortener.shared_memory import CHILD_KINDS, SharedCounters, restart_counters
@@ -121,6 +122,7 @@ class Supervisor:
         self._others: list[Child] = []
         self._stop = Stop()
         self._reload = False
+        signal.signal(signal.SIGHUP, lambda _signum, _frame: setattr(self, "_reload", True))
 
     def serve(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -162,7 +164,6 @@ class Supervisor:
             Child("pages", "pages", config=config, restart_counts=counts, listening=pages_socket),
             Child("collector", "collector", config=config, restart_counts=counts),
         ]
-        signal.signal(signal.SIGHUP, lambda _signum, _frame: setattr(self, "_reload", True))
         threading.Thread(target=self._announce_ready, name="ready", daemon=True).start()
 
     def run(self) -> None:
@@ -181,7 +182,7 @@ class Supervisor:
             child.keep_running()
         # 2. Workers finish their requests, also those that wait for a page.
         _stop(self._workers)
-        # 3. Nobody waits for a page any more.
+        # 3. No worker waits for a page any more.
         _stop(self._others[:1])
         # 4. The collector stores what the workers wrote.
         _stop(self._others[1:])
@@ -201,23 +202,46 @@ class Supervisor:
 
     def _announce_ready(self) -> None:
         """Announce the server once workers and pages respond."""
-        from http.client import HTTPConnection, HTTPException, HTTPSConnection
-
-        server = self._config.server
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
         while not self._stop.wait(POLL_SECONDS):
-            if server.certificate:
-                # The certificate is for the public name, not for the address that is asked here.
-                context = ssl._create_unverified_context()  # noqa: S323
-                connection: HTTPConnection = HTTPSConnection(host, server.port, timeout=5, context=context)
-            else:
-                connection = HTTPConnection(host, server.port, timeout=5)
-            with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException):
-                connection.request("GET", "/-/health")
-                if connection.getresponse().getheader("Content-Type") == "application/health+json":
+            if _is_ready(self._config.server):
+                with contextlib.suppress(OSError):  # no program reads the standard output any more
                     self._announce(f"Ready: {self._config.base_url}")
-                    _announce_first_admin(self._config, self._announce)
-                    return
+                announce_first_admin(self._config, self._announce)
+                return
+
+
+def _is_ready(server: Server) -> bool:
+    """Return whether a worker responds with the health that the pages report."""
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
+    if server.certificate:
+        # The certificate is for the public name, not for the address that is asked here.
+        context = ssl._create_unverified_context()  # noqa: S323
+        connection: HTTPConnection = HTTPSConnection(host, server.port, timeout=5, context=context)
+    else:
+        connection = HTTPConnection(host, server.port, timeout=5)
+    with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException):
+        connection.request("GET", "/-/health")
+        return connection.getresponse().getheader("Content-Type") == "application/health+json"
+    return False
+
+
+def announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
+    """Announce the address at which the first admin signs in, if there are no users; log an error of the store."""
+    from shortener.services.accounts import invite_first_admin
+    from shortener.store import open_store
+
+    try:
+        with contextlib.closing(open_store(config.data_directory, create=False)) as store:
+            address = invite_first_admin(store, config=config, now=int(time.time()))
+        if address is not None:
+            announce(f"Nobody can sign in yet; become the admin at this one-time address: {address}")
+    except REPORTED_ERRORS as error:
+        log.error(
+            "no one-time address for a first admin could be made; the next start tries again if there are no users: %s",
+            error_message(error),
+        )
 
 
 def check_certificate(config: Config) -> None:
@@ -282,17 +306,3 @@ def _lock(path: Path) -> int:
             f"{path.parent}: another `shortener serve` is already running for this data directory; stop it first"
         )
     return fd
-
-
-def _announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
-    """Print the address at which the first admin signs in if there are no users."""
-    from shortener.services.accounts import invite_first_admin
-    from shortener.store import open_store
-
-    store = open_store(config.data_directory, create=False)
-    try:
-        address = invite_first_admin(store, config=config, now=int(time.time()))
-    finally:
-        store.close()
-    if address is not None:
-        announce(f"Nobody can sign in yet; become the admin at this one-time address: {address}")

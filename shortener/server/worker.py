@@ -99,7 +99,7 @@ class Worker:
         gc.set_threshold(20_000)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Sync and close the click log."""
+        """Close the redirector at the end of the process."""
         self._redirector.close()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,19 +28,34 @@ class Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> Iterator[Store]:
     """A store with a hundred links ``c0`` … ``c99``."""
     store = open_store(tmp_path)
     with store.transaction():
         for number in range(100):
             links.add(store, HOST, f"c{number}", target=f"https://example.com/{number}", now=0)
-    return store
+    yield store
+    store.close()
 
 
 @pytest.fixture
 def clock() -> Clock:
     """A clock that does not move by itself."""
     return Clock()
+
+
+@pytest.fixture
+def new_cache(store: Store, clock: Clock) -> Iterator[Callable[[], LinkCache]]:
+    """A function that returns a new cache of the store's links; the caches are closed after the test."""
+    caches: list[LinkCache] = []
+
+    def add() -> LinkCache:
+        caches.append(LinkCache(store.data, clock=clock))
+        return caches[-1]
+
+    yield add
+    for cache in caches:
+        cache.close()
 
 
 def target(cache: LinkCache, code: str) -> str | None:
@@ -54,17 +70,17 @@ def edit(store: Store, code: str, url: str) -> None:
         store.execute("update links set target = ? where code = ?", (url, code))
 
 
-def test_an_edit_is_seen_by_the_next_look_up(store: Store, clock: Clock) -> None:
+def test_an_edit_is_seen_by_the_next_look_up(store: Store, new_cache: Callable[[], LinkCache]) -> None:
     """A look-up right after the commit returns the new target, in every worker, a hundred times in a row."""
-    caches = [LinkCache(store.data, clock=clock) for _ in range(2)]
+    caches = [new_cache() for _ in range(2)]
     for number in range(100):
         edit(store, "c1", f"https://example.com/new/{number}")
         assert [target(cache, "c1") for cache in caches] == [f"https://example.com/new/{number}"] * 2
 
 
-def test_a_new_link_is_found_at_once(store: Store, clock: Clock) -> None:
+def test_a_new_link_is_found_at_once(store: Store, new_cache: Callable[[], LinkCache]) -> None:
     """A code that was looked up in vain is found once it is added, and not any more once it is deleted."""
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     for number in range(50):
         code = f"new{number}"
         assert target(cache, code) is None
@@ -76,9 +92,9 @@ def test_a_new_link_is_found_at_once(store: Store, clock: Clock) -> None:
         assert target(cache, code) is None
 
 
-def test_retiring_is_seen_at_once(store: Store, clock: Clock) -> None:
+def test_retiring_is_seen_at_once(store: Store, new_cache: Callable[[], LinkCache]) -> None:
     """A retired link is gone at the next look-up."""
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     assert target(cache, "c1")
     with store.transaction():
         store.execute("update links set status = 'retired' where code = 'c1'")
@@ -87,9 +103,9 @@ def test_retiring_is_seen_at_once(store: Store, clock: Clock) -> None:
     assert link.is_gone(0)
 
 
-def test_an_edit_by_another_process_is_seen(store: Store, clock: Clock) -> None:
+def test_an_edit_by_another_process_is_seen(store: Store, new_cache: Callable[[], LinkCache]) -> None:
     """An edit by a command is seen before the command has returned."""
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     assert target(cache, "c1") == "https://example.com/1"
     program = (
         "import sys; from pathlib import Path; from shortener.store import open_store\n"
@@ -101,9 +117,9 @@ def test_an_edit_by_another_process_is_seen(store: Store, clock: Clock) -> None:
     assert target(cache, "c1") == "https://example.com/x"
 
 
-def test_a_rolled_back_edit_is_not_seen(store: Store, clock: Clock) -> None:
+def test_a_rolled_back_edit_is_not_seen(store: Store, new_cache: Callable[[], LinkCache]) -> None:
     """A look-up during and after a rolled-back edit returns the old target."""
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     with contextlib.suppress(ZeroDivisionError), store.transaction():
         store.execute("update links set target = 'https://example.com/x' where code = 'c1'")
         assert target(cache, "c1") == "https://example.com/1"
@@ -111,9 +127,11 @@ def test_a_rolled_back_edit_is_not_seen(store: Store, clock: Clock) -> None:
     assert target(cache, "c1") == "https://example.com/1"
 
 
-def test_an_edit_by_another_program_is_seen_within_a_second(store: Store, clock: Clock) -> None:
+def test_an_edit_by_another_program_is_seen_within_a_second(
+    store: Store, clock: Clock, new_cache: Callable[[], LinkCache]
+) -> None:
     """An edit with another program is detected by the revision in the store within a second."""
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     assert target(cache, "c1") == "https://example.com/1"
     connection = sqlite3.connect(store.data / "store.db")
     connection.execute("update links set target = 'https://example.com/x' where code = 'c1'")
@@ -123,19 +141,23 @@ def test_an_edit_by_another_program_is_seen_within_a_second(store: Store, clock:
     assert target(cache, "c1") == "https://example.com/x"
 
 
-def test_a_cached_look_up_needs_no_query(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_look_up_needs_no_query(
+    store: Store, new_cache: Callable[[], LinkCache], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While no link changes, a cached link is returned without a query."""
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     target(cache, "c1")
     monkeypatch.setattr(cache, "_query", lambda *_: pytest.fail("queried the store"))
     for _ in range(10):
         assert target(cache, "c1") == "https://example.com/1"
 
 
-def test_cache_size_is_bounded(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_size_is_bounded(
+    store: Store, new_cache: Callable[[], LinkCache], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At most MAX_CACHED_LINKS links are cached, unknown codes never; an evicted link is read again."""
     monkeypatch.setattr(link_cache, "MAX_CACHED_LINKS", 10)
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     for number in range(100):
         assert target(cache, f"c{number}") == f"https://example.com/{number}"
         assert target(cache, f"no{number}") is None
@@ -143,9 +165,9 @@ def test_cache_size_is_bounded(store: Store, clock: Clock, monkeypatch: pytest.M
     assert target(cache, "c0") == "https://example.com/0"
 
 
-def test_a_locked_store_is_readable(store: Store, clock: Clock) -> None:
+def test_a_locked_store_is_readable(store: Store, clock: Clock, new_cache: Callable[[], LinkCache]) -> None:
     """A writer that holds its lock for minutes does not block look-ups."""
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     writer = sqlite3.connect(store.data / "store.db", isolation_level=None)
     writer.execute("begin exclusive")
     writer.execute("update links set target = 'https://example.com/x'")
@@ -176,13 +198,13 @@ def break_store(data: Path, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_cached_links_survive_the_store(store: Store, clock: Clock, fault: str) -> None:
+def test_cached_links_survive_the_store(
+    store: Store, clock: Clock, new_cache: Callable[[], LinkCache], fault: str
+) -> None:
     """While the store is unusable, cached links are returned, and other look-ups raise StoreUnavailable."""
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     assert target(cache, "c1") == "https://example.com/1"
-    assert cache._connection is not None
-    cache._connection.close()
-    cache._connection = None
+    cache.close()
     store.close()
     break_store(store.data, fault)
     for _ in range(5):
@@ -193,14 +215,14 @@ def test_cached_links_survive_the_store(store: Store, clock: Clock, fault: str) 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_start_without_a_store(store: Store, clock: Clock, fault: str) -> None:
+def test_start_without_a_store(store: Store, clock: Clock, new_cache: Callable[[], LinkCache], fault: str) -> None:
     """A start without a store raises StoreUnavailable and creates no store; links are found once it is back."""
     store.db.execute("pragma wal_checkpoint(truncate)")
     store.close()
     path = store.data / "store.db"
     content = path.read_bytes()
     break_store(store.data, fault)
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     with pytest.raises(StoreUnavailable):
         cache.find(HOST, "c1")
     assert fault != "moved away" or not path.exists()
@@ -211,12 +233,12 @@ def test_start_without_a_store(store: Store, clock: Clock, fault: str) -> None:
 
 
 def test_an_unavailable_store_is_not_opened_for_every_click(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    store: Store, new_cache: Callable[[], LinkCache], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A flood of look-ups in an unavailable store causes one attempt in half a second."""
     store.close()
     break_store(store.data, "moved away")
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     attempts: list[Path] = []
     original = link_cache._open_read_only
 
@@ -231,9 +253,11 @@ def test_an_unavailable_store_is_not_opened_for_every_click(
     assert len(attempts) <= 2
 
 
-def test_a_restored_store_is_used(store: Store, clock: Clock, tmp_path: Path) -> None:
+def test_a_restored_store_is_used(
+    store: Store, clock: Clock, new_cache: Callable[[], LinkCache], tmp_path: Path
+) -> None:
     """After a backup replaces the store file, look-ups return its targets."""
-    cache = LinkCache(store.data, clock=clock)
+    cache = new_cache()
     assert target(cache, "c1") == "https://example.com/1"
     other = open_store(tmp_path / "other")
     with other.transaction():
@@ -270,4 +294,27 @@ def test_threads_see_edits_while_others_read(store: Store) -> None:
     stop.set()
     for thread in threads:
         thread.join()
+    cache.close()
     assert outdated == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux' /proc")
+def test_a_closed_cache_has_no_open_file(store: Store, new_cache: Callable[[], LinkCache]) -> None:
+    """``close`` closes the store, may be called twice, and a later look-up opens the store again."""
+    store.close()
+    cache = new_cache()
+    assert target(cache, "c1") == "https://example.com/1"
+    assert _open_store_files(store.data)
+    for _ in range(2):
+        cache.close()
+        assert _open_store_files(store.data) == []
+    assert target(cache, "c2") == "https://example.com/2"
+
+
+def _open_store_files(data: Path) -> list[Path]:
+    """Return the files of the store that this process has open."""
+    opened = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            opened.append(entry.readlink())
+    return [path for path in opened if path.parent == data and path.name.startswith("store.db")]

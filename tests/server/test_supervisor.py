@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shortener.config import Config, Storage
+from shortener.server.supervisor import announce_first_admin
 from shortener.shared_memory import CHILD_KINDS, read_restarts
 from shortener.store import links, open_store
 from tests.ports import free_port
@@ -24,12 +27,13 @@ START_SECONDS = 20.0
 
 
 class Serve:
-    """A running ``shortener serve`` with its data directory."""
+    """A running ``shortener serve`` with its data directory; ``program`` replaces ``python -m shortener``."""
 
-    def __init__(self, data: Path, *, port: int, workers: int = 1) -> None:
+    def __init__(self, data: Path, *, port: int, workers: int = 1, program: str = "") -> None:
         self.data = data
         self.port = port
-        command = [sys.executable, "-m", "shortener", "serve", "--port", str(port), "--workers", str(workers)]
+        start = ["-c", program] if program else ["-m", "shortener"]
+        command = [sys.executable, *start, "serve", "--port", str(port), "--workers", str(workers)]
         environment = os.environ | {"SHORTENER_STORAGE__DATA": str(data)}
         self.process = subprocess.Popen(
             command,
@@ -115,8 +119,8 @@ def serve(data: Path) -> Iterator[Callable[..., Serve]]:
         links.add(store, f"127.0.0.1:{port}", "abcde", target="https://example.com/a", now=0)
     store.close()
 
-    def start(**options: int) -> Serve:
-        server = Serve(data, **{"port": port} | options)
+    def start(*, port: int = port, **options: Any) -> Serve:
+        server = Serve(data, port=port, **options)
         started.append(server)
         return server
 
@@ -275,6 +279,58 @@ def test_idle_connections_do_not_delay_the_stop(serve: Callable[..., Serve]) -> 
     assert "killing it" not in errors
     for connection in idle:
         connection.close()
+
+
+def test_the_first_admin_gets_an_address(serve: Callable[..., Serve]) -> None:
+    """Without users, the second line of output is the address at which the first admin signs in."""
+    server = serve()
+    server.ready()
+    path = server.ready().strip().removeprefix("Nobody can sign in yet; become the admin at this one-time address: ")
+    assert path.startswith(f"http://127.0.0.1:{server.port}/-/welcome/")
+    assert server.get("/-/welcome/" + path.rpartition("/")[2]).status == 200
+
+
+def test_an_error_of_the_store_at_the_end_of_the_start_is_one_line(serve: Callable[..., Serve], data: Path) -> None:
+    """If no address for the first admin can be stored, one line says so, and the server works."""
+    with contextlib.closing(sqlite3.connect(data / "store.db")) as db:
+        full = "select raise(abort, 'database or disk is full')"
+        db.execute(f"create trigger full before insert on invitations begin {full}; end")
+    server = serve()
+    server.ready()
+    assert server.get("/abcde").status == 302
+    assert server.process.stderr is not None
+    message = server.process.stderr.readline()
+    assert "no one-time address for a first admin could be made; the next start tries again" in message
+    assert message.endswith("the store: database or disk is full; see `shortener doctor`\n")
+    assert server.stop() == (0, "")
+
+
+def test_a_store_that_is_gone_at_the_end_of_the_start_is_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store that is moved away during the start is not made again, and one line says what to check."""
+    config = Config(storage=Storage(data=str(tmp_path)))
+    announced: list[str] = []
+    announce_first_admin(config, announced.append)
+    (message,) = caplog.messages
+    assert message.endswith(f"{tmp_path / 'store.db'}: there is no store here; check storage.data")
+    assert announced == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sighup_during_the_start_does_not_end_the_server(serve: Callable[..., Serve]) -> None:
+    """A signal to load the certificate again is accepted from the first step of the start on."""
+    program = (
+        "import os, signal\n"
+        "from shortener.cli import main\n"
+        "from shortener.server import supervisor\n"
+        "prepare = supervisor._prepare_store\n"
+        "supervisor._prepare_store = lambda config: (os.kill(os.getpid(), signal.SIGHUP), prepare(config))\n"
+        "main()"
+    )
+    server = serve(program=program)
+    assert server.ready().startswith("Ready")
+    assert server.stop()[0] == 0
 
 
 def refusal(server: Serve) -> str:

@@ -1,4 +1,6 @@
-"""Advice that commands add to error messages: a command to run, or an option to pass."""
+"""Error messages of commands and server processes, with advice: a command to run, or an option to pass."""
+
+import sqlite3
 
 from shortener.errors import ErrorKind, ShortenerError
 
@@ -31,6 +33,16 @@ REMEDIES: dict[ErrorKind, str] = {
 """Advice by kind of error. It is appended to the error's message."""
 
 
-def message_with_remedy(error: ShortenerError) -> str:
-    """Return the message of an error, followed by the advice for its kind if there is any."""
-    return f"{error}; {REMEDIES[error.kind]}" if error.kind else str(error)
+REPORTED_ERRORS = (ShortenerError, sqlite3.Error, OSError)
+"""Errors that a command or a server process reports in one line, without a traceback."""
+
+
+def error_message(error: ShortenerError | sqlite3.Error | OSError) -> str:
+    """Return one line: what the error concerns, what is wrong, and the advice for its kind if there is any."""
+    if isinstance(error, ShortenerError):
+        message = f"{error}; {REMEDIES[error.kind]}" if error.kind else str(error)
+    elif isinstance(error, sqlite3.Error):
+        message = f"the store: {error}; see `shortener doctor`"
+    else:
+        message = f"{error.filename or 'system'}: {error.strerror or error}"
+    return " ".join(message.split())
