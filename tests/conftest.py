@@ -75,7 +75,7 @@ class Newsletter:
             for code, placements in articles.items():
                 url = f"https://a.example/{code}"
                 about = {"title": f"About {code}", "author": "Ada", "summary": "", "section": "", "image": ""}
-                article = issues.put_article(store, issue, url, **about)
+                article = issues.add_article(store, issue, url=url, **about)
                 issues.set_positions(store, {article: places.get(code)})
                 link = links.add(store, "go.example", prefix + code, target=url, now=SENT)
                 links.assign_owner(store, link, issue_id=issue, article_id=article, now=SENT)

@@ -11,7 +11,7 @@ from shortener.collector.aggregate import RollupAggregator
 from shortener.collector.devices import UserAgentCache
 from shortener.collector.unique_visits import first_visits, visitor_day
 from shortener.store import Store, clicks
-from shortener.store.clicks import Click, VisitorDay
+from shortener.store.clicks import Click, Visit, VisitorDay
 from shortener.store.rollups import add_to_rollups
 
 VerdictChange = tuple[int | None, str, str]
@@ -36,12 +36,18 @@ def apply_changes(
         for seq, click in before.items()
         if click.verdict != after[seq].verdict
     )
-    before |= _other_visits(store, new_clicks, before, after)
-    for seq, bitmask in first_visits({**before, **after, **new_clicks}).items():
+    other_visits = _other_visits(store, new_clicks, before, after)
+    bitmasks = first_visits({**other_visits, **after, **new_clicks})
+    other_changes = clicks.clicks_by_seq(
+        store, [seq for seq, visit in other_visits.items() if bitmasks[seq] != visit.first_visits]
+    )
+    before |= other_changes
+    after |= other_changes
+    for seq, bitmask in bitmasks.items():
         if seq in new_clicks:
             new_clicks[seq].first_visits = bitmask
-        elif bitmask != (click := after.get(seq, before[seq])).first_visits:
-            after[seq] = replace(click, first_visits=bitmask)
+        elif seq in after:
+            after[seq] = replace(after[seq], first_visits=bitmask)
     aggregator = RollupAggregator()
     for click in new_clicks.values():
         aggregator.add(click)
@@ -72,8 +78,8 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
-) -> dict[int, Click]:
-    """Return the stored human clicks that can gain or lose a first visit because of these changes.
+) -> dict[int, Visit]:
+    """Return the other stored human clicks that can gain or lose a first visit because of these changes.
 
     All mappings are by sequence number.
     """
@@ -84,7 +90,5 @@ def _other_visits(
     for seq, click in before.items():
         if click.first_visits and after[seq].verdict != "human":
             minimum_bitmasks[visitor_day(click)] = 0
-    visits = clicks.visitor_clicks(
-        store, {day: minimum for day, minimum in minimum_bitmasks.items() if day is not None}
-    )
+    visits = clicks.visits_by_seq(store, {day: minimum for day, minimum in minimum_bitmasks.items() if day is not None})
     return {seq: click for seq, click in visits.items() if seq not in before}

@@ -11,19 +11,19 @@ from shortener.store.clicks import (
     FIRST_ON_LINK,
     FIRST_ON_PLACEMENT,
     FIRST_ON_SITE,
-    Click,
+    Visit,
     VisitorDay,
 )
 
 FIRST_WITHOUT_ISSUE = FIRST_ON_PLACEMENT | FIRST_ON_LINK | FIRST_ON_SITE
 
 
-def visitor_day(click: Click) -> VisitorDay | None:
+def visitor_day(click: Visit) -> VisitorDay | None:
     """Return the visitor and UTC day of a human click; None for any other click."""
     return (click.ts // DAY_MS, click.visitor) if click.visitor and click.verdict == "human" else None
 
 
-def first_visits(clicks: Mapping[int, Click]) -> dict[int, int]:
+def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
     """Return, by key, a bitmask of the kinds of first visit that each human click is.
 
     The bits are ``FIRST_ON_PLACEMENT`` and so on. Of several clicks with equal times, the one with the
@@ -47,7 +47,7 @@ def first_visits(clicks: Mapping[int, Click]) -> dict[int, int]:
     return bitmasks
 
 
-def _add_first_visits(bitmasks: dict[int, int], clicks: Mapping[int, Click]) -> None:
+def _add_first_visits(bitmasks: dict[int, int], clicks: Mapping[int, Visit]) -> None:
     """Add the first visits of one visitor's human clicks of one day."""
     seen: set[tuple[int, int | None, int]] = set()
     for key, click in sorted(clicks.items(), key=lambda item: (item[1].ts, item[1].id)):

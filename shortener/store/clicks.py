@@ -23,8 +23,8 @@ MAX_MISSED_CODES_PER_DAY = 1000
 """Maximum number of unknown codes stored for a UTC day; misses of further codes are summed under the code ''."""
 
 
-class Click(Struct, gc=False):
-    """A stored click; ``ts`` is milliseconds of UTC epoch, and unknown values are None.
+class Visit(Struct, gc=False):
+    """The fields of a stored click that decide which first visits it is; ``ts`` is milliseconds of UTC epoch.
 
     ``n`` is the number of the placement under which the click counts, 0 for none; it never changes afterwards.
     """
@@ -34,16 +34,21 @@ class Click(Struct, gc=False):
     link_id: int
     n: int
     issue_id: int | None
+    verdict: str
+    visitor: str | None
+    first_visits: int
+
+
+class Click(Visit, gc=False):
+    """A stored click with all its fields; unknown values are None."""
+
     method: str
     status: int
-    verdict: str
     reason: str
     rules_version: int
     evidence: int
-    first_visits: int
     net: str | None
     addr: str | None
-    visitor: str | None
     recipient_token: str | None
     agent_id: int | None
     headers_id: int | None
@@ -112,13 +117,13 @@ VisitorDay = tuple[int, str]
 """(UTC day as days since 1970, visitor hash)."""
 
 
-def visitor_clicks(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Click]:
+def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
     """Return the human clicks of visitors on a UTC day, by sequence number.
 
     ``minimum_bitmasks`` has the smallest ``first_visits`` of the clicks to return, for each visitor and day.
     """
     sql = f"""
-        select seq, {_COLUMNS} from clicks
+        select seq, {column_list(Visit)} from clicks
         where ts / 86400000 = ? and visitor in (select value from json_each(?)) and first_visits >= ?
             and verdict = 'human'
     """  # noqa: S608
@@ -126,7 +131,7 @@ def visitor_clicks(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> 
     for (day, visitor), minimum in minimum_bitmasks.items():
         visitors.setdefault((day, minimum), []).append(visitor)
     return {
-        row[0]: Click(*row[1:])
+        row[0]: Visit(*row[1:])
         for (day, minimum), hashes in visitors.items()
         for row in store.execute(sql, (day, json_array(hashes), minimum))
     }

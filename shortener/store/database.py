@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from shortener.errors import SchemaTooNew, StoreBusy, StoreError
 from shortener.files import STORE_FILE_NAME
 from shortener.shared_memory import SharedCounters, links_revision
-from shortener.store.migrations import MIGRATIONS
+from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 
 WAL_NAME = STORE_FILE_NAME + "-wal"
 SHM_NAME = STORE_FILE_NAME + "-shm"
@@ -225,26 +225,21 @@ def _enable_wal(conn: sqlite3.Connection) -> None:
 
 def _migrate(db: Database) -> None:
     """Apply the migrations that the store does not have yet. Raises SchemaTooNew if it has unknown ones."""
-    applied = {migration.name for migration in MIGRATIONS.applied(db)}
-    names = [migration.name for migration in MIGRATIONS._migrations]
-    unknown = sorted(applied - set(names))
+    unknown = sorted({migration.name for migration in MIGRATIONS.applied(db)} - set(MIGRATION_NAMES))
     if unknown:
         raise SchemaTooNew(
             f"the store was written by a newer version (it has the migration {unknown[-1]}); install that version"
         )
-    for name in names:
-        if name not in applied:
-            _apply_migration(db, stop_before=names[names.index(name) + 1 :])
+    while MIGRATIONS.pending(db):
+        _apply_next_migration(db)
 
 
-def _apply_migration(db: Database, *, stop_before: list[str]) -> None:
-    """Apply one migration while holding the write lock, unless another process has already applied it.
-
-    ``stop_before`` are the names of the migrations that follow it.
-    """
+def _apply_next_migration(db: Database) -> None:
+    """Apply the first pending migration, if there still is one once this process holds the write lock."""
     db.conn.execute("begin immediate")
     try:
-        MIGRATIONS.apply(db, stop_before=stop_before or None)
+        pending = [migration.name for migration in MIGRATIONS.pending(db)]
+        MIGRATIONS.apply(db, stop_before=pending[1:2])
         db.conn.execute("commit")
     except BaseException:
         db.conn.rollback()

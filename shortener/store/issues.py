@@ -215,11 +215,11 @@ def set_positions(store: Store, positions: dict[int, int | None]) -> None:
     """
     store.db.conn.executemany(
         """
-        update articles set position = ?1, role = case
-            when ?1 is not null then 'article' when role = 'article' then 'other' else role end
-        where id = ?2
+        update articles set position = :position, role = case
+            when :position is not null then 'article' when role = 'article' then 'other' else role end
+        where id = :id
         """,
-        ((position, article_id) for article_id, position in positions.items()),
+        ({"id": article_id, "position": position} for article_id, position in positions.items()),
     )
 
 

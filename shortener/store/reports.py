@@ -149,11 +149,11 @@ def issue_timeline(store: Store, issue_id: int, *, hourly: bool) -> list[PeriodC
 def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodClicks]:
     """Return the quarter-hours of UTC with clicks on a link, or with ``hourly`` the hours, oldest first."""
     sql = f"""
-        select quarter_hour - quarter_hour % ?2 as start, sum(human), sum({_AUTOMATED_SUM}) from clicks_by_link
-        where link_id = ?1 group by start order by start
+        select quarter_hour - quarter_hour % ? as start, sum(human), sum({_AUTOMATED_SUM}) from clicks_by_link
+        where link_id = ? group by start order by start
     """  # noqa: S608
     step = HOUR_SECONDS if hourly else QUARTER_HOUR_SECONDS
-    return [PeriodClicks(*row) for row in store.execute(sql, (link_id, step))]
+    return [PeriodClicks(*row) for row in store.execute(sql, (step, link_id))]
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:

@@ -1,11 +1,12 @@
-"""The tables of sums (rollups), described once: their definitions and the SQL that writes them derive from this.
+"""The tables of sums (rollups), described once: the SQL that writes them derives from this.
 
-Two tables are detailed, or fine: ``clicks_by_link`` and ``breakdown_by_link``. The others are coarse: they sum rows
-of these two, so that a report reads few rows. ``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter
-of an hour, an hour or a day of UTC begins; a day of any time zone is a sum of quarter-hours.
+The tables themselves are created by migrations, so a change here needs a migration too. Two tables are detailed, or
+fine: ``clicks_by_link`` and ``breakdown_by_link``. The others are coarse: they sum rows of these two, so that a report
+reads few rows. ``quarter_hour``, ``hour`` and ``day`` are the second at which a quarter of an hour, an hour or a day of
+UTC begins; a day of any time zone is a sum of quarter-hours.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -21,7 +22,7 @@ PERIOD_SECONDS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
 
 
 class Rollup(Struct, frozen=True):
-    """A table of sums: its primary key, its sums, and its indexes by name; a coarse one adds up the rows of ``source``.
+    """A table of sums: its primary key and its columns of sums; a coarse one adds up the rows of ``source``.
 
     Rows whose sums of ``click_columns`` are all 0 are deleted.
     """
@@ -30,31 +31,16 @@ class Rollup(Struct, frozen=True):
     key_columns: tuple[str, ...]
     sum_columns: tuple[str, ...] = SUM_COLUMNS
     click_columns: tuple[str, ...] = VERDICTS
-    indexes: Mapping[str, tuple[str, ...]] = {}
     source: "Rollup | None" = None
 
 
-CLICKS_BY_LINK = Rollup(
-    "clicks_by_link",
-    ("link_id", "quarter_hour", "n", "issue_id"),
-    indexes={"clicks_by_link_time": ("quarter_hour",)},
-)
+CLICKS_BY_LINK = Rollup("clicks_by_link", ("link_id", "quarter_hour", "n", "issue_id"))
 BREAKDOWN_BY_LINK = Rollup(
     "breakdown_by_link", ("link_id", "dimension", "value", "day", "issue_id"), ("clicks",), ("clicks",)
 )
 COARSE_ROLLUPS = (
-    Rollup(
-        "totals_by_placement",
-        ("issue_id", "link_id", "n"),
-        indexes={"totals_by_placement_link": ("link_id", "human", "link_visitors")},
-        source=CLICKS_BY_LINK,
-    ),
-    Rollup(
-        "clicks_by_issue",
-        ("issue_id", "quarter_hour"),
-        indexes={"clicks_by_issue_time": ("quarter_hour",)},
-        source=CLICKS_BY_LINK,
-    ),
+    Rollup("totals_by_placement", ("issue_id", "link_id", "n"), source=CLICKS_BY_LINK),
+    Rollup("clicks_by_issue", ("issue_id", "quarter_hour"), source=CLICKS_BY_LINK),
     Rollup("clicks_by_issue_hour", ("issue_id", "hour"), source=CLICKS_BY_LINK),
     Rollup("clicks_by_placement", ("day", "issue_id", "link_id", "n"), source=CLICKS_BY_LINK),
     Rollup("clicks_of_site", ("quarter_hour",), source=CLICKS_BY_LINK),
@@ -67,7 +53,6 @@ COARSE_ROLLUPS = (
     ),
 )
 ALL_ROLLUPS = (CLICKS_BY_LINK, BREAKDOWN_BY_LINK, *COARSE_ROLLUPS)
-_TEXT_COLUMNS = {"dimension", "value"}
 
 
 def recompute_statements() -> Iterator[str]:
@@ -86,27 +71,16 @@ def recompute_statements() -> Iterator[str]:
         )
 
 
-def create_statements() -> Iterator[str]:
-    """Yield the statements that create the tables of all rollups and their indexes."""
-    for rollup in ALL_ROLLUPS:
-        columns = [f"{name} {'text' if name in _TEXT_COLUMNS else 'integer'} not null" for name in rollup.key_columns]
-        columns += [f"{name} integer not null check ({name} >= 0)" for name in rollup.sum_columns]
-        columns.append(f"primary key ({', '.join(rollup.key_columns)})")
-        yield f"create table {rollup.table} ({', '.join(columns)}) strict, without rowid"
-        for name, indexed in rollup.indexes.items():
-            yield f"create index {name} on {rollup.table} ({', '.join(indexed)})"
-
-
 def add_statement(rollup: Rollup) -> str:
-    """Return the statement that adds to a row, or inserts it; a sum never falls below 0."""
+    """Return the statement that adds to a row, or inserts it; its parameters are the key, the sums and the sums again.
+
+    A sum never falls below 0.
+    """
     # A click may have been counted under another placement before: its subtraction must not break a check and
     # stop the collector.
     columns = rollup.key_columns + rollup.sum_columns
-    parameters = {name: f"?{index}" for index, name in enumerate(columns, start=1)}
-    values = [
-        f"max(0, {parameter})" if name in rollup.sum_columns else parameter for name, parameter in parameters.items()
-    ]
-    changes = [f"{name} = max(0, {rollup.table}.{name} + {parameters[name]})" for name in rollup.sum_columns]
+    values = ["?"] * len(rollup.key_columns) + ["max(0, ?)"] * len(rollup.sum_columns)
+    changes = [f"{name} = max(0, {rollup.table}.{name} + ?)" for name in rollup.sum_columns]
     return f"""
         insert into {rollup.table} ({", ".join(columns)}) values ({", ".join(values)})
         on conflict ({", ".join(rollup.key_columns)}) do update set {", ".join(changes)}
@@ -115,6 +89,6 @@ def add_statement(rollup: Rollup) -> str:
 
 def delete_empty_statement(rollup: Rollup) -> str:
     """Return the statement that deletes a row, given by its key, if it has no clicks."""
-    terms = [f"{name} = ?{index}" for index, name in enumerate(rollup.key_columns, start=1)]
+    terms = [f"{name} = ?" for name in rollup.key_columns]
     terms += [f"{name} = 0" for name in rollup.click_columns]
     return f"delete from {rollup.table} where {' and '.join(terms)}"  # noqa: S608

@@ -79,7 +79,7 @@ def recompute_coarse_rollups(store: Store) -> None:
 def _apply_sums(store: Store, rollup: Rollup, sums: SumsByKey) -> None:
     """Add sums to one rollup, and delete the rows that have no clicks afterwards."""
     connection = store.db.conn
-    connection.executemany(_ADDITIONS[rollup.table], ((*key, *row) for key, row in sums.items() if any(row)))
+    connection.executemany(_ADDITIONS[rollup.table], ((*key, *row, *row) for key, row in sums.items() if any(row)))
     connection.executemany(_EMPTY_DELETES[rollup.table], [key for key, row in sums.items() if min(row) < 0])
 
 

@@ -78,7 +78,7 @@ def add_next_issue(newsletter: Any, url: str, position: int) -> None:
     with store.transaction():
         july = issues.get(store, "july").id
         details = {"title": "Again", "author": "", "summary": "", "section": "", "image": ""}
-        issues.set_positions(store, {issues.put_article(store, july, url, **details): position})
+        issues.set_positions(store, {issues.add_article(store, july, url=url, **details): position})
 
 
 def test_the_report_remembers_that_a_suggestion_was_followed(june: Any) -> None:

@@ -41,8 +41,8 @@ def test_old_store_gets_the_new_indexes(old_data: Path) -> None:
     indexes = dict(store.execute("select name, sql from sqlite_master where name glob 'clicks_by_*'").fetchall())
     assert {name: indexes[name].partition(" on ")[2] for name in INDEXES} == INDEXES
     day, hour = NOON // 86_400, NOON // 3600
-    assert [click.id for click in clicks.visitor_clicks(store, {(day, "v"): 1}).values()] == ["a"]
-    assert not clicks.visitor_clicks(store, {(day + 1, "v"): 0, (day, "v"): 16})
+    assert [click.id for click in clicks.visits_by_seq(store, {(day, "v"): 1}).values()] == ["a"]
+    assert not clicks.visits_by_seq(store, {(day + 1, "v"): 0, (day, "v"): 16})
     for column, value in (("addr", "x"), ("recipient_token", "k")):
         window = nearby_clicks.ReadWindow(NOON * 1000, NOON * 1000, (NOON - 9) * 1000, (NOON + 9) * 1000)
         assert nearby_clicks.clicks_by_value(store, column, [value], window, hour=hour)  # type: ignore[arg-type]

@@ -1,6 +1,9 @@
 """Migrations: stores of every earlier schema open with the same data."""
 
+import ast
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,10 +11,9 @@ from sqlite_utils import Database
 
 from shortener.collector.rebuild import rebuild
 from shortener.files import STORE_FILE_NAME
-from shortener.store import clicks, open_store
-from shortener.store.migrations import MIGRATIONS
+from shortener.store import clicks, migrations, open_store
+from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 
-NAMES = [migration.name for migration in MIGRATIONS._migrations]
 HOUR = 1_795_500_000 - 1_795_500_000 % 3600
 CONTENT = f"""
 insert into issues (id, slug, format, domain, source, output, created_at, updated_at)
@@ -35,13 +37,14 @@ insert into facts (name, value) values ('rejudge:1', 0);
 """
 
 
-@pytest.mark.parametrize("until", range(1, 7), ids=NAMES[1:7])
-def test_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
+@pytest.mark.parametrize("until", MIGRATION_NAMES[1:])
+def test_earlier_schema_is_migrated(tmp_path: Path, until: str) -> None:
     """Rows stored under an earlier schema keep their values, and triggers work after the migration."""
     tmp_path.chmod(0o700)
     old = Database(sqlite3.connect(tmp_path / STORE_FILE_NAME, isolation_level=None))
-    MIGRATIONS.apply(old, stop_before=NAMES[until])
+    MIGRATIONS.apply(old, stop_before=min(until, "m007_names"))
     old.conn.executescript(CONTENT)
+    MIGRATIONS.apply(old, stop_before=until)
     old.close()
     store = open_store(tmp_path)
     try:
@@ -75,6 +78,23 @@ def test_earlier_schema_is_migrated(tmp_path: Path, until: int) -> None:
         assert store.meta("links_revision") == revision + 1
     finally:
         store.close()
+
+
+@pytest.mark.parametrize("name", MIGRATION_NAMES)
+def test_migration_does_not_depend_on_other_code(name: str) -> None:
+    """A migration uses nothing of the program but ``run_script``: no later change can change what it does."""
+    tree = ast.parse((Path(migrations.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    own = {module for module in imported if module is None or module.startswith("shortener")}
+    assert own <= {"shortener.store.migrations.script"}
+
+
+def test_processes_that_start_together_share_the_migrations(tmp_path: Path) -> None:
+    """Several processes may open an old store at once: each migration is applied once, and no process fails."""
+    code = "import sys; from pathlib import Path; from shortener.store import open_store; open_store(Path(sys.argv[1]))"
+    processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(6)]
+    assert [process.wait(60) for process in processes] == [0] * 6
 
 
 def test_sums_are_split_into_quarter_hours(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from shortener.store.rollup_tables import (
     SUM_COLUMNS,
     VERDICTS,
     VISITOR_COLUMNS,
-    create_statements,
 )
 from shortener.store.rollups import (
     LinkBreakdownSums,
@@ -24,6 +23,7 @@ from shortener.store.rollups import (
     add_to_rollups,
     recompute_coarse_rollups,
 )
+from shortener.store.sql_text import json_array
 
 KEY = st.tuples(
     st.integers(1, 2),
@@ -80,12 +80,29 @@ def sums(verdict: str, clicks: int, first: int) -> list[int]:
 
 
 def test_tables_are_those_of_the_description(shared: Store) -> None:
-    """The stored definitions of rollups and their indexes are the generated ones, and each table has all columns."""
-    stored = {row[0] for row in shared.execute("select lower(sql) from sqlite_master where sql is not null")}
-    assert set(create_statements()) <= stored
+    """The tables that migrations create have the described columns and keys; no sum can be null or negative."""
+    stored = dict(shared.execute("select name, sql from sqlite_master where type = 'table'"))
     for rollup in ALL_ROLLUPS:
-        columns = [row[1] for row in shared.execute(f"pragma table_info({rollup.table})")]
-        assert columns == [*rollup.key_columns, *rollup.sum_columns]
+        columns = shared.execute(
+            f"select name, type, \"notnull\", pk from pragma_table_info('{rollup.table}')"
+        ).fetchall()
+        keys = [
+            (name, "TEXT" if name in {"dimension", "value"} else "INTEGER", 1, number)
+            for number, name in enumerate(rollup.key_columns, start=1)
+        ]
+        assert columns == keys + [(name, "INTEGER", 1, 0) for name in rollup.sum_columns]
+        assert all(f"check ({name} >= 0)" in stored[rollup.table] for name in rollup.sum_columns)
+        assert stored[rollup.table].endswith("strict, without rowid")
+    indexes = shared.execute(
+        "select sql from sqlite_master where tbl_name in (select value from json_each(?)) and sql "
+        "like 'create index%' order by sql",
+        (json_array([rollup.table for rollup in ALL_ROLLUPS]),),
+    )
+    assert [row[0].partition(" on ")[2] for row in indexes] == [
+        "clicks_by_issue (quarter_hour)",
+        "clicks_by_link (quarter_hour)",
+        "totals_by_placement (link_id, human, link_visitors)",
+    ]
 
 
 @settings(max_examples=60, deadline=None)

@@ -20,9 +20,7 @@ from shortener.store.migrations.m007_names import m007_names
 from shortener.store.migrations.m008_quarter_hours import m008_quarter_hours
 from shortener.store.migrations.m009_roles import m009_roles
 
-MIGRATIONS = Migrations("shortener")
-
-for _migration in (
+_FUNCTIONS = (
     m001_loop,
     m002_picks,
     m003_drafts,
@@ -32,5 +30,8 @@ for _migration in (
     m007_names,
     m008_quarter_hours,
     m009_roles,
-):
-    MIGRATIONS()(_migration)
+)
+MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
+MIGRATIONS = Migrations("shortener")
+for _function in _FUNCTIONS:
+    MIGRATIONS()(_function)

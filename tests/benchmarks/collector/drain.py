@@ -57,7 +57,7 @@ def prepare(data: Path) -> Store:
         placements = []
         for number in range(1, LINKS + 1):
             url = f"https://a.example/{number}"
-            article = issues.put_article(store, issue, url, title=url, author="", summary="", section="", image="")
+            article = issues.add_article(store, issue, url=url, title=url, author="", summary="", section="", image="")
             link = links.add(store, "go.example", f"c{number:02}", target=url, now=START)
             links.assign_owner(store, link, issue_id=issue, article_id=article, now=START)
             issues.set_positions(store, {article: number})

@@ -135,7 +135,7 @@ def add_issue(store: Store, number: int, *, sent: int) -> list[LinkWeights]:
             "section": "",
             "image": "",
         }
-        article_id = issues.put_article(store, issue, url, **details)
+        article_id = issues.add_article(store, issue, url=url, **details)
         issues.set_positions(store, {article_id: position if is_article else None})
         link = links.add(store, "127.0.0.1:8000", code, target=url, title=details["title"], now=sent)
         links.assign_owner(store, link, issue_id=issue, article_id=article_id, now=sent)

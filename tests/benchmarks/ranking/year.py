@@ -98,7 +98,7 @@ def add_issue(store: Store, month: int, *, articles: int) -> list[issues.Placeme
         origin = month - 1 if index < 3 and month else month
         url = f"https://a.example/{origin}/{index + 3 if origin < month else index}"
         details = {"title": f"About {url}", "author": "", "summary": "", "section": "", "image": ""}
-        article = issues.put_article(store, issue, url, **details)
+        article = issues.add_article(store, issue, url=url, **details)
         issues.set_positions(store, {article: index + 1})
         link = links.add(store, "go.example", f"m{month}a{index}", target=url, now=sent)
         links.assign_owner(store, link, issue_id=issue, article_id=article, now=sent)

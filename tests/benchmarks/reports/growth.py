@@ -55,7 +55,7 @@ def add_issue(store: Store, number: int, *, sent_at: int) -> Parts:
     for index in range(LINKS_OF_ISSUE):
         url = f"https://a.example/{number}/{index}"
         details = {"title": url, "author": "", "summary": "", "section": "", "image": ""}
-        article = issues.put_article(store, issue, url, **details)
+        article = issues.add_article(store, issue, url=url, **details)
         link = links.add(store, "go.example", f"i{number}x{index}", target=url, now=sent_at)
         links.assign_owner(store, link, issue_id=issue, article_id=article, now=sent_at)
         issues.set_positions(store, {article: index + 1})
