@@ -38,9 +38,8 @@ class CliContext(Struct):
 
     def open_store(self) -> "Store":
         """Open the store and return it. It is created or migrated if necessary. Raises StoreError."""
-        from shortener.store import (
-            open_store,
-        )  # loading takes a sixth of a second, and `serve` does not need it
+        # Imported here because loading it takes a sixth of a second, and `serve` does not need it.
+        from shortener.store import open_store
 
         return open_store(self.config.data_directory)
 

@@ -1,7 +1,6 @@
 """``shortener demo``: a sample issue, a real server, simulated readers, then the report and the ranking."""
 
 import http.client
-import itertools
 import os
 import shutil
 import signal
@@ -35,8 +34,8 @@ SAMPLE_RECIPIENTS = 1_500
 HOURS_SINCE_SENDING = 3
 RANDOM_SEED = 11
 ARTICLE_APPEALS = (1.0, 0.7, 1.3, 0.8, 1.0, 1.9, 0.6, 2.2)
-"""Appeal of each article in document order. Some appealing articles have low positions, so that the ranking differs
-from the order of clicks."""
+"""Appeal of each article of the sample issue, by position. Some appealing articles are far down, so that the ranking
+differs from the order of clicks."""
 CONFIG_TEMPLATE = """\
 # Configuration of the demonstration. The local proxy is trusted so that each simulated reader can have an address.
 [site]
@@ -163,10 +162,9 @@ def _simulate_readers(config: Config, issue: IssueContents, *, readers: int, sec
 
 
 def _reader_links(issue: IssueContents) -> list[ReaderLink]:
-    """Return the placements of the issue in document order. Articles with an author get different appeals."""
+    """Return the placements of the issue in document order, with the appeal of the article that each leads to."""
     positions = {article.url: article.position for article in issue.articles}
-    urls = [article.url for article in issue.articles if article.links and article.author]
-    appeals = dict(zip(urls, itertools.cycle(ARTICLE_APPEALS), strict=False))
+    appeals = dict(zip(positions, ARTICLE_APPEALS, strict=True))
     last_position = len({link.target for link in issue.links})
     links_by_number = {
         placement.n: ReaderLink(
@@ -215,7 +213,7 @@ def _print_reports(config: Config, config_path: Path) -> None:
 def _print_addresses(
     config: Config, config_path: Path, issue: IssueContents, directory: Path, *, admin_hint: str
 ) -> None:
-    article = next(article for article in issue.articles if article.author)
+    article = issue.articles[0]
     short_url = article.links[0].short_url
     click.echo(f"""
 Open or try:

@@ -1,7 +1,6 @@
 """``shortener issue add``: add an issue and write it with short links."""
 
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -11,7 +10,7 @@ import click
 from shortener.cli import CliContext, with_store
 from shortener.cli.files import open_atomic, read_bytes, read_csv
 from shortener.cli.options import TIME
-from shortener.cli.output import print_list
+from shortener.cli.output import MAX_LISTED_LINES, print_titled_list
 from shortener.collector.classifier import run_reclassification_queue
 from shortener.errors import InputError
 from shortener.newsletter import MAX_ISSUE_BYTES, Format
@@ -133,16 +132,17 @@ def _print_result(result: AddResult, output: Path, *, to_stderr: bool) -> None:
         )
     else:
         click.echo(f"{result.slug}: nothing changed.", err=to_stderr)
-    for title, lines in (
-        ("Skipped by [newsletter] skip", result.skipped),
-        ("Left alone", result.untouched),
-        ("Warnings (`shortener issue set SLUG --article URL` corrects an article)", result.warnings),
+    for title, lines, limit in (
+        ("Skipped by [newsletter] skip", result.skipped, MAX_LISTED_LINES),
+        ("Left alone", result.untouched, None),
+        ("Warnings (`shortener issue set SLUG --article URL` corrects an article)", result.warnings, MAX_LISTED_LINES),
         (
             "Links without a target (set it with `shortener link set SHORT_URL --target URL`)",
             result.links_without_target,
+            MAX_LISTED_LINES,
         ),
     ):
-        print_titled_list(title, lines, to_stderr=to_stderr, limit=None if title == "Left alone" else 10)
+        print_titled_list(title, lines, to_stderr=to_stderr, limit=limit)
     if result.format == "eml":
         _print_mail_notes(result, to_stderr=to_stderr)
     _print_honeypot(result, to_stderr=to_stderr)
@@ -172,7 +172,7 @@ def _print_honeypot(result: AddResult, *, to_stderr: bool) -> None:
         )
         click.echo(f"  {result.honeypot_html}", err=to_stderr)
         click.echo(
-            "  Clients that follow it are classified as bots. Screen readers skip it. "
+            "  Clients that follow it are classified as machines. Screen readers skip it. "
             "Leave it out of a plain-text part.",
             err=to_stderr,
         )
@@ -200,9 +200,3 @@ def reclassify_queued(store: Store, *, to_stderr: bool = False) -> None:
     changes = run_reclassification_queue(store)
     for (_, before, after), clicks in sorted(changes.items(), key=lambda item: -item[1]):
         click.echo(f"Reclassified: {clicks:,} clicks from {before} to {after}.", err=to_stderr)
-
-
-def print_titled_list(title: str, lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = 10) -> None:
-    if lines:
-        click.echo(f"{title}: {len(lines)}", err=to_stderr)
-        print_list(lines, to_stderr=to_stderr, limit=limit)

@@ -5,8 +5,8 @@ import time
 import click
 
 from shortener.cli import CliContext, with_store
-from shortener.cli.issue_add import print_titled_list
 from shortener.cli.options import system_username
+from shortener.cli.output import print_titled_list
 from shortener.services import issue_status
 from shortener.services.add_issue import reread_issue
 from shortener.store import Store

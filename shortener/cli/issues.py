@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.files import open_atomic
-from shortener.cli.issue_add import MAIL_STORED, add, print_titled_list, reclassify_queued
+from shortener.cli.issue_add import MAIL_STORED, add, reclassify_queued
 from shortener.cli.issue_status import archive, remove, reread
 from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME_OR_NEVER, UNKNOWN, system_username
 from shortener.cli.output import (
@@ -18,6 +18,7 @@ from shortener.cli.output import (
     print_csv,
     print_json,
     print_table,
+    print_titled_list,
 )
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.reporting.issue_contents import (
@@ -143,7 +144,7 @@ def _link_rows(contents: IssueContents, other_links: Iterable[ArticleContents]) 
 @click.option(
     "--trap",
     metavar="SHORT_URL",
-    help="Mark a link as a honeypot: clients that follow it are classified as bots.",
+    help="Mark a link as a honeypot: clients that follow it are classified as machines.",
 )
 @click.option("--not-trap", metavar="SHORT_URL", help="Mark a link as no honeypot.")
 @with_store

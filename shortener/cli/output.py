@@ -127,6 +127,15 @@ def print_list(lines: Sequence[str], *, to_stderr: bool = False, limit: int | No
         click.echo(f"  … and {len(lines) - len(shown)} more", err=to_stderr)
 
 
+def print_titled_list(
+    title: str, lines: Sequence[str], *, to_stderr: bool = False, limit: int | None = MAX_LISTED_LINES
+) -> None:
+    """Print a title with the number of lines, then the lines as ``print_list`` does. Without lines print nothing."""
+    if lines:
+        click.echo(f"{title}: {len(lines)}", err=to_stderr)
+        print_list(lines, to_stderr=to_stderr, limit=limit)
+
+
 def _format_cell(cell: Any) -> str:
     if isinstance(cell, float):
         return f"{cell:,.3f}" if abs(cell) < 10 else f"{cell:,.1f}"

@@ -108,9 +108,12 @@ def _counts(item: ArticleReport | OtherLinkReport) -> list[float | None]:
 
 
 def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
-    sent = format_local_time(result.sent_at, zone) if result.sent_at else "at an unknown time"
+    sent = "sent at an unknown time"
+    if result.sent_at:
+        word = "sent" if result.sent_at <= result.as_of else "scheduled for"
+        sent = f"{word} {format_local_time(result.sent_at, zone)}"
     recipients = f"{result.recipients:,}" if result.recipients else "an unknown number of"
-    print_line(f"{result.title or result.slug}: sent {sent} to {recipients} recipients")
+    print_line(f"{result.title or result.slug}: {sent} to {recipients} recipients")
     _print_totals(result.totals, result.quality, result.rate, settling=result.settling)
     print_table(
         "Articles",

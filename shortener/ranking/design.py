@@ -93,15 +93,12 @@ def build_design(
 ) -> Design:
     """Build the matrices of the model from the observations (docs/ranking.md section 6).
 
+    For cell c of article a in issue i,
     `log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
     + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a` and
     `q_a = b (xbar_a - mean xbar) + c' z_a + site_a + author_a + sum_w d_w (t_aw - mean t_w) + u_a`. If no position is
     known, the position columns and b are dropped.
     """
-    # For cell c of article a in issue i:
-    # log mu_c = log recipients_i + log F(age_i) + level + alpha_i - eta log(pos) + sum_k d_k hat_k(log pos)
-    #     + end [last two positions] + omega log(sum w) + rerun [shown before] + q_a
-    # q_a = b (xbar_a - mean xbar) + c' z_a + u_a
     effects: list[Effect] = [INTERCEPT, RERUN, PLACEMENT_OMEGA]
     cell_columns = [np.ones(len(observations.clicks)), observations.is_rerun, np.log(total_weights)]
     article_columns: list[FloatArray] = []

@@ -43,15 +43,20 @@ class Variances(Struct, frozen=True):
     `background` has one variance for each group of background effects in the design: s_h^2, s_a^2, s_w^2.
     """
 
-    appeal: float = APPEAL_SD**2
-    open_rate: float = OPEN_RATE_SD**2
-    phi: float = 0.2**2
-    background: tuple[float, ...] = ()
+    appeal: float
+    open_rate: float
+    phi: float
+    background: tuple[float, ...]
 
 
 def prior_of_variances(design: Design) -> Variances:
     """Return the variances from which a fit starts: the centres of their priors."""
-    return Variances(phi=design.prior_phi, background=tuple(sd**2 for _, sd in design.background))
+    return Variances(
+        appeal=APPEAL_SD**2,
+        open_rate=OPEN_RATE_SD**2,
+        phi=design.prior_phi,
+        background=tuple(sd**2 for _, sd in design.background),
+    )
 
 
 class Fit(Struct, frozen=True, eq=False):

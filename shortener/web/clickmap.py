@@ -162,7 +162,7 @@ class _Sanitizer(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Treat a self-closing tag as a start tag, because HTML ignores the slash. Skip elements that are removed."""
-        if tag in _VOID_ELEMENTS or tag == "img" or tag not in _REMOVED_ELEMENTS:
+        if tag not in _REMOVED_ELEMENTS:
             self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:

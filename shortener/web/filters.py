@@ -1,4 +1,4 @@
-"""Template filters and globals: numbers, shares, local times, URLs and small charts as text or markup."""
+"""Template filters, tests and globals: numbers, shares, local times, URLs and small charts as text or markup."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_POINTS = 96, 24, 24
 
 
 def init_app(app: Flask, *, config: Config) -> None:
-    """Register the template filters and globals of an app."""
+    """Register the template filters, tests and globals of an app."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         number=format_number,
@@ -38,6 +38,7 @@ def init_app(app: Flask, *, config: Config) -> None:
         sparkline=sparkline,
         share_bar=share_bar,
     )
+    app.jinja_env.tests["future"] = is_future
 
     def template_globals() -> dict[str, Any]:
         return {"config": config, "user": _template_user, "may": _has_role, "notices": get_flashed_messages}
@@ -104,6 +105,11 @@ def _time_element(value: datetime | int | None, pattern: str, config: Config) ->
     return Markup('<time datetime="{}">{}</time>').format(
         local_time.isoformat(timespec="seconds"), local_time.strftime(pattern)
     )
+
+
+def is_future(instant: datetime) -> bool:
+    """Return whether a time is after the time of the request, as the sending time of a scheduled issue is."""
+    return instant.timestamp() > context.now()
 
 
 def format_datetime_local(value: datetime | int | None, *, config: Config) -> str:

@@ -60,7 +60,7 @@ def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
 def article_results(slug: str) -> Mapping[str, ArticleResult] | None:
     """Return the results of an issue's articles by URL; None while they are computed for the first time.
 
-    There are none for an issue that was not sent.
+    There are none for an issue whose sending time is in the future.
     """
     app_config = config()
 

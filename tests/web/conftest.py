@@ -1,4 +1,4 @@
-"""Fixtures: an installation with editor pages, and browsers in which add_users are signed in."""
+"""Fixtures: an installation with editor pages, and browsers in which its users are signed in."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,7 +85,7 @@ class EditorSite:
         add_or_update_issue(self.store, request, config=self.config, now=NOW - 90_000)
 
     def write_clicks(self, lines: list[str]) -> None:
-        """Append lines to the click write_clicks and let the collector store them."""
+        """Append lines to the click log and let the collector store them."""
         directory = self.config.data_directory / "clicklog"
         directory.mkdir(exist_ok=True)
         with (directory / "readers.jsonl").open("a", encoding="utf-8") as file:
@@ -124,7 +124,7 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def empty_site(tmp_path: Path, cheap_hashes: None) -> Iterator[EditorSite]:
-    """Installation without add_users, issues and links."""
+    """Installation without users, issues and links."""
     site = EditorSite(tmp_path / "data")
     yield site
     site.store.close()

@@ -73,6 +73,33 @@ def test_edits_of_targets_are_marked(one_day_later: "EditorSite") -> None:
     assert "a.example/early" not in page.partition("was edited after sending")[2].partition("</details>")[0]
 
 
+@pytest.mark.parametrize(
+    ("sent_at", "report_text", "list_text"),
+    [
+        (None, "Not sent yet", "not yet"),
+        (NOW + 3_600, "Scheduled for <time", "scheduled</small>"),
+        (NOW - 3_600, "Sent <time", '<time datetime="2027-01-15T07:00:00+00:00">15 Jan 2027</time></td>'),
+    ],
+    ids=["draft", "scheduled", "sent"],
+)
+def test_report_and_list_show_the_status(
+    one_day_later: "EditorSite", sent_at: int | None, report_text: str, list_text: str
+) -> None:
+    """The report and the list tell a draft, a scheduled issue and a sent one apart."""
+    one_day_later.add_issue(slug="june", sent_at=sent_at)
+    viewer = one_day_later.client("viewer")
+    assert report_text in viewer.get("/-/issues/june").text
+    assert list_text in viewer.get("/-/issues").text
+
+
+def test_report_of_a_draft_has_no_expectation(one_day_later: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is expected of the articles of a draft, and nothing is computed for it."""
+    monkeypatch.setattr("shortener.web.views.reports.article_results", lambda slug: pytest.fail(f"computed for {slug}"))
+    one_day_later.add_issue(slug="june", sent_at=None)
+    page = one_day_later.client("viewer").get("/-/issues/june").text
+    assert '<td class="n" data-name="Expected">\u2013</td>' in page
+
+
 def test_report_without_clicks(site_with_issue: "EditorSite") -> None:
     """A report without clicks has no chart, but a hint and the articles."""
     page = site_with_issue.client("viewer").get("/-/issues/may").text

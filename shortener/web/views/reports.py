@@ -1,5 +1,6 @@
 """Views of an issue's report and click map, and the figures with which an open report page updates itself."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
@@ -17,7 +18,7 @@ from shortener.store import issues, listings
 from shortener.web import clickmap
 from shortener.web.context import config, now, role_required, store
 from shortener.web.filters import format_number, format_percent
-from shortener.web.ranking_cache import article_results, remaining_shares, reruns
+from shortener.web.ranking_cache import ArticleResult, article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
@@ -54,7 +55,10 @@ def show_report(slug: str) -> str:
     report = _report(slug)
     series = compare_cumulative_clicks(store(), slug, now=now())
     edits = _target_edits(slug, report)
-    results, suggestions = article_results(slug), reruns(slug, wait=False)
+    results: Mapping[str, ArticleResult] | None = {}
+    if report.sent_at or report.totals.clicks.human:  # a draft has no clicks to compare with what was expected
+        results = article_results(slug)
+    suggestions = reruns(slug, wait=False)
     return render_template(
         "report.html",
         report=report,
