@@ -23,7 +23,7 @@ from shortener.newsletter.article_texts import (
     strip_stray_emphasis,
 )
 from shortener.newsletter.document import Document, find_outlook_twins
-from shortener.newsletter.lines import PSEUDO_HEADING_LEVEL, Line, Mention, PlacementKind, build_lines
+from shortener.newsletter.lines import LETTER, PSEUDO_HEADING_LEVEL, Line, Mention, PlacementKind, build_lines
 from shortener.newsletter.titles import MAX_BUTTON_LENGTH, Title
 
 _MAX_FIRST_LINE_LENGTH = 120  # characters: a longer first line is prose
@@ -257,7 +257,7 @@ def _section_by_line(
 ) -> list[str | None]:
     """Return for each line its section, which is the text of the last heading up to that line.
 
-    Headings that are the title of an article or of the issue do not count.
+    Headings that are the title of an article or of the issue, or have no letter, do not count.
     """
     excluded = {title.line_index for title in titles_by_key.values()}
     if issue_title_line is not None:
@@ -266,7 +266,7 @@ def _section_by_line(
             excluded.add(issue_title_line)
     sections, current = [], None
     for line in lines:
-        if line.level and line.index not in excluded and not line.hidden:
+        if line.level and line.index not in excluded and not line.hidden and LETTER.search(line.text):
             current = strip_stray_emphasis(line.text)[:MAX_TITLE_LENGTH]
         sections.append(current)
     return sections
