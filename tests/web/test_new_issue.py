@@ -335,7 +335,7 @@ def test_links_without_a_target(site: "EditorSite") -> None:
     browser = site.client("editor")
     page = browser.get("/-/issues/may/contents").text
     assert "These short links have no destination yet" in page
-    assert "These targets are short links of other services" in page
+    assert "These destinations are short links of other services" in page
     fields = {"short_url": "https://go.example/old1", "target": "https://a.example/whales"}
     assert browser.post("/-/issues/may/target", fields).status_code == 303
     assert links.get(site.store, "go.example", "old1").target == "https://a.example/whales"
