@@ -131,7 +131,7 @@ def _mark_below_navigation_headings(lines: list[Line]) -> None:
 
 
 def _mark_own_pages(lines: list[Line]) -> None:
-    """Mark links to the sender's front page: on the host of the unsubscribe link, or where the logo at the top leads."""
+    """Mark links to the sender's front page: on the host of the unsubscribe link, or the target of the logo on top."""
     service_hosts = {
         url_kinds.site_name(mention.url)
         for line in lines
