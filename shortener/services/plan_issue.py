@@ -147,7 +147,7 @@ def _is_unchanged(
     tag: str,
     config: Config,
 ) -> bool:
-    """Return whether the request changes nothing: its document is the stored source or output, its values the stored ones."""
+    """Return whether the request changes nothing: its document and values are the stored ones (source or output)."""
     issue, request = existing.issue, parsed.request
     if issue is None or issue.removed_at is not None:
         return False
