@@ -56,6 +56,7 @@ COMMANDS_BY_MODULE = {
     "signals": ("signals",),
     "users": ("user",),
     "tokens": ("token",),
+    "store": ("store",),
     "nginx": ("edge",),
     "demo": ("demo",),
 }
