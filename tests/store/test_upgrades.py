@@ -1,8 +1,8 @@
 """A store of every schema that was ever on the main branch opens, migrated, with equal counts.
 
 ``schemas/`` has one dump for each schema, written by the program of the commit in the file's name after it had added a
-link and an issue and collected 22 clicks (the second: a link and four clicks). ``counts.json`` is what that program had counted.
-The program of the first commit could not run yet: its tables were filled with the rows of the third dump.
+link and an issue and collected 22 clicks (the second: a link and four clicks). ``counts.json`` has what that program
+had counted. The program of the first commit could not run yet: its tables were filled with the rows of the third dump.
 """
 
 import gzip
@@ -29,7 +29,7 @@ def load(name: str, data: Path) -> None:
 
 
 def count(store: Store) -> dict[str, Any]:
-    """Return the counts of a store: clicks by link and verdict from single clicks, and visitors by link from the sums."""
+    """Return the clicks by link and verdict from single clicks, the visitors by link from sums, and other counts."""
     clicks = "select code || ' ' || verdict, count(*) from clicks join links on links.id = link_id group by 1"
     visitors = "select code, sum(visitors) from clicks_by_link join links on links.id = link_id group by 1"
     return {
@@ -45,7 +45,7 @@ def sums(store: Store) -> dict[str, int]:
     """Return the clicks in the sums, by link and verdict."""
     verdicts = ("human", "bot", "scanner", "preview", "prefetch")
     columns = ", ".join(f"sum({verdict})" for verdict in verdicts)
-    rows = store.execute(f"select code, {columns} from clicks_by_link join links on links.id = link_id group by code")  # noqa: S608
+    rows = store.execute(f"select code, {columns} from clicks_by_link join links on links.id = link_id group by code")
     return {f"{code} {verdict}": n for code, *each in rows for verdict, n in zip(verdicts, each, strict=True) if n}
 
 

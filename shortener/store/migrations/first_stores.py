@@ -22,7 +22,8 @@ from hourly group by 1, 2, 3;
 def complete_first_tables(db: Database) -> None:
     """Create the tables and indexes of the first migration that a store of the first days does not have.
 
-    Its sums by hour are complete. The later migrations compute all other sums from them and from the clicks.
+    It is called before the fifth migration, which is the first that needs them. The sums by hour of such a store are
+    complete. The later migrations compute all other sums from them and from the clicks.
     """
     existing = {row[0] for row in db.conn.execute("select name from sqlite_master")}
     for statement in statements(SCRIPT):

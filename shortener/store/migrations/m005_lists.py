@@ -2,7 +2,6 @@
 
 from sqlite_utils import Database
 
-from shortener.store.migrations.first_stores import complete_first_tables
 from shortener.store.migrations.script import run_script
 
 SCRIPT = """
@@ -12,5 +11,4 @@ create index links_by_change on links (updated_at);
 
 def m005_lists(db: Database) -> None:
     """Index links by their last change, so that sorting a list by it is fast for any number of links."""
-    complete_first_tables(db)
     run_script(db, SCRIPT)
