@@ -82,7 +82,7 @@ def test_rest_of_a_very_long_issue(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_output_is_balanced() -> None:
     """Each element that is written is closed, in the order of nesting."""
     shown = body("<div><p><a href=https://go.example/abc/1><b>x</div><table><td></a></b></p>")
-    open_tags = []
+    open_tags: list[str] = []
     for end, name in re.findall(r"<(/?)(\w+)", shown):
         if end:
             assert open_tags.pop() == name
