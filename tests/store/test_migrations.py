@@ -196,7 +196,7 @@ def test_classified_honeypot_hits_are_recorded(tmp_path: Path) -> None:
     """The new table has the hits of classified clicks without token; a machine's hits have no user agent."""
     tmp_path.chmod(0o700)
     database = Database(tmp_path / STORE_FILE_NAME)
-    MIGRATIONS.apply(database, stop_before="m010_honeypot_hits")
+    MIGRATIONS.apply(database, stop_before="m011_honeypot_hits")
     database.conn.executescript(
         """
         insert into links (id, domain, code, honeypot, created_at, updated_at) values

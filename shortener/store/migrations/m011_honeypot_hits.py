@@ -27,7 +27,7 @@ group by 1, 2, 3, 4, 5, 6;
 """
 
 
-def m010_honeypot_hits(db: Database) -> None:
+def m011_honeypot_hits(db: Database) -> None:
     """Create the table and add the stored hits that are classified.
 
     511 are the evidence bits of a request that show a machine: a hit with one of them concerns every user agent.
