@@ -61,6 +61,8 @@ SECTIONS = {
         "serve": "serve",
         "demo": "demo",
         "user": "users",
+        "token": "tokens",
+        "store": "store",
         "doctor": "maintenance",
         "backup": "maintenance",
         "config": "maintenance",

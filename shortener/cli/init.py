@@ -78,7 +78,7 @@ HOST, ZONE = HostType(), ZoneType()
 def init(context: CliContext, host: str | None, zone: str | None) -> None:
     """Write config.toml and create the store.
 
-    It asks for the domain and the time zone, and prints the one-time link at which the first admin signs in.
+    It asks for the domain and the time zone, and prints the invite link at which the first admin signs in.
     """
     path = find_file(context.config_file, environment=environment()) or Path("config.toml")
     if path.exists():
@@ -126,7 +126,7 @@ def _print_next_steps(context: CliContext, path: Path, config: Config, link: str
     click.echo(f"Written: {path}, and the store in {config.data_directory}.")
     click.echo(f"Start the server with `{command} serve`.")
     if link is not None:
-        click.echo(f"The first admin signs in at this one-time link: {link}")
+        click.echo(f"The first admin signs in at this invite link: {link}")
         if config.base_url != config.listening_url:
             local_link = link.replace(config.base_url, config.listening_url, 1)
             click.echo(f"Until {config.domains[0].host} leads to the server, on this machine: {local_link}")

@@ -25,7 +25,7 @@ class IssueListItem(Struct, frozen=True):
 
     ``todo`` is the number of links without a target. ``course`` has the human clicks in each step of
     ``SPARKLINE_STEP_HOURS`` since sending. ``to_come`` is the share (0 to 1) of all clicks that is still expected, None
-    if it cannot be estimated.
+    if it cannot be estimated. ``status`` is draft, scheduled, sent, archived or removed.
     """
 
     slug: str
@@ -42,6 +42,7 @@ class IssueListItem(Struct, frozen=True):
     rate: float | None
     to_come: float | None
     course: tuple[int, ...]
+    status: str = "draft"
 
 
 class CumulativePoint(Struct, frozen=True):
@@ -91,6 +92,7 @@ def _issue_list_item(
         rate=click_rate(issue.visitors, issue.recipients),
         to_come=remaining_share if issue.clicks else None,
         course=_sparkline(_start_time(issue, hours), hours, now=now),
+        status=issue.status(now=now),
     )
 
 

@@ -31,6 +31,7 @@ def init_app(app: Flask, *, config: Config) -> None:
         multiple=format_multiple,
         datetime=lambda value: format_datetime(value, config=config),
         date=lambda value: format_date(value, config=config),
+        month_name=format_month,
         datetime_local=lambda value: format_datetime_local(value, config=config),
         duration=format_duration,
         display_url=display_url,
@@ -76,11 +77,11 @@ def format_percent(share: float | None) -> str:
 
 
 def format_multiple(multiple: float | None) -> str:
-    """Format a factor with about two significant digits (12, 1.8, 0.05) after a multiplication sign."""
+    """Format a factor with about two significant digits (12, 1.8, 0.05) and a multiplication sign."""
     if multiple is None:
         return NO_VALUE
     digits = 0 if multiple >= 9.95 else 1 if multiple >= 0.095 else 2
-    return f"\u00d7{multiple:.{digits}f}"
+    return f"{multiple:.{digits}f}\u00d7"
 
 
 def _to_local(value: datetime | int, config: Config) -> datetime:
@@ -96,6 +97,11 @@ def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
     return _time_element(value, "%-d %b %Y", config)
+
+
+def format_month(month: str) -> str:
+    """Format a month such as 2026-11 as November 2026."""
+    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).strftime("%B %Y")
 
 
 def _time_element(value: datetime | int | None, pattern: str, config: Config) -> Markup:

@@ -88,7 +88,7 @@ def try_sign_in() -> ResponseReturnValue:
     """
     name, password = request.form.get("name", ""), request.form.get("password", "")
     if len(name) > accounts.MAX_NAME_LENGTH or len(password) > accounts.MAX_PASSWORD_LENGTH:
-        return _render_sign_in("That is longer than any name or password here.", 400)
+        return _render_sign_in("The name or the password is too long.", 400)
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     name = " ".join(name.split())
     wait = throttle.retry_after(name.casefold(), client_address())
@@ -271,7 +271,7 @@ def set_role() -> Response:
     """Change the role of a user."""
     name, role = read_text(request.form, "name"), accounts.parse_role(request.form.get("role", ""))
     accounts.set_role(store(), name, role, now=now())
-    flash(f"{name} is {role} now; open sessions have ended.")
+    flash(f"{name} is now {role} and has to sign in again.")
     return redirect(url_for("accounts.users"), 303)
 
 
@@ -281,5 +281,5 @@ def remove_user() -> Response:
     """Remove a user."""
     name = read_text(request.form, "name")
     accounts.remove_user(store(), name)
-    flash(f"{name} is removed; open sessions have ended.")
+    flash(f"{name} was removed and signed out.")
     return redirect(url_for("accounts.users"), 303)

@@ -44,6 +44,7 @@ DOWNLOAD_TYPES = {
 _ISSUE_COLUMNS = (
     "slug",
     "title",
+    "status",
     "sent_at",
     "recipients",
     "articles",
@@ -222,9 +223,11 @@ def set_target(slug: str) -> BaseResponse:
     key = parse_short_url(read_text(request.form, "short_url", max_length=500), domains=config().domains)
     if key is None:
         raise NotFound("this is not a short link of this installation")
-    target = validate_target(read_text(request.form, "target", max_length=10_000, label="the target"), config=config())
+    target = validate_target(
+        read_text(request.form, "target", max_length=10_000, label="the destination"), config=config()
+    )
     edit.retarget(store(), links.get(store(), *key), target, config=config(), who=current_user().name, now=now())
-    return redirect_after_edit(f"{'/'.join(key)}: target saved.", "issues.show_contents", slug=slug)
+    return redirect_after_edit(f"{'/'.join(key)}: destination saved.", "issues.show_contents", slug=slug)
 
 
 @blueprint.post("/issues/<slug>/reach")

@@ -177,7 +177,7 @@ def add_link() -> ResponseReturnValue:
     try:
         domain = _chosen_domain(request.form.get("domain", ""))
         target = validate_target(
-            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the target"),
+            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the destination"),
             config=config(),
         )
         title = read_text(request.form, "title", max_length=500, label="the title")
@@ -305,18 +305,18 @@ def set_target(host: str, code: str) -> ResponseReturnValue:
     """Change the target of a link, from the next click on. Refuse if another editor changed it meanwhile."""
     try:
         target = validate_target(
-            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the target"),
+            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the destination"),
             config=config(),
         )
         with store().transaction():
             link = _get_link(host, code)
             if request.form.get("was", "") != (link.target or ""):
-                raise InputError("another editor changed the target; review it and try again")
+                raise InputError("another editor changed the destination meanwhile; check it and try again")
             edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
     except InputError as error:
         return _render_link(host, code, str(error)), 400
     return redirect_after_edit(
-        "The target is changed; the next click goes there.", "links.show_link", host=host, code=code
+        "Destination changed. The next click goes there.", "links.show_link", host=host, code=code
     )
 
 
@@ -326,7 +326,7 @@ def set_title(host: str, code: str) -> ResponseReturnValue:
     """Change the title of a link."""
     title = read_text(request.form, "title", max_length=500, label="the title")
     links.update_field(store(), _get_link(host, code), "title", title, who=current_user().name, now=now())
-    return redirect_after_edit("The title is changed.", "links.show_link", host=host, code=code)
+    return redirect_after_edit("Title changed.", "links.show_link", host=host, code=code)
 
 
 @blueprint.post("/links/<host>/<code>/status")
@@ -337,7 +337,7 @@ def set_status(host: str, code: str) -> ResponseReturnValue:
     if status not in {"active", "retired"}:
         raise InputError(f"unknown link status {status!r}: expected active or retired")
     links.update_field(store(), _get_link(host, code), "status", status, who=current_user().name, now=now())
-    message = "The link is retired: readers see a page that says so." if status == "retired" else "The link is active."
+    message = "Link retired. Readers see a page that says so." if status == "retired" else "Link restored."
     return redirect_after_edit(message, "links.show_link", host=host, code=code)
 
 

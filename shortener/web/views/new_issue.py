@@ -117,7 +117,7 @@ def _read_submission() -> Submission:
             raise InputError("the uploaded file was lost; choose it again") from None
     text = request.form.get("source", "")
     if not text.strip():
-        raise InputError("there is no issue yet: paste its text, or choose its file")
+        raise InputError("choose a file or paste the text of the issue")
     # Browsers send CR LF line ends from a text area, whichever line ends were pasted.
     return Submission(text.replace("\r\n", "\n").encode("utf-8", "replace"), PASTED_FILE_NAME)
 
@@ -145,23 +145,23 @@ def _build_request(submission: Submission) -> AddRequest:
 def _slug_from_title(title: str | None) -> str:
     """Return a slug made from the title of a pasted issue. Raises InputError if there is no title."""
     if title is None:
-        raise InputError("a pasted issue needs a slug or a title: a short name for its address, such as 2026-11")
+        raise InputError("enter a title, or a slug such as 2026-11")
     return "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())[:80]
 
 
 def _read_pasted_targets() -> list[tuple[int, str, str]]:
     """Return line number, short URL and target of each pasted CSV row. Raises InputError."""
-    text = read_text(request.form, "targets", max_length=MAX_TARGETS_LENGTH, label="the targets")
+    text = read_text(request.form, "targets", max_length=MAX_TARGETS_LENGTH, label="the destinations")
     rows = []
     try:
         for line, row in enumerate(csv.reader(io.StringIO(text)), start=1):
             if not row or row[0].strip().lower() == "short_url":
                 continue
             if len(row) < 2:
-                raise InputError(f"the targets, line {line}: expected short_url,target")
+                raise InputError(f"line {line}: expected short_url,destination")
             rows.append((line, row[0].strip(), row[1].strip()))
     except csv.Error as error:
-        raise InputError(f"the targets: not one short_url,target a line ({error})") from None
+        raise InputError(f"expected one short_url,destination per line ({error})") from None
     return rows
 
 

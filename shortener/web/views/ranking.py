@@ -146,8 +146,8 @@ def decide() -> BaseResponse:
             config=config(),
             now=now(),
         )
-        done = {"pin": "Pinned", "exclude": "Excluded", "choose": "Chosen"}[action]
-        message = f"{done}. The ranking itself does not change."
+        done = {"pin": "Featured", "exclude": "Excluded", "choose": "Added as editor's pick"}[action]
+        message = f"{done}. The figures do not change."
     else:
         raise InputError(f"unknown decision {action!r}: expected pin, exclude or choose")
     return redirect_after_edit(message, "ranking.show_ranking", month=month)
@@ -183,4 +183,4 @@ def link_picks() -> BaseResponse:
     """Create a short link for every article of the draft that has none."""
     month = read_text(request.form, "month", max_length=7)
     draft_picks.add_short_links(store(), cached_draft(month), config=config(), now=now())
-    return redirect_after_edit("Every article of the draft has a short link.", "ranking.show_picks", month=month)
+    return redirect_after_edit("Short links created.", "ranking.show_picks", month=month)
