@@ -25,8 +25,8 @@ def store() -> None:
 def restore_wal(context: CliContext, log: Path | None) -> None:
     """Put back a write-ahead log that was set aside.
 
-    Without LOG it is the latest. Stop the server first. The log is tried on a copy, and refused if it belongs to another
-    store file.
+    Without LOG it is the latest. Stop the server first. The log is tried on a copy, and refused if it belongs to
+    another store file.
     """
     data = context.config.data_directory
     path = data / STORE_FILE_NAME

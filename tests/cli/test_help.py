@@ -154,8 +154,7 @@ def test_the_examples_run(prepared: Path, tmp_path: Path, monkeypatch: pytest.Mo
         arguments = example.removeprefix('eval "$(').removesuffix(')"').removeprefix("shortener ")
         arguments = arguments.replace("/etc/shortener/", "").replace("/backups/", "")
         if any(arguments.startswith(command) for command in TESTED_ELSEWHERE):
-            words = arguments.split()
-            CALLABLE[name].make_context(words[0], words[1:])
+            CALLABLE[name].make_context(name, arguments.split()[len(name.split()) :])
         else:
             run(arguments, stdin="go.example.com\nEurope/Berlin\n" if name == "init" else "")
 
