@@ -132,6 +132,14 @@ class Ranking(Section, frozen=True):
     """Weights of appeal, fan ratio and read ratio for ordering articles. If empty, appeal alone decides."""
 
 
+class Api(Section, frozen=True):
+    """``[api]``: limits of the JSON API, and the web sites whose scripts may call it."""
+
+    rate_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 600
+    require_if_match: bool = False
+    origins: tuple[Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+$")], ...] = ()
+
+
 class Config(Section, frozen=True):
     """The whole configuration. Every key has a default value, so an empty file is valid."""
 
@@ -147,6 +155,7 @@ class Config(Section, frozen=True):
     verdicts: Verdicts = Verdicts()
     networks: Networks = Networks()
     ranking: Ranking = Ranking()
+    api: Api = Api()
 
     @property
     def data_directory(self) -> Path:

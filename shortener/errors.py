@@ -28,8 +28,11 @@ ErrorKind = Literal[
     "link_not_in_issue",
     "output_of_issue",
     "several_decisions",
+    "several_tokens",
     "store_missing",
     "store_unusable",
+    "token_name_taken",
+    "token_not_found",
     "user_not_found",
 ]
 

@@ -20,7 +20,7 @@ LAYERS = (
     {"store"},
     {"collector"},
     {"redirect", "reporting", "services"},
-    {"web", "demo.readers"},
+    {"web", "api", "demo.readers"},
     {"app"},
     {"remedies"},
     {"server"},

@@ -55,6 +55,7 @@ COMMANDS_BY_MODULE = {
     "picks": ("picks",),
     "signals": ("signals",),
     "users": ("user",),
+    "tokens": ("token",),
     "store": ("store",),
     "nginx": ("edge",),
     "demo": ("demo",),

@@ -4,6 +4,7 @@ import logging
 import re
 import sqlite3
 import time
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from shortener.web.context import config
 
 log = logging.getLogger(__name__)
 
+ErrorHandler = Callable[[Exception], ResponseReturnValue]
 EDITOR_PATH = "/-/"
 _FIRST_WORD = re.compile(r"^[a-z]+(?= )")
 _TEMPLATES = {404: "errors/missing.html", 410: "errors/gone.html", 503: "errors/unavailable.html"}
@@ -72,9 +74,17 @@ DRAIN_TIMEOUT_SECONDS = 20.0
 """Longest time for reading a refused request body."""
 
 
-def init_app(app: Flask) -> None:
-    """Register the error handler of an app."""
-    app.register_error_handler(Exception, handle_error)
+def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
+    """Register the error handler of an app. ``other_handlers`` are those of paths with other forms of errors.
+
+    Their keys are the beginnings of these paths.
+    """
+
+    def handle(error: Exception) -> ResponseReturnValue:
+        handler = next((other_handlers[prefix] for prefix in other_handlers if request.path.startswith(prefix)), None)
+        return (handler or handle_error)(error)
+
+    app.register_error_handler(Exception, handle)
     app.after_request(drain_request)
 
 

@@ -26,6 +26,8 @@ VENDOR_PATH = "/-/static/vendor/"
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 """Cache-Control of bundled third-party files. Their names contain the version, so a name never changes its content."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+COOKIELESS_PREFIXES = ("/-/api/",)
+"""Beginnings of paths whose clients send a token with each request. Cookies have no effect there."""
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
@@ -57,7 +59,7 @@ def init_app(app: Flask, *, config: Config) -> None:
             abort(404)
 
     def check_origin() -> None:
-        if request.method not in SAFE_METHODS and not _is_same_origin(request):
+        if request.method not in SAFE_METHODS and uses_cookies(request.path) and not _is_same_origin(request):
             abort(403, "The form was sent from another website. Open the page here and fill it in again.")
 
     def add_headers(response: Response) -> Response:
@@ -65,7 +67,8 @@ def init_app(app: Flask, *, config: Config) -> None:
             response.headers["Cache-Control"] = IMMUTABLE_CACHE_CONTROL
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
-        response.vary.add("Cookie")
+        if uses_cookies(request.path):
+            response.vary.add("Cookie")
         if is_https():
             response.headers.setdefault("Strict-Transport-Security", HSTS_POLICY)
         return response
@@ -78,6 +81,11 @@ def init_app(app: Flask, *, config: Config) -> None:
     app.extensions["schemes"] = {domain.host: domain.scheme for domain in config.domains} | {
         urlsplit(config.base_url).netloc: urlsplit(config.base_url).scheme
     }
+
+
+def uses_cookies(path: str) -> bool:
+    """Return whether a path belongs to the pages, whose users sign in with a cookie."""
+    return not path.startswith(COOKIELESS_PREFIXES)
 
 
 def _is_same_origin(http_request: Request) -> bool:
