@@ -140,8 +140,10 @@ def render_error_page(status: int, message: str | None = None) -> ResponseReturn
     """Return the error response: JSON for data, an editors' page for a path below /-/, else a page for readers."""
     if request.path.endswith((".json", "/live")) and request.path.startswith(EDITOR_PATH):
         return jsonify(error=message or HTTPStatus(status).phrase), status
-    for_editors = request.path.startswith(EDITOR_PATH) and status < 500
-    template = "errors/trouble.html" if for_editors else _TEMPLATES.get(status, "errors/error.html")
+    if request.path.startswith(EDITOR_PATH):
+        template = "errors/trouble.html" if status < 500 else "errors/error.html"
+    else:
+        template = _TEMPLATES.get(status, "errors/error.html")
     # A browser that opens the address of a form gets 405: for its user there is no such page.
     title, text = _TEXTS.get(404 if status == _STATUS_OF_UNKNOWN_METHOD else status, _TEXTS[400])
     values = {"status": status, "title": title, "message": sentence(message) if message else text}
