@@ -16,6 +16,7 @@ from shortener.errors import StoreError
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
+from shortener.web.field_errors import find_form, unshown_error
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
@@ -42,7 +43,14 @@ def init_app(app: Flask, *, config: Config) -> None:
     app.jinja_env.tests["future"] = is_future
 
     def template_globals() -> dict[str, Any]:
-        return {"config": config, "user": _template_user, "may": _has_role, "notices": get_flashed_messages}
+        return {
+            "config": config,
+            "user": _template_user,
+            "may": _has_role,
+            "notices": get_flashed_messages,
+            "form": find_form,
+            "unshown_error": unshown_error,
+        }
 
     app.context_processor(template_globals)
 
