@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.store.database import Store
-from shortener.store.rollup_tables import SUM_COLUMNS, VERDICTS
+from shortener.store.rollup_tables import HAS_VISITORS, SUM_COLUMNS, VERDICTS
 
 _SUM_COLUMNS = ", ".join(SUM_COLUMNS)
 _AUTOMATED_SUM = " + ".join(VERDICTS[1:])
@@ -256,6 +256,24 @@ def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None
     sql = "select hour from clicks_by_issue_hour where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
     hour = store.value(sql, (issue_id, until))
     return None if hour is None else int(hour)
+
+
+class ClicksBefore(Struct, frozen=True):
+    """Human clicks of an issue: all, those from before a time, and its visitors (None: unknown)."""
+
+    total: int
+    before: int
+    visitors: int | None
+
+
+def human_clicks_before(store: Store, issue_id: int, *, time: int) -> ClicksBefore:
+    """Return the human clicks of an issue, and those in quarter-hours that ended by ``time`` (seconds of UTC epoch)."""
+    sql = f"""
+        select coalesce(sum(human), 0), coalesce(sum(human) filter (where quarter_hour <= ?), 0),
+               case when {HAS_VISITORS} then coalesce(sum(issue_visitors), 0) end
+        from clicks_by_issue where issue_id = ?
+    """  # noqa: S608
+    return ClicksBefore(*store.execute(sql, (time - QUARTER_HOUR_SECONDS, issue_id)).fetchone())
 
 
 class QuarterHourClicks(Struct, frozen=True):

@@ -192,8 +192,11 @@ def set_details(slug: str) -> BaseResponse:
         title=read_text(form, "title", max_length=500) or None,
         sent_at=sent_at,
         recipients=recipients,
+        confirmed="confirmed" in form,
     )
-    return redirect_after_edit("Saved.", "issues.show_contents", slug=slug)
+    is_scheduled = issues.status(issues.get(store(), slug), now=now()) == "scheduled"
+    message = "Saved. The issue is scheduled; it counts as sent from that time on." if is_scheduled else "Saved."
+    return redirect_after_edit(message, "issues.show_contents", slug=slug)
 
 
 @blueprint.post("/issues/<slug>/article")
