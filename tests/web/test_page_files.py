@@ -22,6 +22,7 @@ PAGES_WITHOUT_DATA = {
     "new_issue.new_issue",
     "links.new_link",
     "links.find_link",
+    "links.confirm_retirement",
     "settings.show_help",
     "issues.download",
     "reports.map_issue",
