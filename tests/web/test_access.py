@@ -41,6 +41,8 @@ FILLED = {
     "filename": "site.css",
     "anything": "x",
     "id": "1",
+    "webhook_id": "1",
+    "delivery_id": "1",
 }
 
 
