@@ -71,7 +71,7 @@ class LinkListItem(Struct, frozen=True):
     issue: str | None
     status: str
     clicks: int
-    visitors: int
+    visitors: int | None
     created_at: Any
     updated_at: Any
     expires_at: Any
