@@ -1,14 +1,13 @@
 """Views of webhooks for admins: endpoints, their secrets, and deliveries of events."""
 
 from flask import Blueprint, Response, render_template, request
-from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.errors import Conflict, InputError
 from shortener.services import webhooks
 from shortener.services.webhooks import EVENT_TYPES
 from shortener.store import webhooks as stored_webhooks
 from shortener.web.context import config, now, role_required, store
+from shortener.web.field_errors import form_view
 from shortener.web.forms import read_clamped_integer, read_text
 from shortener.web.responses import json_response, redirect_after_edit
 
@@ -25,20 +24,18 @@ def list_webhooks() -> str:
     return _render_list()
 
 
-def _render_list(error: str = "") -> str:
+def _render_list() -> str:
     listed = [webhooks.summarize(webhook, now=now()) for webhook in stored_webhooks.list_all(store())]
-    return render_template("webhooks.html", webhooks=listed, event_types=EVENT_TYPES, error=error)
+    return render_template("webhooks.html", webhooks=listed, event_types=EVENT_TYPES)
 
 
 @blueprint.post("")
 @role_required("admin")
-def add_webhook() -> ResponseReturnValue:
+@form_view("webhook", "url", page=_render_list)
+def add_webhook() -> BaseResponse:
     """Add a webhook for the chosen events, or for all if none is chosen."""
-    try:
-        url, events = read_text(request.form, "url", label="the address"), request.form.getlist("events")
-        webhook = webhooks.add_webhook(store(), url, events=events, config=config(), now=now())
-    except (Conflict, InputError) as error:
-        return _render_list(str(error)), 400
+    url, events = read_text(request.form, "url"), request.form.getlist("events")
+    webhook = webhooks.add_webhook(store(), url, events=events, config=config(), now=now())
     return redirect_after_edit(
         "The webhook is added. Copy its secret to the receiver, then send a test.",
         "webhooks.show_webhook",
@@ -53,7 +50,7 @@ def show_webhook(webhook_id: int) -> str:
     return _render_webhook(webhook_id)
 
 
-def _render_webhook(webhook_id: int, error: str = "") -> str:
+def _render_webhook(webhook_id: int, delivery_id: int | None = None) -> str:
     webhook = stored_webhooks.get(store(), webhook_id)
     before = read_clamped_integer(request.args, "before", minimum=0, maximum=MAX_DELIVERY_ID, default=MAX_DELIVERY_ID)
     items = stored_webhooks.list_deliveries(store(), webhook_id, limit=DELIVERIES_ON_PAGE + 1, before=before)
@@ -65,7 +62,6 @@ def _render_webhook(webhook_id: int, error: str = "") -> str:
         deliveries=deliveries[:DELIVERIES_ON_PAGE],
         has_more=len(deliveries) > DELIVERIES_ON_PAGE,
         event_types=EVENT_TYPES,
-        error=error,
     )
 
 
@@ -79,19 +75,11 @@ def deliveries_json(webhook_id: int) -> Response:
 
 @blueprint.post("/<int:webhook_id>")
 @role_required("admin")
-def change_webhook(webhook_id: int) -> ResponseReturnValue:
+@form_view("webhook", "url", page=_render_webhook)
+def change_webhook(webhook_id: int) -> BaseResponse:
     """Change the address and the events of a webhook."""
-    try:
-        webhooks.update_webhook(
-            store(),
-            webhook_id,
-            url=read_text(request.form, "url", label="the address"),
-            events=request.form.getlist("events"),
-            config=config(),
-            now=now(),
-        )
-    except InputError as error:
-        return _render_webhook(webhook_id, str(error)), 400
+    url, events = read_text(request.form, "url"), request.form.getlist("events")
+    webhooks.update_webhook(store(), webhook_id, url=url, events=events, config=config(), now=now())
     return _back(webhook_id, "The webhook is changed.")
 
 
@@ -114,23 +102,19 @@ def rotate_secret(webhook_id: int) -> BaseResponse:
 
 @blueprint.post("/<int:webhook_id>/test")
 @role_required("admin")
-def send_test(webhook_id: int) -> ResponseReturnValue:
+@form_view("test", "test", page=_render_webhook)
+def send_test(webhook_id: int) -> BaseResponse:
     """Send a test event to a webhook."""
-    try:
-        webhooks.send_test(store(), webhook_id, now=now())
-    except Conflict as error:
-        return _render_webhook(webhook_id, str(error)), 409
+    webhooks.send_test(store(), webhook_id, now=now())
     return _back(webhook_id, "The test is being sent. Reload this page to see the answer.")
 
 
 @blueprint.post("/<int:webhook_id>/deliveries/<int:delivery_id>/retry")
 @role_required("admin")
-def retry_delivery(webhook_id: int, delivery_id: int) -> ResponseReturnValue:
+@form_view("retry", "retry", page=_render_webhook)
+def retry_delivery(webhook_id: int, delivery_id: int) -> BaseResponse:
     """Send the event of a delivery again."""
-    try:
-        webhooks.retry_delivery(store(), webhook_id, delivery_id, now=now())
-    except Conflict as error:
-        return _render_webhook(webhook_id, str(error)), 409
+    webhooks.retry_delivery(store(), webhook_id, delivery_id, now=now())
     return _back(webhook_id, "The message is being sent again. Reload this page to see the answer.")
 
 
