@@ -13,6 +13,7 @@ from shortener.errors import SchemaTooNew, StoreBusy, StoreError
 from shortener.files import STORE_FILE_NAME
 from shortener.shared_memory import links_revision
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
+from shortener.store.migrations.first_stores import complete_first_tables
 from shortener.store.write_ahead_log import change_number, increment_number, set_aside_foreign
 
 CACHE_SIZE_KIB = 48 * 1024
@@ -207,6 +208,8 @@ def _apply_next_migration(db: Database) -> None:
     db.conn.execute("begin immediate")
     try:
         pending = [migration.name for migration in MIGRATIONS.pending(db)]
+        if pending[:1] == ["m005_lists"]:
+            complete_first_tables(db)
         MIGRATIONS.apply(db, stop_before=pending[1:2])
         increment_number(db.conn)
         db.conn.execute("commit")
