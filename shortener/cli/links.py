@@ -27,6 +27,7 @@ from shortener.cli.output import (
     NO_VALUE,
     format_local_time,
     format_option,
+    or_unknown,
     print_as,
     print_csv,
     print_json,
@@ -101,7 +102,7 @@ def list_links(context: CliContext, store: Store, slug: str | None, status: str 
         table=lambda: print_table(
             "",
             [name.replace("_", " ") for name in LIST_HEADINGS],
-            struct_rows(rows, LIST_HEADINGS),
+            ([*row, or_unknown(visitors)] for *row, visitors in struct_rows(rows, LIST_HEADINGS)),
             empty_message="No short links to show. `shortener link add URL` creates one.",
         ),
     )
@@ -137,6 +138,8 @@ def _print_details(details: dict[str, object], edits: Iterable[LinkEdit], zone: 
     for name, value in details.items():
         if isinstance(value, datetime):
             value = format_local_time(value, zone)
+        if name == "visitors":
+            value = or_unknown(value)
         print_line(f"{name.replace('_', ' '):<12} {NO_VALUE if value in {None, ''} else value}")
     for edit in edits:
         time_text = format_local_time(edit.at, zone)
