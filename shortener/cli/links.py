@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -134,7 +134,7 @@ def show_link(context: CliContext, store: Store, url: str, output_format: str) -
     )
 
 
-def _print_details(details: dict[str, object], edits: Iterable[LinkEdit], zone: ZoneInfo) -> None:
+def _print_details(details: dict[str, Any], edits: Iterable[LinkEdit], zone: ZoneInfo) -> None:
     for name, value in details.items():
         if isinstance(value, datetime):
             value = format_local_time(value, zone)
