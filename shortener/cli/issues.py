@@ -12,6 +12,7 @@ from shortener.cli.groups import Command, Group
 from shortener.cli.output import (
     format_local_time,
     format_option,
+    or_unknown,
     print_csv,
     print_json,
     print_table,
@@ -68,7 +69,12 @@ def list_issues(context: CliContext, store: Store, with_hidden: bool, output_for
         print_csv(ISSUE_COLUMNS, cells)
     else:
         zone = context.config.zone
-        cells = [_row_cells(row | {"sent_at": format_local_time(row["sent_at"], zone)}) for row in rows]
+        cells = [
+            _row_cells(
+                row | {"sent_at": format_local_time(row["sent_at"], zone), "visitors": or_unknown(row["visitors"])}
+            )
+            for row in rows
+        ]
         print_table("", ISSUE_COLUMNS, cells, empty_message="No issues yet. `shortener issue add FILE` adds one.")
 
 

@@ -69,17 +69,20 @@ def _has_role(role: Role) -> bool:
     return user is not None and accounts.role_allows(user.role, role)
 
 
-def format_number(value: float | None) -> str:
-    """Format a number: an integer as 1,234, a float below 100 with one decimal."""
+def format_number(value: float | None, missing: str = NO_VALUE) -> str:
+    """Format a number: an integer as 1,234, a float below 100 with one decimal; None gives ``missing``."""
     if value is None:
-        return NO_VALUE
+        return missing
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def format_percent(share: float | None) -> str:
-    """Format a share from 0 to 1 as a percentage. It has one decimal below 10 %; a tiny share becomes "< 0.1 %"."""
+def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
+    """Format a share from 0 to 1 as a percentage; None gives ``missing``.
+
+    It has one decimal below 10 %; a tiny share becomes "< 0.1 %".
+    """
     if share is None:
-        return NO_VALUE
+        return missing
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{share:.0%}".replace("%", " %") if share >= 0.0995 or not share else f"{share * 100:.1f} %"
