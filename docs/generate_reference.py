@@ -3,6 +3,7 @@
 A test compares the committed pages with what this module generates.
 """
 
+import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ def generate() -> dict[str, str]:
         "commands.md": commands_page(),
         "routes.md": routes_page(),
         "configuration.md": configuration_page(),
+        "api.md": api_page(),
     }
 
 
@@ -82,8 +84,14 @@ def commands_page() -> str:
         usage = " ".join(["shortener", name, *pieces])
         sections.append(
             f"## shortener {name}\n\n```\n{usage}\n```\n\n{help_text(command)}\n\n{parameter_tables(name, command)}"
+            f"\n{example_lines(command)}"
         )
     return "\n".join(section.rstrip() + "\n" for section in sections)
+
+
+def example_lines(command: click.Command) -> str:
+    """Return the examples of a command as Markdown."""
+    return "Examples:\n\n```\n" + "\n".join(getattr(command, "examples", ())) + "\n```"
 
 
 def help_text(command: click.Command) -> str:
@@ -144,6 +152,8 @@ def all_routes() -> list[Route]:
         app = create_pages_app(Config(storage=Storage(data=data)))
     routes = []
     for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("api."):
+            continue
         view = app.view_functions[rule.endpoint]
         meaning = (
             "A static file: style, script, font or icon." if rule.endpoint == "static" else first_sentence(view.__doc__)
@@ -158,7 +168,8 @@ ROUTES_INTRODUCTION = """
 # Routes
 
 Roles include each other: an editor may do what a viewer may, an admin what an editor may. A route without a role is
-public. GET routes answer HEAD too. A POST must come from our own pages.
+public. GET routes answer HEAD too. A POST must come from our own pages. The addresses of the JSON API, below
+`/-/api/v1`, are in the [reference of the API](api.md).
 
 Short links are not routes of the pages. Before the pages, the redirect workers answer
 
@@ -177,6 +188,81 @@ def routes_page() -> str:
     ]
     heading = "\n## The pages\n\n"
     return f"{NOTE}{ROUTES_INTRODUCTION}{heading}{table(('address', 'methods', 'role', 'what is there'), rows)}"
+
+
+API_INTRODUCTION = """
+# JSON API
+
+Every address begins with `/-/api/v1`. [JSON API](../api.md) explains tokens, errors, pages and conditional requests.
+The server itself has this description at `/-/api/v1/openapi.json` (OpenAPI 3.1), and as a page at `/-/api/v1/docs`.
+"""
+
+
+def api_page() -> str:
+    """Return the page of all operations of the API and the fields of their bodies, from the OpenAPI document."""
+    from shortener.api import application as _operations  # noqa: F401  # its import registers them
+    from shortener.api.openapi import build_document
+    from shortener.api.problems import PROBLEM_TYPES
+
+    document = build_document()
+    sections = [NOTE + API_INTRODUCTION.rstrip()]
+    for path, methods in document["paths"].items():
+        sections += [operation_section(path, method, each) for method, each in methods.items()]
+    sections.append("## Objects")
+    for name, schema in document["components"]["schemas"].items():
+        rows = [
+            (f"`{field}`", escape_markdown(schema_text(each)), "yes" if field in schema.get("required", ()) else "")
+            for field, each in schema.get("properties", {}).items()
+        ]
+        text = escape_markdown(schema.get("description", ""))
+        sections.append(f"### {name}\n\n{text}\n\n{table(('field', 'type', 'required'), rows)}".rstrip())
+    problem_rows = [(f"`{name}`", str(each.status), each.title, each.remedy) for name, each in PROBLEM_TYPES.items()]
+    sections.append("## Problems\n\n" + table(("name", "status", "title", "remedy"), problem_rows).rstrip())
+    return "\n\n".join(sections) + "\n"
+
+
+def operation_section(path: str, method: str, operation: dict[str, Any]) -> str:
+    """Return the section of one operation: what it does, its parameters, its body and its answers."""
+    parts = [f"## {method.upper()} `{path.removeprefix('/-/api/v1')}`"]
+    parts.append(escape_markdown(f"{operation['summary']}. {operation.get('description', '')}"))
+    parameters = [
+        (f"`{each['name']}`", each["in"], escape_markdown(schema_text(each["schema"])), each.get("description", ""))
+        for each in operation["parameters"]
+    ]
+    parts.append(table(("parameter", "in", "type", "meaning"), parameters).rstrip())
+    if "requestBody" in operation:
+        parts.append(f"Body: {content_text(operation['requestBody'])}.")
+    rows = [
+        (status, content_text(each), escape_markdown(each["description"]))
+        for status, each in operation["responses"].items()
+    ]
+    parts.append(table(("status", "body", "meaning"), rows).rstrip())
+    return "\n\n".join(part for part in parts if part)
+
+
+def content_text(answer: dict[str, Any]) -> str:
+    """Return the type of a body in words."""
+    content = answer.get("content", {})
+    if "application/problem+json" in content:
+        return "a problem"
+    return ", ".join(
+        escape_markdown(schema_text(each["schema"])) if media_type == "application/json" else f"`{media_type}`"
+        for media_type, each in content.items()
+    )
+
+
+def schema_text(schema: dict[str, Any]) -> str:
+    """Return a JSON schema in words."""
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(schema_text(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(f"`{json.dumps(each)}`" for each in schema["enum"])
+    kind = str(schema.get("type", "any"))
+    if kind == "array":
+        return f"list of {schema_text(schema['items'])}" if schema.get("items") else "list"
+    return f"{kind} ({schema['format']})" if "format" in schema else kind
 
 
 class Comments(NamedTuple):
@@ -222,7 +308,8 @@ CONFIGURATION_INTRODUCTION = """
 Keys are read from `config.toml` (`--config FILE`, else `SHORTENER_CONFIG`, else `./config.toml`). Environment variables
 come before the file. A variable with `_FILE` behind its name, such as `SHORTENER_SITE__SECRET_FILE`, names a file that
 holds the value. Numbers, booleans and lists are written as in TOML:
-`SHORTENER_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Unknown keys and bad values are refused at start.
+`SHORTENER_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Unknown keys and bad values are refused at start. The message
+names the variable or the file that has the value.
 """
 
 

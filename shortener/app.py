@@ -1,7 +1,10 @@
-"""The Flask application with all pages, and the WSGI application with redirects in front of it."""
+"""The Flask application with all pages and the JSON API, and the WSGI application with redirects in front of it."""
 
 from flask import Flask
 
+from shortener.api import application as api
+from shortener.api import problems
+from shortener.api.operations import PREFIX as API_PREFIX
 from shortener.config import Config, environment, find_file, load
 from shortener.redirect import reader_pages
 from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
@@ -51,7 +54,8 @@ def build_pages_app(config: Config) -> Flask:
     accounts.init_app(app)
     issues.init_app(app)
     cache.init_app(app)
-    error_pages.init_app(app)
+    error_pages.init_app(app, other_handlers={API_PREFIX: problems.handle_error})
+    api.init_app(app, config=config)
     for view in (public, accounts, issues, new_issue, reports, ranking, links, settings):
         app.register_blueprint(view.blueprint)
     return app

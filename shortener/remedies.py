@@ -10,6 +10,7 @@ REMEDIES: dict[ErrorKind, str] = {
     "article_not_ranked": "`shortener rank` lists the ranked articles",
     "click_not_found": "`shortener clicks export` lists those that are stored",
     "code_taken": "choose another, or `shortener link set` its target",
+    "config_missing": "`shortener init` writes one, or give its path with --config",
     "data_directory_unusable": "storage.data has to name a directory that this user can write",
     "decision_not_found": "`shortener picks decisions` lists all decisions",
     "decision_without_editor": "give it with --who",
@@ -26,8 +27,11 @@ REMEDIES: dict[ErrorKind, str] = {
     "link_not_in_issue": "`shortener link list` shows which issue has which",
     "output_of_issue": "update that one with --slug, or add a copy as a new issue with --copy",
     "several_decisions": "choose one with --month",
+    "several_tokens": "choose one with --user",
     "store_missing": "check storage.data",
     "store_unusable": "see `shortener doctor`",
+    "token_name_taken": "`shortener token list` shows them all",
+    "token_not_found": "`shortener token list` shows them all",
     "user_not_found": "`shortener user list` shows them all",
 }
 """Advice by kind of error. It is appended to the error's message."""

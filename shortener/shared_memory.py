@@ -51,8 +51,7 @@ class SharedCounters:
 def links_revision(data_directory: Path) -> SharedCounters:
     """Return the shared integers in ``run/links``.
 
-    Value 0 is the last committed revision of the links, written by the process that committed it. Values 1 and 2 are
-    the inodes of the store and of its write-ahead log.
+    Value 0 is the last committed revision of the links, written by the process that committed it.
     """
     return SharedCounters(data_directory / RUN_DIRECTORY / "links")
 

@@ -177,12 +177,12 @@ def normalize_host_header(value: str) -> str:
 
 def _refuse(text: str, reason: str) -> NoReturn:
     cut = text if len(text) <= 100 else f"{text[:100]}..."
-    raise TargetRefused(f"target {cut if cut and cut.isprintable() else ascii(cut)} {reason}")
+    raise TargetRefused(f"{cut if cut and cut.isprintable() else ascii(cut)} {reason}", reason=f"it {reason}")
 
 
 def _check_characters(text: str) -> None:
     if not text:
-        raise TargetRefused("the target is empty; enter a web address such as https://example.com/page")
+        raise TargetRefused("the web address is empty; enter one such as https://example.com/page")
     if len(text) > MAX_TARGET_LENGTH:
         _refuse(text, f"has {len(text):,} characters; {MAX_TARGET_LENGTH:,} are allowed")
     if control := _CONTROL_CHARACTERS.search(text):

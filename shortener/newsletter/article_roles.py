@@ -11,6 +11,8 @@ Role = Literal["article", "inline", "other"]
 """Role of a target: an item of its own, a link inside running text, or a link around the content."""
 
 _MAX_LABEL_LENGTH = 160  # characters of the text before a bare URL: a longer one is prose
+_MIN_ITEMS = 5  # paragraphs that begin with a link: fewer do not show that each paragraph is an item
+_MIN_ITEM_SHARE = 0.6  # of all paragraphs
 
 
 def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]) -> Role:
@@ -59,15 +61,17 @@ def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[i
     """Return the index of the first content link of every list item without a title of its own.
 
     ``title_lines`` has the level of each line that is a title. Items below the heading of an article are its
-    comment, so that their links are none.
+    comment, so that their links are none. In an issue whose paragraphs mostly begin with a link, each of these
+    is a list item too.
     """
+    paragraph_items = _paragraphs_that_are_items(lines)
     found: set[int] = set()
     in_article, needs_link = False, False
     for line in lines:
         level = title_lines.get(line.index)
         if line.level:
             in_article = level is not None
-        if line.item_part == "first":
+        if line.item_part == "first" or line.index in paragraph_items:
             needs_link = not in_article
         elif not line.item_part:
             needs_link = False
@@ -80,3 +84,21 @@ def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[i
             found.add(link.link_index)
             needs_link = False
     return found
+
+
+def _paragraphs_that_are_items(lines: list[Line]) -> set[int]:
+    """Return the indices of the paragraphs that begin with a link, if most paragraphs of the issue do."""
+    paragraphs = [
+        line
+        for line in lines
+        if line.text and not (line.level or line.item_part or line.continues_paragraph or line.hidden)
+    ]
+    items = {line.index for line in paragraphs if _begins_with_link(line)}
+    return items if len(items) >= max(_MIN_ITEMS, _MIN_ITEM_SHARE * len(paragraphs)) else set()
+
+
+def _begins_with_link(line: Line) -> bool:
+    first = line.mentions[0] if line.mentions else None
+    return bool(
+        first and first.is_content and not LETTER.search(line.text, 0, first.start) and LETTER.search(first.text)
+    )

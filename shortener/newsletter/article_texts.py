@@ -52,7 +52,7 @@ def article_title(lines: list[Line], mentions: list[Mention], title: Title | Non
 
 
 def _clean_title(text: str) -> str | None:
-    """Return a title without the markup, template tags and definitions that a faulty source leaves in it, or None."""
+    """Remove leftover markup, template tags and link definitions from a title; return None if nothing is left."""
     text = text[: 4 * MAX_TITLE_LENGTH]
     text = _TEMPLATE_TAG.sub(" ", text) if "{" in text else text
     text = _DEFINITION.sub(" ", text) if "]:" in text else text
@@ -63,7 +63,7 @@ def _clean_title(text: str) -> str | None:
 
 
 def _is_fragment(line: Line, mention: Mention) -> bool:
-    """Return whether the text of a link is a few words of a sentence that goes on around it, such as a verb."""
+    """Return whether the text of a link, such as a verb, is only a part of the sentence around it."""
     if len(mention.text.split()) > _MAX_FRAGMENT_WORDS or not mention.text[:1].islower():
         return False
     before, after = line.text[: mention.start], line.text[mention.end :]
@@ -72,7 +72,7 @@ def _is_fragment(line: Line, mention: Mention) -> bool:
 
 
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """Return the sentence around a link with a generic text; if it has no words, the text above it or the URL."""
+    """Return the sentence around a link such as "here"; if it has no other words, the text above it or the URL."""
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)
@@ -88,7 +88,7 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
-    """Return the words beside a bare URL, without the separator between them, the caption above it, or the URL."""
+    """Return the title of a bare URL: the words next to it in its line, else the caption above it, else the URL."""
     line = lines[mention.line_index]
     if not _THREE_LETTERS.search(after):  # "Title - URL": the title is not only its last sentence
         before = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start]
@@ -119,7 +119,7 @@ def _caption(lines: list[Line], line_index: int) -> str | None:
 
 
 def article_summary(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    """Return the paragraph behind the title of an article, or without a title the first one that mentions it."""
+    """Return the paragraph after the title of an article; without a title, the first paragraph that links to it."""
     if title is None:
         index = next((mention for mention in mentions if mention.text), mentions[0]).line_index
         return _paragraph_from(lines, index, 0) if not lines[index].only_mention else None

@@ -23,7 +23,7 @@ from shortener.newsletter.article_texts import (
     strip_stray_emphasis,
 )
 from shortener.newsletter.document import Document, find_outlook_twins
-from shortener.newsletter.lines import PSEUDO_HEADING_LEVEL, Line, Mention, PlacementKind, build_lines
+from shortener.newsletter.lines import LETTER, PSEUDO_HEADING_LEVEL, Line, Mention, PlacementKind, build_lines
 from shortener.newsletter.titles import MAX_BUTTON_LENGTH, Title
 
 _MAX_FIRST_LINE_LENGTH = 120  # characters: a longer first line is prose
@@ -46,7 +46,7 @@ class Placement(Struct, frozen=True):
 
 
 class ExtractedArticle(Struct, frozen=True):
-    """One target of the links in an issue: an article, or another target whose links are tracked.
+    """A target that an issue links to: an article, or another target whose links are tracked.
 
     ``position`` is 1 to N over the articles in document order, and None for targets with another role.
     """
@@ -75,9 +75,10 @@ def extract_articles(
 ) -> ExtractedIssue:
     """Return the title and the articles of an issue.
 
-    ``article_keys[i]`` identifies the target of link ``i``, or is None for a link that is not tracked. Links with one
-    key belong to one article, and in an issue whose links already lead over a click counter also the links of one
-    card. The keys in ``recurring`` are those of other links. Raises ValueError unless there is one key for each link.
+    ``article_keys[i]`` identifies the target of link ``i``, or is None for a link that is not tracked. Links with the
+    same key belong to the same article. If the links of an issue already go through a sender's click counter, the
+    image, title and button of an article have different URLs; they are grouped by their place. Targets in
+    ``recurring`` are in most issues and get the role "other". Raises ValueError unless there is one key for each link.
     """
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
@@ -127,7 +128,7 @@ def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
 
 
 def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
-    """Return the last line that is a title, or the first link to its article below it; -1 if there is none."""
+    """Return the index of the last line that is the title of an article, or a link to it further down; else -1."""
     first_links: dict[str, int] = {}
     for line in lines:
         for mention in line.mentions:
@@ -138,9 +139,9 @@ def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
 
 
 def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
-    """Return the targets with positions 1 to N of the articles, and without the texts of the others.
+    """Give the articles the positions 1 to N, and remove summary and section from the other targets.
 
-    In an issue without articles the inline links are its articles.
+    In an issue without articles, the inline links become its articles.
     """
     article_role: Role = "article" if any(target.role == "article" for target in found) else "inline"
     numbered: list[ExtractedArticle] = []
@@ -155,7 +156,7 @@ def _number_articles(found: list[ExtractedArticle]) -> list[ExtractedArticle]:
 
 
 def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list[ExtractedArticle]:
-    """Return the articles with the placements in the plain-text part of a mail; new targets there are inline."""
+    """Add the links in the plain-text part of a mail as placements; targets only in that part are inline links."""
     by_key = {article.key: article for article in articles}
     link_roles.assign_roles(lines)
     for key, mentions in _mentions_by_key(lines).items():
@@ -170,7 +171,7 @@ def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list
 
 
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
-    """Return the title of the issue and the index of the line that contains it, each None if unknown.
+    """Return the title of the issue and the index of the line that contains it; both are None if it has no title.
 
     The title of front matter comes first. Otherwise it is the first heading of level 1, or of any level if there is
     none; the ``<title>`` of HTML is preferred unless there is exactly one heading of level 1. A single lower heading
@@ -191,7 +192,7 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
 
 
 def _first_line(lines: list[Line], heading_index: int) -> Line | None:
-    """Return the first line of an issue if it is a title above the only heading, which then is a section."""
+    """Return the first line if it is the issue's title, as where the only heading, below it, names a section."""
     line = next((line for line in lines[:heading_index] if line.text and not line.hidden), None)
     is_title = line is not None and not line.mentions and len(line.text) <= _MAX_FIRST_LINE_LENGTH
     return line if line and is_title and not line.text.endswith((".", "。", "!", ":", ",")) else None
@@ -257,7 +258,7 @@ def _section_by_line(
 ) -> list[str | None]:
     """Return for each line its section, which is the text of the last heading up to that line.
 
-    Headings that are the title of an article or of the issue do not count.
+    Headings that are the title of an article or of the issue, or have no letter, do not count.
     """
     excluded = {title.line_index for title in titles_by_key.values()}
     if issue_title_line is not None:
@@ -266,7 +267,7 @@ def _section_by_line(
             excluded.add(issue_title_line)
     sections, current = [], None
     for line in lines:
-        if line.level and line.index not in excluded and not line.hidden:
+        if line.level and line.index not in excluded and not line.hidden and LETTER.search(line.text):
             current = strip_stray_emphasis(line.text)[:MAX_TITLE_LENGTH]
         sections.append(current)
     return sections

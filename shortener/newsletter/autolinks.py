@@ -25,7 +25,7 @@ def find_bare_url(source: bytes, *, start: int, stop: int) -> tuple[int, int] | 
 
 
 def find_www(source: bytes, *, start: int, stop: int) -> list[tuple[str, int, int]]:
-    """Return the URLs without a scheme that begin with "www." between two offsets, with their start and end."""
+    """Return (URL, start, end) of each "www." address without a scheme between two offsets."""
     found = []
     for match in _WWW.finditer(source, start, stop):
         url = _trim(match[0])

@@ -97,7 +97,7 @@ class DocumentBuilder:
         merge_tag_reach: int = 0,
         outlook: bool = False,
     ) -> int | None:
-        """Add the link whose URL is at bytes ``start`` to ``end``, and return its index.
+        """Add the link whose URL is at bytes ``start`` to ``end``; return its index, or None if it must stay unchanged.
 
         A merge tag that overlaps the URL, or the text after it up to ``merge_tag_reach``, makes the link untouched.
         A mark of listmonk's own tracking is part of the range, so that it is replaced with the URL.
@@ -177,7 +177,7 @@ class DocumentBuilder:
         self._runs.append(Run(alt_text, self.current_link, True, self.strong_depth > 0, self.in_button, image_source))
 
     def add_anchor(self) -> None:
-        """Add an empty text for ``current_link``, so that the block contains the link even if it has no text."""
+        """Add ``current_link`` to the block even if the link has no text."""
         if self.current_link is not None:
             self._runs.append(Run("", self.current_link, False, self.strong_depth > 0, self.in_button))
 

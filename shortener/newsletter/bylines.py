@@ -91,12 +91,12 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
 
 
 def _reads_on(text: str) -> bool:
-    """Return whether the text behind a name is more than a date or a reading time."""
+    """Return whether the text after a name says more than a date or a reading time."""
     return sum(map(str.isalpha, text)) > _MAX_LETTERS_BEHIND_NAME
 
 
 def _further_names(text: str, name: str) -> str:
-    """Return the beginning of a text that names all of several authors, where ``name`` is the first of them."""
+    """Extend ``name``, the first of several authors, by the names that follow it in ``text``."""
     end = text.find(name) + len(name)
     first = text[:end]
     # "Ann Lee and Bo Marsh" is read as one name.
@@ -135,5 +135,5 @@ def standalone_byline(line: Line) -> Byline | None:
 
 
 def _is_recommender(line: Line, mention: Mention) -> bool:
-    """Return whether a person is named in front of a remark, as in "@name: …", which is not about authorship."""
+    """Return whether a person is named as the source of a remark, as in "@name: …", and not as the author."""
     return line.text[mention.end : mention.end + 3].lstrip().startswith((":", "："))

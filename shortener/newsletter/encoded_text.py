@@ -11,7 +11,7 @@ _UNSAFE_CHARSETS = frozenset(("utf-7", "hz", "idna", "punycode", "unicode-escape
 
 
 def codec_name(charset: str) -> str | None:
-    """Return Python's name of a text encoding, or None for one that is unknown or not safe to write."""
+    """Return Python's name of a text encoding; None if it is unknown, or if text written in it could be misread."""
     try:
         name = codecs.lookup(charset.strip() or "us-ascii").name
         "".encode(name)  # raises LookupError for a codec that is not one of text, such as base64

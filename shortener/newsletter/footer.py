@@ -9,7 +9,9 @@ _FOOTER_START_FRACTION = 0.5  # of the lines: the earliest start of the footer o
 
 
 def mark_footer(lines: list[Line], *, last_title_line: int) -> None:
-    """Mark the links of the footer: footer elements, and the lines after the last title from a sign of a footer on.
+    """Mark the links of the footer: those in footer elements, and those below the first footer text ("© 2026").
+
+    Footer texts count only below the last title.
 
     ``last_title_line`` is the last line that is a title or the link below one, or -1.
     """

@@ -92,7 +92,7 @@ class Line(Struct):
 
 
 def has_text_outside(line: Line, mention: Mention) -> bool:
-    """Return whether letters or digits of a line are outside of a mention and near it."""
+    """Return whether a line has letters or digits next to the link, outside it."""
     before = max(0, mention.start - _MAX_OUTSIDE_LENGTH)
     after = mention.end + _MAX_OUTSIDE_LENGTH
     return bool(LETTER.search(line.text, before, mention.start) or LETTER.search(line.text, mention.end, after))

@@ -29,10 +29,9 @@ def card_title(line: Line, mention: Mention) -> str:
 
 
 def assign_roles(lines: list[Line]) -> None:
-    """Set the role of each link that evidently leads to no article.
+    """Set the role of each link whose URL, text, or sponsor label above it shows that it leads to no article.
 
-    Its URL, its text or a sponsor label above it shows this. Bylines after titles, and footer links, get
-    their roles later.
+    Links of authors named after a title, and footer links, get their roles later.
     """
     for line in lines:
         for mention in line.mentions:

@@ -20,7 +20,7 @@ class Destination(NamedTuple):
 
 
 def find_destination(source: bytes, expected_url: str, *, start: int, end: int) -> Destination | None:
-    """Return the destination behind white space at ``start``, or None unless it is ``expected_url``."""
+    """Return the destination after white space at ``start``; None if it is not ``expected_url``."""
     prefix = _LINE_PREFIX.match(source, start, end)
     start = prefix.end() if prefix else start
     angle = _ANGLE_DESTINATION.match(source, start, end)

@@ -149,11 +149,8 @@ class _MarkdownReader:
         for event in self._events:
             self._handle_event(event)
         self._flush_text()
-        for definition in self._definitions.values():
-            if not definition.resolved:
-                self._add_untouched(
-                    definition.destination, definition.start, definition.end, "the definition is not used"
-                )
+        for unused in (definition for definition in self._definitions.values() if not definition.resolved):
+            self._add_untouched(unused.destination, unused.start, unused.end, "the definition is not used")
 
     def _add_untouched(self, url: str, start: int, end: int, reason: str) -> int | None:
         """Add a link whose URL is never replaced, and return None, because it has no index."""
@@ -195,7 +192,7 @@ class _MarkdownReader:
             self._text_pieces.append(_TextPiece(event.value, event.start, event.end, limit, self._builder.strong_depth))
 
     def _is_beside_url_line(self, event: _Event) -> bool:
-        """Return whether a line of only a URL begins or ends here, which plain-text newsletters set apart."""
+        """Return whether a line break is next to a line that is only a URL, as in plain-text newsletters."""
         if self._alt_parts is not None or self._in_link:
             return False
         before = self._source[max(0, event.start - _MAX_URL_LINE) : event.start].rpartition(b"\n")[2]
@@ -353,7 +350,7 @@ class _MarkdownReader:
         self._builder.strong_depth = strong
 
     def _add_text_part(self, piece: _TextPiece, start: int, end: int) -> None:
-        """Add the text between two source offsets of a piece; a piece with an entity or escape is never split."""
+        """Add the text of a piece between two source offsets; a piece with an entity or escape is added whole."""
         if end - start == piece.end - piece.start:
             self._builder.add_text(piece.text)
         elif end > start:

@@ -129,7 +129,7 @@ def parse_structure(
 
 
 def _body_start(source: bytes, start: int, end: int) -> int:
-    """Return the offset behind the first empty line, which may be the first line; ``end`` if there is none."""
+    """Return the offset after the first empty line, or ``end`` if there is none."""
     if empty := _LINE_END.match(source, start, end):
         return empty.end()
     header_end = _HEADER_END.search(source, start, end)
@@ -159,7 +159,7 @@ def _split(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[t
 
 
 def stored_form(source: bytes) -> bytes:
-    """Return a mail without the header lines that can name a person: Subject, Date, MIME-Version and Content-* stay.
+    """Remove the header lines that can name a person from a mail; only Subject, Date, MIME-Version and Content-* stay.
 
     Attached mails lose their headers too. The parts are unchanged.
     """

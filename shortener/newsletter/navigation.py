@@ -35,7 +35,7 @@ def mark_navigation(lines: list[Line]) -> None:
 
 
 def _unmark_if_nothing_is_left(lines: list[Line]) -> None:
-    """Take the marks back in an issue that has nothing else, such as one of a few links in a row."""
+    """Remove the role ``navigation`` again if an issue has no other links, such as an issue of three links in a row."""
     mentions = [mention for line in lines if not line.navigation for mention in line.mentions]
     if not any(mention.is_content for mention in mentions):
         for mention in mentions:
@@ -74,9 +74,9 @@ def _is_link_bar(line: Line) -> bool:
 
 
 def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
-    """Yield runs of lines that consist of links to targets that are linked once and have no image.
+    """Yield runs of lines that have only links, each to a target that has no image and no other link.
 
-    Lines without letters, such as figures, do not interrupt a run.
+    Lines without letters, such as numbers, do not interrupt a run.
     """
     column: list[Line] = []
     visible = [line for line in lines if not line.hidden and (line.text or line.mentions)]
@@ -131,7 +131,7 @@ def _mark_below_navigation_headings(lines: list[Line]) -> None:
 
 
 def _mark_own_pages(lines: list[Line]) -> None:
-    """Mark front pages of the sender: of the host of service links, and those that the logo at the top leads to."""
+    """Mark links to the sender's front page: on the host of the unsubscribe link, or the target of the logo on top."""
     service_hosts = {
         url_kinds.site_name(mention.url)
         for line in lines

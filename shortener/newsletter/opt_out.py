@@ -21,7 +21,7 @@ _SENTENCE_STOP = re.compile(r"[.!](?=\s)|[。！]")  # noqa: RUF001 - other lang
 
 
 def find_opt_out_links(document: Document) -> dict[int, str]:
-    """Find the links that unsubscribe a reader or change settings. Return the reason of each, keyed by link index."""
+    """Return the links that unsubscribe a reader or change settings: the reason for each, keyed by link index."""
     found: dict[int, str] = {}
     for line in build_lines(document, [None] * len(document.links)):
         for mention in line.mentions:

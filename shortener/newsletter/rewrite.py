@@ -80,9 +80,9 @@ def _misread_links(
     links_by_offset: Mapping[int, DocumentLink],
     recipient_tag: str,
 ) -> Iterator[DocumentLink]:
-    """Yield the links whose new URL is not read back unchanged when the rewritten issue is parsed again.
+    """Parse the rewritten issue again, and yield the links whose URL then differs from the new URL.
 
-    The cause is a recipient tag that contains a character that ends a table cell or an attribute.
+    This happens if a recipient tag has a character that ends a table cell or an attribute.
     """
     reread = parse(output, format=document.format)
     urls_by_offset = {link.start: link.url for link in reread.links}

@@ -38,7 +38,7 @@ def mask_track_actions(source: bytes) -> bytes:
 
 
 def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    """Return Markdown with every line of only ``{% … %}`` blank, as a site generator leaves it, and their ranges."""
+    """Replace lines that are only a ``{% … %}`` tag by spaces; return the new source and the ranges of these lines."""
     if b"{%" not in source:
         return source, []
     ranges = [match.span() for match in _TEMPLATE_LINE.finditer(source)]

@@ -76,7 +76,7 @@ def find_titles(lines: list[Line], *, issue_title_line: int | None) -> Iterator[
 
 
 def _repeats_previous_title(line: Line, titles: list[Title]) -> bool:
-    """Return whether a line is only a link with few words, to the article whose title was found last."""
+    """Return whether a line is only a short link to the article of the last title."""
     link = line.only_mention
     return bool(
         titles
@@ -244,7 +244,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 
 
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link alone in its line belongs to the text above it: there is prose above and no text below."""
+    """Return whether a link alone in its line belongs to the text above it: prose is above it, and no text below."""
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
     prose_above = previous is not None and not previous.level and _is_prose(previous)

@@ -1,7 +1,7 @@
-"""Issues whose links already lead over a sender's click counter, where each place has a URL of its own.
+"""Issues whose links already go through a sender's click counter, which gives each link a URL of its own.
 
-There, links of one article cannot be told by their target; they are grouped by their place: the images above a title
-and the buttons below it belong to the title.
+The links of an article then have different URLs, so they are grouped by their place: the images above a title and the
+buttons below it belong to the title.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ _MAX_GAP = 3  # lines between an image and the title below it
 
 
 def find_tracker(lines: list[Line]) -> str:
-    """Return the host and the first part of the path over which most links of an issue lead, or ''."""
+    """Return the host and first path segment of the click counter that most links of an issue use, or ''."""
     first_mentions = {mention.link_index: mention for line in lines for mention in line.mentions}
     prefixes = Counter(url_kinds.tracker_prefix(mention.url) for mention in first_mentions.values())
     del prefixes[""]

@@ -57,7 +57,7 @@ class DecodedBytes(Struct, frozen=True):
         return piece.start + (offset - piece.offset if piece.size > 1 else 0)
 
     def encoded_end(self, offset: int) -> int:
-        """Return the encoded offset behind the last byte of the decoded byte at ``offset - 1``."""
+        """Return the encoded offset after the decoded byte at ``offset - 1``."""
         piece = self._piece_at(offset - 1)
         return piece.start + offset - piece.offset if piece.size > 1 else piece.end
 
@@ -97,14 +97,14 @@ def _decode_quoted_printable(encoded: bytes) -> DecodedBytes:
 
 
 def source_offset(decoded: DecodedBytes, offset: int, *, transfer_encoding: str) -> int:
-    """Return the offset in the encoded bytes of the decoded byte at ``offset``; for base64 an estimate."""
+    """Convert an offset in the decoded bytes to an offset in the encoded bytes; for base64 it is an estimate."""
     if transfer_encoding == "quoted-printable":
         return decoded.encoded_start(offset) if decoded.pieces else 0
     return offset * 4 // 3 if transfer_encoding == "base64" else offset
 
 
 def replace(encoded: bytes, replacements: Sequence[Replacement], *, transfer_encoding: str) -> bytes:
-    """Return the encoded bytes with decoded ranges replaced, which are in order and do not overlap.
+    """Replace ranges of the decoded bytes and return the new encoded bytes. The ranges are in order and do not overlap.
 
     In base64 the entire part is encoded again, with its own line width and line ends.
     """
@@ -166,7 +166,7 @@ def _replace_quoted_printable(encoded: bytes, replacements: Sequence[Replacement
 
 
 def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: bytes) -> int:
-    """Append bytes in quoted-printable with soft line breaks, and return the column behind them."""
+    """Append bytes in quoted-printable with soft line breaks, and return the column after them."""
     for byte in data:
         token = b"=%02X" % byte if byte == 0x3D or byte > 0x7E or byte < 0x21 else bytes([byte])
         if column + len(token) > _MAX_LINE_LENGTH - 1:

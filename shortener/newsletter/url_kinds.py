@@ -65,7 +65,7 @@ def is_share(url: str) -> bool:
 
 
 def site_name(url: str) -> str:
-    """Return the last two labels of the host, or three below a short second one such as "co.uk"; '' for no URL."""
+    """Guess the registered domain of a URL, such as "example.co.uk", from its labels; return '' if it has no host."""
     parts = _split_url(url)
     labels = _base_host(parts).split(".") if parts else []
     size = 3 if len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3 else 2
@@ -73,7 +73,7 @@ def site_name(url: str) -> str:
 
 
 def tracker_prefix(url: str) -> str:
-    """Return the host and the first part of the path of a URL that counts clicks for a sender, or ''."""
+    """Return the host and first path segment of a URL of a sender's click counter, or '' for any other URL."""
     parts = _split_url(url)
     if parts is None:
         return ""

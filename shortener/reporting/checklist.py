@@ -66,22 +66,23 @@ def build_checklist(issue: IssueContents) -> tuple[Check, ...]:
 
 def _check_details(issue: IssueContents) -> Iterator[Check]:
     if issue.recipients is None:
-        yield Check("warn", "recipients", "The number of recipients is missing, so there are no click rates.")
+        yield Check("warn", "recipients", "The number of recipients is missing, so there is no click rate.")
     if issue.sent_at is None:
-        yield Check("warn", "sent", "No sending time is set; until then the chart starts at the first click.")
+        yield Check("warn", "sent", "No sending time is set. Until then the chart starts at the first click.")
 
 
 def _check_articles(articles: Sequence[ArticleContents]) -> Check:
-    if articles:
-        return Check("good", "articles", f"{len(articles)} articles have a position and will be ranked.")
-    return Check("bad", "articles", "No link is marked as an article. Set a position below for each article.")
+    if not articles:
+        return Check("bad", "articles", "No link is marked as an article. Set a position below for each article.")
+    counted = "1 article has" if len(articles) == 1 else f"{len(articles)} articles have"
+    return Check("good", "articles", f"{counted} a position and will be ranked.")
 
 
 def _check_targets(issue: IssueContents) -> Check:
     if issue.todo:
-        words = "These short links have no target yet; readers would see an error page:"
+        words = "These short links have no destination yet. Readers would see an error page:"
         return Check("bad", "targets", words, issue.todo)
-    return Check("good", "targets", f"All {len(issue.links)} short links have a target.")
+    return Check("good", "targets", f"All {len(issue.links)} short links have a destination.")
 
 
 def _check_codes(articles: Sequence[ArticleContents]) -> Check:
@@ -91,7 +92,7 @@ def _check_codes(articles: Sequence[ArticleContents]) -> Check:
         if len(article.links) > 1
     )
     if repeated:
-        words = "These articles have more than one short link; their clicks are added up:"
+        words = "These articles have more than one short link. Their clicks are added up:"
         return Check("warn", "codes", words, repeated)
     return Check("good", "codes", "No article has more than one short link.")
 
@@ -99,7 +100,7 @@ def _check_codes(articles: Sequence[ArticleContents]) -> Check:
 def _check_titles(articles: Sequence[ArticleContents]) -> Iterator[Check]:
     untitled = tuple(article.url for article in articles if not article.title)
     if untitled:
-        yield Check("warn", "titles", "These articles have no title; reports show their URL instead:", untitled)
+        yield Check("warn", "titles", "These articles have no title. Reports show their web address instead:", untitled)
     elif articles:
         yield Check("good", "titles", "Every article has a title.")
 
@@ -108,14 +109,16 @@ def _check_hosts(issue: IssueContents) -> Iterator[Check]:
     targets = sorted({link.target for link in issue.links if link.target})
     third_party = tuple(url for url in targets if _host(url) in THIRD_PARTY_SHORTENERS)
     if third_party:
-        words = "These targets are short links of other services. Link to the page itself if you can:"
+        words = "These destinations are short links of other services. Link to the page itself if you can:"
         yield Check("warn", "foreign", words, third_party)
     warnings = tuple(warning for url in targets if (warning := homograph_warning(url)))
     if warnings:
         yield Check("warn", "doubtful", "These hosts look like other hosts:", warnings)
     insecure = tuple(url for url in targets if url.startswith("http://"))
     if insecure:
-        yield Check("warn", "plain", "These targets use plain http; most browsers warn about it:", insecure)
+        yield Check(
+            "warn", "plain", "These destinations are not encrypted (http). Most browsers warn about it:", insecure
+        )
 
 
 def _host(url: str) -> str:

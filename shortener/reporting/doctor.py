@@ -19,6 +19,7 @@ from shortener.files import STORE_FILE_NAME
 from shortener.reporting.checklist import Level
 from shortener.reporting.health import MAX_BACKLOG_SECONDS, check_health
 from shortener.store import open_reader
+from shortener.store.write_ahead_log import Relation, logs_set_aside, relation, wal_path
 
 MIN_SAFE_SQLITE = (3, 51, 3)
 """First SQLite release without the WAL-reset bug (sqlite.org/wal.html#walresetbug): corruption when two connections
@@ -50,6 +51,7 @@ def examine(config: Config, *, config_path: Path | None, now: float | None = Non
         *_check_permissions(config),
         _check_sqlite(),
         _check_store(config),
+        *_check_write_ahead_logs(config),
         *_check_network_lists(config),
         *_check_health(config, now=now),
         _check_clock(config, now=now),
@@ -134,6 +136,26 @@ def _check_store(config: Config) -> Finding:
     if result != "ok":
         return Finding("bad", "store", f"{path}: {result}; {remedy}")
     return Finding("good", "store", f"{path}: intact, {path.stat().st_size / 1e6:,.1f} MB")
+
+
+def _check_write_ahead_logs(config: Config) -> Iterator[Finding]:
+    """Check for write-ahead logs that belong, or belonged, to another store file."""
+    store = config.data_directory / STORE_FILE_NAME
+    try:
+        foreign, set_aside = relation(store) is Relation.FOREIGN, logs_set_aside(store)
+    except OSError:
+        return  # the check of the data directory reports it
+    if foreign:
+        yield Finding(
+            "warn", "write-ahead log", f"{wal_path(store)}: belongs to another store file; the next start moves it away"
+        )
+    for path in set_aside:
+        yield Finding(
+            "warn",
+            "write-ahead log",
+            f"{path}: belonged to another store file. If that file is needed, stop the server, put it back as "
+            f"{STORE_FILE_NAME}, and run `shortener store restore-wal {path.name}`; otherwise delete the log",
+        )
 
 
 def _check_network_lists(config: Config) -> Iterator[Finding]:

@@ -36,8 +36,8 @@ SCHEME_HEADER = "Shortener-Scheme"
 FORWARDED_HEADER = "Shortener-Forwarded"
 """Headers for the pages: address and scheme of the client, and whether a proxy that is not trusted named one."""
 OWN_PREFIX = "shortener"
-ACCOUNT_PATH = "/-/account.json"
-"""Page that only a signed-in user gets."""
+ACCOUNT_PATH, API_ACCOUNT_PATH = "/-/account.json", "/-/api/v1/me"
+"""What only a signed-in user gets, by session or by token."""
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Largest request body: an issue of the largest size, also when its preview sends it back in base64."""
@@ -132,9 +132,13 @@ class Relay:
 
     async def _is_signed_in(self, request: Request) -> bool:
         """Return whether the pages know the session of a request."""
-        if "session=" not in (request.headers.get("cookie") or "") or self._active >= MAX_PAGES:
+        headers = request.headers
+        by_session = "session=" in (headers.get("cookie") or "")
+        by_token = "authorization" in headers or "x-api-key" in headers
+        if not (by_session or by_token) or self._active >= MAX_PAGES:
             return False
-        question = Request("GET", request.host, ACCOUNT_PATH, "", request.headers, request.peer, client=request.client)
+        path = API_ACCOUNT_PATH if by_token else ACCOUNT_PATH
+        question = Request("GET", request.host, path, "", headers, request.peer, client=request.client)
         try:
             with self._page_slot():
                 async with await self._request(question, b"") as response:

@@ -1,4 +1,4 @@
-"""Loading what a plan has to know of the store."""
+"""Loading of what the store already has, for the plan of adding an issue."""
 
 from shortener.config import Config
 from shortener.newsletter import stored_form
@@ -51,7 +51,7 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
 def _output_of(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the issue whose output the document is, unchanged or edited, or None."""
+    """Return the slug of the issue from whose output this document was made, edited or not; None if it is new."""
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:

@@ -15,10 +15,10 @@ _TEXT_FIELDS = ("title", "author", "summary")
 
 
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
-    """Return the stored target that each corrected target of the document replaces.
+    """Match targets that an editor corrected in the document: return the stored target that each new one replaces.
 
-    A new target replaces a stored one that the document has no more, if exactly one of each have a title or a text of
-    a link in common, and the link belongs to this issue alone.
+    A new target replaces a stored target that the document no longer has if both have the same title or the same text
+    of a link, no other target has it, and the stored target's link belongs to this issue only.
     """
     if existing.issue is None:
         return {}
@@ -37,7 +37,7 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
 
 
 def _is_own(article: Article, existing: ExistingIssue) -> bool:
-    """Return whether a stored target has one link, which leads there and is of this issue alone."""
+    """Return whether exactly one link leads to a stored target, and that link belongs to this issue only."""
     issue_id = existing.issue.id if existing.issue else None
     link_ids = {placement.link_id for placement in existing.placements if placement.article_id == article.id}
     own = [link for link in existing.links if link.id in link_ids]
@@ -59,7 +59,7 @@ def _stored_texts(article: Article, existing: ExistingIssue) -> Iterable[str]:
 
 
 def _unique_by_signature(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the URL of each signature that only one URL has, titles before texts of links."""
+    """Return the URL for each title or link text that only one URL has; titles come first."""
     urls: dict[str, set[str]] = {}
     for url, values in texts.items():
         for value in values:

@@ -42,7 +42,7 @@ def plan_issue(
     config: Config,
     reread: bool = False,
 ) -> IssuePlan:
-    """Return what adding an issue will store, and its output.
+    """Return the plan of adding an issue: what will be stored, and the document with short URLs.
 
     ``codes`` yields unused codes of ``domain``. With ``reread``, the document is read again although it is unchanged.
     Raises InputError, Conflict for a short link that has another target or for the output of another issue.
@@ -147,7 +147,7 @@ def _is_unchanged(
     tag: str,
     config: Config,
 ) -> bool:
-    """Return whether the request equals what is stored; the source may be the stored source or output."""
+    """Return whether the request changes nothing: its document and values are the stored ones (source or output)."""
     issue, request = existing.issue, parsed.request
     if issue is None or issue.removed_at is not None:
         return False
@@ -260,7 +260,7 @@ def _warnings(
     articles: Sequence[PlannedArticle],
     retargets: Mapping[str, str],
 ) -> Iterator[str]:
-    """Yield what an editor should check before the issue is sent, one line each."""
+    """Yield warnings, one line each, about what an editor should check before the issue is sent."""
     yield from parsed.document.warnings
     for new, old in retargets.items():
         yield f"{old}: the link leads to {new} now"

@@ -30,9 +30,10 @@ def left_alone_line(line: int, url: str, reason: str) -> str:
 def match_links(
     document: Document, existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> tuple[list[Occurrence], list[str], list[tuple[int, str]]]:
-    """Return every link of the document with its target, a line for each skipped link, and for each left alone.
+    """Return the links of the document with their targets, messages about skipped links, and about links left alone.
 
-    The lines of links left alone come with their line number. Raises Conflict for a short link that has another target.
+    Each message about a link left alone comes with its line number. Raises Conflict for a short link that has another
+    target.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -60,19 +61,14 @@ def match_links(
                 else:
                     occurrence.target_key = target
         except (TargetRefused, ValueError) as error:
-            left.append((line, left_alone_line(line, url, _refusal_reason(str(error)))))
+            left.append(
+                (line, left_alone_line(line, url, error.reason if isinstance(error, TargetRefused) else str(error)))
+            )
     return occurrences, skipped, left
 
 
 def _skip_pattern(url: str, config: Config) -> str | None:
     return next((skip for skip in config.newsletter.skip if fnmatchcase(url.lower(), skip.lower())), None)
-
-
-def _refusal_reason(message: str) -> str:
-    """Return why a target was refused, without the target, which the line names already."""
-    if message.startswith("target "):
-        return "it " + message.split(" ", 2)[2]
-    return message
 
 
 def _match_short_link(
@@ -102,9 +98,9 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return the short URL of every adopted link that gets its first target, by the target.
+    """Return the adopted links that had no target before: their short URLs, keyed by the target that they get.
 
-    Until then, the short URL was the URL of its article.
+    As long as such a link has no target, its short URL serves as the URL of its article.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
@@ -189,9 +185,9 @@ def number_placements(
     existing: ExistingIssue,
     twins: Mapping[int, int],
 ) -> None:
-    """Number every placement: by its URL, else as in the issue's previous version, else with the next free number.
+    """Give every placement its number: the one in its URL, else that of the previous version, else the next free one.
 
-    A link that only Outlook shows has the number of its twin.
+    A link that only Outlook shows has the number of the link that other clients show for the same URL.
     """
     placed = [o for o in occurrences if o.planned_link is not None and o.link.index not in twins]
     elsewhere = [existing.numbers_elsewhere.get(link.link_id or 0, frozenset()) for link in planned]

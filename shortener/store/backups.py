@@ -7,6 +7,7 @@ from pathlib import Path
 from shortener.errors import InputError, StoreError
 from shortener.files import STORE_FILE_NAME
 from shortener.store.database import Store
+from shortener.store.write_ahead_log import random_number
 
 
 def back_up(store: Store, destination: Path) -> int:
@@ -27,7 +28,7 @@ def back_up(store: Store, destination: Path) -> int:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         # "vacuum into" reads one snapshot: it waits for no writer and does not start over when one commits.
         store.execute("vacuum into ?", (str(partial),))
-        _check_integrity(partial)
+        _complete(partial)
         fd = os.open(partial, os.O_RDONLY)
         os.fsync(fd)
         os.close(fd)
@@ -38,10 +39,11 @@ def back_up(store: Store, destination: Path) -> int:
     return destination.stat().st_size
 
 
-def _check_integrity(path: Path) -> None:
-    """Raise StoreError if SQLite finds damage in a database file."""
+def _complete(path: Path) -> None:
+    """Give a copy a number of its own, which no WAL of the store continues. Raise StoreError if the copy is damaged."""
     backup = sqlite3.connect(path)
     try:
+        backup.execute(f"pragma user_version = {random_number()}")
         problem = backup.execute("pragma integrity_check").fetchone()[0]
     finally:
         backup.close()

@@ -11,11 +11,11 @@ from sqlite_utils import Database
 
 from shortener.errors import SchemaTooNew, StoreBusy, StoreError
 from shortener.files import STORE_FILE_NAME
-from shortener.shared_memory import SharedCounters, links_revision
+from shortener.shared_memory import links_revision
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
+from shortener.store.migrations.first_stores import complete_first_tables
+from shortener.store.write_ahead_log import change_number, increment_number, set_aside_foreign
 
-WAL_NAME = STORE_FILE_NAME + "-wal"
-SHM_NAME = STORE_FILE_NAME + "-shm"
 CACHE_SIZE_KIB = 48 * 1024
 """Page cache of a connection in KiB. It holds the indexes of a few million clicks, which the collector updates."""
 CHECKPOINT_INTERVAL_PAGES = 8_000
@@ -35,7 +35,6 @@ class Store:
         self._shared_revision = links_revision(data)
         status = (data / STORE_FILE_NAME).stat()
         self._file_id = (status.st_dev, status.st_ino)
-        _record_inodes(data, self._shared_revision)
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Run one statement, without the tracer and the commit that sqlite-utils' own ``execute`` adds."""
@@ -75,8 +74,11 @@ class Store:
             self.execute("begin immediate")
         except sqlite3.OperationalError as error:
             raise StoreBusy(f"{self.data / STORE_FILE_NAME}: {error}: another process is writing; try again") from error
+        changes = self.db.conn.total_changes
         try:
             yield
+            if self.db.conn.total_changes != changes:
+                increment_number(self.db.conn)
             self.execute("commit")
         except BaseException:
             self.db.conn.rollback()
@@ -121,7 +123,7 @@ def open_store(data: Path, *, create: bool = True, busy_timeout_seconds: float =
             )
     prepare_directory(data)
     try:
-        _set_aside_foreign_wal(data)
+        replaced = set_aside_foreign(path)
         conn = sqlite3.connect(path, timeout=busy_timeout_seconds, isolation_level=None, check_same_thread=False)
         with close_on_error(conn):
             path.chmod(0o600)
@@ -132,6 +134,8 @@ def open_store(data: Path, *, create: bool = True, busy_timeout_seconds: float =
             _enable_wal(conn)
             db = Database(conn)
             _migrate(db)
+            if replaced:
+                change_number(conn)
             return Store(db, data=data)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{path}: {error}", kind="store_unusable") from error
@@ -176,41 +180,6 @@ def prepare_directory(data: Path) -> None:
         raise StoreError(f"{data}: {error.strerror}", kind="data_directory_unusable") from error
 
 
-def _inodes(data: Path) -> tuple[int, int]:
-    """Return the inodes of the store and of its write-ahead log (WAL); 0 for a missing file."""
-    inodes = []
-    for name in (STORE_FILE_NAME, WAL_NAME):
-        try:
-            inodes.append((data / name).stat().st_ino)
-        except OSError:
-            inodes.append(0)
-    return inodes[0], inodes[1]
-
-
-def _record_inodes(data: Path, counters: SharedCounters) -> None:
-    """Record the inodes of the store and its WAL, so that a WAL of another store file is recognized later."""
-    counters.values[1], counters.values[2] = _inodes(data)
-
-
-def _set_aside_foreign_wal(data: Path) -> None:
-    """Rename a write-ahead log that belongs to a previous store file.
-
-    If a backup replaces ``store.db`` while the old ``store.db-wal`` is still there, SQLite would write the old
-    store's pages into the backup. The WAL is foreign if it has the recorded inode and the store does not.
-    """
-    # If neither inode is the recorded one, the whole directory was copied: both files belong together.
-    # An empty WAL, which a reader creates, has no pages to write.
-    counters = links_revision(data)
-    try:
-        store, wal = _inodes(data)
-        same_wal, same_store = wal == counters.values[2] != 0, store == counters.values[1]
-        if same_wal and not same_store and store and (data / WAL_NAME).stat().st_size:
-            (data / WAL_NAME).rename(data / f"{WAL_NAME}.of-the-store-before")
-            (data / SHM_NAME).unlink(missing_ok=True)
-    finally:
-        counters.close()
-
-
 def _enable_wal(conn: sqlite3.Connection) -> None:
     """Switch to WAL mode, with retries while another process that starts at the same time holds the lock."""
     for attempt in range(50):
@@ -239,7 +208,10 @@ def _apply_next_migration(db: Database) -> None:
     db.conn.execute("begin immediate")
     try:
         pending = [migration.name for migration in MIGRATIONS.pending(db)]
+        if pending[:1] == ["m005_lists"]:
+            complete_first_tables(db)
         MIGRATIONS.apply(db, stop_before=pending[1:2])
+        increment_number(db.conn)
         db.conn.execute("commit")
     except BaseException:
         db.conn.rollback()

@@ -5,9 +5,10 @@ becomes a span. As a second barrier it is shown in a sandboxed frame with its ow
 """
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from html import escape
-from html.parser import HTMLParser
+from html import escape, unescape
+from itertools import islice
 
 import pyromark
 from msgspec import Struct
@@ -16,6 +17,7 @@ from shortener import newsletter
 from shortener.config import Domain
 from shortener.errors import InputError
 from shortener.newsletter import Format
+from shortener.newsletter.html_tokenizer import Token, tokenize
 from shortener.short_urls import parse_short_url
 
 CONTENT_SECURITY_POLICY = (
@@ -24,6 +26,8 @@ CONTENT_SECURITY_POLICY = (
 )
 """Content security policy of the map's document. It allows inline styles, which newsletters need, but no scripts."""
 HEAT_LEVELS = 5
+MAX_TOKENS = 200_000
+"""Number of tags and texts of an issue that are shown. An issue of 5,000 links has about 50,000."""
 _UTF16_MARK = re.compile(rb"\xff\xfe|\xfe\xff")
 _MJML_LINK = re.compile(r"<(/?)mj-(?:button|navbar-link|social-element|image|carousel-image)(?=[\s/>])", re.I)
 
@@ -35,6 +39,8 @@ _REMOVED_ELEMENTS = frozenset(
     }
 )  # fmt: skip
 """Elements that are removed with their content."""
+_SHOWN_RAW_TEXT = frozenset({"xmp", "plaintext"})
+"""Elements whose content browsers show as it is written."""
 _ALLOWED_ELEMENTS = frozenset(
     {
         "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center",
@@ -79,13 +85,11 @@ def render_map(
     source: bytes, *, format: Format, shares: LinkShares, domains: Sequence[Domain], stylesheet_url: str
 ) -> str:
     """Return the click map as an HTML document. ``source`` is the issue's document with short links, in ``format``."""
-    sanitizer = _Sanitizer(shares, domains)
-    sanitizer.feed(_to_html(source, format))
-    sanitizer.close()
+    content = _Sanitizer(_to_html(source, format).encode(), shares, domains).sanitize()
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Click map</title>'
         f'<link rel="stylesheet" href="{escape(stylesheet_url)}"></head><body class="{format}" dir="auto">'
-        f"{sanitizer.document()}</body></html>"
+        f"{content}</body></html>"
     )
 
 
@@ -127,79 +131,96 @@ _MARKDOWN_OPTIONS = (
 )
 
 
-class _Sanitizer(HTMLParser):
-    """Parser that writes the allowed part of a document, with a badge at each link."""
+class _Sanitizer:
+    """Writer of the allowed part of a document, with a badge at each link."""
 
-    def __init__(self, shares: LinkShares, domains: Sequence[Domain]) -> None:
-        super().__init__(convert_charrefs=True)
+    def __init__(self, source: bytes, shares: LinkShares, domains: Sequence[Domain]) -> None:
+        self._source = source
         self._shares = shares
         self._domains = domains
         self._output: list[str] = []
         self._open_elements: list[str] = []
+        self._open_counts: Counter[str] = Counter()
         self._removed_depth = 0
         self._link_share: LinkShare | None = None
         self._in_link = False
         self._link_depth = 0
-        self._in_style = False
 
-    def document(self) -> str:
+    def sanitize(self) -> str:
         """Return the sanitized markup, with all open elements closed."""
-        self._end_link()
-        return "".join(self._output) + "".join(f"</{tag}>" for tag in reversed(self._open_elements))
+        tokens = list(islice(tokenize(self._source), MAX_TOKENS + 1))
+        removed = _pair_removed_elements(tokens)
+        for number, token in enumerate(tokens[:MAX_TOKENS]):
+            if token.name.decode("ascii", "replace") in _REMOVED_ELEMENTS and token.kind != "raw":
+                self._removed_depth += removed.get(number, 0)
+            elif not self._removed_depth:
+                self._write(token)
+        self._close_until(0)
+        if len(tokens) > MAX_TOKENS:
+            self._output.append('<p class="shortener-plain">The rest of this issue is too long to be shown here.</p>')
+        return "".join(self._output)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def _write(self, token: Token) -> None:
+        name = token.name.decode("ascii", "replace")
+        if token.kind == "text":
+            self._output.append(escape(unescape(self._text(token.start, token.end))))
+        elif token.kind == "raw" and name == "style":
+            self._output.append(_sanitize_css(self._text(token.start, token.end)))
+        elif token.kind == "raw" and name in _SHOWN_RAW_TEXT:
+            self._output.append(escape(self._text(token.start, token.end)))
+        elif token.kind == "start":
+            self._start(name, self._attributes(token))
+        elif token.kind == "end":
+            self._end(name)
+
+    def _text(self, start: int, end: int) -> str:
+        return self._source[start:end].decode("utf-8", "replace")
+
+    def _attributes(self, token: Token) -> dict[str, str]:
+        """Return the attributes by name; of two with one name the first counts, as in browsers."""
+        attributes: dict[str, str] = {flag.decode("ascii", "replace"): "" for flag in token.flags}
+        for each in reversed(token.attributes):
+            attributes[each.name.decode("ascii", "replace")] = unescape(self._text(each.start, each.end))
+        return attributes
+
+    def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Write a start tag if the element is allowed; replace links and images."""
-        if tag in _REMOVED_ELEMENTS:
-            self._removed_depth += 1
-        elif self._removed_depth:
-            return
-        elif tag == "a":
-            self._start_link(dict(attrs).get("href") or "")
+        if tag == "a":
+            self._start_link(attributes.get("href", ""))
         elif tag == "img":
-            self._write_image_placeholder(dict(attrs))
+            self._write_image_placeholder(attributes)
         elif tag in _ALLOWED_ELEMENTS:
-            self._write_start_tag(tag, attrs)
+            self._output.append(f"<{tag}{_format_attributes(attributes)}>")
+            if tag not in _VOID_ELEMENTS:
+                self._open(tag)
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Treat a self-closing tag as a start tag, because HTML ignores the slash. Skip elements that are removed."""
-        if tag not in _REMOVED_ELEMENTS:
-            self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
+    def _end(self, tag: str) -> None:
         """Close an element, and the elements that are still open in it. Ignore an end tag without a start tag."""
-        if tag in _REMOVED_ELEMENTS:
-            self._removed_depth = max(0, self._removed_depth - 1)
-        elif self._removed_depth:
-            return
-        elif tag == "a":
+        if tag == "a":
             self._end_link()
-        elif tag in self._open_elements:
-            while (last := self._open_elements.pop()) != tag:
-                self._output.append(f"</{last}>")
-            self._output.append(f"</{tag}>")
-            self._in_style = False
+        elif self._open_counts[tag]:
+            while self._close() != tag:
+                pass
 
-    def handle_data(self, data: str) -> None:
-        """Write text, sanitized if it is in a ``<style>`` element."""
-        if self._removed_depth:
-            return
-        self._output.append(_sanitize_css(data) if self._in_style else escape(data))
+    def _open(self, tag: str) -> None:
+        self._open_elements.append(tag)
+        self._open_counts[tag] += 1
 
-    def _write_start_tag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        allowed = [
-            (name, _sanitize_css(value or "") if name == "style" else value or "")
-            for name, value in attrs
-            if name in _ALLOWED_ATTRIBUTES
-        ]
-        attributes = "".join(f' {name}="{escape(value)}"' for name, value in allowed)
-        self._output.append(f"<{tag}{attributes}>")
-        if tag not in _VOID_ELEMENTS:
-            self._open_elements.append(tag)
-        self._in_style = tag == "style"
+    def _close(self) -> str:
+        """Close the innermost open element and return its name."""
+        tag = self._open_elements.pop()
+        self._open_counts[tag] -= 1
+        self._output.append(f"</{tag}>")
+        return tag
 
-    def _write_image_placeholder(self, attrs: Mapping[str, str | None]) -> None:
-        text = (attrs.get("alt") or "").strip() or "image"
-        width = attrs.get("width") or ""
+    def _close_until(self, depth: int) -> None:
+        self._end_link()
+        while len(self._open_elements) > depth:
+            self._close()
+
+    def _write_image_placeholder(self, attributes: Mapping[str, str]) -> None:
+        text = attributes.get("alt", "").strip() or "image"
+        width = attributes.get("width", "")
         # An image of one or two pixels is a tracking pixel or a spacer.
         if not (width.isdigit() and int(width) <= 2):
             self._output.append(f'<span class="shortener-image">{escape(text[:200])}</span>')
@@ -212,7 +233,7 @@ class _Sanitizer(HTMLParser):
             self._output.append(f'<span class="shortener-link h{self._link_share.heat_level}">')
         else:
             self._output.append('<span class="shortener-plain">')
-        self._open_elements.append("span")
+        self._open("span")
 
     def _find_share(self, href: str) -> LinkShare | None:
         key = parse_short_url(href, domains=self._domains) if "://" in href else None
@@ -231,7 +252,33 @@ class _Sanitizer(HTMLParser):
             self._output.append(f'<b class="shortener-share" title="{tooltip}">{share:.1%}</b>')
         self._link_share = None
         while len(self._open_elements) > self._link_depth:
-            self._output.append(f"</{self._open_elements.pop()}>")
+            self._close()
+
+
+def _format_attributes(attributes: Mapping[str, str]) -> str:
+    """Return the allowed attributes as markup, each after a space."""
+    return "".join(
+        f' {name}="{escape(_sanitize_css(value) if name == "style" else value)}"'
+        for name, value in attributes.items()
+        if name in _ALLOWED_ATTRIBUTES
+    )
+
+
+def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
+    """Return by the number of a token 1 where a removed element starts and -1 where it ends.
+
+    A start tag without an end tag is not included: it is dropped, and what follows it is shown.
+    """
+    removed: dict[int, int] = {}
+    open_tags: defaultdict[bytes, list[int]] = defaultdict(list)
+    for number, token in enumerate(tokens):
+        if token.name.decode("ascii", "replace") not in _REMOVED_ELEMENTS:
+            continue
+        if token.kind == "start":
+            open_tags[token.name].append(number)
+        elif token.kind == "end" and open_tags[token.name]:
+            removed[open_tags[token.name].pop()], removed[number] = 1, -1
+    return removed
 
 
 def _sanitize_css(text: str) -> str:

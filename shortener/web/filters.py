@@ -16,6 +16,7 @@ from shortener.errors import StoreError
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
+from shortener.web.field_errors import find_form, unshown_error
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
@@ -31,6 +32,7 @@ def init_app(app: Flask, *, config: Config) -> None:
         multiple=format_multiple,
         datetime=lambda value: format_datetime(value, config=config),
         date=lambda value: format_date(value, config=config),
+        month_name=format_month,
         datetime_local=lambda value: format_datetime_local(value, config=config),
         duration=format_duration,
         display_url=display_url,
@@ -41,7 +43,14 @@ def init_app(app: Flask, *, config: Config) -> None:
     app.jinja_env.tests["future"] = is_future
 
     def template_globals() -> dict[str, Any]:
-        return {"config": config, "user": _template_user, "may": _has_role, "notices": get_flashed_messages}
+        return {
+            "config": config,
+            "user": _template_user,
+            "may": _has_role,
+            "notices": get_flashed_messages,
+            "form": find_form,
+            "unshown_error": unshown_error,
+        }
 
     app.context_processor(template_globals)
 
@@ -59,28 +68,31 @@ def _has_role(role: Role) -> bool:
     return user is not None and accounts.role_allows(user.role, role)
 
 
-def format_number(value: float | None) -> str:
-    """Format a number: an integer as 1,234, a float below 100 with one decimal."""
+def format_number(value: float | None, missing: str = NO_VALUE) -> str:
+    """Format a number: an integer as 1,234, a float below 100 with one decimal; None gives ``missing``."""
     if value is None:
-        return NO_VALUE
+        return missing
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def format_percent(share: float | None) -> str:
-    """Format a share from 0 to 1 as a percentage. It has one decimal below 10 %; a tiny share becomes "< 0.1 %"."""
+def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
+    """Format a share from 0 to 1 as a percentage; None gives ``missing``.
+
+    It has one decimal below 10 %; a tiny share becomes "< 0.1 %".
+    """
     if share is None:
-        return NO_VALUE
+        return missing
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{share:.0%}".replace("%", " %") if share >= 0.0995 or not share else f"{share * 100:.1f} %"
 
 
 def format_multiple(multiple: float | None) -> str:
-    """Format a factor with about two significant digits (12, 1.8, 0.05) after a multiplication sign."""
+    """Format a factor with about two significant digits (12, 1.8, 0.05) and a multiplication sign."""
     if multiple is None:
         return NO_VALUE
     digits = 0 if multiple >= 9.95 else 1 if multiple >= 0.095 else 2
-    return f"\u00d7{multiple:.{digits}f}"
+    return f"{multiple:.{digits}f}\u00d7"
 
 
 def _to_local(value: datetime | int, config: Config) -> datetime:
@@ -96,6 +108,11 @@ def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
     return _time_element(value, "%-d %b %Y", config)
+
+
+def format_month(month: str) -> str:
+    """Format a month such as 2026-11 as November 2026."""
+    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).strftime("%B %Y")
 
 
 def _time_element(value: datetime | int | None, pattern: str, config: Config) -> Markup:

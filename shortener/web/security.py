@@ -27,6 +27,8 @@ VENDOR_PATH = "/-/static/vendor/"
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 """Cache-Control of bundled third-party files. Their names contain the version, so a name never changes its content."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+COOKIELESS_PREFIXES = ("/-/api/",)
+"""Beginnings of paths whose clients send a token with each request. Cookies have no effect there."""
 
 
 class FlashSession(SecureCookieSessionInterface):
@@ -58,15 +60,16 @@ def init_app(app: Flask, *, config: Config) -> None:
             abort(404)
 
     def check_origin() -> None:
-        if request.method not in SAFE_METHODS and not _is_same_origin(request):
-            abort(403, "Cross-site request refused.")
+        if request.method not in SAFE_METHODS and uses_cookies(request.path) and not _is_same_origin(request):
+            abort(403, "The form was sent from another website. Open the page here and fill it in again.")
 
     def add_headers(response: Response) -> Response:
         if request.path.startswith(VENDOR_PATH) and response.status_code == 200:
             response.headers["Cache-Control"] = IMMUTABLE_CACHE_CONTROL
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
-        response.vary.add("Cookie")
+        if uses_cookies(request.path):
+            response.vary.add("Cookie")
         if is_https():
             response.headers.setdefault("Strict-Transport-Security", HSTS_POLICY)
         return response
@@ -81,6 +84,11 @@ def init_app(app: Flask, *, config: Config) -> None:
 def requested_host() -> str:
     """Return the host of the current request in one spelling."""
     return normalize_host_header(request.environ.get("HTTP_HOST", ""))
+
+
+def uses_cookies(path: str) -> bool:
+    """Return whether a path belongs to the pages, whose users sign in with a cookie."""
+    return not path.startswith(COOKIELESS_PREFIXES)
 
 
 def _is_same_origin(http_request: Request) -> bool:

@@ -116,20 +116,20 @@ def perform_step(page: Page, name: str) -> None:
         source = scene.sample_issue() + b"\n[An older one](%s/old1)\n" % page.url.partition("/-/")[0].encode()
         page.set_input_files("#file", {"name": "issue.md", "mimeType": "text/markdown", "buffer": source})
         page.fill("#slug", "2027-01")
-        page.click("text=Look at it")
+        page.click("button:text('Review') >> nth=0")
         page.locator("#found details.small summary").first.click()
     elif action == "refuse":
         page.fill("#source", "# January\n\n[x](http://127.0.0.1/)")
         page.fill("#slug", "2027-01")
-        page.click("text=Look at it")
+        page.click("button:text('Review') >> nth=0")
     elif action == "decide":
         page.locator("details.decide summary").nth(4).click()
     elif action == "link":
-        button = page.locator("text=Make the links and show the section")
+        button = page.locator("text=Create links and show the section")
         if button.count():
             button.click()
     elif action == "invite":
-        page.locator("button:text('One-time address')").last.click()
+        page.locator("button:text('Invite link')").last.click()
     page.wait_for_load_state()
 
 

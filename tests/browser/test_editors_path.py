@@ -90,7 +90,7 @@ def create_first_admin(watched: "WatchedPage", line: str) -> None:
     watched.page.fill("#name", "Ann")
     watched.page.fill("#password", PASSWORD)
     watched.page.fill("#again", PASSWORD)
-    watched.page.click("text=Begin")
+    watched.page.click("text=Create account")
     watched.page.wait_for_url("**/-/issues")
     assert watched.page.locator("text=No issue yet").count() == 1
 
@@ -103,12 +103,12 @@ def add_sample(watched: "WatchedPage", source: bytes) -> list[str]:
     page.fill("#slug", "low-tide")
     page.fill("#recipients", "1,500")
     page.fill("#sent_at", time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() - 7_200)))
-    page.click("text=Look at it")
+    page.click("text=Review")
     page.wait_for_selector("#found")
     assert "Nothing is stored yet" in page.inner_text("#found")
     page.locator("#found summary:text('Correct')").first.click()
     page.locator("#found input[name^=title-]").first.fill("Winter survey of the North Sea")
-    page.click("#found >> button:text('Take it in')")
+    page.click("#found >> button:text('Create issue')")
     page.wait_for_url("**/contents")
     assert "Winter survey of the North Sea" in page.inner_text("main")
     assert "Issue created: 8 articles" in page.inner_text("main")
@@ -151,19 +151,20 @@ def pin_article(page: "Page") -> None:
     """The ranking has all articles; pin the last one."""
     page.click("text=Ranking")
     page.wait_for_selector(".chart svg")
-    rows = page.locator("section:has(h2:text('The list')) tbody tr")
+    rows = page.locator("section:has(h2:text('All articles')) tbody tr")
     assert rows.count() == 8
     rows.last.locator("summary").click()
     rows.last.locator("input[name=reason]").fill("our readers should not miss it 🌊")
-    rows.last.locator("button:text('Pin')").click()
-    page.wait_for_selector("text=Pinned. The ranking itself does not change.")
-    assert page.locator("tbody .tag:text('pinned')").count() == 1
+    rows.last.locator("input[value=pin]").check()
+    rows.last.locator("button:text('Save')").click()
+    page.wait_for_selector("text=Featured. The figures do not change.")
+    assert page.locator("tbody .tag:text('featured')").count() == 1
 
 
 def copy_draft(page: "Page") -> None:
     """The draft begins with the pinned article, and the copy button copies it."""
-    page.click("text=Draft of the picks")
-    page.click("text=Make the links and show the section")
+    page.click("text=Picks for")
+    page.click("text=Create links and show the section")
     page.wait_for_selector("#draft")
     page.click("text=Copy >> nth=-1")
     page.wait_for_selector("text=Copied")
@@ -204,7 +205,7 @@ def test_keyboard(chromium: "Browser", tmp_path: Path) -> None:
         keys.press("End")
         keys.type("/changed")
         keys.press("Enter")
-        page.wait_for_selector("text=The target is changed")
+        page.wait_for_selector("text=Destination changed")
         assert "https://example.org/keyboard/changed" in page.inner_text(".target")
         tab_to(page, "Sign out", backwards=True)
         keys.press("Enter")

@@ -69,8 +69,7 @@ def test_a_failure_is_one_line(shortener: Any, arguments: tuple[str, ...], text:
 
 USAGE_ERRORS = {
     "nothing to set": (("link", "set", "one"), "--target"),
-    "date without zone": (("link", "set", "one", "--expires", "2030-01-01"), "add Z"),
-    "no date": (("link", "set", "one", "--expires", "soon"), "ISO 8601"),
+    "no date": (("link", "set", "one", "--expires", "soon"), "is not a date and time"),
     "unknown status": (("link", "list", "--status", "dead"), "retired"),
     "unknown forward": (("link", "set", "one", "--forward", "all"), "merge"),
 }
@@ -217,7 +216,7 @@ INVALID_FILES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "refused target": ("short_url,target\nn1,javascript:1\n", ["line 2", "javascript:1"]),
     "foreign host": ("short_url,target\nx.example/a,https://a.example/\n", ["line 2", "x.example/a"]),
-    "empty target": ("short_url,target\nn1,\n", ["line 2", "target is empty"]),
+    "empty target": ("short_url,target\nn1,\n", ["line 2", "web address is empty"]),
     "two invalid rows": (
         "short_url,target\nn1,https://a.example/\nn2,x\none,https://a.example/2\n",
         ["line 3", "line 4", "2 of 3 rows"],

@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,30 @@ def test_a_newer_store_is_refused(newsletter: Newsletter, shortener: Shortener) 
     error = shortener("issue", "list", status=1).stderr
     assert "newer version" in error
     assert "m999_future" in error
+
+
+def test_a_log_set_aside_is_named_and_put_back(
+    newsletter: Newsletter, shortener: Shortener, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The write-ahead log of a replaced store is named by the command and by ``doctor``; ``restore-wal`` applies it."""
+    data = newsletter.config.data_directory
+    newsletter.store.close()
+    shortener("backup", str(tmp_path / "backup.db"))
+    with closing(open_store(data)) as store:
+        with store.transaction():
+            store.execute("insert into meta (name, value) values ('late', 7)")
+        for name in ("store.db", "store.db-wal"):
+            shutil.copy(data / name, tmp_path / name)
+    for path in data.glob("store.db*"):
+        path.unlink()
+    shutil.copy(tmp_path / "store.db-wal", data / "store.db-wal")
+    shutil.copy(tmp_path / "backup.db", data / "store.db")
+    shortener("link", "list")
+    assert "moved to store.db-wal.set-aside-1" in caplog.text
+    assert "shortener store restore-wal store.db-wal.set-aside-1" in shortener("doctor", "--format", "json").stdout
+    assert "another store file" in shortener("store", "restore-wal", status=1).stderr
+    shutil.copy(tmp_path / "store.db", data / "store.db")
+    assert "put back" in shortener("store", "restore-wal", "store.db-wal.set-aside-1").stdout
+    with closing(open_store(data)) as store:
+        assert store.meta("late") == 7
+    assert "no write-ahead log" in shortener("store", "restore-wal", status=1).stderr

@@ -17,6 +17,8 @@ from tests.faults.serving import TARGET, Server, wait
 
 VICTIMS = ("tree", "mix", "collector", "term")
 READERS = 6
+HEAL_SECONDS = 15.0
+"""Deadline for the start of a killed process on a busy machine."""
 ANSWERED, AMBIGUOUS, REFUSED, REJECTED, WRONG = "answered", "ambiguous", "refused", "rejected", "wrong"
 """Outcomes of a request. A complete redirect must be stored once. A connection without a complete response may be
 stored once. No connection, or another complete response, must not be stored. Another target is an error."""
@@ -149,13 +151,13 @@ class Account(Struct, frozen=True):
     """Numbers of redirected requests that are not stored."""
     doubled: int
     """Numbers of requests that are stored more than once."""
-    ghosts: int
+    without_request: int
     """Numbers of stored clicks without a redirected request."""
 
     @property
     def is_exact(self) -> bool:
         """Return whether every redirected request is stored once, and nothing else is."""
-        return not (self.wrong or self.lost or self.doubled or self.ghosts)
+        return not (self.wrong or self.lost or self.doubled or self.without_request)
 
 
 def account(outcomes: Mapping[int, str], stored: Iterable[str]) -> Account:
@@ -171,7 +173,7 @@ def account(outcomes: Mapping[int, str], stored: Iterable[str]) -> Account:
         wrong=kinds[WRONG],
         lost=sum(kind in redirected and not seen[number] for number, kind in outcomes.items()),
         doubled=sum(times > 1 for times in seen.values()),
-        ghosts=sum(outcomes.get(number) not in (*redirected, AMBIGUOUS) for number in seen),
+        without_request=sum(outcomes.get(number) not in (*redirected, AMBIGUOUS) for number in seen),
     )
 
 
@@ -195,14 +197,14 @@ class Outcome(Struct, frozen=True):
         p99 = statistics.quantiles(self.latencies, n=100)[98] * 1000 if len(self.latencies) > 1 else 0.0
         return (
             f"| {self.victim} | {self.kills} | {found.answered:,} | {found.ambiguous} | {found.refused} | "
-            f"{found.lost} | {found.doubled} | {found.ghosts} | {found.wrong} | "
+            f"{found.lost} | {found.doubled} | {found.without_request} | {found.wrong} | "
             f"{statistics.median(times):.2f} | {max(times):.2f} | "
             f"{max(self.stops, default=0.0):.1f} | {p99:.0f} | {'yes' if self.healed else 'NO'} |"
         )
 
 
 HEAD = (
-    "| victim | kills | answered | cut off | refused | lost | doubled | ghosts | wrong "
+    "| victim | kills | answered | cut off | refused | lost | doubled | without a request | wrong "
     "| recovery, median s | longest s | longest stop s | p99 ms | healed |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
@@ -223,15 +225,13 @@ def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 
         for victim in victims:
             time.sleep(rng.uniform(0.2, 1.2))
             chosen = rng.choice(("tree", "one")) if victim == "mix" else victim
-            if chosen == "tree":
-                _kill_tree(server, readers)
-            elif chosen == "term":
+            if chosen == "term":
                 wait(server.answers, seconds=30, what="the next server")  # it must have its handler of SIGTERM
                 stops.append(server.stop())
                 readers.note_kill()
                 server.start(ready=False)
             else:
-                healed = _kill_one(server, readers, kind=chosen, rng=rng) and healed
+                healed = kill(server, readers, chosen, rng=rng) and healed
         wait(server.is_healthy, seconds=30, what="the last recovery")
         time.sleep(0.5)
     finally:
@@ -256,18 +256,20 @@ def kill_again_and_again(server: Server, victims: Sequence[str], *, seed: int = 
     )
 
 
-def _kill_tree(server: Server, readers: Readers) -> None:
-    server.kill_tree()
-    readers.note_kill()
-    server.start(ready=False)
+def kill(server: Server, readers: Readers, kind: str, *, rng: random.Random) -> bool:
+    """Kill the whole ``tree``, ``one`` process, or one of a kind, and start the server again if it cannot do so itself.
 
-
-def _kill_one(server: Server, readers: Readers, *, kind: str, rng: random.Random) -> bool:
-    """Kill one process, or one of a kind; return whether all children run again within five seconds."""
+    Return whether all other children run again within HEAL_SECONDS.
+    """
+    if kind == "tree":
+        server.kill_tree()
+        readers.note_kill()
+        server.start(ready=False)
+        return True
     members = server.members()
     wanted = [pid for pid, each in members.items() if kind in ("one", each)]
     if not wanted:  # the last one is not back yet
-        wait(lambda: server.children(kind), seconds=5, what=f"the next {kind}")
+        wait(lambda: server.children(kind), seconds=HEAL_SECONDS, what=f"the next {kind}")
         wanted = server.children(kind)
     pid = rng.choice(wanted)
     if members.get(pid) == "serve":
@@ -283,7 +285,7 @@ def _kill_one(server: Server, readers: Readers, *, kind: str, rng: random.Random
     readers.note_kill()
     whole = sorted(["serve", "pages", "collector", *["worker", "granian"] * _workers(server)])
     try:
-        wait(lambda: pid not in server.members() and sorted(server.members().values()) == whole, seconds=5)
+        wait(lambda: pid not in server.members() and sorted(server.members().values()) == whole, seconds=HEAL_SECONDS)
     except AssertionError:
         return False
     return True

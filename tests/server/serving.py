@@ -54,8 +54,9 @@ class StandIn(http.server.BaseHTTPRequestHandler):
             time.sleep(60)
         elif name in {"echo", "headers"}:
             self._send(200, body if name == "echo" else str(self.headers).encode())
-        elif name == "account.json":
-            self._send(200 if "session=known" in self.headers.get("Cookie", "") else 401, b"")
+        elif name in {"account.json", "me"}:
+            header = self.headers.get("Cookie" if name == "account.json" else "Authorization", "")
+            self._send(200 if header in {"session=known", "Bearer known"} else 401, b"")
         elif name == "none":
             self.send_response(204)
             self.end_headers()

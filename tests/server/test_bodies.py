@@ -66,6 +66,7 @@ FLOODS = {
     "many clients with large bodies": (12, 5 * MIB, 12, ""),
     "many clients with small bodies": (500, SMALL_BODY_BYTES - 1, 250, ""),
     "an invented session": (12, 5 * MIB, 12, "Cookie: session=invented\r\n"),
+    "an invented token": (12, 5 * MIB, 12, "Authorization: Bearer invented\r\n"),
     "an invented session over https": (12, 5 * MIB, 12, "Cookie: __Host-session=x; session=y\r\n"),
 }
 
@@ -87,9 +88,11 @@ def test_unfinished_bodies_refuse_no_other(serving: Serving, number: int, size: 
 def test_a_body_beyond_the_limit_of_its_client_is_not_held(serving: Serving) -> None:
     """Without a session the pages receive no body above the limit; they ask for a sign-in."""
     body = b"a" * (ANONYMOUS_CLIENT_BYTES + 1)
-    for more, size in (("", 0), ("Cookie: session=invented\r\n", 0), ("Cookie: session=known\r\n", len(body))):
-        request = post(body, client="198.51.100.9", more=f"{more}Connection: close\r\n")
-        assert len(serving.ask(request).partition(b"\r\n\r\n")[2]) == size
+    rows = {"X: y": 0, "Cookie: session=invented": 0, "Authorization: Bearer invented": 0, "X-Api-Key: invented": 0}
+    rows |= {"Cookie: session=known": len(body), "Authorization: Bearer known": len(body)}
+    for header, size in rows.items():
+        request = post(body, client="198.51.100.9", more=f"{header}\r\nConnection: close\r\n")
+        assert len(serving.ask(request).partition(b"\r\n\r\n")[2]) == size, header
 
 
 def test_no_body_is_counted_for_ever(serving: Serving) -> None:

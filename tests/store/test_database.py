@@ -44,15 +44,6 @@ def count_links(data: Path) -> int:
         store.close()
 
 
-def test_restored_backup_ignores_the_wal_of_the_previous_store(tmp_path: Path) -> None:
-    """A backup restored next to the WAL of a killed server opens with exactly the content of the backup."""
-    data = tmp_path / "data"
-    create_store_with_wal(data, tmp_path / "backup.db")
-    (tmp_path / "backup.db").replace(data / "store.db")
-    assert count_links(data) == 1
-    assert (data / "store.db-wal.of-the-store-before").stat().st_size > 0
-
-
 def test_commits_of_a_killed_process_survive(tmp_path: Path) -> None:
     """The WAL of a killed process is applied to its store, also if the whole directory was moved or copied."""
     data = tmp_path / "data"

@@ -36,7 +36,7 @@ def test_results_are_shown(site: "EditorSite", private_names: None) -> None:
             "[a](https://a.example/) [b](http://e.example/) [c](http://c.example/) [d](https://d.example/)\n"
         )
         browser = site.client("editor")
-        assert "Ask the targets whether they answer" in browser.get("/-/issues/may/contents").text
+        assert "Check links" in browser.get("/-/issues/may/contents").text
         page = browser.post("/-/issues/may/reach").text
         assert page.count("it leads to an address that is not public") == 3
         assert page.count("no answer") == 1

@@ -113,7 +113,7 @@ def test_retire_and_restore_link(linked: "EditorSite") -> None:
     """A link is retired and restored; an unknown status is refused."""
     browser, path = linked.client("editor"), "/-/links/b.example/Two"
     assert browser.post(f"{path}/status", {"status": "retired"}).status_code == 303
-    assert "Take it out of retirement" in browser.get(path).text
+    assert ">Restore<" in browser.get(path).text
     assert browser.post(f"{path}/status", {"status": "deleted"}).status_code == 400
     browser.post(f"{path}/status", {"status": "active"})
     assert links.get(linked.store, "b.example", "Two").status == "active"

@@ -66,19 +66,19 @@ def test_edits_of_targets_are_marked(one_day_later: "EditorSite") -> None:
     page = one_day_later.client("viewer").get("/-/issues/may").text
     chart = chart_data(page, "course")
     assert chart["marks"] == [6]
-    assert chart["courses"][0]["points"] == [[0, 0], [2, 1], [3, 2], [24, 2]]
-    assert "1 target was edited after sending" in page
+    assert chart["courses"][0]["points"] == [[0, 0], [1.5, 0], [1.75, 1], [2.5, 1], [2.75, 2], [24, 2]]
+    assert "1 destination was changed after sending" in page
     assert "Zoë" in page
     assert "a.example/late" in page
-    assert "a.example/early" not in page.partition("was edited after sending")[2].partition("</details>")[0]
+    assert "a.example/early" not in page.partition("was changed after sending")[2].partition("</details>")[0]
 
 
 @pytest.mark.parametrize(
     ("sent_at", "report_text", "list_text"),
     [
-        (None, "Not sent yet", "not yet"),
-        (NOW + 3_600, "Scheduled for <time", "scheduled</small>"),
-        (NOW - 3_600, "Sent <time", '<time datetime="2027-01-15T07:00:00+00:00">15 Jan 2027</time></td>'),
+        (None, "Draft", ">Draft</span>"),
+        (NOW + 3_600, "Scheduled for <time", ">Scheduled</span>"),
+        (NOW - 3_600, "Sent <time", '<time datetime="2027-01-15T07:00:00+00:00">15 Jan 2027</time>'),
     ],
     ids=["draft", "scheduled", "sent"],
 )
@@ -97,7 +97,7 @@ def test_report_of_a_draft_has_no_expectation(one_day_later: "EditorSite", monke
     monkeypatch.setattr("shortener.web.views.reports.article_results", lambda slug: pytest.fail(f"computed for {slug}"))
     one_day_later.add_issue(slug="june", sent_at=None)
     page = one_day_later.client("viewer").get("/-/issues/june").text
-    assert '<td class="n" data-name="Expected">\u2013</td>' in page
+    assert '<td class="n" data-name="Typical">\u2013</td>' in page
 
 
 def test_report_without_clicks(site_with_issue: "EditorSite") -> None:
@@ -116,7 +116,7 @@ def test_comparison_with_earlier_issues(one_day_later: "EditorSite") -> None:
     own, other = chart_data(one_day_later.client("viewer").get("/-/issues/may").text, "course")["courses"]
     assert (own["own"], other["own"]) == (True, False)
     assert other["title"] == "April"
-    assert other["points"] == [[0, 0], [5, 1], [240, 1]]
+    assert other["points"] == [[0, 0], [4.5, 0], [4.75, 1], [240, 1]]
 
 
 def page_with_ranking(site: "EditorSite", path: str) -> str:
@@ -141,11 +141,11 @@ def test_the_report_does_not_wait_for_the_ranking(one_day_later: "EditorSite", m
     monkeypatch.setattr(ranking_cache, "rank_stored_articles", slow)
     page = one_day_later.client("viewer").get("/-/issues/may").text
     assert "Counting whales" in page
-    assert "What was expected of each article is being computed" in page
+    assert "What is typical for each position is being computed" in page
     ready.set()
     page = page_with_ranking(one_day_later, "/-/issues/may")
     assert "is being computed" not in page
-    assert re.search(r'data-name="Appeal">×\d', page)
+    assert re.search(r'data-name="vs typical">\d[\d.]*×', page)
 
 
 def test_articles_worth_showing_again(one_day_later: "EditorSite") -> None:

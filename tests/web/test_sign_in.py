@@ -231,7 +231,7 @@ def test_first_admin(empty_site: "EditorSite") -> None:
     """The first invitation link asks for a name and a password, works once, and creates an admin."""
     path = first_admin_path(empty_site)
     browser = empty_site.browser()
-    assert "You are its first user" in browser.get(path).text
+    assert "You are the first user" in browser.get(path).text
     form = {"name": "Ann", "password": "a long sentence", "again": "a long sentence"}
     for wrong in ({"again": "another"}, {"name": ""}, {"password": "short", "again": "short"}):
         assert browser.post(path, form | wrong).status_code == 400

@@ -19,6 +19,8 @@ from shortener.store.migrations.m006_local_indexes import m006_local_indexes
 from shortener.store.migrations.m007_names import m007_names
 from shortener.store.migrations.m008_quarter_hours import m008_quarter_hours
 from shortener.store.migrations.m009_roles import m009_roles
+from shortener.store.migrations.m010_tokens import m010_tokens
+from shortener.store.migrations.m011_honeypot_hits import m011_honeypot_hits
 
 _FUNCTIONS = (
     m001_loop,
@@ -30,6 +32,8 @@ _FUNCTIONS = (
     m007_names,
     m008_quarter_hours,
     m009_roles,
+    m010_tokens,
+    m011_honeypot_hits,
 )
 MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
 MIGRATIONS = Migrations("shortener")

@@ -33,7 +33,7 @@ const drawings = {
     return Plot.plot({
       width, height: narrow(width) ? 250 : 330, marginTop: 30, marginLeft: 58, marginBottom: 38, marginRight: 16,
       x: { domain: [0, span], label: "time since sending", tickFormat: age(span), ticks: d3.range(0, span + 1, span > 200 ? 48 : span > 100 || narrow(width) ? 24 : 12) },
-      y: { label: "people's clicks", grid: true, nice: true, zero: true, tickFormat: whole },
+      y: { label: "clicks", grid: true, nice: true, zero: true, tickFormat: whole },
       marks: [
         Plot.line(inside(others), { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.55, strokeWidth: 1.3, curve: "step-after", title: "title" }),
         Plot.ruleX(data.marks.filter((hours) => hours <= span), { stroke: ink("--warn"), strokeDasharray: "4,3", strokeWidth: 1.5 }),
@@ -70,7 +70,7 @@ const drawings = {
     const names = new Map(rows.map((row) => [row.key, `${row.rank}. ${clip(row.title, letters)}`]));
     return Plot.plot({
       width, height: rows.length * 26 + 56, marginLeft: left, marginRight: 20, marginTop: 36,
-      x: { type: "log", domain, ticks, label: "clicks against the average article at the same place", labelAnchor: "left", axis: "top", tickFormat: (value) => `×${value}` },
+      x: { type: "log", domain, ticks, label: "compared with an average article at the same position", labelAnchor: "left", axis: "top", tickFormat: (value) => `${value}×` },
       y: { domain: rows.map((row) => row.key), label: null, tickSize: 0, tickFormat: (key) => names.get(key) },
       marks: [
         Plot.gridX({ stroke: ink("--line"), strokeOpacity: 1, ticks }),

@@ -1,0 +1,61 @@
+"""Authentication of API requests by token, and what the token permits."""
+
+import time
+
+from flask import Flask, current_app, g, request
+
+from shortener.api.problems import ApiError
+from shortener.api.rate_limit import RateLimit, RateState
+from shortener.config import Config
+from shortener.services import tokens
+from shortener.services.tokens import SCOPE_ROLES, Scope, Token
+from shortener.web.context import now, store
+
+
+def init_app(app: Flask, *, config: Config) -> None:
+    """Create the rate limit of an app."""
+    app.extensions["api_rate_limit"] = RateLimit(config.api.rate_limit, clock=time.monotonic)
+
+
+def current_token() -> Token:
+    """Return the token of this request. Raises ApiError if it has none, or one that is not valid."""
+    if "api_token" not in g:
+        text = _read_token()
+        if not text:
+            raise ApiError("token-missing", "The request has no token.")
+        token = tokens.find_token(store(), text, now=now())
+        if token is None:
+            raise ApiError("token-invalid", "The token is unknown, has expired or was revoked.")
+        g.api_token = token
+    request_token: Token = g.api_token
+    return request_token
+
+
+def _read_token() -> str:
+    """Return the token in the header Authorization or X-Api-Key, '' if there is none."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return text.strip()
+    return request.headers.get("X-Api-Key", "").strip()
+
+
+def authorize(scope: Scope | None) -> None:
+    """Count the request, and check that its token has a scope (None: any token will do). Raises ApiError."""
+    token = current_token()
+    limit: RateLimit = current_app.extensions["api_rate_limit"]
+    rate = g.api_rate = limit.count(token.id)
+    if rate is not None and rate.exceeded:
+        detail = f"The token has made {rate.limit} requests in this minute."
+        raise ApiError("rate-limit", detail, headers={"Retry-After": str(rate.reset_seconds)})
+    if scope is None:
+        return
+    if scope not in token.scopes:
+        raise ApiError("scope", f"This needs the scope {scope}; the token has {', '.join(token.scopes)}.")
+    if not tokens.has_role_for(token, scope):
+        raise ApiError("role", f"This needs the role {SCOPE_ROLES[scope]}; {token.owner} is {token.role}.")
+
+
+def rate_headers() -> dict[str, str]:
+    """Return the headers that tell the client what is left of its limit."""
+    rate: RateState | None = g.get("api_rate")
+    return rate.headers if rate is not None else {}

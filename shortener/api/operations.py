@@ -1,0 +1,208 @@
+"""Operations of the API: the decorator that registers one, and what each request goes through before its view."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from flask import Blueprint, Response, request
+from msgspec import Struct
+
+from shortener.api import idempotency
+from shortener.api.authentication import authorize
+from shortener.api.problems import ApiError
+from shortener.services.tokens import Scope
+from shortener.web.cache import clear_cache
+
+PREFIX = "/-/api/v1"
+JSON = "application/json"
+MAX_BODY_BYTES = 1024 * 1024
+
+blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
+View = TypeVar("View", bound=Callable[..., Response])
+
+
+class Operation(Struct, frozen=True):
+    """One method of one address of the API, with everything that the OpenAPI document says of it."""
+
+    name: str
+    method: str
+    path: str
+    view: Callable[..., Response]
+    scope: Scope | None
+    public: bool
+    body: type | None
+    query: type | None
+    answers: Mapping[int, Any]
+    """The type of the body by HTTP status; None for no body, a text for another media type than JSON."""
+    problems: tuple[str, ...]
+    etag: bool
+    """Whether answers carry an ETag, so that If-None-Match, or for changes If-Match, has an effect."""
+    hidden_field: str | None
+    max_body_bytes: int
+
+    @property
+    def path_parameters(self) -> list[str]:
+        """Names of the parameters in the path."""
+        return re.findall(r"{(\w+)}", self.path)
+
+    @property
+    def all_problems(self) -> list[str]:
+        """Names of all problems that the operation can answer with, those of its declaration last."""
+        names = [] if self.public else ["token-missing", "token-invalid", "rate-limit"]
+        names += ["scope", "role"] if self.scope else []
+        names += ["query"] if self.query or self.method == "POST" else []
+        names += ["not-found"] if self.path_parameters else []
+        names += ["malformed", "too-large", "media-type", "invalid"] if self.body else []
+        names += ["idempotency-busy", "idempotency-mismatch"] if self.method == "POST" else []
+        names += ["changed-meanwhile", "if-match-required"] if self.etag and self.method != "GET" else []
+        names += [] if self.public else ["internal", "store-unavailable"]
+        return list(dict.fromkeys([*names, *self.problems]))
+
+
+OPERATIONS: list[Operation] = []
+"""Every operation, in the order in which the modules with their views are imported."""
+
+
+def operation(
+    method: str,
+    path: str,
+    *,
+    answers: Mapping[int, Any],
+    scope: Scope | None = None,
+    public: bool = False,
+    body: type | None = None,
+    query: type | None = None,
+    problems: Sequence[str] = (),
+    etag: bool = False,
+    hidden_field: str | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> Callable[[View], View]:
+    """Register a view as an operation of the API.
+
+    The view gets the path's parameters, and ``body`` and ``query`` decoded to these types. Without ``scope`` any token
+    will do, and ``public`` needs none. ``hidden_field`` is a field of the answer that must not be stored with an
+    idempotency key. A POST with an idempotency key runs in one transaction, so its view must not use the network.
+    """
+
+    def register(view: View) -> View:
+        registered = Operation(
+            view.__name__,
+            method,
+            path,
+            view,
+            scope,
+            public,
+            body,
+            query,
+            answers,
+            tuple(problems),
+            etag,
+            hidden_field,
+            max_body_bytes,
+        )
+        OPERATIONS.append(registered)
+        _add_rule(registered)
+        return view
+
+    return register
+
+
+def _add_rule(registered: Operation) -> None:
+    def respond(**path_values: str) -> Response:
+        return _respond(registered, path_values)
+
+    respond.__doc__ = registered.view.__doc__
+    rule = re.sub(r"{(\w+)}", r"<\1>", registered.path)
+    blueprint.add_url_rule(
+        rule,
+        endpoint=registered.name,
+        view_func=respond,
+        methods=[registered.method],
+        provide_automatic_options=False,
+    )
+
+
+def methods_at(path: str) -> list[str]:
+    """Return the methods of an address of the API, given without the prefix; none if there is no such address."""
+    methods = {each.method for each in OPERATIONS if re.fullmatch(re.sub(r"{\w+}", "[^/]+", each.path), path)}
+    implied = ({"HEAD"} if "GET" in methods else set()) | ({"OPTIONS"} if methods else set())
+    return sorted(methods | implied)
+
+
+def _respond(registered: Operation, path_values: Mapping[str, str]) -> Response:
+    """Check a request, decode it, and return the answer of its view. Raises ApiError, ShortenerError."""
+    if not registered.public:
+        authorize(registered.scope)
+    values: dict[str, Any] = dict(path_values)
+    if registered.query is not None:
+        values["query"] = decode_query(registered.query)
+    if registered.body is not None:
+        values["body"] = _decode_body(registered.body, max_bytes=registered.max_body_bytes)
+    elif (request.content_length or 0) > registered.max_body_bytes:
+        raise _too_large(registered.max_body_bytes)
+
+    def run() -> Response:
+        return registered.view(**values)
+
+    response = idempotency.run_once(run, hidden_field=registered.hidden_field) if registered.method == "POST" else run()
+    if registered.method != "GET":
+        clear_cache()
+    return response
+
+
+Value = TypeVar("Value")
+
+
+def decode_query(kind: type[Value]) -> Value:
+    """Return the query string of this request as a struct. Raises ApiError."""
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise ApiError("query", f"{name}: given {len(values)} times; give it once.")
+    try:
+        return msgspec.convert(request.args.to_dict(), type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        pointer, detail = explain_validation_error(error)
+        raise ApiError("query", f"{pointer.lstrip('/')}: {detail}") from None
+
+
+def _decode_body(kind: type, *, max_bytes: int) -> Any:
+    """Return the body of this request as a value of a type. Raises ApiError."""
+    if (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
+    if request.mimetype != JSON:
+        raise ApiError("media-type", f"The body has the type {request.mimetype or '(none)'}, not {JSON}.")
+    data = request.get_data()
+    if len(data) > max_bytes:
+        raise _too_large(max_bytes)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # A body of a wrong shape can also be invalid JSON behind the place where decoding stopped.
+        _check_json(data)
+        pointer, detail = explain_validation_error(error)
+        raise ApiError("invalid", detail, pointer=pointer) from None
+
+
+def _check_json(data: bytes) -> None:
+    """Raise ApiError if data is not a JSON document."""
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError("malformed", f"The body is not JSON: {error}") from None
+
+
+def _too_large(max_bytes: int) -> ApiError:
+    return ApiError("too-large", f"The body may have {max_bytes:,} bytes.")
+
+
+def explain_validation_error(error: Exception) -> tuple[str, str]:
+    """Return the JSON pointer of the field that an error concerns, and what is wrong with it."""
+    message, _, place = str(error).partition(" - at `$")
+    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", place.rstrip("`").replace(".", "/").replace("[/", "[."))
+    field = re.search(r"(?:unknown|required) field `(.*)`", message)
+    if field:
+        name = field[1].replace("~", "~0").replace("/", "~1")
+        problem = "there is no such field" if "unknown" in message else "the field is missing"
+        return f"{pointer}/{name}", f"{name}: {problem}"
+    return pointer, f"{pointer.rpartition('/')[2] or 'the body'}: {message[:1].lower()}{message[1:]}"

@@ -1,0 +1,199 @@
+"""Error answers of the API: problem details by RFC 9457, with a remedy."""
+
+import logging
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from flask import Response, request
+from msgspec import UNSET, Struct, UnsetType
+from werkzeug.exceptions import HTTPException
+
+from shortener.errors import (
+    CodeRefused,
+    Conflict,
+    DocumentTooLarge,
+    InputError,
+    NotFound,
+    ShortenerError,
+    StoreError,
+    TargetRefused,
+    UnreadableDocument,
+)
+from shortener.web.context import config
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+HELP_PATH = "/-/help/problems"
+RETRY_SECONDS = 5
+"""Time after which a client should try again if the store was locked."""
+
+
+class ProblemType(Struct, frozen=True):
+    """A kind of problem: HTTP status, title and remedy."""
+
+    status: int
+    title: str
+    remedy: str
+
+
+PROBLEM_TYPES: dict[str, ProblemType] = {
+    "malformed": ProblemType(400, "The body is not JSON", "Send one JSON document in UTF-8."),
+    "query": ProblemType(400, "A parameter is not valid", "Correct the parameter; the API reference lists them."),
+    "cursor": ProblemType(400, "The cursor is not valid", "Follow the link in `next`, or begin without `after`."),
+    "token-missing": ProblemType(401, "There is no token", "Send the header `Authorization: Bearer <token>`."),
+    "token-invalid": ProblemType(401, "The token is not valid", "Use a token that is neither expired nor revoked."),
+    "scope": ProblemType(403, "The token lacks a scope", "Use a token that has the scope."),
+    "role": ProblemType(403, "The role of the token's owner is too low", "Use a token of a user with a higher role."),
+    "not-found": ProblemType(404, "There is no such thing", "Check the address; lists show what there is."),
+    "method": ProblemType(405, "This address does not have this method", "Use one of the methods in `Allow`."),
+    "code-taken": ProblemType(409, "The code is taken", "Choose another code, or change the link that has it."),
+    "conflict": ProblemType(409, "The request contradicts what is stored", "Read the present state and try again."),
+    "idempotency-busy": ProblemType(
+        409, "A request with this idempotency key is running", "Wait a moment and send the request again."
+    ),
+    "changed-meanwhile": ProblemType(
+        412, "The object has changed", "Look at `current`, and send the request again with its `ETag`."
+    ),
+    "too-large": ProblemType(413, "The body is too large", "Split the request, or leave out what is not needed."),
+    "media-type": ProblemType(415, "The body has the wrong media type", "Send `Content-Type: application/json`."),
+    "invalid": ProblemType(422, "A value is not valid", "Correct the fields that `errors` lists."),
+    "idempotency-mismatch": ProblemType(
+        422, "The idempotency key was used for another request", "Use a new key for each request."
+    ),
+    "if-match-required": ProblemType(
+        428, "A change needs the header If-Match", "Read the object, and send its `ETag` in `If-Match`."
+    ),
+    "rate-limit": ProblemType(429, "Too many requests", "Wait as many seconds as `Retry-After` says."),
+    "internal": ProblemType(500, "The server failed", "Try again; if it fails again, tell the operator the time."),
+    "store-unavailable": ProblemType(
+        503, "The store cannot be used at the moment", "Try again after as many seconds as `Retry-After` says."
+    ),
+}
+"""Every kind of problem by its name, which ends the URL in the field ``type`` and never changes."""
+
+_ERROR_TYPES: tuple[tuple[type[Exception], str], ...] = (
+    (StoreError, "store-unavailable"),
+    (sqlite3.Error, "store-unavailable"),
+    (NotFound, "not-found"),
+    (Conflict, "conflict"),
+    (DocumentTooLarge, "too-large"),
+    (InputError, "invalid"),
+    (ShortenerError, "invalid"),
+)
+"""Problem of each error class. The first match applies, so subclasses come before their parent class."""
+_POINTERS: tuple[tuple[type[Exception], str], ...] = (
+    (TargetRefused, "/target"),
+    (CodeRefused, "/code"),
+    (UnreadableDocument, "/document"),
+)
+"""Fields that the errors of a class concern, as JSON pointers."""
+_HTTP_TYPES = {400: "malformed", 404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
+
+
+class FieldError(Struct, frozen=True):
+    """What is wrong with one field; ``pointer`` is its JSON pointer (RFC 6901) in the body."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Struct, frozen=True):
+    """An error by RFC 9457; ``type`` is a URL that explains it, and ``current`` is the object as it is now (412)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    remedy: str
+    errors: tuple[FieldError, ...] | UnsetType = UNSET
+    current: Any | UnsetType = UNSET
+
+
+class ApiError(Exception):
+    """Raised by an operation to answer with a problem; ``name`` is a key of PROBLEM_TYPES."""
+
+    def __init__(
+        self,
+        name: str,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        current: Any = UNSET,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.name = name
+        self.detail = detail
+        self.errors: tuple[FieldError, ...] | UnsetType = UNSET if pointer is None else (FieldError(pointer, detail),)
+        self.current = current
+        self.headers = dict(headers or {})
+
+
+def handle_error(error: Exception) -> Response:
+    """Return the problem response to any error below the path of the API. Unexpected errors are logged."""
+    api_error = to_api_error(error)
+    path = request.path.encode("unicode_escape").decode()
+    if api_error.name == "internal":
+        log.exception("%s", path)
+    elif api_error.name == "store-unavailable":
+        log.error("%s: %s", path, error)
+    return problem_response(api_error)
+
+
+def problem_response(error: ApiError) -> Response:
+    """Return the response to an error, with the headers that its status needs."""
+    response = Response(
+        msgspec.json.encode(build_problem(error)), PROBLEM_TYPES[error.name].status, content_type=MEDIA_TYPE
+    )
+    if response.status_code == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if response.status_code == 503:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    response.headers.update(error.headers)
+    return response
+
+
+def build_problem(error: ApiError) -> Problem:
+    """Return the problem of an error."""
+    kind = PROBLEM_TYPES[error.name]
+    return Problem(
+        type=f"{config().base_url}{HELP_PATH}#{error.name}",
+        title=kind.title,
+        status=kind.status,
+        detail=error.detail,
+        remedy=kind.remedy,
+        errors=error.errors,
+        current=error.current,
+    )
+
+
+def to_api_error(error: Exception) -> ApiError:
+    """Return the error as a problem of the API."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, HTTPException):
+        return _from_http(error)
+    name = next((name for error_class, name in _ERROR_TYPES if isinstance(error, error_class)), "internal")
+    if name == "internal":
+        return ApiError(name, "An unexpected error has happened; it is in the log of the server.")
+    if name == "store-unavailable":
+        return ApiError(name, "The store is locked by another process, or cannot be read.")
+    pointer = next((pointer for error_class, pointer in _POINTERS if isinstance(error, error_class)), None)
+    if isinstance(error, ShortenerError) and error.kind == "code_taken":
+        name, pointer = "code-taken", "/code"
+    return ApiError(name, str(error), pointer=pointer)
+
+
+def _from_http(error: HTTPException) -> ApiError:
+    """Return an error of the web framework, such as an unknown address, as a problem."""
+    name = _HTTP_TYPES.get(error.code or 500, "internal" if (error.code or 500) >= 500 else "malformed")
+    allowed = getattr(error, "valid_methods", None)
+    headers = {"Allow": ", ".join(allowed)} if allowed else {}
+    detail = {
+        "not-found": f"There is nothing at {request.path}.",
+        "method": f"{request.path} does not have the method {request.method}.",
+    }
+    return ApiError(name, detail.get(name, error.description or error.name), headers=headers)

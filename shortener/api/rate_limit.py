@@ -1,0 +1,51 @@
+"""Limit of requests a minute with one token, counted in memory."""
+
+import threading
+from collections.abc import Callable
+
+from cachetools import LRUCache
+from msgspec import Struct
+
+WINDOW_SECONDS = 60
+MAX_TOKENS = 10_000
+"""Number of tokens whose requests are counted; those that were used least recently are dropped."""
+
+
+class RateState(Struct, frozen=True):
+    """What a token may still do: requests left, and seconds until the window ends."""
+
+    limit: int
+    remaining: int
+    reset_seconds: int
+    exceeded: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-11)."""
+        return {
+            "RateLimit-Policy": f'"token";q={self.limit};w={WINDOW_SECONDS}',
+            "RateLimit": f'"token";r={self.remaining};t={self.reset_seconds}',
+        }
+
+
+class RateLimit:
+    """Counts requests by token in windows of a minute. It is thread-safe. ``clock`` returns monotonic seconds."""
+
+    def __init__(self, limit: int, *, clock: Callable[[], float]) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._windows: LRUCache[int, tuple[float, int]] = LRUCache(MAX_TOKENS)
+
+    def count(self, token_id: int) -> RateState | None:
+        """Count a request with a token and return what is left; None if there is no limit."""
+        if not self._limit:
+            return None
+        with self._lock:
+            now = self._clock()
+            start, count = self._windows.get(token_id, (now, 0))
+            if now - start >= WINDOW_SECONDS:
+                start, count = now, 0
+            self._windows[token_id] = (start, count + 1)
+        reset = max(1, int(start + WINDOW_SECONDS - now + 0.999))
+        return RateState(self._limit, max(0, self._limit - count - 1), reset, exceeded=count >= self._limit)

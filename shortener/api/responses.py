@@ -1,0 +1,59 @@
+"""Answers of the API as JSON, with entity tags and conditional requests (RFC 9110, section 13)."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from flask import Response, request
+from werkzeug.http import parse_etags
+
+from shortener.api.operations import JSON
+from shortener.api.problems import ApiError
+from shortener.web.context import config
+
+
+def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a value as a JSON answer."""
+    return Response(msgspec.json.encode(value), status, headers=dict(headers or {}), content_type=JSON)
+
+
+def no_content() -> Response:
+    """Return an answer without a body."""
+    response = Response(status=204)
+    response.headers.pop("Content-Type", None)
+    return response
+
+
+def tagged_answer(value: Any, *, tagged: Any = None, status: int = 200, location: str | None = None) -> Response:
+    """Return a value with its ETag; 304 if the client has it already.
+
+    ``tagged`` is what the tag is computed from, if it is not the whole value.
+    """
+    tag = entity_tag(value if tagged is None else tagged)
+    headers = {"ETag": f'"{tag}"'} | ({"Location": location} if location else {})
+    if request.method in {"GET", "HEAD"} and parse_etags(request.headers.get("If-None-Match")).contains_weak(tag):
+        response = Response(status=304, headers=headers)
+        response.headers.pop("Content-Type", None)
+        return response
+    return json_answer(value, status=status, headers=headers)
+
+
+def entity_tag(value: Any) -> str:
+    """Return the strong entity tag of a value, without quotes."""
+    return hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:24]
+
+
+def check_if_match(current: Any) -> None:
+    """Raise ApiError if the request has an If-Match that the current object does not match, or must have one.
+
+    Call it in the transaction that changes the object. ``current`` is None if there is no object yet.
+    """
+    header = request.headers.get("If-Match")
+    if header is None:
+        if config().api.require_if_match and current is not None:
+            raise ApiError("if-match-required", "The request has no If-Match.")
+        return
+    tags = parse_etags(header)
+    if current is None or not (tags.star_tag or tags.is_strong(entity_tag(current))):
+        raise ApiError("changed-meanwhile", "The object is not the one that If-Match names.", current=current)

@@ -1,0 +1,167 @@
+"""``shortener token``: tokens with which programs use the JSON API."""
+
+import time
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Group
+from shortener.cli.options import parse_time
+from shortener.cli.output import format_local_time, format_option, print_as, print_csv, print_json, print_table
+from shortener.errors import InputError
+from shortener.reporting.formatting import struct_rows
+from shortener.services import tokens
+from shortener.services.tokens import SCOPE_ROLES, SCOPES, TokenSummary
+from shortener.store import Store, accounts
+from shortener.store.tokens import list_all as list_all_tokens
+
+
+class ExpiryType(click.ParamType[str]):
+    """Option type: a day such as 2027-01-31, or an ISO 8601 time."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text. A text that is neither a day nor a time is a usage error."""
+        try:
+            parse_expiry(value, zone=ZoneInfo("UTC"))
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
+    """Return the time in seconds of UTC epoch at which a token expires. A day means its end in ``zone``.
+
+    Raises InputError.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return parse_time(text, zone=zone)
+    if not 1970 <= day.year <= 9998:
+        raise InputError(f"{text!r} has the year {day.year}; it must be from 1970 to 9998")
+    next_day = day + timedelta(days=1)
+    return int(datetime(next_day.year, next_day.month, next_day.day, tzinfo=zone).timestamp())
+
+
+@click.group(cls=Group)
+def token() -> None:
+    """Tokens of the JSON API.
+
+    A token never has more rights than the role of its owner.
+    """
+
+
+@token.command(
+    "add",
+    examples=(
+        "shortener token add website --scope read",
+        "shortener token add script --scope links --user admin --expires 2027-12-31",
+    ),
+)
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    required=True,
+    help="What the token permits. Reading: read, clicks; changing: links, issues; webhooks: admin.",
+)
+@click.option("--user", "owner", help="Its owner (default: the only user).")
+@click.option(
+    "--expires", type=ExpiryType(), metavar="DAY|ISO", help="Last day, or time (in the site's zone; default: never)."
+)
+@click.option("--hex", "hexadecimal", is_flag=True, help="32 hexadecimal digits, for clients that limit its length.")
+@with_store
+def add(
+    context: CliContext,
+    store: Store,
+    name: str,
+    scopes: tuple[str, ...],
+    owner: str | None,
+    expires: str | None,
+    hexadecimal: bool,
+) -> None:
+    """Create a token and print it.
+
+    It is shown only now, because the store has only its hash.
+    """
+    created = tokens.add_token(
+        store,
+        owner or _only_user(store),
+        name,
+        scopes=scopes,
+        expires_at=None if expires is None else parse_expiry(expires, zone=context.config.zone),
+        now=int(time.time()),
+        hexadecimal=hexadecimal,
+    )
+    click.echo(created.text)
+    for scope in tokens.unusable_scopes(created.token):
+        click.echo(
+            f"Note: {created.token.owner} is {created.token.role}; the scope {scope} needs the role "
+            f"{SCOPE_ROLES[scope]} and has no effect until then.",
+            err=True,
+        )
+
+
+def _only_user(store: Store) -> str:
+    """Return the name of the only user. Raises InputError if there are none or several."""
+    users = accounts.list_all(store)
+    if not users:
+        raise InputError("there is no user who could own the token; add one with `shortener user add NAME`")
+    if len(users) > 1:
+        raise InputError(f"choose the owner of the token with --user: {', '.join(user.name for user in users)}")
+    return users[0].name
+
+
+@token.command("list", examples=("shortener token list", "shortener token list --format json"))
+@format_option
+@with_store
+def list_tokens(context: CliContext, store: Store, output_format: str) -> None:
+    """List the tokens of all users.
+
+    Their texts are not stored; the first characters identify them.
+    """
+    rows = [tokens.summarize(each) for each in list_all_tokens(store)]
+    columns = TokenSummary.__struct_fields__
+    print_as(
+        output_format,
+        json=lambda: print_json(rows),
+        csv=lambda: print_csv(columns, ([*map(_cell, row)] for row in struct_rows(rows, columns))),
+        table=lambda: print_table(
+            "",
+            ("name", "owner", "begins with", "scopes", "expires", "last used"),
+            ([*_table_cells(row, context.config.zone)] for row in rows),
+            empty_message="No tokens. `shortener token add NAME --scope read` creates one.",
+        ),
+    )
+
+
+def _cell(value: Any) -> Any:
+    return " ".join(value) if isinstance(value, tuple) else value
+
+
+def _table_cells(row: TokenSummary, zone: ZoneInfo) -> list[Any]:
+    times = [format_local_time(time, zone) for time in (row.expires_at, row.last_used_at)]
+    return [row.name, row.owner, row.start, " ".join(row.scopes), *times]
+
+
+@token.command("revoke", examples=("shortener token revoke website", "shortener token revoke script --user admin"))
+@click.argument("name")
+@click.option("--user", "owner", help="Its owner, if several users have a token of this name.")
+@with_store
+def revoke(context: CliContext, store: Store, name: str, owner: str | None) -> None:
+    """Revoke a token.
+
+    Requests with it are refused from now on.
+    """
+    revoked = tokens.revoke_token(store, name, owner=owner)
+    click.echo(f"{revoked.name}: the token of {revoked.owner} is revoked.")
+
+
+COMMANDS = [token]

@@ -1,0 +1,172 @@
+"""Tokens of the JSON API: creating, finding and revoking them, and what each may do.
+
+A token never has more rights than the present role of its owner.
+"""
+
+import hashlib
+import secrets
+import string
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from shortener.errors import Conflict, InputError
+from shortener.reporting.counts import to_datetime, to_datetime_or_none
+from shortener.services.accounts import role_allows
+from shortener.store import Store, accounts, tokens
+from shortener.store.accounts import Role
+from shortener.store.tokens import SCOPES, Scope, Token
+
+__all__ = ["SCOPES", "SCOPE_ROLES", "Scope", "Token"]
+
+SCOPE_ROLES: dict[Scope, Role] = {
+    "read": "viewer",
+    "links": "editor",
+    "issues": "editor",
+    "clicks": "editor",
+    "admin": "admin",
+}
+"""The role that the owner of a token needs for each scope."""
+PREFIX = "sho_"
+"""Beginning of every token, by which secret scanners recognize one."""
+TOKEN_LENGTH = 40  # characters behind the prefix; 238 bits
+HEX_LENGTH = 32  # characters of a token for clients that limit its length; 128 bits
+START_LENGTH = 8  # characters of a token that are stored in clear
+MAX_TOKEN_LENGTH = 100  # characters
+MAX_NAME_LENGTH = 100  # characters
+TOUCH_SECONDS = 60
+"""Minimum time between two updates of a token's last use, so that most requests write nothing to the store."""
+_ALPHABET = string.ascii_letters + string.digits
+
+
+class TokenSummary(Struct, frozen=True):
+    """A token for commands, pages and the API. Its text is not stored; ``start`` are its first characters."""
+
+    id: int
+    name: str
+    owner: str
+    start: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class CreatedToken(Struct, frozen=True):
+    """A new token and its text, which is shown only once."""
+
+    text: str
+    token: Token
+
+
+def add_token(
+    store: Store,
+    owner: str,
+    name: str,
+    *,
+    scopes: Iterable[str],
+    expires_at: int | None,
+    now: int,
+    hexadecimal: bool = False,
+) -> CreatedToken:
+    """Create a token of a user. ``hexadecimal`` makes a short one without prefix, for clients that limit its length.
+
+    Raises NotFound for an unknown user, Conflict for a name that the user's tokens have, and InputError.
+    """
+    name = check_name(name)
+    chosen = parse_scopes(scopes)
+    if expires_at is not None and expires_at <= now:
+        raise InputError("expires_at: this time is over; choose a later one")
+    text = secrets.token_hex(HEX_LENGTH // 2) if hexadecimal else _random_token()
+    with store.transaction():
+        token = tokens.add(
+            store,
+            accounts.get(store, owner),
+            name=name,
+            token_hash=_hash(text),
+            start=text[:START_LENGTH],
+            scopes=chosen,
+            expires_at=expires_at,
+            now=now,
+        )
+    return CreatedToken(text, token)
+
+
+def _random_token() -> str:
+    return PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(TOKEN_LENGTH))
+
+
+def _hash(text: str) -> str:
+    """Return the stored hash of a token; tokens are random, so a fast hash is enough."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_name(name: str) -> str:
+    """Return the name of a token in normal form. Raises InputError for an empty, too long or unprintable name."""
+    name = " ".join(name.split())
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise InputError(f"the name of a token has 1 to {MAX_NAME_LENGTH} printable characters")
+    return name
+
+
+def parse_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
+    """Return the scopes with these names, in the order of SCOPES. Raises InputError for an unknown or no name."""
+    wanted = set(names)
+    unknown = sorted(wanted - set(SCOPES))
+    if unknown or not wanted:
+        what = f"unknown scope {unknown[0]!r}" if unknown else "no scope was chosen"
+        raise InputError(f"{what}; expected one or more of {', '.join(SCOPES)}")
+    return tuple(scope for scope in SCOPES if scope in wanted)
+
+
+def find_token(store: Store, text: str, *, now: int) -> Token | None:
+    """Return the token with this text; None if it is unknown, has expired or was revoked. Record its use."""
+    if not text or len(text) > MAX_TOKEN_LENGTH or not text.isascii():
+        return None
+    token = tokens.find(store, _hash(text))
+    if token is None or (token.expires_at is not None and now >= token.expires_at):
+        return None
+    if token.last_used_at is None or now - token.last_used_at >= TOUCH_SECONDS:
+        tokens.touch(store, token.id, now=now)
+    return token
+
+
+def has_role_for(token: Token, scope: Scope) -> bool:
+    """Return whether the present role of the owner allows what a scope permits."""
+    return role_allows(token.role, SCOPE_ROLES[scope])
+
+
+def unusable_scopes(token: Token) -> tuple[Scope, ...]:
+    """Return the scopes of a token that the present role of its owner does not allow."""
+    return tuple(scope for scope in token.scopes if not has_role_for(token, scope))
+
+
+def revoke_token(store: Store, name: str, *, owner: str | None = None) -> Token:
+    """Delete the token with this name, and return it; ``owner`` is needed if several users have one of this name.
+
+    Raises NotFound, Conflict.
+    """
+    with store.transaction():
+        found = [token for token in tokens.list_all(store, owner=owner) if token.name == name]
+        if len(found) > 1:
+            owners = ", ".join(token.owner for token in found)
+            raise Conflict(f"{name}: several users have a token of this name: {owners}", kind="several_tokens")
+        if not found:
+            raise tokens.not_found(name)
+        tokens.delete(store, found[0].id)
+    return found[0]
+
+
+def summarize(token: Token) -> TokenSummary:
+    """Return a token as commands, pages and the API show it."""
+    return TokenSummary(
+        id=token.id,
+        name=token.name,
+        owner=token.owner,
+        start=token.start,
+        scopes=token.scopes,
+        created_at=to_datetime(token.created_at),
+        expires_at=to_datetime_or_none(token.expires_at),
+        last_used_at=to_datetime_or_none(token.last_used_at),
+    )

@@ -1,0 +1,34 @@
+"""Completion of stores that were written while the first migration was still being changed."""
+
+import re
+
+from sqlite_utils import Database
+
+from shortener.store.migrations.m001_loop import SCRIPT
+from shortener.store.migrations.script import run_script, statements
+
+_CREATED_NAME = re.compile(r"\s*create (?:table|index) (\w+)")
+_TOTALS = """
+insert into totals
+select issue_id, link_id, n,
+    sum(case verdict when 'human' then clicks else 0 end), sum(case verdict when 'bot' then clicks else 0 end),
+    sum(case verdict when 'scanner' then clicks else 0 end), sum(case verdict when 'preview' then clicks else 0 end),
+    sum(case verdict when 'prefetch' then clicks else 0 end),
+    sum(visitors), sum(link_visitors), sum(issue_visitors), sum(site_visitors)
+from hourly group by 1, 2, 3;
+"""
+
+
+def complete_first_tables(db: Database) -> None:
+    """Create the tables and indexes of the first migration that a store of the first days does not have.
+
+    It is called before the fifth migration, which is the first that needs them. The sums by hour of such a store are
+    complete. The later migrations compute all other sums from them and from the clicks.
+    """
+    existing = {row[0] for row in db.conn.execute("select name from sqlite_master")}
+    for statement in statements(SCRIPT):
+        match = _CREATED_NAME.match(statement)
+        if match and match[1] not in existing:
+            run_script(db, statement)
+    if "totals" not in existing:
+        run_script(db, _TOTALS)

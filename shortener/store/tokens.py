@@ -1,0 +1,142 @@
+"""SQL for tokens of the JSON API, and for stored answers to requests with an idempotency key.
+
+A token is stored only as a hash, so a stolen copy of the store contains no token that can be used.
+"""
+
+import sqlite3
+from typing import Any, Literal, get_args
+
+from msgspec import Struct
+
+from shortener.errors import Conflict, NotFound
+from shortener.store.accounts import Role, User
+from shortener.store.database import Store
+
+Scope = Literal["read", "links", "issues", "clicks", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+class Token(Struct, frozen=True):
+    """A token with its owner; times are seconds of UTC epoch, ``start`` is the beginning of its text."""
+
+    id: int
+    name: str
+    owner: str
+    role: Role
+    """The present role of the owner."""
+    start: str
+    scopes: tuple[Scope, ...]
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+
+
+_SELECT = """
+    select tokens.id, tokens.name, users.name, role, start, scopes, tokens.created_at, expires_at, last_used_at
+    from tokens join users on users.id = tokens.user_id
+"""
+
+
+def _token(row: Any) -> Token:
+    token_id, name, owner, role, start, scopes, created_at, expires_at, last_used_at = row
+    chosen = tuple(scope for scope in SCOPES if scope in scopes.split())
+    return Token(token_id, name, owner, role, start, chosen, created_at, expires_at, last_used_at)
+
+
+def find(store: Store, token_hash: str) -> Token | None:
+    """Return the token with this hash, also if it has expired, or None."""
+    row = store.execute(f"{_SELECT} where token_hash = ?", (token_hash,)).fetchone()
+    return _token(row) if row else None
+
+
+def list_all(store: Store, *, owner: str | None = None) -> list[Token]:
+    """Return the tokens of all users, or of one, ordered by owner and name."""
+    sql = f"{_SELECT} where :owner is null or users.name = :owner order by users.name, tokens.name"
+    return [_token(row) for row in store.execute(sql, {"owner": owner})]
+
+
+def get(store: Store, token_id: int) -> Token:
+    """Return the token with this id. Raises NotFound."""
+    row = store.execute(f"{_SELECT} where tokens.id = ?", (token_id,)).fetchone()
+    if row is None:
+        raise not_found(str(token_id))
+    return _token(row)
+
+
+def not_found(name: str) -> NotFound:
+    """Return the error for a name or id that no token has."""
+    return NotFound(f"{name}: there is no such token", kind="token_not_found")
+
+
+def add(
+    store: Store,
+    user: User,
+    *,
+    name: str,
+    token_hash: str,
+    start: str,
+    scopes: tuple[Scope, ...],
+    expires_at: int | None,
+    now: int,
+) -> Token:
+    """Store a token of a user under its hash, and return it. Raises Conflict if the user has one of this name."""
+    row = store.execute(
+        """
+        insert into tokens (user_id, name, token_hash, start, scopes, created_at, expires_at)
+        values (?, ?, ?, ?, ?, ?, ?) on conflict (user_id, name) do nothing returning id
+        """,
+        (user.id, name, token_hash, start, " ".join(scopes), now, expires_at),
+    ).fetchone()
+    if row is None:
+        raise Conflict(f"{name}: {user.name} has a token of this name; choose another", kind="token_name_taken")
+    return get(store, row[0])
+
+
+def delete(store: Store, token_id: int) -> None:
+    """Delete a token."""
+    store.execute("delete from tokens where id = ?", (token_id,))
+
+
+def touch(store: Store, token_id: int, *, now: int) -> None:
+    """Set the last use of a token to ``now``. If another process is writing, it stays as it is."""
+    timeout = store.value("pragma busy_timeout")
+    store.execute("pragma busy_timeout = 0")
+    try:
+        store.execute("update tokens set last_used_at = ? where id = ?", (now, token_id))
+    except sqlite3.OperationalError:
+        pass
+    finally:
+        store.execute(f"pragma busy_timeout = {timeout}")
+
+
+class StoredAnswer(Struct, frozen=True):
+    """The answer to a request with an idempotency key; ``request_hash`` is the hash of that request."""
+
+    request_hash: str
+    status: int
+    headers: str
+    body: bytes
+
+
+def find_answer(store: Store, token_id: int, key: str, *, since: int) -> StoredAnswer | None:
+    """Return the answer stored for a token and key since a time (seconds of UTC epoch), or None."""
+    row = store.execute(
+        """
+        select request_hash, status, headers, body from idempotency_keys
+        where token_id = ? and key = ? and created_at > ?
+        """,
+        (token_id, key, since),
+    ).fetchone()
+    return StoredAnswer(row[0], row[1], row[2], bytes(row[3])) if row else None
+
+
+def save_answer(store: Store, token_id: int, key: str, answer: StoredAnswer, *, now: int, keep_seconds: int) -> None:
+    """Store the answer for a token and key, and delete answers that are older than ``keep_seconds``."""
+    store.execute("delete from idempotency_keys where created_at <= ?", (now - keep_seconds,))
+    store.execute(
+        """
+        insert or replace into idempotency_keys (token_id, key, request_hash, created_at, status, headers, body)
+        values (?, ?, ?, ?, ?, ?, ?)
+        """,
+        (token_id, key, answer.request_hash, now, answer.status, answer.headers, answer.body),
+    )

@@ -1,0 +1,220 @@
+"""Write-ahead logs (WAL) of another store file: recognized by their content, set aside, and put back.
+
+SQLite applies a valid WAL to whatever database file it lies beside. If a backup replaces ``store.db`` while the WAL of
+the previous file is still there, pages of both would be mixed. Each write transaction therefore increments a number in
+the file's header (``user_version``). A WAL belongs to a store if it continues the store's number. Inodes and times do
+not decide, because copies of a data directory have others.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import BinaryIO
+
+from shortener.errors import InputError, StoreBusy
+
+log = logging.getLogger(__name__)
+MAX_NUMBER = 2**31 - 1
+"""Largest number of a transaction; the one after it is 1. 0 is the number of a store that has none yet."""
+SQLITE_MAGIC = b"SQLite format 3\0"
+DATABASE_HEADER_BYTES = 100
+USER_VERSION_OFFSET = 60
+WAL_MAGIC = b"\x37\x7f\x06"
+WAL_HEADER_BYTES = 32
+FRAME_HEADER_BYTES = 24
+"""Sizes and offsets are those of sqlite.org/fileformat2.html."""
+
+
+class Relation(Enum):
+    """Whether a WAL belongs to a store file. UNKNOWN: nothing in it can be compared."""
+
+    OWN = "own"
+    FOREIGN = "foreign"
+    UNKNOWN = "unknown"
+
+
+def increment_number(conn: sqlite3.Connection) -> None:
+    """Increment the number of the store, inside a write transaction. A store without a number gets a random one."""
+    number = conn.execute("pragma user_version").fetchone()[0]
+    conn.execute(f"pragma user_version = {number % MAX_NUMBER + 1 if number > 0 else random_number()}")
+
+
+def random_number() -> int:
+    """Return a number to begin with, so that two stores with a common past do not reach the same numbers."""
+    return secrets.randbelow(MAX_NUMBER) + 1
+
+
+def change_number(conn: sqlite3.Connection) -> None:
+    """Continue the store with a new random number, so that no WAL of its past continues its number."""
+    # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
+    for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
+        conn.execute("begin immediate")
+        assign(conn)
+        conn.execute("commit")
+
+
+def wal_path(store: Path) -> Path:
+    """Return the path of the WAL that SQLite uses for a store file, which may be a symbolic link."""
+    resolved = store.resolve()
+    return resolved.with_name(resolved.name + "-wal")
+
+
+def relation(store: Path, *, wal: Path | None = None) -> Relation:
+    """Return whether a WAL, by default the one beside the store, belongs to the store file. Raises OSError.
+
+    A missing or empty WAL is UNKNOWN. So is one that other processes write to or checkpoint at this moment.
+    """
+    wal = wal or wal_path(store)
+    before = _state(store, wal)
+    found = _compare(before[0], wal)
+    # Both files unchanged: the header was not written and the WAL did not start over between the two reads.
+    return found if before == _state(store, wal) else Relation.UNKNOWN
+
+
+def set_aside_foreign(store: Path) -> bool:
+    """Rename the WAL beside a store if it belongs to another store file; return whether it did. Raises OSError."""
+    if relation(store) is not Relation.FOREIGN:
+        return False
+    with _directory_lock(store):
+        if relation(store) is not Relation.FOREIGN:
+            return False  # another process was quicker
+        wal = wal_path(store)
+        number = 1
+        while (aside := wal.with_name(f"{wal.name}.set-aside-{number}")).exists():
+            number += 1
+        wal.rename(aside)
+        wal.with_name(wal.name.removesuffix("-wal") + "-shm").unlink(missing_ok=True)
+    log.error(
+        "%s: it continued another store file than %s, and was moved to %s; `shortener doctor` says how to put it back",
+        wal,
+        store,
+        aside.name,
+    )
+    return True
+
+
+def logs_set_aside(store: Path) -> list[Path]:
+    """Return the paths of WALs that were set aside, the oldest first."""
+    wal = wal_path(store)
+    names = [*wal.parent.glob(f"{wal.name}.set-aside-*"), *wal.parent.glob(f"{wal.name}.of-the-store-before")]
+    return sorted(names, key=lambda path: path.stat().st_mtime)
+
+
+def put_back(store: Path, aside: Path) -> None:
+    """Apply a WAL that was set aside to the store file that it belongs to.
+
+    It is tried on a copy first. Raises InputError if it belongs to another store file or the result is damaged, and
+    StoreBusy if other processes use the store; nothing is changed then.
+    """
+    for path in (store, aside):
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file")
+    with _directory_lock(store):
+        wal = wal_path(store)
+        _checkpoint(store)
+        if wal.exists():
+            raise StoreBusy(f"{store}: other processes use the store; stop them first")
+        if relation(store, wal=aside) is Relation.FOREIGN:
+            raise InputError(f"{aside}: belongs to another store file than {store}; put that file there first")
+        with tempfile.TemporaryDirectory(dir=store.parent) as directory:
+            trial = Path(directory) / store.name
+            shutil.copyfile(store, trial)
+            shutil.copyfile(aside, wal_path(trial))
+            problem = _checkpoint(trial, check=True)
+        if problem != "ok":
+            raise InputError(f"{aside}: cannot be applied to {store}: the result would be damaged ({problem})")
+        aside.rename(wal)
+        _checkpoint(store)
+
+
+def _state(store: Path, wal: Path) -> tuple[bytes, bytes]:
+    """Return the headers of both files; empty for a missing file."""
+    headers = []
+    for path, size in ((store, DATABASE_HEADER_BYTES), (wal, WAL_HEADER_BYTES)):
+        try:
+            with path.open("rb") as file:
+                headers.append(file.read(size))
+        except FileNotFoundError:
+            headers.append(b"")
+    return headers[0], headers[1]
+
+
+def _compare(header: bytes, wal: Path) -> Relation:
+    """Compare the header of a store with the WAL's pages."""
+    try:
+        file = wal.open("rb")
+    except FileNotFoundError:
+        return Relation.UNKNOWN
+    with file:
+        pages = _first_pages(file)
+        if next(pages, None) is None:
+            return Relation.UNKNOWN  # it has no pages
+        if not header or (header.startswith(SQLITE_MAGIC) and header[18:20] == b"\1\1"):
+            # SQLite removes the WAL of an empty file. A file in rollback mode, such as a backup, never has a WAL.
+            return Relation.FOREIGN
+        number = _number(header)
+        if not header.startswith(SQLITE_MAGIC) or number <= 0:
+            return Relation.UNKNOWN
+        numbers = (_number(page) for page in pages if page)
+        first = next(numbers, None)
+        if not first or first < 0:
+            return Relation.UNKNOWN  # another program has removed the number
+        # The store has the number before the WAL's first, or, after a checkpoint, one of the WAL.
+        own = number in (first, (first - 2) % MAX_NUMBER + 1) or number in numbers
+        return Relation.OWN if own else Relation.FOREIGN
+
+
+def _first_pages(file: BinaryIO) -> Iterator[bytes]:
+    """Yield once b"" for a WAL that has pages, then the database header of each first page in it."""
+    header = file.read(WAL_HEADER_BYTES)
+    if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
+        return
+    page_bytes, salt = int.from_bytes(header[8:12]), header[16:24]
+    offset = WAL_HEADER_BYTES
+    while len(frame := os.pread(file.fileno(), FRAME_HEADER_BYTES, offset)) == FRAME_HEADER_BYTES:
+        if frame[8:16] != salt:
+            return
+        if offset == WAL_HEADER_BYTES:
+            yield b""
+        if int.from_bytes(frame[:4]) == 1:
+            yield os.pread(file.fileno(), DATABASE_HEADER_BYTES, offset + FRAME_HEADER_BYTES)
+        offset += FRAME_HEADER_BYTES + page_bytes
+
+
+def _number(header: bytes) -> int:
+    return int.from_bytes(header[USER_VERSION_OFFSET : USER_VERSION_OFFSET + 4], signed=True)
+
+
+def _checkpoint(store: Path, *, check: bool = False) -> str:
+    """Move the WAL's pages into the store, and remove the WAL unless another process uses it.
+
+    With ``check`` return the result of SQLite's integrity check, which is ``ok`` for an intact file.
+    """
+    conn = sqlite3.connect(store.resolve(), isolation_level=None)
+    try:
+        with contextlib.closing(conn):
+            conn.execute("select 1 from sqlite_master").fetchone()
+            return str(conn.execute("pragma integrity_check(1)").fetchone()[0]) if check else "ok"
+    except sqlite3.Error as error:
+        if check:
+            return str(error)
+        raise
+
+
+@contextlib.contextmanager
+def _directory_lock(store: Path) -> Iterator[None]:
+    """Hold a lock on the store's directory, so that one process at a time renames a WAL."""
+    fd = os.open(store.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
