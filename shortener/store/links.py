@@ -58,6 +58,16 @@ def get(store: Store, domain: str, code: str) -> Link:
     return link
 
 
+def find_by_target(store: Store, domain: str, target: str, *, now: int) -> Link | None:
+    """Return the oldest link of no issue with this target that redirects at ``now``, or None."""
+    sql = f"""
+        select {_COLUMNS} from links where domain = ? and target = ? and issue_id is null and status = 'active'
+            and honeypot = 0 and (expires_at is null or expires_at > ?) order by id limit 1
+    """  # noqa: S608
+    row = store.execute(sql, (domain, target, now)).fetchone()
+    return Link(*row) if row else None
+
+
 def not_found(domain: str, code: str) -> NotFound:
     """Return the error for a code that no link has."""
     return NotFound(f"{domain}/{code}: there is no such short link", kind="link_not_found")
@@ -74,14 +84,17 @@ def add(
     issue_id: int | None = None,
     article_id: int | None = None,
     honeypot: bool = False,
+    forward: str | None = None,
+    expires_at: int | None = None,
 ) -> int:
     """Add a link and return its id; ``target`` is canonical, or None if unknown. Raises Conflict for a taken code."""
     row = store.execute(
         """
-        insert into links (domain, code, target, title, issue_id, article_id, honeypot, created_at, updated_at)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (domain, code) do nothing returning id
+        insert into links (domain, code, target, title, issue_id, article_id, honeypot, forward, expires_at,
+                           created_at, updated_at)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (domain, code) do nothing returning id
         """,
-        (domain, code, target, title, issue_id, article_id, int(honeypot), now, now),
+        (domain, code, target, title, issue_id, article_id, int(honeypot), forward, expires_at, now, now),
     ).fetchone()
     if row is None:
         raise Conflict(f"{domain}/{code}: the code is taken", kind="code_taken")

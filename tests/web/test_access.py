@@ -41,6 +41,9 @@ FILLED = {
     "filename": "site.css",
     "anything": "x",
     "id": "1",
+    "domain": "go.example",
+    "month": "2026-11",
+    "article": "x",
 }
 
 

@@ -11,15 +11,13 @@ from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.config import Domain
 from shortener.durations import DAY_SECONDS
 from shortener.errors import FieldError, InputError, NotFound
-from shortener.reporting.counts import to_datetime, to_datetime_or_none
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.link_report import LinkReport, build_link_report, link_status
+from shortener.reporting.link_records import LinkRecord, build_link_record, search_text, search_words
+from shortener.reporting.link_report import LinkReport, build_link_report
 from shortener.reporting.local_time import day_start, local_day
-from shortener.services import edit
-from shortener.services.new_code import choose_code
+from shortener.services import edit, edit_links
 from shortener.short_urls import build_short_url, parse_short_url, validate_target
 from shortener.store import links, listings
 from shortener.store.links import Link
@@ -38,8 +36,6 @@ MAX_JSON_LINKS = 1_000
 """Largest number of links in one JSON response. The parameter ``page`` selects the part of the list."""
 MAX_CSV_LINKS = 250_000
 """Largest number of links in one CSV file."""
-MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
-"""Limits of a search text in words and in characters. The rest is ignored."""
 MAX_TARGET_LENGTH = 10_000  # characters
 QR_SCALE_RANGE = (1, 40)  # pixels of a module, one square of the code
 QR_QUIET_ZONE_MODULES = 4
@@ -60,30 +56,13 @@ _LINK_COLUMNS = (
 )
 
 
-class LinkListItem(Struct, frozen=True):
-    """Row of the list of links. ``clicks`` counts human clicks."""
-
-    short_url: str
-    domain: str
-    code: str
-    target: str | None
-    title: str
-    issue: str | None
-    status: str
-    clicks: int
-    visitors: int | None
-    created_at: Any
-    updated_at: Any
-    expires_at: Any
-
-
 class LinkListPage(Struct, frozen=True):
     """One page of the list of links. ``page`` counts from 1 to ``pages``; ``total`` counts all matching links."""
 
     total: int
     page: int
     pages: int
-    links: tuple[LinkListItem, ...]
+    links: tuple[LinkRecord, ...]
 
 
 @blueprint.get("/links")
@@ -130,7 +109,7 @@ def _read_filter() -> LinkFilter:
     if status is not None and status not in STATUSES:
         raise FieldError("this status is unknown; choose one", field="status")
     return LinkFilter(
-        words=tuple(_search_text().split()[:MAX_SEARCH_WORDS]),
+        words=search_words(_search_text()),
         status=next((known for known in STATUSES if known == status), None),
         issue=request.args.get("issue", "")[:100] or None,
         sort=next(known for known in SORT_ORDERS if known == sort),
@@ -138,10 +117,8 @@ def _read_filter() -> LinkFilter:
 
 
 def _search_text() -> str:
-    """Return the search text. A pasted short URL is reduced to its code."""
-    text = request.args.get("q", "").replace("\0", "").strip()[:MAX_SEARCH_LENGTH]
-    key = parse_short_url(text, domains=config().domains) if "/" in text else None
-    return key[1] if key else text
+    """Return the search text of the query string."""
+    return search_text(request.args.get("q", ""), config=config())
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> LinkListPage:
@@ -154,21 +131,8 @@ def _list_page(link_filter: LinkFilter, limit: int) -> LinkListPage:
     return LinkListPage(total, page, pages, tuple(map(_to_list_item, rows)))
 
 
-def _to_list_item(row: listings.LinkDetails) -> LinkListItem:
-    return LinkListItem(
-        short_url=build_short_url(row.domain, row.code, domains=config().domains),
-        domain=row.domain,
-        code=row.code,
-        target=row.target,
-        title=row.title,
-        issue=row.issue,
-        status=link_status(row.status, expires_at=row.expires_at, target=row.target, now=now()),
-        clicks=row.clicks,
-        visitors=row.visitors,
-        created_at=to_datetime(row.created_at),
-        updated_at=to_datetime(row.updated_at),
-        expires_at=to_datetime_or_none(row.expires_at),
-    )
+def _to_list_item(row: listings.LinkDetails) -> LinkRecord:
+    return build_link_record(row, config=config(), now=now())
 
 
 @blueprint.get("/new-link")
@@ -188,24 +152,17 @@ def _render_new_link() -> str:
 def add_link() -> BaseResponse:
     """Create a short link, with the code of the form or a generated one."""
     with errors_at("domain"):
-        domain = _chosen_domain(request.form.get("domain", ""))
+        domain = edit_links.find_domain(request.form.get("domain", ""), config=config())
     target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
     title = read_text(request.form, "title", max_length=500)
     custom_code = read_optional_text(request.form, "code", max_length=200)
-    with store().transaction(), errors_at("code"):
-        code = choose_code(store(), domain, custom_code, config=config())
-        links.add(store(), domain.host, code, target=target, title=title, now=now())
+    with errors_at("code"):
+        link = edit_links.add_link(
+            store(), target, config=config(), now=now(), host=domain.host, code=custom_code, title=title
+        )
     warning = homograph_warning(target)
     message = f"Link created.{f' Check the domain: {warning}' if warning else ''}"
-    return redirect_after_edit(message, "links.show_link", host=domain.host, code=code)
-
-
-def _chosen_domain(host: str) -> Domain:
-    """Return the domain chosen in a form. Raises InputError if it is not configured."""
-    for domain in config().domains:
-        if domain.host == host.lower():
-            return domain
-    raise InputError("choose one of the domains of this installation")
+    return redirect_after_edit(message, "links.show_link", host=link.domain, code=link.code)
 
 
 @blueprint.get("/link")
@@ -239,17 +196,17 @@ def _render_link(host: str, code: str) -> str:
 
 
 def _link_report(host: str, code: str) -> LinkReport:
-    return build_link_report(store(), *_link_key(host, code), as_of=now(), domains=config().domains, zone=config().zone)
-
-
-def _link_key(host: str, code: str) -> tuple[str, str]:
-    """Return host and code in the spelling in which they are stored. The domain need not be configured any more."""
-    case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config().domains)
-    return host.lower(), code if case_sensitive else code.lower()
+    return build_link_report(
+        store(),
+        *edit_links.link_key(host, code, config=config()),
+        as_of=now(),
+        domains=config().domains,
+        zone=config().zone,
+    )
 
 
 def _get_link(host: str, code: str) -> Link:
-    return links.get(store(), *_link_key(host, code))
+    return links.get(store(), *edit_links.link_key(host, code, config=config()))
 
 
 def _chart_data(report: LinkReport) -> dict[str, Any] | None:
