@@ -123,10 +123,15 @@ def test_a_body_that_comes_later_closes_no_connection(serving: Serving, path: st
 
 def test_memory_of_bodies_is_given_back(serving: Serving) -> None:
     """After many unfinished bodies a worker's memory is within a fifth of what it was before."""
-    resident = lambda: int(Path(f"/proc/{serving.worker()}/statm").read_text().split()[1])  # noqa: E731
+    status = Path(f"/proc/{serving.worker()}/statm")
     with unfinished(serving, 12, 5 * MIB, clients=12):
         pass
-    before = resident()
+    before = resident_pages(status)
     with unfinished(serving, 40, 5 * MIB, clients=40):
         pass
-    wait_until(lambda: resident() <= 1.2 * before)
+    wait_until(lambda: resident_pages(status) <= 1.2 * before)
+
+
+def resident_pages(status: Path) -> int:
+    """Return the resident memory of a process in pages."""
+    return int(status.read_text().split()[1])

@@ -39,7 +39,7 @@ def describe(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 def waitress_at(path: Path) -> Iterator[None]:
     """Serve ``describe`` on a Unix socket as the pages' process serves the pages."""
     channels: dict[int, Any] = {}
-    server = waitress.server.create_server(
+    server: Any = waitress.server.create_server(
         RelayedRequests(describe),
         map=channels,
         sockets=[listen_unix(path)],
