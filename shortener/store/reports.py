@@ -102,12 +102,13 @@ class LinkClicks(Struct, frozen=True):
 
 
 def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
-    """Return the human clicks and visitors of a link in the quarter-hours that begin at ``since`` or later."""
+    """Return the clicks of a link in all issues together, in the quarter-hours that begin at ``since`` or later."""
     sql = """
-        select coalesce(sum(human), 0), coalesce(sum(link_visitors), 0) from clicks_by_link
+        select coalesce(sum(human), 0), coalesce(sum(visitor_clicks), 0), coalesce(sum(link_visitors), 0)
+        from clicks_by_link
         where link_id = ? and quarter_hour >= ?
     """
-    return LinkClicks(link_id, *store.execute(sql, (link_id, since)).fetchone())
+    return LinkClicks(link_id, 0, *store.execute(sql, (link_id, since)).fetchone())
 
 
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:

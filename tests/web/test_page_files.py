@@ -27,8 +27,10 @@ PAGES_WITHOUT_DATA = {
     "issues.download",
     "reports.map_issue",
     "reports.live",
+    "webhooks.list_webhooks",
+    "webhooks.show_webhook",
 }
-"""Endpoints that are forms, text, redirects or files."""
+"""Endpoints that are forms, text, redirects or files, or whose data is in the JSON API."""
 FILES = {
     "/-/issues": ("/-/issues.json", "/-/issues.csv"),
     "/-/issues/<slug>": ("/-/issues/<slug>/report.json", "/-/issues/<slug>/report.csv"),
