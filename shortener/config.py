@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shortener.codes import DEFAULT_ALPHABET
-from shortener.errors import ConfigError
+from shortener.errors import ConfigError, TargetRefused
 
 ENVIRONMENT_PREFIX = "SHORTENER_"
 
@@ -204,7 +204,7 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
     except msgspec.ValidationError as error:
         raise ConfigError(f"{name}: {_describe_error(str(error), tree)}") from None
     _validate(config, source=name)
-    return _resolve_paths(config, directory=path.parent if path else Path())
+    return _resolve_paths(config, directory=path.parent if path else Path(), source=name)
 
 
 def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
@@ -221,7 +221,7 @@ def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | N
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; start from config.example.toml") from None
     except UnicodeDecodeError:
@@ -230,6 +230,8 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
 
 
 def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) -> None:
@@ -245,13 +247,12 @@ def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) 
         if key.endswith("_file"):
             key, text = key.removesuffix("_file"), _read_secret_file(name, text)
         kind = _key_type(table, key)
-        value = (
-            text
-            if kind is str or (get_origin(kind) is Literal and _is_string_literal(kind))
-            else _parse_toml_value(text)
-        )
-        if separator:
-            tree.setdefault(table, {})[key] = value
+        is_text = kind is str or (get_origin(kind) is Literal and _is_string_literal(kind))
+        value = text if is_text else _parse_toml_value(text)
+        if separator and isinstance(tree.setdefault(table, {}), dict):
+            tree[table][key] = value
+        elif separator:
+            raise ConfigError(f"{name}: {table} is not one table in the configuration file; set the key in the file")
         else:
             tree[table] = value
 
@@ -266,7 +267,7 @@ def _read_secret_file(name: str, path: str) -> str:
 def _key_type(table: str, key: str) -> Any:
     """Return the Python type of a configuration key, without its bounds; None for an unknown key."""
     tables = {field.name: field.type for field in msgspec.structs.fields(Config)}
-    if table not in tables or not key:
+    if table not in tables or table == "domain" or not key:
         return None
     kind = {field.name: field.type for field in msgspec.structs.fields(tables[table])}.get(key)
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
@@ -279,7 +280,7 @@ def _is_string_literal(literal: Any) -> bool:
 def _parse_toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 
@@ -320,6 +321,7 @@ def _validate(config: Config, *, source: str) -> None:
         raise ConfigError(
             f"{source}: site.timezone = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
         ) from None
+    _validate_urls(config, source=source)
     _validate_server(config.server, source=source)
     hosts = [domain.host.lower() for domain in config.domain]
     for host in hosts:
@@ -340,6 +342,18 @@ def _validate(config: Config, *, source: str) -> None:
         raise ConfigError(f"{source}: codes.alphabet = {config.codes.alphabet!r}: a character occurs twice")
 
 
+def _validate_urls(config: Config, *, source: str) -> None:
+    """Check the URL of the pages and the home pages of the domains. Raises ConfigError."""
+    from shortener.urls import canonicalize_target
+
+    for key, url in (("site.base_url", config.site.base_url), *(("domain.home", each.home) for each in config.domain)):
+        try:
+            if url:
+                canonicalize_target(url, allow_private=True)
+        except TargetRefused as error:
+            raise ConfigError(f"{source}: {key}: {error}") from None
+
+
 def _validate_server(server: Server, *, source: str) -> None:
     """Check networks, and that certificate and key are both given. Raises ConfigError."""
     import ipaddress
@@ -357,25 +371,27 @@ def _validate_server(server: Server, *, source: str) -> None:
         raise ConfigError(f"{source}: server.{missing} = '': expected a PEM file; TLS needs both certificate and key")
 
 
-def _resolve_paths(config: Config, *, directory: Path) -> Config:
-    """Return the configuration with relative paths resolved against ``directory``."""
-    data = str(directory / Path(config.storage.data).expanduser())
-    lists = tuple(str(directory / Path(path).expanduser()) for path in config.verdicts.datacenters)
-    asn, countries, certificate, key = (
-        str(directory / Path(path).expanduser()) if path else ""
-        for path in (
-            config.networks.asn,
-            config.networks.countries,
-            config.server.certificate,
-            config.server.key,
-        )
-    )
+def _resolve_paths(config: Config, *, directory: Path, source: str) -> Config:
+    """Return the configuration with relative paths resolved against ``directory``. Raises ConfigError."""
+
+    def resolve(key: str, path: str) -> str:
+        try:
+            if "\0" in path:
+                raise ValueError("it contains a NUL")
+            return str(directory / Path(path).expanduser()) if path else ""
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(f"{source}: {key} = {path!r}: not a path: {error}") from None
+
+    networks, server = config.networks, config.server
+    certificate, key = resolve("server.certificate", server.certificate), resolve("server.key", server.key)
+    asn, countries = resolve("networks.asn", networks.asn), resolve("networks.countries", networks.countries)
+    lists = tuple(resolve("verdicts.datacenters", path) for path in config.verdicts.datacenters)
     return msgspec.structs.replace(
         config,
         networks=Networks(asn=asn, countries=countries),
-        server=msgspec.structs.replace(config.server, certificate=certificate, key=key),
-        storage=msgspec.structs.replace(config.storage, data=data),
-        verdicts=msgspec.structs.replace(config.verdicts, datacenters=lists),
+        server=msgspec.structs.replace(server, certificate=certificate, key=key),
+        storage=Storage(data=resolve("storage.data", config.storage.data or ".")),
+        verdicts=Verdicts(datacenters=lists),
     )
 
 
