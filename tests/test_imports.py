@@ -15,12 +15,12 @@ PACKAGE = Path(__file__).parent.parent / "shortener"
 
 LAYERS = (
     {"errors", "codes", "durations", "files", "urls"},
-    {"config", "shared_memory"},
+    {"config", "config_messages", "shared_memory"},
     {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},
     {"store"},
     {"collector"},
     {"redirect", "reporting", "services"},
-    {"web", "api", "demo.readers"},
+    {"web", "api"},
     {"app"},
     {"remedies"},
     {"server"},

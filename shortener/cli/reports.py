@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 import click
 
 from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Group
 from shortener.cli.options import TIME, date_range_options, parse_link_key
 from shortener.cli.output import (
     format_local_time,
     format_option,
     format_percent,
+    or_unknown,
     print_as,
     print_csv,
     print_json,
@@ -42,9 +44,9 @@ MAX_LISTED_VALUES = 5
 """Limit of the values that are printed of a breakdown, and of the busiest hours that are printed."""
 
 
-@click.group()
+@click.group(cls=Group)
 def report() -> None:
-    """Clicks and visitors of an issue, of a link, or of the whole site."""
+    """Clicks and visitors of issues, links and the whole site."""
 
 
 reasons_option = click.option(
@@ -54,7 +56,7 @@ reasons_option = click.option(
 )
 
 
-@report.command("issue")
+@report.command("issue", examples=("shortener report issue 2026-11", "shortener report issue 2026-11 --reasons"))
 @click.argument("slug")
 @reasons_option
 @format_option
@@ -120,8 +122,8 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
         ("", "title", "clicks", "visitors", "rate", "by placement", "short link"),
         (
             [
-                *(article.position, article.title or article.url, article.clicks, article.visitors),
-                *(format_percent(article.rate), _format_placements(article), " ".join(article.short_urls)),
+                *(article.position, article.title or article.url, article.clicks, or_unknown(article.visitors)),
+                *(or_unknown(format_percent(article.rate)), _format_placements(article), " ".join(article.short_urls)),
             ]
             for article in result.articles
         ),
@@ -133,7 +135,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
             ("target", "clicks", "visitors", "by placement", "short link"),
             (
                 [
-                    *(_target_or_honeypot(link), link.clicks, link.visitors),
+                    *(_target_or_honeypot(link), link.clicks, or_unknown(link.visitors)),
                     *(_format_placements(link), link.short_url),
                 ]
                 for link in result.links
@@ -188,7 +190,8 @@ def _print_reasons(result: IssueReport | LinkReport) -> None:
 
 def _print_totals(totals: Totals, quality: Quality, click_rate: float | None = None, *, settling: bool = False) -> None:
     share = f" ({format_percent(click_rate)} of the recipients)" if click_rate is not None else ""
-    print_line(f"{totals.clicks.human:,} clicks by {totals.visitors:,} visitors{share}; {quality.sentence}.")
+    visitors = "an unknown number of" if totals.visitors is None else f"{totals.visitors:,}"
+    print_line(f"{totals.clicks.human:,} clicks by {visitors} visitors{share}; {quality.sentence}.")
     if settling:
         print_line("Still settling: verdicts of the last 15 minutes can change as more clicks arrive.")
 
@@ -211,13 +214,18 @@ def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
         print_line(f"{'busiest':<9} {', '.join(texts)}")
 
 
-@report.command("link")
+@report.command(
+    "link", examples=("shortener report link spring", "shortener report link go.example.com/spring --format csv")
+)
 @click.argument("url", metavar="SHORT_URL")
 @reasons_option
 @format_option
 @with_store
 def report_link(context: CliContext, store: Store, url: str, reasons: bool, output_format: str) -> None:
-    """Report the clicks of a short link by placement and hour (CSV: by hour)."""
+    """Report the clicks of a short link by placement.
+
+    CSV has the clicks by hour.
+    """
     domain, code = parse_link_key(url, config=context.config)
     result = build_link_report(
         store, domain, code, as_of=int(time.time()), domains=context.config.domains, zone=context.config.zone
@@ -236,17 +244,20 @@ def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
     _print_totals(result.totals, result.quality, settling=result.settling)
     if result.placements:
         columns = ("n", "kind", "text", "issue", "clicks", "visitors")
-        print_table("Placements", columns, struct_rows(result.placements, columns), empty_message="")
+        rows = ([*row, or_unknown(visitors)] for *row, visitors in struct_rows(result.placements, columns))
+        print_table("Placements", columns, rows, empty_message="")
     _print_breakdown(result.breakdown)
     _print_timeline(result.timeline, zone)
 
 
-@report.command("summary")
+@report.command(
+    "summary", examples=("shortener report summary", "shortener report summary --since 2026-11-01 --until 2026-12-01")
+)
 @date_range_options
 @format_option
 @with_store
 def report_summary(context: CliContext, store: Store, since: int | None, until: int | None, output_format: str) -> None:
-    """Report all issues, the most clicked links, and misses (requests that were not redirected)."""
+    """Report all issues, top links and requests without a link."""
     result = build_summary(
         store,
         since=since,
@@ -278,7 +289,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
         (
             [
                 *(issue.slug, issue.title, format_local_time(issue.sent_at, zone), issue.recipients),
-                *(issue.clicks, issue.visitors, format_percent(issue.rate)),
+                *(issue.clicks, or_unknown(issue.visitors), or_unknown(format_percent(issue.rate))),
             ]
             for issue in result.issues
         ),
@@ -288,7 +299,12 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
         print_table(
             "Most clicked links",
             ("short link", "title", "target", "issue", "clicks", "visitors"),
-            struct_rows(result.links, ("short_url", "title", "target", "issue", "clicks", "visitors")),
+            (
+                [*row, or_unknown(visitors)]
+                for *row, visitors in struct_rows(
+                    result.links, ("short_url", "title", "target", "issue", "clicks", "visitors")
+                )
+            ),
             empty_message="",
         )
     if result.misses:
@@ -300,7 +316,10 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
         )
 
 
-@report.command("compare")
+@report.command(
+    "compare",
+    examples=("shortener report compare 2026-11 2026-10", "shortener report compare 2026-11 2026-10 --hours 24"),
+)
 @click.argument("first", metavar="SLUG")
 @click.argument("second", metavar="SLUG")
 @click.option("--hours", type=float, help="Age in hours after sending (default: the age of the younger issue).")
@@ -316,7 +335,10 @@ def report_compare(
     as_of: int | None,
     output_format: str,
 ) -> None:
-    """Compare the clicks of two issues at the same age. Also shows the share of clicks still expected for each."""
+    """Compare the clicks of two issues at the same age.
+
+    It also shows the share of clicks still expected for each.
+    """
     # Imported here because it loads numpy, which the other reports do not need.
     from shortener.reporting.ranking import compare_stored_issues
 
@@ -365,7 +387,8 @@ def _print_comparison(result: "Comparison") -> None:
             [
                 *(side.slug, side.title, side.recipients),
                 *(None if count is None else round(count) for count in (getattr(side, unit) for unit in units)),
-                *(format_percent(share) for share in (side.rate, result.to_come, side.to_come)),
+                or_unknown(format_percent(side.rate)),
+                *(format_percent(share) for share in (result.to_come, side.to_come)),
             ]
             for side in sides
         ),

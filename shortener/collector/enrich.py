@@ -6,7 +6,7 @@ import msgspec
 
 from shortener.classification.evidence import Classification, ClickRequest
 from shortener.classification.request_rules import RULES_VERSION
-from shortener.clicklog.format import MAX_HEADER_LENGTH, MAX_TEXT_LENGTH, ClickLine
+from shortener.clicklog.format import MAX_HEADER_LENGTH, MAX_TEXT_LENGTH, ClickLine, opts_out
 from shortener.clicklog.pseudonyms import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.collector.datacenters import read_datacenters
 from shortener.collector.devices import UserAgentCache
@@ -139,7 +139,7 @@ class ClickEnricher:
         headers = line.h or {}
         if "" in headers.values():  # nginx writes "" for a header that was not sent
             line.h = headers = {name: value for name, value in headers.items() if value}
-        if self._privacy.respect_gpc and "1" in (headers.get("sec-gpc"), headers.get("dnt")):
+        if self._privacy.respect_gpc and opts_out(headers):
             line.visitor = line.copy = line.ua = line.ref = None
             return False
         return True

@@ -11,21 +11,20 @@ from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.config import Domain
 from shortener.durations import DAY_SECONDS
-from shortener.errors import InputError, NotFound
-from shortener.reporting.counts import to_datetime, to_datetime_or_none
+from shortener.errors import FieldError, InputError, NotFound
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.link_report import LinkReport, build_link_report, link_status
+from shortener.reporting.link_records import LinkRecord, build_link_record, search_text, search_words
+from shortener.reporting.link_report import LinkReport, build_link_report
 from shortener.reporting.local_time import day_start, local_day
-from shortener.services import edit
-from shortener.services.new_code import choose_code
+from shortener.services import edit, edit_links
 from shortener.short_urls import build_short_url, parse_short_url, validate_target
 from shortener.store import links, listings
 from shortener.store.links import Link
 from shortener.store.listings import LinkFilter, LinkSort, StatusFilter
 from shortener.urls import homograph_warning
 from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.field_errors import errors_at, form_view, refuse
 from shortener.web.forms import read_clamped_integer, read_optional_text, read_text
 from shortener.web.responses import csv_response, json_response, redirect_after_edit
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
@@ -37,8 +36,6 @@ MAX_JSON_LINKS = 1_000
 """Largest number of links in one JSON response. The parameter ``page`` selects the part of the list."""
 MAX_CSV_LINKS = 250_000
 """Largest number of links in one CSV file."""
-MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
-"""Limits of a search text in words and in characters. The rest is ignored."""
 MAX_TARGET_LENGTH = 10_000  # characters
 QR_SCALE_RANGE = (1, 40)  # pixels of a module, one square of the code
 QR_QUIET_ZONE_MODULES = 4
@@ -59,38 +56,25 @@ _LINK_COLUMNS = (
 )
 
 
-class LinkListItem(Struct, frozen=True):
-    """Row of the list of links. ``clicks`` counts human clicks."""
-
-    short_url: str
-    domain: str
-    code: str
-    target: str | None
-    title: str
-    issue: str | None
-    status: str
-    clicks: int
-    visitors: int
-    created_at: Any
-    updated_at: Any
-    expires_at: Any
-
-
 class LinkListPage(Struct, frozen=True):
     """One page of the list of links. ``page`` counts from 1 to ``pages``; ``total`` counts all matching links."""
 
     total: int
     page: int
     pages: int
-    links: tuple[LinkListItem, ...]
+    links: tuple[LinkRecord, ...]
 
 
 @blueprint.get("/links")
 @role_required("viewer")
-def list_links() -> str:
+def list_links() -> ResponseReturnValue:
     """Show a page of the links that match the search and filters."""
-    link_filter = _read_filter()
-    return render_template(
+    status = 200
+    try:
+        link_filter = _read_filter()
+    except FieldError as error:
+        link_filter, status = LinkFilter(), refuse("filter", error.field, error)
+    page = render_template(
         "links.html",
         listed=_list_page(link_filter, PAGE_SIZE),
         link_filter=link_filter,
@@ -98,6 +82,7 @@ def list_links() -> str:
         statuses=STATUSES,
         query=_search_text(),
     )
+    return page, status
 
 
 @blueprint.get("/links.json")
@@ -117,12 +102,14 @@ def list_links_csv() -> Response:
 
 
 def _read_filter() -> LinkFilter:
-    """Return the filter that the query string describes. Abort with 400 for an unknown sort order or status."""
+    """Return the filter that the query string describes. Raises FieldError for an unknown sort order or status."""
     sort, status = request.args.get("sort") or "new", request.args.get("status") or None
-    if sort not in SORT_ORDERS or (status is not None and status not in STATUSES):
-        abort(400, "Unknown sort order or status.")
+    if sort not in SORT_ORDERS:
+        raise FieldError("this order is unknown; choose one", field="sort")
+    if status is not None and status not in STATUSES:
+        raise FieldError("this status is unknown; choose one", field="status")
     return LinkFilter(
-        words=tuple(_search_text().split()[:MAX_SEARCH_WORDS]),
+        words=search_words(_search_text()),
         status=next((known for known in STATUSES if known == status), None),
         issue=request.args.get("issue", "")[:100] or None,
         sort=next(known for known in SORT_ORDERS if known == sort),
@@ -130,10 +117,8 @@ def _read_filter() -> LinkFilter:
 
 
 def _search_text() -> str:
-    """Return the search text. A pasted short URL is reduced to its code."""
-    text = request.args.get("q", "").replace("\0", "").strip()[:MAX_SEARCH_LENGTH]
-    key = parse_short_url(text, domains=config().domains) if "/" in text else None
-    return key[1] if key else text
+    """Return the search text of the query string."""
+    return search_text(request.args.get("q", ""), config=config())
 
 
 def _list_page(link_filter: LinkFilter, limit: int) -> LinkListPage:
@@ -146,62 +131,38 @@ def _list_page(link_filter: LinkFilter, limit: int) -> LinkListPage:
     return LinkListPage(total, page, pages, tuple(map(_to_list_item, rows)))
 
 
-def _to_list_item(row: listings.LinkDetails) -> LinkListItem:
-    return LinkListItem(
-        short_url=build_short_url(row.domain, row.code, domains=config().domains),
-        domain=row.domain,
-        code=row.code,
-        target=row.target,
-        title=row.title,
-        issue=row.issue,
-        status=link_status(row.status, expires_at=row.expires_at, target=row.target, now=now()),
-        clicks=row.clicks,
-        visitors=row.visitors,
-        created_at=to_datetime(row.created_at),
-        updated_at=to_datetime(row.updated_at),
-        expires_at=to_datetime_or_none(row.expires_at),
-    )
+def _to_list_item(row: listings.LinkDetails) -> LinkRecord:
+    return build_link_record(row, config=config(), now=now())
 
 
 @blueprint.get("/new-link")
 @role_required("editor")
 def new_link() -> str:
     """Show the form for a new link."""
-    return render_template("new_link.html", error="")
+    return _render_new_link()
+
+
+def _render_new_link() -> str:
+    return render_template("new_link.html")
 
 
 @blueprint.post("/new-link")
 @role_required("editor")
-def add_link() -> ResponseReturnValue:
+@form_view("link", "target", page=_render_new_link)
+def add_link() -> BaseResponse:
     """Create a short link, with the code of the form or a generated one."""
-    try:
-        domain = _chosen_domain(request.form.get("domain", ""))
-        target = validate_target(
-            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the destination"),
-            config=config(),
+    with errors_at("domain"):
+        domain = edit_links.find_domain(request.form.get("domain", ""), config=config())
+    target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
+    title = read_text(request.form, "title", max_length=500)
+    custom_code = read_optional_text(request.form, "code", max_length=200)
+    with errors_at("code"):
+        link = edit_links.add_link(
+            store(), target, config=config(), now=now(), host=domain.host, code=custom_code, title=title
         )
-        title = read_text(request.form, "title", max_length=500, label="the title")
-        with store().transaction():
-            code = choose_code(
-                store(),
-                domain,
-                read_optional_text(request.form, "code", max_length=200, label="the code"),
-                config=config(),
-            )
-            links.add(store(), domain.host, code, target=target, title=title, now=now())
-    except InputError as error:
-        return render_template("new_link.html", error=str(error)), 400
     warning = homograph_warning(target)
     message = f"Link created.{f' Check the domain: {warning}' if warning else ''}"
-    return redirect_after_edit(message, "links.show_link", host=domain.host, code=code)
-
-
-def _chosen_domain(host: str) -> Domain:
-    """Return the domain chosen in a form. Raises InputError if it is not configured."""
-    for domain in config().domains:
-        if domain.host == host.lower():
-            return domain
-    raise InputError("choose one of the domains of this installation")
+    return redirect_after_edit(message, "links.show_link", host=link.domain, code=link.code)
 
 
 @blueprint.get("/link")
@@ -221,14 +182,13 @@ def show_link(host: str, code: str) -> str:
     return _render_link(host, code)
 
 
-def _render_link(host: str, code: str, error: str = "") -> str:
+def _render_link(host: str, code: str) -> str:
     report = _link_report(host, code)
     return render_template(
         "link.html",
         report=report,
         host=host,
         code=code,
-        error=error,
         bars=_chart_data(report),
         dimensions=DIMENSIONS,
         here=url_for("links.show_link", host=host, code=code),
@@ -236,17 +196,17 @@ def _render_link(host: str, code: str, error: str = "") -> str:
 
 
 def _link_report(host: str, code: str) -> LinkReport:
-    return build_link_report(store(), *_link_key(host, code), as_of=now(), domains=config().domains, zone=config().zone)
-
-
-def _link_key(host: str, code: str) -> tuple[str, str]:
-    """Return host and code in the spelling in which they are stored. The domain need not be configured any more."""
-    case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config().domains)
-    return host.lower(), code if case_sensitive else code.lower()
+    return build_link_report(
+        store(),
+        *edit_links.link_key(host, code, config=config()),
+        as_of=now(),
+        domains=config().domains,
+        zone=config().zone,
+    )
 
 
 def _get_link(host: str, code: str) -> Link:
-    return links.get(store(), *_link_key(host, code))
+    return links.get(store(), *edit_links.link_key(host, code, config=config()))
 
 
 def _chart_data(report: LinkReport) -> dict[str, Any] | None:
@@ -301,20 +261,15 @@ def breakdown_csv(host: str, code: str) -> Response:
 
 @blueprint.post("/links/<host>/<code>/target")
 @role_required("editor")
-def set_target(host: str, code: str) -> ResponseReturnValue:
+@form_view("target", "target", page=_render_link)
+def set_target(host: str, code: str) -> BaseResponse:
     """Change the target of a link, from the next click on. Refuse if another editor changed it meanwhile."""
-    try:
-        target = validate_target(
-            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the destination"),
-            config=config(),
-        )
-        with store().transaction():
-            link = _get_link(host, code)
-            if request.form.get("was", "") != (link.target or ""):
-                raise InputError("another editor changed the destination meanwhile; check it and try again")
-            edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
-    except InputError as error:
-        return _render_link(host, code, str(error)), 400
+    target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
+    with store().transaction():
+        link = _get_link(host, code)
+        if request.form.get("was", "") != (link.target or ""):
+            raise InputError("another editor changed the destination meanwhile; check it and try again")
+        edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
     return redirect_after_edit(
         "Destination changed. The next click goes there.", "links.show_link", host=host, code=code
     )
@@ -322,9 +277,10 @@ def set_target(host: str, code: str) -> ResponseReturnValue:
 
 @blueprint.post("/links/<host>/<code>/title")
 @role_required("editor")
-def set_title(host: str, code: str) -> ResponseReturnValue:
+@form_view("title", "title", page=_render_link)
+def set_title(host: str, code: str) -> BaseResponse:
     """Change the title of a link."""
-    title = read_text(request.form, "title", max_length=500, label="the title")
+    title = read_text(request.form, "title", max_length=500)
     links.update_field(store(), _get_link(host, code), "title", title, who=current_user().name, now=now())
     return redirect_after_edit("Title changed.", "links.show_link", host=host, code=code)
 
