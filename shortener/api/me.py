@@ -7,6 +7,7 @@ from flask import Response
 from msgspec import Meta, Struct, structs
 
 from shortener.api.authentication import current_token
+from shortener.api.fields import Time, to_seconds
 from shortener.api.operations import PREFIX, operation
 from shortener.api.problems import ApiError
 from shortener.api.responses import json_answer, no_content
@@ -15,9 +16,6 @@ from shortener.services.tokens import Scope, Token, TokenSummary
 from shortener.store import tokens as stored_tokens
 from shortener.store.accounts import Role
 from shortener.web.context import now, store
-
-Time = Annotated[datetime, Meta(tz=True)]
-"""A time in ISO 8601 with a zone."""
 
 
 class Me(Struct, frozen=True):
@@ -79,7 +77,7 @@ def create_my_token(body: NewToken) -> Response:
     missing = [scope for scope in body.scopes if scope not in token.scopes]
     if missing:
         raise ApiError("scope", f"The token cannot give the scope {missing[0]}, which it lacks.", pointer="/scopes")
-    expires_at = None if body.expires_at is None else int(body.expires_at.timestamp())
+    expires_at = None if body.expires_at is None else to_seconds(body.expires_at, pointer="/expires_at")
     if token.expires_at is not None and (expires_at is None or expires_at > token.expires_at):
         detail = "expires_at: the new token cannot outlive the token of the request"
         raise ApiError("invalid", detail, pointer="/expires_at")

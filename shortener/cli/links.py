@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
-from msgspec import Struct
+from msgspec import Struct, structs
 from rich.console import Console
 from rich.progress import track
 
@@ -19,7 +19,6 @@ from shortener.cli.groups import Group
 from shortener.cli.options import (
     NEVER,
     TIME_OR_NEVER,
-    get_domain,
     get_link,
     parse_link_key,
     system_username,
@@ -39,38 +38,21 @@ from shortener.cli.output import (
 from shortener.config import Config
 from shortener.errors import ShortenerError
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.link_report import LinkReport, build_link_report, link_status
+from shortener.reporting.link_records import LinkRecord, build_link_record
+from shortener.reporting.link_report import LinkEdit, list_link_edits
 from shortener.services.edit import retarget
-from shortener.services.new_code import choose_code
-from shortener.short_urls import build_short_url, format_short_url, validate_target
+from shortener.services.edit_links import add_link, change_link
+from shortener.short_urls import build_short_url, validate_target
 from shortener.store import Store, issues, links, listings
 from shortener.store.links import Link
 from shortener.urls import homograph_warning
 
 LINK_STATUSES = ("active", "todo", "expired", "retired")
-LINK_FIELDS = ("domain", "code", "target", "title", "issue", "article", "position", "clicks", "visitors")
-"""Fields of ``link list`` that are copied from the store unchanged."""
 MIN_PROGRESS_ROWS = 500
 """Number of rows from which an import shows a progress bar on a terminal."""
 LIST_HEADINGS = ("short_url", "target", "title", "issue", "position", "status", "clicks", "visitors")
 """Columns of the table that ``link list`` prints."""
 _Item = TypeVar("_Item")
-
-
-class LinkListItem(Struct, frozen=True):
-    """One row of ``link list``. ``clicks`` counts human clicks, ``issue`` is a slug, and ``article`` is a URL."""
-
-    short_url: str
-    domain: str
-    code: str
-    target: str | None
-    title: str
-    issue: str | None
-    article: str | None
-    position: int | None
-    status: str
-    clicks: int
-    visitors: int | None
 
 
 @click.group(cls=Group)
@@ -89,14 +71,9 @@ def link() -> None:
 @with_store
 def add(context: CliContext, store: Store, url: str, code: str | None, host: str | None, title: str) -> None:
     """Create a short link to URL and print it."""
-    config = context.config
-    domain = get_domain(host, config=config)
-    target = validate_target(url, config=config)
-    with store.transaction():
-        code = choose_code(store, domain, code, config=config)
-        links.add(store, domain.host, code, target=target, title=title.strip(), now=int(time.time()))
-    click.echo(format_short_url(domain, code))
-    _warn_homograph(target)
+    link = add_link(store, url, config=context.config, now=int(time.time()), host=host, code=code, title=title)
+    click.echo(_format_link(link, context.config))
+    _warn_homograph(str(link.target))
 
 
 def _warn_homograph(target: str) -> None:
@@ -116,8 +93,8 @@ def list_links(context: CliContext, store: Store, slug: str | None, status: str 
     """List the short links with their clicks, the oldest first."""
     if slug is not None:
         issues.get(store, slug)
+    columns = LinkRecord.__struct_fields__
     rows = _list_items(store, slug, status, config=context.config)
-    columns = LinkListItem.__struct_fields__
     print_as(
         output_format,
         json=lambda: print_json_array(rows),
@@ -131,14 +108,12 @@ def list_links(context: CliContext, store: Store, slug: str | None, status: str 
     )
 
 
-def _list_items(store: Store, slug: str | None, status: str | None, *, config: Config) -> Iterator[LinkListItem]:
+def _list_items(store: Store, slug: str | None, status: str | None, *, config: Config) -> Iterator[LinkRecord]:
     now = int(time.time())
     for row in listings.all_links(store):
-        name = link_status(row.status, expires_at=row.expires_at, target=row.target, now=now)
-        if slug in {None, row.issue} and status in {None, name}:
-            url = build_short_url(row.domain, row.code, domains=config.domains)
-            values = {field: getattr(row, field) for field in LINK_FIELDS}
-            yield LinkListItem(short_url=url, status=name, **values)
+        record = build_link_record(row, config=config, now=now)
+        if slug in {None, record.issue} and status in {None, record.status}:
+            yield record
 
 
 @link.command("show", examples=("shortener link show spring", "shortener link show spring --format json"))
@@ -148,47 +123,25 @@ def _list_items(store: Store, slug: str | None, status: str | None, *, config: C
 def show_link(context: CliContext, store: Store, url: str, output_format: str) -> None:
     """Show target, issue, status and edits of a short link."""
     domain, code = parse_link_key(url, config=context.config)
-    report = build_link_report(
-        store, domain, code, as_of=int(time.time()), domains=context.config.domains, zone=context.config.zone
-    )
-    details = _link_details(report, domain, code)
+    row = listings.link_details_by_code(store, domain, code)
+    details = structs.asdict(build_link_record(row, config=context.config, now=int(time.time())))
+    edits = list_link_edits(store, row.id)
     print_as(
         output_format,
-        json=lambda: print_json({**details, "edits": report.edits}),
+        json=lambda: print_json({**details, "edits": edits}),
         csv=lambda: print_csv(list(details), [list(details.values())]),
-        table=lambda: _print_details(details, report, context.config.zone),
+        table=lambda: _print_details(details, edits, context.config.zone),
     )
 
 
-def _link_details(report: LinkReport, domain: str, code: str) -> dict[str, object]:
-    """Return the details of a link as a dict: the keys of ``link list``, then forwarding, expiry and other times."""
-    return {
-        "short_url": report.short_url,
-        "domain": domain,
-        "code": code,
-        "target": report.target,
-        "title": report.title,
-        "issue": report.issue,
-        "article": report.article,
-        "position": report.position,
-        "status": report.status,
-        "clicks": report.totals.clicks.human,
-        "visitors": report.totals.visitors,
-        "forward": report.forward,
-        "expires_at": report.expires_at,
-        "created_at": report.created_at,
-        "updated_at": report.updated_at,
-    }
-
-
-def _print_details(details: dict[str, object], report: LinkReport, zone: ZoneInfo) -> None:
+def _print_details(details: dict[str, Any], edits: Iterable[LinkEdit], zone: ZoneInfo) -> None:
     for name, value in details.items():
         if isinstance(value, datetime):
             value = format_local_time(value, zone)
         if name == "visitors":
-            value = or_unknown(report.totals.visitors)
+            value = or_unknown(value)
         print_line(f"{name.replace('_', ' '):<12} {NO_VALUE if value in {None, ''} else value}")
-    for edit in report.edits:
+    for edit in edits:
         time_text = format_local_time(edit.at, zone)
         print_line(f"{time_text} {edit.who}: {edit.field}: {edit.old or NO_VALUE} → {edit.new or NO_VALUE}")
 
@@ -231,7 +184,7 @@ def set_link(
     """
     changes: dict[links.LinkField, str | int | None] = {}
     if title is not None:
-        changes["title"] = title.strip()
+        changes["title"] = title
     if forward is not None:
         changes["forward"] = None if forward == "default" else forward
     if expires is not None:
@@ -239,13 +192,13 @@ def set_link(
     if status is not None:
         changes["status"] = status
     if target is not None:
-        changes["target"] = validate_target(target, config=context.config)
+        changes["target"] = target
     if not changes:
         raise click.UsageError("give what to change: --target, --title, --forward, --expires or --status")
     changed = _apply_changes(store, url, changes, config=context.config)
     click.echo(f"{_format_link(changed, context.config)}: changed.")
     if target is not None:
-        _warn_homograph(str(changes["target"]))
+        _warn_homograph(validate_target(target, config=context.config))
 
 
 def _apply_changes(store: Store, url: str, changes: dict[links.LinkField, str | int | None], *, config: Config) -> Link:
@@ -253,11 +206,7 @@ def _apply_changes(store: Store, url: str, changes: dict[links.LinkField, str | 
     now = int(time.time())
     with store.transaction():
         short_link = get_link(store, url, config=config)
-        for field, value in changes.items():
-            if field == "target":
-                retarget(store, short_link, str(value), config=config, who=system_username(), now=now)
-            else:
-                links.update_field(store, short_link, field, value, who=system_username(), now=now)
+        change_link(store, short_link, changes, config=config, who=system_username(), now=now)
     return short_link
 
 

@@ -11,7 +11,7 @@ import click
 
 from shortener.cli import CliContext
 from shortener.cli.whole_number import WholeNumber
-from shortener.config import Config, Domain
+from shortener.config import Config
 from shortener.errors import Doubtful, InputError
 from shortener.short_urls import parse_short_url
 from shortener.store import Store, links
@@ -113,14 +113,6 @@ def date_range_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--since", type=TIME, help="Only clicks from this time on, as 2026-11-24T08:00 (in the site's zone)."
     )
     return since(until(command))
-
-
-def get_domain(host: str | None, *, config: Config) -> Domain:
-    """Return the configured domain of a host. None means the first domain. Raises InputError for an unknown host."""
-    for domain in config.domains:
-        if host is None or domain.host == host.strip().lower():
-            return domain
-    raise InputError(f"{host}: not a configured domain; the configured ones are {_host_list(config)}")
 
 
 def parse_link_key(text: str, *, config: Config) -> tuple[str, str]:

@@ -111,7 +111,7 @@ def build_link_report(
         timezone=zone_name(zone),
         timeline=timeline,
         breakdown=build_breakdown(values, human=clicks.human),
-        edits=tuple(_link_edit(**row) for row in links.list_edits(store, link.id)),
+        edits=list_link_edits(store, link.id),
         forward=link.forward,
         expires_at=to_datetime_or_none(link.expires_at),
         created_at=to_datetime(link.created_at),
@@ -135,6 +135,11 @@ def _placement_counts(
             )
         )
     return tuple(counts)
+
+
+def list_link_edits(store: Store, link_id: int) -> tuple[LinkEdit, ...]:
+    """Return the changes of a link, the oldest first."""
+    return tuple(_link_edit(**row) for row in links.list_edits(store, link_id))
 
 
 def _link_edit(at: int, who: str, field: str, old: str | None, new: str | None) -> LinkEdit:

@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from shortener.errors import Conflict, NotFound
 from shortener.store.database import Store
 from shortener.store.sql_text import column_list, json_array
+from shortener.store.webhooks import record_event
 
 LinkField = Literal["target", "title", "forward", "expires_at", "status", "honeypot"]
 """Fields of a link whose changes are recorded as edits."""
@@ -58,6 +59,16 @@ def get(store: Store, domain: str, code: str) -> Link:
     return link
 
 
+def find_by_target(store: Store, domain: str, target: str, *, now: int) -> Link | None:
+    """Return the oldest link of no issue with this target that redirects at ``now``, or None."""
+    sql = f"""
+        select {_COLUMNS} from links where domain = ? and target = ? and issue_id is null and status = 'active'
+            and honeypot = 0 and (expires_at is null or expires_at > ?) order by id limit 1
+    """  # noqa: S608
+    row = store.execute(sql, (domain, target, now)).fetchone()
+    return Link(*row) if row else None
+
+
 def not_found(domain: str, code: str) -> NotFound:
     """Return the error for a code that no link has."""
     return NotFound(f"{domain}/{code}: there is no such short link", kind="link_not_found")
@@ -74,17 +85,25 @@ def add(
     issue_id: int | None = None,
     article_id: int | None = None,
     honeypot: bool = False,
+    forward: str | None = None,
+    expires_at: int | None = None,
 ) -> int:
-    """Add a link and return its id; ``target`` is canonical, or None if unknown. Raises Conflict for a taken code."""
+    """Add a link and return its id; ``target`` is canonical, or None if unknown. Raises Conflict for a taken code.
+
+    Call it inside a transaction, which also stores the event of a webhook.
+    """
     row = store.execute(
         """
-        insert into links (domain, code, target, title, issue_id, article_id, honeypot, created_at, updated_at)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (domain, code) do nothing returning id
+        insert into links (domain, code, target, title, issue_id, article_id, honeypot, forward, expires_at,
+                           created_at, updated_at)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (domain, code) do nothing returning id
         """,
-        (domain, code, target, title, issue_id, article_id, int(honeypot), now, now),
+        (domain, code, target, title, issue_id, article_id, int(honeypot), forward, expires_at, now, now),
     ).fetchone()
     if row is None:
         raise Conflict(f"{domain}/{code}: the code is taken", kind="code_taken")
+    event = {"domain": domain, "code": code, "target": target, "title": title}
+    record_event(store, "link.created", event, now=now)
     return int(row[0])
 
 
@@ -102,6 +121,17 @@ def update_field(store: Store, link: Link, field: LinkField, value: str | int | 
             "insert into edits (link_id, at, who, field, old, new) values (?, ?, ?, ?, ?, ?)",
             (link.id, now, who, field, _text(old), _text(value)),
         )
+        record_event(store, *_edit_event(link, field, old, value, who=who), now=now)
+
+
+def _edit_event(
+    link: Link, field: LinkField, old: str | int | None, new: str | int | None, *, who: str
+) -> tuple[str, dict[str, Any]]:
+    """Return type and data of the event of an edit."""
+    event: dict[str, Any] = {"domain": link.domain, "code": link.code, "by": who}
+    if field == "status" and new == "retired":
+        return "link.retired", event | {"target": link.target, "title": link.title}
+    return "link.updated", event | {"field": field, "old": old, "new": new}
 
 
 def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:

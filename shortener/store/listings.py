@@ -4,7 +4,7 @@ Counts come from the coarse rollups ``totals_by_placement`` and ``clicks_by_issu
 does not depend on the number of clicks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -26,13 +26,15 @@ _JOIN_CLICKS = """
     left join (select link_id, sum(human) as clicks from totals_by_placement group by link_id) as counts
     on counts.link_id = links.id
 """
-_ORDER_BY: dict[LinkSort, str] = {
-    "new": "links.id desc",
-    "clicks": "counts.clicks desc, links.id desc",
-    "title": "links.title = '', links.title collate nocase, links.id",
-    "code": "links.domain, links.code",
-    "changed": "links.updated_at desc, links.id desc",
+_SORT_KEYS: dict[LinkSort, tuple[str, ...]] = {
+    "new": ("links.id",),
+    "clicks": ("coalesce(counts.clicks, 0)", "links.id"),
+    "title": ("links.title = ''", "links.title collate nocase", "links.id"),
+    "code": ("links.domain", "links.code"),
+    "changed": ("links.updated_at", "links.id"),
 }
+"""Columns of each order. Together they are different for every link."""
+_DESCENDING: frozenset[LinkSort] = frozenset({"new", "clicks", "changed"})
 _STATUS_CONDITIONS: dict[StatusFilter, str] = {
     "active": "links.status = 'active' and links.target is not null "
     "and (links.expires_at is null or links.expires_at > :now)",
@@ -129,17 +131,51 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
         ids = _most_clicked_ids(store, limit=limit, offset=offset)
     if ids is None:
         where, values = _filter_condition(link_filter, now)
-        counts, issue = (
-            _JOIN_CLICKS if link_filter.sort == "clicks" else "",
-            _JOIN_ISSUES if link_filter.issue else "",
-        )
         rows = store.execute(
-            f"select links.id from links {counts} {issue} {where} order by {_ORDER_BY[link_filter.sort]} "  # noqa: S608
-            "limit :limit offset :offset",
+            f"select links.id {_from(link_filter)} {where} {_order_by(link_filter.sort)} limit :limit offset :offset",
             values | {"limit": limit, "offset": offset},
         )
         ids = [row[0] for row in rows]
     return list(link_details_by_id(store, ids).values())
+
+
+def search_links_after(
+    store: Store, link_filter: LinkFilter, *, now: int, limit: int, after: Sequence[str | int] | None
+) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
+    """Return at most ``limit`` matching links behind the key ``after``, and the key of the last one if more follow.
+
+    Links that are made meanwhile are neither repeated nor left out.
+    """
+    where, values = _filter_condition(link_filter, now)
+    keys = ", ".join(_SORT_KEYS[link_filter.sort])
+    if after is not None:
+        names = [f"key{index}" for index in range(len(after))]
+        sign = "<" if link_filter.sort in _DESCENDING else ">"
+        condition = f"({keys}) {sign} ({', '.join(f':{name}' for name in names)})"
+        where = f"{where} and {condition}" if where else f"where {condition}"
+        values |= dict(zip(names, after, strict=True))
+    rows = store.execute(
+        f"select links.id, {keys} {_from(link_filter)} {where} {_order_by(link_filter.sort)} limit :limit",
+        values | {"limit": limit + 1},
+    ).fetchall()
+    details = link_details_by_id(store, [row[0] for row in rows[:limit]])
+    return list(details.values()), tuple(rows[limit - 1][1:]) if len(rows) > limit else None
+
+
+def sort_key_length(sort: LinkSort) -> int:
+    """Return the number of values in the key of an order."""
+    return len(_SORT_KEYS[sort])
+
+
+def _from(link_filter: LinkFilter) -> str:
+    """Return the ``from`` clause with the joins that a filter and its order need."""
+    counts = _JOIN_CLICKS if link_filter.sort == "clicks" else ""
+    return f"from links {counts} {_JOIN_ISSUES if link_filter.issue else ''}"
+
+
+def _order_by(sort: LinkSort) -> str:
+    direction = " desc" if sort in _DESCENDING else ""
+    return f"order by {', '.join(key + direction for key in _SORT_KEYS[sort])}"
 
 
 def _most_clicked_ids(store: Store, *, limit: int, offset: int) -> list[int] | None:

@@ -87,7 +87,7 @@ def test_the_listing_has_the_keys_of_the_contract(read: Any, shortener: Any) -> 
     assert [list(row) for row in listed] == [
         [
             *("short_url", "domain", "code", "target", "title", "issue", "article", "position", "status"),
-            *("clicks", "visitors"),
+            *("clicks", "visitors", "forward", "expires_at", "created_at", "updated_at"),
         ]
     ] * 4
     one = listed[0]

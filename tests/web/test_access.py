@@ -41,6 +41,11 @@ FILLED = {
     "filename": "site.css",
     "anything": "x",
     "id": "1",
+    "domain": "go.example",
+    "month": "2026-11",
+    "article": "x",
+    "webhook_id": "1",
+    "delivery_id": "1",
 }
 
 

@@ -1,0 +1,51 @@
+"""Types of fields and parameters that several operations share, and cursors of lists."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from shortener.api.problems import ApiError
+
+MIN_YEAR, MAX_YEAR = 1970, 9998
+"""First and last year of accepted times. Conversions between time zones can overflow for others."""
+MAX_SQLITE_INTEGER = 2**63 - 1
+
+Time = Annotated[datetime, Meta(tz=True, description="ISO 8601 with a zone.")]
+Target = Annotated[str, Meta(min_length=1, max_length=10_000, description="http or https URL.")]
+Code = Annotated[str, Meta(min_length=1, max_length=200)]
+Host = Annotated[str, Meta(min_length=1, max_length=253)]
+Title = Annotated[str, Meta(max_length=500)]
+Forward = Literal["merge", "override", "drop"]
+Limit = Annotated[int, Meta(ge=1, le=500, description="Largest number of items.")]
+Cursor = Annotated[str, Meta(max_length=4_000, description="`next` of the page before.")]
+_Integer = Annotated[int, Meta(ge=-MAX_SQLITE_INTEGER, le=MAX_SQLITE_INTEGER)]
+
+
+def to_seconds(value: datetime, *, pointer: str) -> int:
+    """Return a time with a zone as seconds of UTC epoch. Raises ApiError for a year that is out of range."""
+    if not MIN_YEAR <= value.year <= MAX_YEAR:
+        name = pointer.lstrip("/")
+        raise ApiError("invalid", f"{name}: expected a year from {MIN_YEAR} to {MAX_YEAR}", pointer=pointer)
+    return int(value.timestamp())
+
+
+def encode_cursor(order: str, key: Sequence[str | int]) -> str:
+    """Return the cursor behind the item with this sort key."""
+    return base64.urlsafe_b64encode(msgspec.json.encode([order, *key])).decode().rstrip("=")
+
+
+def decode_cursor(text: str, *, order: str, length: int) -> tuple[str | int, ...]:
+    """Return the sort key of a cursor. Raises ApiError if it is none, or one of another order."""
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        found, *key = msgspec.json.decode(data, type=list[str | _Integer])
+    except (ValueError, binascii.Error):
+        raise ApiError("cursor", "after: this is not a cursor of this list.") from None
+    if found != order or len(key) != length:
+        raise ApiError("cursor", f"after: this is not a cursor of the order {order}.")
+    return tuple(key)

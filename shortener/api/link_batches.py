@@ -1,0 +1,71 @@
+"""The operation that creates many short links at once."""
+
+from typing import Annotated
+
+from flask import Response
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from shortener.api.links import NewLink, load_record, make_link
+from shortener.api.operations import operation
+from shortener.api.problems import PROBLEM_TYPES, ApiError, Problem, build_problem, to_api_error
+from shortener.api.responses import json_answer
+from shortener.errors import Conflict, InputError
+from shortener.reporting.link_records import LinkRecord
+from shortener.web.context import store
+
+MAX_BATCH_SIZE = 500
+
+
+class Batch(Struct, frozen=True, forbid_unknown_fields=True):
+    """Links to create."""
+
+    links: Annotated[tuple[NewLink, ...], Meta(min_length=1, max_length=MAX_BATCH_SIZE)]
+
+
+class BatchQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameter of a batch."""
+
+    atomic: Annotated[bool, Meta(description="Create all links, or none if one cannot be created.")] = False
+
+
+class BatchResult(Struct, frozen=True):
+    """What became of one link: its status, and the link or the problem."""
+
+    status: int
+    link: LinkRecord | UnsetType = UNSET
+    problem: Problem | UnsetType = UNSET
+
+
+class BatchAnswer(Struct, frozen=True):
+    """The results in the order of the links."""
+
+    results: tuple[BatchResult, ...]
+
+
+@operation(
+    "POST",
+    "/links/batch",
+    answers={200: BatchAnswer, 201: BatchAnswer},
+    scope="links",
+    body=Batch,
+    query=BatchQuery,
+    problems=("code-taken",),
+)
+def create_links(body: Batch, query: BatchQuery) -> Response:
+    """Create up to 500 links. Each has its own result; with `atomic` the answer is 201, or an error for all."""
+    with store().transaction():
+        results = tuple(_create(link, index, atomic=query.atomic) for index, link in enumerate(body.links))
+    return json_answer(BatchAnswer(results), status=201 if query.atomic else 200)
+
+
+def _create(body: NewLink, index: int, *, atomic: bool) -> BatchResult:
+    """Return the result of one link. With ``atomic``, a link that cannot be created raises ApiError."""
+    try:
+        link, created = make_link(body)
+    except (InputError, Conflict, ApiError) as error:
+        problem = to_api_error(error)
+        if atomic:
+            field = "" if problem.errors is UNSET else problem.errors[0].pointer
+            raise ApiError(problem.name, problem.detail, pointer=f"/links/{index}{field}") from None
+        return BatchResult(PROBLEM_TYPES[problem.name].status, problem=build_problem(problem))
+    return BatchResult(201 if created else 200, link=load_record(link.domain, link.code))

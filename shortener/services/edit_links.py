@@ -1,0 +1,79 @@
+"""Creating and changing single short links."""
+
+from collections.abc import Mapping
+
+from shortener.config import Config, Domain
+from shortener.errors import InputError
+from shortener.services.edit import retarget
+from shortener.services.new_code import choose_code
+from shortener.short_urls import validate_target
+from shortener.store import Store, links
+from shortener.store.links import Link, LinkField
+
+
+def find_domain(host: str | None, *, config: Config) -> Domain:
+    """Return the configured domain of a host; None means the first one. Raises InputError for an unknown host."""
+    for domain in config.domains:
+        if host is None or domain.host == host.strip().lower():
+            return domain
+    hosts = ", ".join(domain.host for domain in config.domains)
+    raise InputError(f"{host}: not a configured domain; the configured ones are {hosts}")
+
+
+def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:
+    """Return host and code in the spelling in which they are stored. The domain need not be configured any more."""
+    case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config.domains)
+    return host.lower(), code if case_sensitive else code.lower()
+
+
+def add_link(
+    store: Store,
+    target: str,
+    *,
+    config: Config,
+    now: int,
+    host: str | None = None,
+    code: str | None = None,
+    title: str = "",
+    forward: str | None = None,
+    expires_at: int | None = None,
+) -> Link:
+    """Create and return a short link of no issue; without ``code`` it gets a generated one.
+
+    Raises InputError for a refused target, code or host, and Conflict for a taken code.
+    """
+    domain = find_domain(host, config=config)
+    canonical = validate_target(target, config=config)
+    with store.transaction():
+        chosen = choose_code(store, domain, code, config=config)
+        links.add(
+            store,
+            domain.host,
+            chosen,
+            target=canonical,
+            title=title.strip(),
+            forward=forward,
+            expires_at=expires_at,
+            now=now,
+        )
+        return links.get(store, domain.host, chosen)
+
+
+def find_reusable(store: Store, target: str, *, config: Config, now: int, host: str | None = None) -> Link | None:
+    """Return the oldest active link of no issue with this target, or None. Raises InputError as ``add_link`` does."""
+    domain = find_domain(host, config=config)
+    return links.find_by_target(store, domain.host, validate_target(target, config=config), now=now)
+
+
+def change_link(
+    store: Store, link: Link, changes: Mapping[LinkField, str | int | None], *, config: Config, who: str, now: int
+) -> None:
+    """Change the given fields of a link in one transaction, and record each change. Raises TargetRefused."""
+    with store.transaction():
+        for field, value in changes.items():
+            if field == "target":
+                target = validate_target(str(value), config=config)
+                retarget(store, link, target, config=config, who=who, now=now)
+            else:
+                value = value.strip() if field == "title" and isinstance(value, str) else value
+                links.update_field(store, link, field, value, who=who, now=now)
