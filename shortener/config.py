@@ -153,6 +153,13 @@ class Api(Section, frozen=True):
     origins: tuple[Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+$")], ...] = ()
 
 
+class Webhooks(Section, frozen=True):
+    """``[webhooks]``: what the URL of an endpoint may be besides https on the ports 443 and 8443."""
+
+    allow_http: bool = False
+    ports: tuple[Port, ...] = ()
+
+
 class Config(Section, frozen=True):
     """The whole configuration. Every key has a default value, so an empty file is valid."""
 
@@ -169,6 +176,7 @@ class Config(Section, frozen=True):
     networks: Networks = Networks()
     ranking: Ranking = Ranking()
     api: Api = Api()
+    webhooks: Webhooks = Webhooks()
 
     @property
     def data_directory(self) -> Path:

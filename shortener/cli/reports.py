@@ -31,6 +31,7 @@ from shortener.reporting.issue_report import (
     build_issue_report,
 )
 from shortener.reporting.link_report import LinkReport, build_link_report
+from shortener.reporting.outlook import describe_outlook
 from shortener.reporting.quality import Quality
 from shortener.reporting.summary import Summary, build_summary
 from shortener.store import Store
@@ -67,9 +68,9 @@ def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, ou
     result = build_issue_report(store, slug, as_of=now, domains=context.config.domains, zone=context.config.zone)
     if output_format == "json" or (output_format == "table" and not reasons):
         # imports numpy, which the other formats do not need
-        from shortener.reporting.ranking import add_reruns
+        from shortener.reporting.ranking import complete_report
 
-        result = add_reruns(store, result, config=context.config, as_of=now)
+        result = complete_report(store, result, config=context.config, as_of=now)
     print_as(
         output_format,
         json=lambda: print_json(result),
@@ -117,6 +118,8 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
     recipients = f"{result.recipients:,}" if result.recipients else "an unknown number of"
     print_line(f"{result.title or result.slug}: {sent} to {recipients} recipients")
     _print_totals(result.totals, result.quality, result.rate, settling=result.settling)
+    if result.outlook is not None and (outlook := describe_outlook(result.outlook)):
+        print_line(outlook)
     print_table(
         "Articles",
         ("", "title", "clicks", "visitors", "click rate", "by placement", "short link"),

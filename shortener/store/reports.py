@@ -281,6 +281,31 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
     return [QuarterHourClicks(*row) for row in store.execute(sql, values)]
 
 
+class CountsUntil(Struct, frozen=True):
+    """Human clicks and visitors of an issue until a time; they are not whole where that time is in a quarter-hour."""
+
+    issue_id: int
+    clicks: float
+    visitors: float
+
+
+def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
+    """Return the human clicks and visitors of issues that have any, each until its end time.
+
+    ``ends`` has the end times by issue id, in seconds of UTC epoch. Within the quarter-hour of its end time, the
+    clicks of an issue are spread evenly.
+    """
+    part = f"min(1.0, (json_extract(issue.value, '$[1]') - quarter_hour) / {QUARTER_HOUR_SECONDS}.0)"
+    sql = f"""
+        select issue_id, sum(human * {part}), sum(issue_visitors * {part})
+        from json_each(?) as issue cross join clicks_by_issue
+            on issue_id = json_extract(issue.value, '$[0]') and quarter_hour < json_extract(issue.value, '$[1]')
+        group by issue_id
+    """  # noqa: S608
+    values = (msgspec.json.encode(list(ends.items())).decode(),)
+    return [CountsUntil(*row) for row in store.execute(sql, values)]
+
+
 class HumanClicksBetween(Struct, frozen=True):
     """Human clicks and first visits on an issue's links, from ``first_hour`` to the end of ``last_hour``."""
 

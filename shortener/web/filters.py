@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
+from shortener.reporting.outlook import describe_outlook
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
@@ -35,6 +36,7 @@ def init_app(app: Flask, *, config: Config) -> None:
         month_name=format_month,
         datetime_local=lambda value: format_datetime_local(value, config=config),
         duration=format_duration,
+        outlook=describe_outlook,
         display_url=display_url,
         script_json=script_json,
         sparkline=sparkline,

@@ -23,7 +23,7 @@ def private_names(monkeypatch: pytest.MonkeyPatch) -> None:
             raise socket.gaierror
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PRIVATE_ADDRESSES[host], port))]
 
-    monkeypatch.setattr("shortener.services.link_checker.socket.getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
 
 
 def test_results_are_shown(site: "EditorSite", private_names: None) -> None:
@@ -66,7 +66,7 @@ def test_pages_answer_during_a_check(site: "EditorSite", monkeypatch: pytest.Mon
         hanging.wait(60)
         return []
 
-    monkeypatch.setattr("shortener.services.link_checker.socket.getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
     site.add_issue()
     asking, saving = site.client("editor"), site.client("editor")
     check = threading.Thread(target=asking.post, args=("/-/issues/may/reach",))
