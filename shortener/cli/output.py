@@ -1,7 +1,6 @@
 """Output of commands: tables for people, JSON and CSV for programs, and values formatted as text."""
 
 import csv
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -177,9 +176,7 @@ def _table_width() -> int | None:
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(WIDE_KEY):
         return None
-    if sys.stdout.isatty() or "COLUMNS" in os.environ:
-        return shutil.get_terminal_size().columns
-    return PIPE_WIDTH
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
 
 
 def print_line(text: str) -> None:

@@ -1,7 +1,14 @@
 """Tables of commands: what fits a terminal of 80 columns, what --wide shows, and no column that is cut."""
 
+import contextlib
 import io
+import os
+import pty
 import re
+import subprocess
+import sys
+import termios
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,33 +78,52 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
-def test_tables_of_commands_fit_80_columns(
-    read: Any, shortener: Any, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
-) -> None:
-    """In a terminal of 80 columns each row of a table is one line of at most 80 columns, and --wide is accepted."""
-    monkeypatch.setenv("COLUMNS", "80")
+def in_terminal(directory: Path, *words: str, columns: int) -> list[str]:
+    """Return the lines that a command prints in a terminal of this width."""
+    terminal, stream = pty.openpty()
+    termios.tcsetwinsize(stream, (24, columns))
+    command = [sys.executable, "-m", "shortener", "--config", "config.toml", *words]
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    with subprocess.Popen(command, cwd=directory, env=environment, stdout=stream, stdin=stream, stderr=stream):
+        os.close(stream)
+        output = b""
+        with contextlib.suppress(OSError):  # a terminal without a process is closed
+            while part := os.read(terminal, 65_536):
+                output += part
+    os.close(terminal)
+    return re.sub(r"\x1b\[[0-9;]*m", "", output.decode()).splitlines()
+
+
+@pytest.fixture
+def directory(read: Any) -> Path:
+    """A directory with the configuration of a newsletter whose articles have long titles."""
     title = "A title of many words that does not fit into a small column"
     with read.store.transaction():
         read.store.execute("update articles set title = ?, author = 'Ada Lovelace', section = 'News'", (title,))
-    status = int(words == ("doctor",))
-    lines = shortener(*words, status=status).stdout.splitlines()
-    table = [line for line in lines if line[:1] in "┏┃┡│└"]
+    (read.directory / "config.toml").write_text(
+        '[[domain]]\nhost = "go.example"\n[[domain]]\nhost = "b.example"\nscheme = "http"\n', encoding="utf-8"
+    )
+    return Path(read.directory)
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_tables_of_commands_fit_80_columns(directory: Path, words: tuple[str, ...]) -> None:
+    """In a terminal of 80 columns no row of a table is wider, and no text in it is cut."""
+    table = [line for line in in_terminal(directory, *words, columns=80) if line[:1] in "┏┃┡│└"]
     assert table or words == ("user", "list")
     assert all(cell_len(line) <= 80 for line in table)
     assert "…" not in "".join(table)
-    assert "Not shown" not in shortener(*words, "--wide", status=status).stdout
 
 
-def test_wide_lists_what_was_not_shown(read: Any, shortener: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The columns that a narrow terminal left out are named, and --wide has them."""
-    monkeypatch.setenv("COLUMNS", "60")
-    narrow = shortener("issue", "list").stdout
-    (message,) = [line for line in narrow.splitlines() if line.startswith("Not shown: ")]
+def test_wide_lists_what_was_not_shown(directory: Path) -> None:
+    """The columns that a narrow terminal leaves out are named, and --wide has them."""
+    narrow = in_terminal(directory, "issue", "list", columns=60)
+    (message,) = [line for line in narrow if line.startswith("Not shown: ")]
     names = message.removeprefix("Not shown: ").partition(".")[0].split(", ")
-    heading = shortener("issue", "list", "--wide").stdout.splitlines()[1]
+    wide = in_terminal(directory, "issue", "list", "--wide", columns=60)
     assert names
-    assert all(name in heading for name in names)
+    assert all(name in "".join(wide) for name in names)
+    assert not any("Not shown" in line for line in wide)
 
 
 def test_output_that_is_no_terminal_has_every_column(read: Any, shortener: Any) -> None:
