@@ -101,6 +101,16 @@ class LinkClicks(Struct, frozen=True):
     visitors: int
 
 
+def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
+    """Return the clicks of a link in all issues together, in the quarter-hours that begin at ``since`` or later."""
+    sql = """
+        select coalesce(sum(human), 0), coalesce(sum(visitor_clicks), 0), coalesce(sum(link_visitors), 0)
+        from clicks_by_link
+        where link_id = ? and quarter_hour >= ?
+    """
+    return LinkClicks(link_id, 0, *store.execute(sql, (link_id, since)).fetchone())
+
+
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
     """Return the links with the most human clicks in the quarter-hours that begin in [since, until)."""
     rows, bounds = _signed_rows("link_id", since, until, quarter_hour_table="clicks_by_link")
