@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
+from shortener.durations import DAY_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.store.database import Store
 from shortener.store.rollup_tables import SUM_COLUMNS, VERDICTS
 
