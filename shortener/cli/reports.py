@@ -122,7 +122,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
         print_line(outlook)
     print_table(
         "Articles",
-        ("", "title", "clicks", "visitors", "rate", "by placement", "short link"),
+        ("", "title", "clicks", "visitors", "click rate", "by placement", "short link"),
         (
             [
                 *(article.position, article.title or article.url, article.clicks, or_unknown(article.visitors)),
@@ -131,6 +131,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
             for article in result.articles
         ),
         empty_message="This issue has no articles.",
+        optional=("by placement", "clicks"),
     )
     if result.links:
         print_table(
@@ -144,6 +145,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
                 for link in result.links
             ),
             empty_message="",
+            optional=("by placement",),
         )
     _print_breakdown(result.breakdown)
     _print_timeline(result.timeline, zone)
@@ -288,7 +290,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
     _print_totals(result.totals, result.quality)
     print_table(
         "Issues",
-        ("issue", "title", "sent", "recipients", "clicks", "visitors", "rate"),
+        ("issue", "title", "sent", "recipients", "clicks", "visitors", "click rate"),
         (
             [
                 *(issue.slug, issue.title, format_local_time(issue.sent_at, zone), issue.recipients),
@@ -297,6 +299,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
             for issue in result.issues
         ),
         empty_message="No issue with clicks. `shortener issue add FILE` adds an issue.",
+        optional=("recipients", "clicks", "sent"),
     )
     if result.links:
         print_table(
@@ -309,6 +312,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
                 )
             ),
             empty_message="",
+            optional=("target", "issue", "clicks"),
         )
     if result.misses:
         print_table(
@@ -384,7 +388,7 @@ def _print_comparison(result: "Comparison") -> None:
         f"{result.hours:,.1f} hours after sending",
         (
             *("issue", "title", "recipients", *(f"{unit} by then" for unit in units)),
-            *("rate", "to come then", "to come now"),
+            *("click rate", "still expected then", "still expected now"),
         ),
         (
             [
@@ -396,6 +400,7 @@ def _print_comparison(result: "Comparison") -> None:
             for side in sides
         ),
         empty_message="",
+        optional=("recipients", "still expected then"),
     )
     print_line(f"{result.text}.")
 
