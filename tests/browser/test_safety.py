@@ -416,3 +416,59 @@ def test_lost_field(watched: "WatchedPage") -> None:
     form.locator("[name=name]").evaluate("field => { field.value = 'nobody'; }")
     form.locator("button").click()
     assert "nobody: no user has this name." in page.inner_text("main [role=alert]")
+
+
+FORMS: dict[str, tuple[set[str], set[str]]] = {
+    # endpoint: destructive acts in ACTS, errors in ERRORS
+    "accounts.change_password": (set(), {"wrong password", "other password repeated", "short password"}),
+    "issues.set_article": ({"article"}, {"position of an article", "long title of an article"}),
+    "issues.set_details": ({"details"}, {"recipients", "long title of an issue"}),
+    "issues.set_roles": ({"roles"}, {"no link selected"}),
+    "issues.set_status": ({"draft removed", "issue archived"}, set()),
+    "links.set_status": ({"link retired"}, set()),
+    "links.set_target": ({"destination"}, {"destination of a link"}),
+    "links.set_title": ({"title of a link"}, {"long title of a link"}),
+    "links.add_link": (set(), {"empty destination", "private destination", "code that is taken", "code with a space"}),
+    "new_issue.create_issue": (set(), {"no issue", "slug", "another issue's text", "position in the review"}),
+    "ranking.decide": ({"decision", "decision removed"}, {"reason", "no decision"}),
+    "accounts.add_user": (set(), {"name that exists", "name with a slash"}),
+    "accounts.set_role": ({"role of a user"}, set()),
+    "accounts.remove_user": ({"user removed"}, set()),
+}
+"""Forms with destructive acts or fields."""
+OTHER_FORMS = {
+    "accounts.invite": "an invite link replaces an unused one",
+    "accounts.sign_out": "signs out",
+    "accounts.try_sign_in": "test_errors_of_sign_in_and_invite_link",
+    "accounts.welcome": "test_errors_of_sign_in_and_invite_link",
+    "history.undo": "undoes",
+    "issues.check_targets": "changes nothing",
+    "issues.set_target": "sets what is unknown; its error is that of links.set_target",
+    "links.revert": "undoes",
+    "ranking.link_picks": "adds links",
+    "webhooks.add_webhook": "adds a webhook",
+    "webhooks.change_webhook": "changes an address, which the page shows",
+    "webhooks.delete_webhook": "says before that it cannot be undone",
+    "webhooks.retry_delivery": "sends a message again",
+    "webhooks.rotate_secret": "the previous secret stays valid for a day",
+    "webhooks.send_test": "sends a test",
+    "webhooks.set_state": "has its inverse in the same place",
+}
+"""Forms without, and why."""
+
+
+def test_every_form_is_in_these_tests(tmp_path: Path) -> None:
+    """Every form of the pages is tested here, or is listed with the reason why it needs no undo and no error."""
+    from shortener.app import create_pages_app
+    from shortener.config import Config, Storage
+
+    app = create_pages_app(Config(storage=Storage(data=str(tmp_path / "data"))))
+    endpoints = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if "POST" in (rule.methods or ()) and rule.rule.startswith("/-/") and not rule.rule.startswith("/-/api")
+    }
+    app.extensions["connection_pool"].close()
+    assert endpoints == FORMS.keys() | OTHER_FORMS.keys()
+    assert set().union(*(acts for acts, _ in FORMS.values())) == ACTS.keys()
+    assert set().union(*(errors for _, errors in FORMS.values())) <= ERRORS.keys()
