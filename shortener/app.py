@@ -13,7 +13,19 @@ from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
 from shortener.web import cache, context, error_pages, filters, security
-from shortener.web.views import accounts, issues, links, new_issue, public, ranking, reports, settings, webhooks
+from shortener.web.views import (
+    accounts,
+    history,
+    issues,
+    links,
+    new_issue,
+    public,
+    qr_codes,
+    ranking,
+    reports,
+    settings,
+    webhooks,
+)
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Largest request body in bytes. The form of the preview sends an uploaded issue back in base64, which is larger."""
@@ -61,7 +73,7 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    for view in (public, accounts, issues, new_issue, reports, ranking, links, settings, webhooks):
+    for view in (public, accounts, history, issues, new_issue, reports, ranking, links, qr_codes, settings, webhooks):
         app.register_blueprint(view.blueprint)
     return app
 

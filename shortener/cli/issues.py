@@ -75,7 +75,13 @@ def list_issues(context: CliContext, store: Store, with_hidden: bool, output_for
             )
             for row in rows
         ]
-        print_table("", ISSUE_COLUMNS, cells, empty_message="No issues yet. `shortener issue add FILE` adds one.")
+        print_table(
+            "",
+            [column.replace("sent_at", "sent") for column in ISSUE_COLUMNS],
+            cells,
+            empty_message="No issues yet. `shortener issue add FILE` adds one.",
+            optional=("links", "articles", "recipients", "clicks", "status"),
+        )
 
 
 ISSUE_COLUMNS = (
@@ -117,7 +123,13 @@ def show(context: CliContext, store: Store, slug: str, output_format: str) -> No
         return
     sent = format_local_time(contents.sent_at, context.config.zone) if contents.sent_at else "not yet"
     title = f"{contents.title} · {contents.slug} · sent {sent} · {contents.recipients or 'unknown'} recipients"
-    print_table(title, columns, rows, empty_message="This issue has no tracked links.")
+    print_table(
+        title,
+        columns,
+        rows,
+        empty_message="This issue has no tracked links.",
+        optional=("section", "author", "target", "placements"),
+    )
     print_titled_list("Links without a target", contents.todo)
 
 

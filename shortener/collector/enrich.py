@@ -1,9 +1,8 @@
 """Conversion of click-log lines to clicks, with link, verdict, user agent and country added."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
-from cachetools import LRUCache
 
 from shortener.classification.evidence import Classification, ClickRequest
 from shortener.classification.request_rules import RULES_VERSION
@@ -20,6 +19,7 @@ from shortener.urls import clean_referrer
 
 LINK_CACHE_SIZE = 50_000
 HEADER_CACHE_SIZE = 5_000
+NETWORK_CACHE_SIZE = 20_000
 MAX_IDENTIFIER_LENGTH = 64  # characters
 
 
@@ -43,15 +43,15 @@ class ClickEnricher:
         self._ip_databases = IPDatabases(config)
         self._case_sensitive_hosts = {domain.host for domain in config.domains if domain.case_sensitive}
         self._https_hosts = config.https_hosts
-        self._links: LRUCache[tuple[str, str], ResolvedLink | None] = LRUCache(LINK_CACHE_SIZE)
+        self._cached_resolve = lru_cache(LINK_CACHE_SIZE)(partial(resolve, store))
         self._links_revision = -1
-        self._headers: LRUCache[tuple[tuple[str, str], ...], StoredHeaders] = LRUCache(HEADER_CACHE_SIZE)
+        self._store_headers = lru_cache(HEADER_CACHE_SIZE)(partial(_store_headers, store))
 
     def refresh(self) -> None:
         """Forget cached links if any link has changed, and reload IP databases whose files were replaced."""
         revision = self._store.meta("links_revision")
         if revision != self._links_revision:
-            self._links.clear()
+            self._cached_resolve.cache_clear()
             self._links_revision = revision
         if self._ip_databases.reload_changed():
             self._request_classifier.clear()
@@ -62,7 +62,7 @@ class ClickEnricher:
         Call it after a rollback or a deletion, which may have removed the rows.
         """
         self._user_agents.clear()
-        self._headers.clear()
+        self._store_headers.cache_clear()
         self._request_classifier.clear()
 
     def build_click(self, line: ClickLine) -> Click | None:
@@ -75,7 +75,7 @@ class ClickEnricher:
             return None
         may_track = self._redact(line)
         ua = None if line.ua is None else line.ua[:MAX_TEXT_LENGTH]
-        headers_id, headers = (None, None) if line.h is None else self._store_headers(line.h)
+        headers_id, headers = (None, None) if line.h is None else self._store_headers(tuple(line.h.items()))
         language = (line.lang or "").partition(",")[0].partition(";")[0].strip()[:35]
         method = (line.method or "GET")[:16]
         referrer = _cached_clean_referrer(line.ref) if line.ref else ""
@@ -121,23 +121,7 @@ class ClickEnricher:
 
     def _resolve(self, line: ClickLine) -> ResolvedLink | None:
         host = line.host.lower()
-        key = (host, line.code if host in self._case_sensitive_hosts else line.code.lower())
-        if key not in self._links:
-            self._links[key] = resolve(self._store, *key)
-        return self._links[key]
-
-    def _store_headers(self, headers: dict[str, str]) -> StoredHeaders:
-        """Store request headers if they are new; return the id of their row and the headers as stored.
-
-        They are cached, because most readers send one of a few sets of headers.
-        """
-        key = tuple(headers.items())
-        stored = self._headers.get(key)
-        if stored is None:
-            values = {name[:32]: headers[name][:MAX_HEADER_LENGTH] for name in sorted(headers)[:20]}
-            text = msgspec.json.encode(values).decode()
-            stored = self._headers[key] = get_or_add_headers(self._store, text), values
-        return stored
+        return self._cached_resolve(host, line.code if host in self._case_sensitive_hosts else line.code.lower())
 
     def _redact(self, line: ClickLine) -> bool:
         """Remove from a line what must not be stored (docs/click-log.md, section 4).
@@ -149,7 +133,8 @@ class ClickEnricher:
             line.net = line.net or network_of(line.ip)
             line.addr = line.addr or hash_address(line.ip, key=key)
             line.visitor = line.visitor or hash_visitor(line.ip, line.ua or "", key=key)
-        line.net, line.addr = _shorten_identifier(line.net), _shorten_identifier(line.addr)
+        self._hash_addresses(line)
+        line.net, line.addr = _reduce_network(line.net) if line.net else None, _shorten_identifier(line.addr)
         line.visitor, line.copy = _shorten_identifier(line.visitor), _shorten_identifier(line.copy)
         if self._privacy.addresses == "none":
             line.net = line.addr = line.visitor = line.copy = None
@@ -161,8 +146,27 @@ class ClickEnricher:
             return False
         return True
 
+    def _hash_addresses(self, line: ClickLine) -> None:
+        """Replace whole addresses that another program wrote in place of hashes."""
+        for name in ("addr", "visitor", "copy"):
+            value = getattr(line, name)
+            if value and (":" in value or "." in value):
+                setattr(line, name, hash_address(value, key=self._keys.key(line.ts)) or value)
+
+
+def _store_headers(store: Store, headers: tuple[tuple[str, str], ...]) -> StoredHeaders:
+    """Store request headers if they are new; return the id of their row and the headers as stored."""
+    values = {name[:32]: value[:MAX_HEADER_LENGTH] for name, value in sorted(headers)[:20]}
+    return get_or_add_headers(store, msgspec.json.encode(values).decode()), values
+
 
 _cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)
+
+
+@lru_cache(NETWORK_CACHE_SIZE)
+def _reduce_network(net: str) -> str | None:
+    """Return the /24 or /48 of a network or address that another program wrote, or None if it is neither."""
+    return network_of(net.partition("/")[0])
 
 
 def _shorten_identifier(text: str | None) -> str | None:

@@ -1,16 +1,18 @@
 """Corrections by editors: details of an issue and its articles, targets of links, and honeypot links."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
 from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
-from shortener.errors import InputError, NotFound
+from shortener.errors import Conflict, InputError, NotFound
+from shortener.services.plausibility import check_details
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, issues, links
 from shortener.store.issues import Article, Issue
-from shortener.store.links import Link
+from shortener.store.links import Link, LinkField
 
 ROLES = ("article", "inline", "other")
 """Roles of a target of an issue."""
@@ -24,12 +26,13 @@ def correct_issue(
     title: str | None = None,
     sent_at: int | UnsetType | None = UNSET,
     recipients: int | UnsetType | None = UNSET,
+    confirmed: bool = False,
 ) -> None:
-    """Set the given fields of an issue.
+    """Set the given fields of an issue; ``confirmed`` saves unlikely values too.
 
     UNSET leaves a field unchanged, None clears the sending time or the number of recipients; a title cannot be cleared.
 
-    A new sending time queues the issue's clicks for reclassification. Raises NotFound, InputError.
+    A new sending time queues the issue's clicks for reclassification. Raises NotFound, InputError, Doubtful.
     """
     if isinstance(recipients, int) and recipients < 1:
         raise InputError("recipients: expected 1 or more, or nothing if the number is unknown")
@@ -39,6 +42,9 @@ def correct_issue(
         raise InputError(f"{slug}: no change was given")
     with store.transaction():
         issue = issues.get(store, slug)
+        if not confirmed:
+            known = {name: None if value is UNSET else value for name, value in values.items() if name != "title"}
+            check_details(store, issue, now=now, **known)  # type: ignore[arg-type]
         issues.update(store, issue.id, now=now, **changes)
         if sent_at is not UNSET and sent_at != issue.sent_at:
             queue_reclassification(store, issue.id)
@@ -55,6 +61,37 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
         decisions.rename_url(store, old_url=old, new_url=target)
         if link.target is None:
             draft_links.rename_url(store, old_url=old, new_url=target)
+
+
+REVERTIBLE_FIELDS: tuple[LinkField, ...] = ("target", "title", "forward", "expires_at")
+"""Fields of a link whose last edit can be reverted."""
+
+
+def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
+    """Return the last edit of each field of a link that can be reverted, as the history has it."""
+    last = {edit["field"]: edit for edit in links.list_edits(store, link.id)}
+    # A target cannot become unknown again, because readers may have followed it.
+    return {
+        field: last[field]
+        for field in REVERTIBLE_FIELDS
+        if field in last and (field != "target" or last[field]["old"] is not None)
+    }
+
+
+def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config, who: str, now: int) -> None:
+    """Revert the last edit of a field of a link, made at ``at`` (seconds of UTC epoch), as another edit.
+
+    Raises Conflict if that is not the last edit of the field.
+    """
+    with store.transaction():
+        edit = next((edit for name, edit in last_edits(store, link).items() if name == field), None)
+        if edit is None or edit["at"] != at:
+            raise Conflict("this was changed again meanwhile; check the history of the link")
+        if field == "target":
+            retarget(store, link, edit["old"], config=config, who=who, now=now)
+        else:
+            old = int(edit["old"]) if field == "expires_at" and edit["old"] is not None else edit["old"]
+            links.update_field(store, link, edit["field"], old, who=who, now=now)
 
 
 def mark_honeypot(

@@ -340,7 +340,7 @@ def test_redirects_and_api_share_a_port(shlink: Shlink) -> None:
         ("POST", "/restful", 405),
         ("GET", "/rest", 302),
         ("GET", "/rest/3", 302),
-        ("GET", "/rest/", 404),
+        ("GET", "/rest/", 302),
     ):
         response = client.open(path, method=method, headers=headers, data=b"{}", base_url=BASE)
         assert response.status_code == status, path

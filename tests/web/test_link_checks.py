@@ -53,7 +53,7 @@ def test_limit_of_simultaneous_checks(site: "EditorSite", private_names: None, m
         throttle.check_slots.acquire()
     response = browser.post("/-/issues/may/reach")
     assert response.status_code == 303
-    assert "try again in 30 seconds" in browser.get(response.headers["Location"]).text
+    assert "Try again in 30 seconds" in browser.get(response.headers["Location"]).text
     throttle.check_slots.release()
     assert browser.post("/-/issues/may/reach").status_code == 200
 
