@@ -34,7 +34,7 @@ LOCK_FILE = "collector.lock"
 BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 CLASSIFY_INTERVAL_SECONDS = 5.0
-"""Seconds between two comparisons of new clicks with nearby clicks, which are too slow after every line."""
+"""Seconds between two comparisons of new clicks with nearby clicks. After every line they would take too long."""
 RETENTION_INTERVAL_SECONDS = float(HOUR_SECONDS)
 RENAME_GRACE_SECONDS = 0.05
 SHUTDOWN_SECONDS = 5.0
@@ -69,6 +69,7 @@ class Collector:
         self._classified_at = 0.0
         self._next_retention_at = 0.0
         self._positions = clicks.segment_positions(store)
+        self._replace_former_ids()
 
     def drain(self) -> int:
         """Store and classify all clicks that are in the click log now; return the number of lines read."""
@@ -77,6 +78,15 @@ class Collector:
             lines += drained
         self._classify_new()
         return lines
+
+    def _replace_former_ids(self) -> None:
+        """Continue files of other programs that an earlier version has read under ids with their names."""
+        known = self._positions
+        for segment in self._log.segments():
+            if segment.former_id in known and segment.id not in known:
+                with self._store.transaction():
+                    clicks.rename_segment(self._store, segment.former_id, new_id=segment.id)
+                known[segment.id] = known.pop(segment.former_id)
 
     def _classify_new(self) -> None:
         while self._classifier.classify_new():
@@ -206,9 +216,8 @@ class Collector:
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
-        Then store the rest, for at most SHUTDOWN_SECONDS.
-
-        Retries while the store is locked or its disk is full. Raises StoreError if the store is damaged.
+        Then store the rest, for at most SHUTDOWN_SECONDS. Retries while the store is locked or its disk is
+        full. Raises StoreError if the store is damaged.
         """
         failures = 0
         while not stop():
@@ -316,9 +325,7 @@ class Collector:
 
 
 def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs, and return a new one.
-
-    Return None if ``stop()`` returns true meanwhile.
+    """Wait until no other collector runs, and return a new one, or None if ``stop()`` returns true meanwhile.
 
     If no other collector runs, ``stop()`` is not called, so that clicks recorded before a stop are still
     stored.

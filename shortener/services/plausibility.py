@@ -2,7 +2,7 @@
 
 from shortener.durations import DAY_SECONDS
 from shortener.errors import Doubtful
-from shortener.store import Store, reports
+from shortener.store import Store, issue_clicks
 from shortener.store.issues import Issue
 
 MAX_SCHEDULED_DAYS = 31
@@ -27,7 +27,7 @@ def check_details(store: Store, issue: Issue | None, *, sent_at: int | None, rec
 
 
 def _doubt_sending_time(store: Store, issue: Issue | None, sent_at: int, *, now: int) -> str:
-    clicks = reports.human_clicks_before(store, issue.id, time=sent_at) if issue else None
+    clicks = issue_clicks.human_clicks_before(store, issue.id, time=sent_at) if issue else None
     if clicks is not None and clicks.before:
         count = "1 click was" if clicks.before == 1 else f"{clicks.before:,} of {clicks.total:,} clicks were"
         future = "is in the future, and it " if sent_at > now else ""
@@ -37,7 +37,7 @@ def _doubt_sending_time(store: Store, issue: Issue | None, sent_at: int, *, now:
 
 
 def _doubt_recipients(store: Store, issue: Issue, recipients: int) -> str:
-    visitors = reports.human_clicks_before(store, issue.id, time=0).visitors
+    visitors = issue_clicks.human_clicks_before(store, issue.id, time=0).visitors
     if visitors is None or recipients >= visitors:
         return ""
     count = "1 recipient is" if recipients == 1 else f"{recipients:,} recipients are"

@@ -118,9 +118,9 @@ VisitorDay = tuple[int, str]
 
 
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return the human clicks of visitors on a UTC day, by sequence number.
+    """Return human clicks of visitors on their UTC days, by sequence number.
 
-    ``minimum_bitmasks`` has the smallest ``first_visits`` of the clicks to return, for each visitor and day.
+    For each visitor and day, those are returned whose ``first_visits`` is at least the number in ``minimum_bitmasks``.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -243,6 +243,12 @@ def segment_position(store: Store, segment_id: str) -> SegmentPosition:
         "select position, in_long_line, finished_at from segments where id = ?", (segment_id,)
     ).fetchone()
     return SegmentPosition(row[0], bool(row[1]), row[2] is not None) if row else SegmentPosition(0, False, False)
+
+
+def rename_segment(store: Store, segment_id: str, *, new_id: str) -> None:
+    """Give a segment another id; its position and its damaged lines stay."""
+    store.execute("update segments set id = ? where id = ?", (new_id, segment_id))
+    store.execute("update skips set segment_id = ? where segment_id = ?", (new_id, segment_id))
 
 
 class UnfinishedSegment(Struct, frozen=True):
