@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
-from shortener.codes import MAX_CODE_LENGTH, PREVIEW_SUFFIX, RECIPIENT_PARAMETER, strip_punctuation
+from shortener.codes import COMPATIBLE_PATHS, MAX_CODE_LENGTH, PREVIEW_SUFFIX, RECIPIENT_PARAMETER, strip_punctuation
 from shortener.config import Config, Domain
 from shortener.redirect.client_ip import ClientIPResolver, normalize_address
 from shortener.redirect.request import Request, encode_query
@@ -63,6 +63,7 @@ class Normalizer:
     def __init__(self, config: Config) -> None:
         self._domains = {normalize_host_header(domain.host): domain for domain in config.domains}
         self._default_domain = config.domains[0]
+        self._page_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
         self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
 
     def normalize(self, request: Request) -> None:
@@ -92,7 +93,8 @@ class Normalizer:
 
     def _read_path(self, request: Request) -> None:
         """Read a path that is not simply that of a short link."""
-        path, domain = parse_path(request.path), request.domain
+        path = _PAGE if request.path.startswith(self._page_prefixes) else parse_path(request.path)
+        domain = request.domain
         code, request.placement, request.preview = path.code, path.placement, path.preview
         if code.isascii() and domain is not None and not domain.case_sensitive:
             code = code.lower()
