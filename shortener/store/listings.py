@@ -335,7 +335,12 @@ def list_target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
     return [TargetEdit(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def list_send_times(store: Store) -> list[int]:
-    """Return the sending time (else the creation time) of every issue, the latest first."""
-    sql = "select coalesce(sent_at, created_at) from issues order by 1 desc"
-    return [row[0] for row in store.execute(sql)]
+def list_send_times(store: Store, *, now: int) -> list[int]:
+    """Return the sending time of every issue sent by ``now``, the latest first; if unknown, its first clicked hour."""
+    sql = """
+        select coalesce(
+            sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0)
+        ) as sent
+        from issues where removed_at is null and sent <= ? order by sent desc
+    """
+    return [row[0] for row in store.execute(sql, (now,))]
