@@ -21,6 +21,8 @@ FORBIDDEN = re.compile(
     rf"\b(?:{STATUS_PHRASES})\b|\bHTTP (?:status|error)|\b(?:POST|PUT|PATCH) request|\bstatus code\b|\btraceback\b",
 )
 ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "value")
+QUOTING_PAGES = {"/-/settings/webhooks/1"}
+"""Pages that quote what other servers answered."""
 MISSES = {
     "unknown link": "/unknown1",
     "preview of an unknown link": "/unknown1+",
@@ -103,7 +105,7 @@ def test_words_of_all_pages(chromium: "Browser", tmp_path: Path) -> None:
             if role:
                 page.goto(f"{base}/-/links?issue=2026-11")
                 link = page.locator("a.short").first.get_attribute("href") or ""
-                paths = [path for path in shots.PAGES.values() if "{" not in path]
+                paths = [path for path in shots.PAGES.values() if "{" not in path and path not in QUOTING_PAGES]
                 extra = ["/-/settings/webhooks", "/-/issues/2026-12/contents", f"{link}/retire"]
                 for path in [*paths, *extra, link]:
                     page.goto(base + path)
