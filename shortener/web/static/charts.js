@@ -44,17 +44,19 @@ const drawings = {
     const span = Math.min(Math.max(reached * 1.15, 72), 336);
     const drawn = within(mine, span);
     const others = data.courses.filter((course) => !course.own).flatMap((course) => within(flat(course), span));
+    const inform = (row) => `${clip(row.title, 40)}\n${d3.format(",.0f")(row.clicks)} clicks after ${d3.format(".3~g")(row.hours)} h`;
     return Plot.plot({
       width, height: narrow(width) ? 250 : 330, marginTop: 30, marginLeft: 58, marginBottom: 38, marginRight: 16,
       x: { domain: [0, span], label: "time since sending", tickFormat: age(span), ticks: d3.range(0, span + 1, span > 200 ? 48 : span > 100 || narrow(width) ? 24 : 12) },
       y: { label: "clicks", grid: true, nice: true, zero: true, tickFormat: whole },
       marks: [
-        Plot.line(others, { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.55, strokeWidth: 1.3, title: "title" }),
+        Plot.line(others, { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.55, strokeWidth: 1.3 }),
         Plot.ruleX(data.marks.filter((hours) => hours <= span), { stroke: ink("--warn"), strokeDasharray: "4,3", strokeWidth: 1.5 }),
         Plot.areaY(drawn, { x: "hours", y: "clicks", fill: ink("--link"), fillOpacity: 0.12 }),
         Plot.line(drawn, { x: "hours", y: "clicks", stroke: ink("--link"), strokeWidth: 2.6 }),
         Plot.dot(drawn.slice(-1), { x: "hours", y: "clicks", fill: ink("--link"), r: 4 }),
         Plot.ruleY([0], { stroke: ink("--line") }),
+        Plot.tip([...others, ...drawn], Plot.pointer({ x: "hours", y: "clicks", title: inform, fill: ink("--card"), stroke: ink("--line") })),
       ],
     });
   },
