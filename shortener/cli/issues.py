@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.files import open_atomic
@@ -15,21 +16,23 @@ from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME_OR_NEVER, UNKNOW
 from shortener.cli.output import (
     format_local_time,
     format_option,
+    print_as,
     print_csv,
     print_json,
     print_table,
     print_titled_list,
 )
-from shortener.reporting.counts import to_datetime_or_none
+from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_contents import (
     ArticleContents,
     IssueContents,
     load_issue_contents,
     load_other_links,
 )
+from shortener.reporting.issue_list import IssueRow, list_issue_rows
 from shortener.services import edit
 from shortener.short_urls import build_short_url
-from shortener.store import Store, issues, listings
+from shortener.store import Store, issues
 
 
 @click.group()
@@ -43,37 +46,29 @@ def issue() -> None:
 @with_store
 def list_issues(context: CliContext, store: Store, with_hidden: bool, output_format: str) -> None:
     """List the issues, the latest first; archived and removed ones only with --all."""
-    now = int(time.time())
-    rows = [
-        {name: getattr(row, name) for name in ISSUE_COLUMNS if name != "status"} | {"status": row.status(now=now)}
-        for row in listings.list_issues(store, with_hidden=with_hidden)
-    ]
-    if output_format == "json":
-        print_json([row | {"sent_at": to_datetime_or_none(row["sent_at"])} for row in rows])
-    elif output_format == "csv":
-        cells = [_row_cells(row | {"sent_at": to_datetime_or_none(row["sent_at"])}) for row in rows]
-        print_csv(ISSUE_COLUMNS, cells)
-    else:
-        zone = context.config.zone
-        cells = [_row_cells(row | {"sent_at": format_local_time(row["sent_at"], zone)}) for row in rows]
-        print_table("", ISSUE_COLUMNS, cells, empty_message="No issues yet. `shortener issue add FILE` adds one.")
+    rows = list_issue_rows(store, now=int(time.time()), with_hidden=with_hidden)
+    zone, columns = context.config.zone, IssueRow.__struct_fields__
+    print_as(
+        output_format,
+        json=lambda: print_json(rows),
+        csv=lambda: print_csv(columns, struct_rows(rows, columns)),
+        table=lambda: print_table(
+            "",
+            columns,
+            (
+                [
+                    format_local_time(cell, zone) if name == "sent_at" else cell
+                    for name, cell in structs.asdict(row).items()
+                ]
+                for row in rows
+            ),
+            empty_message="No issues yet. `shortener issue add FILE` adds one.",
+        ),
+    )
 
 
-ISSUE_COLUMNS = (
-    "slug",
-    "title",
-    "sent_at",
-    "recipients",
-    "articles",
-    "links",
-    "clicks",
-    "visitors",
-    "status",
-)
-
-
-def _row_cells(row: dict[str, object]) -> list[object]:
-    return [row[column] for column in ISSUE_COLUMNS]
+def _table_row(row: IssueRow, zone: ZoneInfo) -> list[object]:
+    return list((structs.asdict(row) | {"sent_at": format_local_time(row.sent_at, zone)}).values())
 
 
 @issue.command("show")

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -60,7 +61,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     except (StoreError, sqlite3.Error) as error:
         store = str(error)
         notes.append("the store cannot be read; cached links are still redirected, clicks are kept in the click log")
-    backlog = _measure_backlog(config.data_directory, positions, now=now)
+    backlog = measure_backlog(config.data_directory, positions, now=now)
     if backlog.seconds > MAX_BACKLOG_SECONDS:
         notes.append(f"the collector is {backlog.seconds:.0f} s behind; no click is lost, but counts are late")
     unrecorded = read_totals(config.data_directory)["unrecorded"]
@@ -75,7 +76,8 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     return Health(status, __version__, store, backlog, unrecorded, free, tuple(notes))
 
 
-def _measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
+def measure_backlog(data: Path, positions: Mapping[str, int], *, now: float) -> Backlog:
+    """Return what of the click log is beyond the positions that the store has, by segment id."""
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():
         position = max(positions.get(segment.id, 0), segment.header_bytes)

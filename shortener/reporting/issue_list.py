@@ -45,6 +45,38 @@ class IssueListItem(Struct, frozen=True):
     status: str = "draft"
 
 
+class IssueRow(Struct, frozen=True):
+    """An issue with its numbers of articles and links, human clicks and visitors, for commands and the API."""
+
+    slug: str
+    title: str
+    sent_at: datetime | None
+    recipients: int | None
+    articles: int
+    links: int
+    clicks: int
+    visitors: int
+    status: str
+
+
+def list_issue_rows(store: Store, *, now: int, with_hidden: bool) -> list[IssueRow]:
+    """Return the issues, the latest first; archived and removed ones only with ``with_hidden``."""
+    return [
+        IssueRow(
+            slug=row.slug,
+            title=row.title,
+            sent_at=to_datetime_or_none(row.sent_at),
+            recipients=row.recipients,
+            articles=row.articles,
+            links=row.links,
+            clicks=row.clicks,
+            visitors=row.visitors,
+            status=row.status(now=now),
+        )
+        for row in listings.list_issues(store, with_hidden=with_hidden)
+    ]
+
+
 class CumulativePoint(Struct, frozen=True):
     """Human clicks from the sending until ``hours`` hours after it."""
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from shortener.config import Config
 from shortener.errors import NotFound
-from shortener.ranking import RankedArticle
+from shortener.ranking import RankedArticle, Ranking
 from shortener.reporting.issue_report import RerunSuggestion
 from shortener.reporting.ranking import (
     explain_article,
@@ -86,6 +86,16 @@ def _expected_clicks(store: Store, url: str, slug: str, *, config: Config, now: 
     """Return the expected clicks of an article in one issue (``slug``), without those in other issues."""
     explanation = explain_article(store, url, config=config, as_of=now, issue=slug)
     return sum(cell.expected for cell in explanation.cells if cell.issue == slug)
+
+
+def cached_ranking(*, month: str | None, issue: str | None) -> Ranking:
+    """Return the ranking of a month, of an issue or of all articles. Raises InputError, NotFound."""
+    app_config = config()
+
+    def compute(store: Store) -> Ranking:
+        return rank_stored_articles(store, config=app_config, as_of=int(time.time()), month=month, issue=issue)
+
+    return get_or_compute(("ranking", month, issue), compute)
 
 
 def cached_draft(month: str) -> Draft:

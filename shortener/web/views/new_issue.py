@@ -21,6 +21,7 @@ from shortener.services.add_issue import (
 )
 from shortener.services.edit import ArticleEdit
 from shortener.services.issue_plan import ShortLinkKey
+from shortener.services.new_slug import slug_from_title
 from shortener.services.plan_contents import PlanContents, plan_contents
 from shortener.short_urls import parse_short_url
 from shortener.web.context import config, now, role_required, store
@@ -146,7 +147,7 @@ def _slug_from_title(title: str | None) -> str:
     """Return a slug made from the title of a pasted issue. Raises InputError if there is no title."""
     if title is None:
         raise InputError("enter a title, or a slug such as 2026-11")
-    return "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())[:80]
+    return slug_from_title(title)
 
 
 def _read_pasted_targets() -> list[tuple[int, str, str]]:
