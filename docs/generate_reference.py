@@ -84,8 +84,14 @@ def commands_page() -> str:
         usage = " ".join(["shortener", name, *pieces])
         sections.append(
             f"## shortener {name}\n\n```\n{usage}\n```\n\n{help_text(command)}\n\n{parameter_tables(name, command)}"
+            f"\n{example_lines(command)}"
         )
     return "\n".join(section.rstrip() + "\n" for section in sections)
+
+
+def example_lines(command: click.Command) -> str:
+    """Return the examples of a command as Markdown."""
+    return "Examples:\n\n```\n" + "\n".join(getattr(command, "examples", ())) + "\n```"
 
 
 def help_text(command: click.Command) -> str:
@@ -302,7 +308,8 @@ CONFIGURATION_INTRODUCTION = """
 Keys are read from `config.toml` (`--config FILE`, else `SHORTENER_CONFIG`, else `./config.toml`). Environment variables
 come before the file. A variable with `_FILE` behind its name, such as `SHORTENER_SITE__SECRET_FILE`, names a file that
 holds the value. Numbers, booleans and lists are written as in TOML:
-`SHORTENER_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Unknown keys and bad values are refused at start.
+`SHORTENER_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Unknown keys and bad values are refused at start. The message
+names the variable or the file that has the value.
 """
 
 

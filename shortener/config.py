@@ -4,7 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -12,12 +12,20 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shortener.codes import DEFAULT_ALPHABET
+from shortener.config_messages import Origin, base_type, describe_error, is_text
 from shortener.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "SHORTENER_"
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
-Host = Annotated[str, Meta(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$", max_length=253)]
+Host = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$",
+        max_length=253,
+        description="a host name such as go.example.com, without https:// and path",
+    ),
+]
 Days = Annotated[int, Meta(ge=1, le=3650)]
 ForwardMode = Literal["merge", "override", "drop"]
 
@@ -29,7 +37,10 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 class Site(Section, frozen=True):
     """``[site]``: name, time zone, secret, and URL of the pages."""
 
-    base_url: Annotated[str, Meta(pattern=r"^(https?://[^/?#\s]+)?$")] = ""
+    base_url: Annotated[
+        str,
+        Meta(pattern=r"^(https?://[^/?#\s]+)?$", description="a URL such as https://links.example.com, without a path"),
+    ] = ""
     timezone: str = "UTC"
     name: str = "Newsletter links"
     secret: str = ""
@@ -66,7 +77,9 @@ class Codes(Section, frozen=True):
     """``[codes]``: length and alphabet of generated codes."""
 
     length: Annotated[int, Meta(ge=3, le=32)] = 5
-    alphabet: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{16,62}$")] = DEFAULT_ALPHABET
+    alphabet: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{16,62}$", description="16 to 62 letters and digits")] = (
+        DEFAULT_ALPHABET
+    )
 
 
 class Redirect(Section, frozen=True):
@@ -167,6 +180,11 @@ class Config(Section, frozen=True):
         """URL of the pages in lower case, without a slash at the end."""
         if self.site.base_url:
             return self.site.base_url.lower()
+        return self.listening_url
+
+    @property
+    def listening_url(self) -> str:
+        """URL of the server on its own machine, which works before a domain points to it."""
         host = "127.0.0.1" if self.server.host in {"0.0.0.0", "::"} else self.server.host  # noqa: S104
         scheme = "https" if self.server.certificate else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.server.port}"
@@ -197,13 +215,13 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
     value and what was expected.
     """
     tree = _read_file(path) if path else {}
-    name = path.name if path else "configuration"
-    _apply_environment(tree, environment=environment)
+    variables = _apply_environment(tree, environment=environment)
+    origin = Origin(path.name if path else "configuration", variables)
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {_describe_error(str(error), tree)}") from None
-    _validate(config, source=name)
+        raise ConfigError(describe_error(str(error), tree, root=Config, origin=origin)) from None
+    _validate(config, origin=origin)
     return _resolve_paths(config, directory=path.parent if path else Path())
 
 
@@ -223,7 +241,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; start from config.example.toml") from None
+        raise ConfigError(f"{path}: no such file", kind="config_missing") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text") from None
     except OSError as error:
@@ -232,28 +250,33 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 
-def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) -> None:
-    """Set the keys of ``tree`` that ``environment`` overrides.
+def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) -> dict[str, str]:
+    """Set the keys of ``tree`` that ``environment`` overrides, and return their variables, by key as ``server.port``.
 
     ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the
     path of a file that contains the value.
     """
+    variables = {}
     for name, text in sorted(environment.items()):
         table, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
         if not name.startswith(ENVIRONMENT_PREFIX) or not (separator or table == "domain"):
             continue
         if key.endswith("_file"):
             key, text = key.removesuffix("_file"), _read_secret_file(name, text)
-        kind = _key_type(table, key)
-        value = (
-            text
-            if kind is str or (get_origin(kind) is Literal and _is_string_literal(kind))
-            else _parse_toml_value(text)
-        )
+        kind = base_type(Config, [table, key]) if key else None
+        value = text if is_text(kind) else _parse_toml_value(text)
         if separator:
             tree.setdefault(table, {})[key] = value
         else:
             tree[table] = value
+        variables[f"{table}.{key}" if separator else table] = name
+    return variables
+
+
+def variable_of(table: str, key: str, *, environment: Mapping[str, str]) -> str | None:
+    """Return the name of the environment variable that sets a key, or None if there is none."""
+    name = f"{ENVIRONMENT_PREFIX}{table}__{key}".upper()
+    return next((variable for variable in (name, f"{name}_FILE") if variable in environment), None)
 
 
 def _read_secret_file(name: str, path: str) -> str:
@@ -263,19 +286,6 @@ def _read_secret_file(name: str, path: str) -> str:
         raise ConfigError(f"{name}={path}: cannot be read: {error}") from None
 
 
-def _key_type(table: str, key: str) -> Any:
-    """Return the Python type of a configuration key, without its bounds; None for an unknown key."""
-    tables = {field.name: field.type for field in msgspec.structs.fields(Config)}
-    if table not in tables or not key:
-        return None
-    kind = {field.name: field.type for field in msgspec.structs.fields(tables[table])}.get(key)
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
-def _is_string_literal(literal: Any) -> bool:
-    return all(isinstance(word, str) for word in get_args(literal))
-
-
 def _parse_toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -283,34 +293,7 @@ def _parse_toml_value(text: str) -> Any:
         return text
 
 
-def _describe_error(message: str, tree: dict[str, Any]) -> str:
-    """Return msgspec's message as ``key = value: what was expected``."""
-    expectation, _, path = message.partition(" - at `$")
-    key = path.rstrip("`").lstrip(".")
-    if "unknown field" in expectation:
-        unknown = expectation.split("`")[1]
-        keys = ", ".join(_known_keys(key))
-        return f"{f'{key}.' if key else ''}{unknown}: there is no such key; the keys of {key or 'the file'} are {keys}"
-    return f"{key} = {_value_at(tree, key)!r}: {expectation[0].lower()}{expectation[1:]}"
-
-
-def _known_keys(table: str) -> list[str]:
-    name = table.partition("[")[0]
-    fields = {field.name: field.type for field in msgspec.structs.fields(Config)}
-    kind = Domain if name == "domain" else fields.get(name, Config)
-    return [field.name for field in msgspec.structs.fields(kind)]
-
-
-def _value_at(tree: Any, key: str) -> Any:
-    for step in key.replace("[", ".").replace("]", "").split("."):
-        if isinstance(tree, list) and step.isdigit():
-            tree = tree[int(step)]
-        elif isinstance(tree, dict):
-            tree = tree.get(step)
-    return tree
-
-
-def _validate(config: Config, *, source: str) -> None:
+def _validate(config: Config, *, origin: Origin) -> None:
     """Check rules that msgspec cannot express. Raises ConfigError."""
     from zoneinfo import ZoneInfoNotFoundError
 
@@ -318,29 +301,29 @@ def _validate(config: Config, *, source: str) -> None:
         _ = config.zone
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError(
-            f"{source}: site.timezone = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
+            f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
         ) from None
-    _validate_server(config.server, source=source)
+    _validate_server(config.server, origin=origin)
     hosts = [domain.host.lower() for domain in config.domain]
     for host in hosts:
         if hosts.count(host) > 1:
-            raise ConfigError(f"{source}: domain.host = {host!r} occurs twice; each domain has one [[domain]]")
+            raise ConfigError(f"{origin.name('domain.host')} = {host!r} occurs twice; each domain has one [[domain]]")
     if config.privacy.keep_clicks < config.privacy.keep_log:
         raise ConfigError(
-            f"{source}: privacy.keep_clicks = {config.privacy.keep_clicks}: expected at least privacy.keep_log "
+            f"{origin.name('privacy.keep_clicks')} = {config.privacy.keep_clicks}: expected at least privacy.keep_log "
             f"({config.privacy.keep_log}), because a repeated line is recognised by the stored click"
         )
     blend = config.ranking.blend
     if blend and (len(blend) != 3 or not sum(blend)):
         raise ConfigError(
-            f"{source}: ranking.blend = {list(blend)}: expected three weights, of appeal, fan ratio and read ratio, "
-            "not all 0, such as [0.6, 0.25, 0.15], or [] for none"
+            f"{origin.name('ranking.blend')} = {list(blend)}: expected three weights, of appeal, fan ratio and read "
+            "ratio, not all 0, such as [0.6, 0.25, 0.15], or [] for none"
         )
     if len(set(config.codes.alphabet)) < len(config.codes.alphabet):
-        raise ConfigError(f"{source}: codes.alphabet = {config.codes.alphabet!r}: a character occurs twice")
+        raise ConfigError(f"{origin.name('codes.alphabet')} = {config.codes.alphabet!r}: a character occurs twice")
 
 
-def _validate_server(server: Server, *, source: str) -> None:
+def _validate_server(server: Server, *, origin: Origin) -> None:
     """Check networks, and that certificate and key are both given. Raises ConfigError."""
     import ipaddress
 
@@ -350,11 +333,13 @@ def _validate_server(server: Server, *, source: str) -> None:
                 ipaddress.ip_network(network, strict=False)
             except ValueError:
                 raise ConfigError(
-                    f"{source}: server.{key} has {network!r}: expected an address or network such as 10.0.0.0/8"
+                    f"{origin.name(f'server.{key}')} has {network!r}: expected an address or network such as 10.0.0.0/8"
                 ) from None
     if bool(server.certificate) != bool(server.key):
         missing = "key" if server.certificate else "certificate"
-        raise ConfigError(f"{source}: server.{missing} = '': expected a PEM file; TLS needs both certificate and key")
+        raise ConfigError(
+            f"{origin.name(f'server.{missing}')} = '': expected a PEM file; TLS needs both certificate and key"
+        )
 
 
 def _resolve_paths(config: Config, *, directory: Path) -> Config:

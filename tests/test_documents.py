@@ -20,6 +20,7 @@ DOCUMENTS = {
         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
         *sorted((ROOT / "changes").glob("*.md")),
         *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted((ROOT / "tests" / "benchmarks").rglob("*.md")),
     )
 }
 MAX_README_LINES = 150

@@ -1,8 +1,6 @@
 """The ``shortener`` command. It loads only the module of the called subcommand, and prints errors as one line."""
 
 import functools
-import importlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +9,11 @@ import click
 from msgspec import Struct
 
 from shortener import __version__
-from shortener.config import Config, environment, find_file, load
-from shortener.remedies import REPORTED_ERRORS, error_message
+from shortener.cli.groups import Group
+from shortener.cli.streams import flush_output, open_closed_streams, report_errors
+from shortener.config import Config, environment, find_file, load, variable_of
+from shortener.errors import ConfigError
+from shortener.files import STORE_FILE_NAME
 
 if TYPE_CHECKING:
     from shortener.store import Store
@@ -37,58 +38,59 @@ class CliContext(Struct):
         return self.cached_config
 
     def open_store(self) -> "Store":
-        """Open the store and return it. It is created or migrated if necessary. Raises StoreError."""
-        # Imported here because loading it takes a sixth of a second, and `serve` does not need it.
+        """Open the store and return it. It is created or migrated if necessary. Raises StoreError.
+
+        Raises ConfigError if there is no store and nothing says where to create one: neither a configuration file nor
+        an environment variable.
+        """
+        # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store
 
-        return open_store(self.config.data_directory)
+        data = self.config.data_directory
+        configured = self.config_path is not None or variable_of("storage", "data", environment=environment())
+        if not configured and not (data / STORE_FILE_NAME).exists():
+            raise ConfigError("there is no config.toml in this directory", kind="config_missing")
+        return open_store(data)
 
 
-COMMANDS_BY_MODULE = {
-    "serve": ("serve",),
-    "maintenance": ("collect", "rebuild", "backup", "doctor", "config"),
-    "issues": ("issue",),
-    "links": ("link",),
-    "reports": ("report",),
-    "clicks": ("clicks", "reclassify"),
-    "ranking": ("rank",),
-    "picks": ("picks",),
-    "signals": ("signals",),
-    "users": ("user",),
-    "tokens": ("token",),
-    "store": ("store",),
-    "nginx": ("edge",),
-    "demo": ("demo",),
+SECTIONS = {
+    "Newsletter": {"issue": "issues", "link": "links", "picks": "picks", "signals": "signals"},
+    "Results": {"report": "reports", "rank": "ranking", "clicks": "clicks"},
+    "Server": {
+        "init": "init",
+        "serve": "serve",
+        "demo": "demo",
+        "user": "users",
+        "token": "tokens",
+        "store": "store",
+        "doctor": "maintenance",
+        "backup": "maintenance",
+        "config": "maintenance",
+        "collect": "maintenance",
+        "rebuild": "maintenance",
+        "reclassify": "clicks",
+        "edge": "nginx",
+        "completion": "completion",
+    },
 }
-"""Names of the commands by module. Only the module of the called command is loaded, which keeps the start quick."""
+"""Sections of the help, with the names of the commands and their modules."""
 
 
-class LazyGroup(click.Group):
-    """Command group that loads a command's module on demand, and prints errors that users can cause as one line."""
+class MainGroup(Group):
+    """Group of all commands, which prints errors that users can cause as one line."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return sorted(name for names in COMMANDS_BY_MODULE.values() for name in names)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load the module of a command and return the command; None for an unknown name."""
-        for module, names in COMMANDS_BY_MODULE.items():
-            if cmd_name in names:
-                commands: list[click.Command] = importlib.import_module(f"shortener.cli.{module}").COMMANDS
-                return next(command for command in commands if command.name == cmd_name)
-        return None
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; an error outside of a command, such as a full disk for ``--help``, is one line too."""
+        open_closed_streams()
+        with report_errors():
+            return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error becomes one line on standard error and exit status 1."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # The program that reads our output, such as head, has ended. Without this, Python would report it at exit.
-            sys.stderr.close()
-            sys.exit(0)
-        except REPORTED_ERRORS as error:
-            click.echo(f"Error: {error_message(error)}", err=True)
-            sys.exit(1)
+        with report_errors():
+            result = super().invoke(ctx)
+            flush_output()
+            return result
 
 
 pass_cli_context = click.make_pass_decorator(CliContext)
@@ -110,7 +112,12 @@ def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=MainGroup,
+    sections=SECTIONS,
+    examples=("shortener init", "shortener issue add issue.md --sent-at 2026-11-24T08:00 --recipients 1500"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--config",
     "config_file",

@@ -10,6 +10,7 @@ from msgspec import Struct
 from rich.progress import Progress
 
 from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Command, Group
 from shortener.cli.options import TIME, date_range_options
 from shortener.cli.output import (
     format_duration,
@@ -32,12 +33,18 @@ from shortener.store import Store
 from shortener.store.nearby_clicks import slugs_by_issue
 
 
-@click.group()
+@click.group(cls=Group)
 def clicks() -> None:
     """Single clicks, as long as they are stored."""
 
 
-@clicks.command("export")
+@clicks.command(
+    "export",
+    examples=(
+        "shortener clicks export --since 2026-11-24 > clicks.jsonl",
+        "shortener clicks export --format csv > clicks.csv",
+    ),
+)
 @date_range_options
 @click.option(
     "--format",
@@ -49,7 +56,10 @@ def clicks() -> None:
 )
 @with_store
 def export(context: CliContext, store: Store, since: int | None, until: int | None, output_format: str) -> None:
-    """Export all clicks with verdict and reason, oldest first, as JSON lines or CSV."""
+    """Export all clicks with verdict and reason.
+
+    They are JSON lines or CSV, the oldest first.
+    """
     check_time_range(since, until)
     rows = list_exported_clicks(store, since=since, until=until, domains=context.config.domains)
     if output_format == "csv":
@@ -59,12 +69,17 @@ def export(context: CliContext, store: Store, since: int | None, until: int | No
         print_json_lines(rows)
 
 
-@clicks.command("explain")
+@clicks.command(
+    "explain", examples=("shortener clicks explain 01a-17", "shortener clicks explain 01a-17 --format json")
+)
 @click.argument("click_id", metavar="ID")
 @format_option
 @with_store
 def explain(context: CliContext, store: Store, click_id: str, output_format: str) -> None:
-    """Explain the verdict of a click: matching rules, other evidence, and nearby clicks."""
+    """Explain the verdict of a click by rules and evidence.
+
+    ID is the key id of `shortener clicks export`. Nearby clicks are listed too.
+    """
     explanation = explain_click(store, click_id, config=context.config, now=int(time.time()))
     print_as(
         output_format,
@@ -137,15 +152,16 @@ def _format_header(text: str | None) -> str:
     return "none, or not stored" if text is None else text or "(empty)"
 
 
-@click.command()
-@click.option("--since", type=TIME, help="Only clicks from this time on, with a zone.")
+@click.command(cls=Command, examples=("shortener reclassify", "shortener reclassify --since 2026-11-01"))
+@click.option("--since", type=TIME, help="Only clicks from this time on, as 2026-11-24T08:00 (in the site's zone).")
 @format_option
 @with_store
 def reclassify(context: CliContext, store: Store, since: int | None, output_format: str) -> None:
-    """Classify stored clicks again by the current rules and lists, and list what changed.
+    """Classify stored clicks again by the current rules.
 
-    Run it after an upgrade with new rules or a change of [verdicts] datacenters. If it is interrupted, the next run
-    continues where it stopped. The collector may run at the same time; after a change of lists restart it first.
+    The changed verdicts are listed. Run it after an upgrade with new rules or a change of [verdicts] datacenters. If it
+    is interrupted, the next run continues where it stopped. The collector may run at the same time; after a change of
+    lists restart it first.
     """
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Reclassifying clicks", total=None)

@@ -17,6 +17,7 @@ import click
 from rich.progress import track
 
 from shortener.cli import CliContext, main
+from shortener.cli.groups import Command
 from shortener.collector.collector import drain_once
 from shortener.config import Config, load
 from shortener.demo.readers import ReaderLink, SimulatedRequest, simulate_requests
@@ -54,7 +55,7 @@ data = "data"
 """
 
 
-@click.command()
+@click.command(cls=Command, examples=("shortener demo", "shortener demo --leave"))
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
@@ -79,7 +80,10 @@ data = "data"
 )
 @click.option("--leave", is_flag=True, help="Stop the server after the reports instead of leaving it running.")
 def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) -> None:
-    """Add a sample issue, start a server, let simulated readers click, and print the report and the ranking."""
+    """Run a demonstration with a sample issue and its readers.
+
+    It starts a server, and prints the report and the ranking.
+    """
     config_path = _prepare_directory(directory, port=port)
     config = load(config_path, environment={})
     issue = _add_sample_issue(config, directory)

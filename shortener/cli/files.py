@@ -100,7 +100,8 @@ def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator
     """Open a temporary file that replaces ``path`` if the block succeeds; None or "-" is standard output.
 
     The file is opened at once, so a path that cannot be written is reported before the block runs. Raises InputError
-    then, or if ``path`` is the file ``protected``, which must not be overwritten.
+    if the file cannot be opened or written, or if ``path`` is the file ``protected``, which must not be overwritten. A
+    device or a pipe is written directly.
     """
     if path is None or str(path) == "-":
         buffer = io.BytesIO()
@@ -110,16 +111,23 @@ def open_atomic(path: Path | None, *, protected: Path | None = None) -> Iterator
         return
     if protected is not None and path.exists() and protected.exists() and path.samefile(protected):
         raise InputError(f"{path}: would overwrite the issue itself; choose another --output")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    direct = path.exists() and not path.is_file() and not path.is_dir()
+    partial = path if direct else path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "is a directory")
-        file = partial.open("xb")
+        file = partial.open("wb" if direct else "xb")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
     try:
         with file:
             yield file
-        partial.replace(path)
+        if not direct:
+            partial.replace(path)
+    except OSError as error:
+        if error.filename not in {None, str(partial)}:
+            raise
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        if not direct:
+            partial.unlink(missing_ok=True)

@@ -9,25 +9,31 @@ import click
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.files import open_atomic, read_bytes, read_csv
+from shortener.cli.groups import Command
+from shortener.cli.issues import MAIL_STORED
 from shortener.cli.options import TIME
 from shortener.cli.output import MAX_LISTED_LINES, print_titled_list
+from shortener.cli.whole_number import WholeNumber
 from shortener.collector.classifier import run_reclassification_queue
 from shortener.errors import InputError
 from shortener.newsletter import MAX_ISSUE_BYTES, Format
 from shortener.services.add_issue import AddRequest, AddResult, add_or_update_issue, parse_targets
 from shortener.store import Store
 
-MAIL_STORED = (
-    "of its headers only Subject, Date, MIME-Version and Content-* are stored; the written file has all of them"
+
+@click.command(
+    "add",
+    cls=Command,
+    examples=(
+        "shortener issue add issue.md --sent-at 2026-11-24T08:00 --recipients 1500",
+        "shortener issue add issue.html --slug 2026-12 --output to-send.html",
+    ),
 )
-
-
-@click.command("add")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--slug", help="Short name of the issue (default: the file's name).")
 @click.option("--title", help="Title (default: the issue's first heading).")
-@click.option("--sent-at", type=TIME, help="When it is or was sent, with a zone: 2026-11-24T08:00+01:00.")
-@click.option("--recipients", type=click.IntRange(min=1), help="How many people it is sent to.")
+@click.option("--sent-at", type=TIME, help="When it is or was sent, as 2026-11-24T08:00 (in the site's zone).")
+@click.option("--recipients", type=WholeNumber(1), help="How many people it is sent to.")
 @click.option("--domain", help="Domain for new codes (default: the first [[domain]]).")
 @click.option(
     "--targets",
@@ -80,10 +86,10 @@ def add(
     break_signature: bool,
     copy: bool,
 ) -> None:
-    """Add an issue and write it with short links; every other byte stays unchanged.
+    """Add an issue and write it with short links.
 
-    FILE is Markdown, HTML, MJML or a mail (.eml); - reads standard input and writes standard output. Adding the same
-    issue again changes nothing.
+    Every other byte stays unchanged. FILE is Markdown, HTML, MJML or a mail (.eml); - reads standard input and writes
+    standard output. Adding the same issue again changes nothing.
     """
     source = read_bytes(file, max_bytes=MAX_ISSUE_BYTES)
     output = output or (file if str(file) == "-" else file.with_name(f"{file.stem}.out{file.suffix}"))
@@ -200,3 +206,6 @@ def reclassify_queued(store: Store, *, to_stderr: bool = False) -> None:
     changes = run_reclassification_queue(store)
     for (_, before, after), clicks in sorted(changes.items(), key=lambda item: -item[1]):
         click.echo(f"Reclassified: {clicks:,} clicks from {before} to {after}.", err=to_stderr)
+
+
+COMMANDS = [add]

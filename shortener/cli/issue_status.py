@@ -5,6 +5,7 @@ import time
 import click
 
 from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Command
 from shortener.cli.options import system_username
 from shortener.cli.output import print_titled_list
 from shortener.services import issue_status
@@ -13,22 +14,34 @@ from shortener.store import Store
 from shortener.store.issues import REMOVED_DAYS
 
 
-@click.command("archive")
+@click.command(
+    "archive",
+    cls=Command,
+    examples=("shortener issue archive 2026-10", "shortener issue archive 2026-10 --undo"),
+)
 @click.argument("slug")
 @click.option("--undo", is_flag=True, help="Show the issue in lists again.")
 @with_store
 def archive(context: CliContext, store: Store, slug: str, undo: bool) -> None:
-    """Hide an issue that was sent from lists and comparisons; it still redirects and is ranked."""
+    """Hide a sent issue from lists and comparisons.
+
+    Its links still redirect, and its articles are ranked.
+    """
     issue_status.archive_issue(store, slug, now=int(time.time()), undo=undo)
     click.echo(f"{slug}: {'in the lists again' if undo else 'archived'}.")
 
 
-@click.command("remove")
+@click.command(
+    "remove", cls=Command, examples=("shortener issue remove 2026-12", "shortener issue remove 2026-12 --undo")
+)
 @click.argument("slug")
 @click.option("--undo", is_flag=True, help="Bring a removed draft back.")
 @with_store
 def remove(context: CliContext, store: Store, slug: str, undo: bool) -> None:
-    """Take a draft back: its links are retired, and its codes are not given out again."""
+    """Take a draft back and retire its links.
+
+    Its codes are not given out again.
+    """
     now = int(time.time())
     if undo:
         issue_status.restore_issue(store, slug, who=system_username(), now=now)
@@ -41,12 +54,17 @@ def remove(context: CliContext, store: Store, slug: str, undo: bool) -> None:
     )
 
 
-@click.command("reread")
+@click.command(
+    "reread", cls=Command, examples=("shortener issue reread 2026-11 --dry-run", "shortener issue reread 2026-11")
+)
 @click.argument("slug")
 @click.option("--dry-run", is_flag=True, help="Print what would change, and store nothing.")
 @with_store
 def reread(context: CliContext, store: Store, slug: str, dry_run: bool) -> None:
-    """Read a stored issue again by the rules of this version; corrections, codes and numbers are kept."""
+    """Read a stored issue again by the rules of this version.
+
+    Corrections, codes and numbers are kept.
+    """
     before = {article.url: article.role for article in issue_status.stored_targets(store, slug)}
     plan = reread_issue(store, slug, config=context.config, now=int(time.time()), dry_run=dry_run)
     changes = [
@@ -58,3 +76,6 @@ def reread(context: CliContext, store: Store, slug: str, dry_run: bool) -> None:
     click.echo(f"{slug}: {articles} articles, {len(changes)} changed roles{' (nothing stored)' if dry_run else ''}.")
     print_titled_list("Changed roles", changes, limit=None)
     print_titled_list("Warnings", plan.warnings)
+
+
+COMMANDS = [archive, remove, reread]

@@ -15,6 +15,7 @@ from rich.progress import track
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.files import raise_row_errors, read_csv
+from shortener.cli.groups import Group
 from shortener.cli.options import (
     NEVER,
     TIME_OR_NEVER,
@@ -53,12 +54,15 @@ LIST_HEADINGS = ("short_url", "target", "title", "issue", "position", "status", 
 _Item = TypeVar("_Item")
 
 
-@click.group()
+@click.group(cls=Group)
 def link() -> None:
     """Short links and their targets."""
 
 
-@link.command("add")
+@link.command(
+    "add",
+    examples=("shortener link add https://example.org/spring", "shortener link add https://example.org/ --code home"),
+)
 @click.argument("url")
 @click.option("--code", help="The code (default: a generated one).")
 @click.option("--domain", "host", help="The domain (default: the first [[domain]]).")
@@ -76,13 +80,16 @@ def _warn_homograph(target: str) -> None:
         click.echo(f"Warning: {warning}", err=True)
 
 
-@link.command("list")
+@link.command(
+    "list",
+    examples=("shortener link list --issue 2026-11", "shortener link list --status expired --format csv"),
+)
 @click.option("--issue", "slug", help="Only links of this issue.")
 @click.option("--status", type=click.Choice(LINK_STATUSES), help="Only links of this status.")
 @format_option
 @with_store
 def list_links(context: CliContext, store: Store, slug: str | None, status: str | None, output_format: str) -> None:
-    """List all short links with their clicks, the oldest first."""
+    """List the short links with their clicks, the oldest first."""
     if slug is not None:
         issues.get(store, slug)
     columns = LinkRecord.__struct_fields__
@@ -108,12 +115,12 @@ def _list_items(store: Store, slug: str | None, status: str | None, *, config: C
             yield record
 
 
-@link.command("show")
+@link.command("show", examples=("shortener link show spring", "shortener link show spring --format json"))
 @click.argument("url", metavar="SHORT_URL")
 @format_option
 @with_store
 def show_link(context: CliContext, store: Store, url: str, output_format: str) -> None:
-    """Show the target, issue, status and edits of a short link."""
+    """Show target, issue, status and edits of a short link."""
     domain, code = parse_link_key(url, config=context.config)
     row = listings.link_details_by_code(store, domain, code)
     details = structs.asdict(build_link_record(row, config=context.config, now=int(time.time())))
@@ -136,7 +143,13 @@ def _print_details(details: dict[str, object], edits: Iterable[LinkEdit], zone: 
         print_line(f"{time_text} {edit.who}: {edit.field}: {edit.old or NO_VALUE} → {edit.new or NO_VALUE}")
 
 
-@link.command("set")
+@link.command(
+    "set",
+    examples=(
+        "shortener link set spring --target https://example.org/summer",
+        "shortener link set spring --expires 2027-01-01",
+    ),
+)
 @click.argument("url", metavar="SHORT_URL")
 @click.option("--target", help="New target.")
 @click.option("--title", help="Title for editors.")
@@ -162,7 +175,10 @@ def set_link(
     expires: int | None,
     status: str | None,
 ) -> None:
-    """Change a short link. `link show` lists the earlier values."""
+    """Change a short link.
+
+    `shortener link show` lists the earlier values.
+    """
     changes: dict[links.LinkField, str | int | None] = {}
     if title is not None:
         changes["title"] = title
@@ -195,11 +211,14 @@ def _format_link(short_link: Link, config: Config) -> str:
     return build_short_url(short_link.domain, short_link.code, domains=config.domains)
 
 
-@link.command("retire")
+@link.command("retire", examples=("shortener link retire spring", "shortener link retire go.example.com/spring"))
 @click.argument("url", metavar="SHORT_URL")
 @with_store
 def retire(context: CliContext, store: Store, url: str) -> None:
-    """Retire a short link: readers then get an error page. Its counts stay."""
+    """Retire a short link.
+
+    Readers then get an error page. The counts of the link stay.
+    """
     short_link = _apply_changes(store, url, {"status": "retired"}, config=context.config)
     click.echo(
         f"{_format_link(short_link, context.config)}: retired. `shortener link set … --status active` restores it."
@@ -216,11 +235,14 @@ class _ImportRow(Struct, frozen=True):
     title: str
 
 
-@link.command("import")
+@link.command("import", examples=("shortener link import links.csv", "shortener link import - < links.csv"))
 @click.argument("file", type=click.Path(path_type=Path))
 @with_store
 def import_links(context: CliContext, store: Store, file: Path) -> None:
-    """Import a CSV file: short_url,target[,title]. If one row is invalid, nothing is imported."""
+    """Import short links from a CSV file.
+
+    Its columns are short_url,target[,title]; - reads standard input. If one row is invalid, nothing is imported.
+    """
     errors: list[tuple[int, str]] = []
     csv_rows = list(read_csv(file, required=("short_url", "target")))
     rows = list(_valid_rows(_with_progress_bar(csv_rows, "Reading"), errors, config=context.config))

@@ -10,6 +10,7 @@ import msgspec
 from rich.progress import Progress
 
 from shortener.cli import CliContext, pass_cli_context, with_store
+from shortener.cli.groups import Command, Group
 from shortener.cli.output import format_option, print_json, print_table
 from shortener.collector.collector import Collector, acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild as rebuild_rollups
@@ -22,12 +23,15 @@ from shortener.store import Store, clicks, open_store
 from shortener.store.backups import back_up
 
 
-@click.command()
+@click.command(cls=Command, examples=("shortener collect --once", "shortener collect --follow"))
 @click.option("--once", is_flag=True, help="Return when every line written before the call is in the store.")
-@click.option("--follow", is_flag=True, help="Continue until SIGTERM (`serve` runs this by itself).")
+@click.option("--follow", is_flag=True, help="Continue until SIGTERM or Ctrl-C.")
 @pass_cli_context
 def collect(context: CliContext, once: bool, follow: bool) -> None:
-    """Drain the click log into the store, each click exactly once."""
+    """Store the clicks of the click log, each exactly once.
+
+    `shortener serve` does this by itself.
+    """
     if once == follow:
         raise click.UsageError("give either --once or --follow")
     config = context.config
@@ -53,10 +57,10 @@ def _acquire_collector(store: Store, config: Config, *, stop: Callable[[], bool]
         return acquire_collector(store, config=config, stop=stop)
 
 
-@click.command()
+@click.command(cls=Command, examples=("shortener rebuild", "shortener --config /etc/shortener/config.toml rebuild"))
 @with_store
 def rebuild(context: CliContext, store: Store) -> None:
-    """Compute all rollups again from the stored clicks."""
+    """Compute the sums of all reports again from the clicks."""
     total = clicks.count_clicks(store)
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Aggregating clicks", total=total)
@@ -64,20 +68,29 @@ def rebuild(context: CliContext, store: Store) -> None:
     click.echo(f"Rebuilt the rollups from {counted:,} clicks.")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=("shortener backup backup.db", "shortener --config /etc/shortener/config.toml backup /backups/store.db"),
+)
 @click.argument("destination", type=click.Path(path_type=Path))
 @with_store
 def backup(context: CliContext, store: Store, destination: Path) -> None:
-    """Write a consistent copy of the store to DESTINATION. The server may run meanwhile."""
+    """Write a consistent copy of the store to DESTINATION.
+
+    The server may run meanwhile.
+    """
     size = back_up(store, destination)
     click.echo(f"{destination}: {size / 1e6:,.1f} MB, checked. To restore it, stop the server and copy it to store.db.")
 
 
-@click.command()
+@click.command(cls=Command, examples=("shortener doctor", "shortener doctor --format json"))
 @format_option
 @pass_cli_context
 def doctor(context: CliContext, output_format: str) -> None:
-    """Check the installation: configuration, permissions, versions, backlog, disk, clock."""
+    """Check the installation and list what is wrong.
+
+    It checks configuration, permissions, versions, backlog, disk and clock.
+    """
     findings = examine(context.config, config_path=context.config_path)
     if output_format == "json":
         print_json(findings)
@@ -92,15 +105,18 @@ def doctor(context: CliContext, output_format: str) -> None:
         raise StoreError("there are problems: see the lines marked bad")
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """The configuration."""
 
 
-@config.command("show")
+@config.command("show", examples=("shortener config show", "shortener --config config.example.toml config show"))
 @pass_cli_context
 def config_show(context: CliContext) -> None:
-    """Print every key with its effective value; secrets are not shown."""
+    """Print every key with its effective value.
+
+    Secrets are not shown.
+    """
     effective = msgspec.structs.replace(
         context.config,
         domain=context.config.domains,

@@ -5,17 +5,21 @@ from pathlib import Path
 import click
 
 from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Group
 from shortener.clicklog.writer import LOG_DIRECTORY
 from shortener.redirect.nginx import map_lines, server_config
 from shortener.store import Store, links
 
 
-@click.group()
+@click.group(cls=Group)
 def edge() -> None:
-    """Export short links for a web server that runs in front of the workers."""
+    """Exports for a web server in front of the workers."""
 
 
-@edge.command("nginx")
+@edge.command(
+    "nginx",
+    examples=("shortener edge nginx > nginx.conf", "shortener edge nginx --map edge.map --listen 127.0.0.1:8080"),
+)
 @click.option(
     "--map",
     "map_path",
@@ -25,7 +29,10 @@ def edge() -> None:
 @click.option("--listen", default="80", show_default=True, help="Where nginx listens: PORT or ADDRESS:PORT.")
 @with_store
 def export_nginx(context: CliContext, store: Store, map_path: Path | None, listen: str) -> None:
-    """Write the links as a map for nginx, and print an nginx.conf that uses it."""
+    """Write the links as a map for nginx, and print its config.
+
+    The printed nginx.conf uses the map.
+    """
     map_path = map_path or context.config.data_directory / "edge.map"
     (context.config.data_directory / LOG_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
     # nginx may read the map at any moment, so the new file replaces the old one atomically.

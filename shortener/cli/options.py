@@ -4,9 +4,12 @@ import getpass
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
+from shortener.cli import CliContext
+from shortener.cli.whole_number import WholeNumber
 from shortener.config import Config
 from shortener.errors import InputError
 from shortener.short_urls import parse_short_url
@@ -17,22 +20,23 @@ MIN_YEAR, MAX_YEAR = 1970, 9998
 """First and last year of accepted times. Conversions between time zones can overflow for others."""
 
 
-def parse_time(text: str) -> int:
-    """Return an ISO 8601 time with a zone as seconds of the UTC epoch. Raises InputError."""
+def parse_time(text: str, *, zone: ZoneInfo) -> int:
+    """Return an ISO 8601 time as seconds of the UTC epoch; without an offset it is in ``zone``. Raises InputError."""
     try:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise InputError(f"{text!r} is not a date and time in ISO 8601, such as 2026-11-24T08:00+01:00") from None
+        raise InputError(
+            f"{text!r} is not a date and time such as 2026-11-24T08:00 or 2026-11-24T08:00+01:00"
+        ) from None
     if time.tzinfo is None:
-        local = time.isoformat(timespec="minutes")
-        raise InputError(f"{text!r} has no time zone; add Z or an offset, as in {local}Z or {local}+02:00")
+        time = time.replace(tzinfo=zone)
     if not MIN_YEAR <= time.year <= MAX_YEAR:
         raise InputError(f"{text!r} has the year {time.year}; it must be from {MIN_YEAR} to {MAX_YEAR}")
     return int(time.astimezone(UTC).timestamp())
 
 
 class TimeType(click.ParamType[int]):
-    """Option type: an ISO 8601 time with a zone, converted to seconds of the UTC epoch."""
+    """Option type: an ISO 8601 time, in the site's zone if it has no offset, converted to seconds of the UTC epoch."""
 
     name = "time"
 
@@ -41,16 +45,22 @@ class TimeType(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            return parse_time(value)
+            return parse_time(value, zone=_site_zone(ctx))
         except InputError as error:
             self.fail(str(error), param, ctx)
+
+
+def _site_zone(ctx: click.Context | None) -> ZoneInfo:
+    """Return the configured time zone. Raises ConfigError."""
+    context = ctx.find_object(CliContext) if ctx else None
+    return context.config.zone if context else ZoneInfo("UTC")
 
 
 TIME = TimeType()
 
 
 class TimeOrNeverType(TimeType):
-    """Option type: an ISO 8601 time with a zone, or ``never``, which is converted to NEVER."""
+    """Option type: an ISO 8601 time, or ``never``, which is converted to NEVER."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the time in seconds, or NEVER for ``never``. Other text is a usage error."""
@@ -68,7 +78,7 @@ class CountOrUnknownType(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or UNKNOWN for ``unknown``. Other text is a usage error."""
-        return UNKNOWN if value == "unknown" else click.IntRange(min=1).convert(value, param, ctx)
+        return UNKNOWN if value == "unknown" else WholeNumber(1).convert(value, param, ctx)
 
 
 UNKNOWN = 0
@@ -77,8 +87,10 @@ COUNT_OR_UNKNOWN = CountOrUnknownType()
 
 def date_range_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options ``--since`` and ``--until`` to a command. It receives seconds of the UTC epoch, or None."""
-    until = click.option("--until", type=TIME, help="Only clicks before this time, with a zone.")
-    since = click.option("--since", type=TIME, help="Only clicks from this time on, with a zone.")
+    until = click.option("--until", type=TIME, help="Only clicks before this time (in the site's zone).")
+    since = click.option(
+        "--since", type=TIME, help="Only clicks from this time on, as 2026-11-24T08:00 (in the site's zone)."
+    )
     return since(until(command))
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shortener.cli.streams import use_utf8
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.formatting import escape_csv
 
@@ -69,11 +70,13 @@ def sanitize_line(text: str) -> str:
 
 def print_json(value: Any) -> None:
     """Print one JSON document, indented."""
+    use_utf8()
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def print_json_array(rows: Iterable[Any]) -> None:
     """Print a JSON array. Each row is printed as soon as ``rows`` yields it."""
+    use_utf8()
     separator = "[\n  "
     for row in rows:
         click.echo(separator + msgspec.json.encode(row).decode(), nl=False)
@@ -83,6 +86,7 @@ def print_json_array(rows: Iterable[Any]) -> None:
 
 def print_json_lines(rows: Iterable[Any]) -> None:
     """Print one JSON object on each line. Each is printed as soon as ``rows`` yields it."""
+    use_utf8()
     write = sys.stdout.write
     encode = msgspec.json.Encoder().encode
     for row in rows:
@@ -91,10 +95,19 @@ def print_json_lines(rows: Iterable[Any]) -> None:
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print CSV with a header line. Each row is printed as soon as ``rows`` yields it."""
+    use_utf8()
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
         writer.writerow([escape_csv(cell) for cell in row])
+
+
+class _TableConsole(Console):
+    """Console that leaves a broken pipe to the caller, where it is no error."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError."""
+        raise BrokenPipeError
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty_message: str) -> None:
@@ -110,7 +123,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*(Text(sanitize_line(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+    _TableConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
 def print_line(text: str) -> None:

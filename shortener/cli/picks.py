@@ -9,6 +9,7 @@ import click
 
 from shortener.cli import CliContext, pass_cli_context, with_store
 from shortener.cli.files import open_atomic, read_text
+from shortener.cli.groups import Group
 from shortener.cli.options import TIME, system_username
 from shortener.cli.output import (
     OUTPUT_FORMATS,
@@ -21,6 +22,7 @@ from shortener.cli.output import (
     print_table,
     sanitize_line,
 )
+from shortener.cli.whole_number import WholeNumber
 from shortener.errors import InputError
 from shortener.ranking.picks import picked_urls
 from shortener.ranking.render import bundled_template
@@ -48,10 +50,17 @@ CSV_COLUMNS = (
 )
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples=(
+        "shortener picks --month 2026-11 --output picks.md",
+        "shortener picks --month 2026-11 --top 5 --format table",
+    ),
+)
 @click.option("--month", metavar="YYYY-MM", help="Pick from the articles whose last issue was sent in this month.")
-@click.option("--top", type=click.IntRange(1, 100), help="Length of the top list (default: [ranking] top).")
-@click.option("--gems", type=click.IntRange(0, 100), help="Largest number of hidden gems (default: [ranking] gems).")
+@click.option("--top", type=WholeNumber(1, 100), help="Length of the top list (default: [ranking] top).")
+@click.option("--gems", type=WholeNumber(0, 100), help="Largest number of hidden gems (default: [ranking] gems).")
 @click.option("--as-of", type=TIME, help="Count only clicks until this time (default: now).")
 @click.option(
     "--format",
@@ -82,7 +91,9 @@ def picks(
     template: Path | None,
     output: Path | None,
 ) -> None:
-    """Write the picks section for the next issue: a month's top articles and its hidden gems.
+    """Write the picks section for the next issue.
+
+    It has the top articles of a month and its hidden gems.
 
     Each article of the section gets a short link. Later drafts of the month use these links again. The links belong to
     no issue until `shortener issue add` adds the issue that contains the section.
@@ -207,7 +218,9 @@ def _csv_row(entry: DraftEntry) -> list[Any]:
 _DRAFT_PRINTERS = {"table": _print_table, "json": lambda draft, context: print_json(draft), "csv": _print_csv}
 
 
-@picks.command("template")
+@picks.command(
+    "template", examples=("shortener picks template > picks.md.j2", "shortener picks template --format html")
+)
 @click.option(
     "--format",
     "output_format",
@@ -216,13 +229,17 @@ _DRAFT_PRINTERS = {"table": _print_table, "json": lambda draft, context: print_j
     help="Format of the template.",
 )
 def template(output_format: str) -> None:
-    """Print the bundled template, as a starting point for your own."""
+    """Print the bundled template, to change it to your own."""
     click.echo(bundled_template(TEMPLATE_FILES[output_format]), nl=False)
 
 
 _PAST_PARTICIPLES: dict[Action, str] = {"pin": "pinned", "exclude": "excluded", "choose": "chosen"}
+_DECISION_EXAMPLES = (
+    'shortener picks {} 7pk3e --month 2026-11 --reason "best of the year"',
+    'shortener picks {} 7pk3e --month 2026-11 --reason "old news" --who Ada',
+)
 _DECISION_HELP: dict[Action, str] = {
-    "pin": "Put an article at the top of the section, whatever its rank.",
+    "pin": "Feature an article at the top of the section.",
     "exclude": "Leave an article out of the section.",
     "choose": "Add an article to the hidden gems as an editor's pick.",
 }
@@ -231,7 +248,7 @@ _DECISION_HELP: dict[Action, str] = {
 def _add_decision_command(action: Action) -> None:
     """Register ``picks pin``, ``picks choose`` or ``picks exclude``, as ``action`` says."""
 
-    @picks.command(action, help=_DECISION_HELP[action])
+    @picks.command(action, help=_DECISION_HELP[action], examples=[text.format(action) for text in _DECISION_EXAMPLES])
     @click.argument("url")
     @click.option("--month", metavar="YYYY-MM", required=True, help="Month of the picks.")
     @click.option("--reason", required=True, help="Reason for editors; readers never see it.")
@@ -255,7 +272,9 @@ for _action in _DECISION_HELP:
     _add_decision_command(_action)
 
 
-@picks.command("undo")
+@picks.command(
+    "undo", examples=("shortener picks undo 7pk3e", "shortener picks undo https://example.org/spring --month 2026-11")
+)
 @click.argument("url")
 @click.option("--month", metavar="YYYY-MM", help="Month of the decision (default: the only one with a decision).")
 @with_store
@@ -265,7 +284,9 @@ def undo(context: CliContext, store: Store, url: str, month: str | None) -> None
     print_line(f"{decision.month}: {decision.url}: no longer {_PAST_PARTICIPLES[decision.action]}.")
 
 
-@picks.command("decisions")
+@picks.command(
+    "decisions", examples=("shortener picks decisions", "shortener picks decisions --month 2026-11 --format csv")
+)
 @click.option("--month", metavar="YYYY-MM", help="Only decisions of this month.")
 @format_option
 @with_store

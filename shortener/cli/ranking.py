@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Command
 from shortener.cli.options import TIME
 from shortener.cli.output import (
     OUTPUT_FORMATS,
@@ -32,7 +33,9 @@ COUNT_COLUMNS = ("visitors", "clicks")
 RANKING_COLUMNS = tuple(name for name in RankedArticle.__struct_fields__ if name != "score")
 
 
-@click.command("rank")
+@click.command(
+    "rank", cls=Command, examples=("shortener rank --month 2026-11", "shortener rank --issue 2026-11 --format csv")
+)
 @click.option("--month", metavar="YYYY-MM", help="Only articles last shown in this month.")
 @click.option("--issue", "slug", help="Only articles of this issue.")
 @click.option("--as-of", type=TIME, help="Rank what was known at this time (default: now).")
@@ -55,7 +58,11 @@ def rank(
     explain: str | None,
     output_format: str,
 ) -> None:
-    """Rank articles by appeal: visitors or clicks, corrected for position, issue and chance."""
+    """Rank articles by appeal, corrected for their position.
+
+    Appeal is an article's visitors or clicks, divided by what is typical in its issue and position. Chance is corrected
+    for: few clicks count little.
+    """
     query: dict[str, Any] = {
         "config": context.config,
         "as_of": int(time.time()) if as_of is None else as_of,

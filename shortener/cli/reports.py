@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Group
 from shortener.cli.options import TIME, date_range_options, parse_link_key
 from shortener.cli.output import (
     format_local_time,
@@ -42,9 +43,9 @@ MAX_LISTED_VALUES = 5
 """Limit of the values that are printed of a breakdown, and of the busiest hours that are printed."""
 
 
-@click.group()
+@click.group(cls=Group)
 def report() -> None:
-    """Clicks and visitors of an issue, of a link, or of the whole site."""
+    """Clicks and visitors of issues, links and the whole site."""
 
 
 reasons_option = click.option(
@@ -54,7 +55,7 @@ reasons_option = click.option(
 )
 
 
-@report.command("issue")
+@report.command("issue", examples=("shortener report issue 2026-11", "shortener report issue 2026-11 --reasons"))
 @click.argument("slug")
 @reasons_option
 @format_option
@@ -211,13 +212,18 @@ def _print_timeline(hours: Sequence[TimelineHour], zone: ZoneInfo) -> None:
         print_line(f"{'busiest':<9} {', '.join(texts)}")
 
 
-@report.command("link")
+@report.command(
+    "link", examples=("shortener report link spring", "shortener report link go.example.com/spring --format csv")
+)
 @click.argument("url", metavar="SHORT_URL")
 @reasons_option
 @format_option
 @with_store
 def report_link(context: CliContext, store: Store, url: str, reasons: bool, output_format: str) -> None:
-    """Report the clicks of a short link by placement and hour (CSV: by hour)."""
+    """Report the clicks of a short link by placement.
+
+    CSV has the clicks by hour.
+    """
     domain, code = parse_link_key(url, config=context.config)
     result = build_link_report(
         store, domain, code, as_of=int(time.time()), domains=context.config.domains, zone=context.config.zone
@@ -241,12 +247,14 @@ def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
     _print_timeline(result.timeline, zone)
 
 
-@report.command("summary")
+@report.command(
+    "summary", examples=("shortener report summary", "shortener report summary --since 2026-11-01 --until 2026-12-01")
+)
 @date_range_options
 @format_option
 @with_store
 def report_summary(context: CliContext, store: Store, since: int | None, until: int | None, output_format: str) -> None:
-    """Report all issues, the most clicked links, and misses (requests that were not redirected)."""
+    """Report all issues, top links and requests without a link."""
     result = build_summary(
         store,
         since=since,
@@ -300,7 +308,10 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
         )
 
 
-@report.command("compare")
+@report.command(
+    "compare",
+    examples=("shortener report compare 2026-11 2026-10", "shortener report compare 2026-11 2026-10 --hours 24"),
+)
 @click.argument("first", metavar="SLUG")
 @click.argument("second", metavar="SLUG")
 @click.option("--hours", type=float, help="Age in hours after sending (default: the age of the younger issue).")
@@ -316,7 +327,10 @@ def report_compare(
     as_of: int | None,
     output_format: str,
 ) -> None:
-    """Compare the clicks of two issues at the same age. Also shows the share of clicks still expected for each."""
+    """Compare the clicks of two issues at the same age.
+
+    It also shows the share of clicks still expected for each.
+    """
     # Imported here because it loads numpy, which the other reports do not need.
     from shortener.reporting.ranking import compare_stored_issues
 

@@ -7,6 +7,7 @@ import click
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.files import raise_row_errors, read_csv
+from shortener.cli.groups import Group
 from shortener.cli.output import format_option, print_csv, print_json, print_list, print_table
 from shortener.errors import InputError
 from shortener.reporting.formatting import struct_rows
@@ -17,18 +18,21 @@ from shortener.store.signals import list_all as list_all_signals
 from shortener.store.signals import upsert as upsert_signals
 
 
-@click.group()
+@click.group(cls=Group)
 def signals() -> None:
     """Views, reads and fans of articles on other platforms."""
 
 
-@signals.command("import")
+@signals.command(
+    "import", examples=("shortener signals import signals.csv", "shortener signals import - < signals.csv")
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @with_store
 def import_signals(context: CliContext, store: Store, file: Path) -> None:
-    """Import a CSV file: url,views,reads,fans, or a saved stats page of Medium.
+    """Import views, reads and fans from a CSV file.
 
-    If one row is invalid, nothing is imported. Importing a file again changes nothing. An empty cell leaves the stored
+    Its columns are url,views,reads,fans; a saved stats page of Medium is read too, and - reads standard input. If one
+    row is invalid, nothing is imported. Importing a file again changes nothing. An empty cell leaves the stored
     value unchanged.
     """
     rows = list(read_csv(file, aliases=COLUMN_ALIASES, delimiters=DELIMITERS, all_cells_required=True))
@@ -45,7 +49,7 @@ def import_signals(context: CliContext, store: Store, file: Path) -> None:
     print_list(result.unmatched_rows)
 
 
-@signals.command("list")
+@signals.command("list", examples=("shortener signals list", "shortener signals list --format csv"))
 @format_option
 @with_store
 def list_signals(context: CliContext, store: Store, output_format: str) -> None:

@@ -5,23 +5,28 @@ from pathlib import Path
 import click
 
 from shortener.cli import CliContext, pass_cli_context
+from shortener.cli.groups import Group
 from shortener.errors import NotFound
 from shortener.files import STORE_FILE_NAME
 from shortener.store.write_ahead_log import logs_set_aside, put_back
 
 
-@click.group()
+@click.group(cls=Group)
 def store() -> None:
     """The files of the store."""
 
 
-@store.command("restore-wal")
+@store.command(
+    "restore-wal",
+    examples=("shortener store restore-wal", "shortener store restore-wal store.db-wal.of-the-store-before"),
+)
 @click.argument("log", type=click.Path(path_type=Path), required=False)
 @pass_cli_context
 def restore_wal(context: CliContext, log: Path | None) -> None:
-    """Put back a write-ahead log that was set aside, by default the latest.
+    """Put back a write-ahead log that was set aside.
 
-    Stop the server first. The log is tried on a copy, and refused if it belongs to another store file.
+    Without LOG it is the latest. Stop the server first. The log is tried on a copy, and refused if it belongs to
+    another store file.
     """
     data = context.config.data_directory
     path = data / STORE_FILE_NAME

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Group
 from shortener.cli.options import parse_time
 from shortener.cli.output import format_local_time, format_option, print_as, print_csv, print_json, print_table
 from shortener.errors import InputError
@@ -19,7 +20,7 @@ from shortener.store.tokens import list_all as list_all_tokens
 
 
 class ExpiryType(click.ParamType[str]):
-    """Option type: a day such as 2027-01-31, or an ISO 8601 time with a zone."""
+    """Option type: a day such as 2027-01-31, or an ISO 8601 time."""
 
     name = "day"
 
@@ -40,19 +41,28 @@ def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        return parse_time(text)
+        return parse_time(text, zone=zone)
     if not 1970 <= day.year <= 9998:
         raise InputError(f"{text!r} has the year {day.year}; it must be from 1970 to 9998")
     next_day = day + timedelta(days=1)
     return int(datetime(next_day.year, next_day.month, next_day.day, tzinfo=zone).timestamp())
 
 
-@click.group()
+@click.group(cls=Group)
 def token() -> None:
-    """Tokens of the JSON API. A token never has more rights than the role of its owner."""
+    """Tokens of the JSON API.
+
+    A token never has more rights than the role of its owner.
+    """
 
 
-@token.command("add")
+@token.command(
+    "add",
+    examples=(
+        "shortener token add website --scope read",
+        "shortener token add script --scope links --user admin --expires 2027-12-31",
+    ),
+)
 @click.argument("name")
 @click.option(
     "--scope",
@@ -63,7 +73,9 @@ def token() -> None:
     help="What the token permits. Reading: read, clicks; changing: links, issues; webhooks: admin.",
 )
 @click.option("--user", "owner", help="Its owner (default: the only user).")
-@click.option("--expires", type=ExpiryType(), metavar="DAY|ISO", help="Last day, or time with a zone (default: never).")
+@click.option(
+    "--expires", type=ExpiryType(), metavar="DAY|ISO", help="Last day, or time (in the site's zone; default: never)."
+)
 @click.option("--hex", "hexadecimal", is_flag=True, help="32 hexadecimal digits, for clients that limit its length.")
 @with_store
 def add(
@@ -75,7 +87,10 @@ def add(
     expires: str | None,
     hexadecimal: bool,
 ) -> None:
-    """Create a token and print it. It is shown only now, because the store has only its hash."""
+    """Create a token and print it.
+
+    It is shown only now, because the store has only its hash.
+    """
     created = tokens.add_token(
         store,
         owner or _only_user(store),
@@ -104,11 +119,14 @@ def _only_user(store: Store) -> str:
     return users[0].name
 
 
-@token.command("list")
+@token.command("list", examples=("shortener token list", "shortener token list --format json"))
 @format_option
 @with_store
 def list_tokens(context: CliContext, store: Store, output_format: str) -> None:
-    """List the tokens of all users. Their texts are not stored; the first characters identify them."""
+    """List the tokens of all users.
+
+    Their texts are not stored; the first characters identify them.
+    """
     rows = [tokens.summarize(each) for each in list_all_tokens(store)]
     columns = TokenSummary.__struct_fields__
     print_as(
@@ -133,12 +151,15 @@ def _table_cells(row: TokenSummary, zone: ZoneInfo) -> list[Any]:
     return [row.name, row.owner, row.start, " ".join(row.scopes), *times]
 
 
-@token.command("revoke")
+@token.command("revoke", examples=("shortener token revoke website", "shortener token revoke script --user admin"))
 @click.argument("name")
 @click.option("--user", "owner", help="Its owner, if several users have a token of this name.")
 @with_store
 def revoke(context: CliContext, store: Store, name: str, owner: str | None) -> None:
-    """Revoke a token; requests with it are refused from now on."""
+    """Revoke a token.
+
+    Requests with it are refused from now on.
+    """
     revoked = tokens.revoke_token(store, name, owner=owner)
     click.echo(f"{revoked.name}: the token of {revoked.owner} is revoked.")
 

@@ -8,6 +8,7 @@ import click
 from msgspec import structs
 
 from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Group
 from shortener.cli.output import (
     format_local_time,
     format_option,
@@ -29,18 +30,24 @@ role_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def user() -> None:
-    """Users of the editor pages: viewers read, editors change, admins manage users."""
+    """Users of the editor pages and their roles.
+
+    Viewers read, editors change, and admins manage users.
+    """
 
 
-@user.command("add")
+@user.command("add", examples=("shortener user add ada --role admin --invite", "shortener user add ben < password.txt"))
 @click.argument("name")
 @role_option
 @click.option("--invite", is_flag=True, help="Print an invite link where the user chooses the password.")
 @with_store
 def add(context: CliContext, store: Store, name: str, role: Role, invite: bool) -> None:
-    """Add a user. The password is asked for at a terminal, or read from standard input."""
+    """Add a user.
+
+    The password is asked for at a terminal, or read from standard input.
+    """
     now = int(time.time())
     name = accounts.check_name(name)
     accounts.add_user(store, name, role=role, password=None if invite else _read_password(), now=now)
@@ -49,7 +56,7 @@ def add(context: CliContext, store: Store, name: str, role: Role, invite: bool) 
         click.echo(f"Invite link: {accounts.invite(store, name, config=context.config, now=now)}")
 
 
-@user.command("list")
+@user.command("list", examples=("shortener user list", "shortener user list --format json"))
 @format_option
 @with_store
 def list_users(context: CliContext, store: Store, output_format: str) -> None:
@@ -82,31 +89,42 @@ def _user_row(row: UserSummary) -> dict[str, Any]:
     return structs.asdict(row) | times
 
 
-@user.command("set-role")
+@user.command("set-role", examples=("shortener user set-role ben admin", "shortener user set-role ben viewer"))
 @click.argument("name")
 @click.argument("role", type=click.Choice(ROLES))
 @with_store
 def set_role(context: CliContext, store: Store, name: str, role: Role) -> None:
-    """Change the role of a user. The user's sessions end."""
+    """Change the role of a user.
+
+    The user's sessions end.
+    """
     accounts.set_role(store, name, role, now=int(time.time()))
     click.echo(f"{name}: now {role}.")
 
 
-@user.command("remove")
+@user.command("remove", examples=("shortener user remove ben", 'shortener user remove "Ada Lovelace"'))
 @click.argument("name")
 @with_store
 def remove(context: CliContext, store: Store, name: str) -> None:
-    """Remove a user. The user's sessions end."""
+    """Remove a user.
+
+    The user's sessions end.
+    """
     accounts.remove_user(store, name)
     click.echo(f"{name}: removed.")
 
 
-@user.command("password")
+@user.command(
+    "password", examples=("shortener user password ben --invite", "shortener user password ben < password.txt")
+)
 @click.argument("name")
 @click.option("--invite", is_flag=True, help="Print an invite link where the user chooses the password.")
 @with_store
 def password(context: CliContext, store: Store, name: str, invite: bool) -> None:
-    """Set a user's password. The user's sessions end."""
+    """Set a user's password.
+
+    The user's sessions end.
+    """
     now = int(time.time())
     if invite:
         click.echo(f"Invite link: {accounts.invite(store, name, config=context.config, now=now)}")

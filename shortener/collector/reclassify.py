@@ -6,7 +6,7 @@ it stopped. Running it a second time changes nothing.
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 
 import msgspec
@@ -14,7 +14,6 @@ from cachetools import LRUCache, cachedmethod
 from msgspec import Struct
 
 from shortener.classification.evidence import Classification, ClickRequest
-from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.networks import NetworkTable
 from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector.classifier import BATCH_SIZE, Classifier
@@ -61,20 +60,19 @@ def reclassify(
         return ReclassifyResult(0, Counter(), False)
     resumed = store.meta(JOB_KEY) == job_id and store.meta(PROGRESS_KEY) >= first_seq
     last_seq = store.meta(PROGRESS_KEY) if resumed else first_seq - 1
-    classifier = Classifier(
-        store,
-        agents=UserAgentCache(store),
-        classify_requests=_StoredRequestClassifier(store, config, datacenters, ip_databases),
-    )
+    classifier = Classifier(store, agents=UserAgentCache(store))
+    requests = _StoredRequestClassifier(store, config, datacenters, ip_databases)
     done, total = 0, nearby_clicks.count_from_seq(store, last_seq + 1)
-    while batch := _reclassify_batch(store, classifier, last_seq, job_id=job_id):
+    while batch := _reclassify_batch(store, classifier, requests, last_seq, job_id=job_id):
         last_seq, clicks = batch
         done += clicks
         on_progress(done, total)
     return ReclassifyResult(done, classifier.verdict_changes, resumed)
 
 
-def _reclassify_batch(store: Store, classifier: Classifier, after_seq: int, *, job_id: int) -> tuple[int, int] | None:
+def _reclassify_batch(
+    store: Store, classifier: Classifier, requests: "_StoredRequestClassifier", after_seq: int, *, job_id: int
+) -> tuple[int, int] | None:
     """Classify the next clicks after ``after_seq`` again, in one transaction.
 
     Return the last sequence number and the number of clicks, or None if no clicks are left.
@@ -85,7 +83,7 @@ def _reclassify_batch(store: Store, classifier: Classifier, after_seq: int, *, j
             nearby_clicks.delete_meta(store, PROGRESS_KEY)
             nearby_clicks.delete_meta(store, JOB_KEY)
             return None
-        classifier.reclassify(rows)
+        classifier.reclassify(rows, classify_requests=requests.classify)
         last_seq = rows[-1][0]
         nearby_clicks.set_rules_version(store, RULES_VERSION, first_seq=rows[0][0], last_seq=last_seq)
         nearby_clicks.set_meta(store, PROGRESS_KEY, last_seq)
@@ -140,12 +138,13 @@ class _StoredRequestClassifier:
         self._https_hosts = config.https_hosts
         self._request_classifier = RequestClassifier(datacenters)
 
-    def __call__(self, clicks: Sequence[NearbyClick]) -> Mapping[int, Classification]:
+    def classify(self, seqs: Iterable[int]) -> dict[int, Classification]:
+        """Return the classifications of stored clicks by sequence number."""
         # A new reader each time: a collector that runs meanwhile may delete headers and reuse their id.
         reader = StoredRequestReader(self._store)
         return {
             row.seq: self._classify(self._read_request(reader, row))
-            for row in nearby_clicks.stored_requests(self._store, [click.seq for click in clicks])
+            for row in nearby_clicks.stored_requests(self._store, seqs)
         }
 
     def _read_request(self, reader: StoredRequestReader, row: StoredRequest) -> ClickRequest:

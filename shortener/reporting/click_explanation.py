@@ -12,7 +12,7 @@ from shortener.classification.group_rules import GROUPINGS
 from shortener.classification.groups import Grouping
 from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 from shortener.classification.reasons import REASONS
-from shortener.collector.neighbourhood import Neighbourhood, RuleContext
+from shortener.collector.neighbourhood import RuleContext, load_near_stored
 from shortener.collector.reclassify import StoredRequestReader
 from shortener.config import Config
 from shortener.errors import NotFound
@@ -153,8 +153,8 @@ def _short_url(store: Store, click: Click, config: Config) -> str:
 
 def _nearby_groups(store: Store, own: NearbyClick, rule_context: RuleContext) -> Iterator[NearbyClickGroup]:
     """Yield a summary of the nearby clicks that group rules compare a click with, for each correlation group."""
-    neighbourhood = Neighbourhood(store, {own.seq: own}, rule_context, new=False)
-    others = [click for click in neighbourhood.clicks.values() if is_correlatable(click)]
+    nearby = load_near_stored(store, {own.seq: own}, rule_context)
+    others = [click for click in nearby.clicks.values() if is_correlatable(click)]
     if is_correlatable(own):
         for grouping in GROUPINGS:
             if (own.recipient_token is not None) is grouping.with_token and grouping.key(own) is not None:

@@ -61,8 +61,13 @@ def on_stop(stop: Callable[[], object]) -> None:
     accept_sigterm()
 
 
+def block_sigterm() -> None:
+    """Let SIGTERM wait, also in a child that is started now, until ``accept_sigterm`` is called."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
 def accept_sigterm() -> None:
-    """Unblock SIGTERM, which the supervisor blocks while it starts a child."""
+    """Unblock SIGTERM, which is blocked while a child is started."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 

@@ -23,7 +23,7 @@ from shortener.redirect.redirector import Redirector
 from shortener.redirect.request import Request
 from shortener.redirect.responses import Response
 from shortener.server.listening import empty_accept_queues, limit_unread_output
-from shortener.server.process import STOP_SECONDS, Task, accept_sigterm, end_with_parent
+from shortener.server.process import STOP_SECONDS, Task, accept_sigterm, block_sigterm, end_with_parent
 from shortener.server.relay import Relay
 from shortener.server.sockets import LISTEN_BACKLOG
 
@@ -49,6 +49,9 @@ _LOGGING = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 def run(task: Task) -> None:
     """Serve until SIGTERM."""
     accept_sigterm()
+    # Granian forks the second process. Until that process has its own handler of SIGTERM, it has the handler of this
+    # one, which would ignore the signal there. So the signal waits.
+    os.register_at_fork(before=block_sigterm, after_in_parent=accept_sigterm)
     server = task.config.server
     secure = bool(server.certificate)
     Granian(
@@ -93,6 +96,7 @@ class Worker:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Prepare the process for requests."""
         loop.add_signal_handler(signal.SIGTERM, self._start_drain, loop)
+        loop.call_soon(accept_sigterm)  # uvloop would miss a signal that arrives before the loop runs
         loop.call_soon(self._limit_unread_output, loop)
         self._keep_house(loop)
         gc.freeze()  # objects that live as long as the process need not be traversed in each collection

@@ -150,8 +150,12 @@ def delete_expired_sessions(store: Store, *, created_before: int, seen_before: i
 
 
 def add_invitation(store: Store, token_hash: str, user_id: int | None, *, expires_at: int) -> None:
-    """Store an invitation and delete the user's earlier one; without a user it creates the first admin."""
-    store.execute("delete from invitations where user_id is ?", (user_id,))
+    """Store an invitation and delete the user's earlier one.
+
+    Without a user it creates the first admin. The earlier ones stay valid until there is a user: both `init` and each
+    start of the server print one.
+    """
+    store.execute("delete from invitations where user_id = ?", (user_id,))
     store.execute(
         "insert into invitations (token_hash, user_id, expires_at) values (?, ?, ?)",
         (token_hash, user_id, expires_at),

@@ -357,6 +357,7 @@ def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
         deleted = int(store.execute(sql, (before * 1000, limit)).rowcount)
         if deleted:
             store.execute("update meta set value = max(value, ?) where name = 'purged_before'", (before,))
+            store.execute("delete from honeypot_hits where quarter_hour < ?", (before,))
             # SQLite reuses a seq once all higher ones are deleted: classified_seq must not be above the next click.
             store.execute(
                 "update meta set value = min(value, (select coalesce(max(seq), 0) from clicks)) "

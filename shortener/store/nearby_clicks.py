@@ -3,17 +3,15 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from msgspec import Struct
-
 from shortener.store.database import Store
 from shortener.store.sql_text import json_array
 
 NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, recipient_token, agent_id, reason, evidence"
 MAX_NEARBY_CLICKS = 70_000
-"""Maximum number of clicks read before, between or after the clicks being classified.
+"""Maximum number of clicks that one query for nearby clicks returns.
 
-It is enough for 300 a second in the widest window, which is four minutes long. If there are more, those
-nearest in time are read."""
+It is enough for 300 a second in the four minutes before a click that are read. If there are more, those nearest in
+time are returned."""
 RECLASSIFY_PREFIX = "reclassify:"
 """Prefix of a key in ``meta`` that queues an issue for reclassification.
 
@@ -22,22 +20,6 @@ The value is the sequence number (seq) of the last click that was classified aga
 
 NearbyClickRow = tuple[int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int]
 """A stored click with the fields that detectors compare (``NEARBY_CLICK_COLUMNS``); ``ts`` is in ms."""
-
-
-class HoneypotHitRow(NamedTuple):
-    """Clicks on honeypot links that have equal fields, with the time of the first and the last of them.
-
-    Times are milliseconds of UTC epoch.
-    """
-
-    first_at: int
-    last_at: int
-    net: str | None
-    addr: str | None
-    agent_id: int | None
-    reason: str
-    evidence: int
-    """The evidence of these clicks, limited to the bits in the ``evidence_mask`` of the query."""
 
 
 class StoredRequest(NamedTuple):
@@ -71,129 +53,50 @@ def issue_clicks_after(
     return store.execute(sql, (seq, issue_id, evidence_mask, limit)).fetchall()
 
 
-class ReadWindow(Struct, frozen=True):
-    """A time window in which to read clicks, around the clicks being classified.
-
-    It reaches from ``since`` to ``until``; ``first_target_at`` and ``last_target_at`` are the times of the
-    first and last click being classified. All times are milliseconds of UTC epoch.
-    """
-
-    first_target_at: int
-    last_target_at: int
-    since: int
-    until: int
-
-
-class NearbyClicks(NamedTuple):
-    """Clicks of a window, and whether clicks are missing because there were too many."""
-
-    rows: list[NearbyClickRow]
-    truncated: bool
-
-
-def anonymous_clicks(store: Store, window: ReadWindow) -> NearbyClicks:
-    """Return the clicks of a window that have no recipient token.
-
-    If there are too many, return those nearest in time to the clicks being classified.
-    """
-    return _nearest_clicks(store, "recipient_token is null", (), window)
+def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
+    """Return the clicks without a recipient token in [since, until), at most MAX_NEARBY_CLICKS."""
+    return _nearest_clicks(store, "recipient_token is null", (), since, until)
 
 
 def clicks_by_value(
     store: Store,
     column_name: Literal["addr", "recipient_token"],
     values: Iterable[str],
-    window: ReadWindow,
     *,
     hour: int,
-) -> NearbyClicks:
-    """Return the clicks of a window in one hour that have one of ``values`` in a column.
-
-    ``hour`` counts from 1970. If there are too many, return those nearest in time to the clicks being
-    classified.
-    """
-    condition = f"ts / 3600000 = ? and {column_name} in (select value from json_each(?))"  # noqa: S608
-    return _nearest_clicks(store, condition, (hour, json_array(values)), window)
-
-
-def _nearest_clicks(store: Store, condition: str, values: tuple[int | str, ...], window: ReadWindow) -> NearbyClicks:
-    """Return the clicks of a window that meet an SQL condition, whose parameters are ``values``.
-
-    If there are more than MAX_NEARBY_CLICKS, return at most that many from each of three parts of the window:
-    before, between and after the clicks being classified. Those nearest in time are preferred.
-    """
-    select = f"select {NEARBY_CLICK_COLUMNS} from clicks where"  # noqa: S608
-    within = f"{condition} and ts between ? and ?"
-    rows = store.execute(f"{select} {within}", (*values, window.since, window.until)).fetchmany(MAX_NEARBY_CLICKS + 1)
-    if len(rows) <= MAX_NEARBY_CLICKS:
-        return NearbyClicks(rows, False)
-    parts = []
-    for since, until, order in (
-        (window.since, window.first_target_at - 1, "desc"),
-        (window.first_target_at, window.last_target_at, "asc"),
-        (window.last_target_at + 1, window.until, "asc"),
-    ):
-        nearest = f"select seq from clicks where {within} order by ts {order} limit ?"  # noqa: S608
-        part = store.execute(f"{select} seq in ({nearest})", (*values, since, until, MAX_NEARBY_CLICKS))
-        parts.append(part.fetchall())
-    return NearbyClicks([row for part in parts for row in part], any(len(part) >= MAX_NEARBY_CLICKS for part in parts))
-
-
-def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, until: int) -> Iterator[NearbyClickRow]:
-    """Yield the clicks from these networks between ``since`` and ``until`` (milliseconds of UTC epoch)."""
-    sql = f"""
-        select {NEARBY_CLICK_COLUMNS} from clicks
-        where ts between ? and ? and net in (select value from json_each(?))
-    """  # noqa: S608
-    return store.execute(sql, (since, until, json_array(networks)))
-
-
-def clicks_on_links(store: Store, link_ids: Iterable[int], *, since: int, until: int) -> Iterator[NearbyClickRow]:
-    """Yield the clicks on these links between ``since`` and ``until`` (milliseconds of UTC epoch)."""
-    sql = f"""
-        select {NEARBY_CLICK_COLUMNS} from clicks
-        where link_id in (select value from json_each(?)) and ts between ? and ?
-    """  # noqa: S608
-    return store.execute(sql, (json_array(link_ids), since, until))
-
-
-def honeypot_hits(
-    store: Store,
-    link_ids: Iterable[int],
-    *,
     since: int,
     until: int,
-    below_seq: int,
-    evidence_mask: int,
-    machine_mask: int,
-    interval_ms: int,
-) -> Iterator[HoneypotHitRow]:
-    """Yield the clicks on honeypot links between two times, in groups, without those with a recipient token.
+) -> list[NearbyClickRow]:
+    """Return the clicks of one hour in [since, until) with one of ``values`` in a column, at most MAX_NEARBY_CLICKS.
 
-    Times are in milliseconds. Only clicks stored before the sequence number ``below_seq`` count. The clicks
-    of a group have the same network, address, user agent, reason, bits of ``evidence_mask`` and interval of
-    ``interval_ms``. Clicks with a bit of ``machine_mask`` are grouped without regard to the user agent;
-    ``agent_id`` is then None.
+    ``hour`` counts from 1970.
     """
-    sql = """
-        select min(ts), max(ts), net, addr, case when evidence & :machine_mask = 0 then agent_id end as agent, reason,
-            evidence & :evidence_mask
-        from clicks
-        where link_id in (select value from json_each(:links)) and ts between :since and :until
-            and recipient_token is null and seq < :below_seq
-        group by net, addr, agent, reason, evidence & :evidence_mask, ts / :interval_ms
+    condition = f"ts / 3600000 = ? and {column_name} in (select value from json_each(?))"  # noqa: S608
+    return _nearest_clicks(store, condition, (hour, json_array(values)), since, until)
+
+
+def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
+    """Return the clicks from these networks in [since, until) (milliseconds of UTC epoch)."""
+    sql = f"""
+        select {NEARBY_CLICK_COLUMNS} from clicks
+        where ts >= ? and ts < ? and net in (select value from json_each(?))
+    """  # noqa: S608
+    return store.execute(sql, (since, until, json_array(networks))).fetchall()
+
+
+def _nearest_clicks(
+    store: Store, condition: str, values: tuple[int | str, ...], since: int, until: int
+) -> list[NearbyClickRow]:
+    """Return the clicks in [since, until) (milliseconds) that meet an SQL condition, whose parameters are ``values``.
+
+    If there are more than MAX_NEARBY_CLICKS, return those nearest to the middle of the time.
     """
-    values = {
-        "links": json_array(link_ids),
-        "since": since,
-        "until": until,
-        "below_seq": below_seq,
-        "evidence_mask": evidence_mask,
-    }
-    return map(
-        HoneypotHitRow._make,
-        store.execute(sql, values | {"machine_mask": machine_mask, "interval_ms": interval_ms}),
-    )
+    sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= ? and ts < ?"  # noqa: S608
+    rows = store.execute(sql, (*values, since, until)).fetchmany(MAX_NEARBY_CLICKS + 1)
+    if len(rows) > MAX_NEARBY_CLICKS:
+        nearest = (*values, since, until, (since + until) // 2, MAX_NEARBY_CLICKS)
+        rows = store.execute(f"{sql} order by abs(ts - ?) limit ?", nearest).fetchall()
+    return rows
 
 
 def click_by_id(store: Store, click_id: str) -> NearbyClickRow | None:

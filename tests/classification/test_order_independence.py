@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortener.classification.classify import classify_click
+from shortener.classification.correlate import group_evidence
 from shortener.classification.evidence import (
     DATACENTER,
     INCOMPLETE_HEADERS,
@@ -19,7 +20,6 @@ from shortener.classification.evidence import (
 from shortener.classification.group_rules import GROUPINGS
 from shortener.classification.groups import Grouping
 from shortener.classification.nearby_clicks import NearbyClick
-from shortener.collector.neighbourhood import update_evidence
 from tests.classification.builders import click, numbered
 from tests.classification.reference import classify_clicks
 
@@ -102,7 +102,7 @@ def classify_in_batches(batches: Sequence[Sequence[NearbyClick]]) -> dict[int, N
     stored: dict[int, NearbyClick] = {}
     for batch in batches:
         stored |= {nearby_click.seq: nearby_click for nearby_click in batch}
-        for seq, evidence in update_evidence(stored, {nearby_click.seq for nearby_click in batch}).items():
+        for seq, evidence in group_evidence(stored, {nearby_click.seq for nearby_click in batch}).items():
             classification = classify_click(stored[seq], evidence)
             stored[seq] = msgspec.structs.replace(
                 stored[seq], reason=classification.reason, evidence=classification.evidence

@@ -48,7 +48,7 @@ REFUSED = {
     "no scope": (("token", "add", "x"), 2, "--scope"),
     "unknown scope": (("token", "add", "x", "--scope", "all"), 2, "--scope"),
     "past": (("token", "add", "x", "--scope", "read", "--expires", "2020-01-31"), 1, "choose a later one"),
-    "no date": (("token", "add", "x", "--scope", "read", "--expires", "tomorrow"), 2, "ISO 8601"),
+    "no date": (("token", "add", "x", "--scope", "read", "--expires", "tomorrow"), 2, "is not a date and time"),
     "unknown owner": (("token", "add", "x", "--scope", "read", "--user", "Bob"), 1, "shortener user list"),
     "empty name": (("token", "add", " ", "--scope", "read"), 1, "name of a token"),
 }

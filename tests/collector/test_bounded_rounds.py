@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from shortener.classification.correlate import Neighbourhood
 from shortener.collector import classifier
 from shortener.collector.collector import Collector
-from shortener.collector.neighbourhood import Neighbourhood
+from shortener.collector.neighbourhood import load_near_new
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.store import issues, links, open_store
@@ -39,12 +40,12 @@ def clicks_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Number of nearby clicks that each classification read."""
     rounds: list[int] = []
 
-    class CountingNeighbourhood(Neighbourhood):
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **options)
-            rounds.append(len(self.clicks) + len(self.honeypot_hits))
+    def load_and_count(*args: Any) -> Neighbourhood:
+        nearby = load_near_new(*args)
+        rounds.append(len(nearby.clicks) + len(nearby.honeypot_hits))
+        return nearby
 
-    monkeypatch.setattr(classifier, "Neighbourhood", CountingNeighbourhood)
+    monkeypatch.setattr(classifier, "load_near_new", load_and_count)
     return rounds
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from shortener.classification.detect_honeypot import AUTOMATION_MASK
 from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector import classifier
 from shortener.collector.classifier import Classifier, queue_reclassification, run_reclassification_queue
@@ -24,7 +25,7 @@ from shortener.collector.rebuild import rebuild
 from shortener.collector.reclassify import reclassify
 from shortener.collector.unique_visits import first_visits
 from shortener.config import Config, Domain, Storage, Verdicts
-from shortener.store import issues, links, nearby_clicks, open_store
+from shortener.store import honeypot_hits, issues, links, nearby_clicks, open_store
 from shortener.store.clicks import clicks_by_seq, purge_clicks
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from shortener.store.rollups import recompute_coarse_rollups
@@ -133,7 +134,7 @@ class Site:
         }
 
     def check(self) -> None:
-        """Assert that the stored results equal those of the pure rules, and the rollups those of a rebuild."""
+        """Assert that stored results equal those of the pure rules, and rollups and hits those of a recomputation."""
         assert self.stored() == self.expected()
         incremental = self.rollups()
         with self.store.transaction():
@@ -141,6 +142,9 @@ class Site:
         assert self.rollups() == incremental
         rebuild(self.store, on_progress=lambda _: None)
         assert self.rollups() == incremental
+        hits = self.store.execute("select * from honeypot_hits").fetchall()
+        honeypot_hits.record_again(self.store, first_at=0, last_at=2000 * NOON, machine_mask=AUTOMATION_MASK)
+        assert self.store.execute("select * from honeypot_hits").fetchall() == hits
 
 
 @pytest.fixture
@@ -410,6 +414,15 @@ def test_clicks_after_a_purge_are_classified(site: Site) -> None:
         pass
     site.drain([line(f"new {n}", code, 200_000 + n / 10, copy="c") for n, code in enumerate(CODES)])
     assert set(verdicts(site).values()) == {"scanner"}
+
+
+def test_honeypot_hits_are_purged_with_their_clicks(site: Site) -> None:
+    """A deletion of old clicks deletes the honeypot hits of their days, and no others."""
+    site.drain([line("old", "trap", -86_400), line("new", "trap", 0)])
+    assert site.store.value("select count(*) from honeypot_hits") == 2
+    purge_clicks(site.store, before=NOON // 86_400 * 86_400)
+    assert site.store.value("select count(*) from honeypot_hits") == 1
+    site.check()
 
 
 def test_new_placements_do_not_move_stored_clicks(site: Site) -> None:

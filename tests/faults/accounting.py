@@ -151,13 +151,13 @@ class Account(Struct, frozen=True):
     """Numbers of redirected requests that are not stored."""
     doubled: int
     """Numbers of requests that are stored more than once."""
-    ghosts: int
+    without_request: int
     """Numbers of stored clicks without a redirected request."""
 
     @property
     def is_exact(self) -> bool:
         """Return whether every redirected request is stored once, and nothing else is."""
-        return not (self.wrong or self.lost or self.doubled or self.ghosts)
+        return not (self.wrong or self.lost or self.doubled or self.without_request)
 
 
 def account(outcomes: Mapping[int, str], stored: Iterable[str]) -> Account:
@@ -173,7 +173,7 @@ def account(outcomes: Mapping[int, str], stored: Iterable[str]) -> Account:
         wrong=kinds[WRONG],
         lost=sum(kind in redirected and not seen[number] for number, kind in outcomes.items()),
         doubled=sum(times > 1 for times in seen.values()),
-        ghosts=sum(outcomes.get(number) not in (*redirected, AMBIGUOUS) for number in seen),
+        without_request=sum(outcomes.get(number) not in (*redirected, AMBIGUOUS) for number in seen),
     )
 
 
@@ -197,14 +197,14 @@ class Outcome(Struct, frozen=True):
         p99 = statistics.quantiles(self.latencies, n=100)[98] * 1000 if len(self.latencies) > 1 else 0.0
         return (
             f"| {self.victim} | {self.kills} | {found.answered:,} | {found.ambiguous} | {found.refused} | "
-            f"{found.lost} | {found.doubled} | {found.ghosts} | {found.wrong} | "
+            f"{found.lost} | {found.doubled} | {found.without_request} | {found.wrong} | "
             f"{statistics.median(times):.2f} | {max(times):.2f} | "
             f"{max(self.stops, default=0.0):.1f} | {p99:.0f} | {'yes' if self.healed else 'NO'} |"
         )
 
 
 HEAD = (
-    "| victim | kills | answered | cut off | refused | lost | doubled | ghosts | wrong "
+    "| victim | kills | answered | cut off | refused | lost | doubled | without a request | wrong "
     "| recovery, median s | longest s | longest stop s | p99 ms | healed |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )

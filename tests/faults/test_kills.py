@@ -51,8 +51,8 @@ def test_a_stop_breaks_no_answer(tmp_path: Path) -> None:
         (AMBIGUOUS, 1, None),
         (AMBIGUOUS, 2, "doubled"),
         (REFUSED, 0, None),
-        (REFUSED, 1, "ghosts"),
-        (REJECTED, 1, "ghosts"),
+        (REFUSED, 1, "without_request"),
+        (REJECTED, 1, "without_request"),
         (WRONG, 1, "wrong"),
     ],
 )

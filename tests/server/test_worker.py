@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortener.config import Config
+from shortener.config import Config, Server
 from shortener.redirect import reader_pages
 from shortener.redirect.responses import Response
 from shortener.store import Store, links, open_store
+from tests.ports import free_port
 from tests.server.serving import Serving, pages_at, read_all, wait_until
 
 HOST = b"Host: go.example\r\n"
@@ -524,3 +527,29 @@ def test_with_a_sync_before_every_response_the_order_stays(place: Place) -> None
     assert statuses(answers) == [*(status for _, status, _ in chosen), 302]
     assert locations(answers)[:-1] == [location for _, _, location in chosen if location]
     serving.stop()
+
+
+def test_sigterm_during_the_start_is_not_lost(place: Place) -> None:
+    """A worker that is told to stop while its second process still loads the application stops by itself."""
+    program = (
+        "import os, sys, time, msgspec\n"
+        "from shortener.config import Config\n"
+        "from shortener.server import process, worker\n"
+        "class SlowWorker(worker.Worker):\n"
+        "    def __init__(self, task):\n"
+        "        print('loading', flush=True)\n"
+        "        time.sleep(1)\n"
+        "        super().__init__(task)\n"
+        "worker.Worker = SlowWorker\n"
+        "process.log_to_stderr()\n"
+        "worker.run(process.Task(msgspec.json.decode(sys.argv[1], type=Config), os.getppid()))\n"
+    )
+    config = msgspec.structs.replace(place.config, server=Server(port=free_port()))
+    command = [sys.executable, "-c", program, msgspec.json.encode(config).decode()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "loading\n"
+        running.terminate()
+        _, messages = running.communicate(timeout=60)
+    assert "refused to gracefully stop" not in messages
+    assert running.returncode == 0

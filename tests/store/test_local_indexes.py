@@ -44,8 +44,8 @@ def test_old_store_gets_the_new_indexes(old_data: Path) -> None:
     assert [click.id for click in clicks.visits_by_seq(store, {(day, "v"): 1}).values()] == ["a"]
     assert not clicks.visits_by_seq(store, {(day + 1, "v"): 0, (day, "v"): 16})
     for column, value in (("addr", "x"), ("recipient_token", "k")):
-        window = nearby_clicks.ReadWindow(NOON * 1000, NOON * 1000, (NOON - 9) * 1000, (NOON + 9) * 1000)
-        assert nearby_clicks.clicks_by_value(store, column, [value], window, hour=hour)  # type: ignore[arg-type]
+        period = {"since": NOON * 1000, "until": NOON * 1000 + 1}
+        assert nearby_clicks.clicks_by_value(store, column, [value], hour=hour, **period)  # type: ignore[arg-type]
     store.close()
 
 

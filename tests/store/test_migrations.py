@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from shortener.classification.detect_honeypot import AUTOMATION_MASK
 from shortener.collector.rebuild import rebuild
 from shortener.files import STORE_FILE_NAME
-from shortener.store import clicks, migrations, open_store
+from shortener.store import clicks, honeypot_hits, migrations, open_store
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 
 HOUR = 1_795_500_000 - 1_795_500_000 % 3600
@@ -188,4 +189,38 @@ def test_stored_targets_get_roles(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.IntegrityError), store.transaction():
         store.execute("update issues set format = 'docx'")
     assert store.value("pragma integrity_check") == "ok"
+    store.close()
+
+
+def test_classified_honeypot_hits_are_recorded(tmp_path: Path) -> None:
+    """The new table has the hits of classified clicks without token; a machine's hits have no user agent."""
+    tmp_path.chmod(0o700)
+    database = Database(tmp_path / STORE_FILE_NAME)
+    MIGRATIONS.apply(database, stop_before="m011_honeypot_hits")
+    database.conn.executescript(
+        """
+        insert into links (id, domain, code, honeypot, created_at, updated_at) values
+            (1, 'go.example', 'trap', 1, 1, 1), (2, 'go.example', 'a', 0, 1, 1);
+        insert into user_agents (id, ua) values (7, 'ua');
+        insert into clicks (seq, id, ts, link_id, verdict, reason, rules_version, evidence, addr, net, agent_id,
+            recipient_token) values
+            (1, '1', 900001, 1, 'scanner', 'hidden-link', 2, 0, 'a1', '192.0.2.0/24', 7, null),
+            (2, '2', 900009, 1, 'scanner', 'hidden-link', 2, 1048576, 'a1', '192.0.2.0/24', 7, null),
+            (3, '3', 1800000, 1, 'scanner', 'hidden-link', 2, 33, null, '203.0.113.0/24', 7, null),
+            (4, '4', 1800000, 1, 'scanner', 'hidden-link', 2, 0, 'a2', null, 7, 'token'),
+            (5, '5', 1800000, 1, 'preview', 'named-preview', 2, 0, 'a2', null, 7, null),
+            (6, '6', 1800000, 2, 'human', 'reader', 2, 0, 'a2', null, 7, null),
+            (7, '7', 1800000, 1, 'scanner', 'hidden-link', 2, 0, 'a3', null, 7, null);
+        update meta set value = 6 where name = 'classified_seq';
+        """
+    )
+    database.conn.close()
+    store = open_store(tmp_path)
+    expected = [
+        (900, "a1", "192.0.2.0/24", 7, "hidden-link", 0, 900_001, 900_009),
+        (1800, "", "203.0.113.0/24", 0, "hidden-link", 33, 1_800_000, 1_800_000),
+    ]
+    assert store.execute("select * from honeypot_hits").fetchall() == expected
+    honeypot_hits.record_again(store, first_at=0, last_at=2_000_000, machine_mask=AUTOMATION_MASK)
+    assert store.execute("select * from honeypot_hits").fetchall() == expected
     store.close()

@@ -20,6 +20,7 @@ from shortener.store.migrations.m007_names import m007_names
 from shortener.store.migrations.m008_quarter_hours import m008_quarter_hours
 from shortener.store.migrations.m009_roles import m009_roles
 from shortener.store.migrations.m010_tokens import m010_tokens
+from shortener.store.migrations.m011_honeypot_hits import m011_honeypot_hits
 
 _FUNCTIONS = (
     m001_loop,
@@ -32,6 +33,7 @@ _FUNCTIONS = (
     m008_quarter_hours,
     m009_roles,
     m010_tokens,
+    m011_honeypot_hits,
 )
 MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
 MIGRATIONS = Migrations("shortener")

@@ -43,6 +43,9 @@ def main() -> int:
             server = Server(Path(directory), workers=options.workers)
             try:
                 result = kill_again_and_again(server, [victim] * options.cycles, seed=options.seed)
+            except AssertionError:
+                print(server.said()[-4000:], file=sys.stderr)
+                raise
             finally:
                 server.end()
         print(result.row(), flush=True)

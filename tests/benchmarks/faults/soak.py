@@ -224,7 +224,8 @@ class Soak:
             self.problems.append("the accounting is not exact")
         return [
             f"clicks: {found.answered:,} answered, {found.ambiguous} cut off, {found.refused} refused, "
-            f"{found.lost} lost, {found.doubled} doubled, {found.ghosts} without a request, {found.wrong} wrong",
+            f"{found.lost} lost, {found.doubled} doubled, {found.without_request} without a request, "
+            f"{found.wrong} wrong",
             f"edits: {self.edits}, clicks on them stored: {edits}",
             f"floods: {self.flooded:,} requests, {self.flooded // 2:,} of them clicks, stored: {floods:,}",
             f"misses: {self.visits.misses:,}; pages: {len(self.visits.times):,}, failed: {len(self.visits.failures)}",

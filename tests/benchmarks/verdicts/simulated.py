@@ -22,12 +22,12 @@ from typing import Any
 from msgspec import Struct
 
 from shortener.classification.classify import classify_click
+from shortener.classification.correlate import group_evidence
 from shortener.classification.evidence import Classification, ClickRequest
 from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.networks import NetworkTable, read_networks
 from shortener.classification.reasons import describe_evidence
 from shortener.classification.request_rules import classify_request, datacenter_table
-from shortener.collector.neighbourhood import update_evidence
 from shortener.durations import SECOND_MS
 
 SIMULATOR = Path(__file__).parents[4] / "shared" / "clicks" / "simulate_scanners.py"
@@ -158,7 +158,7 @@ def classify(events: Sequence[Event], meta: Event, setting: Setting) -> dict[int
     """Return the classifications of all events at once, by their index."""
     listed = read_networks("\n".join(meta["datacentre"]), name="meta") if setting.lists else []
     clicks = {click.seq: click for click in stored_clicks(events, meta, setting, datacenter_table(listed))}
-    evidence = update_evidence(clicks, clicks.keys())
+    evidence = group_evidence(clicks, clicks.keys())
     return {seq: classify_click(click, evidence[seq]) for seq, click in clicks.items()}
 
 

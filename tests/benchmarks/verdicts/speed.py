@@ -12,12 +12,12 @@ from time import process_time
 
 from shortener.classification.bot_user_agents import bot_reason
 from shortener.classification.browsers import parse_browser
+from shortener.classification.correlate import group_evidence
 from shortener.classification.evidence import ClickRequest
 from shortener.classification.nearby_clicks import NearbyClick
 from shortener.classification.networks import read_networks
 from shortener.classification.request_rules import classify_request, datacenter_table
 from shortener.collector.devices import parse_user_agent
-from shortener.collector.neighbourhood import update_evidence
 from shortener.durations import HOUR_MS, MINUTE_MS, SECOND_MS
 
 NOW = 1_790_000_000
@@ -142,7 +142,7 @@ def main() -> int:
         ("group evidence, one token in a minute", one_token),
     ):
         clicks = {click.seq: click for click in generate(count, rng)}
-        print_speed(label, count, partial(update_evidence, clicks, clicks.keys()))
+        print_speed(label, count, partial(group_evidence, clicks, clicks.keys()))
     return 0
 
 

@@ -1,0 +1,161 @@
+"""Comparison of clicks with the clicks near them: the one function from stored clicks to changed classifications.
+
+The clicks being classified are called targets. A new click can change the evidence of clicks up to one time window
+away, and those depend on clicks up to two windows away (docs/classification.md, section 11).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shortener.classification.classify import classify_click
+from shortener.classification.evidence import REQUEST_MASK, Classification
+from shortener.classification.group_rules import GROUPINGS
+from shortener.classification.groups import Grouping, detect_in_group, sort_key
+from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
+
+
+class Neighbourhood(Struct, frozen=True):
+    """What must be known besides the targets to classify them: stored clicks near them, and honeypot hits."""
+
+    clicks: Mapping[int, NearbyClick] = {}
+    """Stored clicks near the targets, by sequence number; the targets are not among them."""
+    honeypot_hits: Sequence[NearbyClick] = ()
+    """Earlier clicks on honeypot links, which count as evidence but are not classified themselves."""
+    truncated: bool = False
+    """Whether clicks near the targets are missing in ``clicks``, because there are too many."""
+    requests: Mapping[int, Classification] = {}
+    """New classifications by the request alone, by sequence number; others keep the stored one."""
+
+
+def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbourhood) -> dict[int, Classification]:
+    """Return, by sequence number, the changed classifications of the targets and of the clicks near them."""
+    before = {**nearby.clicks, **targets}
+    clicks = before | {seq: _with_request(before[seq], request) for seq, request in nearby.requests.items()}
+    evidence_by_seq = group_evidence(
+        clicks, targets.keys(), honeypot_hits=nearby.honeypot_hits, truncated=nearby.truncated
+    )
+    changed = {}
+    for seq, evidence in evidence_by_seq.items():
+        classification = classify_click(clicks[seq], evidence & ~REQUEST_MASK)
+        if (classification.reason, classification.evidence) != (before[seq].reason, before[seq].evidence):
+            changed[seq] = classification
+    return changed
+
+
+def _with_request(click: NearbyClick, request: Classification) -> NearbyClick:
+    """Return a click with another classification of its request; its evidence from nearby clicks stays."""
+    return replace(click, reason=request.reason, evidence=request.evidence | click.evidence & ~REQUEST_MASK)
+
+
+def group_evidence(
+    clicks_by_seq: Mapping[int, NearbyClick],
+    targets: Set[int],
+    *,
+    honeypot_hits: Sequence[NearbyClick] = (),
+    truncated: bool = False,
+) -> dict[int, int]:
+    """Return, by sequence number, the new evidence bits of the ``targets`` and of the clicks near them.
+
+    ``targets`` are sequence numbers. For each kind of correlation group, a click near no target keeps its bits,
+    because its own nearby clicks may not be loaded. ``honeypot_hits`` count as evidence but get none. If
+    ``truncated``, clicks that are not targets lose no bits, because clicks that caused them may not be loaded.
+    """
+    evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
+    times = [clicks_by_seq[seq].ts_ms for seq in targets]
+    first_at, last_at = min(times), max(times)
+    ordered = sorted(filter(is_correlatable, clicks_by_seq.values()), key=sort_key)
+    by_token = {
+        with_token: [click for click in ordered if (click.recipient_token is not None) is with_token]
+        for with_token in (True, False)
+    }
+    for grouping in GROUPINGS:
+        reach = 2 * grouping.window_ms
+        clicks = _time_slice(by_token[grouping.with_token], first_at - reach, last_at + reach)
+        if grouping.trigger is not None:
+            clicks = _without_marked(clicks, targets, grouping)
+            if not grouping.with_token:
+                clicks = sorted([*clicks, *honeypot_hits], key=sort_key)
+            if not any(map(grouping.trigger, clicks)):
+                continue
+        for group in _group_by_key(clicks, grouping):
+            affected = _affected_seqs(group, targets, grouping)
+            if not affected:
+                continue
+            for click, bits in zip(group, detect_in_group(group, grouping), strict=True):
+                if (seq := click.seq) in affected and seq in clicks_by_seq:
+                    removed = 0 if truncated and seq not in targets else grouping.evidence_mask
+                    evidence_by_seq[seq] = evidence_by_seq.get(seq, click.evidence) & ~removed | bits
+    return evidence_by_seq
+
+
+def _time_slice(clicks: Sequence[NearbyClick], since: int, until: int) -> Sequence[NearbyClick]:
+    """Return those of the sorted ``clicks`` from ``since`` to ``until`` (milliseconds, both included)."""
+    begin = bisect_left(clicks, since, key=_timestamp)
+    return clicks[begin : bisect_right(clicks, until, key=_timestamp)]
+
+
+def _timestamp(click: NearbyClick) -> int:
+    return click.ts_ms
+
+
+def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
+    """Return the clicks without those that have the evidence of the grouping already and neither cause nor lose it.
+
+    In a flood on a honeypot link nearly all clicks have it.
+    """
+    return [
+        click
+        for click in clicks
+        if not click.evidence & grouping.evidence_mask or click.honeypot or click.seq in targets
+    ]
+
+
+def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
+    """Yield the correlation groups of one kind, each as a list of its clicks in the given order.
+
+    Groups of a single click are left out, unless ``grouping`` has a trigger, which the click could meet.
+    """
+    first_clicks: dict[Hashable, NearbyClick] = {}
+    groups: dict[Hashable, list[NearbyClick]] = {}
+    for key, click in zip(map(grouping.key, clicks), clicks, strict=True):
+        if key is None:
+            continue
+        first_click = first_clicks.setdefault(key, click)
+        if first_click is not click:
+            group = groups.get(key)
+            if group is None:
+                groups[key] = [first_click, click]
+            else:
+                group.append(click)
+    yield from groups.values()
+    if grouping.trigger is not None:
+        yield from ([click] for key, click in first_clicks.items() if key not in groups)
+
+
+def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
+    """Return the sequence numbers of the clicks in a group whose evidence the targets can change.
+
+    These are the targets in the group, and the clicks in the time window of one. If the grouping has a trigger,
+    only targets that meet it change the evidence of other clicks.
+    """
+    group_targets = [click for click in group if click.seq in targets]
+    affected = {click.seq for click in group_targets}
+    if len(group_targets) not in (0, len(group)):
+        times = [click.ts_ms for click in group_targets if grouping.trigger is None or grouping.trigger(click)]
+        affected.update(_seqs_within(group, times, grouping.window_ms) if times else ())
+    return affected
+
+
+def _seqs_within(group: Sequence[NearbyClick], times: Sequence[int], window_ms: int) -> list[int]:
+    """Return the sequence numbers of clicks at most ``window_ms`` from one of ``times``; both are sorted."""
+    near, last, nearest = [], len(times) - 1, 0
+    for click in group:
+        at = click.ts_ms
+        while nearest < last and abs(times[nearest + 1] - at) <= abs(times[nearest] - at):
+            nearest += 1
+        if abs(times[nearest] - at) <= window_ms:
+            near.append(click.seq)
+    return near

@@ -1,0 +1,144 @@
+"""``shortener issue set``: correct an issue, its articles and its honeypot links."""
+
+import time
+from collections.abc import Sequence
+
+import click
+from msgspec import UNSET, UnsetType
+
+from shortener.cli import CliContext, with_store
+from shortener.cli.groups import Command
+from shortener.cli.issue_add import reclassify_queued
+from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME_OR_NEVER, UNKNOWN, system_username
+from shortener.cli.whole_number import WholeNumber
+from shortener.services import edit
+from shortener.short_urls import build_short_url
+from shortener.store import Store
+
+
+@click.command(
+    "set",
+    cls=Command,
+    examples=(
+        "shortener issue set 2026-11 --recipients 1480 --sent-at 2026-11-24T08:00",
+        'shortener issue set 2026-11 --article 7pk3e --title "A better title"',
+    ),
+)
+@click.argument("slug")
+@click.option("--title", help="Title of the issue, or with --article of the article.")
+@click.option(
+    "--sent-at",
+    type=TIME_OR_NEVER,
+    metavar="ISO|never",
+    help="When it is or was sent, as 2026-11-24T08:00 (in the site's zone); never removes the time.",
+)
+@click.option(
+    "--recipients",
+    type=COUNT_OR_UNKNOWN,
+    metavar="N|unknown",
+    help="How many people it was sent to; unknown removes the number.",
+)
+@click.option(
+    "--article",
+    "articles",
+    metavar="URL",
+    multiple=True,
+    help="The article to correct: a short link of the issue, or its target; several with --role.",
+)
+@click.option("--role", type=click.Choice(edit.ROLES), help="Role of the links given by --article.")
+@click.option("--author", help="Author of the article.")
+@click.option("--summary", help="Summary of the article.")
+@click.option("--position", type=WholeNumber(1), help="Position of the article; the others move.")
+@click.option("--is-article/--not-article", default=None, help="Whether the link is an article.")
+@click.option(
+    "--trap",
+    metavar="SHORT_URL",
+    help="Mark a link as a honeypot: clients that follow it are classified as machines.",
+)
+@click.option("--not-trap", metavar="SHORT_URL", help="Mark a link as no honeypot.")
+@with_store
+def set_issue(
+    context: CliContext,
+    store: Store,
+    slug: str,
+    title: str | None,
+    sent_at: int | None,
+    recipients: int | None,
+    articles: tuple[str, ...],
+    role: str | None,
+    author: str | None,
+    summary: str | None,
+    position: int | None,
+    is_article: bool | None,
+    trap: str | None,
+    not_trap: str | None,
+) -> None:
+    """Correct an issue, or one of its articles (--article).
+
+    If the sending time or a honeypot link changes, the clicks of the issue are reclassified.
+    """
+    article_options = {"author": author, "summary": summary, "position": position, "is_article": is_article}
+    issue_options = {"sent_at": sent_at, "recipients": recipients, "trap": trap, "not_trap": not_trap}
+    now = int(time.time())
+    if not articles:
+        if role is not None or any(value is not None for value in article_options.values()):
+            raise click.UsageError("--author, --summary, --position, --role and --[is|not]-article need --article URL")
+        for url, is_honeypot in ((trap, True), (not_trap, False)):
+            if url is not None:
+                _set_honeypot(context, store, slug, url, is_honeypot=is_honeypot, now=now)
+        if any(value is not None for value in (title, sent_at, recipients)) or trap is not_trap is None:
+            edit.correct_issue(
+                store,
+                slug,
+                now=now,
+                title=title,
+                sent_at=_to_change(sent_at, clear_value=NEVER),
+                recipients=_to_change(recipients, clear_value=UNKNOWN),
+            )
+            click.echo(f"{slug}: changed.")
+        reclassify_queued(store)
+        return
+    if any(value is not None for value in issue_options.values()):
+        raise click.UsageError("--sent-at, --recipients and --[not-]trap belong to the issue: leave --article out")
+    if role is not None:
+        _set_roles(context, store, slug, articles, role)
+        if title is None and all(value is None for value in article_options.values()):
+            return
+    if len(articles) > 1:
+        raise click.UsageError("only --role takes several --article: give the other corrections one by one")
+    corrected = edit.correct_article(
+        store,
+        slug,
+        articles[0],
+        config=context.config,
+        title=title,
+        author=author,
+        summary=summary,
+        position=position,
+        is_article=is_article,
+    )
+    state = f"position {corrected.position}" if corrected.position else "not an article"
+    click.echo(f"{slug}: {corrected.title or corrected.url}: {state}.")
+
+
+def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str], role: str) -> None:
+    for article in edit.set_roles(store, slug, urls, role=role, config=context.config):
+        state = f"position {article.position}" if article.position else f"{article.role} link"
+        click.echo(f"{slug}: {article.title or article.url}: {state}.")
+
+
+def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
+    """Return an option's value as a change: UNSET if it is absent, None if it is ``clear_value``, else the value."""
+    return UNSET if value is None else None if value == clear_value else value
+
+
+def _set_honeypot(context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int) -> None:
+    link = edit.mark_honeypot(
+        store, slug, url, config=context.config, who=system_username(), now=now, is_honeypot=is_honeypot
+    )
+    short_url = build_short_url(link.domain, link.code, domains=context.config.domains)
+    state = "is now a honeypot link, not an article" if is_honeypot else "is no longer a honeypot link"
+    click.echo(f"{slug}: {short_url} {state}.")
+
+
+COMMANDS = [set_issue]

@@ -1,0 +1,80 @@
+"""Messages about invalid values of the configuration: where a value comes from, and what was expected."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+
+class Origin(Struct, frozen=True):
+    """Where values come from: the name of the file, and the environment variable of each overridden key."""
+
+    file_name: str
+    variables: Mapping[str, str]
+
+    def name(self, key: str) -> str:
+        """Return the environment variable that sets ``key``, or else the file and the key."""
+        if key in self.variables:
+            return self.variables[key]
+        table = key.partition("[")[0]
+        return f"{self.variables.get(table, self.file_name)}: {key}"
+
+
+def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], origin: Origin) -> str:
+    """Return an error of msgspec as ``key = value: what was expected``, with the file or variable in front."""
+    expectation, _, path = message.partition(" - at `$")
+    key = path.rstrip("`").lstrip(".")
+    steps = re.findall(r"[^.\[\]]+", key)
+    if "unknown field" in expectation:
+        table = base_type(root, steps)
+        keys = ", ".join(field.name for field in msgspec.structs.fields(table))
+        unknown = f"{key}.{expectation.split('`')[1]}".lstrip(".")
+        return f"{origin.name(unknown)}: there is no such key; the keys of {key or 'the file'} are {keys}"
+    if "missing required field" in expectation:
+        return f"{origin.name(key)}: the key {expectation.split('`')[1]} is missing"
+    return f"{origin.name(key)} = {_value_at(tree, steps)!r}: expected {_expectation(_type_at(root, steps))}"
+
+
+def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
+    """Return the type of the key at ``steps`` without its bounds; None for an unknown key."""
+    kind = _type_at(root, steps)
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def is_text(kind: Any) -> bool:
+    """Return whether values of this type are text, which needs no quotes in an environment variable."""
+    return kind is str or (get_origin(kind) is Literal and all(isinstance(word, str) for word in get_args(kind)))
+
+
+def _type_at(kind: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        if step.isdigit() and get_origin(kind) is tuple:
+            kind = get_args(kind)[0]
+        elif isinstance(kind, type) and issubclass(kind, Struct):
+            kind = {field.name: field.type for field in msgspec.structs.fields(kind)}.get(step)
+    return kind
+
+
+def _value_at(tree: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        if isinstance(tree, list) and step.isdigit():
+            tree = tree[int(step)]
+        elif isinstance(tree, dict):
+            tree = tree.get(step)
+    return tree
+
+
+def _expectation(kind: Any) -> str:
+    """Return in words which values a type has."""
+    if get_origin(kind) is Annotated:
+        base, meta = get_args(kind)[:2]
+        if meta.description:
+            return str(meta.description)
+        return f"{_expectation(base)} from {meta.ge} to {meta.le}"
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(str(value) for value in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"a list in brackets, each item {_expectation(get_args(kind)[0])}"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}.get(kind, "a table")

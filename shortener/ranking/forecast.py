@@ -1,0 +1,60 @@
+"""The forecast of an issue's final count, and what is usual at its age (docs/ranking.md section 22)."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+MIN_USUAL_ISSUES = 4
+"""Fewer earlier issues do not show what is usual."""
+MAX_USUAL_ISSUES = 12
+"""How many of the latest earlier issues show what is usual."""
+CURVE_SD = 0.3
+"""Standard deviation of the logarithm of a forecast at age 0 by the arrival curve, calibrated in simulated issues."""
+DISPERSION = 2.0
+"""Variance of the clicks still to come, relative to that of a Poisson count; calibrated like `CURVE_SD`."""
+Z90 = 1.645
+"""Two-sided 90 % quantile of the normal distribution."""
+FORECAST_SHARES = (0.1, 0.93)
+"""A forecast is given while this share of clicks has arrived. Earlier it says little; later the count says it."""
+
+
+class Forecast(Struct, frozen=True):
+    """The count that an issue is expected to have in the end, with its 90 % range."""
+
+    expected: float
+    low: float
+    high: float
+
+
+class Usual(Struct, frozen=True):
+    """What earlier issues had at the same age: median, and 10th to 90th percentile of ``issues`` values."""
+
+    median: float
+    low: float
+    high: float
+    issues: int
+
+
+def forecast_count(count: int, share: float) -> Forecast | None:
+    """Return the forecast from the count so far and the share F (0 to 1) of clicks that has arrived by now.
+
+    The final count is ``count / F``, and its range has the factors
+    ``exp(+-1.645 sqrt((0.3 (1 - F))^2 + 2 (1 - F) / count))``: the error of the arrival curve, and chance in the
+    clicks that are still to come. The result is None without a count, or if F is outside ``FORECAST_SHARES``.
+    """
+    if not count or not FORECAST_SHARES[0] <= share <= FORECAST_SHARES[1]:
+        return None
+    remaining = 1 - share
+    width = math.exp(Z90 * math.hypot(CURVE_SD * remaining, math.sqrt(DISPERSION * remaining / count)))
+    expected = count / share
+    return Forecast(expected=expected, low=max(float(count), expected / width), high=expected * width)
+
+
+def usual_range(values: Sequence[float]) -> Usual | None:
+    """Return the usual range of the values of earlier issues, the latest first; None if there are too few."""
+    if len(values) < MIN_USUAL_ISSUES:
+        return None
+    low, median, high = (float(value) for value in np.percentile(values[:MAX_USUAL_ISSUES], (10, 50, 90)))
+    return Usual(median=median, low=low, high=high, issues=min(len(values), MAX_USUAL_ISSUES))

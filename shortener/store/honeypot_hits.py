@@ -1,0 +1,95 @@
+"""SQL for the table of honeypot hits: clicks on honeypot links that have been compared with the stored clicks.
+
+Only clicks without a recipient token are in it, because the token of a click shows which others are its reader's. Hits
+of a quarter-hour that are equal in all that the rules read are one row, so that a flood of them stays small.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from shortener.durations import QUARTER_HOUR_SECONDS
+from shortener.store.database import Store
+from shortener.store.nearby_clicks import NEARBY_CLICK_COLUMNS, NearbyClickRow
+from shortener.store.sql_text import json_array
+
+_QUARTER_HOUR_MS = 1000 * QUARTER_HOUR_SECONDS
+_HONEYPOT_LINKS = "select id from links where honeypot = 1"
+
+
+class HoneypotHit(NamedTuple):
+    """Equal honeypot hits of a quarter-hour, with the times of the first and the last (milliseconds of UTC epoch).
+
+    An unknown network or address is empty. ``agent_id`` is 0 if the user agent is unknown or does not matter.
+    """
+
+    addr: str
+    net: str
+    agent_id: int
+    reason: str
+    evidence: int
+    first_at: int
+    last_at: int
+
+
+def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
+    """Return the hits in [since, until) (milliseconds) with one of ``values`` as address or network.
+
+    Others of the same quarter-hours can be among them.
+    """
+    sql = f"""
+        with wanted as materialized (select value from json_each(:values))
+        select {", ".join(HoneypotHit._fields)} from honeypot_hits
+        where quarter_hour between :first and :last and (addr in wanted or net in wanted)
+    """  # noqa: S608
+    periods = {"first": _quarter_hour(since), "last": _quarter_hour(until)}
+    return [HoneypotHit._make(row) for row in store.execute(sql, {"values": json_array(values), **periods})]
+
+
+def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
+    """Return the clicks on honeypot links in [since, until) with one of ``values`` as address or network."""
+    sql = f"""
+        with wanted as materialized (select value from json_each(:values))
+        select {NEARBY_CLICK_COLUMNS} from clicks
+        where link_id in ({_HONEYPOT_LINKS}) and ts >= :since and ts < :until and (addr in wanted or net in wanted)
+    """  # noqa: S608
+    return store.execute(sql, {"values": json_array(values), "since": since, "until": until}).fetchall()
+
+
+def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
+    """Add the honeypot hits among the clicks between two sequence numbers.
+
+    The user agent of a hit with a bit of ``machine_mask`` in its evidence does not matter.
+    """
+    # The plus sign keeps SQLite from reading all clicks on the links.
+    _insert(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
+
+
+def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
+    """Replace the hits in the quarter-hours of two times (milliseconds) and between, after a reclassification."""
+    first, last = _quarter_hour(first_at), _quarter_hour(last_at)
+    store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))
+    condition = f"""
+        link_id in ({_HONEYPOT_LINKS}) and ts >= ? and ts < ?
+        and seq <= (select value from meta where name = 'classified_seq')
+    """  # noqa: S608
+    _insert(store, condition, (1000 * first, 1000 * last + _QUARTER_HOUR_MS), machine_mask)
+
+
+def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
+    """Insert the honeypot hits among the clicks that meet an SQL condition, whose parameters are ``bounds``."""
+    sql = f"""
+        insert into honeypot_hits (quarter_hour, {", ".join(HoneypotHit._fields)})
+        select ts / {_QUARTER_HOUR_MS} * {QUARTER_HOUR_SECONDS}, coalesce(addr, ''), coalesce(net, ''),
+            case when evidence & {machine_mask} = 0 then coalesce(agent_id, 0) else 0 end, reason,
+            evidence & {machine_mask}, min(ts), max(ts)
+        from clicks
+        where {condition} and recipient_token is null and verdict not in ('preview', 'prefetch')
+        group by 1, 2, 3, 4, 5, 6
+        on conflict do update set first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
+    """  # noqa: S608
+    store.execute(sql, bounds)
+
+
+def _quarter_hour(milliseconds: int) -> int:
+    """Return the second at which the quarter-hour of a time begins."""
+    return milliseconds // _QUARTER_HOUR_MS * QUARTER_HOUR_SECONDS

@@ -1,0 +1,26 @@
+"""Import of sqlite-utils without numpy and pandas, which it would load only to accept their values."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+OPTIONAL_PACKAGES = ("numpy", "pandas")
+"""Packages that sqlite-utils tries to import. Loading them takes longer than all the rest of a short command."""
+
+
+@contextmanager
+def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
+    """Let the import of packages that are not loaded yet fail, as if they were not installed."""
+    hidden = [name for name in packages if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+with _hidden(OPTIONAL_PACKAGES):
+    importlib.import_module("sqlite_utils")
