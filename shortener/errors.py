@@ -54,6 +54,14 @@ class InputError(ShortenerError):
     """Raised when an input file or value is invalid."""
 
 
+class FieldError(InputError):
+    """Raised when a field of a form is invalid. ``field`` is its name."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class UnreadableDocument(InputError):
     """Raised when a document cannot be read as an issue."""
 
@@ -63,7 +71,11 @@ class DocumentTooLarge(UnreadableDocument):
 
 
 class TargetRefused(InputError):
-    """Raised when a URL is not allowed as the target of a short link."""
+    """Raised when a URL is not allowed as the target of a short link. ``reason`` is the message without the URL."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 class CodeRefused(InputError):

@@ -153,7 +153,7 @@ def strip_port(host: str) -> str:
 
 def _refuse(text: str, reason: str) -> NoReturn:
     cut = text if len(text) <= 100 else f"{text[:100]}..."
-    raise TargetRefused(f"{cut if cut and cut.isprintable() else ascii(cut)} {reason}")
+    raise TargetRefused(f"{cut if cut and cut.isprintable() else ascii(cut)} {reason}", reason=f"it {reason}")
 
 
 def _check_characters(text: str) -> None:

@@ -14,6 +14,7 @@ from shortener.cli.groups import Command, Group
 from shortener.cli.output import (
     format_local_time,
     format_option,
+    or_unknown,
     print_as,
     print_csv,
     print_json,
@@ -76,7 +77,8 @@ def list_issues(context: CliContext, store: Store, with_hidden: bool, output_for
 
 
 def _table_row(row: IssueRow, zone: ZoneInfo) -> list[object]:
-    return list((structs.asdict(row) | {"sent_at": format_local_time(row.sent_at, zone)}).values())
+    shown = {"sent_at": format_local_time(row.sent_at, zone), "visitors": or_unknown(row.visitors)}
+    return list((structs.asdict(row) | shown).values())
 
 
 @click.command(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -27,6 +27,7 @@ from shortener.cli.output import (
     NO_VALUE,
     format_local_time,
     format_option,
+    or_unknown,
     print_as,
     print_csv,
     print_json,
@@ -101,7 +102,7 @@ def list_links(context: CliContext, store: Store, slug: str | None, status: str 
         table=lambda: print_table(
             "",
             [name.replace("_", " ") for name in LIST_HEADINGS],
-            struct_rows(rows, LIST_HEADINGS),
+            ([*row, or_unknown(visitors)] for *row, visitors in struct_rows(rows, LIST_HEADINGS)),
             empty_message="No short links to show. `shortener link add URL` creates one.",
         ),
     )
@@ -133,10 +134,12 @@ def show_link(context: CliContext, store: Store, url: str, output_format: str) -
     )
 
 
-def _print_details(details: dict[str, object], edits: Iterable[LinkEdit], zone: ZoneInfo) -> None:
+def _print_details(details: dict[str, Any], edits: Iterable[LinkEdit], zone: ZoneInfo) -> None:
     for name, value in details.items():
         if isinstance(value, datetime):
             value = format_local_time(value, zone)
+        if name == "visitors":
+            value = or_unknown(value)
         print_line(f"{name.replace('_', ' '):<12} {NO_VALUE if value in {None, ''} else value}")
     for edit in edits:
         time_text = format_local_time(edit.at, zone)

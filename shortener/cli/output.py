@@ -35,6 +35,8 @@ ZERO_WIDTH_JOINERS = "\u200c\u200d"
 """Invisible characters that stay in printed text: some scripts and many emoji need them."""
 NO_VALUE = "\u2013"
 """Shown in a table in place of a missing value (an en dash)."""
+UNKNOWN = "unknown"
+"""Shown in a table in place of visitors and click rates that are not known."""
 _NUMBER_PUNCTUATION = str.maketrans("", "", ",.%+- \u00d7")
 
 
@@ -51,6 +53,11 @@ def format_percent(share: float | None) -> str | None:
     if share is None:
         return None
     return f"{share:.0%}" if share >= 0.0995 or not share else f"{share:.1%}"
+
+
+def or_unknown(value: float | str | None) -> float | str:
+    """Return the value, or "unknown" for None."""
+    return UNKNOWN if value is None else value
 
 
 def format_duration(seconds: float) -> str:
@@ -156,7 +163,7 @@ def _format_cell(cell: Any) -> str:
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
-    values = [cell for cell in cells if cell not in {NO_VALUE, ""}]
+    values = [cell for cell in cells if cell not in {NO_VALUE, UNKNOWN, ""}]
     return bool(values) and all(cell.translate(_NUMBER_PUNCTUATION).isdigit() for cell in values)
 
 

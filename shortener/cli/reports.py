@@ -14,6 +14,7 @@ from shortener.cli.output import (
     format_local_time,
     format_option,
     format_percent,
+    or_unknown,
     print_as,
     print_csv,
     print_json,
@@ -121,8 +122,8 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
         ("", "title", "clicks", "visitors", "rate", "by placement", "short link"),
         (
             [
-                *(article.position, article.title or article.url, article.clicks, article.visitors),
-                *(format_percent(article.rate), _format_placements(article), " ".join(article.short_urls)),
+                *(article.position, article.title or article.url, article.clicks, or_unknown(article.visitors)),
+                *(or_unknown(format_percent(article.rate)), _format_placements(article), " ".join(article.short_urls)),
             ]
             for article in result.articles
         ),
@@ -134,7 +135,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
             ("target", "clicks", "visitors", "by placement", "short link"),
             (
                 [
-                    *(_target_or_honeypot(link), link.clicks, link.visitors),
+                    *(_target_or_honeypot(link), link.clicks, or_unknown(link.visitors)),
                     *(_format_placements(link), link.short_url),
                 ]
                 for link in result.links
@@ -189,7 +190,8 @@ def _print_reasons(result: IssueReport | LinkReport) -> None:
 
 def _print_totals(totals: Totals, quality: Quality, click_rate: float | None = None, *, settling: bool = False) -> None:
     share = f" ({format_percent(click_rate)} of the recipients)" if click_rate is not None else ""
-    print_line(f"{totals.clicks.human:,} clicks by {totals.visitors:,} visitors{share}; {quality.sentence}.")
+    visitors = "an unknown number of" if totals.visitors is None else f"{totals.visitors:,}"
+    print_line(f"{totals.clicks.human:,} clicks by {visitors} visitors{share}; {quality.sentence}.")
     if settling:
         print_line("Still settling: verdicts of the last 15 minutes can change as more clicks arrive.")
 
@@ -242,7 +244,8 @@ def _print_link(result: LinkReport, zone: ZoneInfo) -> None:
     _print_totals(result.totals, result.quality, settling=result.settling)
     if result.placements:
         columns = ("n", "kind", "text", "issue", "clicks", "visitors")
-        print_table("Placements", columns, struct_rows(result.placements, columns), empty_message="")
+        rows = ([*row, or_unknown(visitors)] for *row, visitors in struct_rows(result.placements, columns))
+        print_table("Placements", columns, rows, empty_message="")
     _print_breakdown(result.breakdown)
     _print_timeline(result.timeline, zone)
 
@@ -286,7 +289,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
         (
             [
                 *(issue.slug, issue.title, format_local_time(issue.sent_at, zone), issue.recipients),
-                *(issue.clicks, issue.visitors, format_percent(issue.rate)),
+                *(issue.clicks, or_unknown(issue.visitors), or_unknown(format_percent(issue.rate))),
             ]
             for issue in result.issues
         ),
@@ -296,7 +299,12 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
         print_table(
             "Most clicked links",
             ("short link", "title", "target", "issue", "clicks", "visitors"),
-            struct_rows(result.links, ("short_url", "title", "target", "issue", "clicks", "visitors")),
+            (
+                [*row, or_unknown(visitors)]
+                for *row, visitors in struct_rows(
+                    result.links, ("short_url", "title", "target", "issue", "clicks", "visitors")
+                )
+            ),
             empty_message="",
         )
     if result.misses:
@@ -379,7 +387,8 @@ def _print_comparison(result: "Comparison") -> None:
             [
                 *(side.slug, side.title, side.recipients),
                 *(None if count is None else round(count) for count in (getattr(side, unit) for unit in units)),
-                *(format_percent(share) for share in (side.rate, result.to_come, side.to_come)),
+                or_unknown(format_percent(side.rate)),
+                *(format_percent(share) for share in (result.to_come, side.to_come)),
             ]
             for side in sides
         ),

@@ -87,20 +87,17 @@ def _clicks_by_bucket(observations: Observations, arrivals: Sequence[Arrival]) -
     return counts
 
 
-def clicks_within(arrivals: Sequence[Arrival], curve: ArrivalCurve, *, hours: float) -> float:
+def clicks_within(arrivals: Sequence[Arrival], *, hours: float) -> float:
     """Return the number of clicks that one issue had in its first `hours`.
 
-    If an arrival interval begins before that age and ends after it, the curve divides its clicks.
+    An arrival interval that begins before that age and ends after it is divided evenly.
     """
-    return math.fsum(_share_within(arrival, curve, hours) * arrival.clicks for arrival in arrivals)
+    return math.fsum(_share_within(arrival, hours) * arrival.clicks for arrival in arrivals)
 
 
-def _share_within(arrival: Arrival, curve: ArrivalCurve, hours: float) -> float:
+def _share_within(arrival: Arrival, hours: float) -> float:
     if arrival.end_hours <= hours:
         return 1.0
     if arrival.start_hours >= hours:
         return 0.0
-    start, at_age, end = (curve.share_at(age) for age in (arrival.start_hours, hours, arrival.end_hours))
-    if end <= start:  # after the end of the curve: divide evenly
-        return (hours - arrival.start_hours) / (arrival.end_hours - arrival.start_hours)
-    return (at_age - start) / (end - start)
+    return (hours - arrival.start_hours) / (arrival.end_hours - arrival.start_hours)

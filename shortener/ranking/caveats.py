@@ -20,7 +20,7 @@ from shortener.ranking.wording import (
 )
 
 MAX_REMAINING_SHARE = 0.10  # an issue with more of its clicks outstanding may still change the list
-MIN_AUDIENCE = 1000  # recipients; of the hidden gems, 46 % were right at 400 and 85 % at 5,000 (section 19)
+MIN_AUDIENCE = 1000  # recipients; of the hidden gems, 52 % were right at 400 and 85 % at 5,000 (section 11)
 MAX_EDITOR_SORTING: dict[SortingShape, float] = {"log": 0.45, "normal": 0.36}
 """Values of b above which 90 % intervals covered 88 % in simulation (docs/ranking.md section 19, sorted)."""
 MAX_PHI = 0.30**2  # above this phi, cells vary more than position, article and chance explain
@@ -61,10 +61,8 @@ def _click_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
     if 0 < len(without_visitors) < len(listed.issues):
         yield (
             f"too few visitors are known in {_name_issues(without_visitors)}, where clicks are counted instead; "
-            "compare the counts of articles within one issue only"
+            "the expected counts of the other issues are visitors, so compare articles by their appeal only"
         )
-    if not analysis.observations.clicks[listed.cells].any():
-        yield "no clicks yet: the order means nothing; look again when readers have clicked"
     if len(analysis.observations.urls) == 1:
         yield "only one article: there is nothing to compare it with; wait for another issue"
 
@@ -140,7 +138,7 @@ def _recipient_caveats(listed: ListedPart) -> Iterator[str]:
             )
     audience = [issue.recipients for issue in issues if issue.recipients is not None]
     if audience and float(np.median(audience)) < MIN_AUDIENCE:
-        gems = ", and check hidden gems yourself: of five about two are right" if listed.has_gems else ""
+        gems = ", and check hidden gems yourself: about half of them are right" if listed.has_gems else ""
         yield (
             f"small audience ({float(np.median(audience)):.0f} recipients): most figures are drawn towards the "
             f"average, so treat articles with overlapping intervals as equal{gems}"

@@ -1,16 +1,17 @@
 """The comparison of two issues at the same number of hours after sending (docs/ranking.md section 18)."""
 
 import math
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from shortener.errors import InputError
 from shortener.ranking.arrival_curve import clicks_within, estimate_curve
 from shortener.ranking.caveats import format_age
-from shortener.ranking.inputs import Counted, History, Issue, common_unit
+from shortener.ranking.inputs import Arrival, Counted, History, Issue, common_unit
 from shortener.ranking.observations import age_in_hours, build_observations
 from shortener.ranking.result import split_count
-from shortener.ranking.selection import find_issue, select_sent
+from shortener.ranking.selection import MIN_AGE_HOURS, find_issue, select_sent, why_unranked
 from shortener.ranking.signals import Z90
 from shortener.ranking.wording import format_count, format_interval, format_multiple, format_share
 
@@ -20,7 +21,7 @@ class ComparedIssue(Struct, frozen=True):
 
     Its count up to the compared age is in `visitors` or in `clicks`, as `counted` says; the other field is None. `rate`
     is this count per recipient, None if the recipients are unknown. `to_come` is the share (0 to 1) of all its clicks
-    that is still expected at the time of the comparison.
+    that is still expected at the time of the comparison, None without evidence.
     """
 
     slug: str
@@ -30,11 +31,13 @@ class ComparedIssue(Struct, frozen=True):
     visitors: float | None
     clicks: float | None
     rate: float | None
-    to_come: float
+    to_come: float | None
 
 
 class Comparison(Struct, frozen=True):
-    """Two issues compared `hours` after sending; `to_come` is the share of clicks (0 to 1) expected after that age.
+    """Two issues compared `hours` after sending.
+
+    `to_come` is the share of clicks (0 to 1) expected after that age, None below an hour.
 
     `counted` is "visitors" if both issues count visitors, otherwise "clicks". `ratio` is the rate of the first
     issue divided by that of the second, with its 90 % interval. It is the ratio of the counts if the recipients of
@@ -42,7 +45,7 @@ class Comparison(Struct, frozen=True):
     """
 
     hours: float
-    to_come: float
+    to_come: float | None
     counted: Counted
     first: ComparedIssue
     second: ComparedIssue
@@ -53,11 +56,18 @@ class Comparison(Struct, frozen=True):
 
 
 def compare(
-    history: History, first_slug: str, second_slug: str, *, as_of: float, hours: float | None = None
+    history: History,
+    first_slug: str,
+    second_slug: str,
+    *,
+    arrivals: Sequence[Arrival],
+    as_of: float,
+    hours: float | None = None,
 ) -> Comparison:
     """Compare the issues with these slugs at the same age: `hours` after sending.
 
-    The default age is that of the younger issue at `as_of` (epoch seconds). The interval is that of a ratio of two
+    `arrivals` are the visitors or clicks of each issue as a whole, over short intervals. The default age is that of the
+    younger issue at `as_of` (epoch seconds). The interval is that of a ratio of two
     Poisson counts, whose logarithm has standard deviation `sqrt(1/n1 + 1/n2)`. Raises NotFound for an issue that was
     not sent by then, and InputError for an age that the younger issue has not reached.
     """
@@ -71,25 +81,30 @@ def compare(
             "of the younger issue"
         )
     curve = estimate_curve(build_observations(sent, as_of=as_of), sent.arrivals)
-    counts = [
-        clicks_within([row for row in sent.arrivals if row.issue == issue.slug], curve, hours=age) for issue in issues
-    ]
+    counts = [clicks_within([row for row in arrivals if row.issue == issue.slug], hours=age) for issue in issues]
     first, second = (
-        _compared_issue(issue, count, to_come=1 - curve.share_at(age_in_hours(issue, as_of=as_of)))
+        _compared_issue(
+            issue,
+            count,
+            to_come=None
+            if why_unranked(sent, issue, as_of=as_of)
+            else 1 - curve.share_at(age_in_hours(issue, as_of=as_of)),
+        )
         for issue, count in zip(issues, counts, strict=True)
     )
     interval = _ratio_with_interval(issues, counts)
     ratio, low, high = interval or (None, None, None)
-    to_come, counted = 1 - curve.share_at(age), common_unit(issues)
+    to_come, counted = None if age < MIN_AGE_HOURS else 1 - curve.share_at(age), common_unit(issues)
     unit = f"{counted} per recipient" if _are_sized(issues) else counted
+    expected = "" if to_come is None else f" ({format_share(to_come)} of {counted} still expected)"
     text = (
-        f"{format_age(age)} after sending ({format_share(to_come)} of {counted} still expected): "
+        f"{format_age(age)} after sending{expected}: "
         f"{_describe_counts(issues, counts)}; {_describe_ratio(interval, unit)}"
     )
     return Comparison(age, to_come, counted, first, second, ratio, low, high, text)
 
 
-def _compared_issue(issue: Issue, count: float, *, to_come: float) -> ComparedIssue:
+def _compared_issue(issue: Issue, count: float, *, to_come: float | None) -> ComparedIssue:
     visitors, clicks = split_count(count, issue.counted)
     rate = None if issue.recipients is None else count / issue.recipients
     return ComparedIssue(issue.slug, issue.title, issue.recipients, issue.counted, visitors, clicks, rate, to_come)

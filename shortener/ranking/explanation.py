@@ -122,7 +122,9 @@ def _explain_article(analysis: Analysis, url: str, title: str) -> Explanation:
     score, half_width = posterior.score[article], Z90 * posterior.sd[article]
     cells = np.flatnonzero(analysis.observations.article_index == article)
     counted = analysis.counted_for([url])
-    visitors, clicks = split_count(int(posterior.clicks[article]), counted)
+    rows = [analysis.observations.appearances[cell] for cell in cells]
+    count = sum(row.clicks if counted == "visitors" else row.click_count for row in rows)
+    visitors, clicks = split_count(count, counted)
     return Explanation(
         url=url,
         title=title,

@@ -10,6 +10,10 @@ from shortener.ranking.signals import SignalColumns
 
 MAX_CLICKS_QUANTILE = 0.75  # a gem has fewer clicks than this quantile of the list
 MAX_EXPOSURE_QUANTILE = 0.60  # a gem's expected clicks are at most this quantile of the list
+MIN_GEM_PROBABILITY = 0.20
+"""Lowest probability of the best tenth at which an article is called a hidden gem.
+
+From it on at least half of them are true ones in every simulated scenario (docs/ranking.md section 11)."""
 MIN_READS = 30  # below, the ratio of fans to reads is mostly chance
 
 
@@ -29,12 +33,14 @@ def find_hidden_gems(
     max_gems: int,
     upper_bounds: FloatArray,
     top_decile_probabilities: FloatArray,
+    min_probability: float = MIN_GEM_PROBABILITY,
 ) -> list[int]:
     """Return the indices of the articles that their position hid from readers, the most probable gem first.
 
     `order` contains the indices of all listed articles; the first `published_count` of them are published. A gem is not
-    published, has clicks below the 75th percentile of the list, expected clicks up to the 60th, and a score above 0.
-    Gems are sorted by the probability of being in the best tenth of all articles, then by the upper bound of appeal.
+    published, has clicks below the 75th percentile of the list, expected clicks up to the 60th, a score above 0, and at
+    least `min_probability` of being in the best tenth. Gems are sorted by the probability of being in the best tenth of
+    all articles, then by the upper bound of appeal.
     """
     if not order:
         return []
@@ -47,6 +53,7 @@ def find_hidden_gems(
         if posterior.clicks[article] < max_clicks
         and posterior.expected[article] <= max_expected
         and posterior.score[article] > 0
+        and top_decile_probabilities[article] >= min_probability
     ]
     return sorted(candidates, key=lambda a: (-top_decile_probabilities[a], -upper_bounds[a]))[:max_gems]
 

@@ -22,6 +22,8 @@ class Issue(Struct, frozen=True):
     """One sent issue: `sent_at` in epoch seconds, `recipients` None if unknown.
 
     `counted` says whether the fields `clicks` of its appearances, placements and arrivals hold visitors or clicks.
+    `total` is this count for the issue as a whole; None: that of its appearances added up. A visitor of two links is
+    one visitor of the issue.
     """
 
     slug: str
@@ -29,6 +31,7 @@ class Issue(Struct, frozen=True):
     sent_at: float
     recipients: int | None = None
     counted: Counted = "clicks"
+    total: int | None = None
 
 
 class Placement(Struct, frozen=True):
@@ -45,10 +48,10 @@ class Placement(Struct, frozen=True):
 class Appearance(Struct, frozen=True):
     """One article in one issue, with its clicks up to the time of the ranking.
 
-    `clicks` holds visitors if the issue counts visitors. `url` is the canonical target, by which an article is
-    recognized in other issues. `position` is 1 for the top of the issue, None if unknown. Placements may add up
-    to more than `clicks`, because one visitor can use two of them. Appearances of one article in one issue are
-    merged.
+    `clicks` holds visitors if the issue counts visitors, and `all_clicks` then holds the clicks. `url` is the canonical
+    target, by which an article is recognized in other issues. `position` is 1 for the top of the issue, None if
+    unknown. Placements may add up to more than `clicks`, because one visitor can use two of them. Appearances of one
+    article in one issue are merged.
     """
 
     issue: str
@@ -56,6 +59,12 @@ class Appearance(Struct, frozen=True):
     clicks: int
     position: int | None = None
     placements: tuple[Placement, ...] = ()
+    all_clicks: int | None = None
+
+    @property
+    def click_count(self) -> int:
+        """Clicks, also where `clicks` holds visitors."""
+        return self.clicks if self.all_clicks is None else self.all_clicks
 
 
 class Arrival(Struct, frozen=True):

@@ -105,4 +105,5 @@ def _merge_group(appearances: list[Appearance]) -> Appearance:
         clicks=sum(row.clicks for row in appearances),
         position=min(positions, default=None),
         placements=tuple(kinds[kind] for kind in sorted(kinds)),
+        all_clicks=sum(row.click_count for row in appearances),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 from msgspec import Struct
 
-from shortener.ranking.gems import find_hidden_gems, find_loved_by_few, top_decile_probability
+from shortener.ranking.gems import MIN_GEM_PROBABILITY, find_hidden_gems, find_loved_by_few, top_decile_probability
 from shortener.ranking.observations import FloatArray
 from shortener.ranking.pipeline import Analysis
 from shortener.ranking.posterior import top_k_probability
@@ -41,13 +41,19 @@ def published_count(article_count: int, max_articles: int) -> int:
 
 
 def order_articles(
-    analysis: Analysis, urls: set[str], *, max_articles: int, max_gems: int, blend: Blend | None
+    analysis: Analysis,
+    urls: set[str],
+    *,
+    max_articles: int,
+    max_gems: int,
+    blend: Blend | None,
+    min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ordering:
     """Sort the articles with these URLs by score, and determine the published list and the hidden gems.
 
     A `blend` replaces the score. Equal scores are sorted by the probability of belonging to the published
     list, then by clicks and URL. The published list has at most `max_articles` articles, and there are at
-    most `max_gems` hidden gems.
+    most `max_gems` hidden gems, with at least `min_gem_probability` of being in the best tenth.
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]
@@ -74,6 +80,7 @@ def order_articles(
             max_gems=max_gems,
             upper_bounds=high,
             top_decile_probabilities=best_tenth,
+            min_probability=min_gem_probability,
         ),
         loved_by_few=find_loved_by_few(posterior, analysis.signals, order=order),
         blend=blended,

@@ -1,6 +1,7 @@
 """The ranking: an ordered, annotated list of articles from a history of counts."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 
 import numpy as np
@@ -8,12 +9,13 @@ import numpy as np
 from shortener.errors import InputError
 from shortener.ranking.caveats import list_caveats
 from shortener.ranking.diagnostics import diagnose_fit
-from shortener.ranking.inputs import Appearance, Counted, History, common_unit
+from shortener.ranking.gems import MIN_GEM_PROBABILITY
+from shortener.ranking.inputs import Counted, History, common_unit
 from shortener.ranking.listed import listed_part
 from shortener.ranking.ordering import Ordering, order_articles
 from shortener.ranking.pipeline import Analysis, analyse
 from shortener.ranking.result import IssueProgress, RankedArticle, Ranking, split_count
-from shortener.ranking.selection import ArticleFilter, restrict_to_window, select_articles
+from shortener.ranking.selection import ArticleFilter, describe_missing, restrict_to_window, select_articles
 from shortener.ranking.signals import Blend
 from shortener.ranking.wording import format_footer, format_note
 
@@ -37,15 +39,18 @@ def rank(
     zone: tzinfo = UTC,
     blend: Blend | None = None,
     background: bool = True,
+    min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ranking:
     """Rank articles by appeal (docs/ranking.md sections 1 and 10).
 
-    `as_of` is in epoch seconds, and later issues are ignored. `month` (YYYY-MM in `zone`) lists the articles last
-    shown in it, `issue` those of one issue, and neither lists all. The fit uses the issues within `window` months of
-    them, None for all issues. The published list has at most `top` articles, and there are at most `gems` hidden
-    gems. A `blend` replaces appeal in the order. With `background`, articles with few clicks lean on the other
-    articles of their author, site and title words. Raises InputError for invalid arguments or counts, and NotFound for
-    an unknown issue. A fit that fails is not an error: the result is then the shrunken rate, with a warning.
+    `as_of` is in epoch seconds, and later issues are ignored. `month` (YYYY-MM in `zone`) lists the articles last shown
+    in it, `issue` those of one issue, and neither lists all. The fit uses the issues within `window` months of them,
+    None for all issues. With `issue`, the counts of a row are those of that issue. The published list has at most `top`
+    articles, and there are at most `gems` hidden gems, each with at least `min_gem_probability` of being in the best
+    tenth. A `blend` replaces appeal in the order. With `background`,
+    articles with few clicks lean on the other articles of their author, site and title words. Raises InputError for
+    invalid arguments or counts, and NotFound for an unknown issue. A fit that fails is not an error: the result is then
+    the shrunken rate, with a warning.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")
@@ -53,10 +58,13 @@ def rank(
     article_filter = ArticleFilter(month=month, issue=issue, zone=zone)
     sent, urls = select_articles(history, article_filter, as_of=as_of)
     if not urls:
-        return _empty_ranking(as_of_text, article_filter, common_unit(sent.issues))
+        message = describe_missing(history, article_filter, as_of=as_of)
+        return _empty_ranking(as_of_text, article_filter, common_unit(sent.issues), message)
     fitted = restrict_to_window(sent, urls, months=window)
     analysis = analyse(fitted, as_of=as_of, background=background)
-    ordering = order_articles(analysis, urls, max_articles=top, max_gems=gems, blend=blend)
+    ordering = order_articles(
+        analysis, urls, max_articles=top, max_gems=gems, blend=blend, min_gem_probability=min_gem_probability
+    )
     all_urls, counted = analysis.observations.urls, analysis.counted_for(urls)
     return Ranking(
         as_of=as_of_text,
@@ -81,13 +89,8 @@ def _format_time(as_of: float) -> str:
         raise InputError(f"{as_of} is not a valid time") from error
 
 
-def _empty_ranking(as_of: str, article_filter: ArticleFilter, counted: Counted) -> Ranking:
+def _empty_ranking(as_of: str, article_filter: ArticleFilter, counted: Counted, message: str) -> Ranking:
     month, issue = article_filter.month, article_filter.issue
-    message = "no article was shown by then: nothing to rank"
-    if month:
-        message = f"no article was last shown in {month}: nothing to rank"
-    if issue:
-        message = f"issue {issue} has no articles to rank"
     return Ranking(as_of, month, METHOD, counted, (), (), message, (message,), (), 0, issue, ())
 
 
@@ -109,15 +112,13 @@ def _ranked_articles(
     titles: Mapping[str, str],
     issue: str | None,
 ) -> tuple[RankedArticle, ...]:
-    appearances: dict[str, list[Appearance]] = {url: [] for url in analysis.observations.urls}
-    for appearance in analysis.observations.appearances:
-        appearances[appearance.url].append(appearance)
+    observations = analysis.observations
     rows = []
     for number, article in enumerate(ordering.order, 1):
-        url = analysis.observations.urls[article]
-        shown = next((row for row in appearances[url] if row.issue == issue), appearances[url][-1])
-        title, count = titles.get(url) or url, len(appearances[url])
-        rows.append(_ranked_article(analysis, ordering, article, counted, number, shown, count, title))
+        cells = np.flatnonzero(observations.article_index == article).tolist()
+        listed = [cell for cell in cells if issue in {None, observations.appearances[cell].issue}]
+        title = titles.get(observations.urls[article]) or observations.urls[article]
+        rows.append(_ranked_article(analysis, ordering, article, counted, number, listed, len(cells), title))
     return tuple(rows)
 
 
@@ -127,14 +128,18 @@ def _ranked_article(
     article: int,
     counted: Counted,
     article_rank: int,
-    shown: Appearance,
+    cells: Sequence[int],
     appearance_count: int,
     title: str,
 ) -> RankedArticle:
+    """Return a row of the list; `cells` are the appearances whose counts it shows."""
     posterior, signals = analysis.posterior, analysis.signals
+    appearances = [analysis.observations.appearances[cell] for cell in cells]
+    shown, expected = appearances[-1], math.fsum(posterior.cell_expected[cells])
+    count = sum(row.clicks if counted == "visitors" else row.click_count for row in appearances)
     gem = ordering.gems.index(article) + 1 if article in ordering.gems else None
     bounds = float(ordering.low[article]), float(ordering.high[article])
-    visitors, clicks = split_count(int(posterior.clicks[article]), counted)
+    visitors, clicks = split_count(count, counted)
     return RankedArticle(
         rank=article_rank,
         url=shown.url,
@@ -143,7 +148,7 @@ def _ranked_article(
         position=shown.position,
         visitors=visitors,
         clicks=clicks,
-        expected=_round_decimals(posterior.expected[article]),
+        expected=_round_decimals(expected),
         appeal=_round_significant(ordering.appeal[article]),
         low=_round_significant(bounds[0]),
         high=_round_significant(bounds[1]),
@@ -152,6 +157,8 @@ def _ranked_article(
         note=format_note(
             analysis,
             article,
+            count=count,
+            expected=expected,
             counted=counted,
             bounds=bounds,
             gem_probability=float(ordering.top_decile_probability[article]) if gem else None,
@@ -182,7 +189,9 @@ def _round_or_none(value: float) -> float | None:
 
 def _issue_progress(analysis: Analysis) -> tuple[IssueProgress, ...]:
     observations = analysis.observations
-    totals = np.bincount(observations.issue_index, observations.clicks, len(observations.issues))
+    sums = np.bincount(observations.issue_index, observations.clicks, len(observations.issues))
+    pairs = zip(observations.issues, sums, strict=True)
+    totals = [int(count) if issue.total is None else issue.total for issue, count in pairs]
     rows = zip(observations.issues, observations.age_hours, totals, analysis.remaining_shares, strict=True)
     return tuple(
         IssueProgress(
@@ -191,7 +200,7 @@ def _issue_progress(analysis: Analysis) -> tuple[IssueProgress, ...]:
             _round_decimals(hours),
             issue.recipients,
             issue.counted,
-            *split_count(int(total), issue.counted),
+            *split_count(total, issue.counted),
             _round_decimals(to_come),
         )
         for issue, hours, total, to_come in rows

@@ -19,10 +19,10 @@ class RankedArticle(Struct, frozen=True):
 
     `appeal` is a multiple of the average article, drawn towards 1 where there are few clicks; `low` to `high` is its
     90 % interval. `p_top` is the probability of belonging to the published list, and `gem` the article's number among
-    the hidden gems, or None. `shown` is the number of appearances of the article. Its total count in them is in
-    `visitors` or in `clicks`, whichever the ranking counts; the other field is None. `expected` is the count that an
-    average article would have had in them. `issue` and `position` are those of the requested issue, or otherwise of
-    the last appearance.
+    the hidden gems, or None. `shown` is the number of appearances of the article. Its total count in them (with a
+    requested issue: its count in that issue) is in `visitors` or in `clicks`, whichever the ranking counts; the other
+    field is None. `expected` is the count that an average article would have had there. `issue` and `position` are
+    those of the requested issue, or otherwise of the last appearance.
     """
 
     rank: int
@@ -50,8 +50,8 @@ class RankedArticle(Struct, frozen=True):
 class IssueProgress(Struct, frozen=True):
     """An issue from which the ranking was computed, as of the time of the ranking.
 
-    `hours` is its age since sending. The total count of its articles is in `visitors` or in `clicks`, as its
-    `counted` says; the other field is None. `to_come` is the share (0 to 1) of its clicks that is still
+    `hours` is its age since sending. Its visitors or clicks are in `visitors` or in `clicks`, as its `counted` says;
+    the other field is None. `to_come` is the share (0 to 1) of its clicks that is still
     expected.
     """
 
@@ -70,9 +70,9 @@ class Ranking(Struct, frozen=True):
 
     Each issue counts its visitors or, if too few are known, its clicks: `issues[].counted`. The `counted` of the
     ranking is "visitors" if every issue in which a listed article appeared counts visitors, otherwise "clicks". In a
-    mixed list "clicks" may therefore include the visitors of some issues; a warning names the issues that count
-    clicks. `issues` are all issues of the fit, also those without a listed article. If the list is empty, `counted`
-    follows from all sent issues.
+    mixed list the expected counts of some issues are visitors; a warning names the issues that count clicks. `issues`
+    are all issues of the fit, also those without a listed article. If the list is empty, `counted` follows from all
+    sent issues.
     """
 
     as_of: str

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, tzinfo
 import msgspec
 from msgspec import Struct
 
-from shortener.durations import DAY_SECONDS
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import InputError, NotFound
-from shortener.ranking.inputs import History, Issue, check_history
+from shortener.ranking.inputs import Appearance, Arrival, History, Issue, check_history
 
+MIN_AGE_HOURS = 1.0
+"""Age from which an issue is ranked: the first edge of the arrival curve, below which the curve is an assumption."""
 SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 
 
@@ -32,19 +34,48 @@ class ArticleFilter(Struct, frozen=True):
 
 
 def select_articles(history: History, article_filter: ArticleFilter, *, as_of: float) -> tuple[History, set[str]]:
-    """Check a history; return its issues sent by `as_of` (epoch seconds) and the URLs of the articles to list.
+    """Check a history; return its issues with evidence at `as_of` (epoch seconds) and the URLs of the articles to list.
 
-    Raises InputError for an invalid history, and NotFound if the issue of the filter was not sent by then.
+    An issue has evidence from `MIN_AGE_HOURS` after sending, once it was clicked. Raises InputError for an invalid
+    history, and NotFound if the issue of the filter was not sent by then.
     """
     sent = select_sent(history, as_of=as_of)
+    known = _restrict_to_issues(sent, [issue for issue in sent.issues if not why_unranked(sent, issue, as_of=as_of)])
     if article_filter.issue is not None:
         issue = find_issue(sent, article_filter.issue)
-        return sent, {appearance.url for appearance in sent.appearances if appearance.issue == issue.slug}
-    last_issues, month = last_issue_by_url(sent), article_filter.month
+        return known, {appearance.url for appearance in known.appearances if appearance.issue == issue.slug}
+    urls, month, zone = {row.url for row in known.appearances}, article_filter.month, article_filter.zone
     if month is None:
-        return sent, set(last_issues)
-    zone = article_filter.zone
-    return sent, {url for url, issue in last_issues.items() if _month_sent(issue, zone) == month}
+        return known, urls
+    last_issues = last_issue_by_url(sent)
+    return known, {url for url in urls if _month_sent(last_issues[url], zone) == month}
+
+
+def why_unranked(sent: History, issue: Issue, *, as_of: float) -> str:
+    """Return why nothing can be estimated about a sent issue yet, as a clause about it; '' if it has evidence."""
+    if as_of - issue.sent_at < MIN_AGE_HOURS * HOUR_SECONDS:
+        return "was sent less than an hour ago"
+    rows: tuple[Appearance | Arrival, ...] = (*sent.appearances, *sent.arrivals)
+    return "" if any(row.clicks for row in rows if row.issue == issue.slug) else "has no clicks yet"
+
+
+def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: float) -> str:
+    """Return the sentence that stands in place of a list without articles."""
+    sent = select_sent(history, as_of=as_of)
+    asked = [
+        issue
+        for issue in sent.issues
+        if article_filter.issue in {None, issue.slug}
+        if article_filter.month in {None, _month_sent(issue, article_filter.zone)}
+    ]
+    reasons = [f"issue {issue.slug} {why}" for issue in asked if (why := why_unranked(sent, issue, as_of=as_of))]
+    if reasons:
+        return f"{reasons[-1]}: nothing to rank"
+    if article_filter.issue:
+        return f"issue {article_filter.issue} has no articles to rank"
+    if article_filter.month:
+        return f"no article was last shown in {article_filter.month}: nothing to rank"
+    return "no article was shown by then: nothing to rank"
 
 
 def select_sent(history: History, *, as_of: float) -> History:

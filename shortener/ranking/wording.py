@@ -68,6 +68,8 @@ def format_note(
     analysis: Analysis,
     article: int,
     *,
+    count: int,
+    expected: float,
     counted: Counted,
     bounds: tuple[float, float],
     gem_probability: float | None,
@@ -75,13 +77,13 @@ def format_note(
 ) -> str:
     """Return the note of an article, which is given by its index (docs/ranking.md section 15).
 
-    `bounds` is the 90 % interval of its appeal. `gem_probability` is a hidden gem's probability of being in
-    the best tenth, None for other articles.
+    `count` and `expected` are the figures of its row, `bounds` is the 90 % interval of its appeal. `gem_probability` is
+    a hidden gem's probability of being in the best tenth, None for other articles.
     """
-    parts = [_describe_clicks(analysis, article, counted, bounds)]
+    parts = [_describe_count(analysis, article, count, expected, counted, bounds)]
     if gem_probability is not None:
         chance = format_probability(gem_probability)
-        parts.insert(0, f"hidden gem: {chance} chance of being among the best tenth")
+        parts.insert(0, f"hidden gem: {chance} chance of being among the best tenth, 10% for any article")
     if loved_by_few:
         ratio, overall = analysis.signals.fan_ratio[article], analysis.signals.overall_fan_ratio
         parts.append(f"few but devoted readers: {ratio:.0%} of readers applauded, {overall:.0%} overall")
@@ -91,14 +93,14 @@ def format_note(
     return "; ".join(parts)
 
 
-def _describe_clicks(analysis: Analysis, article: int, counted: Counted, bounds: tuple[float, float]) -> str:
-    posterior = analysis.posterior
-    clicks, expected = int(posterior.clicks[article]), float(posterior.expected[article])
-    if clicks < MIN_CLICKS and expected < MIN_CLICKS:
-        return f"too few {counted} to tell ({clicks})"
-    appeal = format_multiple(math.exp(posterior.score[article]))
+def _describe_count(
+    analysis: Analysis, article: int, count: int, expected: float, counted: Counted, bounds: tuple[float, float]
+) -> str:
+    if count < MIN_CLICKS and expected < MIN_CLICKS:
+        return f"too few {counted} to tell ({count})"
+    appeal = format_multiple(math.exp(analysis.posterior.score[article]))
     multiple = "about" if appeal == "1.0x" else appeal
-    evidence = f"{format_count(clicks, counted)}; an average article there: {format_expected(expected)}"
+    evidence = f"{format_count(count, counted)}; an average article there: {format_expected(expected)}"
     return (
         f"{multiple} the {counted} expected {_describe_baseline(analysis, article)}, "
         f"{format_interval(*bounds)} ({evidence})"

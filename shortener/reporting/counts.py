@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from shortener.reporting.local_time import hour_around
 from shortener.store.reports import BreakdownRow, ClickTotals, PeriodClicks
+from shortener.store.rollup_tables import MIN_VISITOR_SHARE
 
 DIMENSIONS = ("referrer", "browser", "os", "device", "country", "language")
 """Properties by which a report breaks human clicks down."""
@@ -35,10 +36,10 @@ class ClicksByVerdict(Struct, frozen=True):
 
 
 class Totals(Struct, frozen=True):
-    """Clicks by verdict, and visitors: people, each counted once a UTC day."""
+    """Clicks by verdict, and visitors: people, each counted once a UTC day. None: too few clicks carry a visitor."""
 
     clicks: ClicksByVerdict
-    visitors: int
+    visitors: int | None
 
 
 class TimelineHour(Struct, frozen=True):
@@ -65,12 +66,12 @@ Breakdown = dict[str, tuple[BreakdownPart, ...]]
 
 
 class PlacementCount(Struct, frozen=True):
-    """Human clicks and visitors of one placement; ``other`` is the number of automated requests."""
+    """Human clicks and visitors (None: unknown) of one placement; ``other`` is the number of automated requests."""
 
     n: int
     kind: str
     clicks: int
-    visitors: int
+    visitors: int | None
     short_url: str
     text: str
     other: int
@@ -117,9 +118,20 @@ def zone_name(zone: tzinfo) -> str:
     return str(getattr(zone, "key", zone))
 
 
-def click_rate(visitors: int, recipients: int | None) -> float | None:
-    """Return visitors per recipient, None where the number of recipients is unknown."""
-    return visitors / recipients if recipients else None
+def has_visitors(rows: Iterable[ClickTotals]) -> bool:
+    """Return whether enough human clicks of all rows together carry a visitor for visitors to be known."""
+    totals = list(rows)
+    return is_enough(sum(row.visitor_clicks for row in totals), human=sum(row.human for row in totals))
+
+
+def is_enough(visitor_clicks: int, *, human: int) -> bool:
+    """Return whether ``visitor_clicks`` clicks with a visitor, of ``human`` clicks, make visitors known."""
+    return visitor_clicks >= MIN_VISITOR_SHARE * human
+
+
+def click_rate(visitors: int | None, recipients: int | None) -> float | None:
+    """Return visitors per recipient, None where either number is unknown."""
+    return visitors / recipients if recipients and visitors is not None else None
 
 
 def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:

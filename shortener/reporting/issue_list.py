@@ -1,14 +1,16 @@
-"""List of issues with their counts, and cumulative clicks of several issues by hours since sending."""
+"""List of issues with their counts, and cumulative clicks of several issues by age."""
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
-from shortener.durations import HOUR_SECONDS
+from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.reporting.counts import click_rate, to_datetime, to_datetime_or_none
-from shortener.store import Store, listings
+from shortener.store import Store, listings, reports
 from shortener.store.listings import IssueSummary
+from shortener.store.reports import QuarterHourClicks
 
 SPARKLINE_HOURS = 72
 """Hours since sending that the sparkline of an issue covers."""
@@ -16,6 +18,12 @@ SPARKLINE_STEP_HOURS = 3
 """Hours that one point of a sparkline covers."""
 COMPARISON_HOURS = 14 * 24
 """Hours since sending over which issues are compared."""
+CURVE_AGES = (
+    *(quarter / 4 for quarter in range(24 * 4)),
+    *range(24, 72),
+    *range(72, COMPARISON_HOURS + 1, 3),
+)
+"""Ages in hours at which curves of cumulative clicks have a point: by quarter-hour on the first day, then rarer."""
 MAX_COMPARED_ISSUES = 8
 """Maximum number of other issues that an issue is compared with. The latest ones sent before it are preferred."""
 
@@ -37,7 +45,7 @@ class IssueListItem(Struct, frozen=True):
     links: int
     todo: int
     clicks: int
-    visitors: int
+    visitors: int | None
     other: int
     rate: float | None
     to_come: float | None
@@ -46,7 +54,10 @@ class IssueListItem(Struct, frozen=True):
 
 
 class IssueRow(Struct, frozen=True):
-    """An issue with its numbers of articles and links, human clicks and visitors, for commands and the API."""
+    """An issue with its numbers of articles and links, human clicks and visitors, for commands and the API.
+
+    ``visitors`` is None where too few clicks carry a visitor.
+    """
 
     slug: str
     title: str
@@ -55,7 +66,7 @@ class IssueRow(Struct, frozen=True):
     articles: int
     links: int
     clicks: int
-    visitors: int
+    visitors: int | None
     status: str
 
 
@@ -78,9 +89,9 @@ def list_issue_rows(store: Store, *, now: int, with_hidden: bool) -> list[IssueR
 
 
 class CumulativePoint(Struct, frozen=True):
-    """Human clicks from the sending until ``hours`` hours after it."""
+    """Human clicks until ``hours`` hours after sending; those from before the sending are in the point at 0 hours."""
 
-    hours: int
+    hours: float
     clicks: int
 
 
@@ -92,6 +103,10 @@ class CumulativeClicks(Struct, frozen=True):
     own: bool
     recipients: int | None
     points: tuple[CumulativePoint, ...]
+
+    def clicks_at(self, hours: float) -> int | None:
+        """Return the clicks until one of the ages of ``CURVE_AGES``; None for an age that the issue has not reached."""
+        return next((point.clicks for point in self.points if point.hours >= hours), None)
 
 
 def build_issue_list(store: Store, *, remaining_shares: Mapping[str, float], now: int) -> tuple[IssueListItem, ...]:
@@ -139,17 +154,29 @@ def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[Cum
         return ()
     others = [issue for issue in issues[index + 1 :] + issues[:index] if issue.clicks and _is_listed(issue)]
     compared = [issues[index], *others[:MAX_COMPARED_ISSUES]]
-    hours = _hourly_clicks_by_issue(store, [issue.id for issue in compared], hours=COMPARISON_HOURS + 1)
+    starts = {issue.id: _curve_start(store, issue, now=now) for issue in compared}
+    ends = {issue_id: min(now, start + COMPARISON_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
+    quarter_hours: dict[int, list[QuarterHourClicks]] = {issue.id: [] for issue in compared}
+    for row in reports.human_clicks_by_quarter_hour(store, ends):
+        quarter_hours[row.issue_id].append(row)
     return tuple(
         CumulativeClicks(
             slug=issue.slug,
             title=issue.title,
             own=issue.slug == slug,
             recipients=issue.recipients,
-            points=_cumulative_points(_start_time(issue, hours.get(issue.id, {})), hours.get(issue.id, {}), now=now),
+            points=_cumulative_points(quarter_hours[issue.id], start=starts[issue.id], end=ends[issue.id]),
         )
         for issue in compared
     )
+
+
+def _curve_start(store: Store, issue: IssueSummary, *, now: int) -> int:
+    """Return when an issue was sent; if that is unknown, its first hour with a human click, else its creation."""
+    if issue.sent_at is not None:
+        return issue.sent_at
+    first_hour = reports.first_clicked_hour(store, issue.id, until=now)
+    return issue.created_at if first_hour is None else first_hour
 
 
 def _is_listed(issue: IssueSummary) -> bool:
@@ -179,17 +206,32 @@ def _sparkline(start: int, hours: Mapping[int, int], *, now: int) -> tuple[int, 
     return tuple(steps)
 
 
-def _cumulative_points(start: int, hours: Mapping[int, int], *, now: int) -> tuple[CumulativePoint, ...]:
-    """Return the number of clicks since sending, at the end of each hour with clicks and at ``now``."""
-    points, total = [CumulativePoint(0, 0)], 0
-    for hour, clicks in hours.items():
-        age = (hour - start) // HOUR_SECONDS + 1
-        if age > COMPARISON_HOURS:
-            break
-        total += clicks
-        if age > points[-1].hours:
-            points.append(CumulativePoint(age, total))
-        else:
-            points[-1] = CumulativePoint(points[-1].hours, total)
-    elapsed = min(COMPARISON_HOURS, max(0, (now - start) // HOUR_SECONDS))
-    return (*points, CumulativePoint(elapsed, total)) if elapsed > points[-1].hours else tuple(points)
+def _cumulative_points(rows: Iterable[QuarterHourClicks], *, start: int, end: int) -> tuple[CumulativePoint, ...]:
+    """Return the clicks at the ages of ``CURVE_AGES`` and at ``end``, for an issue sent at ``start`` (both seconds).
+
+    Within a quarter-hour the clicks are spread evenly; those from before ``start`` count at age 0.
+    """
+    times, totals = [start], [0]
+    for row in rows:
+        stop = min(row.start + QUARTER_HOUR_SECONDS, end)
+        if stop <= start:
+            totals[0] += row.clicks
+            continue
+        times += [max(start, row.start), stop]
+        totals += [totals[-1], totals[-1] + row.clicks]
+    elapsed = max(0, end - start) / HOUR_SECONDS
+    ages = [*(age for age in CURVE_AGES if age < elapsed), elapsed]
+    points = [CumulativePoint(round(age, 4), _interpolate(times, totals, start + age * HOUR_SECONDS)) for age in ages]
+    # A point between two others with its clicks adds nothing.
+    inner = zip(points, points[1:], points[2:], strict=False)
+    kept = [point for before, point, after in inner if not before.clicks == point.clicks == after.clicks]
+    return (points[0], *kept, *points[1:][-1:])
+
+
+def _interpolate(times: Sequence[int], totals: Sequence[int], time: float) -> int:
+    """Return the total at a time, rounded; between two times it grows evenly, and after the last it stays."""
+    index = bisect_right(times, time)
+    if index == len(times):
+        return totals[-1]
+    begin, end = times[index - 1], times[index]
+    return round(totals[index - 1] + (totals[index] - totals[index - 1]) * (time - begin) / (end - begin))

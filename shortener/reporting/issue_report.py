@@ -14,6 +14,7 @@ from shortener.reporting.counts import (
     build_breakdown,
     build_timeline,
     click_rate,
+    has_visitors,
     sum_by_verdict,
     to_datetime,
     to_datetime_or_none,
@@ -33,14 +34,15 @@ class ArticleReport(Struct, frozen=True):
     """Human clicks on an article; ``clicks`` is the sum of the clicks on its placements and of ``unplaced``.
 
     ``unplaced`` are clicks on a short URL without a placement number. ``visitors`` counts a person once a day on each
-    link. ``rate`` is visitors per recipient, ``other`` the number of automated requests.
+    link, and is None where too few clicks of the issue carry a visitor. ``rate`` is visitors per recipient, ``other``
+    the number of automated requests.
     """
 
     position: int
     url: str
     title: str
     clicks: int
-    visitors: int
+    visitors: int | None
     rate: float | None
     placements: tuple[PlacementCount, ...]
     author: str
@@ -57,7 +59,7 @@ class OtherLinkReport(Struct, frozen=True):
     target: str | None
     title: str
     clicks: int
-    visitors: int
+    visitors: int | None
     rate: float | None
     placements: tuple[PlacementCount, ...]
     unplaced: int
@@ -121,7 +123,7 @@ def build_issue_report(
     sums = reports.issue_totals(store, issue.id)
     values = reports.issue_breakdown(store, issue.id)
     clicks = sum_by_verdict(sums)
-    visitors = sum(row.issue_visitors for row in sums)
+    visitors = sum(row.issue_visitors for row in sums) if has_visitors(sums) else None
     builder = _IssueReportBuilder(store, issue, sums=sums, domains=domains)
     hourly = has_utc_hours(reports.clicked_range(store, issue_id=issue.id), zone)
     timeline = build_timeline(reports.issue_timeline(store, issue.id, hourly=hourly), zone=zone)
@@ -157,6 +159,7 @@ class _IssueReportBuilder:
     def __init__(self, store: Store, issue: Issue, *, sums: list[ClickTotals], domains: Sequence[Domain]) -> None:
         self._recipients = issue.recipients
         self._domains = domains
+        self._has_visitors = has_visitors(sums)
         self._articles = {article.id: article for article in issues.list_articles(store, issue.id)}
         self._totals_by_article: dict[int, list[_PlacementTotals]] = {}
         self._totals_by_link: dict[int, list[_PlacementTotals]] = {}
@@ -173,6 +176,9 @@ class _IssueReportBuilder:
                 self._totals_by_article.setdefault(article.id, []).append(row)
             else:
                 self._totals_by_link.setdefault(row.link.id, []).append(row)
+
+    def _known(self, visitors: int) -> int | None:
+        return visitors if self._has_visitors else None
 
     def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
         """Return the article to which the counts of a row belong: the article of its placement.
@@ -195,7 +201,7 @@ class _IssueReportBuilder:
         )
 
     def _article_report(self, article: Article, position: int, rows: list[_PlacementTotals]) -> ArticleReport:
-        visitors = sum(row.totals.link_visitors for row in rows)
+        visitors = self._known(sum(row.totals.link_visitors for row in rows))
         clicks = sum_by_verdict(row.totals for row in rows)
         return ArticleReport(
             position=position,
@@ -219,7 +225,7 @@ class _IssueReportBuilder:
 
     def _other_link_report(self, rows: list[_PlacementTotals]) -> OtherLinkReport:
         link = rows[0].link
-        visitors = sum(row.totals.link_visitors for row in rows)
+        visitors = self._known(sum(row.totals.link_visitors for row in rows))
         clicks = sum_by_verdict(row.totals for row in rows)
         return OtherLinkReport(
             short_url=self._short_url(link),
@@ -245,7 +251,7 @@ class _IssueReportBuilder:
                 n=row.placement.n,
                 kind=row.placement.kind,
                 clicks=row.totals.human,
-                visitors=row.totals.visitors,
+                visitors=self._known(row.totals.visitors),
                 short_url=self._short_url(row.link),
                 text=row.placement.text,
                 other=sum_by_verdict([row.totals]).automated,

@@ -17,7 +17,8 @@ MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
 class LinkRecord(Struct, frozen=True, kw_only=True):
     """A short link. ``issue`` is a slug, ``article`` the URL of its article, and ``position`` that of the article.
 
-    ``status`` is active, todo (without a target), expired or retired. ``clicks`` counts human clicks.
+    ``status`` is active, todo (without a target), expired or retired. ``clicks`` counts human clicks;
+    ``visitors`` is None where too few of them carry a visitor.
     """
 
     short_url: str
@@ -30,7 +31,7 @@ class LinkRecord(Struct, frozen=True, kw_only=True):
     position: int | None
     status: str
     clicks: int | UnsetType = UNSET
-    visitors: int | UnsetType = UNSET
+    visitors: int | UnsetType | None = UNSET
     forward: str | None
     expires_at: datetime | None
     created_at: datetime

@@ -28,7 +28,7 @@ from shortener.store.reports import ClickTotals, LinkPlacementRow
 class LinkPlacementCount(Struct, frozen=True):
     """Human clicks on one placement of the link, and ``other``, the number of automated requests.
 
-    ``issue`` is a slug, ``article`` the URL of the article.
+    ``visitors`` is None if unknown. ``issue`` is a slug, ``article`` the URL of the article.
     """
 
     n: int
@@ -37,7 +37,7 @@ class LinkPlacementCount(Struct, frozen=True):
     issue: str
     article: str | None
     clicks: int
-    visitors: int
+    visitors: int | None
     other: int
 
 
@@ -91,14 +91,15 @@ def build_link_report(
     sums = reports.link_totals(store, link.id)
     values = reports.link_breakdown(store, link.id)
     clicks = sum_by_verdict(sums)
-    placements = _placement_counts(reports.link_placements(store, link.id), sums)
+    rows = reports.link_placements(store, link.id)
+    placements = _placement_counts(rows, sums, has_visitors=link.visitors is not None)
     hourly = has_utc_hours(reports.clicked_range(store, link_id=link.id), zone)
     timeline = build_timeline(reports.link_timeline(store, link.id, hourly=hourly), zone=zone)
     return LinkReport(
         short_url=build_short_url(link.domain, link.code, domains=domains),
         target=link.target,
         as_of=to_datetime(as_of),
-        totals=Totals(clicks, sum(row.link_visitors for row in sums)),
+        totals=Totals(clicks, link.visitors),
         title=link.title,
         status=link_status(link.status, expires_at=link.expires_at, target=link.target, now=as_of),
         issue=link.issue,
@@ -119,13 +120,15 @@ def build_link_report(
     )
 
 
-def _placement_counts(rows: Sequence[LinkPlacementRow], sums: Sequence[ClickTotals]) -> tuple[LinkPlacementCount, ...]:
+def _placement_counts(
+    rows: Sequence[LinkPlacementRow], sums: Sequence[ClickTotals], *, has_visitors: bool
+) -> tuple[LinkPlacementCount, ...]:
     counts = []
     for row in rows:
         # A link has each placement number only once, even if it is in several issues.
         totals = [total for total in sums if total.n == row.n]
         clicks = sum_by_verdict(totals)
-        visitors = sum(total.visitors for total in totals)
+        visitors = sum(total.visitors for total in totals) if has_visitors else None
         counts.append(
             LinkPlacementCount(
                 row.n, row.kind, row.text, row.issue, row.article, clicks.human, visitors, clicks.automated

@@ -23,7 +23,7 @@ from shortener.ranking import (
     suggest_reruns,
 )
 from shortener.reporting.issue_report import IssueReport, RerunSuggestion
-from shortener.reporting.ranking_inputs import load_history
+from shortener.reporting.ranking_inputs import load_history, load_issue_arrivals
 from shortener.short_urls import parse_short_url, validate_target
 from shortener.store import Store, links
 
@@ -49,7 +49,7 @@ def rank_stored_articles(
     """
     asked = config.ranking
     return rank(
-        load_history(store, as_of=as_of, draft_slug=issue),
+        load_history(store, as_of=as_of),
         as_of=as_of,
         month=month,
         issue=issue,
@@ -76,7 +76,7 @@ def explain_article(
     The other parameters select the ranking, as in ``rank_stored_articles``. Raises NotFound for an article that this
     ranking does not contain.
     """
-    known = load_history(store, as_of=as_of, draft_slug=issue)
+    known = load_history(store, as_of=as_of)
     article = resolve_article_url(store, known, url, config=config)
     return explain(
         known,
@@ -98,7 +98,9 @@ def compare_stored_issues(
     ``first`` and ``second`` are slugs. Raises NotFound for an issue not sent by ``as_of``, InputError if the younger
     issue is not that old yet.
     """
-    return compare(load_history(store, as_of=as_of), first, second, as_of=as_of, hours=hours)
+    history = load_history(store, as_of=as_of)
+    arrivals = load_issue_arrivals(store, history, (first, second), as_of=as_of)
+    return compare(history, first, second, arrivals=arrivals, as_of=as_of, hours=hours)
 
 
 def load_remaining_shares(store: Store, *, config: Config, as_of: int) -> dict[str, float]:

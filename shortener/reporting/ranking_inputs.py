@@ -1,55 +1,50 @@
 """Input of the ranking, read from the store: issues, appearances of articles, arrivals of clicks, and signals."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
-from shortener.durations import HOUR_SECONDS
+from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, Placement, Signal
+from shortener.reporting.counts import is_enough
 from shortener.store import Store, listings, reports, signals
 from shortener.store.listings import IssueSummary
 from shortener.store.reports import ArticlePlacement, HumanClicks, RankedArticle
 
 HOURLY_ARRIVAL_HOURS = 72
 """Hours after sending during which clicks are counted by the hour; later clicks are counted by the day."""
-MIN_VISITOR_SHARE = 0.5
-"""Lowest share of an issue's human clicks with a visitor at which the visitors of the issue count as known.
-
-Below it, clicks are ranked instead. Readers with Global Privacy Control or Do Not Track are clicks without a
-visitor."""
 
 
 class _IssueCounts(Struct, frozen=True):
     """Visitors of one issue by (link id, placement number), or human clicks if the visitors are not known.
 
-    ``link_counts`` has the visitors of the link, ``placement_counts`` those of the placement.
+    ``link_counts`` has the visitors of the link, ``placement_counts`` those of the placement, ``clicks`` always clicks.
+    ``total`` is the number of visitors or clicks of the issue.
     """
 
     has_visitors: bool
+    total: int
+    clicks: dict[tuple[int, int], int]
     link_counts: dict[tuple[int, int], int]
     placement_counts: dict[tuple[int, int], int]
 
 
-def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> History:
+def load_history(store: Store, *, as_of: int) -> History:
     """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch), with the clicks up to that hour.
 
-    A draft (an issue with neither a sending time nor a human click) is left out, unless it is ``draft_slug``. Links
-    without a position are left out. An article is identified by its canonical URL in all issues. Counts are visitors;
-    if the visitors of an issue are mostly unknown, they are clicks. Signals are the current ones also for an earlier
+    A draft (an issue with neither a sending time nor a human click) is left out. Links without a position are left
+    out. An article is identified by its canonical URL in all issues. Counts are visitors; if too few clicks of an
+    issue carry a visitor, they are clicks. Signals are the current ones also for an earlier
     ``as_of``, because earlier values are not stored. Titles and authors are those of an article's latest issue.
     """
-    issues = [
-        issue
-        for issue in listings.list_issues(store, with_hidden=True)
-        if issue.removed_at is None
-        if issue.slug == draft_slug or not _is_draft(store, issue, as_of=as_of)
-    ]
+    issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]
+    sent = {issue.id: start for issue in issues if (start := effective_sent_at(store, issue, as_of=as_of)) is not None}
+    issues = [issue for issue in issues if issue.id in sent]
     clicks = _group_by_issue(reports.human_clicks_by_placement(store, until=as_of))
     articles = _group_by_issue(reports.list_ranked_articles(store))
     placements = _group_by_issue(reports.article_placements(store))
     counts = {issue.id: _issue_counts(clicks.get(issue.id, [])) for issue in issues}
-    sent = {issue.id: effective_sent_at(store, issue, as_of=as_of) for issue in issues}
     appearances = (
         appearance
         for issue in issues
@@ -72,6 +67,7 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
                 sent[issue.id],
                 issue.recipients,
                 counted="visitors" if counts[issue.id].has_visitors else "clicks",
+                total=counts[issue.id].total,
             )
             for issue in issues
         ),
@@ -85,27 +81,21 @@ def load_history(store: Store, *, as_of: int, draft_slug: str | None = None) -> 
     )
 
 
-def _is_draft(store: Store, issue: IssueSummary, *, as_of: int) -> bool:
-    return issue.sent_at is None and reports.first_clicked_hour(store, issue.id, until=as_of) is None
-
-
-def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int:
-    """Return when an issue was sent; if that is unknown, the first hour with a human click.
-
-    An issue without clicks counts as sent at ``as_of``, so that missing clicks are not taken for low appeal.
-    """
+def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int | None:
+    """Return when an issue was sent; if that is unknown, its first hour with a human click; None for a draft."""
     if issue.sent_at is not None:
         return issue.sent_at
-    first_hour = reports.first_clicked_hour(store, issue.id, until=as_of)
-    return max(issue.created_at, as_of) if first_hour is None else first_hour
+    return reports.first_clicked_hour(store, issue.id, until=as_of)
 
 
 def _issue_counts(human_clicks: Iterable[HumanClicks]) -> _IssueCounts:
     rows = list(human_clicks)
-    visitor_clicks = sum(row.visitor_clicks for row in rows)
-    has_visitors = visitor_clicks >= MIN_VISITOR_SHARE * sum(row.clicks for row in rows)
+    human = sum(row.clicks for row in rows)
+    has_visitors = is_enough(sum(row.visitor_clicks for row in rows), human=human)
     return _IssueCounts(
         has_visitors,
+        sum(row.issue_visitors for row in rows) if has_visitors else human,
+        {(row.link_id, row.n): row.clicks for row in rows},
         {(row.link_id, row.n): row.link_visitors if has_visitors else row.clicks for row in rows},
         {(row.link_id, row.n): row.visitors if has_visitors else row.clicks for row in rows},
     )
@@ -118,7 +108,8 @@ def _appearances(
     counts: _IssueCounts,
 ) -> Iterator[Appearance]:
     """Yield one appearance for each article of an issue, clicked or not."""
-    clicks = _clicks_by_article(article_placements, counts)
+    counted = _sums_by_article(article_placements, counts.link_counts)
+    clicks = _sums_by_article(article_placements, counts.clicks)
     numbered: dict[int, list[ArticlePlacement]] = {}
     for placement in article_placements:
         if placement.n:
@@ -127,14 +118,17 @@ def _appearances(
         yield Appearance(
             issue=issue.slug,
             url=article.url,
-            clicks=clicks.get(article.id, 0),
+            clicks=counted.get(article.id, 0),
             position=article.position,
             placements=tuple(_placements_by_kind(numbered.get(article.id, []), counts)),
+            all_clicks=clicks.get(article.id, 0),
         )
 
 
-def _clicks_by_article(article_placements: Iterable[ArticlePlacement], counts: _IssueCounts) -> dict[int, int]:
-    """Return visitors, or clicks if visitors are not known, by article id.
+def _sums_by_article(
+    article_placements: Iterable[ArticlePlacement], counts: Mapping[tuple[int, int], int]
+) -> dict[int, int]:
+    """Return the counts by (link id, placement number) summed by article id.
 
     A click without a placement number counts for the article of its link, else of the link's first placement.
     """
@@ -142,11 +136,11 @@ def _clicks_by_article(article_placements: Iterable[ArticlePlacement], counts: _
     for row in article_placements:
         article_ids[row.link_id, row.n] = row.article_id
         article_ids.setdefault((row.link_id, 0), row.article_id)
-    clicks: dict[int, int] = {}
-    for (link_id, n), count in counts.link_counts.items():
+    sums: dict[int, int] = {}
+    for (link_id, n), count in counts.items():
         article_id = article_ids.get((link_id, n), article_ids.get((link_id, 0), 0))
-        clicks[article_id] = clicks.get(article_id, 0) + count
-    return clicks
+        sums[article_id] = sums.get(article_id, 0) + count
+    return sums
 
 
 def _placements_by_kind(rows: Iterable[ArticlePlacement], counts: _IssueCounts) -> Iterator[Placement]:
@@ -173,6 +167,32 @@ def _arrivals(
             end_hours=(period.last_hour - sent_at) / HOUR_SECONDS + 1,
             clicks=period.link_visitors if counts.has_visitors else period.clicks,
         )
+
+
+def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
+    """Return the visitors (or clicks) of whole issues by quarter-hour; those from before the sending are at age 0."""
+    found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
+    rows = reports.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))
+    arrivals = []
+    for row in rows:
+        issue = found[row.issue_id]
+        end = min(row.start + QUARTER_HOUR_SECONDS, as_of)
+        arrivals.append(
+            Arrival(
+                issue=issue.slug,
+                start_hours=max(0.0, (row.start - issue.sent_at) / HOUR_SECONDS),
+                end_hours=max(0.0, (end - issue.sent_at) / HOUR_SECONDS),
+                clicks=row.visitors if issue.counted == "visitors" else row.clicks,
+            )
+        )
+    return tuple(arrivals)
+
+
+def _stored_issues(store: Store, history: History, slugs: set[str]) -> Iterator[tuple[IssueSummary, Issue]]:
+    known = {issue.slug: issue for issue in history.issues if issue.slug in slugs}
+    for each in listings.list_issues(store, with_hidden=True):
+        if each.slug in known:
+            yield each, known[each.slug]
 
 
 class _HasIssueId(Protocol):

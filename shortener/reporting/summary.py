@@ -11,6 +11,8 @@ from shortener.errors import InputError
 from shortener.reporting.counts import (
     Totals,
     click_rate,
+    has_visitors,
+    is_enough,
     sum_by_verdict,
     to_datetime,
     to_datetime_or_none,
@@ -31,14 +33,14 @@ MAX_TOP_MISSES = 10
 
 
 class IssueTotals(Struct, frozen=True):
-    """Human clicks and visitors of one issue; ``other`` is the number of automated requests."""
+    """Human clicks and visitors (None: unknown) of one issue; ``other`` is the number of automated requests."""
 
     slug: str
     title: str
     sent_at: datetime | None
     recipients: int | None
     clicks: int
-    visitors: int
+    visitors: int | None
     rate: float | None
     other: int
 
@@ -51,7 +53,7 @@ class TopLink(Struct, frozen=True):
     title: str
     issue: str | None
     clicks: int
-    visitors: int
+    visitors: int | None
 
 
 class TimelineDay(Struct, frozen=True):
@@ -108,9 +110,9 @@ def build_summary(
     clicks = sum_by_verdict(sums)
     return Summary(
         as_of=to_datetime(as_of),
-        totals=Totals(clicks, sum(row.site_visitors for row in sums)),
+        totals=Totals(clicks, sum(row.site_visitors for row in sums) if has_visitors(sums) else None),
         issues=_all_issue_totals(listings.list_issues(store), sums, has_bounds=(since, until) != (None, None)),
-        links=_top_links(store, reports.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), domains),
+        links=_top_links(store, reports.top_links(store, since=since, until=until, limit=MAX_TOP_LINKS), sums, domains),
         since=to_datetime_or_none(since),
         until=to_datetime_or_none(until),
         quality=assess_quality(clicks),
@@ -159,8 +161,9 @@ def _all_issue_totals(
 
 
 def _issue_totals(row: IssueSummary, sums: ClickTotals | None) -> IssueTotals:
-    clicks = sum_by_verdict([sums] if sums else [])
-    visitors = sums.issue_visitors if sums else 0
+    totals = [sums] if sums else []
+    clicks = sum_by_verdict(totals)
+    visitors = sum(total.issue_visitors for total in totals) if has_visitors(totals) else None
     return IssueTotals(
         slug=row.slug,
         title=row.title,
@@ -173,8 +176,11 @@ def _issue_totals(row: IssueSummary, sums: ClickTotals | None) -> IssueTotals:
     )
 
 
-def _top_links(store: Store, top: Sequence[LinkClicks], domains: Sequence[Domain]) -> tuple[TopLink, ...]:
+def _top_links(
+    store: Store, top: Sequence[LinkClicks], sums: Iterable[ClickTotals], domains: Sequence[Domain]
+) -> tuple[TopLink, ...]:
     details = listings.link_details_by_id(store, {counts.link_id for counts in top})
+    issues_with_visitors = {row.issue_id: has_visitors([row]) for row in sums if row.issue_id}
     return tuple(
         TopLink(
             short_url=build_short_url(link.domain, link.code, domains=domains),
@@ -182,7 +188,9 @@ def _top_links(store: Store, top: Sequence[LinkClicks], domains: Sequence[Domain
             title=link.title or link.article_title,
             issue=link.issue,
             clicks=counts.clicks,
-            visitors=counts.visitors,
+            visitors=counts.visitors
+            if issues_with_visitors.get(counts.issue_id, is_enough(counts.visitor_clicks, human=counts.clicks))
+            else None,
         )
         for counts in top
         if (link := details.get(counts.link_id))

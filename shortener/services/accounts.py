@@ -56,12 +56,17 @@ def parse_role(role: str) -> Role:
     raise InputError(f"unknown role {role!r}; expected one of {', '.join(ROLES)}")
 
 
-def hash_password(password: str) -> str:
-    """Return the hash of a new password. Raises InputError if it is too short or too long."""
+def check_password(password: str) -> None:
+    """Raise InputError if a new password is too short or too long."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise InputError(
             f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters; choose, for example, a sentence"
         )
+
+
+def hash_password(password: str) -> str:
+    """Return the hash of a new password. Raises InputError if it is too short or too long."""
+    check_password(password)
     return generate_password_hash(_normalize_password(password), method=_HASH_METHOD)
 
 

@@ -101,7 +101,7 @@ def build_draft(
     month_decisions = [_to_pick_decision(decision) for decision in decisions.list_by_month(store, month)]
     ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
     if not ranking.articles and not month_decisions:
-        raise NotFound(_no_articles_message(store, month, config=config, as_of=as_of))
+        raise NotFound(_no_articles_message(store, ranking, month, config=config, as_of=as_of))
     selection = picks.select_picks(ranking, decisions=month_decisions, max_featured=top, max_gems=gems)
     urls = [*picks.picked_urls(selection), *(decision.url for decision in selection.excluded)]
     details = _article_details(store, month, urls, config=config, now=as_of)
@@ -207,10 +207,12 @@ def _to_pick_decision(decision: Decision) -> picks.Decision:
     )
 
 
-def _no_articles_message(store: Store, month: str, *, config: Config, as_of: int) -> str:
-    """Return the message for a month without articles, with the six latest months that have some."""
+def _no_articles_message(store: Store, ranking: Ranking, month: str, *, config: Config, as_of: int) -> str:
+    """Return the message for a month without ranked articles, with the six latest months that have some."""
     months_of_articles = months_by_article(load_history(store, as_of=as_of), as_of=as_of, config=config)
     months = sorted(set().union(*months_of_articles.values()), reverse=True)
+    if month in months:
+        return f"{month}: {ranking.footer}"
     others = f"issues were sent in {', '.join(months[:6])}" if months else "no issue was sent yet"
     return f"{month}: no article was last shown in this month; {others}"
 

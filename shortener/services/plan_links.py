@@ -64,19 +64,13 @@ def match_links(
                 else:
                     occurrence.target_key = target
         except (TargetRefused, ValueError) as error:
-            left.append(LeftAloneLink(line, url, _refusal_reason(str(error))))
+            reason = error.reason if isinstance(error, TargetRefused) else str(error)
+            left.append(LeftAloneLink(line, url, reason))
     return occurrences, skipped, left
 
 
 def _skip_pattern(url: str, config: Config) -> str | None:
     return next((skip for skip in config.newsletter.skip if fnmatchcase(url.lower(), skip.lower())), None)
-
-
-def _refusal_reason(message: str) -> str:
-    """Return why a target was refused, without the target, which the line names already."""
-    if message.startswith("target "):
-        return "it " + message.split(" ", 2)[2]
-    return message
 
 
 def _match_short_link(

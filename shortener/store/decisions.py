@@ -116,7 +116,12 @@ def list_all(store: Store) -> list[Decision]:
     return [Decision(*row) for row in store.execute(sql)]
 
 
+def is_month(text: str) -> bool:
+    """Return whether a text is a month like 2026-11."""
+    return _MONTH_PATTERN.fullmatch(text) is not None
+
+
 def check_month(month: str) -> None:
     """Raise InputError unless the text is a month like 2026-11."""
-    if not _MONTH_PATTERN.fullmatch(month):
+    if not is_month(month):
         raise InputError(f"{month!r} is not a month; write it as 2026-11")

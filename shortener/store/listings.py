@@ -14,6 +14,7 @@ from shortener.store import links
 from shortener.store.database import Store
 from shortener.store.issues import IssueStatus
 from shortener.store.issues import status as issue_status
+from shortener.store.rollup_tables import HAS_VISITORS
 from shortener.store.sql_text import json_array
 
 LinkSort = Literal["new", "clicks", "title", "code", "changed"]
@@ -47,6 +48,7 @@ _STATUS_CONDITIONS: dict[StatusFilter, str] = {
 class LinkDetails(Struct, frozen=True):
     """A link with its issue, its article, and its human clicks and visitors.
 
+    ``visitors`` is None where too few clicks of the link's issue carry a visitor; without an issue its own count.
     ``issue`` is a slug, ``article`` a canonical URL; times are seconds of UTC epoch.
     """
 
@@ -66,16 +68,19 @@ class LinkDetails(Struct, frozen=True):
     position: int | None
     article_title: str
     clicks: int
-    visitors: int
+    visitors: int | None
 
 
-_SELECT_LINKS = """
+_SELECT_LINKS = f"""
     select links.id, links.domain, links.code, links.target, links.title, links.status, links.expires_at,
            links.created_at, links.updated_at, links.forward, issues.slug, links.article_id, articles.url,
            articles.position, coalesce(articles.title, ''),
            (select coalesce(sum(human), 0) from totals_by_placement where link_id = links.id),
-           (select coalesce(sum(link_visitors), 0) from totals_by_placement where link_id = links.id)
-"""
+           case when case when links.issue_id is null
+                         then (select {HAS_VISITORS} from totals_by_placement where link_id = links.id)
+                         else (select {HAS_VISITORS} from totals_by_placement where issue_id = links.issue_id) end
+                then (select coalesce(sum(link_visitors), 0) from totals_by_placement where link_id = links.id) end
+"""  # noqa: S608
 _LINK_JOINS = f"{_JOIN_ISSUES} left join articles on articles.id = links.article_id"
 
 
@@ -208,7 +213,10 @@ def _escape_like(word: str) -> str:
 
 
 class IssueSummary(Struct, frozen=True):
-    """An issue with its numbers of articles, links, human clicks, visitors and automated clicks."""
+    """An issue with its numbers of articles, links, human clicks, visitors and automated clicks.
+
+    ``visitors`` is None where too few human clicks carry a visitor.
+    """
 
     id: int
     slug: str
@@ -220,7 +228,7 @@ class IssueSummary(Struct, frozen=True):
     links: int
     links_without_target: int
     clicks: int
-    visitors: int
+    visitors: int | None
     automated: int
     archived_at: int | None = None
     removed_at: int | None = None
@@ -241,7 +249,7 @@ def list_issues(store: Store, *, with_hidden: bool = False) -> list[IssueSummary
                (select count(*) from articles where issue_id = issues.id and position is not null),
                (select count(distinct link_id) from placements where issue_id = issues.id),
                (select count(*) from links where issue_id = issues.id and target is null),
-               coalesce(sum(human), 0), coalesce(sum(issue_visitors), 0),
+               coalesce(sum(human), 0), case when {HAS_VISITORS} then coalesce(sum(issue_visitors), 0) end,
                coalesce(sum(bot + scanner + preview + prefetch), 0), archived_at, removed_at
         from issues left join totals_by_placement on totals_by_placement.issue_id = issues.id
         {where}

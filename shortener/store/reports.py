@@ -3,7 +3,7 @@
 Reports read rollups, never clicks, so that their time does not grow with the number of clicks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -92,10 +92,12 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
 
 
 class LinkClicks(Struct, frozen=True):
-    """Human clicks and visitors of a link."""
+    """Human clicks of a link, those that carry a visitor, and visitors; ``issue_id`` is 0 for a link of no issue."""
 
     link_id: int
+    issue_id: int
     clicks: int
+    visitor_clicks: int
     visitors: int
 
 
@@ -103,8 +105,11 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
     """Return the links with the most human clicks in the quarter-hours that begin in [since, until)."""
     rows, bounds = _signed_rows("link_id", since, until, quarter_hour_table="clicks_by_link")
     sql = f"""
-        select link_id, sum(sign * human) as clicks, sum(sign * link_visitors) from {rows}
-        group by link_id having clicks > 0 order by clicks desc, link_id limit :limit
+        select link_id, coalesce(links.issue_id, 0), clicks, visitor_clicks, visitors from (
+            select link_id, sum(sign * human) as clicks, sum(sign * visitor_clicks) as visitor_clicks,
+                   sum(sign * link_visitors) as visitors
+            from {rows} group by link_id having clicks > 0 order by clicks desc, link_id limit :limit
+        ) left join links on links.id = link_id order by clicks desc, link_id
     """  # noqa: S608
     return [LinkClicks(*row) for row in store.execute(sql, bounds | {"limit": limit})]
 
@@ -215,7 +220,10 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
 
 
 class HumanClicks(Struct, frozen=True):
-    """Human clicks, those that carry a visitor, and first visits, on one placement (``n`` 0: none) of a link."""
+    """Human clicks, those that carry a visitor, and first visits, on one placement (``n`` 0: none) of a link.
+
+    First visits are to the placement, the link and the issue.
+    """
 
     issue_id: int
     link_id: int
@@ -224,13 +232,14 @@ class HumanClicks(Struct, frozen=True):
     visitor_clicks: int
     visitors: int
     link_visitors: int
+    issue_visitors: int
 
 
 def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
     """Return the human clicks on every placement of every issue, in the hours that began by ``until``."""
     # Later clicks are subtracted from the totals: there are none if ``until`` is now, and few if it is recent.
     keys = "issue_id, link_id, n"
-    names = ("human", "visitor_clicks", "visitors", "link_visitors")
+    names = ("human", "visitor_clicks", "visitors", "link_visitors", "issue_visitors")
     next_hour = until - until % HOUR_SECONDS + HOUR_SECONDS
     later, bounds = _signed_rows(keys, next_hour, None, quarter_hour_table="clicks_by_link")
     sql = f"""
@@ -247,6 +256,29 @@ def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None
     sql = "select hour from clicks_by_issue_hour where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
     hour = store.value(sql, (issue_id, until))
     return None if hour is None else int(hour)
+
+
+class QuarterHourClicks(Struct, frozen=True):
+    """Human clicks and visitors of an issue in the quarter-hour that begins at ``start`` (seconds of UTC epoch)."""
+
+    issue_id: int
+    start: int
+    clicks: int
+    visitors: int
+
+
+def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[QuarterHourClicks]:
+    """Return the quarter-hours with human clicks on issues, each until its end time, by issue and time.
+
+    ``ends`` has the end times by issue id, in seconds of UTC epoch.
+    """
+    sql = """
+        select issue_id, quarter_hour, human, issue_visitors from json_each(?) as issue cross join clicks_by_issue
+            on issue_id = json_extract(issue.value, '$[0]') and quarter_hour < json_extract(issue.value, '$[1]')
+        where human > 0 order by issue.key, quarter_hour
+    """
+    values = (msgspec.json.encode(list(ends.items())).decode(),)
+    return [QuarterHourClicks(*row) for row in store.execute(sql, values)]
 
 
 class HumanClicksBetween(Struct, frozen=True):

@@ -17,6 +17,10 @@ VISITOR_COLUMNS = ("visitor_clicks", "visitors", "link_visitors", "issue_visitor
 """Sums of human clicks with a visitor, and of first visits: to the placement, the link, the issue and the site."""
 SUM_COLUMNS = (*VERDICTS, *VISITOR_COLUMNS)
 """Columns of sums in a rollup of clicks: number of clicks with each verdict, and ``VISITOR_COLUMNS``."""
+MIN_VISITOR_SHARE = 0.5
+"""Lowest share of human clicks that carry a visitor at which the number of visitors counts as known."""
+HAS_VISITORS = f"coalesce(sum(visitor_clicks) >= {MIN_VISITOR_SHARE} * sum(human), 1)"
+"""SQL: whether the visitors of summed rows are known (1) or not (0)."""
 PERIOD_SECONDS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
 """Key columns of coarse rollups that derive from ``quarter_hour``: the second at which its UTC hour or day begins."""
 

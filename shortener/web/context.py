@@ -137,7 +137,7 @@ def role_required(role: Role) -> Callable[[View], View]:
             if user is None:
                 return _require_sign_in()
             if not accounts.role_allows(user.role, role):
-                abort(403, f"Only {role}s can do this; you are signed in as {user.role}.")
+                abort(403, f"Only {role}s can do this. You are signed in as {user.role}.")
             return view(*args, **kwargs)
 
         guarded.role = role  # type: ignore[attr-defined]
@@ -148,7 +148,7 @@ def role_required(role: Role) -> Callable[[View], View]:
 
 def _require_sign_in() -> Any:
     if request.method != "GET" or wants_data():
-        abort(401, "Sign in first.")
+        abort(401)
     next_url = quote(request.full_path.removesuffix("?"), safe="/?=&%+:@!$'()*,;-._~")
     return redirect(url_for("accounts.sign_in", next=next_url), 303)
 

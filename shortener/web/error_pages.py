@@ -1,10 +1,12 @@
 """Error responses: a page for browsers, JSON for programs. Unexpected errors are logged."""
 
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
@@ -14,6 +16,8 @@ from werkzeug.wrappers import Response
 from shortener.errors import (
     Conflict,
     DocumentTooLarge,
+    ErrorKind,
+    FieldError,
     InputError,
     NotFound,
     ShortenerError,
@@ -26,6 +30,7 @@ log = logging.getLogger(__name__)
 
 ErrorHandler = Callable[[Exception], ResponseReturnValue]
 EDITOR_PATH = "/-/"
+_FIRST_WORD = re.compile(r"^[a-z]+(?= )")
 _TEMPLATES = {404: "errors/missing.html", 410: "errors/gone.html", 503: "errors/unavailable.html"}
 """Templates by HTTP status, for errors that readers of a newsletter can see."""
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -40,8 +45,28 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 """HTTP status of each error class. The first match applies, so subclasses come before their parent class."""
 
-_MESSAGES = {413: "The upload is too large: an issue may have 5 MB, without its images."}
-"""Messages by HTTP status that replace the messages of Flask."""
+_TEXTS: dict[int, tuple[str, str]] = {
+    400: ("This did not work", "The form or the address has a part that cannot be understood. Go back and try again."),
+    401: ("Please sign in", "You are signed out, so nothing was saved."),
+    403: ("You may not do this", "Ask an admin of this installation."),
+    404: ("There is no such page", "The address may be mistyped, or the page was removed."),
+    409: ("Somebody changed this meanwhile", "Go back, reload the page and try again."),
+    413: ("This is too large", "An issue may have 5 MB, without its images."),
+    422: ("This cannot be read", "Go back and check what you entered."),
+    429: ("Too many attempts", "Wait some minutes and try again."),
+}
+"""Title and default message of the editors' error pages, by HTTP status. The texts of 400 are for all others."""
+_STATUS_OF_UNKNOWN_METHOD = 405
+
+REMEDIES: dict[ErrorKind, str] = {
+    "code_taken": "choose another",
+    "issue_not_draft": "archive it instead",
+    "issue_not_sent": "remove it instead",
+    "issue_removed": "restore it from the list of issues, or choose another slug",
+    "link_has_other_target": "change it on the page of the link",
+    "output_of_issue": "enter the slug of that issue to update it",
+}
+"""Advice on pages by kind of error. It is appended to the error's message."""
 
 MAX_DRAIN_BYTES = 64 * 1024 * 1024
 """Largest body of a refused request that is read to its end, in bytes."""
@@ -95,19 +120,47 @@ def handle_error(error: Exception) -> ResponseReturnValue:
         log.error("%s: %s", path, error)
     elif status == 500:
         log.exception("%s", path)
-    return render_error_page(status, str(error) if status < 500 else None)
+    return render_error_page(status, error_message(error) if status < 500 else None)
+
+
+def error_message(error: Exception) -> str:
+    """Return the message of an error that is meant for users, with the advice for its kind if there is any."""
+    remedy = REMEDIES.get(error.kind) if isinstance(error, ShortenerError) and error.kind else None
+    return f"{error}; {remedy}" if remedy else str(error)
 
 
 def http_status(error: Exception) -> int:
-    """Return the HTTP status of an error, 500 for an unexpected one."""
+    """Return the HTTP status of an error, 500 for an unexpected one; that of its cause for an error at a field."""
+    if isinstance(error, FieldError) and isinstance(error.__cause__, ShortenerError):
+        error = error.__cause__
     return next((status for error_class, status in _STATUSES if isinstance(error, error_class)), 500)
 
 
 def render_error_page(status: int, message: str | None = None) -> ResponseReturnValue:
     """Return the error response: JSON for data, an editors' page for a path below /-/, else a page for readers."""
-    phrase, message = HTTPStatus(status).phrase, message or _MESSAGES.get(status)
     if request.path.endswith((".json", "/live")) and request.path.startswith(EDITOR_PATH):
-        return jsonify(error=message or phrase), status
-    for_editors = request.path.startswith(EDITOR_PATH) and status < 500
-    template = "errors/trouble.html" if for_editors else _TEMPLATES.get(status, "errors/error.html")
-    return render_template(template, config=config(), status=status, phrase=phrase, message=message), status
+        return jsonify(error=message or HTTPStatus(status).phrase), status
+    if request.path.startswith(EDITOR_PATH):
+        template = "errors/trouble.html" if status < 500 else "errors/error.html"
+    else:
+        template = _TEMPLATES.get(status, "errors/error.html")
+    # A browser that opens the address of a form gets 405: for its user there is no such page.
+    title, text = _TEXTS.get(404 if status == _STATUS_OF_UNKNOWN_METHOD else status, _TEXTS[400])
+    values = {"status": status, "title": title, "message": sentence(message) if message else text}
+    return render_template(template, config=config(), back=previous_page(), **values), status
+
+
+def previous_page() -> str | None:
+    """Return the path of our page from which the request came; None if it came from elsewhere or from this page."""
+    try:
+        parts = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return None
+    is_ours = parts.netloc == request.host and parts.path.startswith(EDITOR_PATH) and parts.path != request.path
+    return (parts.path + (f"?{parts.query}" if parts.query else "")) if is_ours else None
+
+
+def sentence(message: str) -> str:
+    """Return a message with a capital letter, unless it begins with a name or an address, and with a full stop."""
+    text = _FIRST_WORD.sub(lambda word: word[0].capitalize(), message)
+    return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -16,6 +16,7 @@ from shortener.errors import StoreError
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
+from shortener.web.field_errors import find_form, unshown_error
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
@@ -42,7 +43,14 @@ def init_app(app: Flask, *, config: Config) -> None:
     app.jinja_env.tests["future"] = is_future
 
     def template_globals() -> dict[str, Any]:
-        return {"config": config, "user": _template_user, "may": _has_role, "notices": get_flashed_messages}
+        return {
+            "config": config,
+            "user": _template_user,
+            "may": _has_role,
+            "notices": get_flashed_messages,
+            "form": find_form,
+            "unshown_error": unshown_error,
+        }
 
     app.context_processor(template_globals)
 
@@ -60,17 +68,20 @@ def _has_role(role: Role) -> bool:
     return user is not None and accounts.role_allows(user.role, role)
 
 
-def format_number(value: float | None) -> str:
-    """Format a number: an integer as 1,234, a float below 100 with one decimal."""
+def format_number(value: float | None, missing: str = NO_VALUE) -> str:
+    """Format a number: an integer as 1,234, a float below 100 with one decimal; None gives ``missing``."""
     if value is None:
-        return NO_VALUE
+        return missing
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def format_percent(share: float | None) -> str:
-    """Format a share from 0 to 1 as a percentage. It has one decimal below 10 %; a tiny share becomes "< 0.1 %"."""
+def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
+    """Format a share from 0 to 1 as a percentage; None gives ``missing``.
+
+    It has one decimal below 10 %; a tiny share becomes "< 0.1 %".
+    """
     if share is None:
-        return NO_VALUE
+        return missing
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{share:.0%}".replace("%", " %") if share >= 0.0995 or not share else f"{share * 100:.1f} %"

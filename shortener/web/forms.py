@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 from werkzeug.datastructures import MultiDict
 
-from shortener.errors import InputError
+from shortener.errors import FieldError
 from shortener.services.edit import ArticleEdit
 
 MAX_TEXT_LENGTH = 2_000  # characters of a field, unless a page says otherwise
@@ -15,31 +15,29 @@ MIN_YEAR, MAX_YEAR = 1970, 9998
 FormFields = MultiDict[str, str]
 
 
-def read_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH, label: str | None = None) -> str:
+def read_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH) -> str:
     """Return a field without surrounding white space, '' if it is absent.
 
-    Raises InputError, which names the field by ``label``, if the text is longer than ``max_length`` characters.
+    Raises FieldError if the text is longer than ``max_length`` characters.
     """
     value = fields.get(name, "").strip()
     if len(value) > max_length:
-        raise InputError(f"{label or name}: longer than {max_length:,} characters; shorten it")
+        raise FieldError(f"this is longer than {max_length:,} characters; shorten it", field=name)
     return "".join(c for c in value if c not in "\0\r")
 
 
-def read_optional_text(
-    fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH, label: str | None = None
-) -> str | None:
-    """Return a field as ``read_text`` does, but None for an empty one. Raises InputError if it is too long."""
-    return read_text(fields, name, max_length=max_length, label=label) or None
+def read_optional_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH) -> str | None:
+    """Return a field as ``read_text`` does, but None for an empty one. Raises FieldError if it is too long."""
+    return read_text(fields, name, max_length=max_length) or None
 
 
-def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int, label: str | None = None) -> int | None:
-    """Return a field as an integer; None if it is empty. Raises InputError if it is no integer in the bounds."""
-    text = read_text(fields, name, max_length=40, label=label).replace(",", "").replace(" ", "")
+def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int) -> int | None:
+    """Return a field as an integer; None if it is empty. Raises FieldError if it is no integer in the bounds."""
+    text = read_text(fields, name, max_length=40).replace(",", "").replace(" ", "")
     if not text:
         return None
     if not (text.isascii() and text.isdigit()) or not minimum <= int(text) <= maximum:
-        raise InputError(f"{label or name}: enter a whole number from {minimum:,} to {maximum:,}, not {text!r}")
+        raise FieldError(f"enter a whole number from {minimum:,} to {maximum:,}", field=name)
     return int(text)
 
 
@@ -51,29 +49,29 @@ def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum
     return min(max(int(text), minimum), maximum)
 
 
-def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo, label: str | None = None) -> int | None:
-    """Return a local date and time of ``zone`` as seconds since the epoch; None if it is empty. Raises InputError."""
-    text = read_text(fields, name, max_length=40, label=label)
+def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo) -> int | None:
+    """Return a local date and time of ``zone`` as seconds since the epoch; None if it is empty. Raises FieldError."""
+    text = read_text(fields, name, max_length=40)
     if not text:
         return None
     try:
         local_time = datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(f"{label or name}: {text!r} is not a date and time such as 2026-11-24T08:00") from None
+        raise FieldError(f"{text!r} is not a date and time such as 2026-11-24T08:00", field=name) from None
     if not MIN_YEAR <= local_time.year <= MAX_YEAR:
-        raise InputError(f"{label or name}: enter a year from {MIN_YEAR} to {MAX_YEAR}")
+        raise FieldError(f"enter a year from {MIN_YEAR} to {MAX_YEAR}", field=name)
     return int((local_time if local_time.tzinfo else local_time.replace(tzinfo=zone)).astimezone(UTC).timestamp())
 
 
 def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
     """Return an editor's changes to an article. A field that is missing from the form is not changed.
 
-    ``suffix`` is appended to each field name, for forms with several articles. Raises InputError.
+    ``suffix`` is appended to each field name, for forms with several articles. Raises FieldError.
     """
 
     def read_if_sent(name: str, max_length: int) -> str | None:
         key = f"{name}{suffix}"
-        return read_text(fields, key, max_length=max_length, label=f"the {name}") if key in fields else None
+        return read_text(fields, key, max_length=max_length) if key in fields else None
 
     position_key = f"position{suffix}"
     return ArticleEdit(
@@ -81,7 +79,5 @@ def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
         title=read_if_sent("title", 500),
         author=read_if_sent("author", 500),
         summary=read_if_sent("summary", MAX_TEXT_LENGTH),
-        position=read_integer(fields, position_key, minimum=1, maximum=10_000, label="the position")
-        if position_key in fields
-        else UNSET,
+        position=read_integer(fields, position_key, minimum=1, maximum=10_000) if position_key in fields else UNSET,
     )

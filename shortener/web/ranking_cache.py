@@ -3,14 +3,10 @@
 import time
 from collections.abc import Mapping
 
-from msgspec import Struct
-
-from shortener.config import Config
 from shortener.errors import NotFound
 from shortener.ranking import RankedArticle, Ranking
 from shortener.reporting.issue_report import RerunSuggestion
 from shortener.reporting.ranking import (
-    explain_article,
     load_remaining_shares,
     rank_stored_articles,
     suggest_stored_reruns,
@@ -20,18 +16,6 @@ from shortener.services.draft_picks import Draft
 from shortener.store import Store
 from shortener.web.cache import get_if_ready, get_or_compute
 from shortener.web.context import config
-
-MAX_EXPLAINED_ARTICLES = 10
-"""Maximum number of articles in several issues for which the model is fitted once more.
-
-Further ones are missing from the result."""
-
-
-class ArticleResult(Struct, frozen=True):
-    """Performance of an article in one issue: expected clicks at its position, rank and appeal."""
-
-    expected: float
-    ranked: RankedArticle
 
 
 def remaining_shares() -> Mapping[str, float]:
@@ -57,35 +41,22 @@ def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
     return (get_or_compute if wait else get_if_ready)(("reruns", slug), compute)
 
 
-def article_results(slug: str) -> Mapping[str, ArticleResult] | None:
+def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
     """Return the results of an issue's articles by URL; None while they are computed for the first time.
 
     There are none for an issue whose sending time is in the future.
     """
     app_config = config()
 
-    def compute(store: Store) -> Mapping[str, ArticleResult]:
+    def compute(store: Store) -> Mapping[str, RankedArticle]:
         now = int(time.time())
         try:
             ranking = rank_stored_articles(store, config=app_config, as_of=now, issue=slug)
         except NotFound:
             return {}
-        # The ranking sums an article's expected clicks over all its issues, but this page needs those of one issue.
-        repeated = [article.url for article in ranking.articles if article.shown > 1][:MAX_EXPLAINED_ARTICLES]
-        expected = {url: _expected_clicks(store, url, slug, config=app_config, now=now) for url in repeated}
-        return {
-            article.url: ArticleResult(expected.get(article.url, article.expected), article)
-            for article in ranking.articles
-            if article.shown == 1 or article.url in expected
-        }
+        return {article.url: article for article in ranking.articles}
 
     return get_if_ready(("results", slug), compute)
-
-
-def _expected_clicks(store: Store, url: str, slug: str, *, config: Config, now: int) -> float:
-    """Return the expected clicks of an article in one issue (``slug``), without those in other issues."""
-    explanation = explain_article(store, url, config=config, as_of=now, issue=slug)
-    return sum(cell.expected for cell in explanation.cells if cell.issue == slug)
 
 
 def cached_ranking(*, month: str | None, issue: str | None) -> Ranking:

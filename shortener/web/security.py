@@ -60,7 +60,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
     def check_origin() -> None:
         if request.method not in SAFE_METHODS and uses_cookies(request.path) and not _is_same_origin(request):
-            abort(403, "Cross-site request refused.")
+            abort(403, "The form was sent from another website. Open the page here and fill it in again.")
 
     def add_headers(response: Response) -> Response:
         if request.path.startswith(VENDOR_PATH) and response.status_code == 200:

@@ -12,6 +12,8 @@ import pytest
 from shortener.store import decisions, links
 
 ONE, TWO = "https://a.example/one", "https://a.example/two"
+JULY_SECONDS = 61 * 86_400 + 3_600
+"""Seconds from the sending of the issue may to an hour after 1 July, 08:00 UTC."""
 MONTH = ("--month", "2024-05")
 LINK = re.compile(r"https://go\.example/([a-z0-9]+)/(\d)")
 
@@ -292,6 +294,8 @@ def test_an_article_without_target_keeps_its_link(newsletter: Any, shortener: An
     path = tmp_path / "july.md"
     path.write_text("# July\n\n## [Found](https://go.example/found)\n\nSomething to read.\n", encoding="utf-8")
     shortener("issue", "add", str(path), "--sent-at", "2024-07-01T08:00Z")
+    newsletter.click("found", 1, after=JULY_SECONDS)
+    newsletter.drain()
     before = count_links(newsletter)
     assert "](https://go.example/found/1)" in shortener("picks", "--month", "2024-07").stdout
     assert count_links(newsletter) == before
@@ -310,6 +314,14 @@ def test_an_undo_in_two_months_needs_the_month(read: Any, shortener: Any) -> Non
     assert [decision.month for decision in decisions.list_all(read.store)] == ["2024-05"]
 
 
+def click_first_link(newsletter: Any, shortener: Any, slug: str) -> None:
+    """Click the first link of an issue after it was sent, because an issue without clicks is not ranked."""
+    contents = json.loads(shortener("issue", "show", slug, "--format", "json").stdout)
+    code = contents["links"][0]["short_url"].rpartition("/")[2]
+    newsletter.click(code, 1, after=JULY_SECONDS)
+    newsletter.drain()
+
+
 def test_a_section_survives_another_issue(read: Any, shortener: Any, tmp_path: Path) -> None:
     """Title, author, summary and image of a section are read from the next issue as they were written."""
     path = tmp_path / "june.md"
@@ -319,11 +331,13 @@ def test_a_section_survives_another_issue(read: Any, shortener: Any, tmp_path: P
         encoding="utf-8",
     )
     shortener("issue", "add", str(path), "--sent-at", "2024-06-01T08:00Z")
+    click_first_link(read, shortener, "june")
     first = shortener("picks", "--month", "2024-06").stdout
     for part in ("![](img/w.png)", "[Whales sing]", "by Ann Lee", "They sing all winter long"):
         assert part in first
     path.write_text(first, encoding="utf-8")
     shortener("issue", "add", str(path), "--slug", "july", "--sent-at", "2024-07-01T08:00Z")
+    click_first_link(read, shortener, "july")
     second = shortener("picks", "--month", "2024-07").stdout
     assert LINK.sub("", second) == LINK.sub("", first)
     assert codes(second) != codes(first)

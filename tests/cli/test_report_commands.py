@@ -67,7 +67,7 @@ EMPTY: dict[str, tuple[tuple[str, ...], str]] = {
     "issue": (("report", "issue", "may"), "no clicks yet"),
     "link": (("report", "link", "Lone"), "Error"),
     "summary": (("report", "summary"), "no clicks yet"),
-    "rank": (("rank",), "About one"),
+    "rank": (("rank",), "issue may has no clicks yet: nothing to rank."),
 }
 
 

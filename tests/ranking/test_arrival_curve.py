@@ -109,14 +109,10 @@ def test_clicks_outside_the_curve_are_left_out(arrival: Arrival) -> None:
         pytest.param(24.0, 110.0, id="whole arrivals"),
         pytest.param(0.5, 50.0, id="part of an arrival"),
         pytest.param(2.0, 110.0, id="later arrival"),
+        pytest.param(30.25, 111.75, id="part of a late arrival"),
     ],
 )
 def test_clicks_within_an_age(hours: float, clicks: float) -> None:
-    """Clicks until an age are the sum of the arrivals until then; the curve divides an interval that spans it."""
+    """Clicks until an age are the sum of the arrivals until then; an interval that spans it is divided evenly."""
     arrivals = [Arrival("n0", 0, 1, 100), Arrival("n0", 1, 2, 10), Arrival("n0", 30, 31, 7)]
-    assert clicks_within(arrivals, prior_curve(), hours=hours) == pytest.approx(clicks)
-
-
-def test_an_arrival_after_the_last_edge_is_divided_evenly() -> None:
-    """After the last edge, an interval that spans the age is divided in proportion to time."""
-    assert clicks_within([Arrival("n0", 6000, 6010, 10)], prior_curve(), hours=6005) == pytest.approx(5.0)
+    assert clicks_within(arrivals, hours=hours) == pytest.approx(clicks)

@@ -22,12 +22,15 @@ HISTORY = History((OLD, NEW), (), ARRIVALS)
 
 def test_issues_are_compared_at_the_age_of_the_younger() -> None:
     """At the younger issue's age of two hours, later clicks of the older issue do not count."""
-    comparison = compare(HISTORY, "new", "old", as_of=1002 * HOUR)
+    comparison = compare(HISTORY, "new", "old", arrivals=ARRIVALS, as_of=1002 * HOUR)
     assert (comparison.hours, comparison.first.clicks, comparison.second.clicks) == (2.0, 400.0, 80.0)
     assert (comparison.first.rate, comparison.second.rate) == (0.1, 0.08)
     assert comparison.ratio == pytest.approx(1.25)
     assert comparison.low == pytest.approx(1.25 / 1.2232, rel=1e-3)
+    assert comparison.to_come is not None
+    assert comparison.first.to_come is not None
     assert comparison.first.to_come > 0.4
+    assert comparison.second.to_come is not None
     assert comparison.second.to_come < 0.02
     assert comparison.text == (
         f"2 hours after sending ({comparison.to_come:.0%} of clicks still expected): "
@@ -39,8 +42,24 @@ def test_issues_are_compared_at_the_age_of_the_younger() -> None:
 
 def test_an_earlier_age_can_be_chosen() -> None:
     """At one hour only the clicks of the first hour count."""
-    comparison = compare(HISTORY, "new", "old", as_of=1002 * HOUR, hours=1.0)
+    comparison = compare(HISTORY, "new", "old", arrivals=ARRIVALS, as_of=1002 * HOUR, hours=1.0)
     assert (comparison.first.clicks, comparison.second.clicks) == (300.0, 50.0)
+
+
+def test_nothing_is_expected_without_evidence() -> None:
+    """Below an hour no share of clicks is expected, for the age and for the young issue; the counts are compared."""
+    comparison = compare(HISTORY, "new", "old", arrivals=ARRIVALS, as_of=1000.5 * HOUR)
+    assert (comparison.hours, comparison.first.clicks, comparison.second.clicks) == (0.5, 150.0, 25.0)
+    assert (comparison.to_come, comparison.first.to_come) == (None, None)
+    assert comparison.second.to_come is not None
+    assert comparison.text.startswith("30 minutes after sending: issue new")
+
+
+def test_the_issues_have_their_own_counts() -> None:
+    """The counts are those of whole issues, not the sums over links that the arrival curve is estimated from."""
+    whole = (Arrival("old", 0, 1, 40), Arrival("new", 0, 0.25, 200), Arrival("new", 0.25, 0.5, 40))
+    comparison = compare(HISTORY, "new", "old", arrivals=whole, as_of=1002 * HOUR, hours=0.375)
+    assert (comparison.first.clicks, comparison.second.clicks) == (220.0, 15.0)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +82,8 @@ def test_an_earlier_age_can_be_chosen() -> None:
 )
 def test_the_text_of_the_ratio(rows: dict[str, Any], ratio: float | None, text: str) -> None:
     """There is no ratio without clicks, and none per recipient without recipients; chance is called not significant."""
-    comparison = compare(msgspec.structs.replace(HISTORY, **rows), "new", "old", as_of=1002 * HOUR)
+    history = msgspec.structs.replace(HISTORY, **rows)
+    comparison = compare(history, "new", "old", arrivals=history.arrivals, as_of=1002 * HOUR)
     assert comparison.ratio == (None if ratio is None else pytest.approx(ratio))
     assert text in comparison.text
 
@@ -82,7 +102,7 @@ def test_invalid_comparisons_are_refused(changes: dict[str, Any], error: type[Ex
     """Unknown issues and ages that the younger issue has not reached raise an error."""
     options: dict[str, Any] = {"first": "new", "as_of": 1002 * HOUR, "hours": None} | changes
     with pytest.raises(error, match=message):
-        compare(HISTORY, options.pop("first"), "old", **options)
+        compare(HISTORY, options.pop("first"), "old", arrivals=ARRIVALS, **options)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +117,8 @@ def test_invalid_comparisons_are_refused(changes: dict[str, Any], error: type[Ex
 def test_the_comparison_names_what_it_counted(units: tuple[Any, Any], counted: str, text: str) -> None:
     """Each issue has its count in the key that its own `counted` names; the whole is visitors if both are."""
     new, old = (msgspec.structs.replace(issue, counted=unit) for issue, unit in zip((NEW, OLD), units, strict=True))
-    comparison = compare(msgspec.structs.replace(HISTORY, issues=(old, new)), "new", "old", as_of=1002 * HOUR)
+    history = msgspec.structs.replace(HISTORY, issues=(old, new))
+    comparison = compare(history, "new", "old", arrivals=ARRIVALS, as_of=1002 * HOUR)
     assert comparison.counted == counted
     assert text in comparison.text
     for side, unit, count in ((comparison.first, units[0], 400.0), (comparison.second, units[1], 80.0)):

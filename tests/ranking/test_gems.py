@@ -32,6 +32,7 @@ def hidden_gems(order: list[int], max_gems: int) -> list[int]:
         max_gems=max_gems,
         upper_bounds=np.exp(SCORE),
         top_decile_probabilities=top_decile_probability(figures),
+        min_probability=0.0,
     )
 
 
@@ -55,6 +56,23 @@ def test_gems_are_sorted_by_probability() -> None:
     assert hidden_gems(order, 5) == [1, 4, 5]
     assert hidden_gems(order, 1) == [1]
     assert hidden_gems([], 5) == []
+
+
+@pytest.mark.parametrize(("probability", "gems"), [(0.25, [4, 1]), (0.2, [4, 1]), (0.19, [4]), (0.01, [4])])
+def test_a_gem_needs_a_chance(probability: float, gems: list[int]) -> None:
+    """An article is a hidden gem only from a probability of 20 % on."""
+    chances = np.zeros(10)
+    chances[[4, 1]] = 0.3, probability
+    figures = posterior(SCORE, CLICKS, EXPECTED)
+    found = find_hidden_gems(
+        figures,
+        order=list(range(10)),
+        published_count=1,
+        max_gems=5,
+        upper_bounds=np.exp(SCORE),
+        top_decile_probabilities=chances,
+    )
+    assert found == gems
 
 
 def test_top_decile_probabilities_sum_to_a_tenth() -> None:

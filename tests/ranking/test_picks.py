@@ -79,7 +79,7 @@ def test_decisions_change_no_figure(ranking: Ranking) -> None:
 
 @pytest.mark.parametrize(
     ("max_featured", "max_gems", "featured", "lesser_known"),
-    [(2, 1, 2, 1), (6, 0, 6, 0), (0, None, 0, 2), (None, None, 4, 2), (1000, None, 100, 0)],
+    [(2, 1, 2, 1), (6, 0, 6, 0), (0, None, 0, 1), (None, None, 4, 1), (1000, None, 100, 0)],
 )
 def test_the_sizes_can_be_set(
     ranking: Ranking, max_featured: int | None, max_gems: int | None, featured: int, lesser_known: int

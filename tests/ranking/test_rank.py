@@ -104,7 +104,7 @@ def test_an_article_shown_twice_has_its_highest_position(year: World) -> None:
 
 def test_equal_articles_are_ordered_by_url() -> None:
     """Articles with equal scores are sorted by probability and then by URL."""
-    appearances = tuple(Appearance("n", url, 0, None) for url in ("c", "a", "b", "d"))
+    appearances = tuple(Appearance("n", url, 1, None) for url in ("c", "a", "b", "d"))
     ranking = rank(History((Issue("n", "", 0.0, 100),), appearances), as_of=1e6)
     assert [a.url for a in sorted(ranking.articles, key=lambda a: (-a.p_top, a.url))] == [
         a.url for a in ranking.articles
@@ -365,10 +365,35 @@ def test_any_history_gives_finite_output(
     arrivals: list[Arrival],
     age: float,
 ) -> None:
-    """For any counts, every article is listed once with finite figures and a note."""
+    """For any counts, every article of an issue with evidence is listed once with finite figures and a note."""
     issues = tuple(Issue(f"n{n}", "", 1e6 * n, size) for n, size in enumerate(recipients))
     history = History(issues, tuple(appearances), tuple(arrivals), tuple(signals))
     ranking = rank(history, as_of=2e6 + age)
-    assert {article.url for article in ranking.articles} == {row.url for row in appearances}
+    rows: list[Any] = [*appearances, *arrivals]
+    clicked = {row.issue for row in rows if row.clicks}
+    known = clicked - ({"n2"} if age < 3600 else set())
+    assert {article.url for article in ranking.articles} == {row.url for row in appearances if row.issue in known}
     assert is_finite(ranking)
     assert len(msgspec.json.encode(ranking)) > 100
+
+
+@pytest.mark.parametrize(
+    ("selection", "footer"),
+    [
+        pytest.param({"issue": "young"}, "issue young was sent less than an hour ago: nothing to rank", id="young"),
+        pytest.param({"month": "2001-09"}, "issue young was sent less than an hour ago: nothing to rank", id="month"),
+        pytest.param({"issue": "silent"}, "issue silent has no clicks yet: nothing to rank", id="no clicks"),
+        pytest.param({"month": "2001-07"}, "no article was last shown in 2001-07: nothing to rank", id="other month"),
+    ],
+)
+def test_an_issue_without_evidence_is_not_listed(selection: dict[str, str], footer: str) -> None:
+    """The list is empty and says why; a list of all articles has those of the other issues."""
+    sent = {"old": 998_870_400.0, "silent": 999_000_000.0, "young": 1_000_000_000.0}
+    issues = tuple(Issue(slug, slug.title(), at, 1000) for slug, at in sent.items())
+    clicks = {"old": 9, "silent": 0, "young": 5}
+    appearances = tuple(Appearance(slug, f"u/{slug}", clicks[slug], 1) for slug in sent)
+    history, as_of = History(issues, appearances), sent["young"] + 3_599
+    ranking = rank(history, as_of=as_of, **selection)  # type: ignore[arg-type]
+    assert (ranking.articles, ranking.footer) == ((), footer)
+    assert [article.issue for article in rank(history, as_of=as_of).articles] == ["old"]
+    assert [article.issue for article in rank(history, as_of=as_of + 1, issue="young").articles] == ["young"]

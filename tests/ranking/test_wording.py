@@ -18,7 +18,7 @@ from shortener.ranking.wording import (
 
 World = Any
 NOTE = re.compile(
-    r"(hidden gem: (\d+%|under 1%|over 99%) chance of being among the best tenth; )?"
+    r"(hidden gem: (\d+%|under 1%|over 99%) chance of being among the best tenth, 10% for any article; )?"
     r"((\d+(\.\d+)?x|about) the clicks expected at its position, 90% interval [\d.]+-[\d.]+ "
     r"\(\d+ clicks?; an average article there: [\d.]+\)|too few clicks to tell \([0-2]\))"
     r"(; background \d\.\d\dx \(author, site and title words of your other articles\))?"
@@ -69,7 +69,7 @@ def test_texts_name_what_was_counted(year: World) -> None:
     assert all("visitors" in article.note and "clicks" not in article.note for article in ranking.articles)
 
 
-@pytest.mark.parametrize(("recipients", "start"), [(2000, "hidden gem: "), (200, "too few clicks to tell (")])
+@pytest.mark.parametrize(("recipients", "start"), [(20_000, "hidden gem: "), (200, "too few clicks to tell (")])
 def test_every_note_has_the_specified_form(world: Callable[..., World], recipients: int, start: str) -> None:
     """A note has multiple, interval, clicks and expected clicks, or states that the clicks are too few."""
     simulated = world(recipients=recipients)

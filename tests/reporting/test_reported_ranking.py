@@ -105,7 +105,8 @@ def test_two_issues_are_compared_at_the_same_age(read: Any) -> None:
         read.click("one", 1, visitor=f"late {n}", after=60 * HOUR)
     read.drain()
     comparison = compare_stored_issues(read.store, "june", "may", as_of=sent(read) + 72 * HOUR, hours=2)
-    assert (comparison.first.visitors, comparison.second.visitors) == (5, 4)
+    assert (comparison.first.visitors, comparison.second.visitors) == (5, 3)
     assert comparison.first.rate == 0.05
+    assert comparison.to_come is not None
     assert 0.4 < comparison.to_come < 0.7
-    assert comparison.first.to_come > comparison.second.to_come
+    assert (comparison.first.to_come or 0) > (comparison.second.to_come or 0)

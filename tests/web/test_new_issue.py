@@ -123,9 +123,9 @@ def test_corrections_in_the_preview(site: "EditorSite") -> None:
 
 
 WRONG_FIELDS = {
-    "position": ({"url-0": "https://a.example/whales", "position-0": "first"}, "the position"),
-    "title": ({"url-0": "https://a.example/whales", "title-0": "x" * 501}, "the title"),
-    "target": ({"todo-0": "https://go.example/old1", "target-0": "javascript:alert(1)"}, "go.example/old1"),
+    "position": ({"url-0": "https://a.example/whales", "position-0": "first"}, 'id="p0-error"'),
+    "title": ({"url-0": "https://a.example/whales", "title-0": "x" * 501}, 'id="t0-error"'),
+    "target": ({"todo-0": "https://go.example/old1", "target-0": "javascript:alert(1)"}, 'id="target-0-error"'),
     "foreign": ({"todo-0": "https://bit.ly/x", "target-0": "https://a.example/"}, "bit.ly"),
 }
 
@@ -184,7 +184,7 @@ def nested_brackets(size: int) -> bytes:
 
 
 REFUSED = {
-    "nothing": (form("look"), 400, "choose a file or paste the text"),
+    "nothing": (form("look"), 400, "Choose a file or paste the text"),
     "empty file": (form("look", file=upload(b"")), 422, "empty"),
     "no UTF-8": (form("look", file=upload(b"# \xff\xfe caf\xe9")), 422, "UTF-8"),
     "NUL": (form("look", file=upload(b"# a\0b")), 422, "not text"),
@@ -192,14 +192,14 @@ REFUSED = {
     "a zip": (form("look", file=upload(b"PK\x03\x04" + bytes(range(256)), "a.zip")), 422, "an archive"),
     "too large": (form("look", file=upload(b"a " * 3_000_000)), 413, "larger than 5 MB"),
     "too large, pasted": (form("look", source="a " * 3_000_000), 413, "larger than 5 MB"),
-    "far too large": (form("look", file=upload(b"a " * 9_000_000)), 413, "upload is too large"),
-    "no slug": (form("look", source="# x", slug=""), 400, "slug"),
-    "slug with a slash": (form("look", source="# x", slug="../x"), 400, "slug"),
+    "far too large": (form("look", file=upload(b"a " * 9_000_000)), 413, "too large"),
+    "no slug": (form("look", source="x", slug=""), 400, 'id="slug-error"'),
+    "slug with a slash": (form("look", source="# x", slug="../x"), 400, 'id="slug-error"'),
     "lost file": (form("look", kept="###"), 400, "lost"),
-    "recipients": (form("look", source="# x", recipients="many"), 400, "recipients"),
-    "date": (form("look", source="# x", sent_at="yesterday"), 400, "sent on"),
-    "targets": (form("look", source="# x", targets="go.example/a"), 400, "line 1"),
-    "endless cell": (form("look", source="# x", targets='"' + "a" * 200_000), 400, "expected one short_url"),
+    "recipients": (form("look", source="# x", recipients="many"), 400, 'id="recipients-error"'),
+    "date": (form("look", source="# x", sent_at="yesterday"), 400, 'id="sent_at-error"'),
+    "targets": (form("look", source="# x", targets="go.example/a"), 400, "Line 1"),
+    "endless cell": (form("look", source="# x", targets='"' + "a" * 200_000), 400, "Expected one short_url"),
     "target of another domain": (
         form("look", source="# x", targets="bit.ly/a,https://a.example/"),
         400,

@@ -66,7 +66,7 @@ def test_edits_of_targets_are_marked(one_day_later: "EditorSite") -> None:
     page = one_day_later.client("viewer").get("/-/issues/may").text
     chart = chart_data(page, "course")
     assert chart["marks"] == [6]
-    assert chart["courses"][0]["points"] == [[0, 0], [2, 1], [3, 2], [24, 2]]
+    assert chart["courses"][0]["points"] == [[0, 0], [1.5, 0], [1.75, 1], [2.5, 1], [2.75, 2], [24, 2]]
     assert "1 destination was changed after sending" in page
     assert "Zoë" in page
     assert "a.example/late" in page
@@ -116,7 +116,7 @@ def test_comparison_with_earlier_issues(one_day_later: "EditorSite") -> None:
     own, other = chart_data(one_day_later.client("viewer").get("/-/issues/may").text, "course")["courses"]
     assert (own["own"], other["own"]) == (True, False)
     assert other["title"] == "April"
-    assert other["points"] == [[0, 0], [5, 1], [240, 1]]
+    assert other["points"] == [[0, 0], [4.5, 0], [4.75, 1], [240, 1]]
 
 
 def page_with_ranking(site: "EditorSite", path: str) -> str:

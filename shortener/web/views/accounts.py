@@ -7,7 +7,7 @@ from flask import Blueprint, Flask, current_app, flash, redirect, render_templat
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from shortener.errors import ShortenerError
+from shortener.errors import FieldError, InputError, ShortenerError
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.services import accounts
 from shortener.store.accounts import User, count_users
@@ -23,6 +23,7 @@ from shortener.web.context import (
     role_required,
     store,
 )
+from shortener.web.field_errors import errors_at, form_view, refuse, show_error
 from shortener.web.forms import read_text
 from shortener.web.login_throttle import LoginThrottle
 from shortener.web.responses import csv_response, json_response
@@ -63,20 +64,17 @@ def sign_in() -> ResponseReturnValue:
     """Show the sign-in form, or redirect a user who is signed in."""
     if current_user_or_none() is not None:
         return redirect(safe_next_url(request.args.get("next")), 303)
-    return _render_sign_in("", 200)
+    return _render_sign_in()
 
 
-def _render_sign_in(
-    error: str, status: int, *, name: str = "", retry_after: int = 0
-) -> tuple[str, int, dict[str, str]]:
-    page = render_template(
-        "sign_in.html",
-        error=error,
-        name=name,
-        next=request.values.get("next", "")[:MAX_NEXT_LENGTH],
-        no_users=not count_users(store()),
-    )
-    return page, status, {"Retry-After": str(retry_after)} if retry_after else {}
+def _render_sign_in() -> str:
+    next_url = request.values.get("next", "")[:MAX_NEXT_LENGTH]
+    return render_template("sign_in.html", next=next_url, no_users=not count_users(store()))
+
+
+def _refuse_sign_in(field: str, message: str, status: int) -> tuple[str, int]:
+    show_error("sign-in", field, message)
+    return _render_sign_in(), status
 
 
 @blueprint.post("/sign-in")
@@ -87,14 +85,19 @@ def try_sign_in() -> ResponseReturnValue:
     which names exist.
     """
     name, password = request.form.get("name", ""), request.form.get("password", "")
-    if len(name) > accounts.MAX_NAME_LENGTH or len(password) > accounts.MAX_PASSWORD_LENGTH:
-        return _render_sign_in("The name or the password is too long.", 400)
+    for field, text, max_length in (
+        ("name", name, accounts.MAX_NAME_LENGTH),
+        ("password", password, accounts.MAX_PASSWORD_LENGTH),
+    ):
+        if len(text) > max_length:
+            return _refuse_sign_in(field, f"This is longer than {max_length:,} characters.", 400)
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     name = " ".join(name.split())
     wait = throttle.retry_after(name.casefold(), client_address())
     if wait or not throttle.hash_slots.acquire(timeout=2.0):
         minutes = f"{-(-wait // 60)} minutes" if wait > 60 else "a minute"
-        return _render_sign_in(f"Too many attempts. Try again in {minutes}.", 429, name=name, retry_after=wait or 5)
+        page, status = _refuse_sign_in("password", f"Too many attempts. Try again in {minutes}.", 429)
+        return page, status, {"Retry-After": str(wait or 5)}
     try:
         user = find_user(store(), name)
         verified = accounts.verify_password(user, password)
@@ -102,7 +105,7 @@ def try_sign_in() -> ResponseReturnValue:
         throttle.hash_slots.release()
     if not verified or user is None:
         throttle.record_failure(name.casefold(), client_address())
-        return _render_sign_in(LOGIN_ERROR_MESSAGE, 403, name=name)
+        return _refuse_sign_in("password", LOGIN_ERROR_MESSAGE, 403)
     throttle.record_success(name.casefold(), client_address())
     return _log_in(user, safe_next_url(request.form.get("next")))
 
@@ -149,24 +152,31 @@ def welcome(token: str) -> ResponseReturnValue:
     invitation = accounts.find_invitation(store(), token, now=now())
     if invitation is None or (invitation.user is None and count_users(store())):
         return render_template("errors/used.html"), 410
-    message, name = "", request.form.get("name", "")[: accounts.MAX_NAME_LENGTH]
+    status = 200
     if request.method == "POST":
         try:
-            password = _new_password()
-            user = accounts.accept_invitation(store(), token, name=name, password=password, now=now())
+            return _log_in(_accept_invitation(token, invitation.user), url_for("issues.list_issues"))
         except ShortenerError as error:
-            message = str(error)
-        else:
-            return _log_in(user, url_for("issues.list_issues"))
-    page = render_template("welcome.html", invited=invitation.user, error=message, name=name)
-    return page, 400 if message else 200
+            status = refuse("welcome", "password", error)
+    return render_template("welcome.html", invited=invitation.user), status
+
+
+def _accept_invitation(token: str, invited: User | None) -> User:
+    """Set the password of an invited user, or create the first admin, and return the user. Raises InputError."""
+    name = "" if invited else request.form.get("name", "")
+    if not invited:
+        with errors_at("name"):
+            accounts.check_name(name)
+    return accounts.accept_invitation(store(), token, name=name, password=_new_password(), now=now())
 
 
 def _new_password() -> str:
-    """Return the new password of a form. Raises ShortenerError if the repeated password differs."""
+    """Return the new password of a form. Raises FieldError if it is too short or the repeated password differs."""
     password = request.form.get("password", "")
+    with errors_at("password"):
+        accounts.check_password(password)
     if password != request.form.get("again", ""):
-        raise ShortenerError("the two passwords differ; enter the same password twice")
+        raise FieldError("the two passwords differ; enter the same password twice", field="again")
     return password
 
 
@@ -174,7 +184,11 @@ def _new_password() -> str:
 @role_required("viewer")
 def account() -> str:
     """Show the user's own name and role, and the form for a new password."""
-    return render_template("account.html", error="")
+    return _render_account()
+
+
+def _render_account() -> str:
+    return render_template("account.html")
 
 
 @blueprint.get("/account.json")
@@ -186,20 +200,18 @@ def account_json() -> Response:
 
 @blueprint.post("/account")
 @role_required("viewer")
+@form_view("password", "current", page=_render_account)
 def change_password() -> ResponseReturnValue:
     """Change the user's own password, after a check of the current one. All other sessions of the user end."""
     user = current_user()
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
-    try:
-        if throttle.retry_after(user.name.casefold(), client_address()):
-            raise ShortenerError("too many attempts; wait some minutes")
-        with throttle.hash_slots:
-            if not accounts.verify_password(user, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]):
-                throttle.record_failure(user.name.casefold(), client_address())
-                raise ShortenerError("that is not your current password")
-            accounts.set_password(store(), user.name, _new_password(), now=now())
-    except ShortenerError as error:
-        return render_template("account.html", error=str(error)), 400
+    if throttle.retry_after(user.name.casefold(), client_address()):
+        raise InputError("too many attempts; wait some minutes")
+    with throttle.hash_slots:
+        if not accounts.verify_password(user, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]):
+            throttle.record_failure(user.name.casefold(), client_address())
+            raise InputError("this is not your current password")
+        accounts.set_password(store(), user.name, _new_password(), now=now())
     flash("Password changed. Your other browsers are signed out.")
     return _log_in(user, url_for("accounts.account"))
 
@@ -246,18 +258,20 @@ def _user_rows() -> list[dict[str, object]]:
 
 @blueprint.post("/settings/users")
 @role_required("admin")
+@form_view("add", "name", page=_render_users)
 def add_user() -> str:
     """Add a user without a password, and show an invitation link at which the user sets one."""
-    name = accounts.check_name(read_text(request.form, "name", label="the name"))
+    name = accounts.check_name(read_text(request.form, "name"))
     accounts.add_user(store(), name, role=accounts.parse_role(request.form.get("role", "")), password=None, now=now())
     return _render_invitation(name)
 
 
 @blueprint.post("/settings/users/invite")
 @role_required("admin")
+@form_view("invite", "name", page=_render_users)
 def invite() -> str:
     """Show a new invitation link for a user, for example one who forgot the password."""
-    return _render_invitation(read_text(request.form, "name", label="the name"))
+    return _render_invitation(read_text(request.form, "name"))
 
 
 def _render_invitation(name: str) -> str:
@@ -267,6 +281,7 @@ def _render_invitation(name: str) -> str:
 
 @blueprint.post("/settings/users/role")
 @role_required("admin")
+@form_view("role", "role", page=_render_users)
 def set_role() -> Response:
     """Change the role of a user."""
     name, role = read_text(request.form, "name"), accounts.parse_role(request.form.get("role", ""))
@@ -277,6 +292,7 @@ def set_role() -> Response:
 
 @blueprint.post("/settings/users/remove")
 @role_required("admin")
+@form_view("remove", "name", page=_render_users)
 def remove_user() -> Response:
     """Remove a user."""
     name = read_text(request.form, "name")

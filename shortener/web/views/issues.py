@@ -18,6 +18,7 @@ from shortener.short_urls import parse_short_url, validate_target
 from shortener.store import Store, issues, links
 from shortener.web.cache import get_or_compute
 from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.field_errors import form_view
 from shortener.web.filters import format_datetime_local
 from shortener.web.forms import MAX_RECIPIENTS, read_article_edit, read_integer, read_local_time, read_text
 from shortener.web.ranking_cache import remaining_shares
@@ -173,23 +174,22 @@ def download(slug: str) -> Response:
 
 @blueprint.post("/issues/<slug>/facts")
 @role_required("editor")
+@form_view("details", "title", page=_render_contents)
 def set_details(slug: str) -> BaseResponse:
     """Change the title, sending time and number of recipients of an issue; an empty field means unknown."""
     form, issue = request.form, issues.get(store(), slug)
     sent_at: int | UnsetType | None = UNSET
     # The form field has no seconds. If the editor did not change it, the stored time keeps its seconds.
     if "sent_at" in form and form["sent_at"] != format_datetime_local(issue.sent_at, config=config()):
-        sent_at = read_local_time(form, "sent_at", zone=config().zone, label="sent on")
+        sent_at = read_local_time(form, "sent_at", zone=config().zone)
     recipients: int | UnsetType | None = UNSET
     if "recipients" in form:
-        recipients = read_integer(
-            form, "recipients", minimum=1, maximum=MAX_RECIPIENTS, label="the number of recipients"
-        )
+        recipients = read_integer(form, "recipients", minimum=1, maximum=MAX_RECIPIENTS)
     edit.correct_issue(
         store(),
         slug,
         now=now(),
-        title=read_text(form, "title", max_length=500, label="the title") or None,
+        title=read_text(form, "title", max_length=500) or None,
         sent_at=sent_at,
         recipients=recipients,
     )
@@ -198,6 +198,7 @@ def set_details(slug: str) -> BaseResponse:
 
 @blueprint.post("/issues/<slug>/article")
 @role_required("editor")
+@form_view("article", "title", page=_render_contents)
 def set_article(slug: str) -> BaseResponse:
     """Correct title, author, summary or position of an article."""
     article = read_article_edit(request.form)
@@ -207,6 +208,7 @@ def set_article(slug: str) -> BaseResponse:
 
 @blueprint.post("/issues/<slug>/roles")
 @role_required("editor")
+@form_view("roles", "role", page=_render_contents)
 def set_roles(slug: str) -> BaseResponse:
     """Make the selected links articles, inline links or other links."""
     urls = request.form.getlist("url")[:MAX_SELECTED_LINKS]
@@ -218,14 +220,13 @@ def set_roles(slug: str) -> BaseResponse:
 
 @blueprint.post("/issues/<slug>/target")
 @role_required("editor")
+@form_view("target", "target", page=_render_contents)
 def set_target(slug: str) -> BaseResponse:
     """Set the target of a short link of the issue that has none."""
     key = parse_short_url(read_text(request.form, "short_url", max_length=500), domains=config().domains)
     if key is None:
         raise NotFound("this is not a short link of this installation")
-    target = validate_target(
-        read_text(request.form, "target", max_length=10_000, label="the destination"), config=config()
-    )
+    target = validate_target(read_text(request.form, "target", max_length=10_000), config=config())
     edit.retarget(store(), links.get(store(), *key), target, config=config(), who=current_user().name, now=now())
     return redirect_after_edit(f"{'/'.join(key)}: destination saved.", "issues.show_contents", slug=slug)
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.durations import DAY_SECONDS
-from shortener.errors import InputError, NotFound
+from shortener.errors import FieldError, InputError, NotFound
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_records import LinkRecord, build_link_record, search_text, search_words
 from shortener.reporting.link_report import LinkReport, build_link_report
@@ -24,6 +24,7 @@ from shortener.store.links import Link
 from shortener.store.listings import LinkFilter, LinkSort, StatusFilter
 from shortener.urls import homograph_warning
 from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.field_errors import errors_at, form_view, refuse
 from shortener.web.forms import read_clamped_integer, read_optional_text, read_text
 from shortener.web.responses import csv_response, json_response, redirect_after_edit
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
@@ -66,10 +67,14 @@ class LinkListPage(Struct, frozen=True):
 
 @blueprint.get("/links")
 @role_required("viewer")
-def list_links() -> str:
+def list_links() -> ResponseReturnValue:
     """Show a page of the links that match the search and filters."""
-    link_filter = _read_filter()
-    return render_template(
+    status = 200
+    try:
+        link_filter = _read_filter()
+    except FieldError as error:
+        link_filter, status = LinkFilter(), refuse("filter", error.field, error)
+    page = render_template(
         "links.html",
         listed=_list_page(link_filter, PAGE_SIZE),
         link_filter=link_filter,
@@ -77,6 +82,7 @@ def list_links() -> str:
         statuses=STATUSES,
         query=_search_text(),
     )
+    return page, status
 
 
 @blueprint.get("/links.json")
@@ -96,10 +102,12 @@ def list_links_csv() -> Response:
 
 
 def _read_filter() -> LinkFilter:
-    """Return the filter that the query string describes. Abort with 400 for an unknown sort order or status."""
+    """Return the filter that the query string describes. Raises FieldError for an unknown sort order or status."""
     sort, status = request.args.get("sort") or "new", request.args.get("status") or None
-    if sort not in SORT_ORDERS or (status is not None and status not in STATUSES):
-        abort(400, "Unknown sort order or status.")
+    if sort not in SORT_ORDERS:
+        raise FieldError("this order is unknown; choose one", field="sort")
+    if status is not None and status not in STATUSES:
+        raise FieldError("this status is unknown; choose one", field="status")
     return LinkFilter(
         words=search_words(_search_text()),
         status=next((known for known in STATUSES if known == status), None),
@@ -131,26 +139,28 @@ def _to_list_item(row: listings.LinkDetails) -> LinkRecord:
 @role_required("editor")
 def new_link() -> str:
     """Show the form for a new link."""
-    return render_template("new_link.html", error="")
+    return _render_new_link()
+
+
+def _render_new_link() -> str:
+    return render_template("new_link.html")
 
 
 @blueprint.post("/new-link")
 @role_required("editor")
-def add_link() -> ResponseReturnValue:
+@form_view("link", "target", page=_render_new_link)
+def add_link() -> BaseResponse:
     """Create a short link, with the code of the form or a generated one."""
-    try:
+    with errors_at("domain"):
+        domain = edit_links.find_domain(request.form.get("domain", ""), config=config())
+    target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
+    title = read_text(request.form, "title", max_length=500)
+    custom_code = read_optional_text(request.form, "code", max_length=200)
+    with errors_at("code"):
         link = edit_links.add_link(
-            store(),
-            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the target"),
-            config=config(),
-            now=now(),
-            host=request.form.get("domain") or None,
-            code=read_optional_text(request.form, "code", max_length=200, label="the code"),
-            title=read_text(request.form, "title", max_length=500, label="the title"),
+            store(), target, config=config(), now=now(), host=domain.host, code=custom_code, title=title
         )
-    except InputError as error:
-        return render_template("new_link.html", error=str(error)), 400
-    warning = homograph_warning(link.target or "")
+    warning = homograph_warning(target)
     message = f"Link created.{f' Check the domain: {warning}' if warning else ''}"
     return redirect_after_edit(message, "links.show_link", host=link.domain, code=link.code)
 
@@ -172,14 +182,13 @@ def show_link(host: str, code: str) -> str:
     return _render_link(host, code)
 
 
-def _render_link(host: str, code: str, error: str = "") -> str:
+def _render_link(host: str, code: str) -> str:
     report = _link_report(host, code)
     return render_template(
         "link.html",
         report=report,
         host=host,
         code=code,
-        error=error,
         bars=_chart_data(report),
         dimensions=DIMENSIONS,
         here=url_for("links.show_link", host=host, code=code),
@@ -252,20 +261,15 @@ def breakdown_csv(host: str, code: str) -> Response:
 
 @blueprint.post("/links/<host>/<code>/target")
 @role_required("editor")
-def set_target(host: str, code: str) -> ResponseReturnValue:
+@form_view("target", "target", page=_render_link)
+def set_target(host: str, code: str) -> BaseResponse:
     """Change the target of a link, from the next click on. Refuse if another editor changed it meanwhile."""
-    try:
-        target = validate_target(
-            read_text(request.form, "target", max_length=MAX_TARGET_LENGTH, label="the destination"),
-            config=config(),
-        )
-        with store().transaction():
-            link = _get_link(host, code)
-            if request.form.get("was", "") != (link.target or ""):
-                raise InputError("another editor changed the destination meanwhile; check it and try again")
-            edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
-    except InputError as error:
-        return _render_link(host, code, str(error)), 400
+    target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
+    with store().transaction():
+        link = _get_link(host, code)
+        if request.form.get("was", "") != (link.target or ""):
+            raise InputError("another editor changed the destination meanwhile; check it and try again")
+        edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
     return redirect_after_edit(
         "Destination changed. The next click goes there.", "links.show_link", host=host, code=code
     )
@@ -273,9 +277,10 @@ def set_target(host: str, code: str) -> ResponseReturnValue:
 
 @blueprint.post("/links/<host>/<code>/title")
 @role_required("editor")
-def set_title(host: str, code: str) -> ResponseReturnValue:
+@form_view("title", "title", page=_render_link)
+def set_title(host: str, code: str) -> BaseResponse:
     """Change the title of a link."""
-    title = read_text(request.form, "title", max_length=500, label="the title")
+    title = read_text(request.form, "title", max_length=500)
     links.update_field(store(), _get_link(host, code), "title", title, who=current_user().name, now=now())
     return redirect_after_edit("Title changed.", "links.show_link", host=host, code=code)
 

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from msgspec import Struct, structs
 
 from shortener import newsletter
-from shortener.errors import InputError, ShortenerError
+from shortener.errors import ErrorKind, FieldError, InputError, ShortenerError, UnreadableDocument
 from shortener.services.add_issue import (
     AddRequest,
     AddResult,
@@ -23,9 +23,10 @@ from shortener.services.edit import ArticleEdit
 from shortener.services.issue_plan import ShortLinkKey
 from shortener.services.new_slug import slug_from_title
 from shortener.services.plan_contents import PlanContents, plan_contents
-from shortener.short_urls import parse_short_url
+from shortener.short_urls import parse_short_url, validate_target
 from shortener.web.context import config, now, role_required, store
-from shortener.web.error_pages import http_status
+from shortener.web.error_pages import error_message
+from shortener.web.field_errors import errors_at, refuse
 from shortener.web.forms import (
     MAX_RECIPIENTS,
     read_article_edit,
@@ -43,6 +44,8 @@ MAX_TARGETS_LENGTH = 1_000_000  # characters of pasted targets
 MAX_FORM_ROWS = 120
 """Limit of the articles that get fields in the form, and separately of the links without a target."""
 PASTED_FILE_NAME = "issue.md"
+_FIELDS: dict[ErrorKind, str] = {"invalid_slug": "slug", "issue_removed": "slug", "link_has_other_target": "targets"}
+"""Fields of the form at which errors are shown, by kind of error. Others are shown at the document."""
 
 
 class Submission(Struct, frozen=True):
@@ -51,6 +54,11 @@ class Submission(Struct, frozen=True):
     source: bytes = b""
     name: str = ""
     uploaded: bool = False
+
+    @property
+    def field(self) -> str:
+        """Name of the form field of the document."""
+        return "file" if self.uploaded else "source"
 
     @property
     def encoded_source(self) -> str:
@@ -74,37 +82,52 @@ def new_issue() -> str:
 @blueprint.post("/new-issue")
 @role_required("editor")
 def create_issue() -> ResponseReturnValue:
-    """Store the issue if the form's ``action`` is ``take``, else show a preview of it."""
+    """Store the issue if the form's ``action`` is ``take``, else show a preview of it.
+
+    An issue that exists already is updated only after a preview.
+    """
     submission = Submission()
     try:
         submission = _read_submission()
         check_in_sandbox(submission.source, name=submission.name)
         issue_request = _build_request(submission)
-        if request.form.get("action") != "take":
-            plan = preview_issue(store(), issue_request, config=config(), now=now())
+        plan = preview_issue(store(), issue_request, config=config(), now=now())
+        is_update = plan.changed and plan.issue_id is not None
+        if request.form.get("action") != "take" or (is_update and request.form.get("reviewed") != plan.slug):
             return _render_form(submission, preview=plan_contents(plan, config=config()))
         result = add_or_update_issue(store(), issue_request, config=config(), now=now())
     except ShortenerError as error:
+        field = _FIELDS.get(error.kind, submission.field) if error.kind else submission.field
         # Pasted text has no file, so the message must not show the placeholder's name.
-        message = str(error) if submission.uploaded else str(error).removeprefix(f"{PASTED_FILE_NAME}: ")
-        return _render_form(submission, error=message), http_status(error)
+        message = error_message(error).removeprefix("" if submission.uploaded else f"{PASTED_FILE_NAME}: ")
+        status = refuse("issue", field, error, message=message)
+        is_readable = not isinstance(error, UnreadableDocument) or not submission.uploaded
+        return _render_form(submission if is_readable else Submission()), status
     return redirect_after_edit(_result_message(result), "issues.show_contents", slug=result.slug)
 
 
-def _render_form(submission: Submission, *, error: str = "", preview: PlanContents | None = None) -> str:
+def _render_form(submission: Submission, *, preview: PlanContents | None = None) -> str:
     return render_template(
         "new_issue.html",
-        error=error,
         preview=preview,
+        rows=(*preview.issue.articles, *preview.other_links) if preview else tuple(_submitted_rows()),
         submission=submission,
-        targets=dict(_read_target_rows()),
+        targets={short_url: request.form.get(f"target-{index}", "") for index, short_url in _target_fields()},
         max_rows=MAX_FORM_ROWS,
         max_bytes=newsletter.MAX_ISSUE_BYTES,
     )
 
 
+def _submitted_rows() -> Iterator[ArticleEdit]:
+    """Yield the articles and links of a refused form, which shows them again with what was entered."""
+    for index in range(MAX_FORM_ROWS):
+        url = request.form.get(f"url-{index}", "")
+        if url:
+            yield ArticleEdit(url=url, title=request.form.get(f"title-{index}", ""))
+
+
 def _read_submission() -> Submission:
-    """Return the submitted document: a new file, the file of the step before, or pasted text. Raises InputError."""
+    """Return the submitted document: a new file, the file of the step before, or pasted text. Raises FieldError."""
     file = request.files.get("file")
     if file is not None and file.filename:
         return Submission(file.read(newsletter.MAX_ISSUE_BYTES + 1), file.filename[-200:], True)
@@ -115,44 +138,53 @@ def _read_submission() -> Submission:
                 base64.b64decode(kept, validate=True), request.form.get("name", PASTED_FILE_NAME)[-200:], True
             )
         except (binascii.Error, ValueError):
-            raise InputError("the uploaded file was lost; choose it again") from None
+            raise FieldError("the uploaded file was lost; choose it again", field="file") from None
     text = request.form.get("source", "")
     if not text.strip():
-        raise InputError("choose a file or paste the text of the issue")
+        raise FieldError("choose a file or paste the text of the issue", field="source")
     # Browsers send CR LF line ends from a text area, whichever line ends were pasted.
     return Submission(text.replace("\r\n", "\n").encode("utf-8", "replace"), PASTED_FILE_NAME)
 
 
 def _build_request(submission: Submission) -> AddRequest:
-    """Return the AddRequest that the form describes. Raises InputError."""
-    slug = read_optional_text(request.form, "slug", max_length=100, label="the slug")
+    """Return the AddRequest that the form describes. Raises FieldError."""
+    slug = read_optional_text(request.form, "slug", max_length=100)
+    title = read_optional_text(request.form, "title", max_length=500)
     if slug is None and submission.name == PASTED_FILE_NAME:
-        slug = _slug_from_title(read_optional_text(request.form, "title", max_length=500, label="the title"))
-    targets = parse_targets(_read_pasted_targets(), config=config()) | _read_row_targets()
+        slug = _slug_from_title(title or _first_heading(submission))
+    with errors_at("targets"):
+        targets = parse_targets(_read_pasted_targets(), config=config())
+    targets |= _read_row_targets()
     return AddRequest(
         source=submission.source,
         filename=submission.name,
         slug=slug,
-        title=read_optional_text(request.form, "title", max_length=500, label="the title"),
-        sent_at=read_local_time(request.form, "sent_at", zone=config().zone, label="sent on"),
-        recipients=read_integer(
-            request.form, "recipients", minimum=1, maximum=MAX_RECIPIENTS, label="the number of recipients"
-        ),
+        title=title,
+        sent_at=read_local_time(request.form, "sent_at", zone=config().zone),
+        recipients=read_integer(request.form, "recipients", minimum=1, maximum=MAX_RECIPIENTS),
         targets=targets,
         corrections=_read_corrections(targets),
     )
 
 
-def _slug_from_title(title: str | None) -> str:
-    """Return a slug made from the title of a pasted issue. Raises InputError if there is no title."""
-    if title is None:
-        raise InputError("enter a title, or a slug such as 2026-11")
-    return slug_from_title(title)
+def _first_heading(submission: Submission) -> str:
+    """Return the title that a document has by itself, or ''. Raises UnreadableDocument."""
+    document_format = newsletter.detect_format(submission.name, submission.source)
+    document = newsletter.parse(submission.source, format=document_format)
+    return newsletter.extract_articles(document, [link.url for link in document.links]).title or ""
+
+
+def _slug_from_title(title: str) -> str:
+    """Return a slug made from the title of a pasted issue. Raises FieldError if it has no letter and no digit."""
+    slug = slug_from_title(title)
+    if not slug:
+        raise FieldError("enter a slug such as 2026-11, because the issue has no title", field="slug")
+    return slug
 
 
 def _read_pasted_targets() -> list[tuple[int, str, str]]:
     """Return line number, short URL and target of each pasted CSV row. Raises InputError."""
-    text = read_text(request.form, "targets", max_length=MAX_TARGETS_LENGTH, label="the destinations")
+    text = read_text(request.form, "targets", max_length=MAX_TARGETS_LENGTH)
     rows = []
     try:
         for line, row in enumerate(csv.reader(io.StringIO(text)), start=1):
@@ -166,28 +198,30 @@ def _read_pasted_targets() -> list[tuple[int, str, str]]:
     return rows
 
 
-def _read_target_rows() -> Iterator[tuple[str, str]]:
-    """Yield (short URL, target as typed) for each short URL that has its own target field in the form."""
+def _target_fields() -> Iterator[tuple[int, str]]:
+    """Yield (index, short URL) for each short URL that has its own target field in the form."""
     for index in range(MAX_FORM_ROWS):
         short_url = request.form.get(f"todo-{index}", "")[:500]
         if short_url:
-            yield short_url, read_text(request.form, f"target-{index}", max_length=10_000, label=short_url)
+            yield index, short_url
 
 
 def _read_row_targets() -> dict[ShortLinkKey, str]:
-    """Return the targets of the form's target fields, by short link. Raises InputError."""
+    """Return the targets of the form's target fields, by short link. Raises FieldError."""
     targets: dict[ShortLinkKey, str] = {}
-    for short_url, target in _read_target_rows():
-        if target:
-            try:
-                targets |= parse_targets([(1, short_url, target)], config=config())
-            except InputError as error:
-                raise InputError(f"{short_url}: {str(error).removeprefix('line 1: ')}") from None
+    for index, short_url in _target_fields():
+        target = read_text(request.form, f"target-{index}", max_length=10_000)
+        with errors_at(f"target-{index}"):
+            key = parse_short_url(short_url, domains=config().domains)
+            if key is None:
+                raise InputError(f"{short_url} is not a short link of this installation")
+            if target:
+                targets[key] = validate_target(target, config=config())
     return targets
 
 
 def _read_corrections(targets: Mapping[ShortLinkKey, str]) -> tuple[ArticleEdit, ...]:
-    """Return the form's edits of articles. Raises InputError.
+    """Return the form's edits of articles. Raises FieldError.
 
     The preview named an article without a target by its short URL; the form may have set the target since.
     """

@@ -4,15 +4,18 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from flask import Blueprint, Response, render_template, request
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.errors import InputError, NotFound
+from shortener.errors import FieldError, InputError, NotFound
 from shortener.ranking.picks import Action, picked_urls
 from shortener.reporting.formatting import struct_rows
 from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import decisions, listings
 from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.error_pages import sentence
+from shortener.web.field_errors import form_view
 from shortener.web.forms import read_text
 from shortener.web.ranking_cache import cached_draft
 from shortener.web.responses import csv_response, json_response, redirect_after_edit
@@ -42,9 +45,17 @@ DECISION_ACTIONS: dict[str, Action] = {"pin": "pin", "exclude": "exclude", "choo
 
 @blueprint.get("/ranking")
 @role_required("viewer")
-def show_ranking() -> str:
+def show_ranking() -> ResponseReturnValue:
     """Show the articles of a month by appeal, with the editors' decisions."""
-    month, draft, message = _find_draft()
+    month = request.args.get("month", "")
+    return _render_ranking(), 400 if month and not decisions.is_month(month) else 200
+
+
+def _render_ranking() -> str:
+    try:
+        month, draft, message = _find_draft()
+    except InputError as error:
+        month, draft, message = "", None, sentence(str(error))
     decided = {decision.url: decision for decision in decisions.list_by_month(store(), month)} if month else {}
     return render_template(
         "ranking.html",
@@ -60,9 +71,9 @@ def show_ranking() -> str:
 def _find_draft() -> tuple[str, Draft | None, str]:
     """Return (month, draft, reason). ``draft`` is None if the month has none; ``reason`` then says why.
 
-    The month comes from the query string; the default is the latest month that has a ranking. Raises InputError.
+    The month comes from the request; the default is the latest month that has a ranking. Raises InputError.
     """
-    month = request.args.get("month", "")
+    month = request.values.get("month", "")
     if month:
         decisions.check_month(month)
     message = ""
@@ -125,23 +136,26 @@ def _require_draft() -> Draft:
 
 @blueprint.post("/ranking/decide")
 @role_required("editor")
+@form_view("decision", "reason", page=_render_ranking)
 def decide() -> BaseResponse:
     """Store an editor's decision about an article: pin, choose or exclude, with a reason. It can also remove one."""
     month, url = (
         read_text(request.form, "month", max_length=7),
         read_text(request.form, "url", max_length=10_000),
     )
-    action = request.form.get("action", "")
+    action, reason = request.form.get("action", ""), read_text(request.form, "reason", max_length=1_000)
     if action == "undo":
         draft_picks.undo_decision(store(), url, config=config(), now=now(), month=month)
         message = "Decision removed."
+    elif action in DECISION_ACTIONS and not reason:
+        raise FieldError("give a reason for your colleagues", field="reason")
     elif action in DECISION_ACTIONS:
         draft_picks.decide(
             store(),
             month,
             url,
             action=DECISION_ACTIONS[action],
-            reason=read_text(request.form, "reason", max_length=1_000, label="the reason"),
+            reason=reason,
             who=current_user().name,
             config=config(),
             now=now(),
@@ -149,7 +163,7 @@ def decide() -> BaseResponse:
         done = {"pin": "Featured", "exclude": "Excluded", "choose": "Added as editor's pick"}[action]
         message = f"{done}. The figures do not change."
     else:
-        raise InputError(f"unknown decision {action!r}: expected pin, exclude or choose")
+        raise FieldError("choose what to do with the article", field="action")
     return redirect_after_edit(message, "ranking.show_ranking", month=month)
 
 

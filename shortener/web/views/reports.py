@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from shortener.durations import HOUR_SECONDS
 from shortener.newsletter import Format
+from shortener.ranking import RankedArticle
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_list import CumulativeClicks, compare_cumulative_clicks
@@ -18,12 +19,14 @@ from shortener.store import issues, listings
 from shortener.web import clickmap
 from shortener.web.context import config, now, role_required, store
 from shortener.web.filters import format_number, format_percent
-from shortener.web.ranking_cache import ArticleResult, article_results, remaining_shares, reruns
+from shortener.web.ranking_cache import article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 
 _ARTICLE_COLUMNS = ("position", "url", "title", "author", "clicks", "visitors", "rate", "unplaced", "other")
+UNKNOWN = "unknown"
+"""Shown in place of visitors and click rates that are not known."""
 BREAKDOWN_COLUMNS = ("dimension", "value", "clicks", "share")
 DIMENSIONS = (
     ("referrer", "Referrer"),
@@ -55,7 +58,7 @@ def show_report(slug: str) -> str:
     report = _report(slug)
     series = compare_cumulative_clicks(store(), slug, now=now())
     edits = _target_edits(slug, report)
-    results: Mapping[str, ArticleResult] | None = {}
+    results: Mapping[str, RankedArticle] | None = {}
     if report.sent_at or report.totals.clicks.human:  # a draft has no clicks to compare with what was expected
         results = article_results(slug)
     suggestions = reruns(slug, wait=False)
@@ -177,16 +180,16 @@ def live(slug: str) -> Response:
     """Return the formatted figures of a report as JSON. An open report page requests them to update itself."""
     report = _report(slug)
     figures = {
-        "visitors": format_number(report.totals.visitors),
+        "visitors": format_number(report.totals.visitors, UNKNOWN),
         "clicks": format_number(report.totals.clicks.human),
-        "rate": format_percent(report.rate),
+        "rate": format_percent(report.rate, UNKNOWN),
         "set-aside": format_number(report.totals.clicks.automated),
         "quality": report.quality.sentence[:1].upper() + report.quality.sentence[1:],
     }
     for article in report.articles:
         figures[f"clicks-{article.position}"] = format_number(article.clicks)
-        figures[f"visitors-{article.position}"] = format_number(article.visitors)
-        figures[f"rate-{article.position}"] = format_percent(article.rate)
+        figures[f"visitors-{article.position}"] = format_number(article.visitors, UNKNOWN)
+        figures[f"rate-{article.position}"] = format_percent(article.rate, UNKNOWN)
     return json_response(figures)
 
 

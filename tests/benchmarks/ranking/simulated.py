@@ -193,7 +193,7 @@ def per_recipient(world: World) -> Scores:
 def by_model(world: World) -> Scores:
     """Score articles by the ranking."""
     history, as_of = build_history(world)
-    return to_scores(rank(history, as_of=as_of))
+    return to_scores(rank(history, as_of=as_of, min_gem_probability=0.0))
 
 
 RULES: dict[str, Callable[[World], Scores]] = {

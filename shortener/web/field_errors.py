@@ -1,0 +1,122 @@
+"""Errors of submitted forms: the page is shown again with the input, and with the error at its field."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from flask import g, request
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+from msgspec import Struct
+
+from shortener.errors import FieldError, ShortenerError, StoreBusy, StoreError
+from shortener.web.error_pages import error_message, http_status, sentence
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+BUSY_MESSAGE = "Nothing was saved, because the system is busy. Submit the form again in a moment."
+
+
+class FormError(Struct, frozen=True):
+    """The error of the form ``form`` at the field with the name ``field``; ``message`` is a sentence."""
+
+    form: str
+    field: str
+    message: str
+
+
+class Form:
+    """A form in a template: its values, and the error at one of its fields if it was submitted and refused."""
+
+    def __init__(self, error: FormError | None) -> None:
+        self._error = error
+
+    @property
+    def failed(self) -> bool:
+        """Whether this form was submitted and refused."""
+        return self._error is not None
+
+    def value(self, field: str, stored: object = "") -> str:
+        """Return what the user entered if this form was refused, else the stored value as text."""
+        text = request.form.get(field, "") if self.failed else stored
+        return "" if text is None else str(text)
+
+    def attributes(self, field: str, id: str | None = None) -> Markup:
+        """Return the attributes of the invalid field, which has the focus; empty text for other fields."""
+        if self._error is None or self._error.field != field:
+            return Markup("")
+        return Markup(' aria-invalid="true" aria-describedby="{}-error" autofocus').format(id or field)
+
+    def message(self, field: str, id: str | None = None) -> Markup:
+        """Return a paragraph with the error at a field; empty text for fields without one."""
+        if self._error is None or self._error.field != field:
+            return Markup("")
+        g.form_error_shown = True
+        return Markup('<p class="error" id="{}-error" role="alert">{}</p>').format(id or field, self._error.message)
+
+
+def find_form(name: str, /, **identity: object) -> Form:
+    """Return the form of a name for a template, which calls this function ``form``.
+
+    ``identity`` are fields with the values that tell this form from others of the same name on the page.
+    """
+    error: FormError | None = g.get("form_error")
+    if error is None or error.form != name or any(request.form.get(key) != str(identity[key]) for key in identity):
+        return Form(None)
+    return Form(error)
+
+
+def unshown_error() -> str:
+    """Return the error of the submitted form if the page has not shown it, because its field is gone; else ''."""
+    error: FormError | None = g.get("form_error")
+    return error.message if error and not g.get("form_error_shown") else ""
+
+
+@contextmanager
+def errors_at(field: str) -> Iterator[None]:
+    """Attribute errors that are raised in the block, and are meant for users, to a form field."""
+    try:
+        yield
+    except (FieldError, StoreError):
+        raise
+    except ShortenerError as error:
+        raise FieldError(error_message(error), field=field) from error
+
+
+def show_error(form: str, field: str, message: str) -> None:
+    """Show a message at a field of a form of the page that is rendered next."""
+    g.form_error = FormError(form, field, sentence(message))
+
+
+def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
+    """Show an error at its field, or at ``field`` if it has none, and return the HTTP status of the page.
+
+    ``message`` replaces the message of the error.
+    """
+    if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
+        raise error
+    field = error.field if isinstance(error, FieldError) else field
+    show_error(form, field, BUSY_MESSAGE if isinstance(error, StoreBusy) else message or error_message(error))
+    return http_status(error)
+
+
+def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
+    """Return a decorator for the view of a submitted form; an error shows ``page`` again, with what was entered.
+
+    ``page`` gets the arguments of the view. An error without a field of its own is shown at ``field``.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def guarded(**arguments: Any) -> ResponseReturnValue:
+            try:
+                response: ResponseReturnValue = view(**arguments)
+            except ShortenerError as error:
+                status = refuse(form, field, error)
+                return page(**arguments), status
+            return response
+
+        return guarded  # type: ignore[return-value]
+
+    return decorate
