@@ -1,21 +1,23 @@
 """The operation that exports single clicks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
-from flask import Response, request, stream_with_context
+from flask import Response, request
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from shortener.api.fields import Cursor, Time, decode_cursor, encode_cursor, to_query_seconds
 from shortener.api.operations import operation
 from shortener.api.problems import ApiError
-from shortener.reporting.click_export import ExportedClick, find_watermark, list_exported_clicks
+from shortener.config import Domain
+from shortener.reporting.click_export import find_watermark, list_exported_clicks
 from shortener.reporting.counts import to_datetime
 from shortener.reporting.formatting import format_iso
-from shortener.web.context import config, now, store
+from shortener.web.context import ConnectionPool, config, connection_pool, now, store
 
 NDJSON = "application/x-ndjson"
 _ORDER = "clicks"
@@ -47,9 +49,9 @@ def export_clicks(query: ClickQuery) -> Response:
         since = start if since is None else max(since, start)
     watermark = find_watermark(store(), config=config(), now=now())
     end = watermark if until is None else min(until, watermark)
-    clicks = list_exported_clicks(store(), since=since, until=end, domains=config().domains)
+    lines = _read_lines(connection_pool(), since=since, until=end, domains=config().domains)
     headers = {"Watermark": format_iso(to_datetime(watermark)), "Link": _next_link(max(end, since or end))}
-    return Response(stream_with_context(_encode(clicks)), content_type=NDJSON, headers=headers)
+    return Response(lines, content_type=NDJSON, headers=headers)
 
 
 def _next_link(end: int) -> str:
@@ -59,8 +61,12 @@ def _next_link(end: int) -> str:
     return f'<{config().base_url}{request.path}?{query}>; rel="next"'
 
 
-def _encode(clicks: Iterable[ExportedClick]) -> Iterator[bytes]:
-    """Yield the clicks as JSON lines, several in a piece."""
-    remaining = iter(clicks)
-    while lines := list(islice(remaining, _LINES_IN_CHUNK)):
-        yield msgspec.json.Encoder().encode_lines(lines)
+def _read_lines(pool: ConnectionPool, *, since: int | None, until: int, domains: Sequence[Domain]) -> Iterator[bytes]:
+    """Yield the clicks as JSON lines, several in a piece, with a connection of their own: the request has ended."""
+    connection = pool.acquire()
+    try:
+        with closing(list_exported_clicks(connection, since=since, until=until, domains=domains)) as clicks:
+            while lines := list(islice(clicks, _LINES_IN_CHUNK)):
+                yield msgspec.json.Encoder().encode_lines(lines)
+    finally:
+        pool.release(connection)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from shortener.api import idempotency
 from shortener.api.authentication import authorize
 from shortener.api.problems import ApiError
+from shortener.errors import InputError
 from shortener.services.tokens import Scope
 from shortener.web.cache import clear_cache
 
@@ -154,7 +155,12 @@ def _respond(registered: Operation, path_values: Mapping[str, str]) -> Response:
         registered.prepare(values["body"])
 
     def run() -> Response:
-        return registered.view(**values)
+        try:
+            return registered.view(**values)
+        except InputError as error:
+            if registered.query is None or registered.body is not None:
+                raise
+            raise ApiError("query", str(error)) from None
 
     response = idempotency.run_once(run, hidden_field=registered.hidden_field) if registered.method == "POST" else run()
     if registered.method != "GET":

@@ -91,6 +91,8 @@ _POINTERS: tuple[tuple[type[Exception], str], ...] = (
     (UnreadableDocument, "/document"),
 )
 """Fields that the errors of a class concern, as JSON pointers."""
+_KIND_POINTERS: dict[str, str] = {"code_taken": "/code", "invalid_slug": "/slug"}
+"""Fields that errors of a kind concern, as JSON pointers."""
 _HTTP_TYPES = {400: "malformed", 404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
 
 
@@ -187,8 +189,9 @@ def to_api_error(error: Exception) -> ApiError:
     pointer = next((pointer for error_class, pointer in _POINTERS if isinstance(error, error_class)), None)
     if isinstance(error, FieldError):
         pointer = f"/{error.field}"
-    if isinstance(error, ShortenerError) and error.kind == "code_taken":
-        name, pointer = "code-taken", "/code"
+    if isinstance(error, ShortenerError) and error.kind in _KIND_POINTERS:
+        pointer = _KIND_POINTERS[error.kind]
+        name = "code-taken" if error.kind == "code_taken" else name
     return ApiError(name, str(error), pointer=pointer)
 
 

@@ -1,7 +1,7 @@
 """Single clicks as exported, and the watermark: the time before which all clicks are stored and have settled."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -36,7 +36,7 @@ class ExportedClick(Struct, frozen=True):
 
 def list_exported_clicks(
     store: Store, *, since: int | None, until: int | None, domains: Sequence[Domain]
-) -> Iterator[ExportedClick]:
+) -> Generator[ExportedClick]:
     """Yield the stored clicks in [since, until) (seconds of UTC epoch), the oldest first."""
     for row in export_clicks(store, since=since, until=until):
         yield _to_exported_click(row, domains)
