@@ -12,7 +12,19 @@ from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
 from shortener.web import cache, context, error_pages, filters, security
-from shortener.web.views import accounts, issues, links, new_issue, public, ranking, reports, settings
+from shortener.web.views import (
+    accounts,
+    history,
+    issues,
+    links,
+    new_issue,
+    public,
+    qr_codes,
+    ranking,
+    reports,
+    settings,
+    webhooks,
+)
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Largest request body in bytes. The form of the preview sends an uploaded issue back in base64, which is larger."""
@@ -56,7 +68,7 @@ def build_pages_app(config: Config) -> Flask:
     cache.init_app(app)
     error_pages.init_app(app, other_handlers={API_PREFIX: problems.handle_error})
     api.init_app(app, config=config)
-    for view in (public, accounts, issues, new_issue, reports, ranking, links, settings):
+    for view in (public, accounts, history, issues, new_issue, reports, ranking, links, qr_codes, settings, webhooks):
         app.register_blueprint(view.blueprint)
     return app
 

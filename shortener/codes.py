@@ -22,10 +22,12 @@ _TRIES_PER_LENGTH = 8
 # pages begin with "-" and mail clients exclude punctuation at the end of a link.
 _CODE_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?", re.ASCII)
 
-# Trailing characters other than letters and digits: raw, percent-encoded or as HTML entities. The look-behind for a
-# letter or digit keeps the time of a search linear.
+# Trailing characters other than letters and digits: raw, percent-encoded, as HTML entities or in quoted-printable. The
+# look-behind for a letter or digit and the possessive "++" keep the time of a search linear.
 _TRAILING_PUNCTUATION = re.compile(
-    r"(?:^|(?<=[A-Za-z0-9]))(?:%[0-9A-Fa-f]{2}|&(?:gt|lt|amp|quot|apos|nbsp|#[0-9]+);?|[^A-Za-z0-9])+$",
+    r"(?:^|(?<=[A-Za-z0-9]))"
+    r"(?:%[0-9A-Fa-f]{2}|=[0-9A-F]{2}|&(?:[A-Za-z]{2,8};|(?:gt|lt|amp|quot|apos|nbsp|#[0-9]+|#[xX][0-9A-Fa-f]+);?)"
+    r"|[^A-Za-z0-9])++$",
     re.ASCII,
 )
 _MAX_RAW_LENGTH = 2 * MAX_CODE_LENGTH  # characters; bounds the cost of _TRAILING_PUNCTUATION

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from shortener.codes import DEFAULT_ALPHABET
 from shortener.config_messages import Origin, base_type, describe_error, is_text
-from shortener.errors import ConfigError
+from shortener.errors import ConfigError, TargetRefused
 
 ENVIRONMENT_PREFIX = "SHORTENER_"
 
@@ -153,6 +153,13 @@ class Api(Section, frozen=True):
     origins: tuple[Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+$")], ...] = ()
 
 
+class Webhooks(Section, frozen=True):
+    """``[webhooks]``: what the URL of an endpoint may be besides https on the ports 443 and 8443."""
+
+    allow_http: bool = False
+    ports: tuple[Port, ...] = ()
+
+
 class Config(Section, frozen=True):
     """The whole configuration. Every key has a default value, so an empty file is valid."""
 
@@ -169,6 +176,7 @@ class Config(Section, frozen=True):
     networks: Networks = Networks()
     ranking: Ranking = Ranking()
     api: Api = Api()
+    webhooks: Webhooks = Webhooks()
 
     @property
     def data_directory(self) -> Path:
@@ -222,7 +230,7 @@ def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
     except msgspec.ValidationError as error:
         raise ConfigError(describe_error(str(error), tree, root=Config, origin=origin)) from None
     _validate(config, origin=origin)
-    return _resolve_paths(config, directory=path.parent if path else Path())
+    return _resolve_paths(config, directory=path.parent if path else Path(), origin=origin)
 
 
 def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | None:
@@ -239,7 +247,7 @@ def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | N
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file", kind="config_missing") from None
     except UnicodeDecodeError:
@@ -248,6 +256,8 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
 
 
 def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) -> dict[str, str]:
@@ -265,8 +275,10 @@ def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) 
             key, text = key.removesuffix("_file"), _read_secret_file(name, text)
         kind = base_type(Config, [table, key]) if key else None
         value = text if is_text(kind) else _parse_toml_value(text)
-        if separator:
-            tree.setdefault(table, {})[key] = value
+        if separator and isinstance(tree.setdefault(table, {}), dict):
+            tree[table][key] = value
+        elif separator:
+            raise ConfigError(f"{name}: {table} is not one table in the configuration file; set the key in the file")
         else:
             tree[table] = value
         variables[f"{table}.{key}" if separator else table] = name
@@ -289,7 +301,7 @@ def _read_secret_file(name: str, path: str) -> str:
 def _parse_toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 
@@ -303,6 +315,7 @@ def _validate(config: Config, *, origin: Origin) -> None:
         raise ConfigError(
             f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
         ) from None
+    _validate_urls(config, origin=origin)
     _validate_server(config.server, origin=origin)
     hosts = [domain.host.lower() for domain in config.domain]
     for host in hosts:
@@ -321,6 +334,18 @@ def _validate(config: Config, *, origin: Origin) -> None:
         )
     if len(set(config.codes.alphabet)) < len(config.codes.alphabet):
         raise ConfigError(f"{origin.name('codes.alphabet')} = {config.codes.alphabet!r}: a character occurs twice")
+
+
+def _validate_urls(config: Config, *, origin: Origin) -> None:
+    """Check the URL of the pages and the home pages of the domains. Raises ConfigError."""
+    from shortener.urls import canonicalize_target
+
+    for key, url in (("site.base_url", config.site.base_url), *(("domain.home", each.home) for each in config.domain)):
+        try:
+            if url:
+                canonicalize_target(url, allow_private=True)
+        except TargetRefused as error:
+            raise ConfigError(f"{origin.name(key)}: {error}") from None
 
 
 def _validate_server(server: Server, *, origin: Origin) -> None:
@@ -342,25 +367,27 @@ def _validate_server(server: Server, *, origin: Origin) -> None:
         )
 
 
-def _resolve_paths(config: Config, *, directory: Path) -> Config:
-    """Return the configuration with relative paths resolved against ``directory``."""
-    data = str(directory / Path(config.storage.data).expanduser())
-    lists = tuple(str(directory / Path(path).expanduser()) for path in config.verdicts.datacenters)
-    asn, countries, certificate, key = (
-        str(directory / Path(path).expanduser()) if path else ""
-        for path in (
-            config.networks.asn,
-            config.networks.countries,
-            config.server.certificate,
-            config.server.key,
-        )
-    )
+def _resolve_paths(config: Config, *, directory: Path, origin: Origin) -> Config:
+    """Return the configuration with relative paths resolved against ``directory``. Raises ConfigError."""
+
+    def resolve(key: str, path: str) -> str:
+        try:
+            if "\0" in path:
+                raise ValueError("it contains a NUL")
+            return str(directory / Path(path).expanduser()) if path else ""
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(f"{origin.name(key)} = {path!r}: not a path: {error}") from None
+
+    networks, server = config.networks, config.server
+    certificate, key = resolve("server.certificate", server.certificate), resolve("server.key", server.key)
+    asn, countries = resolve("networks.asn", networks.asn), resolve("networks.countries", networks.countries)
+    lists = tuple(resolve("verdicts.datacenters", path) for path in config.verdicts.datacenters)
     return msgspec.structs.replace(
         config,
         networks=Networks(asn=asn, countries=countries),
-        server=msgspec.structs.replace(config.server, certificate=certificate, key=key),
-        storage=msgspec.structs.replace(config.storage, data=data),
-        verdicts=msgspec.structs.replace(config.verdicts, datacenters=lists),
+        server=msgspec.structs.replace(server, certificate=certificate, key=key),
+        storage=Storage(data=resolve("storage.data", config.storage.data or ".")),
+        verdicts=Verdicts(datacenters=lists),
     )
 
 

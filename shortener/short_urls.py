@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from shortener.codes import PREVIEW_SUFFIX, normalize_code
 from shortener.config import Config, Domain
 from shortener.errors import CodeRefused
-from shortener.urls import canonicalize_target, strip_port
+from shortener.urls import canonicalize_target, normalize_host_header
 
 
 def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] | None:
@@ -31,10 +31,9 @@ def parse_short_url(text: str, *, domains: Sequence[Domain]) -> tuple[str, str] 
 
 
 def _match_domain(host: str, domains: Sequence[Domain]) -> Domain | None:
-    """Return the domain of a host, in upper or lower case; None if no domain matches. A default port is ignored."""
-    name = host.lower()
-    bare = (strip_port(name) if name.endswith((":443", ":80")) else name).removesuffix(".")
-    return next((domain for domain in domains if domain.host.lower() in {name, bare}), None)
+    """Return the domain of a host in any spelling; None if no domain matches."""
+    name = normalize_host_header(host)
+    return next((domain for domain in domains if normalize_host_header(domain.host) == name), None)
 
 
 def _parse_code(domain: Domain, path: str) -> tuple[str, str] | None:

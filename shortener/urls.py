@@ -4,6 +4,7 @@ A canonical target is ASCII, and browsers do not change it: the stored target is
 ``Location`` byte for byte.
 """
 
+import contextlib
 import ipaddress
 import re
 import unicodedata
@@ -148,7 +149,30 @@ def clean_referrer(raw: str) -> str:
 def strip_port(host: str) -> str:
     """Return a host without its ``:port``. An IPv6 address must be in brackets, which are kept."""
     name, _, port = host.rpartition(":")
-    return name if port.isdigit() else host
+    return name if port.isascii() and port.isdigit() else host
+
+
+def normalize_host_header(value: str) -> str:
+    """Return the value of a Host header in one spelling.
+
+    It is in lower case, without spaces around it, a dot at its end, or an empty port or default port of http or https.
+    An IPv6 address gets its shortest form, and an IPv4 address inside one its own form.
+    """
+    host = value.strip().lower()
+    name, colon, port = host.rpartition(":")
+    if not colon or not port.isascii() or (port and not port.isdigit()):
+        name, port = host, ""
+    bracketed = name[:1] == "[" and name[-1:] == "]"
+    if ":" in name and not bracketed:
+        return host
+    port = port.lstrip("0")
+    if bracketed:
+        with contextlib.suppress(ValueError):
+            address = ipaddress.IPv6Address(name[1:-1])
+            name = str(address.ipv4_mapped) if address.ipv4_mapped else f"[{address.compressed}]"
+    elif not name.endswith(".."):
+        name = name.removesuffix(".")
+    return name if port in {"", "80", "443"} else f"{name}:{port}"
 
 
 def _refuse(text: str, reason: str) -> NoReturn:

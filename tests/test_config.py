@@ -67,6 +67,12 @@ def test_the_example_is_valid() -> None:
         pytest.param(
             '[codes]\nalphabet = "ab"', ["codes.alphabet = 'ab': expected 16 to 62 letters"], id="short alphabet"
         ),
+        pytest.param('[[domain]]\nhost = "a.b"\nhome = "javascript:x"', ["domain.home", "web address"], id="home"),
+        pytest.param('[[domain]]\nhost = "a.b"\nhome = "/x"', ["domain.home", "https://"], id="relative home"),
+        pytest.param('[site]\nbase_url = "http://["', ["site.base_url", "http://["], id="base_url without an address"),
+        pytest.param('[storage]\ndata = "~nobody-here/x"', ["storage.data", "~nobody-here"], id="unknown home"),
+        pytest.param('[networks]\nasn = "a\\u0000"', ["networks.asn", "NUL"], id="path with NUL"),
+        pytest.param("a = " + "[" * 9_000, ["TOML"], id="deeply nested"),
         pytest.param(
             "[clicklog]\nsync = -1", ["clicklog.sync = -1: expected a number from 0 to 60"], id="negative sync"
         ),
@@ -100,6 +106,18 @@ def test_unreadable_files(tmp_path: Path) -> None:
         load(tmp_path / "bad.toml", environment={})
     with pytest.raises(ConfigError, match="directory"):
         load(tmp_path, environment={})
+
+
+def test_byte_order_mark(tmp_path: Path) -> None:
+    """A file that an editor on Windows saved with a byte order mark is read."""
+    assert load(write(tmp_path, "\ufeff[server]\nport = 9"), environment={}).server.port == 9
+
+
+@pytest.mark.parametrize("text", ["", "domain = 3", '[[domain]]\nhost = "a.b"'])
+def test_keys_of_a_list_cannot_be_set_by_the_environment(tmp_path: Path, text: str) -> None:
+    """A variable for one key of [[domain]] is refused in one line that names it."""
+    with pytest.raises(ConfigError, match="domain"):
+        load(write(tmp_path, text), environment={"SHORTENER_DOMAIN__HOST": "x.example"})
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ LAYERS = (
     {"store"},
     {"collector"},
     {"redirect", "reporting", "services"},
-    {"web", "api", "demo.readers"},
+    {"web", "api"},
     {"app"},
     {"remedies"},
     {"server"},

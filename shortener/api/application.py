@@ -14,13 +14,14 @@ from shortener.api import (
     operations,
     ranking,
     reports,
+    webhooks,
 )
 from shortener.api.authentication import rate_headers
 from shortener.api.operations import PREFIX
 from shortener.config import Config
 from shortener.web.context import config
 
-VIEW_MODULES = (links, link_batches, issues, reports, ranking, clicks, me, documentation)
+VIEW_MODULES = (links, link_batches, issues, reports, ranking, clicks, me, webhooks, documentation)
 """Modules whose import registers operations."""
 EXPOSED_HEADERS = "ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After"
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Api-Key"

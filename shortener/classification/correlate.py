@@ -81,10 +81,13 @@ def group_evidence(
             if not any(map(grouping.trigger, clicks)):
                 continue
         for group in _group_by_key(clicks, grouping):
-            affected = _affected_seqs(group, targets, grouping)
-            if not affected:
+            if targets.isdisjoint([click.seq for click in group]):
                 continue
-            for click, bits in zip(group, detect_in_group(group, grouping), strict=True):
+            evidence = detect_in_group(group, grouping)
+            if not any(evidence) and not any(click.evidence & grouping.evidence_mask for click in group):
+                continue
+            affected = _affected_seqs(group, targets, grouping)
+            for click, bits in zip(group, evidence, strict=True):
                 if (seq := click.seq) in affected and seq in clicks_by_seq:
                     removed = 0 if truncated and seq not in targets else grouping.evidence_mask
                     evidence_by_seq[seq] = evidence_by_seq.get(seq, click.evidence) & ~removed | bits

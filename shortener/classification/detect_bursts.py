@@ -160,9 +160,11 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
     A common user agent needs more links, and a very common one never has a burst, because many readers have
     it. Bursts from one network are found by ``detect_network_burst``.
     """
+    exceeded = _exceeds_background_rate(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
+    if not any(exceeded):
+        return [0] * len(clicks)
     networks: list[Hashable] = [click.net for click in clicks]
     network_counts = max_distinct([click.ts_ms for click in clicks], networks, window_ms=BURST_WINDOW_MS)
-    exceeded = _exceeds_background_rate(clicks, minimum=MIN_BROWSER_LINKS, maximum=UNLIMITED_LINKS)
     return bits_where(
         (count > 1 and is_burst for count, is_burst in zip(network_counts, exceeded, strict=True)),
         BROWSER_BURST,
@@ -175,6 +177,9 @@ def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int
     The number that is too many grows with the click rate of the group, from ``minimum`` to ``maximum``
     different links. The method is described in docs/classification.md, section 6.1.
     """
+    times = [click.ts_ms for click in clicks]
+    if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):
+        return [False] * len(clicks)
     opened = _max_links(clicks, window_ms=BURST_WINDOW_MS)
     if max(opened) < minimum:
         return [False] * len(clicks)

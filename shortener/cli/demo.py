@@ -1,44 +1,41 @@
-"""``shortener demo``: a sample issue, a real server, simulated readers, then the report and the ranking."""
+"""``shortener demo``: six sample issues with the clicks of their readers, the reports, and a real server."""
 
-import http.client
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable
-from importlib.resources import files
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
-from rich.progress import track
 
 from shortener.cli import CliContext, main
 from shortener.cli.groups import Command
+from shortener.cli.whole_number import WholeNumber
+from shortener.clicklog.format import encode
+from shortener.clicklog.writer import LOG_DIRECTORY
 from shortener.collector.collector import drain_once
 from shortener.config import Config, load
-from shortener.demo.readers import ReaderLink, SimulatedRequest, simulate_requests
-from shortener.durations import HOUR_SECONDS
+from shortener.demo.clicks import LAST_DELAY_SECONDS, ReaderLink, simulate_clicks
+from shortener.demo.issues import SampleIssue, sample_issues
+from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import AlreadyRunning, InputError
 from shortener.reporting.issue_contents import IssueContents, load_issue_contents
+from shortener.server.sockets import reserve_port
 from shortener.services.add_issue import AddRequest, add_or_update_issue
-from shortener.store import open_store
+from shortener.short_urls import parse_short_url
+from shortener.store import Store, open_store
 
-SAMPLE_SLUG = "low-tide-2026-11"
-DEFAULT_READERS = 400
-DEFAULT_SECONDS = 20.0
-"""Time in seconds in which all readers click. With much less, the clicks would be so dense that they look automated."""
-SAMPLE_RECIPIENTS = 1_500
-HOURS_SINCE_SENDING = 3
-RANDOM_SEED = 11
-ARTICLE_APPEALS = (1.0, 0.7, 1.3, 0.8, 1.0, 1.9, 0.6, 2.2)
-"""Appeal of each article of the sample issue, by position. Some appealing articles are far down, so that the ranking
-differs from the order of clicks."""
+SENDING_SECONDS = 8 * HOUR_SECONDS
+"""Time of day, in seconds of UTC, at which every issue was sent."""
+WEEK_SECONDS = 7 * DAY_SECONDS
+TYPICAL_APPEAL = 0.8
+"""Appeal of links that lead to no article."""
 CONFIG_TEMPLATE = """\
-# Configuration of the demonstration. The local proxy is trusted so that each simulated reader can have an address.
+# Configuration of the demonstration.
 [site]
 name = "Low Tide"
 
@@ -48,14 +45,13 @@ scheme = "http"
 
 [server]
 port = {port}
-trusted_proxies = ["127.0.0.1"]
 
 [storage]
 data = "data"
 """
 
 
-@click.command(cls=Command, examples=("shortener demo", "shortener demo --leave"))
+@click.command(cls=Command, examples=("shortener demo", "shortener demo --leave --port 8080"))
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
@@ -63,46 +59,23 @@ data = "data"
     show_default=True,
     help="Directory for all files of the demonstration.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to serve on.")
-@click.option(
-    "--readers",
-    type=click.IntRange(1, 100_000),
-    default=DEFAULT_READERS,
-    show_default=True,
-    help="Number of simulated readers.",
-)
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0, HOUR_SECONDS),
-    default=DEFAULT_SECONDS,
-    show_default=True,
-    help="Seconds within which they click.",
-)
+@click.option("--port", type=WholeNumber(1, 65535), default=8000, show_default=True, help="Port to serve on.")
 @click.option("--leave", is_flag=True, help="Stop the server after the reports instead of leaving it running.")
-def demo(directory: Path, port: int, readers: int, seconds: float, leave: bool) -> None:
-    """Run a demonstration with a sample issue and its readers.
+def demo(directory: Path, port: int, leave: bool) -> None:
+    """Run a demonstration with six issues and their clicks.
 
-    It starts a server, and prints the report and the ranking.
+    It adds six sample issues, collects the clicks of simulated readers, prints the reports and starts a server. An
+    earlier demonstration in the directory is replaced.
     """
-    config_path = _prepare_directory(directory, port=port)
+    with reserve_port("127.0.0.1", port):
+        config_path = _prepare_directory(directory, port=port)
     config = load(config_path, environment={})
-    issue = _add_sample_issue(config, directory)
-    server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith("SHORTENER_")},
-    )
-    try:
-        admin_hint = _wait_until_ready(server)
-        _simulate_readers(config, issue, readers=readers, seconds=seconds)
-        _print_reports(config, config_path)
-        _print_addresses(config, config_path, issue, directory, admin_hint=admin_hint)
-        if not leave:
-            _keep_running(server)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+    with closing(open_store(config.data_directory)) as store:
+        issues = _add_issues(store, config, directory, now=int(time.time()))
+        lines = drain_once(store, config=config)
+        click.echo(f"Collected {lines:,} requests from the click log ({config.data_directory / LOG_DIRECTORY}).")
+    _print_reports(config_path, issues[-1].slug)
+    _serve(config, config_path, issues, directory, leave=leave)
 
 
 def _prepare_directory(directory: Path, *, port: int) -> Path:
@@ -119,28 +92,83 @@ def _prepare_directory(directory: Path, *, port: int) -> Path:
     return config_path
 
 
-def _add_sample_issue(config: Config, directory: Path) -> IssueContents:
-    source = files("shortener.demo").joinpath("issue.md").read_bytes()
-    (directory / "issue.md").write_bytes(source)
-    store = open_store(config.data_directory)
-    now = int(time.time())
+def _add_issues(store: Store, config: Config, directory: Path, *, now: int) -> list[IssueContents]:
+    """Add the six issues and write the clicks of each to the click log. Return the issues, the oldest first."""
+    issues = sample_issues()
+    added = []
+    log = config.data_directory / LOG_DIRECTORY
+    log.mkdir(mode=0o700, exist_ok=True)
+    sent_at = _last_sending(now) - (len(issues) - 1) * WEEK_SECONDS
+    for number, issue in enumerate(issues):
+        contents = _add_issue(store, config, directory, issue, sent_at=sent_at)
+        lines = simulate_clicks(
+            _reader_links(contents, issue, config),
+            host=config.domains[0].host,
+            readers=round(issue.recipients * issue.click_rate),
+            sent_at=sent_at,
+            seed=number + 1,
+        )
+        path = log / f"{issue.slug}.jsonl"
+        path.write_bytes(b"".join(encode(line) + b"\n" for line in lines))
+        path.chmod(0o600)
+        sent_at += WEEK_SECONDS
+        added.append(contents)
+    click.echo(f"Added {len(issues)} issues; the latest is {directory / 'issue.md'} → {directory / 'issue.out.md'}.")
+    return added
+
+
+def _last_sending(now: int) -> int:
+    """Return the last sending time before which all simulated readers have clicked by ``now``, in seconds of UTC."""
+    return (now - LAST_DELAY_SECONDS - HOUR_SECONDS - SENDING_SECONDS) // DAY_SECONDS * DAY_SECONDS + SENDING_SECONDS
+
+
+def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue, *, sent_at: int) -> IssueContents:
+    """Add one issue as `shortener issue add` does on the day of sending, and write it with and without short links."""
+    request = AddRequest(
+        source=issue.source, filename="issue.md", slug=issue.slug, sent_at=sent_at, recipients=issue.recipients
+    )
+    result = add_or_update_issue(store, request, config=config, now=sent_at - HOUR_SECONDS)
+    (directory / "issue.md").write_bytes(issue.source)
+    (directory / "issue.out.md").write_bytes(result.output)
+    return load_issue_contents(store, issue.slug, config=config, now=sent_at)
+
+
+def _reader_links(contents: IssueContents, issue: SampleIssue, config: Config) -> list[ReaderLink]:
+    """Return the placements of an issue in document order, with the appeal of the article that each leads to."""
+    positions = {article.url: article.position for article in contents.articles}
+    last_position = len(positions) + 1
+    links = []
+    for link in contents.links:
+        key = parse_short_url(link.short_url, domains=config.domains)
+        for placement in link.placements if key else ():
+            position = positions.get(link.article or "") or last_position
+            appeal = issue.appeals.get(link.article or "", TYPICAL_APPEAL)
+            links.append(ReaderLink(key[1] if key else "", placement.n, placement.kind, position, appeal))
+    return sorted(links, key=lambda link: link.n)
+
+
+def _print_reports(config_path: Path, slug: str) -> None:
+    for command in (["report", "summary"], ["report", "issue", slug], ["rank", "--issue", slug]):
+        click.echo(f"\n$ shortener --config {config_path} {' '.join(command)}")
+        main(["--config", str(config_path), *command], standalone_mode=False, obj=CliContext(str(config_path)))
+
+
+def _serve(config: Config, config_path: Path, issues: list[IssueContents], directory: Path, *, leave: bool) -> None:
+    """Start the server, print what can be opened, and keep it running unless ``leave`` is true."""
+    server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("SHORTENER_")},
+    )
     try:
-        request = AddRequest(
-            source=source,
-            filename="issue.md",
-            slug=SAMPLE_SLUG,
-            sent_at=now - HOURS_SINCE_SENDING * HOUR_SECONDS,
-            recipients=SAMPLE_RECIPIENTS,
-        )
-        result = add_or_update_issue(store, request, config=config, now=now)
-        (directory / "issue.out.md").write_bytes(result.output)
-        click.echo(
-            f"Added the sample issue: {result.articles} articles, {result.new_links} short links "
-            f"({directory / 'issue.md'} → {directory / 'issue.out.md'})."
-        )
-        return load_issue_contents(store, SAMPLE_SLUG, config=config, now=now)
+        admin_hint = _wait_until_ready(server)
+        _print_addresses(config, config_path, issues, directory, admin_hint=admin_hint)
+        if not leave:
+            _keep_running(server)
     finally:
-        store.close()
+        server.send_signal(signal.SIGTERM)
+        server.wait()
 
 
 def _wait_until_ready(server: subprocess.Popen[str]) -> str:
@@ -150,82 +178,23 @@ def _wait_until_ready(server: subprocess.Popen[str]) -> str:
     if not line:
         server.wait()
         raise AlreadyRunning("the server did not start; see its message above")
-    click.echo(line.strip())
+    click.echo(f"\n{line.strip()}")
     return server.stdout.readline().strip()
 
 
-def _simulate_readers(config: Config, issue: IssueContents, *, readers: int, seconds: float) -> None:
-    """Send the requests of the readers, and wait until all clicks are counted and classified."""
-    requests = simulate_requests(_reader_links(issue), readers=readers, seconds=seconds, seed=RANDOM_SEED)
-    _send_requests(config, track(requests, description=f"{readers} readers and some bots"))
-    store = open_store(config.data_directory)
-    try:
-        drain_once(store, config=config)
-    finally:
-        store.close()
-
-
-def _reader_links(issue: IssueContents) -> list[ReaderLink]:
-    """Return the placements of the issue in document order, with the appeal of the article that each leads to."""
-    positions = {article.url: article.position for article in issue.articles}
-    appeals = dict(zip(positions, ARTICLE_APPEALS, strict=True))
-    last_position = len({link.target for link in issue.links})
-    links_by_number = {
-        placement.n: ReaderLink(
-            path=f"{urlsplit(link.short_url).path}/{placement.n}",
-            kind=placement.kind,
-            position=positions.get(link.article or "") or last_position,
-            appeal=appeals.get(link.article or "", 0.8),
-        )
-        for link in issue.links
-        for placement in link.placements
-    }
-    return [links_by_number[n] for n in sorted(links_by_number)]
-
-
-def _send_requests(config: Config, requests: Iterable[SimulatedRequest], *, threads: int = 8) -> None:
-    """Send each request at its offset from now. Each of ``threads`` threads uses one connection."""
-    queue = iter(requests)
-    started = time.monotonic()
-    lock = threading.Lock()
-
-    def send() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", config.server.port, timeout=10)
-        while True:
-            with lock:
-                request = next(queue, None)
-            if request is None:
-                connection.close()
-                return
-            time.sleep(max(0.0, started + request.offset_seconds - time.monotonic()))
-            connection.request(request.method, request.path, headers=request.headers)
-            connection.getresponse().read()
-
-    workers = [threading.Thread(target=send) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-
-
-def _print_reports(config: Config, config_path: Path) -> None:
-    for command in (["report", "issue", SAMPLE_SLUG], ["rank", "--issue", SAMPLE_SLUG]):
-        click.echo(f"\n$ shortener --config {config_path} {' '.join(command)}")
-        main(["--config", str(config_path), *command], standalone_mode=False, obj=CliContext(str(config_path)))
-
-
 def _print_addresses(
-    config: Config, config_path: Path, issue: IssueContents, directory: Path, *, admin_hint: str
+    config: Config, config_path: Path, issues: list[IssueContents], directory: Path, *, admin_hint: str
 ) -> None:
-    article = issue.articles[0]
+    previous, latest = issues[-2:]
+    article = latest.articles[0]
     short_url = article.links[0].short_url
     click.echo(f"""
 Open or try:
   {short_url}      a short link: {article.title}
   {short_url}+     its target, and what is recorded of a click
   {config.base_url}/-/health
-  {directory / "issue.out.md"}    the issue as it would be sent
-  shortener --config {config_path} report summary
+  {directory / "issue.out.md"}    the latest issue as it was sent
+  shortener --config {config_path} report compare {latest.slug} {previous.slug}
 {admin_hint}""")
 
 

@@ -69,9 +69,10 @@ def list_issues(context: CliContext, store: Store, with_hidden: bool, output_for
         csv=lambda: print_csv(columns, struct_rows(rows, columns)),
         table=lambda: print_table(
             "",
-            columns,
+            [column.replace("sent_at", "sent") for column in columns],
             (_table_row(row, zone) for row in rows),
             empty_message="No issues yet. `shortener issue add FILE` adds one.",
+            optional=("links", "articles", "recipients", "clicks", "status"),
         ),
     )
 
@@ -103,7 +104,13 @@ def show(context: CliContext, store: Store, slug: str, output_format: str) -> No
         return
     sent = format_local_time(contents.sent_at, context.config.zone) if contents.sent_at else "not yet"
     title = f"{contents.title} · {contents.slug} · sent {sent} · {contents.recipients or 'unknown'} recipients"
-    print_table(title, columns, rows, empty_message="This issue has no tracked links.")
+    print_table(
+        title,
+        columns,
+        rows,
+        empty_message="This issue has no tracked links.",
+        optional=("section", "author", "target", "placements"),
+    )
     print_titled_list("Links without a target", contents.todo)
 
 

@@ -104,6 +104,7 @@ def list_links(context: CliContext, store: Store, slug: str | None, status: str 
             [name.replace("_", " ") for name in LIST_HEADINGS],
             ([*row, or_unknown(visitors)] for *row, visitors in struct_rows(rows, LIST_HEADINGS)),
             empty_message="No short links to show. `shortener link add URL` creates one.",
+            optional=("position", "title", "issue", "status", "clicks"),
         ),
     )
 

@@ -37,10 +37,13 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
     config = context.config
     log_to_stderr()
     if follow:
+        from shortener.services.webhook_sender import start_sender
+
         stop = Stop()
         with closing(open_store(config.data_directory, create=False)) as store:
             collector = _acquire_collector(store, config, stop=stop)
             if collector is not None:
+                start_sender(config)
                 collector.follow(stop=stop)
         return
     with closing(context.open_store()) as store:

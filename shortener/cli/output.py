@@ -1,6 +1,7 @@
 """Output of commands: tables for people, JSON and CSV for programs, and values formatted as text."""
 
 import csv
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -10,23 +11,44 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from shortener.cli.streams import use_utf8
+from shortener.cli.tables import fit_table
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.formatting import escape_csv
 
 OUTPUT_FORMATS = click.Choice(["table", "json", "csv"])
 
-format_option = click.option(
-    "--format",
-    "output_format",
-    type=OUTPUT_FORMATS,
-    default="table",
-    show_default=True,
-    help="Output format.",
+WIDE_KEY = f"{__name__}.wide"
+"""Key of the option --wide in the state of a command."""
+
+
+def _remember_wide(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[WIDE_KEY] = value
+
+
+wide_option = click.option(
+    "--wide",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_wide,
+    help="Show all columns of tables, also where they do not fit the terminal.",
 )
+
+
+def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options ``--format`` and ``--wide`` to a command. It receives ``output_format``."""
+    option = click.option(
+        "--format",
+        "output_format",
+        type=OUTPUT_FORMATS,
+        default="table",
+        show_default=True,
+        help="Output format.",
+    )
+    return option(wide_option(command))
+
+
 PIPE_WIDTH = 160
 """Width in columns of a table that is not printed to a terminal."""
 MAX_LISTED_LINES = 10
@@ -37,7 +59,6 @@ NO_VALUE = "\u2013"
 """Shown in a table in place of a missing value (an en dash)."""
 UNKNOWN = "unknown"
 """Shown in a table in place of visitors and click rates that are not known."""
-_NUMBER_PUNCTUATION = str.maketrans("", "", ",.%+- \u00d7")
 
 
 def format_local_time(time: datetime | float | None, zone: ZoneInfo) -> str:
@@ -117,20 +138,45 @@ class _TableConsole(Console):
         raise BrokenPipeError
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty_message: str) -> None:
-    """Print a table with right-aligned numbers, or ``empty_message`` if there are no rows. ``title`` may be empty."""
-    cells = [[NO_VALUE if cell is None else _format_cell(cell) for cell in row] for row in rows]
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    empty_message: str,
+    optional: Sequence[str] = (),
+    note: str | None = None,
+) -> None:
+    """Print a table with right-aligned numbers, or ``empty_message`` if there are no rows. ``title`` may be empty.
+
+    In a narrow terminal the columns ``optional`` are left out as far as necessary, the first one first, and the column
+    ``note`` is a second line below the title. The option --wide shows all columns.
+    """
+    cells = [[sanitize_line(NO_VALUE if cell is None else _format_cell(cell)) for cell in row] for row in rows]
     if not cells:
         click.echo(empty_message)
         return
-    heading = Text(sanitize_line(title)) if title else None
-    table = Table(title=heading, title_justify="left", header_style="bold")
-    for index, column in enumerate(columns):
-        numeric = _are_numbers([row[index] for row in cells])
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(sanitize_line(cell)) for cell in row))
-    _TableConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+    width = _table_width()
+    fitted = fit_table(
+        sanitize_line(title),
+        columns,
+        cells,
+        width=width,
+        optional=optional,
+        note=note,
+        empty_cells=frozenset({NO_VALUE, UNKNOWN, ""}),
+    )
+    _TableConsole(width=fitted.natural_width if width is None else width).print(fitted.table)
+    if fitted.omitted:
+        print_line(f"Not shown: {', '.join(fitted.omitted)}. --wide shows all columns.")
+
+
+def _table_width() -> int | None:
+    """Return the width for tables in columns: that of the terminal, or PIPE_WIDTH; None with the option --wide."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(WIDE_KEY):
+        return None
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
 
 
 def print_line(text: str) -> None:
@@ -160,11 +206,6 @@ def _format_cell(cell: Any) -> str:
     if isinstance(cell, float):
         return f"{cell:,.3f}" if abs(cell) < 10 else f"{cell:,.1f}"
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
-
-
-def _are_numbers(cells: Sequence[str]) -> bool:
-    values = [cell for cell in cells if cell not in {NO_VALUE, UNKNOWN, ""}]
-    return bool(values) and all(cell.translate(_NUMBER_PUNCTUATION).isdigit() for cell in values)
 
 
 Printer = Callable[[], None]

@@ -21,6 +21,7 @@ from shortener.cli.output import (
     print_line,
     print_table,
     sanitize_line,
+    wide_option,
 )
 from shortener.cli.whole_number import WholeNumber
 from shortener.errors import InputError
@@ -70,6 +71,7 @@ CSV_COLUMNS = (
     show_default=True,
     help="markdown and html: the section with short links; the others: its articles, and why they are in it.",
 )
+@wide_option
 @click.option("--links", is_flag=True, help="Create missing short links also for table, json and csv.")
 @click.option(
     "--template",
@@ -170,9 +172,11 @@ def _summary_line(draft: Draft) -> str:
 def _print_table(draft: DraftReport, context: CliContext) -> None:
     print_table(
         f"Picks of {draft.month}",
-        ("", "by", "rank", "title", draft.counted, "expected", "appeal", "short link", "decided"),
+        ("", "by", "rank", "title", draft.counted, "typical", "vs typical", "short link", "decided"),
         (_table_row(group, entry, draft.counted, context) for group, entry in _entries(draft)),
         empty_message="No articles are picked.",
+        optional=("by", "typical", "rank", "vs typical"),
+        note="decided",
     )
     for warning in draft.warnings:
         print_line(f"Note: {warning}")
@@ -194,7 +198,7 @@ def _table_row(group: str, entry: DraftEntry, counted: str, context: CliContext)
     figures: list[Any] = [None, None, None, None]
     if ranked:
         count = getattr(ranked, counted)
-        figures = [ranked.rank, count, f"{ranked.expected:,.1f}", f"\u00d7{ranked.appeal:.2f}"]
+        figures = [ranked.rank, count, f"{ranked.expected:,.1f}", f"{ranked.appeal:.2f}\u00d7"]
     decided = None
     if decision:
         time_text = format_local_time(decision.at, context.config.zone)
@@ -304,6 +308,7 @@ def list_decisions(context: CliContext, store: Store, month: str | None, output_
             columns,
             ([*values[:-1], format_local_time(values[-1], zone)] for values in struct_rows(rows, columns)),
             empty_message="No decisions.",
+            optional=("month", "at", "who"),
         ),
     )
 

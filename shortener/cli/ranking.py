@@ -18,6 +18,7 @@ from shortener.cli.output import (
     print_line,
     print_table,
     sanitize_line,
+    wide_option,
 )
 from shortener.ranking import Explanation, Factor, RankedArticle, Ranking
 from shortener.ranking.explanation import ExplainedAppearance
@@ -48,6 +49,7 @@ RANKING_COLUMNS = tuple(name for name in RankedArticle.__struct_fields__ if name
     show_default=True,
     help="Output format.",
 )
+@wide_option
 @with_store
 def rank(
     context: CliContext,
@@ -86,12 +88,15 @@ def _print_table(result: Ranking) -> None:
     print_table(
         f"Articles by appeal{_title_suffix(result)}",
         (
-            *("", "title", "issue", "position", result.counted, "expected", "appeal", scale.heading, "top"),
+            *("", "title", "issue", "position", result.counted, "typical", "vs typical", "90 % range", scale.heading),
+            "top",
             *(name.replace("_ratio", "s") for name in signals),
             "note",
         ),
         (_table_row(article, result, scale, signals) for article in result.articles),
         empty_message=f"{result.footer}.",
+        optional=("top", scale.heading, "issue", "position", "reads", "fans", "typical", "90 % range"),
+        note="note",
     )
     if result.articles:
         for line in _footer_lines(result):
@@ -110,12 +115,18 @@ def _table_row(article: RankedArticle, result: Ranking, scale: "AppealScale", si
         article.position,
         getattr(article, result.counted),
         f"{article.expected:,.1f}",
-        f"{MULTIPLICATION_SIGN}{article.appeal:.2f}",
+        format_appeal(article.appeal),
+        f"{article.low:.2f}\N{EN DASH}{article.high:.2f}",
         scale.draw_interval(article),
         f"{article.p_top:.0%}",
         *(format_percent(getattr(article, name)) for name in signals),
         article.note,
     ]
+
+
+def format_appeal(appeal: float) -> str:
+    """Return an appeal as text: a multiple of what is typical, with two decimals and a multiplication sign."""
+    return f"{appeal:.2f}{MULTIPLICATION_SIGN}"
 
 
 class AppealScale:
@@ -134,7 +145,7 @@ class AppealScale:
     @property
     def heading(self) -> str:
         """Heading of the column that draws each article's interval: the ends of its scale."""
-        low, high = (f"{MULTIPLICATION_SIGN}{math.exp(end):.2g}" for end in (self._log_low, self._log_high))
+        low, high = (f"{math.exp(end):.2g}{MULTIPLICATION_SIGN}" for end in (self._log_low, self._log_high))
         return low + " 90 % ".center(INTERVAL_WIDTH - len(low) - len(high)) + high
 
     def draw_interval(self, article: RankedArticle) -> str:
@@ -167,7 +178,7 @@ def _footer_lines(result: Ranking) -> Iterator[str]:
     """Yield the lines below the table, such as the length of the top list, the hidden gems and warnings."""
     titles = {article.url: article.title for article in result.articles}
     if result.top < len(result.articles):
-        yield f"Published: the first {result.top}; articles with a rank in brackets are not."
+        yield f"Top picks: the first {result.top}. Articles with their rank in brackets are not among them."
     if result.gems:
         yield "Hidden gems: " + "; ".join(titles.get(url, url) for url in result.gems)
     if result.loved_by_few:
@@ -178,12 +189,12 @@ def _footer_lines(result: Ranking) -> Iterator[str]:
 
 
 def _print_markdown(result: Ranking) -> None:
-    click.echo(f"| # | article | {result.counted} | appeal | 90 % interval | note |")
+    click.echo(f"| # | article | {result.counted} | vs typical | 90 % range | note |")
     click.echo("|--:|---|--:|--:|--:|---|")
     for article in result.articles:
         click.echo(
             f"| {article.rank} | {_markdown_link(article)} | {getattr(article, result.counted)} "
-            f"| {MULTIPLICATION_SIGN}{article.appeal:.2f} | {article.low:.2f} to {article.high:.2f} "
+            f"| {format_appeal(article.appeal)} | {article.low:.2f} to {article.high:.2f} "
             f"| {_escape_markdown(article.note)} |"
         )
     for line in _footer_lines(result):
@@ -204,20 +215,20 @@ def _print_explanation_table(result: Explanation) -> None:
     print_line(result.title)
     print_line(result.url)
     print_line(
-        f"{getattr(result, result.counted):,} {result.counted}; an average article in the same issues and positions: "
-        f"{result.expected:,.1f}. "
-        f"Appeal {MULTIPLICATION_SIGN}{result.appeal:.2f}, 90 % interval {result.low:.2f} to {result.high:.2f}"
+        f"{getattr(result, result.counted):,} {result.counted}; typical for the same issues and positions: "
+        f"{result.expected:,.1f}. Appeal: {format_appeal(result.appeal)} typical, "
+        f"90 % range {result.low:.2f} to {result.high:.2f}"
     )
     print_line(f"Appeal = {_format_product(result.factors)}")
     units = _counted_units(result)
     print_table(
         "Appearances",
-        ("issue", "position", "placements", *units, "expected", "fitted"),
+        ("issue", "position", "placements", *units, "typical", "fitted"),
         (_appearance_row(appearance, units) for appearance in result.cells),
         empty_message="None.",
     )
     for appearance in result.cells:
-        print_line(f"Expected in {appearance.issue} = {_format_product(appearance.factors)}")
+        print_line(f"Typical in {appearance.issue} = {_format_product(appearance.factors)}")
     print_line(f"{result.footer}.")
 
 
@@ -256,10 +267,10 @@ def _print_explanation_csv(result: Explanation) -> None:
 def _print_explanation_markdown(result: Explanation) -> None:
     units = _counted_units(result)
     click.echo(
-        f"**{_escape_markdown(result.title)}**: appeal {MULTIPLICATION_SIGN}{result.appeal:.2f} = "
+        f"**{_escape_markdown(result.title)}**: appeal {format_appeal(result.appeal)} = "
         f"{_escape_markdown(_format_product(result.factors))}\n"
     )
-    click.echo(f"| issue | position | {' | '.join(units)} | expected | factors |")
+    click.echo(f"| issue | position | {' | '.join(units)} | typical | factors |")
     click.echo(f"|---|--:|{'--:|' * len(units)}--:|---|")
     for cell in result.cells:
         counts = " | ".join("" if count is None else f"{count}" for count in (getattr(cell, unit) for unit in units))

@@ -31,6 +31,7 @@ from shortener.reporting.issue_report import (
     build_issue_report,
 )
 from shortener.reporting.link_report import LinkReport, build_link_report
+from shortener.reporting.outlook import describe_outlook
 from shortener.reporting.quality import Quality
 from shortener.reporting.summary import Summary, build_summary
 from shortener.store import Store
@@ -67,9 +68,9 @@ def report_issue(context: CliContext, store: Store, slug: str, reasons: bool, ou
     result = build_issue_report(store, slug, as_of=now, domains=context.config.domains, zone=context.config.zone)
     if output_format == "json" or (output_format == "table" and not reasons):
         # imports numpy, which the other formats do not need
-        from shortener.reporting.ranking import add_reruns
+        from shortener.reporting.ranking import complete_report
 
-        result = add_reruns(store, result, config=context.config, as_of=now)
+        result = complete_report(store, result, config=context.config, as_of=now)
     print_as(
         output_format,
         json=lambda: print_json(result),
@@ -117,9 +118,11 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
     recipients = f"{result.recipients:,}" if result.recipients else "an unknown number of"
     print_line(f"{result.title or result.slug}: {sent} to {recipients} recipients")
     _print_totals(result.totals, result.quality, result.rate, settling=result.settling)
+    if result.outlook is not None and (outlook := describe_outlook(result.outlook)):
+        print_line(outlook)
     print_table(
         "Articles",
-        ("", "title", "clicks", "visitors", "rate", "by placement", "short link"),
+        ("", "title", "clicks", "visitors", "click rate", "by placement", "short link"),
         (
             [
                 *(article.position, article.title or article.url, article.clicks, or_unknown(article.visitors)),
@@ -128,6 +131,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
             for article in result.articles
         ),
         empty_message="This issue has no articles.",
+        optional=("by placement", "clicks"),
     )
     if result.links:
         print_table(
@@ -141,6 +145,7 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
                 for link in result.links
             ),
             empty_message="",
+            optional=("by placement",),
         )
     _print_breakdown(result.breakdown)
     _print_timeline(result.timeline, zone)
@@ -285,7 +290,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
     _print_totals(result.totals, result.quality)
     print_table(
         "Issues",
-        ("issue", "title", "sent", "recipients", "clicks", "visitors", "rate"),
+        ("issue", "title", "sent", "recipients", "clicks", "visitors", "click rate"),
         (
             [
                 *(issue.slug, issue.title, format_local_time(issue.sent_at, zone), issue.recipients),
@@ -294,6 +299,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
             for issue in result.issues
         ),
         empty_message="No issue with clicks. `shortener issue add FILE` adds an issue.",
+        optional=("recipients", "clicks", "sent"),
     )
     if result.links:
         print_table(
@@ -306,6 +312,7 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
                 )
             ),
             empty_message="",
+            optional=("target", "issue", "clicks"),
         )
     if result.misses:
         print_table(
@@ -381,7 +388,7 @@ def _print_comparison(result: "Comparison") -> None:
         f"{result.hours:,.1f} hours after sending",
         (
             *("issue", "title", "recipients", *(f"{unit} by then" for unit in units)),
-            *("rate", "to come then", "to come now"),
+            *("click rate", "still expected then", "still expected now"),
         ),
         (
             [
@@ -393,6 +400,7 @@ def _print_comparison(result: "Comparison") -> None:
             for side in sides
         ),
         empty_message="",
+        optional=("recipients", "still expected then"),
     )
     print_line(f"{result.text}.")
 

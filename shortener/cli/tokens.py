@@ -137,6 +137,7 @@ def list_tokens(context: CliContext, store: Store, output_format: str) -> None:
             "",
             ("name", "owner", "begins with", "scopes", "expires", "last used"),
             ([*_table_cells(row, context.config.zone)] for row in rows),
+            optional=("last used", "owner", "expires"),
             empty_message="No tokens. `shortener token add NAME --scope read` creates one.",
         ),
     )

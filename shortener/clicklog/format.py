@@ -1,5 +1,7 @@
 """The format of the lines of the click log, which is public and defined in docs/click-log.md."""
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import Struct
 
@@ -26,6 +28,22 @@ LOGGED_HEADERS = (
     "range",
 )
 """Names of the request headers that are logged under the key ``h`` (docs/click-log.md, section 3)."""
+
+
+OPT_OUT_HEADERS = ("sec-gpc", "dnt")
+"""Names of the logged headers by which a reader opts out of tracking: Global Privacy Control and Do Not Track."""
+
+
+def opts_out(headers: Mapping[str, str]) -> bool:
+    """Return whether one value of a header says that the reader opts out. A proxy may have joined several values.
+
+    Extensions may follow the ``1`` of Do Not Track.
+    """
+    for name in OPT_OUT_HEADERS:
+        value = headers.get(name)
+        if value and "1" in value and any(part.strip(' \t?"')[:1] == "1" for part in value.split(",")):
+            return True
+    return False
 
 
 class ClickLine(Struct, omit_defaults=True, gc=False):

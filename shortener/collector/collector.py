@@ -174,7 +174,10 @@ class Collector:
         )
 
     def _store_lines(self, lines: list[ClickLine], *, classify: bool) -> int:
-        """Store the clicks and misses that are not stored yet; return how many lines match no short link."""
+        """Store the clicks and misses that are not stored yet; return how many lines match no short link.
+
+        ``lines`` is emptied, because the classification needs the memory.
+        """
         seen_ids = clicks.stored_ids(self._store, [line.id for line in lines])
         misses: Counter[tuple[int, str, str, int]] = Counter()
         new_clicks: list[Click] = []
@@ -192,6 +195,7 @@ class Collector:
                     unresolved += 1
                 else:
                     new_clicks.append(click)
+        lines.clear()
         if classify:
             self._classifier.store_classified(new_clicks)
         else:

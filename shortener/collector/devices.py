@@ -1,8 +1,7 @@
 """Parsing of user agents: browser, operating system and kind of device. The results are stored."""
 
-from operator import attrgetter
+from functools import lru_cache, partial
 
-from cachetools import LRUCache, cachedmethod
 from msgspec import Struct
 from user_agents import parse
 
@@ -31,30 +30,27 @@ class UserAgentCache:
     """Access to the user agents in the store. The most recently used ones are also in memory."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._by_text: LRUCache[str, UserAgent] = LRUCache(CACHE_SIZE)
-        self._by_id: LRUCache[int, UserAgent] = LRUCache(CACHE_SIZE)
-
-    @cachedmethod(attrgetter("_by_text"))
-    def get_or_create(self, ua: str) -> UserAgent:
-        """Return the parsed user agent, and store it if it is new. Call it inside a transaction."""
-        row = find_user_agent(self._store, ua)
-        return UserAgent(**row) if row else self._parse_and_store(ua)
-
-    @cachedmethod(attrgetter("_by_id"))
-    def by_id(self, agent_id: int) -> UserAgent:
-        """Return the stored user agent with this id."""
-        return UserAgent(**user_agent_by_id(self._store, agent_id))
+        self.get_or_create = lru_cache(CACHE_SIZE)(partial(_get_or_create, store))
+        """Function that returns a parsed user agent, and stores it if it is new. Call it inside a transaction."""
+        self.by_id = lru_cache(CACHE_SIZE)(partial(_by_id, store))
+        """Function that returns the stored user agent with an id."""
 
     def clear(self) -> None:
         """Clear the cache. Call it after a rollback or a deletion, which may have removed rows."""
-        self._by_text.clear()
-        self._by_id.clear()
+        self.get_or_create.cache_clear()
+        self.by_id.cache_clear()
 
-    def _parse_and_store(self, ua: str) -> UserAgent:
-        browser, os, device = parse_user_agent(ua)
-        agent_id = add_user_agent(self._store, ua, browser=browser, os=os, device=device)
-        return UserAgent(agent_id, browser, os, device)
+
+def _get_or_create(store: Store, ua: str) -> UserAgent:
+    row = find_user_agent(store, ua)
+    if row:
+        return UserAgent(**row)
+    browser, os, device = parse_user_agent(ua)
+    return UserAgent(add_user_agent(store, ua, browser=browser, os=os, device=device), browser, os, device)
+
+
+def _by_id(store: Store, agent_id: int) -> UserAgent:
+    return UserAgent(**user_agent_by_id(store, agent_id))
 
 
 def parse_user_agent(ua: str) -> tuple[str, str, str]:

@@ -1,13 +1,12 @@
 """Conversion of click-log lines to clicks, with link, verdict, user agent and country added."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
-from cachetools import LRUCache
 
 from shortener.classification.evidence import Classification, ClickRequest
 from shortener.classification.request_rules import RULES_VERSION
-from shortener.clicklog.format import MAX_HEADER_LENGTH, MAX_TEXT_LENGTH, ClickLine
+from shortener.clicklog.format import MAX_HEADER_LENGTH, MAX_TEXT_LENGTH, ClickLine, opts_out
 from shortener.clicklog.pseudonyms import DailyKeys, hash_address, hash_visitor, network_of
 from shortener.collector.datacenters import read_datacenters
 from shortener.collector.devices import UserAgentCache
@@ -43,15 +42,15 @@ class ClickEnricher:
         self._ip_databases = IPDatabases(config)
         self._case_sensitive_hosts = {domain.host for domain in config.domains if domain.case_sensitive}
         self._https_hosts = config.https_hosts
-        self._links: LRUCache[tuple[str, str], ResolvedLink | None] = LRUCache(LINK_CACHE_SIZE)
+        self._cached_resolve = lru_cache(LINK_CACHE_SIZE)(partial(resolve, store))
         self._links_revision = -1
-        self._headers: LRUCache[tuple[tuple[str, str], ...], StoredHeaders] = LRUCache(HEADER_CACHE_SIZE)
+        self._store_headers = lru_cache(HEADER_CACHE_SIZE)(partial(_store_headers, store))
 
     def refresh(self) -> None:
         """Forget cached links if any link has changed, and reload IP databases whose files were replaced."""
         revision = self._store.meta("links_revision")
         if revision != self._links_revision:
-            self._links.clear()
+            self._cached_resolve.cache_clear()
             self._links_revision = revision
         if self._ip_databases.reload_changed():
             self._request_classifier.clear()
@@ -62,7 +61,7 @@ class ClickEnricher:
         Call it after a rollback or a deletion, which may have removed the rows.
         """
         self._user_agents.clear()
-        self._headers.clear()
+        self._store_headers.cache_clear()
         self._request_classifier.clear()
 
     def build_click(self, line: ClickLine) -> Click | None:
@@ -75,7 +74,7 @@ class ClickEnricher:
             return None
         may_track = self._redact(line)
         ua = None if line.ua is None else line.ua[:MAX_TEXT_LENGTH]
-        headers_id, headers = (None, None) if line.h is None else self._store_headers(line.h)
+        headers_id, headers = (None, None) if line.h is None else self._store_headers(tuple(line.h.items()))
         language = (line.lang or "").partition(",")[0].partition(";")[0].strip()[:35]
         method = (line.method or "GET")[:16]
         referrer = _cached_clean_referrer(line.ref) if line.ref else ""
@@ -121,23 +120,7 @@ class ClickEnricher:
 
     def _resolve(self, line: ClickLine) -> ResolvedLink | None:
         host = line.host.lower()
-        key = (host, line.code if host in self._case_sensitive_hosts else line.code.lower())
-        if key not in self._links:
-            self._links[key] = resolve(self._store, *key)
-        return self._links[key]
-
-    def _store_headers(self, headers: dict[str, str]) -> StoredHeaders:
-        """Store request headers if they are new; return the id of their row and the headers as stored.
-
-        They are cached, because most readers send one of a few sets of headers.
-        """
-        key = tuple(headers.items())
-        stored = self._headers.get(key)
-        if stored is None:
-            values = {name[:32]: headers[name][:MAX_HEADER_LENGTH] for name in sorted(headers)[:20]}
-            text = msgspec.json.encode(values).decode()
-            stored = self._headers[key] = get_or_add_headers(self._store, text), values
-        return stored
+        return self._cached_resolve(host, line.code if host in self._case_sensitive_hosts else line.code.lower())
 
     def _redact(self, line: ClickLine) -> bool:
         """Remove from a line what must not be stored (docs/click-log.md, section 4).
@@ -156,10 +139,16 @@ class ClickEnricher:
         headers = line.h or {}
         if "" in headers.values():  # nginx writes "" for a header that was not sent
             line.h = headers = {name: value for name, value in headers.items() if value}
-        if self._privacy.respect_gpc and "1" in (headers.get("sec-gpc"), headers.get("dnt")):
+        if self._privacy.respect_gpc and opts_out(headers):
             line.visitor = line.copy = line.ua = line.ref = None
             return False
         return True
+
+
+def _store_headers(store: Store, headers: tuple[tuple[str, str], ...]) -> StoredHeaders:
+    """Store request headers if they are new; return the id of their row and the headers as stored."""
+    values = {name[:32]: value[:MAX_HEADER_LENGTH] for name, value in sorted(headers)[:20]}
+    return get_or_add_headers(store, msgspec.json.encode(values).decode()), values
 
 
 _cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)

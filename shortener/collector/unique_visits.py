@@ -3,7 +3,7 @@
 There is one for each placement, each link, each issue, and the whole site.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from shortener.durations import DAY_MS
 from shortener.store.clicks import (
@@ -43,14 +43,16 @@ def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
             else:
                 repeated.setdefault(day, [first_key]).append(key)
     for keys in repeated.values():
-        _add_first_visits(bitmasks, {key: clicks[key] for key in keys})
+        keys.sort(key=lambda key: (clicks[key].ts, clicks[key].id))
+        _add_first_visits(bitmasks, keys, clicks)
     return bitmasks
 
 
-def _add_first_visits(bitmasks: dict[int, int], clicks: Mapping[int, Visit]) -> None:
-    """Add the first visits of one visitor's human clicks of one day."""
+def _add_first_visits(bitmasks: dict[int, int], keys: Sequence[int], clicks: Mapping[int, Visit]) -> None:
+    """Add the first visits of one visitor's human clicks of one day, whose ``keys`` are in order of time."""
     seen: set[tuple[int, int | None, int]] = set()
-    for key, click in sorted(clicks.items(), key=lambda item: (item[1].ts, item[1].id)):
+    for key in keys:
+        click = clicks[key]
         bitmask = 0
         for scope in (
             (FIRST_ON_PLACEMENT, click.link_id, click.n),

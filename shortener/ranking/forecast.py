@@ -1,9 +1,9 @@
 """The forecast of an issue's final count, and what is usual at its age (docs/ranking.md section 22)."""
 
 import math
+import statistics
 from collections.abc import Sequence
 
-import numpy as np
 from msgspec import Struct
 
 MIN_USUAL_ISSUES = 4
@@ -56,5 +56,6 @@ def usual_range(values: Sequence[float]) -> Usual | None:
     """Return the usual range of the values of earlier issues, the latest first; None if there are too few."""
     if len(values) < MIN_USUAL_ISSUES:
         return None
-    low, median, high = (float(value) for value in np.percentile(values[:MAX_USUAL_ISSUES], (10, 50, 90)))
-    return Usual(median=median, low=low, high=high, issues=min(len(values), MAX_USUAL_ISSUES))
+    latest = values[:MAX_USUAL_ISSUES]
+    deciles = statistics.quantiles(latest, n=10, method="inclusive")
+    return Usual(median=statistics.median(latest), low=deciles[0], high=deciles[-1], issues=len(latest))

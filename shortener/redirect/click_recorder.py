@@ -16,14 +16,14 @@ from shortener.clicklog.format import (
     MAX_HEADER_LENGTH,
     MAX_LINE_BYTES,
     MAX_TEXT_LENGTH,
+    OPT_OUT_HEADERS,
     ClickLine,
     encode,
+    opts_out,
 )
 from shortener.clicklog.pseudonyms import DailyKeys, hash_recipient_token, network_of, pseudonymize
 from shortener.clicklog.writer import LOG_DIRECTORY, SegmentWriter
-from shortener.codes import RECIPIENT_PARAMETER
 from shortener.config import Config
-from shortener.redirect.client_ip import ClientIPResolver
 from shortener.redirect.request import Headers, Request
 from shortener.shared_memory import claim_worker_counters
 from shortener.urls import clean_referrer
@@ -49,7 +49,6 @@ class ClickRecorder:
     def __init__(self, config: Config) -> None:
         self._respect_gpc = config.privacy.respect_gpc
         self._records_networks = config.privacy.addresses == "network"
-        self._client_ip = ClientIPResolver(config.server.trusted_proxies)
         self._keys = DailyKeys(config.data_directory)
         self._counters = claim_worker_counters(config.data_directory).values
         self._writer = SegmentWriter(
@@ -73,8 +72,10 @@ class ClickRecorder:
             self._add_headers(line, request.headers)
             if self._records_networks:
                 self._add_client(line, request)
-            if "utm_" in request.query or RECIPIENT_PARAMETER in request.query:
-                self._add_query(line, request.query)
+            if "utm_" in request.query:
+                line.q = _campaign(request.query)
+            if request.token and line.addr and line.ua is not None:
+                line.copy = hash_recipient_token(request.token, key=self._keys.key(line.ts))
             recorded = self._writer.write(_encode_line(line))
         except Exception:
             # An unexpected error may lose the record of this click, but must not prevent the redirect.
@@ -92,7 +93,7 @@ class ClickRecorder:
         language = get("accept-language")
         line.lang = language[:MAX_HEADER_LENGTH] if language else None
         line.h = logged
-        if self._respect_gpc and (logged.get("sec-gpc") == "1" or logged.get("dnt") == "1"):
+        if ("sec-gpc" in logged or "dnt" in logged) and self._opts_out(headers, logged):
             return
         agent = get("user-agent")
         if agent is None:
@@ -102,9 +103,16 @@ class ClickRecorder:
         if referrer:
             line.ref = clean_referrer(referrer)
 
+    def _opts_out(self, headers: Headers, logged: dict[str, str]) -> bool:
+        """Return whether the reader opts out of tracking, and log all values of the headers that say so."""
+        for name in OPT_OUT_HEADERS:
+            if name in logged:
+                logged[name] = ", ".join(headers.get_all(name))[:MAX_HEADER_LENGTH]
+        return self._respect_gpc and opts_out(logged)
+
     def _add_client(self, line: ClickLine, request: Request) -> None:
         """Add the client's network and the hashes of its address and visitor to ``line``, but not the address."""
-        address = self.client_address(request)
+        address = request.client
         try:
             key = self._keys.key(line.ts)
         except OSError:
@@ -112,20 +120,6 @@ class ClickRecorder:
             line.net = network_of(address)
             return
         line.net, line.addr, line.visitor = pseudonymize(address, line.ua, key=key)
-
-    def client_address(self, request: Request) -> str:
-        """Return the address of the client, which may be behind trusted proxies."""
-        forwarded = request.headers.get_all("x-forwarded-for")
-        return self._client_ip.resolve(request.peer, ",".join(forwarded)) if forwarded else request.peer
-
-    def _add_query(self, line: ClickLine, query: str) -> None:
-        """Add the campaign keys of a query string, and a hash of the recipient token unless the reader opted out."""
-        pairs = parse_qsl(query[:8192], errors="replace")
-        campaign = [(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS]
-        line.q = urlencode(campaign)[:1024] or None
-        token = next((value for key, value in pairs if key == RECIPIENT_PARAMETER), None)
-        if token and line.addr and line.ua is not None:
-            line.copy = hash_recipient_token(token[:200], key=self._keys.key(line.ts))
 
     def record_miss(self, *, host: str, code: str, status: int, now: float) -> None:
         """Count a miss, and write it to the click log unless MAX_MISSES_PER_SECOND were written in this second."""
@@ -147,6 +141,12 @@ class ClickRecorder:
     def close(self) -> None:
         """Sync and close the click log."""
         self._writer.close()
+
+
+def _campaign(query: str) -> str | None:
+    """Return the campaign keys of a query string as a query string."""
+    pairs = parse_qsl(query[:8192], errors="replace")
+    return urlencode([(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS])[:1024] or None
 
 
 def _encode_line(line: ClickLine) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from ipaddress import ip_network
+from socket import AF_INET, AF_INET6, inet_ntop
 
 from shortener.clicklog.pseudonyms import parse_address
 
@@ -49,6 +50,17 @@ class ClientIPResolver:
             if size == length and number & mask == network:
                 return True
         return False
+
+
+def normalize_address(address: str) -> str:
+    """Return an address in its shortest form, without an interface. An IPv4 address inside IPv6 becomes IPv4.
+
+    A server that listens on both sees clients of IPv4 at such addresses. Other text is unchanged.
+    """
+    packed = parse_address(address)
+    if packed is None:
+        return address
+    return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
 
 
 def _last_entries(forwarded_for: str) -> list[str]:

@@ -12,7 +12,8 @@ from shortener.clicklog.format import FORMAT_VERSION, LOGGED_HEADERS
 from shortener.clicklog.writer import LOG_DIRECTORY
 from shortener.config import Config
 from shortener.errors import ConfigError
-from shortener.urls import strip_port
+from shortener.redirect.normalize import CODE_PATTERN, PLACEMENT_PATTERN
+from shortener.urls import normalize_host_header, strip_port
 
 LOG_FILE_NAME = "edge.log"
 MAX_USER_AGENT_LENGTH = 300
@@ -49,11 +50,11 @@ http {
 $domains    }
     map $$uri $$edge_code {
         default "";
-        "~^/(?<edge_code_kept>[A-Za-z0-9_-]{1,64})(?:/[1-9][0-9]{0,4})?/?$$" $$edge_code_kept;
+        "~^/(?<edge_code_kept>$code)(?:/$placement)?/?$$" $$edge_code_kept;
     }
     map $$uri $$edge_number {
         default null;
-        "~^/[A-Za-z0-9_-]{1,64}/(?<edge_number_kept>[1-9][0-9]{0,4})/?$$" $$edge_number_kept;
+        "~^/$code/(?<edge_number_kept>$placement)/?$$" $$edge_number_kept;
     }
     map $$edge_domain/$$edge_code $$edge_target { default ""; include $map; }
     map "$$request_method|$$args|$$http_sec_purpose|$$edge_target" $$edge_pass {
@@ -125,10 +126,12 @@ def server_config(config: Config, *, map_path: Path, link_count: int, max_line_l
     if config.redirect.status not in (301, 302):
         raise ConfigError(f"redirect.status = {config.redirect.status}: nginx can redirect with 301 and 302 only")
     data = config.data_directory.absolute()
-    domains = {strip_port(domain.host): domain.host for domain in config.domains}
+    domains = {strip_port(normalize_host_header(domain.host)): domain.host for domain in config.domains}
     headers = [(name, name.replace("-", "_")) for name in LOGGED_HEADERS]
     return _TEMPLATE.substitute(
         data=data,
+        code=CODE_PATTERN,
+        placement=PLACEMENT_PATTERN,
         log=data / LOG_DIRECTORY / LOG_FILE_NAME,
         map=map_path.absolute(),
         hash_size=max(2048, 2 * link_count),

@@ -1,10 +1,14 @@
 """The typed request that the redirect handler takes, and its construction from a WSGI environ."""
 
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from msgspec import Struct
 
+from shortener.config import Domain
+
 Environ = dict[str, Any]
+_QUERY_SAFE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Headers(Protocol):
@@ -21,7 +25,10 @@ class Headers(Protocol):
 
 
 class Request(Struct, gc=False):
-    """An HTTP request without its body."""
+    """An HTTP request without its body.
+
+    The fields from ``domain`` on are set by ``Normalizer``, which also gives ``host`` and ``query`` one spelling.
+    """
 
     method: str
     host: str | None
@@ -29,10 +36,22 @@ class Request(Struct, gc=False):
     path: str
     """The path, percent-decoded."""
     query: str
-    """The query string as it was sent, without the question mark."""
+    """The query string without the question mark, in ASCII."""
     headers: Headers
     peer: str
     """IP address of the other end of the connection."""
+    domain: Domain | None = None
+    """The domain that ``host`` names; None if it is not one of ours."""
+    code: str = ""
+    """The code of the short link; empty if the path is that of a page."""
+    placement: int | None = 0
+    """The number behind the code, 0 if it is absent, None if the path leads nowhere."""
+    preview: bool = False
+    """Whether the preview page of the link is requested; ``path`` then is ``/<code>+``."""
+    token: str | None = None
+    """The recipient token, which ``query`` does not contain any more."""
+    client: str = ""
+    """IP address of the client, which may be behind trusted proxies."""
 
 
 class EnvironHeaders:
@@ -65,10 +84,20 @@ def parse_environ(environ: Environ) -> Request:
         environ["REQUEST_METHOD"],
         host if host is None or "," not in host else None,
         _decode(environ.get("PATH_INFO") or "/"),
-        environ.get("QUERY_STRING", ""),
+        encode_query(environ.get("QUERY_STRING", ""), encoding="latin-1"),
         headers,
         environ.get("REMOTE_ADDR", ""),
     )
+
+
+def encode_query(query: str, *, encoding: str = "utf-8") -> str:
+    """Return a query string as ASCII, without fragment.
+
+    A WSGI server passes bytes as Latin-1 characters, an RSGI server decodes them from UTF-8.
+    """
+    if "#" in query:
+        query = query.partition("#")[0]
+    return query if query.isascii() else quote(query, safe=_QUERY_SAFE, encoding=encoding, errors="replace")
 
 
 def _environ_key(name: str) -> str:

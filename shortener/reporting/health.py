@@ -3,7 +3,6 @@
 import shutil
 import sqlite3
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ from shortener.errors import StoreError
 from shortener.shared_memory import read_totals
 from shortener.store import open_reader
 from shortener.store.clicks import read_positions
+from shortener.store.webhooks import count_failed
 
 MAX_BACKLOG_SECONDS = 60.0
 """Age of the oldest uncollected byte above which the collector is taken to be stopped or too slow."""
@@ -51,11 +51,13 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     now = time.time() if now is None else now
     notes = []
     positions: dict[str, int] = {}
+    failed_webhooks = 0
     store = "ok"
     try:
         reader = open_reader(config.data_directory)
         try:
             positions = read_positions(reader)
+            failed_webhooks = count_failed(reader)
         finally:
             reader.close()
     except (StoreError, sqlite3.Error) as error:
@@ -64,6 +66,10 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     backlog = measure_backlog(config.data_directory, positions, now=now)
     if backlog.seconds > MAX_BACKLOG_SECONDS:
         notes.append(f"the collector is {backlog.seconds:.0f} s behind; no click is lost, but counts are late")
+    if failed_webhooks == 1:
+        notes.append("a webhook was disabled because its messages could not be delivered")
+    elif failed_webhooks:
+        notes.append(f"{failed_webhooks} webhooks were disabled because their messages could not be delivered")
     unrecorded = read_totals(config.data_directory)["unrecorded"]
     if unrecorded:
         notes.append(f"{unrecorded} clicks were redirected but could not be recorded; see the server's log")
@@ -76,8 +82,11 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     return Health(status, __version__, store, backlog, unrecorded, free, tuple(notes))
 
 
-def measure_backlog(data: Path, positions: Mapping[str, int], *, now: float) -> Backlog:
-    """Return what of the click log is beyond the positions that the store has, by segment id."""
+def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
+    """Return how much of the click log is not in the store at ``now`` (seconds of the UTC epoch).
+
+    ``positions`` are the stored read positions by segment id.
+    """
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():
         position = max(positions.get(segment.id, 0), segment.header_bytes)

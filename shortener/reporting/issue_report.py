@@ -21,6 +21,7 @@ from shortener.reporting.counts import (
     zone_name,
 )
 from shortener.reporting.local_time import has_utc_hours
+from shortener.reporting.outlook import Outlook
 from shortener.reporting.quality import Quality, assess_quality, is_settling
 from shortener.short_urls import build_short_url
 from shortener.store import Store, issues, links, listings, reports
@@ -108,7 +109,9 @@ class IssueReport(Struct, frozen=True):
     settling: bool = False
     """Whether it may include clicks of the last 15 minutes, whose verdicts can still change."""
     reruns: tuple[RerunSuggestion, ...] = ()
-    """At most two articles to show again; filled by `reporting.ranking.add_reruns`, which takes a fit."""
+    """At most two articles to show again; filled by `reporting.ranking.complete_report`, which takes a fit."""
+    outlook: Outlook | None = None
+    """The issue beside earlier ones, and its forecast; filled like ``reruns``."""
 
 
 def build_issue_report(

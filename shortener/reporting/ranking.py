@@ -23,6 +23,7 @@ from shortener.ranking import (
     suggest_reruns,
 )
 from shortener.reporting.issue_report import IssueReport, RerunSuggestion
+from shortener.reporting.outlook import build_outlook
 from shortener.reporting.ranking_inputs import load_history, load_issue_arrivals
 from shortener.short_urls import parse_short_url, validate_target
 from shortener.store import Store, links
@@ -108,10 +109,14 @@ def load_remaining_shares(store: Store, *, config: Config, as_of: int) -> dict[s
     return remaining_shares(load_history(store, as_of=as_of), as_of=as_of, window=config.ranking.window)
 
 
-def add_reruns(store: Store, report: IssueReport, *, config: Config, as_of: int) -> IssueReport:
-    """Return the report of an issue with the articles that are worth showing again at another position."""
-    suggestions = suggest_stored_reruns(store, report.slug, config=config, as_of=as_of)
-    return msgspec.structs.replace(report, reruns=suggestions)
+def complete_report(store: Store, report: IssueReport, *, config: Config, as_of: int) -> IssueReport:
+    """Return the report of an issue with its outlook, and the articles worth showing again at another position."""
+    share = load_remaining_shares(store, config=config, as_of=as_of).get(report.slug)
+    return msgspec.structs.replace(
+        report,
+        reruns=suggest_stored_reruns(store, report.slug, config=config, as_of=as_of),
+        outlook=build_outlook(store, report.slug, remaining_share=share, now=as_of),
+    )
 
 
 def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:

@@ -12,6 +12,7 @@ from shortener.redirect.redirector import StartResponse, WSGIApplication
 from shortener.redirect.request import Environ
 from shortener.server.process import Task, on_stop
 from shortener.server.relay import CLIENT_HEADER, FORWARDED_HEADER, SCHEME_HEADER
+from shortener.services.webhook_sender import start_sender
 
 THREADS = 12
 """Pages that are computed at the same time."""
@@ -39,6 +40,7 @@ def run(task: Task) -> None:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait for a thread, which is no error
     app = build_pages_app(task.config)
     publish_reader_pages(app)
+    start_sender(task.config)
     on_stop(lambda: sys.exit(0))
     waitress.serve(
         RelayedRequests(app),

@@ -5,6 +5,10 @@ aiohttp is imported in a thread at the first page, because the import takes long
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,23 +18,31 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # named i
 
 from shortener.config import Config
 from shortener.redirect.reader_pages import ReaderPages
-from shortener.redirect.redirector import Redirector
 from shortener.redirect.request import Request
 from shortener.redirect.responses import Response, text_response
 from shortener.server.sockets import pages_socket_path, short_path
+from shortener.server.uploads import (
+    ANONYMOUS_BYTES,
+    ANONYMOUS_CLIENT_BYTES,
+    SIGNED_IN_BYTES,
+    SIGNED_IN_CLIENT_BYTES,
+    SMALL_BODY_BYTES,
+    Upload,
+    Uploads,
+)
 
 CLIENT_HEADER = "Shortener-Client"
 SCHEME_HEADER = "Shortener-Scheme"
 FORWARDED_HEADER = "Shortener-Forwarded"
 """Headers for the pages: address and scheme of the client, and whether a proxy that is not trusted named one."""
-OWN_PREFIX = "shortener-"
+OWN_PREFIX = "shortener"
+ACCOUNT_PATH, API_ACCOUNT_PATH = "/-/account.json", "/-/api/v1/me"
+"""What only a signed-in user gets, by session or by token."""
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Largest request body: an issue of the largest size, also when its preview sends it back in base64."""
 MAX_REFUSED_BYTES = 64 * 1024 * 1024
 """Bytes of a larger body that are read and dropped: a browser shows the response only after its upload."""
-MAX_HELD_BYTES = 4 * MAX_BODY_BYTES
-"""Bytes of all bodies that a worker holds at the same time."""
 BODY_SECONDS = 60.0
 """Time in which a client must send its body."""
 PAGE_SECONDS = 60.0
@@ -68,62 +80,101 @@ log = logging.getLogger(__name__)
 class Relay:
     """Passes requests of one worker to the pages' process, and the pages to the clients."""
 
-    def __init__(self, config: Config, redirector: Redirector) -> None:
-        self._client_address = redirector.client_address
+    def __init__(self, config: Config) -> None:
         self._trusts_proxies = bool(config.server.trusted_proxies)
+        # By the port, not by the target of a request, which a client may write with any scheme.
+        self._scheme = "https" if config.server.certificate else "http"
         self._socket_path: Path = pages_socket_path(config.data_directory)
         self._reader_pages = ReaderPages(config.data_directory)
         self._start = asyncio.Lock()
         self._aiohttp: Any = None
         self._session: Any = None
         self._active = 0
-        self._held_bytes = 0
+        self._anonymous = Uploads(limit=ANONYMOUS_BYTES, client_limit=ANONYMOUS_CLIENT_BYTES)
+        self._signed_in = Uploads(limit=SIGNED_IN_BYTES, client_limit=SIGNED_IN_CLIENT_BYTES)
 
-    async def respond(self, request: Request, protocol: Any, *, scheme: str, close: bool) -> Response | None:
+    async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
         """Send the client its page; return the response to send instead if there is no page."""
-        held: list[int] = []
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await self._read_body(request, protocol, held)
-            if isinstance(body, Response):
-                return body
-            if self._active >= MAX_PAGES:
-                return _BUSY
-            self._active += 1
-            try:
-                return await self._while_connected(
-                    protocol, self._send_page(request, protocol, body, scheme=scheme, close=close)
-                )
-            finally:
-                self._active -= 1
-        except TimeoutError:
-            return _TIMEOUT
-        finally:
-            self._held_bytes -= sum(held)
-
-    async def _read_body(self, request: Request, protocol: Any, held: list[int]) -> bytes | Response:
-        """Return the whole body, so that a slow client occupies no thread of the pages, or a refusal."""
         if "transfer-encoding" in request.headers:
             return _LENGTH_REQUIRED
+        length = int(request.headers.get("content-length") or 0)
+        uploads = self._anonymous
+        try:
+            async with asyncio.timeout(BODY_SECONDS) as deadline:
+                if length > SMALL_BODY_BYTES and await self._is_signed_in(request):
+                    uploads = self._signed_in
+                with uploads.hold(request.client, deadline) as upload:
+                    body = await self._read_body(request, protocol, upload, uploads)
+                    if isinstance(body, Response):
+                        return body
+                    deadline.reschedule(None)
+                    taken = partial(uploads.release, upload)
+                    return await self._answer(request, protocol, body, close=close, taken=taken)
+        except TimeoutError:
+            return _TIMEOUT
+
+    async def _answer(
+        self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
+    ) -> Response | None:
+        if self._active >= MAX_PAGES:
+            return _BUSY
+        with self._page_slot():
+            page = self._send_page(request, protocol, body, close=close, taken=taken)
+            return await self._while_connected(protocol, page)
+
+    @contextmanager
+    def _page_slot(self) -> Iterator[None]:
+        self._active += 1
+        try:
+            yield
+        finally:
+            self._active -= 1
+
+    async def _is_signed_in(self, request: Request) -> bool:
+        """Return whether the pages know the session of a request."""
+        headers = request.headers
+        by_session = "session=" in (headers.get("cookie") or "")
+        by_token = "authorization" in headers or "x-api-key" in headers
+        if not (by_session or by_token) or self._active >= MAX_PAGES:
+            return False
+        path = API_ACCOUNT_PATH if by_token else ACCOUNT_PATH
+        question = Request("GET", request.host, path, "", headers, request.peer, client=request.client)
+        try:
+            with self._page_slot():
+                async with await self._request(question, b"") as response:
+                    return bool(response.status == HTTPStatus.OK)
+        except (self._aiohttp.ClientError, OSError):
+            return False
+
+    async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
+        """Return the whole body, so that a slow client occupies no thread of the pages, or a refusal."""
         length = int(request.headers.get("content-length") or 0)
         too_large = self._reader_pages.get(413)
         if length > (MAX_BODY_BYTES if "expect" in request.headers else MAX_REFUSED_BYTES):
             return too_large
+        held = length <= min(MAX_BODY_BYTES, uploads.client_limit)
         pieces: list[bytes] = []
         size = 0
         async for piece in protocol:
             size += len(piece)
             if size > length:
                 return _LENGTH_REQUIRED  # in HTTP/2 a body needs no length
-            if length <= MAX_BODY_BYTES:
+            if held:
                 pieces.append(bytes(piece))
-                held.append(len(piece))
-                self._held_bytes += len(piece)
-                if self._held_bytes > MAX_HELD_BYTES:
-                    return _BUSY
+                uploads.add(upload, len(piece))
         if length > MAX_BODY_BYTES:
             return too_large
-        return b"".join(pieces) if size == length else _INCOMPLETE
+        if size != length:
+            return _INCOMPLETE
+        return b"".join(pieces)  # without a body that is not held, the pages answer that the client must sign in
+
+    async def discard_body(self, request: Request, protocol: Any) -> None:
+        """Read the small body of a request that is refused. Otherwise the connection could not be used any more."""
+        if int(request.headers.get("content-length") or 0) <= SMALL_BODY_BYTES:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BODY_SECONDS):
+                    async for _ in protocol:
+                        pass
 
     async def _while_connected(self, protocol: Any, page: Any) -> Response | None:
         """Return the result of ``page``, which is cancelled if the client closes its connection."""
@@ -140,25 +191,31 @@ class Relay:
                 each.cancel()
 
     async def _send_page(
-        self, request: Request, protocol: Any, body: bytes, *, scheme: str, close: bool
+        self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
     ) -> Response | None:
+        """Send the client its page. ``taken`` is called as soon as the pages need the body no longer."""
         await self._open_session()
-        url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
-        if request.query:
-            url += "?" + quote(request.query, safe=_QUERY_SAFE)
         try:
-            response = await self._session.request(
-                request.method,
-                self._url(url, encoded=True),
-                headers=self._relayed_headers(request, scheme=scheme),
-                data=body or None,
-                allow_redirects=False,
-            )
-            async with response:
+            async with await self._request(request, body) as response:
+                taken()
                 return await self._return_page(response, protocol, method=request.method, close=close)
         except (self._aiohttp.ClientError, OSError, TimeoutError) as error:
             log.error("pages: %s", error or "no response in time")
             return _STARTING
+
+    async def _request(self, request: Request, body: bytes) -> Any:
+        """Return the pages' response to a request; its content is not read yet."""
+        await self._open_session()
+        url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
+        if request.query:
+            url += "?" + quote(request.query, safe=_QUERY_SAFE)
+        return await self._session.request(
+            request.method,
+            self._url(url, encoded=True),
+            headers=self._relayed_headers(request),
+            data=body or None,
+            allow_redirects=False,
+        )
 
     async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
         """Pass the page on in pieces if its length is known, so that a client notices if the pages break off."""
@@ -186,7 +243,7 @@ class Relay:
             del stream  # granian closes the connection when it is gone
         return None
 
-    def _relayed_headers(self, request: Request, *, scheme: str) -> list[tuple[str, str]]:
+    def _relayed_headers(self, request: Request) -> list[tuple[str, str]]:
         """Return the headers for the pages: none that only a proxy may set, and the client's address set by us."""
         sent: Any = request.headers
         named = {name.strip().lower() for name in ",".join(sent.get_all("connection")).split(",")}
@@ -199,8 +256,8 @@ class Relay:
         ]
         headers += [
             ("Host", request.host or ""),
-            (CLIENT_HEADER, self._client_address(request)),
-            (SCHEME_HEADER, scheme),
+            (CLIENT_HEADER, request.client),
+            (SCHEME_HEADER, self._scheme),
         ]
         if "x-forwarded-for" in request.headers and not self._trusts_proxies:
             headers.append((FORWARDED_HEADER, "1"))

@@ -10,6 +10,7 @@ import resource
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from granian.log import LogLevels
 
 from shortener.redirect.reader_pages import ReaderPages
 from shortener.redirect.redirector import Redirector
-from shortener.redirect.request import Request
+from shortener.redirect.request import Request, encode_query
 from shortener.redirect.responses import Response
 from shortener.server.listening import empty_accept_queues, limit_unread_output
 from shortener.server.process import STOP_SECONDS, Task, accept_sigterm, block_sigterm, end_with_parent
@@ -89,7 +90,7 @@ class Worker:
         self._redirector = Redirector(config)
         self._respond = self._redirector.respond
         self._reader_pages = ReaderPages(config.data_directory)
-        self._relay = Relay(config, self._redirector)
+        self._relay = Relay(config)
         self._threads = None if config.clicklog.sync else ThreadPoolExecutor(SYNC_THREADS)
         self._draining: asyncio.Task[None] | None = None
 
@@ -115,13 +116,14 @@ class Worker:
             loop = asyncio.get_running_loop()
             response = await loop.run_in_executor(self._threads, self._respond, request)
         if response is None:
-            response = await self._relay.respond(
-                request, protocol, scheme=scope.scheme, close=self._draining is not None
-            )
+            response = await self._relay.respond(request, protocol, close=self._draining is not None)
             if response is None:
                 return
-        elif not isinstance(response, Response):
-            response = self._reader_pages.get(response)
+        else:
+            if not isinstance(response, Response):
+                response = self._reader_pages.get(response)
+            if response.status >= HTTPStatus.BAD_REQUEST and "content-length" in request.headers:
+                await self._relay.discard_body(request, protocol)
         headers = response.headers if self._draining is None else [*response.headers, ("Connection", "close")]
         if response.body and request.method != "HEAD":
             protocol.response_bytes(response.status, headers, response.body)
@@ -151,16 +153,16 @@ def parse_scope(scope: Any) -> Request:
     """Return the request of an RSGI scope."""
     headers = scope.headers
     hosts = headers.get_all("host")
-    host = scope.authority if len(hosts) < 2 else None  # of a target in absolute form, and in HTTP/2
-    if host is None:
-        if len(hosts) == 1:
-            host = hosts[0]
-        elif not hosts and scope.http_version == "1":
-            host = ""  # HTTP/1.0 does not require a Host header
+    host = None
+    if len(hosts) == 1 or (not hosts and scope.http_version != "1.1"):
+        # The authority is that of a target in absolute form, and of HTTP/2. HTTP/1.0 requires no host at all.
+        host = scope.authority
+        if host is None:
+            host = hosts[0] if hosts else ""
     peer = scope.client.rpartition(":")[0]
     if peer[:1] == "[":
         peer = peer[1:-1]
-    return Request(scope.method, host, scope.path, scope.query_string, headers, peer)
+    return Request(scope.method, host, scope.path, encode_query(scope.query_string), headers, peer)
 
 
 def _connection_limit() -> int:

@@ -2,11 +2,13 @@
 
 from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
+from shortener.reporting.counts import to_datetime_or_none
 from shortener.services.edit import retarget
 from shortener.services.issue_plan import IssuePlan, PlannedArticle, PlannedLink
 from shortener.services.plan_issue import EDITOR_NAME
 from shortener.store import Store, issues, links
 from shortener.store.issues import Placement
+from shortener.store.webhooks import record_event
 
 
 def apply_plan(store: Store, plan: IssuePlan, *, config: Config, now: int) -> int:
@@ -49,6 +51,12 @@ def apply_plan(store: Store, plan: IssuePlan, *, config: Config, now: int) -> in
                 honeypot=True,
                 now=now,
             )
+        if plan.issue_id is None:
+            issue = issues.get(store, plan.slug)
+            event = {"slug": issue.slug, "title": issue.title, "links": len(link_ids)}
+            event["articles"] = sum(article.position is not None for article in plan.articles)
+            event |= {"sent_at": to_datetime_or_none(issue.sent_at), "recipients": issue.recipients}
+            record_event(store, "issue.added", event, now=now)
         if plan.retargets_clicks:
             queue_reclassification(store, issue_id)
         return issue_id

@@ -1,16 +1,17 @@
 """Corrections by editors: details of an issue and its articles, targets of links, and honeypot links."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
 from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
-from shortener.errors import InputError, NotFound
+from shortener.errors import Conflict, InputError, NotFound
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, issues, links
 from shortener.store.issues import Article, Issue
-from shortener.store.links import Link
+from shortener.store.links import Link, LinkField
 
 ROLES = ("article", "inline", "other")
 """Roles of a target of an issue."""
@@ -55,6 +56,37 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
         decisions.rename_url(store, old_url=old, new_url=target)
         if link.target is None:
             draft_links.rename_url(store, old_url=old, new_url=target)
+
+
+REVERTIBLE_FIELDS: tuple[LinkField, ...] = ("target", "title", "forward", "expires_at")
+"""Fields of a link whose last edit can be reverted."""
+
+
+def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
+    """Return the last edit of each field of a link that can be reverted, as the history has it."""
+    last = {edit["field"]: edit for edit in links.list_edits(store, link.id)}
+    # A target cannot become unknown again, because readers may have followed it.
+    return {
+        field: last[field]
+        for field in REVERTIBLE_FIELDS
+        if field in last and (field != "target" or last[field]["old"] is not None)
+    }
+
+
+def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config, who: str, now: int) -> None:
+    """Revert the last edit of a field of a link, made at ``at`` (seconds of UTC epoch), as another edit.
+
+    Raises Conflict if that is not the last edit of the field.
+    """
+    with store.transaction():
+        edit = next((edit for name, edit in last_edits(store, link).items() if name == field), None)
+        if edit is None or edit["at"] != at:
+            raise Conflict("this was changed again meanwhile; check the history of the link")
+        if field == "target":
+            retarget(store, link, edit["old"], config=config, who=who, now=now)
+        else:
+            old = int(edit["old"]) if field == "expires_at" and edit["old"] is not None else edit["old"]
+            links.update_field(store, link, edit["field"], old, who=who, now=now)
 
 
 def mark_honeypot(

@@ -1,17 +1,14 @@
 """Link checks: whether targets answer, with limits on time, size and number, and never inside a private network.
 
-A host name is resolved once, all its addresses are checked, and the request goes to a checked address, so that a later
-DNS answer cannot redirect it (DNS rebinding). Only the status and the Location header of a response are used.
+Only the status and the Location header of a response are used.
 """
 
 import queue
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
 from http.client import HTTPException
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -19,6 +16,14 @@ from msgspec import Struct
 
 from shortener.errors import TargetRefused
 from shortener.services.host_throttle import HostThrottle, SlotTimeout
+from shortener.services.public_http import (
+    AddressRefused,
+    Resolver,
+    is_public_address,
+    resolve_allowed,
+    resolve_host,
+    send_request,
+)
 from shortener.urls import canonicalize_target
 
 MAX_TARGETS = 200
@@ -34,40 +39,12 @@ TOTAL_TIMEOUT_SECONDS = 25.0
 """Limit for a whole check; targets not requested by then are reported as not checked."""
 JOIN_GRACE_SECONDS = 1.0
 """Time after the deadline to wait for threads that are about to end."""
-MAX_HEAD_BYTES = 32_768
-"""Size in bytes of the largest response header that is read."""
 
-Address = IPv4Address | IPv6Address
-Resolver = Callable[[str, int], list[str]]
 CheckResult = Literal["answers", "trouble", "refused", "unasked"]
 """Result of checking a target: it ``answers``, or one of three problems.
 
 ``trouble``: an error; ``refused``: the address is not public; ``unasked``: not requested within the limits.
 """
-
-_NON_PUBLIC_V4 = tuple(
-    ip_network(text)
-    for text in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",
-        "192.88.99.0/24",
-        "192.168.0.0/16",
-        "198.18.0.0/15",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/3",
-    )
-)
-"""IPv4 networks that are not public (RFC 6890 and its updates); 224.0.0.0/3 is multicast and reserved."""
-_GLOBAL_V6 = ip_network("2000::/3")
-_NON_PUBLIC_V6 = tuple(ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
-"""IPv6 networks that are not public hosts: protocol assignments with Teredo, documentation, 6to4."""
 
 
 class LinkStatus(Struct, frozen=True):
@@ -76,24 +53,6 @@ class LinkStatus(Struct, frozen=True):
     target: str
     result: CheckResult
     message: str
-
-
-def is_public_address(address_text: str) -> bool:
-    """Return whether an address belongs to a host of the public internet."""
-    # ipaddress.is_global alone is also true for mapped, translated and multicast addresses.
-    try:
-        address = ip_address(address_text.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, IPv4Address):
-        return address.is_global and not any(address in network for network in _NON_PUBLIC_V4)
-    return address in _GLOBAL_V6 and address.is_global and not any(address in network for network in _NON_PUBLIC_V6)
-
-
-def resolve_host(host: str, port: int) -> list[str]:
-    """Return all IP addresses of a host name. Raises OSError."""
-    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
 def check_links(
@@ -146,10 +105,6 @@ def _run_in_threads(groups: list[list[str]], check_group: Callable[[list[str]], 
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline + JOIN_GRACE_SECONDS - time.monotonic()))
-
-
-class AddressRefused(Exception):
-    """Raised when a URL leads to an address or port that is not allowed."""
 
 
 class LinkChecker(Struct, frozen=True):
@@ -212,70 +167,16 @@ class LinkChecker(Struct, frozen=True):
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         if DEFAULT_PORTS.get(parts.scheme) != port:
             raise AddressRefused
-        addresses = self.resolver(host, port)
-        if not addresses or not all(self.is_allowed(address) for address in addresses):
-            raise AddressRefused
-        return host, addresses[0]
+        return host, resolve_allowed(host, port, resolver=self.resolver, is_allowed=self.is_allowed)
 
     def _send_request(self, url: str, address: str, deadline: float) -> tuple[int, str]:
         """Return status and Location of one request to a checked address. Raises OSError, HTTPException."""
-        parts = urlsplit(url)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        head = (
-            f"GET {path} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUser-Agent: {self.user_agent}\r\n"
-            "Accept: text/html,*/*;q=0.5\r\nConnection: close\r\n\r\n"
-        ).encode("ascii")
-        tcp = socket.create_connection((address, self.ports[parts.scheme]), timeout=_remaining_seconds(deadline))
-        with _wrap_tls(tcp, parts.hostname or "") if parts.scheme == "https" else tcp as connection:
-            connection.settimeout(_remaining_seconds(deadline))
-            connection.sendall(head)
-            return _read_head(connection, deadline)
-
-
-def _wrap_tls(connection: socket.socket, host: str) -> socket.socket:
-    """Return the connection wrapped in TLS, its certificate verified for the host. Raises SSLError, OSError."""
-    try:
-        return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _remaining_seconds(deadline: float) -> float:
-    """Return the timeout of the next socket operation in seconds. Raises TimeoutError after the deadline."""
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise TimeoutError
-    return min(remaining, SOCKET_TIMEOUT_SECONDS)
-
-
-def _read_head(connection: socket.socket, deadline: float) -> tuple[int, str]:
-    """Return status and Location of a response, after any interim responses (1xx). Raises HTTPException, OSError."""
-    received, total = b"", 0
-    while total <= MAX_HEAD_BYTES:
-        head, end, rest = received.partition(b"\r\n\r\n" if b"\r\n\r\n" in received else b"\n\n")
-        if end:
-            status, location = _parse_head(head)
-            if status >= 200:
-                return status, location
-            received = rest
-            continue
-        connection.settimeout(_remaining_seconds(deadline))
-        chunk = connection.recv(4096)
-        if not chunk:
-            break
-        received, total = received + chunk, total + len(chunk)
-    status, location = _parse_head(received)
-    if status < 200:
-        raise HTTPException("no final answer")
-    return status, location
-
-
-def _parse_head(head: bytes) -> tuple[int, str]:
-    """Return status and Location ('' if missing) of a response header. Raises HTTPException."""
-    lines = head.decode("latin-1").splitlines()
-    words = lines[0].split(None, 2) if lines else []
-    if len(words) < 2 or not words[0].startswith("HTTP/") or not (words[1].isdigit() and len(words[1]) == 3):
-        raise HTTPException("no HTTP")
-    location = next((line.partition(":")[2].strip() for line in lines[1:] if line.lower().startswith("location:")), "")
-    return int(words[1]), location
+        response = send_request(
+            url,
+            address=address,
+            port=self.ports[urlsplit(url).scheme],
+            headers={"User-Agent": self.user_agent, "Accept": "text/html,*/*;q=0.5"},
+            deadline=deadline,
+            socket_timeout_seconds=SOCKET_TIMEOUT_SECONDS,
+        )
+        return response.status, response.headers.get("location", "")

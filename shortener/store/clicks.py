@@ -347,6 +347,15 @@ def oldest_click_time(store: Store) -> int | None:
     return None if ts is None else int(ts) // 1000
 
 
+def oldest_unclassified_time(store: Store) -> int | None:
+    """Return the time of the oldest click that is not yet classified, in seconds of UTC epoch; None if there is none.
+
+    Clicks of issues that are queued for reclassification count as classified.
+    """
+    ts = store.value("select min(ts) from clicks where seq > ?", (store.meta("classified_seq"),))
+    return None if ts is None else int(ts) // 1000
+
+
 def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
     """Delete at most ``limit`` clicks from before the start of a UTC day, ``before`` (seconds); return their number.
 

@@ -92,6 +92,12 @@ def get(store: Store, slug: str) -> Issue:
     return issue
 
 
+def list_sent_between(store: Store, since: int, until: int) -> list[Issue]:
+    """Return the issues with a sending time from ``since`` to ``until`` (seconds of UTC epoch) that are not removed."""
+    sql = f"select {_COLUMNS} from issues where sent_at between ? and ? and removed_at is null order by sent_at"  # noqa: S608
+    return [Issue(*row) for row in store.execute(sql, (since, until))]
+
+
 class HasStatus(Protocol):
     """The times that decide the status of an issue, in seconds of UTC epoch."""
 

@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from shortener.errors import Conflict, NotFound
 from shortener.store.database import Store
 from shortener.store.sql_text import column_list, json_array
+from shortener.store.webhooks import record_event
 
 LinkField = Literal["target", "title", "forward", "expires_at", "status", "honeypot"]
 """Fields of a link whose changes are recorded as edits."""
@@ -87,7 +88,10 @@ def add(
     forward: str | None = None,
     expires_at: int | None = None,
 ) -> int:
-    """Add a link and return its id; ``target`` is canonical, or None if unknown. Raises Conflict for a taken code."""
+    """Add a link and return its id; ``target`` is canonical, or None if unknown. Raises Conflict for a taken code.
+
+    Call it inside a transaction, which also stores the event of a webhook.
+    """
     row = store.execute(
         """
         insert into links (domain, code, target, title, issue_id, article_id, honeypot, forward, expires_at,
@@ -98,6 +102,8 @@ def add(
     ).fetchone()
     if row is None:
         raise Conflict(f"{domain}/{code}: the code is taken", kind="code_taken")
+    event = {"domain": domain, "code": code, "target": target, "title": title}
+    record_event(store, "link.created", event, now=now)
     return int(row[0])
 
 
@@ -115,6 +121,17 @@ def update_field(store: Store, link: Link, field: LinkField, value: str | int | 
             "insert into edits (link_id, at, who, field, old, new) values (?, ?, ?, ?, ?, ?)",
             (link.id, now, who, field, _text(old), _text(value)),
         )
+        record_event(store, *_edit_event(link, field, old, value, who=who), now=now)
+
+
+def _edit_event(
+    link: Link, field: LinkField, old: str | int | None, new: str | int | None, *, who: str
+) -> tuple[str, dict[str, Any]]:
+    """Return type and data of the event of an edit."""
+    event: dict[str, Any] = {"domain": link.domain, "code": link.code, "by": who}
+    if field == "status" and new == "retired":
+        return "link.retired", event | {"target": link.target, "title": link.title}
+    return "link.updated", event | {"field": field, "old": old, "new": new}
 
 
 def assign_owner(store: Store, link_id: int, *, issue_id: int, article_id: int, now: int) -> None:

@@ -101,6 +101,16 @@ class LinkClicks(Struct, frozen=True):
     visitors: int
 
 
+def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
+    """Return the clicks of a link in all issues together, in the quarter-hours that begin at ``since`` or later."""
+    sql = """
+        select coalesce(sum(human), 0), coalesce(sum(visitor_clicks), 0), coalesce(sum(link_visitors), 0)
+        from clicks_by_link
+        where link_id = ? and quarter_hour >= ?
+    """
+    return LinkClicks(link_id, 0, *store.execute(sql, (link_id, since)).fetchone())
+
+
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
     """Return the links with the most human clicks in the quarter-hours that begin in [since, until)."""
     rows, bounds = _signed_rows("link_id", since, until, quarter_hour_table="clicks_by_link")
@@ -279,6 +289,31 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
     """
     values = (msgspec.json.encode(list(ends.items())).decode(),)
     return [QuarterHourClicks(*row) for row in store.execute(sql, values)]
+
+
+class CountsUntil(Struct, frozen=True):
+    """Human clicks and visitors of an issue until a time; they are not whole where that time is in a quarter-hour."""
+
+    issue_id: int
+    clicks: float
+    visitors: float
+
+
+def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
+    """Return the human clicks and visitors of issues that have any, each until its end time.
+
+    ``ends`` has the end times by issue id, in seconds of UTC epoch. Within the quarter-hour of its end time, the
+    clicks of an issue are spread evenly.
+    """
+    part = f"min(1.0, (json_extract(issue.value, '$[1]') - quarter_hour) / {QUARTER_HOUR_SECONDS}.0)"
+    sql = f"""
+        select issue_id, sum(human * {part}), sum(issue_visitors * {part})
+        from json_each(?) as issue cross join clicks_by_issue
+            on issue_id = json_extract(issue.value, '$[0]') and quarter_hour < json_extract(issue.value, '$[1]')
+        group by issue_id
+    """  # noqa: S608
+    values = (msgspec.json.encode(list(ends.items())).decode(),)
+    return [CountsUntil(*row) for row in store.execute(sql, values)]
 
 
 class HumanClicksBetween(Struct, frozen=True):

@@ -14,6 +14,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -137,14 +138,38 @@ def put_back(store: Path, aside: Path) -> None:
 
 def _state(store: Path, wal: Path) -> tuple[bytes, bytes]:
     """Return the headers of both files; empty for a missing file."""
-    headers = []
-    for path, size in ((store, DATABASE_HEADER_BYTES), (wal, WAL_HEADER_BYTES)):
-        try:
-            with path.open("rb") as file:
-                headers.append(file.read(size))
-        except FileNotFoundError:
-            headers.append(b"")
-    return headers[0], headers[1]
+    try:
+        header = _read_store_header(store)
+    except FileNotFoundError:
+        header = b""
+    try:
+        with wal.open("rb") as file:
+            return header, file.read(WAL_HEADER_BYTES)
+    except FileNotFoundError:
+        return header, b""
+
+
+_descriptors: dict[tuple[int, int], int] = {}
+"""Open descriptors of store files, by device and inode."""
+_descriptors_lock = threading.Lock()
+
+
+def _read_store_header(store: Path) -> bytes:
+    """Return the header of a store file, and keep the file open. Raises OSError.
+
+    When a process closes any descriptor of a file, the kernel releases all locks that the process has on it (POSIX),
+    also those of its connections to the store. Another process would then take itself for the last one, and remove
+    the WAL with what the connections write to it (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    with _descriptors_lock:
+        for key in [key for key, descriptor in _descriptors.items() if not os.fstat(descriptor).st_nlink]:
+            os.close(_descriptors.pop(key))  # no other process can open a deleted file
+        status = store.stat()
+        if (status.st_dev, status.st_ino) not in _descriptors:
+            descriptor = os.open(store, os.O_RDONLY | os.O_CLOEXEC)
+            status = os.fstat(descriptor)
+            _descriptors[status.st_dev, status.st_ino] = descriptor
+        return os.pread(_descriptors[status.st_dev, status.st_ino], DATABASE_HEADER_BYTES, 0)
 
 
 def _compare(header: bytes, wal: Path) -> Relation:

@@ -94,7 +94,7 @@ def render_map(
 
 
 def _to_html(source: bytes, format: Format) -> str:
-    """Return an issue as HTML: of a mail its first part, and of MJML the content of its components."""
+    """Return an issue as HTML: of a mail its first part that has text, and of MJML the content of its components."""
     if format == "markdown":
         return _markdown_to_html(source)
     text = source
@@ -103,9 +103,10 @@ def _to_html(source: bytes, format: Format) -> str:
             parts = newsletter.parse(source, format=format).parts
         except InputError:
             parts = ()
-        if parts and not parts[0].is_html:
-            return _markdown_to_html(parts[0].text)
-        text = parts[0].text if parts else source
+        shown = next((part for part in parts if part.text.strip()), None)
+        if shown and not shown.is_html:
+            return _markdown_to_html(shown.text)
+        text = shown.text if shown else source
     html = text.decode("utf-8", "replace").removeprefix("\ufeff")
     return _MJML_LINK.sub(r"<\1a", html) if format == "mjml" else html
 

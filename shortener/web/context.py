@@ -12,7 +12,7 @@ from flask import Flask, abort, current_app, g, redirect, request, url_for
 
 from shortener.config import Config
 from shortener.errors import StoreError
-from shortener.redirect.client_ip import ClientIPResolver
+from shortener.redirect.normalize import Normalizer
 from shortener.services import accounts
 from shortener.store import Store, open_store
 from shortener.store.accounts import Role, User
@@ -67,7 +67,7 @@ class ConnectionPool:
 def init_app(app: Flask, *, config: Config) -> None:
     """Create the connection pool of an app. Each request returns its connection to the pool when it ends."""
     pool = app.extensions["connection_pool"] = ConnectionPool(config.data_directory)
-    app.extensions["clients"] = ClientIPResolver(config.server.trusted_proxies)
+    app.extensions["normalizer"] = Normalizer(config)
 
     def release_store(_error: BaseException | None) -> None:
         store = g.pop("store", None)
@@ -107,8 +107,8 @@ def now() -> int:
 
 def client_address() -> str:
     """Return the client's IP address. Behind trusted proxies it is the one that they report."""
-    clients: ClientIPResolver = current_app.extensions["clients"]
-    return clients.resolve(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
+    normalizer: Normalizer = current_app.extensions["normalizer"]
+    return normalizer.client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
 
 
 def current_user_or_none() -> User | None:

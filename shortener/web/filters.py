@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
+from shortener.reporting.outlook import describe_outlook
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
@@ -35,12 +36,14 @@ def init_app(app: Flask, *, config: Config) -> None:
         month_name=format_month,
         datetime_local=lambda value: format_datetime_local(value, config=config),
         duration=format_duration,
+        outlook=describe_outlook,
         display_url=display_url,
         script_json=script_json,
         sparkline=sparkline,
         share_bar=share_bar,
     )
     app.jinja_env.tests["future"] = is_future
+    app.jinja_env.tests["recent"] = is_recent
 
     def template_globals() -> dict[str, Any]:
         return {
@@ -127,6 +130,11 @@ def _time_element(value: datetime | int | None, pattern: str, config: Config) ->
 def is_future(instant: datetime) -> bool:
     """Return whether a time is after the time of the request, as the sending time of a scheduled issue is."""
     return instant.timestamp() > context.now()
+
+
+def is_recent(instant: int | None) -> bool:
+    """Return whether a user's last use is so recent that the stored time may be older than the true one."""
+    return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 
 
 def format_datetime_local(value: datetime | int | None, *, config: Config) -> str:

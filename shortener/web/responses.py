@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 from flask import Response, flash, redirect, url_for
+from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.reporting.formatting import escape_csv
@@ -37,8 +38,25 @@ def attachment_response(content: bytes, *, file_name: str, content_type: str) ->
     return Response(content, content_type=content_type, headers={"Content-Disposition": disposition})
 
 
-def redirect_after_edit(message: str, endpoint: str, **values: Any) -> BaseResponse:
-    """Clear the cache and redirect to ``endpoint``, whose page shows ``message``. ``values`` fill in its URL."""
+class Notice(Struct, frozen=True):
+    """A message that the next page shows, with the URL and the form fields of the request that undoes the edit.
+
+    It is stored in a cookie, so it has to be short.
+    """
+
+    text: str
+    undo_url: str = ""
+    undo_fields: Mapping[str, str] = {}
+    is_error: bool = False
+
+
+def redirect_after_edit(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
+    """Clear the cache and redirect to ``endpoint``, whose page shows the notice. ``values`` fill in its URL."""
     clear_cache()
-    flash(message)
+    show_notice(notice)
     return redirect(url_for(endpoint, **values), 303)
+
+
+def show_notice(notice: Notice | str) -> None:
+    """Let the next page of this browser show a notice."""
+    flash(msgspec.to_builtins(Notice(notice) if isinstance(notice, str) else notice))

@@ -6,7 +6,8 @@ from flask import Flask, Request, Response, abort, current_app, request
 from flask.sessions import SecureCookieSessionInterface
 
 from shortener.config import Config
-from shortener.urls import strip_port
+from shortener.redirect.normalize import LOOPBACK_HOSTS
+from shortener.urls import normalize_host_header, strip_port
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -28,7 +29,6 @@ IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 COOKIELESS_PREFIXES = ("/-/api/",)
 """Beginnings of paths whose clients send a token with each request. Cookies have no effect there."""
-LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
 class FlashSession(SecureCookieSessionInterface):
@@ -49,13 +49,14 @@ def init_app(app: Flask, *, config: Config) -> None:
     A request for a host that is not in the configuration gets 404. A request that is neither GET nor HEAD and does not
     come from our own pages gets 403.
     """
-    own_hosts = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
-    own_names = {host.partition(":")[0] for host in own_hosts} | LOOPBACK_HOSTS
+    schemes = {domain.host: domain.scheme for domain in config.domains} | {
+        urlsplit(config.base_url).netloc: urlsplit(config.base_url).scheme
+    }
+    app.extensions["schemes"] = {normalize_host_header(host): scheme for host, scheme in schemes.items()}
+    own_names = {strip_port(host) for host in app.extensions["schemes"]} | LOOPBACK_HOSTS
 
     def check_host() -> None:
-        host = request.environ.get("HTTP_HOST", "").lower()
-        name = strip_port(host).removesuffix(".")
-        if host not in own_hosts and name not in own_names and request.path != "/-/health":
+        if strip_port(requested_host()) not in own_names and request.path != "/-/health":
             abort(404)
 
     def check_origin() -> None:
@@ -78,9 +79,11 @@ def init_app(app: Flask, *, config: Config) -> None:
     app.before_request(check_host)
     app.before_request(check_origin)
     app.after_request(add_headers)
-    app.extensions["schemes"] = {domain.host: domain.scheme for domain in config.domains} | {
-        urlsplit(config.base_url).netloc: urlsplit(config.base_url).scheme
-    }
+
+
+def requested_host() -> str:
+    """Return the host of the current request in one spelling."""
+    return normalize_host_header(request.environ.get("HTTP_HOST", ""))
 
 
 def uses_cookies(path: str) -> bool:
@@ -101,15 +104,14 @@ def _is_same_origin(http_request: Request) -> bool:
         origin = urlsplit(http_request.headers.get("Origin") or http_request.headers.get("Referer") or "")
     except ValueError:
         return False
-    host = http_request.environ.get("HTTP_HOST", "").lower()
-    return origin.scheme in {"http", "https"} and bool(host) and origin.netloc.lower() == host
+    host = requested_host()
+    return origin.scheme in {"http", "https"} and bool(host) and normalize_host_header(origin.netloc) == host
 
 
 def is_https() -> bool:
     """Return whether the configured URL of the requested host is https. TLS itself may end at a proxy."""
-    host = request.environ.get("HTTP_HOST", "").lower()
     schemes: dict[str, str] = current_app.extensions["schemes"]
-    return schemes.get(host, request.scheme) == "https"
+    return schemes.get(requested_host(), request.scheme) == "https"
 
 
 def cookie_name(name: str) -> str:

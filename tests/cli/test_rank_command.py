@@ -62,9 +62,9 @@ def test_the_ranking_names_its_unit(
     rows = {row["url"]: row for row in csv_rows(shortener("rank", "--format", "csv").stdout)}
     assert (rows[ONE][counted], rows[ONE][other]) == (count, "")
     markdown = shortener("rank", "--format", "markdown").stdout
-    assert f"| # | article | {counted} | appeal |" in markdown
+    assert f"| # | article | {counted} | vs typical |" in markdown
     assert f"]({ONE}) | {count} |" in markdown
-    header = next(line for line in shortener("rank").stdout.splitlines() if "appeal" in line and "┃" in line)
+    header = next(line for line in shortener("rank").stdout.splitlines() if "vs typical" in line and "┃" in line)
     assert f" {counted} " in header
     assert f" {other} " not in header
 
@@ -82,9 +82,9 @@ def test_the_explanation_names_its_unit(
     (row,) = csv_rows(shortener(*arguments, "--format", "csv").stdout)
     assert (row[counted], row[other]) == (count, "")
     markdown = shortener(*arguments, "--format", "markdown").stdout
-    assert f"| issue | position | {counted} | expected | factors |" in markdown
+    assert f"| issue | position | {counted} | typical | factors |" in markdown
     assert f"| may | 1 | {count} | " in markdown
-    assert f"{count} {counted}; an average article" in shortener(*arguments).stdout
+    assert f"{count} {counted}; typical for the same issues and positions" in shortener(*arguments).stdout
 
 
 def test_a_mixed_ranking_counts_clicks(mixed: Any, shortener: Any) -> None:
@@ -106,7 +106,7 @@ def test_a_mixed_ranking_counts_clicks(mixed: Any, shortener: Any) -> None:
     )
     assert "too few visitors are known in issue may" in shortener("rank").stdout
     markdown = shortener("rank", "--explain", ONE, "--format", "markdown").stdout
-    assert "| issue | position | visitors | clicks | expected | factors |" in markdown
+    assert "| issue | position | visitors | clicks | typical | factors |" in markdown
     assert "| june | 1 | 2 |  | " in markdown
 
 

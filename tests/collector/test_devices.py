@@ -55,7 +55,7 @@ def test_cache_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ids = [agents.get_or_create(f"{WINDOWS} Chrome/{number}.0.0.0 Safari/537.36").id for number in range(60)]
         for agent_id in ids:
             agents.by_id(agent_id)
-    assert len(agents._by_text) == len(agents._by_id) == 20
+    assert agents.get_or_create.cache_info().currsize == agents.by_id.cache_info().currsize == 20
     assert agents.get_or_create(f"{WINDOWS} Chrome/0.0.0.0 Safari/537.36").id == ids[0]
     assert store.value("select count(*) from user_agents") == 60
     store.close()

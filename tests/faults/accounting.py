@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from tests.faults.serving import TARGET, Server, wait
 
-VICTIMS = ("tree", "mix", "collector", "term")
+VICTIMS = ("tree", "mix", "worker", "collector", "term")
 READERS = 6
 HEAL_SECONDS = 15.0
 """Deadline for the start of a killed process on a busy machine."""

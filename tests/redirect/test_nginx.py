@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -18,7 +19,10 @@ from shortener.collector.collector import Collector
 from shortener.config import Config
 from shortener.errors import ConfigError
 from shortener.redirect.nginx import map_lines, server_config
+from shortener.redirect.normalize import Normalizer
+from shortener.redirect.request import Request
 from shortener.store import Store, issues, links, open_store
+from tests.redirect.test_normalize import PATHS
 
 TARGETS = {
     ("go.example", "abcde"): "https://example.com/a?x=1&y=2",
@@ -152,6 +156,36 @@ def test_nginx_redirects_like_our_workers(nginx: Nginx) -> None:
     assert len(nginx.drain()) == 6
 
 
+HOSTS = ["go.example", "GO.example.", "go.example:80", "go.example.:8080", "go.example:", "evil.example", "[::1]"]
+
+
+def test_nginx_reads_requests_like_our_workers(nginx: Nginx) -> None:
+    """A request in any spelling that nginx answers has the domain, code and placement that our workers read."""
+    normalize = Normalizer(nginx.config)
+    rows = [(host, "/abcde/2") for host in HOSTS] + [("go.example", path) for path in PATHS if path.isprintable()]
+    expected = []
+    for host, path in rows:
+        status, _ = nginx.get(quote(path, safe="/+"), host=host)
+        request = normalize(Request("GET", host, path, "", HeadersOf({}), "192.0.2.1"))
+        link = (request.domain.host if request.domain else None, request.code)
+        leads = request.placement is not None and not request.preview and link in TARGETS
+        assert status == 502 or (status == 302 and leads), (host, path, status)
+        if status == 302:
+            expected.append((*link, 2 if request.placement == 2 else 0))  # the issue has no other placement
+    assert len(expected) > 10
+    sql = "select links.domain, links.code, n from clicks join links on links.id = clicks.link_id order by seq"
+    nginx.drain()
+    assert [tuple(row.values()) for row in nginx.store.rows(sql)][1:] == expected
+
+
+class HeadersOf(dict[str, str]):
+    """Request headers with one value each."""
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the value in a list."""
+        return [self[name]] if name in self else []
+
+
 def test_each_click_of_nginx_is_stored_once(nginx: Nginx) -> None:
     """While the log is renamed and reopened, no click is lost or stored twice."""
     for number in range(60):
@@ -202,10 +236,11 @@ def test_addresses_of_nginx_are_reduced(nginx: Nginx) -> None:
     """Of whole addresses in nginx's log only network and hashes are stored, and less of readers who opted out."""
     nginx.get("/abcde", headers=b"User-Agent: Firefox\r\n")
     nginx.get("/abcde", headers=b"User-Agent: Firefox\r\nDNT: 1\r\n")
-    ordinary, opted_out = nginx.drain()[1:]
+    nginx.get("/abcde", headers=b"User-Agent: Firefox\r\nSec-GPC: 1\r\nSec-GPC: 1\r\n")
+    ordinary, *opted_out = nginx.drain()[1:]
     assert (ordinary["net"], bool(ordinary["visitor"])) == ("127.0.0.0/24", True)
-    assert (opted_out["visitor"], opted_out["agent_id"]) == (None, None)
-    assert not any("127.0.0.1" in str(value) for row in (ordinary, opted_out) for value in row.values())
+    assert [(row["visitor"], row["agent_id"]) for row in opted_out] == [(None, None)] * 2
+    assert not any("127.0.0.1" in str(value) for row in (ordinary, *opted_out) for value in row.values())
 
 
 def test_a_killed_nginx_loses_no_click(nginx: Nginx) -> None:

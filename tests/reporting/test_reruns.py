@@ -6,7 +6,7 @@ import pytest
 
 from shortener.reporting.issue_report import RerunSuggestion, build_issue_report
 from shortener.reporting.ranking import (
-    add_reruns,
+    complete_report,
     load_remaining_shares,
     rank_stored_articles,
     suggest_stored_reruns,
@@ -110,7 +110,7 @@ def test_the_report_has_them(june: Any) -> None:
     """The report of an issue has the suggestions; all else stays as it is."""
     as_of = sent(june) + 50 * DAY
     plain = build_issue_report(june.store, "june", as_of=as_of)
-    report = add_reruns(june.store, plain, config=june.config, as_of=as_of)
+    report = complete_report(june.store, plain, config=june.config, as_of=as_of)
     assert report.reruns == suggestions(june, days=20)
     assert (plain.reruns, plain.totals) == ((), report.totals)
 

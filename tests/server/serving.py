@@ -52,10 +52,11 @@ class StandIn(http.server.BaseHTTPRequestHandler):
             self._send(200, description.encode())
         elif name == "hang":
             time.sleep(60)
-        elif name == "echo":
-            self._send(200, body)
-        elif name == "headers":
-            self._send(200, str(self.headers).encode())
+        elif name in {"echo", "headers"}:
+            self._send(200, body if name == "echo" else str(self.headers).encode())
+        elif name in {"account.json", "me"}:
+            header = self.headers.get("Cookie" if name == "account.json" else "Authorization", "")
+            self._send(200 if header in {"session=known", "Bearer known"} else 401, b"")
         elif name == "none":
             self.send_response(204)
             self.end_headers()

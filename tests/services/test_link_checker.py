@@ -17,7 +17,8 @@ from shortener.services.host_throttle import (
     HostThrottle,
     SlotTimeout,
 )
-from shortener.services.link_checker import LinkStatus, check_links, is_public_address
+from shortener.services.link_checker import LinkStatus, check_links
+from shortener.services.public_http import is_public_address
 
 ADDRESSES = {
     "127.0.0.1": False,

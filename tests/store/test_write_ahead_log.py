@@ -215,3 +215,15 @@ def test_reading_leaves_the_number_unchanged(tmp_path: Path) -> None:
         back_up(store, tmp_path / "backup.db")
     with closing(sqlite3.connect(tmp_path / "backup.db")) as backup:
         assert backup.execute("pragma user_version").fetchone()[0] not in {0, number}
+
+
+def test_opening_a_store_again_keeps_the_locks_of_the_process(tmp_path: Path) -> None:
+    """While a process has two connections, another one that closes its own does not remove the WAL that they use."""
+    with closing(open_store(tmp_path)) as first, closing(open_store(tmp_path)):
+        script = "import sys; from pathlib import Path; from shortener.store import open_store; "
+        script += "open_store(Path(sys.argv[1])).close()"
+        subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+        with first.transaction():
+            links.add(first, "go.example", "abc", target=None, now=1)
+        with closing(sqlite3.connect(tmp_path / "store.db")) as other:
+            assert other.execute("select count(*) from links").fetchone() == (1,)

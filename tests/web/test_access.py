@@ -44,6 +44,8 @@ FILLED = {
     "domain": "go.example",
     "month": "2026-11",
     "article": "x",
+    "webhook_id": "1",
+    "delivery_id": "1",
 }
 
 

@@ -23,7 +23,7 @@ def private_names(monkeypatch: pytest.MonkeyPatch) -> None:
             raise socket.gaierror
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PRIVATE_ADDRESSES[host], port))]
 
-    monkeypatch.setattr("shortener.services.link_checker.socket.getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
 
 
 def test_results_are_shown(site: "EditorSite", private_names: None) -> None:
@@ -53,7 +53,7 @@ def test_limit_of_simultaneous_checks(site: "EditorSite", private_names: None, m
         throttle.check_slots.acquire()
     response = browser.post("/-/issues/may/reach")
     assert response.status_code == 303
-    assert "try again in 30 seconds" in browser.get(response.headers["Location"]).text
+    assert "Try again in 30 seconds" in browser.get(response.headers["Location"]).text
     throttle.check_slots.release()
     assert browser.post("/-/issues/may/reach").status_code == 200
 
@@ -66,7 +66,7 @@ def test_pages_answer_during_a_check(site: "EditorSite", monkeypatch: pytest.Mon
         hanging.wait(60)
         return []
 
-    monkeypatch.setattr("shortener.services.link_checker.socket.getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
     site.add_issue()
     asking, saving = site.client("editor"), site.client("editor")
     check = threading.Thread(target=asking.post, args=("/-/issues/may/reach",))

@@ -22,12 +22,15 @@ PAGES_WITHOUT_DATA = {
     "new_issue.new_issue",
     "links.new_link",
     "links.find_link",
+    "links.confirm_retirement",
     "settings.show_help",
     "issues.download",
     "reports.map_issue",
     "reports.live",
+    "webhooks.list_webhooks",
+    "webhooks.show_webhook",
 }
-"""Endpoints that are forms, text, redirects or files."""
+"""Endpoints that are forms, text, redirects or files, or whose data is in the JSON API."""
 FILES = {
     "/-/issues": ("/-/issues.json", "/-/issues.csv"),
     "/-/issues/<slug>": ("/-/issues/<slug>/report.json", "/-/issues/<slug>/report.csv"),

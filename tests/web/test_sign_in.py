@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shortener.errors import ShortenerError
+from shortener.errors import InputError, ShortenerError
 from shortener.services import accounts
 from shortener.store import open_store
 from shortener.store.accounts import User, count_users
@@ -285,18 +285,30 @@ def test_invitation(site: "EditorSite") -> None:
     assert browser.get("/-/new-issue").status_code == 403
 
 
-def test_last_admin(site: "EditorSite") -> None:
-    """The last admin who can sign in can neither be removed nor get another role."""
+def test_own_account(site: "EditorSite") -> None:
+    """An admin can neither remove the own account nor change the own role, but those of another admin."""
     admin = site.client("admin")
     for path in ("/-/settings/users/remove", "/-/settings/users/role"):
         response = admin.post(path, {"name": "admin", "role": "viewer"})
         assert response.status_code == 400
-        assert "last admin" in response.text
-    accounts.add_user(site.store, "invited", role="admin", password=None, now=1)
-    assert admin.post("/-/settings/users/remove", {"name": "admin"}).status_code == 400
-    accounts.set_password(site.store, "invited", "a long sentence", now=1)
-    assert admin.post("/-/settings/users/role", {"name": "admin", "role": "viewer"}).status_code == 303
+        assert "Another admin has to change your own" in response.text
+    accounts.add_user(site.store, "second", role="admin", password="a sentence for tests", now=1)
+    second = site.client("second")
+    assert second.post("/-/settings/users/role", {"name": "admin", "role": "viewer"}).status_code == 303
     assert site.client("admin").get("/-/settings/users").status_code == 403
+
+
+def test_last_admin(site: "EditorSite") -> None:
+    """The last admin who can sign in can neither be removed nor get another role, not even by undoing a change."""
+    accounts.add_user(site.store, "second", role="editor", password="a sentence for tests", now=1)
+    admin = site.client("admin")
+    notice = admin.get(admin.post("/-/settings/users/role", {"name": "second", "role": "admin"}).location).text
+    change = notice.partition('name="change" value="')[2].partition('"')[0]
+    accounts.set_role(site.store, "admin", "viewer", now=2)
+    second = site.client("second")
+    assert "last admin" in second.get(second.post("/-/undo", {"change": change}).location).text
+    with pytest.raises(InputError, match="last admin"):
+        accounts.remove_user(site.store, "second")
 
 
 def test_change_password(site: "EditorSite") -> None:

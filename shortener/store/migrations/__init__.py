@@ -21,6 +21,8 @@ from shortener.store.migrations.m008_quarter_hours import m008_quarter_hours
 from shortener.store.migrations.m009_roles import m009_roles
 from shortener.store.migrations.m010_tokens import m010_tokens
 from shortener.store.migrations.m011_honeypot_hits import m011_honeypot_hits
+from shortener.store.migrations.m012_webhooks import m012_webhooks
+from shortener.store.migrations.m013_page_changes import m013_page_changes
 
 _FUNCTIONS = (
     m001_loop,
@@ -34,6 +36,8 @@ _FUNCTIONS = (
     m009_roles,
     m010_tokens,
     m011_honeypot_hits,
+    m012_webhooks,
+    m013_page_changes,
 )
 MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
 MIGRATIONS = Migrations("shortener")

@@ -2,14 +2,15 @@
 
 import re
 import time
+from contextlib import AbstractContextManager
 
-from flask import Blueprint, Flask, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from shortener.errors import FieldError, InputError, ShortenerError
 from shortener.reporting.counts import to_datetime_or_none
-from shortener.services import accounts
+from shortener.services import accounts, history
 from shortener.store.accounts import User, count_users
 from shortener.store.accounts import find as find_user
 from shortener.store.accounts import list_all as list_users
@@ -26,8 +27,9 @@ from shortener.web.context import (
 from shortener.web.field_errors import errors_at, form_view, refuse, show_error
 from shortener.web.forms import read_text
 from shortener.web.login_throttle import LoginThrottle
-from shortener.web.responses import csv_response, json_response
+from shortener.web.responses import csv_response, json_response, redirect_after_edit, show_notice
 from shortener.web.security import cookie_name, is_https
+from shortener.web.views.history import USERS_PAGE, undoable
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/-")
 
@@ -212,7 +214,7 @@ def change_password() -> ResponseReturnValue:
             throttle.record_failure(user.name.casefold(), client_address())
             raise InputError("this is not your current password")
         accounts.set_password(store(), user.name, _new_password(), now=now())
-    flash("Password changed. Your other browsers are signed out.")
+    show_notice("Password changed. Your other browsers are signed out.")
     return _log_in(user, url_for("accounts.account"))
 
 
@@ -225,7 +227,12 @@ def users() -> str:
 
 def _render_users(*, invitation_url: str | None = None, invited: str = "") -> str:
     return render_template(
-        "users.html", users=list_users(store()), roles=accounts.ROLES, address=invitation_url, invited=invited
+        "users.html",
+        users=list_users(store()),
+        roles=accounts.ROLES,
+        address=invitation_url,
+        invited=invited,
+        changes=history.list_changes(store(), USERS_PAGE),
     )
 
 
@@ -284,10 +291,11 @@ def _render_invitation(name: str) -> str:
 @form_view("role", "role", page=_render_users)
 def set_role() -> Response:
     """Change the role of a user."""
-    name, role = read_text(request.form, "name"), accounts.parse_role(request.form.get("role", ""))
-    accounts.set_role(store(), name, role, now=now())
-    flash(f"{name} is now {role} and has to sign in again.")
-    return redirect(url_for("accounts.users"), 303)
+    name, role = _read_other_user("your own role"), accounts.parse_role(request.form.get("role", ""))
+    with _recorded(name, f"{name} became {role}") as recorder:
+        accounts.set_role(store(), name, role, now=now())
+    notice = undoable(f"{name} is now {role} and has to sign in again.", recorder.change_id)
+    return redirect_after_edit(notice, "accounts.users")
 
 
 @blueprint.post("/settings/users/remove")
@@ -295,7 +303,27 @@ def set_role() -> Response:
 @form_view("remove", "name", page=_render_users)
 def remove_user() -> Response:
     """Remove a user."""
+    name = _read_other_user("your own account")
+    with _recorded(name, f"{name} was removed") as recorder:
+        accounts.remove_user(store(), name)
+    return redirect_after_edit(undoable(f"{name} was removed and signed out.", recorder.change_id), "accounts.users")
+
+
+def _read_other_user(what: str) -> str:
+    """Return the name in the form. Raises InputError for the own name, because nobody could undo the change."""
     name = read_text(request.form, "name")
-    accounts.remove_user(store(), name)
-    flash(f"{name} was removed and signed out.")
-    return redirect(url_for("accounts.users"), 303)
+    if name == current_user().name:
+        raise InputError(f"another admin has to change {what}")
+    return name
+
+
+def _recorded(name: str, summary: str) -> AbstractContextManager[history.Recorder]:
+    """Record what the block changes of a user."""
+    return history.recorded(
+        store(),
+        lambda: history.user_account(store(), name),
+        page=USERS_PAGE,
+        summary=summary,
+        who=current_user().name,
+        now=now(),
+    )

@@ -1,21 +1,25 @@
 """Views of the list of issues and of an issue's contents: corrections, checks before sending, link check, download."""
 
-from flask import Blueprint, Flask, Response, current_app, flash, redirect, render_template, request, url_for
+import textwrap
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from flask import Blueprint, Flask, Response, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from msgspec import UNSET, UnsetType
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.errors import NotFound
+from shortener.errors import InputError, NotFound
 from shortener.reporting.checklist import build_checklist
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_contents import load_issue_contents, load_other_links
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
-from shortener.services import edit
+from shortener.services import edit, history, issue_status
 from shortener.services.add_issue import untouched_links
 from shortener.services.host_throttle import HostThrottle
 from shortener.services.link_checker import check_links
 from shortener.short_urls import parse_short_url, validate_target
-from shortener.store import Store, issues, links
+from shortener.store import Store, issues, links, listings
 from shortener.web.cache import get_or_compute
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import form_view
@@ -23,14 +27,18 @@ from shortener.web.filters import format_datetime_local
 from shortener.web.forms import MAX_RECIPIENTS, read_article_edit, read_integer, read_local_time, read_text
 from shortener.web.ranking_cache import remaining_shares
 from shortener.web.responses import (
+    Notice,
     attachment_response,
     csv_response,
     json_response,
     redirect_after_edit,
 )
+from shortener.web.views.history import ISSUE_PAGES, undoable
 
 blueprint = Blueprint("issues", __name__, url_prefix="/-")
 
+MAX_NAME_LENGTH = 80
+"""Characters of an article's name in a message."""
 MAX_SELECTED_LINKS = 5_000
 """Largest number of links whose role is changed at once."""
 CHECK_QUEUE_TIMEOUT_SECONDS = 2.0
@@ -68,7 +76,9 @@ def init_app(app: Flask) -> None:
 @role_required("viewer")
 def list_issues() -> str:
     """Show all issues, the latest first."""
-    return render_template("issues.html", issues=_issue_list())
+    all_issues = listings.list_issues(store(), with_hidden=True)
+    hidden = [issue for issue in all_issues if issue.status(now=now()) in {"archived", "removed"}]
+    return render_template("issues.html", issues=_issue_list(), hidden=hidden)
 
 
 @blueprint.get("/issues.json")
@@ -105,6 +115,7 @@ def _render_contents(slug: str, *, link_statuses: object = None) -> str:
         checks=build_checklist(contents),
         untouched=_untouched_links(slug),
         link_statuses=link_statuses,
+        changes=history.list_changes(store(), f"{ISSUE_PAGES}{slug}"),
     )
 
 
@@ -185,15 +196,16 @@ def set_details(slug: str) -> BaseResponse:
     recipients: int | UnsetType | None = UNSET
     if "recipients" in form:
         recipients = read_integer(form, "recipients", minimum=1, maximum=MAX_RECIPIENTS)
-    edit.correct_issue(
-        store(),
-        slug,
-        now=now(),
-        title=read_text(form, "title", max_length=500) or None,
-        sent_at=sent_at,
-        recipients=recipients,
-    )
-    return redirect_after_edit("Saved.", "issues.show_contents", slug=slug)
+    title = read_text(form, "title", max_length=500) or None
+    with _recorded(slug, lambda: history.issue_details(store(), slug), "details changed") as recorder:
+        edit.correct_issue(store(), slug, now=now(), title=title, sent_at=sent_at, recipients=recipients)
+    return redirect_after_edit(undoable("Saved.", recorder.change_id), "issues.show_contents", slug=slug)
+
+
+def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> AbstractContextManager[history.Recorder]:
+    """Record what the block changes of an issue."""
+    page = f"{ISSUE_PAGES}{slug}"
+    return history.recorded(store(), state, page=page, summary=summary, who=current_user().name, now=now())
 
 
 @blueprint.post("/issues/<slug>/article")
@@ -202,8 +214,10 @@ def set_details(slug: str) -> BaseResponse:
 def set_article(slug: str) -> BaseResponse:
     """Correct title, author, summary or position of an article."""
     article = read_article_edit(request.form)
-    edit.correct_articles(store(), slug, [article], config=config())
-    return redirect_after_edit(f"{article.title or article.url}: corrected.", "issues.show_contents", slug=slug)
+    name = textwrap.shorten(article.title or article.url, MAX_NAME_LENGTH, placeholder="…")
+    with _recorded(slug, lambda: history.issue_articles(store(), slug), f"{name} corrected") as recorder:
+        edit.correct_articles(store(), slug, [article], config=config())
+    return redirect_after_edit(undoable(f"{name}: corrected.", recorder.change_id), "issues.show_contents", slug=slug)
 
 
 @blueprint.post("/issues/<slug>/roles")
@@ -213,9 +227,44 @@ def set_roles(slug: str) -> BaseResponse:
     """Make the selected links articles, inline links or other links."""
     urls = request.form.getlist("url")[:MAX_SELECTED_LINKS]
     role = read_text(request.form, "role", max_length=10)
-    edit.set_roles(store(), slug, urls, role=role, config=config())
     count = "1 link" if len(urls) == 1 else f"{len(urls)} links"
-    return redirect_after_edit(f"{count} changed.", "issues.show_contents", slug=slug)
+    with _recorded(slug, lambda: history.issue_articles(store(), slug), f"role of {count} changed") as recorder:
+        edit.set_roles(store(), slug, urls, role=role, config=config())
+    return redirect_after_edit(undoable(f"{count} changed.", recorder.change_id), "issues.show_contents", slug=slug)
+
+
+STATUS_CHANGES: dict[str, tuple[str, str]] = {
+    "remove": ("{} was removed. Its links show readers that they are retired.", "restore"),
+    "restore": ("{} is restored, with its links.", ""),
+    "archive": ("{} is archived.", "unarchive"),
+    "unarchive": ("{} is in the list again.", ""),
+}
+"""Message of each change of an issue's status, and the action that undoes it."""
+
+
+@blueprint.post("/issues/<slug>/status")
+@role_required("editor")
+@form_view("status", "action", page=_render_contents)
+def set_status(slug: str) -> BaseResponse:
+    """Remove a draft, archive a sent issue, or undo one of them."""
+    action, who = request.form.get("action", ""), current_user().name
+    if action not in STATUS_CHANGES:
+        raise InputError("choose what to do with the issue")
+    if action == "remove":
+        issue_status.remove_issue(store(), slug, who=who, now=now())
+    elif action == "restore":
+        issue_status.restore_issue(store(), slug, who=who, now=now())
+    else:
+        issue_status.archive_issue(store(), slug, now=now(), undo=action == "unarchive")
+    message, inverse = STATUS_CHANGES[action]
+    notice = Notice(
+        message.format(slug),
+        url_for("issues.set_status", slug=slug) if inverse else "",
+        {"action": inverse} if inverse else {},
+    )
+    if inverse:
+        return redirect_after_edit(notice, "issues.list_issues")
+    return redirect_after_edit(notice, "issues.show_contents", slug=slug)
 
 
 @blueprint.post("/issues/<slug>/target")
@@ -239,8 +288,8 @@ def check_targets(slug: str) -> ResponseReturnValue:
     contents = load_issue_contents(store(), slug, config=config(), now=now())
     targets = sorted({link.target for link in contents.links if link.target})
     if not throttle.check_slots.acquire(timeout=CHECK_QUEUE_TIMEOUT_SECONDS):
-        flash("Another link check is running; try again in 30 seconds.")
-        return redirect(url_for("issues.show_contents", slug=slug), 303)
+        busy = Notice("Another link check is running. Try again in 30 seconds.", is_error=True)
+        return redirect_after_edit(busy, "issues.show_contents", slug=slug)
     try:
         link_statuses = check_links(targets, user_agent=f"shortener (+{config().base_url})", throttle=throttle)
     finally:

@@ -1,12 +1,9 @@
 """Views of the list of links and of one link: report, edits, QR code, and the form for a new link."""
 
-import functools
-import io
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal, get_args
 
-import segno
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
@@ -18,15 +15,16 @@ from shortener.reporting.link_records import LinkRecord, build_link_record, sear
 from shortener.reporting.link_report import LinkReport, build_link_report
 from shortener.reporting.local_time import day_start, local_day
 from shortener.services import edit, edit_links
-from shortener.short_urls import build_short_url, parse_short_url, validate_target
-from shortener.store import links, listings
-from shortener.store.links import Link
+from shortener.short_urls import parse_short_url, validate_target
+from shortener.store import issues, links, listings, reports
+from shortener.store.issues import Issue
+from shortener.store.links import Link, LinkField
 from shortener.store.listings import LinkFilter, LinkSort, StatusFilter
 from shortener.urls import homograph_warning
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import errors_at, form_view, refuse
-from shortener.web.forms import read_clamped_integer, read_optional_text, read_text
-from shortener.web.responses import csv_response, json_response, redirect_after_edit
+from shortener.web.forms import read_clamped_integer, read_integer, read_optional_text, read_text
+from shortener.web.responses import Notice, csv_response, json_response, redirect_after_edit
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
 
 blueprint = Blueprint("links", __name__, url_prefix="/-")
@@ -37,10 +35,8 @@ MAX_JSON_LINKS = 1_000
 MAX_CSV_LINKS = 250_000
 """Largest number of links in one CSV file."""
 MAX_TARGET_LENGTH = 10_000  # characters
-QR_SCALE_RANGE = (1, 40)  # pixels of a module, one square of the code
-QR_QUIET_ZONE_MODULES = 4
-MAX_QR_BYTES = 2_331
-"""Capacity in bytes of the largest QR code with error correction level M (ISO/IEC 18004)."""
+RECENT_DAYS = 7
+"""Days whose clicks are counted before a link is retired."""
 SORT_ORDERS: tuple[LinkSort, ...] = get_args(LinkSort)
 STATUSES: tuple[StatusFilter, ...] = get_args(StatusFilter)
 _LINK_COLUMNS = (
@@ -81,6 +77,7 @@ def list_links() -> ResponseReturnValue:
         sorts=SORT_ORDERS,
         statuses=STATUSES,
         query=_search_text(),
+        slugs=[issue.slug for issue in listings.list_issues(store(), with_hidden=True)],
     )
     return page, status
 
@@ -189,6 +186,7 @@ def _render_link(host: str, code: str) -> str:
         report=report,
         host=host,
         code=code,
+        revertible={(field, last["at"]) for field, last in edit.last_edits(store(), get_link(host, code)).items()},
         bars=_chart_data(report),
         dimensions=DIMENSIONS,
         here=url_for("links.show_link", host=host, code=code),
@@ -205,7 +203,8 @@ def _link_report(host: str, code: str) -> LinkReport:
     )
 
 
-def _get_link(host: str, code: str) -> Link:
+def get_link(host: str, code: str) -> Link:
+    """Return the link with a host and code in any spelling. Raises NotFound."""
     return links.get(store(), *edit_links.link_key(host, code, config=config()))
 
 
@@ -266,13 +265,12 @@ def set_target(host: str, code: str) -> BaseResponse:
     """Change the target of a link, from the next click on. Refuse if another editor changed it meanwhile."""
     target = validate_target(read_text(request.form, "target", max_length=MAX_TARGET_LENGTH), config=config())
     with store().transaction():
-        link = _get_link(host, code)
+        link = get_link(host, code)
         if request.form.get("was", "") != (link.target or ""):
             raise InputError("another editor changed the destination meanwhile; check it and try again")
         edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
-    return redirect_after_edit(
-        "Destination changed. The next click goes there.", "links.show_link", host=host, code=code
-    )
+    notice = _undoable("Destination changed. The next click goes there.", host, code, "target")
+    return redirect_after_edit(notice, "links.show_link", host=host, code=code)
 
 
 @blueprint.post("/links/<host>/<code>/title")
@@ -281,57 +279,69 @@ def set_target(host: str, code: str) -> BaseResponse:
 def set_title(host: str, code: str) -> BaseResponse:
     """Change the title of a link."""
     title = read_text(request.form, "title", max_length=500)
-    links.update_field(store(), _get_link(host, code), "title", title, who=current_user().name, now=now())
-    return redirect_after_edit("Title changed.", "links.show_link", host=host, code=code)
+    links.update_field(store(), get_link(host, code), "title", title, who=current_user().name, now=now())
+    return redirect_after_edit(
+        _undoable("Title changed.", host, code, "title"), "links.show_link", host=host, code=code
+    )
 
 
 @blueprint.post("/links/<host>/<code>/status")
 @role_required("editor")
-def set_status(host: str, code: str) -> ResponseReturnValue:
-    """Retire a link, or restore a retired one."""
+@form_view("status", "status", page=_render_link)
+def set_status(host: str, code: str) -> BaseResponse:
+    """Retire a link, or restore a retired one. Retiring a link of a sent issue has to be confirmed."""
     status = request.form.get("status", "")
     if status not in {"active", "retired"}:
-        raise InputError(f"unknown link status {status!r}: expected active or retired")
-    links.update_field(store(), _get_link(host, code), "status", status, who=current_user().name, now=now())
-    message = "Link retired. Readers see a page that says so." if status == "retired" else "Link restored."
-    return redirect_after_edit(message, "links.show_link", host=host, code=code)
+        raise InputError("choose what to do with the link")
+    link = get_link(host, code)
+    if status == "retired" and not request.form.get("confirmed") and _sent_issues(_link_report(host, code)):
+        return redirect(url_for("links.confirm_retirement", host=host, code=code), 303)
+    links.update_field(store(), link, "status", status, who=current_user().name, now=now())
+    notice = Notice("Link restored.")
+    if status == "retired":
+        undo_url = url_for("links.set_status", host=host, code=code)
+        notice = Notice("Link retired. Readers see a page that says so.", undo_url, {"status": "active"})
+    return redirect_after_edit(notice, "links.show_link", host=host, code=code)
 
 
-@blueprint.get("/links/<host>/<code>/qr.svg")
-@role_required("viewer")
-def qr_svg(host: str, code: str) -> Response:
-    """Return the QR code of a short link as SVG."""
-    return Response(_qr_image(_qr_url(host, code), "svg", _qr_scale()), mimetype="image/svg+xml")
+@blueprint.get("/links/<host>/<code>/retire")
+@role_required("editor")
+def confirm_retirement(host: str, code: str) -> str:
+    """Ask whether to retire a link of a sent issue, and show how many people clicked it lately."""
+    report, link = _link_report(host, code), get_link(host, code)
+    return render_template(
+        "retire.html",
+        report=report,
+        host=host,
+        code=code,
+        sent_issues=_sent_issues(report),
+        recent=reports.link_clicks_since(store(), link.id, now() - RECENT_DAYS * DAY_SECONDS),
+        days=RECENT_DAYS,
+    )
 
 
-@blueprint.get("/links/<host>/<code>/qr.png")
-@role_required("viewer")
-def qr_png(host: str, code: str) -> Response:
-    """Return the QR code of a short link as PNG."""
-    return Response(_qr_image(_qr_url(host, code), "png", _qr_scale()), mimetype="image/png")
+def _sent_issues(report: LinkReport) -> list[Issue]:
+    """Return the sent issues that contain a link."""
+    slugs = dict.fromkeys([report.issue, *(placement.issue for placement in report.placements)])
+    found = [issues.find(store(), slug) for slug in slugs if slug]
+    return [issue for issue in found if issue is not None and issue.sent_at is not None and issue.sent_at <= now()]
 
 
-def _qr_scale() -> int:
-    """Return the requested size of a QR code's module in pixels, clamped to QR_SCALE_RANGE."""
-    minimum, maximum = QR_SCALE_RANGE
-    return read_clamped_integer(request.args, "scale", minimum=minimum, maximum=maximum, default=8)
+@blueprint.post("/links/<host>/<code>/revert")
+@role_required("editor")
+@form_view("revert", "field", page=_render_link)
+def revert(host: str, code: str) -> BaseResponse:
+    """Revert the last edit of a field of a link."""
+    field, at = request.form.get("field", ""), read_integer(request.form, "at", minimum=0, maximum=2**53)
+    edit.revert_edit(
+        store(), get_link(host, code), field, at=at or 0, config=config(), who=current_user().name, now=now()
+    )
+    return redirect_after_edit("Undone.", "links.show_link", host=host, code=code)
 
 
-def _qr_url(host: str, code: str) -> str:
-    """Return the short URL of a link. Abort with 422 if it does not fit into a QR code."""
-    link = _get_link(host, code)
-    url = build_short_url(link.domain, link.code, domains=config().domains)
-    if len(url) > MAX_QR_BYTES:
-        abort(422, f"This short URL has {len(url):,} characters; a QR code holds {MAX_QR_BYTES:,} at the most.")
-    return url
-
-
-@functools.lru_cache(maxsize=256)
-def _qr_image(url: str, image_format: Literal["svg", "png"], scale: int) -> bytes:
-    file = io.BytesIO()
-    code = segno.make_qr(url, error="m")
-    if image_format == "svg":
-        code.save(file, kind="svg", scale=scale, border=QR_QUIET_ZONE_MODULES, xmldecl=False, light="white")
-    else:
-        code.save(file, kind="png", scale=scale, border=QR_QUIET_ZONE_MODULES)
-    return file.getvalue()
+def _undoable(text: str, host: str, code: str, field: LinkField) -> Notice:
+    """Return a notice of the last edit of a link's field, with the request that reverts it."""
+    last = edit.last_edits(store(), get_link(host, code)).get(field)
+    if last is None:
+        return Notice(text)
+    return Notice(text, url_for("links.revert", host=host, code=code), {"field": field, "at": str(last["at"])})

@@ -4,17 +4,18 @@ import time
 from ipaddress import ip_address, ip_network
 
 import msgspec
-from flask import Blueprint, Response, abort, redirect, render_template, request
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from shortener.config import Domain
-from shortener.redirect.client_ip import ClientIPResolver
+from shortener.redirect.normalize import Normalizer
 from shortener.redirect.redirector import MISS_STATUS_KEY
 from shortener.reporting.health import check_health
 from shortener.reporting.metrics import CONTENT_TYPE, render_metrics
 from shortener.store import links, open_reader
-from shortener.web.context import config
+from shortener.web.context import client_address, config
 from shortener.web.error_pages import render_error_page
+from shortener.web.security import requested_host
 
 blueprint = Blueprint("public", __name__)
 
@@ -29,8 +30,8 @@ FAVICON_SVG = (
 
 def _requested_domain() -> Domain:
     """Return the short-link domain of the request's Host header, or the first domain if no domain matches."""
-    host = request.environ.get("HTTP_HOST", "").lower()
-    return next((domain for domain in config().domains if domain.host == host), config().domains[0])
+    normalizer: Normalizer = current_app.extensions["normalizer"]
+    return normalizer.match_domain(requested_host()) or config().domains[0]
 
 
 @blueprint.get("/")
@@ -79,10 +80,8 @@ def _is_metrics_client() -> bool:
     forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
     if forwarded and not server.trusted_proxies:
         return False
-    peer = request.environ.get("REMOTE_ADDR", "")
-    address = ClientIPResolver(server.trusted_proxies).resolve(peer, forwarded)
     try:
-        client = ip_address(address)
+        client = ip_address(client_address())
     except ValueError:
         return False
     return any(client in ip_network(network, strict=False) for network in server.metrics)

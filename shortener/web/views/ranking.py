@@ -1,5 +1,6 @@
 """Views of a month's ranking, of editors' decisions about its articles, and of the picks for the next issue."""
 
+import textwrap
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener.errors import FieldError, InputError, NotFound
 from shortener.ranking.picks import Action, picked_urls
 from shortener.reporting.formatting import struct_rows
-from shortener.services import draft_picks
+from shortener.services import draft_picks, history
 from shortener.services.draft_picks import Draft
 from shortener.store import decisions, listings
 from shortener.web.context import config, current_user, now, role_required, store
@@ -19,6 +20,7 @@ from shortener.web.field_errors import form_view
 from shortener.web.forms import read_text
 from shortener.web.ranking_cache import cached_draft
 from shortener.web.responses import csv_response, json_response, redirect_after_edit
+from shortener.web.views.history import MONTH_PAGES, undoable
 
 blueprint = Blueprint("ranking", __name__, url_prefix="/-")
 
@@ -41,6 +43,14 @@ _RANKING_COLUMNS = (
     "note",
 )
 DECISION_ACTIONS: dict[str, Action] = {"pin": "pin", "exclude": "exclude", "choose": "choose"}
+DECISION_MESSAGES = {
+    "pin": "Featured",
+    "exclude": "Excluded",
+    "choose": "Added as editor's pick",
+    "undo": "Decision removed",
+}
+MAX_NAME_LENGTH = 80
+"""Characters of an article's address in the history."""
 
 
 @blueprint.get("/ranking")
@@ -65,6 +75,7 @@ def _render_ranking() -> str:
         message=message,
         decided=decided,
         chart=_chart_data(draft) if draft else [],
+        changes=history.list_changes(store(), f"{MONTH_PAGES}{month}") if month else (),
     )
 
 
@@ -139,17 +150,33 @@ def _require_draft() -> Draft:
 @form_view("decision", "reason", page=_render_ranking)
 def decide() -> BaseResponse:
     """Store an editor's decision about an article: pin, choose or exclude, with a reason. It can also remove one."""
-    month, url = (
-        read_text(request.form, "month", max_length=7),
-        read_text(request.form, "url", max_length=10_000),
-    )
+    month, url = read_text(request.form, "month", max_length=7), read_text(request.form, "url", max_length=10_000)
     action, reason = request.form.get("action", ""), read_text(request.form, "reason", max_length=1_000)
+    if action not in DECISION_MESSAGES:
+        raise FieldError("choose what to do with the article", field="action")
+    if action != "undo" and not reason:
+        raise FieldError("give a reason for your colleagues", field="reason")
+    decisions.check_month(month)
+    name = textwrap.shorten(url, MAX_NAME_LENGTH, placeholder="…")
+    with history.recorded(
+        store(),
+        lambda: history.month_decision(store(), month, url),
+        page=f"{MONTH_PAGES}{month}",
+        summary=f"{DECISION_MESSAGES[action]}: {name}",
+        who=current_user().name,
+        now=now(),
+    ) as recorder:
+        _decide(month, url, action=action, reason=reason)
+    notice = undoable(f"{DECISION_MESSAGES[action]}. The figures do not change.", recorder.change_id)
+    row = request.form.get("row", "")
+    anchor = f"article-{row}" if row.isascii() and row.isdigit() else None
+    return redirect_after_edit(notice, "ranking.show_ranking", month=month, _anchor=anchor)
+
+
+def _decide(month: str, url: str, *, action: str, reason: str) -> None:
     if action == "undo":
         draft_picks.undo_decision(store(), url, config=config(), now=now(), month=month)
-        message = "Decision removed."
-    elif action in DECISION_ACTIONS and not reason:
-        raise FieldError("give a reason for your colleagues", field="reason")
-    elif action in DECISION_ACTIONS:
+    else:
         draft_picks.decide(
             store(),
             month,
@@ -160,11 +187,6 @@ def decide() -> BaseResponse:
             config=config(),
             now=now(),
         )
-        done = {"pin": "Featured", "exclude": "Excluded", "choose": "Added as editor's pick"}[action]
-        message = f"{done}. The figures do not change."
-    else:
-        raise FieldError("choose what to do with the article", field="action")
-    return redirect_after_edit(message, "ranking.show_ranking", month=month)
 
 
 @blueprint.get("/ranking/picks")

@@ -14,6 +14,7 @@ from shortener.reporting.counts import Breakdown
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_list import CumulativeClicks, compare_cumulative_clicks
 from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport, build_issue_report
+from shortener.reporting.outlook import Outlook, build_outlook
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import issues, listings
 from shortener.web import clickmap
@@ -69,11 +70,16 @@ def show_report(slug: str) -> str:
         is_ranking_ready=None not in (results, suggestions),
         reruns=suggestions or (),
         remaining_share=remaining_shares().get(slug),
+        outlook=_outlook(slug),
         series=series,
         edits=edits,
         chart=_chart_data(series, edits),
         dimensions=DIMENSIONS,
     )
+
+
+def _outlook(slug: str) -> Outlook | None:
+    return build_outlook(store(), slug, remaining_share=remaining_shares().get(slug), now=now())
 
 
 def _report(slug: str) -> IssueReport:
@@ -117,7 +123,8 @@ def _chart_data(series: tuple[CumulativeClicks, ...], edits: list[TargetEdit]) -
 @role_required("viewer")
 def report_json(slug: str) -> Response:
     """Return the report of an issue as JSON, as ``report issue --format json`` prints it."""
-    return json_response(msgspec.structs.replace(_report(slug), reruns=reruns(slug, wait=True) or ()))
+    report = _report(slug)
+    return json_response(msgspec.structs.replace(report, reruns=reruns(slug, wait=True) or (), outlook=_outlook(slug)))
 
 
 @blueprint.get("/<slug>/report.csv")

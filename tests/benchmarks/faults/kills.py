@@ -3,10 +3,11 @@
     .venv/bin/python -m tests.benchmarks.faults.kills [--cycles 100] [--victim tree ...] [--workers 2] [--seed 1]
 
 Victims: ``tree`` (every process at one instant), ``mix`` (the tree, or one process at random, supervisor and children
-alike), ``collector``, ``term`` (SIGTERM to the supervisor, each request on a connection of its own). Prints one table;
+alike), ``worker`` (one of the processes that answer redirects), ``collector``, ``term`` (SIGTERM to the supervisor,
+each request on a connection of its own). Prints one table;
 exits with 1 if a click is lost, doubled, stored without a redirect or redirected to another target, a stop cut off a
 response, a child was not restarted, or readers waited for more than 2 s.
-100 cycles of all four take about ten minutes.
+100 cycles of all five take about ten minutes.
 """
 
 import argparse

@@ -1,0 +1,105 @@
+"""Tables that fit their width: optional columns are left out, notes become a second line, and long text is folded."""
+
+import textwrap
+from collections.abc import Sequence
+
+from msgspec import Struct
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+NARROW_WIDTH = 100
+"""Width in columns below which URLs lose their scheme and notes become a second line."""
+MAX_FIXED_WIDTH = 24
+"""Width in columns up to which a column is never folded."""
+MIN_FOLDED_WIDTH = 20
+"""Width in columns that a folded column has at least."""
+MIN_NOTED_WIDTH = 36
+"""Width in columns that the titles have at least if notes are below them."""
+PADDING = 3
+"""Width of a column's padding and border."""
+NUMBER_PUNCTUATION = str.maketrans("", "", ",.%+- \u00d7")
+
+
+class FittedTable(Struct, frozen=True):
+    """A table for the terminal, the headings of the columns that it leaves out, and the width of its whole text."""
+
+    table: Table
+    omitted: tuple[str, ...]
+    natural_width: int
+
+
+def fit_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None,
+    optional: Sequence[str] = (),
+    note: str | None = None,
+    empty_cells: frozenset[str] = frozenset(),
+) -> FittedTable:
+    """Return a table that fits ``width`` columns; with None it has all columns, unfolded.
+
+    Until it fits, the columns ``optional`` are left out, the first one first. In a narrow table the text of the column
+    ``note`` is a second line in the column ``title``. Columns in which all cells but ``empty_cells`` are numbers are
+    aligned at the right.
+    """
+    cells = {column: [row[index] for row in rows] for index, column in enumerate(columns)}
+    notes: list[str] = []
+    narrow = width is not None and width < NARROW_WIDTH
+    if narrow:
+        cells = {column: [_without_scheme(cell) for cell in column_cells] for column, column_cells in cells.items()}
+        notes = ["" if cell in empty_cells else cell for cell in cells.pop(note, [])] if note else []
+    headings = {column: _fold_heading(column, cells.get(column, [])) if narrow else column for column in columns}
+    omitted = []
+    for column in optional:
+        if width is None or _min_width(cells, headings, with_notes=any(notes)) <= width:
+            break
+        if cells.pop(column, None) is not None:
+            omitted.append(column)
+    table = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
+    for column, column_cells in cells.items():
+        numeric = _are_numbers(column_cells, empty_cells)
+        fixed = width is None or _width(column_cells) <= MAX_FIXED_WIDTH
+        table.add_column(headings[column], justify="right" if numeric else "left", overflow="fold", no_wrap=fixed)
+    for number in range(len(rows)):
+        texts = {column: Text(column_cells[number]) for column, column_cells in cells.items()}
+        if notes and notes[number]:
+            texts["title"].append(f"\n{notes[number]}", style="dim")
+        table.add_row(*texts.values())
+    natural_width = sum(_width([column, *column_cells]) + PADDING for column, column_cells in cells.items()) + 1
+    return FittedTable(table, tuple(omitted), natural_width)
+
+
+def _without_scheme(cell: str) -> str:
+    return cell.removeprefix("https://").removeprefix("http://")
+
+
+def _width(texts: Sequence[str]) -> int:
+    """Return the width of the longest text in columns of a terminal."""
+    return max((cell_len(text) for text in texts), default=0)
+
+
+def _fold_heading(heading: str, cells: Sequence[str]) -> str:
+    """Return a heading that is wider than its cells as several lines."""
+    width = _width(cells)
+    return "\n".join(textwrap.wrap(heading, max(width, 1), break_long_words=False)) if len(heading) > width else heading
+
+
+def _min_width(cells: dict[str, list[str]], headings: dict[str, str], *, with_notes: bool) -> int:
+    """Return the width of a table whose long texts are folded as much as is readable."""
+    total = 1
+    for column, column_cells in cells.items():
+        width = _width(column_cells)
+        if column == "title" and with_notes:
+            width = MIN_NOTED_WIDTH
+        elif width > MAX_FIXED_WIDTH:
+            width = MIN_FOLDED_WIDTH
+        total += max(width, _width(headings[column].splitlines())) + PADDING
+    return total
+
+
+def _are_numbers(cells: Sequence[str], empty_cells: frozenset[str]) -> bool:
+    values = [cell for cell in cells if cell not in empty_cells]
+    return bool(values) and all(cell.translate(NUMBER_PUNCTUATION).isdigit() for cell in values)

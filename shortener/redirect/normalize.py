@@ -1,0 +1,164 @@
+"""Normalization of a request: every spelling of a host, short link, query string and client address becomes one.
+
+The redirect, previews, pages, metrics and the nginx export use these rules, so that no two of them read one request
+differently.
+"""
+
+import re
+from urllib.parse import unquote_plus
+
+from msgspec import Struct
+
+from shortener.codes import MAX_CODE_LENGTH, PREVIEW_SUFFIX, RECIPIENT_PARAMETER, strip_punctuation
+from shortener.config import Config, Domain
+from shortener.redirect.client_ip import ClientIPResolver, normalize_address
+from shortener.redirect.request import Request, encode_query
+from shortener.urls import normalize_host_header, strip_port
+
+ROOT_PATHS = frozenset({"", "robots.txt", "favicon.ico"})
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+MAX_PATH_LENGTH = 256
+"""Longest path of a short link in characters, with room for what a mail client appended."""
+MAX_TOKEN_LENGTH = 200  # characters
+
+CODE_PATTERN = rf"[A-Za-z0-9](?:[A-Za-z0-9_-]{{0,{MAX_CODE_LENGTH - 2}}}[A-Za-z0-9])?"
+PLACEMENT_PATTERN = "[1-9][0-9]{0,4}"
+"""Regular expressions of a code and a placement, also for nginx."""
+
+_plain_path = re.compile(rf"/({CODE_PATTERN})(?:/({PLACEMENT_PATTERN}))?/?", re.ASCII).fullmatch
+_is_code = re.compile(CODE_PATTERN, re.ASCII).fullmatch
+_is_placement = re.compile(PLACEMENT_PATTERN, re.ASCII).fullmatch
+
+# A query string whose "?" was percent-encoded, or that was appended with "&" although there was no "?".
+_GLUED_QUERY = re.compile(r"\?|&(?:amp;)?(?=[A-Za-z_][\w.%-]*=)", re.ASCII)
+# Delimiters of URLs in text (RFC 3986, appendix C), in Markdown and in chats, and a fragment. What follows is no part
+# of the path.
+_DELIMITER = re.compile(r'[<>"#|]|\]\(')
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+# The key of a recipient token in any spelling; a quick search before the query string is split.
+_may_have_token = re.compile(r"(?:_|%(?:25)?5f)(?:c|%(?:25)?[46]3)(?![0-9a-z_-])", re.ASCII | re.IGNORECASE).search
+# Punctuation after a token. Characters that a token may end with, such as the "=" of base64, are missing.
+_GLUED_MARKS = " \t\r\n.,;:!?)]}>'\"\u2018\u2019\u201c\u201d\u00bb\u2026"
+
+
+class ShortPath(Struct, frozen=True):
+    """A path, read as that of a short link.
+
+    ``code`` is empty if the path belongs to a page. ``placement`` is 0 if it is absent, and None if the path leads
+    nowhere. ``query`` is a query string that the path contained, percent-encoded.
+    """
+
+    code: str
+    placement: int | None = 0
+    preview: bool = False
+    query: str = ""
+
+
+_PAGE = ShortPath("")
+
+
+class Normalizer:
+    """Makes the one value of a request that all parts of the program read. It raises nothing."""
+
+    def __init__(self, config: Config) -> None:
+        self._domains = {normalize_host_header(domain.host): domain for domain in config.domains}
+        self._default_domain = config.domains[0]
+        self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
+
+    def __call__(self, request: Request) -> Request:
+        """Normalize a request in place as far as its path needs it, and return it."""
+        host = request.host
+        if host is None:
+            return request
+        domain = self._domains.get(host)
+        if domain is None:
+            request.host = host = normalize_host_header(host)
+            domain = self.match_domain(host)
+        request.domain = domain
+        forwarded = request.headers.get_all("x-forwarded-for")
+        client = self._resolve_client(request.peer, ",".join(forwarded)) if forwarded else request.peer
+        request.client = normalize_address(client) if ":" in client else client
+        plain = _plain_path(request.path)
+        if plain is not None:
+            code, placement = plain.groups()
+            request.placement = int(placement) if placement else 0
+        else:
+            path = parse_path(request.path)
+            code, request.placement, request.preview = path.code, path.placement, path.preview
+            if path.query:
+                request.query = f"{path.query}&{request.query}" if request.query else path.query
+        lower = domain is not None and not domain.case_sensitive and code.isascii()
+        request.code = code.lower() if lower else code
+        if request.preview:
+            request.path = f"/{request.code}{PREVIEW_SUFFIX}"
+        query = request.query
+        if query and code and _may_have_token(query):
+            request.query, request.token = take_recipient_token(query)
+        return request
+
+    def client_address(self, peer: str, forwarded_for: str | None) -> str:
+        """Return the address of the client in its shortest form; see ``ClientIPResolver`` for the arguments."""
+        address = self._resolve_client(peer, forwarded_for)
+        return normalize_address(address) if ":" in address else address
+
+    def match_domain(self, host: str) -> Domain | None:
+        """Return the domain of a normalized host, or None. For local tests, a loopback host means the first domain."""
+        name = strip_port(host)
+        domain = self._domains.get(host) or self._domains.get(name)
+        return self._default_domain if domain is None and name in LOOPBACK_HOSTS else domain
+
+
+def parse_path(path: str) -> ShortPath:
+    """Return a percent-decoded path, read as that of a short link: ``/<code>``, ``/<code>/<n>``, or either with ``+``.
+
+    What mail clients, chats and editors append is ignored: punctuation, also percent-encoded or as HTML entities,
+    mark-up, a fragment, invisible characters and further slashes. A query string that belongs to the link, but was
+    encoded into the path, is returned apart.
+    """
+    text = path[1:]
+    if text[:1] == "-" or (text.partition("/")[0] in ROOT_PATHS and not _plain_path("/" + text.lstrip("/"))):
+        return _PAGE
+    if len(path) > MAX_PATH_LENGTH:
+        return ShortPath(text.partition("/")[0], None)
+    text, query = _split_query(text.translate(_INVISIBLE).strip().lstrip("/"))
+    text = _DELIMITER.split(text, maxsplit=1)[0]
+    head, _, tail = text.partition("/")
+    code, placement = strip_punctuation(head), strip_punctuation(tail.strip("/"))
+    glued = head[len(code) :] + tail[len(placement) :]
+    preview = PREVIEW_SUFFIX in glued or "%2b" in glued.lower()
+    if not _is_code(code):
+        return _PAGE if preview else ShortPath(head or text or path[1:], None if tail else 0)
+    if not placement:  # digits of other scripts are no punctuation
+        return ShortPath(code, None if tail.isdigit() else 0, preview, query)
+    return ShortPath(code, int(placement) if _is_placement(placement) else None, preview, query)
+
+
+def take_recipient_token(query: str) -> tuple[str, str | None]:
+    """Return (query without recipient tokens, first token or None). A token is found in any spelling of its key."""
+    kept, token = [], None
+    for part in query.split("&"):
+        fields = part.split(";")
+        place = next((index for index, field in enumerate(fields) if _is_token_key(field)), None)
+        if place is None:
+            kept.append(part)
+            continue
+        before = [field for field in fields[:place] if field != "amp"]  # an encoded "&"
+        if before:
+            kept.append(";".join(before))
+        # What follows the key up to the next "&" belongs to the token, and is never forwarded.
+        value = ";".join(fields[place:]).partition("=")[2]
+        token = token or unquote_plus(value, errors="replace").strip(_GLUED_MARKS)[:MAX_TOKEN_LENGTH] or None
+    return "&".join(kept), token
+
+
+def _is_token_key(field: str) -> bool:
+    name = unquote_plus(unquote_plus(field.partition("=")[0])).strip().lower()
+    return name.removeprefix("?").removeprefix("amp;") == RECIPIENT_PARAMETER
+
+
+def _split_query(text: str) -> tuple[str, str]:
+    """Return (path, query string that was encoded into the path)."""
+    start = _GLUED_QUERY.search(text)
+    if start is None:
+        return text, ""
+    return text[: start.start()], encode_query(text[start.end() :])

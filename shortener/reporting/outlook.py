@@ -1,0 +1,124 @@
+"""An issue beside earlier ones at the same age, and the forecast of its final count (docs/ranking.md section 22)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from shortener.durations import HOUR_SECONDS
+from shortener.ranking.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
+from shortener.reporting.counts import click_rate
+from shortener.store import Store, listings, reports
+from shortener.store.listings import IssueSummary
+
+Judgement = Literal["above", "usual", "below"]
+
+
+class Outlook(Struct, frozen=True):
+    """A sent issue beside up to 12 earlier ones at its age, which is ``hours`` hours after sending.
+
+    ``count`` is in visitors, or in clicks if the visitors of any of these issues are unknown, as ``counted`` says.
+    ``rate`` is visitors per recipient. ``usual_count`` and ``usual_rate`` are None with fewer than four earlier issues
+    that have a value; ``forecast`` is None if the count says little yet, or is almost final.
+    """
+
+    counted: Literal["visitors", "clicks"]
+    hours: float
+    count: int
+    rate: float | None
+    usual_count: Usual | None
+    usual_rate: Usual | None
+    forecast: Forecast | None
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """Where the issue is beside the usual range: by click rate, else by its count; None without a usual range."""
+        if self.rate is not None and self.usual_rate is not None:
+            return _judge(self.rate, self.usual_rate)
+        return _judge(self.count, self.usual_count) if self.usual_count is not None else None
+
+
+def describe_outlook(outlook: Outlook) -> str:
+    """Return one or two sentences: the issue beside the usual range, and its forecast; '' without either."""
+    return " ".join((*_judgement_sentence(outlook), *_forecast_sentence(outlook)))
+
+
+def _judgement_sentence(outlook: Outlook) -> Iterator[str]:
+    if outlook.judgement is None:
+        return
+    word = {"above": "above", "usual": "about", "below": "below"}[outlook.judgement]
+    if outlook.rate is not None and outlook.usual_rate is not None:
+        usual, value = outlook.usual_rate, f"{_percent(outlook.rate)} % of the recipients"
+        median, low, high = (_percent(share) for share in (usual.median, usual.low, usual.high))
+        unit = " %"
+    else:
+        assert outlook.usual_count is not None  # noqa: S101 - narrows the type
+        usual, value = outlook.usual_count, f"{outlook.count:,} {outlook.counted}"
+        median, low, high = (f"{number:,.0f}" for number in (usual.median, usual.low, usual.high))
+        unit = ""
+    yield (
+        f"{value}, {word} your usual {median}{unit} at this age ({low} to {high}{unit} in most of the last"
+        f" {usual.issues} issues)."
+    )
+
+
+def _forecast_sentence(outlook: Outlook) -> Iterator[str]:
+    if outlook.forecast is not None:
+        expected, low, high = (
+            f"{_round(number):,}" for number in (outlook.forecast.expected, outlook.forecast.low, outlook.forecast.high)
+        )
+        yield f"Expect about {expected} {outlook.counted} in the end ({low} to {high})."
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f}" if share >= 0.0995 else f"{share * 100:.1f}"
+
+
+def _round(number: float) -> int:
+    """Return a number with three significant digits."""
+    return int(float(f"{number:.3g}"))
+
+
+def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
+    """Return the outlook of an issue at ``now`` (seconds of UTC epoch); None unless it was sent and has clicks.
+
+    ``remaining_share`` is the share of its clicks that is still expected, None if unknown.
+    """
+    found = listings.list_issues(store, with_hidden=True)
+    issue = next((each for each in found if each.slug == slug), None)
+    if issue is None or issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
+        return None
+    earlier = [each for each in found if _is_comparable(each, sent_before=issue.sent_at)][:MAX_USUAL_ISSUES]
+    return _compare(store, issue, earlier, age=now - issue.sent_at, remaining_share=remaining_share)
+
+
+def _compare(
+    store: Store, issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int, remaining_share: float | None
+) -> Outlook:
+    compared = (issue, *earlier)
+    ends = {each.id: each.sent_at + age for each in compared if each.sent_at is not None}
+    counts = {row.issue_id: row for row in reports.counts_until(store, ends)}
+    knows_visitors = all(each.visitors is not None for each in compared)
+    at_age = {issue_id: (row.visitors if knows_visitors else row.clicks) for issue_id, row in counts.items()}
+    count = round(at_age.get(issue.id, 0))
+    rates = [at_age.get(each.id, 0) / each.recipients for each in earlier if each.recipients and knows_visitors]
+    return Outlook(
+        counted="visitors" if knows_visitors else "clicks",
+        hours=age / HOUR_SECONDS,
+        count=count,
+        rate=click_rate(count, issue.recipients) if knows_visitors else None,
+        usual_count=usual_range([at_age.get(each.id, 0) for each in earlier]),
+        usual_rate=usual_range(rates),
+        forecast=None if remaining_share is None else forecast_count(count, 1 - remaining_share),
+    )
+
+
+def _is_comparable(issue: IssueSummary, *, sent_before: int) -> bool:
+    is_listed = issue.archived_at is None and issue.removed_at is None
+    return is_listed and issue.sent_at is not None and issue.sent_at < sent_before and issue.clicks > 0
+
+
+def _judge(value: float, usual: Usual) -> Judgement:
+    if value < usual.low:
+        return "below"
+    return "above" if value > usual.high else "usual"

@@ -1,0 +1,19 @@
+"""The watermark: the time up to which all clicks are stored with their verdicts."""
+
+from shortener.classification.classify import SETTLED_AFTER_MS
+from shortener.config import Config
+from shortener.reporting.health import measure_backlog
+from shortener.store import Store, clicks
+
+
+def find_watermark(store: Store, *, config: Config, now: int) -> int:
+    """Return the watermark in seconds of UTC epoch.
+
+    Every click until then is stored, and its verdict is final: later clicks cannot change it any more.
+    """
+    # In this order: a click that is stored between the two readings is still counted as not collected.
+    positions = {segment_id: position.position for segment_id, position in clicks.segment_positions(store).items()}
+    unclassified = clicks.oldest_unclassified_time(store)
+    backlog = measure_backlog(config.data_directory, positions, now=now)
+    collected = int(now - backlog.seconds)
+    return (collected if unclassified is None else min(collected, unclassified)) - SETTLED_AFTER_MS // 1000

@@ -1,0 +1,76 @@
+"""Bounds on the request bodies that a worker holds in memory: for each client, and for all clients of a kind."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shortener.clicklog.pseudonyms import parse_address
+
+MIB = 1024 * 1024
+SMALL_BODY_BYTES = 64 * 1024
+"""Largest body that a form has without an upload. A larger one counts for its user if the user is signed in."""
+SIGNED_IN_BYTES, SIGNED_IN_CLIENT_BYTES = 64 * MIB, 32 * MIB
+"""Bytes held for all clients that are signed in, and for one of them."""
+ANONYMOUS_BYTES, ANONYMOUS_CLIENT_BYTES = 24 * MIB, 6 * MIB
+"""Bytes held for all other clients, and for one of them. An issue of the largest size still gets its response."""
+
+
+class Upload:
+    """The body of one request. ``deadline`` ends the request if others need its place."""
+
+    def __init__(self, client: str, deadline: asyncio.Timeout) -> None:
+        self.client = (parse_address(client) or b"")[:8]  # an IPv6 client has a whole /64
+        self.deadline = deadline
+        self.size = 0
+
+
+class Uploads:
+    """The bodies that are held for one kind of clients, the oldest first."""
+
+    def __init__(self, *, limit: int, client_limit: int) -> None:
+        self._limit = limit
+        self.client_limit = client_limit
+        """Largest body that is held."""
+        self._uploads: dict[Upload, None] = {}
+        self._client_sizes: Counter[bytes] = Counter()
+        self.size = 0
+
+    @contextmanager
+    def hold(self, client: str, deadline: asyncio.Timeout) -> Iterator[Upload]:
+        """Hold the body of one request until the end of the block, or until it is released."""
+        upload = Upload(client, deadline)
+        self._uploads[upload] = None
+        try:
+            yield upload
+        finally:
+            self.release(upload)
+
+    def add(self, upload: Upload, size: int) -> None:
+        """Count bytes of a body. Beyond a limit, end the oldest requests of its client, or of all clients.
+
+        So a client that leaves its bodies unfinished harms its own requests first, and a complete body, which the pages
+        answer at once, finds room while others are unfinished.
+        """
+        if upload not in self._uploads:
+            return  # it was ended, and its task has not noticed yet
+        upload.size += size
+        self._client_sizes[upload.client] += size
+        self.size += size
+        while self._client_sizes[upload.client] > self.client_limit:
+            self._end(next(each for each in self._uploads if each.client == upload.client))
+        while self.size > self._limit:
+            self._end(next(iter(self._uploads)))
+
+    def release(self, upload: Upload) -> None:
+        """Count the bytes of a body no longer, because the pages have it."""
+        if upload in self._uploads:
+            del self._uploads[upload]
+            self.size -= upload.size
+            self._client_sizes[upload.client] -= upload.size
+            if not self._client_sizes[upload.client]:
+                del self._client_sizes[upload.client]
+
+    def _end(self, upload: Upload) -> None:
+        self.release(upload)
+        upload.deadline.reschedule(asyncio.get_running_loop().time())

@@ -1,0 +1,203 @@
+"""Undoing what users changed on pages.
+
+Each change is stored with the values before and after it. It can be undone while these values have not changed again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+from msgspec import Struct
+
+from shortener.collector.classifier import queue_reclassification
+from shortener.errors import Conflict
+from shortener.services.accounts import remove_user, set_role
+from shortener.store import Store, accounts, decisions, issues, page_changes
+from shortener.store.accounts import User
+from shortener.store.decisions import Decision
+from shortener.store.issues import Article
+from shortener.store.page_changes import PageChange
+
+MAX_LISTED_CHANGES = 10
+
+
+class IssueDetails(Struct, frozen=True, tag="details"):
+    """Title, sending time and number of recipients of an issue."""
+
+    slug: str
+    title: str
+    sent_at: int | None
+    recipients: int | None
+
+    def read_again(self, store: Store) -> "IssueDetails":
+        """Return the details as they are now. Raises NotFound."""
+        return issue_details(store, self.slug)
+
+    def restore(self, store: Store, now: int) -> None:
+        """Store these details. A different sending time queues the issue's clicks for reclassification."""
+        issue = issues.get(store, self.slug)
+        issues.update(store, issue.id, now=now, title=self.title, sent_at=self.sent_at, recipients=self.recipients)
+        if issue.sent_at != self.sent_at:
+            queue_reclassification(store, issue.id)
+
+
+class IssueArticles(Struct, frozen=True, tag="articles"):
+    """Articles and other links of an issue, with their corrections."""
+
+    slug: str
+    articles: tuple[Article, ...]
+
+    def read_again(self, store: Store) -> "IssueArticles":
+        """Return these articles as they are now. Raises NotFound."""
+        ids = {article.id for article in self.articles}
+        now = issue_articles(store, self.slug)
+        return IssueArticles(self.slug, tuple(article for article in now.articles if article.id in ids))
+
+    def restore(self, store: Store, now: int) -> None:
+        """Store these articles."""
+        for article in self.articles:
+            fields = msgspec.structs.asdict(article)
+            issues.update_article(store, fields.pop("id"), **fields)
+
+
+class MonthDecision(Struct, frozen=True, tag="decision"):
+    """The decision about an article in a month, or None."""
+
+    month: str
+    url: str
+    decision: Decision | None
+
+    def read_again(self, store: Store) -> "MonthDecision":
+        """Return the decision as it is now."""
+        return month_decision(store, self.month, self.url)
+
+    def restore(self, store: Store, now: int) -> None:
+        """Store this decision, or delete the present one."""
+        if self.decision is None:
+            decisions.delete(store, self.month, self.url)
+        else:
+            stored = self.decision
+            decisions.decide(
+                store,
+                self.month,
+                self.url,
+                action=stored.action,
+                reason=stored.reason,
+                who=stored.who,
+                now=stored.at,
+            )
+
+
+class UserAccount(Struct, frozen=True, tag="user"):
+    """Role and password of a user; ``user`` is None for a removed one."""
+
+    name: str
+    user: User | None
+
+    def read_again(self, store: Store) -> "UserAccount":
+        """Return the account as it is now."""
+        return user_account(store, self.name)
+
+    def restore(self, store: Store, now: int) -> None:
+        """Store the role of this account, or the account itself if it was removed. The user has to sign in again.
+
+        Raises InputError for the last admin.
+        """
+        if self.user is None:
+            remove_user(store, self.name)
+        elif accounts.find(store, self.name) is None:
+            accounts.add(store, self.name, role=self.user.role, password_hash=self.user.password_hash, now=now)
+        else:
+            set_role(store, self.name, self.user.role, now=now)
+
+
+State = IssueDetails | IssueArticles | MonthDecision | UserAccount
+"""Values that a change can concern."""
+
+
+def issue_details(store: Store, slug: str) -> IssueDetails:
+    """Return the details of an issue. Raises NotFound."""
+    issue = issues.get(store, slug)
+    return IssueDetails(slug, issue.title, issue.sent_at, issue.recipients)
+
+
+def issue_articles(store: Store, slug: str) -> IssueArticles:
+    """Return all articles and other links of an issue. Raises NotFound."""
+    return IssueArticles(slug, tuple(issues.list_articles(store, issues.get(store, slug).id)))
+
+
+def month_decision(store: Store, month: str, url: str) -> MonthDecision:
+    """Return the decision about the article with this canonical URL in a month. Raises InputError."""
+    found = (decision for decision in decisions.list_by_month(store, month) if decision.url == url)
+    return MonthDecision(month, url, next(found, None))
+
+
+def user_account(store: Store, name: str) -> UserAccount:
+    """Return the account of a user."""
+    return UserAccount(name, accounts.find(store, name))
+
+
+class Recorder:
+    """The id of a recorded change, None while nothing has changed."""
+
+    change_id: int | None = None
+
+
+@contextmanager
+def recorded(
+    store: Store, state: Callable[[], State], *, page: str, summary: str, who: str, now: int
+) -> Iterator[Recorder]:
+    """Run the block in a transaction and record what it changed of ``state``."""
+    recorder = Recorder()
+    with store.transaction():
+        before = state()
+        yield recorder
+        before, after = _differences(before, state())
+        if before != after:
+            recorder.change_id = page_changes.add(
+                store, page, who=who, summary=summary, before=_encode(before), after=_encode(after), now=now
+            )
+
+
+def undo(store: Store, change: PageChange, *, now: int) -> None:
+    """Restore the values before a change. Raises Conflict if they were changed again, or the change was undone.
+
+    Raises InputError if it would leave no admin.
+    """
+    before, after = (msgspec.json.decode(state, type=State) for state in (change.before, change.after))
+    with store.transaction():
+        if change.undone_at is not None or not _is_unchanged(after, after.read_again(store)):
+            raise Conflict("this was changed again meanwhile, so it cannot be undone")
+        before.restore(store, now)
+        page_changes.mark_undone(store, change.id, now=now)
+
+
+def list_changes(store: Store, page: str) -> list[PageChange]:
+    """Return the latest changes on a page, the latest first."""
+    return page_changes.list_latest(store, page, limit=MAX_LISTED_CHANGES)
+
+
+def _encode(state: State) -> bytes:
+    return msgspec.json.encode(state)
+
+
+def _differences(before: State, after: State) -> tuple[State, State]:
+    """Return both states; of articles, only those that differ."""
+    if not isinstance(before, IssueArticles) or not isinstance(after, IssueArticles):
+        return before, after
+    changed = set(before.articles) ^ set(after.articles)
+    return (
+        IssueArticles(before.slug, _only(before.articles, changed)),
+        IssueArticles(after.slug, _only(after.articles, changed)),
+    )
+
+
+def _only(articles: Iterable[Article], chosen: set[Article]) -> tuple[Article, ...]:
+    return tuple(article for article in articles if article in chosen)
+
+
+def _is_unchanged(after: State, present: State) -> bool:
+    """Return whether a state is still that after the change; the password of a user may have changed."""
+    if isinstance(after, UserAccount) and isinstance(present, UserAccount) and after.user and present.user:
+        return after.user.role == present.user.role and after.user.id == present.user.id
+    return after == present

@@ -1,0 +1,266 @@
+"""Webhooks: adding and changing endpoints, and the signed message of an event (Standard Webhooks 1.0.0).
+
+The specification is at https://www.standardwebhooks.com. docs/webhooks.md describes the events.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from shortener.config import Config
+from shortener.durations import DAY_SECONDS
+from shortener.errors import Conflict, InputError, TargetRefused
+from shortener.reporting.counts import to_datetime, to_datetime_or_none
+from shortener.short_urls import build_short_url
+from shortener.store import Store
+from shortener.store import webhooks as webhook_store
+from shortener.store.webhooks import DeliveryItem, DeliveryState, Event, Webhook
+from shortener.urls import canonicalize_target
+
+EventType = Literal[
+    "link.created",
+    "link.updated",
+    "link.retired",
+    "issue.added",
+    "issue.milestone",
+    "clicks.counted",
+    "traffic.machine_burst",
+]
+EVENT_TYPES: dict[EventType, str] = {
+    "link.created": "a short link was created",
+    "link.updated": "a field of a short link was changed",
+    "link.retired": "a short link was retired",
+    "issue.added": "an issue was added",
+    "issue.milestone": "an issue was sent 1 hour, 1 day, 3 days or 7 days ago",
+    "clicks.counted": "clicks were counted, at most once a minute",
+    "traffic.machine_burst": "many automated requests for the links of an issue",
+}
+"""Types of events that an endpoint can receive, with descriptions. Every endpoint also receives its own tests."""
+TEST_EVENT = "webhook.test"
+SECRET_PREFIX = "whsec_"  # noqa: S105
+SECRET_BYTES = 32
+ROTATION_SECONDS = DAY_SECONDS
+"""Time after a rotation during which messages are also signed with the previous secret."""
+MAX_WEBHOOKS = 20
+DEFAULT_PORTS = frozenset({443, 8443})
+
+
+class WebhookSummary(Struct, frozen=True):
+    """An endpoint as pages and the API show it; ``events`` is empty if it receives all types."""
+
+    id: int
+    url: str
+    events: tuple[EventType, ...]
+    enabled: bool
+    disabled_reason: str | None
+    created_at: datetime
+    old_secret_until: datetime | None
+    """Until when messages are also signed with the previous secret; None if there is none."""
+
+
+class DeliverySummary(Struct, frozen=True):
+    """The delivery of an event as pages and the API show it; ``next_at`` is None unless it waits for an attempt."""
+
+    id: int
+    event_id: str
+    type: str
+    created_at: datetime
+    state: DeliveryState
+    attempts: int
+    tried_at: datetime | None
+    next_at: datetime | None
+    http_status: int | None
+    message: str
+
+
+def summarize(webhook: Webhook, *, now: int) -> WebhookSummary:
+    """Return an endpoint as pages and the API show it."""
+    chosen = webhook.events.split()
+    return WebhookSummary(
+        id=webhook.id,
+        url=webhook.url,
+        events=tuple(event_type for event_type in EVENT_TYPES if event_type in chosen),
+        enabled=webhook.disabled_at is None,
+        disabled_reason=webhook.disabled_reason or None,
+        created_at=to_datetime(webhook.created_at),
+        old_secret_until=to_datetime(webhook.old_secret_until) if now < webhook.old_secret_until else None,
+    )
+
+
+def summarize_delivery(item: DeliveryItem) -> DeliverySummary:
+    """Return a delivery as pages and the API show it."""
+    delivery = item.delivery
+    return DeliverySummary(
+        id=delivery.id,
+        event_id=item.event.id,
+        type=item.event.type,
+        created_at=to_datetime(item.event.at),
+        state=delivery.state,
+        attempts=delivery.attempts,
+        tried_at=to_datetime_or_none(delivery.tried_at),
+        next_at=to_datetime(delivery.next_at) if delivery.state == "waiting" else None,
+        http_status=delivery.http_status,
+        message=delivery.message,
+    )
+
+
+def add_webhook(store: Store, url: str, *, events: Iterable[str] = (), config: Config, now: int) -> Webhook:
+    """Add an endpoint for these types of events, or for all types if there are none, and return it.
+
+    Raises InputError for a URL or type that is not allowed, Conflict if there are too many endpoints.
+    """
+    url, event_types = validate_url(url, config=config), _join_event_types(events)
+    with store.transaction():
+        if len(webhook_store.list_all(store)) >= MAX_WEBHOOKS:
+            raise Conflict(f"there are {MAX_WEBHOOKS} webhooks already; delete one first")
+        webhook_id = webhook_store.add(store, url, events=event_types, secret=_new_secret(), now=now)
+        return webhook_store.get(store, webhook_id)
+
+
+def update_webhook(
+    store: Store,
+    webhook_id: int,
+    *,
+    config: Config,
+    now: int,
+    url: str | None = None,
+    events: Iterable[str] | None = None,
+    enabled: bool | None = None,
+) -> Webhook:
+    """Change the given fields of an endpoint and return it. Raises NotFound, InputError."""
+    fields: dict[str, str | int | None] = {}
+    if url is not None:
+        fields["url"] = validate_url(url, config=config)
+    if events is not None:
+        fields["events"] = _join_event_types(events)
+    with store.transaction():
+        webhook = webhook_store.get(store, webhook_id)
+        if enabled is True:
+            fields |= {"disabled_at": None, "disabled_reason": ""}
+        elif enabled is False and webhook.disabled_at is None:
+            disable(store, webhook_id, reason=webhook_store.DISABLED_BY_ADMIN, now=now)
+        webhook_store.update(store, webhook_id, now=now, **fields)
+        return webhook_store.get(store, webhook_id)
+
+
+def disable(store: Store, webhook_id: int, *, reason: str, now: int) -> None:
+    """Stop deliveries to an endpoint; its waiting deliveries fail. Call it inside a transaction."""
+    webhook_store.update(store, webhook_id, now=now, disabled_at=now, disabled_reason=reason)
+    webhook_store.fail_waiting_deliveries(store, webhook_id, message=f"the webhook was disabled: {reason}")
+
+
+def delete_webhook(store: Store, webhook_id: int) -> None:
+    """Delete an endpoint with its deliveries. Raises NotFound."""
+    with store.transaction():
+        webhook_store.get(store, webhook_id)
+        webhook_store.delete(store, webhook_id)
+
+
+def rotate_secret(store: Store, webhook_id: int, *, now: int) -> Webhook:
+    """Give an endpoint a new secret; messages are signed with the previous one too for ROTATION_SECONDS.
+
+    Raises NotFound.
+    """
+    with store.transaction():
+        webhook = webhook_store.get(store, webhook_id)
+        webhook_store.update(
+            store,
+            webhook_id,
+            now=now,
+            secret=_new_secret(),
+            old_secret=webhook.secret,
+            old_secret_until=now + ROTATION_SECONDS,
+        )
+        return webhook_store.get(store, webhook_id)
+
+
+def send_test(store: Store, webhook_id: int, *, now: int) -> int:
+    """Queue a test event for an endpoint and return the id of the delivery. Raises NotFound, Conflict."""
+    with store.transaction():
+        _require_enabled(store, webhook_id)
+        return webhook_store.record_event_for(store, webhook_id, TEST_EVENT, {"webhook": webhook_id}, now=now)
+
+
+def retry_delivery(store: Store, webhook_id: int, delivery_id: int, *, now: int) -> None:
+    """Queue a delivery again, with the same message id. Raises NotFound, Conflict if the endpoint is disabled."""
+    with store.transaction():
+        _require_enabled(store, webhook_id)
+        webhook_store.get_delivery(store, webhook_id, delivery_id)
+        webhook_store.update_delivery(store, delivery_id, state="waiting", attempts=0, next_at=now)
+
+
+def _require_enabled(store: Store, webhook_id: int) -> None:
+    if webhook_store.get(store, webhook_id).disabled_at is not None:
+        raise Conflict("the webhook is disabled; enable it first")
+
+
+def validate_url(raw: str, *, config: Config) -> str:
+    """Return the URL of an endpoint in canonical form. Raises InputError if the configuration does not allow it."""
+    try:
+        url = canonicalize_target(raw)
+        parts = urlsplit(url)
+    except TargetRefused as refused:
+        raise InputError(str(refused)) from None
+    if parts.scheme != "https" and not config.webhooks.allow_http:
+        raise InputError(f"{url}: the URL of a webhook must begin with https://")
+    if port_of(url) not in allowed_ports(config):
+        ports = ", ".join(map(str, sorted(allowed_ports(config))))
+        raise InputError(f"{url}: port {port_of(url)} is not allowed; expected one of {ports}")
+    return url.partition("#")[0]
+
+
+def allowed_ports(config: Config) -> frozenset[int]:
+    """Return the ports to which messages may be sent."""
+    http_ports = {80} if config.webhooks.allow_http else set()
+    return DEFAULT_PORTS | http_ports | set(config.webhooks.ports)
+
+
+def port_of(url: str) -> int:
+    """Return the port of a canonical URL."""
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _join_event_types(events: Iterable[str]) -> str:
+    """Return types of events as they are stored. Raises InputError for an unknown type."""
+    chosen = set(events)
+    for event_type in chosen - EVENT_TYPES.keys():
+        raise InputError(f"{event_type}: unknown event; expected one of {', '.join(EVENT_TYPES)}")
+    return " ".join(event_type for event_type in EVENT_TYPES if event_type in chosen)
+
+
+def _new_secret() -> str:
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def build_body(event: Event, *, config: Config) -> bytes:
+    """Return the body of the message of an event. It is equal at every attempt."""
+    data: dict[str, Any] = msgspec.json.decode(event.data)
+    if "code" in data:
+        short_url = build_short_url(data["domain"], data["code"], domains=config.domains)
+        data = {"short_url": short_url, **data}
+    return msgspec.json.encode({"type": event.type, "timestamp": to_datetime(event.at), "data": data})
+
+
+def sign(webhook: Webhook, event_id: str, body: bytes, *, now: int) -> dict[str, str]:
+    """Return the headers that sign a message sent at ``now`` (seconds of UTC epoch)."""
+    text = f"{event_id}.{now}.".encode() + body
+    keys = [webhook.secret, *([webhook.old_secret] if now < webhook.old_secret_until else [])]
+    return {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(now),
+        "webhook-signature": " ".join(_signature(key, text) for key in keys),
+    }
+
+
+def _signature(secret: str, text: bytes) -> str:
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    return "v1," + base64.b64encode(hmac.digest(key, text, hashlib.sha256)).decode()

@@ -1,0 +1,26 @@
+"""A table of the changes that were made on pages."""
+
+from sqlite_utils import Database
+
+from shortener.store.migrations.script import run_script
+
+SCRIPT = """
+create table page_changes (
+    id integer primary key,
+    page text not null,
+    at integer not null,
+    who text not null,
+    summary text not null,
+    before blob not null,
+    after blob not null,
+    undone_at integer
+) strict;
+
+create index page_changes_by_page on page_changes (page, id);
+create index page_changes_by_time on page_changes (at);
+"""
+
+
+def m013_page_changes(db: Database) -> None:
+    """Create the history from which pages undo what their users changed."""
+    run_script(db, SCRIPT)

@@ -1,0 +1,271 @@
+"""SQL for webhooks: endpoints, the outbox of events, and the delivery of each event to each endpoint.
+
+An event is recorded in the transaction of the change that it is about, so that neither exists without the other.
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlite_utils import Database
+
+from shortener.errors import NotFound
+from shortener.store.database import Store
+from shortener.store.sql_text import column_list
+
+DISABLED_BY_ADMIN = "disabled by an admin"
+"""Reason of an endpoint that has not failed."""
+DeliveryState = Literal["waiting", "sent", "failed"]
+
+
+class Webhook(Struct, frozen=True):
+    """An endpoint that receives events; times are seconds of UTC epoch.
+
+    ``events`` are the types that it receives, separated by spaces; '' means all. Until ``old_secret_until`` messages
+    are also signed with ``old_secret``.
+    """
+
+    id: int
+    url: str
+    events: str
+    secret: str
+    old_secret: str
+    old_secret_until: int
+    disabled_at: int | None
+    disabled_reason: str
+    created_at: int
+    updated_at: int
+
+
+class Event(Struct, frozen=True):
+    """Something that happened at ``at`` (seconds of UTC epoch); ``data`` is a JSON object."""
+
+    id: str
+    type: str
+    at: int
+    data: str
+
+
+class Delivery(Struct, frozen=True):
+    """The delivery of one event to one endpoint; times are seconds of UTC epoch.
+
+    ``http_status`` and ``message`` are of the last attempt. ``next_at`` is the time of the next attempt while the
+    delivery is waiting.
+    """
+
+    id: int
+    webhook_id: int
+    event_id: str
+    state: DeliveryState
+    attempts: int
+    next_at: int
+    tried_at: int | None
+    http_status: int | None
+    message: str
+
+
+class DeliveryItem(Struct, frozen=True):
+    """A delivery with its event."""
+
+    delivery: Delivery
+    event: Event
+
+
+_WEBHOOK_COLUMNS = column_list(Webhook)
+_DELIVERY_COLUMNS = column_list(Delivery, "webhook_deliveries")
+_EVENT_COLUMNS = column_list(Event, "webhook_events")
+_ITEM_SIZE = len(Delivery.__struct_fields__)
+_SELECT_ITEMS = f"""
+    select {_DELIVERY_COLUMNS}, {_EVENT_COLUMNS}
+    from webhook_deliveries join webhook_events on webhook_events.id = event_id
+"""  # noqa: S608
+_SUBSCRIBED = "disabled_at is null and (events = '' or ' ' || events || ' ' like '% ' || ? || ' %')"
+
+
+def add(store: Store, url: str, *, events: str, secret: str, now: int) -> int:
+    """Add an endpoint and return its id."""
+    sql = "insert into webhooks (url, events, secret, created_at, updated_at) values (?, ?, ?, ?, ?) returning id"
+    return int(store.value(sql, (url, events, secret, now, now)))
+
+
+def get(store: Store, webhook_id: int) -> Webhook:
+    """Return the endpoint with this id. Raises NotFound."""
+    row = store.execute(f"select {_WEBHOOK_COLUMNS} from webhooks where id = ?", (webhook_id,)).fetchone()  # noqa: S608
+    if row is None:
+        raise NotFound(f"{webhook_id}: there is no such webhook")
+    return Webhook(*row)
+
+
+def list_all(store: Store) -> list[Webhook]:
+    """Return all endpoints, oldest first."""
+    return [Webhook(*row) for row in store.execute(f"select {_WEBHOOK_COLUMNS} from webhooks order by id")]  # noqa: S608
+
+
+def update(store: Store, webhook_id: int, *, now: int, **fields: str | int | None) -> None:
+    """Set fields of an endpoint."""
+    fields["updated_at"] = now
+    assignments = ", ".join(f"{name} = ?" for name in fields)
+    store.execute(f"update webhooks set {assignments} where id = ?", (*fields.values(), webhook_id))  # noqa: S608
+
+
+def delete(store: Store, webhook_id: int) -> None:
+    """Delete an endpoint with its deliveries."""
+    store.execute("delete from webhooks where id = ?", (webhook_id,))
+
+
+def is_subscribed(store: Store, event_type: str) -> bool:
+    """Return whether an endpoint receives events of a type."""
+    return store.value(f"select 1 from webhooks where {_SUBSCRIBED} limit 1", (event_type,)) is not None  # noqa: S608
+
+
+def record_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: int) -> None:
+    """Store an event and its deliveries, inside the transaction of the change; nothing if no endpoint receives it."""
+    if is_subscribed(store, event_type):
+        event_id = _add_event(store, event_type, data, now=now)
+        store.execute(
+            f"""
+            insert into webhook_deliveries (webhook_id, event_id, next_at)
+            select id, ?, ? from webhooks where {_SUBSCRIBED}
+            """,  # noqa: S608
+            (event_id, now, event_type),
+        )
+
+
+def record_event_for(store: Store, webhook_id: int, event_type: str, data: Mapping[str, Any], *, now: int) -> int:
+    """Store an event for one endpoint, whichever types it receives, and return the id of the delivery."""
+    event_id = _add_event(store, event_type, data, now=now)
+    sql = "insert into webhook_deliveries (webhook_id, event_id, next_at) values (?, ?, ?) returning id"
+    return int(store.value(sql, (webhook_id, event_id, now)))
+
+
+def _add_event(store: Store, event_type: str, data: Mapping[str, Any], *, now: int) -> str:
+    event_id = f"msg_{secrets.token_hex(12)}"
+    store.execute(
+        "insert into webhook_events (id, type, at, data) values (?, ?, ?, ?)",
+        (event_id, event_type, now, msgspec.json.encode(data).decode()),
+    )
+    return event_id
+
+
+def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
+    """Return the next due delivery of each endpoint that is not disabled, the one that is due longest first."""
+    sql = f"""
+        {_SELECT_ITEMS} where webhook_deliveries.id in (
+            select id from (
+                select webhook_deliveries.id as id,
+                       row_number() over (partition by webhook_id order by next_at, webhook_deliveries.id) as number
+                from webhook_deliveries join webhooks on webhooks.id = webhook_id
+                where state = 'waiting' and next_at <= ? and disabled_at is null
+            ) where number = 1
+        ) order by next_at, webhook_deliveries.id
+    """  # noqa: S608
+    return _items(store, sql, (now,))
+
+
+def list_deliveries(store: Store, webhook_id: int, *, limit: int, before: int | None = None) -> list[DeliveryItem]:
+    """Return deliveries of an endpoint, newest first; with ``before`` only those with a smaller id."""
+    sql = f"{_SELECT_ITEMS} where webhook_id = ? and (? is null or webhook_deliveries.id < ?) "
+    return _items(store, sql + "order by webhook_deliveries.id desc limit ?", (webhook_id, before, before, limit))
+
+
+def get_delivery(store: Store, webhook_id: int, delivery_id: int) -> DeliveryItem:
+    """Return a delivery of an endpoint. Raises NotFound."""
+    items = _items(
+        store, f"{_SELECT_ITEMS} where webhook_id = ? and webhook_deliveries.id = ?", (webhook_id, delivery_id)
+    )
+    if not items:
+        raise NotFound(f"{delivery_id}: the webhook has no such delivery")
+    return items[0]
+
+
+def _items(store: Store, sql: str, parameters: tuple[int | None, ...]) -> list[DeliveryItem]:
+    rows = store.execute(sql, parameters)
+    return [DeliveryItem(Delivery(*row[:_ITEM_SIZE]), Event(*row[_ITEM_SIZE:])) for row in rows]
+
+
+def update_delivery(store: Store, delivery_id: int, **fields: str | int | None) -> None:
+    """Set fields of a delivery."""
+    assignments = ", ".join(f"{name} = ?" for name in fields)
+    store.execute(
+        f"update webhook_deliveries set {assignments} where id = ?",  # noqa: S608
+        (*fields.values(), delivery_id),
+    )
+
+
+def delay_deliveries(store: Store, webhook_id: int, *, until: int) -> None:
+    """Move the waiting deliveries of an endpoint to ``until`` or later."""
+    store.execute(
+        "update webhook_deliveries set next_at = max(next_at, ?) where webhook_id = ? and state = 'waiting'",
+        (until, webhook_id),
+    )
+
+
+def fail_waiting_deliveries(store: Store, webhook_id: int, *, message: str) -> None:
+    """Give up the waiting deliveries of an endpoint."""
+    store.execute(
+        "update webhook_deliveries set state = 'failed', message = ? where webhook_id = ? and state = 'waiting'",
+        (message, webhook_id),
+    )
+
+
+def delete_events(store: Store, *, before: int) -> None:
+    """Delete events from before a time (seconds of UTC epoch), with their deliveries, unless one is still waiting."""
+    store.execute(
+        """
+        delete from webhook_events where at < ? and not exists
+            (select 1 from webhook_deliveries where event_id = webhook_events.id and state = 'waiting')
+        """,
+        (before,),
+    )
+
+
+def count_failed(reader: Database) -> int:
+    """Return the number of endpoints that were disabled because they failed."""
+    sql = "select count(*) from webhooks where disabled_at is not null and disabled_reason <> ?"
+    return int(reader.conn.execute(sql, (DISABLED_BY_ADMIN,)).fetchone()[0])
+
+
+class NewClicks(Struct, frozen=True):
+    """Clicks on a link that were counted for an issue; ``automated`` are those of machines."""
+
+    domain: str
+    code: str
+    issue: str | None
+    clicks: int
+    automated: int
+
+
+def new_clicks(store: Store, *, after_seq: int, until_seq: int) -> list[NewClicks]:
+    """Return the stored clicks with a sequence number in a range, by link and issue, the most clicked links first."""
+    sql = """
+        select links.domain, code, slug, human, total - human from (
+            select link_id, issue_id, sum(verdict = 'human') as human, count(*) as total
+            from clicks where seq > ? and seq <= ? group by link_id, issue_id
+        ) as counted join links on links.id = link_id left join issues on issues.id = counted.issue_id
+        order by human desc, total desc, link_id
+    """
+    return [NewClicks(*row) for row in store.execute(sql, (after_seq, until_seq))]
+
+
+class IssueRequests(Struct, frozen=True):
+    """Requests for the links of an issue, by verdict."""
+
+    issue_id: int
+    slug: str
+    human: int
+    bot: int
+    scanner: int
+    preview: int
+    prefetch: int
+
+
+def issue_requests(store: Store, *, since: int) -> list[IssueRequests]:
+    """Return the requests of each issue since the beginning of a quarter-hour (seconds of UTC epoch)."""
+    sql = """
+        select issues.id, slug, sum(human), sum(bot), sum(scanner), sum(preview), sum(prefetch)
+        from issues join clicks_by_issue on issue_id = issues.id
+        where quarter_hour >= ? group by issues.id
+    """
+    return [IssueRequests(*row) for row in store.execute(sql, (since,))]

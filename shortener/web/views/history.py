@@ -1,0 +1,50 @@
+"""View that undoes a change which was made on a page."""
+
+from flask import Blueprint, abort, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from shortener.errors import Conflict, InputError, NotFound
+from shortener.services import accounts, history
+from shortener.store import page_changes
+from shortener.web.context import current_user, now, role_required, store
+from shortener.web.error_pages import sentence
+from shortener.web.responses import Notice, redirect_after_edit
+
+blueprint = Blueprint("history", __name__, url_prefix="/-")
+
+USERS_PAGE = "users"
+ISSUE_PAGES, MONTH_PAGES = "issue/", "month/"
+"""Beginnings of the keys of pages with a history; the slug or the month follows."""
+
+
+@blueprint.post("/undo")
+@role_required("editor")
+def undo() -> BaseResponse:
+    """Undo a change, and redirect to the page on which it was made. Only admins undo changes of users."""
+    change_id = request.form.get("change", "")
+    if not (change_id.isascii() and change_id.isdigit() and len(change_id) < 19):
+        raise NotFound("there is no such change")
+    change = page_changes.get(store(), int(change_id))
+    if change.page == USERS_PAGE and not accounts.role_allows(current_user().role, "admin"):
+        abort(403, "Only admins can do this.")
+    notice = Notice(f"Undone: {change.summary}")
+    try:
+        history.undo(store(), change, now=now())
+    except (Conflict, InputError, NotFound) as error:
+        notice = Notice(sentence(str(error)), is_error=True)
+    endpoint, values = _page_endpoint(change.page)
+    return redirect_after_edit(notice, endpoint, **values)
+
+
+def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:
+    """Return the endpoint of a page with a history, and the values of its URL."""
+    if page.startswith(ISSUE_PAGES):
+        return "issues.show_contents", {"slug": page.removeprefix(ISSUE_PAGES)}
+    if page.startswith(MONTH_PAGES):
+        return "ranking.show_ranking", {"month": page.removeprefix(MONTH_PAGES)}
+    return "accounts.users", {}
+
+
+def undoable(text: str, change_id: int | None) -> Notice:
+    """Return a notice with the request that undoes a change; without one if nothing was changed."""
+    return Notice(text) if change_id is None else Notice(text, url_for("history.undo"), {"change": str(change_id)})

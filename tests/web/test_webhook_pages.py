@@ -1,0 +1,86 @@
+"""Pages of webhooks: an admin adds, tests, changes, disables and deletes one."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shortener.services import webhooks as service
+from shortener.store import webhooks
+
+if TYPE_CHECKING:
+    from tests.web.conftest import EditorSite
+
+PATH = "/-/settings/webhooks"
+
+
+def test_an_admin_manages_webhooks(site: "EditorSite") -> None:
+    """Every form of the pages does what it says."""
+    browser = site.client("admin")
+    assert "There is no webhook yet" in browser.get(PATH).text
+    added = browser.post(PATH, {"url": "https://hooks.example.com/in", "events": ["link.created", "issue.added"]})
+    assert added.status_code == 303
+    (webhook,) = webhooks.list_all(site.store)
+    assert webhook.events == "link.created issue.added"
+    page = f"{PATH}/{webhook.id}"
+    assert added.headers["Location"] == page
+    assert webhook.secret in browser.get(page).text
+    assert "https://hooks.example.com/in" in browser.get(PATH).text
+    assert PATH in browser.get("/-/settings").text
+
+    assert browser.post(f"{page}/test").status_code == 303
+    assert "webhook.test" in browser.get(page).text
+    (item,) = webhooks.list_deliveries(site.store, webhook.id, limit=5)
+    with site.store.transaction():
+        message = "<b>broken</b>"
+        webhooks.update_delivery(site.store, item.delivery.id, state="failed", http_status=500, message=message)
+    text = browser.get(page).text
+    assert "&lt;b&gt;broken&lt;/b&gt;" in text
+    assert msgspec.json.decode(browser.get(f"{page}/deliveries.json").data)[0]["message"] == message
+    assert browser.post(f"{page}/deliveries/{item.delivery.id}/retry").status_code == 303
+    assert webhooks.get_delivery(site.store, webhook.id, item.delivery.id).delivery.state == "waiting"
+
+    assert browser.post(page, {"url": "https://hooks.example.com/other", "events": []}).status_code == 303
+    assert browser.post(f"{page}/secret").status_code == 303
+    changed = webhooks.get(site.store, webhook.id)
+    assert (changed.url, changed.events) == ("https://hooks.example.com/other", "")
+    assert changed.secret != webhook.secret
+    assert changed.old_secret == webhook.secret
+    assert "previous secret is valid until" in browser.get(page).text
+
+    assert browser.post(f"{page}/state", {"enabled": "no"}).status_code == 303
+    assert "disabled by an admin" in browser.get(page).text
+    assert browser.post(f"{page}/test").status_code == 409
+    assert browser.post(f"{page}/deliveries/{item.delivery.id}/retry").status_code == 409
+    assert browser.post(f"{page}/state", {"enabled": "yes"}).status_code == 303
+    assert browser.post(f"{page}/test").status_code == 303
+    assert browser.post(f"{page}/delete").status_code == 303
+    assert webhooks.list_all(site.store) == []
+    assert browser.get(page).status_code == 404
+
+
+def test_errors_keep_what_was_entered(site: "EditorSite") -> None:
+    """An address that is not allowed is explained beside the form, which keeps address and events."""
+    browser = site.client("admin")
+    for url in ("http://hooks.example.com/", "https://10.0.0.1/", "nothing"):
+        response = browser.post(PATH, {"url": url, "events": "issue.added"})
+        assert response.status_code == 400
+        assert f'value="{url}"' in response.text
+        assert 'aria-invalid="true"' in response.text
+        assert 'value="issue.added" checked' in response.text
+    webhook = service.add_webhook(site.store, "https://hooks.example.com/", config=site.config, now=1)
+    response = browser.post(f"{PATH}/{webhook.id}", {"url": "https://10.0.0.1/"})
+    assert response.status_code == 400
+    assert 'value="https://10.0.0.1/"' in response.text
+    assert webhooks.list_all(site.store) == [webhook]
+
+
+def test_many_deliveries_have_pages(site: "EditorSite") -> None:
+    """Older deliveries are on further pages."""
+    browser = site.client("admin")
+    webhook = service.add_webhook(site.store, "https://hooks.example.com/", config=site.config, now=1)
+    for _ in range(60):
+        service.send_test(site.store, webhook.id, now=1)
+    page = browser.get(f"{PATH}/{webhook.id}")
+    assert page.text.count('<td data-name="Time">') == 50
+    older = page.text.split("?before=")[1].split('"')[0]
+    assert browser.get(f"{PATH}/{webhook.id}?before={older}").text.count('<td data-name="Time">') == 10
