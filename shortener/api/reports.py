@@ -13,11 +13,12 @@ from shortener.ranking import Comparison
 from shortener.reporting.counts import to_datetime
 from shortener.reporting.issue_report import IssueReport, build_issue_report
 from shortener.reporting.link_report import LinkReport, build_link_report
+from shortener.reporting.outlook import build_outlook
 from shortener.reporting.ranking import compare_stored_issues
 from shortener.reporting.summary import Summary, build_summary
 from shortener.services import edit_links
 from shortener.web.context import config, now, store
-from shortener.web.ranking_cache import reruns
+from shortener.web.ranking_cache import remaining_shares, reruns
 
 
 class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +42,8 @@ class ComparisonQuery(Struct, frozen=True, forbid_unknown_fields=True):
 def report_issue(slug: str) -> Response:
     """Report the clicks of an issue by article, placement and hour."""
     report = build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
-    return _report_answer(structs.replace(report, reruns=reruns(slug, wait=True) or ()))
+    outlook = build_outlook(store(), slug, remaining_share=remaining_shares().get(slug), now=now())
+    return _report_answer(structs.replace(report, reruns=reruns(slug, wait=True) or (), outlook=outlook))
 
 
 @operation("GET", "/reports/links/{domain}/{code}", answers={200: LinkReport}, scope="read", etag=True)
@@ -63,8 +65,9 @@ def report_summary(query: RangeQuery) -> Response:
 
 
 def _report_answer(report: Any) -> Response:
-    """Return a report. Its ETag does not depend on the time at which it was made."""
-    return tagged_answer(report, tagged=structs.replace(report, as_of=to_datetime(0)))
+    """Return a report. Its ETag does not depend on the time at which it was made, as the outlook of an issue does."""
+    timeless = {"as_of": to_datetime(0)} | ({"outlook": None} if isinstance(report, IssueReport) else {})
+    return tagged_answer(report, tagged=structs.replace(report, **timeless))
 
 
 @operation(

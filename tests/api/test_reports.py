@@ -48,7 +48,9 @@ def read(site: ApiSite, editor: ApiClient) -> dict[str, Any]:
 
 
 def without_time(value: dict[str, Any]) -> dict[str, Any]:
-    """Return a report without the time at which it was made."""
+    """Return a report without the time at which it was made, and without the age of its issue."""
+    if value.get("outlook"):
+        value = value | {"outlook": value["outlook"] | {"hours": 0}}
     return {key: each for key, each in value.items() if key != "as_of"}
 
 
