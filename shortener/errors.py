@@ -18,6 +18,7 @@ ErrorKind = Literal[
     "decision_not_found",
     "decision_without_editor",
     "decision_without_reason",
+    "doubtful_value",
     "honeypot_in_markdown",
     "invalid_slug",
     "issue_not_found",
@@ -57,9 +58,13 @@ class InputError(ShortenerError):
 class FieldError(InputError):
     """Raised when a field of a form is invalid. ``field`` is its name."""
 
-    def __init__(self, message: str, *, field: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, field: str, kind: ErrorKind | None = None) -> None:
+        super().__init__(message, kind=kind)
         self.field = field
+
+
+class Doubtful(FieldError):
+    """Raised when a value is possible but unlikely. It is saved once the user has confirmed it."""
 
 
 class UnreadableDocument(InputError):

@@ -15,6 +15,7 @@ REMEDIES: dict[ErrorKind, str] = {
     "decision_not_found": "`shortener picks decisions` lists all decisions",
     "decision_without_editor": "give it with --who",
     "decision_without_reason": "give one with --reason",
+    "doubtful_value": "if it is right, save it with --force",
     "honeypot_in_markdown": "add the HTML that is sent, or mark the hidden link of your template with "
     "`shortener issue set SLUG --trap SHORT_URL`",
     "invalid_slug": "choose one with --slug",

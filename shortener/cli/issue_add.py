@@ -2,16 +2,18 @@
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import click
+from msgspec.structs import replace
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.files import open_atomic, read_bytes, read_csv
 from shortener.cli.groups import Command
 from shortener.cli.issues import MAIL_STORED
-from shortener.cli.options import TIME
+from shortener.cli.options import TIME, force_option, save_confirmed
 from shortener.cli.output import MAX_LISTED_LINES, print_titled_list
 from shortener.cli.whole_number import WholeNumber
 from shortener.collector.classifier import run_reclassification_queue
@@ -66,6 +68,7 @@ from shortener.store import Store
 @click.option("--take-over-tracking", is_flag=True, help="Replace links that listmonk tracks by {{ TrackLink }}.")
 @click.option("--break-signature", is_flag=True, help="Replace links in signed parts of a mail too.")
 @click.option("--copy", is_flag=True, help="Add the output of another issue as a new issue.")
+@force_option
 @with_store
 def add(
     context: CliContext,
@@ -85,6 +88,7 @@ def add(
     take_over_tracking: bool,
     break_signature: bool,
     copy: bool,
+    force: bool,
 ) -> None:
     """Add an issue and write it with short links.
 
@@ -112,10 +116,15 @@ def add(
     )
     to_terminal = str(output) == "-"
     with open_atomic(None if to_terminal else output, protected=file) as output_file:
-        result = add_or_update_issue(store, request, config=context.config, now=int(time.time()))
+        result = save_confirmed(partial(_add, context, store, request), force=force)
         output_file.write(result.output)
     _print_result(result, output, to_stderr=to_terminal)
     reclassify_queued(store, to_stderr=to_terminal)
+
+
+def _add(context: CliContext, store: Store, request: AddRequest, confirmed: bool) -> AddResult:
+    request = replace(request, confirmed=confirmed)
+    return add_or_update_issue(store, request, config=context.config, now=int(time.time()))
 
 
 def _read_targets_file(context: CliContext, path: Path | None) -> dict[tuple[str, str], str]:

@@ -2,14 +2,23 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import click
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.groups import Command
 from shortener.cli.issue_add import reclassify_queued
-from shortener.cli.options import COUNT_OR_UNKNOWN, NEVER, TIME_OR_NEVER, UNKNOWN, system_username
+from shortener.cli.options import (
+    COUNT_OR_UNKNOWN,
+    NEVER,
+    TIME_OR_NEVER,
+    UNKNOWN,
+    force_option,
+    save_confirmed,
+    system_username,
+)
 from shortener.cli.whole_number import WholeNumber
 from shortener.services import edit
 from shortener.short_urls import build_short_url
@@ -56,6 +65,7 @@ from shortener.store import Store
     help="Mark a link as a honeypot: clients that follow it are classified as machines.",
 )
 @click.option("--not-trap", metavar="SHORT_URL", help="Mark a link as no honeypot.")
+@force_option
 @with_store
 def set_issue(
     context: CliContext,
@@ -72,10 +82,12 @@ def set_issue(
     is_article: bool | None,
     trap: str | None,
     not_trap: str | None,
+    force: bool,
 ) -> None:
     """Correct an issue, or one of its articles (--article).
 
-    If the sending time or a honeypot link changes, the clicks of the issue are reclassified.
+    If the sending time or a honeypot link changes, the clicks of the issue are reclassified. It asks before it saves
+    fewer recipients than visitors, a sending time after the first clicks, or one more than 31 days ahead.
     """
     article_options = {"author": author, "summary": summary, "position": position, "is_article": is_article}
     issue_options = {"sent_at": sent_at, "recipients": recipients, "trap": trap, "not_trap": not_trap}
@@ -83,19 +95,9 @@ def set_issue(
     if not articles:
         if role is not None or any(value is not None for value in article_options.values()):
             raise click.UsageError("--author, --summary, --position, --role and --[is|not]-article need --article URL")
-        for url, is_honeypot in ((trap, True), (not_trap, False)):
-            if url is not None:
-                _set_honeypot(context, store, slug, url, is_honeypot=is_honeypot, now=now)
-        if any(value is not None for value in (title, sent_at, recipients)) or trap is not_trap is None:
-            edit.correct_issue(
-                store,
-                slug,
-                now=now,
-                title=title,
-                sent_at=_to_change(sent_at, clear_value=NEVER),
-                recipients=_to_change(recipients, clear_value=UNKNOWN),
-            )
-            click.echo(f"{slug}: changed.")
+        changes = _IssueChanges(title, sent_at, recipients, trap, not_trap)
+        for message in save_confirmed(partial(_save_changes, context, store, slug, changes, now), force=force):
+            click.echo(message)
         reclassify_queued(store)
         return
     if any(value is not None for value in issue_options.values()):
@@ -121,6 +123,39 @@ def set_issue(
     click.echo(f"{slug}: {corrected.title or corrected.url}: {state}.")
 
 
+class _IssueChanges(Struct, frozen=True):
+    """Options of ``issue set`` that concern the issue itself; None if not given."""
+
+    title: str | None
+    sent_at: int | None
+    recipients: int | None
+    trap: str | None
+    not_trap: str | None
+
+
+def _save_changes(
+    context: CliContext, store: Store, slug: str, changes: _IssueChanges, now: int, confirmed: bool
+) -> list[str]:
+    """Save all changes in one transaction, and return a message about each."""
+    messages = []
+    with store.transaction():
+        for url, is_honeypot in ((changes.trap, True), (changes.not_trap, False)):
+            if url is not None:
+                messages.append(_set_honeypot(context, store, slug, url, is_honeypot=is_honeypot, now=now))
+        if any(value is not None for value in (changes.title, changes.sent_at, changes.recipients)) or not messages:
+            edit.correct_issue(
+                store,
+                slug,
+                now=now,
+                title=changes.title,
+                sent_at=_to_change(changes.sent_at, clear_value=NEVER),
+                recipients=_to_change(changes.recipients, clear_value=UNKNOWN),
+                confirmed=confirmed,
+            )
+            messages.append(f"{slug}: changed.")
+    return messages
+
+
 def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str], role: str) -> None:
     for article in edit.set_roles(store, slug, urls, role=role, config=context.config):
         state = f"position {article.position}" if article.position else f"{article.role} link"
@@ -132,13 +167,14 @@ def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None
     return UNSET if value is None else None if value == clear_value else value
 
 
-def _set_honeypot(context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int) -> None:
+def _set_honeypot(context: CliContext, store: Store, slug: str, url: str, *, is_honeypot: bool, now: int) -> str:
+    """Mark a link as a honeypot or not, and return the message about it."""
     link = edit.mark_honeypot(
         store, slug, url, config=context.config, who=system_username(), now=now, is_honeypot=is_honeypot
     )
     short_url = build_short_url(link.domain, link.code, domains=context.config.domains)
     state = "is now a honeypot link, not an article" if is_honeypot else "is no longer a honeypot link"
-    click.echo(f"{slug}: {short_url} {state}.")
+    return f"{slug}: {short_url} {state}."
 
 
 COMMANDS = [set_issue]

@@ -1,9 +1,10 @@
 """Options and arguments that several commands share: times, date ranges, domains and short URLs."""
 
 import getpass
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -11,7 +12,7 @@ import click
 from shortener.cli import CliContext
 from shortener.cli.whole_number import WholeNumber
 from shortener.config import Config
-from shortener.errors import InputError
+from shortener.errors import Doubtful, InputError
 from shortener.short_urls import parse_short_url
 from shortener.store import Store, links
 from shortener.store.links import Link
@@ -83,6 +84,26 @@ class CountOrUnknownType(click.ParamType[int]):
 
 UNKNOWN = 0
 COUNT_OR_UNKNOWN = CountOrUnknownType()
+
+
+force_option = click.option(
+    "--force", is_flag=True, help="Save an unlikely sending time or number of recipients without asking."
+)
+_Saved = TypeVar("_Saved")
+
+
+def save_confirmed(save: Callable[[bool], _Saved], *, force: bool) -> _Saved:
+    """Return what ``save`` returns; its argument is whether unlikely values are confirmed.
+
+    If it raises Doubtful, ask the user and call it again. Without a terminal the error stays.
+    """
+    try:
+        return save(force)
+    except Doubtful as doubt:
+        if not sys.stdin.isatty():
+            raise
+        click.confirm(f"{str(doubt)[:1].upper()}{str(doubt)[1:]}. Save it anyway?", abort=True, err=True)
+        return save(True)
 
 
 def date_range_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -33,6 +33,8 @@ class Segment(Struct, frozen=True):
     """Size of the file in bytes."""
     header_bytes: int
     """Length of the header line in bytes; 0 for files from other programs, which have no header."""
+    former_id: str = ""
+    """Identifier that earlier versions gave to a file from another program; it changed with the file's name."""
 
 
 class SkippedLine(Struct, frozen=True):
@@ -145,8 +147,9 @@ def _is_log_file(name: str) -> bool:
 def _identify_segment(path: Path, *, size: int) -> Segment | None:
     """Return the segment in a file, or None if the first line of the file is still incomplete.
 
-    The id of the segment is in the header. Files of other programs have no header: their id is made from the
-    file name and a hash of the first line.
+    The id of the segment is in the header. Files of other programs have no header: their id is made from a hash of the
+    first line, which has the unique id of a click. If it is no valid line, it may be that of several files, and
+    the file name is added.
     """
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)
@@ -156,8 +159,11 @@ def _identify_segment(path: Path, *, size: int) -> Segment | None:
         header = decode_header(first)
         return Segment(header.segment[:MAX_ID_LENGTH], path, header.node[:MAX_ID_LENGTH], size, len(first))
     except msgspec.MsgspecError:
-        digest = hashlib.sha256(first).hexdigest()[:16]
-        return Segment(f"{path.name}:{digest}"[-MAX_ID_LENGTH:], path, "", size, 0)
+        digest = hashlib.sha256(first).hexdigest()
+        with_name = f"{path.name}:{digest[:16]}"[-MAX_ID_LENGTH:]
+        if _parse_line(first.rstrip(b"\r\n"))[0] is None:
+            return Segment(with_name, path, "", size, 0)
+        return Segment(f"line:{digest[:32]}", path, "", size, 0, with_name)
 
 
 def _complete_size(segment: Segment) -> int:

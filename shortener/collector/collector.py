@@ -69,6 +69,7 @@ class Collector:
         self._classified_at = 0.0
         self._next_retention_at = 0.0
         self._positions = clicks.segment_positions(store)
+        self._replace_former_ids()
 
     def drain(self) -> int:
         """Store and classify all clicks that are in the click log now; return the number of lines read."""
@@ -77,6 +78,15 @@ class Collector:
             lines += drained
         self._classify_new()
         return lines
+
+    def _replace_former_ids(self) -> None:
+        """Continue files of other programs that an earlier version has read under ids with their names."""
+        known = self._positions
+        for segment in self._log.segments():
+            if segment.former_id in known and segment.id not in known:
+                with self._store.transaction():
+                    clicks.rename_segment(self._store, segment.former_id, new_id=segment.id)
+                known[segment.id] = known.pop(segment.former_id)
 
     def _classify_new(self) -> None:
         while self._classifier.classify_new():

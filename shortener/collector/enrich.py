@@ -19,6 +19,7 @@ from shortener.urls import clean_referrer
 
 LINK_CACHE_SIZE = 50_000
 HEADER_CACHE_SIZE = 5_000
+NETWORK_CACHE_SIZE = 20_000
 MAX_IDENTIFIER_LENGTH = 64  # characters
 
 
@@ -132,7 +133,8 @@ class ClickEnricher:
             line.net = line.net or network_of(line.ip)
             line.addr = line.addr or hash_address(line.ip, key=key)
             line.visitor = line.visitor or hash_visitor(line.ip, line.ua or "", key=key)
-        line.net, line.addr = _shorten_identifier(line.net), _shorten_identifier(line.addr)
+        self._hash_addresses(line)
+        line.net, line.addr = _reduce_network(line.net) if line.net else None, _shorten_identifier(line.addr)
         line.visitor, line.copy = _shorten_identifier(line.visitor), _shorten_identifier(line.copy)
         if self._privacy.addresses == "none":
             line.net = line.addr = line.visitor = line.copy = None
@@ -144,6 +146,13 @@ class ClickEnricher:
             return False
         return True
 
+    def _hash_addresses(self, line: ClickLine) -> None:
+        """Replace whole addresses that another program wrote in place of hashes."""
+        for name in ("addr", "visitor", "copy"):
+            value = getattr(line, name)
+            if value and (":" in value or "." in value):
+                setattr(line, name, hash_address(value, key=self._keys.key(line.ts)) or value)
+
 
 def _store_headers(store: Store, headers: tuple[tuple[str, str], ...]) -> StoredHeaders:
     """Store request headers if they are new; return the id of their row and the headers as stored."""
@@ -152,6 +161,12 @@ def _store_headers(store: Store, headers: tuple[tuple[str, str], ...]) -> Stored
 
 
 _cached_clean_referrer = lru_cache(maxsize=4096)(clean_referrer)
+
+
+@lru_cache(NETWORK_CACHE_SIZE)
+def _reduce_network(net: str) -> str | None:
+    """Return the /24 or /48 of a network or address that another program wrote, or None if it is neither."""
+    return network_of(net.partition("/")[0])
 
 
 def _shorten_identifier(text: str | None) -> str | None:

@@ -6,7 +6,7 @@ How long each is kept is in docs/click-log.md, section 8. Rollups are never dele
 from collections.abc import Mapping
 
 from shortener.clicklog.pseudonyms import DailyKeys
-from shortener.clicklog.reader import ClickLog
+from shortener.clicklog.reader import ClickLog, Segment
 from shortener.config import Privacy
 from shortener.durations import DAY_SECONDS
 from shortener.store import Store, clicks, issues, page_changes
@@ -33,15 +33,26 @@ def delete_expired(
     """
     keys.destroy_expired(now=now)
     for segment in click_log.segments():
-        position = positions.get(segment.id)
-        is_drained = position is not None and position.finished and position.position >= segment.size
-        if is_drained and now - segment.path.stat().st_mtime > privacy.keep_log * DAY_SECONDS:
+        if (
+            _is_drained(segment, positions.get(segment.id))
+            and now - segment.path.stat().st_mtime > privacy.keep_log * DAY_SECONDS
+        ):
             segment.path.unlink(missing_ok=True)
     with store.transaction():
         issues.purge_removed(store, now=int(now))
         page_changes.purge(store, now=int(now))
         clicks.delete_finished_segments(store, before=int(now) - 2 * privacy.keep_log * DAY_SECONDS)
     return _delete_clicks(store, before_day=int(now) // DAY_SECONDS - privacy.keep_clicks)
+
+
+def _is_drained(segment: Segment, position: SegmentPosition | None) -> bool:
+    """Return whether a segment was read to its end and nothing is written to it any more.
+
+    Another program may still have its ``*.log`` open, as nginx does, so of others only renamed and imported files do.
+    """
+    if position is None or position.position < segment.size:
+        return False
+    return position.finished or (not segment.header_bytes and not segment.path.name.endswith(".log"))
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.reporting.counts import click_rate, to_datetime, to_datetime_or_none
-from shortener.store import Store, listings, reports
+from shortener.store import Store, issue_clicks, listings
+from shortener.store.issue_clicks import QuarterHourClicks
 from shortener.store.listings import IssueSummary
-from shortener.store.reports import QuarterHourClicks
 
 SPARKLINE_HOURS = 72
 """Hours since sending that the sparkline of an issue covers."""
@@ -157,7 +157,7 @@ def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[Cum
     starts = {issue.id: _curve_start(store, issue, now=now) for issue in compared}
     ends = {issue_id: min(now, start + COMPARISON_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
     quarter_hours: dict[int, list[QuarterHourClicks]] = {issue.id: [] for issue in compared}
-    for row in reports.human_clicks_by_quarter_hour(store, ends):
+    for row in issue_clicks.human_clicks_by_quarter_hour(store, ends):
         quarter_hours[row.issue_id].append(row)
     return tuple(
         CumulativeClicks(
@@ -175,7 +175,7 @@ def _curve_start(store: Store, issue: IssueSummary, *, now: int) -> int:
     """Return when an issue was sent; if that is unknown, its first hour with a human click, else its creation."""
     if issue.sent_at is not None:
         return issue.sent_at
-    first_hour = reports.first_clicked_hour(store, issue.id, until=now)
+    first_hour = issue_clicks.first_clicked_hour(store, issue.id, until=now)
     return issue.created_at if first_hour is None else first_hour
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from shortener.durations import HOUR_SECONDS
 from shortener.ranking.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
 from shortener.reporting.counts import click_rate
-from shortener.store import Store, listings, reports
+from shortener.store import Store, issue_clicks, listings
 from shortener.store.listings import IssueSummary
 
 Judgement = Literal["above", "usual", "below"]
@@ -97,7 +97,7 @@ def _compare(
 ) -> Outlook:
     compared = (issue, *earlier)
     ends = {each.id: each.sent_at + age for each in compared if each.sent_at is not None}
-    counts = {row.issue_id: row for row in reports.counts_until(store, ends)}
+    counts = {row.issue_id: row for row in issue_clicks.counts_until(store, ends)}
     knows_visitors = all(each.visitors is not None for each in compared)
     at_age = {issue_id: (row.visitors if knows_visitors else row.clicks) for issue_id, row in counts.items()}
     count = round(at_age.get(issue.id, 0))

@@ -8,9 +8,9 @@ from msgspec import Struct
 from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, Placement, Signal
 from shortener.reporting.counts import is_enough
-from shortener.store import Store, listings, reports, signals
+from shortener.store import Store, issue_clicks, listings, signals
+from shortener.store.issue_clicks import ArticlePlacement, HumanClicks, RankedArticle
 from shortener.store.listings import IssueSummary
-from shortener.store.reports import ArticlePlacement, HumanClicks, RankedArticle
 
 HOURLY_ARRIVAL_HOURS = 72
 """Hours after sending during which clicks are counted by the hour; later clicks are counted by the day."""
@@ -41,9 +41,9 @@ def load_history(store: Store, *, as_of: int) -> History:
     issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]
     sent = {issue.id: start for issue in issues if (start := effective_sent_at(store, issue, as_of=as_of)) is not None}
     issues = [issue for issue in issues if issue.id in sent]
-    clicks = _group_by_issue(reports.human_clicks_by_placement(store, until=as_of))
-    articles = _group_by_issue(reports.list_ranked_articles(store))
-    placements = _group_by_issue(reports.article_placements(store))
+    clicks = _group_by_issue(issue_clicks.human_clicks_by_placement(store, until=as_of))
+    articles = _group_by_issue(issue_clicks.list_ranked_articles(store))
+    placements = _group_by_issue(issue_clicks.article_placements(store))
     counts = {issue.id: _issue_counts(clicks.get(issue.id, [])) for issue in issues}
     appearances = (
         appearance
@@ -85,7 +85,7 @@ def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int |
     """Return when an issue was sent; if that is unknown, its first hour with a human click; None for a draft."""
     if issue.sent_at is not None:
         return issue.sent_at
-    return reports.first_clicked_hour(store, issue.id, until=as_of)
+    return issue_clicks.first_clicked_hour(store, issue.id, until=as_of)
 
 
 def _issue_counts(human_clicks: Iterable[HumanClicks]) -> _IssueCounts:
@@ -157,7 +157,7 @@ def _arrivals(
     store: Store, issue: IssueSummary, sent_at: int, counts: _IssueCounts, *, as_of: int
 ) -> Iterator[Arrival]:
     """Yield the clicks of an issue by hours after sending, without those from before it was sent."""
-    periods = reports.human_clicks_by_period(
+    periods = issue_clicks.human_clicks_by_period(
         store, issue.id, sent_at=sent_at, hourly_seconds=HOURLY_ARRIVAL_HOURS * HOUR_SECONDS, until=as_of
     )
     for period in periods:
@@ -172,7 +172,7 @@ def _arrivals(
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
     """Return the visitors (or clicks) of whole issues by quarter-hour; those from before the sending are at age 0."""
     found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
-    rows = reports.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))
+    rows = issue_clicks.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))
     arrivals = []
     for row in rows:
         issue = found[row.issue_id]

@@ -18,6 +18,7 @@ from shortener.services.issue_plan import AddRequest, IssuePlan, LeftAloneLink, 
 from shortener.services.new_code import new_unused_code
 from shortener.services.plan_issue import plan_issue
 from shortener.services.plan_links import left_alone_lines
+from shortener.services.plausibility import check_details
 from shortener.short_urls import build_short_url, parse_short_url, validate_target
 from shortener.store import Store, issues, links
 
@@ -72,13 +73,16 @@ class AddResult(Struct, frozen=True):
 def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> AddResult:
     """Add an issue, or update the one with this slug, in one transaction; unchanged input changes nothing.
 
-    Raises InputError (not an issue), Conflict (a short link has another target, or the document is the output of
-    another issue).
+    Raises InputError (not an issue), Doubtful (an unlikely value that the request does not confirm), Conflict (a short
+    link has another target, or the document is the output of another issue).
     """
     parsed = parse_request(request, config=config)
     with store.transaction():
         plan = make_plan(store, parsed, config=config, now=now)
         issue_id = plan.issue_id
+        if not request.confirmed:
+            stored = None if issue_id is None else issues.get(store, plan.slug)
+            check_details(store, stored, sent_at=request.sent_at, recipients=request.recipients, now=now)
         if plan.changed or issue_id is None:
             issue_id = apply_plan(store, plan, config=config, now=now)
         return _result(store, plan, parsed, issue_id, config=config)

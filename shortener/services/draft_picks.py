@@ -17,6 +17,7 @@ from shortener.ranking.picks import Action, ArticleDetails, Pick, Picks
 from shortener.reporting.counts import to_datetime
 from shortener.reporting.ranking import months_by_article, rank_stored_articles, resolve_article_url
 from shortener.reporting.ranking_inputs import load_history
+from shortener.services.custom_template import TemplateRequest, render_custom_template
 from shortener.services.new_code import new_unused_code
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, links
@@ -129,8 +130,11 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
 
 def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None) -> str:
     """Return the section of the picks, rendered with the given or the bundled template. Raises InputError."""
+    if template is not None:
+        details = list(draft.details.values())
+        return render_custom_template(TemplateRequest(output_format, template, draft.picks, details))
     render_picks = render.render_markdown if output_format == "markdown" else render.render_html
-    return render_picks(draft.picks, details=draft.details.values(), template=template)
+    return render_picks(draft.picks, details=draft.details.values())
 
 
 def report_draft(draft: Draft) -> DraftReport:

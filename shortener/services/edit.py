@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
 from shortener.errors import Conflict, InputError, NotFound
+from shortener.services.plausibility import check_details
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, issues, links
 from shortener.store.issues import Article, Issue
@@ -25,12 +26,13 @@ def correct_issue(
     title: str | None = None,
     sent_at: int | UnsetType | None = UNSET,
     recipients: int | UnsetType | None = UNSET,
+    confirmed: bool = False,
 ) -> None:
-    """Set the given fields of an issue.
+    """Set the given fields of an issue; ``confirmed`` saves unlikely values too.
 
     UNSET leaves a field unchanged, None clears the sending time or the number of recipients; a title cannot be cleared.
 
-    A new sending time queues the issue's clicks for reclassification. Raises NotFound, InputError.
+    A new sending time queues the issue's clicks for reclassification. Raises NotFound, InputError, Doubtful.
     """
     if isinstance(recipients, int) and recipients < 1:
         raise InputError("recipients: expected 1 or more, or nothing if the number is unknown")
@@ -40,6 +42,9 @@ def correct_issue(
         raise InputError(f"{slug}: no change was given")
     with store.transaction():
         issue = issues.get(store, slug)
+        if not confirmed:
+            known = {name: None if value is UNSET else value for name, value in values.items() if name != "title"}
+            check_details(store, issue, now=now, **known)  # type: ignore[arg-type]
         issues.update(store, issue.id, now=now, **changes)
         if sent_at is not UNSET and sent_at != issue.sent_at:
             queue_reclassification(store, issue.id)

@@ -51,6 +51,8 @@ class AddRequest(Struct, frozen=True):
     """Whether links in signed parts of a mail are replaced."""
     allow_copy: bool = False
     """Whether the output of another issue may be added as a new issue."""
+    confirmed: bool = False
+    """Whether unlikely values are stored too."""
     corrections: tuple[ArticleEdit, ...] = ()
     """Edits of the articles that the document has; others are ignored."""
 

@@ -251,6 +251,12 @@ def segment_position(store: Store, segment_id: str) -> SegmentPosition:
     return SegmentPosition(row[0], bool(row[1]), row[2] is not None) if row else SegmentPosition(0, False, False)
 
 
+def rename_segment(store: Store, segment_id: str, *, new_id: str) -> None:
+    """Give a segment another id; its position and its damaged lines stay."""
+    store.execute("update segments set id = ? where id = ?", (new_id, segment_id))
+    store.execute("update skips set segment_id = ? where segment_id = ?", (new_id, segment_id))
+
+
 class UnfinishedSegment(Struct, frozen=True):
     """A segment that has not been read to its end; ``position`` is in bytes, ``name`` its file name."""
 

@@ -3,7 +3,7 @@
 Reports read rollups, never clicks, so that their time does not grow with the number of clicks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -84,7 +84,7 @@ def link_totals(store: Store, link_id: int) -> list[ClickTotals]:
 
 def site_totals(store: Store, *, since: int | None, until: int | None) -> list[ClickTotals]:
     """Return the totals of every issue (0: links without one) in the quarter-hours that begin in [since, until)."""
-    rows, bounds = _signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
+    rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
     any_clicks = f"sum(sign * ({' + '.join(VERDICTS)})) > 0"
     sql = f"select issue_id, 0, 0, {sums} from {rows} group by issue_id having {any_clicks}"  # noqa: S608
@@ -113,7 +113,7 @@ def link_clicks_since(store: Store, link_id: int, since: int) -> LinkClicks:
 
 def top_links(store: Store, *, since: int | None, until: int | None, limit: int) -> list[LinkClicks]:
     """Return the links with the most human clicks in the quarter-hours that begin in [since, until)."""
-    rows, bounds = _signed_rows("link_id", since, until, quarter_hour_table="clicks_by_link")
+    rows, bounds = signed_rows("link_id", since, until, quarter_hour_table="clicks_by_link")
     sql = f"""
         select link_id, coalesce(links.issue_id, 0), clicks, visitor_clicks, visitors from (
             select link_id, sum(sign * human) as clicks, sum(sign * visitor_clicks) as visitor_clicks,
@@ -124,7 +124,7 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
     return [LinkClicks(*row) for row in store.execute(sql, bounds | {"limit": limit})]
 
 
-def _signed_rows(
+def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
     """Return SQL for the rollup rows whose sums, times ``sign``, add up to [since, until), and its parameters.
@@ -227,175 +227,6 @@ def link_placements(store: Store, link_id: int) -> list[LinkPlacementRow]:
         where placements.link_id = ? order by placements.n
     """
     return [LinkPlacementRow(*row) for row in store.execute(sql, (link_id,))]
-
-
-class HumanClicks(Struct, frozen=True):
-    """Human clicks, those that carry a visitor, and first visits, on one placement (``n`` 0: none) of a link.
-
-    First visits are to the placement, the link and the issue.
-    """
-
-    issue_id: int
-    link_id: int
-    n: int
-    clicks: int
-    visitor_clicks: int
-    visitors: int
-    link_visitors: int
-    issue_visitors: int
-
-
-def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
-    """Return the human clicks on every placement of every issue, in the hours that began by ``until``."""
-    # Later clicks are subtracted from the totals: there are none if ``until`` is now, and few if it is recent.
-    keys = "issue_id, link_id, n"
-    names = ("human", "visitor_clicks", "visitors", "link_visitors", "issue_visitors")
-    next_hour = until - until % HOUR_SECONDS + HOUR_SECONDS
-    later, bounds = _signed_rows(keys, next_hour, None, quarter_hour_table="clicks_by_link")
-    sql = f"""
-        select {keys}, {", ".join(f"sum(sign * {name})" for name in names)} from (
-            select 1 as sign, {keys}, {", ".join(names)} from totals_by_placement
-            union all select -sign, {keys}, {", ".join(names)} from {later}
-        ) where issue_id > 0 group by {keys} having sum(sign * human) > 0
-    """  # noqa: S608
-    return [HumanClicks(*row) for row in store.execute(sql, bounds)]
-
-
-def first_clicked_hour(store: Store, issue_id: int, *, until: int) -> int | None:
-    """Return the first hour with a human click on an issue, or None if there is none up to ``until``."""
-    sql = "select hour from clicks_by_issue_hour where issue_id = ? and human > 0 and hour <= ? order by hour limit 1"
-    hour = store.value(sql, (issue_id, until))
-    return None if hour is None else int(hour)
-
-
-class QuarterHourClicks(Struct, frozen=True):
-    """Human clicks and visitors of an issue in the quarter-hour that begins at ``start`` (seconds of UTC epoch)."""
-
-    issue_id: int
-    start: int
-    clicks: int
-    visitors: int
-
-
-def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[QuarterHourClicks]:
-    """Return the quarter-hours with human clicks on issues, each until its end time, by issue and time.
-
-    ``ends`` has the end times by issue id, in seconds of UTC epoch.
-    """
-    sql = """
-        select issue_id, quarter_hour, human, issue_visitors from json_each(?) as issue cross join clicks_by_issue
-            on issue_id = json_extract(issue.value, '$[0]') and quarter_hour < json_extract(issue.value, '$[1]')
-        where human > 0 order by issue.key, quarter_hour
-    """
-    values = (msgspec.json.encode(list(ends.items())).decode(),)
-    return [QuarterHourClicks(*row) for row in store.execute(sql, values)]
-
-
-class CountsUntil(Struct, frozen=True):
-    """Human clicks and visitors of an issue until a time; they are not whole where that time is in a quarter-hour."""
-
-    issue_id: int
-    clicks: float
-    visitors: float
-
-
-def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
-    """Return the human clicks and visitors of issues that have any, each until its end time.
-
-    ``ends`` has the end times by issue id, in seconds of UTC epoch. Within the quarter-hour of its end time, the
-    clicks of an issue are spread evenly.
-    """
-    part = f"min(1.0, (json_extract(issue.value, '$[1]') - quarter_hour) / {QUARTER_HOUR_SECONDS}.0)"
-    sql = f"""
-        select issue_id, sum(human * {part}), sum(issue_visitors * {part})
-        from json_each(?) as issue cross join clicks_by_issue
-            on issue_id = json_extract(issue.value, '$[0]') and quarter_hour < json_extract(issue.value, '$[1]')
-        group by issue_id
-    """  # noqa: S608
-    values = (msgspec.json.encode(list(ends.items())).decode(),)
-    return [CountsUntil(*row) for row in store.execute(sql, values)]
-
-
-class HumanClicksBetween(Struct, frozen=True):
-    """Human clicks and first visits on an issue's links, from ``first_hour`` to the end of ``last_hour``."""
-
-    first_hour: int
-    last_hour: int
-    clicks: int
-    link_visitors: int
-
-
-def human_clicks_by_period(
-    store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
-) -> list[HumanClicksBetween]:
-    """Return the human clicks on an issue, summed for each hour at first and for each day later.
-
-    The hours end ``hourly_seconds`` after sending; the days are counted from sending. Only hours count that
-    began by ``until`` and ended after ``sent_at`` (seconds of UTC epoch).
-    """
-    sql = f"""
-        select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
-        where issue_id = :issue and hour > :sent - {HOUR_SECONDS} and hour <= :until and human > 0
-        group by case when hour < :sent + :hourly then hour else -((hour - :sent) / {DAY_SECONDS}) end
-        order by min(hour)
-    """  # noqa: S608
-    values = {"issue": issue_id, "sent": sent_at, "hourly": hourly_seconds, "until": until}
-    return [HumanClicksBetween(*row) for row in store.execute(sql, values)]
-
-
-class ArticlePlacement(Struct, frozen=True):
-    """The article for which clicks on a placement count; ``n`` is 0 for clicks without a placement number.
-
-    ``article_id`` is 0 if there is no article.
-    """
-
-    issue_id: int
-    article_id: int
-    link_id: int
-    n: int
-    kind: str
-
-
-def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return for which article the clicks on each placement count, and those without a placement number.
-
-    The second kind has a row with ``n`` 0 for each link that has an article. The rows are ordered by issue,
-    link and ``n``. Targets without a position are no articles.
-    """
-    sql = """
-        with ranked as (
-            select articles.id from articles join issues on issues.id = issue_id
-            where position is not null and removed_at is null
-        )
-        select placements.issue_id, coalesce(ranked.id, 0), link_id, n, kind
-        from placements left join ranked on ranked.id = placements.article_id
-        union all
-        select articles.issue_id, coalesce(ranked.id, 0), links.id, 0, ''
-        from links join articles on articles.id = links.article_id left join ranked on ranked.id = articles.id
-        order by 1, 3, 4
-    """
-    return [ArticlePlacement(*row) for row in store.execute(sql)]
-
-
-class RankedArticle(Struct, frozen=True):
-    """An article of an issue that has a position, and is therefore ranked."""
-
-    id: int
-    issue_id: int
-    url: str
-    position: int
-    title: str
-    author: str
-
-
-def list_ranked_articles(store: Store) -> list[RankedArticle]:
-    """Return the articles of all issues, ordered by issue and position. Other links are left out."""
-    sql = """
-        select articles.id, issue_id, url, position, articles.title, author
-        from articles join issues on issues.id = issue_id where position is not null and removed_at is null
-        order by issue_id, position, articles.id
-    """
-    return [RankedArticle(*row) for row in store.execute(sql)]
 
 
 def top_misses(store: Store, *, since: int | None, until: int | None, limit: int) -> list[dict[str, Any]]:

@@ -60,6 +60,7 @@ _STATUS_OF_UNKNOWN_METHOD = 405
 
 REMEDIES: dict[ErrorKind, str] = {
     "code_taken": "choose another",
+    "doubtful_value": "correct it, or confirm it and save again",
     "issue_not_draft": "archive it instead",
     "issue_not_sent": "remove it instead",
     "issue_removed": "restore it from the list of issues, or choose another slug",

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from msgspec import Struct
 
-from shortener.errors import FieldError, ShortenerError, StoreBusy, StoreError
+from shortener.errors import Doubtful, FieldError, ShortenerError, StoreBusy, StoreError
 from shortener.web.error_pages import error_message, http_status, sentence
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -18,12 +18,22 @@ View = TypeVar("View", bound=Callable[..., Any])
 BUSY_MESSAGE = "Nothing was saved, because the system is busy. Submit the form again in a moment."
 
 
+_CONFIRMATION = Markup(
+    '<label class="choice"><input type="checkbox" name="confirmed" value="yes"> '
+    "<span>This is right, save it</span></label>"
+)
+
+
 class FormError(Struct, frozen=True):
-    """The error of the form ``form`` at the field with the name ``field``; ``message`` is a sentence."""
+    """The error of the form ``form`` at the field with the name ``field``; ``message`` is a sentence.
+
+    ``can_confirm`` says whether the form is saved once the user has confirmed the value.
+    """
 
     form: str
     field: str
     message: str
+    can_confirm: bool = False
 
 
 class Form:
@@ -49,11 +59,18 @@ class Form:
         return Markup(' aria-invalid="true" aria-describedby="{}-error" autofocus').format(id or field)
 
     def message(self, field: str, id: str | None = None) -> Markup:
-        """Return a paragraph with the error at a field; empty text for fields without one."""
+        """Return a paragraph with the error at a field; empty text for fields without one.
+
+        A value that can be confirmed has a checkbox below it.
+        """
         if self._error is None or self._error.field != field:
             return Markup("")
         g.form_error_shown = True
-        return Markup('<p class="error" id="{}-error" role="alert">{}</p>').format(id or field, self._error.message)
+        confirmation = _CONFIRMATION if self._error.can_confirm else ""
+        return (
+            Markup('<p class="error" id="{}-error" role="alert">{}</p>').format(id or field, self._error.message)
+            + confirmation
+        )
 
 
 def find_form(name: str, /, **identity: object) -> Form:
@@ -84,9 +101,9 @@ def errors_at(field: str) -> Iterator[None]:
         raise FieldError(error_message(error), field=field) from error
 
 
-def show_error(form: str, field: str, message: str) -> None:
+def show_error(form: str, field: str, message: str, *, can_confirm: bool = False) -> None:
     """Show a message at a field of a form of the page that is rendered next."""
-    g.form_error = FormError(form, field, sentence(message))
+    g.form_error = FormError(form, field, sentence(message), can_confirm)
 
 
 def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
@@ -97,7 +114,8 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
     if isinstance(error, StoreError) and not isinstance(error, StoreBusy):
         raise error
     field = error.field if isinstance(error, FieldError) else field
-    show_error(form, field, BUSY_MESSAGE if isinstance(error, StoreBusy) else message or error_message(error))
+    text = BUSY_MESSAGE if isinstance(error, StoreBusy) else message or error_message(error)
+    show_error(form, field, text, can_confirm=isinstance(error, Doubtful))
     return http_status(error)
 
 

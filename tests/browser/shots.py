@@ -2,6 +2,7 @@
 
 Page names after the directory limit it to those pages; ``--readme docs/screenshots`` takes the two of the README."""
 
+import subprocess
 import sys
 import tempfile
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from shortener.config import load
 from tests.browser import running, scene
 
 PAGES = {
@@ -51,6 +53,7 @@ HUGE = {
     "links": "/-/links?q=hand",
 }
 EMPTY = {"issues": "/-/issues", "ranking": "/-/ranking", "links": "/-/links"}
+DEMO_ISSUE = "/-/issues/low-tide-46"
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 
 
@@ -134,19 +137,21 @@ def perform_step(page: Page, name: str) -> None:
 
 
 def take_readme_screenshots(directory: Path) -> None:
-    """Take the screenshots of the README: the first screen of a report and of a click map."""
+    """Take the screenshots of the README: the first screen of the report and of the click map of the demonstration."""
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
-        port = running.free_port()
-        config = scene.configure(Path(temporary) / "data", port=port)
-        scene.build(config, now=int(time.time()), readers=900, recipients=5_200)
-        with running.server(running.configuration(Path(temporary), port=port)):
+        home = Path(temporary) / "demo"
+        options = ["--directory", str(home), "--port", str(running.free_port()), "--leave"]
+        subprocess.run([sys.executable, "-m", "shortener", "demo", *options], stdout=subprocess.DEVNULL, check=True)
+        config = load(home / "config.toml", environment={})
+        scene.add_users(config, now=int(time.time()))
+        with running.server(home / "config.toml"):
             page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
             page.goto(f"{config.base_url}/-/sign-in")
             page.fill("#name", "editor")
             page.fill("#password", scene.PASSWORD)
             page.click("button.main")
-            for name, path in (("report", PAGES["report"]), ("map", PAGES["map"])):
+            for name, path in (("report", DEMO_ISSUE), ("map", f"{DEMO_ISSUE}/map")):
                 page.goto(config.base_url + path)
                 page.wait_for_timeout(500)
                 page.screenshot(path=directory / f"{name}.png")

@@ -15,6 +15,7 @@ from shortener.demo.clicks import LAST_DELAY_SECONDS, ReaderLink, simulate_click
 from shortener.demo.issues import sample_issues
 from tests.ports import free_port
 
+README = Path(__file__).parent.parent.parent / "README.md"
 SENT_AT = 1_714_550_400
 
 
@@ -88,6 +89,13 @@ def test_the_first_report_is_the_same_each_time(demonstration: tuple[Path, str],
     ]
     assert len(sentences[0]) == 2
     assert sentences[0] == sentences[1]
+
+
+def test_the_readme_has_the_printed_figures(demonstration: tuple[Path, str]) -> None:
+    """The sentence about clicks and visitors in the README is one that the demonstration prints."""
+    sentences = [line for line in README.read_text("utf-8").splitlines() if " visitors; " in line]
+    assert len(sentences) == 1
+    assert sentences[0] in demonstration[1].splitlines()
 
 
 def test_a_foreign_directory_is_not_deleted(tmp_path: Path) -> None:

@@ -235,6 +235,11 @@ TEMPLATES: dict[str, tuple[bytes, str]] = {
     "a filter that is none": (b"{{ featured | shuffle }}", "shuffle"),
     "a division by zero": (b"{{ 1 / 0 }}", "division"),
     "a way out of the sandbox": (b"{{ ''.__class__.__mro__ }}", "unsafe"),
+    "loops in loops": (
+        b"{% for a in range(99999) %}" * 4 + b"{% endfor %}" * 4,
+        "longer than 5 seconds",
+    ),
+    "much text": (b"{{ 'x' * 9999999999 }}", "picks template"),
     "no text": (b"\xff\xfe", "not UTF-8"),
 }
 

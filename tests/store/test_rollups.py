@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
-from shortener.store import Store, open_store, reports
+from shortener.store import Store, issue_clicks, open_store, reports
 from shortener.store.rollup_tables import (
     ALL_ROLLUPS,
     COARSE_ROLLUPS,
@@ -176,7 +176,7 @@ def test_clicks_by_placement_end_at_the_given_hour(shared: Store, added: Any, ho
     for moment in (until, until + HOUR_SECONDS - 1):
         clicks = {
             (row.issue_id, row.link_id, row.n): row.clicks
-            for row in reports.human_clicks_by_placement(shared, until=moment)
+            for row in issue_clicks.human_clicks_by_placement(shared, until=moment)
         }
         assert clicks == expected
 
@@ -197,7 +197,9 @@ def test_periods_are_hours_and_then_days_since_sending(
     times = [base + quarter * QUARTER_HOUR_SECONDS for quarter in quarters]
     fill(shared, {(1, time, 0, 1): [2, 0, 0, 0, 0, 2, 1, 1, 1, 1] for time in times}, {})
     stop = base + until * HOUR_SECONDS
-    spans = reports.human_clicks_by_period(shared, 1, sent_at=sent, hourly_seconds=hourly * HOUR_SECONDS, until=stop)
+    spans = issue_clicks.human_clicks_by_period(
+        shared, 1, sent_at=sent, hourly_seconds=hourly * HOUR_SECONDS, until=stop
+    )
     ages: dict[tuple[str, int], list[int]] = {}
     for hour in sorted(time - time % HOUR_SECONDS for time in times):
         if sent - HOUR_SECONDS < hour <= stop:

@@ -198,8 +198,18 @@ def set_details(slug: str) -> BaseResponse:
         recipients = read_integer(form, "recipients", minimum=1, maximum=MAX_RECIPIENTS)
     title = read_text(form, "title", max_length=500) or None
     with _recorded(slug, lambda: history.issue_details(store(), slug), "details changed") as recorder:
-        edit.correct_issue(store(), slug, now=now(), title=title, sent_at=sent_at, recipients=recipients)
-    return redirect_after_edit(undoable("Saved.", recorder.change_id), "issues.show_contents", slug=slug)
+        edit.correct_issue(
+            store(),
+            slug,
+            now=now(),
+            title=title,
+            sent_at=sent_at,
+            recipients=recipients,
+            confirmed="confirmed" in form,
+        )
+    is_scheduled = issues.status(issues.get(store(), slug), now=now()) == "scheduled"
+    message = "Saved. The issue is scheduled; it counts as sent from that time on." if is_scheduled else "Saved."
+    return redirect_after_edit(undoable(message, recorder.change_id), "issues.show_contents", slug=slug)
 
 
 def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> AbstractContextManager[history.Recorder]:

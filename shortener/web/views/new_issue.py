@@ -164,6 +164,7 @@ def _build_request(submission: Submission) -> AddRequest:
         recipients=read_integer(request.form, "recipients", minimum=1, maximum=MAX_RECIPIENTS),
         targets=targets,
         corrections=_read_corrections(targets),
+        confirmed="confirmed" in request.form,
     )
 
 

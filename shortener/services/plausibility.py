@@ -1,0 +1,44 @@
+"""Checks of an issue's sending time and number of recipients against its clicks, before they are saved."""
+
+from shortener.durations import DAY_SECONDS
+from shortener.errors import Doubtful
+from shortener.store import Store, issue_clicks
+from shortener.store.issues import Issue
+
+MAX_SCHEDULED_DAYS = 31
+"""Days ahead to which an issue can be scheduled without a question."""
+
+
+def check_details(store: Store, issue: Issue | None, *, sent_at: int | None, recipients: int | None, now: int) -> None:
+    """Raise Doubtful for unlikely new values of an issue; ``issue`` is as stored, None for a new one.
+
+    Unlikely are fewer recipients than visitors, a sending time after the first clicks, and one that is more than
+    ``MAX_SCHEDULED_DAYS`` after ``now``. None means unknown, and stored values are not questioned again. Times are
+    seconds of the UTC epoch.
+    """
+    doubts: dict[str, str] = {}
+    if sent_at is not None and (issue is None or sent_at != issue.sent_at):
+        doubts["sent_at"] = _doubt_sending_time(store, issue, sent_at, now=now)
+    if recipients is not None and issue is not None and recipients != issue.recipients:
+        doubts["recipients"] = _doubt_recipients(store, issue, recipients)
+    doubts = {field: doubt for field, doubt in doubts.items() if doubt}
+    if doubts:
+        raise Doubtful("; ".join(doubts.values()), field=next(iter(doubts)), kind="doubtful_value")
+
+
+def _doubt_sending_time(store: Store, issue: Issue | None, sent_at: int, *, now: int) -> str:
+    clicks = issue_clicks.human_clicks_before(store, issue.id, time=sent_at) if issue else None
+    if clicks is not None and clicks.before:
+        count = "1 click was" if clicks.before == 1 else f"{clicks.before:,} of {clicks.total:,} clicks were"
+        future = "is in the future, and it " if sent_at > now else ""
+        return f"the sending time {future}does not fit: {count} made before it"
+    days = (sent_at - now) // DAY_SECONDS
+    return f"the sending time is {days:,} days ahead" if days > MAX_SCHEDULED_DAYS else ""
+
+
+def _doubt_recipients(store: Store, issue: Issue, recipients: int) -> str:
+    visitors = issue_clicks.human_clicks_before(store, issue.id, time=0).visitors
+    if visitors is None or recipients >= visitors:
+        return ""
+    count = "1 recipient is" if recipients == 1 else f"{recipients:,} recipients are"
+    return f"{count} fewer than the {visitors:,} visitors so far"
