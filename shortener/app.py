@@ -23,6 +23,7 @@ from shortener.web.views import (
     ranking,
     reports,
     settings,
+    tokens,
     webhooks,
 )
 
@@ -68,7 +69,20 @@ def build_pages_app(config: Config) -> Flask:
     cache.init_app(app)
     error_pages.init_app(app, other_handlers={API_PREFIX: problems.handle_error})
     api.init_app(app, config=config)
-    for view in (public, accounts, history, issues, new_issue, reports, ranking, links, qr_codes, settings, webhooks):
+    for view in (
+        public,
+        accounts,
+        tokens,
+        history,
+        issues,
+        new_issue,
+        reports,
+        ranking,
+        links,
+        qr_codes,
+        settings,
+        webhooks,
+    ):
         app.register_blueprint(view.blueprint)
     return app
 
