@@ -88,6 +88,10 @@ class LinkCache:
         self._next_check_at = 0.0
         self._next_retry_at = 0.0
 
+    def __len__(self) -> int:
+        """Return the number of cached links."""
+        return len(self._cache)
+
     def find(self, domain: str, code: str) -> Link | None:
         """Return the link with this code; None if it does not exist or has no target yet.
 

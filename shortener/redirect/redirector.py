@@ -88,6 +88,10 @@ class Redirector:
         target = add_query(link.target, query, forward=link.forward or self._default_forward)
         return redirect_response(target, status=self._redirect_status), REDIRECTS
 
+    def cached_links(self) -> int:
+        """Return the number of links that are cached."""
+        return len(self._link_cache)
+
     def discard_expired(self) -> None:
         """Remove expired daily keys from memory."""
         self._recorder.discard_expired(now=self._clock())

@@ -17,6 +17,8 @@ REQUEST_SECONDS = 0.2
 """Time after that in which clients with a new connection can send their request."""
 UNREAD_SECONDS = 30
 """Time in which a client must acknowledge what was sent to it; the kernel then closes the connection."""
+IDLE_SECONDS = 90
+"""Time without a byte in either direction after which a connection over TLS is closed."""
 POLL_SECONDS = 0.01
 SO_ATTACH_FILTER = 26
 
@@ -30,6 +32,21 @@ def limit_unread_output() -> bool:
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
             found = True
     return found
+
+
+def close_idle_connections() -> None:
+    """Close the connections of this process on which nothing was sent or received for IDLE_SECONDS.
+
+    Over TLS granian closes neither a connection that is silent after the handshake nor one of HTTP/2. (On Linux;
+    elsewhere this does nothing.)
+    """
+    for connection in _tcp_sockets():
+        with contextlib.closing(connection), contextlib.suppress(OSError, struct.error):
+            if not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+                # tcpi_last_data_sent and tcpi_last_data_recv, in milliseconds
+                if min(struct.unpack_from("I4xI", info, 44)) > IDLE_SECONDS * 1000:
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 async def empty_accept_queues() -> None:
@@ -52,13 +69,22 @@ async def empty_accept_queues() -> None:
 
 def _listening_sockets() -> Iterator[socket.socket]:
     """Yield duplicates of the TCP sockets on which this process listens."""
+    for candidate in _tcp_sockets():
+        if candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            yield candidate
+        else:
+            candidate.close()
+
+
+def _tcp_sockets() -> Iterator[socket.socket]:
+    """Yield duplicates of the TCP sockets of this process. The caller closes them."""
     with contextlib.suppress(FileNotFoundError):
         for entry in list(Path("/proc/self/fd").iterdir()):
             with contextlib.suppress(OSError):
                 if not stat.S_ISSOCK(entry.stat().st_mode):
                     continue
                 candidate = socket.socket(fileno=os.dup(int(entry.name)))
-                if candidate.family != socket.AF_UNIX and candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                if candidate.family in {socket.AF_INET, socket.AF_INET6} and candidate.type == socket.SOCK_STREAM:
                     yield candidate
                 else:
                     candidate.close()

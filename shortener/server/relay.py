@@ -1,6 +1,6 @@
 """Relaying of requests to the pages' process, so that no slow page delays a redirect.
 
-aiohttp is imported in a thread at the first page, because the import takes longer than a reader should wait.
+aiohttp is imported in a thread after the start, because the import takes longer than a reader should wait.
 """
 
 import asyncio
@@ -194,7 +194,7 @@ class Relay:
         self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
     ) -> Response | None:
         """Send the client its page. ``taken`` is called as soon as the pages need the body no longer."""
-        await self._open_session()
+        await self.open_session()
         try:
             async with await self._request(request, body) as response:
                 taken()
@@ -205,7 +205,7 @@ class Relay:
 
     async def _request(self, request: Request, body: bytes) -> Any:
         """Return the pages' response to a request; its content is not read yet."""
-        await self._open_session()
+        await self.open_session()
         url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
         if request.query:
             url += "?" + quote(request.query, safe=_QUERY_SAFE)
@@ -263,7 +263,12 @@ class Relay:
             headers.append((FORWARDED_HEADER, "1"))
         return headers
 
-    async def _open_session(self) -> None:
+    def held_bytes(self) -> int:
+        """Return the number of bytes of request bodies that are held."""
+        return self._anonymous.size + self._signed_in.size
+
+    async def open_session(self) -> None:
+        """Load the client of the pages, unless it is loaded."""
         async with self._start:
             if self._session is None:
                 loop = asyncio.get_running_loop()

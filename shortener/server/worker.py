@@ -5,9 +5,11 @@ Granian starts a second process for the application. That process ends with gran
 
 import asyncio
 import gc
+import logging
 import os
 import resource
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
@@ -16,14 +18,15 @@ from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
-from granian.http import HTTP1Settings
+from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 
 from shortener.redirect.reader_pages import ReaderPages
 from shortener.redirect.redirector import Redirector
 from shortener.redirect.request import Request, encode_query
 from shortener.redirect.responses import Response
-from shortener.server.listening import empty_accept_queues, limit_unread_output
+from shortener.server.listening import close_idle_connections, empty_accept_queues, limit_unread_output
+from shortener.server.memory import CONNECTION_BYTES, LINK_BYTES, MemoryWatch, open_files, resident_bytes
 from shortener.server.process import STOP_SECONDS, Task, accept_sigterm, block_sigterm, end_with_parent
 from shortener.server.relay import Relay
 from shortener.server.sockets import LISTEN_BACKLOG
@@ -34,6 +37,10 @@ HEADER_SECONDS = 15
 """Time in which a client must send the head of a request; an idle connection is closed after it."""
 MAX_CONNECTIONS = 16_384
 """Connections that a worker keeps open at the same time, if the limit of open files permits."""
+MAX_STREAMS = 64
+"""Requests that a connection of HTTP/2 may have at the same time."""
+MAX_WINDOW_BYTES = 128 * 1024
+"""Bytes that a connection of HTTP/2 may have on their way, in each direction."""
 SPARE_FILES = 48
 """Open files that are not connections of clients: click log, store, connections to the pages."""
 MIN_CONNECTIONS = 8
@@ -43,7 +50,15 @@ SYNC_THREADS = 12
 """Threads that wait for the disk if every click is synced before its response; they share one sync."""
 LISTEN_SECONDS = 0.05
 """Pause before the worker looks again whether granian listens."""
+WARM_UP_SECONDS = 1.0
+"""Pause before the worker loads what relays pages, so that the first page need not wait for it."""
 HOUSEKEEPING_SECONDS = 3600
+IDLE_CHECK_SECONDS = 15.0
+"""Time between two searches for idle connections over TLS."""
+MEMORY_CHECK_SECONDS = 5.0
+"""Time between two measurements of this process's memory."""
+log = logging.getLogger(__name__)
+
 _LOGGING = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
@@ -65,6 +80,13 @@ def run(task: Task) -> None:
         backlog=LISTEN_BACKLOG,
         backpressure=_connection_limit(),
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=MAX_HEAD_BYTES),
+        http2_settings=HTTP2Settings(
+            initial_connection_window_size=MAX_WINDOW_BYTES,
+            initial_stream_window_size=MAX_WINDOW_BYTES,
+            max_concurrent_streams=MAX_STREAMS,
+            max_headers_size=MAX_HEAD_BYTES,
+            max_send_buffer_size=MAX_WINDOW_BYTES,
+        ),
         log_level=LogLevels.warning,
         log_dictconfig=_LOGGING,
         ssl_cert=Path(server.certificate) if secure else None,
@@ -92,7 +114,11 @@ class Worker:
         self._reader_pages = ReaderPages(config.data_directory)
         self._relay = Relay(config)
         self._threads = None if config.clicklog.sync else ThreadPoolExecutor(SYNC_THREADS)
+        self._secure = bool(config.server.certificate)
         self._draining: asyncio.Task[None] | None = None
+        self._warming_up: asyncio.Task[None] | None = None
+        self._memory = MemoryWatch(now=time.monotonic())
+        self._granian = os.getppid()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Prepare the process for requests."""
@@ -100,6 +126,10 @@ class Worker:
         loop.call_soon(accept_sigterm)  # uvloop would miss a signal that arrives before the loop runs
         loop.call_soon(self._limit_unread_output, loop)
         self._keep_house(loop)
+        loop.call_later(WARM_UP_SECONDS, self._warm_up, loop)
+        loop.call_later(2 * MEMORY_CHECK_SECONDS, self._check_memory, loop)
+        if self._secure:
+            self._close_idle_connections(loop)
         gc.freeze()  # objects that live as long as the process need not be traversed in each collection
         gc.set_threshold(20_000)
 
@@ -147,6 +177,28 @@ class Worker:
     def _keep_house(self, loop: asyncio.AbstractEventLoop) -> None:
         self._redirector.discard_expired()
         loop.call_later(HOUSEKEEPING_SECONDS, self._keep_house, loop)
+
+    def _warm_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._warming_up = loop.create_task(self._relay.open_session())
+
+    def _close_idle_connections(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.run_in_executor(None, close_idle_connections)
+        loop.call_later(IDLE_CHECK_SECONDS, self._close_idle_connections, loop)
+
+    def _check_memory(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let granian start another process, and then stop this one, if this one has kept memory after a flood."""
+        resident = resident_bytes()
+        if self._memory.should_replace(resident, in_use=self._memory_in_use, now=time.monotonic()):
+            log.warning("%d MB of memory stay in use after a flood; another process takes over", resident // 1_000_000)
+            os.kill(self._granian, signal.SIGHUP)
+        else:
+            loop.call_later(MEMORY_CHECK_SECONDS, self._check_memory, loop)
+
+    def _memory_in_use(self) -> int:
+        """Return how many bytes connections, bodies and cached links may take, generously."""
+        links = self._redirector.cached_links() * LINK_BYTES
+        connections = max(0, open_files() - SPARE_FILES)
+        return connections * CONNECTION_BYTES + self._relay.held_bytes() + links
 
 
 def parse_scope(scope: Any) -> Request:

@@ -44,6 +44,7 @@ BREAKDOWN_BY_LINK = Rollup(
 )
 COARSE_ROLLUPS = (
     Rollup("totals_by_placement", ("issue_id", "link_id", "n"), source=CLICKS_BY_LINK),
+    Rollup("clicks_by_link_hour", ("link_id", "hour"), source=CLICKS_BY_LINK),
     Rollup("clicks_by_issue", ("issue_id", "quarter_hour"), source=CLICKS_BY_LINK),
     Rollup("clicks_by_issue_hour", ("issue_id", "hour"), source=CLICKS_BY_LINK),
     Rollup("clicks_by_placement", ("day", "issue_id", "link_id", "n"), source=CLICKS_BY_LINK),

@@ -98,7 +98,7 @@ class Serving:
         self.port = free_port()
         server = msgspec.structs.replace(config.server, port=self.port)
         config = msgspec.structs.replace(config, server=server)
-        lines = ["from shortener.server import __main__, listening, process, relay, worker"]
+        lines = ["from shortener.server import __main__, listening, memory, process, relay, worker"]
         lines += [f"{name.replace('__', '.')} = {value}" for name, value in settings.items()]
         program = "\n".join([*lines, "__main__.main('worker')"])
         self.process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -117,8 +117,12 @@ class Serving:
 
     def worker(self) -> int:
         """Return the id of granian's second process, which answers the requests."""
+        return self.workers()[0]
+
+    def workers(self) -> list[int]:
+        """Return the ids of granian's second processes, of which there are two during a replacement."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0])
+        return [int(child) for child in children]
 
     def stop(self) -> tuple[float, str]:
         """Stop the worker; return how many seconds that took, and its messages."""

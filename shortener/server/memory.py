@@ -1,0 +1,68 @@
+"""Replacement of a worker that keeps much more memory after a flood than before it.
+
+Memory allocators return memory to the system late, or never. A new process has none of it.
+"""
+
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+GROWTH = 1.2
+"""Growth of a worker's memory that is normal."""
+MAX_BASELINE_GROWTH = 1.5
+"""Growth after which memory counts as kept even if it grew in small steps."""
+EXCESS_SECONDS = 30.0
+"""Time for which a worker must have kept the memory. A flood that is over frees some of it later."""
+MIN_AGE_SECONDS = 120.0
+"""Age below which no worker is replaced, so that a flood that goes on does not replace workers all the time."""
+LINK_BYTES = 1500
+CONNECTION_BYTES = 64 * 1024
+"""Memory that a cached link or an open connection may take."""
+
+_STATUS = Path("/proc/self/statm")
+_PAGE_BYTES = resource.getpagesize()
+
+
+class MemoryWatch:
+    """Decides whether a worker should be replaced. ``now`` is in monotonic seconds."""
+
+    def __init__(self, *, now: float) -> None:
+        self._started_at = now
+        self._first = 0.0
+        self._baseline = 0.0
+        self._excess_since: float | None = None
+
+    def should_replace(self, resident: int, *, in_use: Callable[[], int], now: float) -> bool:
+        """Return whether memory was kept for long enough.
+
+        ``resident`` is the memory of the process in bytes, and ``in_use`` returns what its connections and caches may
+        take. The first call sets the baseline; normal growth raises it, and less memory lowers it.
+        """
+        if not self._first:
+            self._first = self._baseline = resident
+        excess = resident - GROWTH * self._baseline
+        if excess <= 0 or excess <= in_use():
+            self._excess_since = None
+            if excess <= 0:
+                self._first = min(self._first, resident)
+                self._baseline = min(max(self._baseline, resident), MAX_BASELINE_GROWTH * self._first)
+            return False
+        if self._excess_since is None:
+            self._excess_since = now
+        return now - self._excess_since >= EXCESS_SECONDS and now - self._started_at >= MIN_AGE_SECONDS
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process; 0 if the system does not tell it."""
+    try:
+        return int(_STATUS.read_bytes().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return 0
+
+
+def open_files() -> int:
+    """Return the number of open files of this process; 0 if the system does not tell it."""
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        return 0
