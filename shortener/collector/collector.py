@@ -34,7 +34,7 @@ LOCK_FILE = "collector.lock"
 BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 CLASSIFY_INTERVAL_SECONDS = 5.0
-"""Seconds between two comparisons of new clicks with nearby clicks, which are too slow after every line."""
+"""Seconds between two comparisons of new clicks with nearby clicks. After every line they would take too long."""
 RETENTION_INTERVAL_SECONDS = float(HOUR_SECONDS)
 RENAME_GRACE_SECONDS = 0.05
 SHUTDOWN_SECONDS = 5.0
@@ -216,9 +216,8 @@ class Collector:
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
-        Then store the rest, for at most SHUTDOWN_SECONDS.
-
-        Retries while the store is locked or its disk is full. Raises StoreError if the store is damaged.
+        Then store the rest, for at most SHUTDOWN_SECONDS. Retries while the store is locked or its disk is
+        full. Raises StoreError if the store is damaged.
         """
         failures = 0
         while not stop():
@@ -326,9 +325,7 @@ class Collector:
 
 
 def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs, and return a new one.
-
-    Return None if ``stop()`` returns true meanwhile.
+    """Wait until no other collector runs, and return a new one, or None if ``stop()`` returns true meanwhile.
 
     If no other collector runs, ``stop()`` is not called, so that clicks recorded before a stop are still
     stored.

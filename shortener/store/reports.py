@@ -22,9 +22,8 @@ _FAR_FUTURE = 1 << 62
 class ClickTotals(Struct, frozen=True):
     """Number of clicks with each verdict, of human clicks with a visitor, and of first visits.
 
-    First visits are to a placement, a link, an issue and the site.
-
-    ``issue_id`` is 0 for a link without an issue, ``n`` is 0 for clicks without a placement.
+    First visits are to a placement, a link, an issue and the site. ``issue_id`` is 0 for a link without an
+    issue, ``n`` is 0 for clicks without a placement.
     """
 
     issue_id: int
@@ -169,7 +168,7 @@ def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodCli
 
 
 def _timeline(store: Store, table: str, time_column: str, key_column: str, key: int) -> list[PeriodClicks]:
-    """Return the clicks of an issue or a link by the time in a column of a rollup, oldest first."""
+    """Return the clicks of an issue or a link from a rollup, by quarter-hour or hour, oldest first."""
     sql = f"""
         select {time_column}, sum(human), sum({_AUTOMATED_SUM}) from {table}
         where {key_column} = ? group by {time_column} order by {time_column}
