@@ -14,9 +14,10 @@ from shortener.api.fields import Cursor, Time, decode_cursor, encode_cursor, to_
 from shortener.api.operations import operation
 from shortener.api.problems import ApiError
 from shortener.config import Domain
-from shortener.reporting.click_export import find_watermark, list_exported_clicks
+from shortener.reporting.click_export import list_exported_clicks
 from shortener.reporting.counts import to_datetime
 from shortener.reporting.formatting import format_iso
+from shortener.reporting.watermark import find_watermark
 from shortener.web.context import ConnectionPool, config, connection_pool, now, store
 
 NDJSON = "application/x-ndjson"

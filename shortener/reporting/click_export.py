@@ -1,20 +1,14 @@
-"""Single clicks as exported, and the watermark: the time before which all clicks are stored and have settled."""
+"""Single clicks as commands and the API export them."""
 
-import math
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from shortener.classification.classify import SETTLED_AFTER_MS
-from shortener.config import Config, Domain
-from shortener.reporting.health import measure_backlog
+from shortener.config import Domain
 from shortener.short_urls import build_short_url
-from shortener.store import Store, clicks
+from shortener.store import Store
 from shortener.store.reports import ClickRow, export_clicks
-
-ARRIVAL_SECONDS = 2
-"""Time within which a recorded click is certainly visible in the click log."""
 
 
 class ExportedClick(Struct, frozen=True):
@@ -58,16 +52,3 @@ def _to_exported_click(row: ClickRow, domains: Sequence[Domain]) -> ExportedClic
         device=row.device,
         referrer=row.referrer,
     )
-
-
-def find_watermark(store: Store, *, config: Config, now: int) -> int:
-    """Return the time (seconds of UTC epoch) before which every click is stored, classified, and has settled.
-
-    A verdict has settled once no later click can be nearby, which is ``SETTLED_AFTER_MS`` after the click.
-    """
-    # The click log is read before the store: a click that is collected in between is in neither limit.
-    backlog = measure_backlog(config.data_directory, clicks.read_positions(store.db), now=now)
-    unclassified = clicks.first_unclassified_ms(store)
-    seconds = [now - ARRIVAL_SECONDS, math.floor(now - backlog.seconds)]
-    seconds += [] if unclassified is None else [unclassified // 1000]
-    return min(seconds) - SETTLED_AFTER_MS // 1000 - 1

@@ -71,12 +71,6 @@ def all_classified(store: Store) -> bool:
     return last_seq(store) <= store.meta("classified_seq") and not nearby_clicks.queued_issues(store)
 
 
-def first_unclassified_ms(store: Store) -> int | None:
-    """Return the time of the earliest click that is not classified yet (milliseconds of UTC epoch), or None."""
-    time = store.value("select min(ts) from clicks where seq > ?", (store.meta("classified_seq"),))
-    return None if time is None else int(time)
-
-
 def stored_ids(store: Store, ids: Sequence[str]) -> set[str]:
     """Return which of these click ids are already stored."""
     sql = "select id from clicks where id in (select value from json_each(?))"
