@@ -105,7 +105,7 @@ def _rule_rows(explanation: ClickExplanation) -> list[list[str]]:
 
 
 def _print_explanation(explanation: ClickExplanation, zone: ZoneInfo) -> None:
-    time_text = f"{format_local_time(explanation.at, zone)}:{explanation.at:%S}"
+    time_text = format_local_time(explanation.at, zone, seconds=True)
     if explanation.seconds_after_sending is not None:
         age = format_duration(explanation.seconds_after_sending)
         time_text += f", {age} after the sending of {explanation.issue}"
