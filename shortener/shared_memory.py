@@ -31,7 +31,11 @@ class SharedCounters:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         if os.fstat(self._fd).st_size < _FILE_BYTES:
             # Zeros are written now. A sparse file would need a disk block later, when the disk may be full.
-            os.pwrite(self._fd, bytes(_FILE_BYTES), 0)
+            try:
+                os.pwrite(self._fd, bytes(_FILE_BYTES), 0)
+            except OSError as error:
+                os.close(self._fd)
+                raise OSError(error.errno, error.strerror, str(path)) from None
         self._map = mmap.mmap(self._fd, _FILE_BYTES)
         self.values = memoryview(self._map).cast("Q")
 

@@ -12,7 +12,8 @@ from rich.progress import Progress
 from shortener.cli import CliContext, pass_cli_context, with_store
 from shortener.cli.groups import Command, Group
 from shortener.cli.output import format_option, print_json, print_table
-from shortener.collector.collector import Collector, acquire_collector, drain_once
+from shortener.collector.collector import Collector
+from shortener.collector.other_collector import acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild as rebuild_rollups
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
