@@ -3,8 +3,9 @@
 from flask import Flask
 
 from shortener.api import application as api
-from shortener.api import problems
+from shortener.api import problems, yourls
 from shortener.api.operations import PREFIX as API_PREFIX
+from shortener.api.shlink import application as shlink
 from shortener.config import Config, environment, find_file, load
 from shortener.redirect import reader_pages
 from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
@@ -66,8 +67,12 @@ def build_pages_app(config: Config) -> Flask:
     accounts.init_app(app)
     issues.init_app(app)
     cache.init_app(app)
-    error_pages.init_app(app, other_handlers={API_PREFIX: problems.handle_error})
+    compatible = [{"yourls": yourls, "shlink": shlink}[name] for name in config.api.compatible]
+    handlers = {module.PATH: module.handle_error for module in compatible}
+    error_pages.init_app(app, other_handlers={API_PREFIX: problems.handle_error, **handlers})
     api.init_app(app, config=config)
+    for module in compatible:
+        app.register_blueprint(module.blueprint)
     for view in (public, accounts, history, issues, new_issue, reports, ranking, links, qr_codes, settings, webhooks):
         app.register_blueprint(view.blueprint)
     return app

@@ -10,6 +10,8 @@ from shortener.errors import CodeRefused
 DEFAULT_ALPHABET = "abcdefghkmnpqrstuvwxyz23456789"
 MAX_CODE_LENGTH = 64  # characters
 
+COMPATIBLE_PATHS = {"yourls": "/yourls-api.php", "shlink": "/rest/"}
+"""Beginning of the paths of each API of another shortener, by its name in ``[api] compatible``."""
 RECIPIENT_PARAMETER = "_c"
 """Query key of a recipient token. The token is never forwarded to the target, and is stored only as a keyed hash."""
 PREVIEW_SUFFIX = "+"

@@ -146,11 +146,13 @@ class Ranking(Section, frozen=True):
 
 
 class Api(Section, frozen=True):
-    """``[api]``: limits of the JSON API, and the web sites whose scripts may call it."""
+    """``[api]``: limits of the JSON API, the web sites whose scripts may call it, and APIs of other shorteners."""
 
     rate_limit: Annotated[int, Meta(ge=0, le=1_000_000)] = 600
     require_if_match: bool = False
     origins: tuple[Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+$")], ...] = ()
+    compatible: tuple[Literal["yourls", "shlink"], ...] = ()
+    yourls_strict: bool = False
 
 
 class Webhooks(Section, frozen=True):

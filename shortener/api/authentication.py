@@ -59,3 +59,12 @@ def rate_headers() -> dict[str, str]:
     """Return the headers that tell the client what is left of its limit."""
     rate: RateState | None = g.get("api_rate")
     return rate.headers if rate is not None else {}
+
+
+def authorize_text(text: str, scope: Scope) -> None:
+    """Authorize a request whose token is not in a header of this API, as ``authorize`` does. Raises ApiError."""
+    token = tokens.find_token(store(), text.strip(), now=now())
+    if token is None:
+        raise ApiError("token-invalid", "The token is unknown, has expired or was revoked.")
+    g.api_token = token
+    authorize(scope)

@@ -14,7 +14,7 @@ from shortener.classification.data_files import load_data
 MAX_USER_AGENT_LENGTH = 512
 """Number of characters of a user agent that are examined.
 
-A longer one, sent to harm us, could take over 5 ms.
+An attacker could send longer ones, which take over 5 ms each.
 """
 MAX_PARSED_LENGTH = 256
 """Number of characters that are passed to ua-parser, because some of its patterns take quadratic time."""

@@ -1,7 +1,7 @@
-"""Comparison of clicks with the clicks near them: the one function from stored clicks to changed classifications.
+"""Comparison of clicks with the clicks near them, and the classifications that change by it.
 
-The clicks being classified are called targets. A new click can change the evidence of clicks up to one time window
-away, and those depend on clicks up to two windows away (docs/classification.md, section 11).
+The clicks being classified are called targets. A target can change the evidence of clicks up to one time window away
+from it. Their evidence depends on clicks up to two windows away (docs/classification.md, section 11).
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,7 +18,7 @@ from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 
 class Neighbourhood(Struct, frozen=True):
-    """What must be known besides the targets to classify them: stored clicks near them, and honeypot hits."""
+    """What is needed besides the targets to classify them: stored clicks near them, and earlier honeypot hits."""
 
     clicks: Mapping[int, NearbyClick] = {}
     """Stored clicks near the targets, by sequence number; the targets are not among them."""
@@ -27,7 +27,10 @@ class Neighbourhood(Struct, frozen=True):
     truncated: bool = False
     """Whether clicks near the targets are missing in ``clicks``, because there are too many."""
     requests: Mapping[int, Classification] = {}
-    """New classifications by the request alone, by sequence number; others keep the stored one."""
+    """New classifications of clicks by their requests alone, by sequence number.
+
+    Clicks that are not in it keep the classification of their request.
+    """
 
 
 def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbourhood) -> dict[int, Classification]:
@@ -105,9 +108,9 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return the clicks without those that have the evidence of the grouping already and neither cause nor lose it.
+    """Return the honeypot hits, the targets, and the clicks that do not have the grouping's evidence yet.
 
-    In a flood on a honeypot link nearly all clicks have it.
+    The other clicks keep it. In a flood on a honeypot link they are nearly all clicks.
     """
     return [
         click

@@ -25,7 +25,7 @@ from shortener.durations import MINUTE_MS, SECOND_MS
 BURST_WINDOW_MS = SECOND_MS
 """Longest duration of a burst in milliseconds.
 
-Within more time, readers open several tabs (rules 16 and 17).
+Readers who open several tabs take longer (rules 16 and 17).
 """
 MIN_BURST_LINKS = 3
 """Smallest number of different links, opened within BURST_WINDOW_MS, that is a burst."""
@@ -36,7 +36,7 @@ MIN_QUICK_LINKS = 3
 MIN_RAPID_LINKS = 5
 """Smallest number of different links within QUICK_LINKS_WINDOW_MS that is too fast for most readers."""
 COVERAGE_WINDOW_MS = 2 * MINUTE_MS
-"""Milliseconds in which nearly all links of an issue, or evenly spaced clicks, are looked for."""
+"""Time window in milliseconds of nearly all links of an issue (rule 19) and of evenly spaced clicks (rule 20)."""
 MIN_COVERAGE_SHARE = 0.8
 """Share of an issue's links, from 0 to 1, that is called nearly all of them (rule 19)."""
 MIN_COVERAGE_LINKS = 5
@@ -48,11 +48,11 @@ MAX_EVEN_PACE_VARIATION = 0.2
 DOUBLE_CLICK_MS = 10 * SECOND_MS
 """Longest time in milliseconds between the two clicks of a double click (rule 24)."""
 MAX_NETWORK_LINKS = 8
-"""Number of different links within a second that is a burst from any network, even from a busy one."""
+"""Number of different links within a second that are a burst even from the busiest network."""
 MIN_BROWSER_LINKS = 4
 """Smallest number of different links within a second that is a burst of clicks with one user agent."""
 UNLIMITED_LINKS = 1_000
-"""More links than any issue has. A very common user agent needs so many for a burst, and so never has one."""
+"""More links than any issue has: with this limit, clicks of a very common user agent are never a burst."""
 
 
 def bits_where(flags: Iterable[bool], bit: int) -> list[int]:
@@ -172,9 +172,9 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
-    """Return for each click whether too many links for independent readers were opened within 1 second.
+    """Return for each click whether more links were opened within 1 second than independent readers open.
 
-    The number that is too many grows with the click rate of the group, from ``minimum`` to ``maximum``
+    How many links are needed grows with the click rate of the group, from ``minimum`` to ``maximum``
     different links. The method is described in docs/classification.md, section 6.1.
     """
     times = [click.ts_ms for click in clicks]

@@ -47,9 +47,9 @@ MIN_AGENT_BURST_LINKS = 4
 CLICK_TIME_CHECK_MS = 20 * SECOND_MS
 """Longest time in milliseconds between a reader's click and a mail gateway's check of that link (rule 22)."""
 CLICK_ECHO_WINDOW_MS = 30 * SECOND_MS
-"""Milliseconds before and after a click. It can be a click echo only if one reader clicked its link then."""
+"""Milliseconds before and after a click echo in which exactly one reader clicked the link."""
 MAX_QUIET_LINK_CLICKS = 16
-"""Click echoes are not looked for on a link with more clicks than this within CLICK_ECHO_WINDOW_MS."""
+"""Largest number of clicks on a link, within CLICK_ECHO_WINDOW_MS of a click, at which the click can be an echo."""
 
 
 def detect_fan_out(clicks: SortedClicks) -> list[int]:
@@ -81,10 +81,8 @@ def detect_fan_out(clicks: SortedClicks) -> list[int]:
 def detect_agent_burst(clicks: SortedClicks) -> list[int]:
     """Set AGENT_BURST on clicks if one user agent at several data-center addresses opened 4 links (rule 17b).
 
-    The clicks must lie within 10 seconds.
-
-    Clicks of an address that opened more than half of the links are left out, because that address may be a
-    reader who opens several tabs on a virtual desktop.
+    The clicks must lie within 10 seconds. Clicks of an address that opened more than half of the links are
+    left out, because that address may be a reader who opens several tabs on a virtual desktop.
     """
     addresses: list[Hashable] = [click.addr or click.net for click in clicks]
     if len(set(addresses)) < MIN_AGENT_BURST_ADDRESSES:

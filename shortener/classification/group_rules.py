@@ -77,9 +77,9 @@ Quick links are clicks on 3 different links within 10 seconds.
 INCOMPLETE_HEADERS_AGE_MS = 2 * MINUTE_MS
 """Milliseconds after sending in which a click with incomplete headers can be automated (rule 15)."""
 NETWORK_AGE_MS = 10 * MINUTE_MS
-"""Milliseconds after sending in which clicks from data centers are automated (rules 13 and 14b).
+"""Milliseconds after sending in which clicks from data centers and security vendors are automated.
 
-The same holds for clicks from networks of security vendors.
+These are rules 13 and 14b.
 """
 UNKNOWN_AGE_MS = 1 << 62
 """Stands for the age of a click if the issue has no sending time, or was sent after the click."""

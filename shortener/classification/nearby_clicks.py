@@ -56,16 +56,14 @@ def is_correlatable(click: NearbyClick) -> bool:
 
 
 def from_datacenter(evidence: int) -> bool:
-    """Return whether the evidence bits say that the click came from a mail gateway or a data center.
+    """Return whether a click came from a mail gateway or a data center, according to its evidence bits.
 
-    Data centers of security vendors do not count.
-
-    Readers click from the data centers of security vendors, which run their browsers remotely (browser
+    Data centers of security vendors do not count, because vendors run browsers of readers there (browser
     isolation).
     """
     return bool(evidence & MAIL_GATEWAY) or bool(evidence & DATACENTER and not evidence & SECURITY_VENDOR)
 
 
 def from_listed_network(evidence: int) -> bool:
-    """Return whether the bits say that the click came from a data center, mail gateway or security vendor."""
+    """Return whether a click came from a data center, mail gateway or security vendor, according to its bits."""
     return bool(evidence & (DATACENTER | MAIL_GATEWAY | SECURITY_VENDOR))

@@ -37,7 +37,7 @@ CACHE_SIZE = 65_536
 
 
 class NetworkTable:
-    """A list of networks, which can be asked whether it contains the /24 (IPv4) or /48 (IPv6) of a click.
+    """A set of listed networks, to find out whether the /24 (IPv4) or /48 (IPv6) of a click is among them.
 
     A network is in the table if at least half of its addresses are listed. So a cloud's neighbouring prefixes
     add up, while one listed server (a /32) does not make its 255 neighbours data centers.

@@ -15,11 +15,11 @@ from shortener.durations import SECOND_MS
 FALSE_ALARM_RATE = 0.001
 """Highest accepted probability that clicks of independent readers look like a burst by chance."""
 RATE_WINDOW_SECONDS = 30
-"""Seconds before and after a click. The clicks in them give the click rate that readers alone cause."""
+"""Number of seconds before and after a click whose clicks give the background click rate, that of readers alone."""
 EXCLUDED_SECONDS = 1
-"""Seconds before and after a click that are left out of this click rate, because a burst would be in them."""
+"""Number of seconds before and after a click that this rate leaves out, because a burst would be in them."""
 RATE_WINDOW_MS = (RATE_WINDOW_SECONDS + 1) * SECOND_MS
-"""Longest time in milliseconds between a click and another click that enters into its click rate."""
+"""Longest time in milliseconds between a click and another one that counts for its background click rate."""
 
 
 def max_distinct(times: Sequence[int], items: Sequence[Hashable], *, window_ms: int) -> list[int]:

@@ -1,6 +1,7 @@
 """Commands of operators: ``collect``, ``rebuild``, ``backup``, ``doctor`` and ``config show``."""
 
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.progress import Progress
 
 from shortener.cli import CliContext, pass_cli_context, with_store
 from shortener.cli.groups import Command, Group
-from shortener.cli.output import format_option, print_json, print_table
+from shortener.cli.output import format_option, print_as, print_csv, print_json, print_table
 from shortener.collector.collector import Collector
 from shortener.collector.other_collector import acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild as rebuild_rollups
@@ -83,7 +84,7 @@ def backup(context: CliContext, store: Store, destination: Path) -> None:
 
     The server may run meanwhile.
     """
-    size = back_up(store, destination)
+    size = back_up(store, destination, now=int(time.time()))
     click.echo(f"{destination}: {size / 1e6:,.1f} MB, checked. To restore it, stop the server and copy it to store.db.")
 
 
@@ -96,15 +97,15 @@ def doctor(context: CliContext, output_format: str) -> None:
     It checks configuration, permissions, versions, backlog, disk and clock.
     """
     findings = examine(context.config, config_path=context.config_path)
-    if output_format == "json":
-        print_json(findings)
-    else:
-        print_table(
-            "",
-            ["", "check", "finding"],
-            struct_rows(findings, Finding.__struct_fields__),
-            empty_message="",
-        )
+    columns = Finding.__struct_fields__
+    print_as(
+        output_format,
+        json=lambda: print_json(findings),
+        csv=lambda: print_csv(columns, struct_rows(findings, columns)),
+        table=lambda: print_table(
+            "", ["", "check", "finding"], struct_rows(findings, columns), empty_message="No check was made."
+        ),
+    )
     if any(finding.level == "bad" for finding in findings):
         raise StoreError("there are problems: see the lines marked bad")
 

@@ -63,6 +63,8 @@ def report_errors() -> Iterator[None]:
         sys.exit(0)
     except UnicodeEncodeError as error:
         _exit_with(f"{error.object[error.start : error.end]!r}: not valid UTF-8; write the text in UTF-8")
+    except UnicodeDecodeError as error:
+        _exit_with(f"the input is not UTF-8 text (byte {error.start}); write it in UTF-8")
     except REPORTED_ERRORS as error:
         if isinstance(error, OSError) and _is_of_output(error):
             _discard_output()

@@ -81,8 +81,8 @@ class Classifier:
     ) -> None:
         """Classify stored clicks again, and update the verdicts on the clicks near them.
 
-        ``classify_requests`` classifies their requests anew; without it, the stored evidence of requests is used.
-        Call it inside a transaction.
+        The evidence of their requests stays as stored, unless ``classify_requests`` returns another. Call it inside a
+        transaction.
         """
         context = RuleContext(self._store)
         targets = {row[0]: context.from_row(row) for row in rows}

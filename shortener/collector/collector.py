@@ -35,7 +35,7 @@ LOCK_FILE = "collector.lock"
 BATCH_LINES = 20_000
 POLL_SECONDS = 0.2
 CLASSIFY_INTERVAL_SECONDS = 5.0
-"""Seconds between two comparisons of new clicks with nearby clicks, which are too slow after every line."""
+"""Seconds between two comparisons of new clicks with nearby clicks. After every line they would take too long."""
 RETENTION_INTERVAL_SECONDS = float(HOUR_SECONDS)
 RENAME_GRACE_SECONDS = 0.05
 SHUTDOWN_SECONDS = 5.0
@@ -217,9 +217,8 @@ class Collector:
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
-        Then store the rest, for at most SHUTDOWN_SECONDS.
-
-        Retries while the store is locked or its disk is full. Raises StoreError if the store is damaged.
+        Then store the rest, for at most SHUTDOWN_SECONDS. Retries while the store is locked or its disk is
+        full. Raises StoreError if the store is damaged.
         """
         failures = 0
         while not stop():

@@ -1,7 +1,8 @@
 """Loading of the stored clicks near the clicks being classified, which are called targets.
 
-Clicks up to two time windows away are loaded (docs/classification.md, section 11): by time and by address near
-targets without a recipient token, by token near the others, and what honeypot hits require.
+Clicks up to two time windows away are loaded (docs/classification.md, section 11): those with the recipient token of a
+target, and for targets without a token those near in time and those from the same address. Honeypot hits have a longer
+time window. For them, the clicks that a new hit affects are loaded as well.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -74,7 +75,7 @@ class RuleContext:
 def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
     """Load what is needed to classify new clicks, which are given by sequence number.
 
-    Stored clicks have the evidence of earlier honeypot hits already, so only clicks near new hits are loaded.
+    Earlier honeypot hits come from their table. The stored clicks near them have their evidence already.
     """
     earlier_hits = [*_load_earlier_hits(store, targets.values())] if context.honeypot_link_ids else []
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), earlier_hits)]
@@ -84,7 +85,7 @@ def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: Rul
 def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
     """Load what is needed to classify stored clicks again, which are given by sequence number.
 
-    The honeypot links can be others than before, so hits near the targets are loaded as clicks like any other.
+    Other links than before may be honeypot links, so the honeypot hits are read from the clicks, not from their table.
     """
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), ())]
     for values, since, until in _hit_queries(targets.values()):
@@ -104,10 +105,7 @@ def _is_truncated(loaded: Iterable[list[NearbyClickRow]]) -> bool:
 
 
 def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the clicks near the targets, as one list for each query.
-
-    A click with a recipient token is compared with clicks that have its token, any other with clicks without one.
-    """
+    """Yield the clicks near the targets, except those that only honeypot hits need. Each list is from one query."""
     without_token = _without_token(targets)
     yield from _load_by_time(store, [click.ts_ms for click in without_token])
     yield from _load_by_value(store, "addr", [(click.addr, click.ts_ms) for click in without_token])
@@ -123,9 +121,9 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the clicks that have one of the values in a column, in the hours around the value's times (milliseconds).
+    """Yield the clicks that have one of the values in a column, near the time of the value (milliseconds).
 
-    Values that are None are left out.
+    The clicks of an hour are loaded together, so some are further away than necessary. Values of None are left out.
     """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
@@ -139,7 +137,7 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield the honeypot hits that were recorded near the targets, as clicks with the sequence number -1."""
+    """Yield the honeypot hits near the targets from their table, as clicks with the sequence number -1."""
     for values, since, until in _hit_queries(targets):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
             for at in {hit.first_at, hit.last_at}:
@@ -150,9 +148,9 @@ def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator
 
 
 def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield where to look for honeypot hits that concern the targets.
+    """Yield where to look for honeypot hits near the targets: (addresses and networks, begin, end).
 
-    These are the addresses and networks of the targets, and intervals of time (milliseconds).
+    Times are in milliseconds.
     """
     without_token = _without_token(targets)
     values = {value for click in without_token for value in (click.addr, click.net) if value is not None}
@@ -163,10 +161,7 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that get evidence from honeypot hits among the targets.
-
-    Those that have it from ``earlier_hits`` are left out.
-    """
+    """Yield the stored clicks that get evidence from honeypot hits among the targets, but not from earlier hits."""
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
@@ -184,7 +179,7 @@ def _load_near_hits(
 
 
 def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Interval]]:
-    """Return the intervals of time (milliseconds) in which clicks get evidence from the honeypot hits in ``clicks``."""
+    """Return, by scope, the intervals (milliseconds) in which clicks get evidence from honeypot hits in ``clicks``."""
     intervals: dict[HitScope, list[Interval]] = {}
     for hit in clicks:
         if hit.honeypot and is_correlatable(hit):
@@ -209,5 +204,5 @@ def _without_token(clicks: Iterable[NearbyClick]) -> list[NearbyClick]:
 
 
 def _intervals_around(times: Iterable[int], margin_ms: int) -> list[Interval]:
-    """Return disjoint intervals that contain all of ``times``, and ``margin_ms`` milliseconds around each."""
+    """Return disjoint intervals that contain each of ``times`` and ``margin_ms`` milliseconds on either side of it."""
     return merge((time - margin_ms, time + margin_ms + 1) for time in times)

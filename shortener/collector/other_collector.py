@@ -19,9 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs, and return a new one.
-
-    Return None if ``stop()`` returns true meanwhile.
+    """Wait until no other collector runs, and return a new one, or None if ``stop()`` returns true meanwhile.
 
     If no other collector runs, ``stop()`` is not called, so that clicks recorded before a stop are still
     stored.

@@ -7,10 +7,9 @@ it stopped. Running it a second time changes nothing.
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from operator import attrgetter
+from functools import lru_cache, partial
 
 import msgspec
-from cachetools import LRUCache, cachedmethod
 from msgspec import Struct
 
 from shortener.classification.evidence import Classification, ClickRequest
@@ -98,9 +97,8 @@ class StoredRequestReader:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._user_agents: LRUCache[int, str] = LRUCache(CACHE_SIZE)
-        self._headers: LRUCache[int, dict[str, str]] = LRUCache(CACHE_SIZE)
+        self._user_agent = lru_cache(CACHE_SIZE)(partial(nearby_clicks.user_agent_text, store))
+        self._headers = lru_cache(CACHE_SIZE)(partial(_load_headers, store))
 
     def read(self, row: StoredRequest, *, https: bool, asn: int | None = None) -> ClickRequest:
         """Return the request of a stored click, as the collector classified it.
@@ -111,7 +109,7 @@ class StoredRequestReader:
             ts=row.ts / 1000,
             method=row.method,
             ua=None if row.agent_id is None else self._user_agent(row.agent_id),
-            headers=None if row.headers_id is None else self._request_headers(row.headers_id),
+            headers=None if row.headers_id is None else self._headers(row.headers_id),
             lang=row.language or None,
             https=https,
             net=row.net,
@@ -119,14 +117,9 @@ class StoredRequestReader:
             asn=asn,
         )
 
-    @cachedmethod(attrgetter("_user_agents"))
-    def _user_agent(self, agent_id: int) -> str:
-        return nearby_clicks.user_agent_text(self._store, agent_id)
 
-    @cachedmethod(attrgetter("_headers"))
-    def _request_headers(self, headers_id: int) -> dict[str, str]:
-        text = nearby_clicks.headers_text(self._store, headers_id)
-        return msgspec.json.decode(text, type=dict[str, str])
+def _load_headers(store: Store, headers_id: int) -> dict[str, str]:
+    return msgspec.json.decode(nearby_clicks.headers_text(store, headers_id), type=dict[str, str])
 
 
 class _StoredRequestClassifier:

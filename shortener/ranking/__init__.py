@@ -6,6 +6,7 @@ The method is docs/ranking.md.
 """
 
 from shortener.ranking.comparison import ComparedIssue, Comparison, compare
+from shortener.ranking.counted import CountedArticle, count_articles
 from shortener.ranking.explanation import ExplainedAppearance, Explanation, Factor, explain
 from shortener.ranking.inputs import Appearance, Arrival, Counted, History, Issue, Placement, Signal
 from shortener.ranking.pipeline import remaining_shares
@@ -21,6 +22,7 @@ __all__ = [
     "ComparedIssue",
     "Comparison",
     "Counted",
+    "CountedArticle",
     "ExplainedAppearance",
     "Explanation",
     "Factor",
@@ -33,6 +35,7 @@ __all__ = [
     "Rerun",
     "Signal",
     "compare",
+    "count_articles",
     "explain",
     "rank",
     "remaining_shares",

@@ -11,7 +11,7 @@ from shortener.ranking.caveats import format_age
 from shortener.ranking.inputs import Arrival, Counted, History, Issue, common_unit
 from shortener.ranking.observations import age_in_hours, build_observations
 from shortener.ranking.result import split_count
-from shortener.ranking.selection import MIN_AGE_HOURS, find_issue, select_sent, why_unranked
+from shortener.ranking.selection import MIN_AGE_HOURS, clicked_issues, find_issue, select_sent, why_unranked
 from shortener.ranking.signals import Z90
 from shortener.ranking.wording import format_count, format_interval, format_multiple, format_share
 
@@ -81,13 +81,14 @@ def compare(
             "of the younger issue"
         )
     curve = estimate_curve(build_observations(sent, as_of=as_of), sent.arrivals)
+    clicked = clicked_issues(sent)
     counts = [clicks_within([row for row in arrivals if row.issue == issue.slug], hours=age) for issue in issues]
     first, second = (
         _compared_issue(
             issue,
             count,
             to_come=None
-            if why_unranked(sent, issue, as_of=as_of)
+            if why_unranked(issue, clicked=clicked, as_of=as_of)
             else 1 - curve.share_at(age_in_hours(issue, as_of=as_of)),
         )
         for issue, count in zip(issues, counts, strict=True)

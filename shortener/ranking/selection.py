@@ -40,7 +40,10 @@ def select_articles(history: History, article_filter: ArticleFilter, *, as_of: f
     history, and NotFound if the issue of the filter was not sent by then.
     """
     sent = select_sent(history, as_of=as_of)
-    known = _restrict_to_issues(sent, [issue for issue in sent.issues if not why_unranked(sent, issue, as_of=as_of)])
+    clicked = clicked_issues(sent)
+    known = _restrict_to_issues(
+        sent, [issue for issue in sent.issues if not why_unranked(issue, clicked=clicked, as_of=as_of)]
+    )
     if article_filter.issue is not None:
         issue = find_issue(sent, article_filter.issue)
         return known, {appearance.url for appearance in known.appearances if appearance.issue == issue.slug}
@@ -51,12 +54,20 @@ def select_articles(history: History, article_filter: ArticleFilter, *, as_of: f
     return known, {url for url in urls if _month_sent(last_issues[url], zone) == month}
 
 
-def why_unranked(sent: History, issue: Issue, *, as_of: float) -> str:
-    """Return why nothing can be estimated about a sent issue yet, as a clause about it; '' if it has evidence."""
+def why_unranked(issue: Issue, *, clicked: set[str], as_of: float) -> str:
+    """Return why nothing can be estimated about a sent issue yet, as a clause about it; '' if it has evidence.
+
+    `clicked` are the slugs of the issues with clicks.
+    """
     if as_of - issue.sent_at < MIN_AGE_HOURS * HOUR_SECONDS:
         return "was sent less than an hour ago"
+    return "" if issue.slug in clicked else "has no clicks yet"
+
+
+def clicked_issues(sent: History) -> set[str]:
+    """Return the slugs of the issues with clicks."""
     rows: tuple[Appearance | Arrival, ...] = (*sent.appearances, *sent.arrivals)
-    return "" if any(row.clicks for row in rows if row.issue == issue.slug) else "has no clicks yet"
+    return {row.issue for row in rows if row.clicks}
 
 
 def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: float) -> str:
@@ -68,7 +79,10 @@ def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: 
         if article_filter.issue in {None, issue.slug}
         if article_filter.month in {None, _month_sent(issue, article_filter.zone)}
     ]
-    reasons = [f"issue {issue.slug} {why}" for issue in asked if (why := why_unranked(sent, issue, as_of=as_of))]
+    clicked = clicked_issues(sent)
+    reasons = [
+        f"issue {issue.slug} {why}" for issue in asked if (why := why_unranked(issue, clicked=clicked, as_of=as_of))
+    ]
     if reasons:
         return f"{reasons[-1]}: nothing to rank"
     if article_filter.issue:

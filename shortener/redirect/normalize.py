@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
-from shortener.codes import MAX_CODE_LENGTH, PREVIEW_SUFFIX, RECIPIENT_PARAMETER, strip_punctuation
+from shortener.codes import COMPATIBLE_PATHS, MAX_CODE_LENGTH, PREVIEW_SUFFIX, RECIPIENT_PARAMETER, strip_punctuation
 from shortener.config import Config, Domain
 from shortener.redirect.client_ip import ClientIPResolver, normalize_address
 from shortener.redirect.request import Request, encode_query
@@ -63,6 +63,7 @@ class Normalizer:
     def __init__(self, config: Config) -> None:
         self._domains = {normalize_host_header(domain.host): domain for domain in config.domains}
         self._default_domain = config.domains[0]
+        self._page_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
         self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
 
     def __call__(self, request: Request) -> Request:
@@ -83,7 +84,7 @@ class Normalizer:
             code, placement = plain.groups()
             request.placement = int(placement) if placement else 0
         else:
-            path = parse_path(request.path)
+            path = _PAGE if request.path.startswith(self._page_prefixes) else parse_path(request.path)
             code, request.placement, request.preview = path.code, path.placement, path.preview
             if path.query:
                 request.query = f"{path.query}&{request.query}" if request.query else path.query

@@ -11,12 +11,14 @@ from shortener.errors import TargetRefused
 from shortener.ranking import (
     Blend,
     Comparison,
+    CountedArticle,
     Explanation,
     History,
     Issue,
     Ranking,
     Rerun,
     compare,
+    count_articles,
     explain,
     rank,
     remaining_shares,
@@ -61,6 +63,11 @@ def rank_stored_articles(
         blend=Blend(*asked.blend) if asked.blend else None,
         background=asked.background,
     )
+
+
+def count_stored_articles(store: Store, month: str, *, config: Config, as_of: int) -> tuple[CountedArticle, ...]:
+    """Return the articles of a month's ranking by their counts, without a fit. Raises InputError."""
+    return count_articles(load_history(store, as_of=as_of), as_of=as_of, month=month, zone=config.zone)
 
 
 def explain_article(

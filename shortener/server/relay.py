@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # named in granian's documentation of RSGI
 
+from shortener.codes import COMPATIBLE_PATHS
 from shortener.config import Config
 from shortener.redirect.reader_pages import ReaderPages
 from shortener.redirect.request import Request
@@ -83,6 +84,7 @@ class Relay:
     def __init__(self, config: Config) -> None:
         self._trusts_proxies = bool(config.server.trusted_proxies)
         # By the port, not by the target of a request, which a client may write with any scheme.
+        self._chunked_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
         self._scheme = "https" if config.server.certificate else "http"
         self._socket_path: Path = pages_socket_path(config.data_directory)
         self._reader_pages = ReaderPages(config.data_directory)
@@ -95,7 +97,7 @@ class Relay:
 
     async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
         """Send the client its page; return the response to send instead if there is no page."""
-        if "transfer-encoding" in request.headers:
+        if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED
         length = int(request.headers.get("content-length") or 0)
         uploads = self._anonymous
@@ -146,8 +148,26 @@ class Relay:
         except (self._aiohttp.ClientError, OSError):
             return False
 
+    def _may_be_chunked(self, request: Request) -> bool:
+        """Return whether a request may have a body without a length: clients of another shortener send such bodies."""
+        headers = request.headers
+        is_plain = (headers.get("transfer-encoding") or "").strip().lower() == "chunked"
+        return is_plain and "content-length" not in headers and request.path.startswith(self._chunked_prefixes)
+
+    async def _read_chunks(self, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
+        """Return a body without a length, which must be small."""
+        pieces: list[bytes] = []
+        async for piece in protocol:
+            pieces.append(bytes(piece))
+            uploads.add(upload, len(piece))
+            if upload.size > SMALL_BODY_BYTES:
+                return _LENGTH_REQUIRED
+        return b"".join(pieces)
+
     async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
         """Return the whole body, so that a slow client occupies no thread of the pages, or a refusal."""
+        if "transfer-encoding" in request.headers:
+            return await self._read_chunks(protocol, upload, uploads)
         length = int(request.headers.get("content-length") or 0)
         too_large = self._reader_pages.get(413)
         if length > (MAX_BODY_BYTES if "expect" in request.headers else MAX_REFUSED_BYTES):

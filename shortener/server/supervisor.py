@@ -236,13 +236,13 @@ def announce_first_admin(config: Config, announce: Callable[[str], None]) -> Non
         with contextlib.closing(open_store(config.data_directory, create=False)) as store:
             address = invite_first_admin(store, config=config, now=int(time.time()))
         if address is not None:
-            announce(f"Nobody can sign in yet; become the admin at this one-time address: {address}")
+            announce(f"There is no account yet; create the first one, of an admin, at this invite link: {address}")
             if config.base_url != config.listening_url:
                 local_address = address.replace(config.base_url, config.listening_url, 1)
-                announce(f"Until the domain leads to this server, the address is, on this machine: {local_address}")
+                announce(f"Until the domain leads to this server, the link is, on this machine: {local_address}")
     except REPORTED_ERRORS as error:
         log.error(
-            "no one-time address for a first admin could be made; the next start tries again if there are no users: %s",
+            "no invite link for a first admin could be made; the next start tries again if there are no users: %s",
             error_message(error),
         )
 

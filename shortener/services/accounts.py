@@ -1,6 +1,6 @@
 """Accounts of the editor pages: passwords, roles, sessions that expire, and invitations.
 
-An invitation is a one-time URL at which a user chooses a password.
+An invitation is a one-time URL, the invite link, at which a user chooses a password.
 """
 
 import functools

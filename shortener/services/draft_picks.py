@@ -88,8 +88,23 @@ def build_draft(
     ``top`` and ``gems`` limit how many articles the ranking adds to the two lists. Raises InputError for an invalid
     month, NotFound for a month without articles.
     """
-    month_decisions = [_to_pick_decision(decision) for decision in decisions.list_by_month(store, month)]
+    decisions.check_month(month)
     ranking = rank_stored_articles(store, config=config, as_of=as_of, month=month, top=top, gems=gems)
+    return draft_from_ranking(store, month, ranking, config=config, as_of=as_of, top=top, gems=gems)
+
+
+def draft_from_ranking(
+    store: Store,
+    month: str,
+    ranking: Ranking,
+    *,
+    config: Config,
+    as_of: int,
+    top: int | None = None,
+    gems: int | None = None,
+) -> Draft:
+    """Return the picks as ``build_draft`` does, from a ranking of the month."""
+    month_decisions = [_to_pick_decision(decision) for decision in decisions.list_by_month(store, month)]
     if not ranking.articles and not month_decisions:
         raise NotFound(_no_articles_message(store, ranking, month, config=config, as_of=as_of))
     selection = picks.select_picks(ranking, decisions=month_decisions, max_featured=top, max_gems=gems)

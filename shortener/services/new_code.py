@@ -1,7 +1,8 @@
 """The choice of a code for a new short link."""
 
-from shortener.codes import generate_code, normalize_code
+from shortener.codes import COMPATIBLE_PATHS, generate_code, normalize_code
 from shortener.config import Config, Domain
+from shortener.errors import CodeRefused
 from shortener.store import Store, links
 
 
@@ -9,7 +10,15 @@ def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config
     """Return ``custom_code`` in its stored form, or a new random code if it is None. Raises CodeRefused."""
     if custom_code is None:
         return new_unused_code(store, domain, config=config)
-    return _normalize(custom_code, domain)
+    code = _normalize(custom_code, domain)
+    if _is_reserved(code, config=config):
+        raise CodeRefused(f"code {code} is reserved for the requests of other programs; choose another one")
+    return code
+
+
+def _is_reserved(code: str, *, config: Config) -> bool:
+    """Return whether the paths of an API of another shortener that is on begin with this code."""
+    return code in {COMPATIBLE_PATHS[name].strip("/") for name in config.api.compatible}
 
 
 def new_unused_code(store: Store, domain: Domain, *, config: Config) -> str:
@@ -20,7 +29,8 @@ def new_unused_code(store: Store, domain: Domain, *, config: Config) -> str:
     """
 
     def is_taken(code: str) -> bool:
-        return links.find(store, domain.host, _normalize(code, domain)) is not None
+        code = _normalize(code, domain)
+        return _is_reserved(code, config=config) or links.find(store, domain.host, code) is not None
 
     code = generate_code(length=config.codes.length, alphabet=config.codes.alphabet, is_taken=is_taken)
     return _normalize(code, domain)

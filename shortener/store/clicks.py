@@ -118,9 +118,9 @@ VisitorDay = tuple[int, str]
 
 
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return the human clicks of visitors on a UTC day, by sequence number.
+    """Return human clicks of visitors on their UTC days, by sequence number.
 
-    ``minimum_bitmasks`` has the smallest ``first_visits`` of the clicks to return, for each visitor and day.
+    For each visitor and day, those are returned whose ``first_visits`` is at least the number in ``minimum_bitmasks``.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks

@@ -1,7 +1,7 @@
-"""SQL for the table of honeypot hits: clicks on honeypot links that have been compared with the stored clicks.
+"""SQL for the table of honeypot hits: the classified clicks on honeypot links that have no recipient token.
 
-Only clicks without a recipient token are in it, because the token of a click shows which others are its reader's. Hits
-of a quarter-hour that are equal in all that the rules read are one row, so that a flood of them stays small.
+Hits of a quarter-hour that are equal in all that the rules read are one row, so the table stays small in a flood. With
+a recipient token no table is needed, because few clicks have the same token.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _HONEYPOT_LINKS = "select id from links where honeypot = 1"
 class HoneypotHit(NamedTuple):
     """Equal honeypot hits of a quarter-hour, with the times of the first and the last (milliseconds of UTC epoch).
 
-    An unknown network or address is empty. ``agent_id`` is 0 if the user agent is unknown or does not matter.
+    An unknown network or address is empty. ``agent_id`` is 0 for machines and for an unknown user agent.
     """
 
     addr: str
@@ -32,9 +32,9 @@ class HoneypotHit(NamedTuple):
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return the hits in [since, until) (milliseconds) with one of ``values`` as address or network.
+    """Return the hits with one of ``values`` as address or network, in the quarter-hours of [since, until).
 
-    Others of the same quarter-hours can be among them.
+    Times are in milliseconds.
     """
     sql = f"""
         with wanted as materialized (select value from json_each(:values))
@@ -46,7 +46,10 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
 
 
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks on honeypot links in [since, until) with one of ``values`` as address or network."""
+    """Return the clicks on honeypot links with one of ``values`` as address or network, in [since, until).
+
+    Times are in milliseconds.
+    """
     sql = f"""
         with wanted as materialized (select value from json_each(:values))
         select {NEARBY_CLICK_COLUMNS} from clicks
@@ -56,16 +59,19 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
 
 
 def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
-    """Add the honeypot hits among the clicks between two sequence numbers.
+    """Add the honeypot hits among the clicks from ``first_seq`` to ``last_seq``.
 
-    The user agent of a hit with a bit of ``machine_mask`` in its evidence does not matter.
+    A hit with a bit of ``machine_mask`` in its evidence is a machine's; its user agent is not stored.
     """
     # The plus sign keeps SQLite from reading all clicks on the links.
     _insert(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
 
 
 def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
-    """Replace the hits in the quarter-hours of two times (milliseconds) and between, after a reclassification."""
+    """Read the hits of the quarter-hours from ``first_at`` to ``last_at`` (milliseconds) again from the clicks.
+
+    Call it after clicks of this time were classified again.
+    """
     first, last = _quarter_hour(first_at), _quarter_hour(last_at)
     store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))
     condition = f"""

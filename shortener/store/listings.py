@@ -109,18 +109,26 @@ def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
 
 
 class LinkFilter(Struct, frozen=True):
-    """Filter and order of a list of links; each of ``words`` has to occur in the code, title or target."""
+    """Filter and order of a list of links; each of ``words`` has to occur in the code, title or target.
+
+    ``issues`` are slugs, one of which the link's issue has; empty means any. ``created_since`` and ``created_until``
+    are seconds of UTC epoch.
+    """
 
     words: tuple[str, ...] = ()
     status: StatusFilter | None = None
     issue: str | None = None
     sort: LinkSort = "new"
+    issues: tuple[str, ...] = ()
+    created_since: int | None = None
+    created_until: int | None = None
+    with_retired: bool = True
 
 
 def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
     """Return the number of links that match a filter."""
     where, values = _filter_condition(link_filter, now)
-    join = _JOIN_ISSUES if link_filter.issue else ""
+    join = _JOIN_ISSUES if link_filter.issue or link_filter.issues else ""
     return int(store.value(f"select count(*) from links {join} {where}", values))  # noqa: S608
 
 
@@ -170,7 +178,7 @@ def sort_key_length(sort: LinkSort) -> int:
 def _from(link_filter: LinkFilter) -> str:
     """Return the ``from`` clause with the joins that a filter and its order need."""
     counts = _JOIN_CLICKS if link_filter.sort == "clicks" else ""
-    return f"from links {counts} {_JOIN_ISSUES if link_filter.issue else ''}"
+    return f"from links {counts} {_JOIN_ISSUES if link_filter.issue or link_filter.issues else ''}"
 
 
 def _order_by(sort: LinkSort) -> str:
@@ -198,6 +206,15 @@ def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str,
     if link_filter.issue:
         terms.append("issues.slug = :issue")
         values["issue"] = link_filter.issue
+    if link_filter.issues:
+        terms.append("issues.slug in (select value from json_each(:issues))")
+        values["issues"] = json_array(link_filter.issues)
+    for name, sign in (("created_since", ">="), ("created_until", "<=")):
+        if (bound := getattr(link_filter, name)) is not None:
+            terms.append(f"links.created_at {sign} :{name}")
+            values[name] = bound
+    if not link_filter.with_retired:
+        terms.append("links.status = 'active'")
     for index, word in enumerate(link_filter.words):
         name = f"word{index}"
         # Concatenating the three columns of every link would take longer than searching them one by one.
@@ -318,7 +335,12 @@ def list_target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
     return [TargetEdit(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def list_send_times(store: Store) -> list[int]:
-    """Return the sending time (else the creation time) of every issue, the latest first."""
-    sql = "select coalesce(sent_at, created_at) from issues order by 1 desc"
-    return [row[0] for row in store.execute(sql)]
+def list_send_times(store: Store, *, now: int) -> list[int]:
+    """Return the sending time of every issue sent by ``now``, the latest first; if unknown, its first clicked hour."""
+    sql = """
+        select coalesce(
+            sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0)
+        ) as sent
+        from issues where removed_at is null and sent <= ? order by sent desc
+    """
+    return [row[0] for row in store.execute(sql, (now,))]

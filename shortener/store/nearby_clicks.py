@@ -10,8 +10,8 @@ NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, recipient_toke
 MAX_NEARBY_CLICKS = 70_000
 """Maximum number of clicks that one query for nearby clicks returns.
 
-It is enough for 300 a second in the four minutes before a click that are read. If there are more, those nearest in
-time are returned."""
+It is enough for 300 clicks a second in the four minutes that are read before a target. If there are more, those
+nearest in time are returned."""
 RECLASSIFY_PREFIX = "reclassify:"
 """Prefix of a key in ``meta`` that queues an issue for reclassification.
 
@@ -19,7 +19,7 @@ The value is the sequence number (seq) of the last click that was classified aga
 
 
 NearbyClickRow = tuple[int, int, int, int | None, int, str | None, str | None, str | None, int | None, str, int]
-"""A stored click with the fields that detectors compare (``NEARBY_CLICK_COLUMNS``); ``ts`` is in ms."""
+"""A stored click with the fields that detectors compare (``NEARBY_CLICK_COLUMNS``); ``ts`` is in milliseconds."""
 
 
 class StoredRequest(NamedTuple):
@@ -54,7 +54,7 @@ def issue_clicks_after(
 
 
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks without a recipient token in [since, until), at most MAX_NEARBY_CLICKS."""
+    """Return the clicks without a recipient token in [since, until) (milliseconds), at most MAX_NEARBY_CLICKS."""
     return _nearest_clicks(store, "recipient_token is null", (), since, until)
 
 
@@ -67,9 +67,9 @@ def clicks_by_value(
     since: int,
     until: int,
 ) -> list[NearbyClickRow]:
-    """Return the clicks of one hour in [since, until) with one of ``values`` in a column, at most MAX_NEARBY_CLICKS.
+    """Return the clicks in [since, until) and in one hour that have one of ``values`` in a column.
 
-    ``hour`` counts from 1970.
+    ``hour`` counts from 1970, times are in milliseconds. At most MAX_NEARBY_CLICKS are returned.
     """
     condition = f"ts / 3600000 = ? and {column_name} in (select value from json_each(?))"  # noqa: S608
     return _nearest_clicks(store, condition, (hour, json_array(values)), since, until)
@@ -89,7 +89,7 @@ def _nearest_clicks(
 ) -> list[NearbyClickRow]:
     """Return the clicks in [since, until) (milliseconds) that meet an SQL condition, whose parameters are ``values``.
 
-    If there are more than MAX_NEARBY_CLICKS, return those nearest to the middle of the time.
+    If there are more than MAX_NEARBY_CLICKS, return those nearest to the middle of this time.
     """
     sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= ? and ts < ?"  # noqa: S608
     rows = store.execute(sql, (*values, since, until)).fetchmany(MAX_NEARBY_CLICKS + 1)

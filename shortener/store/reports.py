@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
+from shortener.durations import DAY_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.store.database import Store
 from shortener.store.rollup_tables import SUM_COLUMNS, VERDICTS
 
@@ -22,9 +22,8 @@ _FAR_FUTURE = 1 << 62
 class ClickTotals(Struct, frozen=True):
     """Number of clicks with each verdict, of human clicks with a visitor, and of first visits.
 
-    First visits are to a placement, a link, an issue and the site.
-
-    ``issue_id`` is 0 for a link without an issue, ``n`` is 0 for clicks without a placement.
+    First visits are to a placement, a link, an issue and the site. ``issue_id`` is 0 for a link without an
+    issue, ``n`` is 0 for clicks without a placement.
     """
 
     issue_id: int
@@ -156,19 +155,25 @@ def signed_rows(
 
 def issue_timeline(store: Store, issue_id: int, *, hourly: bool) -> list[PeriodClicks]:
     """Return the quarter-hours of UTC with clicks on an issue, or with ``hourly`` the hours, oldest first."""
-    table, column = ("clicks_by_issue_hour", "hour") if hourly else ("clicks_by_issue", "quarter_hour")
-    sql = f"select {column}, human, {_AUTOMATED_SUM} from {table} where issue_id = ? order by {column}"  # noqa: S608
-    return [PeriodClicks(*row) for row in store.execute(sql, (issue_id,))]
+    if hourly:
+        return _timeline(store, "clicks_by_issue_hour", "hour", "issue_id", issue_id)
+    return _timeline(store, "clicks_by_issue", "quarter_hour", "issue_id", issue_id)
 
 
 def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodClicks]:
     """Return the quarter-hours of UTC with clicks on a link, or with ``hourly`` the hours, oldest first."""
+    if hourly:
+        return _timeline(store, "clicks_by_link_hour", "hour", "link_id", link_id)
+    return _timeline(store, "clicks_by_link", "quarter_hour", "link_id", link_id)
+
+
+def _timeline(store: Store, table: str, time_column: str, key_column: str, key: int) -> list[PeriodClicks]:
+    """Return the clicks of an issue or a link from a rollup, by quarter-hour or hour, oldest first."""
     sql = f"""
-        select quarter_hour - quarter_hour % ? as start, sum(human), sum({_AUTOMATED_SUM}) from clicks_by_link
-        where link_id = ? group by start order by start
+        select {time_column}, sum(human), sum({_AUTOMATED_SUM}) from {table}
+        where {key_column} = ? group by {time_column} order by {time_column}
     """  # noqa: S608
-    step = HOUR_SECONDS if hourly else QUARTER_HOUR_SECONDS
-    return [PeriodClicks(*row) for row in store.execute(sql, (step, link_id))]
+    return [PeriodClicks(*row) for row in store.execute(sql, (key,))]
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:

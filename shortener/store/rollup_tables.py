@@ -1,4 +1,4 @@
-"""The tables of sums (rollups), described once: the SQL that writes them derives from this.
+"""Descriptions of the tables of sums (rollups), and the SQL that writes them, which derives from the descriptions.
 
 The tables themselves are created by migrations, so a change here needs a migration too. Two tables are detailed, or
 fine: ``clicks_by_link`` and ``breakdown_by_link``. The others are coarse: they sum rows of these two, so that a report
@@ -44,6 +44,7 @@ BREAKDOWN_BY_LINK = Rollup(
 )
 COARSE_ROLLUPS = (
     Rollup("totals_by_placement", ("issue_id", "link_id", "n"), source=CLICKS_BY_LINK),
+    Rollup("clicks_by_link_hour", ("link_id", "hour"), source=CLICKS_BY_LINK),
     Rollup("clicks_by_issue", ("issue_id", "quarter_hour"), source=CLICKS_BY_LINK),
     Rollup("clicks_by_issue_hour", ("issue_id", "hour"), source=CLICKS_BY_LINK),
     Rollup("clicks_by_placement", ("day", "issue_id", "link_id", "n"), source=CLICKS_BY_LINK),
@@ -76,7 +77,7 @@ def recompute_statements() -> Iterator[str]:
 
 
 def add_statement(rollup: Rollup) -> str:
-    """Return the statement that adds to a row, or inserts it; its parameters are the key, the sums and the sums again.
+    """Return the statement that adds sums to a row, or inserts it. Its parameters are the key and twice the sums.
 
     A sum never falls below 0.
     """

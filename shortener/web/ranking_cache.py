@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 
+from shortener.config import Config
 from shortener.errors import NotFound
-from shortener.ranking import RankedArticle
+from shortener.ranking import RankedArticle, Ranking
 from shortener.reporting.issue_report import RerunSuggestion
 from shortener.reporting.ranking import (
     load_remaining_shares,
@@ -15,7 +17,7 @@ from shortener.services import draft_picks
 from shortener.services.draft_picks import Draft
 from shortener.store import Store
 from shortener.web.cache import get_if_ready, get_or_compute
-from shortener.web.context import config
+from shortener.web.context import config, now, store
 
 
 def remaining_shares() -> Mapping[str, float]:
@@ -61,9 +63,20 @@ def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
 
 def cached_draft(month: str) -> Draft:
     """Return the ranking of a month with the draft of its picks. Raises InputError, NotFound."""
-    app_config = config()
+    ranking = get_or_compute(("ranking", month), partial(_rank_month, month, config()))
+    return _draft(month, ranking)
 
-    def compute(store: Store) -> Draft:
-        return draft_picks.build_draft(store, month, config=app_config, as_of=int(time.time()))
 
-    return get_or_compute(("draft", month), compute)
+def draft_if_ready(month: str) -> Draft | None:
+    """Return what ``cached_draft`` does, but None while the ranking is computed for the first time."""
+    ranking = get_if_ready(("ranking", month), partial(_rank_month, month, config()))
+    return None if ranking is None else _draft(month, ranking)
+
+
+def _rank_month(month: str, app_config: Config, store: Store) -> Ranking:
+    return rank_stored_articles(store, config=app_config, as_of=int(time.time()), month=month)
+
+
+def _draft(month: str, ranking: Ranking) -> Draft:
+    # Decisions do not change the ranking, so that the draft is not cached with it.
+    return draft_picks.draft_from_ranking(store(), month, ranking, config=config(), as_of=now())

@@ -53,6 +53,11 @@ class Notice(Struct, frozen=True):
 def redirect_after_edit(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
     """Clear the cache and redirect to ``endpoint``, whose page shows the notice. ``values`` fill in its URL."""
     clear_cache()
+    return redirect_with_notice(notice, endpoint, **values)
+
+
+def redirect_with_notice(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
+    """Redirect as ``redirect_after_edit`` does after an edit that changes nothing that is cached."""
     show_notice(notice)
     return redirect(url_for(endpoint, **values), 303)
 

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, abort, current_app, request
 from flask.sessions import SecureCookieSessionInterface
 
+from shortener.codes import COMPATIBLE_PATHS
 from shortener.config import Config
 from shortener.redirect.normalize import LOOPBACK_HOSTS
 from shortener.urls import normalize_host_header, strip_port
@@ -27,7 +28,7 @@ VENDOR_PATH = "/-/static/vendor/"
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 """Cache-Control of bundled third-party files. Their names contain the version, so a name never changes its content."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-COOKIELESS_PREFIXES = ("/-/api/",)
+COOKIELESS_PREFIXES = ("/-/api/", *COMPATIBLE_PATHS.values())
 """Beginnings of paths whose clients send a token with each request. Cookies have no effect there."""
 
 

@@ -66,7 +66,7 @@ def test_path_of_an_editor(chromium: "Browser", tmp_path: Path) -> None:
         base = f"http://127.0.0.1:{port}"
         watched = WatchedPage(chromium, base, permissions=["clipboard-read", "clipboard-write"])
         page = watched.page
-        create_first_admin(watched, next(line for line in output if "one-time address" in line))
+        create_first_admin(watched, next(line for line in output if "invite link" in line))
         urls = add_sample(watched, scene.sample_issue())
         for reader in range(12):
             for url in urls[: 3 + reader % 4]:

@@ -110,6 +110,7 @@ def test_doctor_finds_problems(newsletter: Newsletter, shortener: Shortener) -> 
     store = newsletter.config.data_directory / "store.db"
     store.chmod(0o644)
     assert "chmod" in shortener("doctor", status=1).stdout.replace("\n", " ")
+    assert shortener("doctor", "--format", "csv", status=1).stdout.startswith("level,")
     store.chmod(0o600)
     newsletter.store.close()
     for path in newsletter.config.data_directory.glob("store.db-*"):

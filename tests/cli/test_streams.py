@@ -107,6 +107,12 @@ def test_files_for_programs_are_utf8(directory: Path, environment: dict[str, str
     assert b"may" in done.stdout
 
 
+def test_input_that_is_no_text_is_one_line(directory: Path) -> None:
+    """A password that is read from standard input has to be UTF-8."""
+    done = run(directory, "printf '\\xff' | shortener user add ben", LC_ALL="C.UTF-8", PYTHONIOENCODING="utf-8:strict")
+    assert (done.returncode, done.stderr) == (1, b"Error: the input is not UTF-8 text (byte 0); write it in UTF-8\n")
+
+
 def test_an_argument_that_is_no_text_is_one_line(directory: Path) -> None:
     """Bytes that are not UTF-8 cannot be a slug; the message shows them."""
     done = run(directory, "shortener issue show $'\\xff'", LC_ALL="C.UTF-8")

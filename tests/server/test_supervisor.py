@@ -285,7 +285,11 @@ def test_the_first_admin_gets_an_address(serve: Callable[..., Serve]) -> None:
     """Without users, the second line of output is the address at which the first admin signs in."""
     server = serve()
     server.ready()
-    path = server.ready().strip().removeprefix("Nobody can sign in yet; become the admin at this one-time address: ")
+    path = (
+        server.ready()
+        .strip()
+        .removeprefix("There is no account yet; create the first one, of an admin, at this invite link: ")
+    )
     assert path.startswith(f"http://127.0.0.1:{server.port}/-/welcome/")
     assert server.get("/-/welcome/" + path.rpartition("/")[2]).status == 200
 
@@ -300,7 +304,7 @@ def test_an_error_of_the_store_at_the_end_of_the_start_is_one_line(serve: Callab
     assert server.get("/abcde").status == 302
     assert server.process.stderr is not None
     message = server.process.stderr.readline()
-    assert "no one-time address for a first admin could be made; the next start tries again" in message
+    assert "no invite link for a first admin could be made; the next start tries again" in message
     assert message.endswith("the store: database or disk is full; see `shortener doctor`\n")
     assert server.stop() == (0, "")
 

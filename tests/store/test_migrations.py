@@ -14,6 +14,7 @@ from shortener.collector.rebuild import rebuild
 from shortener.files import STORE_FILE_NAME
 from shortener.store import clicks, honeypot_hits, migrations, open_store
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
+from shortener.store.rollups import recompute_coarse_rollups
 
 HOUR = 1_795_500_000 - 1_795_500_000 % 3600
 CONTENT = f"""
@@ -223,4 +224,21 @@ def test_classified_honeypot_hits_are_recorded(tmp_path: Path) -> None:
     assert store.execute("select * from honeypot_hits").fetchall() == expected
     honeypot_hits.record_again(store, first_at=0, last_at=2_000_000, machine_mask=AUTOMATION_MASK)
     assert store.execute("select * from honeypot_hits").fetchall() == expected
+    store.close()
+
+
+def test_hours_of_links_are_summed(tmp_path: Path) -> None:
+    """The sums of a link's quarter-hours, of all placements and issues, are in its hours."""
+    tmp_path.chmod(0o700)
+    database = Database(tmp_path / STORE_FILE_NAME)
+    MIGRATIONS.apply(database, stop_before="m014_link_hours")
+    rows = [(1, HOUR, 1, 1, *range(10)), (1, HOUR + 900, 0, 2, *range(10)), (1, HOUR + 3600, 1, 1, *range(10))]
+    database.conn.executemany(f"insert into clicks_by_link values ({', '.join('?' * 14)})", rows)
+    database.conn.commit()
+    database.conn.close()
+    store = open_store(tmp_path)
+    hours = store.execute("select * from clicks_by_link_hour").fetchall()
+    assert hours == [(1, HOUR, *range(0, 20, 2)), (1, HOUR + 3600, *range(10))]
+    recompute_coarse_rollups(store)
+    assert store.execute("select * from clicks_by_link_hour").fetchall() == hours
     store.close()

@@ -24,7 +24,7 @@ REPORTS: dict[str, Callable[[Store], object]] = {
 }
 ROLLUPS = {
     "issue": {"totals_by_placement", "clicks_by_issue_hour", "breakdown_by_issue"},
-    "link": {"totals_by_placement", "clicks_by_link", "breakdown_by_link"},
+    "link": {"totals_by_placement", "clicks_by_link", "clicks_by_link_hour", "breakdown_by_link"},
 }
 """Rollups that the report of an issue and of a link search."""
 

@@ -25,9 +25,9 @@ def chart_data(page: str, name: str) -> Any:
     return json.loads(match[1])
 
 
-def write_human_clicks(site: "EditorSite", *hours: float, slug: str = "may") -> None:
-    """Store human clicks on the first link of an issue, at times in hours after May was sent."""
-    code = links.list_by_issue(site.store, issues.get(site.store, slug).id)[0].code
+def write_human_clicks(site: "EditorSite", *hours: float, slug: str = "may", link: int = 0) -> None:
+    """Store human clicks on a link of an issue, by default the first, at times in hours after May was sent."""
+    code = links.list_by_issue(site.store, issues.get(site.store, slug).id)[link].code
     site.write_clicks(
         [
             json.dumps(

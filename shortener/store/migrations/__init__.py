@@ -23,6 +23,7 @@ from shortener.store.migrations.m010_tokens import m010_tokens
 from shortener.store.migrations.m011_honeypot_hits import m011_honeypot_hits
 from shortener.store.migrations.m012_webhooks import m012_webhooks
 from shortener.store.migrations.m013_page_changes import m013_page_changes
+from shortener.store.migrations.m014_link_hours import m014_link_hours
 
 _FUNCTIONS = (
     m001_loop,
@@ -38,6 +39,7 @@ _FUNCTIONS = (
     m011_honeypot_hits,
     m012_webhooks,
     m013_page_changes,
+    m014_link_hours,
 )
 MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
 MIGRATIONS = Migrations("shortener")

@@ -28,8 +28,8 @@ group by 1, 2, 3, 4, 5, 6;
 
 
 def m011_honeypot_hits(db: Database) -> None:
-    """Create the table and add the stored hits that are classified.
+    """Create the table and add the hits among the classified clicks.
 
-    511 are the evidence bits of a request that show a machine: a hit with one of them concerns every user agent.
+    511 is the mask of the evidence bits that show a machine. A machine's hit affects clicks with any user agent.
     """
     run_script(db, SCRIPT)

@@ -29,18 +29,25 @@ const drawings = {
     const mine = own ? flat(own) : [];
     const reached = mine.length ? mine[mine.length - 1].hours : 0;
     const span = Math.min(Math.max(reached * 1.15, 72), 336);
-    const inside = (rows) => rows.filter((row) => row.hours <= span);
+    // A line that goes on beyond the edge of the chart reaches the edge.
+    const inside = (rows) => rows.flatMap((row, index) => {
+      const before = rows[index - 1];
+      if (row.hours <= span) return [row];
+      return before && before.title === row.title && before.hours < span ? [{ ...row, hours: span, clicks: before.clicks }] : [];
+    });
+    const inform = (row) => `${clip(row.title, 40)}\n${d3.format(",")(row.clicks)} clicks after ${d3.format(".3~g")(row.hours)} h`;
     return Plot.plot({
       width, height: narrow(width) ? 250 : 330, marginTop: 30, marginLeft: 58, marginBottom: 38, marginRight: 16,
       x: { domain: [0, span], label: "time since sending", tickFormat: age(span), ticks: d3.range(0, span + 1, span > 200 ? 48 : span > 100 || narrow(width) ? 24 : 12) },
       y: { label: "clicks", grid: true, nice: true, zero: true, tickFormat: whole },
       marks: [
-        Plot.line(inside(others), { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.55, strokeWidth: 1.3, curve: "step-after", title: "title" }),
+        Plot.line(inside(others), { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.55, strokeWidth: 1.3, curve: "step-after" }),
         Plot.ruleX(data.marks.filter((hours) => hours <= span), { stroke: ink("--warn"), strokeDasharray: "4,3", strokeWidth: 1.5 }),
         Plot.areaY(inside(mine), { x: "hours", y: "clicks", fill: ink("--link"), fillOpacity: 0.12, curve: "step-after" }),
         Plot.line(inside(mine), { x: "hours", y: "clicks", stroke: ink("--link"), strokeWidth: 2.6, curve: "step-after" }),
         Plot.dot(mine.slice(-1), { x: "hours", y: "clicks", fill: ink("--link"), r: 4 }),
         Plot.ruleY([0], { stroke: ink("--line") }),
+        Plot.tip([...inside(others), ...inside(mine)], Plot.pointer({ x: "hours", y: "clicks", title: inform, fill: ink("--card"), stroke: ink("--line") })),
       ],
     });
   },

@@ -1,6 +1,7 @@
 """Views of a month's ranking, of editors' decisions about its articles, and of the picks for the next issue."""
 
 import textwrap
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener.errors import FieldError, InputError, NotFound
 from shortener.ranking.picks import Action, picked_urls
 from shortener.reporting.formatting import struct_rows
+from shortener.reporting.ranking import count_stored_articles
 from shortener.services import draft_picks, history
 from shortener.services.draft_picks import Draft
 from shortener.store import decisions, listings
@@ -18,8 +20,8 @@ from shortener.web.context import config, current_user, now, role_required, stor
 from shortener.web.error_pages import sentence
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_text
-from shortener.web.ranking_cache import cached_draft
-from shortener.web.responses import csv_response, json_response, redirect_after_edit
+from shortener.web.ranking_cache import cached_draft, draft_if_ready
+from shortener.web.responses import csv_response, json_response, redirect_after_edit, redirect_with_notice
 from shortener.web.views.history import MONTH_PAGES, undoable
 
 blueprint = Blueprint("ranking", __name__, url_prefix="/-")
@@ -62,10 +64,15 @@ def show_ranking() -> ResponseReturnValue:
 
 
 def _render_ranking() -> str:
+    # A refused form is shown again with its input, which needs its page.
+    find = cached_draft if request.method == "POST" else draft_if_ready
     try:
-        month, draft, message = _find_draft()
+        month, draft, message = _find_draft(find)
     except InputError as error:
         month, draft, message = "", None, sentence(str(error))
+    if not draft and not message and month:
+        counted = count_stored_articles(store(), month, config=config(), as_of=now())
+        return render_template("ranking_waiting.html", month=month, months=_months(), articles=counted)
     decided = {decision.url: decision for decision in decisions.list_by_month(store(), month)} if month else {}
     return render_template(
         "ranking.html",
@@ -79,10 +86,11 @@ def _render_ranking() -> str:
     )
 
 
-def _find_draft() -> tuple[str, Draft | None, str]:
+def _find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
     """Return (month, draft, reason). ``draft`` is None if the month has none; ``reason`` then says why.
 
-    The month comes from the request; the default is the latest month that has a ranking. Raises InputError.
+    The reason is '' if ``find`` returns None, because the ranking is not computed yet. The month comes from the
+    request; the default is the latest month that has a ranking. Raises InputError.
     """
     month = request.values.get("month", "")
     if month:
@@ -90,7 +98,7 @@ def _find_draft() -> tuple[str, Draft | None, str]:
     message = ""
     for candidate in [month] if month else _months():
         try:
-            return candidate, cached_draft(candidate), ""
+            return candidate, find(candidate), ""
         except NotFound as error:
             message = str(error)
     return month, None, message
@@ -100,7 +108,7 @@ def _months() -> list[str]:
     """Return the months in which issues were sent, as YYYY-MM in the site's time zone, latest first."""
     months = (
         datetime.fromtimestamp(sent_at, UTC).astimezone(config().zone).strftime("%Y-%m")
-        for sent_at in listings.list_send_times(store())
+        for sent_at in listings.list_send_times(store(), now=now())
     )
     return list(dict.fromkeys(months))
 
@@ -170,7 +178,7 @@ def decide() -> BaseResponse:
     notice = undoable(f"{DECISION_MESSAGES[action]}. The figures do not change.", recorder.change_id)
     row = request.form.get("row", "")
     anchor = f"article-{row}" if row.isascii() and row.isdigit() else None
-    return redirect_after_edit(notice, "ranking.show_ranking", month=month, _anchor=anchor)
+    return redirect_with_notice(notice, "ranking.show_ranking", month=month, _anchor=anchor)
 
 
 def _decide(month: str, url: str, *, action: str, reason: str) -> None:

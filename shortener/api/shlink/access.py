@@ -1,0 +1,120 @@
+"""What each request to the API of Shlink goes through: preflight, token, errors, body, and the link that it names."""
+
+from typing import TypeVar
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from shortener.api.authentication import authorize_text
+from shortener.api.problems import ApiError, to_api_error
+from shortener.api.shlink.objects import ShlinkError, invalid_data, problem_response
+from shortener.codes import COMPATIBLE_PATHS
+from shortener.errors import StoreError
+from shortener.services import edit_links
+from shortener.services.tokens import Scope
+from shortener.store import links
+from shortener.store.links import Link
+from shortener.web.cache import clear_cache
+from shortener.web.context import config, store
+
+PATH = COMPATIBLE_PATHS["shlink"]
+PREFLIGHT_SECONDS = 3600
+MAX_BODY_BYTES = 100_000
+SINGLE_CLICK_ENDPOINTS = frozenset(
+    f"shlink.{name}" for name in ("short_url_visits", "tag_visits", "domain_visits", "non_orphan_visits")
+)
+
+blueprint = Blueprint("shlink", __name__, url_prefix=PATH.rstrip("/"))
+Body = TypeVar("Body")
+
+
+@blueprint.before_request
+def _check_request() -> Response | None:
+    """Answer a preflight request, and check the token of any other."""
+    if request.method == "OPTIONS":
+        response = Response(status=204)
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, PUT, DELETE, OPTIONS"
+        response.headers["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", "*")
+        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+        return response
+    if request.endpoint == f"{blueprint.name}.health":
+        return None
+    token = request.headers.get("X-Api-Key", "")
+    if not token and request.endpoint == f"{blueprint.name}.shorten":
+        token = request.args.get("apiKey", "")
+    if not token:
+        detail = 'Expected one of the following authentication headers, ["X-Api-Key"], but none were provided'
+        raise ShlinkError(401, "missing-authentication", "Invalid authorization", detail)
+    authorize_text(token, _required_scope())
+    return None
+
+
+def _required_scope() -> Scope:
+    if request.method not in {"GET", "HEAD"} or request.endpoint == f"{blueprint.name}.shorten":
+        return "links"
+    lists_clicks = (
+        request.path.endswith(("/visits", "-orphan")) and request.endpoint != f"{blueprint.name}.visits_overview"
+    )
+    return "clicks" if lists_clicks else "read"
+
+
+@blueprint.after_request
+def _allow_scripts(response: Response) -> Response:
+    """Let scripts of any site read the response."""
+    # No cookie has an effect here, so any site may read what its user's token permits.
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        clear_cache()
+    return response
+
+
+def handle_error(error: Exception) -> Response:
+    """Return the response to any error below the path of this API."""
+    if not isinstance(error, ShlinkError):
+        error = _convert_error(error)
+    response = problem_response(error, retry_after="5" if error.status in {429, 503} else None)
+    return _allow_scripts(response)
+
+
+def _convert_error(error: Exception) -> ShlinkError:
+    problem: ApiError = to_api_error(error)
+    if problem.name == "internal":
+        raise error
+    if problem.name == "token-invalid":
+        detail = "Provided API key does not exist or is invalid."
+        return ShlinkError(401, "invalid-api-key", "Invalid API key", detail)
+    statuses = {"scope": 403, "role": 403, "rate-limit": 429, "store-unavailable": 503, "not-found": 404}
+    status = statuses.get(problem.name, 405 if problem.name == "method" else 400)
+    title = "Service unavailable" if isinstance(error, StoreError) else "Request refused"
+    return ShlinkError(status, problem.name, title, problem.detail)
+
+
+def decode_body(kind: type[Body]) -> Body:
+    """Return the JSON body of the request; unknown fields are ignored. Raises ShlinkError."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise ShlinkError(413, "invalid-data", "Invalid data", f"The body may have {MAX_BODY_BYTES:,} bytes.")
+    try:
+        fields = msgspec.json.decode(request.get_data() or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        title = "Malformed request body"
+        raise ShlinkError(400, "malformed-request-body", title, "The provided request does not contain JSON.") from None
+    try:
+        return msgspec.convert(fields, type=kind)
+    except msgspec.ValidationError as error:
+        element = str(error).rpartition("$.")[2].rstrip("`") if "$." in str(error) else "longUrl"
+        raise invalid_data(element) from None
+
+
+def find_link(code: str) -> Link:
+    """Return the active link with a code on the domain of the query string, else on the default one.
+
+    Raises ShlinkError.
+    """
+    domain = request.args.get("domain", "")
+    host = domain if domain not in {"", "DEFAULT"} else config().domains[0].host
+    link = links.find(store(), *edit_links.link_key(host, code, config=config()))
+    if link is None or link.status != "active":
+        detail = f'No URL found with short code "{code}"' + (f' for domain "{domain}"' if domain else "")
+        extra = {"shortCode": code} | ({"domain": domain} if domain else {})
+        raise ShlinkError(404, "short-url-not-found", "Short URL not found", detail, **extra)
+    return link

@@ -1,0 +1,7 @@
+"""Wiring of the API of Shlink into the Flask application."""
+
+from shortener.api.shlink import access, links, visits
+
+VIEW_MODULES = (links, visits)
+"""Modules whose import registers routes."""
+PATH, blueprint, handle_error = access.PATH, access.blueprint, access.handle_error

@@ -1,0 +1,205 @@
+"""Objects and parameters of the REST API of Shlink: short URLs, visits, pages of lists, and errors."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from flask import Response, request
+from msgspec import UNSET, Struct, UnsetType
+
+from shortener.short_urls import build_short_url
+from shortener.store import visits
+from shortener.store.listings import LinkDetails, LinkSort
+from shortener.store.visits import Visit, VisitCounts
+from shortener.web.context import config, store
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+ERROR_BASE = "https://shlink.io/api/error/"
+DEFAULT_LINKS, MAX_LINKS = 10, 500
+DEFAULT_VISITS, MAX_VISITS = 500, 5_000
+MAX_PAGE = 1_000_000
+SORT_FIELDS: dict[str, tuple[LinkSort, str]] = {
+    "dateCreated": ("new", "DESC"),
+    "shortCode": ("code", "ASC"),
+    "title": ("title", "ASC"),
+    "visits": ("clicks", "DESC"),
+    "nonBotVisits": ("clicks", "DESC"),
+}
+"""Order of our lists, and its direction, by field of ``orderBy``. A link's clicks are those of people."""
+
+
+class ShlinkError(Exception):
+    """Raised to answer with an error of Shlink; ``name`` ends its ``type``, ``extra`` are further fields."""
+
+    def __init__(self, status: int, name: str, title: str, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.fields = {"type": ERROR_BASE + name, "title": title, "detail": detail, "status": status, **extra}
+
+
+def invalid_data(*elements: str) -> ShlinkError:
+    """Return the error of a body or parameter with invalid elements."""
+    detail = "Provided data is not valid"
+    return ShlinkError(400, "invalid-data", "Invalid data", detail, invalidElements=list(elements))
+
+
+class NewShortUrl(Struct, frozen=True, rename="camel"):
+    """The body of a request for a new short URL. Other fields, tags and the length of codes have no effect."""
+
+    long_url: str
+    custom_slug: str | None = None
+    title: str | None = None
+    domain: str | None = None
+    valid_since: str | None = None
+    valid_until: str | None = None
+    max_visits: int | None = None
+    find_if_exists: bool | None = None
+    forward_query: bool | None = None
+
+
+class ShortUrlChanges(Struct, frozen=True, rename="camel"):
+    """The body of a change of a short URL; what is missing stays."""
+
+    long_url: str | UnsetType = UNSET
+    title: str | UnsetType | None = UNSET
+    valid_since: str | UnsetType | None = UNSET
+    valid_until: str | UnsetType | None = UNSET
+    max_visits: int | UnsetType | None = UNSET
+    forward_query: bool | UnsetType = UNSET
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """Return a value as a JSON response."""
+    return Response(msgspec.json.encode(value), status, content_type="application/json")
+
+
+def problem_response(error: ShlinkError, *, retry_after: str | None = None) -> Response:
+    """Return the response to an error."""
+    response = Response(msgspec.json.encode(error.fields), error.status, content_type=PROBLEM_MEDIA_TYPE)
+    if retry_after:
+        response.headers["Retry-After"] = retry_after
+    return response
+
+
+def short_urls(rows: Sequence[LinkDetails]) -> list[dict[str, Any]]:
+    """Return links as short URLs, with their visits."""
+    counts = visits.count_by_link(store(), [row.id for row in rows])
+    return [_short_url(row, counts.get(row.id, VisitCounts())) for row in rows]
+
+
+def _short_url(row: LinkDetails, counts: VisitCounts) -> dict[str, Any]:
+    forward = row.forward or config().redirect.forward
+    return {
+        "shortCode": row.code,
+        "shortUrl": build_short_url(row.domain, row.code, domains=config().domains),
+        "longUrl": row.target or "",
+        "dateCreated": format_time(row.created_at),
+        "visitsSummary": visits_summary(counts.human, counts.automated),
+        "tags": [row.issue] if row.issue else [],
+        "meta": {
+            "validSince": None,
+            "validUntil": None if row.expires_at is None else format_time(row.expires_at),
+            "maxVisits": None,
+        },
+        "domain": None if row.domain == config().domains[0].host else row.domain,
+        "title": row.title or None,
+        "crawlable": False,
+        "forwardQuery": forward != "drop",
+        "hasRedirectRules": False,
+    }
+
+
+def visits_summary(human: int, automated: int) -> dict[str, int]:
+    """Return counts under the names of Shlink."""
+    return {"total": human + automated, "nonBots": human, "bots": automated}
+
+
+def visit(row: Visit) -> dict[str, Any]:
+    """Return a click as a visit. It has no place but the country."""
+    country = row.country
+    location = {
+        "countryCode": country,
+        "countryName": country,
+        "regionName": "",
+        "cityName": "",
+        "latitude": 0.0,
+        "longitude": 0.0,
+        "timezone": "",
+        "isEmpty": False,
+    }
+    return {
+        "referer": row.referrer,
+        "date": format_time(row.ts // 1000),
+        "userAgent": row.user_agent,
+        "visitLocation": location if country else None,
+        "potentialBot": row.verdict != "human",
+        "visitedUrl": build_short_url(row.domain, row.code, domains=config().domains),
+        "redirectUrl": None,
+    }
+
+
+def format_time(at: int) -> str:
+    """Return seconds of UTC epoch in ISO 8601 with an offset, as Shlink writes them."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def parse_time(text: str, element: str) -> int:
+    """Return a time in ISO 8601 as seconds of UTC epoch; without an offset it is UTC. Raises ShlinkError."""
+    try:
+        # A "+" that was not percent-encoded in a query string arrives as a space.
+        moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
+        at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        raise invalid_data(element) from None
+    if not 0 <= at < 253_402_214_400:
+        raise invalid_data(element)
+    return at
+
+
+def time_parameter(name: str) -> int | None:
+    """Return a query parameter as seconds of UTC epoch, None if it is absent. Raises ShlinkError."""
+    text = request.args.get(name, "")
+    return parse_time(text, name) if text else None
+
+
+class PageRequest(Struct, frozen=True):
+    """The page of a list that a request asks for; ``page`` counts from 1."""
+
+    page: int
+    size: int
+
+    @property
+    def offset(self) -> int:
+        """The number of items on earlier pages."""
+        return (self.page - 1) * self.size
+
+
+def requested_page(*, default: int, maximum: int) -> PageRequest:
+    """Return the page of the query string; -1 items on a page means as many as are allowed."""
+    page = _number("page", 1, MAX_PAGE)
+    size = maximum if request.args.get("itemsPerPage") == "-1" else _number("itemsPerPage", default, maximum)
+    return PageRequest(page, size)
+
+
+def _number(name: str, default: int, maximum: int) -> int:
+    text = request.args.get(name, "")
+    is_number = text.isascii() and text.isdigit() and len(text) < 12
+    return min(max(int(text), 1), maximum) if is_number else default
+
+
+def paginate(items: Sequence[Any], *, total: int, page: PageRequest) -> dict[str, Any]:
+    """Return one page of a list with its pagination."""
+    pagination = {
+        "currentPage": page.page,
+        "pagesCount": -(-total // page.size),
+        "itemsPerPage": page.size,
+        "itemsInCurrentPage": len(items),
+        "totalItems": total,
+    }
+    return {"data": list(items), "pagination": pagination}
+
+
+def paginate_all(items: Sequence[Any]) -> dict[str, Any]:
+    """Return a whole list as one page."""
+    return paginate(items, total=len(items), page=PageRequest(1, max(1, len(items))))

@@ -1,0 +1,46 @@
+"""The articles of a list by their counts, for the time until the model is fitted."""
+
+from datetime import UTC, tzinfo
+
+from msgspec import Struct
+
+from shortener.ranking.inputs import Appearance, History, common_unit
+from shortener.ranking.selection import ArticleFilter, select_articles
+
+
+class CountedArticle(Struct, frozen=True):
+    """An article with its count in all issues; `issue` and `position` are those of its last appearance.
+
+    The count is in `visitors` or in `clicks`, as in the ranking; the other field is None.
+    """
+
+    url: str
+    title: str
+    issue: str
+    position: int | None
+    visitors: int | None
+    clicks: int | None
+    shown: int
+
+
+def count_articles(history: History, *, as_of: float, month: str, zone: tzinfo = UTC) -> tuple[CountedArticle, ...]:
+    """Return the articles that `rank` lists for a month, the article with the highest count first.
+
+    Their counts are those of the ranking. Raises InputError for an invalid month.
+    """
+    known, urls = select_articles(history, ArticleFilter(month=month, zone=zone), as_of=as_of)
+    appearances: dict[str, list[Appearance]] = {}
+    for appearance in known.appearances:
+        if appearance.url in urls:
+            appearances.setdefault(appearance.url, []).append(appearance)
+    slugs = {row.issue for rows in appearances.values() for row in rows}
+    unit = common_unit(issue for issue in known.issues if issue.slug in slugs)
+    order = {issue.slug: number for number, issue in enumerate(known.issues)}
+    articles = []
+    for url, rows in appearances.items():
+        last = max(rows, key=lambda row: order[row.issue])
+        visitors = sum(row.clicks for row in rows) if unit == "visitors" else None
+        clicks = sum(row.click_count for row in rows) if unit == "clicks" else None
+        title = history.titles.get(url) or url
+        articles.append(CountedArticle(url, title, last.issue, last.position, visitors, clicks, len(rows)))
+    return tuple(sorted(articles, key=lambda article: (-(article.visitors or article.clicks or 0), article.url)))

@@ -1,0 +1,117 @@
+"""SQL for the single clicks and the sums that APIs of other shorteners call visits."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from shortener.store.database import Store
+from shortener.store.sql_text import json_array
+
+_COUNTS = "coalesce(sum(human), 0), coalesce(sum(bot + scanner + preview + prefetch), 0)"
+
+
+class VisitCounts(Struct, frozen=True):
+    """Clicks of people and requests of machines."""
+
+    human: int = 0
+    automated: int = 0
+
+
+def count_by_link(store: Store, link_ids: Iterable[int]) -> dict[int, VisitCounts]:
+    """Return the counts of links by link id; a link without clicks is missing."""
+    sql = f"""
+        select link_id, {_COUNTS} from totals_by_placement
+        where link_id in (select value from json_each(?)) group by link_id
+    """  # noqa: S608
+    return {row[0]: VisitCounts(*row[1:]) for row in store.execute(sql, (json_array(link_ids),))}
+
+
+def count_all(store: Store) -> VisitCounts:
+    """Return the counts of all links together."""
+    return VisitCounts(*store.execute(f"select {_COUNTS} from totals_by_placement").fetchone())  # noqa: S608
+
+
+class IssueVisits(Struct, frozen=True):
+    """The number of active links of an issue, and the counts of all its links."""
+
+    slug: str
+    links: int
+    human: int
+    automated: int
+
+
+def count_by_issue(store: Store) -> list[IssueVisits]:
+    """Return the counts of each issue that is not removed, ordered by slug."""
+    sql = f"""
+        select slug, (select count(*) from links where links.issue_id = issues.id and status = 'active'), {_COUNTS}
+        from issues
+            left join links as own on own.issue_id = issues.id
+            left join totals_by_placement as totals on totals.link_id = own.id
+        where removed_at is null group by issues.id order by slug
+    """  # noqa: S608
+    return [IssueVisits(*row) for row in store.execute(sql)]
+
+
+class VisitFilter(Struct, frozen=True):
+    """Filter of clicks; times are seconds of UTC epoch. None means any."""
+
+    link_id: int | None = None
+    issue: str | None = None
+    domain: str | None = None
+    since: int | None = None
+    until: int | None = None
+    human_only: bool = False
+
+
+class Visit(Struct, frozen=True):
+    """A click; ``ts`` is milliseconds of UTC epoch."""
+
+    ts: int
+    domain: str
+    code: str
+    verdict: str
+    country: str
+    referrer: str
+    user_agent: str
+
+
+_JOINS = """
+    from clicks join links on links.id = link_id left join issues on issues.id = links.issue_id
+        left join user_agents on user_agents.id = agent_id
+"""
+
+
+def list_visits(store: Store, visit_filter: VisitFilter, *, limit: int, offset: int) -> list[Visit]:
+    """Return stored clicks that match a filter, newest first, after skipping ``offset`` of them."""
+    where, values = _condition(visit_filter)
+    sql = f"""
+        select ts, links.domain, code, verdict, country, referrer, coalesce(ua, '') {_JOINS} {where}
+        order by ts desc, seq desc limit :limit offset :offset
+    """
+    return [Visit(*row) for row in store.execute(sql, values | {"limit": limit, "offset": offset})]
+
+
+def count_visits(store: Store, visit_filter: VisitFilter) -> int:
+    """Return the number of stored clicks that match a filter."""
+    where, values = _condition(visit_filter)
+    return int(store.value(f"select count(*) {_JOINS} {where}", values))
+
+
+def _condition(visit_filter: VisitFilter) -> tuple[str, dict[str, str | int]]:
+    """Return the ``where`` clause of a filter and its parameters."""
+    terms: list[str] = []
+    values: dict[str, str | int] = {}
+    for name, condition, factor in (
+        ("link_id", "link_id = :link_id", 1),
+        ("issue", "issues.slug = :issue", 1),
+        ("domain", "links.domain = :domain", 1),
+        ("since", "ts >= :since", 1000),
+        ("until", "ts <= :until", 1000),
+    ):
+        value = getattr(visit_filter, name)
+        if value is not None:
+            terms.append(condition)
+            values[name] = value * factor
+    if visit_filter.human_only:
+        terms.append("verdict = 'human'")
+    return (f"where {' and '.join(terms)}" if terms else ""), values

@@ -1,0 +1,96 @@
+"""The ranking page answers at once with the counts, while the model is fitted for the first time."""
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shortener.reporting.ranking import rank_stored_articles
+from shortener.web import ranking_cache
+from tests.web.test_one_number import settled
+from tests.web.test_report_pages import NOW, write_human_clicks
+
+if TYPE_CHECKING:
+    from tests.web.conftest import EditorSite
+
+WAITING = "The ranking is being computed"
+MONTH = "2027-01"
+
+
+@pytest.fixture
+def clicked(site_with_issue: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> "EditorSite":
+    """Site with an issue whose article on whales three people clicked two hours after it was sent, a day ago."""
+    monkeypatch.setattr("shortener.web.context.time.time", lambda: float(NOW))
+    write_human_clicks(site_with_issue, 2, 2.1, 2.2, link=1)
+    return site_with_issue
+
+
+def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has the articles by visitors and loads itself again; then it has the ranking."""
+    ready = threading.Event()
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        assert ready.wait(60)
+        return rank_stored_articles(*arguments, **options)
+
+    monkeypatch.setattr(ranking_cache, "rank_stored_articles", slow)
+    browser = clicked.client("editor")
+    for path in ("/-/ranking", f"/-/ranking?month={MONTH}"):
+        page = browser.get(path).text
+        assert WAITING in page
+        assert "/static/reload.js" in page
+        assert re.findall(r'data-name="Visitors">([^<]*)<', page) == ["3", "0"]
+        assert page.index("Counting whales") < page.index("A cheaper sieve")
+        assert "vs typical" not in page
+    ready.set()
+    page = settled(browser, "/-/ranking")
+    assert "reload.js" not in page
+    assert re.search(r'data-name="vs typical">\d[\d.]*×', page)
+
+
+def test_a_decision_does_not_compute_the_ranking_again(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a decision the page has the ranking and the decision at once."""
+    browser = clicked.client("editor")
+    settled(browser, "/-/ranking")
+    monkeypatch.setattr(ranking_cache, "rank_stored_articles", None)
+    form = {"month": MONTH, "url": "https://a.example/sieve", "action": "pin", "reason": "Readers asked for it."}
+    assert browser.post("/-/ranking/decide", form).status_code == 303
+    page = browser.get(f"/-/ranking?month={MONTH}").text
+    assert WAITING not in page
+    assert "Readers asked for it." in page
+
+
+def test_a_refused_decision_waits_for_its_form(clicked: "EditorSite") -> None:
+    """A form that was refused while nothing is cached is shown again with its error."""
+    form = {"month": MONTH, "url": "https://a.example/sieve", "action": "pin", "reason": ""}
+    page = clicked.client("editor").post("/-/ranking/decide", form).text
+    assert WAITING not in page
+    assert "Give a reason for your colleagues" in page
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "message"),
+    [
+        pytest.param(None, "It begins with the first", id="draft"),
+        pytest.param(NOW + 86_400, "It begins with the first", id="scheduled"),
+        pytest.param(NOW - 1_800, "issue may was sent less than an hour ago", id="sent half an hour ago"),
+        pytest.param(NOW - 7_200, "issue may has no clicks yet", id="without clicks"),
+    ],
+)
+def test_nothing_is_ranked_without_evidence(
+    site: "EditorSite", monkeypatch: pytest.MonkeyPatch, sent_at: int | None, message: str
+) -> None:
+    """An issue that was not sent has no month; one without evidence has neither ranks nor typical values."""
+    monkeypatch.setattr("shortener.web.context.time.time", lambda: float(NOW))
+    monkeypatch.setattr("shortener.web.ranking_cache.time.time", lambda: float(NOW))
+    site.add_issue(sent_at=sent_at)
+    if sent_at == NOW - 1_800:
+        write_human_clicks(site, 23.6, 23.7)
+    browser = site.client("viewer")
+    page = settled(browser, "/-/ranking")
+    assert message in page
+    assert "data-name=" not in page
+    report = settled(browser, "/-/issues/may")
+    assert set(re.findall(r'data-name="(?:Typical|vs typical)">([^<]*)<', report)) == {"–"}
+    assert browser.get("/-/issues.json").json[0]["to_come"] is None  # type: ignore[index]
