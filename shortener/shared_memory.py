@@ -14,8 +14,9 @@ from pathlib import Path
 from shortener.files import try_lock
 
 RUN_DIRECTORY = "run"
-COUNTER_NAMES = ("redirects", "prefetches", "misses", "unrecorded", "errors", "gone")
-"""Names of a worker's counters, in the order of their values. ``gone`` counts misses of retired and expired links."""
+COUNTER_NAMES = ("redirects", "prefetches", "misses", "unrecorded", "errors", "gone", "unknown_hosts")
+"""Names of a worker's counters, in the order of their values. ``gone`` counts misses of retired and expired links, and
+``unknown_hosts`` requests for a code at a host that is no domain."""
 CHILD_KINDS = ("worker", "pages", "collector")
 """Kinds of child processes whose restarts the supervisor counts."""
 MAX_WORKERS = 256

@@ -18,7 +18,8 @@ from shortener.collector.other_collector import acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild as rebuild_rollups
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
-from shortener.reporting.doctor import Finding, examine
+from shortener.reporting.doctor import examine
+from shortener.reporting.doctor_operation import Finding
 from shortener.reporting.formatting import struct_rows
 from shortener.server.process import Stop, log_to_stderr
 from shortener.store import Store, clicks, open_store

@@ -18,13 +18,13 @@ from shortener.config import Config
 from shortener.durations import DAY_SECONDS
 from shortener.errors import StoreError
 from shortener.reporting.checklist import Level
+from shortener.shared_memory import read_totals
 from shortener.store import open_reader
 from shortener.store.database import has_temporary_directory
 from shortener.store.operation import (
     last_backup_time,
     newest_click_time,
     recent_networks,
-    requests_on_other_hosts,
 )
 
 MIN_CLICKS = 20
@@ -32,7 +32,7 @@ MIN_CLICKS = 20
 MIN_USER_AGENTS = 10
 """Number of different user agents in one network above which it is taken for a proxy's and not for an office's."""
 SAME_NETWORK_SHARE = 0.95
-MIN_OTHER_HOST_REQUESTS = 5
+MIN_OTHER_HOST_REQUESTS = 10
 CLOCK_TOLERANCE_SECONDS = 120
 MIN_FREE_INODES = 2_000
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "glusterfs", "lustre", "ceph", "vboxsf", "fuse.sshfs")
@@ -51,11 +51,11 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
     """Yield the findings about the surroundings; ``now`` is in seconds of the UTC epoch."""
     if config.data_directory.is_dir():
         yield from _check_file_system(config.data_directory)
+        yield from _check_hosts(config)
     yield _check_temporary_directory()
     try:
         with closing(open_reader(config.data_directory)) as reader:
             yield from _check_proxy(config, reader)
-            yield from _check_hosts(config, reader, now=now)
             yield from _check_stored_times(reader, now=now)
             yield _check_backup(config, reader, now=now)
     except (StoreError, sqlite3.Error):
@@ -82,16 +82,17 @@ def _check_proxy(config: Config, reader: Database) -> Iterator[Finding]:
     yield Finding("bad" if is_local else "warn", "proxy", f"{seen}, so readers are not told apart; {fix}")
 
 
-def _check_hosts(config: Config, reader: Database, *, now: float) -> Iterator[Finding]:
-    """Check whether short links are requested at a host that is no domain."""
-    domains = frozenset(domain.host for domain in config.domains)
-    other = requests_on_other_hosts(reader, domains=domains, since=int(now) - 7 * DAY_SECONDS)
-    if other and other.requests >= MIN_OTHER_HOST_REQUESTS:
+def _check_hosts(config: Config) -> Iterator[Finding]:
+    """Check whether short links are requested at a host that is no domain more often than at a domain."""
+    totals = read_totals(config.data_directory)
+    unknown, known = totals["unknown_hosts"], totals["redirects"] + totals["misses"]
+    if unknown >= MIN_OTHER_HOST_REQUESTS and unknown > known:
+        hosts = ", ".join(domain.host for domain in config.domains)
         yield Finding(
-            "bad",
+            "warn" if known else "bad",
             "host",
-            f"{other.requests:,} requests of the last week for existing codes came with the host {other.host}, which "
-            "is none of the domains; add it as [[domain]], or let the proxy pass on the Host header",
+            f"{unknown:,} requests for short links came with a host that is none of the domains ({hosts}), and "
+            f"{known:,} with one; add the host as [[domain]], or let the proxy pass on the Host header",
         )
 
 

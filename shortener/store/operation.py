@@ -21,13 +21,6 @@ class RecentNetworks(Struct, frozen=True):
     user_agents: int
 
 
-class OtherHost(Struct, frozen=True):
-    """A host that is none of the domains, with the number of requests for codes that exist."""
-
-    host: str
-    requests: int
-
-
 def recent_networks(reader: Database) -> RecentNetworks | None:
     """Return the networks of the latest clicks that have one; None if there is no such click."""
     rows = reader.conn.execute(
@@ -42,18 +35,6 @@ def recent_networks(reader: Database) -> RecentNetworks | None:
     if not rows:
         return None
     return RecentNetworks(sum(row[1] for row in rows), rows[0][0], rows[0][1], rows[0][2])
-
-
-def requests_on_other_hosts(reader: Database, *, domains: frozenset[str], since: int) -> OtherHost | None:
-    """Return the host that is no domain and got most requests for existing codes since a time; None if there is none."""
-    rows = reader.conn.execute(
-        """
-        select domain, sum(requests) from misses
-        where quarter_hour >= ? and code in (select code from links) group by domain order by 2 desc
-        """,
-        (since,),
-    ).fetchall()
-    return next((OtherHost(host, requests) for host, requests in rows if host not in domains), None)
 
 
 def newest_click_time(reader: Database) -> float:

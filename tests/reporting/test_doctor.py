@@ -1,5 +1,6 @@
 """Checks of ``doctor``: what an operator gets wrong is found, and a sound installation has no complaint."""
 
+import fcntl
 import os
 from collections.abc import Callable
 from contextlib import closing
@@ -10,9 +11,12 @@ import pytest
 
 from shortener.config import Config, Domain, Server, Storage
 from shortener.durations import DAY_SECONDS
+from shortener.redirect.redirector import Redirector
+from shortener.redirect.request import EnvironHeaders, Request
 from shortener.reporting import doctor_operation
 from shortener.reporting.doctor import examine
 from shortener.reporting.doctor_operation import file_system_kind
+from shortener.shared_memory import COUNTER_NAMES, claim_worker_counters, read_totals
 from shortener.store import Store, links, open_store
 from shortener.store.backups import back_up
 
@@ -41,36 +45,19 @@ def add_clicks(store: Store, networks: list[str], *, agents: int = 1, ts: int = 
             )
 
 
-def add_misses(store: Store, host: str, code: str, requests: int) -> None:
-    """Store requests that found nothing."""
-    with store.transaction():
-        store.execute(
-            "insert into misses (quarter_hour, domain, code, status, requests) values (?, ?, ?, 404, ?)",
-            (NOW - NOW % 900, host, code, requests),
-        )
-
-
 def spread(store: Store) -> None:
     """Store clicks of readers in many networks."""
-    add_clicks(store, [f"203.0.{n}.0/24" for n in range(40)], agents=12)
-
-
-def probes(store: Store) -> None:
-    """Store requests of scanners at our address, for codes that do not exist."""
-    spread(store)
-    add_misses(store, "203.0.113.9", "wp-login", 900)
-    add_misses(store, "go.example", "abc", 90)
+    add_clicks(store, [f"93.184.{n}.0/24" for n in range(40)], agents=12)
 
 
 def one_office(store: Store) -> None:
     """Store the clicks of an office with few user agents."""
-    add_clicks(store, ["203.0.113.0/24"] * 40, agents=3)
+    add_clicks(store, ["93.184.216.0/24"] * 40, agents=3)
 
 
 CASES: dict[str, tuple[Callable[[Store], None], tuple[str, ...], str, str]] = {
     "readers": (spread, (), "", ""),
     "an office": (one_office, (), "", ""),
-    "scanners": (probes, (), "", ""),
     "proxy not trusted": (
         lambda store: add_clicks(store, ["127.0.0.0/24"] * 40),
         (),
@@ -84,13 +71,12 @@ CASES: dict[str, tuple[Callable[[Store], None], tuple[str, ...], str, str]] = {
         "let it send X-Forwarded-For",
     ),
     "public proxy": (
-        lambda store: add_clicks(store, ["203.0.113.0/24"] * 40, agents=20),
+        lambda store: add_clicks(store, ["93.184.216.0/24"] * 40, agents=20),
         (),
         "proxy",
-        "40 of the last 40 clicks come from 203.0.113.0/24",
+        "40 of the last 40 clicks come from 93.184.216.0/24",
     ),
-    "wrong host": (lambda store: add_misses(store, "www.go.example", "abc", 9), (), "host", "www.go.example"),
-    "clock": (lambda store: add_clicks(store, ["203.0.113.0/24"], ts=NOW + 9_000), (), "clock", "ahead of the clock"),
+    "clock": (lambda store: add_clicks(store, ["93.184.216.0/24"], ts=NOW + 9_000), (), "clock", "ahead of the clock"),
 }
 
 
@@ -98,7 +84,7 @@ CASES: dict[str, tuple[Callable[[Store], None], tuple[str, ...], str, str]] = {
 def test_stored_evidence(
     fill: Callable[[Store], None], trusted: tuple[str, ...], check: str, text: str, tmp_path: Path
 ) -> None:
-    """Clicks and misses show a proxy that hides readers, a host that is no domain, and a clock that was set back."""
+    """Clicks show a proxy that hides readers, and a clock that was set back."""
     with closing(open_store(tmp_path)) as store:
         with store.transaction():
             links.add(store, "go.example", "abc", target="https://a.example/", now=0)
@@ -160,7 +146,7 @@ def test_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(doctor_operation, "_read_mounts", lambda: f"server:/x {tmp_path} nfs4 rw 0 0\n")
     assert "nfs4" in findings_of(tmp_path)["file system"][1]
     monkeypatch.setattr(doctor_operation, "_read_mounts", lambda: "")
-    monkeypatch.setattr(doctor_operation.fcntl, "flock", lambda *_: None)
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     assert "locks have no effect" in findings_of(tmp_path)["file system"][1]
 
 
@@ -170,8 +156,31 @@ def test_inodes_and_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert findings_of(tmp_path)["temporary folder"][0] == "good"
     real = os.statvfs(tmp_path)
     few: Any = os.statvfs_result((*real[:5], 1_000_000, 3, 3, *real[8:10]))
-    monkeypatch.setattr(doctor_operation.os, "statvfs", lambda _path: few)
+    monkeypatch.setattr(os, "statvfs", lambda _path: few)
     monkeypatch.setattr(doctor_operation, "has_temporary_directory", lambda: False)
     found = findings_of(tmp_path)
     assert found["inodes"][0] == "bad"
     assert found["temporary folder"][0] == "warn"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "redirects", "level"), [(50, 0, "bad"), (50, 20, "warn"), (50, 60, None), (5, 0, None)]
+)
+def test_unknown_hosts(unknown: int, redirects: int, level: str | None, tmp_path: Path) -> None:
+    """More requests at hosts that are no domain than at domains are reported; a few probes are not."""
+    open_store(tmp_path).close()
+    counters = claim_worker_counters(tmp_path)
+    for name, value in (("unknown_hosts", unknown), ("redirects", redirects)):
+        counters.values[COUNTER_NAMES.index(name)] = value
+    counters.close()
+    assert findings_of(tmp_path).get("host", (None, ""))[0] == level
+
+
+def test_worker_counts_unknown_hosts(tmp_path: Path) -> None:
+    """A request for a code at another host is counted by the worker."""
+    with closing(open_store(tmp_path)):
+        redirector = Redirector(make_config(tmp_path))
+        for host in ("www.go.example", "go.example"):
+            redirector.respond(Request("GET", host, "/abc", "", EnvironHeaders({}), "192.0.2.1"))
+        redirector.close()
+    assert read_totals(tmp_path)["unknown_hosts"] == 1
