@@ -319,7 +319,9 @@ def _validate(config: Config, *, origin: Origin) -> None:
         ) from None
     _validate_urls(config, origin=origin)
     _validate_server(config.server, origin=origin)
-    hosts = [domain.host.lower() for domain in config.domain]
+    from shortener.urls import normalize_host_header
+
+    hosts = [normalize_host_header(domain.host) for domain in config.domain]
     for host in hosts:
         if hosts.count(host) > 1:
             raise ConfigError(f"{origin.name('domain.host')} = {host!r} occurs twice; each domain has one [[domain]]")

@@ -63,6 +63,9 @@ def test_the_example_is_valid() -> None:
         pytest.param('[[domain]]\nhome = "x"', ["domain[0]: the key host is missing"], id="domain without host"),
         pytest.param('[[domain]]\nhost = "A.b"\n[[domain]]\nhost = "a.b"', ["a.b", "twice"], id="domain twice"),
         pytest.param("[privacy]\nkeep_clicks = 3", ["keep_clicks = 3", "keep_log"], id="clicks before log"),
+        pytest.param(
+            '[[domain]]\nhost = "a.b:443"\n[[domain]]\nhost = "a.b."', ["a.b", "twice"], id="domain twice, with a port"
+        ),
         pytest.param('[codes]\nalphabet = "aabcdefghkmnpqrstuv"', ["codes.alphabet", "twice"], id="alphabet"),
         pytest.param(
             '[codes]\nalphabet = "ab"', ["codes.alphabet = 'ab': expected 16 to 62 letters"], id="short alphabet"

@@ -14,12 +14,13 @@ import click
 
 from shortener.cli import CliContext, main
 from shortener.cli.groups import Command
+from shortener.cli.output import command_name
 from shortener.cli.whole_number import WholeNumber
 from shortener.clicklog.format import encode
 from shortener.clicklog.writer import LOG_DIRECTORY
 from shortener.collector.other_collector import drain_once
 from shortener.config import Config, load
-from shortener.demo.clicks import LAST_DELAY_SECONDS, ReaderLink, simulate_clicks
+from shortener.demo.clicks import ReaderLink, simulate_clicks
 from shortener.demo.issues import SampleIssue, sample_issues
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import AlreadyRunning, InputError
@@ -32,6 +33,10 @@ from shortener.store import Store, open_store
 SENDING_SECONDS = 8 * HOUR_SECONDS
 """Time of day, in seconds of UTC, at which every issue was sent."""
 WEEK_SECONDS = 7 * DAY_SECONDS
+LATEST_DELAY_SECONDS = 30 * HOUR_SECONDS
+"""Time within which all readers of the latest issue come. With later ones, figures would depend on the time of day."""
+EARLIER_DELAY_SECONDS = 4 * DAY_SECONDS
+"""Time within which the readers of the earlier issues come."""
 TYPICAL_APPEAL = 0.8
 """Appeal of links that lead to no article."""
 CONFIG_TEMPLATE = """\
@@ -106,6 +111,7 @@ def _add_issues(store: Store, config: Config, directory: Path, *, now: int) -> l
             host=config.domains[0].host,
             readers=round(issue.recipients * issue.click_rate),
             sent_at=sent_at,
+            last_delay=LATEST_DELAY_SECONDS if issue is issues[-1] else EARLIER_DELAY_SECONDS,
             seed=number + 1,
         )
         path = log / f"{issue.slug}.jsonl"
@@ -119,7 +125,7 @@ def _add_issues(store: Store, config: Config, directory: Path, *, now: int) -> l
 
 def _last_sending(now: int) -> int:
     """Return the last sending time before which all simulated readers have clicked by ``now``, in seconds of UTC."""
-    return (now - LAST_DELAY_SECONDS - HOUR_SECONDS - SENDING_SECONDS) // DAY_SECONDS * DAY_SECONDS + SENDING_SECONDS
+    return (now - LATEST_DELAY_SECONDS - HOUR_SECONDS - SENDING_SECONDS) // DAY_SECONDS * DAY_SECONDS + SENDING_SECONDS
 
 
 def _add_issue(store: Store, config: Config, directory: Path, issue: SampleIssue, *, sent_at: int) -> IssueContents:
@@ -149,7 +155,7 @@ def _reader_links(contents: IssueContents, issue: SampleIssue, config: Config) -
 
 def _print_reports(config_path: Path, slug: str) -> None:
     for command in (["report", "summary"], ["report", "issue", slug], ["rank", "--issue", slug]):
-        click.echo(f"\n$ shortener --config {config_path} {' '.join(command)}")
+        click.echo(f"\n$ {command_name()} --config {config_path} {' '.join(command)}")
         main(["--config", str(config_path), *command], standalone_mode=False, obj=CliContext(str(config_path)))
 
 
@@ -194,7 +200,7 @@ Open or try:
   {short_url}+     its target, and what is recorded of a click
   {config.base_url}/-/health
   {directory / "issue.out.md"}    the latest issue as it was sent
-  shortener --config {config_path} report compare {latest.slug} {previous.slug}
+  {command_name()} --config {config_path} report compare {latest.slug} {previous.slug}
 {admin_hint}""")
 
 

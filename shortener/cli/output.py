@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -177,6 +178,15 @@ def _table_width() -> int | None:
     if context is not None and context.meta.get(WIDE_KEY):
         return None
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+
+
+def command_name() -> str:
+    """Return how `shortener` was called, so that printed commands work: its path unless it is found by its name."""
+    program = Path(sys.argv[0])
+    found = shutil.which("shortener")
+    if program.name != "shortener" or (found and Path(found).resolve() == program.resolve()):
+        return "shortener"
+    return str(program)
 
 
 def print_line(text: str) -> None:

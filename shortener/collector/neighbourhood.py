@@ -5,6 +5,7 @@ target, and for targets without a token those near in time and those from the sa
 time window. For them, the clicks that a new hit affects are loaded as well.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -88,8 +89,11 @@ def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: 
     Other links than before may be honeypot links, so the honeypot hits are read from the clicks, not from their table.
     """
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), ())]
-    for values, since, until in _hit_queries(targets.values()):
-        loaded.append(honeypot_hits.clicks_near(store, values, since=since, until=until))
+    if context.honeypot_link_ids:
+        loaded += [
+            honeypot_hits.clicks_near(store, values, since=since, until=until)
+            for values, since, until in _hit_queries(targets.values())
+        ]
     return Neighbourhood(_clicks(loaded, targets, context), (), _is_truncated(loaded))
 
 
@@ -152,10 +156,10 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 
     Times are in milliseconds.
     """
-    without_token = _without_token(targets)
-    values = {value for click in without_token for value in (click.addr, click.net) if value is not None}
-    for since, until in _intervals_around((click.ts_ms for click in without_token), 2 * HONEYPOT_BY_ADDRESS_MS):
-        yield values, since, until
+    ordered = sorted(_without_token(targets), key=_time)
+    for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
+        clicks = ordered[bisect_left(ordered, since, key=_time) : bisect_left(ordered, until, key=_time)]
+        yield {value for click in clicks for value in (click.addr, click.net) if value is not None}, since, until
 
 
 def _load_near_hits(
@@ -197,6 +201,10 @@ def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
         yield "addr", hit.addr, hit.agent_id
     if hit.net is not None and hit.evidence & DATACENTER:
         yield "net", hit.net, None
+
+
+def _time(click: NearbyClick) -> int:
+    return click.ts_ms
 
 
 def _without_token(clicks: Iterable[NearbyClick]) -> list[NearbyClick]:

@@ -1,4 +1,4 @@
-"""Simulated lines of the click log: readers of an issue over five days, some bots, previews and mail scanners."""
+"""Simulated lines of the click log: readers of an issue over some days, some bots, previews and mail scanners."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -33,8 +33,6 @@ POSITION_EXPONENT = 0.6
 MEDIAN_DELAY_SECONDS = 3 * HOUR_SECONDS
 DELAY_SPREAD = 1.3
 """Standard deviation of the logarithm of the time between sending and a reader's first click."""
-LAST_DELAY_SECONDS = 30 * HOUR_SECONDS
-"""Readers who would come later are left out, so that the figures do not depend on when the demonstration is run."""
 BOTS = {
     "crawler": ("GET", "Mozilla/5.0 (compatible; ExampleCrawler/2.1; +https://example.com/bot)"),
     "preview": ("GET", "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"),
@@ -66,11 +64,14 @@ class _Client(Struct, frozen=True):
 
 
 def simulate_clicks(
-    links: Sequence[ReaderLink], *, host: str, readers: int, sent_at: int, seed: int
+    links: Sequence[ReaderLink], *, host: str, readers: int, sent_at: int, last_delay: int, seed: int
 ) -> list[ClickLine]:
-    """Return the lines of ``readers`` readers and of some machines, in order of time. Equal arguments, equal lines."""
+    """Return the lines of ``readers`` readers and of some machines, in order of time. Equal arguments, equal lines.
+
+    Every reader comes within ``last_delay`` seconds after the sending.
+    """
     rng = random.Random(seed)  # noqa: S311
-    lines = [line for _ in range(readers) for line in _reader_lines(rng, links, host, sent_at)]
+    lines = [line for _ in range(readers) for line in _reader_lines(rng, links, host, sent_at, last_delay)]
     for _ in range(round(readers * BOTS_PER_READER)):
         lines.append(_bot_line(rng, links, host, sent_at))
     for _ in range(round(readers * SCANNERS_PER_READER)):
@@ -81,21 +82,23 @@ def simulate_clicks(
     return lines
 
 
-def _reader_lines(rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int) -> Iterator[ClickLine]:
+def _reader_lines(
+    rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int, last_delay: int
+) -> Iterator[ClickLine]:
     """Yield the clicks of one reader, who reads for a while between two of them."""
     weights = [KIND_WEIGHTS[link.kind] * link.appeal / link.position**POSITION_EXPONENT for link in links]
     reader = _browser(rng)
-    time = sent_at + _delay_seconds(rng)
+    time = sent_at + _delay_seconds(rng, last_delay)
     for link in rng.choices(links, weights, k=1 + min(4, int(rng.expovariate(1.2)))):
         yield _line(reader, link, host, time)
         time += rng.uniform(25, 6 * MINUTE_SECONDS)
 
 
-def _delay_seconds(rng: random.Random) -> float:
-    """Return the time between sending and a first click: log-normal, from one minute to LAST_DELAY_SECONDS."""
+def _delay_seconds(rng: random.Random, last_delay: int) -> float:
+    """Return the seconds between sending and a first click: log-normal, from one minute to ``last_delay``."""
     while True:
         delay = MEDIAN_DELAY_SECONDS * rng.lognormvariate(0, DELAY_SPREAD)
-        if MINUTE_SECONDS <= delay <= LAST_DELAY_SECONDS:
+        if MINUTE_SECONDS <= delay <= last_delay:
             return delay
 
 

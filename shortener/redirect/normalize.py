@@ -66,11 +66,11 @@ class Normalizer:
         self._page_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
         self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
 
-    def __call__(self, request: Request) -> Request:
-        """Normalize a request in place as far as its path needs it, and return it."""
+    def normalize(self, request: Request) -> None:
+        """Normalize a request in place. One that names no host stays as it is, because it is refused."""
         host = request.host
         if host is None:
-            return request
+            return
         domain = self._domains.get(host)
         if domain is None:
             request.host = host = normalize_host_header(host)
@@ -80,22 +80,29 @@ class Normalizer:
         client = self._resolve_client(request.peer, ",".join(forwarded)) if forwarded else request.peer
         request.client = normalize_address(client) if ":" in client else client
         plain = _plain_path(request.path)
-        if plain is not None:
-            code, placement = plain.groups()
-            request.placement = int(placement) if placement else 0
+        if plain is None:
+            self._read_path(request)
         else:
-            path = _PAGE if request.path.startswith(self._page_prefixes) else parse_path(request.path)
-            code, request.placement, request.preview = path.code, path.placement, path.preview
-            if path.query:
-                request.query = f"{path.query}&{request.query}" if request.query else path.query
-        lower = domain is not None and not domain.case_sensitive and code.isascii()
-        request.code = code.lower() if lower else code
-        if request.preview:
-            request.path = f"/{request.code}{PREVIEW_SUFFIX}"
+            code, placement = plain.groups()
+            request.code = code if domain is None or domain.case_sensitive else code.lower()
+            if placement:
+                request.placement = int(placement)
         query = request.query
-        if query and code and _may_have_token(query):
+        if query and request.code and _may_have_token(query):
             request.query, request.token = take_recipient_token(query)
-        return request
+
+    def _read_path(self, request: Request) -> None:
+        """Read a path that is not simply that of a short link."""
+        path = _PAGE if request.path.startswith(self._page_prefixes) else parse_path(request.path)
+        domain = request.domain
+        code, request.placement, request.preview = path.code, path.placement, path.preview
+        if code.isascii() and domain is not None and not domain.case_sensitive:
+            code = code.lower()
+        request.code = code
+        if path.query:
+            request.query = f"{path.query}&{request.query}" if request.query else path.query
+        if request.preview:
+            request.path = f"/{code}{PREVIEW_SUFFIX}"
 
     def client_address(self, peer: str, forwarded_for: str | None) -> str:
         """Return the address of the client in its shortest form; see ``ClientIPResolver`` for the arguments."""

@@ -37,7 +37,7 @@ class Redirector:
 
     def __init__(self, config: Config, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._normalize = Normalizer(config)
+        self._normalize = Normalizer(config).normalize
         self._redirect_status = config.redirect.status
         self._default_forward = config.redirect.forward
         self._strict = config.clicklog.strict

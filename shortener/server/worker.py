@@ -214,7 +214,8 @@ def parse_scope(scope: Any) -> Request:
     peer = scope.client.rpartition(":")[0]
     if peer[:1] == "[":
         peer = peer[1:-1]
-    return Request(scope.method, host, scope.path, encode_query(scope.query_string), headers, peer)
+    query = scope.query_string
+    return Request(scope.method, host, scope.path, encode_query(query) if query else "", headers, peer)
 
 
 def _connection_limit() -> int:

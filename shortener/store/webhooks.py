@@ -205,7 +205,10 @@ def delay_deliveries(store: Store, webhook_id: int, *, until: int) -> None:
 def fail_waiting_deliveries(store: Store, webhook_id: int, *, message: str) -> None:
     """Give up the waiting deliveries of an endpoint."""
     store.execute(
-        "update webhook_deliveries set state = 'failed', message = ? where webhook_id = ? and state = 'waiting'",
+        """
+        update webhook_deliveries set state = 'failed', http_status = null, message = ?
+        where webhook_id = ? and state = 'waiting'
+        """,
         (message, webhook_id),
     )
 

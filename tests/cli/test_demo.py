@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from shortener.demo.clicks import LAST_DELAY_SECONDS, ReaderLink, simulate_clicks
+from shortener.demo.clicks import ReaderLink, simulate_clicks
 from shortener.demo.issues import sample_issues
 from tests.ports import free_port
 
 README = Path(__file__).parent.parent.parent / "README.md"
 SENT_AT = 1_714_550_400
+LAST_DELAY = 30 * 3_600
 
 
 def run_demo(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -123,12 +124,14 @@ def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
 def test_simulated_clicks_are_reproducible() -> None:
     """Equal seeds give equal lines, in order of time, with ids of their own; the last reader comes before the limit."""
     links = [ReaderLink(f"c{number}", number, "title", number, 1.0) for number in range(1, 31)]
-    first = simulate_clicks(links, host="go.example", readers=400, sent_at=SENT_AT, seed=3)
-    assert first == simulate_clicks(links, host="go.example", readers=400, sent_at=SENT_AT, seed=3)
+    first = simulate_clicks(links, host="go.example", readers=400, sent_at=SENT_AT, last_delay=LAST_DELAY, seed=3)
+    assert first == simulate_clicks(
+        links, host="go.example", readers=400, sent_at=SENT_AT, last_delay=LAST_DELAY, seed=3
+    )
     assert [line.ts for line in first] == sorted(line.ts for line in first)
     assert len({line.id for line in first}) == len(first) > 400
     assert first[0].ts > SENT_AT
-    assert first[-1].ts < SENT_AT + LAST_DELAY_SECONDS + 3_600
+    assert first[-1].ts < SENT_AT + LAST_DELAY + 3_600
 
 
 def test_the_sample_issues_are_consistent() -> None:

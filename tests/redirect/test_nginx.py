@@ -161,12 +161,13 @@ HOSTS = ["go.example", "GO.example.", "go.example:80", "go.example.:8080", "go.e
 
 def test_nginx_reads_requests_like_our_workers(nginx: Nginx) -> None:
     """A request in any spelling that nginx answers has the domain, code and placement that our workers read."""
-    normalize = Normalizer(nginx.config)
+    normalizer = Normalizer(nginx.config)
     rows = [(host, "/abcde/2") for host in HOSTS] + [("go.example", path) for path in PATHS if path.isprintable()]
     expected = []
     for host, path in rows:
         status, _ = nginx.get(quote(path, safe="/+"), host=host)
-        request = normalize(Request("GET", host, path, "", HeadersOf({}), "192.0.2.1"))
+        request = Request("GET", host, path, "", HeadersOf({}), "192.0.2.1")
+        normalizer.normalize(request)
         link = (request.domain.host if request.domain else None, request.code)
         leads = request.placement is not None and not request.preview and link in TARGETS
         assert status == 502 or (status == 302 and leads), (host, path, status)

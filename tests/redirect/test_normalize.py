@@ -28,7 +28,13 @@ CONFIG = msgspec.convert(
     },
     Config,
 )
-normalize = Normalizer(CONFIG)
+_normalizer = Normalizer(CONFIG)
+
+
+def normalize(request: Request) -> Request:
+    """Normalize a request and return it."""
+    _normalizer.normalize(request)
+    return request
 
 
 class ScopeHeaders:
