@@ -12,7 +12,7 @@ from shortener.remedies import REPORTED_ERRORS, error_message
 
 STREAM_NAMES = ("stdin", "stdout", "stderr")
 OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
-"""Errors of writing, on standard output or another file."""
+"""Errors of writing. Those without a file name are of standard output: for other files the name is known."""
 
 
 def open_closed_streams() -> None:
@@ -66,21 +66,10 @@ def report_errors() -> Iterator[None]:
     except UnicodeDecodeError as error:
         _exit_with(f"the input is not UTF-8 text (byte {error.start}); write it in UTF-8")
     except REPORTED_ERRORS as error:
-        if isinstance(error, OSError) and _is_of_output(error):
+        if isinstance(error, OSError) and error.filename is None and error.errno in OUTPUT_ERRORS:
             _discard_output()
             _exit_with(f"standard output: {error.strerror}; write to another file or disk")
         _exit_with(error_message(error))
-
-
-def _is_of_output(error: OSError) -> bool:
-    """Return whether an error is of standard output: it names no file, and what is buffered cannot be written."""
-    if error.filename is not None or error.errno not in OUTPUT_ERRORS:
-        return False
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        return True
-    return False
 
 
 def _exit_with(message: str) -> None:
