@@ -73,10 +73,12 @@ def _has_role(role: Role) -> bool:
 
 
 def format_number(value: float | None, missing: str = NO_VALUE) -> str:
-    """Format a number: an integer as 1,234, a float below 100 with one decimal; None gives ``missing``."""
+    """Format a number: an integer as 1,234, a fraction with one decimal below 10; None gives ``missing``."""
     if value is None:
         return missing
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+    if isinstance(value, int) or value >= 9.95:
+        return f"{value:,.0f}"
+    return "< 0.1" if 0 < value < 0.05 else f"{value:,.1f}"
 
 
 def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
