@@ -64,6 +64,7 @@ class Normalizer:
         self._domains = {normalize_host_header(domain.host): domain for domain in config.domains}
         self._default_domain = config.domains[0]
         self._page_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
+        self._trusts_proxies = bool(config.server.trusted_proxies)
         self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
 
     def normalize(self, request: Request) -> None:
@@ -76,9 +77,7 @@ class Normalizer:
             request.host = host = normalize_host_header(host)
             domain = self.match_domain(host)
         request.domain = domain
-        forwarded = request.headers.get_all("x-forwarded-for")
-        client = self._resolve_client(request.peer, ",".join(forwarded)) if forwarded else request.peer
-        request.client = normalize_address(client) if ":" in client else client
+        request.client = self._find_client(request)
         plain = _plain_path(request.path)
         if plain is None:
             self._read_path(request)
@@ -90,6 +89,16 @@ class Normalizer:
         query = request.query
         if query and request.code and _may_have_token(query):
             request.query, request.token = take_recipient_token(query)
+
+    def _find_client(self, request: Request) -> str:
+        forwarded = request.headers.get_all("x-forwarded-for")
+        if forwarded:
+            return self.client_address(request.peer, ",".join(forwarded))
+        if self._trusts_proxies and "x-forwarded-for" in request.headers:
+            # Granian returns no value with other bytes than ASCII. The proxy has added the client to such a value,
+            # so the client is not the proxy.
+            return ""
+        return self.client_address(request.peer, None)
 
     def _read_path(self, request: Request) -> None:
         """Read a path that is not simply that of a short link."""
