@@ -268,7 +268,8 @@ def _titles_from_unlinked_headings(
 ) -> Iterator[Title]:
     """Yield a title for each heading without a link that names an article.
 
-    The article is the one that the image above the heading or the text below it links to.
+    The article is the one that the image above the heading or the text below it links to. The issue's own title
+    names an article only if the image above it has the same target.
     """
     headings = [line.index for line in lines if line.level]
     for index, next_index in pairwise([*headings, len(lines)]):
@@ -276,8 +277,8 @@ def _titles_from_unlinked_headings(
         if line.mentions and any(mention.is_content or mention.role == "sponsor" for mention in line.mentions):
             continue
         end = _region_end(lines, next_index)
-        key = _key_for_heading(lines, index, end, titled_keys) if index != issue_title_line else None
-        if key is None:
+        key = _key_for_heading(lines, index, end, titled_keys)
+        if key is None or (index == issue_title_line and key not in _image_keys_before(lines, index)):
             continue
         titled_keys.add(key)
         yield Title(key, line.text, None, UNLINKED_HEADING_CONFIDENCE, index, len(line.text))
