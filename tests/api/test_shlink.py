@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from shortener.app import create_app
-from shortener.collector.collector import drain_once
+from shortener.collector.other_collector import drain_once
 from shortener.config import Api
 from shortener.errors import CodeRefused
 from shortener.services import edit_links

@@ -163,3 +163,12 @@ def test_odd_versions(serving: Serving, content: bytes, allowed: set[int]) -> No
     answer = serving.ask(content)
     assert {int(status) for status in re.findall(rb"HTTP/1\.[01] (\d+) ", answer)} <= allowed
     assert answer.count(b"HTTP/1.") == 1
+
+
+@pytest.mark.parametrize("path", [b"/-/x", b"/abcde", b"/missing"])
+def test_a_length_may_begin_with_zeros(serving: Serving, path: bytes) -> None:
+    """A length with thousands of zeros in front is the same number. Python alone would refuse to read it."""
+    lengths = [b"5", b"0" * 6000 + b"5"]
+    head, tail = b"POST " + path + b" HTTP/1.1\r\n" + HOST + CLOSE + b"Content-Length: ", b"\r\n\r\nhello"
+    statuses = [serving.ask(head + length + tail)[:12] for length in lengths]
+    assert statuses[0] == statuses[1] != b"HTTP/1.1 500"
