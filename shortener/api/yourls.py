@@ -14,9 +14,9 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from shortener.api.authentication import authorize_text
-from shortener.api.problems import to_api_error
+from shortener.api.problems import RETRY_SECONDS, to_api_error
 from shortener.codes import COMPATIBLE_PATHS
-from shortener.errors import CodeRefused, Conflict, InputError, StoreError
+from shortener.errors import CodeRefused, Conflict, InputError
 from shortener.services import edit_links
 from shortener.services.tokens import Scope
 from shortener.short_urls import build_short_url, parse_short_url
@@ -67,7 +67,7 @@ def handle_error(error: Exception) -> Response:
     else:
         statuses = {"scope": 403, "role": 403, "rate-limit": 429, "store-unavailable": 503, "not-found": 404}
         status = statuses.get(problem.name, 405 if problem.name == "method" else 400)
-        retry = {"Retry-After": "5"} if isinstance(error, StoreError) else {}
+        retry = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
         answer = _failure(status, problem.detail, headers=problem.headers | retry)
     known = request.values.get("format", "xml")
     return _format(answer, known if known in FORMATS else "json")

@@ -14,10 +14,11 @@ import click
 
 from shortener.cli import CliContext, main
 from shortener.cli.groups import Command
+from shortener.cli.output import command_name
 from shortener.cli.whole_number import WholeNumber
 from shortener.clicklog.format import encode
 from shortener.clicklog.writer import LOG_DIRECTORY
-from shortener.collector.collector import drain_once
+from shortener.collector.other_collector import drain_once
 from shortener.config import Config, load
 from shortener.demo.clicks import ReaderLink, simulate_clicks
 from shortener.demo.issues import SampleIssue, sample_issues
@@ -154,7 +155,7 @@ def _reader_links(contents: IssueContents, issue: SampleIssue, config: Config) -
 
 def _print_reports(config_path: Path, slug: str) -> None:
     for command in (["report", "summary"], ["report", "issue", slug], ["rank", "--issue", slug]):
-        click.echo(f"\n$ shortener --config {config_path} {' '.join(command)}")
+        click.echo(f"\n$ {command_name()} --config {config_path} {' '.join(command)}")
         main(["--config", str(config_path), *command], standalone_mode=False, obj=CliContext(str(config_path)))
 
 
@@ -199,7 +200,7 @@ Open or try:
   {short_url}+     its target, and what is recorded of a click
   {config.base_url}/-/health
   {directory / "issue.out.md"}    the latest issue as it was sent
-  shortener --config {config_path} report compare {latest.slug} {previous.slug}
+  {command_name()} --config {config_path} report compare {latest.slug} {previous.slug}
 {admin_hint}""")
 
 

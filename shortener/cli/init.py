@@ -14,6 +14,7 @@ import msgspec
 from shortener.cli import CliContext, pass_cli_context
 from shortener.cli.files import open_atomic
 from shortener.cli.groups import Command
+from shortener.cli.output import command_name
 from shortener.config import Config, Domain, environment, find_file, load
 from shortener.errors import InputError
 from shortener.services.accounts import invite_first_admin
@@ -122,7 +123,7 @@ def _write_config(path: Path, host: str, zone: str) -> None:
 
 
 def _print_next_steps(context: CliContext, path: Path, config: Config, link: str | None) -> None:
-    command = f"shortener --config {path}" if context.config_file else "shortener"
+    command = f"{command_name()} --config {path}" if context.config_file else command_name()
     click.echo(f"Written: {path}, and the store in {config.data_directory}.")
     click.echo(f"Start the server with `{command} serve`.")
     if link is not None:

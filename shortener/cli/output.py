@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from shortener.cli.streams import use_utf8
 from shortener.cli.tables import fit_table
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
-from shortener.reporting.formatting import escape_csv
+from shortener.reporting.formatting import escape_csv, zone_abbreviation
 
 OUTPUT_FORMATS = click.Choice(["table", "json", "csv"])
 
@@ -61,12 +62,16 @@ UNKNOWN = "unknown"
 """Shown in a table in place of visitors and click rates that are not known."""
 
 
-def format_local_time(time: datetime | float | None, zone: ZoneInfo) -> str:
-    """Return a time as text in the time zone ``zone``. A number means seconds of the UTC epoch. None gives a dash."""
+def format_local_time(time: datetime | float | None, zone: ZoneInfo, *, seconds: bool = False) -> str:
+    """Return a time as text in the time zone ``zone``, with the zone; with ``seconds`` if asked for.
+
+    A number means seconds of the UTC epoch. None gives a dash.
+    """
     if time is None:
         return NO_VALUE
     instant = time if isinstance(time, datetime) else datetime.fromtimestamp(time, UTC)
-    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    local = instant.astimezone(zone)
+    return f"{local.strftime('%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M')} {zone_abbreviation(local)}"
 
 
 def format_percent(share: float | None) -> str | None:
@@ -177,6 +182,15 @@ def _table_width() -> int | None:
     if context is not None and context.meta.get(WIDE_KEY):
         return None
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+
+
+def command_name() -> str:
+    """Return how `shortener` was called, so that printed commands work: its path unless it is found by its name."""
+    program = Path(sys.argv[0])
+    found = shutil.which("shortener")
+    if program.name != "shortener" or (found and Path(found).resolve() == program.resolve()):
+        return "shortener"
+    return str(program)
 
 
 def print_line(text: str) -> None:

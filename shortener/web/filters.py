@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
+from shortener.reporting.formatting import zone_abbreviation
 from shortener.reporting.outlook import describe_outlook
 from shortener.services import accounts
 from shortener.store.accounts import Role
@@ -72,10 +73,12 @@ def _has_role(role: Role) -> bool:
 
 
 def format_number(value: float | None, missing: str = NO_VALUE) -> str:
-    """Format a number: an integer as 1,234, a float below 100 with one decimal; None gives ``missing``."""
+    """Format a number: an integer as 1,234, a fraction with one decimal below 10; None gives ``missing``."""
     if value is None:
         return missing
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+    if isinstance(value, int) or value >= 9.95:
+        return f"{value:,.0f}"
+    return "< 0.1" if 0 < value < 0.05 else f"{value:,.1f}"
 
 
 def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
@@ -104,8 +107,9 @@ def _to_local(value: datetime | int, config: Config) -> datetime:
 
 
 def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
-    """Return a ``<time>`` element with the date and time in the site's time zone, to the minute."""
-    return _time_element(value, "%-d %b %Y, %H:%M", config)
+    """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
+    zone = "" if value is None else zone_abbreviation(_to_local(value, config))
+    return _time_element(value, f"%-d %b %Y, %H:%M {zone}", config)
 
 
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:

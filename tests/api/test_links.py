@@ -9,7 +9,6 @@ import pytest
 from shortener.config import Api
 from shortener.redirect.redirector import Redirector
 from shortener.redirect.request import EnvironHeaders, Request
-from shortener.services import accounts
 from tests.api.conftest import API, BASE, ApiClient, ApiSite
 
 TARGET = "https://example.com/a"
@@ -108,6 +107,42 @@ def test_a_conditional_change(editor: ApiClient) -> None:
     present = editor.get(path).headers["ETag"]
     not_modified = editor.get(path, If_None_Match=present)
     assert (not_modified.status_code, not_modified.data) == (304, b"")
+
+
+def test_put_can_be_limited_to_new_links(editor: ApiClient) -> None:
+    """If-None-Match: * lets PUT create a link, and refuses to replace one; also an ETag can be excluded."""
+    path = "/links/go.example.com/x1"
+    created = editor.send("PUT", path, {"target": TARGET}, If_None_Match="*")
+    assert created.status_code == 201
+    for excluded in ("*", created.headers["ETag"]):
+        refused = editor.send("PUT", path, {"target": "https://example.com/b"}, If_None_Match=excluded)
+        assert refused.status_code == 412
+        assert body(refused)["current"]["target"] == TARGET
+    assert editor.send("PUT", path, {"target": "https://example.com/b"}, If_None_Match='"other"').status_code == 200
+
+
+def test_an_unknown_domain_names_its_field(editor: ApiClient) -> None:
+    """The problem of an unknown domain points to the field, also in a batch."""
+    link = {"target": TARGET, "domain": "other.example"}
+    assert body(editor.post("/links", link))["errors"][0]["pointer"] == "/domain"
+    atomic = editor.post("/links/batch?atomic=true", {"links": [{"target": TARGET}, link]})
+    assert body(atomic)["errors"][0]["pointer"] == "/links/1/domain"
+    issue = {"document": f"[a]({TARGET})", "slug": "may", "domain": "other.example"}
+    assert body(editor.post("/issues", issue))["errors"][0]["pointer"] == "/domain"
+
+
+@pytest.mark.parametrize("since", ["2026", "1795895590", "-5", "1.5e9"])
+def test_a_number_is_not_a_time(editor: ApiClient, since: str) -> None:
+    """A parameter with a time is ISO 8601; a number gets 400 instead of a report since 1970."""
+    refused = editor.get(f"/reports/summary?since={since}")
+    assert refused.status_code == 400
+    assert body(refused)["detail"].startswith("since: ")
+
+
+def test_a_parameter_is_named_once(editor: ApiClient) -> None:
+    """The detail of a problem with a parameter begins with its name, once."""
+    assert body(editor.get("/links?limit=0"))["detail"] == "limit: expected `int` >= 1"
+    assert body(editor.get("/links?foo=1"))["detail"] == "foo: there is no such field"
 
 
 def test_if_match_can_be_required(tmp_path: Path) -> None:
@@ -311,4 +346,3 @@ def test_a_viewer_reads(site: ApiSite, editor: ApiClient) -> None:
     assert viewer.get("/links").status_code == 200
     assert viewer.get("/links/go.example.com/x1").status_code == 200
     assert viewer.send("DELETE", "/links/go.example.com/x1").status_code == 403
-    assert accounts.ROLES[0] == "viewer"

@@ -9,13 +9,14 @@ import pytest
 from werkzeug.test import TestResponse
 
 from shortener.app import create_app
-from shortener.collector.collector import drain_once
+from shortener.collector.other_collector import drain_once
 from shortener.config import Api
 from shortener.errors import CodeRefused
 from shortener.services import edit_links
 from shortener.services.add_issue import AddRequest, add_or_update_issue
 from shortener.services.tokens import SCOPES
 from shortener.store import links
+from shortener.web import context
 from tests.api.conftest import BASE, NOW, ApiSite
 from tests.conftest import FIREFOX
 
@@ -346,3 +347,11 @@ def test_redirects_and_api_share_a_port(shlink: Shlink) -> None:
         assert response.status_code == status, path
     app.wsgi_app.close()  # type: ignore[attr-defined]
     app.extensions["connection_pool"].close()
+
+
+def test_a_locked_store(shlink: Shlink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another process holds the store for long, a client is told to try again."""
+    monkeypatch.setattr(context, "BUSY_TIMEOUT_SECONDS", 0.1)
+    with shlink.store.transaction():
+        response = shlink.send("POST", f"{REST}/short-urls", {"longUrl": "https://example.com/a"})
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")

@@ -8,14 +8,16 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
-from shortener.collector.collector import drain_once
+from shortener.collector.other_collector import drain_once
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
 from shortener.reporting.issue_contents import IssueContents, load_issue_contents
-from shortener.services import accounts, draft_picks
+from shortener.services import accounts, draft_picks, webhooks
 from shortener.services.add_issue import AddRequest, add_or_update_issue
+from shortener.services.webhook_sender import Attempt, store_attempt
 from shortener.store import Store, issues, links, open_store, signals
 from shortener.store.signals import Signal
+from shortener.store.webhooks import due_deliveries
 
 HOUR, DAY = 3600, 86_400
 PASSWORD = "a sentence for tests"
@@ -164,6 +166,7 @@ def build(config: Config, *, now: int, readers: int = 300, recipients: int = 1_5
     )
     edited = next(link for link in links.list_by_issue(store, issues.get(store, "2026-11").id) if link.target)
     links.update_field(store, edited, "target", f"{edited.target}?moved", who="editor", now=hour - 12 * HOUR)
+    add_webhooks(store, config, now=now)
     store.close()
 
 
@@ -176,6 +179,21 @@ def set_countries(store: Store) -> None:
             (countries,),
         )
     rebuild(store, on_progress=lambda _: None)
+
+
+def add_webhooks(store: Store, config: Config, *, now: int) -> None:
+    """Add a webhook with one delivery of each state, and one that is disabled."""
+    url = "https://hooks.example.com/newsletters/low-tide"
+    webhook = webhooks.add_webhook(store, url, config=config, now=now)
+    for attempt in (Attempt(204, ""), Attempt(500, "The database of the receiver is locked"), Attempt(410, "Gone")):
+        webhooks.send_test(store, webhook.id, now=now)
+        (item, *_) = due_deliveries(store, now=now)
+        with store.transaction():
+            store_attempt(store, item.delivery, attempt, now=now)
+    webhooks.update_webhook(store, webhook.id, enabled=True, config=config, now=now)
+    events = ["link.created", "link.updated", "traffic.machine_burst"]
+    other = webhooks.add_webhook(store, "https://automation.example.net/hook", events=events, config=config, now=now)
+    webhooks.update_webhook(store, other.id, enabled=False, config=config, now=now)
 
 
 LARGE_ISSUE_ARTICLES = 90

@@ -32,6 +32,8 @@ PAGES = {
     "new-link": "/-/new-link",
     "settings": "/-/settings",
     "users": "/-/settings/users",
+    "webhooks": "/-/settings/webhooks",
+    "webhook": "/-/settings/webhooks/1",
     "account": "/-/account",
     "help": "/-/help",
     "missing": "/-/nothing",

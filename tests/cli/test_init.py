@@ -1,5 +1,6 @@
 """``shortener init``, the data directories that other commands create, and ``shortener completion``."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from shortener.config import load
 from shortener.services.accounts import invite_first_admin
 from shortener.store import open_store
 
+README = Path(__file__).parent.parent.parent / "README.md"
 OPTIONS = ("--domain", "go.example.com", "--timezone", "Europe/Berlin")
 
 
@@ -97,6 +99,19 @@ def test_init_writes_the_named_file(directory: Path) -> None:
     (directory / "site").mkdir()
     assert "shortener --config site/own.toml serve" in run("--config", "site/own.toml", "init", *OPTIONS).output
     assert sorted(path.name for path in (directory / "site").iterdir()) == ["data", "own.toml"]
+
+
+def test_the_commands_of_the_readme_work_as_printed(directory: Path) -> None:
+    """The commands of the README for a first issue succeed in a checkout; a test of its own runs `serve`."""
+    text = README.read_text("utf-8").partition("## Your first real issue")[2].partition("```\n")[2].partition("```")[0]
+    lines = [line.removeprefix(".venv/bin/shortener ") for line in text.splitlines() if line.startswith(".venv/")]
+    assert [line.split()[0] for line in lines] == ["init", "issue", "serve", "report"]
+    (directory / "shortener" / "demo").mkdir(parents=True)
+    shutil.copy(README.parent / "shortener" / "demo" / "issue.md", directory / "shortener" / "demo")
+    for line in lines:
+        if line != "serve":
+            run(*line.split())
+    assert (directory / "issue.out.md").read_text("utf-8").count("https://go.example.com/") > 8
 
 
 COMMANDS = {

@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shortener.cli.output import (
+    command_name,
     format_duration,
     format_percent,
     print_csv,
@@ -109,6 +112,20 @@ DURATIONS = {
 def test_durations_have_one_unit(seconds: float, text: str) -> None:
     """A duration is printed in the largest unit of which it has at least two."""
     assert format_duration(seconds) == text
+
+
+def test_printed_commands_have_the_path_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is not on the PATH is printed with its path; one that is found by its name, by its name."""
+    program = tmp_path / "shortener"
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert command_name() == str(program)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command_name() == "shortener"
+    monkeypatch.setattr(sys, "argv", ["/somewhere/__main__.py"])
+    assert command_name() == "shortener"
 
 
 def test_a_long_list_is_cut(capsys: pytest.CaptureFixture[str]) -> None:

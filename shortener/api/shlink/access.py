@@ -9,7 +9,6 @@ from shortener.api.authentication import authorize_text
 from shortener.api.problems import ApiError, to_api_error
 from shortener.api.shlink.objects import ShlinkError, invalid_data, problem_response
 from shortener.codes import COMPATIBLE_PATHS
-from shortener.errors import StoreError
 from shortener.services import edit_links
 from shortener.services.tokens import Scope
 from shortener.store import links
@@ -85,7 +84,7 @@ def _convert_error(error: Exception) -> ShlinkError:
         return ShlinkError(401, "invalid-api-key", "Invalid API key", detail)
     statuses = {"scope": 403, "role": 403, "rate-limit": 429, "store-unavailable": 503, "not-found": 404}
     status = statuses.get(problem.name, 405 if problem.name == "method" else 400)
-    title = "Service unavailable" if isinstance(error, StoreError) else "Request refused"
+    title = "Service unavailable" if status == 503 else "Request refused"
     return ShlinkError(status, problem.name, title, problem.detail)
 
 

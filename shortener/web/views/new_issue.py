@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from shortener import newsletter
 from shortener.errors import ErrorKind, FieldError, InputError, ShortenerError, UnreadableDocument
+from shortener.reporting.issue_contents import load_issue_contents
 from shortener.services.add_issue import (
     AddRequest,
     AddResult,
@@ -21,6 +22,7 @@ from shortener.services.add_issue import (
 )
 from shortener.services.edit import ArticleEdit
 from shortener.services.issue_plan import ShortLinkKey
+from shortener.services.new_slug import slug_from_title
 from shortener.services.plan_contents import PlanContents, plan_contents
 from shortener.short_urls import parse_short_url, validate_target
 from shortener.web.context import config, now, role_required, store
@@ -109,6 +111,9 @@ def _render_form(submission: Submission, *, preview: PlanContents | None = None)
     return render_template(
         "new_issue.html",
         preview=preview,
+        existing=None
+        if preview is None or preview.created
+        else load_issue_contents(store(), preview.issue.slug, config=config(), now=now()),
         rows=(*preview.issue.articles, *preview.other_links) if preview else tuple(_submitted_rows()),
         submission=submission,
         targets={short_url: request.form.get(f"target-{index}", "") for index, short_url in _target_fields()},
@@ -176,7 +181,7 @@ def _first_heading(submission: Submission) -> str:
 
 def _slug_from_title(title: str) -> str:
     """Return a slug made from the title of a pasted issue. Raises FieldError if it has no letter and no digit."""
-    slug = "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())[:80]
+    slug = slug_from_title(title)
     if not slug:
         raise FieldError("enter a slug such as 2026-11, because the issue has no title", field="slug")
     return slug
