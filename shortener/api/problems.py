@@ -14,6 +14,7 @@ from shortener.errors import (
     CodeRefused,
     Conflict,
     DocumentTooLarge,
+    Doubtful,
     FieldError,
     InputError,
     NotFound,
@@ -189,6 +190,8 @@ def to_api_error(error: Exception) -> ApiError:
     pointer = next((pointer for error_class, pointer in _POINTERS if isinstance(error, error_class)), None)
     if isinstance(error, FieldError):
         pointer = f"/{error.field}"
+    if isinstance(error, Doubtful):
+        return ApiError(name, f"{error}; if it is right, send `confirmed`: true", pointer=pointer)
     if isinstance(error, ShortenerError) and error.kind in _KIND_POINTERS:
         pointer = _KIND_POINTERS[error.kind]
         name = "code-taken" if error.kind == "code_taken" else name
