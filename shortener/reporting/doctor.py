@@ -115,6 +115,8 @@ def _check_sqlite() -> Finding:
 def _check_store(config: Config) -> Finding:
     path = config.data_directory / STORE_FILE_NAME
     remedy = "restore a backup; the collector adds what came after it from the click log"
+    if not (path.exists() and path.stat().st_size) and ClickLog(config.data_directory).segments():
+        return Finding("bad", "store", f"{path}: missing or empty, but there is a click log; {remedy}")
     try:
         with closing(open_reader(config.data_directory)) as reader:
             result = reader.conn.execute("pragma quick_check(1)").fetchone()[0]

@@ -113,18 +113,17 @@ class Store:
 def open_store(data: Path, *, create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Store:
     """Open the store in ``data``; create it or migrate its schema if needed.
 
-    With ``create=False`` a missing store is an error, so that a store that was moved away is not replaced by an
-    empty one. Raises StoreError, SchemaTooNew.
+    With ``create=False``, or beside a click log, a missing store is an error, so that a store that was moved away or
+    cut to nothing is not replaced by an empty one. Raises StoreError, SchemaTooNew.
     """
     path = data / STORE_FILE_NAME
-    if not path.exists():
-        if not create:
-            raise StoreError(f"{path}: there is no store here", kind="store_missing")
-        if any((data / "clicklog").glob("*.jsonl")):
-            raise StoreError(
-                f"{path}: there is a click log but no store; restore a backup, or move the click log away to start "
-                "with an empty store"
-            )
+    if not create and not path.exists():
+        raise StoreError(f"{path}: there is no store here", kind="store_missing")
+    if not (path.exists() and path.stat().st_size) and any((data / "clicklog").glob("*.jsonl")):
+        raise StoreError(
+            f"{path}: there is a click log but no store; restore a backup, or move the click log away to start "
+            "with an empty store"
+        )
     prepare_directory(data)
     try:
         replaced = set_aside_foreign(path)

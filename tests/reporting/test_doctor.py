@@ -11,8 +11,10 @@ import pytest
 
 from shortener.config import Config, Domain, Server, Storage
 from shortener.durations import DAY_SECONDS
+from shortener.errors import StoreError
 from shortener.redirect.redirector import Redirector
 from shortener.redirect.request import EnvironHeaders, Request
+from shortener.redirect.responses import Response
 from shortener.reporting import doctor_operation
 from shortener.reporting.doctor import examine
 from shortener.reporting.doctor_operation import file_system_kind
@@ -184,3 +186,25 @@ def test_worker_counts_unknown_hosts(tmp_path: Path) -> None:
             redirector.respond(Request("GET", host, "/abc", "", EnvironHeaders({}), "192.0.2.1"))
         redirector.close()
     assert read_totals(tmp_path)["unknown_hosts"] == 1
+
+
+@pytest.mark.parametrize(("damage", "level"), [(None, "good"), ("missing", "bad"), ("empty", "bad")])
+def test_a_store_that_was_lost(damage: str | None, level: str, tmp_path: Path) -> None:
+    """A store file that is missing or cut to nothing is reported, and no empty store takes its place."""
+    with closing(open_store(tmp_path)) as store, store.transaction():
+        links.add(store, "go.example", "abcde", target="https://example.com/", now=0)
+    config = make_config(tmp_path)
+    redirector = Redirector(config)
+    request = Request("GET", "go.example", "/abcde", "", EnvironHeaders({}), "192.0.2.1")
+    assert isinstance(redirector.respond(request), Response)
+    redirector.close()
+    if damage:
+        (tmp_path / "store.db").unlink()
+        if damage == "empty":
+            (tmp_path / "store.db").touch()
+        for create in (True, False):
+            with pytest.raises(StoreError):
+                open_store(tmp_path, create=create)
+    (finding,) = [each for each in examine(config, config_path=None, now=NOW) if each.check == "store"]
+    assert finding.level == level
+    assert ("restore a backup" in finding.finding) == bool(damage)
