@@ -35,7 +35,7 @@ FRAME_HEADER_BYTES = 24
 
 
 class Relation(Enum):
-    """Whether a WAL belongs to a store file. UNKNOWN: nothing in it can be compared."""
+    """Whether a WAL belongs to a store file; UNKNOWN if it has nothing that can be compared."""
 
     OWN = "own"
     FOREIGN = "foreign"
@@ -54,7 +54,7 @@ def random_number() -> int:
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Continue the store with a new random number, so that no WAL of its past continues its number."""
+    """Give the store a new random number, so that no WAL that was written before continues it."""
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
         conn.execute("begin immediate")
