@@ -80,7 +80,7 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Continue files of other programs that an earlier version has read under ids with their names."""
+        """Give segments of other programs their present ids; an earlier version made ids from the file names."""
         known = self._positions
         for segment in self._log.segments():
             if segment.former_id in known and segment.id not in known:
@@ -370,7 +370,7 @@ def _position_after(progress: ReadProgress) -> SegmentPosition:
 
 
 def _sleep(seconds: float, *, stop: Callable[[], bool]) -> None:
-    """Sleep for ``seconds``, but end soon after ``stop()`` returns true."""
+    """Sleep for ``seconds``, or until ``stop()`` returns true, which is checked often."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and not stop():
         time.sleep(min(POLL_SECONDS, seconds))
