@@ -1,4 +1,4 @@
-"""Throttle of link checks: one request at a time to each host, with a pause after it."""
+"""Throttle for link checks: one request at a time to each host, with a pause after it."""
 
 import random
 import threading
@@ -25,10 +25,9 @@ class SlotTimeout(Exception):
 
 
 class HostThrottle:
-    """Limits requests to one at a time for each host, and caches results. A process has one for all checks.
+    """Limits requests to one at a time for each host, and caches results. All checks of a process share one throttle.
 
-    ``clock`` returns monotonic seconds, ``host_interval`` is the pause in seconds; both are arguments for
-    tests.
+    ``clock`` returns monotonic seconds, ``host_interval`` is the pause in seconds; tests replace both.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Values of adding an issue: the request, what the store has, and the plan of what will be stored."""
+"""The structs that adding an issue passes on: the request, the stored data, and the plan of what will be stored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -50,7 +50,7 @@ class AddRequest(Struct, frozen=True):
 
 
 class ExistingIssue(Struct, frozen=True):
-    """What the store already has for a document that is being added: its issue, if any, and the links it contains."""
+    """The stored data that a plan depends on: the issue if it exists, and the short links in its document."""
 
     issue: Issue | None = None
     source: bytes = b""

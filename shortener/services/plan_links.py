@@ -1,4 +1,4 @@
-"""The links of a plan: what each leads to, its short link and its placement number."""
+"""The links of a plan: each link's target, short link and placement number."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -21,8 +21,8 @@ from shortener.short_urls import build_short_url, parse_short_url, validate_targ
 _MAX_URL_LENGTH = 200  # characters of a URL in a line of what was left alone
 
 
-def left_alone_line(line: int, url: str, reason: str) -> str:
-    """Return the line that names a link that was left alone; a long URL is cut."""
+def untouched_link_line(line: int, url: str, reason: str) -> str:
+    """Return a message that names a link which is not replaced and the reason; a long URL is truncated."""
     shown = url if len(url) <= _MAX_URL_LENGTH else f"{url[:_MAX_URL_LENGTH]}…"
     return f"line {line}: {shown}: {reason}"
 
@@ -30,9 +30,9 @@ def left_alone_line(line: int, url: str, reason: str) -> str:
 def match_links(
     document: Document, existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> tuple[list[Occurrence], list[str], list[tuple[int, str]]]:
-    """Return the links of the document with their targets, messages about skipped links, and about links left alone.
+    """Return the links of the document with their targets, messages about skipped links, and about untouched links.
 
-    Each message about a link left alone comes with its line number. Raises Conflict for a short link that has another
+    Each message about an untouched link comes with its line number. Raises Conflict for a short link that has another
     target.
     """
     occurrences = [Occurrence(link) for link in document.links]
@@ -45,24 +45,24 @@ def match_links(
     for occurrence in occurrences:
         url, line = occurrence.link.url, occurrence.link.line
         if pattern := _skip_pattern(url, config):
-            skipped.append(left_alone_line(line, url, f"matches {pattern}"))
+            skipped.append(untouched_link_line(line, url, f"matches {pattern}"))
             continue
         try:
             key = parse_short_url(url, domains=config.domains) if "://" in url else None
             if key is not None:
                 _match_short_link(occurrence, key, existing, targets, config)
             elif urlsplit(url).netloc.lower() in own_hosts:
-                skipped.append(left_alone_line(line, url, "a page of this installation"))
+                skipped.append(untouched_link_line(line, url, "a page of this installation"))
             else:
                 target = validate_target(url, config=config)
                 reason = opt_outs.get(twins.get(occurrence.link.index, occurrence.link.index))
                 if reason and target not in stored_targets:
-                    left.append((line, left_alone_line(line, url, reason)))
+                    left.append((line, untouched_link_line(line, url, reason)))
                 else:
                     occurrence.target_key = target
         except (TargetRefused, ValueError) as error:
             left.append(
-                (line, left_alone_line(line, url, error.reason if isinstance(error, TargetRefused) else str(error)))
+                (line, untouched_link_line(line, url, error.reason if isinstance(error, TargetRefused) else str(error)))
             )
     return occurrences, skipped, left
 
@@ -98,9 +98,9 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return the adopted links that had no target before: their short URLs, keyed by the target that they get.
+    """Return the short URLs of adopted links that had no target before, keyed by the target that they get.
 
-    As long as such a link has no target, its short URL serves as the URL of its article.
+    As long as such a link has no target, its short URL is used as the URL of its article.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
@@ -121,10 +121,10 @@ def plan_links(
     domain: Domain,
     codes: Iterator[str],
 ) -> list[PlannedLink]:
-    """Return a short link for every target, and set the planned link of each occurrence.
+    """Return a short link for every target, and assign one to each occurrence of a link in the document.
 
-    ``article_by_link`` has the index of the article of every link of the document, and ``retargets`` the stored
-    target that each corrected target replaces.
+    ``article_by_link`` has the index of the article of every link of the document, and ``retargets`` the stored target
+    that each corrected target replaces.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
@@ -185,7 +185,7 @@ def number_placements(
     existing: ExistingIssue,
     twins: Mapping[int, int],
 ) -> None:
-    """Give every placement its number: the one in its URL, else that of the previous version, else the next free one.
+    """Number the placements: by the number in the URL, else that of the previous version, else the next free number.
 
     A link that only Outlook shows has the number of the link that other clients show for the same URL.
     """
