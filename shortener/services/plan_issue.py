@@ -20,11 +20,11 @@ from shortener.services.issue_plan import (
 from shortener.services.plan_articles import find_retargets, plan_articles
 from shortener.services.plan_links import (
     find_first_targets,
-    untouched_link_line,
     match_links,
     number_placements,
     plan_links,
     short_urls,
+    untouched_link_line,
 )
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.urls import homograph_warning
