@@ -11,6 +11,7 @@ from shortener.services.issue_plan import (
     AddRequest,
     ExistingIssue,
     IssuePlan,
+    LeftAloneLink,
     Occurrence,
     ParsedRequest,
     PlannedArticle,
@@ -20,7 +21,6 @@ from shortener.services.issue_plan import (
 from shortener.services.plan_articles import find_retargets, plan_articles
 from shortener.services.plan_links import (
     find_first_targets,
-    left_alone_line,
     match_links,
     number_placements,
     plan_links,
@@ -242,14 +242,14 @@ def _write(
     return newsletter.insert_honeypot(output, html), html
 
 
-def _untouched(parsed: ParsedRequest, left: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+def _untouched(parsed: ParsedRequest, left: Sequence[LeftAloneLink]) -> tuple[LeftAloneLink, ...]:
     """Return one message for each link that is not shortened, in the order of the document."""
-    lines = [(link.line, left_alone_line(link.line, link.url, link.reason)) for link in parsed.document.untouched]
-    return tuple(line for _, line in sorted([*lines, *left], key=_first))
+    untouched = [LeftAloneLink(link.line, link.url, link.reason) for link in parsed.document.untouched]
+    return tuple(sorted([*untouched, *left], key=_line))
 
 
-def _first(item: tuple[int, str]) -> int:
-    return item[0]
+def _line(link: LeftAloneLink) -> int:
+    return link.line
 
 
 def _warnings(

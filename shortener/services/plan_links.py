@@ -1,6 +1,6 @@
 """The links of a plan: what each leads to, its short link and its placement number."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit, urlunsplit
 
@@ -10,6 +10,7 @@ from shortener.errors import Conflict, TargetRefused
 from shortener.newsletter import Document
 from shortener.services.issue_plan import (
     ExistingIssue,
+    LeftAloneLink,
     Occurrence,
     PlannedArticle,
     PlannedLink,
@@ -21,49 +22,50 @@ from shortener.short_urls import build_short_url, parse_short_url, validate_targ
 _MAX_URL_LENGTH = 200  # characters of a URL in a line of what was left alone
 
 
-def left_alone_line(line: int, url: str, reason: str) -> str:
-    """Return the line that names a link that was left alone; a long URL is cut."""
-    shown = url if len(url) <= _MAX_URL_LENGTH else f"{url[:_MAX_URL_LENGTH]}…"
-    return f"line {line}: {shown}: {reason}"
+def left_alone_lines(links: Iterable[LeftAloneLink]) -> tuple[str, ...]:
+    """Return a line that names each link that was left alone; a long URL is cut."""
+    return tuple(f"line {link.line}: {_shorten(link.text)}: {link.reason}" for link in links)
+
+
+def _shorten(url: str) -> str:
+    return url if len(url) <= _MAX_URL_LENGTH else f"{url[:_MAX_URL_LENGTH]}…"
 
 
 def match_links(
     document: Document, existing: ExistingIssue, targets: Targets, *, config: Config
-) -> tuple[list[Occurrence], list[str], list[tuple[int, str]]]:
-    """Return the links of the document with their targets, messages about skipped links, and about links left alone.
+) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
+    """Return the links of the document with their targets, then the skipped links, and those that are left alone.
 
-    Each message about a link left alone comes with its line number. Raises Conflict for a short link that has another
-    target.
+    Raises Conflict for a short link that has another target.
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
     twins = newsletter.find_outlook_twins(document)
     own_hosts = {domain.host for domain in config.domains} | {urlsplit(config.base_url).netloc}
     stored_targets = {link.target for link in existing.links if link.target}
-    skipped: list[str] = []
-    left: list[tuple[int, str]] = []
+    skipped: list[LeftAloneLink] = []
+    left: list[LeftAloneLink] = []
     for occurrence in occurrences:
         url, line = occurrence.link.url, occurrence.link.line
         if pattern := _skip_pattern(url, config):
-            skipped.append(left_alone_line(line, url, f"matches {pattern}"))
+            skipped.append(LeftAloneLink(line, url, f"matches {pattern}"))
             continue
         try:
             key = parse_short_url(url, domains=config.domains) if "://" in url else None
             if key is not None:
                 _match_short_link(occurrence, key, existing, targets, config)
             elif urlsplit(url).netloc.lower() in own_hosts:
-                skipped.append(left_alone_line(line, url, "a page of this installation"))
+                skipped.append(LeftAloneLink(line, url, "a page of this installation"))
             else:
                 target = validate_target(url, config=config)
                 reason = opt_outs.get(twins.get(occurrence.link.index, occurrence.link.index))
                 if reason and target not in stored_targets:
-                    left.append((line, left_alone_line(line, url, reason)))
+                    left.append(LeftAloneLink(line, url, reason))
                 else:
                     occurrence.target_key = target
         except (TargetRefused, ValueError) as error:
-            left.append(
-                (line, left_alone_line(line, url, error.reason if isinstance(error, TargetRefused) else str(error)))
-            )
+            reason = error.reason if isinstance(error, TargetRefused) else str(error)
+            left.append(LeftAloneLink(line, url, reason))
     return occurrences, skipped, left
 
 
