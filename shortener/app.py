@@ -24,6 +24,7 @@ from shortener.web.views import (
     ranking,
     reports,
     settings,
+    tokens,
     webhooks,
 )
 
@@ -73,7 +74,8 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    for view in (public, accounts, history, issues, new_issue, reports, ranking, links, qr_codes, settings, webhooks):
+    editor_views = (issues, new_issue, reports, ranking, links, qr_codes)
+    for view in (public, accounts, tokens, history, *editor_views, settings, webhooks):
         app.register_blueprint(view.blueprint)
     return app
 

@@ -3,13 +3,25 @@
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from shortener.api import authentication, documentation, link_batches, links, me, operations, webhooks
+from shortener.api import (
+    authentication,
+    clicks,
+    documentation,
+    issues,
+    link_batches,
+    links,
+    me,
+    operations,
+    ranking,
+    reports,
+    webhooks,
+)
 from shortener.api.authentication import rate_headers
 from shortener.api.operations import PREFIX
 from shortener.config import Config
 from shortener.web.context import config
 
-VIEW_MODULES = (links, link_batches, me, webhooks, documentation)
+VIEW_MODULES = (links, link_batches, issues, reports, ranking, clicks, me, webhooks, documentation)
 """Modules whose import registers operations."""
 EXPOSED_HEADERS = "ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After"
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Api-Key"

@@ -1,9 +1,11 @@
 """The API's descriptions of itself: the OpenAPI document, a page with all operations, and a page with all problems."""
 
+from typing import Any
+
 from flask import Blueprint, Response, render_template
 
 from shortener.api import openapi
-from shortener.api.operations import JSON, PREFIX, operation
+from shortener.api.operations import PREFIX, operation
 from shortener.api.problems import HELP_PATH, PROBLEM_TYPES
 from shortener.api.responses import json_answer
 from shortener.web.context import config
@@ -11,7 +13,7 @@ from shortener.web.context import config
 blueprint = Blueprint("api_pages", __name__)
 
 
-@operation("GET", "/openapi.json", answers={200: JSON}, public=True)
+@operation("GET", "/openapi.json", answers={200: dict[str, Any]}, public=True)
 def get_openapi() -> Response:
     """Return the OpenAPI document of this API."""
     return json_answer(openapi.build_document())

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from shortener.api.problems import ApiError
 
@@ -31,6 +31,15 @@ def to_seconds(value: datetime, *, pointer: str) -> int:
     if not MIN_YEAR <= value.year <= MAX_YEAR:
         name = pointer.lstrip("/")
         raise ApiError("invalid", f"{name}: expected a year from {MIN_YEAR} to {MAX_YEAR}", pointer=pointer)
+    return int(value.timestamp())
+
+
+def to_query_seconds(value: datetime | UnsetType, name: str) -> int | None:
+    """Return the time of a parameter as seconds of UTC epoch, None if it was not sent. Raises ApiError."""
+    if value is UNSET:
+        return None
+    if not MIN_YEAR <= value.year <= MAX_YEAR:
+        raise ApiError("query", f"{name}: expected a year from {MIN_YEAR} to {MAX_YEAR}.")
     return int(value.timestamp())
 
 

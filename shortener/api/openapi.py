@@ -35,7 +35,9 @@ def build_document() -> dict[str, Any]:
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for each in sorted(OPERATIONS, key=_sort_key):
-        paths.setdefault(PREFIX + each.path, {})[each.method.lower()] = _operation(each, by_type, components)
+        paths.setdefault(PREFIX + each.path.replace("{+", "{"), {})[each.method.lower()] = _operation(
+            each, by_type, components
+        )
     parameter_types = {each.query.__name__ for each in OPERATIONS if each.query}
     return {
         "openapi": "3.1.0",
@@ -56,7 +58,7 @@ def _sort_key(each: Operation) -> tuple[str, int]:
 
 def _types(each: Operation) -> Iterable[Any]:
     yield from (kind for kind in (each.body, each.query) if kind is not None)
-    yield from (kind for kind in each.answers.values() if kind is not None and not isinstance(kind, str))
+    yield from (kind for kind in each.answers.values() if kind is not None and not isinstance(kind, str | tuple))
 
 
 def _operation(each: Operation, schemas: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
@@ -127,8 +129,9 @@ def _answer(each: Operation, status: int, kind: Any, schemas: dict[Any, Any]) ->
     names += ["ETag"] if each.etag and status < 300 and kind is not None else []
     if names:
         answer["headers"] = {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in names}
-    if isinstance(kind, str):
-        answer["content"] = {kind: {"schema": {"type": "string"}}}
+    if isinstance(kind, str | tuple):
+        media_types = (kind,) if isinstance(kind, str) else kind
+        answer["content"] = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
     elif kind is not None:
         answer["content"] = {JSON: {"schema": schemas[kind]}}
     return answer

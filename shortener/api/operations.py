@@ -11,6 +11,7 @@ from msgspec import Struct
 from shortener.api import idempotency
 from shortener.api.authentication import authorize
 from shortener.api.problems import ApiError
+from shortener.errors import InputError
 from shortener.services.tokens import Scope
 from shortener.web.cache import clear_cache
 
@@ -40,11 +41,12 @@ class Operation(Struct, frozen=True):
     """Whether answers carry an ETag, so that If-None-Match, or for changes If-Match, has an effect."""
     hidden_field: str | None
     max_body_bytes: int
+    prepare: Callable[[Any], None] | None
 
     @property
     def path_parameters(self) -> list[str]:
         """Names of the parameters in the path."""
-        return re.findall(r"{(\w+)}", self.path)
+        return re.findall(r"{\+?(\w+)}", self.path)
 
     @property
     def all_problems(self) -> list[str]:
@@ -77,12 +79,14 @@ def operation(
     etag: bool = False,
     hidden_field: str | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
+    prepare: Callable[[Any], None] | None = None,
 ) -> Callable[[View], View]:
     """Register a view as an operation of the API.
 
-    The view gets the path's parameters, and ``body`` and ``query`` decoded to these types. Without ``scope`` any token
-    will do, and ``public`` needs none. ``hidden_field`` is a field of the answer that must not be stored with an
-    idempotency key. A POST with an idempotency key runs in one transaction, so its view must not use the network.
+    The view gets the path's parameters, and ``body`` and ``query`` decoded to these types. A parameter ``{+name}`` may
+    contain slashes. Without ``scope`` any token will do, and ``public`` needs none. ``hidden_field`` is a field of the
+    answer that must not be stored with an idempotency key. A POST with an idempotency key runs in one transaction, so
+    its view must not use the network; ``prepare`` gets the body before, for what takes long.
     """
 
     def register(view: View) -> View:
@@ -100,6 +104,7 @@ def operation(
             etag,
             hidden_field,
             max_body_bytes,
+            prepare,
         )
         OPERATIONS.append(registered)
         _add_rule(registered)
@@ -113,7 +118,7 @@ def _add_rule(registered: Operation) -> None:
         return _respond(registered, path_values)
 
     respond.__doc__ = registered.view.__doc__
-    rule = re.sub(r"{(\w+)}", r"<\1>", registered.path)
+    rule = re.sub(r"{(\w+)}", r"<\1>", re.sub(r"{\+(\w+)}", r"<path:\1>", registered.path))
     blueprint.add_url_rule(
         rule,
         endpoint=registered.name,
@@ -125,9 +130,13 @@ def _add_rule(registered: Operation) -> None:
 
 def methods_at(path: str) -> list[str]:
     """Return the methods of an address of the API, given without the prefix; none if there is no such address."""
-    methods = {each.method for each in OPERATIONS if re.fullmatch(re.sub(r"{\w+}", "[^/]+", each.path), path)}
+    methods = {each.method for each in OPERATIONS if re.fullmatch(_path_pattern(each.path), path)}
     implied = ({"HEAD"} if "GET" in methods else set()) | ({"OPTIONS"} if methods else set())
     return sorted(methods | implied)
+
+
+def _path_pattern(path: str) -> str:
+    return re.sub(r"{\w+}", "[^/]+", re.sub(r"{\+\w+}", ".+", path))
 
 
 def _respond(registered: Operation, path_values: Mapping[str, str]) -> Response:
@@ -142,8 +151,16 @@ def _respond(registered: Operation, path_values: Mapping[str, str]) -> Response:
     elif (request.content_length or 0) > registered.max_body_bytes:
         raise _too_large(registered.max_body_bytes)
 
+    if registered.prepare is not None:
+        registered.prepare(values["body"])
+
     def run() -> Response:
-        return registered.view(**values)
+        try:
+            return registered.view(**values)
+        except InputError as error:
+            if registered.query is None or registered.body is not None:
+                raise
+            raise ApiError("query", str(error)) from None
 
     response = idempotency.run_once(run, hidden_field=registered.hidden_field) if registered.method == "POST" else run()
     if registered.method != "GET":

@@ -14,6 +14,7 @@ from shortener.errors import (
     CodeRefused,
     Conflict,
     DocumentTooLarge,
+    FieldError,
     InputError,
     NotFound,
     ShortenerError,
@@ -90,10 +91,12 @@ _POINTERS: tuple[tuple[type[Exception], str], ...] = (
     (UnreadableDocument, "/document"),
 )
 """Fields that the errors of a class concern, as JSON pointers."""
+_KIND_POINTERS: dict[str, str] = {"code_taken": "/code", "invalid_slug": "/slug"}
+"""Fields that errors of a kind concern, as JSON pointers."""
 _HTTP_TYPES = {400: "malformed", 404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
 
 
-class FieldError(Struct, frozen=True):
+class FieldProblem(Struct, frozen=True):
     """What is wrong with one field; ``pointer`` is its JSON pointer (RFC 6901) in the body."""
 
     pointer: str
@@ -108,7 +111,7 @@ class Problem(Struct, frozen=True):
     status: int
     detail: str
     remedy: str
-    errors: tuple[FieldError, ...] | UnsetType = UNSET
+    errors: tuple[FieldProblem, ...] | UnsetType = UNSET
     current: Any | UnsetType = UNSET
 
 
@@ -127,7 +130,9 @@ class ApiError(Exception):
         super().__init__(detail)
         self.name = name
         self.detail = detail
-        self.errors: tuple[FieldError, ...] | UnsetType = UNSET if pointer is None else (FieldError(pointer, detail),)
+        self.errors: tuple[FieldProblem, ...] | UnsetType = (
+            UNSET if pointer is None else (FieldProblem(pointer, detail),)
+        )
         self.current = current
         self.headers = dict(headers or {})
 
@@ -182,8 +187,11 @@ def to_api_error(error: Exception) -> ApiError:
     if name == "store-unavailable":
         return ApiError(name, "The store is locked by another process, or cannot be read.")
     pointer = next((pointer for error_class, pointer in _POINTERS if isinstance(error, error_class)), None)
-    if isinstance(error, ShortenerError) and error.kind == "code_taken":
-        name, pointer = "code-taken", "/code"
+    if isinstance(error, FieldError):
+        pointer = f"/{error.field}"
+    if isinstance(error, ShortenerError) and error.kind in _KIND_POINTERS:
+        pointer = _KIND_POINTERS[error.kind]
+        name = "code-taken" if error.kind == "code_taken" else name
     return ApiError(name, str(error), pointer=pointer)
 
 

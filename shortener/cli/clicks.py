@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import click
@@ -26,36 +25,17 @@ from shortener.cli.output import (
 )
 from shortener.collector.reclassify import ReclassifyResult
 from shortener.collector.reclassify import reclassify as reclassify_clicks
-from shortener.config import Domain
 from shortener.reporting.click_explanation import ClickExplanation, RequestDetails, explain_click
+from shortener.reporting.click_export import ExportedClick, list_exported_clicks
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.summary import check_time_range
-from shortener.short_urls import build_short_url
 from shortener.store import Store
 from shortener.store.nearby_clicks import slugs_by_issue
-from shortener.store.reports import ClickRow, export_clicks
 
 
 @click.group(cls=Group)
 def clicks() -> None:
     """Single clicks, as long as they are stored."""
-
-
-class ExportedClick(Struct, frozen=True):
-    """One row of ``clicks export``. ``n`` is the placement number, or None for a click without one."""
-
-    id: str
-    ts: str
-    short_url: str
-    n: int | None
-    verdict: str
-    reason: str
-    rules: int
-    country: str
-    browser: str
-    os: str
-    device: str
-    referrer: str
 
 
 @clicks.command(
@@ -81,31 +61,12 @@ def export(context: CliContext, store: Store, since: int | None, until: int | No
     They are JSON lines or CSV, the oldest first.
     """
     check_time_range(since, until)
-    domains = context.config.domains
-    rows = (_to_exported_click(row, domains) for row in export_clicks(store, since=since, until=until))
+    rows = list_exported_clicks(store, since=since, until=until, domains=context.config.domains)
     if output_format == "csv":
         columns = ExportedClick.__struct_fields__
         print_csv(columns, struct_rows(rows, columns))
     else:
         print_json_lines(rows)
-
-
-def _to_exported_click(row: ClickRow, domains: Sequence[Domain]) -> ExportedClick:
-    second = datetime.fromtimestamp(row.ts // 1000, UTC)
-    return ExportedClick(
-        id=row.id,
-        ts=f"{second:%Y-%m-%dT%H:%M:%S}.{row.ts % 1000:03d}Z",
-        short_url=build_short_url(row.domain, row.code, domains=domains),
-        n=row.n or None,
-        verdict=row.verdict,
-        reason=row.reason,
-        rules=row.rules_version,
-        country=row.country,
-        browser=row.browser,
-        os=row.os,
-        device=row.device,
-        referrer=row.referrer,
-    )
 
 
 @clicks.command(
@@ -144,7 +105,7 @@ def _rule_rows(explanation: ClickExplanation) -> list[list[str]]:
 
 
 def _print_explanation(explanation: ClickExplanation, zone: ZoneInfo) -> None:
-    time_text = f"{format_local_time(explanation.at, zone)}:{explanation.at:%S}"
+    time_text = format_local_time(explanation.at, zone, seconds=True)
     if explanation.seconds_after_sending is not None:
         age = format_duration(explanation.seconds_after_sending)
         time_text += f", {age} after the sending of {explanation.issue}"

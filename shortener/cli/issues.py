@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
+from msgspec import structs
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.files import open_atomic
@@ -13,19 +15,21 @@ from shortener.cli.output import (
     format_local_time,
     format_option,
     or_unknown,
+    print_as,
     print_csv,
     print_json,
     print_table,
     print_titled_list,
 )
-from shortener.reporting.counts import to_datetime_or_none
+from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_contents import (
     ArticleContents,
     IssueContents,
     load_issue_contents,
     load_other_links,
 )
-from shortener.store import Store, issues, listings
+from shortener.reporting.issue_list import IssueRow, list_issue_rows
+from shortener.store import Store, issues
 
 MAIL_STORED = (
     "of its headers only Subject, Date, MIME-Version and Content-* are stored; the written file has all of them"
@@ -57,48 +61,25 @@ def list_issues(context: CliContext, store: Store, with_hidden: bool, output_for
 
     Archived and removed issues are listed only with --all.
     """
-    now = int(time.time())
-    rows = [
-        {name: getattr(row, name) for name in ISSUE_COLUMNS if name != "status"} | {"status": row.status(now=now)}
-        for row in listings.list_issues(store, with_hidden=with_hidden)
-    ]
-    if output_format == "json":
-        print_json([row | {"sent_at": to_datetime_or_none(row["sent_at"])} for row in rows])
-    elif output_format == "csv":
-        cells = [_row_cells(row | {"sent_at": to_datetime_or_none(row["sent_at"])}) for row in rows]
-        print_csv(ISSUE_COLUMNS, cells)
-    else:
-        zone = context.config.zone
-        cells = [
-            _row_cells(
-                row | {"sent_at": format_local_time(row["sent_at"], zone), "visitors": or_unknown(row["visitors"])}
-            )
-            for row in rows
-        ]
-        print_table(
+    rows = list_issue_rows(store, now=int(time.time()), with_hidden=with_hidden)
+    zone, columns = context.config.zone, IssueRow.__struct_fields__
+    print_as(
+        output_format,
+        json=lambda: print_json(rows),
+        csv=lambda: print_csv(columns, struct_rows(rows, columns)),
+        table=lambda: print_table(
             "",
-            [column.replace("sent_at", "sent") for column in ISSUE_COLUMNS],
-            cells,
+            [column.replace("sent_at", "sent") for column in columns],
+            (_table_row(row, zone) for row in rows),
             empty_message="No issues yet. `shortener issue add FILE` adds one.",
             optional=("links", "articles", "recipients", "clicks", "status"),
-        )
+        ),
+    )
 
 
-ISSUE_COLUMNS = (
-    "slug",
-    "title",
-    "sent_at",
-    "recipients",
-    "articles",
-    "links",
-    "clicks",
-    "visitors",
-    "status",
-)
-
-
-def _row_cells(row: dict[str, object]) -> list[object]:
-    return [row[column] for column in ISSUE_COLUMNS]
+def _table_row(row: IssueRow, zone: ZoneInfo) -> list[object]:
+    shown = {"sent_at": format_local_time(row.sent_at, zone), "visitors": or_unknown(row.visitors)}
+    return list((structs.asdict(row) | shown).values())
 
 
 @click.command(

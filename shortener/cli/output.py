@@ -16,7 +16,7 @@ from rich.console import Console
 from shortener.cli.streams import use_utf8
 from shortener.cli.tables import fit_table
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
-from shortener.reporting.formatting import escape_csv
+from shortener.reporting.formatting import escape_csv, zone_abbreviation
 
 OUTPUT_FORMATS = click.Choice(["table", "json", "csv"])
 
@@ -62,12 +62,16 @@ UNKNOWN = "unknown"
 """Shown in a table in place of visitors and click rates that are not known."""
 
 
-def format_local_time(time: datetime | float | None, zone: ZoneInfo) -> str:
-    """Return a time as text in the time zone ``zone``. A number means seconds of the UTC epoch. None gives a dash."""
+def format_local_time(time: datetime | float | None, zone: ZoneInfo, *, seconds: bool = False) -> str:
+    """Return a time as text in the time zone ``zone``, with the zone; with ``seconds`` if asked for.
+
+    A number means seconds of the UTC epoch. None gives a dash.
+    """
     if time is None:
         return NO_VALUE
     instant = time if isinstance(time, datetime) else datetime.fromtimestamp(time, UTC)
-    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    local = instant.astimezone(zone)
+    return f"{local.strftime('%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M')} {zone_abbreviation(local)}"
 
 
 def format_percent(share: float | None) -> str | None:

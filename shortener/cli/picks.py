@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from msgspec import structs
 
 from shortener.cli import CliContext, pass_cli_context, with_store
 from shortener.cli.files import open_atomic, read_text
@@ -16,6 +15,7 @@ from shortener.cli.output import (
     OUTPUT_FORMATS,
     format_local_time,
     format_option,
+    print_as,
     print_csv,
     print_json,
     print_line,
@@ -27,11 +27,11 @@ from shortener.cli.whole_number import WholeNumber
 from shortener.errors import InputError
 from shortener.ranking.picks import picked_urls
 from shortener.ranking.render import bundled_template
-from shortener.reporting.counts import to_datetime
+from shortener.reporting.formatting import struct_rows
 from shortener.services import draft_picks
-from shortener.services.draft_picks import Draft, DraftEntry, DraftReport
+from shortener.services.draft_picks import Draft, DraftEntry, DraftReport, MonthDecision
 from shortener.store import Store, decisions
-from shortener.store.decisions import Action, Decision
+from shortener.store.decisions import Action
 
 MAX_TEMPLATE_BYTES = 1024 * 1024
 TEMPLATE_FILES = {"markdown": "picks.md.j2", "html": "picks.html.j2"}
@@ -296,20 +296,21 @@ def undo(context: CliContext, store: Store, url: str, month: str | None) -> None
 @with_store
 def list_decisions(context: CliContext, store: Store, month: str | None, output_format: str) -> None:
     """List the decisions with editor, time and reason."""
-    rows = decisions.list_all(store) if month is None else decisions.list_by_month(store, month)
-    columns = Decision.__struct_fields__
-    if output_format == "json":
-        print_json([_decision_row(row) for row in rows])
-    elif output_format == "csv":
-        print_csv(columns, (list(_decision_row(row).values()) for row in rows))
-    else:
-        zone = context.config.zone
-        cells = ([*list(_decision_row(row).values())[:-1], format_local_time(row.at, zone)] for row in rows)
-        print_table("", columns, cells, empty_message="No decisions.", optional=("month", "at", "who"))
-
-
-def _decision_row(decision: Decision) -> dict[str, Any]:
-    return structs.asdict(decision) | {"at": to_datetime(decision.at)}
+    found = decisions.list_all(store) if month is None else decisions.list_by_month(store, month)
+    rows = [draft_picks.report_month_decision(decision) for decision in found]
+    zone, columns = context.config.zone, MonthDecision.__struct_fields__
+    print_as(
+        output_format,
+        json=lambda: print_json(rows),
+        csv=lambda: print_csv(columns, struct_rows(rows, columns)),
+        table=lambda: print_table(
+            "",
+            columns,
+            ([*values[:-1], format_local_time(values[-1], zone)] for values in struct_rows(rows, columns)),
+            empty_message="No decisions.",
+            optional=("month", "at", "who"),
+        ),
+    )
 
 
 COMMANDS = [picks]

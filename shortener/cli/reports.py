@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.groups import Group
-from shortener.cli.options import TIME, date_range_options, parse_link_key
+from shortener.cli.options import date_range_options, parse_link_key
 from shortener.cli.output import (
     format_local_time,
     format_option,
@@ -21,6 +21,7 @@ from shortener.cli.output import (
     print_line,
     print_table,
 )
+from shortener.cli.report_compare import compare
 from shortener.reporting.counts import Breakdown, TimelineHour, Totals
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_report import (
@@ -35,9 +36,6 @@ from shortener.reporting.outlook import describe_outlook
 from shortener.reporting.quality import Quality
 from shortener.reporting.summary import Summary, build_summary
 from shortener.store import Store
-
-if TYPE_CHECKING:
-    from shortener.ranking import ComparedIssue, Comparison
 
 PLACEMENT_KINDS = ("image", "title", "more", "text", "button", "footer")
 """Kinds of placements. Each has a column in the CSV of an issue's report."""
@@ -323,86 +321,6 @@ def _print_summary(result: Summary, zone: ZoneInfo) -> None:
         )
 
 
-@report.command(
-    "compare",
-    examples=("shortener report compare 2026-11 2026-10", "shortener report compare 2026-11 2026-10 --hours 24"),
-)
-@click.argument("first", metavar="SLUG")
-@click.argument("second", metavar="SLUG")
-@click.option("--hours", type=float, help="Age in hours after sending (default: the age of the younger issue).")
-@click.option("--as-of", type=TIME, help="Count only clicks until this time (default: now).")
-@format_option
-@with_store
-def report_compare(
-    context: CliContext,
-    store: Store,
-    first: str,
-    second: str,
-    hours: float | None,
-    as_of: int | None,
-    output_format: str,
-) -> None:
-    """Compare the clicks of two issues at the same age.
-
-    It also shows the share of clicks still expected for each.
-    """
-    # Imported here because it loads numpy, which the other reports do not need.
-    from shortener.reporting.ranking import compare_stored_issues
-
-    now = int(time.time())
-    comparison = compare_stored_issues(store, first, second, as_of=now if as_of is None else as_of, hours=hours)
-    print_as(
-        output_format,
-        json=lambda: print_json(comparison),
-        csv=lambda: print_csv(
-            _COMPARISON_COLUMNS,
-            (_comparison_row(comparison, side) for side in (comparison.first, comparison.second)),
-        ),
-        table=lambda: _print_comparison(comparison),
-    )
-
-
-_COMPARISON_COLUMNS = (
-    "slug",
-    "title",
-    "recipients",
-    "hours",
-    "visitors",
-    "clicks",
-    "rate",
-    "to_come_then",
-    "to_come_now",
-)
-
-
-def _comparison_row(result: "Comparison", side: "ComparedIssue") -> list[Any]:
-    counts = [None if count is None else round(count, 1) for count in (side.visitors, side.clicks)]
-    figures = [round(result.hours, 2), *counts, side.rate, result.to_come, side.to_come]
-    return [side.slug, side.title, side.recipients, *figures]
-
-
-def _print_comparison(result: "Comparison") -> None:
-    sides = (result.first, result.second)
-    units = sorted({side.counted for side in sides}, reverse=True)
-    print_table(
-        f"{result.hours:,.1f} hours after sending",
-        (
-            *("issue", "title", "recipients", *(f"{unit} by then" for unit in units)),
-            *("click rate", "still expected then", "still expected now"),
-        ),
-        (
-            [
-                *(side.slug, side.title, side.recipients),
-                *(None if count is None else round(count) for count in (getattr(side, unit) for unit in units)),
-                or_unknown(format_percent(side.rate)),
-                *(format_percent(share) for share in (result.to_come, side.to_come)),
-            ]
-            for side in sides
-        ),
-        empty_message="",
-        optional=("recipients", "still expected then"),
-    )
-    print_line(f"{result.text}.")
-
+report.add_command(compare)
 
 COMMANDS = [report]

@@ -1,7 +1,7 @@
 """``shortener token``: tokens with which programs use the JSON API."""
 
 import time
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,8 +44,7 @@ def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
         return parse_time(text, zone=zone)
     if not 1970 <= day.year <= 9998:
         raise InputError(f"{text!r} has the year {day.year}; it must be from 1970 to 9998")
-    next_day = day + timedelta(days=1)
-    return int(datetime(next_day.year, next_day.month, next_day.day, tzinfo=zone).timestamp())
+    return tokens.end_of_day(day, zone=zone)
 
 
 @click.group(cls=Group)

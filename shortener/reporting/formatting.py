@@ -13,6 +13,12 @@ def format_iso(time: datetime) -> str:
     return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def zone_abbreviation(local: datetime) -> str:
+    """Return the name of a local time's zone at that time, such as CET; an offset from UTC for a zone without names."""
+    name = local.strftime("%Z")
+    return f"UTC{name}" if name[:1] in {"+", "-"} else name
+
+
 def escape_csv(value: Any) -> Any:
     """Return a value as a CSV cell: "" for None, ISO 8601 for a UTC time.
 

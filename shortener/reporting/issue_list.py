@@ -53,6 +53,41 @@ class IssueListItem(Struct, frozen=True):
     status: str = "draft"
 
 
+class IssueRow(Struct, frozen=True):
+    """An issue with its numbers of articles and links, human clicks and visitors, for commands and the API.
+
+    ``visitors`` is None where too few clicks carry a visitor.
+    """
+
+    slug: str
+    title: str
+    sent_at: datetime | None
+    recipients: int | None
+    articles: int
+    links: int
+    clicks: int
+    visitors: int | None
+    status: str
+
+
+def list_issue_rows(store: Store, *, now: int, with_hidden: bool) -> list[IssueRow]:
+    """Return the issues, the latest first; archived and removed ones only with ``with_hidden``."""
+    return [
+        IssueRow(
+            slug=row.slug,
+            title=row.title,
+            sent_at=to_datetime_or_none(row.sent_at),
+            recipients=row.recipients,
+            articles=row.articles,
+            links=row.links,
+            clicks=row.clicks,
+            visitors=row.visitors,
+            status=row.status(now=now),
+        )
+        for row in listings.list_issues(store, with_hidden=with_hidden)
+    ]
+
+
 class CumulativePoint(Struct, frozen=True):
     """Human clicks until ``hours`` hours after sending; those from before the sending are in the point at 0 hours."""
 

@@ -14,9 +14,10 @@ from shortener.errors import InputError, TargetRefused, UnreadableDocument
 from shortener.newsletter import Document, Format
 from shortener.services.apply_plan import apply_plan
 from shortener.services.existing_issue import load_existing_issue
-from shortener.services.issue_plan import AddRequest, IssuePlan, ParsedRequest, ShortLinkKey
+from shortener.services.issue_plan import AddRequest, IssuePlan, LeftAloneLink, ParsedRequest, ShortLinkKey
 from shortener.services.new_code import new_unused_code
 from shortener.services.plan_issue import plan_issue
+from shortener.services.plan_links import left_alone_lines
 from shortener.services.plausibility import check_details
 from shortener.short_urls import build_short_url, parse_short_url, validate_target
 from shortener.store import Store, issues, links
@@ -57,6 +58,8 @@ class AddResult(Struct, frozen=True):
     links_without_target: tuple[str, ...]
     """Short URLs that have no target yet."""
     warnings: tuple[str, ...]
+    left_alone: tuple[LeftAloneLink, ...] = ()
+    """The skipped and untouched links."""
     honeypot_url: str = ""
     """The short URL of the honeypot link, '' if there is none."""
     honeypot_html: str = ""
@@ -121,7 +124,7 @@ def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: 
 def untouched_links(store: Store, slug: str, *, config: Config, now: int) -> tuple[str, ...]:
     """Return a line for each link of a stored issue that is not replaced. Raises NotFound."""
     plan = reread_issue(store, slug, config=config, now=now, dry_run=True)
-    return plan.skipped + plan.untouched
+    return left_alone_lines(plan.skipped + plan.untouched)
 
 
 def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> bool:
@@ -164,8 +167,9 @@ def _result(store: Store, plan: IssuePlan, parsed: ParsedRequest, issue_id: int,
         articles=sum(article.position is not None for article in issues.list_articles(store, issue_id)),
         new_links=sum(link.link_id is None and not link.adopted for link in plan.links) if plan.changed else 0,
         adopted=sum(link.adopted for link in plan.links) if plan.changed else 0,
-        skipped=plan.skipped if plan.changed else (),
-        untouched=plan.untouched,
+        skipped=left_alone_lines(plan.skipped) if plan.changed else (),
+        untouched=left_alone_lines(plan.untouched),
+        left_alone=plan.skipped + plan.untouched,
         links_without_target=links_without_target(store, issue_id, config=config),
         warnings=plan.warnings if plan.changed else (),
         honeypot_url=build_short_url(*honeypot.key, domains=config.domains) if honeypot else "",

@@ -47,6 +47,17 @@ class DecisionReport(Struct, frozen=True):
     at: datetime
 
 
+class MonthDecision(Struct, frozen=True):
+    """An editor's decision about an article in the picks of a month."""
+
+    month: str
+    url: str
+    action: Action
+    reason: str
+    who: str
+    at: datetime
+
+
 class DraftEntry(Struct, frozen=True):
     """One article of the draft; ``ranked`` is its row of the ranking, which no decision changes."""
 
@@ -179,6 +190,13 @@ def decide(
         shown = f"it was shown in {', '.join(sorted(months))}" if months else "no issue that was sent has it"
         raise NotFound(f"{url}: no article of {month}; {shown}", kind="article_not_in_month")
     return decisions.decide(store, month, article, action=action, reason=reason, who=who, now=now)
+
+
+def report_month_decision(decision: Decision) -> MonthDecision:
+    """Return a stored decision as a value for commands and the API."""
+    return MonthDecision(
+        decision.month, decision.url, decision.action, decision.reason, decision.who, to_datetime(decision.at)
+    )
 
 
 def undo_decision(store: Store, url: str, *, config: Config, now: int, month: str | None = None) -> Decision:

@@ -16,6 +16,14 @@ Targets = Mapping[ShortLinkKey, str]
 """Canonical targets of short links."""
 
 
+class LeftAloneLink(Struct, frozen=True):
+    """A link that keeps its URL: the line of the document, the URL (``text``), and the reason as a clause."""
+
+    line: int
+    text: str
+    reason: str
+
+
 class AddRequest(Struct, frozen=True):
     """A document to add as an issue, with the values that an editor entered; None if nothing was entered."""
 
@@ -134,8 +142,8 @@ class IssuePlan(Struct, frozen=True):
     placements: tuple[PlannedPlacement, ...]
     output: bytes
     changed: bool
-    skipped: tuple[str, ...]
-    untouched: tuple[str, ...]
+    skipped: tuple[LeftAloneLink, ...]
+    untouched: tuple[LeftAloneLink, ...]
     warnings: tuple[str, ...]
     honeypot: PlannedLink | None = None
     honeypot_html: str = ""

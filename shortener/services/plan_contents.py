@@ -12,6 +12,7 @@ from shortener.reporting.issue_contents import (
     PlacementContents,
 )
 from shortener.services.issue_plan import IssuePlan, PlannedArticle
+from shortener.services.plan_links import left_alone_lines
 from shortener.short_urls import build_short_url
 
 
@@ -72,8 +73,8 @@ def plan_contents(plan: IssuePlan, *, config: Config) -> PlanContents:
         new_links=sum(link.link_id is None and not link.adopted for link in plan.links),
         adopted=sum(link.adopted for link in plan.links),
         links_without_target=todo,
-        skipped=plan.skipped,
-        untouched=plan.untouched,
+        skipped=left_alone_lines(plan.skipped),
+        untouched=left_alone_lines(plan.untouched),
         warnings=plan.warnings,
     )
 

@@ -11,6 +11,7 @@ from shortener.services.issue_plan import (
     AddRequest,
     ExistingIssue,
     IssuePlan,
+    LeftAloneLink,
     Occurrence,
     ParsedRequest,
     PlannedArticle,
@@ -242,14 +243,19 @@ def _write(
     return newsletter.insert_honeypot(output, html), html
 
 
-def _untouched(parsed: ParsedRequest, left: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+def _untouched(parsed: ParsedRequest, left: Sequence[LeftAloneLink]) -> tuple[LeftAloneLink, ...]:
     """Return one message for each link that is not shortened, in the order of the document."""
+<<<<<<< HEAD
     lines = [(link.line, untouched_link_line(link.line, link.url, link.reason)) for link in parsed.document.untouched]
     return tuple(line for _, line in sorted([*lines, *left], key=_first))
+=======
+    untouched = [LeftAloneLink(link.line, link.url, link.reason) for link in parsed.document.untouched]
+    return tuple(sorted([*untouched, *left], key=_line))
+>>>>>>> vnames
 
 
-def _first(item: tuple[int, str]) -> int:
-    return item[0]
+def _line(link: LeftAloneLink) -> int:
+    return link.line
 
 
 def _warnings(

@@ -7,7 +7,8 @@ import hashlib
 import secrets
 import string
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -28,6 +29,14 @@ SCOPE_ROLES: dict[Scope, Role] = {
     "admin": "admin",
 }
 """The role that the owner of a token needs for each scope."""
+SCOPE_MEANINGS: dict[Scope, str] = {
+    "read": "Read links, issues, reports, ranking and picks",
+    "links": "Create and change links",
+    "issues": "Add and change issues, and decide about picks",
+    "clicks": "Export single clicks",
+    "admin": "Manage webhooks",
+}
+"""What each scope permits."""
 PREFIX = "sho_"
 """Beginning of every token, by which secret scanners recognize one."""
 TOKEN_LENGTH = 40  # characters behind the prefix; 238 bits
@@ -135,6 +144,17 @@ def find_token(store: Store, text: str, *, now: int) -> Token | None:
 def has_role_for(token: Token, scope: Scope) -> bool:
     """Return whether the present role of the owner allows what a scope permits."""
     return role_allows(token.role, SCOPE_ROLES[scope])
+
+
+def scopes_for_role(role: Role) -> dict[Scope, str]:
+    """Return the scopes that a role can use, with what they permit."""
+    return {scope: text for scope, text in SCOPE_MEANINGS.items() if role_allows(role, SCOPE_ROLES[scope])}
+
+
+def end_of_day(day: date, *, zone: ZoneInfo) -> int:
+    """Return the end of a day of a zone in seconds of UTC epoch. Raises OverflowError for the last day there is."""
+    next_day = day + timedelta(days=1)
+    return int(datetime(next_day.year, next_day.month, next_day.day, tzinfo=zone).timestamp())
 
 
 def unusable_scopes(token: Token) -> tuple[Scope, ...]:

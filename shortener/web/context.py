@@ -91,6 +91,12 @@ def store() -> Store:
     return request_store
 
 
+def connection_pool() -> ConnectionPool:
+    """Return the connection pool of the current app, for work that outlasts the request."""
+    pool: ConnectionPool = current_app.extensions["connection_pool"]
+    return pool
+
+
 def now() -> int:
     """Return the time of this request in seconds since the epoch. All calls in one request return an equal value."""
     if "now" not in g:

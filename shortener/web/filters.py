@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
+from shortener.reporting.formatting import zone_abbreviation
 from shortener.reporting.outlook import describe_outlook
 from shortener.services import accounts
 from shortener.store.accounts import Role
@@ -104,8 +105,9 @@ def _to_local(value: datetime | int, config: Config) -> datetime:
 
 
 def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
-    """Return a ``<time>`` element with the date and time in the site's time zone, to the minute."""
-    return _time_element(value, "%-d %b %Y, %H:%M", config)
+    """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
+    zone = "" if value is None else zone_abbreviation(_to_local(value, config))
+    return _time_element(value, f"%-d %b %Y, %H:%M {zone}", config)
 
 
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:

@@ -61,6 +61,16 @@ def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
     return get_if_ready(("results", slug), compute)
 
 
+def cached_ranking(*, month: str | None, issue: str | None) -> Ranking:
+    """Return the ranking of a month, of an issue or of all articles. Raises InputError, NotFound."""
+    app_config = config()
+
+    def compute(store: Store) -> Ranking:
+        return rank_stored_articles(store, config=app_config, as_of=int(time.time()), month=month, issue=issue)
+
+    return get_or_compute(("ranking", month, issue), compute)
+
+
 def cached_draft(month: str) -> Draft:
     """Return the ranking of a month with the draft of its picks. Raises InputError, NotFound."""
     ranking = get_or_compute(("ranking", month), partial(_rank_month, month, config()))

@@ -6,11 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from shortener.app import create_pages_app
+from shortener.cli import main
+from shortener.collector.collector import drain_once
 from shortener.config import Api, Config, Domain, Site, Storage
 from shortener.services import accounts, tokens
 from shortener.services.tokens import SCOPES
@@ -42,6 +45,29 @@ class ApiSite:
         """Create a token of a user and return its text."""
         created = tokens.add_token(self.store, owner, name, scopes=scopes, expires_at=expires_at, now=NOW)
         return created.text
+
+    def run(self, *words: str) -> str:
+        """Run a command on this installation and return its output."""
+        path = self.config.data_directory.parent / "config.toml"
+        path.write_text(
+            f'[site]\nbase_url = "{BASE}"\n[storage]\ndata = "{self.config.storage.data}"\n'
+            '[[domain]]\nhost = "go.example.com"\n[[domain]]\nhost = "b.example"\ncase_sensitive = true\n',
+            encoding="utf-8",
+        )
+        result = CliRunner().invoke(main, ["--config", str(path), *words])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def write_clicks(self, *lines: dict[str, Any]) -> None:
+        """Append clicks to the click log."""
+        directory = self.config.data_directory / "clicklog"
+        directory.mkdir(exist_ok=True)
+        with (directory / "readers.jsonl").open("ab") as file:
+            file.write(msgspec.json.Encoder().encode_lines(lines))
+
+    def collect(self) -> None:
+        """Let the collector store what is in the click log."""
+        drain_once(self.store, config=self.config)
 
     def client(self, token: str | None = None) -> "ApiClient":
         """Return a client with the token of a user, or with this token."""

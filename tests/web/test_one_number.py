@@ -79,6 +79,8 @@ def read_report(figures: Figures, surface: str, report: Any) -> None:
     """Record the counts of a report of an issue in JSON."""
     slug, totals = report["slug"], report["totals"]
     figures.add(surface, (slug,), clicks=totals["clicks"]["human"], visitors=totals["visitors"], rate=report["rate"])
+    outlook = report["outlook"]
+    figures.add(f"{surface}: outlook", (slug,), **{outlook["counted"]: outlook["count"]})
     read_parts(figures, surface, report)
 
 

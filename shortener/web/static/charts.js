@@ -15,6 +15,20 @@ function age(span) {
   return (hours) => (span > 4 * DAY ? `${Math.round(hours / DAY)} d` : `${Math.round(hours / HOUR)} h`);
 }
 
+// Hours of a day as on a 24-hour clock, and the day itself at midnight. The dates are local times written as UTC.
+function clock(step) {
+  return (date) => d3.utcFormat(step === "day" || (!date.getUTCHours() && !date.getUTCMinutes()) ? "%-d %b" : "%H:%M")(date);
+}
+
+// The points of a curve within the chart; the last one is on its edge, between two points.
+function within(points, span) {
+  const beyond = points.findIndex((point) => point.hours > span);
+  if (beyond < 1) return points;
+  const [from, to] = [points[beyond - 1], points[beyond]];
+  const clicks = from.clicks + (to.clicks - from.clicks) * (span - from.hours) / (to.hours - from.hours);
+  return [...points.slice(0, beyond), { ...to, hours: span, clicks }];
+}
+
 function clip(text, most) {
   const letters = [...text];
   return letters.length > most ? letters.slice(0, most - 1).join("") + "…" : text;
@@ -25,29 +39,24 @@ const drawings = {
   course(data, width) {
     const own = data.courses.find((course) => course.own);
     const flat = (course) => course.points.map(([hours, clicks]) => ({ hours, clicks, title: course.title }));
-    const others = data.courses.filter((course) => !course.own).flatMap(flat);
     const mine = own ? flat(own) : [];
     const reached = mine.length ? mine[mine.length - 1].hours : 0;
     const span = Math.min(Math.max(reached * 1.15, 72), 336);
-    // A line that goes on beyond the edge of the chart reaches the edge.
-    const inside = (rows) => rows.flatMap((row, index) => {
-      const before = rows[index - 1];
-      if (row.hours <= span) return [row];
-      return before && before.title === row.title && before.hours < span ? [{ ...row, hours: span, clicks: before.clicks }] : [];
-    });
-    const inform = (row) => `${clip(row.title, 40)}\n${d3.format(",")(row.clicks)} clicks after ${d3.format(".3~g")(row.hours)} h`;
+    const drawn = within(mine, span);
+    const others = data.courses.filter((course) => !course.own).flatMap((course) => within(flat(course), span));
+    const inform = (row) => `${clip(row.title, 40)}\n${d3.format(",.0f")(row.clicks)} clicks after ${d3.format(".3~g")(row.hours)} h`;
     return Plot.plot({
       width, height: narrow(width) ? 250 : 330, marginTop: 30, marginLeft: 58, marginBottom: 38, marginRight: 16,
       x: { domain: [0, span], label: "time since sending", tickFormat: age(span), ticks: d3.range(0, span + 1, span > 200 ? 48 : span > 100 || narrow(width) ? 24 : 12) },
       y: { label: "clicks", grid: true, nice: true, zero: true, tickFormat: whole },
       marks: [
-        Plot.line(inside(others), { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.55, strokeWidth: 1.3, curve: "step-after" }),
+        Plot.line(others, { x: "hours", y: "clicks", z: "title", stroke: ink("--quiet"), strokeOpacity: 0.55, strokeWidth: 1.3 }),
         Plot.ruleX(data.marks.filter((hours) => hours <= span), { stroke: ink("--warn"), strokeDasharray: "4,3", strokeWidth: 1.5 }),
-        Plot.areaY(inside(mine), { x: "hours", y: "clicks", fill: ink("--link"), fillOpacity: 0.12, curve: "step-after" }),
-        Plot.line(inside(mine), { x: "hours", y: "clicks", stroke: ink("--link"), strokeWidth: 2.6, curve: "step-after" }),
-        Plot.dot(mine.slice(-1), { x: "hours", y: "clicks", fill: ink("--link"), r: 4 }),
+        Plot.areaY(drawn, { x: "hours", y: "clicks", fill: ink("--link"), fillOpacity: 0.12 }),
+        Plot.line(drawn, { x: "hours", y: "clicks", stroke: ink("--link"), strokeWidth: 2.6 }),
+        Plot.dot(drawn.slice(-1), { x: "hours", y: "clicks", fill: ink("--link"), r: 4 }),
         Plot.ruleY([0], { stroke: ink("--line") }),
-        Plot.tip([...inside(others), ...inside(mine)], Plot.pointer({ x: "hours", y: "clicks", title: inform, fill: ink("--card"), stroke: ink("--line") })),
+        Plot.tip([...others, ...drawn], Plot.pointer({ x: "hours", y: "clicks", title: inform, fill: ink("--card"), stroke: ink("--line") })),
       ],
     });
   },
@@ -55,12 +64,13 @@ const drawings = {
   // Clicks of a link by hour or day.
   bars(data, width) {
     const rows = data.rows.map((row) => ({ ...row, local: new Date(row.local) }));
+    const step = rows.some((row) => row.step === "day") ? "day" : "hour";
     return Plot.plot({
       width, height: 230, marginTop: 30, marginLeft: 52, marginBottom: 36,
-      x: { type: "utc", label: data.zone },
+      x: { type: "utc", label: `${step}, ${data.zone}`, tickFormat: clock(step) },
       y: { label: "clicks", grid: true, zero: true, tickFormat: whole },
       marks: [
-        Plot.rectY(rows, { x: "local", interval: rows.some((row) => row.step === "day") ? "day" : "hour", y: "human", fill: ink("--link"), inset: 0 }),
+        Plot.rectY(rows, { x: "local", interval: step, y: "human", fill: ink("--link"), inset: 0 }),
         Plot.ruleY([0], { stroke: ink("--line") }),
       ],
     });

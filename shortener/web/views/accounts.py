@@ -10,10 +10,11 @@ from werkzeug.wrappers import Response
 
 from shortener.errors import FieldError, InputError, ShortenerError
 from shortener.reporting.counts import to_datetime_or_none
-from shortener.services import accounts, history
+from shortener.services import accounts, history, tokens
 from shortener.store.accounts import User, count_users
 from shortener.store.accounts import find as find_user
 from shortener.store.accounts import list_all as list_users
+from shortener.store.tokens import list_all as list_tokens
 from shortener.web.context import (
     SESSION_COOKIE,
     client_address,
@@ -185,12 +186,20 @@ def _new_password() -> str:
 @blueprint.get("/account")
 @role_required("viewer")
 def account() -> str:
-    """Show the user's own name and role, and the form for a new password."""
-    return _render_account()
+    """Show the user's own name, role and tokens, and the form for a new password."""
+    return render_account()
 
 
-def _render_account() -> str:
-    return render_template("account.html")
+def render_account(*, new_token: str = "", new_token_name: str = "") -> str:
+    """Return the page of the user's own account, with the text of a new token if there is one."""
+    user = current_user()
+    return render_template(
+        "account.html",
+        tokens=[tokens.summarize(each) for each in list_tokens(store(), owner=user.name)],
+        scopes=tokens.scopes_for_role(user.role),
+        new_token=new_token,
+        new_token_name=new_token_name,
+    )
 
 
 @blueprint.get("/account.json")
@@ -202,7 +211,7 @@ def account_json() -> Response:
 
 @blueprint.post("/account")
 @role_required("viewer")
-@form_view("password", "current", page=_render_account)
+@form_view("password", "current", page=render_account)
 def change_password() -> ResponseReturnValue:
     """Change the user's own password, after a check of the current one. All other sessions of the user end."""
     user = current_user()

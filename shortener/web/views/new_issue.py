@@ -21,6 +21,7 @@ from shortener.services.add_issue import (
 )
 from shortener.services.edit import ArticleEdit
 from shortener.services.issue_plan import ShortLinkKey
+from shortener.services.new_slug import slug_from_title
 from shortener.services.plan_contents import PlanContents, plan_contents
 from shortener.short_urls import parse_short_url, validate_target
 from shortener.web.context import config, now, role_required, store
@@ -176,7 +177,7 @@ def _first_heading(submission: Submission) -> str:
 
 def _slug_from_title(title: str) -> str:
     """Return a slug made from the title of a pasted issue. Raises FieldError if it has no letter and no digit."""
-    slug = "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())[:80]
+    slug = slug_from_title(title)
     if not slug:
         raise FieldError("enter a slug such as 2026-11, because the issue has no title", field="slug")
     return slug

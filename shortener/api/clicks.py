@@ -1,0 +1,73 @@
+"""The operation that exports single clicks."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import Annotated
+from urllib.parse import urlencode
+
+import msgspec
+from flask import Response, request
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from shortener.api.fields import Cursor, Time, decode_cursor, encode_cursor, to_query_seconds
+from shortener.api.operations import operation
+from shortener.api.problems import ApiError
+from shortener.config import Domain
+from shortener.reporting.click_export import list_exported_clicks
+from shortener.reporting.counts import to_datetime
+from shortener.reporting.formatting import format_iso
+from shortener.reporting.watermark import find_watermark
+from shortener.web.context import ConnectionPool, config, connection_pool, now, store
+
+NDJSON = "application/x-ndjson"
+_ORDER = "clicks"
+_LINES_IN_CHUNK = 500
+_MAX_SECONDS = 10**12
+
+
+class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds of the export."""
+
+    since: Annotated[Time, Meta(description="Only clicks from this time on, ISO 8601 with a zone.")] | UnsetType = UNSET
+    until: Annotated[Time, Meta(description="Only clicks before this time, ISO 8601 with a zone.")] | UnsetType = UNSET
+    after: Annotated[Cursor, Meta(description="`after` of the header Link of an earlier export.")] = ""
+
+
+@operation("GET", "/clicks", answers={200: NDJSON}, scope="clicks", query=ClickQuery, problems=("cursor",))
+def export_clicks(query: ClickQuery) -> Response:
+    """Export single clicks as JSON lines, the oldest first, up to the watermark.
+
+    Every click before the time in the header `Watermark` is stored, and its verdict has settled. The header `Link` is
+    the address of the clicks that follow it. A verdict that changes later is not sent again; `rules` is the version of
+    the rules by which it was given.
+    """
+    since, until = to_query_seconds(query.since, "since"), to_query_seconds(query.until, "until")
+    if query.after:
+        (start,) = decode_cursor(query.after, order=_ORDER, length=1)
+        if not isinstance(start, int) or abs(start) > _MAX_SECONDS:
+            raise ApiError("cursor", "after: this is not a cursor of this list.")
+        since = start if since is None else max(since, start)
+    watermark = find_watermark(store(), config=config(), now=now())
+    end = watermark if until is None else min(until, watermark)
+    lines = _read_lines(connection_pool(), since=since, until=end, domains=config().domains)
+    headers = {"Watermark": format_iso(to_datetime(watermark)), "Link": _next_link(max(end, since or end))}
+    return Response(lines, content_type=NDJSON, headers=headers)
+
+
+def _next_link(end: int) -> str:
+    """Return the header Link with the address of the clicks from a time on (seconds of UTC epoch)."""
+    values = {name: value for name, value in request.args.items() if name == "until"}
+    query = urlencode(values | {"after": encode_cursor(_ORDER, [end])})
+    return f'<{config().base_url}{request.path}?{query}>; rel="next"'
+
+
+def _read_lines(pool: ConnectionPool, *, since: int | None, until: int, domains: Sequence[Domain]) -> Iterator[bytes]:
+    """Yield the clicks as JSON lines, several in a piece, with a connection of their own: the request has ended."""
+    connection = pool.acquire()
+    try:
+        with closing(list_exported_clicks(connection, since=since, until=until, domains=domains)) as clicks:
+            while lines := list(islice(clicks, _LINES_IN_CHUNK)):
+                yield msgspec.json.Encoder().encode_lines(lines)
+    finally:
+        pool.release(connection)

@@ -1,0 +1,237 @@
+"""Operations on issues: add one, list, read and correct them, and fetch the document with short links."""
+
+import base64
+import binascii
+from typing import Annotated, Literal
+
+from flask import Response
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
+
+from shortener import newsletter
+from shortener.api.fields import Host, Target, Time, Title, to_seconds
+from shortener.api.operations import PREFIX, operation
+from shortener.api.problems import ApiError
+from shortener.api.responses import check_if_match, json_answer, tagged_answer
+from shortener.errors import InputError
+from shortener.newsletter import Format
+from shortener.reporting.issue_contents import IssueContents, load_issue_contents
+from shortener.reporting.issue_list import IssueRow, list_issue_rows
+from shortener.services import edit, issue_status
+from shortener.services.add_issue import AddRequest, add_or_update_issue, parse_targets, preview_issue
+from shortener.services.issue_plan import IssuePlan, LeftAloneLink
+from shortener.services.new_slug import slug_from_title
+from shortener.services.plan_contents import plan_contents
+from shortener.store import issues
+from shortener.web.context import config, now, store
+from shortener.web.sandbox import check_in_sandbox
+from shortener.web.views.issues import DOWNLOAD_TYPES
+
+MAX_ISSUE_BODY_BYTES = 2 * newsletter.MAX_ISSUE_BYTES + 1024 * 1024
+"""Largest body with an issue: escaping in JSON, or base64, can make a document of 5 MB twice as long."""
+_FILE_NAMES = {"markdown": "issue.md", "html": "issue.html", "mjml": "issue.mjml", "eml": "issue.eml"}
+
+
+class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
+    """An issue to add. The document of an issue that exists is compared with the stored one, and updates it.
+
+    Without ``format`` it is detected, without ``slug`` it is made from ``title``. ``encoding`` base64 is for documents
+    that are not UTF-8; ``output`` is then base64 too. ``targets`` has the targets of short links of our own that the
+    document contains. The other fields are the options of adding an issue: numbers of placements in short URLs, a
+    honeypot link, a merge tag for every short URL, links that listmonk tracks, signed parts of a mail, and a copy of
+    another issue.
+    """
+
+    document: Annotated[str, Meta(min_length=1)]
+    format: Format | None = None
+    encoding: Literal["text", "base64"] = "text"
+    slug: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    title: Title | None = None
+    sent_at: Time | None = None
+    recipients: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    domain: Host | None = None
+    targets: dict[str, Target] = {}
+    placements: bool = True
+    honeypot: bool = False
+    recipient_tag: Annotated[str, Meta(max_length=200)] | None = None
+    take_over_tracking: bool = False
+    break_signature: bool = False
+    copy: bool = False
+
+
+class NewIssueQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameter of adding an issue."""
+
+    dry_run: Annotated[bool, Meta(description="Answer with what would be stored, and store nothing.")] = False
+
+
+class AddedIssue(Struct, frozen=True):
+    """The issue, its document with short links, the links that were left alone, and warnings to check."""
+
+    issue: IssueContents
+    output: str
+    left_alone: tuple[LeftAloneLink, ...]
+    warnings: tuple[str, ...]
+
+
+class IssueList(Struct, frozen=True):
+    """The issues, the latest first."""
+
+    data: tuple[IssueRow, ...]
+
+
+class IssueListQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameter of the list of issues."""
+
+    all: Annotated[bool, Meta(description="List archived and removed issues too.")] = False
+
+
+class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
+    """Fields of an issue to change. Null for ``sent_at`` or ``recipients`` removes the value."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=500)] | UnsetType = UNSET
+    sent_at: Time | UnsetType | None = UNSET
+    recipients: Annotated[int, Meta(ge=1, le=1_000_000_000)] | UnsetType | None = UNSET
+    archived: bool | UnsetType = UNSET
+
+
+def check_document(body: NewIssue) -> None:
+    """Parse the document in a process with limits, before the request is worked on. Raises InputError."""
+    check_in_sandbox(_source(body), name=_file_name(body))
+
+
+def _source(body: NewIssue) -> bytes:
+    """Return the bytes of a document. Raises ApiError if it is not base64 as announced."""
+    if body.encoding == "text":
+        return body.document.encode()
+    try:
+        return base64.b64decode(body.document, validate=True)
+    except (binascii.Error, ValueError):
+        raise ApiError("invalid", "document: this is not base64", pointer="/document") from None
+
+
+def _file_name(body: NewIssue) -> str:
+    return _FILE_NAMES[body.format] if body.format else "issue"
+
+
+@operation(
+    "POST",
+    "/issues",
+    answers={201: AddedIssue, 200: AddedIssue},
+    scope="issues",
+    body=NewIssue,
+    query=NewIssueQuery,
+    problems=("conflict",),
+    max_body_bytes=MAX_ISSUE_BODY_BYTES,
+    prepare=check_document,
+)
+def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
+    """Add an issue, and return it with short links; every other byte of the document stays unchanged.
+
+    The answer is 200 if the issue existed, or with `dry_run`. The same document again changes nothing.
+    """
+    request = _add_request(body)
+    if query.dry_run:
+        plan = preview_issue(store(), request, config=config(), now=now())
+        left_alone, warnings = plan.skipped + plan.untouched, plan.warnings
+        return json_answer(AddedIssue(_planned_issue(plan), _encode(plan.output, body), left_alone, warnings))
+    result = add_or_update_issue(store(), request, config=config(), now=now())
+    contents = load_issue_contents(store(), result.slug, config=config(), now=now())
+    answer = AddedIssue(contents, _encode(result.output, body), result.left_alone, result.warnings)
+    headers = {"Location": f"{PREFIX}/issues/{result.slug}"}
+    return json_answer(answer, status=201 if result.created else 200, headers=headers)
+
+
+def _add_request(body: NewIssue) -> AddRequest:
+    """Return the request to add an issue that a body describes. Raises ApiError, InputError."""
+    if body.slug is None and not body.title:
+        raise ApiError("invalid", "slug: the issue needs a slug, or a title from which one is made", pointer="/slug")
+    try:
+        targets = parse_targets([(1, url, target) for url, target in body.targets.items()], config=config())
+    except InputError as error:
+        raise ApiError("invalid", str(error).removeprefix("line 1: "), pointer="/targets") from None
+    return AddRequest(
+        source=_source(body),
+        filename=_file_name(body),
+        slug=body.slug if body.slug is not None else slug_from_title(body.title or ""),
+        title=body.title,
+        sent_at=None if body.sent_at is None else to_seconds(body.sent_at, pointer="/sent_at"),
+        recipients=body.recipients,
+        domain=body.domain,
+        targets=targets,
+        number_placements=body.placements,
+        add_honeypot=body.honeypot,
+        recipient_tag=body.recipient_tag,
+        format=body.format,
+        take_over_tracking=body.take_over_tracking,
+        break_signature=body.break_signature,
+        allow_copy=body.copy,
+    )
+
+
+def _encode(output: bytes, body: NewIssue) -> str:
+    return output.decode() if body.encoding == "text" else base64.b64encode(output).decode()
+
+
+def _planned_issue(plan: IssuePlan) -> IssueContents:
+    """Return the contents that an issue would have; fields that do not change are those of the stored issue."""
+    contents = plan_contents(plan, config=config()).issue
+    if plan.issue_id is None:
+        if contents.sent_at is None:
+            return contents
+        return structs.replace(contents, status="sent" if contents.sent_at.timestamp() <= now() else "scheduled")
+    stored = load_issue_contents(store(), plan.slug, config=config(), now=now())
+    if not plan.changed:
+        return stored
+    unchanged = {name: getattr(stored, name) for name in ("title", "sent_at", "recipients", "domain")}
+    kept = {name: value for name, value in unchanged.items() if name not in plan.fields}
+    return structs.replace(contents, status=stored.status, **kept)
+
+
+@operation("GET", "/issues", answers={200: IssueList}, scope="read", query=IssueListQuery)
+def list_issues(query: IssueListQuery) -> Response:
+    """List the issues with their counts, the latest first."""
+    return json_answer(IssueList(tuple(list_issue_rows(store(), now=now(), with_hidden=query.all))))
+
+
+@operation("GET", "/issues/{slug}", answers={200: IssueContents}, scope="read", etag=True)
+def get_issue(slug: str) -> Response:
+    """Return the articles and links of an issue, with their placements."""
+    return tagged_answer(load_issue_contents(store(), slug, config=config(), now=now()))
+
+
+@operation("PATCH", "/issues/{slug}", answers={200: IssueContents}, scope="issues", body=IssueChanges, etag=True)
+def change_issue(slug: str, body: IssueChanges) -> Response:
+    """Change title, sending time or number of recipients of an issue, or archive a sent one."""
+    sent_at = (
+        body.sent_at if body.sent_at is None or body.sent_at is UNSET else to_seconds(body.sent_at, pointer="/sent_at")
+    )
+    with store().transaction():
+        check_if_match(load_issue_contents(store(), slug, config=config(), now=now()))
+        if any(value is not UNSET for value in (body.title, sent_at, body.recipients)):
+            edit.correct_issue(
+                store(),
+                slug,
+                now=now(),
+                title=None if body.title is UNSET else body.title,
+                sent_at=sent_at,
+                recipients=body.recipients,
+            )
+        if body.archived is not UNSET:
+            issue_status.archive_issue(store(), slug, now=now(), undo=not body.archived)
+        contents = load_issue_contents(store(), slug, config=config(), now=now())
+    return tagged_answer(contents)
+
+
+@operation(
+    "GET",
+    "/issues/{slug}/output",
+    answers={200: tuple(media_type.partition(";")[0] for _, media_type in DOWNLOAD_TYPES.values())},
+    scope="read",
+)
+def get_output(slug: str) -> Response:
+    """Return the document of an issue with short links.
+
+    Of the headers of a mail only Subject, Date, MIME-Version and Content-* are stored.
+    """
+    issue = issues.get(store(), slug)
+    return Response(issues.get_documents(store(), issue.id)[1], content_type=DOWNLOAD_TYPES[issue.format][1])

@@ -1,0 +1,81 @@
+"""Views of the tokens of the JSON API: a user's own, and for admins those of all users."""
+
+from datetime import date
+
+from flask import Blueprint, Response, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from shortener.errors import FieldError
+from shortener.services import tokens
+from shortener.store import tokens as stored_tokens
+from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.field_errors import errors_at, form_view
+from shortener.web.forms import read_text
+from shortener.web.responses import json_response, redirect_after_edit
+from shortener.web.views.accounts import render_account
+
+blueprint = Blueprint("tokens", __name__, url_prefix="/-")
+
+
+@blueprint.post("/account/tokens")
+@role_required("viewer")
+@form_view("token", "name", page=render_account)
+def create_token() -> str:
+    """Create a token of the user, and show its text, which is not stored."""
+    name = read_text(request.form, "name")
+    expires_at = _read_expiry()
+    with errors_at("scopes"):
+        scopes = tokens.parse_scopes(request.form.getlist("scopes"))
+    created = tokens.add_token(store(), current_user().name, name, scopes=scopes, expires_at=expires_at, now=now())
+    return render_account(new_token=created.text, new_token_name=created.token.name)
+
+
+def _read_expiry() -> int | None:
+    """Return the end of the day in the form, None without one. Raises FieldError for a day that is over."""
+    text = read_text(request.form, "expires", max_length=20)
+    if not text:
+        return None
+    try:
+        expires_at = tokens.end_of_day(date.fromisoformat(text), zone=config().zone)
+    except (ValueError, OverflowError):
+        raise FieldError(f"{text!r} is not a day such as 2027-01-31", field="expires") from None
+    if expires_at <= now():
+        raise FieldError("this day is over; choose a later one", field="expires")
+    return expires_at
+
+
+@blueprint.post("/account/tokens/revoke")
+@role_required("viewer")
+@form_view("revoke", "name", page=render_account)
+def revoke_own_token() -> BaseResponse:
+    """Revoke a token of the user."""
+    revoked = tokens.revoke_token(store(), read_text(request.form, "name"), owner=current_user().name)
+    return redirect_after_edit(f"The token {revoked.name} is revoked.", "accounts.account")
+
+
+@blueprint.get("/settings/tokens")
+@role_required("admin")
+def list_tokens() -> str:
+    """Show the tokens of all users."""
+    return _render_list()
+
+
+def _render_list() -> str:
+    return render_template("tokens.html", tokens=[tokens.summarize(each) for each in stored_tokens.list_all(store())])
+
+
+@blueprint.get("/settings/tokens.json")
+@role_required("admin")
+def tokens_json() -> Response:
+    """Return the tokens of all users as JSON, as ``token list --format json`` prints them."""
+    return json_response([tokens.summarize(each) for each in stored_tokens.list_all(store())])
+
+
+@blueprint.post("/settings/tokens/revoke")
+@role_required("admin")
+@form_view("revoke", "name", page=_render_list)
+def revoke_token() -> BaseResponse:
+    """Revoke a token of any user."""
+    name, owner = read_text(request.form, "name"), read_text(request.form, "owner")
+    revoked = tokens.revoke_token(store(), name, owner=owner)
+    return redirect_after_edit(f"The token {revoked.name} of {revoked.owner} is revoked.", "tokens.list_tokens")
