@@ -25,7 +25,6 @@ from shortener.services.plan_links import (
     number_placements,
     plan_links,
     short_urls,
-    untouched_link_line,
 )
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.urls import homograph_warning
@@ -245,13 +244,8 @@ def _write(
 
 def _untouched(parsed: ParsedRequest, left: Sequence[LeftAloneLink]) -> tuple[LeftAloneLink, ...]:
     """Return one message for each link that is not shortened, in the order of the document."""
-<<<<<<< HEAD
-    lines = [(link.line, untouched_link_line(link.line, link.url, link.reason)) for link in parsed.document.untouched]
-    return tuple(line for _, line in sorted([*lines, *left], key=_first))
-=======
     untouched = [LeftAloneLink(link.line, link.url, link.reason) for link in parsed.document.untouched]
     return tuple(sorted([*untouched, *left], key=_line))
->>>>>>> vnames
 
 
 def _line(link: LeftAloneLink) -> int:

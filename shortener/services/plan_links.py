@@ -22,36 +22,21 @@ from shortener.short_urls import build_short_url, parse_short_url, validate_targ
 _MAX_URL_LENGTH = 200  # characters of a URL in a line of what was left alone
 
 
-<<<<<<< HEAD
-def untouched_link_line(line: int, url: str, reason: str) -> str:
-    """Return a message that names a link which is not replaced and the reason; a long URL is truncated."""
-    shown = url if len(url) <= _MAX_URL_LENGTH else f"{url[:_MAX_URL_LENGTH]}…"
-    return f"line {line}: {shown}: {reason}"
-=======
 def left_alone_lines(links: Iterable[LeftAloneLink]) -> tuple[str, ...]:
-    """Return a line that names each link that was left alone; a long URL is cut."""
+    """Return a message for each link that is left alone, with its line number and the reason; a long URL is truncated."""
     return tuple(f"line {link.line}: {_shorten(link.text)}: {link.reason}" for link in links)
 
 
 def _shorten(url: str) -> str:
     return url if len(url) <= _MAX_URL_LENGTH else f"{url[:_MAX_URL_LENGTH]}…"
->>>>>>> vnames
 
 
 def match_links(
     document: Document, existing: ExistingIssue, targets: Targets, *, config: Config
-<<<<<<< HEAD
-) -> tuple[list[Occurrence], list[str], list[tuple[int, str]]]:
-    """Return the links of the document with their targets, messages about skipped links, and about untouched links.
-
-    Each message about an untouched link comes with its line number. Raises Conflict for a short link that has another
-    target.
-=======
 ) -> tuple[list[Occurrence], list[LeftAloneLink], list[LeftAloneLink]]:
     """Return the links of the document with their targets, then the skipped links, and those that are left alone.
 
     Raises Conflict for a short link that has another target.
->>>>>>> vnames
     """
     occurrences = [Occurrence(link) for link in document.links]
     opt_outs = newsletter.find_opt_out_links(document)
@@ -63,42 +48,24 @@ def match_links(
     for occurrence in occurrences:
         url, line = occurrence.link.url, occurrence.link.line
         if pattern := _skip_pattern(url, config):
-<<<<<<< HEAD
-            skipped.append(untouched_link_line(line, url, f"matches {pattern}"))
-=======
             skipped.append(LeftAloneLink(line, url, f"matches {pattern}"))
->>>>>>> vnames
             continue
         try:
             key = parse_short_url(url, domains=config.domains) if "://" in url else None
             if key is not None:
                 _match_short_link(occurrence, key, existing, targets, config)
             elif urlsplit(url).netloc.lower() in own_hosts:
-<<<<<<< HEAD
-                skipped.append(untouched_link_line(line, url, "a page of this installation"))
-=======
                 skipped.append(LeftAloneLink(line, url, "a page of this installation"))
->>>>>>> vnames
             else:
                 target = validate_target(url, config=config)
                 reason = opt_outs.get(twins.get(occurrence.link.index, occurrence.link.index))
                 if reason and target not in stored_targets:
-<<<<<<< HEAD
-                    left.append((line, untouched_link_line(line, url, reason)))
-                else:
-                    occurrence.target_key = target
-        except (TargetRefused, ValueError) as error:
-            left.append(
-                (line, untouched_link_line(line, url, error.reason if isinstance(error, TargetRefused) else str(error)))
-            )
-=======
                     left.append(LeftAloneLink(line, url, reason))
                 else:
                     occurrence.target_key = target
         except (TargetRefused, ValueError) as error:
             reason = error.reason if isinstance(error, TargetRefused) else str(error)
             left.append(LeftAloneLink(line, url, reason))
->>>>>>> vnames
     return occurrences, skipped, left
 
 

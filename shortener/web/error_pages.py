@@ -165,6 +165,6 @@ def previous_page() -> str | None:
 
 
 def sentence(message: str) -> str:
-    """Return a message as a sentence, with a full stop. It begins with a capital letter unless with a name or address."""
+    """Return a message as a sentence with a full stop, and with a capital letter unless a name or address is first."""
     text = _FIRST_WORD.sub(lambda word: word[0].capitalize(), message)
     return text if text.endswith((".", "?", "!")) else f"{text}."

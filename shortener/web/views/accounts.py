@@ -319,8 +319,9 @@ def remove_user() -> Response:
 
 
 def _read_other_user(what: str) -> str:
-    """Return the user name in the form. Raises InputError for one's own name: if the last admin did this, no one could
-    undo it.
+    """Return the user name in the form. Raises InputError for one's own name.
+
+    A user who could change the own role or remove the own account could lock everyone out.
     """
     name = read_text(request.form, "name")
     if name == current_user().name:
