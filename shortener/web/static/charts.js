@@ -87,7 +87,7 @@ const drawings = {
     const names = new Map(rows.map((row) => [row.key, `${row.rank}. ${clip(row.title, letters)}`]));
     return Plot.plot({
       width, height: rows.length * 26 + 56, marginLeft: left, marginRight: 20, marginTop: 36,
-      x: { type: "log", domain, ticks, label: "compared with an average article at the same position", labelAnchor: "left", axis: "top", tickFormat: (value) => `${value}×` },
+      x: { type: "log", domain, ticks, label: "compared with typical", labelAnchor: "left", axis: "top", tickFormat: (value) => `${value}×` },
       y: { domain: rows.map((row) => row.key), label: null, tickSize: 0, tickFormat: (key) => names.get(key) },
       marks: [
         Plot.gridX({ stroke: ink("--line"), strokeOpacity: 1, ticks }),

@@ -8,7 +8,7 @@ from shortener.services import accounts, history
 from shortener.store import page_changes
 from shortener.web.context import current_user, now, role_required, store
 from shortener.web.error_pages import sentence
-from shortener.web.responses import Notice, redirect_after_edit
+from shortener.web.responses import Notice, redirect_after_edit, redirect_with_notice
 
 blueprint = Blueprint("history", __name__, url_prefix="/-")
 
@@ -33,7 +33,9 @@ def undo() -> BaseResponse:
     except (Conflict, InputError, NotFound) as error:
         notice = Notice(sentence(str(error)), is_error=True)
     endpoint, values = _page_endpoint(change.page)
-    return redirect_after_edit(notice, endpoint, **values)
+    # Neither decisions nor users change anything that is cached.
+    answer = redirect_after_edit if change.page.startswith(ISSUE_PAGES) else redirect_with_notice
+    return answer(notice, endpoint, **values)
 
 
 def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:

@@ -1,0 +1,477 @@
+"""Browser tests of what a slip can do: Enter in every form, undo of every destructive act, errors at their fields."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page, Request, Route
+
+    from tests.browser.watching import WatchedPage
+
+HARMLESS_ACTIONS = {"look"}
+"""Values of the button that Enter presses in forms with several buttons."""
+ENTER_FIELDS = "input:not([type=hidden]):not([type=checkbox]):not([type=radio]):not([type=file])"
+ISSUE = "### [A new pump](https://example.org/pump)\n\nIt lifts water.\n"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[str]:
+    """Base URL of a server with the sample installation."""
+    from tests.browser import running, scene
+
+    home: Path = tmp_path_factory.mktemp("safety")
+    port = running.free_port()
+    config = scene.configure(home / "data", port=port)
+    scene.build(config, now=int(time.time()), readers=60)
+    with running.server(running.configuration(home, port=port)):
+        yield config.base_url
+
+
+@pytest.fixture
+def watched(chromium: "Browser", base: str) -> Iterator["WatchedPage"]:
+    """Browser page in which the admin is signed in."""
+    yield from sign_in(chromium, base)
+
+
+@pytest.fixture
+def without_script(chromium: "Browser", base: str) -> Iterator["WatchedPage"]:
+    """Browser page without scripts in which the admin is signed in."""
+    yield from sign_in(chromium, base, java_script_enabled=False)
+
+
+def sign_in(chromium: "Browser", base: str, **options: Any) -> Iterator["WatchedPage"]:
+    """Yield a browser page in which the admin is signed in."""
+    from tests.browser import scene
+    from tests.browser.watching import WatchedPage
+
+    page = WatchedPage(chromium, base, **options)
+    page.page.goto(f"{base}/-/sign-in")
+    page.page.fill("#name", "admin")
+    page.page.fill("#password", scene.PASSWORD)
+    page.page.click("button.main")
+    page.page.wait_for_url("**/-/issues")
+    yield page
+    page.close()
+
+
+def first_link(watched: "WatchedPage", query: str) -> str:
+    """Return the path of the first link of a list of links."""
+    watched.page.goto(f"{watched.base}/-/links?{query}")
+    return watched.page.locator("a.short").first.get_attribute("href") or ""
+
+
+def review(page: "Page", *, slug: str) -> None:
+    """Review a new issue with a short link that has no destination yet."""
+    host = page.url.partition("://")[2].partition("/")[0]
+    page.fill("#source", f"{ISSUE}\n[An older one](http://{host}/old-{slug})\n")
+    page.fill("#slug", slug)
+    page.locator("button[value=look]").first.click()
+    page.wait_for_selector("input[name=reviewed]", state="attached")
+
+
+def test_enter_in_every_form(watched: "WatchedPage") -> None:
+    """Enter submits a form with one purpose; in a form with several buttons it presses the harmless one."""
+    from tests.browser import shots
+
+    page, tried = watched.page, set()
+    paths = [path for name, path in shots.PAGES.items() if name not in {"missing", "link"}]
+    for path in [*paths, first_link(watched, "issue=2026-11"), "/-/settings/webhooks", "review"]:
+        page.goto(watched.base + ("/-/new-issue" if path == "review" else path))
+        if path == "review":
+            review(page, slug="enter")
+        if path == "/-/ranking":
+            page.locator(DECISION).wait_for(state="attached")  # the ranking is computed first
+        tried |= press_enter_in_forms(page)
+    watched.page.click("text=Sign out")
+    page.wait_for_url("**/-/sign-in")
+    tried |= press_enter_in_forms(page)
+    assert {"new-issue", "new-link", "links", "decide", "users", "account", "facts", "article", "target",
+            "title", "sign-in", "webhooks"} <= tried  # fmt: skip
+
+
+def press_enter_in_forms(page: "Page") -> set[str]:
+    """Press Enter in the first field of each form of a page, and return the ends of the submitted paths."""
+    tried: set[str] = set()
+    sent: list[Request] = []
+
+    def answer(route: "Route") -> None:
+        sent.append(route.request)
+        route.fulfill(status=204)
+
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    page.route("**/*", answer)
+    for form in page.locator("form").all():
+        fields = [field for field in form.locator(ENTER_FIELDS).all() if field.is_visible()]
+        if not fields:
+            continue
+        actions = {button.get_attribute("value") for button in form.locator("button").all()}
+        form.evaluate("form => { form.noValidate = true; }")
+        with page.expect_request(lambda request: request.is_navigation_request()):
+            fields[0].press("Enter")
+        data = parse_qs((sent[-1].post_data or "").replace("\r\n", "&"))
+        body = sent[-1].post_data or ""
+        if len(actions) > 1:
+            assert any(f'name="action"\r\n\r\n{value}' in body for value in HARMLESS_ACTIONS), (page.url, actions)
+        assert "take" not in data.get("action", [])
+        tried.add(sent[-1].url.partition("?")[0].rpartition("/")[2])
+    page.unroute("**/*")
+    return tried
+
+
+Act = tuple[str, Callable[["Page"], None], str, str]
+
+
+def submit(selector: str, **values: str) -> Callable[["Page"], None]:
+    """Return an act that fills in the fields of a form and presses its last button; ``check`` selects a radio."""
+
+    def act(page: "Page") -> None:
+        form = page.locator(selector).first
+        details = form.locator("xpath=ancestor::details")
+        if details.count() and details.get_attribute("open") is None:
+            details.locator("summary").click()
+        for name, value in values.items():
+            if name == "check":
+                form.locator(f"input[value={value}]").check()
+            elif form.locator(f"select[name={name}]").count():
+                form.locator(f"select[name={name}]").select_option(value)
+            else:
+                form.locator(f"[name={name}]").last.fill(value)
+        form.locator("button").last.click()
+        page.wait_for_load_state()
+
+    return act
+
+
+def select_roles(page: "Page") -> None:
+    """Make the first two articles inline links."""
+    for box in page.locator("input[form=roles]").all()[:2]:
+        box.check()
+    submit("form#roles", role="inline")(page)
+
+
+def retire(page: "Page") -> None:
+    """Retire a link of a sent issue, after the question."""
+    page.click("button:text('Retire link')")
+    page.wait_for_url("**/retire")
+    page.click("button:text('Retire link')")
+    page.wait_for_load_state()
+
+
+DECISION = "tr:has(#article-4) form:has(fieldset)"
+CONTENTS = "/-/issues/2026-11/contents"
+ACTS: dict[str, Act] = {
+    # name: path, act, path of the state, page with the history
+    "details": (CONTENTS, submit("form[action$=facts]", title="Other", recipients=""), f"{CONTENTS}.json", CONTENTS),
+    "article": (
+        CONTENTS,
+        submit("form[action$=article]", title="Other", position=""),
+        f"{CONTENTS}.json",
+        CONTENTS,
+    ),
+    "roles": (CONTENTS, select_roles, f"{CONTENTS}.json", CONTENTS),
+    "draft removed": ("/-/issues/2026-12/contents", submit("form:has([value=remove])"), "/-/issues.json", "/-/issues"),
+    "issue archived": (
+        "/-/issues/2026-06/contents",
+        submit("form:has([value=archive])"),
+        "/-/issues.json",
+        "/-/issues",
+    ),
+    "decision": ("/-/ranking", submit(DECISION, check="exclude", reason="old"), "/-/ranking/picks.json", "/-/ranking"),
+    "decision removed": (
+        "/-/ranking",
+        submit("form:has([name=action][value=undo][type=hidden])"),
+        "/-/ranking/picks.json",
+        "/-/ranking",
+    ),
+    "role of a user": (
+        "/-/settings/users",
+        submit("tr:has(bdi:text-is('viewer')) form[action$=role]", role="admin"),
+        "/-/settings/users.json",
+        "/-/settings/users",
+    ),
+    "user removed": (
+        "/-/settings/users",
+        submit("tr:has(bdi:text-is('viewer')) form[action$=remove]"),
+        "/-/settings/users.json",
+        "/-/settings/users",
+    ),
+    "destination": ("link", submit("form[action$=target]", target="https://example.org/other"), "link", "link"),
+    "title of a link": ("link", submit("form[action$=title]", title="Other"), "link", "link"),
+    "link retired": ("link", retire, "link", "link"),
+}
+IGNORED_KEYS = {
+    "as_of",
+    "updated_at",
+    "edits",
+    "at",
+    "seen_at",
+    "created_at",
+    "course",
+    "settling",
+    "to_come",
+    "forecast",
+}
+IGNORED_KEYS |= {"ranked", "footer", "warnings"}
+
+
+def state_of(watched: "WatchedPage", path: str, link: str) -> Any:
+    """Return the JSON file of a page without times and histories."""
+    url = f"{watched.base}{link}/report.json" if path == "link" else watched.base + path
+    return without_times(json.loads(watched.page.request.get(url).body()))
+
+
+def without_times(value: Any) -> Any:
+    """Return a JSON value without the keys that every change changes."""
+    if isinstance(value, dict):
+        return {key: without_times(value[key]) for key in value if key not in IGNORED_KEYS}
+    return [without_times(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_undo_of_every_destructive_act(watched: "WatchedPage", without_script: "WatchedPage", name: str) -> None:
+    """An act is undone from its toast, without script from its notice, and later from the history of the page."""
+    path, act, state_path, history = ACTS[name]
+    link = first_link(watched, "issue=2026-11&sort=code")
+    for browser, source in ((watched, "toast"), (without_script, "notice"), (without_script, "history")):
+        page = browser.page
+        before = state_of(browser, state_path, link)
+        page.goto(browser.base + (link if path == "link" else path))
+        act(page)
+        assert state_of(browser, state_path, link) != before, source
+        if source == "history":
+            page.goto(browser.base + (link if history == "link" else history))
+            undo_from_page(page)
+        else:
+            page.locator(".toast button:text('Undo')").click()
+        page.wait_for_load_state()
+        assert state_of(browser, state_path, link) == before, source
+    assert not watched.problems
+
+
+def undo_from_page(page: "Page") -> None:
+    """Press the first button of a page's history, or the one that restores what was hidden or retired."""
+    assert page.locator(".toast").count() == 0
+    hidden = page.locator("#hidden summary")
+    if hidden.count():
+        hidden.click()
+    names = ("Undo", "Restore", "Show again")
+    buttons = [button for name in names for button in page.locator(f"main button:text-is('{name}')").all()]
+    restore = [button for button in buttons if button.inner_text() != "Undo"]
+    (restore or buttons)[0].click()
+
+
+def test_toast_goes_after_ten_seconds(watched: "WatchedPage") -> None:
+    """The toast is hidden after ten seconds, but not while it has the focus; the history keeps the undo."""
+    from playwright.sync_api import expect
+
+    page = watched.page
+    page.clock.install()
+    page.goto(f"{watched.base}{CONTENTS}")
+    submit("form[action$=facts]", recipients="1400")(page)
+    toast = page.locator(".toast")
+    page.clock.run_for(9_000)
+    expect(toast).to_be_visible()
+    toast.locator("button").focus()
+    page.clock.run_for(20_000)
+    expect(toast).to_be_visible()
+    page.locator("h1").click()
+    page.locator(".toast button").evaluate("button => button.blur()")
+    page.clock.run_for(11_000)
+    expect(toast).to_be_hidden()
+    page.locator("#history button").first.click()
+    page.wait_for_selector("text=Undone")
+
+
+LONG = "x" * 600
+Error = tuple[str, str, dict[str, str], str]
+ERRORS: dict[str, Error] = {
+    # name: path, form, values that are entered, id of the field with the error
+    "recipients": (CONTENTS, "form[action$=facts]", {"title": "Kept", "recipients": "-4"}, "recipients"),
+    "long title of an issue": (CONTENTS, "form[action$=facts]", {"title": LONG, "recipients": "77"}, "title"),
+    "position of an article": (CONTENTS, "form[action$=article]", {"title": "Kept", "position": "first"}, "p1"),
+    "long title of an article": (CONTENTS, "form[action$=article]", {"title": LONG, "author": "Kept"}, "t1"),
+    "no link selected": (CONTENTS, "form#roles", {"role": "other"}, "role"),
+    "destination of a link": ("link", "form[action$=target]", {"target": "javascript:alert(1)"}, "target"),
+    "long title of a link": ("link", "form[action$=title]", {"title": LONG}, "title"),
+    "empty destination": ("/-/new-link", "main form", {"target": "", "title": "Kept"}, "target"),
+    "private destination": ("/-/new-link", "main form", {"target": "http://10.0.0.1/", "code": "kept"}, "target"),
+    "code that is taken": ("/-/new-link", "main form", {"target": "https://example.org/", "code": "taken"}, "code"),
+    "code with a space": ("/-/new-link", "main form", {"target": "https://example.org/", "code": "a b"}, "code"),
+    "name that exists": ("/-/settings/users", "form:has(#new)", {"name": "viewer", "role": "admin"}, "new"),
+    "name with a slash": ("/-/settings/users", "form:has(#new)", {"name": "a/b", "role": "viewer"}, "new"),
+    "reason": ("/-/ranking", DECISION, {"check": "pin", "reason": ""}, "why4"),
+    "no decision": ("/-/ranking", DECISION, {"reason": "kept"}, "do4"),
+    "wrong password": ("/-/account", "main form", {"current": "wrong wrong"}, "current"),
+    "other password repeated": (
+        "/-/account",
+        "main form",
+        {"current": "a sentence for tests", "password": "a long sentence", "again": "another one"},
+        "again",
+    ),
+    "short password": (
+        "/-/account",
+        "main form",
+        {"current": "a sentence for tests", "password": "short", "again": "short"},
+        "password",
+    ),
+    "no issue": ("/-/new-issue", "main form", {"title": "Kept"}, "source"),
+    "recipients of a new issue": ("/-/new-issue", "main form", {"source": ISSUE, "recipients": "12k"}, "recipients"),
+    "slug": ("/-/new-issue", "main form", {"source": ISSUE, "slug": "a/b", "title": "Kept"}, "slug"),
+    "no slug": ("/-/new-issue", "main form", {"source": "no heading"}, "slug"),
+    "pasted destinations": ("/-/new-issue", "main form", {"source": ISSUE, "slug": "x", "targets": "one"}, "targets"),
+    "another issue's text": ("/-/new-issue", "main form", {"source": "OUTPUT", "slug": "copy"}, "source"),
+    "position in the review": ("review", "main form", {"position-0": "first", "title-0": "Kept"}, "p0"),
+    "destination in the review": ("review", "main form", {"target-0": "ftp://example.org/"}, "target-0"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_every_error_is_at_its_field(watched: "WatchedPage", name: str) -> None:
+    """An error is at its field, which has the focus and is marked as invalid; what was entered is kept."""
+    path, selector, values, field_id = ERRORS[name]
+    page = watched.page
+    if values.get("code") == "taken":
+        page.goto(f"{watched.base}/-/new-link")
+        submit("main form", target="https://example.org/", code="taken")(page)
+    output = page.request.get(f"{watched.base}/-/issues/2026-11/download").text()
+    values = {key: output if value == "OUTPUT" else value for key, value in values.items()}
+    link = first_link(watched, "issue=2026-11&sort=code")
+    page.goto(watched.base + {"link": link, "review": "/-/new-issue"}.get(path, path))
+    if path == "review":
+        review(page, slug="errors")
+    enter(page, selector, values)
+    check_error(page, field_id, values)
+    assert all("(Bad Request)" in line or "(Conflict)" in line for line in watched.problems), watched.problems
+
+
+def enter(page: "Page", selector: str, values: dict[str, str]) -> None:
+    """Fill in a form and submit it, although the browser finds it incomplete."""
+    page.locator(selector).first.wait_for(state="attached")  # the ranking is computed first
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    form = page.locator(selector).first
+    form.evaluate("form => { form.noValidate = true; for (const field of form) field.removeAttribute('maxlength'); }")
+    for name, value in values.items():
+        if name == "check":
+            form.locator(f"input[value={value}]").check()
+        else:
+            field(form, name).evaluate("(field, value) => { field.value = value; }", value)
+    look = form.locator("button[value=look]")
+    (look if look.count() else form.locator("button")).first.click()
+    page.wait_for_load_state()
+
+
+def field(form: "Locator", name: str) -> "Locator":
+    """Return the visible field of a name."""
+    return form.locator(f"[name='{name}']:not([type=hidden])").first
+
+
+def check_error(page: "Page", field_id: str, values: dict[str, str]) -> None:
+    """Check the field with the error, the focus, the message and the other fields."""
+    from playwright.sync_api import expect
+
+    message = page.locator(f"#{field_id}-error")
+    expect(message).to_be_visible()
+    invalid = page.locator("[aria-invalid=true]")
+    assert invalid.count() == 1
+    assert invalid.get_attribute("aria-describedby") == f"{field_id}-error"
+    expect(invalid).to_be_focused()
+    text = message.inner_text()
+    assert not text[0].islower() or text.startswith(tuple(value for value in values.values() if value)), text
+    assert text.endswith(".")
+    form = page.locator("form:has([aria-invalid=true])")
+    for name, value in values.items():
+        if name == "check":
+            expect(form.locator(f"input[value={value}]")).to_be_checked()
+        elif name not in {"current", "password", "again"}:
+            assert field(form, name).input_value().strip() == value.replace("\r\n", "\n").strip(), name
+
+
+def test_errors_of_sign_in_and_invite_link(watched: "WatchedPage") -> None:
+    """The forms outside of the pages show their errors at their fields too, and keep the name."""
+    page = watched.page
+    page.goto(f"{watched.base}/-/settings/users")
+    page.locator("tr:has(bdi:text-is('viewer')) button:text('Invite link')").click()
+    invite_url = page.inner_text("#address")
+    page.click("text=Sign out")
+    page.wait_for_url("**/-/sign-in")
+    enter(page, "form", {"name": "admin", "password": "wrong wrong"})
+    check_error(page, "password", {"name": "admin"})
+    enter(page, "form", {"name": "a" * 70, "password": "wrong wrong"})
+    check_error(page, "name", {"name": "a" * 70})
+    page.goto(invite_url)
+    enter(page, "form", {"password": "short", "again": "short"})
+    check_error(page, "password", {})
+    enter(page, "form", {"password": "a long sentence", "again": "another"})
+    check_error(page, "again", {})
+
+
+def test_lost_field(watched: "WatchedPage") -> None:
+    """An error whose field is gone is shown at the top of the page."""
+    page = watched.page
+    page.goto(f"{watched.base}/-/settings/users")
+    form = page.locator("tr:has(bdi:text-is('viewer')) form[action$=remove]")
+    form.locator("[name=name]").evaluate("field => { field.value = 'nobody'; }")
+    form.locator("button").click()
+    assert "nobody: no user has this name." in page.inner_text("main [role=alert]")
+
+
+FORMS: dict[str, tuple[set[str], set[str]]] = {
+    # endpoint: destructive acts in ACTS, errors in ERRORS
+    "accounts.change_password": (set(), {"wrong password", "other password repeated", "short password"}),
+    "issues.set_article": ({"article"}, {"position of an article", "long title of an article"}),
+    "issues.set_details": ({"details"}, {"recipients", "long title of an issue"}),
+    "issues.set_roles": ({"roles"}, {"no link selected"}),
+    "issues.set_status": ({"draft removed", "issue archived"}, set()),
+    "links.set_status": ({"link retired"}, set()),
+    "links.set_target": ({"destination"}, {"destination of a link"}),
+    "links.set_title": ({"title of a link"}, {"long title of a link"}),
+    "links.add_link": (set(), {"empty destination", "private destination", "code that is taken", "code with a space"}),
+    "new_issue.create_issue": (set(), {"no issue", "slug", "another issue's text", "position in the review"}),
+    "ranking.decide": ({"decision", "decision removed"}, {"reason", "no decision"}),
+    "accounts.add_user": (set(), {"name that exists", "name with a slash"}),
+    "accounts.set_role": ({"role of a user"}, set()),
+    "accounts.remove_user": ({"user removed"}, set()),
+}
+"""Forms with destructive acts or fields."""
+OTHER_FORMS = {
+    "accounts.invite": "an invite link replaces an unused one",
+    "accounts.sign_out": "signs out",
+    "accounts.try_sign_in": "test_errors_of_sign_in_and_invite_link",
+    "accounts.welcome": "test_errors_of_sign_in_and_invite_link",
+    "history.undo": "undoes",
+    "issues.check_targets": "changes nothing",
+    "issues.set_target": "sets what is unknown; its error is that of links.set_target",
+    "links.revert": "undoes",
+    "ranking.link_picks": "adds links",
+    "webhooks.add_webhook": "adds a webhook",
+    "webhooks.change_webhook": "changes an address, which the page shows",
+    "webhooks.delete_webhook": "says before that it cannot be undone",
+    "webhooks.retry_delivery": "sends a message again",
+    "webhooks.rotate_secret": "the previous secret stays valid for a day",
+    "webhooks.send_test": "sends a test",
+    "webhooks.set_state": "has its inverse in the same place",
+}
+"""Forms without, and why."""
+
+
+def test_every_form_is_in_these_tests(tmp_path: Path) -> None:
+    """Every form of the pages is tested here, or is listed with the reason why it needs no undo and no error."""
+    from shortener.app import create_pages_app
+    from shortener.config import Config, Storage
+
+    app = create_pages_app(Config(storage=Storage(data=str(tmp_path / "data"))))
+    endpoints = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if "POST" in (rule.methods or ()) and rule.rule.startswith("/-/") and not rule.rule.startswith("/-/api")
+    }
+    app.extensions["connection_pool"].close()
+    assert endpoints == FORMS.keys() | OTHER_FORMS.keys()
+    assert set().union(*(acts for acts, _ in FORMS.values())) == ACTS.keys()
+    assert set().union(*(errors for _, errors in FORMS.values())) <= ERRORS.keys()
