@@ -23,7 +23,7 @@ _MAX_URL_LENGTH = 200  # characters of a URL in a line of what was left alone
 
 
 def left_alone_lines(links: Iterable[LeftAloneLink]) -> tuple[str, ...]:
-    """Return a message for each link that is left alone, with its line number and the reason; a long URL is truncated."""
+    """Return a message for each link that is left alone: line number, URL (truncated if long) and reason."""
     return tuple(f"line {link.line}: {_shorten(link.text)}: {link.reason}" for link in links)
 
 
