@@ -65,7 +65,7 @@ class NewIssueQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddedIssue(Struct, frozen=True):
-    """The issue, its document with short links, the links that were left alone, and warnings to check."""
+    """The issue, its document with short links, the links that were not replaced, and warnings to check."""
 
     issue: IssueContents
     output: str
@@ -95,7 +95,7 @@ class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_document(body: NewIssue) -> None:
-    """Parse the document in a process with limits, before the request is worked on. Raises InputError."""
+    """Parse the document in a process with limits, before anything else is done with it. Raises InputError."""
     check_in_sandbox(_source(body), name=_file_name(body))
 
 

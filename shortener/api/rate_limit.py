@@ -1,4 +1,4 @@
-"""Limit of requests a minute with one token, counted in memory."""
+"""Rate limit: requests a minute with one token, counted in memory."""
 
 import threading
 from collections.abc import Callable

@@ -30,7 +30,7 @@ SORT_FIELDS: dict[str, tuple[LinkSort, str]] = {
 
 
 class ShlinkError(Exception):
-    """Raised to answer with an error of Shlink; ``name`` ends its ``type``, ``extra`` are further fields."""
+    """Raised to respond with an error of Shlink; ``name`` ends its ``type``, ``extra`` are further fields."""
 
     def __init__(self, status: int, name: str, title: str, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -116,7 +116,7 @@ def visits_summary(human: int, automated: int) -> dict[str, int]:
 
 
 def visit(row: Visit) -> dict[str, Any]:
-    """Return a click as a visit. It has no place but the country."""
+    """Return a click as a visit, without a location except the country."""
     country = row.country
     location = {
         "countryCode": country,
@@ -201,5 +201,5 @@ def paginate(items: Sequence[Any], *, total: int, page: PageRequest) -> dict[str
 
 
 def paginate_all(items: Sequence[Any]) -> dict[str, Any]:
-    """Return a whole list as one page."""
+    """Return a whole list as a single page."""
     return paginate(items, total=len(items), page=PageRequest(1, max(1, len(items))))
