@@ -1,4 +1,4 @@
-"""The configuration: its keys with defaults and bounds, and its reading from a TOML file and the environment."""
+"""The configuration: its keys with defaults and limits, and its loading from a TOML file and the environment."""
 
 import os
 import tomllib
@@ -31,7 +31,7 @@ ForwardMode = Literal["merge", "override", "drop"]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base class of all tables of the configuration. They are immutable, and an unknown key is an error."""
+    """Base class of all tables of the configuration: immutable, and an unknown key is an error."""
 
 
 class Site(Section, frozen=True):

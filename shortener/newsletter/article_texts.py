@@ -35,7 +35,7 @@ _THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # the least that makes a se
 
 
 def article_title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    """Return the title of an article: of its title line, else the text of a link, else the sentence around it."""
+    """Return the title of an article: its title line, else the text of a link, else the sentence around a link."""
     if title is not None:
         return _clean_title(title.text)
     with_text = [mention for mention in mentions if mention.text]
@@ -88,7 +88,7 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
-    """Return the title of a bare URL: the words next to it in its line, else the caption above it, else the URL."""
+    """Return the title of a bare URL: the words beside it in its line, else the caption above it, else the URL."""
     line = lines[mention.line_index]
     if not _THREE_LETTERS.search(after):  # "Title - URL": the title is not only its last sentence
         before = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start]

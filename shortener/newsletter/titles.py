@@ -99,7 +99,7 @@ def _mark_read_more(lines: list[Line]) -> None:
 def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
     """Return ``more`` for a "read more" link, ``button`` for a button, and ``text`` for any other link.
 
-    The words of the link decide, or its looks.
+    The kind is found by the words of the link, or by its formatting.
     """
     mention = line.mentions[mention_index]
     if 0 < len(mention.text) <= _MAX_READ_MORE_LENGTH and phrases.READ_MORE.match(phrases.normalize(mention.text)):
@@ -244,7 +244,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 
 
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link alone in its line belongs to the text above it: prose is above it, and no text below."""
+    """Return whether a link alone in its line belongs to the text above it, because there is no text below it."""
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
     prose_above = previous is not None and not previous.level and _is_prose(previous)
