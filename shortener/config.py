@@ -156,7 +156,7 @@ class Api(Section, frozen=True):
 
 
 class Webhooks(Section, frozen=True):
-    """``[webhooks]``: what the URL of an endpoint may be besides https on the ports 443 and 8443."""
+    """``[webhooks]``: which URLs an endpoint may have besides https on the ports 443 and 8443."""
 
     allow_http: bool = False
     ports: tuple[Port, ...] = ()

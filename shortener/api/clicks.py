@@ -27,7 +27,7 @@ _MAX_SECONDS = 10**12
 
 
 class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """The time range of the export."""
+    """Query parameters of the export of clicks: its time range."""
 
     since: Annotated[Time, Meta(description="Only clicks from this time on, ISO 8601 with a zone.")] | UnsetType = UNSET
     until: Annotated[Time, Meta(description="Only clicks before this time, ISO 8601 with a zone.")] | UnsetType = UNSET

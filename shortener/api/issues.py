@@ -59,7 +59,7 @@ class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewIssueQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameter of adding an issue."""
+    """Query parameters of the operation that adds an issue."""
 
     dry_run: Annotated[bool, Meta(description="Answer with what would be stored, and store nothing.")] = False
 
@@ -80,7 +80,7 @@ class IssueList(Struct, frozen=True):
 
 
 class IssueListQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameter of the list of issues."""
+    """Query parameters of the list of issues."""
 
     all: Annotated[bool, Meta(description="List archived and removed issues too.")] = False
 
@@ -100,7 +100,7 @@ def check_document(body: NewIssue) -> None:
 
 
 def _source(body: NewIssue) -> bytes:
-    """Return the bytes of a document. Raises ApiError if it is not base64 as announced."""
+    """Return the bytes of a document. Raises ApiError if its encoding is base64 and it cannot be decoded."""
     if body.encoding == "text":
         return body.document.encode()
     try:

@@ -22,14 +22,14 @@ from shortener.web.ranking_cache import remaining_shares, reruns
 
 
 class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """The time range of a report."""
+    """Query parameters of a report: its time range."""
 
     since: Annotated[Time, Meta(description="Only clicks from this time on, ISO 8601 with a zone.")] | UnsetType = UNSET
     until: Annotated[Time, Meta(description="Only clicks before this time, ISO 8601 with a zone.")] | UnsetType = UNSET
 
 
 class ComparisonQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """The two issues to compare, and the age at which they are compared."""
+    """Query parameters of a comparison: the two issues, and the age at which they are compared."""
 
     issues: Annotated[str, Meta(description="Slugs of two issues, separated by a comma.", pattern="^[^,]+,[^,]+$")]
     hours: (

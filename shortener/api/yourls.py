@@ -92,7 +92,7 @@ def _failure(status: int, message: str, *, headers: Mapping[str, str] | None = N
 
 
 def _shorten() -> Answer:
-    """Create a short link, or return the one that the target already has."""
+    """Create a short link, or return an existing one with this target."""
     url = request.values.get("url", "").strip()
     keyword = request.values.get("keyword", "").strip() or None
     if not url:

@@ -22,10 +22,11 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 class Solution(Struct, frozen=True, eq=False):
     """The solution of one round of the fit: coefficients `beta`, article effects `u`, and their uncertainty.
 
-    With S the reduced normal matrix, `covariance_root` is the matrix L with `S^-1 = V = L' L`. `article_precision` is D
-    per article, and `elimination` is `R = D^-1 H` (articles x coefficients). `article_variances` are the posterior
-    variances of u, `var(u_a) = 1/D_a + R_a V R_a'`, and `predictor_variances` those of each cell's fitted log mean, `h
-    = 1/D_a + (x_c - R_a) V (x_c - R_a)'`.
+    `covariance_root` is the matrix L with `S^-1 = V = L' L`, where S is the reduced normal matrix. `article_precision`
+    is D per article, and `elimination` is `R = D^-1 H` (articles x coefficients).
+
+    `article_variances` are the posterior variances of u, `var(u_a) = 1/D_a + R_a V R_a'`. `predictor_variances` are
+    those of each cell's fitted log mean, `h = 1/D_a + (x_c - R_a) V (x_c - R_a)'`.
     """
 
     beta: FloatArray

@@ -67,7 +67,7 @@ class Normalizer:
         self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
 
     def normalize(self, request: Request) -> None:
-        """Normalize a request in place. One that names no host stays as it is, because it is refused."""
+        """Normalize a request in place. A request without a host is unchanged, because it is refused."""
         host = request.host
         if host is None:
             return

@@ -72,11 +72,11 @@ class OtherLinkReport(Struct, frozen=True):
 
 
 class RerunSuggestion(Struct, frozen=True):
-    """An article to show again at another position, which measures what a position is worth to these readers.
+    """A suggestion to show an article again at another position, to measure the effect of positions on these readers.
 
-    ``uncertainty_removed`` is the share (0 to 1) of the uncertainty about this that it would remove. ``shown_again`` is
-    the first later issue with the article at another position, ``shown_position`` its position there; both are None
-    as long as there is none. ``open`` is True until the next issue is sent.
+    ``uncertainty_removed`` is the share (0 to 1) of the uncertainty of the effect that this would remove.
+    ``shown_again`` is the first later issue with the article at another position, ``shown_position`` its position
+    there; both are None as long as there is none. ``open`` is True until the next issue is sent.
     """
 
     url: str

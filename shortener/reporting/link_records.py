@@ -1,4 +1,4 @@
-"""Details, status and optional counts of short links, as equal values for pages, commands and the API."""
+"""Short links as values for pages, commands and the API: details, status, and counts if requested."""
 
 from datetime import datetime
 

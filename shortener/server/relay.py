@@ -133,7 +133,7 @@ class Relay:
             self._active -= 1
 
     async def _is_signed_in(self, request: Request) -> bool:
-        """Return whether the request has a valid session or token, which the pages are asked."""
+        """Return whether the request has a valid session or token, by sending a request about it to the pages."""
         headers = request.headers
         by_session = "session=" in (headers.get("cookie") or "")
         by_token = "authorization" in headers or "x-api-key" in headers

@@ -69,7 +69,7 @@ class HostThrottle:
     def _seconds_until_free(self, key: str) -> float:
         """Return the seconds until the next request to a host or address is allowed.
 
-        The result is 1 while another thread holds it, after which the caller asks again.
+        The result is 1 while another thread holds it; the caller then tries again.
         """
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 

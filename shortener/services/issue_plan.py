@@ -118,7 +118,7 @@ class PlannedPlacement(Struct, frozen=True):
 
 
 class Occurrence(Struct):
-    """A link of the document and what it becomes: the index of its planned link, and its placement number."""
+    """A link in the document, with the index of the planned link that replaces it, and its placement number."""
 
     link: DocumentLink
     target_key: str | None = None

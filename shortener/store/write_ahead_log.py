@@ -137,7 +137,7 @@ def put_back(store: Path, aside: Path) -> None:
 
 
 def _state(store: Path, wal: Path) -> tuple[bytes, bytes]:
-    """Return the headers of both files; empty for a missing file."""
+    """Return the headers of the store file and of its WAL; empty for a missing file."""
     try:
         header = _read_store_header(store)
     except FileNotFoundError:
@@ -198,7 +198,7 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _first_pages(file: BinaryIO) -> Iterator[bytes]:
-    """Yield once b"" for a WAL that has pages, then the database header of each first page in it."""
+    """Yield the database header in each copy of the first page in a WAL, after b"" if the WAL has any pages."""
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
         return

@@ -68,13 +68,13 @@ def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is
 
 @blueprint.post("/v3/short-urls")
 def create_short_url() -> Response:
-    """Create a short link, or return the one that the target already has, if that was asked for."""
+    """Create a short link, or return an existing one with this target if the request allows it."""
     return json_response(_show(_create(decode_body(NewShortUrl))))
 
 
 @blueprint.get("/v3/short-urls/shorten")
 def shorten() -> Response:
-    """Create a short link for clients that can only send a URL, or return the one that the target already has."""
+    """Create a short link from a URL alone, or return an existing one with this target."""
     link = _create(NewShortUrl(long_url=request.args.get("longUrl", ""), find_if_exists=True))
     short_url = _show(link)
     if request.args.get("format") == "txt":

@@ -59,7 +59,7 @@ class NewShortUrl(Struct, frozen=True, rename="camel"):
 
 
 class ShortUrlChanges(Struct, frozen=True, rename="camel"):
-    """The body of a change of a short URL; what is missing stays."""
+    """The changes of a short URL; fields that are missing are unchanged."""
 
     long_url: str | UnsetType = UNSET
     title: str | UnsetType | None = UNSET
@@ -164,7 +164,7 @@ def time_parameter(name: str) -> int | None:
 
 
 class PageRequest(Struct, frozen=True):
-    """The page of a list that a request asks for; ``page`` counts from 1."""
+    """The requested page of a list; ``page`` counts from 1."""
 
     page: int
     size: int

@@ -176,7 +176,7 @@ def show_contents_csv(slug: str) -> Response:
 @blueprint.get("/issues/<slug>/download")
 @role_required("viewer")
 def download(slug: str) -> Response:
-    """Return the issue's document with short links. Every other byte is unchanged."""
+    """Return the issue's document with short links; all other bytes are unchanged."""
     issue = issues.get(store(), slug)
     suffix, media_type = DOWNLOAD_TYPES.get(issue.format, DOWNLOAD_TYPES["markdown"])
     output = issues.get_documents(store(), issue.id)[1]
