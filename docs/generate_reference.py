@@ -160,7 +160,9 @@ def all_routes() -> list[Route]:
         )
         methods = ", ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
         role = getattr(view, "role", "")
-        routes.append(Route(rule.rule, methods, role, meaning, rule.endpoint.rpartition(".")[0]))
+        routes.append(
+            Route(re.sub("<[^<>]*:", "<", rule.rule), methods, role, meaning, rule.endpoint.rpartition(".")[0])
+        )
     return sorted(routes, key=lambda route: (route.path, route.methods))
 
 

@@ -13,6 +13,7 @@ ErrorKind = Literal[
     "article_not_ranked",
     "click_not_found",
     "code_taken",
+    "collector_stalled",
     "config_missing",
     "data_directory_unusable",
     "decision_not_found",

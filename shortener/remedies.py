@@ -11,6 +11,7 @@ REMEDIES: dict[ErrorKind, str] = {
     "click_not_found": "`shortener clicks export` lists those that are stored",
     "code_taken": "choose another, or `shortener link set` its target",
     "config_missing": "`shortener init` writes one, or give its path with --config",
+    "collector_stalled": "see `shortener doctor`",
     "data_directory_unusable": "storage.data has to name a directory that this user can write",
     "decision_not_found": "`shortener picks decisions` lists all decisions",
     "decision_without_editor": "give it with --who",

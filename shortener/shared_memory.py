@@ -14,8 +14,9 @@ from pathlib import Path
 from shortener.files import try_lock
 
 RUN_DIRECTORY = "run"
-COUNTER_NAMES = ("redirects", "prefetches", "misses", "unrecorded", "errors", "gone")
-"""Names of a worker's counters, in the order of their values. ``gone`` counts misses of retired and expired links."""
+COUNTER_NAMES = ("redirects", "prefetches", "misses", "unrecorded", "errors", "gone", "unknown_hosts")
+"""Names of a worker's counters, in the order of their values. ``gone`` counts misses of retired and expired links, and
+``unknown_hosts`` requests for a code at a host that is no domain."""
 CHILD_KINDS = ("worker", "pages", "collector")
 """Kinds of child processes whose restarts the supervisor counts."""
 MAX_WORKERS = 256
@@ -31,7 +32,11 @@ class SharedCounters:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         if os.fstat(self._fd).st_size < _FILE_BYTES:
             # Zeros are written now. A sparse file would need a disk block later, when the disk may be full.
-            os.pwrite(self._fd, bytes(_FILE_BYTES), 0)
+            try:
+                os.pwrite(self._fd, bytes(_FILE_BYTES), 0)
+            except OSError as error:
+                os.close(self._fd)
+                raise OSError(error.errno, error.strerror, str(path)) from None
         self._map = mmap.mmap(self._fd, _FILE_BYTES)
         self.values = memoryview(self._map).cast("Q")
 

@@ -23,7 +23,7 @@ from shortener.web.context import config
 
 VIEW_MODULES = (links, link_batches, issues, reports, ranking, clicks, me, webhooks, documentation)
 """Modules whose import registers operations."""
-EXPOSED_HEADERS = "ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After"
+EXPOSED_HEADERS = "ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, Watermark"
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Api-Key"
 PREFLIGHT_SECONDS = 3600
 

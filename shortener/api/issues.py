@@ -38,7 +38,7 @@ class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
     that are not UTF-8; ``output`` is then base64 too. ``targets`` has the targets of short links of our own that the
     document contains. The other fields are the options of adding an issue: numbers of placements in short URLs, a
     honeypot link, a merge tag for every short URL, links that listmonk tracks, signed parts of a mail, and a copy of
-    another issue.
+    another issue. ``confirmed`` accepts unlikely values.
     """
 
     document: Annotated[str, Meta(min_length=1)]
@@ -56,6 +56,7 @@ class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
     take_over_tracking: bool = False
     break_signature: bool = False
     copy: bool = False
+    confirmed: bool = False
 
 
 class NewIssueQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,12 +87,16 @@ class IssueListQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
-    """Fields of an issue to change. Null for ``sent_at`` or ``recipients`` removes the value."""
+    """Fields of an issue to change. Null for ``sent_at`` or ``recipients`` removes the value.
+
+    ``confirmed`` accepts unlikely values, such as fewer recipients than visitors.
+    """
 
     title: Annotated[str, Meta(min_length=1, max_length=500)] | UnsetType = UNSET
     sent_at: Time | UnsetType | None = UNSET
     recipients: Annotated[int, Meta(ge=1, le=1_000_000_000)] | UnsetType | None = UNSET
     archived: bool | UnsetType = UNSET
+    confirmed: bool = False
 
 
 def check_document(body: NewIssue) -> None:
@@ -165,6 +170,7 @@ def _add_request(body: NewIssue) -> AddRequest:
         take_over_tracking=body.take_over_tracking,
         break_signature=body.break_signature,
         allow_copy=body.copy,
+        confirmed=body.confirmed,
     )
 
 
@@ -215,6 +221,7 @@ def change_issue(slug: str, body: IssueChanges) -> Response:
                 title=None if body.title is UNSET else body.title,
                 sent_at=sent_at,
                 recipients=body.recipients,
+                confirmed=body.confirmed,
             )
         if body.archived is not UNSET:
             issue_status.archive_issue(store(), slug, now=now(), undo=not body.archived)

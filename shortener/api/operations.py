@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -177,10 +178,14 @@ def decode_query(kind: type[Value]) -> Value:
         if len(values) > 1:
             raise ApiError("query", f"{name}: given {len(values)} times; give it once.")
     try:
-        return msgspec.convert(request.args.to_dict(), type=kind, strict=False)
+        query = msgspec.convert(request.args.to_dict(), type=kind, strict=False)
     except msgspec.ValidationError as error:
-        pointer, detail = explain_validation_error(error)
-        raise ApiError("query", f"{pointer.lstrip('/')}: {detail}") from None
+        raise ApiError("query", explain_validation_error(error)[1]) from None
+    for name, text in request.args.items():
+        # Without strict checking msgspec reads a number as seconds of UTC epoch, so that 2026 is a time of 1970.
+        if isinstance(getattr(query, name), datetime) and re.fullmatch(r"[-+\d.eE]*", text):
+            raise ApiError("query", f"{name}: expected a time in ISO 8601 with a zone, as 2026-11-24T08:00:00Z")
+    return query
 
 
 def _decode_body(kind: type, *, max_bytes: int) -> Any:
@@ -216,10 +221,12 @@ def _too_large(max_bytes: int) -> ApiError:
 def explain_validation_error(error: Exception) -> tuple[str, str]:
     """Return the JSON pointer of the field that an error concerns, and what is wrong with it."""
     message, _, place = str(error).partition(" - at `$")
-    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", place.rstrip("`").replace(".", "/").replace("[/", "[."))
+    # "[...]" is the place of a value in an object with free keys; msgspec does not say which one.
+    pointer = re.sub(r"\[(\d+)\]", r".\1", place.rstrip("`").replace("[...]", "")).replace(".", "/")
     field = re.search(r"(?:unknown|required) field `(.*)`", message)
     if field:
         name = field[1].replace("~", "~0").replace("/", "~1")
         problem = "there is no such field" if "unknown" in message else "the field is missing"
         return f"{pointer}/{name}", f"{name}: {problem}"
-    return pointer, f"{pointer.rpartition('/')[2] or 'the body'}: {message[:1].lower()}{message[1:]}"
+    names = [part for part in pointer.split("/") if part and not part.isdigit()]
+    return pointer, f"{names[-1] if names else 'the body'}: {message[:1].lower()}{message[1:]}"

@@ -45,10 +45,13 @@ def entity_tag(value: Any) -> str:
 
 
 def check_if_match(current: Any) -> None:
-    """Raise ApiError if the request's If-Match does not match the current object, or is missing where it is required.
+    """Raise ApiError if If-Match or If-None-Match of the request forbids the change, or it must have an If-Match.
 
     Call it in the transaction that changes the object. ``current`` is None if there is no object yet.
     """
+    excluded = parse_etags(request.headers.get("If-None-Match"))
+    if current is not None and excluded.contains_weak(entity_tag(current)):
+        raise ApiError("changed-meanwhile", "There is an object that If-None-Match excludes.", current=current)
     header = request.headers.get("If-Match")
     if header is None:
         if config().api.require_if_match and current is not None:

@@ -18,7 +18,7 @@ from shortener.cli.output import command_name
 from shortener.cli.whole_number import WholeNumber
 from shortener.clicklog.format import encode
 from shortener.clicklog.writer import LOG_DIRECTORY
-from shortener.collector.collector import drain_once
+from shortener.collector.other_collector import drain_once
 from shortener.config import Config, load
 from shortener.demo.clicks import ReaderLink, simulate_clicks
 from shortener.demo.issues import SampleIssue, sample_issues

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import BinaryIO, get_args
 
 import click
 from msgspec.structs import replace
@@ -116,15 +116,19 @@ def add(
     )
     to_terminal = str(output) == "-"
     with open_atomic(None if to_terminal else output, protected=file) as output_file:
-        result = save_confirmed(partial(_add, context, store, request), force=force)
-        output_file.write(result.output)
+        result = save_confirmed(partial(_add, context, store, request, output_file), force=force)
     _print_result(result, output, to_stderr=to_terminal)
     reclassify_queued(store, to_stderr=to_terminal)
 
 
-def _add(context: CliContext, store: Store, request: AddRequest, confirmed: bool) -> AddResult:
+def _add(context: CliContext, store: Store, request: AddRequest, output_file: BinaryIO, confirmed: bool) -> AddResult:
+    """Add the issue and write it; if it cannot be written, it is not added."""
     request = replace(request, confirmed=confirmed)
-    return add_or_update_issue(store, request, config=context.config, now=int(time.time()))
+    with store.transaction():
+        result = add_or_update_issue(store, request, config=context.config, now=int(time.time()))
+        output_file.write(result.output)
+        output_file.flush()
+    return result
 
 
 def _read_targets_file(context: CliContext, path: Path | None) -> dict[tuple[str, str], str]:

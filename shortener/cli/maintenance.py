@@ -1,6 +1,7 @@
 """Commands of operators: ``collect``, ``rebuild``, ``backup``, ``doctor`` and ``config show``."""
 
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,11 +13,13 @@ from rich.progress import Progress
 from shortener.cli import CliContext, pass_cli_context, with_store
 from shortener.cli.groups import Command, Group
 from shortener.cli.output import format_option, print_as, print_csv, print_json, print_table
-from shortener.collector.collector import Collector, acquire_collector, drain_once
+from shortener.collector.collector import Collector
+from shortener.collector.other_collector import acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild as rebuild_rollups
 from shortener.config import Config
 from shortener.errors import AlreadyRunning, StoreError
-from shortener.reporting.doctor import Finding, examine
+from shortener.reporting.doctor import examine
+from shortener.reporting.doctor_operation import Finding
 from shortener.reporting.formatting import struct_rows
 from shortener.server.process import Stop, log_to_stderr
 from shortener.store import Store, clicks, open_store
@@ -82,7 +85,7 @@ def backup(context: CliContext, store: Store, destination: Path) -> None:
 
     The server may run meanwhile.
     """
-    size = back_up(store, destination)
+    size = back_up(store, destination, now=int(time.time()))
     click.echo(f"{destination}: {size / 1e6:,.1f} MB, checked. To restore it, stop the server and copy it to store.db.")
 
 

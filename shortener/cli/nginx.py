@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from shortener.cli import CliContext, with_store
+from shortener.cli.files import open_atomic
 from shortener.cli.groups import Group
 from shortener.clicklog.writer import LOG_DIRECTORY
 from shortener.redirect.nginx import map_lines, server_config
@@ -36,14 +37,14 @@ def export_nginx(context: CliContext, store: Store, map_path: Path | None, liste
     map_path = map_path or context.config.data_directory / "edge.map"
     (context.config.data_directory / LOG_DIRECTORY).mkdir(mode=0o700, exist_ok=True)
     # nginx may read the map at any moment, so the new file replaces the old one atomically.
-    partial = map_path.with_name(map_path.name + ".new")
     count = longest = 0
-    with partial.open("w", encoding="ascii") as file:
+    with open_atomic(map_path) as file:
         for line in map_lines(links.list_static_redirects(store), config=context.config):
-            file.write(line)
+            file.write(line.encode("ascii"))
             count, longest = count + 1, max(longest, len(line))
-    text = server_config(context.config, map_path=map_path, link_count=count, max_line_length=longest, listen=listen)
-    partial.replace(map_path)
+        text = server_config(
+            context.config, map_path=map_path, link_count=count, max_line_length=longest, listen=listen
+        )
     click.echo(text, nl=False)
 
 

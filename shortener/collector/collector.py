@@ -6,6 +6,7 @@ Clicks, sums and the read position in the click log are committed in one transac
 click is either stored and not read again, or not stored and read again.
 """
 
+import contextlib
 import logging
 import os
 import socket
@@ -234,7 +235,7 @@ class Collector:
                     raise
                 raise StoreError(f"the store: {error}", kind="store_unusable") from error
             if not drained:
-                _sleep(min(POLL_SECONDS * 2**failures, 5.0), stop=stop)
+                sleep_until_stop(min(POLL_SECONDS * 2**failures, 5.0), stop=stop)
         self._drain_rest()
 
     def _drain_rest(self) -> None:
@@ -324,53 +325,12 @@ class Collector:
         os.close(self._lock_fd)
 
 
-def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
-    """Wait until no other collector runs, and return a new one, or None if ``stop()`` returns true meanwhile.
-
-    If no other collector runs, ``stop()`` is not called, so that clicks recorded before a stop are still
-    stored.
-    """
-    while True:
-        try:
-            return Collector(store, config=config)
-        except AlreadyRunning:
-            if stop():
-                return None
-            _sleep(POLL_SECONDS, stop=stop)
-
-
-def drain_once(store: Store, *, config: Config) -> int:
-    """Store and classify all clicks that were in the click log at the time of the call.
-
-    If another collector is running, wait until it has done so. Return the number of lines that this call
-    read.
-    """
-    expected_sizes = ClickLog(config.data_directory).complete_sizes()
-    while True:
-        try:
-            collector = Collector(store, config=config)
-        except AlreadyRunning:
-            positions = clicks.segment_positions(store)
-            are_drained = all(
-                segment_id in positions and positions[segment_id].position >= size
-                for segment_id, size in expected_sizes.items()
-            )
-            if are_drained and clicks.all_classified(store):
-                return 0
-            time.sleep(POLL_SECONDS / 4)
-            continue
-        try:
-            return collector.drain()
-        finally:
-            collector.close()
-
-
 def _position_after(progress: ReadProgress) -> SegmentPosition:
     return SegmentPosition(progress.position, progress.in_long_line, progress.finished)
 
 
-def _sleep(seconds: float, *, stop: Callable[[], bool]) -> None:
-    """Sleep for ``seconds``, or until ``stop()`` returns true, which is checked often."""
+def sleep_until_stop(seconds: float, *, stop: Callable[[], bool]) -> None:
+    """Sleep for ``seconds``, but end soon after ``stop()`` returns true."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and not stop():
         time.sleep(min(POLL_SECONDS, seconds))
@@ -380,6 +340,7 @@ def _acquire_lock(path: Path) -> int:
     fd = open_locked(path)
     if fd is None:
         raise AlreadyRunning(f"{path}: another collector is already running for this data directory")
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    with contextlib.suppress(OSError):  # the number is for people; a full disk has no room for it
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd

@@ -31,6 +31,9 @@ _WORD_BEFORE = re.compile(r"[^\W_][\"'’”,;)]*\s+\Z")
 _WORD_AFTER = re.compile(r"\s+[\"'“‘(]*[^\W_]")
 _MAX_FRAGMENT_WORDS = 3
 _URL_PREFIX = re.compile(r"^https?://(?:www\.)?")
+_FOOTNOTE_MARK = re.compile(r"\[\^?\d{1,3}\]?")
+_FOOTNOTE_BREAK = re.compile(r"\[\^?\d{1,3}\]|[.!?](?=\s)|[。！？]")
+_FOOTNOTE_SEARCH_LINES = 400  # lines above a footnote
 _THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # the least that makes a sentence
 
 
@@ -39,13 +42,16 @@ def article_title(lines: list[Line], mentions: list[Mention], title: Title | Non
     if title is not None:
         return _clean_title(title.text)
     with_text = [mention for mention in mentions if mention.text]
-    for mention in [m for m in with_text if m.kind not in ("more", "button")] or with_text:
+    alt_text = next((mention.alt_text for mention in mentions if mention.alt_text), "")[:MAX_TITLE_LENGTH]
+    texts = [mention for mention in with_text if mention.kind not in ("more", "button")]
+    if not texts and len(alt_text.split()) > _MAX_FRAGMENT_WORDS:
+        return alt_text
+    for mention in texts or with_text:
         words = phrases.normalize(mention.text)
         if len(words) > 1 and mention.text != mention.url and not phrases.is_generic(mention.text):
             if _is_fragment(lines[mention.line_index], mention):
                 return _clean_title(_sentence_around(lines, mention) or mention.text)
             return _clean_title(mention.text)
-    alt_text = next((mention.alt_text for mention in mentions if mention.alt_text), "")[:MAX_TITLE_LENGTH]
     if alt_text or not mentions[0].is_content:
         return alt_text or None
     return _clean_title(_sentence_around(lines, mentions[0]) or "")
@@ -84,7 +90,7 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
     sentence = " ".join(f"{before}{line.text[mention.start : mention.end]}{after}".split())
     if _THREE_LETTERS.search(sentence):
         return sentence[:MAX_TITLE_LENGTH]
-    return _URL_PREFIX.sub("", mention.url).rstrip("/")[:MAX_TITLE_LENGTH]
+    return _readable_url(mention.url)
 
 
 def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
@@ -95,10 +101,29 @@ def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: s
         after = ""
     before, after = _TRAILING_SEPARATOR.sub("", before), _LEADING_SEPARATOR.sub("", after)
     sentence = " ".join(_ITEM_NUMBER.sub("", f"{before} {after}").split())
+    if _FOOTNOTE_MARK.fullmatch(sentence):
+        return _text_before_footnote_mark(lines, sentence, line.index) or _readable_url(mention.url)
     if _THREE_LETTERS.search(sentence) or any(map(str.isalnum, sentence)):
         return sentence[:MAX_TITLE_LENGTH]
-    caption = _caption(lines, mention.line_index)
-    return caption or _URL_PREFIX.sub("", mention.url).rstrip("/")[:MAX_TITLE_LENGTH]
+    return _caption(lines, mention.line_index) or _readable_url(mention.url)
+
+
+def _readable_url(url: str) -> str:
+    return _URL_PREFIX.sub("", url).rstrip("/")[:MAX_TITLE_LENGTH]
+
+
+def _text_before_footnote_mark(lines: list[Line], mark: str, line_index: int) -> str | None:
+    """Return the words before the first mark of a footnote, such as "[1]", in the text above it, or None."""
+    for line in lines[max(0, line_index - _FOOTNOTE_SEARCH_LINES) : line_index]:
+        offset = line.text.find(mark)
+        if offset < 0:
+            continue
+        text = line.text[max(0, offset - _CONTEXT_LENGTH) : offset]
+        if line.continues_paragraph and line.index and not _FOOTNOTE_BREAK.search(text):
+            text = f"{lines[line.index - 1].text[-_CONTEXT_LENGTH:]} {text}"
+        words = " ".join(_LEADING_SEPARATOR.sub("", _FOOTNOTE_BREAK.split(text)[-1]).split())
+        return words if _THREE_LETTERS.search(words) else None
+    return None
 
 
 def _text_before(lines: list[Line], mention: Mention) -> str | None:

@@ -30,7 +30,12 @@ _MAX_IMAGE_SOURCE_LENGTH = 2_000  # characters
 _HTTP_URL = re.compile(r"https?://[^\s/?#]", re.I)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.I)
 _NEWLINE = re.compile(rb"\r\n?|\n")
-_INVISIBLE_CHARACTERS = re.compile(r"[\u00ad\u034f\u200b-\u200f\u2060\u202a-\u202e\ufeff]")
+# A zero-width joiner or non-joiner belongs to the text between letters of Persian and Indian languages and in emoji.
+_JOINED = r"\u0600-\u08ff\u0900-\u0dff\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
+_INVISIBLE_CHARACTERS = re.compile(
+    rf"[\u00ad\u034f\u200b\u200e\u200f\u2060\u202a-\u202e\ufeff]"
+    rf"|(?<![{_JOINED}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINED}])"
+)
 
 
 def _untouched_reason(url: str) -> str | None:

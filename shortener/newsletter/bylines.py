@@ -14,7 +14,9 @@ _SEARCH_LENGTH = 160  # characters after a title in which its author is searched
 _MAX_NAME_LENGTH = 60  # characters
 _MAX_SEPARATOR_LENGTH = 20  # characters between a title and the link to its author
 _MAX_TEXT_BEHIND_LINK = 40  # characters behind a link to a person, such as "· 5 min read"
-_NAME_END = re.compile(rf"\s*(?:[|·•—–,，。；：;()（）/\n\d]|\s-\s|\s(?:{language_pattern('name_end')}|@)\s|\.\s|\.$)")
+_NAME_END = re.compile(
+    rf"\s*(?:[|·•—–,，。；：;()（）/\n\d]|\s-\s|\s(?:{language_pattern('name_end')}|@)\s|(?<!\b[^\W\d_])\.\s|\.$)"
+)
 _BYLINE_PREFIX = re.compile(rf"\s*[-–—,(（·•|/]*\s*(?:{phrases.BYLINE_WORDS}\b[:：/／]?|作者[:：]?|//)\s*", re.I)
 _NAME = re.compile(r"[^\W\d_][\w.'’-]*(?:[ ·・]+[^\W\d_][\w.'’-]*){0,5}\Z")
 _NAME_PARTICLES = frozenset(language_entries("name_particle"))
@@ -129,6 +131,7 @@ def standalone_byline(line: Line) -> Byline | None:
         and _links_to_person(first)
         and len(line.text) < first.end + _MAX_TEXT_BEHIND_LINK
         and not _is_recommender(line, first)
+        and (first.role != "service" or looks_like_name(first.text))
     ):
         return Byline(first.text, 0, first.end, (first,))
     return None

@@ -1,8 +1,11 @@
 """Phrases of every language and lists of hosts, read once from the TOML files in ``data/``."""
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
+
+_FOREIGN_LETTERS = re.compile(r"[^\x00-\x7f]+")
 
 HOSTS_FILE = "hosts.toml"
 """Name of the file that lists known hosts; every other data file belongs to one language."""
@@ -25,8 +28,12 @@ def language_entries(key: str) -> list[str]:
 
 
 def language_pattern(key: str) -> str:
-    """Return a regular expression that matches any phrase listed under ``key`` in any language."""
-    return f"(?:{'|'.join(language_entries(key))})"
+    """Return a regular expression that matches any phrase listed under ``key`` in any language.
+
+    Its letters are case-folded, as is the text: a Greek final sigma becomes a plain one, and "ß" becomes "ss".
+    """
+    pattern = "|".join(dict.fromkeys(language_entries(key)))
+    return f"(?:{_FOREIGN_LETTERS.sub(lambda match: match[0].casefold(), pattern)})"
 
 
 def host_entries(key: str) -> frozenset[str]:

@@ -19,12 +19,10 @@ def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: 
     Return None if it cannot be decoded, or if encoding it again would change bytes beyond the replaced URLs.
     """
     decoded = transfer_encoding.decode(source[start:end], transfer_encoding=encoding)
-    codec = encoded_text.codec_name(charset)
-    if decoded is None or codec is None:
+    read = encoded_text.decode_declared(decoded.data, charset=charset) if decoded else None
+    if read is None:
         return None
-    text = encoded_text.decode_text(decoded.data, charset=codec)
-    if text is None:
-        return None
+    text, codec = read
     return Part(start, end, encoding, codec, encoded_text.to_utf8(text), is_html)
 
 

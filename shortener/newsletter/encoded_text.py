@@ -8,19 +8,60 @@ from shortener.newsletter.transfer_encoding import Replacement
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _UNSAFE_CHARSETS = frozenset(("utf-7", "hz", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"))
+# Names that browsers know and Python does not. Source: the WHATWG Encoding Standard.
+_ALIASES = {
+    "cp-850": "cp850",
+    "dos-874": "cp874",
+    "iso-8859-6-i": "iso8859-6",
+    "iso-8859-8-i": "iso8859-8",
+    "unicode-1-1-utf-8": "utf-8",
+    "utf8mb4": "utf-8",
+    "windows-874": "cp874",
+    "x-cp1250": "cp1250",
+    "x-cp1251": "cp1251",
+    "x-cp1252": "cp1252",
+    "x-euc-jp": "euc-jp",
+    "x-gbk": "gb18030",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "x-mac-roman": "mac-roman",
+    "x-sjis": "shift_jis",
+}
+# Senders declare ASCII and mean UTF-8. For the others browsers use the larger set of characters of Windows.
+_READ_AS = {
+    "ascii": "utf-8",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
 
 
-def codec_name(charset: str) -> str | None:
-    """Return Python's name of a text encoding; None if it is unknown, or if text written in it could be misread."""
+def decode_declared(data: bytes, *, charset: str) -> tuple[str, str] | None:
+    """Return the text of bytes in a declared character set, and Python's name of the encoding that fits them.
+
+    Return None if the character set is unknown, if the text could be misread, or if encoding it again would change
+    the bytes.
+    """
+    name = _codec_name(charset)
+    if name is None or name in _UNSAFE_CHARSETS:
+        return None
+    for codec in (_READ_AS.get(name, name), name):
+        text = decode_text(data, charset=codec)
+        if text is not None:
+            return text, codec
+    return None
+
+
+def _codec_name(charset: str) -> str | None:
+    declared = charset.strip() or "us-ascii"
     try:
-        name = codecs.lookup(charset.strip() or "us-ascii").name
+        name = codecs.lookup(_ALIASES.get(declared.casefold(), declared)).name
         "".encode(name)  # raises LookupError for a codec that is not one of text, such as base64
     except (LookupError, ValueError):
         return None
-    if name in _UNSAFE_CHARSETS:
-        return None
-    # Senders declare ASCII and mean UTF-8, and browsers read ISO 8859-1 as Windows-1252.
-    return {"ascii": "utf-8", "iso8859-1": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}.get(name, name)
+    return name
 
 
 def decode_text(data: bytes, *, charset: str) -> str | None:

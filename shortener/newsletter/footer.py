@@ -33,7 +33,7 @@ def _is_content_link(mention: Mention) -> bool:
 
 
 def _starts_footer(line: Line) -> bool:
-    if line.footer or phrases.FOOTER_TEXT.search(line.text[:_CONTEXT_LENGTH].casefold()):
+    if line.footer or phrases.FOOTER_TEXT.search(phrases.fold_case(line.text[:_CONTEXT_LENGTH])):
         return True
     signs = [
         mention for mention in line.mentions if mention.role in ("service", "boilerplate") and not mention.has_image

@@ -27,6 +27,7 @@ _STRONG_HEADER = re.compile(rb"(?:from|mime-version|content-type|received)[ \t]*
 _CONTENT_TYPE = re.compile(rb"content-type[ \t]*:", re.I)
 # The email package raises various errors for malformed headers.
 _HEADER_ERRORS = (MessageError, ValueError, AttributeError, IndexError, TypeError, LookupError)
+_HEADER_COMMENT = re.compile(r"\s*(?:[(;].*)?\Z", re.S)
 _STORED_HEADER = re.compile(rb"(?:subject|date|mime-version|content-[!-9;-~]+)[ \t]*:", re.I)
 
 
@@ -97,22 +98,33 @@ def _parameter(message: EmailMessage, name: str) -> str:
 
 
 def parse_structure(
-    source: bytes, *, start: int = 0, end: int | None = None, signed: bool = False, depth: int = 0
+    source: bytes,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    signed: bool = False,
+    depth: int = 0,
+    default_type: str = "text/plain",
 ) -> MailPart:
-    """Return the part that begins with a header at ``start``, with the parts inside it."""
+    """Return the part that begins with a header at ``start``, with the parts inside it.
+
+    ``default_type`` is the type of a part whose header has none.
+    """
     end = len(source) if end is None else end
     body = _body_start(source, start, end)
     message = _parse_headers(source[start:body])
-    content_type = message.get_content_type() if message.get("Content-Type") else "text/plain"
+    content_type = message.get_content_type() if message.get("Content-Type") else default_type
     disposition = _header_value(message, "Content-Disposition").casefold()
     boundary = _parameter(message, "boundary") if content_type.startswith("multipart/") else ""
     children: list[MailPart] = []
     is_closed = True
     if boundary and depth < _MAX_DEPTH:
         is_signed = signed or content_type == "multipart/signed"
+        child_type = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
         ranges, is_closed = _split(source, boundary.encode("ascii", "replace"), body, end)
         children = [
-            parse_structure(source, start=first, end=last, signed=is_signed, depth=depth + 1) for first, last in ranges
+            parse_structure(source, start=first, end=last, signed=is_signed, depth=depth + 1, default_type=child_type)
+            for first, last in ranges
         ]
     return MailPart(
         header_start=start,
@@ -120,7 +132,7 @@ def parse_structure(
         end=end,
         content_type=content_type,
         charset=_parameter(message, "charset"),
-        transfer_encoding=_header_value(message, "Content-Transfer-Encoding").casefold(),
+        transfer_encoding=_HEADER_COMMENT.sub("", _header_value(message, "Content-Transfer-Encoding")).casefold(),
         is_attachment=disposition.startswith("attachment"),
         signed=signed,
         children=tuple(children),

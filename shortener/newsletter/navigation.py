@@ -76,10 +76,11 @@ def _is_link_bar(line: Line) -> bool:
 def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
     """Yield runs of lines that have only links, each to a target that has no image and no other link.
 
-    Lines without letters, such as numbers, do not interrupt a run.
+    Lines without letters, such as numbers, do not interrupt a run. A button below a text is that text's.
     """
     column: list[Line] = []
     visible = [line for line in lines if not line.hidden and (line.text or line.mentions)]
+    previous: Line | None = None
     for line, following in zip_longest(visible, visible[1:]):
         link = line.only_mention
         is_member = (
@@ -88,6 +89,7 @@ def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str
             and not link.has_image
             and not line.item_part
             and not (following and _is_prose(following))
+            and not (link.button and previous and previous.text and not previous.mentions)
             and (not line.level or line.level == PSEUDO_HEADING_LEVEL)
             and counts[link.article_key] == 1
             and link.article_key not in image_keys
@@ -97,6 +99,7 @@ def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str
         elif line.mentions or any(map(str.isalpha, line.text)):
             yield column
             column = []
+        previous = line
     yield column
 
 
@@ -131,10 +134,16 @@ def _mark_below_navigation_headings(lines: list[Line]) -> None:
 
 
 def _mark_own_pages(lines: list[Line]) -> None:
-    """Mark links to the sender's front page.
+    """Mark links to the issue's own page, which "view in browser" shows too, and to the sender's front page.
 
-    They lead to the host of the unsubscribe link, or to the target of the logo on top.
+    The front page is on the host of the unsubscribe link, or the target of the logo on top.
     """
+    own_pages = {
+        url_kinds.without_query(mention.url)
+        for line in lines
+        for mention in line.mentions
+        if mention.role == "service" and not url_kinds.is_social(mention.url) and not url_kinds.is_homepage(mention.url)
+    }
     service_hosts = {
         url_kinds.site_name(mention.url)
         for line in lines
@@ -149,6 +158,9 @@ def _mark_own_pages(lines: list[Line]) -> None:
     }
     for line in lines:
         for mention in line.mentions:
-            is_own = url_kinds.is_homepage(mention.url) and url_kinds.site_name(mention.url) in service_hosts
+            # Links that a sender tracks differ only in their query, so that one with a query proves nothing.
+            is_own = ("?" not in mention.url and url_kinds.without_query(mention.url) in own_pages) or (
+                url_kinds.is_homepage(mention.url) and url_kinds.site_name(mention.url) in service_hosts
+            )
             if mention.is_content and (is_own or mention.article_key in logos):
                 mention.role = "navigation"

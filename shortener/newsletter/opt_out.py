@@ -17,7 +17,7 @@ _MAX_TEXT_LENGTH = 70  # characters of the text of a link: a longer text is a ti
 _MAX_SHORT_TEXT_LENGTH = 30  # characters: "here", "this link" and "click here to do so" are shorter
 _MIN_DESCRIPTION_LENGTH = 40  # letters and digits behind the link of a list item
 _CONTEXT_LENGTH = 140  # characters on each side of a link
-_SENTENCE_STOP = re.compile(r"[.!](?=\s)|[。！]")  # noqa: RUF001 - other languages have other punctuation
+_SENTENCE_STOP = re.compile(r"[.!](?=\s)|[。！।]")  # noqa: RUF001 - other languages have other punctuation
 
 
 def find_opt_out_links(document: Document) -> dict[int, str]:
@@ -42,7 +42,7 @@ def _is_opt_out(line: Line, mention: Mention) -> bool:
     is_vague = phrases.GENERIC_TEXT.match(words) or phrases.READ_MORE.match(words)
     if not is_vague and not _is_click_here(words):
         return False
-    return bool(phrases.OPT_OUT_CONTEXT.search(_sentence(line, mention).casefold()))
+    return bool(phrases.OPT_OUT_CONTEXT.search(phrases.fold_case(_sentence(line, mention))))
 
 
 def _is_click_here(words: str) -> bool:
@@ -63,4 +63,4 @@ def _sentence(line: Line, mention: Mention) -> str:
     before = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start]
     after = line.text[mention.end : mention.end + _CONTEXT_LENGTH]
     start = _SENTENCE_STOP.split(before)[-1]
-    return f"{start} {mention.text} {_SENTENCE_STOP.split(after)[0]}".replace("’", "'")  # noqa: RUF001
+    return f"{start} {mention.text} {_SENTENCE_STOP.split(after)[0]}"

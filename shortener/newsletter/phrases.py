@@ -7,16 +7,35 @@ docstring says otherwise.
 # ruff: noqa: RUF001 - other languages have other punctuation
 
 import re
+import unicodedata
+from itertools import takewhile
 
 from shortener.newsletter.data_files import language_pattern
 
-_EDGE_PUNCTUATION = re.compile(r"^[\W_]+|[\W_]+$")
+_LEADING_PUNCTUATION = re.compile(r"^[\W_]+")
+_TRAILING_PUNCTUATION = re.compile(r"[\W_]+$")
 _WHITESPACE = re.compile(r"\s+")
 
 
 def normalize(text: str) -> str:
     """Return the text case-folded, with single spaces and without punctuation and emoji at both ends."""
-    return _EDGE_PUNCTUATION.sub("", _WHITESPACE.sub(" ", text.replace("’", "'"))).casefold()
+    text = _LEADING_PUNCTUATION.sub("", _WHITESPACE.sub(" ", text))
+    return fold_case(_TRAILING_PUNCTUATION.sub(_leading_marks, text))
+
+
+def fold_case(text: str) -> str:
+    """Return the text case-folded and with ' for apostrophes, as the patterns expect it.
+
+    A Turkish capital dotted I becomes a plain "i", not "i" with a combining dot.
+    """
+    return text.replace("’", "'").casefold().replace("i\u0307", "i")
+
+
+def _leading_marks(match: re.Match[str]) -> str:
+    """Return the marks that belong to the letter before the match, such as the vowel signs of Hindi and Thai."""
+    return "".join(takewhile(lambda character: unicodedata.category(character) in ("Mn", "Mc"), match[0])).rstrip(
+        "\ufe0e\ufe0f"
+    )
 
 
 def _whole_text_pattern(key: str) -> re.Pattern[str]:

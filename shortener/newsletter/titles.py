@@ -23,6 +23,7 @@ It also applies to a link that is recognized as a button or "read more" link by 
 
 _MAX_TITLE_LINKS = 6  # links in a line: a line with more is a list
 _MAX_READ_MORE_LENGTH = 60  # characters, which fit "continue reading on …"
+_MAX_CALL_WORDS = 3  # words of "buy it now"; a title has more
 _MAX_LABEL_LENGTH = 20  # characters: a longer line is prose
 _MAX_TITLE_LENGTH = 220  # characters
 _MAX_LETTERS_AFTER_BYLINE = 4  # with more letters behind it, the byline is in the middle of the title
@@ -232,7 +233,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
     ):
         return False
     if line.only_mention is first:
-        return not _closes_previous_text(line, first, lines)
+        return not (_closes_previous_text(line, first, lines) or _is_call_below_text(line, words, lines))
     after = line.text[first.end : first.end + 40]
     if bylines.find_byline_after(line, first.end) or _SEPARATOR_AFTER.match(after):
         return not _CLAUSE.match(after.lstrip())
@@ -252,6 +253,13 @@ def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool
     return prose_above and not prose_below and (first.button or len(first.text) <= MAX_BUTTON_LENGTH)
 
 
+def _is_call_below_text(line: Line, words: str, lines: list[Line]) -> bool:
+    """Return whether a link such as "buy now" is alone in the line below a text without links."""
+    previous = _adjacent_visible_line(lines, line.index, -1)
+    is_call = len(words.split()) <= _MAX_CALL_WORDS and phrases.BUTTON_VERB.match(words) is not None
+    return is_call and previous is not None and bool(previous.text) and not previous.mentions
+
+
 def _adjacent_visible_line(lines: list[Line], index: int, step: int) -> Line | None:
     index += step
     while 0 <= index < len(lines) and lines[index].hidden:
@@ -268,7 +276,8 @@ def _titles_from_unlinked_headings(
 ) -> Iterator[Title]:
     """Yield a title for each heading without a link that names an article.
 
-    The article is the one that the image above the heading or the text below it links to.
+    The article is the one that the image above the heading or the text below it links to. The issue's own title
+    names an article only if an image above it or a button below it has the same target.
     """
     headings = [line.index for line in lines if line.level]
     for index, next_index in pairwise([*headings, len(lines)]):
@@ -276,8 +285,8 @@ def _titles_from_unlinked_headings(
         if line.mentions and any(mention.is_content or mention.role == "sponsor" for mention in line.mentions):
             continue
         end = _region_end(lines, next_index)
-        key = _key_for_heading(lines, index, end, titled_keys) if index != issue_title_line else None
-        if key is None:
+        key = _key_for_heading(lines, index, end, titled_keys)
+        if key is None or (index == issue_title_line and not _is_hero(lines, index, end, key)):
             continue
         titled_keys.add(key)
         yield Title(key, line.text, None, UNLINKED_HEADING_CONFIDENCE, index, len(line.text))
@@ -296,6 +305,14 @@ def _region_end(lines: list[Line], end: int) -> int:
             break
         end -= 1
     return end
+
+
+def _is_hero(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
+    """Return whether the issue's title is that of an article too: one with its image above, or its button below."""
+    if key in _image_keys_before(lines, heading_index):
+        return True
+    inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]
+    return {mention.article_key for mention in inside[:2]} == {key} and any(mention.button for mention in inside)
 
 
 def _image_keys_before(lines: list[Line], heading_index: int) -> list[str]:
@@ -320,8 +337,10 @@ def _key_for_heading(lines: list[Line], heading_index: int, end: int, titled_key
             continue
         if key in keys or (not keys and any(line.text for line in lines[heading_index + 1 : end])):
             return key
-    if any(mention.kind == "title" for mention in inside):
-        return None
+    if any(mention.kind == "title" for mention in inside):  # a button before the first title is the heading's
+        first = inside[0]
+        is_own_button = first.button and first.kind != "title" and first.article_key not in titled_keys
+        return first.article_key if is_own_button else None
     is_only = len(keys) == 1
     links = [mention for mention in inside if _is_call_to_action(lines, mention, is_only_article=is_only)]
     if not links and is_only and all(_is_generic_text(mention) for mention in inside):

@@ -52,6 +52,11 @@ def is_homepage(url: str) -> bool:
     return parts is not None and parts.path in ("", "/") and not parts.fragment
 
 
+def without_query(url: str) -> str:
+    """Return the URL without its query, fragment and last slash."""
+    return re.split(r"[?#]", url, maxsplit=1)[0].rstrip("/")
+
+
 def is_social(url: str) -> bool:
     """Return whether a URL is on a social network."""
     parts = _split_url(url)

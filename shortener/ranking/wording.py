@@ -20,17 +20,17 @@ SORTING_LABELS: dict[SortingShape, str] = {"normal": "whole list", "log": "leads
 
 
 def format_multiple(appeal: float) -> str:
-    """Format a multiple with one or two significant digits: 12x, 1.8x, 0.4x, 0.05x."""
+    """Format a multiple with one or two significant digits and a multiplication sign: 12, 1.8, 0.4 or 0.05 times."""
     if appeal >= 9.95:
-        return f"{appeal:.0f}x"
+        return f"{appeal:.0f}\u00d7"
     if appeal >= 0.095:
-        return f"{appeal:.1f}x"
-    return f"{appeal:.2f}x" if appeal >= 0.01 else "under 0.01x"
+        return f"{appeal:.1f}\u00d7"
+    return f"{appeal:.2f}\u00d7" if appeal >= 0.01 else "under 0.01\u00d7"
 
 
 def format_interval(low: float, high: float) -> str:
     """Format the 90 % interval of a multiple: 90% interval 0.8-1.5."""
-    ends = (format_multiple(end).removesuffix("x") for end in (low, high))
+    ends = (format_multiple(end).removesuffix("\u00d7") for end in (low, high))
     return "90% interval " + "-".join(ends)
 
 
@@ -89,7 +89,7 @@ def format_note(
         parts.append(f"few but devoted readers: {ratio:.0%} of readers applauded, {overall:.0%} overall")
     factor = math.exp(analysis.background_scores[article])
     if not BACKGROUND_RANGE[0] <= factor <= BACKGROUND_RANGE[1]:
-        parts.append(f"background {factor:.2f}x (author, site and title words of your other articles)")
+        parts.append(f"background {factor:.2f}\u00d7 (author, site and title words of your other articles)")
     return "; ".join(parts)
 
 
@@ -99,7 +99,7 @@ def _describe_count(
     if count < MIN_CLICKS and expected < MIN_CLICKS:
         return f"too few {counted} to tell ({count})"
     appeal = format_multiple(math.exp(analysis.posterior.score[article]))
-    multiple = "about" if appeal == "1.0x" else appeal
+    multiple = "about" if appeal == "1.0\u00d7" else appeal
     evidence = f"{format_count(count, counted)}; an average article there: {format_expected(expected)}"
     return (
         f"{multiple} the {counted} expected {_describe_baseline(analysis, article)}, "

@@ -34,7 +34,7 @@ CAMPAIGN_KEYS = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term
 """Query keys that are recorded. Other keys are not, because they may identify the reader."""
 MAX_MISSES_PER_SECOND = 200
 """Limit of misses that one worker logs in a second. More are only counted, so that a flood cannot fill the disk."""
-REDIRECTS, PREFETCHES, MISSES, UNRECORDED, ERRORS, GONE = range(6)
+REDIRECTS, PREFETCHES, MISSES, UNRECORDED, ERRORS, GONE, UNKNOWN_HOSTS = range(7)
 """Indexes into the worker's counters, in the order of ``COUNTER_NAMES``."""
 
 UNREADABLE_VALUE = "\ufffd"
@@ -133,6 +133,10 @@ class ClickRecorder:
         if self._misses_this_second <= MAX_MISSES_PER_SECOND:
             line = ClickLine(FORMAT_VERSION, self._new_id(), round(now, 3), host, _truncate(code), status=status)
             self._writer.write(encode(line) + b"\n")
+
+    def count_unknown_host(self) -> None:
+        """Count a request for a code at a host that is no domain. It is not logged."""
+        self._counters[UNKNOWN_HOSTS] += 1
 
     def discard_expired(self, *, now: float) -> None:
         """Remove expired daily keys from memory. Without this call, a worker without requests would keep them."""

@@ -57,6 +57,8 @@ class Redirector:
         code, domain = request.code, request.domain
         if not code or request.preview:
             return None
+        if domain is None:
+            self._recorder.count_unknown_host()
         if domain is None or request.placement is None:
             return HTTPStatus.NOT_FOUND
         method = request.method

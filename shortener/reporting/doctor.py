@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from msgspec import Struct
-
 from shortener.clicklog.reader import ClickLog
 from shortener.collector.datacenters import read_datacenters
 from shortener.collector.ip_databases import open_asn_database, open_country_database
 from shortener.config import Config
 from shortener.errors import ConfigError, ShortenerError, StoreError
 from shortener.files import STORE_FILE_NAME
-from shortener.reporting.checklist import Level
+from shortener.reporting.doctor_operation import Finding, check_operation
 from shortener.reporting.health import MAX_BACKLOG_SECONDS, check_health
 from shortener.store import open_reader
 from shortener.store.write_ahead_log import Relation, logs_set_aside, relation, wal_path
@@ -28,14 +26,6 @@ MIN_FREE_BYTES = 500 * 1024 * 1024
 """Free disk space in bytes below which the check fails."""
 CLOCK_TOLERANCE_SECONDS = 120
 """Seconds by which a click-log file may be newer than the current time before the clock is reported as wrong."""
-
-
-class Finding(Struct, frozen=True):
-    """Result of one check: its level, its name, and a sentence with the fix where one is needed."""
-
-    level: Level
-    check: str
-    finding: str
 
 
 def examine(config: Config, *, config_path: Path | None, now: float | None = None) -> list[Finding]:
@@ -52,6 +42,7 @@ def examine(config: Config, *, config_path: Path | None, now: float | None = Non
         _check_sqlite(),
         _check_store(config),
         *_check_write_ahead_logs(config),
+        *check_operation(config, now=now),
         *_check_network_lists(config),
         *_check_health(config, now=now),
         _check_clock(config, now=now),

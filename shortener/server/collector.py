@@ -1,6 +1,6 @@
 """The collector process: drains the click log into the store."""
 
-from shortener.collector.collector import acquire_collector
+from shortener.collector.other_collector import acquire_collector
 from shortener.server.process import Stop, Task
 from shortener.store import open_store
 

@@ -65,7 +65,7 @@ _HOP_BY_HOP = frozenset(
         "expect",
     }
 )
-_NOT_RELAYED = _HOP_BY_HOP | {"host", "content-length", "forwarded", "x-real-ip"}
+_NOT_RELAYED = _HOP_BY_HOP | {"host", "content-length", "cookie", "forwarded", "x-real-ip"}
 _NOT_RETURNED = _HOP_BY_HOP | {"server", "date", "via"}
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 _QUERY_SAFE = "".join(map(chr, range(0x21, 0x7F)))
@@ -99,7 +99,7 @@ class Relay:
         """Send the client its page and return None, or return the response to send instead if there is no page."""
         if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED
-        length = int(request.headers.get("content-length") or 0)
+        length = _body_length(request)
         uploads = self._anonymous
         try:
             async with asyncio.timeout(BODY_SECONDS) as deadline:
@@ -135,7 +135,7 @@ class Relay:
     async def _is_signed_in(self, request: Request) -> bool:
         """Return whether the request has a valid session or token, by sending a request about it to the pages."""
         headers = request.headers
-        by_session = "session=" in (headers.get("cookie") or "")
+        by_session = "session=" in _cookies(request)
         by_token = "authorization" in headers or "x-api-key" in headers
         if not (by_session or by_token) or self._active >= MAX_PAGES:
             return False
@@ -171,7 +171,7 @@ class Relay:
         """
         if "transfer-encoding" in request.headers:
             return await self._read_chunks(protocol, upload, uploads)
-        length = int(request.headers.get("content-length") or 0)
+        length = _body_length(request)
         too_large = self._reader_pages.get(413)
         if length > (MAX_BODY_BYTES if "expect" in request.headers else MAX_REFUSED_BYTES):
             return too_large
@@ -192,8 +192,8 @@ class Relay:
         return b"".join(pieces)  # without a body that is not held, the pages answer that the client must sign in
 
     async def discard_body(self, request: Request, protocol: Any) -> None:
-        """Read and discard the small body of a request that is refused, so that its connection can be used again."""
-        if int(request.headers.get("content-length") or 0) <= SMALL_BODY_BYTES:
+        """Read the small body of a request that is refused. Otherwise the connection could not be used any more."""
+        if _body_length(request) <= SMALL_BODY_BYTES:
             with suppress(TimeoutError):
                 async with asyncio.timeout(BODY_SECONDS):
                     async for _ in protocol:
@@ -282,6 +282,8 @@ class Relay:
             (CLIENT_HEADER, request.client),
             (SCHEME_HEADER, self._scheme),
         ]
+        if "cookie" in sent and "cookie" not in named:
+            headers.append(("Cookie", _cookies(request)))
         if "x-forwarded-for" in request.headers and not self._trusts_proxies:
             headers.append((FORWARDED_HEADER, "1"))
         return headers
@@ -304,3 +306,13 @@ class Relay:
                     auto_decompress=False,
                     skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
                 )
+
+
+def _body_length(request: Request) -> int:
+    """Return the length of a body. Granian has checked the number, but not that it has no zeros in front."""
+    return int((request.headers.get("content-length") or "").lstrip("0") or 0)
+
+
+def _cookies(request: Request) -> str:
+    """Return all cookies in one value. In HTTP/2 a browser sends each in a header of its own (RFC 9113, 8.2.3)."""
+    return "; ".join(request.headers.get_all("cookie"))

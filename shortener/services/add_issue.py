@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shortener import newsletter
 from shortener.config import Config, Domain
-from shortener.errors import InputError, TargetRefused, UnreadableDocument
+from shortener.errors import FieldError, InputError, TargetRefused, UnreadableDocument
 from shortener.newsletter import Document, Format
 from shortener.services.apply_plan import apply_plan
 from shortener.services.existing_issue import load_existing_issue
@@ -263,4 +263,4 @@ def _find_domain(host: str | None, config: Config) -> Domain:
         if domain.host == host.lower():
             return domain
     hosts = ", ".join(domain.host for domain in config.domains)
-    raise InputError(f"{host}: unknown domain; expected one of {hosts}")
+    raise FieldError(f"{host}: unknown domain; expected one of {hosts}", field="domain")

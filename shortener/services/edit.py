@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
-from shortener.errors import Conflict, InputError, NotFound
+from shortener.errors import Conflict, FieldError, InputError, NotFound
 from shortener.services.plausibility import check_details
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, issues, links
@@ -36,7 +36,9 @@ def correct_issue(
     """
     if isinstance(recipients, int) and recipients < 1:
         raise InputError("recipients: expected 1 or more, or nothing if the number is unknown")
-    values = {"title": title or UNSET, "sent_at": sent_at, "recipients": recipients}
+    if title is not None and not title.strip():
+        raise FieldError("title: an issue needs a title", field="title")
+    values = {"title": UNSET if title is None else title.strip(), "sent_at": sent_at, "recipients": recipients}
     changes = {name: value for name, value in values.items() if value is not UNSET}
     if not changes:
         raise InputError(f"{slug}: no change was given")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from shortener.config import Config, Domain
-from shortener.errors import InputError
+from shortener.errors import FieldError
 from shortener.services.edit import retarget
 from shortener.services.new_code import choose_code
 from shortener.short_urls import validate_target
@@ -17,7 +17,7 @@ def find_domain(host: str | None, *, config: Config) -> Domain:
         if host is None or domain.host == host.strip().lower():
             return domain
     hosts = ", ".join(domain.host for domain in config.domains)
-    raise InputError(f"{host}: not a configured domain; the configured ones are {hosts}")
+    raise FieldError(f"{host}: not a configured domain; the configured ones are {hosts}", field="domain")
 
 
 def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:

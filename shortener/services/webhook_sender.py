@@ -138,8 +138,8 @@ class WebhookSender:
         for item in webhooks.due_deliveries(store, now=now):
             webhook_id = item.delivery.webhook_id
             if len(self._busy_webhooks) < MAX_CONCURRENT and webhook_id not in self._busy_webhooks:
-                self._busy_webhooks.add(webhook_id)
                 webhook = webhooks.get(store, webhook_id)
+                self._busy_webhooks.add(webhook_id)
                 threading.Thread(target=self._run_attempt, args=(webhook, item), name="webhook", daemon=True).start()
 
     def _run_attempt(self, webhook: Webhook, item: DeliveryItem) -> None:
@@ -214,9 +214,11 @@ def start_sender(config: Config) -> None:
 def store_attempt(store: Store, delivery: Delivery, attempt: Attempt, *, now: int) -> None:
     """Store the result of an attempt: the delivery has succeeded, waits for its next attempt, or has failed.
 
-    An endpoint that answers with 410, or to which all attempts of a delivery fail, is disabled. Call it inside a
-    transaction.
+    An endpoint that answers with 410, or that accepts no attempt of a delivery, is disabled. Nothing is stored if the
+    endpoint was deleted meanwhile. Call it inside a transaction.
     """
+    if not webhooks.is_stored(store, delivery):
+        return
     attempts = delivery.attempts + 1
     result = {"attempts": attempts, "tried_at": now, "http_status": attempt.http_status, "message": attempt.message}
     if attempt.succeeded:

@@ -7,10 +7,11 @@ from pathlib import Path
 from shortener.errors import InputError, StoreError
 from shortener.files import STORE_FILE_NAME
 from shortener.store.database import Store
+from shortener.store.operation import note_backup
 from shortener.store.write_ahead_log import random_number
 
 
-def back_up(store: Store, destination: Path) -> int:
+def back_up(store: Store, destination: Path, *, now: int) -> int:
     """Write a checked copy of the store to ``destination`` and return its size in bytes.
 
     A directory as destination gets a file ``store.db``. Raises InputError if the destination exists or cannot be
@@ -33,6 +34,7 @@ def back_up(store: Store, destination: Path) -> int:
         os.fsync(fd)
         os.close(fd)
         partial.rename(destination)
+        note_backup(store, now=now)
     except (OSError, sqlite3.OperationalError) as error:
         partial.unlink(missing_ok=True)
         raise InputError(f"{destination}: cannot be written: {error}") from None

@@ -1,5 +1,7 @@
 """Opening the store (``store.db`` in the data directory), and write transactions on it."""
 
+import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ CHECKPOINT_INTERVAL_PAGES = 8_000
 """Number of pages in the write-ahead log (32 MB) after which they are copied to the store.
 
 A page that several batches change is then copied only once."""
+MIN_FREE_BYTES = 64 * 1024
+"""Free disk space in bytes below which an error is explained by the full disk: SQLite says only "disk I/O error"."""
 BUSY_TIMEOUT_SECONDS = 15.0
 """How long a connection waits for the write lock before it raises an error."""
 
@@ -127,6 +131,7 @@ def open_store(data: Path, *, create: bool = True, busy_timeout_seconds: float =
         conn = sqlite3.connect(path, timeout=busy_timeout_seconds, isolation_level=None, check_same_thread=False)
         with close_on_error(conn):
             path.chmod(0o600)
+            _choose_temporary_files(conn)
             conn.execute("pragma foreign_keys = on")
             conn.execute("pragma synchronous = full")
             conn.execute(f"pragma cache_size = -{CACHE_SIZE_KIB}")
@@ -138,7 +143,8 @@ def open_store(data: Path, *, create: bool = True, busy_timeout_seconds: float =
                 change_number(conn)
             return Store(db, data=data)
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{path}: {error}", kind="store_unusable") from error
+        full = "; the disk is full" if shutil.disk_usage(data).free < MIN_FREE_BYTES else ""
+        raise StoreError(f"{path}: {error}{full}", kind="store_unusable") from error
 
 
 @contextmanager
@@ -149,6 +155,18 @@ def close_on_error(conn: sqlite3.Connection) -> Iterator[None]:
     except BaseException:
         conn.close()
         raise
+
+
+def has_temporary_directory() -> bool:
+    """Return whether SQLite finds a folder for temporary files (sqlite.org/tempfiles.html, section 5)."""
+    named = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp", ".")  # noqa: S108
+    return any(path and Path(path).is_dir() and os.access(path, os.W_OK | os.X_OK) for path in named)
+
+
+def _choose_temporary_files(conn: sqlite3.Connection) -> None:
+    """Sort in memory if there is no folder for temporary files, as in a container whose root is read-only."""
+    if not has_temporary_directory():
+        conn.execute("pragma temp_store = memory")
 
 
 def open_reader(data: Path) -> Database:
@@ -162,6 +180,7 @@ def open_reader(data: Path) -> Database:
             f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0, check_same_thread=False
         )
         with close_on_error(conn):
+            _choose_temporary_files(conn)
             conn.execute("select 1 from meta").fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error

@@ -187,6 +187,12 @@ def _items(store: Store, sql: str, parameters: tuple[int | None, ...]) -> list[D
     return [DeliveryItem(Delivery(*row[:_ITEM_SIZE]), Event(*row[_ITEM_SIZE:])) for row in rows]
 
 
+def is_stored(store: Store, delivery: Delivery) -> bool:
+    """Return whether a delivery still exists; after a deletion its id may be that of another one."""
+    sql = "select 1 from webhook_deliveries where id = ? and webhook_id = ? and event_id = ?"
+    return store.value(sql, (delivery.id, delivery.webhook_id, delivery.event_id)) is not None
+
+
 def update_delivery(store: Store, delivery_id: int, **fields: str | int | None) -> None:
     """Set fields of a delivery."""
     assignments = ", ".join(f"{name} = ?" for name in fields)

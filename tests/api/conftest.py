@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from shortener.app import create_pages_app
 from shortener.cli import main
-from shortener.collector.collector import drain_once
+from shortener.collector.other_collector import drain_once
 from shortener.config import Api, Config, Domain, Site, Storage
 from shortener.services import accounts, tokens
 from shortener.services.tokens import SCOPES

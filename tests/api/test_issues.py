@@ -143,6 +143,28 @@ def test_the_output_of_an_issue_is_a_conflict(editor: ApiClient) -> None:
     assert editor.post("/issues", again | {"copy": True}).status_code == 201
 
 
+def test_unlikely_values_need_to_be_confirmed(editor: ApiClient) -> None:
+    """A sending time years ahead is refused with the remedy, and stored once it is confirmed."""
+    far = {"sent_at": "2199-05-01T08:00:00Z"}
+    refused = editor.post("/issues", NEW | far)
+    assert refused.status_code == 422
+    assert body(refused)["errors"][0]["pointer"] == "/sent_at"
+    assert "`confirmed`: true" in body(refused)["detail"]
+    assert editor.post("/issues", NEW | far | {"confirmed": True}).status_code == 201
+    path, later = "/issues/2026-11", {"sent_at": "2199-05-02T08:00:00Z"}
+    assert editor.send("PATCH", path, later).status_code == 422
+    assert editor.send("PATCH", path, later | {"confirmed": True}).status_code == 200
+
+
+def test_a_title_is_not_blank(editor: ApiClient) -> None:
+    """A title of spaces is refused, and spaces around a title are removed."""
+    editor.post("/issues", NEW)
+    refused = editor.send("PATCH", "/issues/2026-11", {"title": "  "})
+    assert refused.status_code == 422
+    assert body(refused)["errors"][0]["pointer"] == "/title"
+    assert body(editor.send("PATCH", "/issues/2026-11", {"title": " May "}))["title"] == "May"
+
+
 def test_change_an_issue(editor: ApiClient) -> None:
     """Title, sending time and recipients are changed and cleared, and a sent issue is archived."""
     editor.post("/issues", NEW | {"sent_at": "2024-05-01T08:00:00Z"})

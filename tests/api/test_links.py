@@ -109,6 +109,50 @@ def test_a_conditional_change(editor: ApiClient) -> None:
     assert (not_modified.status_code, not_modified.data) == (304, b"")
 
 
+def test_put_can_be_limited_to_new_links(editor: ApiClient) -> None:
+    """If-None-Match: * lets PUT create a link, and refuses to replace one; also an ETag can be excluded."""
+    path = "/links/go.example.com/x1"
+    created = editor.send("PUT", path, {"target": TARGET}, If_None_Match="*")
+    assert created.status_code == 201
+    for excluded in ("*", created.headers["ETag"]):
+        refused = editor.send("PUT", path, {"target": "https://example.com/b"}, If_None_Match=excluded)
+        assert refused.status_code == 412
+        assert body(refused)["current"]["target"] == TARGET
+    assert editor.send("PUT", path, {"target": "https://example.com/b"}, If_None_Match='"other"').status_code == 200
+
+
+def test_an_unknown_domain_names_its_field(editor: ApiClient) -> None:
+    """The problem of an unknown domain points to the field, also in a batch."""
+    link = {"target": TARGET, "domain": "other.example"}
+    assert body(editor.post("/links", link))["errors"][0]["pointer"] == "/domain"
+    atomic = editor.post("/links/batch?atomic=true", {"links": [{"target": TARGET}, link]})
+    assert body(atomic)["errors"][0]["pointer"] == "/links/1/domain"
+    issue = {"document": f"[a]({TARGET})", "slug": "may", "domain": "other.example"}
+    assert body(editor.post("/issues", issue))["errors"][0]["pointer"] == "/domain"
+
+
+@pytest.mark.parametrize("since", ["2026", "1795895590", "-5", "1.5e9"])
+def test_a_number_is_not_a_time(editor: ApiClient, since: str) -> None:
+    """A parameter with a time is ISO 8601; a number gets 400 instead of a report since 1970."""
+    refused = editor.get(f"/reports/summary?since={since}")
+    assert refused.status_code == 400
+    assert body(refused)["detail"].startswith("since: ")
+
+
+def test_a_parameter_is_named_once(editor: ApiClient) -> None:
+    """The detail of a problem with a parameter begins with its name, once."""
+    assert body(editor.get("/links?limit=0"))["detail"] == "limit: expected `int` >= 1"
+    assert body(editor.get("/links?foo=1"))["detail"] == "foo: there is no such field"
+
+
+def test_an_item_of_a_list_is_named_after_its_list(editor: ApiClient) -> None:
+    """The detail has the name of the field; the pointer also has the number of the item."""
+    refused = body(editor.post("/me/tokens", {"name": "x", "scopes": ["read", "nope"]}))
+    assert refused["errors"][0] == {"pointer": "/scopes/1", "detail": "scopes: invalid enum value 'nope'"}
+    refused = body(editor.post("/issues", {"document": "x", "slug": "x", "targets": {"a": 1}}))
+    assert refused["errors"][0] == {"pointer": "/targets", "detail": "targets: expected `str`, got `int`"}
+
+
 def test_if_match_can_be_required(tmp_path: Path) -> None:
     """With ``require_if_match`` a change without If-Match gets 428; creating needs none."""
     site = ApiSite(tmp_path / "data", Api(require_if_match=True))

@@ -8,7 +8,7 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
-from shortener.collector.collector import drain_once
+from shortener.collector.other_collector import drain_once
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Server, Site, Storage
 from shortener.reporting.issue_contents import IssueContents, load_issue_contents

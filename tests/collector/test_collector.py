@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortener.collector.collector import Collector, acquire_collector, drain_once
+from shortener.collector.collector import Collector
+from shortener.collector.other_collector import acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Privacy, Storage
 from shortener.errors import AlreadyRunning, StoreError

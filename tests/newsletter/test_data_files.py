@@ -11,6 +11,7 @@ from shortener.newsletter.data_files import (
     language_pattern,
     read_data_files,
 )
+from shortener.newsletter.phrases import normalize
 
 LANGUAGES = {name: data for name, data in read_data_files().items() if name != HOSTS_FILE}
 
@@ -43,3 +44,31 @@ def test_unknown_key_raises_an_error() -> None:
         language_pattern("no_such_key")
     with pytest.raises(KeyError, match="no_such_key"):
         host_pattern("no_such_key")
+
+
+@pytest.mark.parametrize(
+    ("text", "normalized"),
+    [
+        ("  Read More → ", "read more"),
+        ("पूरा पढ़ें ❤️", "पूरा पढ़ें"),
+        ("« อ่านเพิ่ม »", "อ่านเพิ่ม"),
+        ("İPTAL", "iptal"),
+        ("Schließen!", "schliessen"),
+        ("here️", "here"),
+    ],
+)
+def test_texts_are_normalized(text: str, normalized: str) -> None:
+    """Punctuation and emoji at both ends go; vowel signs of Hindi and Thai at the end stay."""
+    assert normalize(text) == normalized
+
+
+def test_entries_match_folded_text() -> None:
+    """An entry matches whichever way its letters are folded, such as a Greek final sigma."""
+    assert re.search(language_pattern("opt_out_text"), normalize("ΔΙΑΓΡΑΦΉ ΣΥΝΔΡΟΜΉΣ"))
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_every_language_has_the_words_around_links(name: str) -> None:
+    """Each language has the words for "read more", "here", "view in browser", "contact" and leaving the list."""
+    needed = {"read_more", "generic_text", "service_text", "boilerplate_text", "footer_text", "opt_out_text"}
+    assert needed | {"opt_out_context", "navigation_heading", "sponsor_label"} <= LANGUAGES[name].keys()

@@ -112,6 +112,48 @@ CHARSETS = {
 }
 
 
+# Names as mails declare them, the encoding of Python, and a text that needs characters of Windows.
+BROWSER_NAMES = {
+    "Shift_JIS": ("cp932", "①㈱漁網"),
+    "x-sjis": ("cp932", "漁網"),
+    "ks_c_5601-1987": ("cp949", "똠방각하"),
+    "iso-8859-8-i": ("iso8859-8", "שלום"),
+    "windows-874": ("cp874", "หนังสือ"),
+    "x-gbk": ("gb18030", "海藻"),
+    "iso-8859-9": ("cp1254", "“İzmir”"),
+}
+
+
+@pytest.mark.parametrize("charset", BROWSER_NAMES)
+def test_character_sets_as_browsers_read_them(charset: str) -> None:
+    """Names that only browsers know, and characters of Windows in a smaller declared set, are read."""
+    codec, words = BROWSER_NAMES[charset]
+    text = f"<p>{words}<a href='{URL}'>{words}</a></p>".encode(codec)
+    source = mail(leaf(text, "text/html", "8bit", charset=charset))
+    document = parse(source, format="eml")
+    keys = [link.url for link in document.links]
+    assert extract_articles(document, keys).articles[0].title == words
+    assert decoded_parts(rewritten(source)) == [text.replace(URL.encode(), b"https://s.example/0")]
+
+
+def test_parts_of_a_digest_are_attached_mails() -> None:
+    """A part without a type is a mail in multipart/digest: its links are left alone."""
+    attached = b"\r\nFrom: ann@x.example\r\n\r\nhttps://example.com/attached\r\n"
+    digest = mail(attached, kind="digest").replace(b"b 1", b"b 2")
+    digest = digest[digest.index(b"Content-Type") :]
+    source = mail(leaf(HTML.encode(), "text/html", "7bit"), digest, kind="mixed")
+    assert [link.url for link in parse(source, format="eml").links] == [URL]
+    assert attached in rewritten(source)
+    assert b"ann@x.example" not in stored_form(source)
+
+
+def test_comment_behind_a_transfer_encoding() -> None:
+    """A comment in the header of the transfer encoding does not hide the encoding."""
+    part = leaf(HTML.encode(), "text/html", "quoted-printable")
+    source = mail(part.replace(b"quoted-printable", b"Quoted-Printable (by the gateway)"))
+    assert [link.url for link in parse(source, format="eml").links] == [URL]
+
+
 @pytest.mark.parametrize("charset", CHARSETS)
 @pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
 def test_character_sets(charset: str, encoding: str) -> None:

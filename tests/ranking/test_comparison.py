@@ -35,7 +35,7 @@ def test_issues_are_compared_at_the_age_of_the_younger() -> None:
     assert comparison.text == (
         f"2 hours after sending ({comparison.to_come:.0%} of clicks still expected): "
         "issue new with 400 clicks (10.0% of 4000) against issue old with 80 clicks (8.0% of 1000); "
-        "1.2x the clicks per recipient "
+        "1.2\u00d7 the clicks per recipient "
         "(90% interval 1.0-1.5)"
     )
 
@@ -44,6 +44,14 @@ def test_an_earlier_age_can_be_chosen() -> None:
     """At one hour only the clicks of the first hour count."""
     comparison = compare(HISTORY, "new", "old", arrivals=ARRIVALS, as_of=1002 * HOUR, hours=1.0)
     assert (comparison.first.clicks, comparison.second.clicks) == (300.0, 50.0)
+
+
+@pytest.mark.parametrize("hours", [5e-324, 1e-9, 1e-6, 0.001])
+def test_less_than_one_click_is_not_compared(hours: float) -> None:
+    """Seconds after sending, when less than one click is expected, there is no ratio instead of a meaningless one."""
+    comparison = compare(HISTORY, "new", "old", arrivals=ARRIVALS, as_of=1002 * HOUR, hours=hours)
+    assert (comparison.ratio, comparison.low, comparison.high) == (None, None, None)
+    assert comparison.text.endswith("too few clicks to compare")
 
 
 def test_nothing_is_expected_without_evidence() -> None:
@@ -69,7 +77,7 @@ def test_the_issues_have_their_own_counts() -> None:
         pytest.param(
             {"issues": (OLD, msgspec.structs.replace(NEW, recipients=None))},
             5.0,
-            "5.0x the clicks (",
+            "5.0\u00d7 the clicks (",
             id="unknown recipients",
         ),
         pytest.param(
@@ -108,8 +116,8 @@ def test_invalid_comparisons_are_refused(changes: dict[str, Any], error: type[Ex
 @pytest.mark.parametrize(
     ("units", "counted", "text"),
     [
-        pytest.param(("visitors", "visitors"), "visitors", "1.2x the visitors per recipient", id="visitors"),
-        pytest.param(("clicks", "clicks"), "clicks", "1.2x the clicks per recipient", id="clicks"),
+        pytest.param(("visitors", "visitors"), "visitors", "1.2\u00d7 the visitors per recipient", id="visitors"),
+        pytest.param(("clicks", "clicks"), "clicks", "1.2\u00d7 the clicks per recipient", id="clicks"),
         pytest.param(("visitors", "clicks"), "clicks", "issue new with 400 visitors", id="mixed"),
         pytest.param(("visitors", "clicks"), "clicks", "issue old with 80 clicks", id="mixed, other side"),
     ],

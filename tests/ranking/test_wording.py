@@ -19,15 +19,22 @@ from shortener.ranking.wording import (
 World = Any
 NOTE = re.compile(
     r"(hidden gem: (\d+%|under 1%|over 99%) chance of being among the best tenth, 10% for any article; )?"
-    r"((\d+(\.\d+)?x|about) the clicks expected at its position, 90% interval [\d.]+-[\d.]+ "
+    r"((\d+(\.\d+)?\u00d7|about) the clicks expected at its position, 90% interval [\d.]+-[\d.]+ "
     r"\(\d+ clicks?; an average article there: [\d.]+\)|too few clicks to tell \([0-2]\))"
-    r"(; background \d\.\d\dx \(author, site and title words of your other articles\))?"
+    r"(; background \d\.\d\d\u00d7 \(author, site and title words of your other articles\))?"
 )
 
 
 @pytest.mark.parametrize(
     ("appeal", "text"),
-    [(12.4, "12x"), (9.94, "9.9x"), (1.84, "1.8x"), (0.42, "0.4x"), (0.046, "0.05x"), (1e-9, "under 0.01x")],
+    [
+        (12.4, "12\u00d7"),
+        (9.94, "9.9\u00d7"),
+        (1.84, "1.8\u00d7"),
+        (0.42, "0.4\u00d7"),
+        (0.046, "0.05\u00d7"),
+        (1e-9, "under 0.01\u00d7"),
+    ],
 )
 def test_multiples_have_few_digits(appeal: float, text: str) -> None:
     """A multiple has one or two significant digits."""
@@ -79,12 +86,12 @@ def test_every_note_has_the_specified_form(world: Callable[..., World], recipien
 
 
 def test_an_average_article_is_not_given_a_multiple(year: World) -> None:
-    """The note of an average article has "about" instead of the multiple 1.0x."""
+    """The note of an average article has "about" instead of a multiple."""
     ranking = rank(year.history, as_of=year.as_of)
     notes = [article.note for article in ranking.articles if 0.95 < article.appeal < 1.049]
     assert notes
     assert all(note.startswith("about the clicks expected at its position") or "tell" in note for note in notes)
-    assert not any("1.0x" in article.note for article in ranking.articles)
+    assert not any("1.0\u00d7" in article.note for article in ranking.articles)
 
 
 def test_the_multiple_is_the_shrunken_figure(year: World) -> None:

@@ -56,7 +56,7 @@ class StandIn(http.server.BaseHTTPRequestHandler):
             self._send(200, body if name == "echo" else str(self.headers).encode())
         elif name in {"account.json", "me"}:
             header = self.headers.get("Cookie" if name == "account.json" else "Authorization", "")
-            self._send(200 if header in {"session=known", "Bearer known"} else 401, b"")
+            self._send(200 if header in {"session=known", "notices=a; session=known", "Bearer known"} else 401, b"")
         elif name == "none":
             self.send_response(204)
             self.end_headers()

@@ -90,6 +90,7 @@ def test_a_body_beyond_the_limit_of_its_client_is_not_held(serving: Serving) -> 
     body = b"a" * (ANONYMOUS_CLIENT_BYTES + 1)
     rows = {"X: y": 0, "Cookie: session=invented": 0, "Authorization: Bearer invented": 0, "X-Api-Key: invented": 0}
     rows |= {"Cookie: session=known": len(body), "Authorization: Bearer known": len(body)}
+    rows |= {"Cookie: notices=a\r\nCookie: session=known": len(body)}
     for header, size in rows.items():
         request = post(body, client="198.51.100.9", more=f"{header}\r\nConnection: close\r\n")
         assert len(serving.ask(request).partition(b"\r\n\r\n")[2]) == size, header

@@ -137,6 +137,12 @@ def test_only_a_trusted_proxy_names_the_client(serving: Serving, request: pytest
     assert found["forwarded"] == ([] if trusted else ["HTTP_X_FORWARDED_FOR"])
 
 
+def test_cookies_in_several_headers_are_joined(serving: Serving) -> None:
+    """In HTTP/2 browsers send each cookie in a header of its own (RFC 9113, 8.2.3); the pages find one."""
+    found = believed(serving, "Cookie: session=known\r\nX-Mine: 1\r\nCookie: notices=a; b=1\r\nCookie: c=d")
+    assert found["cookie"] == "session=known; notices=a; b=1; c=d"
+
+
 TARGETS = {
     "another scheme": ("https://go.example/-/x?a=1", "go.example"),
     "another host in the header": ("http://go.example/-/x?a=1", "evil.example"),

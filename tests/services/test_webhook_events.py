@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shortener.collector.collector import drain_once
+from shortener.collector.other_collector import drain_once
 from shortener.reporting.watermark import find_watermark
 from shortener.services.webhook_events import MAX_LIST_BYTES, MIN_BURST_REQUESTS, record_due_events
 from shortener.services.webhook_sender import WebhookSender

@@ -155,6 +155,20 @@ def test_retries_have_one_id_and_new_signatures(site: Installation, endpoint: En
         assert each["content-type"] == "application/json"
 
 
+def test_the_result_of_a_deleted_endpoint_does_not_concern_the_next_one(site: Installation) -> None:
+    """A new endpoint can get the id of one that was deleted during an attempt; the attempt does not count for it."""
+    old = site.delivery(service.send_test(site.store, site.webhook.id, now=NOW))
+    service.delete_webhook(site.store, site.webhook.id)
+    webhook = add_webhook(site.store, site.webhook.url, config=site.config, now=NOW)
+    new = site.delivery(service.send_test(site.store, webhook.id, now=NOW))
+    assert (new.id, new.webhook_id) == (old.id, old.webhook_id)
+    for attempt in (Attempt(410, "gone"), Attempt(200, "ok")):
+        with site.store.transaction():
+            store_attempt(site.store, old, attempt, now=NOW)
+    assert site.delivery(new.id) == new
+    assert webhooks.get(site.store, webhook.id).disabled_at is None
+
+
 def test_waiting_times_grow_until_the_endpoint_is_disabled(site: Installation) -> None:
     """Ten failed attempts take the proposed times; after the last one the endpoint is disabled, with the reason."""
     delivery_id = service.send_test(site.store, site.webhook.id, now=NOW)

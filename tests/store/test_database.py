@@ -27,7 +27,7 @@ def create_store_with_wal(data: Path, backup: Path) -> None:
     store = open_store(data)
     with store.transaction():
         links.add(store, "go.example", "first", target="https://example.com/a", now=0)
-    back_up(store, backup)
+    back_up(store, backup, now=0)
     store.close()
     process = subprocess.run([sys.executable, "-c", KILLED_WRITER, str(data)], check=False)
     assert process.returncode == -signal.SIGKILL

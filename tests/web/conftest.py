@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from shortener.app import create_pages_app
-from shortener.collector.collector import drain_once
+from shortener.collector.other_collector import drain_once
 from shortener.config import Config, Domain, Site, Storage
 from shortener.services import accounts
 from shortener.services.add_issue import AddRequest, add_or_update_issue

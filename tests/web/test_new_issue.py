@@ -314,6 +314,36 @@ def test_add_the_same_issue_again(site_with_issue: "EditorSite") -> None:
     ]
 
 
+def test_preview_names_the_issue_that_it_replaces(site_with_issue: "EditorSite") -> None:
+    """The preview of other text with the slug of an issue names that issue and its sending time."""
+    browser = site_with_issue.client("editor")
+    browser.post("/-/issues/may/facts", {"title": "The May issue", "sent_at": "2025-05-02T08:00", "recipients": ""})
+    for action in ("look", "take"):
+        page = browser.post("/-/new-issue", form(action, source="# June\n\n[tides](https://a.example/tides)"))
+        warning = re.search(r'<p class="note warn">An issue with this slug exists already: .*?</p>', page.text)
+        assert warning is not None
+        assert "The May issue" in warning[0]
+        assert "sent <time" in warning[0]
+        assert "2 May 2025" in warning[0]
+        assert "enter another slug" in warning[0]
+    assert stored_articles(site_with_issue).keys() & {"https://a.example/tides"} == set()
+
+
+def test_refused_form_opens_only_the_article_with_the_error(site: "EditorSite") -> None:
+    """A refused form keeps the position of each article, and opens the fields of the article with the error only."""
+    rows = {"url-0": "https://a.example/whales", "title-0": "Whales", "position-0": "4", "url-1": "https://a.example/b"}
+    browser = site.client("editor")
+    page = browser.post("/-/new-issue", form("look", source=SOURCE.decode(), targets="no csv", **rows))
+    assert page.status_code == 400
+    assert '<td class="n lead">4</td>' in page.text
+    assert '<details class="small" open>' not in page.text
+    assert '<span class="tag"></span>' not in page.text
+    rows["position-0"] = "first"
+    page = browser.post("/-/new-issue", form("look", source=SOURCE.decode(), **rows))
+    assert page.text.count('<details class="small" open>') == 1
+    assert 'id="p0" name="position-0" inputmode="numeric" value="first"' in page.text
+
+
 def test_correct_articles(site_with_issue: "EditorSite") -> None:
     """Title and position of an article are corrected; unchanged fields do not count as corrected."""
     browser = site_with_issue.client("editor")
@@ -428,8 +458,8 @@ def test_click_map_of_an_article(site_with_issue: "EditorSite") -> None:
         ]
     )
     browser = site_with_issue.client("viewer")
-    badges = re.findall(r">([\d.]+%)</b>", browser.get("/-/issues/may/map/issue").text)
-    assert sorted(badges, reverse=True)[:3] == ["50.0%", "25.0%", "25.0%"]
+    badges = re.findall(r">([\d.]+\u00a0%)</b>", browser.get("/-/issues/may/map/issue").text)
+    assert sorted(badges, reverse=True)[:3] == ["50\u00a0%", "25\u00a0%", "25\u00a0%"]
     page = browser.get("/-/issues/may/map").text
     assert "image 25 % · title 50 % · more 25 %" in re.sub(r"\s+", " ", page)
     assert "100 %" in page

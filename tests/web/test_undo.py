@@ -67,6 +67,14 @@ def test_change_is_undone(site_with_issue: "EditorSite", path: str, fields: dict
     assert "cannot be undone" in admin.get(admin.post(*undo[0]).location).text
 
 
+def test_history_keeps_the_case_of_a_user_name(site_with_issue: "EditorSite") -> None:
+    """The history names a user as the user is called."""
+    admin = site_with_issue.client("admin")
+    page = admin.get(admin.post("/-/settings/users/remove", {"name": "editor"}).location)
+    assert "editor was removed" in page.text
+    assert "Editor was removed" not in page.text
+
+
 def test_later_change_is_kept(site_with_issue: "EditorSite") -> None:
     """A change is not undone if its values have changed again, and the later values stay."""
     browser = site_with_issue.client("editor")

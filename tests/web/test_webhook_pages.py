@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 from shortener.services import webhooks as service
 from shortener.store import webhooks
@@ -84,3 +85,13 @@ def test_many_deliveries_have_pages(site: "EditorSite") -> None:
     assert page.text.count('<td data-name="Time">') == 50
     older = page.text.split("?before=")[1].split('"')[0]
     assert browser.get(f"{PATH}/{webhook.id}?before={older}").text.count('<td data-name="Time">') == 10
+
+
+@pytest.mark.parametrize("number", ["9" * 9, "9" * 20, "9" * 5000])
+def test_a_large_number_names_no_webhook(site: "EditorSite", number: str) -> None:
+    """A number that no store can have is not found, however long it is."""
+    browser = site.client("admin")
+    pages = [browser.get(f"{PATH}/{number}"), browser.get(f"{PATH}/{number}/deliveries.json")]
+    forms = ["", "/state", "/secret", "/test", "/delete", f"/deliveries/{number}/retry"]
+    pages += [browser.post(f"{PATH}/{number}{form}", {"url": "https://hooks.example.com/"}) for form in forms]
+    assert {page.status_code for page in pages} <= {404, 405}

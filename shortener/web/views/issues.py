@@ -197,7 +197,7 @@ def set_details(slug: str) -> BaseResponse:
     if "recipients" in form:
         recipients = read_integer(form, "recipients", minimum=1, maximum=MAX_RECIPIENTS)
     title = read_text(form, "title", max_length=500) or None
-    with _recorded(slug, lambda: history.issue_details(store(), slug), "details changed") as recorder:
+    with _recorded(slug, lambda: history.issue_details(store(), slug), "Details changed") as recorder:
         edit.correct_issue(
             store(),
             slug,
@@ -238,7 +238,7 @@ def set_roles(slug: str) -> BaseResponse:
     urls = request.form.getlist("url")[:MAX_SELECTED_LINKS]
     role = read_text(request.form, "role", max_length=10)
     count = "1 link" if len(urls) == 1 else f"{len(urls)} links"
-    with _recorded(slug, lambda: history.issue_articles(store(), slug), f"role of {count} changed") as recorder:
+    with _recorded(slug, lambda: history.issue_articles(store(), slug), f"Role of {count} changed") as recorder:
         edit.set_roles(store(), slug, urls, role=role, config=config())
     return redirect_after_edit(undoable(f"{count} changed.", recorder.change_id), "issues.show_contents", slug=slug)
 

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from shortener import newsletter
 from shortener.errors import ErrorKind, FieldError, InputError, ShortenerError, UnreadableDocument
+from shortener.reporting.issue_contents import load_issue_contents
 from shortener.services.add_issue import (
     AddRequest,
     AddResult,
@@ -110,6 +111,9 @@ def _render_form(submission: Submission, *, preview: PlanContents | None = None)
     return render_template(
         "new_issue.html",
         preview=preview,
+        existing=None
+        if preview is None or preview.created
+        else load_issue_contents(store(), preview.issue.slug, config=config(), now=now()),
         rows=(*preview.issue.articles, *preview.other_links) if preview else tuple(_submitted_rows()),
         submission=submission,
         targets={short_url: request.form.get(f"target-{index}", "") for index, short_url in _target_fields()},

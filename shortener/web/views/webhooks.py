@@ -14,7 +14,9 @@ from shortener.web.responses import json_response, redirect_after_edit
 blueprint = Blueprint("webhooks", __name__, url_prefix="/-/settings/webhooks")
 
 DELIVERIES_ON_PAGE = 50
-MAX_DELIVERY_ID = 10**9 - 1
+MAX_ID = 10**9 - 1
+"""Largest id of a webhook or delivery in an address; SQLite takes no number of 20 digits."""
+WEBHOOK_PATH = f"/<int(max={MAX_ID}):webhook_id>"
 
 
 @blueprint.get("")
@@ -43,7 +45,7 @@ def add_webhook() -> BaseResponse:
     )
 
 
-@blueprint.get("/<int:webhook_id>")
+@blueprint.get(WEBHOOK_PATH)
 @role_required("admin")
 def show_webhook(webhook_id: int) -> str:
     """Show a webhook with its secret and its deliveries, and the forms to change it."""
@@ -52,7 +54,7 @@ def show_webhook(webhook_id: int) -> str:
 
 def _render_webhook(webhook_id: int, delivery_id: int | None = None) -> str:
     webhook = stored_webhooks.get(store(), webhook_id)
-    before = read_clamped_integer(request.args, "before", minimum=0, maximum=MAX_DELIVERY_ID, default=MAX_DELIVERY_ID)
+    before = read_clamped_integer(request.args, "before", minimum=0, maximum=MAX_ID, default=MAX_ID)
     items = stored_webhooks.list_deliveries(store(), webhook_id, limit=DELIVERIES_ON_PAGE + 1, before=before)
     deliveries = [webhooks.summarize_delivery(item) for item in items]
     return render_template(
@@ -65,7 +67,7 @@ def _render_webhook(webhook_id: int, delivery_id: int | None = None) -> str:
     )
 
 
-@blueprint.get("/<int:webhook_id>/deliveries.json")
+@blueprint.get(f"{WEBHOOK_PATH}/deliveries.json")
 @role_required("admin")
 def deliveries_json(webhook_id: int) -> Response:
     """Return the newest deliveries of a webhook as JSON."""
@@ -73,7 +75,7 @@ def deliveries_json(webhook_id: int) -> Response:
     return json_response([webhooks.summarize_delivery(item) for item in items])
 
 
-@blueprint.post("/<int:webhook_id>")
+@blueprint.post(WEBHOOK_PATH)
 @role_required("admin")
 @form_view("webhook", "url", page=_render_webhook)
 def change_webhook(webhook_id: int) -> BaseResponse:
@@ -83,7 +85,7 @@ def change_webhook(webhook_id: int) -> BaseResponse:
     return _back(webhook_id, "The webhook is changed.")
 
 
-@blueprint.post("/<int:webhook_id>/state")
+@blueprint.post(f"{WEBHOOK_PATH}/state")
 @role_required("admin")
 def set_state(webhook_id: int) -> BaseResponse:
     """Enable or disable a webhook."""
@@ -92,7 +94,7 @@ def set_state(webhook_id: int) -> BaseResponse:
     return _back(webhook_id, "The webhook is enabled." if enabled else "The webhook is disabled.")
 
 
-@blueprint.post("/<int:webhook_id>/secret")
+@blueprint.post(f"{WEBHOOK_PATH}/secret")
 @role_required("admin")
 def rotate_secret(webhook_id: int) -> BaseResponse:
     """Give a webhook a new secret; for a day messages are signed with the previous one too."""
@@ -100,7 +102,7 @@ def rotate_secret(webhook_id: int) -> BaseResponse:
     return _back(webhook_id, "The webhook has a new secret. The previous one is valid for another 24 hours.")
 
 
-@blueprint.post("/<int:webhook_id>/test")
+@blueprint.post(f"{WEBHOOK_PATH}/test")
 @role_required("admin")
 @form_view("test", "test", page=_render_webhook)
 def send_test(webhook_id: int) -> BaseResponse:
@@ -109,7 +111,7 @@ def send_test(webhook_id: int) -> BaseResponse:
     return _back(webhook_id, "The test is being sent. Reload this page to see the answer.")
 
 
-@blueprint.post("/<int:webhook_id>/deliveries/<int:delivery_id>/retry")
+@blueprint.post(f"{WEBHOOK_PATH}/deliveries/<int(max={MAX_ID}):delivery_id>/retry")
 @role_required("admin")
 @form_view("retry", "retry", page=_render_webhook)
 def retry_delivery(webhook_id: int, delivery_id: int) -> BaseResponse:
@@ -118,7 +120,7 @@ def retry_delivery(webhook_id: int, delivery_id: int) -> BaseResponse:
     return _back(webhook_id, "The message is being sent again. Reload this page to see the answer.")
 
 
-@blueprint.post("/<int:webhook_id>/delete")
+@blueprint.post(f"{WEBHOOK_PATH}/delete")
 @role_required("admin")
 def delete_webhook(webhook_id: int) -> BaseResponse:
     """Delete a webhook with its deliveries."""

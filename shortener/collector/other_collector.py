@@ -1,0 +1,85 @@
+"""Waiting for another collector of the same data directory."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from shortener.clicklog.reader import ClickLog
+from shortener.collector.collector import POLL_SECONDS, Collector, sleep_until_stop
+from shortener.config import Config
+from shortener.errors import AlreadyRunning, StoreError
+from shortener.store import Store, clicks
+
+REPORT_SECONDS = 5.0
+"""Seconds without progress of another collector after which a wait for it is reported."""
+STALL_SECONDS = 60.0
+"""Seconds without progress of another collector after which a wait for it ends in an error."""
+
+log = logging.getLogger(__name__)
+
+
+def acquire_collector(store: Store, *, config: Config, stop: Callable[[], bool]) -> Collector | None:
+    """Wait until no other collector runs, and return a new one, or None if ``stop()`` returns true meanwhile.
+
+    If no other collector runs, ``stop()`` is not called, so that clicks recorded before a stop are still
+    stored.
+    """
+    while True:
+        try:
+            return Collector(store, config=config)
+        except AlreadyRunning:
+            if stop():
+                return None
+            sleep_until_stop(POLL_SECONDS, stop=stop)
+
+
+def drain_once(store: Store, *, config: Config) -> int:
+    """Store and classify all clicks that were in the click log at the time of the call.
+
+    If another collector is running, wait until it has done so. Return the number of lines that this call
+    read. Raises StoreError if the other collector has stored nothing for STALL_SECONDS.
+    """
+    expected_sizes = ClickLog(config.data_directory).complete_sizes()
+    wait = _Wait()
+    while True:
+        try:
+            collector = Collector(store, config=config)
+        except AlreadyRunning:
+            positions = clicks.segment_positions(store)
+            are_drained = all(
+                segment_id in positions and positions[segment_id].position >= size
+                for segment_id, size in expected_sizes.items()
+            )
+            if are_drained and clicks.all_classified(store):
+                return 0
+            wait.check({segment_id: position.position for segment_id, position in positions.items()})
+            time.sleep(POLL_SECONDS / 4)
+            continue
+        try:
+            return collector.drain()
+        finally:
+            collector.close()
+
+
+class _Wait:
+    """A wait for another collector, which is reported and ends when that collector makes no progress."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, int] = {}
+        self._since = time.monotonic()
+        self._reported = False
+
+    def check(self, positions: dict[str, int]) -> None:
+        """Compare the read positions with the last ones. Raises StoreError after STALL_SECONDS without a change."""
+        if positions != self._positions:
+            self._positions, self._since = positions, time.monotonic()
+        waited = time.monotonic() - self._since
+        if waited > REPORT_SECONDS and not self._reported:
+            self._reported = True
+            log.warning("waiting for the running collector, which has stored nothing for %d s", REPORT_SECONDS)
+        if waited > STALL_SECONDS:
+            raise StoreError(
+                f"the running collector has stored nothing for {STALL_SECONDS:.0f} s; its log says why, for example a "
+                "full disk",
+                kind="collector_stalled",
+            )

@@ -1,0 +1,60 @@
+"""What the store shows about the operation of the server, read for the checks of ``doctor``."""
+
+import sqlite3
+
+from msgspec import Struct
+from sqlite_utils import Database
+
+from shortener.store.database import Store
+
+BACKUP_KEY = "backed_up_at"
+RECENT_CLICKS = 500
+"""Number of latest clicks whose networks are compared."""
+
+
+class RecentNetworks(Struct, frozen=True):
+    """The latest clicks: their number, the most frequent network with its clicks, and the number of user agents."""
+
+    clicks: int
+    network: str
+    network_clicks: int
+    user_agents: int
+
+
+def recent_networks(reader: Database) -> RecentNetworks | None:
+    """Return the networks of the latest clicks that have one; None if there is no such click."""
+    rows = reader.conn.execute(
+        """
+        select net, count(*),
+            (select count(distinct agent_id) from (select agent_id from clicks order by ts desc limit ?))
+        from (select net from clicks where net is not null order by ts desc limit ?)
+        group by net order by 2 desc
+        """,
+        (RECENT_CLICKS, RECENT_CLICKS),
+    ).fetchall()
+    if not rows:
+        return None
+    return RecentNetworks(sum(row[1] for row in rows), rows[0][0], rows[0][1], rows[0][2])
+
+
+def newest_click_time(reader: Database) -> float:
+    """Return the time of the newest click in seconds of the UTC epoch, or 0.0 if there is none."""
+    return float((reader.conn.execute("select max(ts) from clicks").fetchone()[0] or 0) / 1000)
+
+
+def last_backup_time(reader: Database) -> int | None:
+    """Return when the store was last backed up (seconds of the UTC epoch), or None if it never was."""
+    row = reader.conn.execute("select value from meta where name = ?", (BACKUP_KEY,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def note_backup(store: Store, *, now: int) -> None:
+    """Store the time of a backup. A full disk or a locked store does not make the backup fail."""
+    try:
+        with store.transaction():
+            store.execute(
+                "insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
+                (BACKUP_KEY, now),
+            )
+    except sqlite3.Error:
+        return
