@@ -15,9 +15,12 @@ _MERGE_TAG = re.compile(
     rb"|\$\{[^{}\r\n]{0,200}\}"  # ${url}
 )
 # Inside a URL braces and invalid percent signs have no other meaning: {name}, {$email}, %FIRSTNAME%, [FIRST_NAME], and
-# both halves of a tag that the end of the URL splits.
+# both halves of a tag that the end of the URL splits. Brackets, dashes and signs mean something only as a value.
 _MERGE_TAG_IN_URL = re.compile(
-    r"\{[$A-Za-z_][^{}]{0,100}\}|\{[{%]|[%}]\}|\*\||\|\*|%%|<%|\$\{|\[\[|\[[A-Z][A-Z0-9_]+\]|%(?![0-9A-Fa-f]{2})[A-Za-z][\w.-]+%"
+    r"=\[(?:\w+:)?\w*(?:mail|name|id|hash|key|token|subscriber|contact|recipient)\]"  # [email], [subscriber:email]
+    r"|\[%|\$\[|~~eloqua\b|#\w+:\w+#|\$[A-Z_]{3,}\$"  # [% id %], $[UD:EMAIL]$, #recipient:email#, $UNSUB$
+    r"|=(?:@[A-Z_]{3,}@|--[a-z_]+--|-[a-z_]+-)(?=&|\Z)"  # @EMAIL@, --uuid--, -name-
+    r"|\{[$!A-Za-z_][^{}]{0,100}\}|\{[{%]|[%}]\}|\*\||\|\*|%%|<%|\$\{|\[\[|\[[A-Z][A-Z0-9_]+\]|%(?![0-9A-Fa-f]{2})[A-Za-z][\w.-]+%"
 )
 # Further tags that can be the value of a query parameter: {name}, {$email}, %FIRSTNAME%.
 _QUERY_VALUE_TAG = re.compile(rb"\{[$A-Za-z_][^{}\s]{0,100}\}|%(?![0-9A-Fa-f]{2})[A-Za-z][\w.-]+%")

@@ -27,6 +27,28 @@ UNTOUCHED: dict[str, tuple[Format, str, str]] = {
 }
 
 
+# Tags of senders that have another form inside a URL.
+TAGS = (
+    *("[email]", "[Email]", "[subscriber:email]", "{!email}", "[% member:id %]", "[%email]", "#recipient:email#"),
+    *("$[UD:EMAIL]$", "@EMAIL@", "--uuid--", "-name-", "~~eloqua..type--emailfield~~", "$EMAIL$"),
+)
+NO_TAGS = ("a[]=1&b[name]=x", "q=[rust]", "ids=[1,2]", "s=a--b--c", "d=-1-", "to=@ann", "p=$5", "x=1#a:b", "u=~ann")
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_tags_as_a_value_are_left_alone(tag: str) -> None:
+    """A link with a sender's tag for a reader in its query is not replaced."""
+    document = parse(f'<a href="{U}?e={tag}">x</a>'.encode(), format="html")
+    assert document.links == ()
+    assert [left.reason for left in document.untouched] == ["it contains a merge tag"]
+
+
+@pytest.mark.parametrize("query", NO_TAGS)
+def test_brackets_and_signs_that_are_no_tags(query: str) -> None:
+    """Brackets, dashes and signs with another meaning do not keep a link from being replaced."""
+    assert len(parse(f'<a href="{U}?{query}">x</a>'.encode(), format="html").links) == 1
+
+
 @pytest.mark.parametrize("name", UNTOUCHED)
 def test_untouched_links_are_named(name: str) -> None:
     """The link is not replaced, and is listed with its URL and line."""
