@@ -221,10 +221,12 @@ def _too_large(max_bytes: int) -> ApiError:
 def explain_validation_error(error: Exception) -> tuple[str, str]:
     """Return the JSON pointer of the field that an error concerns, and what is wrong with it."""
     message, _, place = str(error).partition(" - at `$")
-    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", place.rstrip("`").replace(".", "/").replace("[/", "[."))
+    # "[...]" is the place of a value in an object with free keys; msgspec does not say which one.
+    pointer = re.sub(r"\[(\d+)\]", r".\1", place.rstrip("`").replace("[...]", "")).replace(".", "/")
     field = re.search(r"(?:unknown|required) field `(.*)`", message)
     if field:
         name = field[1].replace("~", "~0").replace("/", "~1")
         problem = "there is no such field" if "unknown" in message else "the field is missing"
         return f"{pointer}/{name}", f"{name}: {problem}"
-    return pointer, f"{pointer.rpartition('/')[2] or 'the body'}: {message[:1].lower()}{message[1:]}"
+    names = [part for part in pointer.split("/") if part and not part.isdigit()]
+    return pointer, f"{names[-1] if names else 'the body'}: {message[:1].lower()}{message[1:]}"

@@ -61,7 +61,7 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
     ),
     "too-large": ProblemType(413, "The body is too large", "Split the request, or leave out what is not needed."),
     "media-type": ProblemType(415, "The body has the wrong media type", "Send `Content-Type: application/json`."),
-    "invalid": ProblemType(422, "A value is not valid", "Correct the fields that `errors` lists."),
+    "invalid": ProblemType(422, "A value is not valid", "Correct what `detail` and `errors` name."),
     "idempotency-mismatch": ProblemType(
         422, "The idempotency key was used for another request", "Use a new key for each request."
     ),
@@ -186,7 +186,7 @@ def to_api_error(error: Exception) -> ApiError:
     if name == "internal":
         return ApiError(name, "An unexpected error has happened; it is in the log of the server.")
     if name == "store-unavailable":
-        return ApiError(name, "The store is locked by another process, or cannot be read.")
+        return ApiError(name, "The store is locked by another process, or cannot be read or written.")
     pointer = next((pointer for error_class, pointer in _POINTERS if isinstance(error, error_class)), None)
     if isinstance(error, FieldError):
         pointer = f"/{error.field}"

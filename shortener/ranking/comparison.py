@@ -41,7 +41,7 @@ class Comparison(Struct, frozen=True):
 
     `counted` is "visitors" if both issues count visitors, otherwise "clicks". `ratio` is the rate of the first
     issue divided by that of the second, with its 90 % interval. It is the ratio of the counts if the recipients of
-    one issue are unknown, and None if one issue has no clicks.
+    one issue are unknown, and None if one issue has not yet been clicked.
     """
 
     hours: float
@@ -116,7 +116,7 @@ def _are_sized(issues: list[Issue]) -> bool:
 
 
 def _ratio_with_interval(issues: list[Issue], counts: list[float]) -> tuple[float, float, float] | None:
-    if min(counts) <= 0:
+    if min(counts) < 1:
         return None
     sizes = [issue.recipients or 1 for issue in issues] if _are_sized(issues) else [1, 1]
     ratio = (counts[0] / sizes[0]) / (counts[1] / sizes[1])

@@ -64,10 +64,9 @@ _FETCHING_CSS = re.compile(r"(?:url|src|image|expression)\s*\(|@import|image-set
 
 
 class LinkShare(Struct, frozen=True):
-    """Human clicks of a link or placement, their share of the issue's human clicks (0 to 1), and the badge's text."""
+    """Badge of a link or placement: the share of the issue's human clicks as text, its colour level and tooltip."""
 
-    clicks: int
-    share: float
+    share: str
     heat_level: int
     tooltip: str
 
@@ -249,8 +248,8 @@ class _Sanitizer:
             return
         self._in_link = False
         if self._link_share:
-            tooltip, share = escape(self._link_share.tooltip), self._link_share.share
-            self._output.append(f'<b class="shortener-share" title="{tooltip}">{share:.1%}</b>')
+            tooltip, share = escape(self._link_share.tooltip), escape(self._link_share.share)
+            self._output.append(f'<b class="shortener-share" title="{tooltip}">{share}</b>')
         self._link_share = None
         while len(self._open_elements) > self._link_depth:
             self._close()

@@ -37,7 +37,7 @@ def init_app(app: Flask, *, config: Config) -> None:
         month_name=format_month,
         datetime_local=lambda value: format_datetime_local(value, config=config),
         duration=format_duration,
-        outlook=describe_outlook,
+        outlook=lambda outlook: join_percent_signs(describe_outlook(outlook)),
         display_url=display_url,
         script_json=script_json,
         sparkline=sparkline,
@@ -91,6 +91,11 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{share:.0%}".replace("%", " %") if share >= 0.0995 or not share else f"{share * 100:.1f} %"
+
+
+def join_percent_signs(text: str) -> str:
+    """Return a text whose percent signs stay on the line of their number."""
+    return text.replace(" %", "\u00a0%")
 
 
 def format_multiple(multiple: float | None) -> str:

@@ -145,6 +145,14 @@ def test_a_parameter_is_named_once(editor: ApiClient) -> None:
     assert body(editor.get("/links?foo=1"))["detail"] == "foo: there is no such field"
 
 
+def test_an_item_of_a_list_is_named_after_its_list(editor: ApiClient) -> None:
+    """The detail has the name of the field; the pointer also has the number of the item."""
+    refused = body(editor.post("/me/tokens", {"name": "x", "scopes": ["read", "nope"]}))
+    assert refused["errors"][0] == {"pointer": "/scopes/1", "detail": "scopes: invalid enum value 'nope'"}
+    refused = body(editor.post("/issues", {"document": "x", "slug": "x", "targets": {"a": 1}}))
+    assert refused["errors"][0] == {"pointer": "/targets", "detail": "targets: expected `str`, got `int`"}
+
+
 def test_if_match_can_be_required(tmp_path: Path) -> None:
     """With ``require_if_match`` a change without If-Match gets 428; creating needs none."""
     site = ApiSite(tmp_path / "data", Api(require_if_match=True))

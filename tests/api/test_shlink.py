@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from werkzeug.test import TestResponse
 
+from shortener.api.rate_limit import RateLimit
 from shortener.app import create_app
 from shortener.collector.other_collector import drain_once
 from shortener.config import Api
@@ -347,6 +348,16 @@ def test_redirects_and_api_share_a_port(shlink: Shlink) -> None:
         assert response.status_code == status, path
     app.wsgi_app.close()  # type: ignore[attr-defined]
     app.extensions["connection_pool"].close()
+
+
+def test_the_rate_limit_says_how_long_to_wait(tmp_path: Path) -> None:
+    """Beyond the limit a client is told the seconds until the minute ends."""
+    shlink = Shlink(tmp_path / "data")
+    shlink.app.extensions["api_rate_limit"] = RateLimit(1, clock=lambda: 0.0)
+    assert shlink.send("GET", f"{REST}/tags").status_code == 200
+    refused = shlink.send("GET", f"{REST}/tags")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+    shlink.close()
 
 
 def test_a_locked_store(shlink: Shlink, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,14 @@ def test_an_earlier_age_can_be_chosen() -> None:
     assert (comparison.first.clicks, comparison.second.clicks) == (300.0, 50.0)
 
 
+@pytest.mark.parametrize("hours", [5e-324, 1e-9, 1e-6, 0.001])
+def test_less_than_one_click_is_not_compared(hours: float) -> None:
+    """Seconds after sending, when less than one click is expected, there is no ratio instead of a meaningless one."""
+    comparison = compare(HISTORY, "new", "old", arrivals=ARRIVALS, as_of=1002 * HOUR, hours=hours)
+    assert (comparison.ratio, comparison.low, comparison.high) == (None, None, None)
+    assert comparison.text.endswith("too few clicks to compare")
+
+
 def test_nothing_is_expected_without_evidence() -> None:
     """Below an hour no share of clicks is expected, for the age and for the young issue; the counts are compared."""
     comparison = compare(HISTORY, "new", "old", arrivals=ARRIVALS, as_of=1000.5 * HOUR)

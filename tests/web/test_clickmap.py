@@ -9,7 +9,7 @@ from shortener.config import Domain
 from shortener.web import clickmap
 from shortener.web.clickmap import LinkShare, render_map
 
-SHARES = {("go.example", "abc", 1): LinkShare(clicks=1, share=0.5, heat_level=3, tooltip="1 click")}
+SHARES = {("go.example", "abc", 1): LinkShare(share="50\u00a0%", heat_level=3, tooltip="1 click")}
 
 
 def body(source: str) -> str:
@@ -40,7 +40,7 @@ MARKUP = {
     "style": ("<style>a{} <b></style>", "<style>a{} b></style>"),
     "badge": (
         '<a href="https://go.example/abc/1">x</a>',
-        '<span class="shortener-link h3">x<b class="shortener-share" title="1 click">50.0%</b></span>',
+        '<span class="shortener-link h3">x<b class="shortener-share" title="1 click">50\u00a0%</b></span>',
     ),
 }
 

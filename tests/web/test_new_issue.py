@@ -458,8 +458,8 @@ def test_click_map_of_an_article(site_with_issue: "EditorSite") -> None:
         ]
     )
     browser = site_with_issue.client("viewer")
-    badges = re.findall(r">([\d.]+%)</b>", browser.get("/-/issues/may/map/issue").text)
-    assert sorted(badges, reverse=True)[:3] == ["50.0%", "25.0%", "25.0%"]
+    badges = re.findall(r">([\d.]+\u00a0%)</b>", browser.get("/-/issues/may/map/issue").text)
+    assert sorted(badges, reverse=True)[:3] == ["50\u00a0%", "25\u00a0%", "25\u00a0%"]
     page = browser.get("/-/issues/may/map").text
     assert "image 25 % · title 50 % · more 25 %" in re.sub(r"\s+", " ", page)
     assert "100 %" in page

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shortener.ranking.forecast import Usual
+from shortener.reporting.outlook import Outlook
 from shortener.reporting.ranking import rank_stored_articles
 from shortener.store import issues, links
 from shortener.web import ranking_cache
@@ -171,3 +173,19 @@ def test_articles_worth_showing_again(one_day_later: "EditorSite") -> None:
     assert followed[0]["shown_again"] == "july"
     page = client.get("/-/issues/june").text
     assert f'Position {followed[0]["shown_position"]} in <a href="/-/issues/july">' in page
+
+
+def test_percent_signs_stay_with_their_numbers(one_day_later: "EditorSite") -> None:
+    """The sentence about an issue has no line break between a number and its percent sign."""
+    outlook = Outlook(
+        counted="visitors",
+        hours=30.0,
+        count=382,
+        rate=0.031,
+        usual_count=None,
+        usual_rate=Usual(median=0.038, low=0.029, high=0.044, issues=8),
+        forecast=None,
+    )
+    text = one_day_later.app.jinja_env.filters["outlook"](outlook)
+    assert text.startswith("3.1\u00a0% of the recipients, about your usual 3.8\u00a0%")
+    assert " %" not in text

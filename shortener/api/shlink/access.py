@@ -6,7 +6,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from shortener.api.authentication import authorize_text
-from shortener.api.problems import ApiError, to_api_error
+from shortener.api.problems import RETRY_SECONDS, ApiError, to_api_error
 from shortener.api.shlink.objects import ShlinkError, invalid_data, problem_response
 from shortener.codes import COMPATIBLE_PATHS
 from shortener.services import edit_links
@@ -71,8 +71,7 @@ def handle_error(error: Exception) -> Response:
     """Return the response to any error below the path of this API."""
     if not isinstance(error, ShlinkError):
         error = _convert_error(error)
-    response = problem_response(error, retry_after="5" if error.status in {429, 503} else None)
-    return _allow_scripts(response)
+    return _allow_scripts(problem_response(error))
 
 
 def _convert_error(error: Exception) -> ShlinkError:
@@ -85,7 +84,9 @@ def _convert_error(error: Exception) -> ShlinkError:
     statuses = {"scope": 403, "role": 403, "rate-limit": 429, "store-unavailable": 503, "not-found": 404}
     status = statuses.get(problem.name, 405 if problem.name == "method" else 400)
     title = "Service unavailable" if status == 503 else "Request refused"
-    return ShlinkError(status, problem.name, title, problem.detail)
+    converted = ShlinkError(status, problem.name, title, problem.detail)
+    converted.headers = problem.headers | ({"Retry-After": str(RETRY_SECONDS)} if status == 503 else {})
+    return converted
 
 
 def decode_body(kind: type[Body]) -> Body:

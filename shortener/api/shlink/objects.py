@@ -34,6 +34,7 @@ class ShlinkError(Exception):
 
     def __init__(self, status: int, name: str, title: str, detail: str, **extra: Any) -> None:
         super().__init__(detail)
+        self.headers: dict[str, str] = {}
         self.status = status
         self.fields = {"type": ERROR_BASE + name, "title": title, "detail": detail, "status": status, **extra}
 
@@ -74,12 +75,10 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, content_type="application/json")
 
 
-def problem_response(error: ShlinkError, *, retry_after: str | None = None) -> Response:
+def problem_response(error: ShlinkError) -> Response:
     """Return the response to an error."""
-    response = Response(msgspec.json.encode(error.fields), error.status, content_type=PROBLEM_MEDIA_TYPE)
-    if retry_after:
-        response.headers["Retry-After"] = retry_after
-    return response
+    body = msgspec.json.encode(error.fields)
+    return Response(body, error.status, headers=error.headers, content_type=PROBLEM_MEDIA_TYPE)
 
 
 def short_urls(rows: Sequence[LinkDetails]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import issues, listings
 from shortener.web import clickmap
 from shortener.web.context import config, now, role_required, store
-from shortener.web.filters import format_number, format_percent
+from shortener.web.filters import format_number, format_percent, join_percent_signs
 from shortener.web.ranking_cache import article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
 
@@ -268,4 +268,5 @@ def _link_share(
         f"{format_number(clicks)} clicks here, {format_percent(clicks / total_clicks)} of all; {position}"
         f"{format_number(item.clicks)} clicks in total, {format_percent(item.clicks / total_clicks)}"
     )
-    return clickmap.LinkShare(clicks, clicks / total_clicks, clickmap.heat_level(clicks, max_clicks), tooltip)
+    share = join_percent_signs(format_percent(clicks / total_clicks))
+    return clickmap.LinkShare(share, clickmap.heat_level(clicks, max_clicks), tooltip)
