@@ -18,7 +18,7 @@ MIN_NOTED_WIDTH = 36
 """Width in columns that the titles have at least if notes are below them."""
 PADDING = 3
 """Width of a column's padding and border."""
-NUMBER_PUNCTUATION = str.maketrans("", "", ",.%+- \u00d7")
+NUMBER_PUNCTUATION = str.maketrans("", "", ",.% \u00d7")
 
 
 class FittedTable(Struct, frozen=True):
@@ -102,4 +102,4 @@ def _min_width(cells: dict[str, list[str]], headings: dict[str, str], *, with_no
 
 def _are_numbers(cells: Sequence[str], empty_cells: frozenset[str]) -> bool:
     values = [cell for cell in cells if cell not in empty_cells]
-    return bool(values) and all(cell.translate(NUMBER_PUNCTUATION).isdigit() for cell in values)
+    return bool(values) and all(cell.lstrip("+-").translate(NUMBER_PUNCTUATION).isdigit() for cell in values)

@@ -17,7 +17,10 @@ _SUMMARY_SEARCH_LINES = 8  # lines behind a title
 _CONTEXT_LENGTH = 300  # characters on either side of a link
 _LEADING_SEPARATOR = re.compile(r"^[\s:：–—|·•/,，.)）\]-]+")
 _TRAILING_SEPARATOR = re.compile(r"[\s:：–—|·•/,，(（\[<-]+$")
-_SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
+# The point of an abbreviation or an initial ends no sentence.
+_SENTENCE_END = re.compile(
+    r"(?<!\s[A-Z])(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bvs)(?<!\bMrs)(?<!\bProf)\.(?=\s)|[!?](?=\s)|[。！？]"
+)
 _STRAY_EMPHASIS = re.compile(r"\*{2,}|_{4,}")
 _TEMPLATE_TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}")
 _DEFINITION = re.compile(r"\[[^\]]*\]:(?:\s*https?://\S+)?")

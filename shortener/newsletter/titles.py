@@ -235,7 +235,10 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
     if line.only_mention is first:
         return not (_closes_previous_text(line, first, lines) or _is_call_below_text(line, words, lines))
     after = line.text[first.end : first.end + 40]
-    if bylines.find_byline_after(line, first.end) or _SEPARATOR_AFTER.match(after):
+    byline = bylines.find_byline_after(line, first.end)
+    if byline and bylines.looks_like_name(byline.author):
+        return True
+    if byline or _SEPARATOR_AFTER.match(after):
         return not _CLAUSE.match(after.lstrip())
     is_prominent = first.strong or line.item_part == "first"
     if is_prominent and _SENTENCE_STOP.match(after):

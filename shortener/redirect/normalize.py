@@ -37,6 +37,12 @@ _DELIMITER = re.compile(r'[<>"#|]|\]\(')
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
 # The key of a recipient token in any spelling; a quick search before the query string is split.
 _may_have_token = re.compile(r"(?:_|%(?:25)?5f)(?:c|%(?:25)?[46]3)(?![0-9a-z_-])", re.ASCII | re.IGNORECASE).search
+# What separates a token from a query that was there before, when a program appended it without a look or encoded the
+# whole URL; and what separates its key from it.
+_SEPARATOR = re.compile(r"(;|\?|%(?:25)?(?:3[bf]|26))", re.ASCII | re.IGNORECASE)
+_ENCODED_AMPERSAND = re.compile(r"(?:(?:^|;|%(?:25)?(?:3b|26))amp)+$", re.ASCII | re.IGNORECASE)
+_PLAIN_KEY = f"{RECIPIENT_PARAMETER}="
+_EQUALS = re.compile(r"=|%(?:25)?3d", re.ASCII | re.IGNORECASE)
 # Punctuation after a token. Characters that a token may end with, such as the "=" of base64, are missing.
 _GLUED_MARKS = " \t\r\n.,;:!?)]}>'\"\u2018\u2019\u201c\u201d\u00bb\u2026"
 
@@ -64,6 +70,7 @@ class Normalizer:
         self._domains = {normalize_host_header(domain.host): domain for domain in config.domains}
         self._default_domain = config.domains[0]
         self._page_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
+        self._trusts_proxies = bool(config.server.trusted_proxies)
         self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
 
     def normalize(self, request: Request) -> None:
@@ -76,9 +83,7 @@ class Normalizer:
             request.host = host = normalize_host_header(host)
             domain = self.match_domain(host)
         request.domain = domain
-        forwarded = request.headers.get_all("x-forwarded-for")
-        client = self._resolve_client(request.peer, ",".join(forwarded)) if forwarded else request.peer
-        request.client = normalize_address(client) if ":" in client else client
+        request.client = self._find_client(request)
         plain = _plain_path(request.path)
         if plain is None:
             self._read_path(request)
@@ -90,6 +95,16 @@ class Normalizer:
         query = request.query
         if query and request.code and _may_have_token(query):
             request.query, request.token = take_recipient_token(query)
+
+    def _find_client(self, request: Request) -> str:
+        forwarded = request.headers.get_all("x-forwarded-for")
+        if forwarded:
+            return self.client_address(request.peer, ",".join(forwarded))
+        if self._trusts_proxies and "x-forwarded-for" in request.headers:
+            # Granian returns no value with other bytes than ASCII. The proxy has added the client to such a value,
+            # so the client is not the proxy.
+            return ""
+        return self.client_address(request.peer, None)
 
     def _read_path(self, request: Request) -> None:
         """Parse a path that is not simply a slash and a code."""
@@ -145,22 +160,27 @@ def take_recipient_token(query: str) -> tuple[str, str | None]:
     """Return (query without recipient tokens, first token or None). A token is found in any spelling of its key."""
     kept, token = [], None
     for part in query.split("&"):
-        fields = part.split(";")
-        place = next((index for index, field in enumerate(fields) if _is_token_key(field)), None)
+        if not _may_have_token(part):
+            kept.append(part)
+            continue
+        fields = _SEPARATOR.split(part)  # separators are at odd indexes
+        place = next((index for index in range(0, len(fields), 2) if _is_token_key(fields[index])), None)
         if place is None:
             kept.append(part)
             continue
-        before = [field for field in fields[:place] if field != "amp"]  # an encoded "&"
+        before = _ENCODED_AMPERSAND.sub("", "".join(fields[: max(0, place - 1)]))
         if before:
-            kept.append(";".join(before))
+            kept.append(before)
         # What follows the key up to the next "&" belongs to the token, and is never forwarded.
-        value = ";".join(fields[place:]).partition("=")[2]
+        value = "".join(_EQUALS.split("".join(fields[place:]), maxsplit=1)[1:])
         token = token or unquote_plus(value, errors="replace").strip(_GLUED_MARKS)[:MAX_TOKEN_LENGTH] or None
     return "&".join(kept), token
 
 
 def _is_token_key(field: str) -> bool:
-    name = unquote_plus(unquote_plus(field.partition("=")[0])).strip().lower()
+    if field.startswith(_PLAIN_KEY):
+        return True
+    name = unquote_plus(unquote_plus(_EQUALS.split(field, maxsplit=1)[0])).strip().lower()
     return name.removeprefix("?").removeprefix("amp;") == RECIPIENT_PARAMETER
 
 

@@ -51,7 +51,7 @@ class Request(Struct, gc=False):
     token: str | None = None
     """The recipient token, which ``query`` does not contain any more."""
     client: str = ""
-    """IP address of the client, which may be behind trusted proxies."""
+    """IP address of the client, which may be behind trusted proxies; empty if what they forwarded is not readable."""
 
 
 class EnvironHeaders:

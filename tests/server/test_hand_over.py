@@ -143,6 +143,14 @@ def test_cookies_in_several_headers_are_joined(serving: Serving) -> None:
     assert found["cookie"] == "session=known; notices=a; b=1; c=d"
 
 
+def test_an_unreadable_address_is_not_handed_over_as_the_proxy(
+    serving: Serving, request: pytest.FixtureRequest
+) -> None:
+    """Bytes that are not ASCII in what a trusted proxy forwards do not make the proxy's address the client's."""
+    found = believed(serving, "X-Forwarded-For: \u00fc, 203.0.113.9")
+    assert found["REMOTE_ADDR"] == ("" if "a trusted proxy" in request.node.name else "127.0.0.1")
+
+
 TARGETS = {
     "another scheme": ("https://go.example/-/x?a=1", "go.example"),
     "another host in the header": ("http://go.example/-/x?a=1", "evil.example"),

@@ -93,6 +93,19 @@ def test_an_opt_out_is_honoured_however_it_is_sent(serving: Serving, data: Path,
     assert not {"ua", "visitor", "ref"} & set(last_line(data))
 
 
+UNREADABLE = [b"\xff, 198.51.100.7", b"\xc3\xbc, 198.51.100.7", b"198.51.100.7, \x80"]
+
+
+@pytest.mark.parametrize("value", UNREADABLE)
+def test_an_unreadable_address_is_not_that_of_the_proxy(serving: Serving, data: Path, value: bytes) -> None:
+    """A client that gives a proxy's header other bytes than ASCII does not seem to be the proxy, and has no address."""
+    head = b"GET /abcde HTTP/1.1\r\n" + HOST + b"User-Agent: reader\r\nX-Forwarded-For: " + value + b"\r\n" + CLOSE
+    assert serving.ask(head + b"\r\n").startswith(b"HTTP/1.1 302")
+    line = last_line(data)
+    assert line["ua"] == "reader"
+    assert not {"net", "addr", "visitor"} & set(line)
+
+
 def test_trailers_are_no_headers(serving: Serving, data: Path) -> None:
     """Fields behind a chunked body change neither address nor host nor opt-out (RFC 9110, 6.5.1)."""
     head = b"GET /abcde HTTP/1.1\r\n" + HOST + b"X-Forwarded-For: 198.51.100.7\r\nTransfer-Encoding: chunked\r\n"
