@@ -1,4 +1,4 @@
-"""The Flask application with all pages and the JSON API, and the WSGI application with redirects in front of it."""
+"""The Flask application with all pages and the JSON API, and the WSGI application that adds the redirects."""
 
 from flask import Flask
 
@@ -81,7 +81,7 @@ def build_pages_app(config: Config) -> Flask:
 
 
 def publish_reader_pages(app: Flask) -> None:
-    """Render the pages that readers see for a miss, and an upload that is too large, for the redirect workers.
+    """Render the pages for misses and for uploads that are too large, and publish them for the redirect workers.
 
     The server calls it when the pages start, because the texts depend on the configuration. Raises OSError.
     """

@@ -1,4 +1,4 @@
-"""The configuration: its keys with defaults and bounds, and its reading from a TOML file and the environment."""
+"""The configuration: its keys with defaults and limits, and its loading from a TOML file and the environment."""
 
 import os
 import tomllib
@@ -31,7 +31,7 @@ ForwardMode = Literal["merge", "override", "drop"]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base class of all tables of the configuration. They are immutable, and an unknown key is an error."""
+    """Base class of all tables of the configuration: immutable, and an unknown key is an error."""
 
 
 class Site(Section, frozen=True):
@@ -156,7 +156,7 @@ class Api(Section, frozen=True):
 
 
 class Webhooks(Section, frozen=True):
-    """``[webhooks]``: what the URL of an endpoint may be besides https on the ports 443 and 8443."""
+    """``[webhooks]``: which URLs an endpoint may have besides https on the ports 443 and 8443."""
 
     allow_http: bool = False
     ports: tuple[Port, ...] = ()

@@ -1,4 +1,4 @@
-"""Messages about invalid values of the configuration: where a value comes from, and what was expected."""
+"""Messages about invalid configuration values: where a value comes from, and which values are allowed."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Origin(Struct, frozen=True):
-    """Where values come from: the name of the file, and the environment variable of each overridden key."""
+    """The origin of configuration values: the name of the file, and the environment variable of each overridden key."""
 
     file_name: str
     variables: Mapping[str, str]
@@ -67,7 +67,7 @@ def _value_at(tree: Any, steps: Sequence[str]) -> Any:
 
 
 def _expectation(kind: Any) -> str:
-    """Return in words which values a type has."""
+    """Return a description of the values that a type allows."""
     if get_origin(kind) is Annotated:
         base, meta = get_args(kind)[:2]
         if meta.description:

@@ -1,4 +1,4 @@
-"""Error messages of commands and server processes, with advice: a command to run, or an option to pass."""
+"""Error messages of commands and server processes, each with advice: a command to run, or an option to use."""
 
 import sqlite3
 

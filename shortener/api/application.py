@@ -1,4 +1,4 @@
-"""Wiring of the API into the Flask application: its operations, OPTIONS, CORS and the headers of every answer."""
+"""Registration of the API in the Flask application: operations, OPTIONS, CORS and headers of every response."""
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -43,7 +43,7 @@ def is_api_path(path: str) -> bool:
 
 
 def _answer_unrouted() -> Response | None:
-    """Answer a request below the path of the API that no operation takes: OPTIONS, else 404 or 405."""
+    """Respond to a request without an operation: OPTIONS, else 404 or 405."""
     if not is_api_path(request.path) or request.blueprint == operations.blueprint.name:
         return None
     methods = operations.methods_at(request.path.removeprefix(PREFIX))

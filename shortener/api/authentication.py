@@ -1,4 +1,4 @@
-"""Authentication of API requests by token, and what the token permits."""
+"""Authentication of API requests by token, and the check of the token's scopes."""
 
 import time
 
@@ -56,7 +56,7 @@ def authorize(scope: Scope | None) -> None:
 
 
 def rate_headers() -> dict[str, str]:
-    """Return the headers that tell the client what is left of its limit."""
+    """Return the headers that report the remaining requests of the client's rate limit."""
     rate: RateState | None = g.get("api_rate")
     return rate.headers if rate is not None else {}
 

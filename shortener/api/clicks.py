@@ -27,7 +27,7 @@ _MAX_SECONDS = 10**12
 
 
 class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Bounds of the export."""
+    """Query parameters of the export of clicks: its time range."""
 
     since: Annotated[Time, Meta(description="Only clicks from this time on, ISO 8601 with a zone.")] | UnsetType = UNSET
     until: Annotated[Time, Meta(description="Only clicks before this time, ISO 8601 with a zone.")] | UnsetType = UNSET
@@ -38,9 +38,9 @@ class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
 def export_clicks(query: ClickQuery) -> Response:
     """Export single clicks as JSON lines, the oldest first, up to the watermark.
 
-    Every click before the time in the header `Watermark` is stored, and its verdict has settled. The header `Link` is
-    the address of the clicks that follow it. A verdict that changes later is not sent again; `rules` is the version of
-    the rules by which it was given.
+    Every click before the time in the response header `Watermark` is stored, and its verdict is final. The header
+    `Link` is the address from which to fetch later clicks. If a verdict is changed by a reclassification, the click is
+    not sent again; `rules` is the version of the rules that gave the verdict.
     """
     since, until = to_query_seconds(query.since, "since"), to_query_seconds(query.until, "until")
     if query.after:
@@ -56,14 +56,17 @@ def export_clicks(query: ClickQuery) -> Response:
 
 
 def _next_link(end: int) -> str:
-    """Return the header Link with the address of the clicks from a time on (seconds of UTC epoch)."""
+    """Return the header Link with the address of the clicks from ``end`` on (seconds of UTC epoch)."""
     values = {name: value for name, value in request.args.items() if name == "until"}
     query = urlencode(values | {"after": encode_cursor(_ORDER, [end])})
     return f'<{config().base_url}{request.path}?{query}>; rel="next"'
 
 
 def _read_lines(pool: ConnectionPool, *, since: int | None, until: int, domains: Sequence[Domain]) -> Iterator[bytes]:
-    """Yield the clicks as JSON lines, several in a piece, with a connection of their own: the request has ended."""
+    """Yield the clicks as pieces of JSON lines.
+
+    A separate store connection is used, because the request has ended when the lines are read.
+    """
     connection = pool.acquire()
     try:
         with closing(list_exported_clicks(connection, since=since, until=until, domains=domains)) as clicks:

@@ -1,4 +1,4 @@
-"""The API's descriptions of itself: the OpenAPI document, a page with all operations, and a page with all problems."""
+"""The documentation of the API: the OpenAPI document, a page with all operations, and a page with all problems."""
 
 from typing import Any
 

@@ -44,12 +44,12 @@ def to_query_seconds(value: datetime | UnsetType, name: str) -> int | None:
 
 
 def encode_cursor(order: str, key: Sequence[str | int]) -> str:
-    """Return the cursor behind the item with this sort key."""
+    """Return the cursor of the list after the item with this sort key."""
     return base64.urlsafe_b64encode(msgspec.json.encode([order, *key])).decode().rstrip("=")
 
 
 def decode_cursor(text: str, *, order: str, length: int) -> tuple[str | int, ...]:
-    """Return the sort key of a cursor. Raises ApiError if it is none, or one of another order."""
+    """Return the sort key in a cursor. Raises ApiError for an invalid cursor or that of another sort order."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         found, *key = msgspec.json.decode(data, type=list[str | _Integer])

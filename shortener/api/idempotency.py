@@ -1,6 +1,6 @@
-"""Idempotency keys: a POST with the header Idempotency-Key is done once, and its answer is sent again to a repetition.
+"""Idempotency keys: a repeated POST with the same Idempotency-Key gets the stored response of the first one.
 
-The view and the storing of its answer share one transaction, so that a process can be killed at any moment
+The view and the storing of its response share one transaction, so that a process can be killed at any moment
 (draft-ietf-httpapi-idempotency-key-header-07).
 """
 
@@ -32,10 +32,10 @@ _running: set[tuple[int, str]] = set()
 
 
 def run_once(view: Callable[[], Response], *, hidden_field: str | None) -> Response:
-    """Return the answer of ``view``, or the stored answer if this request was made before with the same key.
+    """Return the response of ``view``, or the stored one if this request was made before with the same key.
 
-    ``hidden_field`` names a field of the answer that is not stored, because it is secret; it is null in a repetition.
-    An answer of 500 or above is not stored. Raises ApiError.
+    ``hidden_field`` names a field of the response that is not stored, because it is secret; it is null in a repetition.
+    A response of 500 or above is not stored. Raises ApiError.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -48,7 +48,7 @@ def run_once(view: Callable[[], Response], *, hidden_field: str | None) -> Respo
 
 @contextmanager
 def _claim(token_id: int, key: str) -> Iterator[None]:
-    """Mark a key as in use while the block runs. Raises ApiError if another request uses it."""
+    """Reserve a key during the block. Raises ApiError if another request uses it at the moment."""
     entry = (token_id, key)
     with _lock:
         if entry in _running:
@@ -64,7 +64,7 @@ def _claim(token_id: int, key: str) -> Iterator[None]:
 
 
 def _replay(key: str) -> Response | None:
-    """Return the stored answer to this request, or None. Raises ApiError if the key belongs to another request."""
+    """Return the stored response to this request, or None. Raises ApiError if the key belongs to another request."""
     answer = tokens.find_answer(store(), current_token().id, key, since=now() - KEEP_SECONDS)
     if answer is None:
         return None
@@ -78,7 +78,7 @@ def _replay(key: str) -> Response | None:
 
 
 def _run(view: Callable[[], Response], key: str, hidden_field: str | None) -> Response:
-    """Run a view and store its answer in one transaction. If it fails, only the answer is stored."""
+    """Run a view and store its response in one transaction. If the view fails, only the response is stored."""
     try:
         with store().transaction():
             # Another process may have answered the same request before this one got the write lock.

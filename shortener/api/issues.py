@@ -60,13 +60,13 @@ class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewIssueQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameter of adding an issue."""
+    """Query parameters of the operation that adds an issue."""
 
     dry_run: Annotated[bool, Meta(description="Answer with what would be stored, and store nothing.")] = False
 
 
 class AddedIssue(Struct, frozen=True):
-    """The issue, its document with short links, the links that were left alone, and warnings to check."""
+    """The issue, its document with short links, the links that were not replaced, and warnings to check."""
 
     issue: IssueContents
     output: str
@@ -81,7 +81,7 @@ class IssueList(Struct, frozen=True):
 
 
 class IssueListQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameter of the list of issues."""
+    """Query parameters of the list of issues."""
 
     all: Annotated[bool, Meta(description="List archived and removed issues too.")] = False
 
@@ -100,12 +100,12 @@ class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_document(body: NewIssue) -> None:
-    """Parse the document in a process with limits, before the request is worked on. Raises InputError."""
+    """Parse the document in a process with limits, before anything else is done with it. Raises InputError."""
     check_in_sandbox(_source(body), name=_file_name(body))
 
 
 def _source(body: NewIssue) -> bytes:
-    """Return the bytes of a document. Raises ApiError if it is not base64 as announced."""
+    """Return the bytes of a document. Raises ApiError if its encoding is base64 and it cannot be decoded."""
     if body.encoding == "text":
         return body.document.encode()
     try:

@@ -23,13 +23,13 @@ class Batch(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BatchQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameter of a batch."""
+    """Query parameters of a batch."""
 
     atomic: Annotated[bool, Meta(description="Create all links, or none if one cannot be created.")] = False
 
 
 class BatchResult(Struct, frozen=True):
-    """What became of one link: its status, and the link or the problem."""
+    """The result for one link of a batch: its status, and the link or the problem."""
 
     status: int
     link: LinkRecord | UnsetType = UNSET
@@ -37,7 +37,7 @@ class BatchResult(Struct, frozen=True):
 
 
 class BatchAnswer(Struct, frozen=True):
-    """The results in the order of the links."""
+    """The results of a batch, in the order of its links."""
 
     results: tuple[BatchResult, ...]
 

@@ -32,7 +32,7 @@ from shortener.web.context import config, now, store
 
 
 class LinkQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameters of the list of links."""
+    """Query parameters of the list of links: filters, order and page."""
 
     query: Annotated[str, Meta(description="Words that the code, title or target contains.")] = ""
     status: StatusFilter | UnsetType = UNSET
@@ -43,13 +43,13 @@ class LinkQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CountsQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameter of one link."""
+    """Query parameters of one link."""
 
     counts: Annotated[bool, Meta(description="Add clicks and visitors. The answer then has no ETag.")] = False
 
 
 class LinkPage(Struct, frozen=True):
-    """One page of links; ``next`` is the cursor of the next one, null on the last page."""
+    """One page of the list of links; ``next`` is the cursor of the next page, null on the last one."""
 
     data: tuple[LinkRecord, ...]
     next: str | None
@@ -90,7 +90,7 @@ class LinkReplacement(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EditList(Struct, frozen=True):
-    """The changes of a link, the oldest first."""
+    """The changes of a link's fields, the oldest first."""
 
     data: tuple[LinkEdit, ...]
 
@@ -198,7 +198,7 @@ def change_link(domain: str, code: str, body: LinkChanges) -> Response:
 
 
 def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
-    """Change a link, if the request's If-Match allows it. Call it in a transaction."""
+    """Change a link, unless the request's If-Match forbids it. Call it in a transaction."""
     record = load_record(domain, code)
     check_if_match(record)
     link = links.get(store(), record.domain, record.code)

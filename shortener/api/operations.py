@@ -1,4 +1,4 @@
-"""Operations of the API: the decorator that registers one, and what each request goes through before its view."""
+"""Operations of the API: the decorator that registers one, and the checks of each request before its view."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ View = TypeVar("View", bound=Callable[..., Response])
 
 
 class Operation(Struct, frozen=True):
-    """One method of one address of the API, with everything that the OpenAPI document says of it."""
+    """A method of a path of the API, with everything that the OpenAPI document describes."""
 
     name: str
     method: str

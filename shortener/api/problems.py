@@ -1,4 +1,4 @@
-"""Error answers of the API: problem details by RFC 9457, with a remedy."""
+"""Error responses of the API: problem details by RFC 9457, each with a remedy."""
 
 import logging
 import sqlite3
@@ -117,7 +117,7 @@ class Problem(Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """Raised by an operation to answer with a problem; ``name`` is a key of PROBLEM_TYPES."""
+    """Raised to respond with a problem; ``name`` is a key of PROBLEM_TYPES."""
 
     def __init__(
         self,

@@ -21,14 +21,14 @@ Month = Annotated[str, Meta(pattern=MONTH_PATTERN, description="Month of the las
 
 
 class RankingQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Selection of the ranked articles."""
+    """Query parameters of the ranking: which articles are ranked."""
 
     month: Month | UnsetType = UNSET
     issue: Annotated[str, Meta(description="Only articles of this issue, given by its slug.")] | UnsetType = UNSET
 
 
 class MonthQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameter of the picks."""
+    """Query parameters of the picks: their month."""
 
     month: Month
 

@@ -1,4 +1,4 @@
-"""Limit of requests a minute with one token, counted in memory."""
+"""Rate limit: requests a minute with one token, counted in memory."""
 
 import threading
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class RateLimit:
         self._windows: LRUCache[int, tuple[float, int]] = LRUCache(MAX_TOKENS)
 
     def count(self, token_id: int) -> RateState | None:
-        """Count a request with a token and return what is left; None if there is no limit."""
+        """Count a request with a token and return the remaining requests; None if there is no limit."""
         if not self._limit:
             return None
         with self._lock:

@@ -22,14 +22,14 @@ from shortener.web.ranking_cache import remaining_shares, reruns
 
 
 class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Bounds of a report."""
+    """Query parameters of a report: its time range."""
 
     since: Annotated[Time, Meta(description="Only clicks from this time on, ISO 8601 with a zone.")] | UnsetType = UNSET
     until: Annotated[Time, Meta(description="Only clicks before this time, ISO 8601 with a zone.")] | UnsetType = UNSET
 
 
 class ComparisonQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """The two issues to compare, and the age at which they are compared."""
+    """Query parameters of a comparison: the two issues, and the age at which they are compared."""
 
     issues: Annotated[str, Meta(description="Slugs of two issues, separated by a comma.", pattern="^[^,]+,[^,]+$")]
     hours: (
@@ -65,7 +65,7 @@ def report_summary(query: RangeQuery) -> Response:
 
 
 def _report_answer(report: Any) -> Response:
-    """Return a report. Its ETag does not depend on the time at which it was made, as the outlook of an issue does."""
+    """Return a report with an ETag, which ignores what changes with time alone, such as the outlook of an issue."""
     timeless = {"as_of": to_datetime(0)} | ({"outlook": None} if isinstance(report, IssueReport) else {})
     return tagged_answer(report, tagged=structs.replace(report, **timeless))
 

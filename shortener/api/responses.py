@@ -1,4 +1,4 @@
-"""Answers of the API as JSON, with entity tags and conditional requests (RFC 9110, section 13)."""
+"""JSON responses of the API, with entity tags and conditional requests (RFC 9110, section 13)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ from shortener.web.context import config
 
 
 def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a value as a JSON answer."""
+    """Return a value as a JSON response."""
     return Response(msgspec.json.encode(value), status, headers=dict(headers or {}), content_type=JSON)
 
 
 def no_content() -> Response:
-    """Return an answer without a body."""
+    """Return a response without a body."""
     response = Response(status=204)
     response.headers.pop("Content-Type", None)
     return response
 
 
 def tagged_answer(value: Any, *, tagged: Any = None, status: int = 200, location: str | None = None) -> Response:
-    """Return a value with its ETag; 304 if the client has it already.
+    """Return a value with its ETag, or 304 if the client has it already.
 
-    ``tagged`` is what the tag is computed from, if it is not the whole value.
+    ``tagged`` is the value from which the tag is computed, if it is not the whole value.
     """
     tag = entity_tag(value if tagged is None else tagged)
     headers = {"ETag": f'"{tag}"'} | ({"Location": location} if location else {})

@@ -33,7 +33,7 @@ class NewWebhook(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebhookChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """New values of a webhook; what is missing stays. An empty ``events`` means all types."""
+    """New values of a webhook; fields that are missing are unchanged. An empty ``events`` means all types."""
 
     url: URL | UnsetType = UNSET
     events: EventTypes | UnsetType = UNSET
@@ -54,7 +54,7 @@ class DeliveryPage(Struct, frozen=True):
 
 
 class DeliveryQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Part of a list of deliveries."""
+    """Query parameters of the list of deliveries: which part of it is returned."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Largest number of deliveries.")] = 100
     after: Annotated[str, Meta(pattern="^[0-9]{1,15}$", description="`next` of the previous page.")] | None = None
@@ -101,7 +101,7 @@ def get_webhook(webhook_id: str) -> Response:
     "PATCH", "/webhooks/{webhook_id}", answers={200: WebhookSummary}, scope="admin", body=WebhookChange, etag=True
 )
 def change_webhook(webhook_id: str, body: WebhookChange) -> Response:
-    """Change, enable or disable a webhook. Deliveries that wait fail when it is disabled."""
+    """Change, enable or disable a webhook. When it is disabled, its waiting deliveries fail."""
     number = _parse_id(webhook_id)
     with store().transaction():
         check_if_match(_summarize(stored_webhooks.get(store(), number)))

@@ -37,7 +37,7 @@ Fields = dict[str, Any]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer before it is formatted; ``simple`` is its text in the format simple."""
+    """A response before it is formatted; ``simple`` is its text in the format "simple"."""
 
     fields: Fields
     status: int = 200
@@ -47,7 +47,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 @blueprint.route(PATH, methods=["GET", "POST"])
 def handle() -> Response:
-    """Answer a request of a program that was made for YOURLS."""
+    """Respond to a request of a program that was made for YOURLS."""
     if request.values.get("format", "xml") not in FORMATS:
         return _format(_failure(400, 'Unknown "format" parameter: expected json, simple or xml'), "json")
     try:
@@ -58,7 +58,7 @@ def handle() -> Response:
 
 
 def handle_error(error: Exception) -> Response:
-    """Return the answer to any error at the path of this API. Unexpected errors are logged by their caller."""
+    """Return the response to any error at the path of this API. Unexpected errors are logged by the caller."""
     problem = to_api_error(error)
     if problem.name == "internal":
         raise error
@@ -92,7 +92,7 @@ def _failure(status: int, message: str, *, headers: Mapping[str, str] | None = N
 
 
 def _shorten() -> Answer:
-    """Create a short link, or return the one that the target already has."""
+    """Create a short link, or return an existing one with this target."""
     url = request.values.get("url", "").strip()
     keyword = request.values.get("keyword", "").strip() or None
     if not url:
@@ -185,7 +185,7 @@ def _stats() -> Answer:
 
 
 def _list_links() -> list[LinkDetails]:
-    """Return the most or least clicked, the newest or random links, as the parameters ask."""
+    """Return the most or least clicked, the newest or random links, as the parameters request."""
     chosen = request.values.get("filter", "top")
     limit = _read_number("limit", DEFAULT_LINKS, MAX_LINKS)
     sort: LinkSort = "clicks" if chosen in {"top", "bottom"} else "new"
@@ -227,7 +227,7 @@ def _site_stats() -> Fields:
 
 
 def _version() -> Answer:
-    """Return the version of YOURLS that this API is like."""
+    """Return the version of YOURLS that this API imitates."""
     return Answer({"version": VERSION}, simple=VERSION)
 
 

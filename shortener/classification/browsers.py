@@ -1,4 +1,4 @@
-"""What is known about the browser that a user agent names: whether it is outdated, for example.
+"""Facts about the browser that a user agent names: whether it is outdated, for example.
 
 The conditions and their sources are in docs/classification.md, section 3.3.
 """
@@ -40,7 +40,7 @@ _INTERNET_EXPLORER = re.compile(r"\bTrident/|\bMSIE ")
 
 
 class Browser(Struct, frozen=True):
-    """What a user agent says about its browser, which may be untrue."""
+    """The browser that a user agent claims to be, which may be untrue."""
 
     sends_fetch_metadata: bool = False
     """Whether the real browser sends Sec-Fetch headers over https (rule 7)."""
@@ -56,7 +56,7 @@ class Browser(Struct, frozen=True):
 
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_browser(ua: str) -> Browser:
-    """Return what a user agent says about its browser."""
+    """Return the browser that a user agent claims to be."""
     plain = _DESKTOP_CHROME.fullmatch(ua)
     chrome = _CHROME.search(ua) if plain else None
     return Browser(

@@ -1,4 +1,4 @@
-"""The choice of a click's reason and verdict, from evidence and the time since sending."""
+"""The choice of a click's reason and verdict from its evidence and the time since the sending of its issue."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Comparison of clicks with the clicks near them, and the classifications that change by it.
+"""Comparison of clicks with the clicks near them, and the changes of their classifications that follow.
 
 The clicks being classified are called targets. A target can change the evidence of clicks up to one time window away
 from it. Their evidence depends on clicks up to two windows away (docs/classification.md, section 11).
@@ -18,7 +18,7 @@ from shortener.classification.nearby_clicks import NearbyClick, is_correlatable
 
 
 class Neighbourhood(Struct, frozen=True):
-    """What is needed besides the targets to classify them: stored clicks near them, and earlier honeypot hits."""
+    """The clicks that classification compares the targets with: stored clicks near them, and earlier honeypot hits."""
 
     clicks: Mapping[int, NearbyClick] = {}
     """Stored clicks near the targets, by sequence number; the targets are not among them."""
@@ -49,7 +49,7 @@ def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbou
 
 
 def _with_request(click: NearbyClick, request: Classification) -> NearbyClick:
-    """Return a click with another classification of its request; its evidence from nearby clicks stays."""
+    """Return a click with a new classification of its request; its evidence from nearby clicks stays."""
     return replace(click, reason=request.reason, evidence=request.evidence | click.evidence & ~REQUEST_MASK)
 
 
@@ -62,9 +62,9 @@ def group_evidence(
 ) -> dict[int, int]:
     """Return, by sequence number, the new evidence bits of the ``targets`` and of the clicks near them.
 
-    ``targets`` are sequence numbers. For each kind of correlation group, a click near no target keeps its bits,
-    because its own nearby clicks may not be loaded. ``honeypot_hits`` count as evidence but get none. If
-    ``truncated``, clicks that are not targets lose no bits, because clicks that caused them may not be loaded.
+    ``targets`` are sequence numbers. For each kind of correlation group, a click near no target keeps its bits, because
+    its own nearby clicks may not be loaded. ``honeypot_hits`` are compared with the clicks but get no bits. If
+    ``truncated``, only targets can lose bits, because the clicks that caused other bits may not be loaded.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
     times = [clicks_by_seq[seq].ts_ms for seq in targets]
@@ -108,9 +108,9 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return the honeypot hits, the targets, and the clicks that do not have the grouping's evidence yet.
+    """Return the clicks without those that have the grouping's evidence already, and which keep it.
 
-    The other clicks keep it. In a flood on a honeypot link they are nearly all clicks.
+    Honeypot hits and targets are always included. In a flood on a honeypot link nearly all clicks are left out.
     """
     return [
         click

@@ -1,9 +1,8 @@
 """Access to the bundled lists of user agents, browsers and networks; each file is read once.
 
-The listed networks are of three kinds. From a ``gateway``, only mail-security software opens links. A
-``vendor`` is a mail-security company whose networks carry scanners and also people's remote browsers. From
-``people`` networks, persons browse although a data-center list may contain them, for example through a
-private relay.
+The listed networks are of three kinds. From a ``gateway``, only mail-security software opens links. A ``vendor`` is a
+mail-security company whose networks contain scanners and also people's remote browsers. From ``people`` networks,
+persons browse although a data-center list may contain them, for example through a private relay.
 """
 
 import tomllib

@@ -56,7 +56,7 @@ UNLIMITED_LINKS = 1_000
 
 
 def bits_where(flags: Iterable[bool], bit: int) -> list[int]:
-    """Return a list with ``bit`` for each flag that is true and 0 for each that is false."""
+    """Return a list with ``bit`` where a flag is true and 0 where it is false."""
     return [bit if is_set else 0 for is_set in flags]
 
 

@@ -219,11 +219,10 @@ def _is_reader(click: NearbyClick) -> bool:
 
 
 def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedClicks) -> list[int]:
-    """Return the indexes of the clicks that are a mail gateway's checks of a reader's click.
+    """Return the indexes of the clicks on one link that are a mail gateway's checks of a reader's click.
 
-    ``indexes`` are the indexes of all clicks on one link, and ``readers`` are the readers' clicks on it. A
-    check from a listed network may come before or after the reader's click. A check from another network must
-    come after it.
+    ``indexes`` are the indexes of all clicks on the link, and ``readers`` are the readers' clicks on it. A check from a
+    listed network may come before or after the reader's click. A check from another network must come after it.
     """
     around, earlier = _ReaderWindow(readers), _ReaderWindow(readers)
     checks = []

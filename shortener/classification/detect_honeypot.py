@@ -83,5 +83,5 @@ def _is_near_hit(
 
 
 def looks_automated(click: NearbyClick) -> bool:
-    """Return whether the request or network of a honeypot hit is a further sign of automation."""
+    """Return whether a honeypot hit has a further sign of automation, in its request or its network."""
     return bool(click.evidence & AUTOMATION_MASK) or click.reason in REQUEST_REASONS

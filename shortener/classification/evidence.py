@@ -1,8 +1,7 @@
-"""The evidence bits of a click, the fields of its request that the rules read, and their result.
+"""The evidence bits of a click, the request fields that the rules read, and the result of classification.
 
-Bits 0 to 11 come from the request, bits from 12 on from nearby clicks. The store keeps the integer in one
-column, so that stored clicks can be classified again. All bits are described in docs/classification.md,
-section 4.
+Bits 0 to 11 come from the request, bits from 12 on from nearby clicks. The store keeps the integer in one column, so
+that stored clicks can be classified again. All bits are described in docs/classification.md, section 4.
 """
 
 from collections.abc import Mapping

@@ -70,7 +70,7 @@ def _rule_match(reason: str, click: NearbyClick, request: ClickRequest | None, *
 
 
 def _matched_evidence(reason: str, click: NearbyClick, request: ClickRequest | None) -> tuple[str, ...]:
-    """Return descriptions of the evidence, headers or network that made the rule with this reason match."""
+    """Return descriptions of the evidence, headers or network by which the rule with this reason matches."""
     rule = _RULES.get(reason)
     if rule is not None:
         age = age_of(click)

@@ -1,12 +1,10 @@
-"""Group rules: what detectors find in groups of clicks, and the reasons that follow, each rule stated once.
+"""The rules for groups of clicks; each rule is defined once, with its reason, evidence and condition.
 
-A rule has its reason with verdict, precision class and description, the detection that it reads (detector, groups,
-evidence bits with their texts), and its condition. The groups' detectors, all reasons and all evidence texts derive
-from these statements.
+A rule has a reason (verdict, precision class and description), a detection (detector, groups, evidence bits with their
+texts), and a condition. The groups' detectors, all reasons and all evidence texts are derived from these definitions.
 
-The time from the sending of the issue to the click is called the age of the click. The rules are tried in the
-order in which they are listed here. docs/classification.md, section 7, gives their precision and explains the
-time limits.
+The time from the sending of the issue to the click is called the age of the click. The rules are tried in the order in
+which they are listed here. docs/classification.md, section 7, gives their precision and explains the time limits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -167,7 +165,7 @@ _CORROBORATION_MASK = CORROBORATING | DATACENTER | SECURITY_VENDOR | MAIL_GATEWA
 def _detected(
     reason: str, *detections: Detection, verdict: Verdict = "scanner", precision: Precision = "sure"
 ) -> GroupRule:
-    """Return a rule that matches any bit of its detections, and is described by the text of the first bit."""
+    """Return a rule that matches clicks with any bit of its detections; the text of the first bit describes it."""
     mask = sum(detection.evidence_mask for detection in detections)
     description = next(iter(detections[0].texts.values()))
     return GroupRule(reason, description, mask, _any_bit(mask), detections, verdict=verdict, precision=precision)

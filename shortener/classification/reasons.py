@@ -1,4 +1,4 @@
-"""All reasons for a verdict and all evidence texts, derived from the statements of request reasons and group rules."""
+"""All reasons for verdicts and all evidence texts, collected from the request rules and the group rules."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -33,8 +33,8 @@ def describe_evidence(evidence: int) -> tuple[str, ...]:
 def counts_as_human(reason: str, *, band: Band = "usual") -> bool:
     """Return whether a click with this reason is in the strict, usual or lenient count of human clicks.
 
-    ``usual`` follows the verdict. ``lenient`` also counts clicks with a *likely* reason, and ``strict``
-    leaves out clicks with a *suspect* one. Raises KeyError for an unknown reason.
+    ``usual`` follows the verdict. ``lenient`` also counts clicks with a *likely* reason, and ``strict`` does not count
+    clicks with a *suspect* one. Raises KeyError for an unknown reason.
     """
     precision = REASONS[reason].precision
     if precision == "suspect":

@@ -1,7 +1,6 @@
-"""Counts in time windows that move over the clicks of a group, and the click rate that readers alone cause.
+"""Counts in sliding time windows, and the click rate that readers alone cause.
 
-Times are milliseconds in ascending order. Windows include both ends. Results do not depend on the order of
-equal times.
+Times are milliseconds in ascending order. Windows include both ends. Results do not depend on the order of equal times.
 """
 
 from bisect import bisect_left, bisect_right

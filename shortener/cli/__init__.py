@@ -77,16 +77,16 @@ SECTIONS = {
 
 
 class MainGroup(Group):
-    """Group of all commands, which prints errors that users can cause as one line."""
+    """The group of all commands. It prints errors that users can cause as one line."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line; an error outside of a command, such as a full disk for ``--help``, is one line too."""
+        """Run the command line. Errors outside of a command, such as a full disk for ``--help``, are one line too."""
         open_closed_streams()
         with report_errors():
             return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error becomes one line on standard error and exit status 1."""
+        """Run a command; print an error as one line on standard error, and exit with status 1."""
         with report_errors():
             result = super().invoke(ctx)
             flush_output()
@@ -98,7 +98,7 @@ pass_cli_context = click.make_pass_decorator(CliContext)
 
 
 def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a command so that it gets the CliContext and an open store, which is closed at its end."""
+    """Return a command that gets the CliContext and an open store, which is closed at the end of the command."""
 
     @pass_cli_context
     @functools.wraps(command)

@@ -196,7 +196,7 @@ class VerdictChange(Struct, frozen=True, rename={"before": "from", "after": "to"
 
 
 class ReclassifyReport(Struct, frozen=True):
-    """JSON output of ``reclassify``: number of classified clicks, and the changed verdicts by issue."""
+    """The JSON output of ``reclassify``: number of classified clicks, and the changed verdicts by issue."""
 
     clicks: int
     resumed: bool

@@ -84,9 +84,9 @@ def demo(directory: Path, port: int, leave: bool) -> None:
 
 
 def _prepare_directory(directory: Path, *, port: int) -> Path:
-    """Prepare an empty ``directory`` with a configuration file, and return that file's path.
+    """Write a configuration file into an empty ``directory``, and return the file's path.
 
-    An earlier demonstration is deleted. Raises InputError if the directory exists and is not one.
+    An earlier demonstration in the directory is deleted. Raises InputError if the directory contains anything else.
     """
     config_path = directory / "config.toml"
     if directory.exists() and not (config_path.exists() and "demonstration" in config_path.read_text("utf-8")):
@@ -124,7 +124,7 @@ def _add_issues(store: Store, config: Config, directory: Path, *, now: int) -> l
 
 
 def _last_sending(now: int) -> int:
-    """Return the last sending time before which all simulated readers have clicked by ``now``, in seconds of UTC."""
+    """Return the latest sending time that lets all simulated readers click before ``now``, in seconds of UTC."""
     return (now - LATEST_DELAY_SECONDS - HOUR_SECONDS - SENDING_SECONDS) // DAY_SECONDS * DAY_SECONDS + SENDING_SECONDS
 
 
@@ -160,7 +160,7 @@ def _print_reports(config_path: Path, slug: str) -> None:
 
 
 def _serve(config: Config, config_path: Path, issues: list[IssueContents], directory: Path, *, leave: bool) -> None:
-    """Start the server, print what can be opened, and keep it running unless ``leave`` is true."""
+    """Start the server, print the addresses to open, and keep it running unless ``leave`` is true."""
     server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "shortener", "--config", str(config_path), "serve"],
         stdout=subprocess.PIPE,

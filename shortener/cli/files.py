@@ -1,4 +1,4 @@
-"""Reading and writing of files by commands, with size limits, CSV, one-line errors and atomic replacement."""
+"""Reading and writing of files for commands: size limits, CSV, one-line errors and atomic replacement."""
 
 import csv
 import io

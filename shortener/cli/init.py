@@ -1,4 +1,4 @@
-"""``shortener init``: write a first configuration file and create the store, and print how the first admin signs in."""
+"""``shortener init``: write a configuration file, create the store, and print the invite link of the first admin."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ port = {port}
 
 
 class HostType(click.ParamType[str]):
-    """Option type: the host of short links. A scheme in front and a slash behind are removed."""
+    """Option type: the host of short links. A scheme before it and a slash after it are removed."""
 
     name = "host"
 
@@ -94,7 +94,7 @@ def init(context: CliContext, host: str | None, zone: str | None) -> None:
 
 
 def _ask(question: str, answer: click.ParamType[str], *, option: str, default: str | None = None) -> str:
-    """Return the answer to a question. Without input, as in a script, it is a usage error that names the option."""
+    """Return the answer of the user to a question. Without a terminal it is a usage error, which names the option."""
     try:
         return str(click.prompt(question, type=answer, default=default, err=not sys.stdout.isatty()))
     except click.Abort:

@@ -1,4 +1,4 @@
-"""``shortener issue add``: add an issue and write it with short links."""
+"""``shortener issue add``: add an issue and write its document with short links."""
 
 import time
 from datetime import UTC, datetime

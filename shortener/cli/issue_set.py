@@ -163,7 +163,7 @@ def _set_roles(context: CliContext, store: Store, slug: str, urls: Sequence[str]
 
 
 def _to_change(value: int | None, *, clear_value: int) -> int | UnsetType | None:
-    """Return an option's value as a change: UNSET if it is absent, None if it is ``clear_value``, else the value."""
+    """Return the new value that an option sets: UNSET without the option, None for ``clear_value``, else its value."""
     return UNSET if value is None else None if value == clear_value else value
 
 

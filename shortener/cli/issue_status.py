@@ -1,4 +1,4 @@
-"""``shortener issue archive``, ``remove`` and ``reread``: the life of an issue after it was added."""
+"""``shortener issue archive``, ``remove`` and ``reread``: change the status of an issue, or read it again."""
 
 import time
 

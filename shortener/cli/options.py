@@ -93,9 +93,9 @@ _Saved = TypeVar("_Saved")
 
 
 def save_confirmed(save: Callable[[bool], _Saved], *, force: bool) -> _Saved:
-    """Return what ``save`` returns; its argument is whether unlikely values are confirmed.
+    """Call ``save`` and return its result; its argument is whether unlikely values are confirmed.
 
-    If it raises Doubtful, ask the user and call it again. Without a terminal the error stays.
+    If it raises Doubtful, ask the user and call it again. Without a terminal the error is raised.
     """
     try:
         return save(force)
@@ -107,7 +107,7 @@ def save_confirmed(save: Callable[[bool], _Saved], *, force: bool) -> _Saved:
 
 
 def date_range_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options ``--since`` and ``--until`` to a command. It receives seconds of the UTC epoch, or None."""
+    """Add the options ``--since`` and ``--until`` to a command. Their values are seconds of the UTC epoch, or None."""
     until = click.option("--until", type=TIME, help="Only clicks before this time (in the site's zone).")
     since = click.option(
         "--since", type=TIME, help="Only clicks from this time on, as 2026-11-24T08:00 (in the site's zone)."
@@ -132,7 +132,7 @@ def get_link(store: Store, text: str, *, config: Config) -> Link:
 
 
 def system_username() -> str:
-    """Return the operating system's name of the user who runs the command. It is stored with each edit."""
+    """Return the name of the operating-system user who runs the command. It is stored with each edit."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

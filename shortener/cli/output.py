@@ -136,7 +136,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 class _TableConsole(Console):
-    """Console that leaves a broken pipe to the caller, where it is no error."""
+    """A console that raises BrokenPipeError, so that the command can treat a closed pipe as normal."""
 
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError."""
@@ -185,7 +185,10 @@ def _table_width() -> int | None:
 
 
 def command_name() -> str:
-    """Return how `shortener` was called, so that printed commands work: its path unless it is found by its name."""
+    """Return the command with which `shortener` was called, so that printed commands can be copied.
+
+    It is the path of the program, unless the shell finds the program by its name.
+    """
     program = Path(sys.argv[0])
     found = shutil.which("shortener")
     if program.name != "shortener" or (found and Path(found).resolve() == program.resolve()):
@@ -226,5 +229,5 @@ Printer = Callable[[], None]
 
 
 def print_as(output_format: str, *, table: Printer, json: Printer, csv: Printer) -> None:
-    """Call the function for ``output_format``, which is ``table``, ``json`` or ``csv``."""
+    """Call the function for the requested output format: ``table``, ``json`` or ``csv``."""
     {"table": table, "json": json, "csv": csv}[output_format]()

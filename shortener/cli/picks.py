@@ -1,4 +1,4 @@
-"""``shortener picks``: the picks section for the next issue, and the decisions of editors about it."""
+"""``shortener picks``: the section with a month's picks for the next issue, and editors' decisions about it."""
 
 import time
 from collections.abc import Iterator

@@ -130,7 +130,7 @@ def format_appeal(appeal: float) -> str:
 
 
 class AppealScale:
-    """Logarithmic scale on which the intervals of ``articles`` are drawn as text. `|` marks an average appeal of 1.
+    """A logarithmic scale for drawing the intervals of ``articles`` as text. `|` marks an average appeal of 1.
 
     The 5 % most extreme ends on each side are cut off, so that one wide interval does not compress all others.
     """
@@ -144,7 +144,7 @@ class AppealScale:
 
     @property
     def heading(self) -> str:
-        """Heading of the column that draws each article's interval: the ends of its scale."""
+        """The heading of the column with the intervals, which shows both ends of the scale."""
         low, high = (f"{math.exp(end):.2g}{MULTIPLICATION_SIGN}" for end in (self._log_low, self._log_high))
         return low + " 90 % ".center(INTERVAL_WIDTH - len(low) - len(high)) + high
 
@@ -235,7 +235,7 @@ def _print_explanation_table(result: Explanation) -> None:
 def _counted_units(result: Explanation) -> list[str]:
     """Return the units in which the article was counted: ``visitors``, ``clicks``, or both.
 
-    Both occur if its issues were counted differently.
+    They are both if its issues were counted differently.
     """
     return [unit for unit in COUNT_COLUMNS if any(getattr(cell, unit) is not None for cell in result.cells)]
 

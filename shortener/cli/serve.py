@@ -1,4 +1,4 @@
-"""``shortener serve``. It imports only what the supervisor needs, so that the server starts quickly."""
+"""``shortener serve``: start the server. Only what the supervisor needs is imported, so that it starts quickly."""
 
 import click
 import msgspec

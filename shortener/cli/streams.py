@@ -1,4 +1,4 @@
-"""Standard streams of commands: closed ones, full disks, ended readers and encodings without all characters."""
+"""Handling of standard streams: closed streams, full disks, closed pipes, and encodings that lack characters."""
 
 import errno
 import os
@@ -16,9 +16,9 @@ OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF
 
 
 def open_closed_streams() -> None:
-    """Replace closed standard streams by the null device, and let no character of a table be an encoding error.
+    """Open closed standard streams as the null device, and write characters that the encoding lacks as "?".
 
-    Otherwise the next file that is opened, such as the store, would take the number of the closed stream.
+    If a stream stayed closed, the next file that is opened, such as the store, would get the number of the stream.
     """
     for number, name in enumerate(STREAM_NAMES):
         if getattr(sys, name) is None:
@@ -30,7 +30,7 @@ def open_closed_streams() -> None:
 
 
 def use_utf8() -> None:
-    """Write UTF-8 to standard output whatever the locale is, because JSON and CSV are files for programs."""
+    """Write UTF-8 to standard output even if the locale has another encoding, because JSON and CSV are for programs."""
     if not _is_utf8():
         _reconfigure(encoding="utf-8")
 
@@ -46,7 +46,7 @@ def _reconfigure(**settings: str) -> None:
 
 
 def flush_output() -> None:
-    """Write what is buffered, so that a full disk is reported as an error of the command. Raises OSError."""
+    """Flush standard output, so that a full disk is reported as an error of the command. Raises OSError."""
     sys.stdout.flush()
 
 

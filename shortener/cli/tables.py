@@ -1,4 +1,4 @@
-"""Tables that fit their width: optional columns are left out, notes become a second line, and long text is folded."""
+"""Tables that fit the terminal: optional columns are left out, notes become a second line, long text is folded."""
 
 import textwrap
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ MIN_NOTED_WIDTH = 36
 """Width in columns that the titles have at least if notes are below them."""
 PADDING = 3
 """Width of a column's padding and border."""
-NUMBER_PUNCTUATION = str.maketrans("", "", ",.%+- \u00d7")
+NUMBER_PUNCTUATION = str.maketrans("", "", ",.% \u00d7")
 
 
 class FittedTable(Struct, frozen=True):
-    """A table for the terminal, the headings of the columns that it leaves out, and the width of its whole text."""
+    """A table for the terminal, the headings of omitted columns, and the width that all its text would need."""
 
     table: Table
     omitted: tuple[str, ...]
@@ -77,12 +77,12 @@ def _without_scheme(cell: str) -> str:
 
 
 def _width(texts: Sequence[str]) -> int:
-    """Return the width of the longest text in columns of a terminal."""
+    """Return the width of the longest text, in columns of a terminal."""
     return max((cell_len(text) for text in texts), default=0)
 
 
 def _fold_heading(heading: str, cells: Sequence[str]) -> str:
-    """Return a heading that is wider than its cells as several lines."""
+    """Return a heading that is wider than its cells, folded to several lines."""
     width = _width(cells)
     return "\n".join(textwrap.wrap(heading, max(width, 1), break_long_words=False)) if len(heading) > width else heading
 
@@ -102,4 +102,4 @@ def _min_width(cells: dict[str, list[str]], headings: dict[str, str], *, with_no
 
 def _are_numbers(cells: Sequence[str], empty_cells: frozenset[str]) -> bool:
     values = [cell for cell in cells if cell not in empty_cells]
-    return bool(values) and all(cell.translate(NUMBER_PUNCTUATION).isdigit() for cell in values)
+    return bool(values) and all(cell.lstrip("+-").translate(NUMBER_PUNCTUATION).isdigit() for cell in values)

@@ -1,4 +1,4 @@
-"""The option type of whole numbers within bounds, in a module of its own because `serve` loads little."""
+"""Option type for whole numbers with limits. It has a module of its own because `serve` has to import little."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ class WholeNumber(click.ParamType[int]):
         self._maximum = maximum
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number. Other text is a usage error, which says what is accepted."""
+        """Return the number. Other text is a usage error that says which numbers are allowed."""
         text = str(value).strip()
         if text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20:
             number = int(text)

@@ -1,7 +1,7 @@
-"""What is stored instead of a client's address: its network, and hashes with a key that changes daily.
+"""Pseudonyms that are stored instead of a client's address: its network, and hashes with a key that changes daily.
 
-The first process that needs the key of a day creates it; the collector destroys it within 48 hours. Without
-the key a hash cannot be linked to an address any more (docs/click-log.md, section 7).
+The first process that needs the key of a day creates it; the collector destroys it within 48 hours. Without the key a
+hash cannot be linked to an address any more (docs/click-log.md, section 7).
 """
 
 import contextlib
@@ -163,7 +163,7 @@ def _hash(content: bytes, *, key: bytes) -> str:
 
 @lru_cache(maxsize=KEY_CACHE_SIZE)
 def _keyed_state(key: bytes) -> blake2b:
-    """Return the hash function after it has read the key; a copy takes half the time of reading the key again."""
+    """Return the hash function with the key already fed in; copying it is twice as fast as feeding the key again."""
     return blake2b(digest_size=HASH_BYTES, key=key)
 
 

@@ -1,4 +1,4 @@
-"""Reader of the click log: finds its segments, and reads their lines from a byte position on."""
+"""Reader of the click log: finds its segments (files), and reads their lines from a byte position on."""
 
 import fcntl
 import hashlib

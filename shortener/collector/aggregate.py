@@ -1,4 +1,4 @@
-"""Sums of a set of clicks, in the form in which they are added to the rollups."""
+"""Aggregation of clicks to sums, which are then added to the rollups."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _FIRST_VISIT_INDEXES = (
 
 
 class RollupAggregator:
-    """Counts clicks for each row of the fine rollups.
+    """Counts clicks for each row of the fine rollups (``store/rollup_tables.py``).
 
     ``clicks_by_link`` are the sums to add to the table of this name.
     """

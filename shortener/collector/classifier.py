@@ -1,8 +1,8 @@
-"""Classification of stored clicks, which compares each click with the clicks near it.
+"""Classification of stored clicks by comparison with nearby clicks.
 
-A new click can change the verdicts on earlier clicks near it. A verdict depends only on which clicks are
-stored, not on the order or the time in which the collector read them. The store keeps the sequence number
-(seq) of the last classified click (docs/classification.md, section 11).
+A new click can change the verdicts on earlier clicks near it. A verdict depends only on which clicks are stored, not on
+the order or the time in which the collector read them. The store keeps the sequence number (seq) of the last classified
+click (docs/classification.md, section 11).
 """
 
 from collections import Counter
@@ -37,10 +37,7 @@ class Classifier:
         """How often each change of a stored verdict has happened since this classifier was created."""
 
     def store_unclassified(self, clicks: Sequence[Click]) -> None:
-        """Store new clicks with the verdicts of their requests.
-
-        Call ``classify_new`` later to compare nearby clicks.
-        """
+        """Store new clicks with the verdicts of their requests alone; ``classify_new`` has to be called later."""
         self._apply(dict(enumerate(clicks, last_seq(self._store) + 1)), {})
 
     def store_classified(self, clicks: Sequence[Click]) -> None:

@@ -81,7 +81,7 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Continue files of other programs that an earlier version has read under ids with their names."""
+        """Give segments of other programs their present ids; an earlier version made ids from the file names."""
         known = self._positions
         for segment in self._log.segments():
             if segment.former_id in known and segment.id not in known:

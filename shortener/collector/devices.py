@@ -1,4 +1,4 @@
-"""Parsing of user agents: browser, operating system and kind of device. The results are stored."""
+"""Parsing of user agents to browser, operating system and kind of device. The results are stored."""
 
 from functools import lru_cache, partial
 
@@ -27,7 +27,7 @@ class UserAgent(Struct, frozen=True):
 
 
 class UserAgentCache:
-    """Access to the user agents in the store. The most recently used ones are also in memory."""
+    """The stored user agents, with the most recently used ones cached in memory."""
 
     def __init__(self, store: Store) -> None:
         self.get_or_create = lru_cache(CACHE_SIZE)(partial(_get_or_create, store))

@@ -1,4 +1,4 @@
-"""Conversion of click-log lines to clicks, with link, verdict, user agent and country added."""
+"""Conversion of click-log lines to clicks: link, verdict, user agent and country are added."""
 
 from functools import lru_cache, partial
 
@@ -48,7 +48,7 @@ class ClickEnricher:
         self._store_headers = lru_cache(HEADER_CACHE_SIZE)(partial(_store_headers, store))
 
     def refresh(self) -> None:
-        """Forget cached links if any link has changed, and reload IP databases whose files were replaced."""
+        """Clear the cached links if any link has changed, and reload IP databases whose files were replaced."""
         revision = self._store.meta("links_revision")
         if revision != self._links_revision:
             self._cached_resolve.cache_clear()
@@ -57,7 +57,7 @@ class ClickEnricher:
             self._request_classifier.clear()
 
     def clear_caches(self) -> None:
-        """Forget the cached ids of rows.
+        """Clear the cached ids of rows.
 
         Call it after a rollback or a deletion, which may have removed the rows.
         """

@@ -1,4 +1,4 @@
-"""Loading of the stored clicks near the clicks being classified, which are called targets.
+"""Loading of the stored clicks near the clicks that are being classified. The latter are called targets.
 
 Clicks up to two time windows away are loaded (docs/classification.md, section 11): those with the recipient token of a
 target, and for targets without a token those near in time and those from the same address. Honeypot hits have a longer
@@ -41,21 +41,18 @@ _NO_ISSUE = (None, 0)
 
 
 class RuleContext:
-    """What classification needs besides clicks: honeypot links, and data of issues.
-
-    The data of an issue are its sending time and the number of its links.
-    """
+    """Data besides clicks that classification needs: honeypot links; sending time and link count of each issue."""
 
     def __init__(self, store: Store) -> None:
         self.honeypot_link_ids = nearby_clicks.honeypot_link_ids(store)
         self._issues = nearby_clicks.issue_contexts(store)
 
     def from_row(self, row: NearbyClickRow) -> NearbyClick:
-        """Return a stored click, with what is needed of its link and its issue."""
+        """Return a stored click with the data of its link and its issue that the rules read."""
         return NearbyClick(*row, row[2] in self.honeypot_link_ids, *self._issues.get(row[3] or 0, _NO_ISSUE))
 
     def from_click(self, seq: int, click: Click) -> NearbyClick:
-        """Return a click that is not stored yet, with what is needed of its link and its issue."""
+        """Return a click that is not stored yet with the data of its link and its issue that the rules read."""
         return self.from_row(
             (
                 seq,
@@ -74,7 +71,7 @@ class RuleContext:
 
 
 def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load what is needed to classify new clicks, which are given by sequence number.
+    """Load the clicks near new clicks, which are given by sequence number.
 
     Earlier honeypot hits come from their table. The stored clicks near them have their evidence already.
     """
@@ -84,7 +81,7 @@ def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: Rul
 
 
 def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
-    """Load what is needed to classify stored clicks again, which are given by sequence number.
+    """Load the clicks near stored clicks that are to be classified again, given by sequence number.
 
     Other links than before may be honeypot links, so the honeypot hits are read from the clicks, not from their table.
     """
@@ -125,9 +122,10 @@ def _load_by_time(store: Store, times: Iterable[int]) -> Iterator[list[NearbyCli
 def _load_by_value(
     store: Store, column: Literal["addr", "recipient_token"], timed_values: Sequence[tuple[str | None, int]]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the clicks that have one of the values in a column, near the time of the value (milliseconds).
+    """Yield the clicks near in time to a target and equal to it in a column, such as the address.
 
-    The clicks of an hour are loaded together, so some are further away than necessary. Values of None are left out.
+    ``timed_values`` has the values of the column and their times (milliseconds); values of None are ignored. The clicks
+    of an hour are loaded together, so some are further away than necessary.
     """
     hours: dict[int, set[str]] = {}
     for value, at in timed_values:
@@ -152,10 +150,7 @@ def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator
 
 
 def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield where to look for honeypot hits near the targets: (addresses and networks, begin, end).
-
-    Times are in milliseconds.
-    """
+    """Yield the queries that find honeypot hits near the targets, as (addresses and networks, begin, end in ms)."""
     ordered = sorted(_without_token(targets), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
         clicks = ordered[bisect_left(ordered, since, key=_time) : bisect_left(ordered, until, key=_time)]
@@ -165,7 +160,7 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks that get evidence from honeypot hits among the targets, but not from earlier hits."""
+    """Yield the stored clicks near the honeypot hits among the targets, unless an earlier hit is near them already."""
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
@@ -194,7 +189,10 @@ def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Inter
 
 
 def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
-    """Yield which other clicks get evidence from a honeypot hit (docs/classification.md, section 9.1)."""
+    """Yield the column and value that clicks share with a honeypot hit from which they get evidence.
+
+    See docs/classification.md, section 9.1.
+    """
     if hit.addr is not None and looks_automated(hit):
         yield "addr", hit.addr, None
     elif hit.addr is not None and hit.agent_id is not None:

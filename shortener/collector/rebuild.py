@@ -1,4 +1,4 @@
-"""Recomputation of all rollups from the stored clicks."""
+"""Recomputation of all sums (rollups) from the stored clicks."""
 
 from collections.abc import Callable
 

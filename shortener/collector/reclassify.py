@@ -1,7 +1,7 @@
-"""New classification of stored clicks with the current rules and lists.
+"""Classification of stored clicks again, with the current rules and lists.
 
-Each step is one transaction that also stores the progress, so an interrupted reclassification continues where
-it stopped. Running it a second time changes nothing.
+Each step is one transaction that also stores the progress, so an interrupted reclassification continues where it
+stopped. Running it a second time changes nothing.
 """
 
 import zlib
@@ -36,7 +36,7 @@ CACHE_SIZE = 20_000
 
 
 class ReclassifyResult(Struct, frozen=True):
-    """How many clicks were classified again, how often verdicts changed, and if the run was resumed."""
+    """How many clicks were classified again, how often verdicts changed, and whether an interrupted run was resumed."""
 
     clicks: int
     verdict_changes: Counter[VerdictChange]

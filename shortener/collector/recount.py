@@ -1,4 +1,4 @@
-"""Storing of new clicks and changed verdicts, which also updates first visits and rollups."""
+"""Storage of new clicks and of changed verdicts, with the updates of first visits and rollups that follow from them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return the other stored human clicks that can gain or lose a first visit because of these changes.
+    """Return the other stored clicks whose first visits can change because of these changes.
 
     All mappings are by sequence number.
     """

@@ -1,4 +1,4 @@
-"""Cache of classifications. Requests that are equal in everything that the rules read are classified once."""
+"""Cache of request classifications: requests with equal fields are classified once."""
 
 from collections.abc import Hashable
 from functools import lru_cache, partial
@@ -47,7 +47,7 @@ class RequestClassifier:
         return classification
 
     def clear(self) -> None:
-        """Forget all results.
+        """Clear the cache.
 
         Call it when a key of headers may get a new meaning, or IP databases have changed.
         """

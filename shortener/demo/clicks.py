@@ -53,7 +53,7 @@ class ReaderLink(Struct, frozen=True):
 
 
 class _Client(Struct, frozen=True):
-    """What the lines of one client share: address, user agent and headers."""
+    """The fields that all lines of one client have in common: address, user agent and headers."""
 
     network: str
     address: str
@@ -66,9 +66,9 @@ class _Client(Struct, frozen=True):
 def simulate_clicks(
     links: Sequence[ReaderLink], *, host: str, readers: int, sent_at: int, last_delay: int, seed: int
 ) -> list[ClickLine]:
-    """Return the lines of ``readers`` readers and of some machines, in order of time. Equal arguments, equal lines.
+    """Return the click-log lines of ``readers`` readers and of some machines, in order of time.
 
-    Every reader comes within ``last_delay`` seconds after the sending.
+    Equal arguments give equal lines. Every reader comes within ``last_delay`` seconds after the sending.
     """
     rng = random.Random(seed)  # noqa: S311
     lines = [line for _ in range(readers) for line in _reader_lines(rng, links, host, sent_at, last_delay)]

@@ -1,4 +1,4 @@
-"""Role of each target of an issue: an article, an inline link, or another link."""
+"""Role of each target of an issue: an article, a link inside a text, or another link."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,7 +16,7 @@ _MIN_ITEM_SHARE = 0.6  # of all paragraphs
 
 
 def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]) -> Role:
-    """Return the role of the target that ``mentions`` link to; ``item_links`` are the links of list items."""
+    """Return the role of the target to which ``mentions`` link; ``item_links`` are the links of list items."""
     content = [mention for mention in mentions if mention.is_content]
     if not content:
         return "other"
@@ -32,7 +32,7 @@ def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | N
 
 
 def _image_is_content(images: list[Mention]) -> bool:
-    """Return whether linked images are an article: with an alternative text, and not to a front page."""
+    """Return whether linked images are an article: they have an alternative text and do not link to a front page."""
     first = images[0]
     return len(first.alt_text.split()) > 1 and not url_kinds.is_homepage(first.url)
 
@@ -48,7 +48,7 @@ def _is_item(lines: list[Line], mention: Mention, item_links: set[int]) -> bool:
 
 
 def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a bare URL is all of its line, or ends a line that is not longer than a title."""
+    """Return whether a bare URL fills its line, or ends a line that is not longer than a title."""
     if LETTER.search(line.text, mention.end) or len(line.mentions) > 1:
         return False
     before = line.text[: mention.start].strip()
@@ -60,9 +60,9 @@ def _is_labelled_url(lines: list[Line], line: Line, mention: Mention) -> bool:
 def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[int]:
     """Return the index of the first content link of every list item without a title of its own.
 
-    ``title_lines`` has the level of each line that is a title. Items below the heading of an article are its
-    comment, so that their links are none. In an issue whose paragraphs mostly begin with a link, each of these
-    is a list item too.
+    ``title_lines`` has the level of each line that is a title. List items below the heading of an article comment on
+    it, so their links are left out. In an issue whose paragraphs mostly begin with a link, each of these paragraphs is
+    a list item too.
     """
     paragraph_items = _paragraphs_that_are_items(lines)
     found: set[int] = set()

@@ -17,7 +17,10 @@ _SUMMARY_SEARCH_LINES = 8  # lines behind a title
 _CONTEXT_LENGTH = 300  # characters on either side of a link
 _LEADING_SEPARATOR = re.compile(r"^[\s:：–—|·•/,，.)）\]-]+")
 _TRAILING_SEPARATOR = re.compile(r"[\s:：–—|·•/,，(（\[<-]+$")
-_SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？]")
+# The point of an abbreviation or an initial ends no sentence.
+_SENTENCE_END = re.compile(
+    r"(?<!\s[A-Z])(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bvs)(?<!\bMrs)(?<!\bProf)\.(?=\s)|[!?](?=\s)|[。！？]"
+)
 _STRAY_EMPHASIS = re.compile(r"\*{2,}|_{4,}")
 _TEMPLATE_TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}")
 _DEFINITION = re.compile(r"\[[^\]]*\]:(?:\s*https?://\S+)?")
@@ -38,7 +41,7 @@ _THREE_LETTERS = re.compile(r"(?:[^\W_][\W_]*){3}")  # the least that makes a se
 
 
 def article_title(lines: list[Line], mentions: list[Mention], title: Title | None) -> str | None:
-    """Return the title of an article: of its title line, else the text of a link, else the sentence around it."""
+    """Return the title of an article: its title line, else the text of a link, else the sentence around a link."""
     if title is not None:
         return _clean_title(title.text)
     with_text = [mention for mention in mentions if mention.text]
@@ -94,7 +97,7 @@ def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
 
 
 def _title_beside_url(lines: list[Line], mention: Mention, before: str, after: str) -> str:
-    """Return the title of a bare URL: the words next to it in its line, else the caption above it, else the URL."""
+    """Return the title of a bare URL: the words beside it in its line, else the caption above it, else the URL."""
     line = lines[mention.line_index]
     if not _THREE_LETTERS.search(after):  # "Title - URL": the title is not only its last sentence
         before = line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start]

@@ -1,4 +1,4 @@
-"""Find the articles of an issue: title, author, summary and section, and the kind of each of their links."""
+"""Extraction of the articles of an issue: title, author, summary and section, and the kind of each of their links."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -73,12 +73,12 @@ class ExtractedIssue(Struct, frozen=True):
 def extract_articles(
     document: Document, article_keys: Sequence[str | None], *, recurring: Collection[str] = ()
 ) -> ExtractedIssue:
-    """Return the title and the articles of an issue.
+    """Return the title and the articles of an issue. Raises ValueError unless there is one key for each link.
 
-    ``article_keys[i]`` identifies the target of link ``i``, or is None for a link that is not tracked. Links with the
-    same key belong to the same article. If the links of an issue already go through a sender's click counter, the
-    image, title and button of an article have different URLs; they are grouped by their place. Targets in
-    ``recurring`` are in most issues and get the role "other". Raises ValueError unless there is one key for each link.
+    ``article_keys[i]`` identifies the target of link ``i``, or is None for a link that is not tracked. Links with equal
+    keys belong to one article. If the links of an issue already go through a sender's click counter, the image, title
+    and button of an article have different URLs; they are grouped by their position in the document. Targets in
+    ``recurring`` are in most issues and get the role "other".
     """
     if len(article_keys) != len(document.links):
         raise ValueError(f"{len(article_keys)} article keys for {len(document.links)} links")
@@ -118,7 +118,7 @@ def extract_articles(
 
 
 def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
-    """Give every mention its role, and return the best title of each article."""
+    """Set the role of every mention, and return the best title of each article."""
     link_roles.assign_roles(lines)
     navigation.mark_navigation(lines)
     top_line = title_line if title_line is not None and lines[title_line].level == 1 else None
@@ -173,9 +173,9 @@ def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
     """Return the title of the issue and the index of the line that contains it; both are None if it has no title.
 
-    The title of front matter comes first. Otherwise it is the first heading of level 1, or of any level if there is
+    The title in front matter is preferred. Otherwise it is the first heading of level 1, or of any level if there is
     none; the ``<title>`` of HTML is preferred unless there is exactly one heading of level 1. A single lower heading
-    below a short first line is a section, and that line is the title.
+    below a short first line is the name of a section, and the first line is the title.
     """
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
     headings = top_headings or [line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden]
@@ -192,7 +192,7 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
 
 
 def _first_line(lines: list[Line], heading_index: int) -> Line | None:
-    """Return the first line if it is the issue's title, as where the only heading, below it, names a section."""
+    """Return the first line if it is the title of the issue, and the heading below it is the name of a section."""
     line = next((line for line in lines[:heading_index] if line.text and not line.hidden), None)
     is_title = line is not None and not line.mentions and len(line.text) <= _MAX_FIRST_LINE_LENGTH
     return line if line and is_title and not line.text.endswith((".", "。", "!", ":", ",")) else None

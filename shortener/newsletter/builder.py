@@ -56,7 +56,7 @@ def _untouched_reason(url: str) -> str | None:
 
 
 def _portable_image_source(source: str) -> str:
-    """Return an image URL that also works in other documents, or '' for attachments, data URLs and merge tags."""
+    """Return an image URL that also works outside of the document, or '' for attachments, data URLs and merge tags."""
     is_other_scheme = _SCHEME.match(source) is not None and not _HTTP_URL.match(source)
     is_too_long = len(source) > _MAX_IMAGE_SOURCE_LENGTH
     return "" if is_other_scheme or is_too_long or mergetags.contains_merge_tag(source) else source
@@ -104,9 +104,9 @@ class DocumentBuilder:
     ) -> int | None:
         """Add the link whose URL is at bytes ``start`` to ``end``; return its index, or None if it must stay unchanged.
 
-        A merge tag that overlaps the URL, or the text after it up to ``merge_tag_reach``, makes the link untouched.
-        A mark of listmonk's own tracking is part of the range, so that it is replaced with the URL.
-        Raises UnreadableDocument if the issue has more than MAX_LINKS links.
+        A link is untouched if a merge tag overlaps the URL, or the text after it up to ``merge_tag_reach``. A suffix by
+        which listmonk tracks the link is part of the range, so that it is replaced with the URL. Raises
+        UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:

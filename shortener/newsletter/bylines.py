@@ -1,4 +1,4 @@
-"""Recognition of authors named in a heading, after a title or in a line of their own, with or without a link."""
+"""Recognition of authors' names in a heading, after a title or in a line of their own, with or without a link."""
 
 # ruff: noqa: RUF001 - other languages have other punctuation
 
@@ -82,7 +82,7 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
     next_link = next((mention.start for mention in line.mentions if mention.start > start), end)
     text = line.text[start : min(next_link, end)]
     name = _NAME_END.split(text, maxsplit=1)[0].strip()
-    if _AUTHOR_WORD.search(prefix[0]) and not (looks_like_name(name) and not _reads_on(text[len(name) :])):
+    if _AUTHOR_WORD.search(prefix[0]) and not (looks_like_name(name) and not _continues_as_text(text[len(name) :])):
         return None  # "the author argues …" is prose
     is_handle = prefix[0].strip() == "//"  # as in "Title //author"
     if not name or not name[0].isalpha() or (name[0].islower() and not is_handle) or len(name) > _MAX_NAME_LENGTH:
@@ -92,8 +92,8 @@ def _find_unlinked_byline(line: Line, title_end: int) -> Byline | None:
     return Byline(name, title_end, start + len(name), inside)
 
 
-def _reads_on(text: str) -> bool:
-    """Return whether the text after a name says more than a date or a reading time."""
+def _continues_as_text(text: str) -> bool:
+    """Return whether the text after a name has more letters than a date or a reading time, as in a sentence."""
     return sum(map(str.isalpha, text)) > _MAX_LETTERS_BEHIND_NAME
 
 
@@ -138,5 +138,5 @@ def standalone_byline(line: Line) -> Byline | None:
 
 
 def _is_recommender(line: Line, mention: Mention) -> bool:
-    """Return whether a person is named as the source of a remark, as in "@name: …", and not as the author."""
+    """Return whether a person is named as the source of a remark, as in "@name: …", not as the author."""
     return line.text[mention.end : mention.end + 3].lstrip().startswith((":", "："))

@@ -125,7 +125,7 @@ class Document(Struct, frozen=True):
 
 
 def find_outlook_twins(document: Document) -> dict[int, int]:
-    """Return, for each link that only Outlook shows, the link that all other clients show for the same URL.
+    """Return for each link that only Outlook shows the link with an equal URL that all other clients show.
 
     Mail often has each button twice, as VML in a conditional comment and as ``<a>``; both are one placement.
     """

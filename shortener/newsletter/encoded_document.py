@@ -1,4 +1,4 @@
-"""Documents whose links are in encoded parts: reading a part, joining parts, and writing replaced URLs back."""
+"""Documents with encoded parts, such as mails: parts are decoded, joined, and encoded again with replaced URLs."""
 
 import re
 from bisect import bisect_right
@@ -62,9 +62,9 @@ def _text(decoded: transfer_encoding.DecodedBytes, part: Part) -> str:
 
 
 def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, base: Document) -> Document:
-    """Return ``base`` with the links, untouched links and blocks of the documents of parts, in their order.
+    """Return ``base`` with the links, untouched links and blocks of the parts' documents, in their order.
 
-    The flag of a part says whether it repeats an issue that another part has, such as plain text beside HTML.
+    The flag of a part is true if it repeats the issue in another form, such as plain text beside HTML.
     """
     links: list[DocumentLink] = []
     untouched: list[UntouchedLink] = []

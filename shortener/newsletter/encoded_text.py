@@ -1,4 +1,4 @@
-"""Text in a character set other than UTF-8, with the offsets of its UTF-8 form."""
+"""Text in a character set other than UTF-8, and conversion of its offsets to and from its UTF-8 form."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""Kinds of files: those that cannot be read, with what to export instead, and the character set of text."""
+"""Detection of file kinds that cannot be read, with advice what to export instead, and of the character set of text."""
 
 import re
 
@@ -21,7 +21,7 @@ _SIGNATURES = (
 
 
 def unreadable_kind(source: bytes) -> str:
-    """Return what a file is that is not an issue, with what to export instead, or '' for text."""
+    """Return what a file is if it cannot be an issue, with advice what to export instead; '' for text."""
     if source.startswith(b"PK\x03\x04"):
         if b"word/" in source:
             return f"a Word document (.docx); {_EXPORT}"

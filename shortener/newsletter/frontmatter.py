@@ -1,4 +1,4 @@
-"""Front matter of Markdown files: YAML or TOML between rules, or plain lines of metadata."""
+"""Front matter of Markdown files: YAML or TOML between delimiter lines such as ``---``, or plain lines of metadata."""
 
 import re
 

@@ -100,7 +100,7 @@ class _OpenElement(NamedTuple):
 
 
 class HtmlReader:
-    """Reader that feeds fragments of HTML to a builder; an element can stay open from one fragment to the next."""
+    """Reader that passes fragments of HTML to a builder; an element can stay open from one fragment to the next."""
 
     def __init__(self, builder: DocumentBuilder, *, in_outlook_comment: bool = False) -> None:
         self._builder = builder
@@ -325,7 +325,7 @@ class HtmlReader:
         )
 
     def _opts_out(self, token: Token) -> bool:
-        """Return whether an attribute of a tag asks senders not to track its link."""
+        """Return whether an attribute of a tag asks sending services not to track its link."""
         return any(
             attribute.name in _OPT_OUT_ATTRIBUTES
             and self._attribute_text(attribute).strip().casefold() in _OPT_OUT_ATTRIBUTES[attribute.name]

@@ -1,4 +1,4 @@
-"""Roles of links that do not lead to articles: links about the mail itself, boilerplate, sponsors, authors."""
+"""Roles of links that do not lead to articles: links about the mail itself, boilerplate, sponsors, and authors."""
 
 import re
 
@@ -29,7 +29,7 @@ def card_title(line: Line, mention: Mention) -> str:
 
 
 def assign_roles(lines: list[Line]) -> None:
-    """Set the role of each link whose URL, text, or sponsor label above it shows that it leads to no article.
+    """Set the role of links that lead to no article, by their URL, their text, or a sponsor label above them.
 
     Links of authors named after a title, and footer links, get their roles later.
     """
@@ -43,7 +43,7 @@ def assign_roles(lines: list[Line]) -> None:
 
 
 def _is_recommended(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a profile or channel is an item of its own: below a title, or with a description in a list."""
+    """Return whether a profile or channel is recommended as an item: below a title, or with a description in a list."""
     if not url_kinds.is_social(mention.url) or url_kinds.is_share(mention.url):
         return False
     if mention.text == mention.url:

@@ -1,4 +1,4 @@
-"""Reader of mails: the links of every text part, HTML before plain text, and what the headers say."""
+"""Reader of mails: the links of every text part, HTML before plain text, and title and time from the headers."""
 
 import contextlib
 from email.message import EmailMessage

@@ -1,7 +1,7 @@
 """Structure of a mail: its headers and the byte ranges of its parts.
 
-The email package only reads headers. It would write them, and boundaries, differently, so that positions come from a
-scanner of our own. Source: RFC 5322, section 2.1; RFC 2046, section 5.1.
+Python's email package is used to read headers only. It would not keep every byte when writing, and does not report byte
+ranges, so the parts are found by a scanner of our own. Source: RFC 5322, section 2.1; RFC 2046, section 5.1.
 """
 
 import re
@@ -32,7 +32,7 @@ _STORED_HEADER = re.compile(rb"(?:subject|date|mime-version|content-[!-9;-~]+)[ 
 
 
 class MailPart(Struct, frozen=True):
-    """A part of a mail: the range of its header and of its body, and what its header says.
+    """A part of a mail: the byte ranges of its header and its body, and the values of its header.
 
     ``is_closed`` is False for a multipart without a closing boundary. ``signed`` marks parts of ``multipart/signed``.
     """
@@ -49,7 +49,7 @@ class MailPart(Struct, frozen=True):
     is_closed: bool = True
 
     def leaves(self) -> list["MailPart"]:
-        """Return the parts without parts of their own, in document order."""
+        """Return the parts that contain no other parts, in document order."""
         if not self.children and not self.content_type.startswith("multipart/"):
             return [self]
         return [leaf for child in self.children for leaf in child.leaves()]

@@ -1,4 +1,4 @@
-"""Links around the content of an issue: bars and columns of short links, the sender's own front page, service pages."""
+"""Recognition of navigation: bars and columns of short links, the sender's own front page, and service pages."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ _WIDE_CHARACTER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 def mark_navigation(lines: list[Line]) -> None:
-    """Give the role ``navigation`` to content links that lead around the issue rather than to an article."""
+    """Set the role ``navigation`` on links that lead to other pages of the newsletter rather than to an article."""
     mention_counts = Counter(m.article_key for line in lines for m in line.mentions)
     image_keys = {m.article_key for line in lines for m in line.mentions if m.has_image}
     for line in lines:
@@ -31,11 +31,11 @@ def mark_navigation(lines: list[Line]) -> None:
                 _mark(line.mentions)
     _mark_below_navigation_headings(lines)
     _mark_own_pages(lines)
-    _unmark_if_nothing_is_left(lines)
+    _undo_if_no_links_remain(lines)
 
 
-def _unmark_if_nothing_is_left(lines: list[Line]) -> None:
-    """Remove the role ``navigation`` again if an issue has no other links, such as an issue of three links in a row."""
+def _undo_if_no_links_remain(lines: list[Line]) -> None:
+    """Remove the role ``navigation`` again if an issue has no other links, as an issue of three links in a row."""
     mentions = [mention for line in lines if not line.navigation for mention in line.mentions]
     if not any(mention.is_content for mention in mentions):
         for mention in mentions:

@@ -1,7 +1,7 @@
-"""Links by which a reader leaves the list or changes its settings, which must lead where the sender says.
+"""Links with which a reader unsubscribes or changes settings. They are not replaced by short links.
 
-A sender recognises them by their URL or replaces them itself; a redirect in between would break one-click
-unsubscribing, and a count of them is of no use.
+A sending service recognizes them by their URL or replaces them itself; a redirect in between would break one-click
+unsubscribing, and a count of their clicks is of no use.
 """
 
 import re
@@ -21,7 +21,7 @@ _SENTENCE_STOP = re.compile(r"[.!](?=\s)|[。！।]")  # noqa: RUF001 - other l
 
 
 def find_opt_out_links(document: Document) -> dict[int, str]:
-    """Return the links that unsubscribe a reader or change settings: the reason for each, keyed by link index."""
+    """Return the links with which a reader unsubscribes or changes settings: the reason for each, by link index."""
     found: dict[int, str] = {}
     for line in build_lines(document, [None] * len(document.links)):
         for mention in line.mentions:
@@ -54,7 +54,7 @@ def _is_click_here(words: str) -> bool:
 
 
 def _leads_to_prose(line: Line, mention: Mention) -> bool:
-    """Return whether a link is the title of a list item with a description, such as an article on unsubscribing."""
+    """Return whether a link is the title of a list item with a description, as an article about unsubscribing is."""
     after = line.text[mention.end : mention.end + _CONTEXT_LENGTH]
     return bool(line.item_part) and mention.start <= 2 and sum(map(str.isalnum, after)) > _MIN_DESCRIPTION_LENGTH
 

@@ -1,4 +1,4 @@
-"""Parsing of issues: checks of size and encoding, detection of the format, choice of the reader."""
+"""Parsing of issues: check of size and encoding, detection of the format, and choice of the reader."""
 
 import re
 from pathlib import PurePath

@@ -92,6 +92,6 @@ NAVIGATION_HEADING = _whole_text_pattern("navigation_heading")
 
 
 def is_generic(text: str) -> bool:
-    """Return whether the text of a link does not say where it leads."""
+    """Return whether the text of a link is generic, such as "here", and does not name its target."""
     words = normalize(text)
     return bool(GENERIC_TEXT.match(words) or READ_MORE.match(words))

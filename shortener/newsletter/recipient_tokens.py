@@ -1,6 +1,7 @@
-"""Recipient tags: a merge tag in the query of every short URL, which the sender replaces by one token per recipient.
+"""Recipient tags: a merge tag in the query of every short URL, which the sender replaces by a token for each recipient.
 
-The tag is the value of the parameter ``_c``. It is neither escaped nor encoded, because the sender looks for its bytes.
+The tag is the value of the parameter ``_c``. It is neither escaped nor encoded, because the sending service searches
+for exactly these bytes.
 """
 
 import re

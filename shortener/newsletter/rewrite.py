@@ -1,4 +1,4 @@
-"""Replacement of URLs in an issue; every other byte stays as it is."""
+"""Replacement of URLs in an issue; every other byte is unchanged."""
 
 from collections.abc import Iterator, Mapping
 

@@ -46,9 +46,9 @@ def mask_template_lines(source: bytes) -> tuple[bytes, list[tuple[int, int]]]:
 
 
 def find_tracked_url(url: str, *, written: bytes) -> TrackedUrl | None:
-    """Return the URL that listmonk tracks, or None; ``written`` is the URL as it is in the source.
+    """Return the URL of a link that listmonk tracks, by a template action or by a suffix of the URL; else None.
 
-    The suffix must end the URL. Source: the template functions of listmonk.
+    ``written`` is the URL as it is in the source. Source: the template functions of listmonk.
     """
     if action := _TRACK_ACTION.fullmatch(written):
         return TrackedUrl(action[2].decode(), is_action=True)

@@ -100,7 +100,7 @@ def _mark_read_more(lines: list[Line]) -> None:
 def _call_to_action_kind(line: Line, mention_index: int) -> PlacementKind:
     """Return ``more`` for a "read more" link, ``button`` for a button, and ``text`` for any other link.
 
-    The words of the link decide, or its looks.
+    The kind is found by the words of the link, or by its formatting.
     """
     mention = line.mentions[mention_index]
     if 0 < len(mention.text) <= _MAX_READ_MORE_LENGTH and phrases.READ_MORE.match(phrases.normalize(mention.text)):
@@ -235,7 +235,10 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
     if line.only_mention is first:
         return not (_closes_previous_text(line, first, lines) or _is_call_below_text(line, words, lines))
     after = line.text[first.end : first.end + 40]
-    if bylines.find_byline_after(line, first.end) or _SEPARATOR_AFTER.match(after):
+    byline = bylines.find_byline_after(line, first.end)
+    if byline and bylines.looks_like_name(byline.author):
+        return True
+    if byline or _SEPARATOR_AFTER.match(after):
         return not _CLAUSE.match(after.lstrip())
     is_prominent = first.strong or line.item_part == "first"
     if is_prominent and _SENTENCE_STOP.match(after):
@@ -245,7 +248,7 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 
 
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link alone in its line belongs to the text above it: prose is above it, and no text below."""
+    """Return whether a link alone in its line belongs to the text above it, because there is no text below it."""
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
     prose_above = previous is not None and not previous.level and _is_prose(previous)

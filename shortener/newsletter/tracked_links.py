@@ -1,6 +1,6 @@
-"""Issues whose links already go through a sender's click counter, which gives each link a URL of its own.
+"""Grouping of links that already go through a sender's click counter, so that each has a URL of its own.
 
-The links of an article then have different URLs, so they are grouped by their place: the images above a title and the
+The links of an article then have different URLs. They are grouped by their position: the images above a title and the
 buttons below it belong to the title.
 """
 
@@ -72,6 +72,6 @@ def _links_below(lines: list[Line], title_keys: dict[int, str]) -> Iterator[tupl
 
 
 def _is_all_links(line: Line) -> bool:
-    """Return whether a line has nothing but links and separators."""
+    """Return whether a line consists of links and separators only."""
     linked = sum(len(mention.text) for mention in line.mentions)
     return bool(line.mentions) and sum(map(str.isalnum, line.text)) <= linked

@@ -34,9 +34,9 @@ class Replacement(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """A piece of quoted-printable: the offset and number of its decoded bytes, and its encoded range.
+    """A piece of quoted-printable: the offset and number of its decoded bytes, and the range of its encoded bytes.
 
-    One byte can have several encoded ones; a longer piece is literal.
+    If a piece has several decoded bytes, they are unchanged by the encoding.
     """
 
     offset: int
@@ -46,18 +46,18 @@ class Piece(Struct, frozen=True):
 
 
 class DecodedBytes(Struct, frozen=True):
-    """Decoded bytes, and for quoted-printable the pieces that they come from."""
+    """Decoded bytes and, for quoted-printable, the pieces from which they were decoded."""
 
     data: bytes
     pieces: tuple[Piece, ...] = ()
 
     def encoded_start(self, offset: int) -> int:
-        """Return the encoded offset of the first byte of a decoded byte."""
+        """Return the offset of the first encoded byte of the decoded byte at ``offset``."""
         piece = self._piece_at(offset)
         return piece.start + (offset - piece.offset if piece.size > 1 else 0)
 
     def encoded_end(self, offset: int) -> int:
-        """Return the encoded offset after the decoded byte at ``offset - 1``."""
+        """Return the offset after the last encoded byte of the decoded byte at ``offset - 1``."""
         piece = self._piece_at(offset - 1)
         return piece.start + offset - piece.offset if piece.size > 1 else piece.end
 

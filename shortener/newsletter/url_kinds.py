@@ -1,4 +1,4 @@
-"""Recognition of the purpose of a link from its URL: a profile, a subscription form, a shop, an image.
+"""Recognition of the purpose of a link by its URL: a profile, a subscription form, a shop, an image.
 
 The hosts and the words in paths are in ``data/``.
 """
@@ -108,7 +108,7 @@ def is_person_page(url: str) -> bool:
 
 
 def is_service(url: str) -> bool:
-    """Return whether a URL manages the subscription, shares the issue, or is a social profile."""
+    """Return whether a URL is that of a page to manage the subscription, to share the issue, or of a social profile."""
     parts = _split_url(url)
     if parts is None:
         return False

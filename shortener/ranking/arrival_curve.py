@@ -14,7 +14,7 @@ from shortener.ranking.observations import FloatArray, Observations
 BUCKET_EDGES = (0, 1, 2, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720, 1440, 2880, 5760)
 """Edges of the intervals (age buckets) in which the arrival curve is estimated, in hours after sending."""
 PRIOR_PSEUDO_CLICKS = 200.0
-"""How many clicks the published curve counts as, beside the real ones: K of docs/ranking.md section 4."""
+"""Weight of the prior curve, as a number of clicks: K of docs/ranking.md section 4."""
 PUBLISHED_SHARES = {1: 0.336, 3: 0.514, 24: 0.81, 48: 0.917, 168: 0.981, 5760: 0.9999}
 """Share of clicks arrived, by hours after sending (GetResponse 2019-20, 10 million sends).
 
@@ -23,7 +23,10 @@ The last point is not from the source; it closes the curve.
 
 
 class ArrivalCurve(Struct, frozen=True, eq=False):
-    """The arrival curve; `shares` are its values (0 to 1) at the ages `BUCKET_EDGES`."""
+    """A curve that gives the share of an issue's clicks that has arrived at a given age.
+
+    `shares` are its values (0 to 1) at the ages `BUCKET_EDGES`.
+    """
 
     shares: FloatArray
 
@@ -43,9 +46,10 @@ class ArrivalCurve(Struct, frozen=True, eq=False):
 
 
 def prior_curve() -> ArrivalCurve:
-    """Return the arrival curve through the published shares (docs/ranking.md section 4).
+    """Return the arrival curve that is used before there is data, drawn through shares from published studies.
 
-    Between two published shares, the probit of the value is linear in the logarithm of the age.
+    Between two of these shares, the probit of the value is linear in the logarithm of the age (docs/ranking.md section
+    4).
     """
     normal = NormalDist()
     probits = np.array([normal.inv_cdf(share) for share in PUBLISHED_SHARES.values()])
@@ -56,8 +60,8 @@ def prior_curve() -> ArrivalCurve:
 def estimate_curve(observations: Observations, arrivals: Sequence[Arrival]) -> ArrivalCurve:
     """Estimate the arrival curve from the arrival times of clicks (docs/ranking.md section 4).
 
-    The published curve counts as a number of clicks beside them. An age bucket that is still open for an
-    issue is left out for that issue, so a recent issue informs the early hours only.
+    The prior curve weighs as much as a fixed number of clicks. An age bucket that is still open for an issue is left
+    out for that issue, so a recent issue informs the early hours only.
     """
     prior = prior_curve().shares
     counts = _clicks_by_bucket(observations, arrivals)

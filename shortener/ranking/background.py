@@ -1,6 +1,7 @@
-"""The background of an article: columns for its site, its author and the words of its title.
+"""Predictors of an article's appeal: its site, its author and the words of its title.
 
-They let an article with few clicks lean on the other articles of the same background (docs/ranking.md section 7.1).
+The estimate of an article with few clicks is pulled towards articles with the same site, author or title words (partial
+pooling, docs/ranking.md section 7.1).
 """
 
 import re
@@ -29,7 +30,10 @@ WORD_PATTERN = re.compile(r"(?:[^\W_]|[+#]){2,}")
 
 
 class BackgroundGroup(Struct, frozen=True, eq=False):
-    """Columns that share one variance: `columns` is articles x names, `sd` the prior of its standard deviation."""
+    """Columns of the design matrix whose coefficients have one common variance, such as all sites.
+
+    `columns` is a matrix of articles x names, `sd` the prior standard deviation of the coefficients.
+    """
 
     kind: str
     sd: float
@@ -40,7 +44,7 @@ class BackgroundGroup(Struct, frozen=True, eq=False):
 def build_background(
     urls: Sequence[str], *, titles: Mapping[str, str], authors: Mapping[str, str]
 ) -> tuple[BackgroundGroup, ...]:
-    """Return the groups site, author and word of these articles; a group without any column is left out."""
+    """Return the columns for sites, authors and title words of these articles; groups without a column are left out."""
     sites = _name_columns([site_of(url) for url in urls])
     writers = _name_columns([authors.get(url, "").strip().casefold() for url in urls])
     words = _word_columns([titles.get(url, "") for url in urls])
@@ -67,14 +71,18 @@ def title_words(title: str) -> set[str]:
 
 
 def _name_columns(names: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent names, and articles x names with 1 where an article has the name."""
+    """Return the frequent names, and a matrix of articles x names with 1 where an article has the name."""
     counts = Counter(name for name in names if name)
     frequent = _most_frequent(counts, minimum=MIN_NAME_ARTICLES, limit=MAX_NAMES)
     return frequent, _membership([{name} for name in names], frequent)
 
 
 def _word_columns(titles: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the frequent words, and articles x words: 1 or 0 minus its mean over the titles, 0 without a title."""
+    """Return the frequent words, and a matrix of articles x words.
+
+    An entry is 1 if the title has the word, else 0, minus the word's mean over all titles. It is 0 for an article
+    without a title.
+    """
     words = [title_words(title) for title in titles]
     titled = np.array([bool(title) for title in titles])
     counts = Counter(word for found in words for word in found)

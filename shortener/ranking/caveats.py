@@ -1,6 +1,6 @@
-"""Caveats: what the listed figures cannot show, and what to do about it (docs/ranking.md section 16).
+"""Caveats: sentences that tell editors what the ranking cannot show, and what to do about it.
 
-Each is one sentence for editors. It is given only if it concerns an article of the list.
+A caveat is given only if it concerns an article of the list (docs/ranking.md section 16).
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ RERUN_ADVICE = "show 2-3 articles of each issue again at another position, which
 
 
 def list_caveats(analysis: Analysis, listed: ListedPart) -> list[str]:
-    """Return one sentence for each situation of docs/ranking.md section 16 that concerns the list."""
+    """Return the caveats that concern the list, one sentence each (docs/ranking.md section 16)."""
     return [
         *_fit_caveats(analysis),
         *_click_caveats(analysis, listed),

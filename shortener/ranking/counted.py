@@ -1,4 +1,4 @@
-"""The articles of a list by their counts, for the time until the model is fitted."""
+"""A provisional ranking of articles by their counts, which is shown while the model is being fitted."""
 
 from datetime import UTC, tzinfo
 

@@ -162,9 +162,9 @@ def last_positions(observations: Observations) -> FloatArray:
 
 
 def in_last_two_positions(observations: Observations) -> FloatArray:
-    """Return 1 for each appearance at one of the last two positions of its issue, and 0 for the others.
+    """Return 1 for each appearance at one of the last two positions of its issue, else 0.
 
-    In an issue with fewer than three positions it is always 0.
+    It is always 0 in an issue with fewer than three positions.
     """
     last = last_positions(observations)[observations.issue_index]
     return ((observations.positions > last - 2) & (last > 2)).astype(np.float64)
@@ -181,10 +181,10 @@ def hat_basis(log_position: FloatArray) -> list[FloatArray]:
 
 
 def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatArray:
-    """Return for each article how near to the top editors placed it, relative to the average article.
+    """Return for each article how high in the issue editors placed it on average, relative to the mean article.
 
-    The measure is the mean of the position scores of `shape` over its appearances. It corrects for editors who
-    put better articles first (Mundlak's device, docs/ranking.md section 7).
+    The measure is the mean of `position_scores` over the article's appearances. It corrects for editors who put better
+    articles first (Mundlak's device, docs/ranking.md section 7).
     """
     positions = fill_positions(observations)
     last = last_positions(observations)[observations.issue_index]
@@ -194,7 +194,7 @@ def sorting_covariate(observations: Observations, shape: SortingShape) -> FloatA
 
 
 def position_scores(positions: FloatArray, last: FloatArray, shape: SortingShape) -> FloatArray:
-    """Return x(position) of a sorting shape: -log(position), or the normal score."""
+    """Return the score of each position, higher near the top: -log(position), or the normal score, as `shape` says."""
     return -np.log(positions) if shape == "log" else normal_scores(positions, last)
 
 

@@ -1,4 +1,7 @@
-"""Six checks of the fit; each yields one sentence if it fails and concerns the list (docs/ranking.md section 17)."""
+"""Diagnostics of the fitted model: six checks, each of which returns a warning if it fails and concerns the list.
+
+They are described in docs/ranking.md section 17.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -39,10 +42,10 @@ With fewer clicks, the 90 % interval would contain clearly more than 90 % of the
 """
 
 
-def diagnose_fit(analysis: Analysis, listed: ListedPart, *, published: Sequence[int]) -> list[str]:
-    """Return the warnings of all checks about a list; `published` are the articles (indices) at its top.
+def diagnose_fit(analysis: Analysis, listed: ListedPart, *, top_articles: Sequence[int]) -> list[str]:
+    """Return the warnings of all checks; `top_articles` are the indices of the articles in the top list.
 
-    The checks use the fit with the larger weight.
+    If there are two fits, the one with the larger weight is checked.
     """
     if analysis.fit is None:
         return []
@@ -50,18 +53,17 @@ def diagnose_fit(analysis: Analysis, listed: ListedPart, *, published: Sequence[
         *check_parameters(analysis, analysis.fit),
         *check_issue_totals(analysis.observations, analysis.fit, listed),
         *check_position_groups(analysis.observations, analysis.fit, listed),
-        *check_selection_bias(analysis.observations, published),
+        *check_selection_bias(analysis.observations, top_articles),
         *check_leave_one_out(analysis.observations, analysis.fit),
         *check_permutation(analysis),
     ]
 
 
 def check_issue_totals(observations: Observations, fit: Fit, listed: ListedPart) -> Iterator[str]:
-    """Check 1: fitted divided by observed clicks of each listed issue is in 0.8-1.25, or the difference is chance.
+    """Check 1: warn about a listed issue whose fitted clicks are not 0.8 to 1.25 times the observed clicks.
 
-    Differences that chance explains are accepted. The check does not apply without positions. The position
-    effect is then part of the noise, and the few top positions with most of the clicks leave every sum too
-    small.
+    Differences that chance explains are accepted. The check does not apply without positions. The position effect is
+    then part of the noise, and the few top positions with most of the clicks leave every sum too small.
     """
     if not observations.has_positions:
         return
@@ -122,10 +124,10 @@ def check_parameters(analysis: Analysis, fit: Fit) -> Iterator[str]:
             )
 
 
-def check_selection_bias(observations: Observations, published: Sequence[int]) -> Iterator[str]:
-    """Check 4: warn if all published articles were in the first fifth, or all in the last half, of their issues."""
+def check_selection_bias(observations: Observations, top_articles: Sequence[int]) -> Iterator[str]:
+    """Check 4: warn if all articles of the top list were in the first fifth, or all in the last half, of an issue."""
     depth = observations.positions / last_positions(observations)[observations.issue_index]
-    cells = [observations.article_index == article for article in published]
+    cells = [observations.article_index == article for article in top_articles]
     depths = [np.min(depth[inside]) for inside in cells]
     if len(depths) < 3 or not np.isfinite(depths).all():
         return
@@ -136,7 +138,7 @@ def check_selection_bias(observations: Observations, published: Sequence[int]) -
     ):
         if biased:
             yield (
-                f"all {len(depths)} published articles were in the {part} of their issues "
+                f"all {len(depths)} top articles were in the {part} of their issues "
                 f"(median position {median:.0f}), so the position may be corrected too {error}; compare with the "
                 "articles from elsewhere before you publish"
             )

@@ -180,7 +180,7 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
 
 
 def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
-    """Return the factors of an appeal: what sorting, signals and background predict, and the article's own clicks."""
+    """Return the factors of an appeal: predictions by sorting, signals and background, and the article's own clicks."""
     appeal = math.exp(analysis.posterior.score[article])
     if analysis.fit is None:
         return (Factor("shrunken rate", appeal),)
@@ -195,7 +195,7 @@ def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
 
 
 def _complete_product(analysis: Analysis, factors: list[Factor], total: float) -> tuple[Factor, ...]:
-    """Return the factors of the fit with the larger weight and, if there are two fits, what the mixture changes."""
+    """Return the factors of the fit with the larger weight, and a factor for the effect of averaging two fits."""
     if len(analysis.fits) < 2:
         return tuple(factors)
     return (*factors, Factor(OTHER_PICTURE, total / math.prod(factor.times for factor in factors)))

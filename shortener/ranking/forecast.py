@@ -1,4 +1,7 @@
-"""The forecast of an issue's final count, and what is usual at its age (docs/ranking.md section 22)."""
+"""The forecast of an issue's final count, and the usual range of earlier issues at its age.
+
+The formulas are in docs/ranking.md section 22.
+"""
 
 import math
 import statistics
@@ -29,7 +32,7 @@ class Forecast(Struct, frozen=True):
 
 
 class Usual(Struct, frozen=True):
-    """What earlier issues had at the same age: median, and 10th to 90th percentile of ``issues`` values."""
+    """The counts of earlier issues at the same age: median, and 10th to 90th percentile of ``issues`` values."""
 
     median: float
     low: float

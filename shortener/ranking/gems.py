@@ -29,7 +29,7 @@ def find_hidden_gems(
     posterior: Posterior,
     *,
     order: Sequence[int],
-    published_count: int,
+    top_length: int,
     max_gems: int,
     upper_bounds: FloatArray,
     top_decile_probabilities: FloatArray,
@@ -37,8 +37,8 @@ def find_hidden_gems(
 ) -> list[int]:
     """Return the indices of the articles that their position hid from readers, the most probable gem first.
 
-    `order` contains the indices of all listed articles; the first `published_count` of them are published. A gem is not
-    published, has clicks below the 75th percentile of the list, expected clicks up to the 60th, a score above 0, and at
+    `order` contains the indices of all listed articles; the first `top_length` of them are the top list. A gem is not
+    in it, has clicks below the 75th percentile of the list, expected clicks up to the 60th, a score above 0, and at
     least `min_probability` of being in the best tenth. Gems are sorted by the probability of being in the best tenth of
     all articles, then by the upper bound of appeal.
     """
@@ -49,7 +49,7 @@ def find_hidden_gems(
     max_expected = np.quantile(posterior.expected[listed], MAX_EXPOSURE_QUANTILE)
     candidates = [
         article
-        for article in order[published_count:]
+        for article in order[top_length:]
         if posterior.clicks[article] < max_clicks
         and posterior.expected[article] <= max_expected
         and posterior.score[article] > 0

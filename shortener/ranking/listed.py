@@ -1,4 +1,4 @@
-"""The part of an analysis that a list shows; a caveat is given only if it concerns this part."""
+"""The part of the model's data that belongs to the listed articles; caveats and checks concern this part only."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from shortener.ranking.observations import FloatArray, Observations
 
 
 class ListedPart(Struct, frozen=True, eq=False):
-    """The listed articles (indices): `cells` marks their cells, and `has_gems` tells whether gems are shown."""
+    """The listed articles (indices) and the mask `cells` of their cells; `has_gems` says whether gems are shown."""
 
     observations: Observations
     articles: tuple[int, ...]
@@ -35,6 +35,6 @@ class ListedPart(Struct, frozen=True, eq=False):
 
 
 def listed_part(observations: Observations, articles: Sequence[int], *, has_gems: bool) -> ListedPart:
-    """Return the cells of the model that belong to the listed articles, given by their indices."""
+    """Return the part of the data that belongs to the articles with these indices."""
     cells = np.isin(observations.article_index, np.array(articles, dtype=np.intp))
     return ListedPart(observations, tuple(articles), cells, has_gems)

@@ -20,12 +20,13 @@ BLOCK_SIZE = 32  # rows of a triangular matrix from which on it is inverted by h
 
 
 class Solution(Struct, frozen=True, eq=False):
-    """The coefficients `beta` and article effects `u` of one round of the fit, and what their variances need.
+    """The solution of one round of the fit: coefficients `beta`, article effects `u`, and their uncertainty.
 
-    With S the reduced normal matrix, `covariance_root` is the matrix L with `S^-1 = V = L' L`. `article_precision`
-    is D per article, and `elimination` is `R = D^-1 H` (articles x coefficients). `article_variances` are the
-    posterior variances of u, `var(u_a) = 1/D_a + R_a V R_a'`, and `predictor_variances` those of each cell's fitted
-    log mean, `h = 1/D_a + (x_c - R_a) V (x_c - R_a)'`.
+    `covariance_root` is the matrix L with `S^-1 = V = L' L`, where S is the reduced normal matrix. `article_precision`
+    is D per article, and `elimination` is `R = D^-1 H` (articles x coefficients).
+
+    `article_variances` are the posterior variances of u, `var(u_a) = 1/D_a + R_a V R_a'`. `predictor_variances` are
+    those of each cell's fitted log mean, `h = 1/D_a + (x_c - R_a) V (x_c - R_a)'`.
     """
 
     beta: FloatArray
@@ -160,7 +161,7 @@ def _variances(
 
 
 def invert_lower_triangle(matrix: FloatArray) -> FloatArray:
-    """Return the inverse of a lower triangular matrix, block by block: a general solver takes several times as long."""
+    """Return the inverse of a lower triangular matrix, block by block, which is faster than a general solver."""
     size = len(matrix)
     if size <= BLOCK_SIZE:
         return np.asarray(np.tril(np.linalg.solve(matrix, np.eye(size))), dtype=np.float64)
@@ -243,7 +244,7 @@ def _update_background_variances(design: Design, solution: Solution, previous: t
 def _update_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
-    """Return the variance of the noise beyond chance for the next round: phi of docs/ranking.md section 8."""
+    """Return the variance of the noise beyond chance (phi of docs/ranking.md section 8) for the next round."""
     # phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi], with r = (y - mu)/mu; p0 is the prior
     mu, w = irls_weights(design, linear_predictor, phi)
     h = solution.predictor_variances

@@ -1,4 +1,4 @@
-"""The history as arrays with one entry per cell: one article in one issue (docs/ranking.md section 3)."""
+"""The click history as arrays with one entry per cell: one article in one issue (docs/ranking.md section 3)."""
 
 from collections.abc import Iterable
 

@@ -16,8 +16,8 @@ MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 class Ordering(Struct, frozen=True, eq=False):
     """The ordered list of articles.
 
-    `order`, `gems` and `loved_by_few` contain indices of articles, and `top` is the length of the published list. The
-    arrays have one entry per article of the analysis, also for articles that are not in the list.
+    `order`, `gems` and `loved_by_few` contain indices of articles, and `top` is the length of the top list. The arrays
+    have one entry per article of the analysis, also for articles that are not in the list.
     """
 
     order: list[int]
@@ -32,10 +32,10 @@ class Ordering(Struct, frozen=True, eq=False):
     blend: FloatArray | None
 
 
-def published_count(article_count: int, max_articles: int) -> int:
-    """Return the length of the published list.
+def top_length(article_count: int, max_articles: int) -> int:
+    """Return the number of articles in the top list.
 
-    It is a fifth of the articles, but at least 3, and at most `max_articles` or the number of articles.
+    It is a fifth of all articles, but at least 3, and at most `max_articles` or the number of articles.
     """
     return min(max_articles, max(3, article_count // 5), article_count)
 
@@ -49,15 +49,15 @@ def order_articles(
     blend: Blend | None,
     min_gem_probability: float = MIN_GEM_PROBABILITY,
 ) -> Ordering:
-    """Sort the articles with these URLs by score, and determine the published list and the hidden gems.
+    """Sort the articles with these URLs by score, and choose the top list and the hidden gems.
 
-    A `blend` replaces the score. Equal scores are sorted by the probability of belonging to the published
-    list, then by clicks and URL. The published list has at most `max_articles` articles, and there are at
-    most `max_gems` hidden gems, with at least `min_gem_probability` of being in the best tenth.
+    A `blend` replaces the score. Equal scores are sorted by the probability of belonging to the top list, then by
+    clicks and URL. The top list has at most `max_articles` articles, and there are at most `max_gems` hidden gems, with
+    at least `min_gem_probability` of being in the best tenth.
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]
-    k = published_count(len(listed), max_articles)
+    k = top_length(len(listed), max_articles)
     p_top = np.zeros(len(all_urls))
     p_top[listed] = top_k_probability(posterior.draws[:, listed], k)
     blended = None if blend is None else blend.combine(posterior.score, analysis.signals)
@@ -76,7 +76,7 @@ def order_articles(
         gems=find_hidden_gems(
             posterior,
             order=order,
-            published_count=k,
+            top_length=k,
             max_gems=max_gems,
             upper_bounds=high,
             top_decile_probabilities=best_tenth,

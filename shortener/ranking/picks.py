@@ -1,4 +1,4 @@
-"""The picks of the next issue: the published list and the hidden gems after the editors' decisions.
+"""The picks for the next issue: the top list and the hidden gems, changed by the editors' decisions.
 
 A decision moves or removes an article and changes no figure of the ranking (docs/ranking.md section 13).
 """
@@ -40,7 +40,7 @@ class ArticleDetails(Struct, frozen=True):
 
 
 class Pick(Struct, frozen=True):
-    """One article of the picks; `origin` tells whether the list, the gems or an editor put it there.
+    """One article of the picks; `origin` says whether it comes from the top list, the gems or an editor.
 
     `ranked` is the entry of the article in the ranking, or None if the ranking does not contain it.
     """

@@ -1,4 +1,4 @@
-"""The steps from a history to the estimates of its articles, also if the model cannot be fitted."""
+"""The whole computation from a click history to the estimates of its articles, with a fallback if the fit fails."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ from shortener.ranking.signals import SignalColumns, align_signals, z_scores
 
 
 class Inputs(Struct, frozen=True, eq=False):
-    """The cells of a history, and what is estimated or known about them before the fit."""
+    """The observations of a click history, and what is estimated or known about them before the fit."""
 
     observations: Observations
     curve: ArrivalCurve
@@ -39,7 +39,7 @@ class Inputs(Struct, frozen=True, eq=False):
 
 
 class WeightedFit(Struct, frozen=True, eq=False):
-    """The fit with one sorting shape; `weight` is its share of the evidence of all fits."""
+    """A fit with one sorting shape; `weight` is its share in the average of all fits."""
 
     design: Design
     fit: Fit
@@ -164,9 +164,9 @@ def _background_scores(fit: WeightedFit) -> FloatArray:
 
 
 def remaining_shares(history: History, *, as_of: float, window: float | None) -> dict[str, float]:
-    """Return the share of clicks still expected, 1 - F(age), by issue; `rank` has the same without a filter.
+    """Return for each issue the share of its clicks that is still expected, 1 - F(age), without fitting the model.
 
-    It needs the arrival curve only, so it takes a fraction of the time of a fit.
+    It needs the arrival curve only, so it takes a fraction of the time of `rank`, which returns equal values.
     """
     sent, urls = select_articles(history, ArticleFilter(), as_of=as_of)
     if not urls:
@@ -177,9 +177,9 @@ def remaining_shares(history: History, *, as_of: float, window: float | None) ->
 
 
 def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit, Posterior, float]]:
-    """Yield design, fit, posterior and log evidence of each sorting shape whose fit succeeds; collect the errors.
+    """Yield design, fit, posterior and log evidence for each sorting shape that can be fitted; collect the errors.
 
-    Without positions there is no sorting term, and one fit.
+    Without positions there is no sorting term, and only one fit.
     """
     shapes: Sequence[SortingShape] = SORTING_SHAPES if inputs.observations.has_positions else ("log",)
     for shape in shapes:

@@ -1,4 +1,4 @@
-"""The estimates of each article: score, uncertainty, and simulated scores for the probabilities of ranks."""
+"""The posterior estimates of each article: its score and uncertainty, and simulated scores for rank probabilities."""
 
 from collections.abc import Sequence
 
@@ -52,10 +52,10 @@ def compute_posterior(fit: Fit, design: Design, observations: Observations) -> P
 
 
 def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
-    """Return the mixture of several posteriors of the same articles; the weights add up to 1.
+    """Return the weighted mixture of several posteriors of the same articles; the weights add up to 1.
 
-    `score = sum w score_m`, `sd^2 = sum w (sd_m^2 + (score_m - score)^2)`, `expected = sum w expected_m`. Of the draws,
-    each posterior contributes the share w, in this order (docs/ranking.md section 9).
+    `score = sum w score_m`, `sd^2 = sum w (sd_m^2 + (score_m - score)^2)`, `expected = sum w expected_m`. Each
+    posterior contributes the share w of the simulated scores, in this order (docs/ranking.md section 9).
     """
     w = np.array(weights)[:, None]
     score = (w * [each.score for each in posteriors]).sum(axis=0)
@@ -75,10 +75,10 @@ def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) ->
 
 
 def fallback_posterior(observations: Observations, design: Design) -> Posterior:
-    """Return the estimates that replace a model that could not be fitted (docs/ranking.md section 8).
+    """Return simple estimates that are used if the model could not be fitted (docs/ranking.md section 8).
 
-    The appeal is clicks divided by expected clicks, drawn towards 1. The expected clicks divide all clicks in
-    proportion to recipients and the share of clicks arrived only.
+    The appeal is clicks divided by expected clicks, shrunk towards 1. The expected clicks divide all clicks in
+    proportion to the recipients and to the share of clicks that has arrived.
     """
     # appeal = (clicks + 2) / (expected + 2): the 2 is the weight 1/0.7^2 of a Gamma prior.
     # Log appeal has the standard deviation 1 / sqrt(clicks + 2).

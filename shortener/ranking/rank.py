@@ -45,12 +45,11 @@ def rank(
 
     `as_of` is in epoch seconds, and later issues are ignored. `month` (YYYY-MM in `zone`) lists the articles last shown
     in it, `issue` those of one issue, and neither lists all. The fit uses the issues within `window` months of them,
-    None for all issues. With `issue`, the counts of a row are those of that issue. The published list has at most `top`
+    None for all issues. With `issue`, the counts of a row are those of that issue. The top list has at most `top`
     articles, and there are at most `gems` hidden gems, each with at least `min_gem_probability` of being in the best
-    tenth. A `blend` replaces appeal in the order. With `background`,
-    articles with few clicks lean on the other articles of their author, site and title words. Raises InputError for
-    invalid arguments or counts, and NotFound for an unknown issue. A fit that fails is not an error: the result is then
-    the shrunken rate, with a warning.
+    tenth. A `blend` replaces appeal in the order. With `background`, the estimates of articles with few clicks are
+    pulled towards articles with the same author, site or title words. If the fit fails, articles are ranked by shrunk
+    click rates, with a warning. Raises InputError for invalid arguments or counts, and NotFound for an unknown issue.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")
@@ -97,7 +96,7 @@ def _empty_ranking(as_of: str, article_filter: ArticleFilter, counted: Counted, 
 def _collect_warnings(analysis: Analysis, ordering: Ordering, *, left_out: set[str]) -> tuple[str, ...]:
     listed = listed_part(analysis.observations, ordering.order, has_gems=bool(ordering.gems))
     warnings = list_caveats(analysis, listed)
-    warnings += diagnose_fit(analysis, listed, published=ordering.order[: ordering.top])
+    warnings += diagnose_fit(analysis, listed, top_articles=ordering.order[: ordering.top])
     if left_out:
         articles = "1 article is" if len(left_out) == 1 else f"{len(left_out)} articles are"
         warnings.append(f"{articles} outside the time window; choose a month or an issue to list older articles")
@@ -174,12 +173,12 @@ def _ranked_article(
 
 
 def _round_decimals(value: float) -> float:
-    """Round to RESULT_DIGITS decimals; `+ 0.0` turns -0.0 into 0.0."""
+    """Return the value rounded to RESULT_DIGITS decimals; `+ 0.0` turns -0.0 into 0.0."""
     return round(float(value), RESULT_DIGITS) + 0.0
 
 
 def _round_significant(value: float) -> float:
-    """Round to RESULT_DIGITS significant digits, so that a small multiple does not become 0."""
+    """Return the value rounded to RESULT_DIGITS significant digits, so that a small multiple does not become 0."""
     return float(f"{value:.{RESULT_DIGITS}g}")
 
 

@@ -50,11 +50,11 @@ class Rerun(Struct, frozen=True):
 def suggest_reruns(
     history: History, issue: str, *, as_of: float, window: float | None, background: bool = True
 ) -> tuple[Rerun, ...]:
-    """Return at most two articles of an issue whose repetition would say most about the position effect.
+    """Return at most two articles of an issue whose repetition would teach most about the position effect.
 
-    They are chosen one after the other by the variance of eta that is left, for different new positions. Nothing is
-    suggested without positions or if the fit fails. Raises NotFound for an issue that was not sent by `as_of` (epoch
-    seconds).
+    They are chosen one after the other, for different new positions, by how much each reduces the variance of eta.
+    Nothing is suggested without positions or if the fit fails. Raises NotFound for an issue that was not sent by
+    `as_of` (epoch seconds).
     """
     sent, urls = select_articles(history, ArticleFilter(issue=issue, zone=UTC), as_of=as_of)
     if not urls:

@@ -10,7 +10,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Number | None]:
-    """Return (visitors, clicks), one of which is the count and the other None, as `counted` says."""
+    """Return the count as a pair (visitors, clicks): one of them is the count, as `counted` says, the other is None."""
     return (count, None) if counted == "visitors" else (None, count)
 
 
@@ -18,7 +18,7 @@ class RankedArticle(Struct, frozen=True):
     """One article of the list.
 
     `appeal` is a multiple of the average article, drawn towards 1 where there are few clicks; `low` to `high` is its
-    90 % interval. `p_top` is the probability of belonging to the published list, and `gem` the article's number among
+    90 % interval. `p_top` is the probability of belonging to the top list, and `gem` the article's number among
     the hidden gems, or None. `shown` is the number of appearances of the article. Its total count in them (with a
     requested issue: its count in that issue) is in `visitors` or in `clicks`, whichever the ranking counts; the other
     field is None. `expected` is the count that an average article would have had there. `issue` and `position` are
@@ -66,7 +66,7 @@ class IssueProgress(Struct, frozen=True):
 
 
 class Ranking(Struct, frozen=True):
-    """All listed articles in order; the first `top` are the published list. `as_of` is ISO 8601 in UTC.
+    """All listed articles in order; the first `top` are the top list. `as_of` is ISO 8601 in UTC.
 
     Each issue counts its visitors or, if too few are known, its clicks: `issues[].counted`. The `counted` of the
     ranking is "visitors" if every issue in which a listed article appeared counts visitors, otherwise "clicks". In a

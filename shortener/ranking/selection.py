@@ -71,7 +71,7 @@ def clicked_issues(sent: History) -> set[str]:
 
 
 def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: float) -> str:
-    """Return the sentence that stands in place of a list without articles."""
+    """Return the sentence that is shown instead of an empty list."""
     sent = select_sent(history, as_of=as_of)
     asked = [
         issue
@@ -122,7 +122,7 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 
 
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
-    """Return the history with only the issues at most `months` before or after the last appearance of a listed article.
+    """Return the history restricted to issues within `months` of the last appearance of a listed article.
 
     `urls` are the listed articles; None for `months` keeps all issues. If all articles are listed, the window is the
     last `months` of the history, so that older articles leave the list.

@@ -82,7 +82,7 @@ def _overall_ratio(numerator: FloatArray, denominator: FloatArray) -> float:
 
 
 def _shrunken_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Return a ratio for each article, drawn towards the overall ratio if counts are small, and at most 1."""
+    """Return a ratio for each article, shrunk towards the overall ratio if counts are small, and at most 1."""
     overall = _overall_ratio(numerator, denominator)
     return np.minimum((numerator + PRIOR_PSEUDO_COUNTS * overall) / (denominator + PRIOR_PSEUDO_COUNTS), 1.0)
 

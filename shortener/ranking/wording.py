@@ -148,12 +148,15 @@ def _describe_position_effect(analysis: Analysis) -> str:
 
 
 def is_position_effect_measured(analysis: Analysis) -> bool:
-    """Return whether an article was shown at two positions, and the data removed 60 % of the uncertainty of eta."""
+    """Return whether the data determine the position effect.
+
+    At least one article was then shown at two positions, and the data removed 60 % of the uncertainty of eta.
+    """
     return analysis.eta_uncertainty_removed >= MIN_UNCERTAINTY_REMOVED and count_multi_position_articles(analysis) > 0
 
 
 def _describe_sorting(analysis: Analysis) -> list[str]:
-    """Return how far the data support each picture of the editors' order; nothing without a sorting term."""
+    """Return one text that says how likely the two models of the editors' order are; none without a sorting term."""
     weights = analysis.sorting_weights
     if not weights:
         return []

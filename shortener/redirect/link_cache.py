@@ -1,7 +1,7 @@
-"""Cache of short links for the redirect. After a change of any link, all links are read from the store again.
+"""Cache of short links in a redirect worker. After a change of any link, links are read from the store again.
 
-The module opens the store file itself, read-only, and does not use the package ``store``. So a worker does
-not load sqlite-utils, and starts within a tenth of a second.
+The module opens the store file itself, read-only, and does not use the package ``store``. So a worker does not load
+sqlite-utils, and starts within a tenth of a second.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Normalization of a request: every spelling of a host, short link, query string and client address becomes one.
+"""Normalization of requests: all spellings of a host, short link, query string and client address become one.
 
 The redirect, previews, pages, metrics and the nginx export use these rules, so that no two of them read one request
 differently.
@@ -48,10 +48,10 @@ _GLUED_MARKS = " \t\r\n.,;:!?)]}>'\"\u2018\u2019\u201c\u201d\u00bb\u2026"
 
 
 class ShortPath(Struct, frozen=True):
-    """A path, read as that of a short link.
+    """The parts of a path, parsed as the path of a short link.
 
-    ``code`` is empty if the path belongs to a page. ``placement`` is 0 if it is absent, and None if the path leads
-    nowhere. ``query`` is a query string that the path contained, percent-encoded.
+    ``code`` is empty if the path belongs to a page. ``placement`` is 0 if it is absent, and None if the path is
+    invalid. ``query`` is a query string that the path contained, percent-encoded.
     """
 
     code: str
@@ -64,7 +64,7 @@ _PAGE = ShortPath("")
 
 
 class Normalizer:
-    """Makes the one value of a request that all parts of the program read. It raises nothing."""
+    """Normalizes requests, so that all parts of the program read equal values. It raises no errors."""
 
     def __init__(self, config: Config) -> None:
         self._domains = {normalize_host_header(domain.host): domain for domain in config.domains}
@@ -74,7 +74,7 @@ class Normalizer:
         self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
 
     def normalize(self, request: Request) -> None:
-        """Normalize a request in place. One that names no host stays as it is, because it is refused."""
+        """Normalize a request in place. A request without a host is unchanged, because it is refused."""
         host = request.host
         if host is None:
             return
@@ -107,7 +107,7 @@ class Normalizer:
         return self.client_address(request.peer, None)
 
     def _read_path(self, request: Request) -> None:
-        """Read a path that is not simply that of a short link."""
+        """Parse a path that is not simply a slash and a code."""
         path = _PAGE if request.path.startswith(self._page_prefixes) else parse_path(request.path)
         domain = request.domain
         code, request.placement, request.preview = path.code, path.placement, path.preview
@@ -132,11 +132,11 @@ class Normalizer:
 
 
 def parse_path(path: str) -> ShortPath:
-    """Return a percent-decoded path, read as that of a short link: ``/<code>``, ``/<code>/<n>``, or either with ``+``.
+    """Parse a percent-decoded path as that of a short link: ``/<code>``, ``/<code>/<n>``, or either with ``+``.
 
     What mail clients, chats and editors append is ignored: punctuation, also percent-encoded or as HTML entities,
     mark-up, a fragment, invisible characters and further slashes. A query string that belongs to the link, but was
-    encoded into the path, is returned apart.
+    encoded into the path, is returned separately.
     """
     text = path[1:]
     if text[:1] == "-" or (text.partition("/")[0] in ROOT_PATHS and not _plain_path("/" + text.lstrip("/"))):

@@ -1,4 +1,4 @@
-"""Pages for readers whose request leads nowhere: pre-rendered by the pages' process, sent by the redirect workers."""
+"""Pages for readers whose link does not redirect: rendered in advance by the pages' process, sent by the workers."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Single clicks as commands and the API export them."""
+"""Export of single clicks, for commands and the API."""
 
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime

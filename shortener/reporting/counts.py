@@ -36,7 +36,10 @@ class ClicksByVerdict(Struct, frozen=True):
 
 
 class Totals(Struct, frozen=True):
-    """Clicks by verdict, and visitors: people, each counted once a UTC day. None: too few clicks carry a visitor."""
+    """Clicks by verdict, and the number of visitors: people, each counted once a UTC day.
+
+    ``visitors`` is None if too few of the human clicks have a visitor hash.
+    """
 
     clicks: ClicksByVerdict
     visitors: int | None
@@ -51,7 +54,7 @@ class TimelineHour(Struct, frozen=True):
 
 
 class BreakdownPart(Struct, frozen=True):
-    """Human clicks of one value of a dimension, and their share (0 to 1) of all human clicks.
+    """Human clicks with one value of a dimension, such as one browser, and their share (0 to 1) of all human clicks.
 
     ``value`` is '' where it is unknown, and None for the sum of all values that are not listed.
     """
@@ -119,13 +122,13 @@ def zone_name(zone: tzinfo) -> str:
 
 
 def has_visitors(rows: Iterable[ClickTotals]) -> bool:
-    """Return whether enough human clicks of all rows together carry a visitor for visitors to be known."""
+    """Return whether the number of visitors is known: enough human clicks of all rows together have a visitor hash."""
     totals = list(rows)
-    return is_enough(sum(row.visitor_clicks for row in totals), human=sum(row.human for row in totals))
+    return are_visitors_known(sum(row.visitor_clicks for row in totals), human=sum(row.human for row in totals))
 
 
-def is_enough(visitor_clicks: int, *, human: int) -> bool:
-    """Return whether ``visitor_clicks`` clicks with a visitor, of ``human`` clicks, make visitors known."""
+def are_visitors_known(visitor_clicks: int, *, human: int) -> bool:
+    """Return whether the number of visitors is known if ``visitor_clicks`` of ``human`` clicks have a visitor hash."""
     return visitor_clicks >= MIN_VISITOR_SHARE * human
 
 

@@ -1,4 +1,4 @@
-"""Text forms that pages, commands and files share: times in ISO 8601, cells of CSV files, rows made from structs."""
+"""Formatting that pages, commands and files share: times in ISO 8601, cells of CSV files, rows made from structs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime

@@ -191,7 +191,7 @@ def _hourly_clicks_by_issue(store: Store, ids: Sequence[int], *, hours: int) -> 
 
 
 def _start_time(issue: IssueSummary, hours: Mapping[int, int]) -> int:
-    """Return when an issue was sent; if that is unknown, the first hour with a human click, else its creation."""
+    """Return when an issue was sent; if that is unknown, the first of ``hours`` with a click, else its creation."""
     return issue.sent_at if issue.sent_at is not None else min(hours, default=issue.created_at)
 
 
@@ -229,7 +229,7 @@ def _cumulative_points(rows: Iterable[QuarterHourClicks], *, start: int, end: in
 
 
 def _interpolate(times: Sequence[int], totals: Sequence[int], time: float) -> int:
-    """Return the total at a time, rounded; between two times it grows evenly, and after the last it stays."""
+    """Return the total at ``time``, interpolated linearly and rounded; after the last time it is the last total."""
     index = bisect_right(times, time)
     if index == len(times):
         return totals[-1]

@@ -35,8 +35,8 @@ class ArticleReport(Struct, frozen=True):
     """Human clicks on an article; ``clicks`` is the sum of the clicks on its placements and of ``unplaced``.
 
     ``unplaced`` are clicks on a short URL without a placement number. ``visitors`` counts a person once a day on each
-    link, and is None where too few clicks of the issue carry a visitor. ``rate`` is visitors per recipient, ``other``
-    the number of automated requests.
+    link, and is None where too few clicks of the issue have a visitor hash. ``rate`` is visitors per recipient,
+    ``other`` the number of automated requests.
     """
 
     position: int
@@ -72,11 +72,11 @@ class OtherLinkReport(Struct, frozen=True):
 
 
 class RerunSuggestion(Struct, frozen=True):
-    """An article to show again at another position, which measures what a position is worth to these readers.
+    """A suggestion to show an article again at another position, to measure the effect of positions on these readers.
 
-    ``uncertainty_removed`` is the share (0 to 1) of the uncertainty about this that it would remove. ``shown_again`` is
-    the first later issue with the article at another position, ``shown_position`` its position there; both are None
-    as long as there is none. ``open`` is True until the next issue is sent.
+    ``uncertainty_removed`` is the share (0 to 1) of the uncertainty of the effect that this would remove.
+    ``shown_again`` is the first later issue with the article at another position, ``shown_position`` its position
+    there; both are None as long as there is none. ``open`` is True until the next issue is sent.
     """
 
     url: str
@@ -117,10 +117,10 @@ class IssueReport(Struct, frozen=True):
 def build_issue_report(
     store: Store, slug: str, *, as_of: int, domains: Sequence[Domain] = (), zone: tzinfo = UTC
 ) -> IssueReport:
-    """Return the report of an issue, read from the rollups; ``as_of`` is now in seconds of the UTC epoch.
+    """Return the report of an issue. Raises NotFound.
 
-    ``domains`` are the configured ones: they have the schemes of short URLs. ``zone`` is the time zone of
-    the hours. Raises NotFound.
+    ``as_of`` is now in seconds of the UTC epoch. ``domains`` are the configured domains, which determine the schemes of
+    short URLs. ``zone`` is the time zone of the hours.
     """
     issue = issues.get(store, slug)
     sums = reports.issue_totals(store, issue.id)
@@ -157,7 +157,7 @@ class _PlacementTotals(Struct, frozen=True):
 
 
 class _IssueReportBuilder:
-    """Counts of one issue, grouped by article, or by link for links that belong to no article."""
+    """The counts of one issue, grouped by article. Links that belong to no article are grouped by link."""
 
     def __init__(self, store: Store, issue: Issue, *, sums: list[ClickTotals], domains: Sequence[Domain]) -> None:
         self._recipients = issue.recipients
@@ -273,7 +273,7 @@ def _load_placement_totals(
 ) -> list[_PlacementTotals]:
     """Return the counts of an issue by link and placement, with zeros for a placement without clicks.
 
-    ``unplaced`` are ids of links that have no placement; each of them gets a row as well.
+    ``unplaced`` are the ids of links without a placement; each of them gets a row as well.
     """
     placements_by_key = {(placement.link_id, placement.n): placement for placement in placements}
     sums_by_key = {(row.link_id, row.n): row for row in sums}

@@ -1,4 +1,4 @@
-"""Short links as values, equal for pages, commands and the API: details, status, and counts if they are wanted."""
+"""Short links as values for pages, commands and the API: details, status, and counts if requested."""
 
 from datetime import datetime
 
@@ -17,8 +17,8 @@ MAX_SEARCH_WORDS, MAX_SEARCH_LENGTH = 6, 200
 class LinkRecord(Struct, frozen=True, kw_only=True):
     """A short link. ``issue`` is a slug, ``article`` the URL of its article, and ``position`` that of the article.
 
-    ``status`` is active, todo (without a target), expired or retired. ``clicks`` counts human clicks;
-    ``visitors`` is None where too few of them carry a visitor.
+    ``status`` is active, todo (without a target), expired or retired. ``clicks`` counts human clicks; ``visitors`` is
+    None where too few of them have a visitor hash.
     """
 
     short_url: str
@@ -60,7 +60,7 @@ def build_link_record(row: LinkDetails, *, config: Config, now: int, with_counts
 
 
 def search_text(text: str, *, config: Config) -> str:
-    """Return a search text without what cannot be searched for. A pasted short URL is reduced to its code."""
+    """Return a search text reduced to what can be searched for: of a pasted short URL, this is the code."""
     text = text.replace("\0", "").strip()[:MAX_SEARCH_LENGTH]
     key = parse_short_url(text, domains=config.domains) if "/" in text else None
     return key[1] if key else text

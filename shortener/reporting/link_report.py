@@ -82,10 +82,10 @@ class LinkReport(Struct, frozen=True):
 def build_link_report(
     store: Store, domain: str, code: str, *, as_of: int, domains: Sequence[Domain] = (), zone: tzinfo = UTC
 ) -> LinkReport:
-    """Return the report of a link, read from the rollups; ``as_of`` is now in seconds of the UTC epoch.
+    """Return the report of a link. Raises NotFound.
 
-    ``domains`` are the configured ones: they have the schemes of short URLs. ``zone`` is the time zone of
-    the hours. Raises NotFound.
+    ``as_of`` is now in seconds of the UTC epoch. ``domains`` are the configured domains, which determine the schemes of
+    short URLs. ``zone`` is the time zone of the hours.
     """
     link = listings.link_details_by_code(store, domain, code)
     sums = reports.link_totals(store, link.id)

@@ -1,4 +1,4 @@
-"""Days and hours of a time zone, as seconds of the UTC epoch. Their bounds are quarter-hours of UTC."""
+"""Days and hours of a time zone, as seconds of the UTC epoch. They begin and end at a quarter-hour of UTC."""
 
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -36,9 +36,9 @@ def days_between(begin: int, end: int, zone: tzinfo) -> list[Period]:
 
 
 def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
-    """Return the hour of ``zone`` that a quarter-hour belongs to.
+    """Return begin and end of the hour of ``zone`` that contains a quarter-hour.
 
-    A transition that moves clocks by no whole hours begins an hour of its own; its end is that of the quarter-hour.
+    Where clocks are set by a part of an hour (such as 30 minutes), the hour around the change is split at it.
     """
     shift = _minutes_shift(quarter_hour // DAY_SECONDS, zone)
     if shift is not None:
@@ -52,7 +52,7 @@ def hour_around(quarter_hour: int, zone: tzinfo) -> Period:
 
 
 def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
-    """Return whether the hours of ``zone`` in a period (None: an empty one) are hours of UTC."""
+    """Return whether every hour of ``zone`` in a period begins with an hour of UTC; True for None (an empty period)."""
     if period is None:
         return True
     days = range(period[0] // DAY_SECONDS, period[1] // DAY_SECONDS + 1)
@@ -61,7 +61,7 @@ def has_utc_hours(period: Period | None, zone: tzinfo) -> bool:
 
 @lru_cache(maxsize=8192)
 def _minutes_shift(utc_day: int, zone: tzinfo) -> int | None:
-    """Return the seconds beyond whole hours of the offset from UTC on a UTC day; None if they change on it."""
+    """Return the offset from UTC modulo one hour, in seconds, on a UTC day; None if it changes on that day."""
     shifts = {_utc_offset((utc_day + end) * DAY_SECONDS, zone) % HOUR_SECONDS for end in (0, 1)}
     return shifts.pop() if len(shifts) == 1 else None
 

@@ -1,4 +1,7 @@
-"""An issue beside earlier ones at the same age, and the forecast of its final count (docs/ranking.md section 22)."""
+"""The comparison of an issue with earlier issues at the same age, and the forecast of its final count.
+
+The method is docs/ranking.md section 22.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -15,11 +18,11 @@ Judgement = Literal["above", "usual", "below"]
 
 
 class Outlook(Struct, frozen=True):
-    """A sent issue beside up to 12 earlier ones at its age, which is ``hours`` hours after sending.
+    """A sent issue compared with up to 12 earlier ones at its age, which is ``hours`` hours after sending.
 
     ``count`` is in visitors, or in clicks if the visitors of any of these issues are unknown, as ``counted`` says.
     ``rate`` is visitors per recipient. ``usual_count`` and ``usual_rate`` are None with fewer than four earlier issues
-    that have a value; ``forecast`` is None if the count says little yet, or is almost final.
+    that have a value. ``forecast`` is None if the count is too small for one, or almost final.
     """
 
     counted: Literal["visitors", "clicks"]
@@ -32,14 +35,16 @@ class Outlook(Struct, frozen=True):
 
     @property
     def judgement(self) -> Judgement | None:
-        """Where the issue is beside the usual range: by click rate, else by its count; None without a usual range."""
+        """Whether the click rate, or else the count, is below, in or above the usual range; None without a range."""
         if self.rate is not None and self.usual_rate is not None:
             return _judge(self.rate, self.usual_rate)
         return _judge(self.count, self.usual_count) if self.usual_count is not None else None
 
 
 def describe_outlook(outlook: Outlook) -> str:
-    """Return one or two sentences: the issue beside the usual range, and its forecast; '' without either."""
+    """Return the comparison of the issue with earlier ones and its forecast, in one or two sentences; '' without
+    either.
+    """
     return " ".join((*_judgement_sentence(outlook), *_forecast_sentence(outlook)))
 
 
@@ -75,14 +80,15 @@ def _percent(share: float) -> str:
 
 
 def _round(number: float) -> int:
-    """Return a number with three significant digits."""
+    """Return a number rounded to three significant digits."""
     return int(float(f"{number:.3g}"))
 
 
 def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
-    """Return the outlook of an issue at ``now`` (seconds of UTC epoch); None unless it was sent and has clicks.
+    """Return the comparison and forecast of an issue at ``now`` (seconds of UTC epoch).
 
-    ``remaining_share`` is the share of its clicks that is still expected, None if unknown.
+    The result is None if the issue was not sent or has no clicks. ``remaining_share`` is the share of its clicks that
+    is still expected, None if unknown.
     """
     found = listings.list_issues(store, with_hidden=True)
     issue = next((each for each in found if each.slug == slug), None)

@@ -36,10 +36,10 @@ class HumanRange(Struct, frozen=True):
 
 
 class Quality(Struct, frozen=True):
-    """Data quality of a report: which shares of its requests have which verdict and reason.
+    """Data quality of a report: the shares of its requests by verdict and reason.
 
-    ``verdicts`` and ``set_aside`` are shares of all ``requests``, from 0 to 1; ``set_aside`` is the share of
-    automated requests. ``band`` is None where the reasons are unknown.
+    ``verdicts`` and ``set_aside`` are shares of all ``requests``, from 0 to 1; ``set_aside`` is the share of automated
+    requests. ``band`` has the estimates of human clicks, None where the reasons are unknown.
     """
 
     sentence: str
@@ -69,7 +69,7 @@ def assess_quality(clicks: ClicksByVerdict, values: Iterable[BreakdownRow] = ())
 
 
 def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
-    """Return whether the newest hour with clicks overlaps the last 15 minutes, whose verdicts can still change."""
+    """Return whether verdicts in the report can still change: its newest hour overlaps the last 15 minutes."""
     if not timeline:
         return False
     end = int(timeline[-1].hour.timestamp()) + HOUR_SECONDS
@@ -129,7 +129,10 @@ def _human_range(reasons: Iterable[ReasonShare]) -> HumanRange:
 
 
 def _is_human(reason_share: ReasonShare, band: Band) -> bool:
-    """Return whether a reason counts as human; a reason that no current rule gives counts by its stored verdict."""
+    """Return whether clicks with a reason count as human in an estimate.
+
+    For a reason that the current rules do not have, the stored verdict decides.
+    """
     known = REASONS.get(reason_share.reason)
     if known is None or known.verdict != reason_share.verdict:
         return reason_share.verdict == "human"

@@ -1,4 +1,4 @@
-"""Rankings of the stored articles with the configured settings, explanations of articles, comparisons of issues."""
+"""Rankings of the stored articles, explanations of articles, and comparisons of issues, by the configured settings."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -50,23 +50,23 @@ def rank_stored_articles(
     articles and hidden gems, by default the configured ones. Raises InputError for an invalid month, NotFound for an
     unknown issue.
     """
-    asked = config.ranking
+    settings = config.ranking
     return rank(
         load_history(store, as_of=as_of),
         as_of=as_of,
         month=month,
         issue=issue,
-        top=asked.top if top is None else top,
-        gems=asked.gems if gems is None else gems,
-        window=asked.window,
+        top=settings.top if top is None else top,
+        gems=settings.gems if gems is None else gems,
+        window=settings.window,
         zone=config.zone,
-        blend=Blend(*asked.blend) if asked.blend else None,
-        background=asked.background,
+        blend=Blend(*settings.blend) if settings.blend else None,
+        background=settings.background,
     )
 
 
 def count_stored_articles(store: Store, month: str, *, config: Config, as_of: int) -> tuple[CountedArticle, ...]:
-    """Return the articles of a month's ranking by their counts, without a fit. Raises InputError."""
+    """Return the articles of a month sorted by their counts, without fitting the model. Raises InputError."""
     return count_articles(load_history(store, as_of=as_of), as_of=as_of, month=month, zone=config.zone)
 
 
@@ -112,12 +112,12 @@ def compare_stored_issues(
 
 
 def load_remaining_shares(store: Store, *, config: Config, as_of: int) -> dict[str, float]:
-    """Return the share of clicks that each sent issue still expects, from 0 to 1, by slug; without a fit."""
+    """Return for each sent issue, by slug, the share of its clicks (0 to 1) still expected; the model is not fitted."""
     return remaining_shares(load_history(store, as_of=as_of), as_of=as_of, window=config.ranking.window)
 
 
 def complete_report(store: Store, report: IssueReport, *, config: Config, as_of: int) -> IssueReport:
-    """Return the report of an issue with its outlook, and the articles worth showing again at another position."""
+    """Return the report of an issue with its comparison and forecast, and with articles worth showing again."""
     share = load_remaining_shares(store, config=config, as_of=as_of).get(report.slug)
     return msgspec.structs.replace(
         report,
@@ -127,10 +127,10 @@ def complete_report(store: Store, report: IssueReport, *, config: Config, as_of:
 
 
 def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:
-    """Return at most two articles of an issue to show again, and whether that was done by ``as_of``.
+    """Return at most two articles of an issue to show again, and whether a later issue has done so by ``as_of``.
 
-    They follow from the counts of the issue's first seven days, or up to the next issue if that is earlier, so that
-    a later report has the same suggestions. An issue that was not sent has none.
+    They follow from the counts of the issue's first seven days, or up to the next issue if that is earlier, so that a
+    later report has the same suggestions. An issue that was not sent has none.
     """
     history = load_history(store, as_of=as_of)
     issues = sorted((each for each in history.issues if each.sent_at <= as_of), key=_sending_order)

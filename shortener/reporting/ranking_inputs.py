@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, Placement, Signal
-from shortener.reporting.counts import is_enough
+from shortener.reporting.counts import are_visitors_known
 from shortener.store import Store, issue_clicks, listings, signals
 from shortener.store.issue_clicks import ArticlePlacement, HumanClicks, RankedArticle
 from shortener.store.listings import IssueSummary
@@ -17,10 +17,10 @@ HOURLY_ARRIVAL_HOURS = 72
 
 
 class _IssueCounts(Struct, frozen=True):
-    """Visitors of one issue by (link id, placement number), or human clicks if the visitors are not known.
+    """Counts of one issue by (link id, placement number): visitors, or human clicks if the visitors are unknown.
 
-    ``link_counts`` has the visitors of the link, ``placement_counts`` those of the placement, ``clicks`` always clicks.
-    ``total`` is the number of visitors or clicks of the issue.
+    ``link_counts`` are the visitors of the links, ``placement_counts`` those of the placements, and ``total`` those of
+    the issue. ``clicks`` are always human clicks.
     """
 
     has_visitors: bool
@@ -33,10 +33,10 @@ class _IssueCounts(Struct, frozen=True):
 def load_history(store: Store, *, as_of: int) -> History:
     """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch), with the clicks up to that hour.
 
-    A draft (an issue with neither a sending time nor a human click) is left out. Links without a position are left
-    out. An article is identified by its canonical URL in all issues. Counts are visitors; if too few clicks of an
-    issue carry a visitor, they are clicks. Signals are the current ones also for an earlier
-    ``as_of``, because earlier values are not stored. Titles and authors are those of an article's latest issue.
+    Drafts (issues with neither a sending time nor a human click) and links without a position are left out. An article
+    is identified by its canonical URL in all issues. Counts are visitors, or clicks if too few clicks of an issue have
+    a visitor hash. Signals are the current ones also for an earlier ``as_of``, because earlier values are not stored.
+    Titles and authors are those of an article's latest issue.
     """
     issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]
     sent = {issue.id: start for issue in issues if (start := effective_sent_at(store, issue, as_of=as_of)) is not None}
@@ -82,7 +82,7 @@ def load_history(store: Store, *, as_of: int) -> History:
 
 
 def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int | None:
-    """Return when an issue was sent; if that is unknown, its first hour with a human click; None for a draft."""
+    """Return when an issue was sent, or its first hour with a human click if that is unknown; None for a draft."""
     if issue.sent_at is not None:
         return issue.sent_at
     return issue_clicks.first_clicked_hour(store, issue.id, until=as_of)
@@ -91,7 +91,7 @@ def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int |
 def _issue_counts(human_clicks: Iterable[HumanClicks]) -> _IssueCounts:
     rows = list(human_clicks)
     human = sum(row.clicks for row in rows)
-    has_visitors = is_enough(sum(row.visitor_clicks for row in rows), human=human)
+    has_visitors = are_visitors_known(sum(row.visitor_clicks for row in rows), human=human)
     return _IssueCounts(
         has_visitors,
         sum(row.issue_visitors for row in rows) if has_visitors else human,
@@ -170,7 +170,7 @@ def _arrivals(
 
 
 def load_issue_arrivals(store: Store, history: History, slugs: Iterable[str], *, as_of: int) -> tuple[Arrival, ...]:
-    """Return the visitors (or clicks) of whole issues by quarter-hour; those from before the sending are at age 0."""
+    """Return the visitors (or clicks) of whole issues by quarter-hour; clicks from before the sending have age 0."""
     found = {each.id: issue for each, issue in _stored_issues(store, history, set(slugs))}
     rows = issue_clicks.human_clicks_by_quarter_hour(store, dict.fromkeys(found, as_of))
     arrivals = []

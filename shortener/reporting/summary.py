@@ -10,9 +10,9 @@ from shortener.durations import QUARTER_HOUR_SECONDS
 from shortener.errors import InputError
 from shortener.reporting.counts import (
     Totals,
+    are_visitors_known,
     click_rate,
     has_visitors,
-    is_enough,
     sum_by_verdict,
     to_datetime,
     to_datetime_or_none,
@@ -189,7 +189,7 @@ def _top_links(
             issue=link.issue,
             clicks=counts.clicks,
             visitors=counts.visitors
-            if issues_with_visitors.get(counts.issue_id, is_enough(counts.visitor_clicks, human=counts.clicks))
+            if issues_with_visitors.get(counts.issue_id, are_visitors_known(counts.visitor_clicks, human=counts.clicks))
             else None,
         )
         for counts in top

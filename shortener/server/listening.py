@@ -1,4 +1,4 @@
-"""The sockets on which a worker listens: time limit of unread responses, and an orderly end of the accept queue."""
+"""Settings of the sockets on which a worker listens: a time limit of unread responses, and an orderly end."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ SO_ATTACH_FILTER = 26
 
 
 def limit_unread_output() -> bool:
-    """Close connections whose client does not read, from now on; return whether this process listens yet."""
+    """Set a time limit after which connections are closed whose client does not read; False if nothing listens yet."""
     found = False
     for listening in _listening_sockets():
         with contextlib.closing(listening):
@@ -50,11 +50,11 @@ def close_idle_connections() -> None:
 
 
 async def empty_accept_queues() -> None:
-    """Drop new connections of this process's listening sockets, and wait until those in their queues are accepted.
+    """Refuse new connections, and wait until those in the accept queues of this process's sockets are accepted.
 
-    Otherwise the kernel would reset connections that are established but not accepted when the process ends. Clients
-    that are dropped repeat their attempt after a second, and reach another worker or the next server. (On Linux;
-    elsewhere this does nothing.)
+    Otherwise the kernel would reset connections that are established but not accepted when the process ends. Packets of
+    new clients are dropped; the clients repeat their attempt after a second, and reach another worker or the next
+    server. (On Linux; elsewhere this does nothing.)
     """
     drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: return 0 bytes
     program = struct.pack("HP", 1, ctypes.addressof(drop_all))

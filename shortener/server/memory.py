@@ -1,6 +1,6 @@
-"""Replacement of a worker that keeps much more memory after a flood than before it.
+"""Detection of a worker that keeps much more memory after a flood than before it, so that it can be replaced.
 
-Memory allocators return memory to the system late, or never. A new process has none of it.
+Memory allocators return memory to the system late, or never. A new process starts without it.
 """
 
 import resource
@@ -33,7 +33,7 @@ class MemoryWatch:
         self._excess_since: float | None = None
 
     def should_replace(self, resident: int, *, in_use: Callable[[], int], now: float) -> bool:
-        """Return whether memory was kept for long enough.
+        """Return whether the process has kept too much memory for long enough to be replaced.
 
         ``resident`` is the memory of the process in bytes, and ``in_use`` returns what its connections and caches may
         take. The first call sets the baseline; normal growth raises it, and less memory lowers it.
@@ -53,7 +53,7 @@ class MemoryWatch:
 
 
 def resident_bytes() -> int:
-    """Return the resident memory of this process; 0 if the system does not tell it."""
+    """Return the resident memory of this process in bytes; 0 if the system does not report it."""
     try:
         return int(_STATUS.read_bytes().split()[1]) * _PAGE_BYTES
     except OSError:
@@ -61,7 +61,7 @@ def resident_bytes() -> int:
 
 
 def open_files() -> int:
-    """Return the number of open files of this process; 0 if the system does not tell it."""
+    """Return the number of open files of this process; 0 if the system does not report it."""
     try:
         return sum(1 for _ in Path("/proc/self/fd").iterdir())
     except OSError:

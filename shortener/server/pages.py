@@ -1,4 +1,4 @@
-"""The pages' process: editor pages, previews and exports, served by waitress on a Unix socket for the workers."""
+"""The process of the pages: editor pages, previews and exports, served by waitress to the workers on a Unix socket."""
 
 import logging
 import socket
@@ -20,7 +20,7 @@ CONNECTIONS = 4096
 
 
 class RelayedRequests:
-    """WSGI middleware that replaces the worker's address by the client's."""
+    """WSGI middleware that sets the client's address, which the worker sent in a header, as that of the request."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -35,7 +35,7 @@ class RelayedRequests:
 
 
 def run(task: Task) -> None:
-    """Serve pages until SIGTERM, which the supervisor sends when no worker waits for one any more."""
+    """Serve pages until SIGTERM, which the supervisor sends once no worker waits for a page."""
     logging.getLogger("waitress").setLevel(logging.WARNING)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait for a thread, which is no error
     app = build_pages_app(task.config)

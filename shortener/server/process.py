@@ -1,4 +1,4 @@
-"""Signals, logging and start of every process of ``shortener serve``."""
+"""Signals, logging and start-up that all processes of ``shortener serve`` have in common."""
 
 import contextlib
 import ctypes
@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Task(Struct):
-    """What a child process receives: the configuration, its parent, and the descriptor of its socket (-1: none)."""
+    """What a child process receives: the configuration, its parent's id, and the number of its socket (-1: none)."""
 
     config: Config
     parent: int
@@ -27,10 +27,10 @@ class Task(Struct):
 
 
 class Stop:
-    """Whether SIGTERM or SIGINT was received.
+    """A flag that SIGTERM or SIGINT sets.
 
-    A signal handler may interrupt any code, also a wait for it. It therefore takes no lock, as an Event does, but puts
-    into a queue whose ``put`` the standard library documents as safe in signal handlers.
+    A signal handler can interrupt any code, even a thread that waits for the flag. It must therefore not take a lock,
+    as ``threading.Event`` does. It uses ``SimpleQueue.put`` instead, which is documented as safe in signal handlers.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Stop:
         return self._received
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the signal, at most so long; return whether it was received."""
+        """Wait for the signal for at most ``seconds``; return whether it was received."""
         if not self._received:
             with contextlib.suppress(Empty):
                 self._queue.get(timeout=seconds)
@@ -55,24 +55,24 @@ class Stop:
 
 
 def on_stop(stop: Callable[[], object]) -> None:
-    """Call ``stop`` at SIGTERM or SIGINT, also at a SIGTERM that was blocked until now."""
+    """Call ``stop`` at SIGTERM or SIGINT, also if SIGTERM was sent while it was blocked."""
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda _signum, _frame: stop())
     accept_sigterm()
 
 
 def block_sigterm() -> None:
-    """Let SIGTERM wait, also in a child that is started now, until ``accept_sigterm`` is called."""
+    """Block SIGTERM in this process and in children that it starts, until they call ``accept_sigterm``."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 def accept_sigterm() -> None:
-    """Unblock SIGTERM, which is blocked while a child is started."""
+    """Unblock SIGTERM. If it was sent while it was blocked, it is received now."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def end_with_parent(parent: int) -> None:
-    """Ask the kernel for SIGTERM when the parent ends for any reason (on Linux only)."""
+    """Ask the kernel to send SIGTERM to this process when its parent ends for any reason (on Linux only)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
@@ -80,5 +80,5 @@ def end_with_parent(parent: int) -> None:
 
 
 def log_to_stderr() -> None:
-    """Write log messages of all processes in one format."""
+    """Write log messages to standard error, in one format for all processes."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")

@@ -1,4 +1,4 @@
-"""Relaying of requests to the pages' process, so that no slow page delays a redirect.
+"""Relay of requests to the process of the pages, so that no slow page delays a redirect.
 
 aiohttp is imported in a thread after the start, because the import takes longer than a reader should wait.
 """
@@ -79,7 +79,7 @@ log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Passes requests of one worker to the pages' process, and the pages to the clients."""
+    """Relays the requests of one worker to the process of the pages, and the pages to the clients."""
 
     def __init__(self, config: Config) -> None:
         self._trusts_proxies = bool(config.server.trusted_proxies)
@@ -96,7 +96,7 @@ class Relay:
         self._signed_in = Uploads(limit=SIGNED_IN_BYTES, client_limit=SIGNED_IN_CLIENT_BYTES)
 
     async def respond(self, request: Request, protocol: Any, *, close: bool) -> Response | None:
-        """Send the client its page; return the response to send instead if there is no page."""
+        """Send the client its page and return None, or return the response to send instead if there is no page."""
         if "transfer-encoding" in request.headers and not self._may_be_chunked(request):
             return _LENGTH_REQUIRED
         length = _body_length(request)
@@ -133,7 +133,7 @@ class Relay:
             self._active -= 1
 
     async def _is_signed_in(self, request: Request) -> bool:
-        """Return whether the pages know the session of a request."""
+        """Return whether the request has a valid session or token, by sending a request about it to the pages."""
         headers = request.headers
         by_session = "session=" in _cookies(request)
         by_token = "authorization" in headers or "x-api-key" in headers
@@ -149,13 +149,13 @@ class Relay:
             return False
 
     def _may_be_chunked(self, request: Request) -> bool:
-        """Return whether a request may have a body without a length: clients of another shortener send such bodies."""
+        """Return whether a request may have a body without a length, as clients of other shorteners' APIs send it."""
         headers = request.headers
         is_plain = (headers.get("transfer-encoding") or "").strip().lower() == "chunked"
         return is_plain and "content-length" not in headers and request.path.startswith(self._chunked_prefixes)
 
     async def _read_chunks(self, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return a body without a length, which must be small."""
+        """Return a body without a length, or a refusal if it is not small."""
         pieces: list[bytes] = []
         async for piece in protocol:
             pieces.append(bytes(piece))
@@ -165,7 +165,10 @@ class Relay:
         return b"".join(pieces)
 
     async def _read_body(self, request: Request, protocol: Any, upload: Upload, uploads: Uploads) -> bytes | Response:
-        """Return the whole body, so that a slow client occupies no thread of the pages, or a refusal."""
+        """Return the whole body, or a refusal.
+
+        The pages get a body only when it is complete, so that a slow client occupies none of their threads.
+        """
         if "transfer-encoding" in request.headers:
             return await self._read_chunks(protocol, upload, uploads)
         length = _body_length(request)
@@ -213,7 +216,7 @@ class Relay:
     async def _send_page(
         self, request: Request, protocol: Any, body: bytes, *, close: bool, taken: Callable[[], None]
     ) -> Response | None:
-        """Send the client its page. ``taken`` is called as soon as the pages need the body no longer."""
+        """Send the client its page. ``taken`` is called when the pages have received the body."""
         await self.open_session()
         try:
             async with await self._request(request, body) as response:
@@ -224,7 +227,7 @@ class Relay:
             return _STARTING
 
     async def _request(self, request: Request, body: bytes) -> Any:
-        """Return the pages' response to a request; its content is not read yet."""
+        """Send a request to the pages and return their response, whose content is not read yet."""
         await self.open_session()
         url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
         if request.query:
@@ -238,7 +241,7 @@ class Relay:
         )
 
     async def _return_page(self, response: Any, protocol: Any, *, method: str, close: bool) -> Response | None:
-        """Pass the page on in pieces if its length is known, so that a client notices if the pages break off."""
+        """Send the page to the client in pieces if its length is known, so that a client notices an incomplete page."""
         headers = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in response.raw_headers
@@ -264,7 +267,7 @@ class Relay:
         return None
 
     def _relayed_headers(self, request: Request) -> list[tuple[str, str]]:
-        """Return the headers for the pages: none that only a proxy may set, and the client's address set by us."""
+        """Return the headers for the pages, without those that only a proxy may set, and with the client's address."""
         sent: Any = request.headers
         named = {name.strip().lower() for name in ",".join(sent.get_all("connection")).split(",")}
         headers = [
@@ -286,11 +289,11 @@ class Relay:
         return headers
 
     def held_bytes(self) -> int:
-        """Return the number of bytes of request bodies that are held."""
+        """Return the number of bytes of request bodies in memory."""
         return self._anonymous.size + self._signed_in.size
 
     async def open_session(self) -> None:
-        """Load the client of the pages, unless it is loaded."""
+        """Load aiohttp and open its session, unless this was done already."""
         async with self._start:
             if self._session is None:
                 loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ POLL_SECONDS = 0.01
 def reserve_port(host: str, port: int) -> socket.socket:
     """Return a socket that is bound to the port but does not listen; workers of the same user can then share the port.
 
-    Raises AlreadyRunning if another program listens there.
+    Raises AlreadyRunning if another program listens on it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     reserved = socket.socket(family, socket.SOCK_STREAM)
@@ -61,9 +61,10 @@ def pages_socket_path(data_directory: Path) -> Path:
 
 
 def short_path(path: Path) -> str:
-    """Return a path of the socket ``path`` that is short enough for the limit of 107 bytes on Linux.
+    """Return a path for the socket ``path`` that fits into the limit of 107 bytes on Linux.
 
-    For a longer one the directory stays open until the process ends.
+    A path that is too long is replaced by one through an open descriptor of its directory, which stays open until the
+    process ends.
     """
     if len(os.fsencode(path)) < 100 or not Path("/proc/self/fd").is_dir():
         return str(path)

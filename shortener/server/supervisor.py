@@ -1,4 +1,4 @@
-"""``shortener serve``: redirect workers, the pages and the collector under one command.
+"""The supervisor of ``shortener serve``, which runs redirect workers, the pages and the collector.
 
 The supervisor reserves the port, starts the child processes and restarts those that end. Workers listen on the port
 themselves and share it through the kernel, so that it stays open while one of several restarts.
@@ -64,7 +64,7 @@ class Child:
         self._failures = 0
 
     def keep_running(self) -> None:
-        """Start the child if it does not run; after several ends in a row, a little later each time."""
+        """Start the child unless it runs. After several failures in a row, each restart is delayed longer."""
         now = time.monotonic()
         if self._process is not None:
             status = self._process.poll()
@@ -80,9 +80,9 @@ class Child:
             self._start()
 
     def _start(self) -> None:
-        """Start the child in a process group of its own, so that a terminal's Ctrl-C reaches the supervisor only.
+        """Start the child in its own process group, so that a terminal's Ctrl-C reaches the supervisor only.
 
-        The configuration goes through a pipe, because every user of the machine can read command lines.
+        The configuration is sent through a pipe, because every user of the machine can read command lines.
         """
         self._started_at = time.monotonic()
         with _sigterm_blocked():
@@ -100,7 +100,7 @@ class Child:
             self._process.send_signal(signum)
 
     def wait(self, seconds: float) -> None:
-        """Wait until the child has ended, and kill it after so long."""
+        """Wait until the child has ended; kill it after ``seconds``."""
         if self._process is None:
             return
         try:
@@ -138,7 +138,7 @@ class Supervisor:
                 self.drain()
 
     def start(self) -> None:
-        """Start the workers first: they need no migration and answer readers while the rest starts."""
+        """Start the child processes, workers first: they need no migration and answer readers while others start."""
         config = self._config
         # 1. Check what a person can get wrong.
         check_certificate(config)
@@ -167,7 +167,7 @@ class Supervisor:
         threading.Thread(target=self._announce_ready, name="ready", daemon=True).start()
 
     def run(self) -> None:
-        """Restart children that end, and pass a renewed certificate on at SIGHUP, until SIGTERM."""
+        """Restart children that end, until SIGTERM. At SIGHUP, pass a renewed certificate to the workers."""
         while not self._stop():
             _keep_running([*self._workers, *self._others])
             if self._reload:
@@ -176,7 +176,7 @@ class Supervisor:
             self._stop.wait(POLL_SECONDS)
 
     def drain(self) -> None:
-        """Stop in the order in which a click travels, so that everything that was answered is stored."""
+        """Stop the children in the order in which they pass on clicks, so that every answered click is stored."""
         # 1. A collector that never started, or has just ended, must drain as well.
         for child in self._others[1:]:
             child.keep_running()
@@ -188,7 +188,7 @@ class Supervisor:
         _stop(self._others[1:])
 
     def _reload_certificate(self) -> None:
-        """Have every worker start a process with the certificate as it is now, before its previous process stops."""
+        """Tell every worker to start a process with the renewed certificate, and then to stop its previous process."""
         if not self._config.server.certificate:
             return
         try:
@@ -201,7 +201,7 @@ class Supervisor:
             worker.send(signal.SIGHUP)
 
     def _announce_ready(self) -> None:
-        """Announce the server once workers and pages respond."""
+        """Print that the server is ready once workers and pages respond."""
         while not self._stop.wait(POLL_SECONDS):
             if _is_ready(self._config.server):
                 with contextlib.suppress(OSError):  # no program reads the standard output any more
@@ -211,7 +211,7 @@ class Supervisor:
 
 
 def _is_ready(server: Server) -> bool:
-    """Return whether a worker responds with the health that the pages report."""
+    """Return whether a worker answers with a health report, which comes from the pages."""
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
@@ -228,7 +228,7 @@ def _is_ready(server: Server) -> bool:
 
 
 def announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
-    """Announce the address at which the first admin signs in, if there are no users; log an error of the store."""
+    """Print the invite link for the first admin if there are no users; log an error of the store."""
     from shortener.services.accounts import invite_first_admin
     from shortener.store import open_store
 
@@ -263,7 +263,7 @@ def check_certificate(config: Config) -> None:
 
 @contextlib.contextmanager
 def _sigterm_blocked() -> Iterator[None]:
-    """Block SIGTERM, which a child inherits until it can stop in order."""
+    """Block SIGTERM during the block; a child that is started in it inherits this until it can stop in order."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
@@ -272,7 +272,7 @@ def _sigterm_blocked() -> Iterator[None]:
 
 
 def _with_host(config: Config, host: str) -> Config:
-    """Return the configuration with the numeric address of the port."""
+    """Return the configuration with ``host``, the numeric address of the reserved port."""
     return msgspec.structs.replace(
         config,
         site=msgspec.structs.replace(config.site, base_url=config.base_url),
@@ -294,7 +294,7 @@ def _keep_running(children: Iterable[Child]) -> None:
 
 
 def _stop(children: list[Child]) -> None:
-    """Stop children, all at the same time, and wait for them."""
+    """Send SIGTERM to all children at once, and wait until they have ended."""
     for child in children:
         child.send(signal.SIGTERM)
     until = time.monotonic() + KILL_SECONDS

@@ -1,4 +1,4 @@
-"""Bounds on the request bodies that a worker holds in memory: for each client, and for all clients of a kind."""
+"""Limits on the memory for request bodies in a worker: for each client, and for all clients of a kind together."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ ANONYMOUS_BYTES, ANONYMOUS_CLIENT_BYTES = 24 * MIB, 6 * MIB
 
 
 class Upload:
-    """The body of one request. ``deadline`` ends the request if others need its place."""
+    """The body of one request. ``deadline`` is used to cancel the request if memory is needed for others."""
 
     def __init__(self, client: str, deadline: asyncio.Timeout) -> None:
         self.client = (parse_address(client) or b"")[:8]  # an IPv6 client has a whole /64
@@ -26,7 +26,7 @@ class Upload:
 
 
 class Uploads:
-    """The bodies that are held for one kind of clients, the oldest first."""
+    """The request bodies in memory for one kind of clients, the oldest first."""
 
     def __init__(self, *, limit: int, client_limit: int) -> None:
         self._limit = limit
@@ -38,7 +38,7 @@ class Uploads:
 
     @contextmanager
     def hold(self, client: str, deadline: asyncio.Timeout) -> Iterator[Upload]:
-        """Hold the body of one request until the end of the block, or until it is released."""
+        """Count the body of one request until the end of the block, or until it is released."""
         upload = Upload(client, deadline)
         self._uploads[upload] = None
         try:
@@ -47,7 +47,7 @@ class Uploads:
             self.release(upload)
 
     def add(self, upload: Upload, size: int) -> None:
-        """Count bytes of a body. Beyond a limit, end the oldest requests of its client, or of all clients.
+        """Add ``size`` bytes to a body. Over a limit, cancel the oldest requests of its client, or of all clients.
 
         So a client that leaves its bodies unfinished harms its own requests first, and a complete body, which the pages
         answer at once, finds room while others are unfinished.
@@ -63,7 +63,7 @@ class Uploads:
             self._end(next(iter(self._uploads)))
 
     def release(self, upload: Upload) -> None:
-        """Count the bytes of a body no longer, because the pages have it."""
+        """Stop counting the bytes of a body, because the pages have received it."""
         if upload in self._uploads:
             del self._uploads[upload]
             self.size -= upload.size

@@ -1,6 +1,6 @@
-"""A redirect worker: granian serves the port, and its process runs the redirect handler as an RSGI application.
+"""A redirect worker: granian listens on the port and runs the redirector as an RSGI application.
 
-Granian starts a second process for the application. That process ends with granian's own, however this one ends.
+Granian runs the application in a second process, which ends when granian ends, however that happens.
 """
 
 import asyncio
@@ -99,13 +99,13 @@ def run(task: Task) -> None:
 
 
 def _load(task: Task, parent: int) -> Any:
-    """Return the application, in granian's second process."""
+    """Return the application. It is called in granian's second process."""
     end_with_parent(parent)
     return Worker(task)
 
 
 class Worker:
-    """The RSGI application: answers short links and misses, and relays all other requests to the pages."""
+    """The RSGI application: answers requests for short links, and relays all others to the pages."""
 
     def __init__(self, task: Task) -> None:
         config = task.config
@@ -125,7 +125,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self._start_drain, loop)
         loop.call_soon(accept_sigterm)  # uvloop would miss a signal that arrives before the loop runs
         loop.call_soon(self._limit_unread_output, loop)
-        self._keep_house(loop)
+        self._run_housekeeping(loop)
         loop.call_later(WARM_UP_SECONDS, self._warm_up, loop)
         loop.call_later(2 * MEMORY_CHECK_SECONDS, self._check_memory, loop)
         if self._secure:
@@ -169,14 +169,14 @@ class Worker:
             self._draining = loop.create_task(self._drain())
 
     async def _drain(self) -> None:
-        """Accept what the kernel has queued, close connections with their next response, then let granian stop."""
+        """Accept the connections that the kernel has queued, close each after its next response, then stop granian."""
         signal.alarm(STOP_SECONDS)  # ends the process if open requests last longer
         await empty_accept_queues()
         os.kill(os.getpid(), signal.SIGINT)
 
-    def _keep_house(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run_housekeeping(self, loop: asyncio.AbstractEventLoop) -> None:
         self._redirector.discard_expired()
-        loop.call_later(HOUSEKEEPING_SECONDS, self._keep_house, loop)
+        loop.call_later(HOUSEKEEPING_SECONDS, self._run_housekeeping, loop)
 
     def _warm_up(self, loop: asyncio.AbstractEventLoop) -> None:
         self._warming_up = loop.create_task(self._relay.open_session())
@@ -186,7 +186,7 @@ class Worker:
         loop.call_later(IDLE_CHECK_SECONDS, self._close_idle_connections, loop)
 
     def _check_memory(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let granian start another process, and then stop this one, if this one has kept memory after a flood."""
+        """Replace this process by a new one if it has kept too much memory after a flood; else check again later."""
         resident = resident_bytes()
         if self._memory.should_replace(resident, in_use=self._memory_in_use, now=time.monotonic()):
             log.warning("%d MB of memory stay in use after a flood; another process takes over", resident // 1_000_000)
@@ -195,14 +195,14 @@ class Worker:
             loop.call_later(MEMORY_CHECK_SECONDS, self._check_memory, loop)
 
     def _memory_in_use(self) -> int:
-        """Return how many bytes connections, bodies and cached links may take, generously."""
+        """Return a generous estimate of the bytes that connections, request bodies and cached links need."""
         links = self._redirector.cached_links() * LINK_BYTES
         connections = max(0, open_files() - SPARE_FILES)
         return connections * CONNECTION_BYTES + self._relay.held_bytes() + links
 
 
 def parse_scope(scope: Any) -> Request:
-    """Return the request of an RSGI scope."""
+    """Return the request that an RSGI scope describes."""
     headers = scope.headers
     hosts = headers.get_all("host")
     host = None
@@ -219,7 +219,7 @@ def parse_scope(scope: Any) -> Request:
 
 
 def _connection_limit() -> int:
-    """Return how many connections this process may keep open, after raising its limit of open files."""
+    """Raise the limit of open files, and return how many connections this process may keep open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + SPARE_FILES
     if soft < wanted and (hard == resource.RLIM_INFINITY or soft < hard):

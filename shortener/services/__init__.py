@@ -1,1 +1,1 @@
-"""What editors do: add and correct issues, check links, draft picks, import signals, and manage accounts."""
+"""The operations of editors: add and correct issues, check links, draft picks, import signals, and manage accounts."""

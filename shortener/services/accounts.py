@@ -130,7 +130,7 @@ def remove_user(store: Store, name: str) -> None:
 
 
 def _require_admin_left(store: Store, user: User) -> None:
-    """Raise InputError if the user is the only admin with a password."""
+    """Raise InputError if the user is the only admin with a password and must therefore stay an admin."""
     if user.role == "admin" and user.password_hash and accounts.count_admins(store) == 1:
         raise InputError(f"{user.name} is the last admin who can sign in; make another user admin first")
 
@@ -149,7 +149,7 @@ def start_session(store: Store, user: User, *, now: int) -> str:
 
 
 def session_user(store: Store, token: str, *, now: int) -> User | None:
-    """Return the user of the session with this token, or None if it has ended."""
+    """Return the user who is signed in with this session token, or None if the session has ended."""
     session = accounts.find_session(store, _hash_token(token))
     if (
         session is None

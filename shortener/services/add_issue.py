@@ -1,4 +1,4 @@
-"""Adding an issue: a plan is made from the document and the store, and applied in one transaction."""
+"""Adding an issue: a plan of all changes is made from the document and the store, and applied in one transaction."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -89,12 +89,12 @@ def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, no
 
 
 def preview_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> IssuePlan:
-    """Return the plan of adding an issue, without storing anything. Raises InputError, Conflict."""
+    """Return the plan for adding an issue, without storing anything. Raises InputError, Conflict."""
     return make_plan(store, parse_request(request, config=config), config=config, now=now)
 
 
 def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: bool = False) -> IssuePlan:
-    """Read a stored issue again by the rules of today, and return the plan that was applied.
+    """Read a stored issue again by the rules of this version, and return the plan that was applied.
 
     Corrected fields, codes and placement numbers are kept. With ``dry_run`` nothing is stored. Raises NotFound.
     """
@@ -122,7 +122,7 @@ def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: 
 
 
 def untouched_links(store: Store, slug: str, *, config: Config, now: int) -> tuple[str, ...]:
-    """Return a line for each link of a stored issue that is left alone or skipped. Raises NotFound."""
+    """Return a line for each link of a stored issue that is not replaced. Raises NotFound."""
     plan = reread_issue(store, slug, config=config, now=now, dry_run=True)
     return left_alone_lines(plan.skipped + plan.untouched)
 
@@ -137,7 +137,7 @@ def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> 
 
 
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
-    """Return the plan for a parsed request, with what the store has now. Raises InputError, Conflict."""
+    """Return the plan for a parsed request and the present content of the store. Raises InputError, Conflict."""
     domain = _find_domain(parsed.request.domain, config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)
     if existing.issue is not None and existing.issue.removed_at is not None and not reread:
@@ -147,7 +147,7 @@ def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, 
 
 
 def _unused_codes(store: Store, domain: Domain, config: Config) -> Iterator[str]:
-    """Yield codes that neither a link nor the plan has."""
+    """Yield codes that no stored link has and that were not yielded before."""
     given: set[str] = set()
     while True:
         code = new_unused_code(store, domain, config=config)

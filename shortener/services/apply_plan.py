@@ -1,4 +1,4 @@
-"""Storing a plan, in one transaction."""
+"""Storage of the plan of an issue, in one transaction."""
 
 from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
@@ -12,7 +12,7 @@ from shortener.store.webhooks import record_event
 
 
 def apply_plan(store: Store, plan: IssuePlan, *, config: Config, now: int) -> int:
-    """Store a plan and return the id of the issue. The plan is made in the same transaction.
+    """Store a plan and return the id of the issue. Call it in the transaction in which the plan was made.
 
     Raises Conflict if another process took one of the new codes.
     """

@@ -25,7 +25,7 @@ INVALID_TEMPLATE_STATUS = 3
 
 
 class TemplateRequest(Struct, frozen=True):
-    """What the child process renders."""
+    """The request to the child process: what to render."""
 
     output_format: Literal["markdown", "html"]
     template: str

@@ -216,7 +216,7 @@ def undo_decision(store: Store, url: str, *, config: Config, now: int, month: st
 
 
 def _to_pick_decision(decision: Decision) -> picks.Decision:
-    """Convert a stored decision to the struct of the ranking, which does not depend on the store."""
+    """Convert a stored decision to the struct of the package ``ranking``, which does not depend on the store."""
     return picks.Decision(
         url=decision.url,
         action=decision.action,

@@ -70,7 +70,7 @@ REVERTIBLE_FIELDS: tuple[LinkField, ...] = ("target", "title", "forward", "expir
 
 
 def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
-    """Return the last edit of each field of a link that can be reverted, as the history has it."""
+    """Return the last edit of each field of a link, as a dict, unless the edit cannot be reverted."""
     last = {edit["field"]: edit for edit in links.list_edits(store, link.id)}
     # A target cannot become unknown again, because readers may have followed it.
     return {
@@ -81,7 +81,7 @@ def last_edits(store: Store, link: Link) -> dict[LinkField, dict[str, Any]]:
 
 
 def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config, who: str, now: int) -> None:
-    """Revert the last edit of a field of a link, made at ``at`` (seconds of UTC epoch), as another edit.
+    """Revert the last edit of a field of a link, made at ``at`` (seconds of UTC epoch), by a new edit.
 
     Raises Conflict if that is not the last edit of the field.
     """
@@ -209,7 +209,7 @@ def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdi
 
 
 def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config: Config) -> list[Article]:
-    """Make targets of an issue articles, inline links or other links, and return them as changed.
+    """Make targets of an issue articles, inline links or other links, and mark their roles as corrected.
 
     ``urls`` are short URLs or targets. A new version of the issue does not change the roles back. Raises NotFound,
     InputError for an unknown role or without a URL.
@@ -250,7 +250,7 @@ def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
 
 
 def _position_in_document(store: Store, issue: Issue, article: Article) -> int:
-    """Return the position that an article has by its first placement in the document."""
+    """Return the position of an article among the articles, in the order of first placements in the document."""
     offsets = _first_offsets(store, issue)
     own_offset = offsets.get(article.id, 0)
     return 1 + sum(
@@ -260,10 +260,10 @@ def _position_in_document(store: Store, issue: Issue, article: Article) -> int:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return where the output first mentions each article.
+    """Return a sort key for each article: the byte offset at which it first occurs in the output.
 
-    Placements keep their numbers when an issue is edited, so that numbers are not in document order for ever. They
-    count where the output does not contain the short URLs as they are, as in a mail in base64.
+    If the output does not contain all short URLs as they are, as in a mail in base64, the key is the lowest placement
+    number. Placement numbers stay when an issue is edited, so they may not be in document order.
     """
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)

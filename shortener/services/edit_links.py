@@ -21,7 +21,7 @@ def find_domain(host: str | None, *, config: Config) -> Domain:
 
 
 def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:
-    """Return host and code in the spelling in which they are stored. The domain need not be configured any more."""
+    """Return host and code as they are stored. The domain need not be configured any more."""
     case_sensitive = any(domain.host == host.lower() and domain.case_sensitive for domain in config.domains)
     return host.lower(), code if case_sensitive else code.lower()
 

@@ -1,4 +1,4 @@
-"""Loading of what the store already has, for the plan of adding an issue."""
+"""Loading of the stored issue and links that the plan for adding an issue depends on."""
 
 from shortener.config import Config
 from shortener.newsletter import stored_form
@@ -13,7 +13,7 @@ _MIN_OWN_FRACTION = 0.9  # of the links of an issue: a document that has them is
 
 
 def load_existing_issue(store: Store, parsed: ParsedRequest, *, host: str, config: Config, now: int) -> ExistingIssue:
-    """Return what the store has of an issue and of the short links in its new document."""
+    """Return the stored version of an issue, and the stored short links that its new document contains."""
     issue = issues.find(store, parsed.slug)
     short_links = _stored_short_links(store, parsed, config)
     own_links = links.list_by_issue(store, issue.id) if issue else []
@@ -51,7 +51,7 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
 def _output_of(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:
-    """Return the slug of the issue from whose output this document was made, edited or not; None if it is new."""
+    """Return the slug of the issue whose output this document is, possibly edited; None if it is no output."""
     source, document = parsed.request.source, parsed.document
     exact = issues.find_by_output(store, stored_form(source) if document.format == "eml" else source)
     if exact is not None:

@@ -1,6 +1,7 @@
-"""Undoing what users changed on pages.
+"""The history of changes on pages, and their undoing.
 
-Each change is stored with the values before and after it. It can be undone while these values have not changed again.
+Each change is stored with the values before and after it. It can be undone as long as these values have not changed
+again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -29,12 +30,12 @@ class IssueDetails(Struct, frozen=True, tag="details"):
     sent_at: int | None
     recipients: int | None
 
-    def read_again(self, store: Store) -> "IssueDetails":
+    def reload(self, store: Store) -> "IssueDetails":
         """Return the details as they are now. Raises NotFound."""
         return issue_details(store, self.slug)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store these details. A different sending time queues the issue's clicks for reclassification."""
+        """Store these details again. A different sending time queues the issue's clicks for reclassification."""
         issue = issues.get(store, self.slug)
         issues.update(store, issue.id, now=now, title=self.title, sent_at=self.sent_at, recipients=self.recipients)
         if issue.sent_at != self.sent_at:
@@ -42,19 +43,19 @@ class IssueDetails(Struct, frozen=True, tag="details"):
 
 
 class IssueArticles(Struct, frozen=True, tag="articles"):
-    """Articles and other links of an issue, with their corrections."""
+    """The articles and other links of an issue, with their corrections."""
 
     slug: str
     articles: tuple[Article, ...]
 
-    def read_again(self, store: Store) -> "IssueArticles":
+    def reload(self, store: Store) -> "IssueArticles":
         """Return these articles as they are now. Raises NotFound."""
         ids = {article.id for article in self.articles}
         now = issue_articles(store, self.slug)
         return IssueArticles(self.slug, tuple(article for article in now.articles if article.id in ids))
 
     def restore(self, store: Store, now: int) -> None:
-        """Store these articles."""
+        """Store these articles again."""
         for article in self.articles:
             fields = msgspec.structs.asdict(article)
             issues.update_article(store, fields.pop("id"), **fields)
@@ -67,12 +68,12 @@ class MonthDecision(Struct, frozen=True, tag="decision"):
     url: str
     decision: Decision | None
 
-    def read_again(self, store: Store) -> "MonthDecision":
+    def reload(self, store: Store) -> "MonthDecision":
         """Return the decision as it is now."""
         return month_decision(store, self.month, self.url)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store this decision, or delete the present one."""
+        """Store this decision again, or delete the present one if there was none."""
         if self.decision is None:
             decisions.delete(store, self.month, self.url)
         else:
@@ -89,17 +90,17 @@ class MonthDecision(Struct, frozen=True, tag="decision"):
 
 
 class UserAccount(Struct, frozen=True, tag="user"):
-    """Role and password of a user; ``user`` is None for a removed one."""
+    """A user with role and password; ``user`` is None for a removed one."""
 
     name: str
     user: User | None
 
-    def read_again(self, store: Store) -> "UserAccount":
+    def reload(self, store: Store) -> "UserAccount":
         """Return the account as it is now."""
         return user_account(store, self.name)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store the role of this account, or the account itself if it was removed. The user has to sign in again.
+        """Store the role of this user again, or the whole user if it was removed. The user has to sign in again.
 
         Raises InputError for the last admin.
         """
@@ -138,7 +139,7 @@ def user_account(store: Store, name: str) -> UserAccount:
 
 
 class Recorder:
-    """The id of a recorded change, None while nothing has changed."""
+    """The result of ``recorded``: the id of the stored change, None if nothing was changed."""
 
     change_id: int | None = None
 
@@ -147,7 +148,7 @@ class Recorder:
 def recorded(
     store: Store, state: Callable[[], State], *, page: str, summary: str, who: str, now: int
 ) -> Iterator[Recorder]:
-    """Run the block in a transaction and record what it changed of ``state``."""
+    """Run the block in a transaction, and store how the value of ``state()`` changed during it as a change to undo."""
     recorder = Recorder()
     with store.transaction():
         before = state()
@@ -160,13 +161,13 @@ def recorded(
 
 
 def undo(store: Store, change: PageChange, *, now: int) -> None:
-    """Restore the values before a change. Raises Conflict if they were changed again, or the change was undone.
+    """Restore the values before a change. Raises Conflict if they have changed again or the change was undone.
 
-    Raises InputError if it would leave no admin.
+    Raises InputError if no admin would be left.
     """
     before, after = (msgspec.json.decode(state, type=State) for state in (change.before, change.after))
     with store.transaction():
-        if change.undone_at is not None or not _is_unchanged(after, after.read_again(store)):
+        if change.undone_at is not None or not _is_unchanged(after, after.reload(store)):
             raise Conflict("this was changed again meanwhile, so it cannot be undone")
         before.restore(store, now)
         page_changes.mark_undone(store, change.id, now=now)
@@ -182,7 +183,7 @@ def _encode(state: State) -> bytes:
 
 
 def _differences(before: State, after: State) -> tuple[State, State]:
-    """Return both states; of articles, only those that differ."""
+    """Return both states; of the articles of an issue, only those that differ."""
     if not isinstance(before, IssueArticles) or not isinstance(after, IssueArticles):
         return before, after
     changed = set(before.articles) ^ set(after.articles)
@@ -197,7 +198,7 @@ def _only(articles: Iterable[Article], chosen: set[Article]) -> tuple[Article, .
 
 
 def _is_unchanged(after: State, present: State) -> bool:
-    """Return whether a state is still that after the change; the password of a user may have changed."""
+    """Return whether the values after a change are still the present ones; the password of a user is not compared."""
     if isinstance(after, UserAccount) and isinstance(present, UserAccount) and after.user and present.user:
         return after.user.role == present.user.role and after.user.id == present.user.id
     return after == present

@@ -1,4 +1,4 @@
-"""Throttle of link checks: one request at a time to each host, with a pause after it."""
+"""Throttle for link checks: one request at a time to each host, with a pause after it."""
 
 import random
 import threading
@@ -25,10 +25,9 @@ class SlotTimeout(Exception):
 
 
 class HostThrottle:
-    """Limits requests to one at a time for each host, and caches results. A process has one for all checks.
+    """Limits requests to one at a time for each host, and caches results. All checks of a process share one throttle.
 
-    ``clock`` returns monotonic seconds, ``host_interval`` is the pause in seconds; both are arguments for
-    tests.
+    ``clock`` returns monotonic seconds, ``host_interval`` is the pause in seconds; tests replace both.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class HostThrottle:
     def _seconds_until_free(self, key: str) -> float:
         """Return the seconds until the next request to a host or address is allowed.
 
-        The result is 1 while another thread holds it, after which the caller asks again.
+        The result is 1 while another thread holds it; the caller then tries again.
         """
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 

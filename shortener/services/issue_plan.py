@@ -1,4 +1,4 @@
-"""Values of adding an issue: the request, what the store has, and the plan of what will be stored."""
+"""The structs that adding an issue passes on: the request, the stored data, and the plan of what will be stored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -58,7 +58,7 @@ class AddRequest(Struct, frozen=True):
 
 
 class ExistingIssue(Struct, frozen=True):
-    """What the store already has for a document that is being added: its issue, if any, and the links it contains."""
+    """The stored data that a plan depends on: the issue if it exists, and the short links in its document."""
 
     issue: Issue | None = None
     source: bytes = b""
@@ -118,7 +118,7 @@ class PlannedPlacement(Struct, frozen=True):
 
 
 class Occurrence(Struct):
-    """A link of the document and what it becomes: the index of its planned link, and its placement number."""
+    """A link in the document, with the index of the planned link that replaces it, and its placement number."""
 
     link: DocumentLink
     target_key: str | None = None

@@ -17,7 +17,7 @@ def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config
 
 
 def _is_reserved(code: str, *, config: Config) -> bool:
-    """Return whether the paths of an API of another shortener that is on begin with this code."""
+    """Return whether a code begins a path of another shortener's API that is enabled."""
     return code in {COMPATIBLE_PATHS[name].strip("/") for name in config.api.compatible}
 
 

@@ -1,4 +1,4 @@
-"""The articles of a plan: matched with the stored ones, with the corrections of editors, in their positions."""
+"""The articles of a plan: matched with the stored articles, corrected by editors, and numbered."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
@@ -15,7 +15,7 @@ _TEXT_FIELDS = ("title", "author", "summary")
 
 
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
-    """Match targets that an editor corrected in the document: return the stored target that each new one replaces.
+    """Return the stored target that each target replaces which an editor changed in the document itself.
 
     A new target replaces a stored target that the document no longer has if both have the same title or the same text
     of a link, no other target has it, and the stored target's link belongs to this issue only.
@@ -37,7 +37,7 @@ def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[s
 
 
 def _is_own(article: Article, existing: ExistingIssue) -> bool:
-    """Return whether exactly one link leads to a stored target, and that link belongs to this issue only."""
+    """Return whether a stored target has exactly one short link, and no other issue uses this link."""
     issue_id = existing.issue.id if existing.issue else None
     link_ids = {placement.link_id for placement in existing.placements if placement.article_id == article.id}
     own = [link for link in existing.links if link.id in link_ids]
@@ -75,7 +75,7 @@ def plan_articles(
     retargets: Mapping[str, str],
     corrections: Sequence[ArticleEdit],
 ) -> list[PlannedArticle]:
-    """Return the targets of the document in document order, with corrected fields and positions 1 to N."""
+    """Return the targets of the document in document order, with corrected fields; articles have positions 1 to N."""
     stored = {article.url: article for article in existing.articles}
     planned = [
         _plan_article(target, stored.get(target.key) or stored.get(retargets.get(target.key, "")))
@@ -114,7 +114,7 @@ def _plan_article(target: ExtractedArticle, stored: Article | None) -> PlannedAr
 
 
 def _number(planned: Sequence[PlannedArticle]) -> None:
-    """Number the articles in document order; one whose position an editor set keeps it."""
+    """Give the articles positions in document order; an article whose position an editor set keeps it."""
     articles = [article for article in planned if article.role == "article"]
     pinned = [article for article in articles if "position" in article.corrected_fields.split() and article.position]
     order = [article for article in articles if article not in pinned]

@@ -1,4 +1,4 @@
-"""The plan of adding an issue: computed from the document, what the store has, and the request; it stores nothing."""
+"""Planning of an issue: what will be stored is computed from the document, the store and the request."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -42,7 +42,7 @@ def plan_issue(
     config: Config,
     reread: bool = False,
 ) -> IssuePlan:
-    """Return the plan of adding an issue: what will be stored, and the document with short URLs.
+    """Return the plan for adding an issue: what will be stored, and the document with short URLs. It stores nothing.
 
     ``codes`` yields unused codes of ``domain``. With ``reread``, the document is read again although it is unchanged.
     Raises InputError, Conflict for a short link that has another target or for the output of another issue.
@@ -136,7 +136,7 @@ def _stored_tag(existing: ExistingIssue, config: Config) -> str:
 
 
 def stored_source(request: AddRequest, format: str) -> bytes:
-    """Return the document as it is stored: a mail without the headers that can name a person."""
+    """Return the document in the form in which it is stored: of a mail, without the headers that can name a person."""
     return newsletter.stored_form(request.source) if format == "eml" else request.source
 
 
@@ -147,7 +147,7 @@ def _is_unchanged(
     tag: str,
     config: Config,
 ) -> bool:
-    """Return whether the request changes nothing: its document and values are the stored ones (source or output)."""
+    """Return whether the request changes nothing: document (source or output) and values are the stored ones."""
     issue, request = existing.issue, parsed.request
     if issue is None or issue.removed_at is not None:
         return False
@@ -162,7 +162,7 @@ def _is_unchanged(
 
 
 def _entered(request: AddRequest) -> dict[str, Any]:
-    """Return the fields of the issue that an editor entered, by name."""
+    """Return the values of the issue that an editor entered, by field name."""
     values = {"title": request.title, "sent_at": request.sent_at, "recipients": request.recipients}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -205,9 +205,9 @@ def _plan_honeypot(
     domain: Domain,
     codes: Iterator[str],
 ) -> PlannedLink | None:
-    """Return the honeypot link: the stored one, or a new one that was asked for, or None.
+    """Return the stored honeypot link, or a new one if it was requested, or None.
 
-    A document made from another issue's output contains that issue's honeypot link: it gets one of its own.
+    A document made from another issue's output contains that issue's honeypot link; it gets a honeypot link of its own.
     """
     stored = _stored_honeypot(existing)
     if stored is not None:

@@ -1,4 +1,4 @@
-"""The links of a plan: what each leads to, its short link and its placement number."""
+"""The links of a plan: each link's target, short link and placement number."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -23,7 +23,7 @@ _MAX_URL_LENGTH = 200  # characters of a URL in a line of what was left alone
 
 
 def left_alone_lines(links: Iterable[LeftAloneLink]) -> tuple[str, ...]:
-    """Return a line that names each link that was left alone; a long URL is cut."""
+    """Return a message for each link that is left alone: line number, URL (truncated if long) and reason."""
     return tuple(f"line {link.line}: {_shorten(link.text)}: {link.reason}" for link in links)
 
 
@@ -100,9 +100,9 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return the adopted links that had no target before: their short URLs, keyed by the target that they get.
+    """Return the short URLs of adopted links that had no target before, keyed by the target that they get.
 
-    As long as such a link has no target, its short URL serves as the URL of its article.
+    As long as such a link has no target, its short URL is used as the URL of its article.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
@@ -123,10 +123,10 @@ def plan_links(
     domain: Domain,
     codes: Iterator[str],
 ) -> list[PlannedLink]:
-    """Return a short link for every target, and set the planned link of each occurrence.
+    """Return a short link for every target, and assign one to each occurrence of a link in the document.
 
-    ``article_by_link`` has the index of the article of every link of the document, and ``retargets`` the stored
-    target that each corrected target replaces.
+    ``article_by_link`` has the index of the article of every link of the document, and ``retargets`` the stored target
+    that each corrected target replaces.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}
@@ -187,7 +187,7 @@ def number_placements(
     existing: ExistingIssue,
     twins: Mapping[int, int],
 ) -> None:
-    """Give every placement its number: the one in its URL, else that of the previous version, else the next free one.
+    """Number the placements: by the number in the URL, else that of the previous version, else the next free number.
 
     A link that only Outlook shows has the number of the link that other clients show for the same URL.
     """

@@ -10,11 +10,11 @@ MAX_SCHEDULED_DAYS = 31
 
 
 def check_details(store: Store, issue: Issue | None, *, sent_at: int | None, recipients: int | None, now: int) -> None:
-    """Raise Doubtful for unlikely new values of an issue; ``issue`` is as stored, None for a new one.
+    """Raise Doubtful if new values of an issue are unlikely; ``issue`` is as stored, None for a new one.
 
     Unlikely are fewer recipients than visitors, a sending time after the first clicks, and one that is more than
-    ``MAX_SCHEDULED_DAYS`` after ``now``. None means unknown, and stored values are not questioned again. Times are
-    seconds of the UTC epoch.
+    ``MAX_SCHEDULED_DAYS`` after ``now``. None means unknown, and stored values are not checked again. Times are seconds
+    of the UTC epoch.
     """
     doubts: dict[str, str] = {}
     if sent_at is not None and (issue is None or sent_at != issue.sent_at):

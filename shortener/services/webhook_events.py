@@ -1,4 +1,4 @@
-"""Events of webhooks that no single change causes: counted clicks, bursts of automated requests, milestones of issues.
+"""Webhook events that no single change causes: counted clicks, bursts of automated requests, milestones of issues.
 
 The table ``meta`` contains which of them have been recorded, so that each is recorded once.
 """
@@ -33,7 +33,7 @@ COUNTED_SEQ, COUNTED_AT = "webhook_counted_seq", "webhook_counted_at"
 
 
 def record_due_events(store: Store, *, config: Config, now: int) -> None:
-    """Record the events that are due at ``now`` (seconds of UTC epoch) and that an endpoint receives."""
+    """Record the events that are due at ``now`` (seconds of UTC epoch), of types that an endpoint receives."""
     record_counted_clicks(store, config=config, now=now)
     if webhooks.is_subscribed(store, "traffic.machine_burst"):
         record_bursts(store, now=now)
@@ -78,7 +78,7 @@ def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
 
 
 def record_bursts(store: Store, *, now: int) -> None:
-    """Record each issue that gets many automated requests of one verdict now, at most once a day."""
+    """Record an event for each issue with a burst of automated requests of one verdict, at most once a day."""
     since = now - now % QUARTER_HOUR_SECONDS - BURST_WINDOW_SECONDS + QUARTER_HOUR_SECONDS
     for requests in webhooks.issue_requests(store, since=since):
         for verdict in ("bot", "scanner", "preview", "prefetch"):
@@ -125,7 +125,7 @@ def _milestone_key(issue: Issue) -> str:
 
 
 def _due_milestone(issue: Issue, *, now: int) -> int:
-    """Return the age in hours of the latest milestone that an issue has passed not too long ago, else 0."""
+    """Return the age in hours of the latest milestone that an issue has reached recently, else 0."""
     seconds = now - (issue.sent_at or now)
     passed = (age for age in MILESTONE_HOURS if 0 <= seconds - age * HOUR_SECONDS < MILESTONE_GRACE_SECONDS)
     return max(passed, default=0)
@@ -141,7 +141,7 @@ def _milestone(store: Store, issue: Issue, age: int, *, config: Config, now: int
 
 
 def _limit_list(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the first rows, which fit into a message, under a name, and how many further ones were left out."""
+    """Return as many rows as fit into a message, under a name, and how many further ones were left out."""
     size, kept = 0, 0
     for row in rows:
         size += len(msgspec.json.encode(row)) + 1

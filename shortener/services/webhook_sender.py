@@ -1,7 +1,7 @@
-"""The sender of webhooks: delivers recorded events, with retries, to one endpoint after the other.
+"""Delivery of recorded events to the endpoints of webhooks, with retries.
 
-It runs in a thread of the pages' process, or of a collector that runs by itself. One process at a time sends for a data
-directory.
+The sender runs in a thread of the pages' process, or of a collector that runs alone. One process at a time sends for a
+data directory.
 """
 
 import contextlib
@@ -107,7 +107,7 @@ class WebhookSender:
         self._next_cleanup_at = 0.0
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Send deliveries until ``stop()`` returns true; wait while another process sends or the store is unusable."""
+        """Send deliveries until ``stop()`` returns true; pause while another process sends or the store is unusable."""
         while not stop():
             try:
                 with _lock(self._config) as locked, contextlib.ExitStack() as stack:
@@ -206,13 +206,13 @@ class WebhookSender:
 
 
 def start_sender(config: Config) -> None:
-    """Send webhooks in a thread until the process ends."""
+    """Start a thread that sends webhooks until the process ends."""
     sender = WebhookSender(config)
     threading.Thread(target=sender.run, args=(lambda: False,), name="webhooks", daemon=True).start()
 
 
 def store_attempt(store: Store, delivery: Delivery, attempt: Attempt, *, now: int) -> None:
-    """Store the result of an attempt: the delivery is sent, waits for its next attempt, or has failed.
+    """Store the result of an attempt: the delivery has succeeded, waits for its next attempt, or has failed.
 
     An endpoint that answers with 410, or that accepts no attempt of a delivery, is disabled. Nothing is stored if the
     endpoint was deleted meanwhile. Call it inside a transaction.

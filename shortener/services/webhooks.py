@@ -1,4 +1,4 @@
-"""Webhooks: adding and changing endpoints, and the signed message of an event (Standard Webhooks 1.0.0).
+"""Management of webhook endpoints, and the signed message of an event (Standard Webhooks 1.0.0).
 
 The specification is at https://www.standardwebhooks.com. docs/webhooks.md describes the events.
 """
@@ -67,7 +67,7 @@ class WebhookSummary(Struct, frozen=True):
 
 
 class DeliverySummary(Struct, frozen=True):
-    """The delivery of an event as pages and the API show it; ``next_at`` is None unless it waits for an attempt."""
+    """The delivery of an event as pages and the API show it; ``next_at`` is the time of its next attempt, if any."""
 
     id: int
     event_id: str
@@ -135,7 +135,7 @@ def update_webhook(
     events: Iterable[str] | None = None,
     enabled: bool | None = None,
 ) -> Webhook:
-    """Change the given fields of an endpoint and return it. Raises NotFound, InputError."""
+    """Change the given fields of a webhook and return it. Raises NotFound, InputError."""
     fields: dict[str, str | int | None] = {}
     if url is not None:
         fields["url"] = validate_url(url, config=config)
@@ -242,7 +242,7 @@ def _new_secret() -> str:
 
 
 def build_body(event: Event, *, config: Config) -> bytes:
-    """Return the body of the message of an event. It is equal at every attempt."""
+    """Return the body of an event's message, which is equal at every attempt."""
     data: dict[str, Any] = msgspec.json.decode(event.data)
     if "code" in data:
         short_url = build_short_url(data["domain"], data["code"], domains=config.domains)

@@ -42,7 +42,10 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
 
 
 def _complete(path: Path) -> None:
-    """Give a copy a number of its own, which no WAL of the store continues. Raise StoreError if the copy is damaged."""
+    """Check a copy of the store, and give it a new store number. Raise StoreError if it is damaged.
+
+    Without a new number, a write-ahead log of the original store could be applied to the copy.
+    """
     backup = sqlite3.connect(path)
     try:
         backup.execute(f"pragma user_version = {random_number()}")

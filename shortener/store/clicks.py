@@ -24,9 +24,10 @@ MAX_MISSED_CODES_PER_DAY = 1000
 
 
 class Visit(Struct, gc=False):
-    """The fields of a stored click that decide which first visits it is; ``ts`` is milliseconds of UTC epoch.
+    """The fields of a stored click that decide whether it is a visitor's first visit of the day.
 
-    ``n`` is the number of the placement under which the click counts, 0 for none; it never changes afterwards.
+    ``ts`` is milliseconds of UTC epoch. ``n`` is the number of the placement under which the click counts, 0 for none;
+    it never changes afterwards.
     """
 
     id: str
@@ -88,7 +89,7 @@ def insert(store: Store, clicks: Mapping[int, Click]) -> None:
 
 
 class ResolvedLink(Struct, frozen=True):
-    """A link with its issue and the issues of its placements. They decide for which issue a click counts."""
+    """A link with its issue and the issues of its placements. They determine for which issue a click counts."""
 
     link_id: int
     issue_id: int | None
@@ -118,9 +119,10 @@ VisitorDay = tuple[int, str]
 
 
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
-    """Return human clicks of visitors on their UTC days, by sequence number.
+    """Return the human clicks of visitors on UTC days, by sequence number.
 
-    For each visitor and day, those are returned whose ``first_visits`` is at least the number in ``minimum_bitmasks``.
+    The keys of ``minimum_bitmasks`` are pairs of day and visitor. Clicks whose ``first_visits`` is below the value are
+    left out.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -177,7 +179,7 @@ def get_or_add_headers(store: Store, headers_json: str) -> int:
 
 
 def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> None:
-    """Add misses (requests answered 404 or 410): (quarter-hour, domain, code, status) → number of requests."""
+    """Add numbers of misses (requests answered with 404 or 410), given by (quarter-hour, domain, code, status)."""
     codes_by_day = {day: _missed_codes(store, day) for day in {_utc_day(key[0]) for key in misses}}
     for (quarter_hour, domain, code, status), requests in misses.items():
         codes = codes_by_day[_utc_day(quarter_hour)]
@@ -203,7 +205,7 @@ def _missed_codes(store: Store, day: int) -> set[tuple[str, str]]:
 
 
 class SegmentPosition(Struct, frozen=True):
-    """How far the collector has read a segment: the byte position, and whether it is inside a too long line.
+    """How far the collector has read a segment: the byte position, and whether it is inside a line that is too long.
 
     ``finished`` means that the segment was read to its end and is no longer written.
     """
@@ -246,7 +248,7 @@ def segment_position(store: Store, segment_id: str) -> SegmentPosition:
 
 
 def rename_segment(store: Store, segment_id: str, *, new_id: str) -> None:
-    """Give a segment another id; its position and its damaged lines stay."""
+    """Change the id of a segment; its position and its damaged lines are kept."""
     store.execute("update segments set id = ? where id = ?", (new_id, segment_id))
     store.execute("update skips set segment_id = ? where segment_id = ?", (new_id, segment_id))
 

@@ -1,4 +1,4 @@
-"""SQL for the draft of a month's picks: details of its articles, and the short link of each article."""
+"""SQL for the draft of a month's picks: title, author and so on of its articles, and a short link for each."""
 
 from collections.abc import Iterable
 

@@ -12,7 +12,7 @@ from shortener.store.rollup_tables import HAS_VISITORS
 
 
 class HumanClicks(Struct, frozen=True):
-    """Human clicks, those that carry a visitor, and first visits, on one placement (``n`` 0: none) of a link.
+    """Human clicks on one placement (``n`` 0: none) of a link, how many have a visitor hash, and first visits.
 
     First visits are to the placement, the link and the issue.
     """
@@ -92,7 +92,7 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
 
 
 class CountsUntil(Struct, frozen=True):
-    """Human clicks and visitors of an issue until a time; they are not whole where that time is in a quarter-hour."""
+    """Human clicks and visitors of an issue until a time; fractions if the time is inside a quarter-hour."""
 
     issue_id: int
     clicks: float
@@ -128,10 +128,10 @@ class HumanClicksBetween(Struct, frozen=True):
 def human_clicks_by_period(
     store: Store, issue_id: int, *, sent_at: int, hourly_seconds: int, until: int
 ) -> list[HumanClicksBetween]:
-    """Return the human clicks on an issue, summed for each hour at first and for each day later.
+    """Return the human clicks on an issue, summed by hour soon after sending and by day later.
 
-    The hours end ``hourly_seconds`` after sending; the days are counted from sending. Only hours count that
-    began by ``until`` and ended after ``sent_at`` (seconds of UTC epoch).
+    Hours are used until ``hourly_seconds`` after sending; the days are counted from sending. Only hours that began by
+    ``until`` and ended after ``sent_at`` (seconds of UTC epoch) are counted.
     """
     sql = f"""
         select min(hour), max(hour), sum(human), sum(link_visitors) from clicks_by_issue_hour
@@ -157,10 +157,10 @@ class ArticlePlacement(Struct, frozen=True):
 
 
 def article_placements(store: Store) -> list[ArticlePlacement]:
-    """Return for which article the clicks on each placement count, and those without a placement number.
+    """Return the article for which clicks on each placement count, and clicks on a link without a placement number.
 
-    The second kind has a row with ``n`` 0 for each link that has an article. The rows are ordered by issue,
-    link and ``n``. Targets without a position are no articles.
+    The latter has a row with ``n`` 0 for each link that has an article. The rows are ordered by issue, link and ``n``.
+    Targets without a position are no articles.
     """
     sql = """
         with ranked as (

@@ -48,8 +48,8 @@ _STATUS_CONDITIONS: dict[StatusFilter, str] = {
 class LinkDetails(Struct, frozen=True):
     """A link with its issue, its article, and its human clicks and visitors.
 
-    ``visitors`` is None where too few clicks of the link's issue carry a visitor; without an issue its own count.
-    ``issue`` is a slug, ``article`` a canonical URL; times are seconds of UTC epoch.
+    ``visitors`` is None where too few clicks of the link's issue (or of the link, if it has no issue) have a visitor
+    hash. ``issue`` is a slug, ``article`` a canonical URL; times are seconds of UTC epoch.
     """
 
     id: int
@@ -150,9 +150,9 @@ def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int,
 def search_links_after(
     store: Store, link_filter: LinkFilter, *, now: int, limit: int, after: Sequence[str | int] | None
 ) -> tuple[list[LinkDetails], tuple[str | int, ...] | None]:
-    """Return at most ``limit`` matching links behind the key ``after``, and the key of the last one if more follow.
+    """Return the next ``limit`` links after the key ``after``, and the key of the last one if more follow.
 
-    Links that are made meanwhile are neither repeated nor left out.
+    Links that are created meanwhile are neither repeated nor left out (keyset pagination).
     """
     where, values = _filter_condition(link_filter, now)
     keys = ", ".join(_SORT_KEYS[link_filter.sort])
@@ -171,7 +171,7 @@ def search_links_after(
 
 
 def sort_key_length(sort: LinkSort) -> int:
-    """Return the number of values in the key of an order."""
+    """Return the number of columns by which a sort order sorts."""
     return len(_SORT_KEYS[sort])
 
 
@@ -232,7 +232,7 @@ def _escape_like(word: str) -> str:
 class IssueSummary(Struct, frozen=True):
     """An issue with its numbers of articles, links, human clicks, visitors and automated clicks.
 
-    ``visitors`` is None where too few human clicks carry a visitor.
+    ``visitors`` is None where too few human clicks have a visitor hash.
     """
 
     id: int

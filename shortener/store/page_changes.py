@@ -1,4 +1,4 @@
-"""SQL for the history of the pages: what a user changed, as texts from which it can be undone."""
+"""SQL for the change history of the pages. Each change is stored so that it can be undone."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""Import of sqlite-utils without numpy and pandas, which it would load only to accept their values."""
+"""Import of sqlite-utils without numpy and pandas, which it would load although we do not use them."""
 
 import importlib
 import sys

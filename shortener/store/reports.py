@@ -1,6 +1,6 @@
 """SQL for reports: sums from the rollups, and the export of single clicks.
 
-Reports read rollups, never clicks, so that their time does not grow with the number of clicks.
+Except for the export, only rollups are read, so that the time of a report does not grow with the number of clicks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,10 +20,10 @@ _FAR_FUTURE = 1 << 62
 
 
 class ClickTotals(Struct, frozen=True):
-    """Number of clicks with each verdict, of human clicks with a visitor, and of first visits.
+    """Numbers of clicks with each verdict, of human clicks with a visitor hash, and of first visits.
 
-    First visits are to a placement, a link, an issue and the site. ``issue_id`` is 0 for a link without an
-    issue, ``n`` is 0 for clicks without a placement.
+    First visits are to a placement, a link, an issue and the site. ``issue_id`` is 0 for a link without an issue, ``n``
+    is 0 for clicks without a placement.
     """
 
     issue_id: int
@@ -91,7 +91,7 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
 
 
 class LinkClicks(Struct, frozen=True):
-    """Human clicks of a link, those that carry a visitor, and visitors; ``issue_id`` is 0 for a link of no issue."""
+    """Human clicks of a link, how many have a visitor hash, and visitors; ``issue_id`` is 0 for a link of no issue."""
 
     link_id: int
     issue_id: int
@@ -126,11 +126,11 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
 def signed_rows(
     key_columns: str, since: int | None, until: int | None, *, quarter_hour_table: str
 ) -> tuple[str, dict[str, int]]:
-    """Return SQL for the rollup rows whose sums, times ``sign``, add up to [since, until), and its parameters.
+    """Return SQL that selects rollup rows with a factor ``sign`` (1 or -1), and its parameters.
 
-    If neither ``since`` nor ``until`` is given, these are all totals. Otherwise they are the UTC days between the
-    midnights nearest to the two times, and the quarter-hours between each time and its midnight, which are added or
-    subtracted.
+    The sums of the rows, each times ``sign``, are the totals of [since, until). Whole UTC days are read from the rollup
+    by day. The quarter-hours between ``since`` or ``until`` and the nearest midnight are added or subtracted. If
+    neither is given, the rows are all totals.
     """
     if since is None and until is None:
         return "(select 1 as sign, * from totals_by_placement)", {}
@@ -177,7 +177,7 @@ def _timeline(store: Store, table: str, time_column: str, key_column: str, key: 
 
 
 def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | None = None) -> tuple[int, int] | None:
-    """Return the begin of the first quarter-hour with clicks on an issue, a link or the site, and the end of the last.
+    """Return when the first quarter-hour with clicks on an issue, a link or the site begins, and when the last ends.
 
     The result is None without clicks.
     """

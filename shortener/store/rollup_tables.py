@@ -1,4 +1,4 @@
-"""Descriptions of the tables of sums (rollups), and the SQL that writes them, which derives from the descriptions.
+"""The tables of sums (rollups), described once; the SQL that writes them is derived from the descriptions.
 
 The tables themselves are created by migrations, so a change here needs a migration too. Two tables are detailed, or
 fine: ``clicks_by_link`` and ``breakdown_by_link``. The others are coarse: they sum rows of these two, so that a report
@@ -14,11 +14,11 @@ from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 
 VERDICTS = ("human", "bot", "scanner", "preview", "prefetch")
 VISITOR_COLUMNS = ("visitor_clicks", "visitors", "link_visitors", "issue_visitors", "site_visitors")
-"""Sums of human clicks with a visitor, and of first visits: to the placement, the link, the issue and the site."""
+"""Sums of human clicks with a visitor hash, and of first visits: to the placement, the link, the issue and the site."""
 SUM_COLUMNS = (*VERDICTS, *VISITOR_COLUMNS)
 """Columns of sums in a rollup of clicks: number of clicks with each verdict, and ``VISITOR_COLUMNS``."""
 MIN_VISITOR_SHARE = 0.5
-"""Lowest share of human clicks that carry a visitor at which the number of visitors counts as known."""
+"""Lowest share of human clicks that have a visitor hash at which the number of visitors counts as known."""
 HAS_VISITORS = f"coalesce(sum(visitor_clicks) >= {MIN_VISITOR_SHARE} * sum(human), 1)"
 """SQL: whether the visitors of summed rows are known (1) or not (0)."""
 PERIOD_SECONDS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
@@ -26,7 +26,7 @@ PERIOD_SECONDS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
 
 
 class Rollup(Struct, frozen=True):
-    """A table of sums: its primary key and its columns of sums; a coarse one adds up the rows of ``source``.
+    """A table of sums with its primary key and its columns; a coarse table adds up the rows of ``source``.
 
     Rows whose sums of ``click_columns`` are all 0 are deleted.
     """

@@ -1,4 +1,4 @@
-"""Sums in the rollups (``store/rollup_tables.py``), updated in the transaction that stores the clicks."""
+"""Updates of the rollups (``store/rollup_tables.py``), in the transaction that stores the clicks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

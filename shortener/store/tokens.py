@@ -98,7 +98,7 @@ def delete(store: Store, token_id: int) -> None:
 
 
 def touch(store: Store, token_id: int, *, now: int) -> None:
-    """Set the last use of a token to ``now``. If another process is writing, it stays as it is."""
+    """Set the last use of a token to ``now``, unless another process is writing to the store."""
     timeout = store.value("pragma busy_timeout")
     store.execute("pragma busy_timeout = 0")
     try:

@@ -11,7 +11,7 @@ _COUNTS = "coalesce(sum(human), 0), coalesce(sum(bot + scanner + preview + prefe
 
 
 class VisitCounts(Struct, frozen=True):
-    """Clicks of people and requests of machines."""
+    """Numbers of human clicks and of automated requests."""
 
     human: int = 0
     automated: int = 0

@@ -40,7 +40,9 @@ class Webhook(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """Something that happened at ``at`` (seconds of UTC epoch); ``data`` is a JSON object."""
+    """An event to report, such as a new link, that happened at ``at`` (seconds of UTC epoch); ``data`` is a JSON
+    object.
+    """
 
     id: str
     type: str
@@ -209,7 +211,7 @@ def delay_deliveries(store: Store, webhook_id: int, *, until: int) -> None:
 
 
 def fail_waiting_deliveries(store: Store, webhook_id: int, *, message: str) -> None:
-    """Give up the waiting deliveries of an endpoint."""
+    """Mark all waiting deliveries of an endpoint as failed."""
     store.execute(
         """
         update webhook_deliveries set state = 'failed', http_status = null, message = ?
@@ -237,7 +239,7 @@ def count_failed(reader: Database) -> int:
 
 
 class NewClicks(Struct, frozen=True):
-    """Clicks on a link that were counted for an issue; ``automated`` are those of machines."""
+    """Newly counted clicks on a link for an issue: human clicks, and ``automated`` requests."""
 
     domain: str
     code: str

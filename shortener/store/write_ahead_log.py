@@ -35,7 +35,7 @@ FRAME_HEADER_BYTES = 24
 
 
 class Relation(Enum):
-    """Whether a WAL belongs to a store file. UNKNOWN: nothing in it can be compared."""
+    """Whether a WAL belongs to a store file; UNKNOWN if it has nothing that can be compared."""
 
     OWN = "own"
     FOREIGN = "foreign"
@@ -54,7 +54,7 @@ def random_number() -> int:
 
 
 def change_number(conn: sqlite3.Connection) -> None:
-    """Continue the store with a new random number, so that no WAL of its past continues its number."""
+    """Give the store a new random number, so that no WAL that was written before continues it."""
     # A WAL has to begin with the number after the store's, or it would be taken for that of another store.
     for assign in (increment_number, lambda each: each.execute(f"pragma user_version = {random_number()}")):
         conn.execute("begin immediate")
@@ -137,7 +137,7 @@ def put_back(store: Path, aside: Path) -> None:
 
 
 def _state(store: Path, wal: Path) -> tuple[bytes, bytes]:
-    """Return the headers of both files; empty for a missing file."""
+    """Return the headers of the store file and of its WAL; empty for a missing file."""
     try:
         header = _read_store_header(store)
     except FileNotFoundError:
@@ -198,7 +198,7 @@ def _compare(header: bytes, wal: Path) -> Relation:
 
 
 def _first_pages(file: BinaryIO) -> Iterator[bytes]:
-    """Yield once b"" for a WAL that has pages, then the database header of each first page in it."""
+    """Yield the database header in each copy of the first page in a WAL, after b"" if the WAL has any pages."""
     header = file.read(WAL_HEADER_BYTES)
     if len(header) < WAL_HEADER_BYTES or not header.startswith(WAL_MAGIC):
         return

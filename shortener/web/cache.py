@@ -1,4 +1,4 @@
-"""In-memory cache for results that are too slow to compute for each page, such as the fit of the ranking."""
+"""In-memory cache for results that are too slow to compute for each page, such as the fitted model of the ranking."""
 
 import logging
 import threading
@@ -34,7 +34,7 @@ class _Entry(Struct):
 
 
 class Cache:
-    """Least-recently-used cache. It returns an outdated value at once, and a thread computes the new one."""
+    """Least-recently-used cache. It returns an outdated value at once, while a thread computes the new one."""
 
     def __init__(self, pool: ConnectionPool, *, fresh_seconds: float = FRESH_SECONDS) -> None:
         self._pool = pool

@@ -132,7 +132,7 @@ _MARKDOWN_OPTIONS = (
 
 
 class _Sanitizer:
-    """Writer of the allowed part of a document, with a badge at each link."""
+    """Sanitizer that writes the allowed part of a document, with a badge at each link."""
 
     def __init__(self, source: bytes, shares: LinkShares, domains: Sequence[Domain]) -> None:
         self._source = source
@@ -177,7 +177,7 @@ class _Sanitizer:
         return self._source[start:end].decode("utf-8", "replace")
 
     def _attributes(self, token: Token) -> dict[str, str]:
-        """Return the attributes by name; of two with one name the first counts, as in browsers."""
+        """Return the attributes by name; if a name occurs twice, the first value is used, as in browsers."""
         attributes: dict[str, str] = {flag.decode("ascii", "replace"): "" for flag in token.flags}
         for each in reversed(token.attributes):
             attributes[each.name.decode("ascii", "replace")] = unescape(self._text(each.start, each.end))
@@ -265,7 +265,7 @@ def _format_attributes(attributes: Mapping[str, str]) -> str:
 
 
 def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
-    """Return by the number of a token 1 where a removed element starts and -1 where it ends.
+    """Return 1 for each token that starts a removed element and -1 for each that ends one, by token index.
 
     A start tag without an end tag is not included: it is dropped, and what follows it is shown.
     """
@@ -282,5 +282,5 @@ def _pair_removed_elements(tokens: Sequence[Token]) -> dict[int, int]:
 
 
 def _sanitize_css(text: str) -> str:
-    """Return CSS that fetches nothing: functions that fetch become ``none(``, and escapes lose their backslash."""
+    """Return CSS that loads nothing: functions that load something become ``none(``, and backslashes are removed."""
     return _FETCHING_CSS.sub("none(", text.replace("\\", "").replace("<", ""))

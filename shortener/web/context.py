@@ -1,4 +1,4 @@
-"""Context of the current request: configuration, store connection, time, client address and signed-in user."""
+"""The context of the current request: configuration, store connection, time, client address and signed-in user."""
 
 import functools
 import queue
@@ -106,7 +106,7 @@ def now() -> int:
 
 
 def client_address() -> str:
-    """Return the client's IP address. Behind trusted proxies it is the one that they report."""
+    """Return the client's IP address. Behind trusted proxies it is the one that the proxies report."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
     return normalizer.client_address(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
 

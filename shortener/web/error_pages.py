@@ -76,9 +76,9 @@ DRAIN_TIMEOUT_SECONDS = 20.0
 
 
 def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
-    """Register the error handler of an app. ``other_handlers`` are those of paths with other forms of errors.
+    """Register the error handler of an app. ``other_handlers`` are the handlers for paths with other error formats.
 
-    Their keys are the beginnings of these paths.
+    Their keys are the prefixes of these paths.
     """
 
     def handle(error: Exception) -> ResponseReturnValue:
@@ -90,7 +90,7 @@ def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
 
 
 def drain_request(response: Response) -> Response:
-    """Read the rest of a refused request's body, then return ``response``.
+    """Read and discard the rest of a refused request's body, then return ``response``.
 
     A browser reads the response only after it has sent the whole body. If the connection closed earlier, it would show
     a connection error.
@@ -125,13 +125,16 @@ def handle_error(error: Exception) -> ResponseReturnValue:
 
 
 def error_message(error: Exception) -> str:
-    """Return the message of an error that is meant for users, with the advice for its kind if there is any."""
+    """Return the message of an error for users, with the advice for its kind if there is any."""
     remedy = REMEDIES.get(error.kind) if isinstance(error, ShortenerError) and error.kind else None
     return f"{error}; {remedy}" if remedy else str(error)
 
 
 def http_status(error: Exception) -> int:
-    """Return the HTTP status of an error, 500 for an unexpected one; that of its cause for an error at a field."""
+    """Return the HTTP status of an error, 500 for an unexpected one.
+
+    The status of an error at a field is that of its cause.
+    """
     if isinstance(error, FieldError) and isinstance(error.__cause__, ShortenerError):
         error = error.__cause__
     return next((status for error_class, status in _STATUSES if isinstance(error, error_class)), 500)
@@ -162,6 +165,6 @@ def previous_page() -> str | None:
 
 
 def sentence(message: str) -> str:
-    """Return a message with a capital letter, unless it begins with a name or an address, and with a full stop."""
+    """Return a message as a sentence with a full stop, and with a capital letter unless a name or address is first."""
     text = _FIRST_WORD.sub(lambda word: word[0].capitalize(), message)
     return text if text.endswith((".", "?", "!")) else f"{text}."

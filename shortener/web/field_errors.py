@@ -1,4 +1,4 @@
-"""Errors of submitted forms: the page is shown again with the input, and with the error at its field."""
+"""Errors of submitted forms: the page is shown again with the values entered, and with the error at its field."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ class Form:
         return "" if text is None else str(text)
 
     def attributes(self, field: str, id: str | None = None) -> Markup:
-        """Return the attributes of the invalid field, which has the focus; empty text for other fields."""
+        """Return the HTML attributes that mark an invalid field and focus it; empty text for other fields."""
         if self._error is None or self._error.field != field:
             return Markup("")
         return Markup(' aria-invalid="true" aria-describedby="{}-error" autofocus').format(id or field)
@@ -74,9 +74,9 @@ class Form:
 
 
 def find_form(name: str, /, **identity: object) -> Form:
-    """Return the form of a name for a template, which calls this function ``form``.
+    """Return the form with this name, for a template. Templates call this function ``form``.
 
-    ``identity`` are fields with the values that tell this form from others of the same name on the page.
+    ``identity`` are fields with the values that distinguish this form from others of the same name on the page.
     """
     error: FormError | None = g.get("form_error")
     if error is None or error.form != name or any(request.form.get(key) != str(identity[key]) for key in identity):
@@ -85,14 +85,14 @@ def find_form(name: str, /, **identity: object) -> Form:
 
 
 def unshown_error() -> str:
-    """Return the error of the submitted form if the page has not shown it, because its field is gone; else ''."""
+    """Return the error of the submitted form if no field of the page has shown it; else ''."""
     error: FormError | None = g.get("form_error")
     return error.message if error and not g.get("form_error_shown") else ""
 
 
 @contextmanager
 def errors_at(field: str) -> Iterator[None]:
-    """Attribute errors that are raised in the block, and are meant for users, to a form field."""
+    """Turn errors for users that are raised in the block into errors at a form field."""
     try:
         yield
     except (FieldError, StoreError):
@@ -102,12 +102,12 @@ def errors_at(field: str) -> Iterator[None]:
 
 
 def show_error(form: str, field: str, message: str, *, can_confirm: bool = False) -> None:
-    """Show a message at a field of a form of the page that is rendered next."""
+    """Set the message that the next rendered page shows at a field of a form."""
     g.form_error = FormError(form, field, sentence(message), can_confirm)
 
 
 def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:
-    """Show an error at its field, or at ``field`` if it has none, and return the HTTP status of the page.
+    """Show an error at its own field, or else at ``field``, and return the HTTP status of the page.
 
     ``message`` replaces the message of the error.
     """
@@ -120,7 +120,7 @@ def refuse(form: str, field: str, error: ShortenerError, *, message: str | None 
 
 
 def form_view(form: str, field: str, *, page: Callable[..., str]) -> Callable[[View], View]:
-    """Return a decorator for the view of a submitted form; an error shows ``page`` again, with what was entered.
+    """Return a decorator for the view of a submitted form. After an error, ``page`` is shown with the values entered.
 
     ``page`` gets the arguments of the view. An error without a field of its own is shown at ``field``.
     """

@@ -142,7 +142,7 @@ def is_future(instant: datetime) -> bool:
 
 
 def is_recent(instant: int | None) -> bool:
-    """Return whether a user's last use is so recent that the stored time may be older than the true one."""
+    """Return whether a user was seen so recently that the stored time may be outdated."""
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""Readers of form fields: bounded text, integers, local times and the edit of an article."""
+"""Reading and validation of form fields: bounded text, integers, local times and the edit of an article."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -27,12 +27,12 @@ def read_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGT
 
 
 def read_optional_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGTH) -> str | None:
-    """Return a field as ``read_text`` does, but None for an empty one. Raises FieldError if it is too long."""
+    """Return a field as ``read_text`` does, or None if it is empty. Raises FieldError if it is too long."""
     return read_text(fields, name, max_length=max_length) or None
 
 
 def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int) -> int | None:
-    """Return a field as an integer; None if it is empty. Raises FieldError if it is no integer in the bounds."""
+    """Return a field as an integer; None if it is empty. Raises FieldError for other text or a value out of bounds."""
     text = read_text(fields, name, max_length=40).replace(",", "").replace(" ", "")
     if not text:
         return None
@@ -42,7 +42,7 @@ def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int) -
 
 
 def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum: int, default: int) -> int:
-    """Return a query parameter as an integer, clamped to its bounds; ``default`` if it is no integer."""
+    """Return a query parameter as an integer, clamped to its bounds; ``default`` if it is not an integer."""
     text = fields.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         return default

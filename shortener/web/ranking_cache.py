@@ -1,4 +1,4 @@
-"""Cached results of the ranking. The model is too slow to fit for each page."""
+"""Cached results of the ranking, because fitting the model for each page would be too slow."""
 
 import time
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ def remaining_shares() -> Mapping[str, float]:
 
 
 def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
-    """Return the articles of an issue to show again.
+    """Return the articles of an issue that are worth showing again.
 
-    Without ``wait`` it is None while they are computed for the first time.
+    Without ``wait`` the result is None while they are computed for the first time.
     """
     app_config = config()
 

@@ -57,11 +57,11 @@ def redirect_after_edit(notice: Notice | str, endpoint: str, **values: Any) -> B
 
 
 def redirect_with_notice(notice: Notice | str, endpoint: str, **values: Any) -> BaseResponse:
-    """Redirect as ``redirect_after_edit`` does after an edit that changes nothing that is cached."""
+    """Redirect as ``redirect_after_edit`` does, without clearing the cache, after an edit of nothing that is cached."""
     show_notice(notice)
     return redirect(url_for(endpoint, **values), 303)
 
 
 def show_notice(notice: Notice | str) -> None:
-    """Let the next page of this browser show a notice."""
+    """Set a notice that the next page shows in this browser."""
     flash(msgspec.to_builtins(Notice(notice) if isinstance(notice, str) else notice))

@@ -1,7 +1,7 @@
-"""Trial parse of an uploaded document, in a child process with limits on time and memory.
+"""Trial parse of an uploaded document in a child process, with limits on time and memory.
 
-Crafted markup can make a parser run forever, and Python cannot stop a thread in a regular expression. The child
-process (``python -m shortener.web.sandbox``) reads a file name, a line feed and the document from standard input.
+Crafted markup can make a parser run forever, and Python cannot stop a thread in a regular expression. The child process
+(``python -m shortener.web.sandbox``) reads a file name, a line feed and the document from standard input.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Security of every page: response headers, check of the Host header, protection against cross-site requests."""
+"""Security of the pages: response headers, check of the Host header, protection against cross-site requests."""
 
 from urllib.parse import urlsplit
 
@@ -83,7 +83,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def requested_host() -> str:
-    """Return the host of the current request in one spelling."""
+    """Return the host of the current request in normalized form."""
     return normalize_host_header(request.environ.get("HTTP_HOST", ""))
 
 

@@ -129,3 +129,14 @@ def test_wide_lists_what_was_not_shown(directory: Path) -> None:
 def test_output_that_is_no_terminal_has_every_column(read: Any, shortener: Any) -> None:
     """A pipe has no width, so nothing is left out there."""
     assert "Not shown" not in shortener("issue", "list").stdout
+
+
+def test_only_numbers_are_aligned_at_the_right() -> None:
+    """Slugs and dates with hyphens are text; numbers with a sign, a unit or a separator are not."""
+    fitted = fit_table(
+        "",
+        ("slug", "day", "change", "share", "clicks"),
+        [["2026-11", "2026-11-24", "-3", "+4.5%", "1,234"]],
+        width=None,
+    )
+    assert [column.justify for column in fitted.table.columns] == ["left", "left", "right", "right", "right"]

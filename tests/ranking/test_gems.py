@@ -23,12 +23,12 @@ EXPECTED = [20.0, 5, 90, 90, 6, 7, 5, 50, 60, 70]
 
 
 def hidden_gems(order: list[int], max_gems: int) -> list[int]:
-    """Return the hidden gems of a list of the articles above, of which the first is published."""
+    """Return the hidden gems of a list of the articles above, of which the first is the top list."""
     figures = posterior(SCORE, CLICKS, EXPECTED)
     return find_hidden_gems(
         figures,
         order=order,
-        published_count=1,
+        top_length=1,
         max_gems=max_gems,
         upper_bounds=np.exp(SCORE),
         top_decile_probabilities=top_decile_probability(figures),
@@ -39,14 +39,14 @@ def hidden_gems(order: list[int], max_gems: int) -> list[int]:
 @pytest.mark.parametrize(
     ("article", "why"),
     [
-        pytest.param(0, "published", id="published"),
+        pytest.param(0, "in the top list", id="top-list"),
         pytest.param(2, "clicks", id="many clicks"),
         pytest.param(3, "exposure", id="well exposed"),
         pytest.param(6, "score", id="below average"),
     ],
 )
 def test_articles_that_are_not_hidden_gems(article: int, why: str) -> None:
-    """Published, often clicked, well exposed and below-average articles are not hidden gems."""
+    """Listed at the top, often clicked, well exposed and below-average articles are not hidden gems."""
     assert article not in hidden_gems(list(range(10)), 5), why
 
 
@@ -67,7 +67,7 @@ def test_a_gem_needs_a_chance(probability: float, gems: list[int]) -> None:
     found = find_hidden_gems(
         figures,
         order=list(range(10)),
-        published_count=1,
+        top_length=1,
         max_gems=5,
         upper_bounds=np.exp(SCORE),
         top_decile_probabilities=chances,

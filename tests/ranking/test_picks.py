@@ -1,4 +1,4 @@
-"""The picks: the published list and the hidden gems after the editors' decisions."""
+"""The picks: the top list and the hidden gems after the editors' decisions."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def decide(url: str, action: Any, decided_at: float = 1.0) -> Decision:
 
 
 def test_without_decisions_the_picks_are_the_list_and_the_gems(ranking: Ranking) -> None:
-    """Without decisions the picks are the published list and the hidden gems."""
+    """Without decisions the picks are the top list and the hidden gems."""
     picks = select_picks(ranking)
     assert [pick.url for pick in picks.featured] == [article.url for article in ranking.articles[:4]]
     assert [pick.url for pick in picks.lesser_known] == list(ranking.gems)

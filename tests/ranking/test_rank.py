@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shortener.errors import InputError, NotFound
 from shortener.ranking import Appearance, Arrival, Blend, History, Issue, Placement, Ranking, Signal, rank
-from shortener.ranking.ordering import published_count
+from shortener.ranking.ordering import top_length
 
 World = Any
 RANKING_KEYS = ["as_of", "month", "method", "counted", "articles", "gems", "footer"]
@@ -162,7 +162,7 @@ def test_old_issues_leave_the_window(year: World) -> None:
 )
 def test_the_length_of_the_published_list(articles: int, top: int, k: int) -> None:
     """k is the maximum, or max(3, articles / 5) if that is less, and at most the number of articles."""
-    assert published_count(articles, top) == k
+    assert top_length(articles, top) == k
 
 
 def test_a_blend_changes_the_order_only(year: World) -> None:

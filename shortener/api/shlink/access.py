@@ -1,4 +1,4 @@
-"""What each request to the API of Shlink goes through: preflight, token, errors, body, and the link that it names."""
+"""Steps of every request to the API of Shlink: preflight, token, errors, body, and the requested link."""
 
 from typing import TypeVar
 
@@ -29,7 +29,7 @@ Body = TypeVar("Body")
 
 @blueprint.before_request
 def _check_request() -> Response | None:
-    """Answer a preflight request, and check the token of any other."""
+    """Respond to a preflight request, and check the token of any other request."""
     if request.method == "OPTIONS":
         response = Response(status=204)
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, PUT, DELETE, OPTIONS"

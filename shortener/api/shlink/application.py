@@ -1,4 +1,4 @@
-"""Wiring of the API of Shlink into the Flask application."""
+"""Registration of the API of Shlink in the Flask application."""
 
 from shortener.api.shlink import access, links, visits
 

@@ -68,13 +68,13 @@ def _page_of_links(link_filter: LinkFilter, page: PageRequest, total: int, *, is
 
 @blueprint.post("/v3/short-urls")
 def create_short_url() -> Response:
-    """Create a short link, or return the one that the target already has, if that was asked for."""
+    """Create a short link, or return an existing one with this target if the request allows it."""
     return json_response(_show(_create(decode_body(NewShortUrl))))
 
 
 @blueprint.get("/v3/short-urls/shorten")
 def shorten() -> Response:
-    """Create a short link for clients that can only send a URL, or return the one that the target already has."""
+    """Create a short link from a URL alone, or return an existing one with this target."""
     link = _create(NewShortUrl(long_url=request.args.get("longUrl", ""), find_if_exists=True))
     short_url = _show(link)
     if request.args.get("format") == "txt":
@@ -114,7 +114,10 @@ def _create(body: NewShortUrl) -> Link:
 
 
 def _reuse_slug(body: NewShortUrl) -> Link:
-    """Return the link that has the wanted code, if it has the wanted target and may be reused. Raises ShlinkError."""
+    """Return the existing link with the requested code, if it has the requested target and reuse is allowed.
+
+    Raises ShlinkError.
+    """
     slug = body.custom_slug or ""
     link = links.find(store(), *edit_links.link_key(body.domain or config().domains[0].host, slug, config=config()))
     if body.find_if_exists and link is not None and link.status == "active" and link.target == body.long_url:
@@ -180,6 +183,6 @@ def _check_domain(host: str | None) -> None:
 
 
 def _show(link: Link) -> dict[str, Any]:
-    """Return a link as it is stored now."""
+    """Return a link as the API of Shlink shows it, read from the store again."""
     (short_url,) = short_urls([listings.link_details_by_code(store(), link.domain, link.code)])
     return short_url

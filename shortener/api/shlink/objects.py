@@ -30,7 +30,7 @@ SORT_FIELDS: dict[str, tuple[LinkSort, str]] = {
 
 
 class ShlinkError(Exception):
-    """Raised to answer with an error of Shlink; ``name`` ends its ``type``, ``extra`` are further fields."""
+    """Raised to respond with an error of Shlink; ``name`` ends its ``type``, ``extra`` are further fields."""
 
     def __init__(self, status: int, name: str, title: str, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -60,7 +60,7 @@ class NewShortUrl(Struct, frozen=True, rename="camel"):
 
 
 class ShortUrlChanges(Struct, frozen=True, rename="camel"):
-    """The body of a change of a short URL; what is missing stays."""
+    """The changes of a short URL; fields that are missing are unchanged."""
 
     long_url: str | UnsetType = UNSET
     title: str | UnsetType | None = UNSET
@@ -115,7 +115,7 @@ def visits_summary(human: int, automated: int) -> dict[str, int]:
 
 
 def visit(row: Visit) -> dict[str, Any]:
-    """Return a click as a visit. It has no place but the country."""
+    """Return a click as a visit, without a location except the country."""
     country = row.country
     location = {
         "countryCode": country,
@@ -163,7 +163,7 @@ def time_parameter(name: str) -> int | None:
 
 
 class PageRequest(Struct, frozen=True):
-    """The page of a list that a request asks for; ``page`` counts from 1."""
+    """The requested page of a list; ``page`` counts from 1."""
 
     page: int
     size: int
@@ -200,5 +200,5 @@ def paginate(items: Sequence[Any], *, total: int, page: PageRequest) -> dict[str
 
 
 def paginate_all(items: Sequence[Any]) -> dict[str, Any]:
-    """Return a whole list as one page."""
+    """Return a whole list as a single page."""
     return paginate(items, total=len(items), page=PageRequest(1, max(1, len(items))))

@@ -1,4 +1,4 @@
-"""Visits, tags and domains of the API of Shlink: clicks, issues and domains, and everything that is missing."""
+"""Visits, tags and domains of the API of Shlink: clicks, issues and domains. Unsupported operations are refused."""
 
 import msgspec
 from flask import Response, request
@@ -27,7 +27,7 @@ VERSION = "4.0.0"
 @blueprint.get("/health")
 @blueprint.get("/v3/health")
 def health() -> Response:
-    """Return whether the server works; clients read the version."""
+    """Return that the server works, and its version, which clients read."""
     return json_response({"status": "pass", "version": VERSION, "links": {}})
 
 
@@ -123,13 +123,13 @@ def list_domains() -> Response:
 
 @blueprint.get("/v3/mercure-info")
 def mercure_info() -> Response:
-    """Refuse: there are no updates in real time, so that clients ask again."""
+    """Refuse real-time updates, which do not exist; clients then poll."""
     title = "Mercure integration not configured"
     raise ShlinkError(501, "mercure-not-configured", title, "This server has no updates in real time.")
 
 
 @blueprint.route("/<path:_rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def not_implemented(_rest: str) -> Response:
-    """Refuse everything else."""
+    """Refuse all other operations."""
     detail = f"{request.method} {request.path} is not part of what this server supports of the API of Shlink."
     raise ShlinkError(501, "not-implemented", "Not implemented", detail)

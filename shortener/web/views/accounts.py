@@ -319,7 +319,10 @@ def remove_user() -> Response:
 
 
 def _read_other_user(what: str) -> str:
-    """Return the name in the form. Raises InputError for the own name, because nobody could undo the change."""
+    """Return the user name in the form. Raises InputError for one's own name.
+
+    A user who could change the own role or remove the own account could lock everyone out.
+    """
     name = read_text(request.form, "name")
     if name == current_user().name:
         raise InputError(f"another admin has to change {what}")
@@ -327,7 +330,7 @@ def _read_other_user(what: str) -> str:
 
 
 def _recorded(name: str, summary: str) -> AbstractContextManager[history.Recorder]:
-    """Record what the block changes of a user."""
+    """Record the changes of a user in the block, so that they can be undone."""
     return history.recorded(
         store(),
         lambda: history.user_account(store(), name),

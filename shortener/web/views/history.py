@@ -1,4 +1,4 @@
-"""View that undoes a change which was made on a page."""
+"""View that undoes an edit made on a page."""
 
 from flask import Blueprint, abort, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -20,7 +20,7 @@ ISSUE_PAGES, MONTH_PAGES = "issue/", "month/"
 @blueprint.post("/undo")
 @role_required("editor")
 def undo() -> BaseResponse:
-    """Undo a change, and redirect to the page on which it was made. Only admins undo changes of users."""
+    """Undo an edit, and redirect to the page on which it was made. Only admins undo changes of users."""
     change_id = request.form.get("change", "")
     if not (change_id.isascii() and change_id.isdigit() and len(change_id) < 19):
         raise NotFound("there is no such change")
@@ -39,7 +39,7 @@ def undo() -> BaseResponse:
 
 
 def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:
-    """Return the endpoint of a page with a history, and the values of its URL."""
+    """Return the Flask endpoint of a page with a history, and the arguments of its URL."""
     if page.startswith(ISSUE_PAGES):
         return "issues.show_contents", {"slug": page.removeprefix(ISSUE_PAGES)}
     if page.startswith(MONTH_PAGES):
@@ -48,5 +48,5 @@ def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:
 
 
 def undoable(text: str, change_id: int | None) -> Notice:
-    """Return a notice with the request that undoes a change; without one if nothing was changed."""
+    """Return a notice with a button that undoes a change; without the button if nothing was changed."""
     return Notice(text) if change_id is None else Notice(text, url_for("history.undo"), {"change": str(change_id)})

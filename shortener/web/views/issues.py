@@ -176,7 +176,7 @@ def show_contents_csv(slug: str) -> Response:
 @blueprint.get("/issues/<slug>/download")
 @role_required("viewer")
 def download(slug: str) -> Response:
-    """Return the issue's document with short links. Every other byte is unchanged."""
+    """Return the issue's document with short links; all other bytes are unchanged."""
     issue = issues.get(store(), slug)
     suffix, media_type = DOWNLOAD_TYPES.get(issue.format, DOWNLOAD_TYPES["markdown"])
     output = issues.get_documents(store(), issue.id)[1]
@@ -213,7 +213,7 @@ def set_details(slug: str) -> BaseResponse:
 
 
 def _recorded(slug: str, state: Callable[[], history.State], summary: str) -> AbstractContextManager[history.Recorder]:
-    """Record what the block changes of an issue."""
+    """Record the changes of an issue in the block, so that they can be undone."""
     page = f"{ISSUE_PAGES}{slug}"
     return history.recorded(store(), state, page=page, summary=summary, who=current_user().name, now=now())
 
@@ -256,7 +256,7 @@ STATUS_CHANGES: dict[str, tuple[str, str]] = {
 @role_required("editor")
 @form_view("status", "action", page=_render_contents)
 def set_status(slug: str) -> BaseResponse:
-    """Remove a draft, archive a sent issue, or undo one of them."""
+    """Remove a draft, archive a sent issue, or undo either of them."""
     action, who = request.form.get("action", ""), current_user().name
     if action not in STATUS_CHANGES:
         raise InputError("choose what to do with the issue")
@@ -293,7 +293,7 @@ def set_target(slug: str) -> BaseResponse:
 @blueprint.post("/issues/<slug>/reach")
 @role_required("editor")
 def check_targets(slug: str) -> ResponseReturnValue:
-    """Request each target of an issue once, within a time limit, and show the results."""
+    """Request each target of an issue once, within a time limit, and show which ones answer."""
     throttle: HostThrottle = current_app.extensions["host_throttle"]
     contents = load_issue_contents(store(), slug, config=config(), now=now())
     targets = sorted({link.target for link in contents.links if link.target})

@@ -204,7 +204,7 @@ def _link_report(host: str, code: str) -> LinkReport:
 
 
 def get_link(host: str, code: str) -> Link:
-    """Return the link with a host and code in any spelling. Raises NotFound."""
+    """Return the link with this host and code, however they are spelled. Raises NotFound."""
     return links.get(store(), *edit_links.link_key(host, code, config=config()))
 
 
@@ -340,7 +340,7 @@ def revert(host: str, code: str) -> BaseResponse:
 
 
 def _undoable(text: str, host: str, code: str, field: LinkField) -> Notice:
-    """Return a notice of the last edit of a link's field, with the request that reverts it."""
+    """Return a notice with a button that reverts the last edit of a link's field."""
     last = edit.last_edits(store(), get_link(host, code)).get(field)
     if last is None:
         return Notice(text)

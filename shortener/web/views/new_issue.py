@@ -50,7 +50,7 @@ _FIELDS: dict[ErrorKind, str] = {"invalid_slug": "slug", "issue_removed": "slug"
 
 
 class Submission(Struct, frozen=True):
-    """Document that an editor submitted: the bytes of an uploaded file, or pasted text."""
+    """A submitted document: the bytes of an uploaded file, or pasted text."""
 
     source: bytes = b""
     name: str = ""
@@ -123,7 +123,7 @@ def _render_form(submission: Submission, *, preview: PlanContents | None = None)
 
 
 def _submitted_rows() -> Iterator[ArticleEdit]:
-    """Yield the articles and links of a refused form, which shows them again with what was entered."""
+    """Yield the articles and links of a refused form with the values entered, to show them again."""
     for index in range(MAX_FORM_ROWS):
         url = request.form.get(f"url-{index}", "")
         if url:
@@ -173,7 +173,7 @@ def _build_request(submission: Submission) -> AddRequest:
 
 
 def _first_heading(submission: Submission) -> str:
-    """Return the title that a document has by itself, or ''. Raises UnreadableDocument."""
+    """Return the title found in the document, or ''. Raises UnreadableDocument."""
     document_format = newsletter.detect_format(submission.name, submission.source)
     document = newsletter.parse(submission.source, format=document_format)
     return newsletter.extract_articles(document, [link.url for link in document.links]).title or ""

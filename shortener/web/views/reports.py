@@ -1,4 +1,4 @@
-"""Views of an issue's report and click map, and the figures with which an open report page updates itself."""
+"""Views of an issue's report and click map, and the data with which an open report page updates itself."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -40,10 +40,7 @@ DIMENSIONS = (
 
 
 class TargetEdit(Struct, frozen=True):
-    """Change of a link's target, with its time.
-
-    ``at`` is in seconds since the epoch, ``hours`` are the hours since sending.
-    """
+    """A change of a link's target; ``at`` is in seconds since the epoch, ``hours`` are the hours since sending."""
 
     hours: float
     short_url: str
@@ -221,7 +218,7 @@ def map_json(slug: str) -> Response:
 @blueprint.get("/<slug>/map/issue")
 @role_required("viewer")
 def map_issue(slug: str) -> Response:
-    """Return the issue's document with a share of the clicks at each link, for the frame in the click map's page."""
+    """Return the issue's document with the share of clicks at each link, for the frame in the page of the click map."""
     issue = issues.get(store(), slug)
     output = issues.get_documents(store(), issue.id)[1]
     document = clickmap.render_map(
@@ -240,7 +237,7 @@ def _articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkRe
 
 
 def _max_and_total_clicks(report: IssueReport) -> tuple[int, int]:
-    """Return the human clicks of the most clicked placement, and those of the whole issue. The second is at least 1."""
+    """Return the human clicks of the most clicked placement, and those of the whole issue, at least 1."""
     clicks = (placement.clicks for item in _articles_and_links(report) for placement in item.placements)
     return max(clicks, default=0), max(1, report.totals.clicks.human)
 
