@@ -155,8 +155,8 @@ def strip_port(host: str) -> str:
 def normalize_host_header(value: str) -> str:
     """Return the value of a Host header in one spelling.
 
-    It is in lower case, without spaces around it, a dot at its end, or an empty port or default port of http or https.
-    An IPv6 address gets its shortest form, and an IPv4 address inside one its own form.
+    It is in lower case. Spaces around it, a final dot, and an empty port or one of 80 and 443 are removed. An IPv6
+    address gets its shortest form; ``::ffff:192.0.2.1`` becomes ``192.0.2.1``.
     """
     host = value.strip().lower()
     name, colon, port = host.rpartition(":")

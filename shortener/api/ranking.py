@@ -85,6 +85,6 @@ def decide(month: str, article: str, body: NewDecision) -> Response:
 
 @operation("DELETE", "/decisions/{month}/{+article}", answers={204: None}, scope="issues", problems=("invalid",))
 def undo_decision(month: str, article: str) -> Response:
-    """Remove the decision about an article."""
+    """Remove an editor's decision (pin, choose or exclude) about an article in a month's picks."""
     draft_picks.undo_decision(store(), article, config=config(), now=now(), month=month)
     return no_content()

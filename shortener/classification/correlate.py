@@ -156,7 +156,10 @@ def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Gr
 
 
 def _seqs_within(group: Sequence[NearbyClick], times: Sequence[int], window_ms: int) -> list[int]:
-    """Return the sequence numbers of clicks at most ``window_ms`` from one of ``times``; both are sorted."""
+    """Return the sequence numbers of the clicks that are at most ``window_ms`` before or after one of ``times``.
+
+    The clicks and ``times`` must be sorted by time.
+    """
     near, last, nearest = [], len(times) - 1, 0
     for click in group:
         at = click.ts_ms

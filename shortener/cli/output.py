@@ -154,8 +154,8 @@ def print_table(
 ) -> None:
     """Print a table with right-aligned numbers, or ``empty_message`` if there are no rows. ``title`` may be empty.
 
-    In a narrow terminal the columns ``optional`` are left out as far as necessary, the first one first, and the column
-    ``note`` is a second line below the title. The option --wide shows all columns.
+    In a narrow terminal, the columns named in ``optional`` are left out in their order until the table fits, and the
+    ``note`` of each row is a second line of the row. The option --wide shows all columns.
     """
     cells = [[sanitize_line(NO_VALUE if cell is None else _format_cell(cell)) for cell in row] for row in rows]
     if not cells:

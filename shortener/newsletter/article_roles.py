@@ -16,7 +16,10 @@ _MIN_ITEM_SHARE = 0.6  # of all paragraphs
 
 
 def decide_role(lines: list[Line], mentions: Sequence[Mention], title: Title | None, *, item_links: set[int]) -> Role:
-    """Return the role of the target to which ``mentions`` link; ``item_links`` are the links of list items."""
+    """Return the role of a target: an article, an inline link or another link.
+
+    ``mentions`` are all links to it in the issue; ``item_links`` are the indices of the links that begin a list item.
+    """
     content = [mention for mention in mentions if mention.is_content]
     if not content:
         return "other"

@@ -115,8 +115,8 @@ def _parse_declaration(source: bytes, offset: int, last_cdata_end: int) -> tuple
 def tokenize(source: bytes, *, raw_element: bytes = b"") -> Iterator[Token]:
     """Yield the tokens of ``source`` in order.
 
-    ``raw_element`` is the name of the raw-text element in which the source begins, or empty. As in browsers, a tag
-    without an end is dropped, with everything after it.
+    If the source begins inside a raw-text element, such as a script, ``raw_element`` is its name. As in browsers, a
+    tag that has no ``>`` up to the end of the source is dropped.
     """
     offset, size, last_cdata = 0, len(source), source.rfind(b"]]>")
     while offset < size:

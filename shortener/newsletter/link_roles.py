@@ -43,7 +43,7 @@ def assign_roles(lines: list[Line]) -> None:
 
 
 def _is_recommended(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a profile or channel is recommended as an item: below a title, or with a description in a list."""
+    """Return whether a link to a profile or channel is a recommendation: below a title, or described in a list."""
     if not url_kinds.is_social(mention.url) or url_kinds.is_share(mention.url):
         return False
     if mention.text == mention.url:

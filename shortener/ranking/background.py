@@ -30,9 +30,9 @@ WORD_PATTERN = re.compile(r"(?:[^\W_]|[+#]){2,}")
 
 
 class BackgroundGroup(Struct, frozen=True, eq=False):
-    """Columns of the design matrix whose coefficients have one common variance, such as all sites.
+    """Columns of the design matrix whose coefficients share one variance, such as one column for each site.
 
-    `columns` is a matrix of articles x names, `sd` the prior standard deviation of the coefficients.
+    `columns` has a row for each article; `sd` is the prior standard deviation of the coefficients.
     """
 
     kind: str

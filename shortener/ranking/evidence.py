@@ -22,7 +22,9 @@ def log_evidence(fit: Fit, design: Design, observations: Observations) -> float:
     """Return the logarithm of the evidence by Laplace's approximation, up to a constant shared by all fits.
 
     It is `sum log NegBin(y | mu, phi) - 1/2 sum ((beta - mean)^2 / v + log v) - 1/2 sum (u^2 / s_q^2 + log s_q^2)
-    - 1/2 log|S| - 1/2 sum log D`, plus the log prior of each variance.
+    - 1/2 log|S| - 1/2 sum log D`, plus the log prior of each variance. `u` are the article effects with variance
+    `s_q^2`, and `v` the prior variances of `beta`; D is the diagonal of the Hessian for `u`, and S its Schur complement
+    for `beta` (docs/ranking.md section 8.1).
     """
     with np.errstate(all="ignore"):
         return _log_evidence(fit, design, observations)

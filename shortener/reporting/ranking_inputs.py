@@ -31,11 +31,11 @@ class _IssueCounts(Struct, frozen=True):
 
 
 def load_history(store: Store, *, as_of: int) -> History:
-    """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch), with the clicks up to that hour.
+    """Return the input of the ranking at ``as_of`` (seconds of the UTC epoch), with clicks up to the end of its hour.
 
     Drafts (issues with neither a sending time nor a human click) and links without a position are left out. An article
     is identified by its canonical URL in all issues. Counts are visitors, or clicks if too few clicks of an issue have
-    a visitor hash. Signals are the current ones also for an earlier ``as_of``, because earlier values are not stored.
+    a visitor hash. Signals (views, reads and fans from other platforms) always have their present values.
     Titles and authors are those of an article's latest issue.
     """
     issues = [issue for issue in listings.list_issues(store, with_hidden=True) if issue.removed_at is None]

@@ -102,8 +102,8 @@ def build_summary(
 ) -> Summary:
     """Return the report of the site over [since, until), seconds of the UTC epoch, widened to whole quarter-hours.
 
-    ``as_of`` is now, ``domains`` are the configured ones, ``zone`` is the time zone of the days. Raises InputError
-    when ``since`` is not before ``until``.
+    ``as_of`` is the current time. Days begin and end in the time zone ``zone``. Raises InputError if ``since`` is not
+    before ``until``.
     """
     since, until = widen_to_quarter_hours(since, until)
     sums = reports.site_totals(store, since=since, until=until)

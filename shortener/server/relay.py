@@ -267,7 +267,10 @@ class Relay:
         return None
 
     def _relayed_headers(self, request: Request) -> list[tuple[str, str]]:
-        """Return the headers for the pages, without those that only a proxy may set, and with the client's address."""
+        """Return the request headers for the process of the pages.
+
+        These are the client's without the ones that only a proxy may set, and the address of the client.
+        """
         sent: Any = request.headers
         named = {name.strip().lower() for name in ",".join(sent.get_all("connection")).split(",")}
         headers = [
@@ -309,7 +312,7 @@ class Relay:
 
 
 def _body_length(request: Request) -> int:
-    """Return the length of a body. Granian has checked the number, but not that it has no zeros in front."""
+    """Return the length of a request's body, from Content-Length; Granian has checked that it is a number."""
     return int((request.headers.get("content-length") or "").lstrip("0") or 0)
 
 

@@ -73,8 +73,8 @@ class AddResult(Struct, frozen=True):
 def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> AddResult:
     """Add an issue, or update the one with this slug, in one transaction; unchanged input changes nothing.
 
-    Raises InputError (not an issue), Doubtful (an unlikely value that the request does not confirm), Conflict (a short
-    link has another target, or the document is the output of another issue).
+    Raises InputError (not an issue), Doubtful (an unlikely value, and ``request.confirmed`` is not set), Conflict (a
+    short link already leads elsewhere, or the document already has the short links of another issue).
     """
     parsed = parse_request(request, config=config)
     with store.transaction():

@@ -163,7 +163,7 @@ def has_temporary_directory() -> bool:
 
 
 def _choose_temporary_files(conn: sqlite3.Connection) -> None:
-    """Sort in memory if there is no folder for temporary files, as in a container whose root is read-only."""
+    """Let SQLite keep temporary data in memory if no folder can take it, as in a container with a read-only root."""
     if not has_temporary_directory():
         conn.execute("pragma temp_store = memory")
 

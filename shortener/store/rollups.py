@@ -46,7 +46,7 @@ def _increment_revision(store: Store) -> None:
 
 
 def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
-    """Return the sums of a coarse rollup, from rows of its source."""
+    """Return the sums of a coarse rollup (such as days), added up from the rows of a finer one."""
     coarse_key = _COARSE_KEYS[rollup.table]
     sums: dict[RollupKey, list[int]] = {}
     for key, numbers in fine.items():

@@ -42,6 +42,7 @@ class Cache:
         self._lock = threading.Lock()
         self._entries: LRUCache[Hashable, _Entry] = LRUCache(MAX_ENTRIES)
         self._pending: set[Hashable] = set()
+        self._refreshing = threading.Lock()  # one refresh at a time, so that several do not slow down the pages
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
         """Return the cached value of ``key``; if there is no usable one, compute it from ``store`` and cache it."""
@@ -91,12 +92,13 @@ class Cache:
 
     def _refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
         try:
-            store = self._pool.acquire()
-            try:
-                revision = listings.store_revision(store)
-                self._put(key, compute(store), revision)
-            finally:
-                self._pool.release(store)
+            with self._refreshing:
+                store = self._pool.acquire()
+                try:
+                    revision = listings.store_revision(store)
+                    self._put(key, compute(store), revision)
+                finally:
+                    self._pool.release(store)
         except Exception:
             log.exception("refreshing the cached value of %r failed", key)
             self.clear()

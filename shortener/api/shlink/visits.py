@@ -98,7 +98,7 @@ def list_tags() -> Response:
 
 @blueprint.get("/v3/tags/stats")
 def tags_stats() -> Response:
-    """Return the number of links and clicks of each issue."""
+    """Return the number of links and clicks of each tag; the tags are the slugs of issues."""
     stats = [
         {
             "tag": row.slug,
