@@ -131,7 +131,7 @@ def list_tokens(context: CliContext, store: Store, output_format: str) -> None:
     print_as(
         output_format,
         json=lambda: print_json(rows),
-        csv=lambda: print_csv(columns, ([*map(_cell, row)] for row in struct_rows(rows, columns))),
+        csv=lambda: print_csv(columns, struct_rows(rows, columns)),
         table=lambda: print_table(
             "",
             ("name", "owner", "begins with", "scopes", "expires", "last used"),
@@ -140,10 +140,6 @@ def list_tokens(context: CliContext, store: Store, output_format: str) -> None:
             empty_message="No tokens. `shortener token add NAME --scope read` creates one.",
         ),
     )
-
-
-def _cell(value: Any) -> Any:
-    return " ".join(value) if isinstance(value, tuple) else value
 
 
 def _table_cells(row: TokenSummary, zone: ZoneInfo) -> list[Any]:

@@ -20,7 +20,7 @@ def zone_abbreviation(local: datetime) -> str:
 
 
 def escape_csv(value: Any) -> Any:
-    """Return a value as a CSV cell: "" for None, ISO 8601 for a UTC time.
+    """Return a value as a CSV cell: "" for None, ISO 8601 for a UTC time, the items of a tuple with spaces between.
 
     Text that a spreadsheet would calculate gets an apostrophe in front; NUL characters are removed.
     """
@@ -28,6 +28,8 @@ def escape_csv(value: Any) -> Any:
         return ""
     if isinstance(value, datetime):
         return format_iso(value)
+    if isinstance(value, tuple):
+        value = " ".join(value)
     text = value.replace("\0", "") if isinstance(value, str) else value
     return "'" + text if isinstance(text, str) and text.startswith(FORMULA_PREFIXES) else text
 

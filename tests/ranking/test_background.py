@@ -153,7 +153,7 @@ def test_a_clear_background_is_in_note_and_explanation(world: Callable[..., Worl
     for article in (noted[0], next(a for a in ranking.articles if "background" not in a.note)):
         explanation = explain(simulated.history, article.url, as_of=simulated.as_of)
         (factor,) = (f for f in explanation.factors if f.name.startswith("background: author, site and title words"))
-        assert (f"background {factor.times:.2f}x (author" in article.note) == (not 0.9 <= factor.times <= 1.1)
+        assert (f"background {factor.times:.2f}× (author" in article.note) == (not 0.9 <= factor.times <= 1.1)
         assert np.prod([f.times for f in explanation.factors]) == pytest.approx(explanation.appeal)
 
 

@@ -55,7 +55,7 @@ def routes(app: Flask) -> list[tuple[str, str, str, str]]:
     """Return method, path, endpoint and required role ('' for none) of every route, with FILLED as arguments."""
     listed = []
     for rule in app.url_map.iter_rules():
-        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: FILLED[part[1]], rule.rule)
+        path = re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", lambda part: FILLED[part[1]], rule.rule)
         role = getattr(app.view_functions[rule.endpoint], "role", "")
         listed += [(method, path, rule.endpoint, role) for method in (rule.methods or set()) & {"GET", "POST"}]
     return sorted(listed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shortener.collector.rebuild import rebuild
+from shortener.services import tokens
 from shortener.store import links
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ FILES = {
     "/-/links/<host>/<code>": ("/-/links/<host>/<code>/report.json", "/-/links/<host>/<code>/timeline.csv"),
     "/-/settings": ("/-/settings.json", ""),
     "/-/settings/users": ("/-/settings/users.json", "/-/settings/users.csv"),
+    "/-/settings/tokens": ("/-/settings/tokens.json", "/-/settings/tokens.csv"),
     "/-/account": ("/-/account.json", ""),
 }
 """JSON file and CSV file ('' if there is no table) of each page."""
@@ -60,6 +62,7 @@ def test_every_page_has_its_json_and_every_table_its_csv(site: "EditorSite") -> 
     assert pages == set(FILES)
     code = links.list_by_issue(site.store, 1)[0].code
     site.write_clicks([click_line(code, number) for number in range(3)])
+    tokens.add_token(site.store, "viewer", "mine", scopes=["read"], expires_at=None, now=int(time.time()))
     browser = site.client("admin")
 
     def fill_in(rule: str) -> str:

@@ -6,12 +6,14 @@ from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import FieldError
+from shortener.reporting.formatting import struct_rows
 from shortener.services import tokens
+from shortener.services.tokens import TokenSummary
 from shortener.store import tokens as stored_tokens
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import errors_at, form_view
 from shortener.web.forms import read_text
-from shortener.web.responses import json_response, redirect_after_edit
+from shortener.web.responses import csv_response, json_response, redirect_after_edit
 from shortener.web.views.accounts import render_account
 
 blueprint = Blueprint("tokens", __name__, url_prefix="/-")
@@ -61,14 +63,26 @@ def list_tokens() -> str:
 
 
 def _render_list() -> str:
-    return render_template("tokens.html", tokens=[tokens.summarize(each) for each in stored_tokens.list_all(store())])
+    return render_template("tokens.html", tokens=_list_tokens())
 
 
 @blueprint.get("/settings/tokens.json")
 @role_required("admin")
 def tokens_json() -> Response:
     """Return the tokens of all users as JSON, as ``token list --format json`` prints them."""
-    return json_response([tokens.summarize(each) for each in stored_tokens.list_all(store())])
+    return json_response(_list_tokens())
+
+
+@blueprint.get("/settings/tokens.csv")
+@role_required("admin")
+def tokens_csv() -> Response:
+    """Return the tokens of all users as CSV."""
+    columns = TokenSummary.__struct_fields__
+    return csv_response("tokens", columns, struct_rows(_list_tokens(), columns))
+
+
+def _list_tokens() -> list[TokenSummary]:
+    return [tokens.summarize(each) for each in stored_tokens.list_all(store())]
 
 
 @blueprint.post("/settings/tokens/revoke")
