@@ -1,9 +1,10 @@
 """The ``shortener`` command. It loads only the module of the called subcommand, and prints errors as one line."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from msgspec import Struct
@@ -37,20 +38,28 @@ class CliContext(Struct):
             self.cached_config = load(self.config_path, environment=environment())
         return self.cached_config
 
-    def open_store(self) -> "Store":
-        """Open the store and return it. It is created or migrated if necessary. Raises StoreError.
+    def open_store(self, *, missing: Literal["create", "empty", "error"] = "empty") -> "Store":
+        """Open the store and return it, migrated if necessary. Raises StoreError.
 
-        Raises ConfigError if there is no store and nothing says where to create one: neither a configuration file nor
-        an environment variable.
+        If there is none, ``missing`` says whether it is created, an empty temporary store takes its place for this
+        command, or StoreError is raised. Raises ConfigError if there is none and neither a configuration file nor an
+        environment variable says where to create one.
         """
         # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store
 
         data = self.config.data_directory
         configured = self.config_path is not None or variable_of("storage", "data", environment=environment())
-        if not configured and not (data / STORE_FILE_NAME).exists():
-            raise ConfigError("there is no config.toml in this directory", kind="config_missing")
-        return open_store(data)
+        if not (data / STORE_FILE_NAME).exists():
+            if not configured:
+                raise ConfigError("there is no config.toml in this directory", kind="config_missing")
+            if missing == "empty":
+                import tempfile  # a command with a store does not need it
+
+                temporary = tempfile.TemporaryDirectory(prefix="shortener-")
+                click.get_current_context().call_on_close(temporary.cleanup)
+                return open_store(Path(temporary.name))
+        return open_store(data, create=missing == "create")
 
 
 SECTIONS = {
@@ -98,16 +107,29 @@ pass_cli_context = click.make_pass_decorator(CliContext)
 
 
 def with_store(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a command that gets the CliContext and an open store, which is closed at the end of the command."""
+    """Return a command that gets the CliContext and an open store, which is closed at the end of the command.
 
+    If there is no store yet, the command gets an empty temporary one, and creates nothing.
+    """
+    return _pass_store(command, missing="empty")
+
+
+def with_new_store(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Like ``with_store``, for commands that create the store if there is none."""
+    return _pass_store(command, missing="create")
+
+
+def with_existing_store(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Like ``with_store``, for commands that make no sense without a store; they raise StoreError then."""
+    return _pass_store(command, missing="error")
+
+
+def _pass_store(command: Callable[..., Any], *, missing: Literal["create", "empty", "error"]) -> Callable[..., Any]:
     @pass_cli_context
     @functools.wraps(command)
     def run(context: CliContext, *args: Any, **kwargs: Any) -> Any:
-        store = context.open_store()
-        try:
+        with contextlib.closing(context.open_store(missing=missing)) as store:
             return command(context, store, *args, **kwargs)
-        finally:
-            store.close()
 
     return run
 

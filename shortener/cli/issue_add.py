@@ -9,7 +9,7 @@ from typing import BinaryIO, get_args
 import click
 from msgspec.structs import replace
 
-from shortener.cli import CliContext, with_store
+from shortener.cli import CliContext, with_new_store
 from shortener.cli.files import open_atomic, read_bytes, read_csv
 from shortener.cli.groups import Command
 from shortener.cli.issues import MAIL_STORED
@@ -69,7 +69,7 @@ from shortener.store import Store
 @click.option("--break-signature", is_flag=True, help="Replace links in signed parts of a mail too.")
 @click.option("--copy", is_flag=True, help="Add the output of another issue as a new issue.")
 @force_option
-@with_store
+@with_new_store
 def add(
     context: CliContext,
     store: Store,

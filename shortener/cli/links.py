@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from rich.console import Console
 from rich.progress import track
 
-from shortener.cli import CliContext, with_store
+from shortener.cli import CliContext, with_new_store, with_store
 from shortener.cli.files import raise_row_errors, read_csv
 from shortener.cli.groups import Group
 from shortener.cli.options import (
@@ -68,7 +68,7 @@ def link() -> None:
 @click.option("--code", help="The code (default: a generated one).")
 @click.option("--domain", "host", help="The domain (default: the first [[domain]]).")
 @click.option("--title", default="", help="Title for editors.")
-@with_store
+@with_new_store
 def add(context: CliContext, store: Store, url: str, code: str | None, host: str | None, title: str) -> None:
     """Create a short link to URL and print it."""
     link = add_link(store, url, config=context.config, now=int(time.time()), host=host, code=code, title=title)
@@ -241,7 +241,7 @@ class _ImportRow(Struct, frozen=True):
 
 @link.command("import", examples=("shortener link import links.csv", "shortener link import - < links.csv"))
 @click.argument("file", type=click.Path(path_type=Path))
-@with_store
+@with_new_store
 def import_links(context: CliContext, store: Store, file: Path) -> None:
     """Import short links from a CSV file.
 

@@ -10,7 +10,7 @@ import click
 import msgspec
 from rich.progress import Progress
 
-from shortener.cli import CliContext, pass_cli_context, with_store
+from shortener.cli import CliContext, pass_cli_context, with_existing_store, with_store
 from shortener.cli.groups import Command, Group
 from shortener.cli.output import format_option, print_as, print_csv, print_json, print_table
 from shortener.collector.collector import Collector
@@ -49,7 +49,7 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
                 start_sender(config)
                 collector.follow(stop=stop)
         return
-    with closing(context.open_store()) as store:
+    with closing(context.open_store(missing="create")) as store:
         drained = drain_once(store, config=config)
     click.echo(f"The click log is in the store ({drained:,} lines drained now).")
 
@@ -79,7 +79,7 @@ def rebuild(context: CliContext, store: Store) -> None:
     examples=("shortener backup backup.db", "shortener --config /etc/shortener/config.toml backup /backups/store.db"),
 )
 @click.argument("destination", type=click.Path(path_type=Path))
-@with_store
+@with_existing_store
 def backup(context: CliContext, store: Store, destination: Path) -> None:
     """Write a consistent copy of the store to DESTINATION.
 

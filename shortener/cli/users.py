@@ -7,7 +7,7 @@ from typing import Any
 import click
 from msgspec import structs
 
-from shortener.cli import CliContext, with_store
+from shortener.cli import CliContext, with_new_store, with_store
 from shortener.cli.groups import Group
 from shortener.cli.output import (
     format_local_time,
@@ -42,7 +42,7 @@ def user() -> None:
 @click.argument("name")
 @role_option
 @click.option("--invite", is_flag=True, help="Print an invite link where the user chooses the password.")
-@with_store
+@with_new_store
 def add(context: CliContext, store: Store, name: str, role: Role, invite: bool) -> None:
     """Add a user.
 

@@ -143,8 +143,29 @@ def test_a_command_without_configuration_creates_nothing(directory: Path, words:
 def test_the_environment_is_a_configuration(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the data directory in the environment, commands need no file."""
     monkeypatch.setenv("SHORTENER_STORAGE__DATA", str(directory / "elsewhere"))
-    assert "No issues yet" in run("issue", "list").output
+    run("link", "add", "https://example.org/")
     assert (directory / "elsewhere" / "store.db").exists()
+
+
+READING = {
+    "issues": (("issue", "list"), 0),
+    "issue": (("issue", "show", "may"), 1),
+    "links": (("link", "list"), 0),
+    "report": (("report", "summary"), 0),
+    "rank": (("rank",), 0),
+    "users": (("user", "list"), 0),
+    "tokens": (("token", "list"), 0),
+    "clicks": (("clicks", "export"), 0),
+    "backup": (("backup", "backup.db"), 1),
+}
+
+
+@pytest.mark.parametrize(("words", "status"), READING.values(), ids=READING)
+def test_a_command_that_reads_creates_nothing(directory: Path, words: tuple[str, ...], status: int) -> None:
+    """With a configuration but without a store, commands that only read find nothing, and create nothing."""
+    (directory / "config.toml").write_text('[storage]\ndata = "data"\n', encoding="utf-8")
+    run(*words, status=status)
+    assert [path.name for path in directory.iterdir()] == ["config.toml"]
 
 
 def test_a_store_that_exists_is_used(directory: Path) -> None:

@@ -192,7 +192,7 @@ def test_an_unusable_data_directory_is_named(run: Run, tmp_path: Path) -> None:
     """If storage.data is below a file, every command fails with one line that names the key."""
     (tmp_path / "bad.toml").write_text('[storage]\ndata = "may.md/data"\n', encoding="utf-8")
     for arguments in (
-        ["issue", "list"],
+        ["user", "add", "ann", "--invite"],
         ["serve"],
         ["collect", "--once"],
         ["link", "add", "https://a.example/"],
