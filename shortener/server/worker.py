@@ -48,6 +48,8 @@ RESPAWN_SECONDS = 5.0
 """At SIGHUP, time that the next process has to start before the previous one is stopped."""
 SYNC_THREADS = 12
 """Threads that wait for the disk if every click is synced before its response; they share one sync."""
+STOP_AGAIN_SECONDS = 0.5
+"""Pause after which granian is told again to stop."""
 LISTEN_SECONDS = 0.05
 """Pause before the worker looks again whether granian listens."""
 WARM_UP_SECONDS = 1.0
@@ -166,13 +168,18 @@ class Worker:
 
     def _start_drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._draining is None:
-            self._draining = loop.create_task(self._drain())
+            self._draining = loop.create_task(self._drain(loop))
 
-    async def _drain(self) -> None:
+    async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         """Accept the connections that the kernel has queued, close each after its next response, then stop granian."""
         signal.alarm(STOP_SECONDS)  # ends the process if open requests last longer
         await empty_accept_queues()
+        self._stop_granian(loop)
+
+    def _stop_granian(self, loop: asyncio.AbstractEventLoop) -> None:
         os.kill(os.getpid(), signal.SIGINT)
+        # Granian may miss a signal that comes before it serves.
+        loop.call_later(STOP_AGAIN_SECONDS, self._stop_granian, loop)
 
     def _run_housekeeping(self, loop: asyncio.AbstractEventLoop) -> None:
         self._redirector.discard_expired()
