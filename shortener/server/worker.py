@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -48,8 +49,6 @@ RESPAWN_SECONDS = 5.0
 """At SIGHUP, time that the next process has to start before the previous one is stopped."""
 SYNC_THREADS = 12
 """Threads that wait for the disk if every click is synced before its response; they share one sync."""
-STOP_AGAIN_SECONDS = 0.5
-"""Pause after which granian is told again to stop."""
 LISTEN_SECONDS = 0.05
 """Pause before the worker looks again whether granian listens."""
 WARM_UP_SECONDS = 1.0
@@ -70,6 +69,7 @@ def run(task: Task) -> None:
     # Granian forks the second process. Until that process has its own handler of SIGTERM, it has the handler of this
     # one, which would ignore the signal there. So the signal waits.
     os.register_at_fork(before=block_sigterm, after_in_parent=accept_sigterm)
+    logging.getLogger("_granian").addFilter(is_worth_logging)
     server = task.config.server
     secure = bool(server.certificate)
     Granian(
@@ -98,6 +98,21 @@ def run(task: Task) -> None:
         respawn_interval=RESPAWN_SECONDS,
         workers_kill_timeout=STOP_SECONDS,
     ).serve(target_loader=partial(_load, task, os.getpid()), wrap_loader=False)
+
+
+def is_worth_logging(record: logging.LogRecord) -> bool:
+    """Return False for granian's warning that it kills its second process if that process has ended already.
+
+    Two threads of granian wait for its second process. The one that logs sees for a moment neither the process nor its
+    exit status, which the other has taken.
+    """
+    if not record.getMessage().startswith("Killing worker") or sys.platform == "darwin":  # has no waitid
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _load(task: Task, parent: int) -> Any:
@@ -168,18 +183,13 @@ class Worker:
 
     def _start_drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._draining is None:
-            self._draining = loop.create_task(self._drain(loop))
+            self._draining = loop.create_task(self._drain())
 
-    async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _drain(self) -> None:
         """Accept the connections that the kernel has queued, close each after its next response, then stop granian."""
         signal.alarm(STOP_SECONDS)  # ends the process if open requests last longer
         await empty_accept_queues()
-        self._stop_granian(loop)
-
-    def _stop_granian(self, loop: asyncio.AbstractEventLoop) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        # Granian may miss a signal that comes before it serves.
-        loop.call_later(STOP_AGAIN_SECONDS, self._stop_granian, loop)
 
     def _run_housekeeping(self, loop: asyncio.AbstractEventLoop) -> None:
         self._redirector.discard_expired()

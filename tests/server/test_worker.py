@@ -553,3 +553,21 @@ def test_sigterm_during_the_start_is_not_lost(place: Place) -> None:
         _, messages = running.communicate(timeout=60)
     assert "refused to gracefully stop" not in messages
     assert running.returncode == 0
+
+
+def test_a_warning_about_a_killed_process_is_dropped_if_there_is_none() -> None:
+    """Granian's warning that it kills its second process is logged while there is one, and dropped after its end."""
+    program = (
+        "import logging, subprocess, sys\n"
+        "from shortener.server.worker import is_worth_logging\n"
+        "logging.basicConfig(stream=sys.stdout, format='%(message)s')\n"
+        "log = logging.getLogger('_granian')\n"
+        "log.addFilter(is_worth_logging)\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        "log.warning('Killing worker-1 after it refused to gracefully stop')\n"
+        "child.kill(); child.wait()\n"
+        "log.warning('Killing worker-2 after it refused to gracefully stop')\n"
+        "log.warning('another message')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "Killing worker-1 after it refused to gracefully stop\nanother message\n"
