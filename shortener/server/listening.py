@@ -25,13 +25,14 @@ SO_ATTACH_FILTER = 26
 
 def limit_unread_output() -> bool:
     """Set a time limit after which connections are closed whose client does not read; False if nothing listens yet."""
-    found = False
-    for listening in _listening_sockets():
-        with contextlib.closing(listening):
-            # Accepted connections inherit the option; a closed receive window counts as not acknowledged.
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
-            found = True
-    return found
+    listens = False
+    for each in _tcp_sockets():
+        with contextlib.closing(each):
+            # Connections inherit the option; those accepted before this moment get it here. A closed receive window
+            # counts as not acknowledged.
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+            listens = listens or bool(each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    return listens
 
 
 def close_idle_connections() -> None:

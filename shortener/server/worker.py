@@ -49,6 +49,8 @@ RESPAWN_SECONDS = 5.0
 """At SIGHUP, time that the next process has to start before the previous one is stopped."""
 SYNC_THREADS = 12
 """Threads that wait for the disk if every click is synced before its response; they share one sync."""
+ACCEPT_SECONDS = 1.0
+"""Time in which granian accepts the connections that were established before it was seen to listen."""
 LISTEN_SECONDS = 0.05
 """Pause before the worker looks again whether granian listens."""
 WARM_UP_SECONDS = 1.0
@@ -177,9 +179,12 @@ class Worker:
         else:
             protocol.response_empty(response.status, headers)
 
-    def _limit_unread_output(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not limit_unread_output():
-            loop.call_later(LISTEN_SECONDS, self._limit_unread_output, loop)
+    def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
+        """Set the limit as soon as granian listens, and once more for connections that it then had yet to accept."""
+        if limit_unread_output():
+            passes -= 1
+        if passes:
+            loop.call_later(ACCEPT_SECONDS if passes == 1 else LISTEN_SECONDS, self._limit_unread_output, loop, passes)
 
     def _start_drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._draining is None:
