@@ -62,6 +62,25 @@ def test_errors_are_raised_and_not_cached(site: "EditorSite") -> None:
         assert get_or_compute("nothing", lambda used_store: used_store is request_store) is True
 
 
+EDITS_OF_NOTHING_CACHED = {
+    "role of a user": ("/-/settings/users/role", {"name": "viewer", "role": "editor"}),
+    "token": ("/-/account/tokens/revoke", {"name": "script"}),
+    "webhook": ("/-/settings/webhooks", {"url": "https://hooks.example.com/in"}),
+}
+
+
+@pytest.mark.parametrize(("path", "form"), EDITS_OF_NOTHING_CACHED.values(), ids=EDITS_OF_NOTHING_CACHED.keys())
+def test_edits_of_nothing_that_is_cached_keep_the_cache(site: "EditorSite", path: str, form: dict[str, str]) -> None:
+    """A change of users, tokens or webhooks does not make the next page compute the ranking again."""
+    browser = site.client("admin")
+    browser.post("/-/account/tokens", {"name": "script", "scopes": ["read"]})
+    with site.app.test_request_context():
+        get_or_compute("slow", lambda _store: "computed before")
+    assert browser.post(path, form).status_code == 303
+    with site.app.test_request_context():
+        assert get_or_compute("slow", lambda _store: "computed again") == "computed before"
+
+
 def test_a_value_that_is_not_ready_is_computed_once_in_the_background(site: "EditorSite") -> None:
     """Until a thread has computed the value there is None; requests meanwhile start no other thread."""
     started: list[int] = []
