@@ -11,6 +11,7 @@ import pytest
 from shortener.errors import NotFound
 from shortener.web.cache import get_if_ready, get_or_compute
 from shortener.web.context import store
+from tests.web.test_report_pages import write_human_clicks
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -98,6 +99,32 @@ def test_a_value_that_is_not_ready_is_computed_once_in_the_background(site: "Edi
         while (value := get_if_ready("slow", compute)) is None and time.monotonic() < deadline:
             threading.Event().wait(0.01)
     assert value == "ready"
+    assert started == [1]
+
+
+def test_an_outdated_value_is_returned_while_one_thread_computes_the_new_one(
+    site_with_issue: "EditorSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After new clicks, requests get the value computed before them at once, and start only one thread together."""
+    monkeypatch.setattr("shortener.web.cache.FRESH_SECONDS", 0.0)
+    started: list[int] = []
+    may_finish = threading.Event()
+
+    def compute(_store: object) -> str:
+        started.append(1)
+        assert may_finish.wait(10)
+        return "new"
+
+    with site_with_issue.app.test_request_context():
+        get_or_compute("counts", lambda _store: "old")
+    write_human_clicks(site_with_issue, 2, link=1)
+    with site_with_issue.app.test_request_context():
+        assert [get_or_compute("counts", compute) for _ in range(3)] == ["old", "old", "old"]
+        may_finish.set()
+        deadline = time.monotonic() + 10
+        while (value := get_or_compute("counts", compute)) == "old" and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+    assert value == "new"
     assert started == [1]
 
 
