@@ -78,7 +78,7 @@ def init_app(app: Flask) -> None:
 def list_issues() -> str:
     """Show all issues, the latest first."""
     all_issues = listings.list_issues(store(), with_hidden=True)
-    hidden = [issue for issue in all_issues if issue.status(now=now()) in {"archived", "removed"}]
+    hidden = [issue for issue in all_issues if issue.is_hidden]
     return render_template("issues.html", issues=_issue_list(), hidden=hidden)
 
 
