@@ -9,7 +9,14 @@ from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
-from shortener.codes import COMPATIBLE_PATHS, MAX_CODE_LENGTH, PREVIEW_SUFFIX, RECIPIENT_PARAMETER, strip_punctuation
+from shortener.codes import (
+    CODE_PATTERN,
+    COMPATIBLE_PATHS,
+    PREVIEW_SUFFIX,
+    RECIPIENT_PARAMETER,
+    is_code,
+    strip_punctuation,
+)
 from shortener.config import Config, Domain
 from shortener.redirect.client_ip import ClientIPResolver, normalize_address
 from shortener.redirect.request import Request, encode_query
@@ -21,12 +28,10 @@ MAX_PATH_LENGTH = 256
 """Longest path of a short link in characters, with room for what a mail client appended."""
 MAX_TOKEN_LENGTH = 200  # characters
 
-CODE_PATTERN = rf"[A-Za-z0-9](?:[A-Za-z0-9_-]{{0,{MAX_CODE_LENGTH - 2}}}[A-Za-z0-9])?"
 PLACEMENT_PATTERN = "[1-9][0-9]{0,4}"
-"""Regular expressions of a code and a placement, also for nginx."""
+"""Regular expression of a placement, also for nginx."""
 
 _plain_path = re.compile(rf"/({CODE_PATTERN})(?:/({PLACEMENT_PATTERN}))?/?", re.ASCII).fullmatch
-_is_code = re.compile(CODE_PATTERN, re.ASCII).fullmatch
 _is_placement = re.compile(PLACEMENT_PATTERN, re.ASCII).fullmatch
 
 # A query string whose "?" was percent-encoded, or that was appended with "&" although there was no "?".
@@ -149,7 +154,7 @@ def parse_path(path: str) -> ShortPath:
     code, placement = strip_punctuation(head), strip_punctuation(tail.strip("/"))
     glued = head[len(code) :] + tail[len(placement) :]
     preview = PREVIEW_SUFFIX in glued or "%2b" in glued.lower()
-    if not _is_code(code):
+    if not is_code(code):
         return _PAGE if preview else ShortPath(head or text or path[1:], None if tail else 0)
     if not placement:  # digits of other scripts are no punctuation
         return ShortPath(code, None if tail.isdigit() else 0, preview, query)
