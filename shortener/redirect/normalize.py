@@ -76,7 +76,7 @@ class Normalizer:
         self._default_domain = config.domains[0]
         self._page_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
         self._trusts_proxies = bool(config.server.trusted_proxies)
-        self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
+        self._client_ips = ClientIPResolver(config.server.trusted_proxies)
 
     def normalize(self, request: Request) -> None:
         """Normalize a request in place. A request without a host is unchanged, because it is refused."""
@@ -102,14 +102,14 @@ class Normalizer:
             request.query, request.token = take_recipient_token(query)
 
     def _find_client(self, request: Request) -> str:
+        if not self._trusts_proxies:
+            return self.client_address(request.peer, None)
         forwarded = request.headers.get_all("x-forwarded-for")
-        if forwarded:
-            return self.client_address(request.peer, ",".join(forwarded))
-        if self._trusts_proxies and "x-forwarded-for" in request.headers:
+        if not forwarded and "x-forwarded-for" in request.headers and self._client_ips.is_proxy(request.peer):
             # Granian returns no value with other bytes than ASCII. The proxy has added the client to such a value,
             # so the client is not the proxy.
             return ""
-        return self.client_address(request.peer, None)
+        return self.client_address(request.peer, ",".join(forwarded))
 
     def _read_path(self, request: Request) -> None:
         """Parse a path that is not simply a slash and a code."""
@@ -126,7 +126,7 @@ class Normalizer:
 
     def client_address(self, peer: str, forwarded_for: str | None) -> str:
         """Return the address of the client in its shortest form; see ``ClientIPResolver`` for the arguments."""
-        address = self._resolve_client(peer, forwarded_for)
+        address = self._client_ips.resolve(peer, forwarded_for)
         return normalize_address(address) if ":" in address else address
 
     def match_domain(self, host: str) -> Domain | None:
