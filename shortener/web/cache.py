@@ -40,6 +40,7 @@ class Cache:
         self._lock = threading.Lock()
         self._entries: LRUCache[Hashable, _Entry] = LRUCache(MAX_ENTRIES)
         self._pending: set[Hashable] = set()
+        self._clear_count = 0
         self._refreshing = threading.Lock()  # one refresh at a time, so that several do not slow down the pages
 
     def get(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value:
@@ -52,7 +53,8 @@ class Cache:
                     self._start_refresh(key, compute)
                 value: Value = entry.value
                 return value
-        return self._put(key, compute(store), revision)
+            clear_count = self._clear_count
+        return self._put(key, compute(store), revision, clear_count=clear_count)
 
     def get_if_ready(self, store: Store, key: Hashable, compute: Callable[[Store], Value]) -> Value | None:
         """Return the value of ``key``; without a usable entry start a thread that computes it, and return None."""
@@ -73,9 +75,11 @@ class Cache:
         is_expired = time.monotonic() - entry.computed_at >= MAX_AGE_SECONDS
         return entry.revision.links == revision.links and not is_expired
 
-    def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision) -> Value:
+    def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision, *, clear_count: int) -> Value:
+        """Cache a value, unless the cache was cleared while it was computed; return the value."""
         with self._lock:
-            self._entries[key] = _Entry(value, revision, time.monotonic())
+            if clear_count == self._clear_count:
+                self._entries[key] = _Entry(value, revision, time.monotonic())
         return value
 
     def _start_refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
@@ -91,8 +95,10 @@ class Cache:
             with self._refreshing:
                 store = self._pool.acquire()
                 try:
+                    with self._lock:
+                        clear_count = self._clear_count
                     revision = listings.store_revision(store)
-                    self._put(key, compute(store), revision)
+                    self._put(key, compute(store), revision, clear_count=clear_count)
                 finally:
                     self._pool.release(store)
         except Exception:
@@ -105,6 +111,7 @@ class Cache:
     def clear(self) -> None:
         """Remove all entries, after an editor changed what they were computed from."""
         with self._lock:
+            self._clear_count += 1
             self._entries.clear()
 
 

@@ -143,3 +143,17 @@ def test_a_failed_background_computation_is_tried_again(site: "EditorSite") -> N
         while (value := get_if_ready("flaky", compute)) is None and time.monotonic() < deadline:
             threading.Event().wait(0.01)
     assert (value, len(attempts)) == ("ready", 2)
+
+
+def test_a_value_computed_while_the_cache_is_cleared_is_not_kept(site: "EditorSite") -> None:
+    """An edit clears the cache; a computation that began before it may have read the old data."""
+    computed = []
+
+    def compute(_store: object) -> int:
+        computed.append(len(computed) + 1)
+        if len(computed) == 1:
+            site.app.extensions["cache"].clear()
+        return computed[-1]
+
+    with site.app.test_request_context():
+        assert [get_or_compute("number", compute) for _ in range(3)] == [1, 2, 2]
