@@ -14,7 +14,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from shortener.api.authentication import authorize_text
-from shortener.api.problems import RETRY_SECONDS, to_api_error
+from shortener.api.problems import compatible_status, to_api_error
 from shortener.codes import COMPATIBLE_PATHS
 from shortener.errors import CodeRefused, Conflict, InputError
 from shortener.services import edit_links
@@ -65,10 +65,7 @@ def handle_error(error: Exception) -> Response:
     if problem.name in {"token-missing", "token-invalid"}:
         answer = _failure(403, "Please log in")
     else:
-        statuses = {"scope": 403, "role": 403, "rate-limit": 429, "store-unavailable": 503, "not-found": 404}
-        status = statuses.get(problem.name, 405 if problem.name == "method" else 400)
-        retry = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
-        answer = _failure(status, problem.detail, headers=problem.headers | retry)
+        answer = _failure(compatible_status(problem), problem.detail, headers=problem.headers)
     known = request.values.get("format", "xml")
     return _format(answer, known if known in FORMATS else "json")
 

@@ -6,7 +6,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from shortener.api.authentication import authorize_text
-from shortener.api.problems import RETRY_SECONDS, ApiError, to_api_error
+from shortener.api.problems import ApiError, compatible_status, to_api_error
 from shortener.api.shlink.objects import ShlinkError, invalid_data, problem_response
 from shortener.codes import COMPATIBLE_PATHS
 from shortener.services import edit_links
@@ -77,11 +77,10 @@ def _convert_error(error: Exception) -> ShlinkError:
     if problem.name == "token-invalid":
         detail = "Provided API key does not exist or is invalid."
         return ShlinkError(401, "invalid-api-key", "Invalid API key", detail)
-    statuses = {"scope": 403, "role": 403, "rate-limit": 429, "store-unavailable": 503, "not-found": 404}
-    status = statuses.get(problem.name, 405 if problem.name == "method" else 400)
+    status = compatible_status(problem)
     title = "Service unavailable" if status == 503 else "Request refused"
     converted = ShlinkError(status, problem.name, title, problem.detail)
-    converted.headers = problem.headers | ({"Retry-After": str(RETRY_SECONDS)} if status == 503 else {})
+    converted.headers = problem.headers
     return converted
 
 
