@@ -14,12 +14,13 @@ from shortener.api.problems import ApiError
 MIN_YEAR, MAX_YEAR = 1970, 9998
 """First and last year of accepted times. Conversions between time zones can overflow for others."""
 MAX_SQLITE_INTEGER = 2**63 - 1
+MAX_TITLE_LENGTH = 500  # characters
 
 Time = Annotated[datetime, Meta(tz=True, description="ISO 8601 with a zone.")]
 Target = Annotated[str, Meta(min_length=1, max_length=10_000, description="http or https URL.")]
 Code = Annotated[str, Meta(min_length=1, max_length=200)]
 Host = Annotated[str, Meta(min_length=1, max_length=253)]
-Title = Annotated[str, Meta(max_length=500)]
+Title = Annotated[str, Meta(max_length=MAX_TITLE_LENGTH)]
 Forward = Literal["merge", "override", "drop"]
 Limit = Annotated[int, Meta(ge=1, le=500, description="Largest number of items.")]
 Cursor = Annotated[str, Meta(max_length=4_000, description="`next` of the page before.")]

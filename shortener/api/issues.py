@@ -8,7 +8,7 @@ from flask import Response
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from shortener import newsletter
-from shortener.api.fields import Host, Target, Time, Title, to_seconds
+from shortener.api.fields import MAX_TITLE_LENGTH, Host, Target, Time, Title, to_seconds
 from shortener.api.operations import PREFIX, operation
 from shortener.api.problems import ApiError
 from shortener.api.responses import check_if_match, json_answer, tagged_answer
@@ -92,7 +92,7 @@ class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
     ``confirmed`` accepts unlikely values, such as fewer recipients than visitors.
     """
 
-    title: Annotated[str, Meta(min_length=1, max_length=500)] | UnsetType = UNSET
+    title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE_LENGTH)] | UnsetType = UNSET
     sent_at: Time | UnsetType | None = UNSET
     recipients: Annotated[int, Meta(ge=1, le=1_000_000_000)] | UnsetType | None = UNSET
     archived: bool | UnsetType = UNSET

@@ -44,7 +44,7 @@ def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int) -
 def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum: int, default: int) -> int:
     """Return a query parameter as an integer, clamped to its bounds; ``default`` if it is not an integer."""
     text = fields.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
         return default
     return min(max(int(text), minimum), maximum)
 
