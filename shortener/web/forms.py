@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 from werkzeug.datastructures import MultiDict
 
+from shortener.durations import MAX_YEAR, MIN_YEAR
 from shortener.errors import FieldError
 from shortener.services.edit import ArticleEdit
 
 MAX_TEXT_LENGTH = 2_000  # characters of a field, unless a page says otherwise
 MAX_RECIPIENTS = 1_000_000_000
-MIN_YEAR, MAX_YEAR = 1970, 9998
 FormFields = MultiDict[str, str]
 
 
