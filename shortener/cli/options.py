@@ -12,13 +12,11 @@ import click
 from shortener.cli import CliContext
 from shortener.cli.whole_number import WholeNumber
 from shortener.config import Config
+from shortener.durations import MAX_YEAR, MIN_YEAR
 from shortener.errors import Doubtful, InputError
 from shortener.short_urls import parse_short_url
 from shortener.store import Store, links
 from shortener.store.links import Link
-
-MIN_YEAR, MAX_YEAR = 1970, 9998
-"""First and last year of accepted times. Conversions between time zones can overflow for others."""
 
 
 def parse_time(text: str, *, zone: ZoneInfo) -> int:
