@@ -22,7 +22,10 @@ _TRIES_PER_LENGTH = 8
 
 # There is no ".", so that no code hides robots.txt or favicon.ico. Both ends are letters or digits, because our own
 # pages begin with "-" and mail clients exclude punctuation at the end of a link.
-_CODE_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?", re.ASCII)
+CODE_PATTERN = rf"[A-Za-z0-9](?:[A-Za-z0-9_-]{{0,{MAX_CODE_LENGTH - 2}}}[A-Za-z0-9])?"
+"""Regular expression of a code, also for nginx."""
+is_code = re.compile(CODE_PATTERN, re.ASCII).fullmatch
+"""Match a text that is a code, of letters and digits in any case."""
 
 # Trailing characters other than letters and digits: raw, percent-encoded, as HTML entities or in quoted-printable. The
 # look-behind for a letter or digit and the possessive "++" keep the time of a search linear.
@@ -45,7 +48,7 @@ def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]
     for size in range(length, MAX_CODE_LENGTH + 1):
         for _ in range(_TRIES_PER_LENGTH):
             code = "".join(secrets.choice(alphabet) for _ in range(size))
-            if _CODE_PATTERN.fullmatch(code) and not is_taken(code):
+            if is_code(code) and not is_taken(code):
                 return code
     raise CodeRefused(f"no free code of {length} to {MAX_CODE_LENGTH} characters was found; use a larger alphabet")
 
@@ -59,7 +62,7 @@ def normalize_code(code: str, *, case_sensitive: bool) -> str:
         raise CodeRefused("the code is empty; enter 1 to 64 letters or digits, or leave it out for a generated one")
     if len(code) > MAX_CODE_LENGTH:
         raise CodeRefused(f"code {_printable(code)} has {len(code)} characters; use {MAX_CODE_LENGTH} at most")
-    if not _CODE_PATTERN.fullmatch(code):
+    if not is_code(code):
         raise CodeRefused(f"code {_printable(code)} {_describe_error(code)}")
     return code if case_sensitive else code.lower()
 
@@ -67,14 +70,13 @@ def normalize_code(code: str, *, case_sensitive: bool) -> str:
 def strip_punctuation(raw: str) -> str:
     """Return a code without the punctuation that a mail client appended: ``7pk3e).`` gives ``7pk3e``.
 
-    Use the result for a second look-up if ``raw`` itself is not found. ``raw`` may be percent-encoded. The result is
-    empty if nothing remains, or if ``raw`` is too long.
+    ``raw`` may be percent-encoded. The result is empty if nothing remains, or if ``raw`` is too long.
     """
     return _TRAILING_PUNCTUATION.sub("", raw) if len(raw) <= _MAX_RAW_LENGTH else ""
 
 
 def _describe_error(code: str) -> str:
-    """Return what is wrong with a code that does not match ``_CODE_PATTERN``, and how to fix it."""
+    """Return what is wrong with a code that does not match CODE_PATTERN, and how to fix it."""
     invalid = next((c for c in code if not (c.isascii() and (c.isalnum() or c in "-_"))), None)
     if invalid is not None:
         return f"contains {invalid!a}; use letters a-z, digits, - and _ only"

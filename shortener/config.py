@@ -1,12 +1,13 @@
 """The configuration: its keys with defaults and limits, and its loading from a TOML file and the environment."""
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,6 +15,7 @@ from msgspec import Meta, Struct
 from shortener.codes import DEFAULT_ALPHABET
 from shortener.config_messages import Origin, base_type, describe_error, is_text
 from shortener.errors import ConfigError, TargetRefused
+from shortener.urls import canonicalize_target, normalize_host_header
 
 ENVIRONMENT_PREFIX = "SHORTENER_"
 
@@ -309,8 +311,6 @@ def _parse_toml_value(text: str) -> Any:
 
 def _validate(config: Config, *, origin: Origin) -> None:
     """Check rules that msgspec cannot express. Raises ConfigError."""
-    from zoneinfo import ZoneInfoNotFoundError
-
     try:
         _ = config.zone
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -319,8 +319,6 @@ def _validate(config: Config, *, origin: Origin) -> None:
         ) from None
     _validate_urls(config, origin=origin)
     _validate_server(config.server, origin=origin)
-    from shortener.urls import normalize_host_header
-
     hosts = [normalize_host_header(domain.host) for domain in config.domain]
     for host in hosts:
         if hosts.count(host) > 1:
@@ -342,8 +340,6 @@ def _validate(config: Config, *, origin: Origin) -> None:
 
 def _validate_urls(config: Config, *, origin: Origin) -> None:
     """Check the URL of the pages and the home pages of the domains. Raises ConfigError."""
-    from shortener.urls import canonicalize_target
-
     for key, url in (("site.base_url", config.site.base_url), *(("domain.home", each.home) for each in config.domain)):
         try:
             if url:
@@ -354,8 +350,6 @@ def _validate_urls(config: Config, *, origin: Origin) -> None:
 
 def _validate_server(server: Server, *, origin: Origin) -> None:
     """Check networks, and that certificate and key are both given. Raises ConfigError."""
-    import ipaddress
-
     for key in ("trusted_proxies", "metrics"):
         for network in getattr(server, key):
             try:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import NoReturn
-from urllib.parse import quote, quote_from_bytes, unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from shortener.errors import TargetRefused
 
@@ -116,16 +116,16 @@ def homograph_warning(target: str) -> str | None:
 def add_query(target: str, query: str, *, forward: str) -> str:
     """Return a canonical target to which a click's query string is added. The result is canonical too.
 
-    ``query`` is raw, as in WSGI (bytes as Latin-1), without its "?". ``forward`` is ``merge`` (for a key in both,
-    the target's value is kept), ``override`` (the click's value is kept) or ``drop``. Keys are compared decoded.
-    The query is dropped as a whole if the result would exceed MAX_LOCATION_LENGTH characters.
+    ``query`` has no "?" at its beginning. ``forward`` is ``merge`` (for a key in both, the target's value is kept),
+    ``override`` (the click's value is kept) or ``drop``. Keys are compared decoded. The query is dropped as a whole if
+    the result would exceed MAX_LOCATION_LENGTH characters.
     """
     if not query or forward == "drop" or len(query) > MAX_LOCATION_LENGTH:
         return target
     base, fragment_mark, fragment = target.partition("#")
     page, _, own = base.partition("?")
     # Empty pairs in the click's query are dropped. Those in the target stay, because the target must not change.
-    kept, added = own.split("&"), [pair for pair in _encode_query(query).split("&") if pair]
+    kept, added = own.split("&"), [pair for pair in quote(query, _QUERY_SAFE, errors="replace").split("&") if pair]
     if own and forward == "override":
         kept = _remove_keys(kept, {_decode_key(pair) for pair in added})
     elif own:
@@ -381,14 +381,6 @@ def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
     if not has_idn_tld and all(c.isascii() or c in _LATIN_LOOKALIKES for c in letters):
         return "is made of letters and signs that look like others"
     return None
-
-
-def _encode_query(query: str) -> str:
-    try:
-        raw = query.encode("latin-1")
-    except UnicodeEncodeError:
-        raw = query.encode("utf-8", "replace")
-    return quote_from_bytes(raw, _QUERY_SAFE)
 
 
 def _decode_key(pair: str) -> str:

@@ -428,7 +428,7 @@ FORWARDED = {
     "encoded CR LF stays encoded": ("https://a.com/", "x=%0d%0aA:b", "https://a.com/?x=%0d%0aA:b"),
     "raw CR LF": ("https://a.com/", "x=\r\nA: b", "https://a.com/?x=%0D%0AA:%20b"),
     "nul, quotes, angles, hash": ("https://a.com/", '\0"<>#|\\', "https://a.com/?%00%22%3C%3E%23|%5C"),
-    "UTF-8 as WSGI gives it": ("https://a.com/", "ü".encode().decode("latin-1"), "https://a.com/?%C3%BC"),
+    "text of Latin-1": ("https://a.com/", "ü", "https://a.com/?%C3%BC"),
     "text beyond Latin-1": ("https://a.com/", "日", "https://a.com/?%E6%97%A5"),
     "lone surrogate": ("https://a.com/", "\ud800", "https://a.com/??"),
     "leading question mark": ("https://a.com/", "?a=1", "https://a.com/??a=1"),

@@ -29,7 +29,7 @@ class ClientIPResolver:
         proxy. If an invalid entry is found first, the address to its right is returned, because entries to
         its left cannot be trusted.
         """
-        if not self._networks or not forwarded_for or not self._is_trusted(parse_address(peer)):
+        if not self._networks or not forwarded_for or not self.is_proxy(peer):
             return peer
         client = peer
         for entry in reversed(_last_entries(forwarded_for)):
@@ -41,6 +41,10 @@ class ClientIPResolver:
             if not self._is_trusted(address):
                 return client
         return client
+
+    def is_proxy(self, peer: str) -> bool:
+        """Return whether the peer is a trusted proxy."""
+        return self._is_trusted(parse_address(peer))
 
     def _is_trusted(self, address: bytes | None) -> bool:
         if address is None:

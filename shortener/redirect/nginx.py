@@ -10,9 +10,10 @@ from string import Template
 
 from shortener.clicklog.format import FORMAT_VERSION, LOGGED_HEADERS
 from shortener.clicklog.writer import LOG_DIRECTORY
+from shortener.codes import CODE_PATTERN
 from shortener.config import Config
 from shortener.errors import ConfigError
-from shortener.redirect.normalize import CODE_PATTERN, PLACEMENT_PATTERN
+from shortener.redirect.normalize import PLACEMENT_PATTERN
 from shortener.urls import normalize_host_header, strip_port
 
 LOG_FILE_NAME = "edge.log"

@@ -9,7 +9,14 @@ from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
-from shortener.codes import COMPATIBLE_PATHS, MAX_CODE_LENGTH, PREVIEW_SUFFIX, RECIPIENT_PARAMETER, strip_punctuation
+from shortener.codes import (
+    CODE_PATTERN,
+    COMPATIBLE_PATHS,
+    PREVIEW_SUFFIX,
+    RECIPIENT_PARAMETER,
+    is_code,
+    strip_punctuation,
+)
 from shortener.config import Config, Domain
 from shortener.redirect.client_ip import ClientIPResolver, normalize_address
 from shortener.redirect.request import Request, encode_query
@@ -21,12 +28,10 @@ MAX_PATH_LENGTH = 256
 """Longest path of a short link in characters, with room for what a mail client appended."""
 MAX_TOKEN_LENGTH = 200  # characters
 
-CODE_PATTERN = rf"[A-Za-z0-9](?:[A-Za-z0-9_-]{{0,{MAX_CODE_LENGTH - 2}}}[A-Za-z0-9])?"
 PLACEMENT_PATTERN = "[1-9][0-9]{0,4}"
-"""Regular expressions of a code and a placement, also for nginx."""
+"""Regular expression of a placement, also for nginx."""
 
 _plain_path = re.compile(rf"/({CODE_PATTERN})(?:/({PLACEMENT_PATTERN}))?/?", re.ASCII).fullmatch
-_is_code = re.compile(CODE_PATTERN, re.ASCII).fullmatch
 _is_placement = re.compile(PLACEMENT_PATTERN, re.ASCII).fullmatch
 
 # A query string whose "?" was percent-encoded, or that was appended with "&" although there was no "?".
@@ -71,7 +76,7 @@ class Normalizer:
         self._default_domain = config.domains[0]
         self._page_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
         self._trusts_proxies = bool(config.server.trusted_proxies)
-        self._resolve_client = ClientIPResolver(config.server.trusted_proxies).resolve
+        self._client_ips = ClientIPResolver(config.server.trusted_proxies)
 
     def normalize(self, request: Request) -> None:
         """Normalize a request in place. A request without a host is unchanged, because it is refused."""
@@ -97,14 +102,14 @@ class Normalizer:
             request.query, request.token = take_recipient_token(query)
 
     def _find_client(self, request: Request) -> str:
+        if not self._trusts_proxies:
+            return self.client_address(request.peer, None)
         forwarded = request.headers.get_all("x-forwarded-for")
-        if forwarded:
-            return self.client_address(request.peer, ",".join(forwarded))
-        if self._trusts_proxies and "x-forwarded-for" in request.headers:
+        if not forwarded and "x-forwarded-for" in request.headers and self._client_ips.is_proxy(request.peer):
             # Granian returns no value with other bytes than ASCII. The proxy has added the client to such a value,
             # so the client is not the proxy.
             return ""
-        return self.client_address(request.peer, None)
+        return self.client_address(request.peer, ",".join(forwarded))
 
     def _read_path(self, request: Request) -> None:
         """Parse a path that is not simply a slash and a code."""
@@ -121,7 +126,7 @@ class Normalizer:
 
     def client_address(self, peer: str, forwarded_for: str | None) -> str:
         """Return the address of the client in its shortest form; see ``ClientIPResolver`` for the arguments."""
-        address = self._resolve_client(peer, forwarded_for)
+        address = self._client_ips.resolve(peer, forwarded_for)
         return normalize_address(address) if ":" in address else address
 
     def match_domain(self, host: str) -> Domain | None:
@@ -149,7 +154,7 @@ def parse_path(path: str) -> ShortPath:
     code, placement = strip_punctuation(head), strip_punctuation(tail.strip("/"))
     glued = head[len(code) :] + tail[len(placement) :]
     preview = PREVIEW_SUFFIX in glued or "%2b" in glued.lower()
-    if not _is_code(code):
+    if not is_code(code):
         return _PAGE if preview else ShortPath(head or text or path[1:], None if tail else 0)
     if not placement:  # digits of other scripts are no punctuation
         return ShortPath(code, None if tail.isdigit() else 0, preview, query)

@@ -13,7 +13,7 @@ from shortener.shared_memory import RUN_DIRECTORY, reader_pages_revision
 STATUSES = (404, 410, 413, 503)
 """Misses, and a request body that is too large."""
 
-_decode = msgspec.json.Decoder(dict[str, Response]).decode
+_decode = msgspec.json.Decoder(dict[int, Response]).decode
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def publish(pages: dict[int, Response], *, data_directory: Path) -> None:
     path = _path(data_directory)
     revision = reader_pages_revision(data_directory)
     draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_bytes(msgspec.json.encode({str(status): page for status, page in pages.items()}))
+    draft.write_bytes(msgspec.json.encode(pages))
     draft.chmod(0o600)
     draft.replace(path)
     revision.values[0] += 1
@@ -37,7 +37,7 @@ class ReaderPages:
         self._path = _path(data_directory)
         self._shared_revision = reader_pages_revision(data_directory)
         self._revision = -1
-        self._pages: dict[str, Response] = {}
+        self._pages: dict[int, Response] = {}
 
     def get(self, status: int) -> Response:
         """Return the page of a status; plain text if none is published."""
@@ -50,7 +50,7 @@ class ReaderPages:
                 self._pages = {}
             except (OSError, msgspec.DecodeError) as error:
                 log.error("%s: %s", self._path, error)
-        return self._pages.get(str(status)) or text_response(status, HTTPStatus(status).phrase)
+        return self._pages.get(status) or text_response(status, HTTPStatus(status).phrase)
 
 
 def _path(data_directory: Path) -> Path:

@@ -61,11 +61,11 @@ class EnvironHeaders:
         self._environ = environ
 
     def __contains__(self, name: str) -> bool:
-        return _environ_key(name) in self._environ
+        return environ_key(name) in self._environ
 
     def get(self, name: str) -> str | None:
         """Return the value of a header, decoded from UTF-8."""
-        value: str | None = self._environ.get(_environ_key(name))
+        value: str | None = self._environ.get(environ_key(name))
         return value if value is None or value.isascii() else _decode(value)
 
     def get_all(self, name: str) -> list[str]:
@@ -100,7 +100,8 @@ def encode_query(query: str, *, encoding: str = "utf-8") -> str:
     return query if query.isascii() else quote(query, safe=_QUERY_SAFE, encoding=encoding, errors="replace")
 
 
-def _environ_key(name: str) -> str:
+def environ_key(name: str) -> str:
+    """Return the key of a request header in a WSGI environ."""
     return "HTTP_" + name.upper().replace("-", "_")
 
 

@@ -9,7 +9,7 @@ import waitress
 
 from shortener.app import MAX_REQUEST_BYTES, build_pages_app, publish_reader_pages
 from shortener.redirect.redirector import StartResponse, WSGIApplication
-from shortener.redirect.request import Environ
+from shortener.redirect.request import Environ, environ_key
 from shortener.server.process import Task, on_stop
 from shortener.server.relay import CLIENT_HEADER, FORWARDED_HEADER, SCHEME_HEADER
 from shortener.services.webhook_sender import start_sender
@@ -26,10 +26,9 @@ class RelayedRequests:
         self._app = app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        environ["REMOTE_ADDR"] = environ.pop(_key(CLIENT_HEADER), "")
-        environ["wsgi.url_scheme"] = environ.pop(_key(SCHEME_HEADER), "http")
-        forwarded = environ.pop(_key(FORWARDED_HEADER), None)
-        if forwarded is not None:
+        environ["REMOTE_ADDR"] = environ.pop(environ_key(CLIENT_HEADER), "")
+        environ["wsgi.url_scheme"] = environ.pop(environ_key(SCHEME_HEADER), "http")
+        if environ.pop(environ_key(FORWARDED_HEADER), None) is not None:
             environ["HTTP_X_FORWARDED_FOR"] = "unknown"
         return self._app(environ, start_response)
 
@@ -52,7 +51,3 @@ def run(task: Task) -> None:
         clear_untrusted_proxy_headers=False,
         ident=None,
     )
-
-
-def _key(name: str) -> str:
-    return "HTTP_" + name.upper().replace("-", "_")

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -24,7 +24,7 @@ from shortener.config import Config, Server
 from shortener.errors import AlreadyRunning, ConfigError
 from shortener.files import STORE_FILE_NAME, open_locked
 from shortener.remedies import REPORTED_ERRORS, error_message
-from shortener.server.process import STOP_SECONDS, Stop, Task
+from shortener.server.process import STOP_SECONDS, Stop, Task, accept_sigterm, block_sigterm
 from shortener.server.sockets import listen_unix, pages_socket_path, reserve_port
 from shortener.shared_memory import CHILD_KINDS, SharedCounters, restart_counters
 
@@ -85,10 +85,13 @@ class Child:
         The configuration is sent through a pipe, because every user of the machine can read command lines.
         """
         self._started_at = time.monotonic()
-        with _sigterm_blocked():
+        block_sigterm()  # the child inherits this until it can stop in order
+        try:
             self._process = subprocess.Popen(  # noqa: S603
                 self._command, stdin=subprocess.PIPE, pass_fds=self._descriptors, process_group=0
             )
+        finally:
+            accept_sigterm()
         with contextlib.suppress(OSError):  # it ended at once, which the next round notices
             assert self._process.stdin is not None  # noqa: S101
             self._process.stdin.write(self._task)
@@ -259,16 +262,6 @@ def check_certificate(config: Config) -> None:
     except OSError as error:
         name = error.filename or f"{certificate}, {key}"
         raise ConfigError(f"server.certificate: {name}: {error.strerror or error}") from None
-
-
-@contextlib.contextmanager
-def _sigterm_blocked() -> Iterator[None]:
-    """Block SIGTERM during the block; a child that is started in it inherits this until it can stop in order."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _with_host(config: Config, host: str) -> Config:

@@ -250,6 +250,11 @@ class IssueSummary(Struct, frozen=True):
     archived_at: int | None = None
     removed_at: int | None = None
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the issue is archived or removed, so that lists and comparisons leave it out."""
+        return self.archived_at is not None or self.removed_at is not None
+
     def status(self, *, now: int) -> IssueStatus:
         """Return the status of the issue at ``now`` (seconds of UTC epoch)."""
         return issue_status(self, now=now)

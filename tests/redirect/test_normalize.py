@@ -295,6 +295,25 @@ def test_client_addresses(sent: tuple[str, str], client: str) -> None:
     assert request.client == client
 
 
+class UnreadableHeaders(ScopeHeaders):
+    """Headers whose values are not ASCII, which granian does not return."""
+
+    def get(self, name: str) -> str | None:
+        """Return no value."""
+        return None
+
+    def get_all(self, name: str) -> list[str]:
+        """Return no values."""
+        return []
+
+
+@pytest.mark.parametrize(("peer", "client"), [("10.0.0.1", ""), ("192.0.2.1", "192.0.2.1"), ("::ffff:10.0.0.1", "")])
+def test_only_a_proxy_makes_a_client_unreadable(peer: str, client: str) -> None:
+    """Behind a trusted proxy an unreadable address is none; a client that connects itself cannot hide its own."""
+    headers = UnreadableHeaders([("x-forwarded-for", "\u00fc")])
+    assert normalize(Request("GET", "go.example", "/abcde", "", headers, peer)).client == client
+
+
 def _dashed(headers: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
