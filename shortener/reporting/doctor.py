@@ -14,7 +14,7 @@ from shortener.collector.ip_databases import open_asn_database, open_country_dat
 from shortener.config import Config
 from shortener.errors import ConfigError, ShortenerError, StoreError
 from shortener.files import STORE_FILE_NAME
-from shortener.reporting.doctor_operation import Finding, check_operation
+from shortener.reporting.doctor_operation import CLOCK_TOLERANCE_SECONDS, Finding, check_operation
 from shortener.reporting.health import MAX_BACKLOG_SECONDS, check_health
 from shortener.store import open_reader
 from shortener.store.write_ahead_log import Relation, logs_set_aside, relation, wal_path
@@ -24,8 +24,6 @@ MIN_SAFE_SQLITE = (3, 51, 3)
 write and checkpoint at the same moment. One writing process at a time avoids it."""
 MIN_FREE_BYTES = 500 * 1024 * 1024
 """Free disk space in bytes below which the check fails."""
-CLOCK_TOLERANCE_SECONDS = 120
-"""Seconds by which a click-log file may be newer than the current time before the clock is reported as wrong."""
 
 
 def examine(config: Config, *, config_path: Path | None, now: float | None = None) -> list[Finding]:

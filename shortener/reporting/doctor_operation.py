@@ -34,6 +34,7 @@ MIN_USER_AGENTS = 10
 SAME_NETWORK_SHARE = 0.95
 MIN_OTHER_HOST_REQUESTS = 10
 CLOCK_TOLERANCE_SECONDS = 120
+"""Seconds by which a click may be newer than the current time before the clock is reported as wrong."""
 MIN_FREE_INODES = 2_000
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "glusterfs", "lustre", "ceph", "vboxsf", "fuse.sshfs")
 """Beginnings of the names of file systems on which SQLite's write-ahead log or locks are not reliable."""

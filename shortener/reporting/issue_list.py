@@ -152,7 +152,7 @@ def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[Cum
     index = next((index for index, issue in enumerate(issues) if issue.slug == slug), None)
     if index is None:
         return ()
-    others = [issue for issue in issues[index + 1 :] + issues[:index] if issue.clicks and _is_listed(issue)]
+    others = [issue for issue in issues[index + 1 :] + issues[:index] if issue.clicks and not issue.is_hidden]
     compared = [issues[index], *others[:MAX_COMPARED_ISSUES]]
     starts = {issue.id: _curve_start(store, issue, now=now) for issue in compared}
     ends = {issue_id: min(now, start + COMPARISON_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
@@ -171,16 +171,16 @@ def compare_cumulative_clicks(store: Store, slug: str, *, now: int) -> tuple[Cum
     )
 
 
-def _curve_start(store: Store, issue: IssueSummary, *, now: int) -> int:
-    """Return when an issue was sent; if that is unknown, its first hour with a human click, else its creation."""
+def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int | None:
+    """Return when an issue was sent, or its first hour with a human click if that is unknown; None for a draft."""
     if issue.sent_at is not None:
         return issue.sent_at
-    first_hour = issue_clicks.first_clicked_hour(store, issue.id, until=now)
-    return issue.created_at if first_hour is None else first_hour
+    return issue_clicks.first_clicked_hour(store, issue.id, until=as_of)
 
 
-def _is_listed(issue: IssueSummary) -> bool:
-    return issue.archived_at is None and issue.removed_at is None
+def _curve_start(store: Store, issue: IssueSummary, *, now: int) -> int:
+    sent_at = effective_sent_at(store, issue, as_of=now)
+    return issue.created_at if sent_at is None else sent_at
 
 
 def _hourly_clicks_by_issue(store: Store, ids: Sequence[int], *, hours: int) -> dict[int, dict[int, int]]:

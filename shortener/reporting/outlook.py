@@ -9,8 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 from shortener.durations import HOUR_SECONDS
-from shortener.ranking.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
 from shortener.reporting.counts import click_rate
+from shortener.reporting.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
 from shortener.store import Store, issue_clicks, listings
 from shortener.store.listings import IssueSummary
 
@@ -120,8 +120,7 @@ def _compare(
 
 
 def _is_comparable(issue: IssueSummary, *, sent_before: int) -> bool:
-    is_listed = issue.archived_at is None and issue.removed_at is None
-    return is_listed and issue.sent_at is not None and issue.sent_at < sent_before and issue.clicks > 0
+    return not issue.is_hidden and issue.sent_at is not None and issue.sent_at < sent_before and issue.clicks > 0
 
 
 def _judge(value: float, usual: Usual) -> Judgement:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, Placement, Signal
 from shortener.reporting.counts import are_visitors_known
+from shortener.reporting.issue_list import effective_sent_at
 from shortener.store import Store, issue_clicks, listings, signals
 from shortener.store.issue_clicks import ArticlePlacement, HumanClicks, RankedArticle
 from shortener.store.listings import IssueSummary
@@ -79,13 +80,6 @@ def load_history(store: Store, *, as_of: int) -> History:
         titles={article.url: article.title for article in latest_last if article.title},
         authors={article.url: article.author for article in latest_last if article.author},
     )
-
-
-def effective_sent_at(store: Store, issue: IssueSummary, *, as_of: int) -> int | None:
-    """Return when an issue was sent, or its first hour with a human click if that is unknown; None for a draft."""
-    if issue.sent_at is not None:
-        return issue.sent_at
-    return issue_clicks.first_clicked_hour(store, issue.id, until=as_of)
 
 
 def _issue_counts(human_clicks: Iterable[HumanClicks]) -> _IssueCounts:

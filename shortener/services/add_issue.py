@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from shortener import newsletter
 from shortener.config import Config, Domain
-from shortener.errors import FieldError, InputError, TargetRefused, UnreadableDocument
+from shortener.errors import InputError, TargetRefused, UnreadableDocument
 from shortener.newsletter import Document, Format
 from shortener.services.apply_plan import apply_plan
+from shortener.services.edit_links import find_domain
 from shortener.services.existing_issue import load_existing_issue
 from shortener.services.issue_plan import AddRequest, IssuePlan, LeftAloneLink, ParsedRequest, ShortLinkKey
 from shortener.services.new_code import new_unused_code
@@ -138,7 +139,7 @@ def _has_numbers(output: bytes, store: Store, issue_id: int, config: Config) -> 
 
 def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, reread: bool = False) -> IssuePlan:
     """Return the plan for a parsed request and the present content of the store. Raises InputError, Conflict."""
-    domain = _find_domain(parsed.request.domain, config)
+    domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)
     if existing.issue is not None and existing.issue.removed_at is not None and not reread:
         raise InputError(f"{parsed.slug}: this issue was removed", kind="issue_removed")
@@ -253,14 +254,3 @@ def _choose_slug(request: AddRequest) -> str:
             kind="invalid_slug",
         )
     return slug
-
-
-def _find_domain(host: str | None, config: Config) -> Domain:
-    """Return the domain for new codes, the first one by default. Raises InputError for an unknown host."""
-    if host is None:
-        return config.domains[0]
-    for domain in config.domains:
-        if domain.host == host.lower():
-            return domain
-    hosts = ", ".join(domain.host for domain in config.domains)
-    raise FieldError(f"{host}: unknown domain; expected one of {hosts}", field="domain")

@@ -108,8 +108,9 @@ def mark_honeypot(
         issue = issues.get(store, slug)
         link = _find_link(store, issue, url, config)
         links.update_field(store, link, "honeypot", int(is_honeypot), who=who, now=now)
+        article_id = _article_id_of_link(store, issue, link)
         for article in issues.list_articles(store, issue.id) if is_honeypot else ():
-            if article.id == _article_id_of_link(store, issue, link) and article.position is not None:
+            if article.id == article_id and article.position is not None:
                 _move_article(store, issue, article, None)
         if link.honeypot != int(is_honeypot):
             queue_reclassification(store, issue.id)

@@ -30,15 +30,13 @@ class _Entry(Struct):
     value: Any
     revision: listings.StoreRevision
     computed_at: float
-    refreshing: bool = False
 
 
 class Cache:
     """Least-recently-used cache. It returns an outdated value at once, while a thread computes the new one."""
 
-    def __init__(self, pool: ConnectionPool, *, fresh_seconds: float = FRESH_SECONDS) -> None:
+    def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
-        self._fresh_seconds = fresh_seconds
         self._lock = threading.Lock()
         self._entries: LRUCache[Hashable, _Entry] = LRUCache(MAX_ENTRIES)
         self._pending: set[Hashable] = set()
@@ -50,8 +48,7 @@ class Cache:
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None and self._is_usable(entry, revision):
-                if not self._is_fresh(entry, revision) and not entry.refreshing:
-                    entry.refreshing = True
+                if not self._is_fresh(entry, revision):
                     self._start_refresh(key, compute)
                 value: Value = entry.value
                 return value
@@ -63,23 +60,18 @@ class Cache:
         with self._lock:
             entry = self._entries.get(key)
             if entry is None or not self._is_usable(entry, revision):
-                if key not in self._pending:
-                    self._pending.add(key)
-                    self._start_refresh(key, compute)
+                self._start_refresh(key, compute)
                 return None
         return self.get(store, key, compute)
 
     def _is_fresh(self, entry: _Entry, revision: listings.StoreRevision) -> bool:
         age = time.monotonic() - entry.computed_at
-        return age < (MAX_AGE_SECONDS / 2 if entry.revision == revision else self._fresh_seconds)
+        return age < (MAX_AGE_SECONDS / 2 if entry.revision == revision else FRESH_SECONDS)
 
     def _is_usable(self, entry: _Entry, revision: listings.StoreRevision) -> bool:
         # An editor who changed a link must see the effect on the next page.
-        return (
-            self._fresh_seconds > 0
-            and entry.revision.links == revision.links
-            and time.monotonic() - entry.computed_at < MAX_AGE_SECONDS
-        )
+        is_expired = time.monotonic() - entry.computed_at >= MAX_AGE_SECONDS
+        return entry.revision.links == revision.links and not is_expired
 
     def _put(self, key: Hashable, value: Value, revision: listings.StoreRevision) -> Value:
         with self._lock:
@@ -87,6 +79,10 @@ class Cache:
         return value
 
     def _start_refresh(self, key: Hashable, compute: Callable[[Store], Any]) -> None:
+        """Start a thread that computes the value of ``key``, unless one does already. The caller holds the lock."""
+        if key in self._pending:
+            return
+        self._pending.add(key)
         refresh = partial(self._refresh, key, compute)
         threading.Thread(target=refresh, name="refresh", daemon=True).start()
 

@@ -63,28 +63,22 @@ def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
 
 def cached_ranking(*, month: str | None, issue: str | None) -> Ranking:
     """Return the ranking of a month, of an issue or of all articles. Raises InputError, NotFound."""
-    app_config = config()
-
-    def compute(store: Store) -> Ranking:
-        return rank_stored_articles(store, config=app_config, as_of=int(time.time()), month=month, issue=issue)
-
-    return get_or_compute(("ranking", month, issue), compute)
+    return get_or_compute(("ranking", month, issue), partial(_rank, config(), month, issue))
 
 
 def cached_draft(month: str) -> Draft:
     """Return the ranking of a month with the draft of its picks. Raises InputError, NotFound."""
-    ranking = get_or_compute(("ranking", month), partial(_rank_month, month, config()))
-    return _draft(month, ranking)
+    return _draft(month, cached_ranking(month=month, issue=None))
 
 
 def draft_if_ready(month: str) -> Draft | None:
     """Return what ``cached_draft`` does, but None while the ranking is computed for the first time."""
-    ranking = get_if_ready(("ranking", month), partial(_rank_month, month, config()))
+    ranking = get_if_ready(("ranking", month, None), partial(_rank, config(), month, None))
     return None if ranking is None else _draft(month, ranking)
 
 
-def _rank_month(month: str, app_config: Config, store: Store) -> Ranking:
-    return rank_stored_articles(store, config=app_config, as_of=int(time.time()), month=month)
+def _rank(app_config: Config, month: str | None, issue: str | None, store: Store) -> Ranking:
+    return rank_stored_articles(store, config=app_config, as_of=int(time.time()), month=month, issue=issue)
 
 
 def _draft(month: str, ranking: Ranking) -> Draft:

@@ -11,6 +11,7 @@ import pytest
 from shortener.errors import NotFound
 from shortener.web.cache import get_if_ready, get_or_compute
 from shortener.web.context import store
+from tests.web.test_report_pages import write_human_clicks
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -62,6 +63,25 @@ def test_errors_are_raised_and_not_cached(site: "EditorSite") -> None:
         assert get_or_compute("nothing", lambda used_store: used_store is request_store) is True
 
 
+EDITS_OF_NOTHING_CACHED = {
+    "role of a user": ("/-/settings/users/role", {"name": "viewer", "role": "editor"}),
+    "token": ("/-/account/tokens/revoke", {"name": "script"}),
+    "webhook": ("/-/settings/webhooks", {"url": "https://hooks.example.com/in"}),
+}
+
+
+@pytest.mark.parametrize(("path", "form"), EDITS_OF_NOTHING_CACHED.values(), ids=EDITS_OF_NOTHING_CACHED.keys())
+def test_edits_of_nothing_that_is_cached_keep_the_cache(site: "EditorSite", path: str, form: dict[str, str]) -> None:
+    """A change of users, tokens or webhooks does not make the next page compute the ranking again."""
+    browser = site.client("admin")
+    browser.post("/-/account/tokens", {"name": "script", "scopes": ["read"]})
+    with site.app.test_request_context():
+        get_or_compute("slow", lambda _store: "computed before")
+    assert browser.post(path, form).status_code == 303
+    with site.app.test_request_context():
+        assert get_or_compute("slow", lambda _store: "computed again") == "computed before"
+
+
 def test_a_value_that_is_not_ready_is_computed_once_in_the_background(site: "EditorSite") -> None:
     """Until a thread has computed the value there is None; requests meanwhile start no other thread."""
     started: list[int] = []
@@ -79,6 +99,32 @@ def test_a_value_that_is_not_ready_is_computed_once_in_the_background(site: "Edi
         while (value := get_if_ready("slow", compute)) is None and time.monotonic() < deadline:
             threading.Event().wait(0.01)
     assert value == "ready"
+    assert started == [1]
+
+
+def test_an_outdated_value_is_returned_while_one_thread_computes_the_new_one(
+    site_with_issue: "EditorSite", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After new clicks, requests get the value computed before them at once, and start only one thread together."""
+    monkeypatch.setattr("shortener.web.cache.FRESH_SECONDS", 0.0)
+    started: list[int] = []
+    may_finish = threading.Event()
+
+    def compute(_store: object) -> str:
+        started.append(1)
+        assert may_finish.wait(10)
+        return "new"
+
+    with site_with_issue.app.test_request_context():
+        get_or_compute("counts", lambda _store: "old")
+    write_human_clicks(site_with_issue, 2, link=1)
+    with site_with_issue.app.test_request_context():
+        assert [get_or_compute("counts", compute) for _ in range(3)] == ["old", "old", "old"]
+        may_finish.set()
+        deadline = time.monotonic() + 10
+        while (value := get_or_compute("counts", compute)) == "old" and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+    assert value == "new"
     assert started == [1]
 
 

@@ -61,6 +61,16 @@ def test_a_decision_does_not_compute_the_ranking_again(clicked: "EditorSite", mo
     assert "Readers asked for it." in page
 
 
+def test_pages_and_api_share_the_ranking_of_a_month(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API returns the ranking that the page has computed already."""
+    browser = clicked.client("editor")
+    settled(browser, f"/-/ranking?month={MONTH}")
+    with clicked.app.test_request_context():
+        computed = ranking_cache.cached_draft(MONTH).ranking
+        monkeypatch.setattr(ranking_cache, "rank_stored_articles", None)
+        assert ranking_cache.cached_ranking(month=MONTH, issue=None) is computed
+
+
 def test_a_refused_decision_waits_for_its_form(clicked: "EditorSite") -> None:
     """A form that was refused while nothing is cached is shown again with its error."""
     form = {"month": MONTH, "url": "https://a.example/sieve", "action": "pin", "reason": ""}

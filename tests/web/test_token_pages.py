@@ -84,3 +84,9 @@ def test_users_see_and_revoke_only_their_own_tokens(site: "EditorSite") -> None:
     revoke = {"name": "theirs", "owner": "viewer"}
     assert admin.post("/-/settings/tokens/revoke", revoke).status_code == 303
     assert admin.post("/-/settings/tokens/revoke", revoke).status_code == 404
+
+
+def test_the_list_of_tokens_is_a_part_of_the_settings(site: "EditorSite") -> None:
+    """The navigation marks the settings on the page with the tokens of all users."""
+    page = site.client("admin").get("/-/settings/tokens").text
+    assert '<a href="/-/settings" aria-current="true">Settings</a>' in page

@@ -1,5 +1,5 @@
 // Draws the charts of a page with Observable Plot from the JSON islands beside them. Every figure that is drawn here
-// also stands in a table below the chart.
+// is also in a table below the chart.
 "use strict";
 
 const HOUR = 1, DAY = 24;
@@ -103,7 +103,7 @@ function draw() {
   for (const place of document.querySelectorAll("[data-chart]")) {
     const data = JSON.parse(document.getElementById(`${place.dataset.chart}-data`).textContent);
     const chart = drawings[place.dataset.chart](data, Math.max(300, Math.round(place.clientWidth)));
-    // The policy of these pages allows no style element; the same rules stand in site.css.
+    // The policy of these pages allows no style element; site.css has these rules.
     for (const style of chart.querySelectorAll("style")) style.remove();
     // To a screen reader the chart is one picture with one name; its parts have none.
     for (const part of chart.querySelectorAll("[aria-label], [aria-description]")) {

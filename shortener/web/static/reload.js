@@ -1,4 +1,4 @@
-// Loads a page again that waits for something to be computed, while its tab is seen.
+// Loads a page again that waits for something to be computed, while its tab is visible.
 "use strict";
 
 const PAUSE = 2000;

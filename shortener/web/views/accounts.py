@@ -28,7 +28,7 @@ from shortener.web.context import (
 from shortener.web.field_errors import errors_at, form_view, refuse, show_error
 from shortener.web.forms import read_text
 from shortener.web.login_throttle import LoginThrottle
-from shortener.web.responses import csv_response, json_response, redirect_after_edit, show_notice
+from shortener.web.responses import csv_response, json_response, redirect_with_notice, show_notice
 from shortener.web.security import cookie_name, is_https
 from shortener.web.views.history import USERS_PAGE, undoable
 
@@ -304,7 +304,7 @@ def set_role() -> Response:
     with _recorded(name, f"{name} became {role}") as recorder:
         accounts.set_role(store(), name, role, now=now())
     notice = undoable(f"{name} is now {role} and has to sign in again.", recorder.change_id)
-    return redirect_after_edit(notice, "accounts.users")
+    return redirect_with_notice(notice, "accounts.users")
 
 
 @blueprint.post("/settings/users/remove")
@@ -315,7 +315,7 @@ def remove_user() -> Response:
     name = _read_other_user("your own account")
     with _recorded(name, f"{name} was removed") as recorder:
         accounts.remove_user(store(), name)
-    return redirect_after_edit(undoable(f"{name} was removed and signed out.", recorder.change_id), "accounts.users")
+    return redirect_with_notice(undoable(f"{name} was removed and signed out.", recorder.change_id), "accounts.users")
 
 
 def _read_other_user(what: str) -> str:

@@ -32,6 +32,7 @@ from shortener.web.responses import (
     csv_response,
     json_response,
     redirect_after_edit,
+    redirect_with_notice,
 )
 from shortener.web.views.history import ISSUE_PAGES, undoable
 
@@ -77,7 +78,7 @@ def init_app(app: Flask) -> None:
 def list_issues() -> str:
     """Show all issues, the latest first."""
     all_issues = listings.list_issues(store(), with_hidden=True)
-    hidden = [issue for issue in all_issues if issue.status(now=now()) in {"archived", "removed"}]
+    hidden = [issue for issue in all_issues if issue.is_hidden]
     return render_template("issues.html", issues=_issue_list(), hidden=hidden)
 
 
@@ -299,7 +300,7 @@ def check_targets(slug: str) -> ResponseReturnValue:
     targets = sorted({link.target for link in contents.links if link.target})
     if not throttle.check_slots.acquire(timeout=CHECK_QUEUE_TIMEOUT_SECONDS):
         busy = Notice("Another link check is running. Try again in 30 seconds.", is_error=True)
-        return redirect_after_edit(busy, "issues.show_contents", slug=slug)
+        return redirect_with_notice(busy, "issues.show_contents", slug=slug)
     try:
         link_statuses = check_links(targets, user_agent=f"shortener (+{config().base_url})", throttle=throttle)
     finally:

@@ -13,7 +13,7 @@ from shortener.store import tokens as stored_tokens
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import errors_at, form_view
 from shortener.web.forms import read_text
-from shortener.web.responses import csv_response, json_response, redirect_after_edit
+from shortener.web.responses import csv_response, json_response, redirect_with_notice
 from shortener.web.views.accounts import render_account
 
 blueprint = Blueprint("tokens", __name__, url_prefix="/-")
@@ -52,7 +52,7 @@ def _read_expiry() -> int | None:
 def revoke_own_token() -> BaseResponse:
     """Revoke a token of the user."""
     revoked = tokens.revoke_token(store(), read_text(request.form, "name"), owner=current_user().name)
-    return redirect_after_edit(f"The token {revoked.name} is revoked.", "accounts.account")
+    return redirect_with_notice(f"The token {revoked.name} is revoked.", "accounts.account")
 
 
 @blueprint.get("/settings/tokens")
@@ -92,4 +92,4 @@ def revoke_token() -> BaseResponse:
     """Revoke a token of any user."""
     name, owner = read_text(request.form, "name"), read_text(request.form, "owner")
     revoked = tokens.revoke_token(store(), name, owner=owner)
-    return redirect_after_edit(f"The token {revoked.name} of {revoked.owner} is revoked.", "tokens.list_tokens")
+    return redirect_with_notice(f"The token {revoked.name} of {revoked.owner} is revoked.", "tokens.list_tokens")

@@ -9,7 +9,7 @@ from shortener.store import webhooks as stored_webhooks
 from shortener.web.context import config, now, role_required, store
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_clamped_integer, read_text
-from shortener.web.responses import json_response, redirect_after_edit
+from shortener.web.responses import json_response, redirect_with_notice
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/-/settings/webhooks")
 
@@ -38,7 +38,7 @@ def add_webhook() -> BaseResponse:
     """Add a webhook for the chosen events, or for all if none is chosen."""
     url, events = read_text(request.form, "url"), request.form.getlist("events")
     webhook = webhooks.add_webhook(store(), url, events=events, config=config(), now=now())
-    return redirect_after_edit(
+    return redirect_with_notice(
         "The webhook is added. Copy its secret to the receiver, then send a test.",
         "webhooks.show_webhook",
         webhook_id=webhook.id,
@@ -125,8 +125,8 @@ def retry_delivery(webhook_id: int, delivery_id: int) -> BaseResponse:
 def delete_webhook(webhook_id: int) -> BaseResponse:
     """Delete a webhook with its deliveries."""
     webhooks.delete_webhook(store(), webhook_id)
-    return redirect_after_edit("The webhook is deleted.", "webhooks.list_webhooks")
+    return redirect_with_notice("The webhook is deleted.", "webhooks.list_webhooks")
 
 
 def _back(webhook_id: int, message: str) -> BaseResponse:
-    return redirect_after_edit(message, "webhooks.show_webhook", webhook_id=webhook_id)
+    return redirect_with_notice(message, "webhooks.show_webhook", webhook_id=webhook_id)
