@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta, Struct
 
-from shortener.codes import DEFAULT_ALPHABET
+from shortener.codes import COMPATIBLE_PATHS, DEFAULT_ALPHABET
 from shortener.config_messages import Origin, base_type, describe_error, is_text
 from shortener.errors import ConfigError, TargetRefused
 from shortener.urls import canonicalize_target, normalize_host_header
@@ -155,6 +155,11 @@ class Api(Section, frozen=True):
     origins: tuple[Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+$")], ...] = ()
     compatible: tuple[Literal["yourls", "shlink"], ...] = ()
     yourls_strict: bool = False
+
+    @property
+    def compatible_paths(self) -> tuple[str, ...]:
+        """Beginning of the paths of each API in ``compatible``."""
+        return tuple(COMPATIBLE_PATHS[name] for name in self.compatible)
 
 
 class Webhooks(Section, frozen=True):

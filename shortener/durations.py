@@ -1,4 +1,4 @@
-"""Constants for the length of an hour, a day and so on, in seconds and in milliseconds."""
+"""Constants for the length of an hour, a day and so on, in seconds and in milliseconds, and the years of input."""
 
 QUARTER_HOUR_SECONDS = 900
 HOUR_SECONDS = 3_600
@@ -8,3 +8,6 @@ SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = HOUR_SECONDS * SECOND_MS
 DAY_MS = DAY_SECONDS * SECOND_MS
+
+MIN_YEAR, MAX_YEAR = 1970, 9998
+"""First and last year of accepted times. Conversions between time zones can overflow for others."""

@@ -23,10 +23,7 @@ def current_token() -> Token:
         text = _read_token()
         if not text:
             raise ApiError("token-missing", "The request has no token.")
-        token = tokens.find_token(store(), text, now=now())
-        if token is None:
-            raise ApiError("token-invalid", "The token is unknown, has expired or was revoked.")
-        g.api_token = token
+        g.api_token = _find_token(text)
     request_token: Token = g.api_token
     return request_token
 
@@ -37,6 +34,14 @@ def _read_token() -> str:
     if scheme.lower() == "bearer":
         return text.strip()
     return request.headers.get("X-Api-Key", "").strip()
+
+
+def _find_token(text: str) -> Token:
+    """Return the token with this text. Raises ApiError."""
+    token = tokens.find_token(store(), text, now=now())
+    if token is None:
+        raise ApiError("token-invalid", "The token is unknown, has expired or was revoked.")
+    return token
 
 
 def authorize(scope: Scope | None) -> None:
@@ -63,8 +68,5 @@ def rate_headers() -> dict[str, str]:
 
 def authorize_text(text: str, scope: Scope) -> None:
     """Authorize a request whose token is not in a header of this API, as ``authorize`` does. Raises ApiError."""
-    token = tokens.find_token(store(), text.strip(), now=now())
-    if token is None:
-        raise ApiError("token-invalid", "The token is unknown, has expired or was revoked.")
-    g.api_token = token
+    g.api_token = _find_token(text.strip())
     authorize(scope)

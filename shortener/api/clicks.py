@@ -10,7 +10,7 @@ import msgspec
 from flask import Response, request
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from shortener.api.fields import Cursor, Time, decode_cursor, encode_cursor, to_query_seconds
+from shortener.api.fields import Cursor, Since, Until, decode_cursor, encode_cursor, to_query_seconds
 from shortener.api.operations import operation
 from shortener.api.problems import ApiError
 from shortener.config import Domain
@@ -29,8 +29,8 @@ _MAX_SECONDS = 10**12
 class ClickQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Query parameters of the export of clicks: its time range."""
 
-    since: Annotated[Time, Meta(description="Only clicks from this time on, ISO 8601 with a zone.")] | UnsetType = UNSET
-    until: Annotated[Time, Meta(description="Only clicks before this time, ISO 8601 with a zone.")] | UnsetType = UNSET
+    since: Since | UnsetType = UNSET
+    until: Until | UnsetType = UNSET
     after: Annotated[Cursor, Meta(description="`after` of the header Link of an earlier export.")] = ""
 
 

@@ -10,24 +10,31 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from shortener.api.problems import ApiError
+from shortener.durations import MAX_YEAR, MIN_YEAR
 
-MIN_YEAR, MAX_YEAR = 1970, 9998
-"""First and last year of accepted times. Conversions between time zones can overflow for others."""
 MAX_SQLITE_INTEGER = 2**63 - 1
+MAX_TITLE_LENGTH = 500  # characters
 
 Time = Annotated[datetime, Meta(tz=True, description="ISO 8601 with a zone.")]
+Since = Annotated[Time, Meta(description="Only clicks from this time on, ISO 8601 with a zone.")]
+Until = Annotated[Time, Meta(description="Only clicks before this time, ISO 8601 with a zone.")]
 Target = Annotated[str, Meta(min_length=1, max_length=10_000, description="http or https URL.")]
 Code = Annotated[str, Meta(min_length=1, max_length=200)]
 Host = Annotated[str, Meta(min_length=1, max_length=253)]
-Title = Annotated[str, Meta(max_length=500)]
+Title = Annotated[str, Meta(max_length=MAX_TITLE_LENGTH)]
 Forward = Literal["merge", "override", "drop"]
 Limit = Annotated[int, Meta(ge=1, le=500, description="Largest number of items.")]
 Cursor = Annotated[str, Meta(max_length=4_000, description="`next` of the page before.")]
 _Integer = Annotated[int, Meta(ge=-MAX_SQLITE_INTEGER, le=MAX_SQLITE_INTEGER)]
 
 
-def to_seconds(value: datetime, *, pointer: str) -> int:
-    """Return a time with a zone as seconds of UTC epoch. Raises ApiError for a year that is out of range."""
+def to_seconds(value: datetime | None, *, pointer: str) -> int | None:
+    """Return a time with a zone as seconds of UTC epoch, and None for None.
+
+    Raises ApiError for a year that is out of range.
+    """
+    if value is None:
+        return None
     if not MIN_YEAR <= value.year <= MAX_YEAR:
         name = pointer.lstrip("/")
         raise ApiError("invalid", f"{name}: expected a year from {MIN_YEAR} to {MAX_YEAR}", pointer=pointer)

@@ -8,7 +8,7 @@ from flask import Response
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from shortener import newsletter
-from shortener.api.fields import Host, Target, Time, Title, to_seconds
+from shortener.api.fields import MAX_TITLE_LENGTH, Host, Target, Time, Title, to_seconds
 from shortener.api.operations import PREFIX, operation
 from shortener.api.problems import ApiError
 from shortener.api.responses import check_if_match, json_answer, tagged_answer
@@ -92,7 +92,7 @@ class IssueChanges(Struct, frozen=True, forbid_unknown_fields=True):
     ``confirmed`` accepts unlikely values, such as fewer recipients than visitors.
     """
 
-    title: Annotated[str, Meta(min_length=1, max_length=500)] | UnsetType = UNSET
+    title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE_LENGTH)] | UnsetType = UNSET
     sent_at: Time | UnsetType | None = UNSET
     recipients: Annotated[int, Meta(ge=1, le=1_000_000_000)] | UnsetType | None = UNSET
     archived: bool | UnsetType = UNSET
@@ -159,7 +159,7 @@ def _add_request(body: NewIssue) -> AddRequest:
         filename=_file_name(body),
         slug=body.slug if body.slug is not None else slug_from_title(body.title or ""),
         title=body.title,
-        sent_at=None if body.sent_at is None else to_seconds(body.sent_at, pointer="/sent_at"),
+        sent_at=to_seconds(body.sent_at, pointer="/sent_at"),
         recipients=body.recipients,
         domain=body.domain,
         targets=targets,
@@ -208,9 +208,7 @@ def get_issue(slug: str) -> Response:
 @operation("PATCH", "/issues/{slug}", answers={200: IssueContents}, scope="issues", body=IssueChanges, etag=True)
 def change_issue(slug: str, body: IssueChanges) -> Response:
     """Change title, sending time or number of recipients of an issue, or archive a sent one."""
-    sent_at = (
-        body.sent_at if body.sent_at is None or body.sent_at is UNSET else to_seconds(body.sent_at, pointer="/sent_at")
-    )
+    sent_at = UNSET if body.sent_at is UNSET else to_seconds(body.sent_at, pointer="/sent_at")
     with store().transaction():
         check_if_match(load_issue_contents(store(), slug, config=config(), now=now()))
         if any(value is not UNSET for value in (body.title, sent_at, body.recipients)):

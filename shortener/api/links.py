@@ -138,7 +138,7 @@ def create_link(body: NewLink) -> Response:
 
 def make_link(body: NewLink) -> tuple[Link, bool]:
     """Return the link that was created, or reused, and whether it was created. Raises InputError, Conflict."""
-    expires_at = None if body.expires_at is None else to_seconds(body.expires_at, pointer="/expires_at")
+    expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         if body.reuse:
             link = edit_links.find_reusable(store(), body.target, config=config(), now=now(), host=body.domain)
@@ -190,7 +190,7 @@ def change_link(domain: str, code: str, body: LinkChanges) -> Response:
     }
     changes = {name: value for name, value in fields.items() if value is not UNSET}
     if body.expires_at is not UNSET:
-        changes["expires_at"] = None if body.expires_at is None else to_seconds(body.expires_at, pointer="/expires_at")
+        changes["expires_at"] = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         _change(domain, code, changes)
         record = load_record(domain, code)
@@ -215,7 +215,7 @@ def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
 )
 def put_link(domain: str, code: str, body: LinkReplacement) -> Response:
     """Create the link of a code, or replace it; a retired one is active again."""
-    expires_at = None if body.expires_at is None else to_seconds(body.expires_at, pointer="/expires_at")
+    expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         exists = links.find(store(), *edit_links.link_key(domain, code, config=config())) is not None
         if exists:

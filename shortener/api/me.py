@@ -77,7 +77,7 @@ def create_my_token(body: NewToken) -> Response:
     missing = [scope for scope in body.scopes if scope not in token.scopes]
     if missing:
         raise ApiError("scope", f"The token cannot give the scope {missing[0]}, which it lacks.", pointer="/scopes")
-    expires_at = None if body.expires_at is None else to_seconds(body.expires_at, pointer="/expires_at")
+    expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     if token.expires_at is not None and (expires_at is None or expires_at > token.expires_at):
         detail = "expires_at: the new token cannot outlive the token of the request"
         raise ApiError("invalid", detail, pointer="/expires_at")

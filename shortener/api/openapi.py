@@ -19,7 +19,6 @@ Send a token in the header `Authorization: Bearer <token>`. Errors are problem d
 _HEADERS = {
     "ETag": "Entity tag of the object, for If-Match and If-None-Match.",
     "Location": "Address of the new object.",
-    "Link": 'Address of the next page, with `rel="next"`.',
 }
 _CONTENT_PARAMETERS = {
     "If-Match": "Change the object only if this is its ETag.",

@@ -31,6 +31,8 @@ MEDIA_TYPE = "application/problem+json"
 HELP_PATH = "/-/help/problems"
 RETRY_SECONDS = 5
 """Time after which a client should try again if the store was locked."""
+_COMPATIBLE_STATUSES = frozenset({403, 404, 405, 429, 503})
+"""Statuses of problems that the APIs of other programs have too."""
 
 
 class ProblemType(Struct, frozen=True):
@@ -156,8 +158,6 @@ def problem_response(error: ApiError) -> Response:
     )
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if response.status_code == 503:
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
     response.headers.update(error.headers)
     return response
 
@@ -186,7 +186,8 @@ def to_api_error(error: Exception) -> ApiError:
     if name == "internal":
         return ApiError(name, "An unexpected error has happened; it is in the log of the server.")
     if name == "store-unavailable":
-        return ApiError(name, "The store is locked by another process, or cannot be read or written.")
+        detail = "The store is locked by another process, or cannot be read or written."
+        return ApiError(name, detail, headers={"Retry-After": str(RETRY_SECONDS)})
     pointer = next((pointer for error_class, pointer in _POINTERS if isinstance(error, error_class)), None)
     if isinstance(error, FieldError):
         pointer = f"/{error.field}"
@@ -196,6 +197,12 @@ def to_api_error(error: Exception) -> ApiError:
         pointer = _KIND_POINTERS[error.kind]
         name = "code-taken" if error.kind == "code_taken" else name
     return ApiError(name, str(error), pointer=pointer)
+
+
+def compatible_status(error: ApiError) -> int:
+    """Return the HTTP status of an error in the APIs of other programs, 400 for an error that they do not have."""
+    status = PROBLEM_TYPES[error.name].status
+    return status if status in _COMPATIBLE_STATUSES else 400
 
 
 def _from_http(error: HTTPException) -> ApiError:

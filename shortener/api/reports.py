@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from flask import Response
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from shortener.api.fields import Time, to_query_seconds
+from shortener.api.fields import Since, Until, to_query_seconds
 from shortener.api.operations import operation
 from shortener.api.problems import ApiError
 from shortener.api.responses import json_answer, tagged_answer
@@ -24,8 +24,8 @@ from shortener.web.ranking_cache import remaining_shares, reruns
 class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Query parameters of a report: its time range."""
 
-    since: Annotated[Time, Meta(description="Only clicks from this time on, ISO 8601 with a zone.")] | UnsetType = UNSET
-    until: Annotated[Time, Meta(description="Only clicks before this time, ISO 8601 with a zone.")] | UnsetType = UNSET
+    since: Since | UnsetType = UNSET
+    until: Until | UnsetType = UNSET
 
 
 class ComparisonQuery(Struct, frozen=True, forbid_unknown_fields=True):

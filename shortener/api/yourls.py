@@ -14,7 +14,8 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from shortener.api.authentication import authorize_text
-from shortener.api.problems import RETRY_SECONDS, to_api_error
+from shortener.api.fields import MAX_TITLE_LENGTH
+from shortener.api.problems import compatible_status, to_api_error
 from shortener.codes import COMPATIBLE_PATHS
 from shortener.errors import CodeRefused, Conflict, InputError
 from shortener.services import edit_links
@@ -24,12 +25,13 @@ from shortener.store import links, listings, visits
 from shortener.store.listings import LinkDetails, LinkFilter, LinkSort
 from shortener.urls import strip_port
 from shortener.web.context import config, now, store
+from shortener.web.forms import read_clamped_integer
 
 PATH = COMPATIBLE_PATHS["yourls"]
 VERSION = "1.10.2"
 """The version of YOURLS that clients are told."""
 MAX_LINKS, DEFAULT_LINKS = 500, 10
-MAX_TITLE_LENGTH = 500
+MAX_START = 1_000_000_000
 FORMATS = ("xml", "json", "simple")
 
 blueprint = Blueprint("yourls", __name__)
@@ -65,10 +67,7 @@ def handle_error(error: Exception) -> Response:
     if problem.name in {"token-missing", "token-invalid"}:
         answer = _failure(403, "Please log in")
     else:
-        statuses = {"scope": 403, "role": 403, "rate-limit": 429, "store-unavailable": 503, "not-found": 404}
-        status = statuses.get(problem.name, 405 if problem.name == "method" else 400)
-        retry = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
-        answer = _failure(status, problem.detail, headers=problem.headers | retry)
+        answer = _failure(compatible_status(problem), problem.detail, headers=problem.headers)
     known = request.values.get("format", "xml")
     return _format(answer, known if known in FORMATS else "json")
 
@@ -187,10 +186,11 @@ def _stats() -> Answer:
 def _list_links() -> list[LinkDetails]:
     """Return the most or least clicked, the newest or random links, as the parameters request."""
     chosen = request.values.get("filter", "top")
-    limit = _read_number("limit", DEFAULT_LINKS, MAX_LINKS)
+    limit = read_clamped_integer(request.values, "limit", minimum=0, maximum=MAX_LINKS, default=DEFAULT_LINKS)
     sort: LinkSort = "clicks" if chosen in {"top", "bottom"} else "new"
     link_filter = LinkFilter(sort=sort, with_retired=False)
-    start, total = _read_number("start", 0, 10**9), listings.count_links(store(), link_filter, now=now())
+    start = read_clamped_integer(request.values, "start", minimum=0, maximum=MAX_START, default=0)
+    total = listings.count_links(store(), link_filter, now=now())
     if chosen in {"rand", "random"}:
         start = random.randrange(max(1, total - limit + 1))  # noqa: S311 - need not be unpredictable
     if chosen == "bottom":
@@ -198,11 +198,6 @@ def _list_links() -> list[LinkDetails]:
         start = total - start - limit
     rows = listings.search_links(store(), link_filter, now=now(), limit=limit, offset=start)
     return rows[::-1] if chosen == "bottom" else rows
-
-
-def _read_number(name: str, default: int, maximum: int) -> int:
-    text = request.values.get(name, "")
-    return min(int(text), maximum) if text.isascii() and text.isdigit() and len(text) < 12 else default
 
 
 def _link_stats(row: LinkDetails) -> Fields:

@@ -77,11 +77,11 @@ def group_evidence(
     for grouping in GROUPINGS:
         reach = 2 * grouping.window_ms
         clicks = _time_slice(by_token[grouping.with_token], first_at - reach, last_at + reach)
-        if grouping.trigger is not None:
+        if grouping.needs_honeypot_hit:
             clicks = _without_marked(clicks, targets, grouping)
             if not grouping.with_token:
                 clicks = sorted([*clicks, *honeypot_hits], key=sort_key)
-            if not any(map(grouping.trigger, clicks)):
+            if not any(click.honeypot for click in clicks):
                 continue
         for group in _group_by_key(clicks, grouping):
             if targets.isdisjoint([click.seq for click in group]):
@@ -122,7 +122,7 @@ def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: 
 def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
     """Yield the correlation groups of one kind, each as a list of its clicks in the given order.
 
-    Groups of a single click are left out, unless ``grouping`` has a trigger, which the click could meet.
+    Groups of a single click are left out, unless ``grouping`` needs a honeypot hit, which the click could be.
     """
     first_clicks: dict[Hashable, NearbyClick] = {}
     groups: dict[Hashable, list[NearbyClick]] = {}
@@ -137,20 +137,20 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
             else:
                 group.append(click)
     yield from groups.values()
-    if grouping.trigger is not None:
+    if grouping.needs_honeypot_hit:
         yield from ([click] for key, click in first_clicks.items() if key not in groups)
 
 
 def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
     """Return the sequence numbers of the clicks in a group whose evidence the targets can change.
 
-    These are the targets in the group, and the clicks in the time window of one. If the grouping has a trigger,
-    only targets that meet it change the evidence of other clicks.
+    These are the targets in the group, and the clicks in the time window of one. If the grouping needs a honeypot hit,
+    only targets that are one change the evidence of other clicks.
     """
     group_targets = [click for click in group if click.seq in targets]
     affected = {click.seq for click in group_targets}
     if len(group_targets) not in (0, len(group)):
-        times = [click.ts_ms for click in group_targets if grouping.trigger is None or grouping.trigger(click)]
+        times = [click.ts_ms for click in group_targets if click.honeypot or not grouping.needs_honeypot_hit]
         affected.update(_seqs_within(group, times, grouping.window_ms) if times else ())
     return affected
 

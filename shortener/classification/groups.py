@@ -41,8 +41,8 @@ class Grouping(Struct, frozen=True, kw_only=True):
     Clicks with a token are not grouped by address: the token identifies one recipient, while many readers of
     an office can have one address.
     """
-    trigger: Callable[[NearbyClick], bool] | None = None
-    """Condition on a click. In a group where no click meets it, the detectors set no bit."""
+    needs_honeypot_hit: bool = False
+    """Whether the detectors set no bit in a group without a click on a honeypot link."""
 
 
 def detect_in_group(group: SortedClicks, grouping: Grouping) -> list[int]:
@@ -93,10 +93,6 @@ def _datacenter_network_key(click: NearbyClick) -> Hashable | None:
     return click.net if click.evidence & DATACENTER else None
 
 
-def _is_honeypot_hit(click: NearbyClick) -> bool:
-    return click.honeypot
-
-
 TOKEN = Grouping(
     name="token",
     key_fields=("recipient_token", "issue_id"),
@@ -110,7 +106,7 @@ HONEYPOT_TOKEN = Grouping(
     window_ms=HONEYPOT_BY_TOKEN_MS,
     key=_token_key,
     with_token=True,
-    trigger=_is_honeypot_hit,
+    needs_honeypot_hit=True,
 )
 VISITOR = Grouping(
     name="visitor",
@@ -132,12 +128,12 @@ HONEYPOT_ADDRESS = Grouping(
     key_fields=("addr",),
     window_ms=HONEYPOT_BY_ADDRESS_MS,
     key=_address_key,
-    trigger=_is_honeypot_hit,
+    needs_honeypot_hit=True,
 )
 HONEYPOT_NETWORK = Grouping(
     name="honeypot by network",
     key_fields=("net",),
     window_ms=HONEYPOT_BY_ADDRESS_MS,
     key=_datacenter_network_key,
-    trigger=_is_honeypot_hit,
+    needs_honeypot_hit=True,
 )

@@ -14,6 +14,7 @@ import click
 
 from shortener.cli import CliContext, main
 from shortener.cli.groups import Command
+from shortener.cli.options import parse_link_key
 from shortener.cli.output import command_name
 from shortener.cli.whole_number import WholeNumber
 from shortener.clicklog.format import encode
@@ -27,7 +28,6 @@ from shortener.errors import AlreadyRunning, InputError
 from shortener.reporting.issue_contents import IssueContents, load_issue_contents
 from shortener.server.sockets import reserve_port
 from shortener.services.add_issue import AddRequest, add_or_update_issue
-from shortener.short_urls import parse_short_url
 from shortener.store import Store, open_store
 
 SENDING_SECONDS = 8 * HOUR_SECONDS
@@ -145,11 +145,11 @@ def _reader_links(contents: IssueContents, issue: SampleIssue, config: Config) -
     last_position = len(positions) + 1
     links = []
     for link in contents.links:
-        key = parse_short_url(link.short_url, domains=config.domains)
-        for placement in link.placements if key else ():
-            position = positions.get(link.article or "") or last_position
-            appeal = issue.appeals.get(link.article or "", TYPICAL_APPEAL)
-            links.append(ReaderLink(key[1] if key else "", placement.n, placement.kind, position, appeal))
+        _, code = parse_link_key(link.short_url, config=config)
+        position = positions.get(link.article or "") or last_position
+        appeal = issue.appeals.get(link.article or "", TYPICAL_APPEAL)
+        for placement in link.placements:
+            links.append(ReaderLink(code, placement.n, placement.kind, position, appeal))
     return sorted(links, key=lambda link: link.n)
 
 

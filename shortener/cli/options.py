@@ -12,13 +12,11 @@ import click
 from shortener.cli import CliContext
 from shortener.cli.whole_number import WholeNumber
 from shortener.config import Config
+from shortener.durations import MAX_YEAR, MIN_YEAR
 from shortener.errors import Doubtful, InputError
 from shortener.short_urls import parse_short_url
 from shortener.store import Store, links
 from shortener.store.links import Link
-
-MIN_YEAR, MAX_YEAR = 1970, 9998
-"""First and last year of accepted times. Conversions between time zones can overflow for others."""
 
 
 def parse_time(text: str, *, zone: ZoneInfo) -> int:
@@ -31,9 +29,14 @@ def parse_time(text: str, *, zone: ZoneInfo) -> int:
         ) from None
     if time.tzinfo is None:
         time = time.replace(tzinfo=zone)
-    if not MIN_YEAR <= time.year <= MAX_YEAR:
-        raise InputError(f"{text!r} has the year {time.year}; it must be from {MIN_YEAR} to {MAX_YEAR}")
+    check_year(text, time.year)
     return int(time.astimezone(UTC).timestamp())
+
+
+def check_year(text: str, year: int) -> None:
+    """Raise InputError if the year of the date or time ``text`` is not accepted."""
+    if not MIN_YEAR <= year <= MAX_YEAR:
+        raise InputError(f"{text!r} has the year {year}; it must be from {MIN_YEAR} to {MAX_YEAR}")
 
 
 class TimeType(click.ParamType[int]):
@@ -46,12 +49,12 @@ class TimeType(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            return parse_time(value, zone=_site_zone(ctx))
+            return parse_time(value, zone=site_zone(ctx))
         except InputError as error:
             self.fail(str(error), param, ctx)
 
 
-def _site_zone(ctx: click.Context | None) -> ZoneInfo:
+def site_zone(ctx: click.Context | None) -> ZoneInfo:
     """Return the configured time zone. Raises ConfigError."""
     context = ctx.find_object(CliContext) if ctx else None
     return context.config.zone if context else ZoneInfo("UTC")

@@ -8,7 +8,7 @@ import click
 from shortener.cli import CliContext, with_store
 from shortener.cli.files import raise_row_errors, read_csv
 from shortener.cli.groups import Group
-from shortener.cli.output import format_option, print_csv, print_json, print_list, print_table
+from shortener.cli.output import format_option, print_as, print_csv, print_json, print_list, print_table
 from shortener.errors import InputError
 from shortener.reporting.formatting import struct_rows
 from shortener.services.import_signals import COLUMN_ALIASES, DELIMITERS, read_signals
@@ -57,12 +57,14 @@ def list_signals(context: CliContext, store: Store, output_format: str) -> None:
     rows = list_all_signals(store)
     columns = Signal.__struct_fields__
     cells = struct_rows(rows, columns)
-    if output_format == "json":
-        print_json(rows)
-    elif output_format == "csv":
-        print_csv(columns, cells)
-    else:
-        print_table("", columns, cells, empty_message="No signals yet. `shortener signals import FILE` imports them.")
+    print_as(
+        output_format,
+        json=lambda: print_json(rows),
+        csv=lambda: print_csv(columns, cells),
+        table=lambda: print_table(
+            "", columns, cells, empty_message="No signals yet. `shortener signals import FILE` imports them."
+        ),
+    )
 
 
 COMMANDS = [signals]

@@ -9,7 +9,7 @@ import click
 
 from shortener.cli import CliContext, with_store
 from shortener.cli.groups import Group
-from shortener.cli.options import parse_time
+from shortener.cli.options import check_year, parse_time, site_zone
 from shortener.cli.output import format_local_time, format_option, print_as, print_csv, print_json, print_table
 from shortener.errors import InputError
 from shortener.reporting.formatting import struct_rows
@@ -19,18 +19,17 @@ from shortener.store import Store, accounts
 from shortener.store.tokens import list_all as list_all_tokens
 
 
-class ExpiryType(click.ParamType[str]):
-    """Option type: a day such as 2027-01-31, or an ISO 8601 time."""
+class ExpiryType(click.ParamType[int]):
+    """Option type: a day such as 2027-01-31, or an ISO 8601 time, converted to seconds of the UTC epoch."""
 
     name = "day"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text. A text that is neither a day nor a time is a usage error."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the time in seconds. A text that is neither a day nor a time is a usage error."""
         try:
-            parse_expiry(value, zone=ZoneInfo("UTC"))
+            return parse_expiry(value, zone=site_zone(ctx))
         except InputError as error:
             self.fail(str(error), param, ctx)
-        return str(value)
 
 
 def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
@@ -42,8 +41,7 @@ def parse_expiry(text: str, *, zone: ZoneInfo) -> int:
         day = date.fromisoformat(text)
     except ValueError:
         return parse_time(text, zone=zone)
-    if not 1970 <= day.year <= 9998:
-        raise InputError(f"{text!r} has the year {day.year}; it must be from 1970 to 9998")
+    check_year(text, day.year)
     return tokens.end_of_day(day, zone=zone)
 
 
@@ -83,7 +81,7 @@ def add(
     name: str,
     scopes: tuple[str, ...],
     owner: str | None,
-    expires: str | None,
+    expires: int | None,
     hexadecimal: bool,
 ) -> None:
     """Create a token and print it.
@@ -95,7 +93,7 @@ def add(
         owner or _only_user(store),
         name,
         scopes=scopes,
-        expires_at=None if expires is None else parse_expiry(expires, zone=context.config.zone),
+        expires_at=expires,
         now=int(time.time()),
         hexadecimal=hexadecimal,
     )
@@ -126,7 +124,7 @@ def list_tokens(context: CliContext, store: Store, output_format: str) -> None:
 
     Their texts are not stored; the first characters identify them.
     """
-    rows = [tokens.summarize(each) for each in list_all_tokens(store)]
+    rows = list(map(tokens.summarize, list_all_tokens(store)))
     columns = TokenSummary.__struct_fields__
     print_as(
         output_format,
@@ -135,7 +133,7 @@ def list_tokens(context: CliContext, store: Store, output_format: str) -> None:
         table=lambda: print_table(
             "",
             ("name", "owner", "begins with", "scopes", "expires", "last used"),
-            ([*_table_cells(row, context.config.zone)] for row in rows),
+            (_table_cells(row, context.config.zone) for row in rows),
             optional=("last used", "owner", "expires"),
             empty_message="No tokens. `shortener token add NAME --scope read` creates one.",
         ),

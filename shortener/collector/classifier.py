@@ -98,7 +98,7 @@ class Classifier:
         """Record that the clicks between two sequence numbers are classified, and the honeypot hits among them."""
         if context.honeypot_link_ids:
             honeypot_hits.record(self._store, first_seq=first_seq, last_seq=last_seq, machine_mask=AUTOMATION_MASK)
-        nearby_clicks.set_meta(self._store, "classified_seq", last_seq)
+        self._store.set_meta("classified_seq", last_seq)
 
 
 def queue_reclassification(store: Store, issue_id: int) -> None:
@@ -106,7 +106,7 @@ def queue_reclassification(store: Store, issue_id: int) -> None:
 
     Call it when its sending time or honeypot link changes.
     """
-    nearby_clicks.set_meta(store, f"{nearby_clicks.RECLASSIFY_PREFIX}{issue_id}", 0)
+    store.set_meta(f"{nearby_clicks.RECLASSIFY_PREFIX}{issue_id}", 0)
 
 
 def run_reclassification_queue(store: Store, *, agents: UserAgentCache | None = None) -> Counter[VerdictChange]:
@@ -133,7 +133,7 @@ def _reclassify_next_batch(store: Store, issue_id: int, classifier: Classifier) 
         )
         if rows:
             classifier.reclassify(rows)
-            nearby_clicks.set_meta(store, key, rows[-1][0])
+            store.set_meta(key, rows[-1][0])
         else:
-            nearby_clicks.delete_meta(store, key)
+            store.delete_meta(key)
         return bool(rows)

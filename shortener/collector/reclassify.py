@@ -79,14 +79,14 @@ def _reclassify_batch(
     with store.transaction():
         rows = nearby_clicks.clicks_after(store, after_seq, limit=BATCH_SIZE)
         if not rows:
-            nearby_clicks.delete_meta(store, PROGRESS_KEY)
-            nearby_clicks.delete_meta(store, JOB_KEY)
+            store.delete_meta(PROGRESS_KEY)
+            store.delete_meta(JOB_KEY)
             return None
         classifier.reclassify(rows, classify_requests=requests.classify)
         last_seq = rows[-1][0]
         nearby_clicks.set_rules_version(store, RULES_VERSION, first_seq=rows[0][0], last_seq=last_seq)
-        nearby_clicks.set_meta(store, PROGRESS_KEY, last_seq)
-        nearby_clicks.set_meta(store, JOB_KEY, job_id)
+        store.set_meta(PROGRESS_KEY, last_seq)
+        store.set_meta(JOB_KEY, job_id)
     return last_seq, len(rows)
 
 

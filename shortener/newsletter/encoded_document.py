@@ -26,27 +26,19 @@ def decode_part(source: bytes, *, start: int, end: int, charset: str, encoding: 
     return Part(start, end, encoding, codec, encoded_text.to_utf8(text), is_html)
 
 
-class _LineNumbers:
-    """Line numbers of the source for offsets in the text of a part; ``line_starts`` are offsets of the source."""
+def _line_numbers(source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]) -> dict[int, int]:
+    """Return the number of the line of the source, from 1, for each of these offsets in the text of a part.
 
-    def __init__(self, source: bytes, part: Part, offsets: Sequence[int], *, line_starts: Sequence[int]) -> None:
-        decoded = _decode(source, part)
-        text = _text(decoded, part)
-        points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
-        encoded = encoded_text.encode_replacements(text, points, charset=part.charset)
-        self._lines = {
-            point.start: bisect_right(
-                line_starts,
-                part.start
-                + transfer_encoding.source_offset(decoded, at.start, transfer_encoding=part.transfer_encoding),
-            )
-            + 1
-            for point, at in zip(points, encoded, strict=True)
-        }
-
-    def at(self, offset: int) -> int:
-        """Return the number of the line of the source, from 1, for an offset in the text."""
-        return self._lines[offset]
+    ``line_starts`` are offsets of the source.
+    """
+    decoded = _decode(source, part)
+    points = [Replacement(offset, offset, b"") for offset in sorted(set(offsets))]
+    encoded = encoded_text.encode_replacements(_text(decoded, part), points, charset=part.charset)
+    lines: dict[int, int] = {}
+    for point, at in zip(points, encoded, strict=True):
+        offset = transfer_encoding.source_offset(decoded, at.start, transfer_encoding=part.transfer_encoding)
+        lines[point.start] = bisect_right(line_starts, part.start + offset) + 1
+    return lines
 
 
 def _decode(source: bytes, part: Part) -> transfer_encoding.DecodedBytes:
@@ -73,12 +65,12 @@ def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, b
     line_starts = [match.end() for match in _NEWLINE.finditer(source)]
     for index, (part, document, is_repeated) in enumerate(parts):
         offsets = [link.start for link in document.links] + [left.start for left in document.untouched]
-        numbers = _LineNumbers(source, part, offsets, line_starts=line_starts)
+        lines = _line_numbers(source, part, offsets, line_starts=line_starts)
         shift = len(links)
         links += [
-            replace(link, index=shift + link.index, line=numbers.at(link.start), part=index) for link in document.links
+            replace(link, index=shift + link.index, line=lines[link.start], part=index) for link in document.links
         ]
-        untouched += [replace(left, line=numbers.at(left.start)) for left in document.untouched]
+        untouched += [replace(left, line=lines[left.start]) for left in document.untouched]
         blocks += [_shift_block(block, shift, plain_part=is_repeated) for block in document.blocks]
         warnings += document.warnings
     return replace(

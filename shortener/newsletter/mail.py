@@ -44,7 +44,8 @@ def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signatu
         parts.append((part, document, bool(html) and leaf.content_type != main_type))
     if not parts:
         raise UnreadableDocument("the mail has no text that can be read; save it with its text or HTML")
-    title = _subject(headers) or next((document.title for _, document, _ in parts if document.title), None)
+    subject = " ".join(mime.header_value(headers, "Subject").split())
+    title = subject or next((document.title for _, document, _ in parts if document.title), None)
     base = Document(source, "eml", (), (), (), title, sent_at=_date(headers), warnings=tuple(warnings))
     document = encoded_document.join_parts(source, parts, base=base)
     if len(document.links) > MAX_LINKS:
@@ -93,14 +94,8 @@ def _is_complete(part: MailPart) -> bool:
     return part.is_closed and all(map(_is_complete, part.children))
 
 
-def _subject(headers: EmailMessage) -> str | None:
-    with contextlib.suppress(ValueError, IndexError, AttributeError, LookupError):  # a malformed header
-        return " ".join(str(headers.get("Subject") or "").split()) or None
-    return None
-
-
 def _date(headers: EmailMessage) -> int | None:
-    with contextlib.suppress(ValueError, IndexError, AttributeError, OverflowError, LookupError):
+    with contextlib.suppress(*mime.HEADER_ERRORS, OverflowError):
         date = headers.get("Date")
         return int(date.datetime.timestamp()) if date is not None and date.datetime else None
     return None

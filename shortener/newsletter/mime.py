@@ -12,6 +12,9 @@ from email.parser import BytesHeaderParser
 
 from msgspec import Struct
 
+HEADER_ERRORS = (MessageError, ValueError, AttributeError, IndexError, TypeError, LookupError)
+"""Errors that the email package raises for malformed headers."""
+
 _MAX_DEPTH = 20  # of nested parts
 _HEADER_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LOGICAL_LINE = re.compile(rb"[^\r\n]*(?:(?>\r\n|\n|\r)[ \t][^\r\n]*)*(?>\r\n|\n|\r|\Z)")
@@ -25,8 +28,6 @@ _MAIL_HEADER = re.compile(
 )
 _STRONG_HEADER = re.compile(rb"(?:from|mime-version|content-type|received)[ \t]*:", re.I)
 _CONTENT_TYPE = re.compile(rb"content-type[ \t]*:", re.I)
-# The email package raises various errors for malformed headers.
-_HEADER_ERRORS = (MessageError, ValueError, AttributeError, IndexError, TypeError, LookupError)
 _HEADER_COMMENT = re.compile(r"\s*(?:[(;].*)?\Z", re.S)
 _STORED_HEADER = re.compile(rb"(?:subject|date|mime-version|content-[!-9;-~]+)[ \t]*:", re.I)
 
@@ -77,22 +78,23 @@ def _parse_headers(header: bytes) -> EmailMessage:
     parser = BytesHeaderParser(policy=policy.default)
     try:
         message = parser.parsebytes(b"".join(lines))
-    except _HEADER_ERRORS:  # the parser reads the content type at once
+    except HEADER_ERRORS:  # the parser reads the content type at once
         message = parser.parsebytes(b"".join(line for line in lines if not _CONTENT_TYPE.match(line)))
     return message if isinstance(message, EmailMessage) else EmailMessage()
 
 
-def _header_value(message: EmailMessage, name: str) -> str:
+def header_value(message: EmailMessage, name: str) -> str:
+    """Return the value of a header, decoded; '' if it is missing or malformed."""
     try:
         return str(message.get(name, "") or "").strip()
-    except _HEADER_ERRORS:
+    except HEADER_ERRORS:
         return ""
 
 
 def _parameter(message: EmailMessage, name: str) -> str:
     try:
         value = message.get_param(name, "")
-    except _HEADER_ERRORS:
+    except HEADER_ERRORS:
         return ""
     return str(value[2] if isinstance(value, tuple) else value or "")
 
@@ -114,7 +116,7 @@ def parse_structure(
     body = _body_start(source, start, end)
     message = _parse_headers(source[start:body])
     content_type = message.get_content_type() if message.get("Content-Type") else default_type
-    disposition = _header_value(message, "Content-Disposition").casefold()
+    disposition = header_value(message, "Content-Disposition").casefold()
     boundary = _parameter(message, "boundary") if content_type.startswith("multipart/") else ""
     children: list[MailPart] = []
     is_closed = True
@@ -132,7 +134,7 @@ def parse_structure(
         end=end,
         content_type=content_type,
         charset=_parameter(message, "charset"),
-        transfer_encoding=_HEADER_COMMENT.sub("", _header_value(message, "Content-Transfer-Encoding")).casefold(),
+        transfer_encoding=_HEADER_COMMENT.sub("", header_value(message, "Content-Transfer-Encoding")).casefold(),
         is_attachment=disposition.startswith("attachment"),
         signed=signed,
         children=tuple(children),

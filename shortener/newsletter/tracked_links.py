@@ -16,7 +16,7 @@ _MIN_DISTINCT_FRACTION = 0.9  # of the tracked links: the same target has anothe
 _MAX_GAP = 3  # lines between an image and the title below it
 
 
-def find_tracker(lines: list[Line]) -> str:
+def _find_tracker(lines: list[Line]) -> str:
     """Return the host and first path segment of the click counter that most links of an issue use, or ''."""
     first_mentions = {mention.link_index: mention for line in lines for mention in line.mentions}
     prefixes = Counter(url_kinds.tracker_prefix(mention.url) for mention in first_mentions.values())
@@ -35,7 +35,7 @@ def group_by_place(lines: list[Line], title_keys: dict[int, str]) -> None:
 
     ``title_keys`` has the article key of every line that is a title.
     """
-    prefix = find_tracker(lines)
+    prefix = _find_tracker(lines)
     if not prefix:
         return
     titled = set(title_keys.values())

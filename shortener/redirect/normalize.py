@@ -9,14 +9,7 @@ from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
-from shortener.codes import (
-    CODE_PATTERN,
-    COMPATIBLE_PATHS,
-    PREVIEW_SUFFIX,
-    RECIPIENT_PARAMETER,
-    is_code,
-    strip_punctuation,
-)
+from shortener.codes import CODE_PATTERN, PREVIEW_SUFFIX, RECIPIENT_PARAMETER, is_code, strip_punctuation
 from shortener.config import Config, Domain
 from shortener.redirect.client_ip import ClientIPResolver, normalize_address
 from shortener.redirect.request import Request, encode_query
@@ -74,7 +67,7 @@ class Normalizer:
     def __init__(self, config: Config) -> None:
         self._domains = {normalize_host_header(domain.host): domain for domain in config.domains}
         self._default_domain = config.domains[0]
-        self._page_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
+        self._page_prefixes = config.api.compatible_paths
         self._trusts_proxies = bool(config.server.trusted_proxies)
         self._client_ips = ClientIPResolver(config.server.trusted_proxies)
 

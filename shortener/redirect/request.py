@@ -8,7 +8,8 @@ from msgspec import Struct
 from shortener.config import Domain
 
 Environ = dict[str, Any]
-_QUERY_SAFE = "".join(map(chr, range(0x21, 0x7F)))
+QUERY_SAFE = "".join(map(chr, range(0x21, 0x7F)))
+"""Characters that stay as they are in a query string: all of printable ASCII but the space."""
 
 
 class Headers(Protocol):
@@ -97,7 +98,7 @@ def encode_query(query: str, *, encoding: str = "utf-8") -> str:
     """
     if "#" in query:
         query = query.partition("#")[0]
-    return query if query.isascii() else quote(query, safe=_QUERY_SAFE, encoding=encoding, errors="replace")
+    return query if query.isascii() else quote(query, safe=QUERY_SAFE, encoding=encoding, errors="replace")
 
 
 def environ_key(name: str) -> str:

@@ -168,7 +168,7 @@ def _summarize_group(grouping: Grouping, own: NearbyClick, others: Iterable[Near
         if (click.recipient_token is not None) is grouping.with_token
         and abs(click.ts_ms - own.ts_ms) <= grouping.window_ms
         and grouping.key(click) == grouping.key(own)
-        and (grouping.trigger is None or grouping.trigger(click))
+        and (click.honeypot or not grouping.needs_honeypot_hit)
     ]
     if nearby:
         yield NearbyClickGroup(

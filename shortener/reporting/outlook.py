@@ -9,8 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 from shortener.durations import HOUR_SECONDS
-from shortener.ranking.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
 from shortener.reporting.counts import click_rate
+from shortener.reporting.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
 from shortener.store import Store, issue_clicks, listings
 from shortener.store.listings import IssueSummary
 

@@ -16,10 +16,9 @@ from urllib.parse import quote
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # named in granian's documentation of RSGI
 
-from shortener.codes import COMPATIBLE_PATHS
 from shortener.config import Config
 from shortener.redirect.reader_pages import ReaderPages
-from shortener.redirect.request import Request
+from shortener.redirect.request import QUERY_SAFE, Request
 from shortener.redirect.responses import Response, text_response
 from shortener.server.sockets import pages_socket_path, short_path
 from shortener.server.uploads import (
@@ -68,7 +67,6 @@ _HOP_BY_HOP = frozenset(
 _NOT_RELAYED = _HOP_BY_HOP | {"host", "content-length", "cookie", "forwarded", "x-real-ip"}
 _NOT_RETURNED = _HOP_BY_HOP | {"server", "date", "via"}
 _PATH_SAFE = "/:@!$&'()*+,;=~"
-_QUERY_SAFE = "".join(map(chr, range(0x21, 0x7F)))
 _BUSY = text_response(503, "Too many pages are being computed; try again in a moment.", ("Retry-After", "1"))
 _STARTING = text_response(503, "The pages are starting; try again in a moment.", ("Retry-After", "1"))
 _LENGTH_REQUIRED = text_response(411, "A request body needs a Content-Length.", ("Connection", "close"))
@@ -84,7 +82,7 @@ class Relay:
     def __init__(self, config: Config) -> None:
         self._trusts_proxies = bool(config.server.trusted_proxies)
         # By the port, not by the target of a request, which a client may write with any scheme.
-        self._chunked_prefixes = tuple(COMPATIBLE_PATHS[name] for name in config.api.compatible)
+        self._chunked_prefixes = config.api.compatible_paths
         self._scheme = "https" if config.server.certificate else "http"
         self._socket_path: Path = pages_socket_path(config.data_directory)
         self._reader_pages = ReaderPages(config.data_directory)
@@ -231,7 +229,7 @@ class Relay:
         await self.open_session()
         url = f"http://pages{quote(request.path, safe=_PATH_SAFE)}"
         if request.query:
-            url += "?" + quote(request.query, safe=_QUERY_SAFE)
+            url += "?" + quote(request.query, safe=QUERY_SAFE)
         return await self._session.request(
             request.method,
             self._url(url, encoded=True),

@@ -57,7 +57,7 @@ def apply_plan(store: Store, plan: IssuePlan, *, config: Config, now: int) -> in
             event["articles"] = sum(article.position is not None for article in plan.articles)
             event |= {"sent_at": to_datetime_or_none(issue.sent_at), "recipients": issue.recipients}
             record_event(store, "issue.added", event, now=now)
-        if plan.retargets_clicks:
+        if plan.changes_sending_time:
             queue_reclassification(store, issue_id)
         return issue_id
 

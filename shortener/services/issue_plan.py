@@ -149,8 +149,8 @@ class IssuePlan(Struct, frozen=True):
     honeypot_html: str = ""
     recipient_tag: str = ""
     format: str = ""
-    retargets_clicks: bool = False
-    """Whether the time of sending changes, so that clicks have to be classified again."""
+    changes_sending_time: bool = False
+    """Whether a stored time of sending changes, so that clicks have to be classified again."""
 
 
 class ParsedRequest(Struct, frozen=True):

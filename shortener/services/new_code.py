@@ -1,6 +1,6 @@
 """The choice of a code for a new short link."""
 
-from shortener.codes import COMPATIBLE_PATHS, generate_code, normalize_code
+from shortener.codes import generate_code, normalize_code
 from shortener.config import Config, Domain
 from shortener.errors import CodeRefused
 from shortener.store import Store, links
@@ -18,7 +18,7 @@ def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config
 
 def _is_reserved(code: str, *, config: Config) -> bool:
     """Return whether a code begins a path of another shortener's API that is enabled."""
-    return code in {COMPATIBLE_PATHS[name].strip("/") for name in config.api.compatible}
+    return code in {path.strip("/") for path in config.api.compatible_paths}
 
 
 def new_unused_code(store: Store, domain: Domain, *, config: Config) -> str:

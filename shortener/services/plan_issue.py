@@ -86,7 +86,7 @@ def plan_issue(
         honeypot_html=honeypot_html,
         recipient_tag=tag,
         format=document.format,
-        retargets_clicks=existing.issue is not None
+        changes_sending_time=existing.issue is not None
         and fields.get("sent_at", existing.issue.sent_at) != existing.issue.sent_at,
     )
 
@@ -270,9 +270,9 @@ def _warnings(
             if warning:
                 yield f"line {occurrence.link.line}: {warning}"
     for index, article in enumerate(articles):
-        codes = {occurrences[placement.link_index].planned_link for placement in extracted.articles[index].placements}
-        targets = {links[code].target for code in codes if code is not None}
-        if len(codes) > 1 and len(targets) == 1:
-            yield f"{article.url}: one article under {len(codes)} codes; its clicks are added up"
+        planned = {occurrences[placement.link_index].planned_link for placement in extracted.articles[index].placements}
+        targets = {links[link].target for link in planned if link is not None}
+        if len(planned) > 1 and len(targets) == 1:
+            yield f"{article.url}: one article under {len(planned)} codes; its clicks are added up"
         if article.position is not None and not article.title:
             yield f"{article.url}: no title was found"

@@ -13,7 +13,7 @@ from shortener.reporting.counts import to_datetime
 from shortener.reporting.issue_report import build_issue_report
 from shortener.reporting.watermark import find_watermark
 from shortener.short_urls import build_short_url
-from shortener.store import Store, issues, nearby_clicks, webhooks
+from shortener.store import Store, issues, webhooks
 from shortener.store.issues import Issue
 from shortener.store.webhooks import IssueRequests
 
@@ -50,13 +50,13 @@ def record_counted_clicks(store: Store, *, config: Config, now: int) -> None:
     if not webhooks.is_subscribed(store, "clicks.counted"):
         if last_at:
             with store.transaction():
-                nearby_clicks.delete_meta(store, COUNTED_AT)
+                store.delete_meta(COUNTED_AT)
         return
     if last_at and (now - last_at < COUNT_INTERVAL_SECONDS or seq == last_seq):
         return
     with store.transaction():
-        nearby_clicks.set_meta(store, COUNTED_SEQ, seq)
-        nearby_clicks.set_meta(store, COUNTED_AT, now)
+        store.set_meta(COUNTED_SEQ, seq)
+        store.set_meta(COUNTED_AT, now)
         rows = webhooks.new_clicks(store, after_seq=last_seq, until_seq=seq) if last_at else []
         if rows:
             links: list[dict[str, Any]] = [
@@ -99,7 +99,7 @@ def _record_burst(store: Store, requests: IssueRequests, verdict: str, *, since:
         "since": to_datetime(since),
     }
     with store.transaction():
-        nearby_clicks.set_meta(store, key, now)
+        store.set_meta(key, now)
         webhooks.record_event(store, "traffic.machine_burst", event, now=now)
 
 
@@ -116,7 +116,7 @@ def record_milestones(store: Store, *, config: Config, now: int) -> None:
         if issue.sent_at is not None and issue.sent_at + age * HOUR_SECONDS <= watermark:
             event = _milestone(store, issue, age, config=config, now=now)
             with store.transaction():
-                nearby_clicks.set_meta(store, _milestone_key(issue), age)
+                store.set_meta(_milestone_key(issue), age)
                 webhooks.record_event(store, "issue.milestone", event, now=now)
 
 

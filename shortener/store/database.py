@@ -64,6 +64,17 @@ class Store:
         """Return the value of a key of the table ``meta``, such as ``links_revision``; 0 if the key is missing."""
         return int(self.value("select value from meta where name = ?", (name,)) or 0)
 
+    def set_meta(self, name: str, value: int) -> None:
+        """Set a key of the table ``meta``."""
+        self.execute(
+            "insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
+            (name, value),
+        )
+
+    def delete_meta(self, name: str) -> None:
+        """Delete a key of the table ``meta``."""
+        self.execute("delete from meta where name = ?", (name,))
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run a block in one transaction that takes the write lock first and is rolled back on any error.

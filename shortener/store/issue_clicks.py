@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-import msgspec
 from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.store.database import Store
 from shortener.store.reports import signed_rows
 from shortener.store.rollup_tables import HAS_VISITORS
+from shortener.store.sql_text import json_array
 
 
 class HumanClicks(Struct, frozen=True):
@@ -87,8 +87,7 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
             on issue_id = json_extract(issue.value, '$[0]') and quarter_hour < json_extract(issue.value, '$[1]')
         where human > 0 order by issue.key, quarter_hour
     """
-    values = (msgspec.json.encode(list(ends.items())).decode(),)
-    return [QuarterHourClicks(*row) for row in store.execute(sql, values)]
+    return [QuarterHourClicks(*row) for row in store.execute(sql, (json_array(ends.items()),))]
 
 
 class CountsUntil(Struct, frozen=True):
@@ -112,8 +111,7 @@ def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
             on issue_id = json_extract(issue.value, '$[0]') and quarter_hour < json_extract(issue.value, '$[1]')
         group by issue_id
     """  # noqa: S608
-    values = (msgspec.json.encode(list(ends.items())).decode(),)
-    return [CountsUntil(*row) for row in store.execute(sql, values)]
+    return [CountsUntil(*row) for row in store.execute(sql, (json_array(ends.items()),))]
 
 
 class HumanClicksBetween(Struct, frozen=True):

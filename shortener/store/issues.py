@@ -178,33 +178,6 @@ def list_articles(store: Store, issue_id: int) -> list[Article]:
     return [Article(*row) for row in store.execute(sql, (issue_id,))]
 
 
-def put_article(
-    store: Store,
-    issue_id: int,
-    url: str,
-    *,
-    title: str,
-    author: str,
-    summary: str,
-    section: str,
-    image: str,
-) -> int:
-    """Add an article, or update the fields that no editor corrected; return its id. The position is set separately."""
-    kept = {field: f"case when instr(corrected_fields, '{field}') then {field} else excluded.{field} end"
-            for field in ("title", "author", "summary")}  # fmt: skip
-    row = store.execute(
-        f"""
-        insert into articles (issue_id, url, title, author, summary, section, image) values (?, ?, ?, ?, ?, ?, ?)
-        on conflict (issue_id, url) do update set
-            title = {kept["title"]}, author = {kept["author"]}, summary = {kept["summary"]},
-            section = excluded.section, image = excluded.image
-        returning id
-        """,  # noqa: S608
-        (issue_id, url, title, author, summary, section, image),
-    ).fetchone()
-    return int(row[0])
-
-
 def correct_article(store: Store, article: Article, field: CorrectableField, value: str | int | None) -> None:
     """Set a field of an article and mark it as corrected by an editor."""
     corrected = " ".join(sorted({*article.corrected_fields.split(), field}))

@@ -14,7 +14,7 @@ from shortener.store import links
 from shortener.store.database import Store
 from shortener.store.issues import IssueStatus
 from shortener.store.issues import status as issue_status
-from shortener.store.rollup_tables import HAS_VISITORS
+from shortener.store.rollup_tables import AUTOMATED_CLICKS, HAS_VISITORS
 from shortener.store.sql_text import json_array
 
 LinkSort = Literal["new", "clicks", "title", "code", "changed"]
@@ -272,7 +272,7 @@ def list_issues(store: Store, *, with_hidden: bool = False) -> list[IssueSummary
                (select count(distinct link_id) from placements where issue_id = issues.id),
                (select count(*) from links where issue_id = issues.id and target is null),
                coalesce(sum(human), 0), case when {HAS_VISITORS} then coalesce(sum(issue_visitors), 0) end,
-               coalesce(sum(bot + scanner + preview + prefetch), 0), archived_at, removed_at
+               coalesce(sum({AUTOMATED_CLICKS}), 0), archived_at, removed_at
         from issues left join totals_by_placement on totals_by_placement.issue_id = issues.id
         {where}
         group by issues.id order by coalesce(sent_at, created_at) desc, issues.id desc

@@ -165,19 +165,6 @@ def slugs_by_issue(store: Store) -> dict[int, str]:
     return dict(store.execute("select id, slug from issues").fetchall())
 
 
-def set_meta(store: Store, name: str, value: int) -> None:
-    """Set a key of the table ``meta``."""
-    store.execute(
-        "insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
-        (name, value),
-    )
-
-
-def delete_meta(store: Store, name: str) -> None:
-    """Delete a key of the table ``meta``."""
-    store.execute("delete from meta where name = ?", (name,))
-
-
 def queued_issues(store: Store) -> dict[int, int]:
     """Return the issues queued for reclassification, each with the seq of its last click classified again."""
     rows = store.execute("select name, value from meta where name glob ?", (RECLASSIFY_PREFIX + "*",))

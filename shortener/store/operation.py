@@ -52,9 +52,6 @@ def note_backup(store: Store, *, now: int) -> None:
     """Store the time of a backup. A full disk or a locked store does not make the backup fail."""
     try:
         with store.transaction():
-            store.execute(
-                "insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
-                (BACKUP_KEY, now),
-            )
+            store.set_meta(BACKUP_KEY, now)
     except sqlite3.Error:
         return

@@ -6,15 +6,14 @@ Except for the export, only rollups are read, so that the time of a report does 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.store.database import Store
-from shortener.store.rollup_tables import SUM_COLUMNS, VERDICTS
+from shortener.store.rollup_tables import AUTOMATED_CLICKS, SUM_COLUMNS, VERDICTS
+from shortener.store.sql_text import json_array
 
 _SUM_COLUMNS = ", ".join(SUM_COLUMNS)
-_AUTOMATED_SUM = " + ".join(VERDICTS[1:])
 _FAR_FUTURE = 1 << 62
 """A time later than any click; its negative is earlier than any click."""
 
@@ -170,7 +169,7 @@ def link_timeline(store: Store, link_id: int, *, hourly: bool) -> list[PeriodCli
 def _timeline(store: Store, table: str, time_column: str, key_column: str, key: int) -> list[PeriodClicks]:
     """Return the clicks of an issue or a link from a rollup, by quarter-hour or hour, oldest first."""
     sql = f"""
-        select {time_column}, sum(human), sum({_AUTOMATED_SUM}) from {table}
+        select {time_column}, sum(human), sum({AUTOMATED_CLICKS}) from {table}
         where {key_column} = ? group by {time_column} order by {time_column}
     """  # noqa: S608
     return [PeriodClicks(*row) for row in store.execute(sql, (key,))]
@@ -197,12 +196,12 @@ def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | N
 def site_timeline(store: Store, periods: Iterable[tuple[int, int]]) -> list[PeriodClicks]:
     """Return the clicks on any link in each period [begin, end), in this order; periods without clicks are left out."""
     sql = f"""
-        select json_extract(period.value, '$[0]'), sum(human), sum({_AUTOMATED_SUM})
+        select json_extract(period.value, '$[0]'), sum(human), sum({AUTOMATED_CLICKS})
         from json_each(?) as period cross join clicks_of_site
             on quarter_hour >= json_extract(period.value, '$[0]') and quarter_hour < json_extract(period.value, '$[1]')
         group by period.key order by period.key
     """  # noqa: S608
-    return [PeriodClicks(*row) for row in store.execute(sql, (msgspec.json.encode(list(periods)).decode(),))]
+    return [PeriodClicks(*row) for row in store.execute(sql, (json_array(periods),))]
 
 
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:

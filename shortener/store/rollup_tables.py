@@ -13,6 +13,8 @@ from msgspec import Struct
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 
 VERDICTS = ("human", "bot", "scanner", "preview", "prefetch")
+AUTOMATED_CLICKS = " + ".join(VERDICTS[1:])
+"""SQL: the number of clicks in a row that are not human."""
 VISITOR_COLUMNS = ("visitor_clicks", "visitors", "link_visitors", "issue_visitors", "site_visitors")
 """Sums of human clicks with a visitor hash, and of first visits: to the placement, the link, the issue and the site."""
 SUM_COLUMNS = (*VERDICTS, *VISITOR_COLUMNS)

@@ -12,8 +12,8 @@ def column_list(row_type: type[Struct], table: str = "") -> str:
     return ", ".join(f"{prefix}{field}" for field in row_type.__struct_fields__)
 
 
-def json_array(values: Iterable[int] | Iterable[str]) -> str:
-    """Return values as a JSON array, the parameter of ``in (select value from json_each(?))``.
+def json_array(values: Iterable[int] | Iterable[str] | Iterable[tuple[int, int]]) -> str:
+    """Return values or pairs of values as a JSON array, the parameter of ``json_each(?)``.
 
     One parameter holds any number of values; SQLite limits the number of parameters in a statement.
     """

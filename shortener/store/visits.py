@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from shortener.store.database import Store
+from shortener.store.rollup_tables import AUTOMATED_CLICKS
 from shortener.store.sql_text import json_array
 
-_COUNTS = "coalesce(sum(human), 0), coalesce(sum(bot + scanner + preview + prefetch), 0)"
+_COUNTS = f"coalesce(sum(human), 0), coalesce(sum({AUTOMATED_CLICKS}), 0)"
 
 
 class VisitCounts(Struct, frozen=True):

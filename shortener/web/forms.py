@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 from werkzeug.datastructures import MultiDict
 
+from shortener.durations import MAX_YEAR, MIN_YEAR
 from shortener.errors import FieldError
 from shortener.services.edit import ArticleEdit
 
 MAX_TEXT_LENGTH = 2_000  # characters of a field, unless a page says otherwise
 MAX_RECIPIENTS = 1_000_000_000
-MIN_YEAR, MAX_YEAR = 1970, 9998
 FormFields = MultiDict[str, str]
 
 
@@ -44,7 +44,7 @@ def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int) -
 def read_clamped_integer(fields: FormFields, name: str, *, minimum: int, maximum: int, default: int) -> int:
     """Return a query parameter as an integer, clamped to its bounds; ``default`` if it is not an integer."""
     text = fields.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
         return default
     return min(max(int(text), minimum), maximum)
 

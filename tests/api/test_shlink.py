@@ -292,6 +292,21 @@ def test_keys(shlink: Shlink) -> None:
     assert "role" in shlink.json("POST", "/short-urls", body, status=403, key=viewer)["type"]
 
 
+@pytest.mark.parametrize("path", ["/short-urls/a/visits", "/tags/a/visits", "/visits/non-orphan", "/visits/orphan"])
+def test_lists_of_single_visits_need_the_scope_clicks(shlink: Shlink, path: str) -> None:
+    """A token with the scope read alone cannot list visits."""
+    reader = shlink.add_token("viewer", "read", name="reader")
+    assert "scope" in shlink.json("GET", path, status=403, key=reader)["type"]
+
+
+@pytest.mark.parametrize("code", ["visits", "non-orphan"])
+def test_a_code_that_is_like_the_address_of_a_list_of_visits(shlink: Shlink, code: str) -> None:
+    """The scope read is enough for a short URL, whatever its code is."""
+    shlink.json("POST", "/short-urls", {"longUrl": "https://example.com", "customSlug": code})
+    reader = shlink.add_token("viewer", "read", name="reader")
+    assert shlink.json("GET", f"/short-urls/{code}", key=reader)["shortCode"] == code
+
+
 def test_scripts_of_other_sites(shlink: Shlink) -> None:
     """Preflight requests get their headers back, and every answer may be read by scripts."""
     headers = {"Origin": "https://app.example", "Access-Control-Request-Headers": "x-api-key,content-type"}

@@ -159,11 +159,12 @@ def test_the_examples_run(prepared: Path, tmp_path: Path, monkeypatch: pytest.Mo
             run(arguments, stdin="go.example.com\nEurope/Berlin\n" if name == "init" else "")
 
 
-def test_listing_issues_loads_little(prepared: Path) -> None:
-    """`issue list` loads neither numpy nor the parser of user agents, which take longer than all the rest."""
+@pytest.mark.parametrize("command", ["issue list", "report summary", "report issue 2026-11 --format csv"])
+def test_reading_commands_load_little(prepared: Path, command: str) -> None:
+    """They load neither numpy nor the parser of user agents, which take longer than all the rest."""
     program = (
         "import sys\nfrom shortener.cli import main\n"
-        "main(['issue', 'list'], standalone_mode=False)\nprint(*sys.modules)"
+        f"main({command.split()!r}, standalone_mode=False)\nprint(*sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=prepared, capture_output=True, text=True, check=True, timeout=60

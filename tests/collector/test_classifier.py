@@ -25,7 +25,7 @@ from shortener.collector.rebuild import rebuild
 from shortener.collector.reclassify import reclassify
 from shortener.collector.unique_visits import first_visits
 from shortener.config import Config, Domain, Storage, Verdicts
-from shortener.store import honeypot_hits, issues, links, nearby_clicks, open_store
+from shortener.store import Store, honeypot_hits, issues, links, nearby_clicks, open_store
 from shortener.store.clicks import clicks_by_seq, purge_clicks
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from shortener.store.rollups import recompute_coarse_rollups
@@ -329,18 +329,23 @@ def test_late_lines_do_not_remove_honeypot_evidence(site: Site) -> None:
     site.check()
 
 
-@pytest.mark.parametrize("function", ["set_meta", "honeypot_link_ids", "issue_contexts"])
-def test_a_failed_classification_stores_nothing(site: Site, monkeypatch: pytest.MonkeyPatch, function: str) -> None:
+@pytest.mark.parametrize(
+    ("owner", "function"),
+    [(Store, "set_meta"), (nearby_clicks, "honeypot_link_ids"), (nearby_clicks, "issue_contexts")],
+)
+def test_a_failed_classification_stores_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, owner: object, function: str
+) -> None:
     """Verdicts, first visits, sums and progress are stored together or not at all, and all by the next attempt."""
     site.drain([line(str(n), code, 50 + n / 10, copy="c") for n, code in enumerate(CODES)], classify=False)
     before = site.stored(), site.rollups(), site.store.meta("classified_seq")
-    original: Callable[..., Any] = getattr(nearby_clicks, function)
+    original: Callable[..., Any] = getattr(owner, function)
 
     def fail(*args: Any, **options: Any) -> None:
         original(*args, **options)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(nearby_clicks, function, fail)
+    monkeypatch.setattr(owner, function, fail)
     with pytest.raises(sqlite3.OperationalError):
         site.classify_batch()
     assert (site.stored(), site.rollups(), site.store.meta("classified_seq")) == before

@@ -51,16 +51,7 @@ def store(config: Config) -> Iterator[Store]:
         )  # fmt: skip
         placements = []
         for code, numbers in (("one", (1, 2)), ("two", (3,))):
-            article = issues.put_article(
-                store,
-                issue,
-                f"https://a.example/{code}",
-                title=code,
-                author="",
-                summary="",
-                section="",
-                image="",
-            )
+            article = issues.add_article(store, issue, url=f"https://a.example/{code}", title=code)
             link = links.add(store, "go.example", code, target=f"https://a.example/{code}", now=1)
             links.assign_owner(store, link, issue_id=issue, article_id=article, now=1)
             placements += [issues.Placement(link, n, article, "title", code) for n in numbers]

@@ -44,9 +44,7 @@ def test_a_link_in_two_issues_is_counted_over_both(newsletter: Any) -> None:
     newsletter.add_issue("june", {}, recipients=None, sent_at=None, places={})
     with store.transaction():
         june = issues.get(store, "june")
-        article = issues.put_article(
-            store, june.id, "https://a.example/one", title="", author="", summary="", section="", image=""
-        )
+        article = issues.add_article(store, june.id, url="https://a.example/one")
         link = links.get(store, "go.example", "one")
         issues.replace_placements(store, june.id, [issues.Placement(link.id, 7, article, "title", "")])
     newsletter.click("one", 7, after=90_000)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
-from shortener.ranking.forecast import Forecast, Usual
+from shortener.reporting.forecast import Forecast, Usual
 from shortener.reporting.outlook import Outlook, build_outlook, describe_outlook
 from shortener.store import issues
 

@@ -147,7 +147,7 @@ def test_a_failed_background_computation_is_tried_again(site: "EditorSite") -> N
 
 def test_a_value_computed_while_the_cache_is_cleared_is_not_kept(site: "EditorSite") -> None:
     """An edit clears the cache; a computation that began before it may have read the old data."""
-    computed = []
+    computed: list[int] = []
 
     def compute(_store: object) -> int:
         computed.append(len(computed) + 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shortener.ranking.forecast import Usual
+from shortener.reporting.forecast import Usual
 from shortener.reporting.outlook import Outlook
 from shortener.reporting.ranking import rank_stored_articles
 from shortener.store import issues, links

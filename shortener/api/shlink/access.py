@@ -6,22 +6,23 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from shortener.api.authentication import authorize_text
-from shortener.api.problems import RETRY_SECONDS, ApiError, to_api_error
+from shortener.api.problems import ApiError, compatible_status, to_api_error
 from shortener.api.shlink.objects import ShlinkError, invalid_data, problem_response
 from shortener.codes import COMPATIBLE_PATHS
 from shortener.services import edit_links
 from shortener.services.tokens import Scope
 from shortener.store import links
 from shortener.store.links import Link
-from shortener.web.cache import clear_cache
 from shortener.web.context import config, store
 
 PATH = COMPATIBLE_PATHS["shlink"]
 PREFLIGHT_SECONDS = 3600
 MAX_BODY_BYTES = 100_000
 SINGLE_CLICK_ENDPOINTS = frozenset(
-    f"shlink.{name}" for name in ("short_url_visits", "tag_visits", "domain_visits", "non_orphan_visits")
+    f"shlink.{name}"
+    for name in ("short_url_visits", "tag_visits", "domain_visits", "non_orphan_visits", "orphan_visits")
 )
+"""Endpoints that list single clicks."""
 
 blueprint = Blueprint("shlink", __name__, url_prefix=PATH.rstrip("/"))
 Body = TypeVar("Body")
@@ -51,10 +52,7 @@ def _check_request() -> Response | None:
 def _required_scope() -> Scope:
     if request.method not in {"GET", "HEAD"} or request.endpoint == f"{blueprint.name}.shorten":
         return "links"
-    lists_clicks = (
-        request.path.endswith(("/visits", "-orphan")) and request.endpoint != f"{blueprint.name}.visits_overview"
-    )
-    return "clicks" if lists_clicks else "read"
+    return "clicks" if request.endpoint in SINGLE_CLICK_ENDPOINTS else "read"
 
 
 @blueprint.after_request
@@ -62,8 +60,6 @@ def _allow_scripts(response: Response) -> Response:
     """Let scripts of any site read the response."""
     # No cookie has an effect here, so any site may read what its user's token permits.
     response.headers["Access-Control-Allow-Origin"] = "*"
-    if request.method not in {"GET", "HEAD", "OPTIONS"}:
-        clear_cache()
     return response
 
 
@@ -81,11 +77,10 @@ def _convert_error(error: Exception) -> ShlinkError:
     if problem.name == "token-invalid":
         detail = "Provided API key does not exist or is invalid."
         return ShlinkError(401, "invalid-api-key", "Invalid API key", detail)
-    statuses = {"scope": 403, "role": 403, "rate-limit": 429, "store-unavailable": 503, "not-found": 404}
-    status = statuses.get(problem.name, 405 if problem.name == "method" else 400)
+    status = compatible_status(problem)
     title = "Service unavailable" if status == 503 else "Request refused"
     converted = ShlinkError(status, problem.name, title, problem.detail)
-    converted.headers = problem.headers | ({"Retry-After": str(RETRY_SECONDS)} if status == 503 else {})
+    converted.headers = problem.headers
     return converted
 
 

@@ -6,6 +6,7 @@ from flask import Response, request
 from msgspec import UNSET
 
 from shortener.api.authentication import current_token
+from shortener.api.fields import MAX_TITLE_LENGTH
 from shortener.api.shlink.access import blueprint, decode_body, find_link
 from shortener.api.shlink.objects import (
     DEFAULT_LINKS,
@@ -30,8 +31,6 @@ from shortener.store import links, listings
 from shortener.store.links import Link, LinkField
 from shortener.store.listings import LinkDetails, LinkFilter
 from shortener.web.context import config, now, store
-
-MAX_TITLE_LENGTH = 500
 
 
 @blueprint.get("/v3/short-urls")

@@ -13,6 +13,7 @@ from shortener.store import visits
 from shortener.store.listings import LinkDetails, LinkSort
 from shortener.store.visits import Visit, VisitCounts
 from shortener.web.context import config, store
+from shortener.web.forms import read_clamped_integer
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 ERROR_BASE = "https://shlink.io/api/error/"
@@ -176,15 +177,11 @@ class PageRequest(Struct, frozen=True):
 
 def requested_page(*, default: int, maximum: int) -> PageRequest:
     """Return the page of the query string; -1 items on a page means as many as are allowed."""
-    page = _number("page", 1, MAX_PAGE)
-    size = maximum if request.args.get("itemsPerPage") == "-1" else _number("itemsPerPage", default, maximum)
+    page = read_clamped_integer(request.args, "page", minimum=1, maximum=MAX_PAGE, default=1)
+    if request.args.get("itemsPerPage") == "-1":
+        return PageRequest(page, maximum)
+    size = read_clamped_integer(request.args, "itemsPerPage", minimum=1, maximum=maximum, default=default)
     return PageRequest(page, size)
-
-
-def _number(name: str, default: int, maximum: int) -> int:
-    text = request.args.get(name, "")
-    is_number = text.isascii() and text.isdigit() and len(text) < 12
-    return min(max(int(text), 1), maximum) if is_number else default
 
 
 def paginate(items: Sequence[Any], *, total: int, page: PageRequest) -> dict[str, Any]:

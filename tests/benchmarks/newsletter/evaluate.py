@@ -15,7 +15,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from shortener.newsletter import ExtractedIssue, detect_format, extract_articles, find_opt_out_links, parse
+from shortener.newsletter import (
+    ExtractedArticle,
+    ExtractedIssue,
+    detect_format,
+    extract_articles,
+    find_opt_out_links,
+    parse,
+)
 
 
 class Score(Struct):
@@ -64,9 +71,7 @@ def read_issue(path: Path) -> ExtractedIssue:
 def add_issue(score: Score, name: str, found: ExtractedIssue, answer: dict[str, Any]) -> None:
     """Add the comparison of an issue with its answer to the score."""
     score.issues += 1
-    score.issue_titles += found.title == answer["title"]
-    if found.title != answer["title"]:
-        score.errors.append(f"{name}: title {found.title!r}, expected {answer['title']!r}")
+    score.issue_titles += _is_right(score, f"{name}: title", found.title, answer["title"])
     by_url = {article.key: article for article in found.articles if article.position is not None}
     expected = {article["url"]: article for article in answer["articles"]}
     score.expected += len(expected)
@@ -86,21 +91,23 @@ def add_issue(score: Score, name: str, found: ExtractedIssue, answer: dict[str, 
                 score.errors.append(f"{name}: {url} is {role}, expected {wanted.get(url, 'left alone')}")
 
 
-def _compare(score: Score, name: str, wanted: dict[str, Any], article: Any) -> None:
-    score.titles += article.title == wanted["title"]
-    if article.title != wanted["title"]:
-        score.errors.append(f"{name}: title {article.title!r}, expected {wanted['title']!r}")
+def _compare(score: Score, name: str, wanted: dict[str, Any], article: ExtractedArticle) -> None:
+    score.titles += _is_right(score, f"{name}: title", article.title, wanted["title"])
     if "author" in wanted:
+        is_right = _is_right(score, f"{name}: author", article.author, wanted["author"])
         score.authors += wanted["author"] is not None
-        score.right_authors += wanted["author"] is not None and article.author == wanted["author"]
-        score.false_authors += article.author is not None and article.author != wanted["author"]
-        if article.author != wanted["author"]:
-            score.errors.append(f"{name}: author {article.author!r}, expected {wanted['author']!r}")
+        score.right_authors += wanted["author"] is not None and is_right
+        score.false_authors += article.author is not None and not is_right
     if "section" in wanted:
         score.compared_sections += 1
-        score.sections += article.section == wanted["section"]
-        if article.section != wanted["section"]:
-            score.errors.append(f"{name}: section {article.section!r}, expected {wanted['section']!r}")
+        score.sections += _is_right(score, f"{name}: section", article.section, wanted["section"])
+
+
+def _is_right(score: Score, name: str, found: str | None, wanted: str | None) -> bool:
+    """Return whether a value is the expected one. If it is not, add an error to the score."""
+    if found != wanted:
+        score.errors.append(f"{name} {found!r}, expected {wanted!r}")
+    return found == wanted
 
 
 def evaluate(folder: Path) -> Score:

@@ -1,4 +1,4 @@
-"""Calibrate the forecast of an issue's final count (docs/ranking.md section 18).
+"""Calibrate the forecast of an issue's final count (docs/ranking.md section 22).
 
 Run `python -m tests.benchmarks.ranking.forecast [--seeds 0-19] [--scenarios base,small]`. In simulated newsletters
 each issue is forecast at several ages from what was known then, and compared with the count that it finally had. The
@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.ranking import History
-from shortener.ranking.forecast import Forecast, forecast_count
 from shortener.ranking.pipeline import remaining_shares
+from shortener.reporting.forecast import Forecast, forecast_count
 from tests.benchmarks.ranking import simulated
 
 AGES = (1, 3, 6, 12, 24, 48, 96)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shortener.ranking.forecast import FORECAST_SHARES, MAX_USUAL_ISSUES, Usual, forecast_count, usual_range
+from shortener.reporting.forecast import FORECAST_SHARES, MAX_USUAL_ISSUES, Usual, forecast_count, usual_range
 from tests.benchmarks.ranking import forecast as calibration
 from tests.benchmarks.ranking import simulated
 
