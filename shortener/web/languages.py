@@ -13,10 +13,10 @@ def init_app(app: Flask) -> None:
 
 
 def gettext(text: str, **values: object) -> Markup:
-    """Return a text in the language of the request, with its placeholders filled. Values are escaped; the text is not."""
+    """Return a text in the language of the request, its placeholders filled with the escaped values."""
     return Markup(text).format(**values)  # noqa: S704
 
 
 def ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
-    """Return the form of a text for a count, which fills ``{count}``: ``ngettext("{count} link", "{count} links", 2)``."""
+    """Return the form of a text for a count, as in ``ngettext("{count} link", "{count} links", 2)``."""
     return gettext(one if count == 1 else many, **({"count": count} | values))
