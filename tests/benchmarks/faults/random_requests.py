@@ -2,9 +2,9 @@
 
     .venv/bin/python -m tests.benchmarks.faults.random_requests [--requests 1000000] [--workers 1]
 
-Each request has a new code or query, user agent, referrer, language and header name, and every fourth a new host. Prints
-each worker's memory after every tenth of the requests. Exits with 1 if a worker was replaced or has grown by more than
-8 MB after the first tenth.
+Each request has a new code or query, user agent, referrer, language and header name, and every fourth a new host.
+Prints each worker's memory after every tenth of the requests. Exits with 1 if a worker was replaced, or has grown by
+more than 8 MB after the first tenth.
 """
 
 import argparse
