@@ -12,16 +12,18 @@ from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
 from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
-from shortener.web import cache, context, error_pages, filters, languages, security
+from shortener.web import cache, components, context, error_pages, filters, languages, security
 from shortener.web.views import (
     accounts,
+    articles,
     history,
     issues,
     links,
+    moved,
     new_issue,
+    picks,
     public,
     qr_codes,
-    ranking,
     reports,
     settings,
     tokens,
@@ -66,6 +68,7 @@ def build_pages_app(config: Config) -> Flask:
     context.init_app(app, config=config)
     languages.init_app(app)
     filters.init_app(app, config=config)
+    components.init_app(app)
     accounts.init_app(app)
     issues.init_app(app)
     cache.init_app(app)
@@ -75,8 +78,8 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (issues, new_issue, reports, ranking, links, qr_codes)
-    for view in (public, accounts, tokens, history, *editor_views, settings, webhooks):
+    editor_views = (issues, new_issue, reports, articles, picks, links, qr_codes)
+    for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app
 

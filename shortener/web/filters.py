@@ -1,6 +1,5 @@
 """Template filters, tests and globals: numbers, shares, local times, URLs and small charts as text or markup."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -46,6 +45,7 @@ def init_app(app: Flask, *, config: Config) -> None:
     )
     app.jinja_env.tests["future"] = is_future
     app.jinja_env.tests["recent"] = is_recent
+    app.jinja_env.tests["below"] = is_below
 
     def template_globals() -> dict[str, Any]:
         return {
@@ -64,7 +64,7 @@ def _template_user() -> Any:
     """Return the signed-in user; None if there is none, or on the error page of a store that cannot be read."""
     try:
         return context.current_user_or_none()
-    except (StoreError, sqlite3.Error):
+    except StoreError:
         return None
 
 
@@ -144,6 +144,11 @@ def _time_element(value: datetime | int | None, format_time: Callable[[datetime]
 def is_future(instant: datetime) -> bool:
     """Return whether a time is after the time of the request, as the sending time of a scheduled issue is."""
     return instant.timestamp() > context.now()
+
+
+def is_below(path: str, paths: Sequence[str]) -> bool:
+    """Return whether a path is one of ``paths`` or below one of them."""
+    return any(path == parent or path.startswith((f"{parent}/", f"{parent}.")) for parent in paths)
 
 
 def is_recent(instant: int | None) -> bool:
