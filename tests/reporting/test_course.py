@@ -45,7 +45,7 @@ def test_the_other_issue_is_compared_at_the_same_age(newsletter: "Newsletter") -
     for hours in (0.2, 5.2, 5.4):
         newsletter.click("one", 1, visitor=f"v{hours}", after=int(hours * HOUR_SECONDS))
     newsletter.drain()
-    newsletter.click("june", 1, visitor="w", after=int(32.5 * HOUR_SECONDS))
+    newsletter.click("three", 1, visitor="w", after=int(32.5 * HOUR_SECONDS))
     newsletter.drain()
     may = find_compared_issues(newsletter.store, "may").issue
     request = CourseRequest("clicks", compared=may)
