@@ -15,6 +15,7 @@ from shortener.store import open_store
 from shortener.web import cache, context, error_pages, filters, languages, security
 from shortener.web.views import (
     accounts,
+    click_map,
     history,
     issues,
     links,
@@ -75,7 +76,7 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (issues, new_issue, reports, ranking, links, qr_codes)
+    editor_views = (issues, new_issue, reports, click_map, ranking, links, qr_codes)
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks):
         app.register_blueprint(view.blueprint)
     return app

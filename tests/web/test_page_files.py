@@ -26,7 +26,7 @@ PAGES_WITHOUT_DATA = {
     "links.confirm_retirement",
     "settings.show_help",
     "issues.download",
-    "reports.map_issue",
+    "click_map.map_issue",
     "reports.live",
     "webhooks.list_webhooks",
     "webhooks.show_webhook",
