@@ -15,14 +15,16 @@ from shortener.store import open_store
 from shortener.web import cache, context, error_pages, filters, languages, security
 from shortener.web.views import (
     accounts,
+    articles,
     click_map,
     history,
     issues,
     links,
+    moved,
     new_issue,
+    picks,
     public,
     qr_codes,
-    ranking,
     reports,
     settings,
     tokens,
@@ -76,8 +78,8 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (issues, new_issue, reports, click_map, ranking, links, qr_codes)
-    for view in (public, accounts, tokens, history, *editor_views, settings, webhooks):
+    editor_views = (issues, new_issue, reports, click_map, articles, picks, links, qr_codes)
+    for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app
 

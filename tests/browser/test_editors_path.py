@@ -149,7 +149,7 @@ def check_click_map(page: "Page") -> None:
 
 def pin_article(page: "Page") -> None:
     """The ranking has all articles; pin the last one."""
-    page.click("text=Ranking")
+    page.click("nav >> text=Articles")
     page.wait_for_selector(".chart svg")
     rows = page.locator("section:has(h2:text('All articles')) tbody tr")
     assert rows.count() == 8

@@ -163,7 +163,7 @@ def test_empty_details_mean_unknown(
     assert browser.post("/-/issues/may/facts", {"title": "May"} | fields).status_code == 303
     issue = issues.get(site_with_issue.store, "may")
     assert (issue.sent_at, issue.recipients) == stored
-    for path in ("/-/issues", "/-/issues/may", "/-/issues/may/contents", "/-/issues.csv", "/-/ranking"):
+    for path in ("/-/issues", "/-/issues/may", "/-/issues/may/contents", "/-/issues.csv", "/-/articles"):
         assert browser.get(path).status_code == 200, path
 
 
