@@ -54,10 +54,10 @@ def heat_level(clicks: int, max_clicks: int) -> int:
 
 
 def comparison(result: RankedArticle | None) -> str:
-    """Return the tone of an article: above or below the typical one if its interval says so, typical or unknown."""
+    """Return the tone of an article: above or below if its interval says so, usual or unknown."""
     if result is None:
         return "unknown"
-    return "above" if result.low > 1 else "below" if result.high < 1 else "typical"
+    return "above" if result.low > 1 else "below" if result.high < 1 else "usual"
 
 
 def articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkReport]:
