@@ -1,6 +1,6 @@
 """Template filters, tests and globals: numbers, shares, local times, URLs and small charts as text or markup."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
 from shortener.web.field_errors import find_form, unshown_error
+from shortener.web.languages import current_language, ngettext
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
@@ -76,9 +77,12 @@ def format_number(value: float | None, missing: str = NO_VALUE) -> str:
     """Format a number: an integer as 1,234, a fraction with one decimal below 10; None gives ``missing``."""
     if value is None:
         return missing
+    language = current_language()
     if isinstance(value, int) or value >= 9.95:
-        return f"{value:,.0f}"
-    return "< 0.1" if 0 < value < 0.05 else f"{value:,.1f}"
+        return language.format_number(value)
+    if 0 < value < 0.05:
+        return f"< {language.format_number(0.1, decimals=1)}"
+    return language.format_number(value, decimals=1)
 
 
 def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
@@ -88,9 +92,10 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
     """
     if share is None:
         return missing
+    language = current_language()
     if 0 < share < 0.0005:
-        return "< 0.1 %"
-    return f"{share:.0%}".replace("%", " %") if share >= 0.0995 or not share else f"{share * 100:.1f} %"
+        return f"< {language.format_percent(0.001, decimals=1)}"
+    return language.format_percent(share, decimals=0 if share >= 0.0995 or not share else 1)
 
 
 def join_percent_signs(text: str) -> str:
@@ -103,7 +108,7 @@ def format_multiple(multiple: float | None) -> str:
     if multiple is None:
         return NO_VALUE
     digits = 0 if multiple >= 9.95 else 1 if multiple >= 0.095 else 2
-    return f"{multiple:.{digits}f}\u00d7"
+    return f"{current_language().format_number(multiple, decimals=digits)}\u00d7"
 
 
 def _to_local(value: datetime | int, config: Config) -> datetime:
@@ -113,26 +118,26 @@ def _to_local(value: datetime | int, config: Config) -> datetime:
 
 def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
     """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
-    zone = "" if value is None else zone_abbreviation(_to_local(value, config))
-    return _time_element(value, f"%-d %b %Y, %H:%M {zone}", config)
+    language = current_language()
+    return _time_element(value, lambda time: f"{language.format_datetime(time)} {zone_abbreviation(time)}", config)
 
 
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
-    return _time_element(value, "%-d %b %Y", config)
+    return _time_element(value, current_language().format_date, config)
 
 
 def format_month(month: str) -> str:
     """Format a month such as 2026-11 as November 2026."""
-    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).strftime("%B %Y")
+    return current_language().format_month(datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC))
 
 
-def _time_element(value: datetime | int | None, pattern: str, config: Config) -> Markup:
+def _time_element(value: datetime | int | None, format_time: Callable[[datetime], str], config: Config) -> Markup:
     if value is None:
         return escape(NO_VALUE)
     local_time = _to_local(value, config)
     return Markup('<time datetime="{}">{}</time>').format(
-        local_time.isoformat(timespec="seconds"), local_time.strftime(pattern)
+        local_time.isoformat(timespec="seconds"), format_time(local_time)
     )
 
 
@@ -158,11 +163,11 @@ def format_datetime_local(value: datetime | int | None, *, config: Config) -> st
 
 def format_duration(seconds: float) -> str:
     """Format a number of seconds in its largest fitting unit, rounded down: 40 minutes, 5 hours, 3 days."""
-    for unit, size in (("day", DAY_SECONDS), ("hour", HOUR_SECONDS), ("minute", 60)):
-        if seconds >= 2 * size or unit == "minute":
-            count = int(seconds // size)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    raise AssertionError("unreachable: minutes fit everything")
+    if seconds >= 2 * DAY_SECONDS:
+        return ngettext("{count} day", "{count} days", int(seconds // DAY_SECONDS))
+    if seconds >= 2 * HOUR_SECONDS:
+        return ngettext("{count} hour", "{count} hours", int(seconds // HOUR_SECONDS))
+    return ngettext("{count} minute", "{count} minutes", int(seconds // 60))
 
 
 def display_url(url: str | None, max_length: int = 70) -> str:
