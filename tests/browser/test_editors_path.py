@@ -141,8 +141,8 @@ def check_click_map(page: "Page") -> None:
     page.click("text=Click map")
     frame = page.frame_locator("iframe")
     assert frame.locator("h1").first.inner_text().startswith("Counting whales")
-    assert frame.locator(".shortener-share").count() > 20
-    assert frame.locator(".h5").count() >= 1
+    assert frame.locator("shortener-badge").count() > 20
+    assert frame.locator("shortener-badge[data-level='5']").count() >= 1
     assert page.get_attribute("iframe", "sandbox") == "allow-same-origin"
 
 

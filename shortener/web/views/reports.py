@@ -1,22 +1,17 @@
-"""Views of an issue's report and click map, and the data with which an open report page updates itself."""
+"""Views of an issue's report, and the data with which an open report page updates itself."""
 
 from collections.abc import Mapping
-from typing import cast
 
 import msgspec
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, render_template
 
-from shortener.newsletter import Format
 from shortener.ranking import RankedArticle
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport, build_issue_report
+from shortener.reporting.issue_report import IssueReport, build_issue_report
 from shortener.reporting.outlook import Outlook, build_outlook, find_compared_issues
-from shortener.short_urls import parse_short_url
-from shortener.store import issues
-from shortener.web import clickmap
 from shortener.web.context import config, now, role_required, store
-from shortener.web.filters import format_number, format_percent, join_percent_signs
+from shortener.web.filters import format_number, format_percent
 from shortener.web.ranking_cache import article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
 from shortener.web.results_course import CSV_COLUMNS, build_panel, csv_rows, read_course
@@ -84,29 +79,6 @@ def report_csv(slug: str) -> Response:
     return csv_response(f"{slug}-articles", _ARTICLE_COLUMNS, struct_rows(_report(slug).articles, _ARTICLE_COLUMNS))
 
 
-@blueprint.get("/<slug>/placements.csv")
-@role_required("viewer")
-def placements_csv(slug: str) -> Response:
-    """Return the placements of the report as CSV, one row each. Placements of articles come first, then the others."""
-    report = _report(slug)
-    rows = [
-        (
-            placement.n,
-            placement.kind,
-            placement.text,
-            placement.short_url,
-            item.position if isinstance(item, ArticleReport) else None,
-            item.title,
-            placement.clicks,
-            placement.visitors,
-        )
-        for item in _articles_and_links(report)
-        for placement in item.placements
-    ]
-    columns = ("n", "kind", "text", "short_url", "position", "title", "clicks", "visitors")
-    return csv_response(f"{slug}-placements", columns, rows)
-
-
 @blueprint.get("/<slug>/timeline.csv")
 @role_required("viewer")
 def timeline_csv(slug: str) -> Response:
@@ -156,75 +128,3 @@ def live(slug: str) -> Response:
         figures[f"visitors-{article.position}"] = format_number(article.visitors, UNKNOWN)
         figures[f"rate-{article.position}"] = format_percent(article.rate, UNKNOWN)
     return json_response(figures)
-
-
-@blueprint.get("/<slug>/map")
-@role_required("viewer")
-def show_map(slug: str) -> str:
-    """Show the click map of an issue, and a table of its articles and placements with their clicks."""
-    report = _report(slug)
-    return render_template("map.html", report=report, total=_max_and_total_clicks(report)[1])
-
-
-@blueprint.get("/<slug>/map.json")
-@role_required("viewer")
-def map_json(slug: str) -> Response:
-    """Return the clicks of each placement as JSON, grouped by article; links without an article follow."""
-    report = _report(slug)
-    return json_response(
-        {"slug": report.slug, "as_of": report.as_of, "articles": report.articles, "links": report.links}
-    )
-
-
-@blueprint.get("/<slug>/map/issue")
-@role_required("viewer")
-def map_issue(slug: str) -> Response:
-    """Return the issue's document with the share of clicks at each link, for the frame in the page of the click map."""
-    issue = issues.get(store(), slug)
-    output = issues.get_documents(store(), issue.id)[1]
-    document = clickmap.render_map(
-        output,
-        format=cast(Format, issue.format),
-        shares=_link_shares(_report(slug)),
-        domains=config().domains,
-        stylesheet_url=url_for("static", filename="map.css"),
-    )
-    headers = {"Content-Security-Policy": clickmap.CONTENT_SECURITY_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return Response(document, mimetype="text/html", headers=headers)
-
-
-def _articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkReport]:
-    return [*report.articles, *report.links]
-
-
-def _max_and_total_clicks(report: IssueReport) -> tuple[int, int]:
-    """Return the human clicks of the most clicked placement, and those of the whole issue, at least 1."""
-    clicks = (placement.clicks for item in _articles_and_links(report) for placement in item.placements)
-    return max(clicks, default=0), max(1, report.totals.clicks.human)
-
-
-def _link_shares(report: IssueReport) -> clickmap.LinkShares:
-    max_clicks, total = _max_and_total_clicks(report)
-    shares: dict[tuple[str, str, int], clickmap.LinkShare] = {}
-    for item in _articles_and_links(report):
-        for placement in item.placements:
-            key = parse_short_url(placement.short_url, domains=config().domains)
-            if key is None:
-                continue
-            shares[(*key, placement.n)] = _link_share(placement.clicks, item, max_clicks=max_clicks, total_clicks=total)
-            # The issue may have been sent with short URLs that have no placement number.
-            if len(item.placements) == 1:
-                shares[(*key, 0)] = _link_share(item.clicks, item, max_clicks=max_clicks, total_clicks=total)
-    return shares
-
-
-def _link_share(
-    clicks: int, item: ArticleReport | OtherLinkReport, *, max_clicks: int, total_clicks: int
-) -> clickmap.LinkShare:
-    position = f"position {item.position}, " if isinstance(item, ArticleReport) else ""
-    tooltip = (
-        f"{format_number(clicks)} clicks here, {format_percent(clicks / total_clicks)} of all; {position}"
-        f"{format_number(item.clicks)} clicks in total, {format_percent(item.clicks / total_clicks)}"
-    )
-    share = join_percent_signs(format_percent(clicks / total_clicks))
-    return clickmap.LinkShare(share, clickmap.heat_level(clicks, max_clicks), tooltip)
