@@ -16,6 +16,7 @@ from shortener.web import cache, components, context, error_pages, filters, lang
 from shortener.web.views import (
     accounts,
     articles,
+    click_map,
     history,
     issues,
     links,
@@ -78,7 +79,7 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (issues, new_issue, reports, articles, picks, links, qr_codes)
+    editor_views = (issues, new_issue, reports, click_map, articles, picks, links, qr_codes)
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app

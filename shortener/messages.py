@@ -64,8 +64,11 @@ def join_messages(parts: Sequence[str]) -> str:
 
 
 def message_text(value: Any) -> str:
-    """Return the English text of a message, for encoders that know only plain text. Raises NotImplementedError."""
-    if isinstance(value, Message):
+    """Return the English text of a message, for encoders that know only plain text.
+
+    Raises NotImplementedError for a value that is no text.
+    """
+    if isinstance(value, str):
         return str(value)
     raise NotImplementedError(f"{type(value).__name__} cannot be encoded")
 

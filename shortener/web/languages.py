@@ -78,10 +78,17 @@ class Language(Struct, frozen=True):
         """Return day, month and year; the month as a short name where the language uses names."""
         return f"{date:%-d %b %Y}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "yMMMd")
 
+    def format_day(self, date: datetime) -> str:
+        """Return day and month without the year, for the axis of a chart."""
+        return f"{date:%-d %b}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "MMMd")
+
+    def format_time(self, time: datetime) -> str:
+        """Return the time of day on a clock of 24 hours."""
+        return f"{time:%H:%M}" if self.tag == DEFAULT_LANGUAGE else self._format(time, "Hm")
+
     def format_datetime(self, time: datetime) -> str:
         """Return date and time of day, to the minute."""
-        time_of_day = f"{time:%H:%M}" if self.tag == DEFAULT_LANGUAGE else self._format(time, "Hm")
-        return str(self.locale.datetime_formats["medium"]).format(time_of_day, self.format_date(time))
+        return str(self.locale.datetime_formats["medium"]).format(self.format_time(time), self.format_date(time))
 
     def format_month(self, date: datetime) -> str:
         """Return the name of a month, with the year."""
@@ -201,8 +208,11 @@ def translate(value: Any) -> Any:
 
 
 def translated_text(value: Any) -> str:
-    """Return a message as text of the language of the request, for encoders. Raises NotImplementedError for others."""
-    return str(translate(value)) if isinstance(value, Message) else message_text(value)
+    """Return a text of the page for an encoder: a message in the page's language, markup without its escapes.
+
+    Raises NotImplementedError for other values.
+    """
+    return value.unescape() if isinstance(value, Markup) else message_text(translate(value))
 
 
 def _shown_value(value: MessageValue, language: Language) -> str:

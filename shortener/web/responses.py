@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener.messages import message_text
 from shortener.reporting.formatting import escape_csv
 from shortener.web.cache import clear_cache
-from shortener.web.languages import translate
+from shortener.web.languages import translated_text
 
 
 def json_response(value: Any) -> Response:
@@ -66,4 +66,4 @@ def redirect_with_notice(notice: Notice | str, endpoint: str, **values: Any) -> 
 
 def show_notice(notice: Notice | str) -> None:
     """Set a notice that the next page shows in this browser."""
-    flash(msgspec.to_builtins(Notice(translate(notice)) if isinstance(notice, str) else notice, enc_hook=message_text))
+    flash(msgspec.to_builtins(Notice(notice) if isinstance(notice, str) else notice, enc_hook=translated_text))

@@ -2,13 +2,14 @@
 
 import pytest
 from babel import Locale
-from flask import render_template_string
+from flask import get_flashed_messages, render_template_string
 
 from shortener.errors import InputError
 from shortener.messages import Message, Number, join_messages
 from shortener.web.error_pages import error_message, sentence
 from shortener.web.filters import script_json
 from shortener.web.languages import build_language, gettext, ngettext, use_language
+from shortener.web.responses import show_notice
 from tests.pseudo_languages import LONG, PseudoTranslations, lengthen, pseudo_languages
 from tests.web.conftest import EditorSite
 
@@ -49,6 +50,9 @@ def test_messages_are_shown_in_the_language_of_the_page(empty_site: EditorSite) 
         assert render_template_string("{{ message }}", message=message) == "àƀö 1,5 öƒö 1.234"
         assert render_template_string("{{ message }}", message=plural) == "2 àƀšö &lt;"
         assert str(gettext("<b>{what}</b>", what=plural)) == "<b>2 àƀšö &lt;</b>"
+        assert script_json([gettext("{x} & y", x="<a>")]) == '["\\u003ca\\u003e \\u0026 ý"]'
+        show_notice(gettext("{x} b", x="<a>"))
+        assert get_flashed_messages()[0]["text"] == "<a> ƀ"
         assert script_json([message]) == '["àƀö 1,5 öƒö 1.234"]'
         assert sentence(error_message(error)).startswith("Àƀö 1,5")
         assert sentence(join_messages([message, "x y"])).endswith(" 1.234; x y.")
