@@ -1,5 +1,7 @@
 """Tests for the texts of the pages."""
 
+from typing import Any
+
 import pytest
 from babel import Locale
 from flask import get_flashed_messages, render_template_string
@@ -52,7 +54,8 @@ def test_messages_are_shown_in_the_language_of_the_page(empty_site: EditorSite) 
         assert str(gettext("<b>{what}</b>", what=plural)) == "<b>2 àƀšö &lt;</b>"
         assert script_json([gettext("{x} & y", x="<a>")]) == '["\\u003ca\\u003e \\u0026 ý"]'
         show_notice(gettext("{x} b", x="<a>"))
-        assert get_flashed_messages()[0]["text"] == "<a> ƀ"
+        notices: list[Any] = list(get_flashed_messages())
+        assert notices[0]["text"] == "<a> ƀ"
         assert script_json([message]) == '["àƀö 1,5 öƒö 1.234"]'
         assert sentence(error_message(error)).startswith("Àƀö 1,5")
         assert sentence(join_messages([message, "x y"])).endswith(" 1.234; x y.")
