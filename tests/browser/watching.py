@@ -38,7 +38,7 @@ class WatchedPage:
         from playwright.sync_api import expect
 
         # Not wait_for_function: it evaluates a string in the page, which our content security policy forbids.
-        expect(self.page.locator(".chart:empty")).to_have_count(0)
+        expect(self.page.locator(".drawn:empty")).to_have_count(0)
 
     def sign_in(self, name: str, password: str) -> None:
         """Sign in with the form."""
@@ -47,6 +47,12 @@ class WatchedPage:
         self.page.fill("#password", password)
         self.page.click("text=Sign in >> visible=true >> nth=-1")
         self.page.wait_for_url("**/-/issues")
+
+    def sign_out(self) -> None:
+        """Sign out with the account menu."""
+        self.page.click("summary[aria-label^=Account]")
+        self.page.click("text=Sign out")
+        self.page.wait_for_url("**/-/sign-in")
 
     def violations(self) -> list[str]:
         """Return the serious and critical accessibility violations that axe finds on the page."""
