@@ -61,11 +61,10 @@ def build_pages_app(config: Config) -> Flask:
     app.config["SECRET_KEY"] = session_secret(config)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_REQUEST_BYTES
     app.config["MAX_FORM_PARTS"] = 1_000
-    app.extensions["config"] = config
     security.init_app(app, config=config)
     context.init_app(app, config=config)
     languages.init_app(app)
-    filters.init_app(app, config=config)
+    filters.init_app(app)
     accounts.init_app(app)
     issues.init_app(app)
     cache.init_app(app)
@@ -84,7 +83,8 @@ def build_pages_app(config: Config) -> Flask:
 def publish_reader_pages(app: Flask) -> None:
     """Render the pages for misses and for uploads that are too large, and publish them for the redirect workers.
 
-    The server calls it when the pages start, because the texts depend on the configuration. Raises OSError.
+    The server calls it when the pages start and when settings have changed, because the texts depend on them. Raises
+    OSError.
     """
     client = app.test_client(use_cookies=False)
     pages = {}
@@ -95,4 +95,4 @@ def publish_reader_pages(app: Flask) -> None:
         if status == 503:
             headers.append(("Retry-After", "5"))
         pages[status] = Response(page.status_code, headers, page.data)
-    reader_pages.publish(pages, data_directory=app.extensions["config"].data_directory)
+    reader_pages.publish(pages, data_directory=app.extensions["config"].file_config.data_directory)

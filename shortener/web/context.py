@@ -2,6 +2,7 @@
 
 import functools
 import queue
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from shortener.config import Config
 from shortener.errors import StoreError
 from shortener.redirect.normalize import Normalizer
 from shortener.services import accounts
-from shortener.store import Store, open_store
+from shortener.settings import with_settings
+from shortener.store import Store, open_store, settings
 from shortener.store.accounts import Role, User
 from shortener.web.security import cookie_name
 
@@ -64,8 +66,34 @@ class ConnectionPool:
             self._idle.get_nowait().close()
 
 
+class CurrentConfig:
+    """The configuration with the settings that were in the store when it was last read.
+
+    ``on_change`` is called when they have changed. ``file_config`` has no stored settings.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.file_config = config
+        self.on_change: Callable[[], object] = lambda: None
+        self._latest: tuple[dict[str, str], Config] = ({}, config)
+
+    @property
+    def latest(self) -> Config:
+        """The configuration as it was last read."""
+        return self._latest[1]
+
+    def read(self, store: Store) -> Config:
+        """Return the configuration with the settings that are in the store now."""
+        stored = settings.read(store)
+        if stored != self._latest[0]:
+            self._latest = (stored, with_settings(self.file_config, stored))
+            self.on_change()
+        return self.latest
+
+
 def init_app(app: Flask, *, config: Config) -> None:
     """Create the connection pool of an app. Each request returns its connection to the pool when it ends."""
+    app.extensions["config"] = CurrentConfig(config)
     pool = app.extensions["connection_pool"] = ConnectionPool(config.data_directory)
     app.extensions["normalizer"] = Normalizer(config)
 
@@ -78,9 +106,24 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def config() -> Config:
-    """Return the configuration of the current app."""
-    app_config: Config = current_app.extensions["config"]
-    return app_config
+    """Return the configuration with the settings that are stored at this request.
+
+    While the store cannot be read, they are those that were read last.
+    """
+    if "config" not in g:
+        current: CurrentConfig = current_app.extensions["config"]
+        try:
+            g.config = current.read(store())
+        except (StoreError, sqlite3.Error):
+            g.config = current.latest
+    request_config: Config = g.config
+    return request_config
+
+
+def file_config() -> Config:
+    """Return the configuration of the current app without stored settings, which needs no store."""
+    current: CurrentConfig = current_app.extensions["config"]
+    return current.file_config
 
 
 def store() -> Store:

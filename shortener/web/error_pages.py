@@ -24,7 +24,6 @@ from shortener.errors import (
     StoreError,
     UnreadableDocument,
 )
-from shortener.web.context import config
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +150,7 @@ def render_error_page(status: int, message: str | None = None) -> ResponseReturn
     # A browser that opens the address of a form gets 405: for its user there is no such page.
     title, text = _TEXTS.get(404 if status == _STATUS_OF_UNKNOWN_METHOD else status, _TEXTS[400])
     values = {"status": status, "title": title, "message": sentence(message) if message else text}
-    return render_template(template, config=config(), back=previous_page(), **values), status
+    return render_template(template, back=previous_page(), **values), status
 
 
 def previous_page() -> str | None:

@@ -10,7 +10,6 @@ import msgspec
 from flask import Flask, get_flashed_messages
 from markupsafe import Markup, escape
 
-from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
 from shortener.reporting.formatting import zone_abbreviation
@@ -25,17 +24,17 @@ NO_VALUE = "\u2013"
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_POINTS = 96, 24, 24
 
 
-def init_app(app: Flask, *, config: Config) -> None:
+def init_app(app: Flask) -> None:
     """Register the template filters, tests and globals of an app."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         number=format_number,
         percent=format_percent,
         multiple=format_multiple,
-        datetime=lambda value: format_datetime(value, config=config),
-        date=lambda value: format_date(value, config=config),
+        datetime=format_datetime,
+        date=format_date,
         month_name=format_month,
-        datetime_local=lambda value: format_datetime_local(value, config=config),
+        datetime_local=format_datetime_local,
         duration=format_duration,
         outlook=lambda outlook: join_percent_signs(describe_outlook(outlook)),
         display_url=display_url,
@@ -48,7 +47,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
     def template_globals() -> dict[str, Any]:
         return {
-            "config": config,
+            "config": context.config(),
             "user": _template_user,
             "may": _has_role,
             "notices": get_flashed_messages,
@@ -106,20 +105,20 @@ def format_multiple(multiple: float | None) -> str:
     return f"{multiple:.{digits}f}\u00d7"
 
 
-def _to_local(value: datetime | int, config: Config) -> datetime:
+def _to_local(value: datetime | int) -> datetime:
     instant = datetime.fromtimestamp(value, UTC) if isinstance(value, int) else value
-    return instant.astimezone(config.zone)
+    return instant.astimezone(context.config().zone)
 
 
-def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
+def format_datetime(value: datetime | int | None) -> Markup:
     """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
-    zone = "" if value is None else zone_abbreviation(_to_local(value, config))
-    return _time_element(value, f"%-d %b %Y, %H:%M {zone}", config)
+    zone = "" if value is None else zone_abbreviation(_to_local(value))
+    return _time_element(value, f"%-d %b %Y, %H:%M {zone}")
 
 
-def format_date(value: datetime | int | None, *, config: Config) -> Markup:
+def format_date(value: datetime | int | None) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
-    return _time_element(value, "%-d %b %Y", config)
+    return _time_element(value, "%-d %b %Y")
 
 
 def format_month(month: str) -> str:
@@ -127,10 +126,10 @@ def format_month(month: str) -> str:
     return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).strftime("%B %Y")
 
 
-def _time_element(value: datetime | int | None, pattern: str, config: Config) -> Markup:
+def _time_element(value: datetime | int | None, pattern: str) -> Markup:
     if value is None:
         return escape(NO_VALUE)
-    local_time = _to_local(value, config)
+    local_time = _to_local(value)
     return Markup('<time datetime="{}">{}</time>').format(
         local_time.isoformat(timespec="seconds"), local_time.strftime(pattern)
     )
@@ -146,9 +145,9 @@ def is_recent(instant: int | None) -> bool:
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 
 
-def format_datetime_local(value: datetime | int | None, *, config: Config) -> str:
+def format_datetime_local(value: datetime | int | None) -> str:
     """Return a time as the value of an ``<input type="datetime-local">``, in the site's time zone."""
-    return "" if value is None else _to_local(value, config).strftime("%Y-%m-%dT%H:%M")
+    return "" if value is None else _to_local(value).strftime("%Y-%m-%dT%H:%M")
 
 
 def format_duration(seconds: float) -> str:
