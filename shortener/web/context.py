@@ -18,6 +18,8 @@ from shortener.services import accounts
 from shortener.settings import with_settings
 from shortener.store import Store, open_store, settings
 from shortener.store.accounts import Role, User
+from shortener.web.languages import gettext as _
+from shortener.web.languages import plain_text
 from shortener.web.security import cookie_name
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -186,13 +188,17 @@ def role_required(role: Role) -> Callable[[View], View]:
             if user is None:
                 return _require_sign_in()
             if not accounts.role_allows(user.role, role):
-                abort(403, f"Only {role}s can do this. You are signed in as {user.role}.")
+                abort(403, _explain_role(role))
             return view(*args, **kwargs)
 
         guarded.role = role  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def _explain_role(role: Role) -> str:
+    return plain_text(_("Only admins can do this.") if role == "admin" else _("Only editors and admins can do this."))
 
 
 def _require_sign_in() -> Any:

@@ -20,3 +20,8 @@ def gettext(text: str, **values: object) -> Markup:
 def ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
     """Return the form of a text for a count, as in ``ngettext("{count} link", "{count} links", 2)``."""
     return gettext(one if count == 1 else many, **({"count": count} | values))
+
+
+def plain_text(text: str) -> str:
+    """Return a text of ``gettext`` without escaped characters, for what is stored or shown later; others unchanged."""
+    return str(text.unescape()) if isinstance(text, Markup) else text

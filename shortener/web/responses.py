@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.reporting.formatting import escape_csv
 from shortener.web.cache import clear_cache
+from shortener.web.languages import plain_text
 
 
 def json_response(value: Any) -> Response:
@@ -64,4 +65,5 @@ def redirect_with_notice(notice: Notice | str, endpoint: str, **values: Any) -> 
 
 def show_notice(notice: Notice | str) -> None:
     """Set a notice that the next page shows in this browser."""
-    flash(msgspec.to_builtins(Notice(notice) if isinstance(notice, str) else notice))
+    notice = Notice(notice) if isinstance(notice, str) else notice
+    flash(msgspec.to_builtins(msgspec.structs.replace(notice, text=plain_text(notice.text))))
