@@ -1,4 +1,4 @@
-"""The terms of the pages with their explanations, for the help page and for the words on pages that explain themselves."""
+"""The terms of the pages with their explanations, for the help page and for words that explain themselves."""
 
 from flask import Flask, g
 from markupsafe import Markup
@@ -53,10 +53,11 @@ def _reader_terms() -> dict[str, Term]:
             _("Visitors"),
             _("People who clicked, each counted once a day."),
             _(
-                "Visitors are told apart by a scrambled number whose key is destroyed after the day. So nobody can be "
-                "followed from one day to the next, and a reader who comes back tomorrow counts again. An issue counts a "
-                "person once, however many of its links were clicked. Readers whose browsers ask not to be tracked make "
-                "clicks without a visitor; if they are most of an issue’s readers, its visitors are unknown."
+                "Visitors are told apart by a scrambled number whose key is destroyed after the day. So nobody "
+                "can be followed from one day to the next, and a reader who comes back tomorrow counts again. An "
+                "issue counts a person once, however many of its links were clicked. Readers whose browsers ask "
+                "not to be tracked make clicks without a visitor; if they are most of an issue's readers, its "
+                "visitors are unknown."
             ),
         ),
         "recipients": Term(
@@ -73,8 +74,8 @@ def _reader_terms() -> dict[str, Term]:
             _("Filtered as automated"),
             _("Requests by programs, which are kept but not counted."),
             _(
-                "Mail scanners follow every link before the reader has seen it; bots read whole pages; chats fetch a "
-                "preview; browsers fetch a page in advance."
+                "Mail scanners follow every link before the reader has seen it; bots read whole pages; chats "
+                "fetch a preview; browsers fetch a page in advance."
             ),
         ),
         "quality": Term(
@@ -86,12 +87,13 @@ def _reader_terms() -> dict[str, Term]:
             _("Low, best and high estimate"),
             _("How many clicks there are at least, most likely, and at most."),
             _(
-                "Some requests could come from a person or from a program. The low estimate counts only those that are "
-                "surely human, the high estimate all that may be human. All figures are the best estimate."
+                "Some requests could come from a person or from a program. The low estimate counts only those "
+                "that are surely human, the high estimate all that may be human. All figures are the best "
+                "estimate."
             ),
         ),
         "unknown": Term(
-            _("A dash (–)"),
+            _("A dash (\u2013)"),
             _("The number is not known. It never means zero."),
         ),
     }
@@ -103,16 +105,16 @@ def _comparison_terms() -> dict[str, Term]:
             _("Usual"),
             _("The middle value of your earlier issues, at the same time after sending."),
             _(
-                "Half of them had more, half had less. The band in a chart leaves out the highest and the lowest tenth. "
-                "An issue within the band is like your other issues."
+                "Half of them had more, half had less. The band in a chart leaves out the highest and the lowest "
+                "tenth. An issue within the band is like your other issues."
             ),
         ),
         "to-come": Term(
             _("Forecast"),
             _("How many visitors the issue will have in the end."),
             _(
-                "Readers open a newsletter over days. The forecast continues the issue as your earlier issues went on from "
-                "the same time after sending; in eight of ten cases the result is within its range."
+                "Readers open a newsletter over days. The forecast continues the issue as your earlier issues "
+                "went on from the same time after sending; in nine of ten cases the result is within its range."
             ),
         ),
         "points": Term(
@@ -131,8 +133,14 @@ def _article_terms() -> dict[str, Term]:
     return {
         "article": Term(
             _("Article"),
-            _("A destination that the issue presents as an item of its own, with a heading, title, image or button."),
-            _("Its clicks are those of its image, title and button together. Only articles are compared and ranked."),
+            _(
+                "A destination that the issue presents as an item of its own, with a heading, title, image or "
+                "button."
+            ),
+            _(
+                "Its clicks are those of its image, title and button together. Only articles are compared and "
+                "ranked."
+            ),
         ),
         "inline": Term(
             _("Inline link"),
@@ -156,8 +164,8 @@ def _article_terms() -> dict[str, Term]:
             _("vs typical"),
             _("How often the article was clicked, compared with what is typical for its position."),
             _(
-                "1.8× means 1.8 times as often. Where there are few clicks the value is moved towards 1, because they may be "
-                "chance."
+                "1.8\u00d7 means 1.8 times as often. Where there are few clicks the value is moved towards 1, "
+                "because they may be chance."
             ),
         ),
         "range": Term(
@@ -169,8 +177,8 @@ def _article_terms() -> dict[str, Term]:
             _("Clear winners, about typical, below"),
             _("Whether an article beat its position for certain, or only by chance."),
             _(
-                "The whole range of a clear winner is above 1×, that of an article below typical is under 1×. About typical "
-                "are all others: their order says little."
+                "The whole range of a clear winner is above 1\u00d7, that of an article below typical is under "
+                "1\u00d7. About typical are all others: their order says little."
             ),
         ),
         "confidence": Term(
@@ -180,13 +188,17 @@ def _article_terms() -> dict[str, Term]:
         ),
         "ranking": Term(
             _("How articles are ranked"),
-            _("One statistical model of all your issues compares articles as if they had been at the same position."),
             _(
-                "It knows the size of each issue, the position, and image, title and button. It begins with the experience "
-                "of other newsletters, which your own clicks replace. Some editors sort a whole issue by how promising an "
-                "article is, others choose only the first articles; the model tries both and weighs them by your readers’ "
-                "clicks. With few clicks an article leans a little on how other articles of its author and site did, which "
-                "favours names that did well before. With many clicks that fades out."
+                "One statistical model of all your issues compares articles as if they had been at the same "
+                "position."
+            ),
+            _(
+                "It knows the size of each issue, the position, and image, title and button. It begins with the "
+                "experience of other newsletters, which your own clicks replace. Some editors sort a whole issue "
+                "by how promising an article is, others choose only the first articles; the model tries both and "
+                "weighs them by your readers' clicks. With few clicks an article leans a little on how other "
+                "articles of its author and site did, which favours names that did well before. With many clicks "
+                "that fades out."
             ),
         ),
     }
@@ -213,14 +225,23 @@ def _pick_terms() -> dict[str, Term]:
             _("Read by few, and liked by many of those."),
         ),
         "decisions": Term(
-            _("Featured, editor’s pick, excluded"),
-            _("Your decisions: a featured article comes first, an editor’s pick is added, an excluded one is left out."),
-            _("They change the draft of the picks, never a figure. Each is on record with the name of the editor."),
+            _("Featured, editor's pick, excluded"),
+            _(
+                "Your decisions: a featured article comes first, an editor's pick is added, an excluded one is "
+                "left out."
+            ),
+            _(
+                "They change the draft of the picks, never a figure. Each is on record with the name of the "
+                "editor."
+            ),
         ),
         "rerun": Term(
             _("Worth showing again"),
             _("Articles that would teach most if you showed them at another position."),
-            _("An article that was shown at two positions tells what is due to the article and what to its position."),
+            _(
+                "An article that was shown at two positions tells what is due to the article and what to its "
+                "position."
+            ),
         ),
     }
 
@@ -231,8 +252,8 @@ def _link_terms() -> dict[str, Term]:
             _("Draft, scheduled, sent, archived"),
             _("A draft has no sending time, a scheduled issue one in the future, a sent issue one in the past."),
             _(
-                "An archived issue is hidden from lists and comparisons; its links go on working. A removed draft is taken "
-                "back: its links are retired."
+                "An archived issue is hidden from lists and comparisons; its links go on working. A removed draft"
+                " is taken back: its links are retired."
             ),
         ),
         "slug": Term(
@@ -251,7 +272,10 @@ def _link_terms() -> dict[str, Term]:
         ),
         "link-status": Term(
             _("Retired, expired, needs a destination"),
-            _("A retired or expired link shows readers that it is gone. Without a destination it leads nowhere yet."),
+            _(
+                "A retired or expired link shows readers that it is gone. Without a destination it leads nowhere "
+                "yet."
+            ),
             _("All other links are active. A retired link can be restored."),
         ),
         "placements": Term(
@@ -262,7 +286,10 @@ def _link_terms() -> dict[str, Term]:
         "edits": Term(
             _("History"),
             _("Every change is recorded with its time and the name of the editor."),
-            _("Most changes can be undone for 30 days. In the chart of an issue, a mark shows when a link was changed."),
+            _(
+                "Most changes can be undone for 30 days. In the chart of an issue, a mark shows when a link was "
+                "changed."
+            ),
         ),
         "token": Term(
             _("Token"),

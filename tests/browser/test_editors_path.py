@@ -76,8 +76,7 @@ def test_path_of_an_editor(chromium: "Browser", tmp_path: Path) -> None:
         check_click_map(page)
         pin_article(page)
         copy_draft(page)
-        page.click("text=Sign out")
-        page.wait_for_url("**/-/sign-in")
+        watched.sign_out()
         page.goto(f"{base}/-/issues")
         page.wait_for_url("**/-/sign-in?next=/-/issues")
         watched.close()
@@ -149,7 +148,7 @@ def check_click_map(page: "Page") -> None:
 
 def pin_article(page: "Page") -> None:
     """The ranking has all articles; pin the last one."""
-    page.click("text=Ranking")
+    page.click("nav >> text=Articles")
     page.wait_for_selector(".chart svg")
     rows = page.locator("section:has(h2:text('All articles')) tbody tr")
     assert rows.count() == 8
@@ -207,7 +206,9 @@ def test_keyboard(chromium: "Browser", tmp_path: Path) -> None:
         keys.press("Enter")
         page.wait_for_selector("text=Destination changed")
         assert "https://example.org/keyboard/changed" in page.inner_text(".target")
-        tab_to(page, "Sign out", backwards=True)
+        tab_to(page, "E", backwards=True)
+        keys.press("Enter")
+        tab_to(page, "Sign out")
         keys.press("Enter")
         page.wait_for_url("**/-/sign-in")
         watched.close()

@@ -245,6 +245,7 @@ def _render_users(*, invitation_url: str | None = None, invited: str = "") -> st
         "users.html",
         users=users,
         roles=accounts.ROLES,
+        now=now(),
         address=invitation_url,
         invited=next((user for user in users if user.name == invited), None),
         changes=history.list_changes(store(), USERS_PAGE),
