@@ -15,13 +15,15 @@ from shortener.store import open_store
 from shortener.web import cache, components, context, error_pages, filters, languages, security, terms
 from shortener.web.views import (
     accounts,
+    articles,
     history,
     issues,
     links,
+    moved,
     new_issue,
+    picks,
     public,
     qr_codes,
-    ranking,
     reports,
     settings,
     tokens,
@@ -76,8 +78,8 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (issues, new_issue, reports, ranking, links, qr_codes)
-    for view in (public, accounts, tokens, history, *editor_views, settings, webhooks):
+    editor_views = (issues, new_issue, reports, articles, picks, links, qr_codes)
+    for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -61,7 +60,7 @@ class CliContext(Struct):
         try:
             with contextlib.closing(open_reader(data)) as reader:
                 return settings.read(reader)
-        except (StoreError, sqlite3.Error):  # the command that uses the store reports it
+        except StoreError:  # the command that uses the store reports it
             return {}
 
     def open_store(self, *, missing: Literal["create", "empty", "error"] = "empty") -> "Store":

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlite_utils import Database
-
 from shortener.config import Config
 from shortener.errors import Doubtful, FieldError, InputError
 from shortener.settings import ZONE, parse_setting, setting_texts, with_settings
-from shortener.store import Store, settings
+from shortener.store import Reader, Store, settings
 
 
-def current_config(store: Store | Database, config: Config) -> Config:
+def current_config(store: Reader, config: Config) -> Config:
     """Return a configuration with the settings in the store."""
     return with_settings(config, settings.read(store))
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 
-from sqlite_utils import Database
-
-from shortener.store.database import Store
+from shortener.store.database import Reader, Store
 
 
-def read(store: Store | Database) -> dict[str, str]:
+def read(store: Reader) -> dict[str, str]:
     """Return the stored settings as texts, by key such as ``site.name``."""
     return dict(store.execute("select name, value from settings").fetchall())
 

@@ -2,7 +2,6 @@
 
 import functools
 import queue
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,8 +54,7 @@ class ConnectionPool:
 
     def release(self, store: Store) -> None:
         """Return a connection to the pool, or close it when the pool is full."""
-        if store.db.conn.in_transaction:
-            store.db.conn.rollback()
+        store.roll_back()
         try:
             self._idle.put_nowait(store)
         except queue.Full:
@@ -116,7 +114,7 @@ def config() -> Config:
         current: CurrentConfig = current_app.extensions["config"]
         try:
             g.config = current.read(store())
-        except (StoreError, sqlite3.Error):
+        except StoreError:
             g.config = current.latest
     request_config: Config = g.config
     return request_config

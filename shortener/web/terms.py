@@ -133,14 +133,8 @@ def _article_terms() -> dict[str, Term]:
     return {
         "article": Term(
             _("Article"),
-            _(
-                "A destination that the issue presents as an item of its own, with a heading, title, image or "
-                "button."
-            ),
-            _(
-                "Its clicks are those of its image, title and button together. Only articles are compared and "
-                "ranked."
-            ),
+            _("A destination that the issue presents as an item of its own, with a heading, title, image or button."),
+            _("Its clicks are those of its image, title and button together. Only articles are compared and ranked."),
         ),
         "inline": Term(
             _("Inline link"),
@@ -188,10 +182,7 @@ def _article_terms() -> dict[str, Term]:
         ),
         "ranking": Term(
             _("How articles are ranked"),
-            _(
-                "One statistical model of all your issues compares articles as if they had been at the same "
-                "position."
-            ),
+            _("One statistical model of all your issues compares articles as if they had been at the same position."),
             _(
                 "It knows the size of each issue, the position, and image, title and button. It begins with the "
                 "experience of other newsletters, which your own clicks replace. Some editors sort a whole issue "
@@ -230,18 +221,12 @@ def _pick_terms() -> dict[str, Term]:
                 "Your decisions: a featured article comes first, an editor's pick is added, an excluded one is "
                 "left out."
             ),
-            _(
-                "They change the draft of the picks, never a figure. Each is on record with the name of the "
-                "editor."
-            ),
+            _("They change the draft of the picks, never a figure. Each is on record with the name of the editor."),
         ),
         "rerun": Term(
             _("Worth showing again"),
             _("Articles that would teach most if you showed them at another position."),
-            _(
-                "An article that was shown at two positions tells what is due to the article and what to its "
-                "position."
-            ),
+            _("An article that was shown at two positions tells what is due to the article and what to its position."),
         ),
     }
 
@@ -272,10 +257,7 @@ def _link_terms() -> dict[str, Term]:
         ),
         "link-status": Term(
             _("Retired, expired, needs a destination"),
-            _(
-                "A retired or expired link shows readers that it is gone. Without a destination it leads nowhere "
-                "yet."
-            ),
+            _("A retired or expired link shows readers that it is gone. Without a destination it leads nowhere yet."),
             _("All other links are active. A retired link can be restored."),
         ),
         "placements": Term(

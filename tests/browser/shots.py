@@ -25,8 +25,8 @@ PAGES = {
     "map-html": "/-/issues/2026-06/map",
     "contents": "/-/issues/2026-11/contents",
     "new-issue": "/-/new-issue",
-    "ranking": "/-/ranking",
-    "picks": "/-/ranking/picks",
+    "ranking": "/-/articles",
+    "picks": "/-/picks",
     "links": "/-/links?sort=clicks",
     "link": "/-/links/{code}",
     "new-link": "/-/new-link",
@@ -41,8 +41,8 @@ PAGES = {
 STEPS = {
     "new-issue-found": ("/-/new-issue", "look"),
     "new-issue-refused": ("/-/new-issue", "refuse"),
-    "ranking-decide": ("/-/ranking", "decide"),
-    "picks-section": ("/-/ranking/picks", "link"),
+    "ranking-decide": ("/-/articles", "decide"),
+    "picks-section": ("/-/picks", "link"),
     "users-invited": ("/-/settings/users", "invite"),
 }
 """Path and action of each page that follows a form; they come last because they change the store."""
@@ -51,10 +51,10 @@ HUGE = {
     "report": "/-/issues/huge",
     "map": "/-/issues/huge/map",
     "contents": "/-/issues/huge/contents",
-    "ranking": "/-/ranking?month={month}",
+    "ranking": "/-/articles?month={month}",
     "links": "/-/links?q=hand",
 }
-EMPTY = {"issues": "/-/issues", "ranking": "/-/ranking", "links": "/-/links"}
+EMPTY = {"issues": "/-/issues", "ranking": "/-/articles", "links": "/-/links"}
 DEMO_ISSUE = "/-/issues/low-tide-46"
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 

@@ -85,7 +85,7 @@ def test_enter_in_every_form(watched: "WatchedPage") -> None:
         page.goto(watched.base + ("/-/new-issue" if path == "review" else path))
         if path == "review":
             review(page, slug="enter")
-        if path == "/-/ranking":
+        if path == "/-/articles":
             page.locator(DECISION).wait_for(state="attached")  # the ranking is computed first
         tried |= press_enter_in_forms(page)
     watched.sign_out()
@@ -181,12 +181,12 @@ ACTS: dict[str, Act] = {
         "/-/issues.json",
         "/-/issues",
     ),
-    "decision": ("/-/ranking", submit(DECISION, check="exclude", reason="old"), "/-/ranking/picks.json", "/-/ranking"),
+    "decision": ("/-/articles", submit(DECISION, check="exclude", reason="old"), "/-/picks.json", "/-/articles"),
     "decision removed": (
-        "/-/ranking",
+        "/-/articles",
         submit("form:has([name=action][value=undo][type=hidden])"),
-        "/-/ranking/picks.json",
-        "/-/ranking",
+        "/-/picks.json",
+        "/-/articles",
     ),
     "role of a user": (
         "/-/settings/users",
@@ -304,8 +304,8 @@ ERRORS: dict[str, Error] = {
     "code with a space": ("/-/new-link", "main form", {"target": "https://example.org/", "code": "a b"}, "code"),
     "name that exists": ("/-/settings/users", "form:has(#new)", {"name": "viewer", "role": "admin"}, "new"),
     "name with a slash": ("/-/settings/users", "form:has(#new)", {"name": "a/b", "role": "viewer"}, "new"),
-    "reason": ("/-/ranking", DECISION, {"check": "pin", "reason": ""}, "why4"),
-    "no decision": ("/-/ranking", DECISION, {"reason": "kept"}, "do4"),
+    "reason": ("/-/articles", DECISION, {"check": "pin", "reason": ""}, "why4"),
+    "no decision": ("/-/articles", DECISION, {"reason": "kept"}, "do4"),
     "wrong password": ("/-/account", "main form", {"current": "wrong wrong"}, "current"),
     "other password repeated": (
         "/-/account",
@@ -431,7 +431,7 @@ FORMS: dict[str, tuple[set[str], set[str]]] = {
     "links.set_title": ({"title of a link"}, {"long title of a link"}),
     "links.add_link": (set(), {"empty destination", "private destination", "code that is taken", "code with a space"}),
     "new_issue.create_issue": (set(), {"no issue", "slug", "another issue's text", "position in the review"}),
-    "ranking.decide": ({"decision", "decision removed"}, {"reason", "no decision"}),
+    "articles.decide": ({"decision", "decision removed"}, {"reason", "no decision"}),
     "accounts.add_user": (set(), {"name that exists", "name with a slash"}),
     "accounts.set_role": ({"role of a user"}, set()),
     "accounts.remove_user": ({"user removed"}, set()),
@@ -446,7 +446,7 @@ OTHER_FORMS = {
     "issues.check_targets": "changes nothing",
     "issues.set_target": "sets what is unknown; its error is that of links.set_target",
     "links.revert": "undoes",
-    "ranking.link_picks": "adds links",
+    "picks.link_picks": "adds links",
     "tokens.create_token": "adds a token",
     "tokens.revoke_own_token": "a revoked token must not come back; another one is created instead",
     "tokens.revoke_token": "a revoked token must not come back; another one is created instead",

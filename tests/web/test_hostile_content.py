@@ -33,8 +33,8 @@ PAGES = (
     "/-/issues/may/map",
     "/-/issues/may/map/issue",
     "/-/issues/may/contents",
-    "/-/ranking",
-    "/-/ranking/picks",
+    "/-/articles",
+    "/-/picks",
     "/-/links",
     "/-/links/go.example/nasty",
     "/-/settings/users",
@@ -136,7 +136,7 @@ def test_files_contain_no_formulas(nasty: "EditorSite") -> None:
         "/-/issues/may/placements.csv",
         "/-/issues/may/contents.csv",
         "/-/links.csv",
-        "/-/ranking.csv",
+        "/-/articles.csv",
         "/-/issues/may/breakdown.csv",
         "/-/issues/may/timeline.csv",
         "/-/links/go.example/nasty/breakdown.csv",
@@ -199,7 +199,7 @@ def test_query_parameters_of_the_list(site_with_issue: "EditorSite", query: str,
 @pytest.mark.parametrize("month", ["2026-13", "0000-00", "../../etc", "2026-1", "9999-99", "2026-02-30"])
 def test_invalid_months(site_with_issue: "EditorSite", month: str) -> None:
     """An invalid month gets 400."""
-    for path in ("/-/ranking", "/-/ranking.csv", "/-/ranking/picks"):
+    for path in ("/-/articles", "/-/articles.csv", "/-/picks"):
         assert site_with_issue.client("viewer").get(f"{path}?month={month}").status_code == 400
 
 

@@ -242,11 +242,11 @@ def read_link_pages(figures: Figures, browser: Browser) -> None:
         numbers = dict(re.findall(r"<dt>([\w ]+)</dt><dd>([^<]*)<", page))
         counts = {"clicks": numbers["Clicks"], "visitors": numbers["Visitors"]}
         figures.add("link page", ("link", code.lower()), **counts)
-    page = settled(browser, "/-/ranking?month=2024-06")
-    ranking = browser.get("/-/ranking.json?month=2024-06").json
+    page = settled(browser, "/-/articles?month=2024-06")
+    ranking = browser.get("/-/articles.json?month=2024-06").json
     assert ranking is not None
     read_ranked(figures, "ranking.json", ranking["articles"], "article")
-    read_ranked(figures, "ranking.csv", read_csv(browser.get("/-/ranking.csv?month=2024-06").text), "article")
+    read_ranked(figures, "ranking.csv", read_csv(browser.get("/-/articles.csv?month=2024-06").text), "article")
     for html in table_rows(page):
         code = code_of(re.findall(r'href="(https://a\.example/\w+)"', html)[0])
         value = cell(html, ranking["counted"].capitalize())

@@ -26,6 +26,7 @@ PAGES_WITHOUT_DATA = {
     "links.confirm_retirement",
     "settings.show_help",
     "issues.download",
+    "moved.lead_on",
     "reports.map_issue",
     "reports.live",
     "webhooks.list_webhooks",
@@ -37,8 +38,8 @@ FILES = {
     "/-/issues/<slug>": ("/-/issues/<slug>/report.json", "/-/issues/<slug>/report.csv"),
     "/-/issues/<slug>/map": ("/-/issues/<slug>/map.json", "/-/issues/<slug>/placements.csv"),
     "/-/issues/<slug>/contents": ("/-/issues/<slug>/contents.json", "/-/issues/<slug>/contents.csv"),
-    "/-/ranking": ("/-/ranking.json", "/-/ranking.csv"),
-    "/-/ranking/picks": ("/-/ranking/picks.json", ""),
+    "/-/articles": ("/-/articles.json", "/-/articles.csv"),
+    "/-/picks": ("/-/picks.json", ""),
     "/-/links": ("/-/links.json", "/-/links.csv"),
     "/-/links/<host>/<code>": ("/-/links/<host>/<code>/report.json", "/-/links/<host>/<code>/timeline.csv"),
     "/-/settings": ("/-/settings.json", ""),
@@ -88,10 +89,10 @@ def test_the_ranking_names_what_it_counted(site: "EditorSite", visitor: str | No
     lines = [json.loads(click_line(code, number)) for number in range(3)]
     site.write_clicks([json.dumps(click | ({} if visitor else {"visitor": None})) for click in lines])
     browser = site.client("admin")
-    assert f'<th scope="col" class="n">{counted.title()}</th>' in browser.get("/-/ranking").text
-    ranking = json.loads(browser.get("/-/ranking.json").text)
+    assert f'<th scope="col" class="n">{counted.title()}</th>' in browser.get("/-/articles").text
+    ranking = json.loads(browser.get("/-/articles.json").text)
     assert ranking["counted"] == counted
-    rows = list(csv.DictReader(io.StringIO(browser.get("/-/ranking.csv").text)))
+    rows = list(csv.DictReader(io.StringIO(browser.get("/-/articles.csv").text)))
     for article, row in zip(ranking["articles"], rows, strict=True):
         for unit in ("visitors", "clicks"):
             assert (article[unit] is None) == (unit != counted)

@@ -36,7 +36,7 @@ def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeyp
 
     monkeypatch.setattr(ranking_cache, "rank_stored_articles", slow)
     browser = clicked.client("editor")
-    for path in ("/-/ranking", f"/-/ranking?month={MONTH}"):
+    for path in ("/-/articles", f"/-/articles?month={MONTH}"):
         page = browser.get(path).text
         assert WAITING in page
         assert "/static/reload.js" in page
@@ -44,7 +44,7 @@ def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeyp
         assert page.index("Counting whales") < page.index("A cheaper sieve")
         assert "vs typical" not in page
     ready.set()
-    page = settled(browser, "/-/ranking")
+    page = settled(browser, "/-/articles")
     assert "reload.js" not in page
     assert re.search(r'data-name="vs typical">\d[\d.]*×', page)
 
@@ -52,11 +52,11 @@ def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeyp
 def test_a_decision_does_not_compute_the_ranking_again(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
     """After a decision the page has the ranking and the decision at once."""
     browser = clicked.client("editor")
-    settled(browser, "/-/ranking")
+    settled(browser, "/-/articles")
     monkeypatch.setattr(ranking_cache, "rank_stored_articles", None)
     form = {"month": MONTH, "url": "https://a.example/sieve", "action": "pin", "reason": "Readers asked for it."}
-    assert browser.post("/-/ranking/decide", form).status_code == 303
-    page = browser.get(f"/-/ranking?month={MONTH}").text
+    assert browser.post("/-/articles/decide", form).status_code == 303
+    page = browser.get(f"/-/articles?month={MONTH}").text
     assert WAITING not in page
     assert "Readers asked for it." in page
 
@@ -64,7 +64,7 @@ def test_a_decision_does_not_compute_the_ranking_again(clicked: "EditorSite", mo
 def test_pages_and_api_share_the_ranking_of_a_month(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
     """The API returns the ranking that the page has computed already."""
     browser = clicked.client("editor")
-    settled(browser, f"/-/ranking?month={MONTH}")
+    settled(browser, f"/-/articles?month={MONTH}")
     with clicked.app.test_request_context():
         computed = ranking_cache.cached_draft(MONTH).ranking
         monkeypatch.setattr(ranking_cache, "rank_stored_articles", None)
@@ -74,7 +74,7 @@ def test_pages_and_api_share_the_ranking_of_a_month(clicked: "EditorSite", monke
 def test_a_refused_decision_waits_for_its_form(clicked: "EditorSite") -> None:
     """A form that was refused while nothing is cached is shown again with its error."""
     form = {"month": MONTH, "url": "https://a.example/sieve", "action": "pin", "reason": ""}
-    page = clicked.client("editor").post("/-/ranking/decide", form).text
+    page = clicked.client("editor").post("/-/articles/decide", form).text
     assert WAITING not in page
     assert "Give a reason for your colleagues" in page
 
@@ -98,7 +98,7 @@ def test_nothing_is_ranked_without_evidence(
     if sent_at == NOW - 1_800:
         write_human_clicks(site, 23.6, 23.7)
     browser = site.client("viewer")
-    page = settled(browser, "/-/ranking")
+    page = settled(browser, "/-/articles")
     assert message in page
     assert "data-name=" not in page
     report = settled(browser, "/-/issues/may")

@@ -44,7 +44,7 @@ def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:
     if page.startswith(ISSUE_PAGES):
         return "issues.show_contents", {"slug": page.removeprefix(ISSUE_PAGES)}
     if page.startswith(MONTH_PAGES):
-        return "ranking.show_ranking", {"month": page.removeprefix(MONTH_PAGES)}
+        return "articles.show_articles", {"month": page.removeprefix(MONTH_PAGES)}
     return "settings.show_settings" if page == SETTINGS_PAGE else "accounts.users", {}
 
 

@@ -39,7 +39,7 @@ SAMPLE_SECONDS, EDIT_SECONDS = 5.0, 30.0
 VICTIMS = ("worker", "collector", "pages", "serve", "granian", "tree")
 EDITED = "edited"
 PASSWORD = "a long sentence for the soak"
-PAGES = ("/-/links", "/-/ranking", "/-/health", "/-/settings", "/-/links.json?limit=100", "/abcde+", "/-/metrics")
+PAGES = ("/-/links", "/-/articles", "/-/health", "/-/settings", "/-/links.json?limit=100", "/abcde+", "/-/metrics")
 
 
 class Sample(Struct, frozen=True):

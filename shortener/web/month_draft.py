@@ -1,0 +1,47 @@
+"""The draft of the month that a request asks for, as the pages of articles and of picks show it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from flask import request
+
+from shortener.errors import NotFound
+from shortener.services.draft_picks import Draft
+from shortener.store import decisions, listings
+from shortener.web.context import config, now, store
+from shortener.web.ranking_cache import cached_draft
+
+
+def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
+    """Return (month, draft, reason). ``draft`` is None if the month has none; ``reason`` then says why.
+
+    The reason is '' if ``find`` returns None, because the ranking is not computed yet. The month comes from the
+    request; the default is the latest month that has a ranking. Raises InputError.
+    """
+    month = request.values.get("month", "")
+    if month:
+        decisions.check_month(month)
+    message = ""
+    for candidate in [month] if month else sent_months():
+        try:
+            return candidate, find(candidate), ""
+        except NotFound as error:
+            message = str(error)
+    return month, None, message
+
+
+def sent_months() -> list[str]:
+    """Return the months in which issues were sent, as YYYY-MM in the site's time zone, latest first."""
+    months = (
+        datetime.fromtimestamp(sent_at, UTC).astimezone(config().zone).strftime("%Y-%m")
+        for sent_at in listings.list_send_times(store(), now=now())
+    )
+    return list(dict.fromkeys(months))
+
+
+def require_draft() -> Draft:
+    """Return the draft of the requested month. Raises InputError for an invalid month, NotFound without a draft."""
+    _, draft, message = find_draft()
+    if draft is None:
+        raise NotFound(message or "there is nothing to rank yet: no issue was sent")
+    return draft

@@ -1,0 +1,31 @@
+"""Redirects from former addresses of pages to the present ones, with their query."""
+
+from typing import Any
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from shortener.web.context import role_required
+
+MOVED = {
+    "/-/ranking": "articles.show_articles",
+    "/-/ranking.csv": "articles.articles_csv",
+    "/-/ranking.json": "articles.articles_json",
+    "/-/ranking/picks": "picks.show_picks",
+    "/-/ranking/picks.json": "picks.picks_json",
+}
+"""Endpoint of each page or file that had another address before."""
+
+blueprint = Blueprint("moved", __name__)
+
+
+@role_required("viewer")
+def lead_on(**values: Any) -> BaseResponse:
+    """Redirect to the present address of a page."""
+    query = request.query_string.decode("latin-1")
+    present = url_for(MOVED[request.url_rule.rule if request.url_rule else ""], **values)
+    return redirect(f"{present}?{query}" if query else present, 301)
+
+
+for _former in MOVED:
+    blueprint.add_url_rule(_former, view_func=lead_on)
