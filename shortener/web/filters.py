@@ -37,6 +37,7 @@ def init_app(app: Flask) -> None:
         duration=format_duration,
         outlook=lambda outlook: join_percent_signs(describe_outlook(outlook)),
         display_url=display_url,
+        isolated=isolate,
         script_json=script_json,
         sparkline=sparkline,
         share_bar=share_bar,
@@ -174,6 +175,11 @@ def display_url(url: str | None, max_length: int = 70) -> str:
         return url[:max_length]
     text = parts.netloc.removeprefix("www.") + parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
     return text if len(text) <= max_length else f"{text[: max_length * 2 // 3]}…{text[-max_length // 4 :]}"
+
+
+def isolate(name: str) -> Markup:
+    """Return a name as an element of its own direction, for a sentence that may run the other way."""
+    return Markup("<bdi>{}</bdi>").format(name)
 
 
 def script_json(value: Any) -> Markup:

@@ -3,6 +3,7 @@
 import functools
 from zoneinfo import available_timezones
 
+import msgspec
 from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -113,8 +114,9 @@ def _summarize(changes: dict[str, str | None]) -> str:
 @blueprint.get("/settings.json")
 @role_required("viewer")
 def settings_json() -> Response:
-    """Return the state of the system as JSON."""
-    return json_response(check_health(file_config()))
+    """Return the state of the system and the settings in force as JSON."""
+    health = msgspec.to_builtins(check_health(file_config()))
+    return json_response(health | {"settings": setting_texts(config(), setting_keys(config()))})
 
 
 @blueprint.get("/settings/system")
