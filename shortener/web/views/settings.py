@@ -15,8 +15,8 @@ from shortener.settings import GEMS, NAME, PRIVACY_TEXT, TOP, ZONE, home_key, se
 from shortener.web.context import config, current_user, file_config, now, role_required, store
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_text
+from shortener.web.languages import all_languages, current_language, plain_text, use_language
 from shortener.web.languages import gettext as _
-from shortener.web.languages import plain_text
 from shortener.web.responses import json_response, redirect_after_edit
 from shortener.web.views.history import SETTINGS_PAGE, undoable
 
@@ -47,8 +47,19 @@ def _render_settings() -> str:
         locks={key: _explain_lock(origin) for key, origin in file_config().given.items() if key in keys},
         homes={domain.host: home_key(domain.host) for domain in config().domains},
         zones=list_zones(),
+        privacy_texts=_privacy_texts(),
         changes=history.list_changes(store(), SETTINGS_PAGE),
     )
+
+
+def _privacy_texts() -> dict[str, str]:
+    """Return the text about what is recorded by the name of its language, that of the page first."""
+    languages = sorted(all_languages().values(), key=lambda language: language != current_language())
+    texts = {}
+    for language in languages:
+        with use_language(language.tag):
+            texts[language.name] = render_template("privacy.html").strip()
+    return texts
 
 
 def _explain_lock(origin: str) -> str:
