@@ -26,7 +26,6 @@ Host = Annotated[
         description="a host name such as go.example.com, without https:// and path",
     ),
 ]
-ZONE_DESCRIPTION = "an IANA name such as Europe/Berlin"
 Days = Annotated[int, Meta(ge=1, le=3650)]
 ForwardMode = Literal["merge", "override", "drop"]
 
@@ -283,7 +282,9 @@ def variable_of(table: str, key: str, *, environment: Mapping[str, str]) -> str 
 def _validate(config: Config, *, origin: Origin) -> None:
     """Check rules that msgspec cannot express. Raises ConfigError."""
     if not is_zone(config.site.timezone):
-        raise ConfigError(f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected {ZONE_DESCRIPTION}")
+        raise ConfigError(
+            f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
+        )
     _validate_urls(config, origin=origin)
     _validate_server(config.server, origin=origin)
     hosts = [normalize_host_header(domain.host) for domain in config.domain]

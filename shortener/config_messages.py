@@ -34,7 +34,7 @@ def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], or
         return f"{origin.name(unknown)}: there is no such key; the keys of {key or 'the file'} are {keys}"
     if "missing required field" in expectation:
         return f"{origin.name(key)}: the key {expectation.split('`')[1]} is missing"
-    return f"{origin.name(key)} = {_value_at(tree, steps)!r}: expected {describe_type(type_at(root, steps))}"
+    return f"{origin.name(key)} = {_value_at(tree, steps)!r}: expected {_describe_type(type_at(root, steps))}"
 
 
 def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
@@ -67,15 +67,15 @@ def _value_at(tree: Any, steps: Sequence[str]) -> Any:
     return tree
 
 
-def describe_type(kind: Any) -> str:
+def _describe_type(kind: Any) -> str:
     """Return a description of the values that a type allows."""
     if get_origin(kind) is Annotated:
         base, meta = get_args(kind)[:2]
         if meta.description:
             return str(meta.description)
-        return f"{describe_type(base)} from {meta.ge} to {meta.le}"
+        return f"{_describe_type(base)} from {meta.ge} to {meta.le}"
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(str(value) for value in get_args(kind))
     if get_origin(kind) is tuple:
-        return f"a list in brackets, each item {describe_type(get_args(kind)[0])}"
+        return f"a list in brackets, each item {_describe_type(get_args(kind)[0])}"
     return {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}.get(kind, "a table")

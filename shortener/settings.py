@@ -6,12 +6,14 @@ the default.
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any, get_args
 
 import msgspec
 
-from shortener.config import ZONE_DESCRIPTION, Config, ConfigFile, is_zone
-from shortener.config_messages import base_type, describe_type, type_at
+from shortener.config import Config, ConfigFile, is_zone
+from shortener.config_messages import base_type, type_at
 from shortener.errors import InputError
+from shortener.messages import Message
 from shortener.urls import canonicalize_target
 
 NAME, ZONE, TOP, GEMS, PRIVACY_TEXT = (
@@ -42,10 +44,18 @@ def parse_setting(key: str, text: str) -> str | int:
         is_number = number and text.isascii() and text.isdigit()
         value: str | int = msgspec.convert(int(text) if is_number else text, kind)
     except (ValueError, msgspec.ValidationError):
-        raise InputError(f"enter {describe_type(kind)}") from None
+        raise InputError(_expectation(kind)) from None
     if key == ZONE and not is_zone(text):
-        raise InputError(f"enter {ZONE_DESCRIPTION}")
+        raise InputError(Message("enter an IANA name such as Europe/Berlin"))
     return canonicalize_target(text, allow_private=True) if steps[-1] == "home" and text else value
+
+
+def _expectation(kind: Any) -> Message:
+    """Return which numbers or texts a type allows, in the words of the errors of the configuration file."""
+    bounds = get_args(kind)[1]
+    if bounds.max_length:
+        return Message("enter a text of at most {count} characters", count=bounds.max_length)
+    return Message("enter a whole number from {low} to {high}", low=bounds.ge, high=bounds.le)
 
 
 def with_settings(config: Config, stored: Mapping[str, str]) -> Config:

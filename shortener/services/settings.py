@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from shortener.config import Config
 from shortener.errors import Doubtful, FieldError, InputError
+from shortener.messages import Message
 from shortener.settings import ZONE, parse_setting, setting_texts, with_settings
 from shortener.store import Reader, Store, settings
 
@@ -51,11 +52,13 @@ def _parse(key: str, text: str) -> str:
     try:
         return str(parse_setting(key, text)) if text else ""
     except InputError as error:
-        raise FieldError(str(error), field=key) from error
+        raise FieldError(error.args[0], field=key) from error
 
 
-def _explain_zone(old: str, new: str) -> str:
-    return (
-        f"with {new} instead of {old} days begin at another moment: clicks near midnight move to the day before or "
-        "after, in old reports too, and an issue sent near the end of a month can move to another month. Totals stay"
+def _explain_zone(old: str, new: str) -> Message:
+    return Message(
+        "with {new} instead of {old} days begin at another moment: clicks near midnight move to the day before or "
+        "after, in old reports too, and an issue sent near the end of a month can move to another month. Totals stay",
+        new=new,
+        old=old,
     )

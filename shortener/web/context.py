@@ -18,7 +18,7 @@ from shortener.settings import with_settings
 from shortener.store import Store, open_store, settings
 from shortener.store.accounts import Role, User
 from shortener.web.languages import gettext as _
-from shortener.web.languages import plain_text
+from shortener.web.languages import translated_text
 from shortener.web.security import cookie_name
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -196,7 +196,9 @@ def role_required(role: Role) -> Callable[[View], View]:
 
 
 def _explain_role(role: Role) -> str:
-    return plain_text(_("Only admins can do this.") if role == "admin" else _("Only editors and admins can do this."))
+    return translated_text(
+        _("Only admins can do this.") if role == "admin" else _("Only editors and admins can do this.")
+    )
 
 
 def _require_sign_in() -> Any:

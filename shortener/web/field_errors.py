@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from shortener.errors import Doubtful, FieldError, ShortenerError, StoreBusy, StoreError
 from shortener.web.error_pages import error_message, http_status, sentence
-from shortener.web.languages import plain_text
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -104,7 +103,7 @@ def errors_at(field: str) -> Iterator[None]:
 
 def show_error(form: str, field: str, message: str, *, can_confirm: bool = False) -> None:
     """Set the message that the next rendered page shows at a field of a form."""
-    g.form_error = FormError(form, field, sentence(plain_text(message)), can_confirm)
+    g.form_error = FormError(form, field, sentence(message), can_confirm)
 
 
 def refuse(form: str, field: str, error: ShortenerError, *, message: str | None = None) -> int:

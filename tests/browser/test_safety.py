@@ -202,7 +202,7 @@ ACTS: dict[str, Act] = {
     ),
     "settings": (
         "/-/settings",
-        submit("main form", **{"site.name": "Other", "ranking.top": "3"}),
+        submit("main form", **{"ranking.gems": "1", "ranking.top": "3"}),
         "/-/settings.json",
         "/-/settings",
     ),
@@ -311,8 +311,8 @@ ERRORS: dict[str, Error] = {
     "private destination": ("/-/new-link", "main form", {"target": "http://10.0.0.1/", "code": "kept"}, "target"),
     "code that is taken": ("/-/new-link", "main form", {"target": "https://example.org/", "code": "taken"}, "code"),
     "code with a space": ("/-/new-link", "main form", {"target": "https://example.org/", "code": "a b"}, "code"),
-    "number of picks": ("/-/settings", "main form", {"site.name": "Kept", "ranking.top": "101"}, "ranking-top"),
-    "long name of the site": ("/-/settings", "main form", {"site.name": LONG, "ranking.gems": "2"}, "site-name"),
+    "number of picks": ("/-/settings", "main form", {"privacy.text": "Kept", "ranking.top": "101"}, "ranking-top"),
+    "long privacy text": ("/-/settings", "main form", {"privacy.text": 7 * LONG, "ranking.gems": "2"}, "privacy-text"),
     "name that exists": ("/-/settings/users", "form:has(#new)", {"name": "viewer", "role": "admin"}, "new"),
     "name with a slash": ("/-/settings/users", "form:has(#new)", {"name": "a/b", "role": "viewer"}, "new"),
     "reason": ("/-/articles", DECISION, {"check": "pin", "reason": ""}, "why4"),
@@ -446,7 +446,7 @@ FORMS: dict[str, tuple[set[str], set[str]]] = {
     "new_issue.create_issue": (set(), {"no issue", "slug", "another issue's text", "position in the review"}),
     "articles.decide": ({"decision", "decision removed"}, {"reason", "no decision"}),
     "accounts.add_user": (set(), {"name that exists", "name with a slash"}),
-    "settings.save_settings": ({"settings"}, {"number of picks", "long name of the site"}),
+    "settings.save_settings": ({"settings"}, {"number of picks", "long privacy text"}),
     "accounts.set_role": ({"role of a user"}, set()),
     "accounts.remove_user": ({"user removed"}, set()),
 }

@@ -28,7 +28,7 @@ from shortener.web.context import (
 from shortener.web.field_errors import errors_at, form_view, refuse, show_error
 from shortener.web.forms import read_text
 from shortener.web.languages import gettext as _
-from shortener.web.languages import ngettext, plain_text
+from shortener.web.languages import ngettext, translated_text
 from shortener.web.login_throttle import LoginThrottle
 from shortener.web.responses import csv_response, json_response, redirect_with_notice, show_notice
 from shortener.web.security import cookie_name, is_https
@@ -345,7 +345,7 @@ def _recorded(name: str, summary: str) -> AbstractContextManager[history.Recorde
         store(),
         lambda: history.user_account(store(), name),
         page=USERS_PAGE,
-        summary=plain_text(summary),
+        summary=translated_text(summary),
         who=current_user().name,
         now=now(),
     )

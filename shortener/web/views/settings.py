@@ -15,7 +15,7 @@ from shortener.settings import GEMS, NAME, PRIVACY_TEXT, TOP, ZONE, home_key, se
 from shortener.web.context import config, current_user, file_config, now, role_required, store
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_text
-from shortener.web.languages import all_languages, current_language, plain_text, use_language
+from shortener.web.languages import all_languages, current_language, translated_text, use_language
 from shortener.web.languages import gettext as _
 from shortener.web.responses import json_response, redirect_after_edit
 from shortener.web.views.history import SETTINGS_PAGE, undoable
@@ -118,7 +118,7 @@ def _summarize(changes: dict[str, str | None]) -> str:
     for key, value in changes.items():
         text = defaults[key] if value is None else value
         short = text if len(text) <= MAX_SUMMARY_VALUE_LENGTH else f"{text[:MAX_SUMMARY_VALUE_LENGTH]}…"
-        parts.append(plain_text(_("{name}: {value}", name=names[key], value=short or _("none"))))
+        parts.append(translated_text(_("{name}: {value}", name=names[key], value=short or _("none"))))
     return "; ".join(parts)
 
 
