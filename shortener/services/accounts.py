@@ -63,8 +63,8 @@ def check_password(password: str) -> None:
         raise InputError(
             Message(
                 "a password has {minimum} to {maximum} characters; choose, for example, a sentence",
-                minimum=MIN_PASSWORD_LENGTH,
-                maximum=MAX_PASSWORD_LENGTH,
+                minimum=str(MIN_PASSWORD_LENGTH),
+                maximum=str(MAX_PASSWORD_LENGTH),
             )
         )
 
