@@ -308,10 +308,8 @@ def _render_invitation(name: str) -> str:
 @form_view("role", "role", page=_render_users)
 def set_role() -> Response:
     """Change the role of a user."""
-    name, role = (
-        _read_other_user(Message("another admin has to change your own role")),
-        accounts.parse_role(request.form.get("role", "")),
-    )
+    name = _read_other_user(Message("another admin has to change your own role"))
+    role = accounts.parse_role(request.form.get("role", ""))
     role_name = {"viewer": _("viewer"), "editor": _("editor"), "admin": _("admin")}[role]
     with _recorded(name, _("{name} became {role}", name=name, role=role_name)) as recorder:
         accounts.set_role(store(), name, role, now=now())
