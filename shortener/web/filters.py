@@ -33,6 +33,7 @@ def init_app(app: Flask, *, config: Config) -> None:
         multiple=format_multiple,
         datetime=lambda value: format_datetime(value, config=config),
         date=lambda value: format_date(value, config=config),
+        day_month=lambda value: format_day_month(value, config=config),
         month_name=format_month,
         datetime_local=lambda value: format_datetime_local(value, config=config),
         duration=format_duration,
@@ -120,6 +121,11 @@ def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
     return _time_element(value, "%-d %b %Y", config)
+
+
+def format_day_month(value: datetime, *, config: Config) -> str:
+    """Return day and month in the site's time zone, for the axis of a chart."""
+    return _to_local(value, config).strftime("%-d %b")
 
 
 def format_month(month: str) -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
 
 PAGES_WITHOUT_DATA = {
-    "accounts.index",
     "accounts.sign_in",
     "accounts.welcome",
     "new_issue.new_issue",
