@@ -16,6 +16,7 @@ from shortener.web import cache, components, context, domain_status, error_pages
 from shortener.web.views import (
     accounts,
     articles,
+    click_map,
     history,
     issues,
     links,
@@ -80,7 +81,7 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (overview, issues, new_issue, reports, articles, picks, links, qr_codes)
+    editor_views = (overview, issues, new_issue, reports, click_map, articles, picks, links, qr_codes)
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app
@@ -91,13 +92,18 @@ def publish_reader_pages(app: Flask) -> None:
 
     The server calls it when the pages start, because the texts depend on the configuration. Raises OSError.
     """
-    client = app.test_client(use_cookies=False)
-    pages = {}
-    for status in reader_pages.STATUSES:
-        path = "/-/upload" if status == 413 else "/miss"
-        page = client.get(path, environ_overrides={MISS_STATUS_KEY: status})
-        headers = [(name, value) for name, value in page.headers if name != "Set-Cookie"]
-        if status == 503:
-            headers.append(("Retry-After", "5"))
-        pages[status] = Response(page.status_code, headers, page.data)
+    pages = {
+        tag: {status: _render_reader_page(app, status, language=tag) for status in reader_pages.STATUSES}
+        for tag in app.extensions["languages"]
+    }
     reader_pages.publish(pages, data_directory=app.extensions["config"].data_directory)
+
+
+def _render_reader_page(app: Flask, status: int, *, language: str) -> Response:
+    client = app.test_client(use_cookies=False)
+    path = "/-/upload" if status == 413 else "/miss"
+    page = client.get(path, environ_overrides={MISS_STATUS_KEY: status}, headers={"Accept-Language": language})
+    headers = [(name, value) for name, value in page.headers if name != "Set-Cookie"]
+    if status == 503:
+        headers.append(("Retry-After", "5"))
+    return Response(page.status_code, headers, page.data)

@@ -38,6 +38,7 @@ SLOW_IMPORTS = {
     "werkzeug",
     "jinja2",
     "aiohttp",
+    "babel",
     "granian",
     "waitress",
     "numpy",
@@ -160,3 +161,13 @@ def test_the_supervisor_loads_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & (SLOW_IMPORTS - {"click"} | {"sqlite_utils", "asyncio"})
+
+
+@pytest.mark.parametrize(
+    "modules", ["shortener.cli.serve, shortener.server.worker", "shortener.cli, shortener.cli.reports"]
+)
+def test_workers_and_commands_load_no_translations(modules: str) -> None:
+    """Redirect workers send pages that are rendered already, and commands write English."""
+    program = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "babel" not in {name.partition(".")[0] for name in done.stdout.split()}

@@ -33,7 +33,7 @@ class Task(Struct, frozen=True):
     month: str = ""
 
 
-class ComparedIssue(Struct, frozen=True):
+class RecentIssue(Struct, frozen=True):
     """A sent issue on the overview, with its outlook if it has one."""
 
     slug: str
@@ -53,7 +53,7 @@ class Overview(Struct, frozen=True):
     four.
     """
 
-    issues: tuple[ComparedIssue, ...]
+    issues: tuple[RecentIssue, ...]
     usual_rate: Usual | None
     tasks: tuple[Task, ...]
 
@@ -68,7 +68,7 @@ def build_overview(
 ) -> Overview:
     """Return the overview of the listed ``issues`` at ``now`` (seconds of the UTC epoch)."""
     compared = tuple(
-        ComparedIssue(
+        RecentIssue(
             slug=issue.slug,
             title=issue.title,
             sent_at=issue.sent_at,

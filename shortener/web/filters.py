@@ -1,6 +1,6 @@
 """Template filters, tests and globals: numbers, shares, local times, URLs and small charts as text or markup."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,12 +12,14 @@ from markupsafe import Markup, escape
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
+from shortener.reporting.forecast import Usual
 from shortener.reporting.formatting import zone_abbreviation
 from shortener.reporting.outlook import describe_outlook
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
 from shortener.web.field_errors import find_form, unshown_error
+from shortener.web.languages import current_language, gettext, ngettext
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
@@ -31,6 +33,7 @@ def init_app(app: Flask, *, config: Config) -> None:
         number=format_number,
         percent=format_percent,
         multiple=format_multiple,
+        usual=format_usual,
         datetime=lambda value: format_datetime(value, config=config),
         date=lambda value: format_date(value, config=config),
         day_month=lambda value: format_day_month(value, config=config),
@@ -77,9 +80,12 @@ def format_number(value: float | None, missing: str = NO_VALUE) -> str:
     """Format a number: an integer as 1,234, a fraction with one decimal below 10; None gives ``missing``."""
     if value is None:
         return missing
+    language = current_language()
     if isinstance(value, int) or value >= 9.95:
-        return f"{value:,.0f}"
-    return "< 0.1" if 0 < value < 0.05 else f"{value:,.1f}"
+        return language.format_number(value)
+    if 0 < value < 0.05:
+        return f"< {language.format_number(0.1, decimals=1)}"
+    return language.format_number(value, decimals=1)
 
 
 def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
@@ -89,9 +95,21 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
     """
     if share is None:
         return missing
+    language = current_language()
     if 0 < share < 0.0005:
-        return "< 0.1 %"
-    return f"{share:.0%}".replace("%", " %") if share >= 0.0995 or not share else f"{share * 100:.1f} %"
+        return f"< {language.format_percent(0.001, decimals=1)}"
+    return language.format_percent(share, decimals=0 if share >= 0.0995 or not share else 1)
+
+
+def format_usual(usual: Usual | None) -> str:
+    """Format the median and the range of what is usual, as in 280 (240 to 330); None gives an empty text."""
+    return "" if usual is None else format_range(usual.median, usual.low, usual.high)
+
+
+def format_range(middle: float, low: float, high: float) -> str:
+    """Format a value with its range, in whole numbers."""
+    middle_text, low_text, high_text = (format_number(round(value)) for value in (middle, low, high))
+    return gettext("{middle} ({low} to {high})", middle=middle_text, low=low_text, high=high_text)
 
 
 def join_percent_signs(text: str) -> str:
@@ -104,7 +122,7 @@ def format_multiple(multiple: float | None) -> str:
     if multiple is None:
         return NO_VALUE
     digits = 0 if multiple >= 9.95 else 1 if multiple >= 0.095 else 2
-    return f"{multiple:.{digits}f}\u00d7"
+    return f"{current_language().format_number(multiple, decimals=digits)}\u00d7"
 
 
 def _to_local(value: datetime | int, config: Config) -> datetime:
@@ -114,13 +132,23 @@ def _to_local(value: datetime | int, config: Config) -> datetime:
 
 def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
     """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
-    zone = "" if value is None else zone_abbreviation(_to_local(value, config))
-    return _time_element(value, f"%-d %b %Y, %H:%M {zone}", config)
+    language = current_language()
+    return _time_element(value, lambda time: f"{language.format_datetime(time)} {zone_abbreviation(time)}", config)
 
 
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
-    return _time_element(value, "%-d %b %Y", config)
+    return _time_element(value, current_language().format_date, config)
+
+
+def format_day(value: int, *, config: Config) -> str:
+    """Format the day of a time (seconds of UTC epoch) in the site's time zone without its year, for a chart."""
+    return current_language().format_day(_to_local(value, config))
+
+
+def format_hour(value: int, *, config: Config) -> str:
+    """Format a time (seconds of UTC epoch) on a 24-hour clock in the site's time zone, for a chart."""
+    return current_language().format_time(_to_local(value, config))
 
 
 def format_day_month(value: datetime, *, config: Config) -> str:
@@ -130,15 +158,15 @@ def format_day_month(value: datetime, *, config: Config) -> str:
 
 def format_month(month: str) -> str:
     """Format a month such as 2026-11 as November 2026."""
-    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).strftime("%B %Y")
+    return current_language().format_month(datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC))
 
 
-def _time_element(value: datetime | int | None, pattern: str, config: Config) -> Markup:
+def _time_element(value: datetime | int | None, format_time: Callable[[datetime], str], config: Config) -> Markup:
     if value is None:
         return escape(NO_VALUE)
     local_time = _to_local(value, config)
     return Markup('<time datetime="{}">{}</time>').format(
-        local_time.isoformat(timespec="seconds"), local_time.strftime(pattern)
+        local_time.isoformat(timespec="seconds"), format_time(local_time)
     )
 
 
@@ -164,11 +192,11 @@ def format_datetime_local(value: datetime | int | None, *, config: Config) -> st
 
 def format_duration(seconds: float) -> str:
     """Format a number of seconds in its largest fitting unit, rounded down: 40 minutes, 5 hours, 3 days."""
-    for unit, size in (("day", DAY_SECONDS), ("hour", HOUR_SECONDS), ("minute", 60)):
-        if seconds >= 2 * size or unit == "minute":
-            count = int(seconds // size)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    raise AssertionError("unreachable: minutes fit everything")
+    if seconds >= 2 * DAY_SECONDS:
+        return ngettext("{count} day", "{count} days", int(seconds // DAY_SECONDS))
+    if seconds >= 2 * HOUR_SECONDS:
+        return ngettext("{count} hour", "{count} hours", int(seconds // HOUR_SECONDS))
+    return ngettext("{count} minute", "{count} minutes", int(seconds // 60))
 
 
 def display_url(url: str | None, max_length: int = 70) -> str:

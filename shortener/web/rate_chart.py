@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from shortener.reporting.forecast import Forecast, usual_range
-from shortener.reporting.overview import ComparedIssue, Overview
+from shortener.reporting.overview import RecentIssue, Overview
 from shortener.web.filters import format_number, format_percent, join_percent_signs
 
 HEADROOM = 1.12
@@ -19,7 +19,7 @@ LABELLED_STEPS = {WIDE: 1, NARROW: 4}
 class RatePoint(Struct, frozen=True):
     """An issue in the chart; ``left`` and ``x`` are of its column and dot, ``forecast_y`` that of its final value."""
 
-    issue: ComparedIssue
+    issue: RecentIssue
     left: float
     x: float
     y: float | None
@@ -97,7 +97,7 @@ class _Scale:
         return round(self._height - BOTTOM - (self._height - TOP - BOTTOM) * value / self._most, 1)
 
 
-def _forecast(issue: ComparedIssue, *, rates: bool) -> float | None:
+def _forecast(issue: RecentIssue, *, rates: bool) -> float | None:
     outlook = issue.outlook
     forecast: Forecast | None = outlook.forecast if outlook and outlook.counted == "visitors" else None
     if forecast is None or (rates and not issue.recipients):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from shortener.ranking import RankedArticle
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
 from shortener.reporting.outlook import Outlook
-from shortener.reporting.overview import ComparedIssue, Overview, build_overview, latest_sent
+from shortener.reporting.overview import RecentIssue, Overview, build_overview, latest_sent
 from shortener.services.domain_check import DomainStatus
 from shortener.store import accounts
 from shortener.web.context import config, current_user, now, role_required, store
@@ -117,12 +117,12 @@ def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:
     )
 
 
-def _lead(issue: ComparedIssue) -> Markup:
+def _lead(issue: RecentIssue) -> Markup:
     """Return the sentences about the last issue: its result so far, the comparison with the usual, and the forecast."""
     return Markup(" ").join(part for part in (_result(issue), _forecast(issue)) if part)
 
 
-def _result(issue: ComparedIssue) -> Markup:
+def _result(issue: RecentIssue) -> Markup:
     outlook = issue.outlook
     if outlook is None:
         return _("No clicks yet.")
@@ -160,7 +160,7 @@ def _count_sentence(outlook: Outlook, values: dict[str, str]) -> Markup:
     return sentences[outlook.judgement or "usual"]
 
 
-def _forecast(issue: ComparedIssue) -> Markup | str:
+def _forecast(issue: RecentIssue) -> Markup | str:
     forecast = issue.outlook.forecast if issue.outlook else None
     if forecast is None or issue.outlook is None:
         return ""
