@@ -153,7 +153,7 @@ def build_outlooks(
 
 
 class _Arrivals:
-    """Clicks of issues by quarter-hour in memory, for counts at several ages like those of `issue_clicks.counts_until`."""
+    """Clicks of issues by quarter-hour in memory, for counts at several ages as those of `counts_until`."""
 
     def __init__(self, rows: Iterable[QuarterHourClicks]) -> None:
         self._rows: dict[int, list[QuarterHourClicks]] = {}

@@ -73,7 +73,7 @@ def build_overview(
             title=issue.title,
             sent_at=issue.sent_at,
             recipients=issue.recipients,
-            visitors=issue.visitors,
+            visitors=issue.visitors if issue.clicks else None,
             clicks=issue.clicks,
             rate=issue.rate if issue.clicks else None,
             outlook=outlooks.get(issue.slug),

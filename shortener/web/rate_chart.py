@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from shortener.reporting.forecast import Forecast, usual_range
-from shortener.reporting.overview import RecentIssue, Overview
+from shortener.reporting.overview import Overview, RecentIssue
 from shortener.web.filters import format_number, format_percent, join_percent_signs
 
 HEADROOM = 1.12

@@ -59,7 +59,7 @@ _SORT_VALUES: dict[str, Callable[[IssueListItem], object]] = {
     "sent": lambda issue: issue.sent_at or issue.created_at,
     "title": lambda issue: (issue.title or issue.slug).casefold(),
     "recipients": lambda issue: issue.recipients,
-    "visitors": lambda issue: issue.visitors,
+    "visitors": lambda issue: issue.visitors if issue.sent_at or issue.clicks else None,
     "rate": lambda issue: issue.rate,
 }
 """Columns by which the list of issues can be sorted."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 from shortener.ranking import RankedArticle
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
 from shortener.reporting.outlook import Outlook
-from shortener.reporting.overview import RecentIssue, Overview, build_overview, latest_sent
+from shortener.reporting.overview import Overview, RecentIssue, build_overview, latest_sent
 from shortener.services.domain_check import DomainStatus
 from shortener.store import accounts
 from shortener.web.context import config, current_user, now, role_required, store
