@@ -32,6 +32,8 @@ PAGES = {
     "link": "/-/links/{code}",
     "new-link": "/-/new-link",
     "settings": "/-/settings",
+    "system": "/-/settings/system",
+    "tokens": "/-/settings/tokens",
     "users": "/-/settings/users",
     "webhooks": "/-/settings/webhooks",
     "webhook": "/-/settings/webhooks/1",
@@ -136,7 +138,8 @@ def perform_step(page: Page, name: str) -> None:
         if button.count():
             button.click()
     elif action == "invite":
-        page.locator("button:text('Invite link')").last.click()
+        page.click("summary[aria-label='More about viewer']")
+        page.locator("tr:has(bdi:text-is('viewer')) form[action$=invite] button").click()
     page.wait_for_load_state()
 
 

@@ -43,6 +43,7 @@ FILES = {
     "/-/links": ("/-/links.json", "/-/links.csv"),
     "/-/links/<host>/<code>": ("/-/links/<host>/<code>/report.json", "/-/links/<host>/<code>/timeline.csv"),
     "/-/settings": ("/-/settings.json", ""),
+    "/-/settings/system": ("/-/settings.json", ""),
     "/-/settings/users": ("/-/settings/users.json", "/-/settings/users.csv"),
     "/-/settings/tokens": ("/-/settings/tokens.json", "/-/settings/tokens.csv"),
     "/-/account": ("/-/account.json", ""),

@@ -223,7 +223,7 @@ def set_details(slug: str) -> BaseResponse:
     form, issue = request.form, issues.get(store(), slug)
     sent_at: int | UnsetType | None = UNSET
     # The form field has no seconds. If the editor did not change it, the stored time keeps its seconds.
-    if "sent_at" in form and form["sent_at"] != format_datetime_local(issue.sent_at, config=config()):
+    if "sent_at" in form and form["sent_at"] != format_datetime_local(issue.sent_at):
         sent_at = read_local_time(form, "sent_at", zone=config().zone)
     recipients: int | UnsetType | None = UNSET
     if "recipients" in form:
