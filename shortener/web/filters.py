@@ -142,7 +142,7 @@ def format_date(value: datetime | int | None) -> Markup:
 
 
 def format_day(value: datetime | int) -> str:
-    """Format the day of a time (an integer: seconds of UTC epoch) in the site's time zone without its year, for a chart."""
+    """Format the day of a time in the site's time zone without its year, for a chart; an integer is UTC epoch."""
     return current_language().format_day(_to_local(value))
 
 
