@@ -48,20 +48,14 @@ def init_app(app: Flask) -> None:
 
 
 def safe_next_url(next_url: str | None) -> str:
-    """Return the URL to show after sign-in: ``next_url`` if it is a path of our pages, else the list of issues.
+    """Return the URL to show after sign-in: ``next_url`` if it is a path of our pages, else the overview.
 
     A path that begins with ``/-/`` cannot name another host. Backslashes and control characters are refused, because
     browsers may rewrite them.
     """
     if next_url and len(next_url) <= MAX_NEXT_LENGTH and NEXT_URL_PATTERN.fullmatch(next_url):
         return next_url
-    return url_for("issues.list_issues")
-
-
-@blueprint.get("/")
-def index() -> Response:
-    """Redirect to the list of issues."""
-    return redirect(url_for("issues.list_issues"), 303)
+    return url_for("overview.show_overview")
 
 
 @blueprint.get("/sign-in")
@@ -164,7 +158,7 @@ def welcome(token: str) -> ResponseReturnValue:
     status = 200
     if request.method == "POST":
         try:
-            return _log_in(_accept_invitation(token, invitation.user), url_for("issues.list_issues"))
+            return _log_in(_accept_invitation(token, invitation.user), url_for("overview.show_overview"))
         except ShortenerError as error:
             status = refuse("welcome", "password", error)
     return render_template("welcome.html", invited=invitation.user), status
