@@ -12,7 +12,7 @@ from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
 from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
-from shortener.web import cache, components, context, error_pages, filters, languages, security, terms
+from shortener.web import cache, components, context, domain_status, error_pages, filters, languages, security, terms
 from shortener.web.views import (
     accounts,
     articles,
@@ -22,6 +22,7 @@ from shortener.web.views import (
     links,
     moved,
     new_issue,
+    overview,
     picks,
     public,
     qr_codes,
@@ -73,13 +74,14 @@ def build_pages_app(config: Config) -> Flask:
     accounts.init_app(app)
     issues.init_app(app)
     cache.init_app(app)
+    domain_status.init_app(app, config=config)
     compatible = [{"yourls": yourls, "shlink": shlink}[name] for name in config.api.compatible]
     handlers = {module.PATH: module.handle_error for module in compatible}
     error_pages.init_app(app, other_handlers={API_PREFIX: problems.handle_error, **handlers})
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (issues, new_issue, reports, click_map, articles, picks, links, qr_codes)
+    editor_views = (overview, issues, new_issue, reports, click_map, articles, picks, links, qr_codes)
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app

@@ -35,6 +35,7 @@ def init_app(app: Flask) -> None:
         usual=format_usual,
         datetime=format_datetime,
         date=format_date,
+        day=format_day,
         month_name=format_month,
         datetime_local=format_datetime_local,
         duration=format_duration,
@@ -140,8 +141,8 @@ def format_date(value: datetime | int | None) -> Markup:
     return _time_element(value, current_language().format_date)
 
 
-def format_day(value: int) -> str:
-    """Format the day of a time (seconds of UTC epoch) in the site's time zone without its year, for a chart."""
+def format_day(value: datetime | int) -> str:
+    """Format the day of a time in the site's time zone without its year, for a chart; an integer is UTC epoch."""
     return current_language().format_day(_to_local(value))
 
 

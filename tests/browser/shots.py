@@ -14,6 +14,7 @@ from shortener.config import load
 from tests.browser import running, scene
 
 PAGES = {
+    "overview": "/-/",
     "issues": "/-/issues",
     "report": "/-/issues/2026-11",
     "report-chinese": "/-/issues/2026-09",
@@ -49,6 +50,7 @@ STEPS = {
 }
 """Path and action of each page that follows a form; they come last because they change the store."""
 HUGE = {
+    "overview": "/-/",
     "issues": "/-/issues",
     "report": "/-/issues/huge",
     "map": "/-/issues/huge/map",
@@ -56,7 +58,7 @@ HUGE = {
     "ranking": "/-/articles?month={month}",
     "links": "/-/links?q=hand",
 }
-EMPTY = {"issues": "/-/issues", "ranking": "/-/articles", "links": "/-/links"}
+EMPTY = {"overview": "/-/", "issues": "/-/issues", "ranking": "/-/articles", "links": "/-/links"}
 DEMO_ISSUE = "/-/issues/low-tide-46"
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 

@@ -55,7 +55,7 @@ def sign_in(chromium: "Browser", base: str, **options: Any) -> Iterator["Watched
     page.page.fill("#name", "admin")
     page.page.fill("#password", scene.PASSWORD)
     page.page.click("button.main")
-    page.page.wait_for_url("**/-/issues")
+    page.page.wait_for_url("**/-/")
     yield page
     page.close()
 

@@ -13,6 +13,7 @@ from shortener.redirect.normalize import Normalizer
 from shortener.redirect.redirector import MISS_STATUS_KEY
 from shortener.reporting.health import check_health
 from shortener.reporting.metrics import CONTENT_TYPE, render_metrics
+from shortener.services.domain_check import CHECK_PATH, NONCE_LENGTH, sign_nonce
 from shortener.store import links, open_reader
 from shortener.web.context import client_address, config, file_config
 from shortener.web.error_pages import render_error_page
@@ -56,6 +57,14 @@ def robots() -> Response:
 def favicon() -> Response:
     """Return the icon of the pages as SVG."""
     return Response(FAVICON_SVG, mimetype="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+
+
+@blueprint.get(f"{CHECK_PATH}<nonce>")
+def answer_domain_check(nonce: str) -> Response:
+    """Return the nonce of a domain check, signed by this installation, as text."""
+    if len(nonce) != NONCE_LENGTH or not set(nonce) <= set("0123456789abcdef"):
+        abort(404)
+    return Response(sign_nonce(nonce, secret=current_app.config["SECRET_KEY"]), mimetype="text/plain")
 
 
 @blueprint.get("/-/health")
