@@ -32,6 +32,8 @@ ErrorKind = Literal[
     "output_of_issue",
     "several_decisions",
     "several_tokens",
+    "database_empty",
+    "postgres_missing",
     "store_missing",
     "store_unusable",
     "token_name_taken",

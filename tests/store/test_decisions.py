@@ -14,8 +14,8 @@ GOOD: dict[str, Any] = {"action": "pin", "reason": "they asked", "who": "Ana", "
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(tmp_path)
+def store(tmp_path: Path, store_url: str) -> Iterator[Store]:
+    store = open_store(tmp_path, url=store_url)
     yield store
     store.close()
 
