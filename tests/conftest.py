@@ -175,9 +175,10 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def store_url() -> str:
-    """URL of the store: '' for SQLite. Packages whose tests run on both engines have a fixture of this name."""
-    return ""
+def store_url(request: pytest.FixtureRequest) -> str:
+    """URL of the store, '' for SQLite. Tests that run on both engines are marked with ``both_engines``."""
+    url: str = "" if getattr(request, "param", "sqlite") == "sqlite" else request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+both_engines = pytest.mark.parametrize("store_url", ["sqlite", "postgres"], indirect=True)
+"""Mark of tests that run on both engines. They use the fixture ``store_url``, perhaps through others."""
 FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

@@ -13,7 +13,7 @@ from shortener.reporting.issue_report import build_issue_report
 from shortener.reporting.link_report import build_link_report
 from shortener.reporting.ranking_inputs import load_history
 from shortener.reporting.summary import build_summary
-from shortener.store import Store, listings, reports
+from shortener.store import Store, clicks, listings, reports
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from tests.conftest import FIREFOX, MACHINES, SENT, Newsletter
 
@@ -81,4 +81,10 @@ def test_everything_is_equal(newsletters: list[Newsletter]) -> None:
         for newsletter in newsletters:
             reclassify(newsletter.store, config=newsletter.config, on_progress=lambda *_: None)
             rebuild(newsletter.store, on_progress=lambda _: None)
+        assert rows(postgres) == rows(sqlite)
+        for store in (sqlite, postgres):
+            while clicks.purge_clicks(store, before=NOW, limit=100):
+                pass
+            clicks.delete_unreferenced(store)
+            assert clicks.count_clicks(store) == 0
         assert rows(postgres) == rows(sqlite)

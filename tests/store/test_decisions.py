@@ -8,6 +8,9 @@ import pytest
 
 from shortener.errors import InputError, NotFound
 from shortener.store import Store, decisions, open_store
+from tests.postgres import both_engines
+
+pytestmark = both_engines
 
 URL = "https://a.example/one"
 GOOD: dict[str, Any] = {"action": "pin", "reason": "they asked", "who": "Ana", "now": 100}

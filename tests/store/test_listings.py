@@ -18,6 +18,9 @@ from shortener.store.listings import (
     store_revision,
 )
 from shortener.store.rollups import add_to_rollups
+from tests.postgres import both_engines
+
+pytestmark = both_engines
 
 NOW = 1_000
 

@@ -14,6 +14,9 @@ from shortener.reporting.summary import build_summary
 from shortener.store import Store, reports
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from shortener.store.sqlite import SqliteConnection
+from tests.postgres import both_engines
+
+pytestmark = both_engines
 
 NOW = 1_800_000_000
 REPORTS: dict[str, Callable[[Store], object]] = {

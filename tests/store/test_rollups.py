@@ -25,6 +25,7 @@ from shortener.store.rollups import (
     recompute_coarse_rollups,
 )
 from shortener.store.sql_text import json_array
+from tests.postgres import both_engines
 
 KEY = st.tuples(
     st.integers(1, 2),
@@ -216,6 +217,7 @@ def test_periods_are_hours_and_then_days_since_sending(
     ]
 
 
+@both_engines
 def test_subtraction_never_goes_below_zero(tmp_path: Path, store_url: str) -> None:
     """Subtracting two clicks where one was counted (the other without a placement) leaves zero."""
     store = open_store(tmp_path, url=store_url)

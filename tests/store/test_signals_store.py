@@ -7,6 +7,9 @@ import pytest
 
 from shortener.store import Store, open_store, signals
 from shortener.store.signals import Signal
+from tests.postgres import both_engines
+
+pytestmark = both_engines
 
 URL = "https://a.example/one"
 
