@@ -11,7 +11,7 @@ from msgspec import Struct
 from shortener.durations import HOUR_SECONDS
 from shortener.reporting.counts import click_rate
 from shortener.reporting.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
-from shortener.store import Store, issue_clicks, listings
+from shortener.store import Store, issue_clicks, issues, listings
 from shortener.store.listings import IssueSummary
 
 Judgement = Literal["above", "usual", "below"]
@@ -84,18 +84,43 @@ def _round(number: float) -> int:
     return int(float(f"{number:.3g}"))
 
 
+class ComparedIssues(Struct, frozen=True):
+    """An issue with up to 12 earlier ones that show what is usual, and all others that it can be compared with.
+
+    Each list has the latest issue first.
+    """
+
+    issue: IssueSummary
+    earlier: tuple[IssueSummary, ...]
+    others: tuple[IssueSummary, ...]
+
+
+def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
+    """Return an issue with those that it is compared with. Raises NotFound."""
+    issue_id = issues.get(store, slug).id
+    found = listings.list_issues(store, with_hidden=True)
+    issue = next(each for each in found if each.id == issue_id)
+    sent_at = issue.sent_at
+    earlier = () if sent_at is None else (each for each in found if _is_comparable(each, sent_before=sent_at))
+    others = (each for each in found if each.slug != slug and each.sent_at and each.clicks and not each.is_hidden)
+    return ComparedIssues(issue, tuple(earlier)[:MAX_USUAL_ISSUES], tuple(others))
+
+
 def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
     """Return the comparison and forecast of an issue at ``now`` (seconds of UTC epoch).
 
     The result is None if the issue was not sent or has no clicks. ``remaining_share`` is the share of its clicks that
-    is still expected, None if unknown.
+    is still expected, None if unknown. Raises NotFound.
     """
-    found = listings.list_issues(store, with_hidden=True)
-    issue = next((each for each in found if each.slug == slug), None)
-    if issue is None or issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
+    return compare_issue(store, find_compared_issues(store, slug), remaining_share=remaining_share, now=now)
+
+
+def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float | None, now: int) -> Outlook | None:
+    """Return what ``build_outlook`` does, for issues that were found already."""
+    issue = found.issue
+    if issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
         return None
-    earlier = [each for each in found if _is_comparable(each, sent_before=issue.sent_at)][:MAX_USUAL_ISSUES]
-    return _compare(store, issue, earlier, age=now - issue.sent_at, remaining_share=remaining_share)
+    return _compare(store, issue, found.earlier, age=now - issue.sent_at, remaining_share=remaining_share)
 
 
 def _compare(

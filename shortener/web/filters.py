@@ -12,13 +12,14 @@ from markupsafe import Markup, escape
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
+from shortener.reporting.forecast import Usual
 from shortener.reporting.formatting import zone_abbreviation
 from shortener.reporting.outlook import describe_outlook
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
 from shortener.web.field_errors import find_form, unshown_error
-from shortener.web.languages import current_language, ngettext
+from shortener.web.languages import current_language, gettext, ngettext
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
@@ -32,6 +33,7 @@ def init_app(app: Flask, *, config: Config) -> None:
         number=format_number,
         percent=format_percent,
         multiple=format_multiple,
+        usual=format_usual,
         datetime=lambda value: format_datetime(value, config=config),
         date=lambda value: format_date(value, config=config),
         month_name=format_month,
@@ -98,6 +100,17 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
     return language.format_percent(share, decimals=0 if share >= 0.0995 or not share else 1)
 
 
+def format_usual(usual: Usual | None) -> str:
+    """Format the median and the range of what is usual, as in 280 (240 to 330); None gives an empty text."""
+    return "" if usual is None else format_range(usual.median, usual.low, usual.high)
+
+
+def format_range(middle: float, low: float, high: float) -> str:
+    """Format a value with its range, in whole numbers."""
+    middle_text, low_text, high_text = (format_number(round(value)) for value in (middle, low, high))
+    return gettext("{middle} ({low} to {high})", middle=middle_text, low=low_text, high=high_text)
+
+
 def join_percent_signs(text: str) -> str:
     """Return a text whose percent signs stay on the line of their number."""
     return text.replace(" %", "\u00a0%")
@@ -125,6 +138,16 @@ def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
     return _time_element(value, current_language().format_date, config)
+
+
+def format_day(value: int, *, config: Config) -> str:
+    """Format the day of a time (seconds of UTC epoch) in the site's time zone without its year, for a chart."""
+    return current_language().format_day(_to_local(value, config))
+
+
+def format_hour(value: int, *, config: Config) -> str:
+    """Format a time (seconds of UTC epoch) on a 24-hour clock in the site's time zone, for a chart."""
+    return current_language().format_time(_to_local(value, config))
 
 
 def format_month(month: str) -> str:

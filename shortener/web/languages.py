@@ -71,10 +71,17 @@ class Language(Struct, frozen=True):
         """Return day, month and year; the month as a short name where the language uses names."""
         return f"{date:%-d %b %Y}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "yMMMd")
 
+    def format_day(self, date: datetime) -> str:
+        """Return day and month without the year, for the axis of a chart."""
+        return f"{date:%-d %b}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "MMMd")
+
+    def format_time(self, time: datetime) -> str:
+        """Return the time of day on a clock of 24 hours."""
+        return f"{time:%H:%M}" if self.tag == DEFAULT_LANGUAGE else self._format(time, "Hm")
+
     def format_datetime(self, time: datetime) -> str:
         """Return date and time of day, to the minute."""
-        time_of_day = f"{time:%H:%M}" if self.tag == DEFAULT_LANGUAGE else self._format(time, "Hm")
-        return str(self.locale.datetime_formats["medium"]).format(time_of_day, self.format_date(time))
+        return str(self.locale.datetime_formats["medium"]).format(self.format_time(time), self.format_date(time))
 
     def format_month(self, date: datetime) -> str:
         """Return the name of a month, with the year."""

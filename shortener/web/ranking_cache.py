@@ -6,10 +6,10 @@ from functools import partial
 
 from shortener.config import Config
 from shortener.errors import NotFound
-from shortener.ranking import RankedArticle, Ranking
+from shortener.ranking import Arrivals, RankedArticle, Ranking
 from shortener.reporting.issue_report import RerunSuggestion
 from shortener.reporting.ranking import (
-    load_remaining_shares,
+    load_arrivals,
     rank_stored_articles,
     suggest_stored_reruns,
 )
@@ -22,12 +22,17 @@ from shortener.web.context import config, now, store
 
 def remaining_shares() -> Mapping[str, float]:
     """Return for each sent issue, by slug, the share of its clicks (0 to 1) that is still expected."""
+    return arrivals().remaining_shares
+
+
+def arrivals() -> Arrivals:
+    """Return the arrival curve, and the share of the clicks of each issue that is still expected."""
     app_config = config()
 
-    def compute(store: Store) -> Mapping[str, float]:
-        return load_remaining_shares(store, config=app_config, as_of=int(time.time()))
+    def compute(store: Store) -> Arrivals:
+        return load_arrivals(store, config=app_config, as_of=int(time.time()))
 
-    return get_or_compute("to come", compute)
+    return get_or_compute("arrivals", compute)
 
 
 def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:

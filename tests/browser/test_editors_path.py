@@ -133,7 +133,7 @@ def check_live_report(watched: "WatchedPage", urls: list[str]) -> None:
     from playwright.sync_api import expect
 
     expect(page.locator("[data-live=clicks]")).not_to_have_text(before, timeout=20_000)
-    assert page.locator(".chart svg").count() == 1
+    assert page.locator("#course .plot").count() == 1
 
 
 def check_click_map(page: "Page") -> None:
@@ -149,7 +149,7 @@ def check_click_map(page: "Page") -> None:
 def pin_article(page: "Page") -> None:
     """The ranking has all articles; pin the last one."""
     page.click("nav >> text=Articles")
-    page.wait_for_selector(".chart svg")
+    page.wait_for_selector(".drawn svg")
     rows = page.locator("section:has(h2:text('All articles')) tbody tr")
     assert rows.count() == 8
     rows.last.locator("summary").click()

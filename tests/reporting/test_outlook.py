@@ -70,9 +70,9 @@ def test_later_and_hidden_issues_do_not_count(year: "Newsletter") -> None:
     assert last.usual_count.issues == 4
 
 
-@pytest.mark.parametrize("slug", ["none", "may", "draft", "scheduled"])
+@pytest.mark.parametrize("slug", ["may", "draft", "scheduled"])
 def test_an_issue_without_clicks_or_sending_has_no_outlook(year: "Newsletter", slug: str) -> None:
-    """Nothing is said of an issue that is unknown, was not sent, or has no clicks."""
+    """Nothing is said of an issue that was not sent, or has no clicks."""
     year.add_issue("draft", {"x": [("title", 1)]}, places={"x": 1}, recipients=None, sent_at=None)
     add_issue(year, "scheduled", days=30)
     assert build_outlook(year.store, slug, remaining_share=0.5, now=SENT + 8 * DAY_SECONDS) is None

@@ -1,25 +1,20 @@
 """Views of an issue's report, and the data with which an open report page updates itself."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, render_template
-from msgspec import Struct
 
-from shortener.durations import HOUR_SECONDS
 from shortener.ranking import RankedArticle
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.issue_list import CumulativeClicks, compare_cumulative_clicks
 from shortener.reporting.issue_report import IssueReport, build_issue_report
-from shortener.reporting.outlook import Outlook, build_outlook
-from shortener.short_urls import build_short_url
-from shortener.store import issues, listings
+from shortener.reporting.outlook import Outlook, build_outlook, find_compared_issues
 from shortener.web.context import config, now, role_required, store
 from shortener.web.filters import format_number, format_percent
 from shortener.web.ranking_cache import article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
+from shortener.web.results_course import CSV_COLUMNS, build_panel, csv_rows, read_course
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 
@@ -37,23 +32,12 @@ DIMENSIONS = (
 )
 
 
-class TargetEdit(Struct, frozen=True):
-    """A change of a link's target; ``at`` is in seconds since the epoch, ``hours`` are the hours since sending."""
-
-    hours: float
-    short_url: str
-    at: int
-    who: str
-    new: str | None
-
-
 @blueprint.get("/<slug>")
 @role_required("viewer")
 def show_report(slug: str) -> str:
     """Show the report of an issue."""
     report = _report(slug)
-    series = compare_cumulative_clicks(store(), slug, now=now())
-    edits = _target_edits(slug, report)
+    found = find_compared_issues(store(), slug)
     results: Mapping[str, RankedArticle] | None = {}
     if report.sent_at or report.totals.clicks.human:  # a draft has no clicks to compare with what was expected
         results = article_results(slug)
@@ -66,9 +50,8 @@ def show_report(slug: str) -> str:
         reruns=suggestions or (),
         remaining_share=remaining_shares().get(slug),
         outlook=_outlook(slug),
-        series=series,
-        edits=edits,
-        chart=_chart_data(series, edits),
+        slug=slug,
+        panel=build_panel(found, read_course(found)) if report.quality.requests else None,
         dimensions=DIMENSIONS,
     )
 
@@ -79,39 +62,6 @@ def _outlook(slug: str) -> Outlook | None:
 
 def _report(slug: str) -> IssueReport:
     return build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
-
-
-def _target_edits(slug: str, report: IssueReport) -> list[TargetEdit]:
-    """Return the changes of link targets since the issue was sent, or since its first click if that time is unknown."""
-    start = report.sent_at or (report.timeline[0].hour if report.timeline else None)
-    if start is None:
-        return []
-    return [
-        TargetEdit(
-            hours=(edit.at - start.timestamp()) / HOUR_SECONDS,
-            short_url=build_short_url(edit.domain, edit.code, domains=config().domains),
-            at=edit.at,
-            who=edit.who,
-            new=edit.new,
-        )
-        for edit in listings.list_target_edits(store(), issues.get(store(), slug).id)
-        if edit.at > start.timestamp()
-    ]
-
-
-def _chart_data(series: tuple[CumulativeClicks, ...], edits: list[TargetEdit]) -> dict[str, Any]:
-    """Return the chart's data. Each point is a pair (hours since sending, clicks), which keeps the page small."""
-    return {
-        "courses": [
-            {
-                "title": issue.title or issue.slug,
-                "own": issue.own,
-                "points": [[point.hours, point.clicks] for point in issue.points],
-            }
-            for issue in series
-        ],
-        "marks": [round(edit.hours, 2) for edit in edits],
-    }
 
 
 @blueprint.get("/<slug>/report.json")
@@ -135,6 +85,14 @@ def timeline_csv(slug: str) -> Response:
     """Return the clicks of an issue by hour as CSV."""
     columns = ("hour", "human", "other")
     return csv_response(f"{slug}-timeline", columns, struct_rows(_report(slug).timeline, columns))
+
+
+@blueprint.get("/<slug>/course.csv")
+@role_required("viewer")
+def course_csv(slug: str) -> Response:
+    """Return the chart of the results as CSV: the issue, the usual range, another issue and the forecast by age."""
+    course = read_course(find_compared_issues(store(), slug))
+    return csv_response(f"{slug}-course", CSV_COLUMNS, csv_rows(course))
 
 
 @blueprint.get("/<slug>/breakdown.csv")
