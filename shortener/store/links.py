@@ -156,6 +156,12 @@ def codes_by_id(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+def list_by_id(store: Store, ids: Iterable[int]) -> list[Link]:
+    """Return the links with these ids, oldest first."""
+    sql = f"select {_COLUMNS} from links where id in :ids order by id"  # noqa: S608
+    return [Link(*row) for row in store.execute(sql, {"ids": list(ids)})]
+
+
 def list_by_issue(store: Store, issue_id: int) -> list[Link]:
     """Return the links that belong to an issue or have a placement in it, oldest first."""
     sql = f"""
