@@ -23,13 +23,16 @@ from shortener.errors import (
     StoreError,
     UnreadableDocument,
 )
+from shortener.messages import Message, join_messages
 from shortener.web.context import config
+from shortener.web.languages import current_language, translate
 
 log = logging.getLogger(__name__)
 
 ErrorHandler = Callable[[Exception], ResponseReturnValue]
 EDITOR_PATH = "/-/"
-_FIRST_WORD = re.compile(r"^[a-z]+(?= )")
+_FIRST_WORD = re.compile(r"^[^\W\d_]+(?= )")
+_FULL_STOPS = (".", "?", "!", "。", "？", "！")  # noqa: RUF001
 _TEMPLATES = {404: "errors/missing.html", 410: "errors/gone.html", 503: "errors/unavailable.html"}
 """Templates by HTTP status, for errors that readers of a newsletter can see."""
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -125,7 +128,8 @@ def handle_error(error: Exception) -> ResponseReturnValue:
 def error_message(error: Exception) -> str:
     """Return the message of an error for users, with the advice for its kind if there is any."""
     remedy = REMEDIES.get(error.kind) if isinstance(error, ShortenerError) and error.kind else None
-    return f"{error}; {remedy}" if remedy else str(error)
+    message = error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
+    return join_messages((message, remedy)) if remedy else message
 
 
 def http_status(error: Exception) -> int:
@@ -163,6 +167,9 @@ def previous_page() -> str | None:
 
 
 def sentence(message: str) -> str:
-    """Return a message as a sentence with a full stop, and with a capital letter unless a name or address is first."""
-    text = _FIRST_WORD.sub(lambda word: word[0].capitalize(), message)
-    return text if text.endswith((".", "?", "!")) else f"{text}."
+    """Return a message in the language of the page as a sentence with a full stop.
+
+    It begins with a capital letter, unless a name or an address is first.
+    """
+    text = _FIRST_WORD.sub(lambda word: word[0].capitalize() if word[0].islower() else word[0], translate(message))
+    return text if text.endswith(_FULL_STOPS) else f"{text}{current_language().full_stop}"

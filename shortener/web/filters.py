@@ -19,7 +19,7 @@ from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
 from shortener.web.field_errors import find_form, unshown_error
-from shortener.web.languages import current_language, gettext, ngettext
+from shortener.web.languages import current_language, gettext, ngettext, translated_text
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
@@ -207,7 +207,7 @@ def display_url(url: str | None, max_length: int = 70) -> str:
 
 def script_json(value: Any) -> Markup:
     """Return a value as JSON for a ``<script>`` element. Characters that could end the element are escaped."""
-    text = msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(value, enc_hook=translated_text).decode()
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return Markup(text)  # noqa: S704 - the loop escaped all that is special in HTML

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from flask.typing import ResponseReturnValue
 
 from shortener.config import Domain
+from shortener.messages import message_text
 from shortener.redirect.normalize import Normalizer
 from shortener.redirect.redirector import MISS_STATUS_KEY
 from shortener.reporting.health import check_health
@@ -60,7 +61,9 @@ def show_health() -> Response:
     """Return the health of store, collector and disk as application/health+json; 503 if it is ``fail``."""
     health = check_health(config())
     status = 503 if health.status == "fail" else 200
-    return Response(msgspec.json.encode(health), status=status, mimetype="application/health+json")
+    return Response(
+        msgspec.json.encode(health, enc_hook=message_text), status=status, mimetype="application/health+json"
+    )
 
 
 @blueprint.get("/-/metrics")
