@@ -51,7 +51,8 @@ document.addEventListener("input", (event) => {
   typing = setTimeout(swapForm, TYPING_MS, form);
 });
 document.addEventListener("submit", (event) => {
-  const form = event.target.closest("form[data-swap]");
+  clearTimeout(typing);
+  const form = event.target.closest("form[data-swap]:not([role=search])");  // Enter in a search loads the whole page
   if (!form) return;
   event.preventDefault();
   swapForm(form);

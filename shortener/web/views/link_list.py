@@ -220,7 +220,7 @@ def retire() -> BaseResponse:
         store(),
         lambda: history.link_statuses(store(), ids),
         page=LINKS_PAGE,
-        summary=summary,
+        summary=str(summary),
         who=current_user().name,
         now=now(),
     ) as recorder:
