@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "shortener"
 
 LAYERS = (
     {"errors", "codes", "durations", "files", "messages", "urls"},
-    {"config", "config_messages", "shared_memory"},
+    {"config", "config_messages", "config_sources", "settings", "shared_memory"},
     {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},
     {"store"},
     {"collector"},

@@ -9,7 +9,6 @@ import msgspec
 from flask import Flask, get_flashed_messages
 from markupsafe import Markup, escape
 
-from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
 from shortener.reporting.forecast import Usual
@@ -26,7 +25,7 @@ NO_VALUE = "\u2013"
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_POINTS = 96, 24, 24
 
 
-def init_app(app: Flask, *, config: Config) -> None:
+def init_app(app: Flask) -> None:
     """Register the template filters, tests and globals of an app."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
@@ -34,13 +33,15 @@ def init_app(app: Flask, *, config: Config) -> None:
         percent=format_percent,
         multiple=format_multiple,
         usual=format_usual,
-        datetime=lambda value: format_datetime(value, config=config),
-        date=lambda value: format_date(value, config=config),
+        datetime=format_datetime,
+        date=format_date,
+        day=format_day,
         month_name=format_month,
-        datetime_local=lambda value: format_datetime_local(value, config=config),
+        datetime_local=format_datetime_local,
         duration=format_duration,
         outlook=lambda outlook: join_percent_signs(describe_outlook(outlook)),
         display_url=display_url,
+        isolated=isolate,
         script_json=script_json,
         sparkline=sparkline,
         share_bar=share_bar,
@@ -51,7 +52,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
     def template_globals() -> dict[str, Any]:
         return {
-            "config": config,
+            "config": context.config(),
             "user": _template_user,
             "may": _has_role,
             "notices": get_flashed_messages,
@@ -124,30 +125,30 @@ def format_multiple(multiple: float | None) -> str:
     return f"{current_language().format_number(multiple, decimals=digits)}\u00d7"
 
 
-def _to_local(value: datetime | int, config: Config) -> datetime:
+def _to_local(value: datetime | int) -> datetime:
     instant = datetime.fromtimestamp(value, UTC) if isinstance(value, int) else value
-    return instant.astimezone(config.zone)
+    return instant.astimezone(context.config().zone)
 
 
-def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
+def format_datetime(value: datetime | int | None) -> Markup:
     """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
     language = current_language()
-    return _time_element(value, lambda time: f"{language.format_datetime(time)} {zone_abbreviation(time)}", config)
+    return _time_element(value, lambda time: f"{language.format_datetime(time)} {zone_abbreviation(time)}")
 
 
-def format_date(value: datetime | int | None, *, config: Config) -> Markup:
+def format_date(value: datetime | int | None) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
-    return _time_element(value, current_language().format_date, config)
+    return _time_element(value, current_language().format_date)
 
 
-def format_day(value: int, *, config: Config) -> str:
-    """Format the day of a time (seconds of UTC epoch) in the site's time zone without its year, for a chart."""
-    return current_language().format_day(_to_local(value, config))
+def format_day(value: datetime | int) -> str:
+    """Format the day of a time in the site's time zone without its year, for a chart; an integer is UTC epoch."""
+    return current_language().format_day(_to_local(value))
 
 
-def format_hour(value: int, *, config: Config) -> str:
+def format_hour(value: int) -> str:
     """Format a time (seconds of UTC epoch) on a 24-hour clock in the site's time zone, for a chart."""
-    return current_language().format_time(_to_local(value, config))
+    return current_language().format_time(_to_local(value))
 
 
 def format_month(month: str) -> str:
@@ -155,10 +156,10 @@ def format_month(month: str) -> str:
     return current_language().format_month(datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC))
 
 
-def _time_element(value: datetime | int | None, format_time: Callable[[datetime], str], config: Config) -> Markup:
+def _time_element(value: datetime | int | None, format_time: Callable[[datetime], str]) -> Markup:
     if value is None:
         return escape(NO_VALUE)
-    local_time = _to_local(value, config)
+    local_time = _to_local(value)
     return Markup('<time datetime="{}">{}</time>').format(
         local_time.isoformat(timespec="seconds"), format_time(local_time)
     )
@@ -179,9 +180,9 @@ def is_recent(instant: int | None) -> bool:
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 
 
-def format_datetime_local(value: datetime | int | None, *, config: Config) -> str:
+def format_datetime_local(value: datetime | int | None) -> str:
     """Return a time as the value of an ``<input type="datetime-local">``, in the site's time zone."""
-    return "" if value is None else _to_local(value, config).strftime("%Y-%m-%dT%H:%M")
+    return "" if value is None else _to_local(value).strftime("%Y-%m-%dT%H:%M")
 
 
 def format_duration(seconds: float) -> str:
@@ -203,6 +204,11 @@ def display_url(url: str | None, max_length: int = 70) -> str:
         return url[:max_length]
     text = parts.netloc.removeprefix("www.") + parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
     return text if len(text) <= max_length else f"{text[: max_length * 2 // 3]}…{text[-max_length // 4 :]}"
+
+
+def isolate(name: str) -> Markup:
+    """Return a name as an element of its own direction, for a sentence that may run the other way."""
+    return Markup("<bdi>{}</bdi>").format(name)
 
 
 def script_json(value: Any) -> Markup:

@@ -6,7 +6,6 @@ from shortener.durations import HOUR_SECONDS
 from shortener.reporting.course import Course, CoursePoint
 from shortener.reporting.forecast import Forecast
 from shortener.web.charts import Area, Chart, Hover, Line, Tick
-from shortener.web.context import config
 from shortener.web.filters import format_datetime, format_number, format_range, format_usual
 from shortener.web.languages import gettext as _
 
@@ -75,7 +74,7 @@ def format_age(hours: float) -> str:
 
 def format_time(course: Course, hours: float) -> str:
     """Return the date and time at an age, in the site's zone."""
-    return format_datetime(round(course.start + hours * HOUR_SECONDS), config=config()).striptags()
+    return format_datetime(round(course.start + hours * HOUR_SECONDS)).striptags()
 
 
 def format_forecast(number: float) -> str:

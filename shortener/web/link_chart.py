@@ -74,11 +74,11 @@ def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool) -> list[Tick]:
     for row in rows:
         if ticks and row.start - ticks[-1].x < distance:
             continue
-        previous, day = day, format_day(row.start, config=config())
-        ticks.append(Tick(row.start, day if is_daily or day != previous else format_hour(row.start, config=config())))
+        previous, day = day, format_day(row.start)
+        ticks.append(Tick(row.start, day if is_daily or day != previous else format_hour(row.start)))
     return ticks
 
 
 def _format(start: int, *, is_daily: bool) -> str:
-    text = format_date(start, config=config()) if is_daily else format_datetime(start, config=config())
+    text = format_date(start) if is_daily else format_datetime(start)
     return text.striptags()
