@@ -23,8 +23,8 @@ NOW = SENT + 86_400
 def reports(store: Store) -> list[bytes]:
     """Return the JSON of two reports."""
     return [
-        msgspec.json.encode(build_issue_report(store, "may", as_of=NOW)),
-        msgspec.json.encode(build_summary(store, as_of=NOW)),
+        msgspec.json.encode(build_issue_report(store, "may", as_of=NOW), enc_hook=str),
+        msgspec.json.encode(build_summary(store, as_of=NOW), enc_hook=str),
     ]
 
 

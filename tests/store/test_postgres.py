@@ -1,6 +1,7 @@
 """What only a store on PostgreSQL has: translated statements, its schema, lost connections, and a copy of the links."""
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 
 from shortener.errors import SchemaTooNew, StoreBusy, StoreError, StoreUnavailable
 from shortener.files import LINKS_COPY_FILE_NAME
+from shortener.remedies import error_message
 from shortener.store import Store, links, open_reader, open_store
 from shortener.store.links_copy import update_copy
 from shortener.store.migrations import MIGRATION_NAMES
@@ -151,6 +153,14 @@ def test_a_wrong_url_is_named_without_its_password(tmp_path: Path, url: str) -> 
         open_store(tmp_path, url=url)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_missing_driver_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the optional driver a URL ends in one line that says how to install it."""
+    monkeypatch.setitem(sys.modules, "shortener.store.postgres_store", None)
+    with pytest.raises(StoreError, match="driver") as caught:
+        open_store(tmp_path, url="postgresql://host/db")
+    assert "pip install" in error_message(caught.value)
 
 
 def test_texts_are_stored_without_what_cannot_be_stored(store: Store) -> None:
