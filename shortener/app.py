@@ -12,7 +12,18 @@ from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
 from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
-from shortener.web import cache, components, context, domain_status, error_pages, filters, languages, security, terms
+from shortener.web import (
+    cache,
+    components,
+    compression,
+    context,
+    domain_status,
+    error_pages,
+    filters,
+    languages,
+    security,
+    terms,
+)
 from shortener.web.views import (
     accounts,
     articles,
@@ -68,6 +79,7 @@ def build_pages_app(config: Config) -> Flask:
     app.config["MAX_FORM_PARTS"] = 1_000
     security.init_app(app, config=config)
     context.init_app(app, config=config)
+    compression.init_app(app)
     languages.init_app(app)
     filters.init_app(app)
     components.init_app(app)
