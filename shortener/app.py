@@ -30,6 +30,7 @@ from shortener.web.views import (
     click_map,
     history,
     issues,
+    link_list,
     links,
     moved,
     new_issue,
@@ -94,7 +95,19 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (overview, search, issues, new_issue, reports, click_map, articles, picks, links, qr_codes)
+    editor_views = (
+        overview,
+        search,
+        issues,
+        new_issue,
+        reports,
+        click_map,
+        articles,
+        picks,
+        link_list,
+        links,
+        qr_codes,
+    )
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app

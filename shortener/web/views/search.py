@@ -122,7 +122,7 @@ def _pages() -> list[FoundPage]:
         (_("New issue"), "new_issue.new_issue", "editor"),
         (_("Articles"), "articles.show_articles", "viewer"),
         (_("Picks"), "picks.show_picks", "viewer"),
-        (_("Links"), "links.list_links", "viewer"),
+        (_("Links"), "link_list.list_links", "viewer"),
         (_("New link"), "links.new_link", "editor"),
         (_("Settings"), "settings.show_settings", "viewer"),
         (_("Help"), "settings.show_help", "viewer"),
