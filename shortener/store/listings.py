@@ -15,6 +15,7 @@ from shortener.store.database import Store
 from shortener.store.issues import IssueStatus
 from shortener.store.issues import status as issue_status
 from shortener.store.rollup_tables import AUTOMATED_CLICKS, HAS_VISITORS
+from shortener.store.sql_text import escape_like
 
 LinkSort = Literal["new", "clicks", "visitors", "clicked", "title", "code", "issue", "changed"]
 """Orders of a list of links; ``clicked`` is by the time of the last human click."""
@@ -249,13 +250,8 @@ def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str,
         # Concatenating the three columns of every link would take longer than searching them one by one.
         like = (f"{field} like :{name} escape '\\'" for field in ("links.target", "links.title", "links.code"))
         terms.append(f"({' or '.join(like)})")
-        values[name] = f"%{_escape_like(word)}%"
+        values[name] = f"%{escape_like(word)}%"
     return (f"where {' and '.join(terms)}" if terms else ""), values
-
-
-def _escape_like(word: str) -> str:
-    """Escape the wildcards of ``like`` in a word."""
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 class IssueSummary(Struct, frozen=True):
