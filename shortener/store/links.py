@@ -159,6 +159,12 @@ def codes_by_id(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+def list_by_id(store: Store, ids: Iterable[int]) -> list[Link]:
+    """Return the links with these ids, oldest first."""
+    sql = f"select {_COLUMNS} from links where id in :ids order by id"  # noqa: S608
+    return [Link(*row) for row in store.execute(sql, {"ids": list(ids)})]
+
+
 def list_by_issue(store: Store, issue_id: int) -> list[Link]:
     """Return the links that belong to an issue or have a placement in it, oldest first."""
     sql = f"""
@@ -171,7 +177,7 @@ def list_by_issue(store: Store, issue_id: int) -> list[Link]:
 
 def list_static_redirects(store: Store) -> Iterator[tuple[str, str, str]]:
     """Yield (domain, code, target) of each active link that has a target and never expires."""
-    yield from store.execute(
+    yield from store.connection.stream(
         """
         select domain, code, target from links
         where status = 'active' and target is not null and expires_at is null order by id

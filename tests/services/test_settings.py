@@ -57,7 +57,7 @@ def test_errors_are_at_their_field(store: Store) -> None:
 
 def test_another_zone_is_explained_first(store: Store) -> None:
     """A change of the time zone needs a confirmation, which says what will change."""
-    with pytest.raises(Doubtful, match="days begin at another moment") as error:
+    with pytest.raises(Doubtful, match="days begin at a different time") as error:
         find_changes(store, {"site.timezone": "Asia/Tokyo"}, config=CONFIG)
     assert error.value.field == "site.timezone"
     assert save(store, {"site.timezone": "Asia/Tokyo"}) == {"site.timezone": "Asia/Tokyo"}
@@ -87,7 +87,7 @@ def test_undo_restores_the_values_before(store: Store) -> None:
     """Undoing restores what was stored, also nothing, and leaves other settings that were changed later."""
     first = change(store, {"site.name": "Spring Tide"})
     change(store, {"ranking.top": "3"})
-    history.undo(store, page_changes.get(store, first), now=2)
+    history.undo(store, page_changes.get(store, first), who="ann", now=2)
     assert stored_values(store, ["site.name", "ranking.top"]) == {"site.name": None, "ranking.top": "3"}
 
 

@@ -28,7 +28,7 @@ from shortener.store.migrations.m015_settings import m015_settings
 from shortener.store.migrations.m016_users_seen import m016_users_seen
 from shortener.store.migrations.m017_user_language import m017_user_language
 
-_FUNCTIONS = (
+FUNCTIONS = (
     m001_loop,
     m002_picks,
     m003_drafts,
@@ -47,7 +47,7 @@ _FUNCTIONS = (
     m016_users_seen,
     m017_user_language,
 )
-MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
+MIGRATION_NAMES = tuple(function.__name__ for function in FUNCTIONS)
 MIGRATIONS = Migrations("shortener")
-for _function in _FUNCTIONS:
+for _function in FUNCTIONS:
     MIGRATIONS()(_function)
