@@ -98,7 +98,7 @@ def test_another_zone_is_explained_before_it_is_saved(site: "EditorSite") -> Non
     browser = site.client("editor")
     asked = browser.post(PATH, {"site.timezone": "Asia/Tokyo", "site.name": "Kept"})
     assert asked.status_code == 400
-    assert "days begin at another moment" in asked.text
+    assert "days begin at a different time" in asked.text
     assert 'name="confirmed"' in asked.text
     assert 'value="Kept"' in asked.text
     assert settings.read(site.store) == {}
