@@ -65,7 +65,7 @@ def create_app(config: Config | None = None) -> Flask:
 
 def create_pages_app(config: Config) -> Flask:
     """Create or migrate the store, then return the application of the pages. Raises ConfigError and StoreError."""
-    open_store(config.data_directory).close()
+    open_store(config.data_directory, url=config.storage.url).close()
     return build_pages_app(config)
 
 

@@ -27,7 +27,7 @@ from shortener.store.migrations.m014_link_hours import m014_link_hours
 from shortener.store.migrations.m015_settings import m015_settings
 from shortener.store.migrations.m016_users_seen import m016_users_seen
 
-_FUNCTIONS = (
+FUNCTIONS = (
     m001_loop,
     m002_picks,
     m003_drafts,
@@ -45,7 +45,7 @@ _FUNCTIONS = (
     m015_settings,
     m016_users_seen,
 )
-MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
+MIGRATION_NAMES = tuple(function.__name__ for function in FUNCTIONS)
 MIGRATIONS = Migrations("shortener")
-for _function in _FUNCTIONS:
+for _function in FUNCTIONS:
     MIGRATIONS()(_function)
