@@ -81,7 +81,7 @@ def build_pages_app(config: Config) -> Flask:
     security.init_app(app, config=config)
     context.init_app(app, config=config)
     compression.init_app(app)
-    languages.init_app(app)
+    languages.init_app(app, account_language=context.account_language)
     filters.init_app(app)
     components.init_app(app)
     terms.init_app(app)

@@ -169,6 +169,15 @@ def current_user_or_none() -> User | None:
     return user
 
 
+def account_language() -> str:
+    """Return the language that the signed-in user has chosen; '' if there is none, or the store cannot be read."""
+    try:
+        user = current_user_or_none()
+    except StoreError:
+        return ""
+    return user.language if user else ""
+
+
 def current_user() -> User:
     """Return the signed-in user of this request; abort with 401 if there is none."""
     user = current_user_or_none()

@@ -26,6 +26,7 @@ from shortener.store.migrations.m013_page_changes import m013_page_changes
 from shortener.store.migrations.m014_link_hours import m014_link_hours
 from shortener.store.migrations.m015_settings import m015_settings
 from shortener.store.migrations.m016_users_seen import m016_users_seen
+from shortener.store.migrations.m017_user_language import m017_user_language
 
 FUNCTIONS = (
     m001_loop,
@@ -44,6 +45,7 @@ FUNCTIONS = (
     m014_link_hours,
     m015_settings,
     m016_users_seen,
+    m017_user_language,
 )
 MIGRATION_NAMES = tuple(function.__name__ for function in FUNCTIONS)
 MIGRATIONS = Migrations("shortener")
