@@ -131,8 +131,16 @@ def _to_local(value: datetime | int, config: Config) -> datetime:
 
 def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
     """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
-    language = current_language()
-    return _time_element(value, lambda time: f"{language.format_datetime(time)} {zone_abbreviation(time)}", config)
+    return _time_element(value, _local_datetime, config)
+
+
+def format_plain_datetime(value: int, *, config: Config) -> str:
+    """Format a time (seconds of UTC epoch) as ``format_datetime`` does, without markup."""
+    return _local_datetime(_to_local(value, config))
+
+
+def _local_datetime(time: datetime) -> str:
+    return f"{current_language().format_datetime(time)} {zone_abbreviation(time)}"
 
 
 def format_date(value: datetime | int | None, *, config: Config) -> Markup:
@@ -191,6 +199,11 @@ def format_duration(seconds: float) -> str:
     if seconds >= 2 * HOUR_SECONDS:
         return ngettext("{count} hour", "{count} hours", int(seconds // HOUR_SECONDS))
     return ngettext("{count} minute", "{count} minutes", int(seconds // 60))
+
+
+def plain_text(text: str) -> str:
+    """Return a text without the escapes of markup, for a script that shows it as text."""
+    return text.unescape() if isinstance(text, Markup) else text
 
 
 def display_url(url: str | None, max_length: int = 70) -> str:
