@@ -3,15 +3,17 @@
 The method is docs/ranking.md section 22.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
-from shortener.durations import HOUR_SECONDS
+from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.reporting.counts import click_rate
 from shortener.reporting.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
 from shortener.store import Store, issue_clicks, issues, listings
+from shortener.store.issue_clicks import CountsUntil, QuarterHourClicks
 from shortener.store.listings import IssueSummary
 
 Judgement = Literal["above", "usual", "below"]
@@ -144,13 +146,74 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
     return UsualFigures(usual_range(clicks), usual_range(shares))
 
 
+def build_outlooks(
+    store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
+) -> dict[str, Outlook]:
+    """Return what ``build_outlook`` does for several issues, by slug; issues without an outlook are left out.
+
+    The clicks of each issue are read once, though an issue is compared with many others.
+    """
+    found = listings.list_issues(store, with_hidden=True)
+    wanted: list[tuple[IssueSummary, int, list[IssueSummary]]] = []
+    for issue in found:
+        if issue.slug in slugs and issue.sent_at is not None and issue.sent_at < now and issue.clicks:
+            earlier = [each for each in found if _is_comparable(each, sent_before=issue.sent_at)][:MAX_USUAL_ISSUES]
+            wanted.append((issue, now - issue.sent_at, earlier))
+    read = {each.id: now for issue, _, earlier in wanted for each in (issue, *earlier)}
+    arrivals = _Arrivals(issue_clicks.human_clicks_by_quarter_hour(store, read))
+    return {
+        issue.slug: _judge_issue(
+            issue,
+            earlier,
+            arrivals.until({each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}),
+            age=age,
+            remaining_share=remaining_shares.get(issue.slug),
+        )
+        for issue, age, earlier in wanted
+    }
+
+
+class _Arrivals:
+    """Clicks of issues by quarter-hour in memory, for counts at several ages as those of `counts_until`."""
+
+    def __init__(self, rows: Iterable[QuarterHourClicks]) -> None:
+        self._rows: dict[int, list[QuarterHourClicks]] = {}
+        self._sums: dict[int, list[tuple[int, int]]] = {}
+        for row in rows:
+            sums = self._sums.setdefault(row.issue_id, [(0, 0)])
+            sums.append((sums[-1][0] + row.clicks, sums[-1][1] + row.visitors))
+            self._rows.setdefault(row.issue_id, []).append(row)
+
+    def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
+        """Return the counts of the issues that have any, by id, each until its end time."""
+        return {issue_id: self._until(issue_id, end) for issue_id, end in ends.items() if issue_id in self._rows}
+
+    def _until(self, issue_id: int, end: int) -> CountsUntil:
+        rows = self._rows[issue_id]
+        full = bisect_right(rows, end - QUARTER_HOUR_SECONDS, key=lambda row: row.start)
+        clicks, visitors = (QUARTER_HOUR_SECONDS * count for count in self._sums[issue_id][full])
+        if full < len(rows) and (seconds := end - rows[full].start) > 0:
+            clicks, visitors = clicks + seconds * rows[full].clicks, visitors + seconds * rows[full].visitors
+        return CountsUntil(issue_id, clicks / QUARTER_HOUR_SECONDS, visitors / QUARTER_HOUR_SECONDS)
+
+
 def _compare(
     store: Store, issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int, remaining_share: float | None
 ) -> Outlook:
-    compared = (issue, *earlier)
-    ends = {each.id: each.sent_at + age for each in compared if each.sent_at is not None}
+    ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
     counts = {row.issue_id: row for row in issue_clicks.counts_until(store, ends)}
-    knows_visitors = all(each.visitors is not None for each in compared)
+    return _judge_issue(issue, earlier, counts, age=age, remaining_share=remaining_share)
+
+
+def _judge_issue(
+    issue: IssueSummary,
+    earlier: Sequence[IssueSummary],
+    counts: Mapping[int, CountsUntil],
+    *,
+    age: int,
+    remaining_share: float | None,
+) -> Outlook:
+    knows_visitors = all(each.visitors is not None for each in (issue, *earlier))
     at_age = {issue_id: (row.visitors if knows_visitors else row.clicks) for issue_id, row in counts.items()}
     count = round(at_age.get(issue.id, 0))
     rates = [at_age.get(each.id, 0) / each.recipients for each in earlier if each.recipients and knows_visitors]

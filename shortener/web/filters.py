@@ -9,24 +9,22 @@ import msgspec
 from flask import Flask, get_flashed_messages
 from markupsafe import Markup, escape
 
-from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
 from shortener.reporting.forecast import Usual
 from shortener.reporting.formatting import zone_abbreviation
-from shortener.reporting.outlook import describe_outlook
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
 from shortener.web.field_errors import find_form, unshown_error
-from shortener.web.languages import current_language, gettext, ngettext
+from shortener.web.languages import current_language, gettext, ngettext, translated_text
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_POINTS = 96, 24, 24
 
 
-def init_app(app: Flask, *, config: Config) -> None:
+def init_app(app: Flask) -> None:
     """Register the template filters, tests and globals of an app."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
@@ -34,13 +32,14 @@ def init_app(app: Flask, *, config: Config) -> None:
         percent=format_percent,
         multiple=format_multiple,
         usual=format_usual,
-        datetime=lambda value: format_datetime(value, config=config),
-        date=lambda value: format_date(value, config=config),
+        datetime=format_datetime,
+        date=format_date,
+        day=format_day,
         month_name=format_month,
-        datetime_local=lambda value: format_datetime_local(value, config=config),
+        datetime_local=format_datetime_local,
         duration=format_duration,
-        outlook=lambda outlook: join_percent_signs(describe_outlook(outlook)),
         display_url=display_url,
+        isolated=isolate,
         script_json=script_json,
         sparkline=sparkline,
         share_bar=share_bar,
@@ -51,7 +50,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
     def template_globals() -> dict[str, Any]:
         return {
-            "config": config,
+            "config": context.config(),
             "user": _template_user,
             "may": _has_role,
             "notices": get_flashed_messages,
@@ -124,38 +123,38 @@ def format_multiple(multiple: float | None) -> str:
     return f"{current_language().format_number(multiple, decimals=digits)}\u00d7"
 
 
-def _to_local(value: datetime | int, config: Config) -> datetime:
+def _to_local(value: datetime | int) -> datetime:
     instant = datetime.fromtimestamp(value, UTC) if isinstance(value, int) else value
-    return instant.astimezone(config.zone)
+    return instant.astimezone(context.config().zone)
 
 
-def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
+def format_datetime(value: datetime | int | None) -> Markup:
     """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
-    return _time_element(value, _local_datetime, config)
+    return _time_element(value, _local_datetime)
 
 
-def format_plain_datetime(value: int, *, config: Config) -> str:
+def format_plain_datetime(value: int) -> str:
     """Format a time (seconds of UTC epoch) as ``format_datetime`` does, without markup."""
-    return _local_datetime(_to_local(value, config))
+    return _local_datetime(_to_local(value))
 
 
 def _local_datetime(time: datetime) -> str:
     return f"{current_language().format_datetime(time)} {zone_abbreviation(time)}"
 
 
-def format_date(value: datetime | int | None, *, config: Config) -> Markup:
+def format_date(value: datetime | int | None) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
-    return _time_element(value, current_language().format_date, config)
+    return _time_element(value, current_language().format_date)
 
 
-def format_day(value: int, *, config: Config) -> str:
-    """Format the day of a time (seconds of UTC epoch) in the site's time zone without its year, for a chart."""
-    return current_language().format_day(_to_local(value, config))
+def format_day(value: datetime | int) -> str:
+    """Format the day of a time in the site's time zone without its year, for a chart; an integer is UTC epoch."""
+    return current_language().format_day(_to_local(value))
 
 
-def format_hour(value: int, *, config: Config) -> str:
+def format_hour(value: int) -> str:
     """Format a time (seconds of UTC epoch) on a 24-hour clock in the site's time zone, for a chart."""
-    return current_language().format_time(_to_local(value, config))
+    return current_language().format_time(_to_local(value))
 
 
 def format_month(month: str) -> str:
@@ -163,10 +162,10 @@ def format_month(month: str) -> str:
     return current_language().format_month(datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC))
 
 
-def _time_element(value: datetime | int | None, format_time: Callable[[datetime], str], config: Config) -> Markup:
+def _time_element(value: datetime | int | None, format_time: Callable[[datetime], str]) -> Markup:
     if value is None:
         return escape(NO_VALUE)
-    local_time = _to_local(value, config)
+    local_time = _to_local(value)
     return Markup('<time datetime="{}">{}</time>').format(
         local_time.isoformat(timespec="seconds"), format_time(local_time)
     )
@@ -187,9 +186,9 @@ def is_recent(instant: int | None) -> bool:
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 
 
-def format_datetime_local(value: datetime | int | None, *, config: Config) -> str:
+def format_datetime_local(value: datetime | int | None) -> str:
     """Return a time as the value of an ``<input type="datetime-local">``, in the site's time zone."""
-    return "" if value is None else _to_local(value, config).strftime("%Y-%m-%dT%H:%M")
+    return "" if value is None else _to_local(value).strftime("%Y-%m-%dT%H:%M")
 
 
 def format_duration(seconds: float) -> str:
@@ -218,9 +217,14 @@ def display_url(url: str | None, max_length: int = 70) -> str:
     return text if len(text) <= max_length else f"{text[: max_length * 2 // 3]}…{text[-max_length // 4 :]}"
 
 
+def isolate(name: str) -> Markup:
+    """Return a name as an element of its own direction, for a sentence that may run the other way."""
+    return Markup("<bdi>{}</bdi>").format(name)
+
+
 def script_json(value: Any) -> Markup:
     """Return a value as JSON for a ``<script>`` element. Characters that could end the element are escaped."""
-    text = msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(value, enc_hook=translated_text).decode()
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return Markup(text)  # noqa: S704 - the loop escaped all that is special in HTML

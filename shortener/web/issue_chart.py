@@ -8,7 +8,6 @@ from shortener.durations import HOUR_SECONDS
 from shortener.reporting.course import Course, CoursePoint
 from shortener.reporting.forecast import Forecast
 from shortener.web.charts import Area, Chart, Hover, Line, Tick
-from shortener.web.context import config
 from shortener.web.filters import format_number, format_plain_datetime, plain_text
 from shortener.web.languages import gettext as _
 
@@ -118,7 +117,7 @@ def _hover(point: CoursePoint, course: Course, formats: _Formats) -> Hover:
     age = formats.age(point.hours)
     if course.pace == "hourly":
         age = formats.hour_until.format(age)
-    time = format_plain_datetime(round(course.start + point.hours * HOUR_SECONDS), config=config())
+    time = format_plain_datetime(round(course.start + point.hours * HOUR_SECONDS))
     usual, forecast = point.usual, point.forecast if point.count is None else None
     return Hover(
         x=point.hours,

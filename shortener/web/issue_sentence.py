@@ -1,73 +1,69 @@
 """The sentences that say how an issue did: its figures beside the usual ones, and what to expect."""
 
-from collections.abc import Iterator
+from markupsafe import Markup
 
-from shortener.reporting.forecast import Usual
-from shortener.reporting.issue_report import IssueReport
 from shortener.reporting.outlook import Outlook
 from shortener.web.filters import format_number, format_percent, join_percent_signs
 from shortener.web.issue_chart import format_forecast
-from shortener.web.languages import current_language, ngettext
+from shortener.web.languages import current_language
 from shortener.web.languages import gettext as _
 
 
-def describe_issue(report: IssueReport, outlook: Outlook | None) -> str:
-    """Return how the issue did, in one or two sentences; '' before its first click."""
-    if not report.totals.clicks.human:
+def describe_issue(outlook: Outlook) -> Markup:
+    """Return the result of an issue so far, the comparison with the usual, and the forecast."""
+    sentences = (_result(outlook), _forecast(outlook))
+    space = Markup(current_language().sentence_space)  # noqa: S704
+    return space.join(sentence for sentence in sentences if sentence)
+
+
+def _result(outlook: Outlook) -> Markup:
+    rate, usual = outlook.rate, outlook.usual_rate
+    if rate is not None and usual is not None:
+        values = {"rate": _percent(rate), "usual": _percent(usual.median), "count": format_number(outlook.count)}
+        sentences = {
+            "above": _("{count} visitors, {rate} of the recipients: above your usual {usual} at this age.", **values),
+            "usual": _("{count} visitors, {rate} of the recipients: about your usual {usual} at this age.", **values),
+            "below": _("{count} visitors, {rate} of the recipients: below your usual {usual} at this age.", **values),
+        }
+        return sentences[outlook.judgement or "usual"]
+    if outlook.usual_count is not None:
+        return _count_sentence(outlook, usual=format_number(round(outlook.usual_count.median)))
+    count = format_number(outlook.count)
+    if outlook.counted == "visitors":
+        return _("{count} visitors so far.", count=count)
+    return _("{count} clicks so far.", count=count)
+
+
+def _count_sentence(outlook: Outlook, *, usual: str) -> Markup:
+    values = {"count": format_number(outlook.count), "usual": usual}
+    if outlook.counted == "visitors":
+        sentences = {
+            "above": _("{count} visitors: above your usual {usual} at this age.", **values),
+            "usual": _("{count} visitors: about your usual {usual} at this age.", **values),
+            "below": _("{count} visitors: below your usual {usual} at this age.", **values),
+        }
+    else:
+        sentences = {
+            "above": _("{count} clicks: above your usual {usual} at this age.", **values),
+            "usual": _("{count} clicks: about your usual {usual} at this age.", **values),
+            "below": _("{count} clicks: below your usual {usual} at this age.", **values),
+        }
+    return sentences[outlook.judgement or "usual"]
+
+
+def _forecast(outlook: Outlook) -> Markup | str:
+    forecast = outlook.forecast
+    if forecast is None:
         return ""
-    sentences = [_result(report, outlook), *_expectation(outlook)]
-    return join_percent_signs(current_language().sentence_space.join(sentences))
-
-
-def _result(report: IssueReport, outlook: Outlook | None) -> str:
-    visitors = report.totals.visitors
-    if visitors is None:
-        return _clicks(report.totals.clicks.human, outlook)
-    if report.rate is None:
-        return _visitors(visitors, outlook)
     values = {
-        "visitors": ngettext("{count} visitor", "{count} visitors", visitors),
-        "rate": format_percent(report.rate),
+        "count": format_forecast(forecast.expected),
+        "low": format_forecast(forecast.low),
+        "high": format_forecast(forecast.high),
     }
-    if outlook is None or outlook.usual_rate is None:
-        return _("{visitors}, {rate} of the recipients.", **values)
-    values["usual"] = format_percent(outlook.usual_rate.median)
-    if outlook.judgement == "above":
-        return _("{visitors}, {rate}, above your usual {usual} at this age.", **values)
-    if outlook.judgement == "below":
-        return _("{visitors}, {rate}, below your usual {usual} at this age.", **values)
-    return _("{visitors}, {rate}, about your usual {usual} at this age.", **values)
+    if outlook.counted == "visitors":
+        return _("Expect about {count} visitors in the end ({low} to {high}).", **values)
+    return _("Expect about {count} clicks in the end ({low} to {high}).", **values)
 
 
-def _visitors(visitors: int, outlook: Outlook | None) -> str:
-    text = ngettext("{count} visitor", "{count} visitors", visitors)
-    return _compared(text, _usual_count(outlook, "visitors"), outlook)
-
-
-def _clicks(clicks: int, outlook: Outlook | None) -> str:
-    text = ngettext("{count} click", "{count} clicks", clicks)
-    return _compared(text, _usual_count(outlook, "clicks"), outlook)
-
-
-def _usual_count(outlook: Outlook | None, counted: str) -> Usual | None:
-    return outlook.usual_count if outlook is not None and outlook.counted == counted else None
-
-
-def _compared(count: str, usual: Usual | None, outlook: Outlook | None) -> str:
-    if usual is None or outlook is None:
-        return _("{count} so far.", count=count)
-    median = format_number(round(usual.median))
-    if outlook.judgement == "above":
-        return _("{count}, above your usual {usual} at this age.", count=count, usual=median)
-    if outlook.judgement == "below":
-        return _("{count}, below your usual {usual} at this age.", count=count, usual=median)
-    return _("{count}, about your usual {usual} at this age.", count=count, usual=median)
-
-
-def _expectation(outlook: Outlook | None) -> Iterator[str]:
-    if outlook is not None and outlook.forecast is not None:
-        expected = format_forecast(outlook.forecast.expected)
-        if outlook.counted == "visitors":
-            yield _("Expect about {count} visitors in the end.", count=expected)
-        else:
-            yield _("Expect about {count} clicks in the end.", count=expected)
+def _percent(share: float) -> str:
+    return join_percent_signs(format_percent(share))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from babel import Locale
 from babel.dates import format_skeleton
@@ -21,6 +22,7 @@ from markupsafe import Markup
 from msgspec import Struct
 from werkzeug.wrappers import Response
 
+from shortener.messages import Message, MessageValue, Number, message_text
 from shortener.redirect.accept_language import DEFAULT_LANGUAGE, choose_language
 
 CATALOGUES = Path(__file__).parent / "catalogues"
@@ -53,6 +55,11 @@ class Language(Struct, frozen=True):
     def direction(self) -> str:
         """Return ``ltr`` or ``rtl``, the direction in which the language is written."""
         return self.locale.text_direction
+
+    @property
+    def full_stop(self) -> str:
+        """Return what ends a sentence."""
+        return "。" if self.locale.language in WITHOUT_SPACES else "."
 
     @property
     def sentence_space(self) -> str:
@@ -138,8 +145,12 @@ def load_languages(directory: Path = CATALOGUES) -> dict[str, Language]:
 
 
 def init_app(app: Flask) -> None:
-    """Read the catalogues, and register the template globals, which templates that are imported have too."""
+    """Read the catalogues, and register the template globals, which templates that are imported have too.
+
+    Templates show messages in the language of the page.
+    """
     app.extensions["languages"] = load_languages()
+    app.jinja_env.finalize = translate
     app.jinja_env.globals.update(_=gettext, ngettext=ngettext, language=current_language)
     app.after_request(_add_language_headers)
 
@@ -186,9 +197,33 @@ def use_language(tag: str) -> Iterator[None]:
         g.language = previous
 
 
+def translate(value: Any) -> Any:
+    """Return a message in the language of the request, and any other value as it is."""
+    if not isinstance(value, Message):
+        return value
+    language = current_language()
+    find = language.translations
+    text = find.ngettext(value.text, value.many, value.number) if value.many else find.gettext(value.text)
+    return text.format(**{name: _shown_value(each, language) for name, each in value.values.items()})
+
+
+def translated_text(value: Any) -> str:
+    """Return a text of the page for an encoder: a message in the page's language, markup without its escapes.
+
+    Raises NotImplementedError for other values.
+    """
+    return value.unescape() if isinstance(value, Markup) else message_text(translate(value))
+
+
+def _shown_value(value: MessageValue, language: Language) -> str:
+    if isinstance(value, Number):
+        return language.format_number(value.value, decimals=value.decimals)
+    return language.format_number(value) if isinstance(value, int) else str(translate(value))
+
+
 def gettext(text: str, **values: object) -> Markup:
     """Return a text in the language of the request, its placeholders filled with the escaped values."""
-    return Markup(current_language().translations.gettext(text) if text else text).format(**values)  # noqa: S704
+    return _fill(current_language().translations.gettext(text) if text else text, values)
 
 
 def ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
@@ -198,4 +233,8 @@ def ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
     """
     language = current_language()
     text = language.translations.ngettext(one, many, count)
-    return Markup(text).format(**({"count": language.format_number(count)} | values))  # noqa: S704
+    return _fill(text, {"count": language.format_number(count)} | values)
+
+
+def _fill(text: str, values: Mapping[str, object]) -> Markup:
+    return Markup(text).format(**{name: translate(value) for name, value in values.items()})  # noqa: S704

@@ -74,12 +74,10 @@ def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool) -> list[Tick]:
     for row in rows:
         if ticks and row.start - ticks[-1].x < distance:
             continue
-        previous, day = day, format_day(row.start, config=config())
-        ticks.append(Tick(row.start, day if is_daily or day != previous else format_hour(row.start, config=config())))
+        previous, day = day, format_day(row.start)
+        ticks.append(Tick(row.start, day if is_daily or day != previous else format_hour(row.start)))
     return ticks
 
 
 def _format(start: int, *, is_daily: bool) -> str:
-    if is_daily:
-        return format_date(start, config=config()).striptags()
-    return format_plain_datetime(start, config=config())
+    return format_date(start).striptags() if is_daily else format_plain_datetime(start)

@@ -8,6 +8,7 @@ from shortener.config import Config
 from shortener.errors import NotFound
 from shortener.ranking import Arrivals, RankedArticle, Ranking
 from shortener.reporting.issue_report import RerunSuggestion
+from shortener.reporting.outlook import Outlook, build_outlooks
 from shortener.reporting.ranking import (
     load_arrivals,
     rank_stored_articles,
@@ -33,6 +34,16 @@ def arrivals() -> Arrivals:
         return load_arrivals(store, config=app_config, as_of=int(time.time()))
 
     return get_or_compute("arrivals", compute)
+
+
+def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
+    """Return the outlooks of issues by slug, from the cache."""
+    shares, at = remaining_shares(), now()
+
+    def compute(store: Store) -> dict[str, Outlook]:
+        return build_outlooks(store, slugs, remaining_shares=shares, now=at)
+
+    return get_or_compute(("outlooks", slugs), compute)
 
 
 def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
@@ -80,6 +91,11 @@ def draft_if_ready(month: str) -> Draft | None:
     """Return what ``cached_draft`` does, but None while the ranking is computed for the first time."""
     ranking = get_if_ready(("ranking", month, None), partial(_rank, config(), month, None))
     return None if ranking is None else _draft(month, ranking)
+
+
+def ranking_if_ready() -> Ranking | None:
+    """Return the ranking of all articles, or None while it is computed for the first time."""
+    return get_if_ready(("ranking", None, None), partial(_rank, config(), None, None))
 
 
 def _rank(app_config: Config, month: str | None, issue: str | None, store: Store) -> Ranking:

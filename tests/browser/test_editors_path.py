@@ -90,7 +90,7 @@ def create_first_admin(watched: "WatchedPage", line: str) -> None:
     watched.page.fill("#password", PASSWORD)
     watched.page.fill("#again", PASSWORD)
     watched.page.click("text=Create account")
-    watched.page.wait_for_url("**/-/issues")
+    watched.page.wait_for_url("**/-/")
     assert watched.page.locator("text=No issue yet").count() == 1
 
 

@@ -46,7 +46,7 @@ class WatchedPage:
         self.page.fill("#name", name)
         self.page.fill("#password", password)
         self.page.click("text=Sign in >> visible=true >> nth=-1")
-        self.page.wait_for_url("**/-/issues")
+        self.page.wait_for_url("**/-/")
 
     def sign_out(self) -> None:
         """Sign out with the account menu."""

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
 
 PUBLIC = {
-    "accounts.index",
     "accounts.sign_in",
     "accounts.try_sign_in",
     "accounts.welcome",
     "api_pages.show_problems",
+    "public.answer_domain_check",
     "public.favicon",
     "public.home",
     "public.not_found",
@@ -49,6 +49,7 @@ FILLED = {
     "article": "x",
     "webhook_id": "1",
     "delivery_id": "1",
+    "nonce": "x",
 }
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
 
 PAGES_WITHOUT_DATA = {
-    "accounts.index",
     "accounts.sign_in",
     "accounts.welcome",
     "new_issue.new_issue",
@@ -34,6 +33,7 @@ PAGES_WITHOUT_DATA = {
 }
 """Endpoints that are forms, text, redirects or files, or whose data is in the JSON API."""
 FILES = {
+    "/-/": ("/-/overview.json", "/-/issues.csv"),
     "/-/issues": ("/-/issues.json", "/-/issues.csv"),
     "/-/issues/<slug>": ("/-/issues/<slug>/report.json", "/-/issues/<slug>/report.csv"),
     "/-/issues/<slug>/map": ("/-/issues/<slug>/map.json", "/-/issues/<slug>/placements.csv"),
@@ -43,6 +43,7 @@ FILES = {
     "/-/links": ("/-/links.json", "/-/links.csv"),
     "/-/links/<host>/<code>": ("/-/links/<host>/<code>/report.json", "/-/links/<host>/<code>/timeline.csv"),
     "/-/settings": ("/-/settings.json", ""),
+    "/-/settings/system": ("/-/settings.json", ""),
     "/-/settings/users": ("/-/settings/users.json", "/-/settings/users.csv"),
     "/-/settings/tokens": ("/-/settings/tokens.json", "/-/settings/tokens.csv"),
     "/-/account": ("/-/account.json", ""),

@@ -8,7 +8,6 @@ from babel import Locale
 from flask import render_template
 
 from shortener.app import publish_reader_pages
-from shortener.config import Config
 from shortener.redirect.reader_pages import STATUSES, ReaderPages
 from shortener.store import links
 from shortener.web.filters import format_datetime, format_month, format_multiple, format_number
@@ -102,7 +101,7 @@ def test_numbers_and_dates_by_language(empty_site: EditorSite, tag: str, expecte
             format_number(0.01),
             format_multiple(1.8),
             all_languages()[tag].format_percent(0.1234, decimals=1),
-            re.sub("<.*?>", "", format_datetime(time, config=Config())),
+            re.sub("<.*?>", "", format_datetime(time)),
             format_month("2026-11"),
         )
     assert shown == expected

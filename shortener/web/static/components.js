@@ -48,3 +48,13 @@ document.addEventListener("click", async (event) => {
   button.textContent = button.dataset.done || "Copied";
   setTimeout(() => { button.textContent = before; }, COPIED_MS);
 });
+
+// What an address with # names is shown, also in closed details, which older browsers would leave closed.
+const reveal = () => {
+  const target = document.getElementById(location.hash.slice(1));
+  if (!target?.closest("details:not([open])")) return;
+  for (let part = target; part; part = part.parentElement) if (part.localName === "details") part.open = true;
+  target.scrollIntoView();
+};
+addEventListener("hashchange", reveal);
+reveal();

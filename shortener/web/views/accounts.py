@@ -27,6 +27,8 @@ from shortener.web.context import (
 )
 from shortener.web.field_errors import errors_at, form_view, refuse, show_error
 from shortener.web.forms import read_text
+from shortener.web.languages import gettext as _
+from shortener.web.languages import ngettext, translated_text
 from shortener.web.login_throttle import LoginThrottle
 from shortener.web.responses import csv_response, json_response, redirect_with_notice, show_notice
 from shortener.web.security import cookie_name, is_https
@@ -34,7 +36,6 @@ from shortener.web.views.history import USERS_PAGE, undoable
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/-")
 
-LOGIN_ERROR_MESSAGE = "Wrong name or password."
 NEXT_URL_PATTERN = re.compile(r"/-/[A-Za-z0-9._~%=&?+:@!$'()*,;/-]*", re.ASCII)
 _USER_COLUMNS = ("name", "role", "has_password", "seen_at")
 MAX_NEXT_LENGTH = 1_000  # characters
@@ -46,20 +47,14 @@ def init_app(app: Flask) -> None:
 
 
 def safe_next_url(next_url: str | None) -> str:
-    """Return the URL to show after sign-in: ``next_url`` if it is a path of our pages, else the list of issues.
+    """Return the URL to show after sign-in: ``next_url`` if it is a path of our pages, else the overview.
 
     A path that begins with ``/-/`` cannot name another host. Backslashes and control characters are refused, because
     browsers may rewrite them.
     """
     if next_url and len(next_url) <= MAX_NEXT_LENGTH and NEXT_URL_PATTERN.fullmatch(next_url):
         return next_url
-    return url_for("issues.list_issues")
-
-
-@blueprint.get("/")
-def index() -> Response:
-    """Redirect to the list of issues."""
-    return redirect(url_for("issues.list_issues"), 303)
+    return url_for("overview.show_overview")
 
 
 @blueprint.get("/sign-in")
@@ -93,13 +88,17 @@ def try_sign_in() -> ResponseReturnValue:
         ("password", password, accounts.MAX_PASSWORD_LENGTH),
     ):
         if len(text) > max_length:
-            return _refuse_sign_in(field, f"This is longer than {max_length:,} characters.", 400)
+            return _refuse_sign_in(field, _("This is longer than {count} characters.", count=f"{max_length:,}"), 400)
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     name = " ".join(name.split())
     wait = throttle.retry_after(name.casefold(), client_address())
     if wait or not throttle.hash_slots.acquire(timeout=2.0):
-        minutes = f"{-(-wait // 60)} minutes" if wait > 60 else "a minute"
-        page, status = _refuse_sign_in("password", f"Too many attempts. Try again in {minutes}.", 429)
+        text = ngettext(
+            "Too many attempts. Try again in a minute.",
+            "Too many attempts. Try again in {count} minutes.",
+            max(1, -(-wait // 60)),
+        )
+        page, status = _refuse_sign_in("password", text, 429)
         return page, status, {"Retry-After": str(wait or 5)}
     try:
         user = find_user(store(), name)
@@ -108,7 +107,7 @@ def try_sign_in() -> ResponseReturnValue:
         throttle.hash_slots.release()
     if not verified or user is None:
         throttle.record_failure(name.casefold(), client_address())
-        return _refuse_sign_in("password", LOGIN_ERROR_MESSAGE, 403)
+        return _refuse_sign_in("password", _("Wrong name or password."), 403)
     throttle.record_success(name.casefold(), client_address())
     return _log_in(user, safe_next_url(request.form.get("next")))
 
@@ -158,7 +157,7 @@ def welcome(token: str) -> ResponseReturnValue:
     status = 200
     if request.method == "POST":
         try:
-            return _log_in(_accept_invitation(token, invitation.user), url_for("issues.list_issues"))
+            return _log_in(_accept_invitation(token, invitation.user), url_for("overview.show_overview"))
         except ShortenerError as error:
             status = refuse("welcome", "password", error)
     return render_template("welcome.html", invited=invitation.user), status
@@ -223,7 +222,7 @@ def change_password() -> ResponseReturnValue:
             throttle.record_failure(user.name.casefold(), client_address())
             raise InputError("this is not your current password")
         accounts.set_password(store(), user.name, _new_password(), now=now())
-    show_notice("Password changed. Your other browsers are signed out.")
+    show_notice(_("Password changed. Your other browsers are signed out."))
     return _log_in(user, url_for("accounts.account"))
 
 
@@ -235,12 +234,14 @@ def users() -> str:
 
 
 def _render_users(*, invitation_url: str | None = None, invited: str = "") -> str:
+    users = list_users(store())
     return render_template(
         "users.html",
-        users=list_users(store()),
+        users=users,
         roles=accounts.ROLES,
+        now=now(),
         address=invitation_url,
-        invited=invited,
+        invited=next((user for user in users if user.name == invited), None),
         changes=history.list_changes(store(), USERS_PAGE),
     )
 
@@ -301,9 +302,11 @@ def _render_invitation(name: str) -> str:
 def set_role() -> Response:
     """Change the role of a user."""
     name, role = _read_other_user("your own role"), accounts.parse_role(request.form.get("role", ""))
-    with _recorded(name, f"{name} became {role}") as recorder:
+    role_name = {"viewer": _("viewer"), "editor": _("editor"), "admin": _("admin")}[role]
+    with _recorded(name, _("{name} became {role}", name=name, role=role_name)) as recorder:
         accounts.set_role(store(), name, role, now=now())
-    notice = undoable(f"{name} is now {role} and has to sign in again.", recorder.change_id)
+    text = _("{name} is now {role} and has to sign in again.", name=name, role=role_name)
+    notice = undoable(text, recorder.change_id)
     return redirect_with_notice(notice, "accounts.users")
 
 
@@ -313,9 +316,10 @@ def set_role() -> Response:
 def remove_user() -> Response:
     """Remove a user."""
     name = _read_other_user("your own account")
-    with _recorded(name, f"{name} was removed") as recorder:
+    with _recorded(name, _("{name} was removed", name=name)) as recorder:
         accounts.remove_user(store(), name)
-    return redirect_with_notice(undoable(f"{name} was removed and signed out.", recorder.change_id), "accounts.users")
+    text = _("{name} was removed and signed out.", name=name)
+    return redirect_with_notice(undoable(text, recorder.change_id), "accounts.users")
 
 
 def _read_other_user(what: str) -> str:
@@ -335,7 +339,7 @@ def _recorded(name: str, summary: str) -> AbstractContextManager[history.Recorde
         store(),
         lambda: history.user_account(store(), name),
         page=USERS_PAGE,
-        summary=summary,
+        summary=translated_text(summary),
         who=current_user().name,
         now=now(),
     )

@@ -8,11 +8,12 @@ from shortener.services import accounts, history
 from shortener.store import page_changes
 from shortener.web.context import current_user, now, role_required, store
 from shortener.web.error_pages import sentence
+from shortener.web.languages import gettext as _
 from shortener.web.responses import Notice, redirect_after_edit, redirect_with_notice
 
 blueprint = Blueprint("history", __name__, url_prefix="/-")
 
-USERS_PAGE = "users"
+USERS_PAGE, SETTINGS_PAGE = "users", "settings"
 ISSUE_PAGES, MONTH_PAGES = "issue/", "month/"
 """Beginnings of the keys of pages with a history; the slug or the month follows."""
 
@@ -26,15 +27,15 @@ def undo() -> BaseResponse:
         raise NotFound("there is no such change")
     change = page_changes.get(store(), int(change_id))
     if change.page == USERS_PAGE and not accounts.role_allows(current_user().role, "admin"):
-        abort(403, "Only admins can do this.")
-    notice = Notice(f"Undone: {change.summary}")
+        abort(403, _("Only admins can do this."))
+    notice = Notice(_("Undone: {change}", change=change.summary))
     try:
         history.undo(store(), change, now=now())
     except (Conflict, InputError, NotFound) as error:
         notice = Notice(sentence(str(error)), is_error=True)
     endpoint, values = _page_endpoint(change.page)
     # Neither decisions nor users change anything that is cached.
-    answer = redirect_after_edit if change.page.startswith(ISSUE_PAGES) else redirect_with_notice
+    answer = redirect_after_edit if change.page.startswith((ISSUE_PAGES, SETTINGS_PAGE)) else redirect_with_notice
     return answer(notice, endpoint, **values)
 
 
@@ -44,7 +45,7 @@ def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:
         return "issues.show_contents", {"slug": page.removeprefix(ISSUE_PAGES)}
     if page.startswith(MONTH_PAGES):
         return "articles.show_articles", {"month": page.removeprefix(MONTH_PAGES)}
-    return "accounts.users", {}
+    return "settings.show_settings" if page == SETTINGS_PAGE else "accounts.users", {}
 
 
 def undoable(text: str, change_id: int | None) -> Notice:

@@ -53,7 +53,8 @@ def show_report(slug: str) -> str:
         "report.html",
         report=report,
         slug=slug,
-        sentence=describe_issue(report, outlook),
+        sentence=describe_issue(outlook) if outlook else "",
+        judgement=outlook.judgement if outlook else None,
         figures=build_figures(report, outlook, usual_figures(store(), found, now=now())),
         table=build_table(report, results or {}, issue_id=found.issue.id, start=course.start),
         panel=build_panel(found, course) if report.quality.requests else None,
@@ -129,13 +130,13 @@ def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
 @role_required("viewer")
 def live(slug: str) -> Response:
     """Return the formatted figures of a report as JSON. An open report page requests them to update itself."""
-    report = _report(slug)
+    report, outlook = _report(slug), _outlook(slug)
     figures = {
         "visitors": format_number(report.totals.visitors, _("unknown")),
         "clicks": format_number(report.totals.clicks.human),
         "rate": format_percent(report.rate, _("unknown")),
         "filtered": format_percent(report.quality.set_aside),
-        "sentence": plain_text(describe_issue(report, _outlook(slug))),
+        "sentence": plain_text(describe_issue(outlook)) if outlook else "",
         "quality": report.quality.sentence[:1].upper() + report.quality.sentence[1:],
     }
     for article in report.articles:
