@@ -16,6 +16,7 @@ from shortener.web import cache, components, context, domain_status, error_pages
 from shortener.web.views import (
     accounts,
     articles,
+    audience,
     click_map,
     history,
     issues,
@@ -81,7 +82,7 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (overview, issues, new_issue, reports, click_map, articles, picks, links, qr_codes)
+    editor_views = (overview, issues, new_issue, reports, click_map, audience, articles, picks, links, qr_codes)
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app
