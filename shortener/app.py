@@ -20,6 +20,7 @@ from shortener.web.views import (
     click_map,
     history,
     issues,
+    link_list,
     links,
     moved,
     new_issue,
@@ -82,7 +83,19 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (overview, issues, new_issue, reports, click_map, audience, articles, picks, links, qr_codes)
+    editor_views = (
+        overview,
+        issues,
+        new_issue,
+        reports,
+        click_map,
+        audience,
+        articles,
+        picks,
+        link_list,
+        links,
+        qr_codes,
+    )
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app

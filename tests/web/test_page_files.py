@@ -23,6 +23,7 @@ PAGES_WITHOUT_DATA = {
     "links.new_link",
     "links.find_link",
     "links.confirm_retirement",
+    "link_list.confirm_retirement",
     "settings.show_help",
     "issues.download",
     "click_map.map_issue",

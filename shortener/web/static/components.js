@@ -31,7 +31,9 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+const showCopyButtons = () => { for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false; };
+showCopyButtons();
+document.addEventListener("swapped", showCopyButtons);
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;

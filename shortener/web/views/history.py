@@ -13,7 +13,7 @@ from shortener.web.responses import Notice, redirect_after_edit, redirect_with_n
 
 blueprint = Blueprint("history", __name__, url_prefix="/-")
 
-USERS_PAGE, SETTINGS_PAGE = "users", "settings"
+USERS_PAGE, SETTINGS_PAGE, LINKS_PAGE = "users", "settings", "links"
 ISSUE_PAGES, MONTH_PAGES = "issue/", "month/"
 """Beginnings of the keys of pages with a history; the slug or the month follows."""
 
@@ -30,12 +30,13 @@ def undo() -> BaseResponse:
         abort(403, _("Only admins can do this."))
     notice = Notice(_("Undone: {change}", change=change.summary))
     try:
-        history.undo(store(), change, now=now())
+        history.undo(store(), change, who=current_user().name, now=now())
     except (Conflict, InputError, NotFound) as error:
         notice = Notice(sentence(str(error)), is_error=True)
     endpoint, values = _page_endpoint(change.page)
     # Neither decisions nor users change anything that is cached.
-    answer = redirect_after_edit if change.page.startswith((ISSUE_PAGES, SETTINGS_PAGE)) else redirect_with_notice
+    is_cached = change.page.startswith((ISSUE_PAGES, SETTINGS_PAGE, LINKS_PAGE))
+    answer = redirect_after_edit if is_cached else redirect_with_notice
     return answer(notice, endpoint, **values)
 
 
@@ -45,7 +46,8 @@ def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:
         return "issues.show_contents", {"slug": page.removeprefix(ISSUE_PAGES)}
     if page.startswith(MONTH_PAGES):
         return "articles.show_articles", {"month": page.removeprefix(MONTH_PAGES)}
-    return "settings.show_settings" if page == SETTINGS_PAGE else "accounts.users", {}
+    endpoints = {SETTINGS_PAGE: "settings.show_settings", LINKS_PAGE: "link_list.list_links"}
+    return endpoints.get(page, "accounts.users"), {}
 
 
 def undoable(text: str, change_id: int | None) -> Notice:
