@@ -12,7 +12,18 @@ from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
 from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
-from shortener.web import cache, components, context, domain_status, error_pages, filters, languages, security, terms
+from shortener.web import (
+    cache,
+    components,
+    compression,
+    context,
+    domain_status,
+    error_pages,
+    filters,
+    languages,
+    security,
+    terms,
+)
 from shortener.web.views import (
     accounts,
     articles,
@@ -29,6 +40,7 @@ from shortener.web.views import (
     public,
     qr_codes,
     reports,
+    search,
     settings,
     tokens,
     webhooks,
@@ -54,7 +66,7 @@ def create_app(config: Config | None = None) -> Flask:
 
 def create_pages_app(config: Config) -> Flask:
     """Create or migrate the store, then return the application of the pages. Raises ConfigError and StoreError."""
-    open_store(config.data_directory).close()
+    open_store(config.data_directory, url=config.storage.url).close()
     return build_pages_app(config)
 
 
@@ -69,7 +81,8 @@ def build_pages_app(config: Config) -> Flask:
     app.config["MAX_FORM_PARTS"] = 1_000
     security.init_app(app, config=config)
     context.init_app(app, config=config)
-    languages.init_app(app)
+    compression.init_app(app)
+    languages.init_app(app, account_language=context.account_language)
     filters.init_app(app)
     components.init_app(app)
     terms.init_app(app)
@@ -84,7 +97,7 @@ def build_pages_app(config: Config) -> Flask:
     for module in compatible:
         app.register_blueprint(module.blueprint)
     issue_views = (issues, new_issue, reports, click_map, audience)
-    editor_views = (overview, *issue_views, articles, picks, link_list, links, qr_codes)
+    editor_views = (overview, *issue_views, search, articles, picks, link_list, links, qr_codes)
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app

@@ -37,7 +37,7 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
         select {keys}, {", ".join(f"sum(sign * {name})" for name in names)} from (
             select 1 as sign, {keys}, {", ".join(names)} from totals_by_placement
             union all select -sign, {keys}, {", ".join(names)} from {later}
-        ) as clicked where issue_id > 0 group by {keys} having sum(sign * human) > 0
+        ) as clicked where issue_id > 0 group by {keys} having sum(sign * human) > 0 order by {keys}
     """  # noqa: S608
     return [HumanClicks(*row) for row in store.execute(sql, bounds)]
 
@@ -111,7 +111,8 @@ def human_clicks_by_link_and_step(
         join clicks_by_link on clicks_by_link.link_id = placed.link_id
             and quarter_hour > :start - {QUARTER_HOUR_SECONDS} and quarter_hour < :start + :seconds * :steps
         join links on links.id = placed.link_id
-        where clicks_by_link.issue_id = :issue and human > 0 group by domain, code, step
+        where clicks_by_link.issue_id = :issue and human > 0
+        group by domain, code, step order by domain, code, step
     """  # noqa: S608
     values = {"issue": issue_id, "start": start, "seconds": seconds, "steps": steps}
     return [LinkStepClicks(*row) for row in store.execute(sql, values)]
@@ -139,7 +140,7 @@ def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
     sql = f"""
         select issue_id, sum(human * ({seconds})), sum(issue_visitors * ({seconds}))
         from pairs(:ends) as issue cross join clicks_by_issue
-        where issue_id = issue.low and quarter_hour < issue.high group by issue_id
+        where issue_id = issue.low and quarter_hour < issue.high group by issue_id order by issue_id
     """  # noqa: S608
     return [
         CountsUntil(issue_id, clicks / QUARTER_HOUR_SECONDS, visitors / QUARTER_HOUR_SECONDS)

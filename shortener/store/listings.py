@@ -15,6 +15,7 @@ from shortener.store.database import Store
 from shortener.store.issues import IssueStatus
 from shortener.store.issues import status as issue_status
 from shortener.store.rollup_tables import AUTOMATED_CLICKS, HAS_VISITORS
+from shortener.store.sql_text import escape_like
 
 LinkSort = Literal["new", "clicks", "visitors", "clicked", "title", "code", "issue", "changed"]
 """Orders of a list of links; ``clicked`` is by the time of the last human click."""
@@ -95,7 +96,7 @@ _LINK_JOINS = f"{_JOIN_ISSUES} left join articles on articles.id = links.article
 
 def all_links(store: Store) -> Iterator[LinkDetails]:
     """Yield every link, oldest first."""
-    for row in store.execute(f"{_SELECT_LINKS} from links {_LINK_JOINS} order by links.id"):
+    for row in store.connection.stream(f"{_SELECT_LINKS} from links {_LINK_JOINS} order by links.id"):
         yield LinkDetails(*row)
 
 
@@ -249,13 +250,8 @@ def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str,
         # Concatenating the three columns of every link would take longer than searching them one by one.
         like = (f"{field} like :{name} escape '\\'" for field in ("links.target", "links.title", "links.code"))
         terms.append(f"({' or '.join(like)})")
-        values[name] = f"%{_escape_like(word)}%"
+        values[name] = f"%{escape_like(word)}%"
     return (f"where {' and '.join(terms)}" if terms else ""), values
-
-
-def _escape_like(word: str) -> str:
-    """Escape the wildcards of ``like`` in a word."""
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 class IssueSummary(Struct, frozen=True):
@@ -325,9 +321,10 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list
     """
     sql = """
         select issues.id, hour, human
-        from issues cross join clicks_by_issue_hour on issue_id = issues.id and human > 0 and hour < :seconds +
+        from issues cross join clicks_by_issue_hour
+        where issues.id in :issues and issue_id = issues.id and human > 0 and hour < :seconds +
             coalesce(sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0))
-        where issues.id in :issues order by issues.id, hour
+        order by issues.id, hour
     """
     values = {"issues": list(issue_ids), "seconds": hours * HOUR_SECONDS}
     return [HourlyClicks(*row) for row in store.execute(sql, values)]

@@ -243,3 +243,13 @@ def test_hours_of_links_are_summed(tmp_path: Path) -> None:
     recompute_coarse_rollups(store)
     assert store.execute("select * from clicks_by_link_hour").fetchall() == hours
     store.close()
+
+
+def test_users_have_the_language_of_their_browser_until_they_choose_one() -> None:
+    """A user who was stored before languages has none."""
+    database = Database(memory=True)
+    MIGRATIONS.apply(database, stop_before="m017_user_language")
+    columns = "name, role, password_hash, created_at, updated_at"
+    database.conn.execute(f"insert into users ({columns}) values ('ada', 'admin', 'x', 1, 2)")
+    MIGRATIONS.apply(database)
+    assert database.conn.execute("select name, updated_at, language from users").fetchall() == [("ada", 2, "")]

@@ -35,6 +35,7 @@ PAGES_WITHOUT_DATA = {
 """Endpoints that are forms, text, redirects or files, or whose data is in the JSON API."""
 FILES = {
     "/-/": ("/-/overview.json", "/-/issues.csv"),
+    "/-/search": ("/-/search.json?q=may", ""),
     "/-/issues": ("/-/issues.json", "/-/issues.csv"),
     "/-/issues/<slug>": ("/-/issues/<slug>/report.json", "/-/issues/<slug>/report.csv"),
     "/-/issues/<slug>/audience": ("/-/issues/<slug>/report.json", "/-/issues/<slug>/breakdown.csv"),

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener.services import webhooks
 from shortener.services.webhooks import EVENT_TYPES
 from shortener.store import webhooks as stored_webhooks
+from shortener.web.compression import leave_uncompressed
 from shortener.web.context import config, now, role_required, store
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_clamped_integer, read_text
@@ -50,6 +51,7 @@ def add_webhook() -> BaseResponse:
 @role_required("admin")
 def show_webhook(webhook_id: int) -> str:
     """Show a webhook with its secret and its deliveries, and the forms to change it."""
+    leave_uncompressed()
     return _render_webhook(webhook_id)
 
 
