@@ -144,6 +144,8 @@ class SqliteConnection(Connection):
             self.sqlite.execute("begin immediate")
         except sqlite3.OperationalError as error:
             raise StoreBusy(f"{self._path}: {error}: another process is writing; try again") from error
+        except sqlite3.Error as error:
+            raise store_error(error) from error
         self._changes_before = self.sqlite.total_changes
 
     def commit(self) -> None:
