@@ -27,6 +27,7 @@ from shortener.web import (
 from shortener.web.views import (
     accounts,
     articles,
+    audience,
     click_map,
     history,
     issues,
@@ -95,19 +96,8 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (
-        overview,
-        search,
-        issues,
-        new_issue,
-        reports,
-        click_map,
-        articles,
-        picks,
-        link_list,
-        links,
-        qr_codes,
-    )
+    issue_views = (issues, new_issue, reports, click_map, audience)
+    editor_views = (overview, *issue_views, search, articles, picks, link_list, links, qr_codes)
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app

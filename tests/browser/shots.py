@@ -22,6 +22,8 @@ PAGES = {
     "report-arabic": "/-/issues/2026-08",
     "report-one-click": "/-/issues/2026-10",
     "report-empty": "/-/issues/2026-12",
+    "audience": "/-/issues/2026-11/audience",
+    "audience-filtered": "/-/issues/2026-11/audience?device=phone",
     "map": "/-/issues/2026-11/map",
     "map-arabic": "/-/issues/2026-08/map",
     "map-html": "/-/issues/2026-06/map",

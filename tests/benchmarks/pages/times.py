@@ -31,6 +31,8 @@ PAGES = {
     "report": "/-/issues/issue-099",
     "old report": "/-/issues/issue-003",
     "live": "/-/issues/issue-099/live",
+    "audience": "/-/issues/issue-099/audience",
+    "phones": "/-/issues/issue-099/audience?device=phone",
     "map": "/-/issues/issue-099/map",
     "map's issue": "/-/issues/issue-099/map/issue",
     "contents": "/-/issues/issue-099/contents",
