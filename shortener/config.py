@@ -297,7 +297,7 @@ def _validate(config: Config, *, origin: Origin) -> None:
     """Check rules that msgspec cannot express. Raises ConfigError."""
     if not is_zone(config.site.timezone):
         raise ConfigError(
-            f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
+            f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected a time zone such as Europe/Berlin"
         )
     _validate_urls(config, origin=origin)
     _validate_server(config.server, origin=origin)

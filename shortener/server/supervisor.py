@@ -278,16 +278,10 @@ def _prepare_store(config: Config) -> None:
     from shortener.store import open_store, prepare_directory
 
     prepare_directory(config.data_directory)
-    if not config.storage.url:
-        open_store(config.data_directory).close()
-        return
-    from shortener.store.links_copy import update_copy
-
     try:
-        with contextlib.closing(open_store(config.data_directory, url=config.storage.url)) as store:
-            update_copy(store, config.data_directory)
+        open_store(config.data_directory, url=config.storage.url).close()
     except StoreUnavailable as error:
-        if not config.links_file.exists():
+        if not (config.storage.url and config.links_file.exists()):
             raise
         log.error("%s; redirects use the local copy of the links until the store is back", error)
 

@@ -108,7 +108,12 @@ def _values(
     """Return the values of parameters in the order of their numbers."""
     if not isinstance(parameters, Mapping):
         return parameters
-    return [json_array(parameters[name]) if name in pairs else parameters[name] for name in names]
+    return [json_array(parameters[name]) if name in pairs else _value(parameters[name]) for name in names]
+
+
+def _value(value: Any) -> Any:
+    """Return a parameter as psycopg expects it: the values of ``in :name`` as a list."""
+    return list(value) if isinstance(value, tuple | set | frozenset) else value
 
 
 def _storable(value: Any) -> Any:

@@ -21,10 +21,14 @@ class PostgresStore(Store):
         """Update the local copy of the links if they were changed, and write its revision to shared memory."""
         try:
             if self.meta("links_revision") != self._shared_revision.values[0]:
-                self._shared_revision.values[0] = update_copy(self, self.data)
+                self.copy_links()
         except StoreError as error:
             # The transaction is committed: its caller must not take it for failed.
             log.warning("%s; redirects notice changed links later", error)
+
+    def copy_links(self) -> None:
+        """Bring the local copy of the links up to date. Raises StoreError."""
+        self._shared_revision.values[0] = update_copy(self, self.data)
 
 
 def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: float, beside_click_log: bool) -> Store:
@@ -43,7 +47,10 @@ def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: floa
                     "move the click log away to start with an empty store"
                 )
         migrate(connection)
-        return PostgresStore(connection, data=data)
+        store = PostgresStore(connection, data=data)
+        if create:
+            store.copy_links()  # redirects of this machine may begin before the feed
+        return store
     except BaseException:
         connection.close()
         raise

@@ -303,3 +303,10 @@ def test_deleted_issues_leave_their_clicks(tmp_path: Path, postgres_url: str) ->
     with closing(newsletter.store) as store:
         store.execute("delete from issues")
         assert store.execute("select n, issue_id from clicks").fetchall() == [(1, None)]
+
+
+def test_a_process_that_may_create_the_store_copies_its_links(store: Store, postgres_url: str, tmp_path: Path) -> None:
+    """A machine whose first server starts on an existing store has its links at once."""
+    add_link(store, "a")
+    with closing(open_store(tmp_path / "elsewhere", url=postgres_url)) as other:
+        assert copied(other) == {"a": "https://a.example/x"}

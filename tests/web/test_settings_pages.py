@@ -76,7 +76,7 @@ def test_only_editors_change_settings(site: "EditorSite") -> None:
     ("field", "value", "message"),
     [
         ("site.name", "x" * 101, "Enter a text of at most 100 characters."),
-        ("site.timezone", "Mars/Base", "Enter an IANA name such as Europe/Berlin."),
+        ("site.timezone", "Mars/Base", "Enter a time zone such as Europe/Berlin."),
         ("ranking.top", "0", "Enter a whole number from 1 to 100."),
         ("ranking.gems", "few", "Enter a whole number from 0 to 100."),
         ("privacy.text", "x" * 4_001, "Enter a text of at most 4,000 characters."),

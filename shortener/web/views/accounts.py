@@ -89,7 +89,7 @@ def try_sign_in() -> ResponseReturnValue:
         ("password", password, accounts.MAX_PASSWORD_LENGTH),
     ):
         if len(text) > max_length:
-            return _refuse_sign_in(field, _("This is longer than {count} characters.", count=f"{max_length:,}"), 400)
+            return _refuse_sign_in(field, _("This is longer than {count} characters.", count=max_length), 400)
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     name = " ".join(name.split())
     wait = throttle.retry_after(name.casefold(), client_address())
@@ -221,7 +221,7 @@ def change_password() -> ResponseReturnValue:
     user = current_user()
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     if throttle.retry_after(user.name.casefold(), client_address()):
-        raise InputError(Message("too many attempts; wait some minutes"))
+        raise InputError(Message("too many attempts; wait a few minutes"))
     with throttle.hash_slots:
         if not accounts.verify_password(user, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]):
             throttle.record_failure(user.name.casefold(), client_address())
