@@ -82,6 +82,19 @@ def send(site: "EditorSite", browser: Any, method: str, path: str, **headers: st
     return browser.post(path, None, **headers) if method == "POST" else browser.get(path, **headers)
 
 
+def test_an_error_keeps_the_bar(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an unexpected error a signed-in user has the bar and a way back; other clients get a page without it."""
+    monkeypatch.setitem(site.app.view_functions, "settings.show_help", lambda: 1 / 0)
+    response = site.client("viewer").get("/-/help", Referer="https://go.example/-/links")
+    assert response.status_code == 500
+    assert "Something went wrong" in response.text
+    assert 'aria-label="Main"' in response.text
+    assert '<a class="button" href="/-/links">Back</a>' in response.text
+    anonymous = site.browser().get("/-/help")
+    assert anonymous.status_code == 500
+    assert 'aria-label="Main"' not in anonymous.text
+
+
 def test_every_route_requires_a_role_or_is_public(all_routes: list[tuple[str, str, str, str]]) -> None:
     """Every route requires a role or is in PUBLIC; a POST route requires the role editor or admin."""
     for method, path, endpoint, role in all_routes:
