@@ -109,7 +109,7 @@ def _expected(forecast: Forecast | None) -> str:
 def _rate_note(report: IssueReport) -> str:
     if report.recipients:
         return _("of {recipients} recipients", recipients=format_number(report.recipients))
-    address = url_for("issues.show_contents", slug=report.slug)
+    address = url_for("setup.show_setup", slug=report.slug)
     return Markup('<a href="{}">{}</a>').format(address, _("add the number of recipients"))
 
 

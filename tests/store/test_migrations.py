@@ -13,7 +13,7 @@ from shortener.classification.detect_honeypot import AUTOMATION_MASK
 from shortener.collector.rebuild import rebuild
 from shortener.errors import StoreError
 from shortener.files import STORE_FILE_NAME
-from shortener.store import clicks, honeypot_hits, migrations, open_store
+from shortener.store import clicks, honeypot_hits, link_checks, migrations, open_store
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 from shortener.store.rollups import recompute_coarse_rollups
 
@@ -242,6 +242,27 @@ def test_hours_of_links_are_summed(tmp_path: Path) -> None:
     assert hours == [(1, HOUR, *range(0, 20, 2)), (1, HOUR + 3600, *range(10))]
     recompute_coarse_rollups(store)
     assert store.execute("select * from clicks_by_link_hour").fetchall() == hours
+    store.close()
+
+
+def test_uploads_and_link_checks_are_new(tmp_path: Path) -> None:
+    """A store with an issue gets the empty tables of uploads and link checks; a link check goes with its issue."""
+    tmp_path.chmod(0o700)
+    database = Database(tmp_path / STORE_FILE_NAME)
+    MIGRATIONS.apply(database, stop_before="m018_new_issues")
+    database.conn.executescript(
+        """
+        insert into issues (id, slug, title, format, domain, source, output, created_at, updated_at)
+        values (1, 'may', 'May', 'markdown', 'go.example', x'', x'', 1, 1);
+        """
+    )
+    database.conn.close()
+    store = open_store(tmp_path)
+    assert store.execute("select * from uploads").fetchall() == store.execute("select * from link_checks").fetchall()
+    with store.transaction():
+        link_checks.start(store, 1, total=3, now=5)
+        store.execute("delete from issues where id = 1")
+    assert store.value("select count(*) from link_checks") == 0
     store.close()
 
 

@@ -43,7 +43,7 @@ def undo() -> BaseResponse:
 def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:
     """Return the Flask endpoint of a page with a history, and the arguments of its URL."""
     if page.startswith(ISSUE_PAGES):
-        return "issues.show_contents", {"slug": page.removeprefix(ISSUE_PAGES)}
+        return "setup.show_setup", {"slug": page.removeprefix(ISSUE_PAGES)}
     if page.startswith(MONTH_PAGES):
         return "articles.show_articles", {"month": page.removeprefix(MONTH_PAGES)}
     endpoints = {SETTINGS_PAGE: "settings.show_settings", LINKS_PAGE: "link_list.list_links"}
