@@ -13,6 +13,7 @@ from msgspec import Struct
 from shortener.collector.classifier import queue_reclassification
 from shortener.errors import Conflict
 from shortener.services.accounts import remove_user, set_role
+from shortener.services.edit_picks import FormatTemplate, MonthOrder, MonthSettings, MonthText
 from shortener.store import Store, accounts, decisions, issues, page_changes
 from shortener.store.accounts import User
 from shortener.store.decisions import Decision
@@ -112,7 +113,9 @@ class UserAccount(Struct, frozen=True, tag="user"):
             set_role(store, self.name, self.user.role, now=now)
 
 
-State = IssueDetails | IssueArticles | MonthDecision | UserAccount
+State = (
+    IssueDetails | IssueArticles | MonthDecision | UserAccount | MonthSettings | MonthText | MonthOrder | FormatTemplate
+)
 """Values that a change can concern."""
 
 

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from shortener.classification.detect_honeypot import AUTOMATION_MASK
 from shortener.collector.rebuild import rebuild
 from shortener.files import STORE_FILE_NAME
-from shortener.store import clicks, honeypot_hits, migrations, open_store
+from shortener.store import clicks, decisions, honeypot_hits, migrations, open_store
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 from shortener.store.rollups import recompute_coarse_rollups
 
@@ -241,4 +241,20 @@ def test_hours_of_links_are_summed(tmp_path: Path) -> None:
     assert hours == [(1, HOUR, *range(0, 20, 2)), (1, HOUR + 3600, *range(10))]
     recompute_coarse_rollups(store)
     assert store.execute("select * from clicks_by_link_hour").fetchall() == hours
+    store.close()
+
+
+def test_decisions_are_kept_and_may_have_no_reason(tmp_path: Path) -> None:
+    """Decisions keep their values, and a new one may have an empty reason."""
+    tmp_path.chmod(0o700)
+    database = Database(tmp_path / STORE_FILE_NAME)
+    MIGRATIONS.apply(database, stop_before="m015_picks_edits")
+    row = (3, "2024-05", "https://a.example/", "pin", "asked for", "Ana", 7)
+    with database.conn:
+        database.conn.execute("insert into decisions values (?, ?, ?, ?, ?, ?, ?)", row)
+    database.conn.close()
+    store = open_store(tmp_path)
+    assert store.execute("select * from decisions").fetchall() == [row]
+    decisions.decide(store, "2024-05", "https://a.example/", action="exclude", reason="", who="Bo", now=8)
+    assert [decision.reason for decision in decisions.list_all(store)] == [""]
     store.close()

@@ -24,6 +24,7 @@ from shortener.store.migrations.m011_honeypot_hits import m011_honeypot_hits
 from shortener.store.migrations.m012_webhooks import m012_webhooks
 from shortener.store.migrations.m013_page_changes import m013_page_changes
 from shortener.store.migrations.m014_link_hours import m014_link_hours
+from shortener.store.migrations.m015_picks_edits import m015_picks_edits
 
 _FUNCTIONS = (
     m001_loop,
@@ -40,6 +41,7 @@ _FUNCTIONS = (
     m012_webhooks,
     m013_page_changes,
     m014_link_hours,
+    m015_picks_edits,
 )
 MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
 MIGRATIONS = Migrations("shortener")
