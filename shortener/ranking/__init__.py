@@ -13,11 +13,13 @@ from shortener.ranking.pipeline import remaining_shares
 from shortener.ranking.rank import rank
 from shortener.ranking.reruns import Rerun, suggest_reruns
 from shortener.ranking.result import IssueProgress, RankedArticle, Ranking
+from shortener.ranking.selection import ArticleFilter
 from shortener.ranking.signals import Blend
 
 __all__ = [
     "Appearance",
     "Arrival",
+    "ArticleFilter",
     "Blend",
     "ComparedIssue",
     "Comparison",
