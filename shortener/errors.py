@@ -104,6 +104,14 @@ class StoreBusy(StoreError):
     """Raised when another process holds the store's write lock for too long. A later attempt may succeed."""
 
 
+class StoreUnavailable(StoreError):
+    """Raised when the store cannot be used for a cause that may pass, such as a full disk or a lost connection."""
+
+
+class StoreDamaged(StoreError):
+    """Raised when the content of the store is damaged."""
+
+
 class SchemaTooNew(StoreError):
     """Raised when the store was written by a newer version of this program."""
 

@@ -1,7 +1,5 @@
 """Error messages of commands and server processes, each with advice: a command to run, or an option to use."""
 
-import sqlite3
-
 from shortener.errors import ErrorKind, ShortenerError
 
 REMEDIES: dict[ErrorKind, str] = {
@@ -39,16 +37,14 @@ REMEDIES: dict[ErrorKind, str] = {
 """Advice by kind of error. It is appended to the error's message."""
 
 
-REPORTED_ERRORS = (ShortenerError, sqlite3.Error, OSError)
+REPORTED_ERRORS = (ShortenerError, OSError)
 """Errors that a command or a server process reports in one line, without a traceback."""
 
 
-def error_message(error: ShortenerError | sqlite3.Error | OSError) -> str:
+def error_message(error: ShortenerError | OSError) -> str:
     """Return one line: what the error concerns, what is wrong, and the advice for its kind if there is any."""
     if isinstance(error, ShortenerError):
         message = f"{error}; {REMEDIES[error.kind]}" if error.kind else str(error)
-    elif isinstance(error, sqlite3.Error):
-        message = f"the store: {error}; see `shortener doctor`"
     else:
         message = f"{error.filename or 'system'}: {error.strerror or error}"
     return " ".join(message.split())

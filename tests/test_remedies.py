@@ -5,6 +5,7 @@ from typing import get_args
 
 from shortener.errors import ErrorKind, InputError, NotFound
 from shortener.remedies import REMEDIES, error_message
+from shortener.store.sqlite import store_error
 
 
 def test_every_kind_of_error_has_a_remedy() -> None:
@@ -21,7 +22,7 @@ def test_remedy_follows_the_message() -> None:
 
 def test_errors_of_the_store_and_the_system_are_one_line() -> None:
     """SQLite's errors and those of the operating system name the thing and are one line."""
-    error = sqlite3.OperationalError("database or disk is full")
+    error = store_error(sqlite3.OperationalError("database or disk is full"))
     assert error_message(error) == "the store: database or disk is full; see `shortener doctor`"
     assert error_message(OSError(28, "No space left on device", "/data")) == "/data: No space left on device"
     assert error_message(OSError("several\nlines")) == "system: several lines"

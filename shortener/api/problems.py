@@ -1,7 +1,6 @@
 """Error responses of the API: problem details by RFC 9457, each with a remedy."""
 
 import logging
-import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +79,6 @@ PROBLEM_TYPES: dict[str, ProblemType] = {
 
 _ERROR_TYPES: tuple[tuple[type[Exception], str], ...] = (
     (StoreError, "store-unavailable"),
-    (sqlite3.Error, "store-unavailable"),
     (NotFound, "not-found"),
     (Conflict, "conflict"),
     (DocumentTooLarge, "too-large"),

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import socket
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from shortener.collector.enrich import ClickEnricher
 from shortener.collector.retention import delete_expired
 from shortener.config import Config
 from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
-from shortener.errors import AlreadyRunning, StoreBusy, StoreError
+from shortener.errors import AlreadyRunning, StoreBusy, StoreUnavailable
 from shortener.files import open_locked
 from shortener.store import Store, clicks
 from shortener.store.clicks import Click, SegmentPosition, UnfinishedSegment
@@ -226,14 +225,9 @@ class Collector:
                 drained = self._drain_batch(classify=self._is_classification_due())
                 self._run_due_tasks()
                 failures = 0
-            except (sqlite3.OperationalError, StoreBusy) as error:
+            except (StoreUnavailable, StoreBusy) as error:
                 failures, drained = failures + 1, 0
-                log.error("store: %s; retrying; no clicks are lost, they stay in the click log", error)
-            except sqlite3.DatabaseError as error:
-                # The low byte is the primary code of SQLite's extended result codes.
-                if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-                    raise
-                raise StoreError(f"the store: {error}", kind="store_unusable") from error
+                log.error("%s; retrying; no clicks are lost, they stay in the click log", error)
             if not drained:
                 sleep_until_stop(min(POLL_SECONDS * 2**failures, 5.0), stop=stop)
         self._drain_rest()
@@ -249,8 +243,8 @@ class Collector:
                 pass
             while time.monotonic() < until and self._classifier.classify_new():
                 pass
-        except (sqlite3.OperationalError, StoreBusy) as error:
-            log.error("store: %s; remaining clicks stay in the click log until the next start", error)
+        except (StoreUnavailable, StoreBusy) as error:
+            log.error("%s; remaining clicks stay in the click log until the next start", error)
 
     def _run_due_tasks(self) -> None:
         """Run the periodic tasks that are due: comparison with nearby clicks, and deletion of old data."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from shortener.errors import StoreUnavailable
 from shortener.files import STORE_FILE_NAME
 from shortener.redirect.responses import redirect_response
 from shortener.shared_memory import links_revision
@@ -58,10 +59,6 @@ class Link:
     def is_gone(self, now: float) -> bool:
         """Return whether the link is retired, or expired at ``now`` (seconds of the UTC epoch)."""
         return self.is_retired or (self.expires_at is not None and now >= self.expires_at)
-
-
-class StoreUnavailable(Exception):
-    """Raised when the store cannot be read and the requested link is not in the cache."""
 
 
 class LinkCache:
@@ -144,7 +141,7 @@ class LinkCache:
             except sqlite3.Error as error:
                 outdated = self._cache.get(key)
                 if outdated is None:
-                    raise StoreUnavailable from error
+                    raise StoreUnavailable(f"{self._path}: {error}") from error
                 return outdated
             if row is None or row[0] is None:
                 self._cache.pop(key, None)

@@ -12,8 +12,9 @@ from typing import Any
 from shortener.clicklog.format import FORMAT_VERSION, MAX_HEADER_LENGTH, ClickLine
 from shortener.codes import MAX_CODE_LENGTH
 from shortener.config import Config
+from shortener.errors import StoreUnavailable
 from shortener.redirect.click_recorder import PREFETCHES, REDIRECTS, ClickRecorder
-from shortener.redirect.link_cache import Link, LinkCache, StoreUnavailable
+from shortener.redirect.link_cache import Link, LinkCache
 from shortener.redirect.normalize import Normalizer
 from shortener.redirect.request import Environ, Request, parse_environ
 from shortener.redirect.responses import Response, redirect_response, text_response

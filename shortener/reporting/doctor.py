@@ -1,7 +1,6 @@
 """Checks of an installation for operators; each problem found is reported with its fix."""
 
 import os
-import sqlite3
 import stat
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from shortener.files import STORE_FILE_NAME
 from shortener.reporting.doctor_operation import CLOCK_TOLERANCE_SECONDS, Finding, check_operation
 from shortener.reporting.health import MAX_BACKLOG_SECONDS, check_health
 from shortener.store import open_reader
+from shortener.store.operation import check_content, engine_version
 from shortener.store.write_ahead_log import Relation, logs_set_aside, relation, wal_path
 
 MIN_SAFE_SQLITE = (3, 51, 3)
@@ -100,8 +100,8 @@ def _is_open_to_others(path: Path) -> bool:
 
 
 def _check_sqlite() -> Finding:
-    version = sqlite3.sqlite_version
-    if sqlite3.sqlite_version_info < MIN_SAFE_SQLITE:
+    version = ".".join(map(str, engine_version()))
+    if engine_version() < MIN_SAFE_SQLITE:
         return Finding(
             "warn",
             "sqlite",
@@ -117,8 +117,8 @@ def _check_store(config: Config) -> Finding:
         return Finding("bad", "store", f"{path}: missing or empty, but there is a click log; {remedy}")
     try:
         with closing(open_reader(config.data_directory)) as reader:
-            result = reader.conn.execute("pragma quick_check(1)").fetchone()[0]
-    except (StoreError, sqlite3.Error) as error:
+            result = check_content(reader)
+    except StoreError as error:
         if not path.exists():
             return Finding(
                 "warn", "store", f"{path}: does not exist yet; it is created by the first command that writes"

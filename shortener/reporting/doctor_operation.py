@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,14 +11,13 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from msgspec import Struct
-from sqlite_utils import Database
 
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS
 from shortener.errors import StoreError
 from shortener.reporting.checklist import Level
 from shortener.shared_memory import read_totals
-from shortener.store import open_reader
+from shortener.store import Reader, open_reader
 from shortener.store.database import has_temporary_directory
 from shortener.store.operation import (
     last_backup_time,
@@ -59,11 +57,11 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
             yield from _check_proxy(config, reader)
             yield from _check_stored_times(reader, now=now)
             yield _check_backup(config, reader, now=now)
-    except (StoreError, sqlite3.Error):
+    except StoreError:
         return  # the check of the store reports it
 
 
-def _check_proxy(config: Config, reader: Database) -> Iterator[Finding]:
+def _check_proxy(config: Config, reader: Reader) -> Iterator[Finding]:
     """Check by the networks of recent clicks whether a proxy hides the addresses of readers."""
     recent = recent_networks(reader)
     if recent is None or recent.clicks < MIN_CLICKS or recent.network_clicks < SAME_NETWORK_SHARE * recent.clicks:
@@ -97,13 +95,13 @@ def _check_hosts(config: Config) -> Iterator[Finding]:
         )
 
 
-def _check_stored_times(reader: Database, *, now: float) -> Iterator[Finding]:
+def _check_stored_times(reader: Reader, *, now: float) -> Iterator[Finding]:
     ahead = newest_click_time(reader) - now
     if ahead > CLOCK_TOLERANCE_SECONDS:
         yield Finding("warn", "clock", f"the newest click is {ahead:.0f} s ahead of the clock; check NTP")
 
 
-def _check_backup(config: Config, reader: Database, *, now: float) -> Finding:
+def _check_backup(config: Config, reader: Reader, *, now: float) -> Finding:
     """Check that the last backup can be completed from the click log."""
     backed_up_at, kept = last_backup_time(reader), config.privacy.keep_log
     if backed_up_at is None:

@@ -1,7 +1,6 @@
 """Health of a running installation: the store, the uncollected click log, unrecorded clicks and free disk space."""
 
 import shutil
-import sqlite3
 import time
 from pathlib import Path
 from typing import Literal
@@ -60,7 +59,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
             failed_webhooks = count_failed(reader)
         finally:
             reader.close()
-    except (StoreError, sqlite3.Error) as error:
+    except StoreError as error:
         store = str(error)
         notes.append("the store cannot be read; cached links are still redirected, clicks are kept in the click log")
     backlog = measure_backlog(config.data_directory, positions, now=now)

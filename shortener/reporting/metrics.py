@@ -1,6 +1,5 @@
 """Metrics of the installation in the text format of Prometheus, for ``/-/metrics``."""
 
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 
@@ -76,7 +75,7 @@ def _store_metrics(config: Config) -> list[str]:
             drained, verdicts = read_lines_drained(reader), read_verdict_counts(reader)
         finally:
             reader.close()
-    except (StoreError, sqlite3.Error):
+    except StoreError:
         return []
     clicks = {f'{{verdict="{verdict}"}}': count for verdict, count in verdicts}
     return [

@@ -8,7 +8,6 @@ import contextlib
 import logging
 import os
 import random
-import sqlite3
 import ssl
 import threading
 import time
@@ -118,7 +117,7 @@ class WebhookSender:
                             store.check_not_replaced()
                             self.step(store)
                             time.sleep(POLL_SECONDS)
-            except (StoreError, sqlite3.Error, OSError) as error:
+            except (StoreError, OSError) as error:
                 log.error("webhooks: %s; trying again", error)
             except Exception:
                 log.exception("webhooks")

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from shortener.errors import InputError, StoreError
+from shortener.errors import InputError, StoreError, StoreUnavailable
 from shortener.files import STORE_FILE_NAME
 from shortener.store.database import Store
 from shortener.store.operation import note_backup
@@ -35,7 +35,7 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
         os.close(fd)
         partial.rename(destination)
         note_backup(store, now=now)
-    except (OSError, sqlite3.OperationalError) as error:
+    except (OSError, StoreUnavailable) as error:
         partial.unlink(missing_ok=True)
         raise InputError(f"{destination}: cannot be written: {error}") from None
     return destination.stat().st_size

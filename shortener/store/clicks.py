@@ -5,13 +5,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlite_utils import Database
 
 from shortener.durations import DAY_SECONDS
 from shortener.store import nearby_clicks, rollups
-from shortener.store.database import Store
+from shortener.store.database import Reader, Store
 from shortener.store.rollup_tables import VERDICTS
-from shortener.store.sql_text import column_list, json_array
+from shortener.store.sql_text import column_list
 
 FIRST_ON_PLACEMENT, FIRST_ON_LINK, FIRST_IN_ISSUE, FIRST_ON_SITE = 1, 2, 4, 8
 """Bits of ``clicks.first_visits``. They mark the visitor's first human click of the UTC day.
@@ -59,7 +58,6 @@ class Click(Visit, gc=False):
 
 
 _COLUMNS = column_list(Click)
-_INSERT = f"insert into clicks (seq, {_COLUMNS}) values (?{', ?' * len(Click.__struct_fields__)})"  # noqa: S608
 
 
 def count_clicks(store: Store) -> int:
@@ -74,8 +72,7 @@ def all_classified(store: Store) -> bool:
 
 def stored_ids(store: Store, ids: Sequence[str]) -> set[str]:
     """Return which of these click ids are already stored."""
-    sql = "select id from clicks where id in (select value from json_each(?))"
-    return {row[0] for row in store.execute(sql, (json_array(ids),))}
+    return {row[0] for row in store.execute("select id from clicks where id in :ids", {"ids": ids})}
 
 
 def last_seq(store: Store) -> int:
@@ -85,7 +82,8 @@ def last_seq(store: Store) -> int:
 
 def insert(store: Store, clicks: Mapping[int, Click]) -> None:
     """Insert new clicks; ``clicks`` is keyed by sequence number."""
-    store.db.conn.executemany(_INSERT, ((seq, *msgspec.structs.astuple(click)) for seq, click in clicks.items()))
+    rows = ((seq, *msgspec.structs.astuple(click)) for seq, click in clicks.items())
+    store.connection.insert_rows("clicks", ("seq", *Click.__struct_fields__), rows)
 
 
 class ResolvedLink(Struct, frozen=True):
@@ -110,8 +108,8 @@ def resolve(store: Store, domain: str, code: str) -> ResolvedLink | None:
 
 def clicks_by_seq(store: Store, seqs: Iterable[int]) -> dict[int, Click]:
     """Return stored clicks by sequence number."""
-    sql = f"select seq, {_COLUMNS} from clicks where seq in (select value from json_each(?))"  # noqa: S608
-    return {row[0]: Click(*row[1:]) for row in store.execute(sql, (json_array(seqs),))}
+    sql = f"select seq, {_COLUMNS} from clicks where seq in :seqs"  # noqa: S608
+    return {row[0]: Click(*row[1:]) for row in store.execute(sql, {"seqs": list(seqs)})}
 
 
 VisitorDay = tuple[int, str]
@@ -126,8 +124,7 @@ def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> d
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
-        where ts / 86400000 = ? and visitor in (select value from json_each(?)) and first_visits >= ?
-            and verdict = 'human'
+        where ts / 86400000 = :day and visitor in :visitors and first_visits >= :minimum and verdict = 'human'
     """  # noqa: S608
     visitors: dict[tuple[int, int], list[str]] = {}
     for (day, visitor), minimum in minimum_bitmasks.items():
@@ -135,7 +132,7 @@ def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> d
     return {
         row[0]: Visit(*row[1:])
         for (day, minimum), hashes in visitors.items()
-        for row in store.execute(sql, (day, json_array(hashes), minimum))
+        for row in store.execute(sql, {"day": day, "visitors": hashes, "minimum": minimum})
     }
 
 
@@ -144,8 +141,10 @@ def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
 
     ``clicks`` is keyed by sequence number.
     """
-    store.db.conn.executemany(
-        "update clicks set verdict = ?, reason = ?, rules_version = ?, evidence = ?, first_visits = ? where seq = ?",
+    store.connection.update_rows(
+        "clicks",
+        ("verdict", "reason", "rules_version", "evidence", "first_visits"),
+        "seq",
         (
             (click.verdict, click.reason, click.rules_version, click.evidence, click.first_visits, seq)
             for seq, click in clicks.items()
@@ -189,7 +188,8 @@ def add_misses(store: Store, misses: dict[tuple[int, str, str, int], int]) -> No
         store.execute(
             """
             insert into misses (quarter_hour, domain, code, status, requests) values (?, ?, ?, ?, ?)
-            on conflict (quarter_hour, domain, code, status) do update set requests = requests + excluded.requests
+            on conflict (quarter_hour, domain, code, status) do update set
+                requests = misses.requests + excluded.requests
             """,
             (quarter_hour, domain, code, status, requests),
         )
@@ -221,22 +221,21 @@ def segment_positions(store: Store) -> dict[str, SegmentPosition]:
     return {row[0]: SegmentPosition(row[1], bool(row[2]), row[3] is not None) for row in rows}
 
 
-def read_positions(reader: Database) -> dict[str, int]:
+def read_positions(reader: Reader) -> dict[str, int]:
     """Return the byte position of each segment by its id, over a read-only connection."""
-    return dict(reader.conn.execute("select id, position from segments").fetchall())
+    return dict(reader.execute("select id, position from segments").fetchall())
 
 
-def read_verdict_counts(reader: Database) -> list[tuple[str, int]]:
+def read_verdict_counts(reader: Reader) -> list[tuple[str, int]]:
     """Return (verdict, clicks) over all time, from the rollups, over a read-only connection."""
     sums = ", ".join(f"coalesce(sum({verdict}), 0)" for verdict in VERDICTS)
-    row = reader.conn.execute(f"select {sums} from totals_by_placement").fetchone()  # noqa: S608
+    row = reader.execute(f"select {sums} from totals_by_placement").fetchone()  # noqa: S608
     return sorted((verdict, clicks) for verdict, clicks in zip(VERDICTS, row, strict=True) if clicks)
 
 
-def read_lines_drained(reader: Database) -> int:
+def read_lines_drained(reader: Reader) -> int:
     """Return the number of click-log lines collected over all time, over a read-only connection."""
-    row = reader.conn.execute("select value from meta where name = 'lines_drained'").fetchone()
-    return int(row[0]) if row else 0
+    return reader.meta("lines_drained")
 
 
 def segment_position(store: Store, segment_id: str) -> SegmentPosition:
@@ -287,8 +286,8 @@ def advance_position(
         insert into segments (id, name, node, position, lines, skipped, in_long_line, finished_at, updated_at)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?)
         on conflict (id) do update set
-            name = excluded.name, position = excluded.position, lines = lines + excluded.lines,
-            skipped = skipped + excluded.skipped, in_long_line = excluded.in_long_line,
+            name = excluded.name, position = excluded.position, lines = segments.lines + excluded.lines,
+            skipped = segments.skipped + excluded.skipped, in_long_line = excluded.in_long_line,
             finished_at = excluded.finished_at, updated_at = excluded.updated_at
         """,
         (
@@ -298,19 +297,15 @@ def advance_position(
             new_position.position,
             lines,
             len(skips),
-            new_position.in_long_line,
+            int(new_position.in_long_line),
             now if new_position.finished else None,
             now,
         ),
     )
     if lines:
-        store.execute(
-            "insert into meta (name, value) values ('lines_drained', ?) "
-            "on conflict (name) do update set value = value + excluded.value",
-            (lines,),
-        )
+        store.add_to_meta("lines_drained", lines)
     stored = store.value("select count(*) from skips where segment_id = ?", (segment_id,)) if skips else 0
-    store.db.conn.executemany(
+    store.connection.execute_many(
         "insert into skips (segment_id, byte_position, reason, at) values (?, ?, ?, ?) on conflict do nothing",
         (
             (segment_id, byte_position, reason, now)
@@ -367,12 +362,14 @@ def purge_clicks(store: Store, *, before: int, limit: int = 20_000) -> int:
         sql = "delete from clicks where seq in (select seq from clicks where ts < ? limit ?)"
         deleted = int(store.execute(sql, (before * 1000, limit)).rowcount)
         if deleted:
-            store.execute("update meta set value = max(value, ?) where name = 'purged_before'", (before,))
+            store.execute(
+                "update meta set value = :before where name = 'purged_before' and value < :before", {"before": before}
+            )
             store.execute("delete from honeypot_hits where quarter_hour < ?", (before,))
             # SQLite reuses a seq once all higher ones are deleted: classified_seq must not be above the next click.
             store.execute(
-                "update meta set value = min(value, (select coalesce(max(seq), 0) from clicks)) "
-                "where name = 'classified_seq'"
+                "update meta set value = (select coalesce(max(seq), 0) from clicks) "
+                "where name = 'classified_seq' and value > (select coalesce(max(seq), 0) from clicks)"
             )
     return deleted
 

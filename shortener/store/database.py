@@ -11,11 +11,13 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from shortener.errors import SchemaTooNew, StoreBusy, StoreError
+from shortener.errors import SchemaTooNew, StoreError
 from shortener.files import STORE_FILE_NAME
 from shortener.shared_memory import links_revision
+from shortener.store.connection import Connection
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 from shortener.store.migrations.first_stores import complete_first_tables
+from shortener.store.sqlite import SqliteConnection
 from shortener.store.write_ahead_log import change_number, increment_number, set_aside_foreign
 
 CACHE_SIZE_KIB = 48 * 1024
@@ -30,19 +32,13 @@ BUSY_TIMEOUT_SECONDS = 15.0
 """How long a connection waits for the write lock before it raises an error."""
 
 
-class Store:
-    """A connection to the store of a data directory, used by one thread at a time."""
+class Reader:
+    """A connection to the store that only reads, used by one thread at a time."""
 
-    def __init__(self, db: Database, *, data: Path) -> None:
-        self.db = db
-        self.data = data
-        self._shared_revision = links_revision(data)
-        status = (data / STORE_FILE_NAME).stat()
-        self._file_id = (status.st_dev, status.st_ino)
-
-    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        """Run one statement, without the tracer and the commit that sqlite-utils' own ``execute`` adds."""
-        return self.db.conn.execute(sql, parameters)
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.execute = connection.execute
+        """Run one statement. Raises StoreError, as does reading its rows."""
 
     def rows(self, sql: str, parameters: Any = ()) -> Iterator[dict[str, Any]]:
         """Yield the rows of a query as dicts."""
@@ -64,10 +60,33 @@ class Store:
         """Return the value of a key of the table ``meta``, such as ``links_revision``; 0 if the key is missing."""
         return int(self.value("select value from meta where name = ?", (name,)) or 0)
 
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+
+class Store(Reader):
+    """A connection to the store of a data directory, used by one thread at a time."""
+
+    def __init__(self, connection: Connection, *, data: Path) -> None:
+        super().__init__(connection)
+        self.data = data
+        self._shared_revision = links_revision(data)
+        status = (data / STORE_FILE_NAME).stat()
+        self._file_id = (status.st_dev, status.st_ino)
+
     def set_meta(self, name: str, value: int) -> None:
         """Set a key of the table ``meta``."""
         self.execute(
             "insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
+            (name, value),
+        )
+
+    def add_to_meta(self, name: str, value: int) -> None:
+        """Add to the value of a key of the table ``meta``."""
+        self.execute(
+            "insert into meta (name, value) values (?, ?) "
+            "on conflict (name) do update set value = meta.value + excluded.value",
             (name, value),
         )
 
@@ -82,23 +101,21 @@ class Store:
         A block inside another transaction joins that one. Raises StoreBusy if another process holds the lock for
         longer than the busy timeout.
         """
-        if self.db.conn.in_transaction:
+        if self.connection.in_transaction:
             yield
             return
-        try:
-            self.execute("begin immediate")
-        except sqlite3.OperationalError as error:
-            raise StoreBusy(f"{self.data / STORE_FILE_NAME}: {error}: another process is writing; try again") from error
-        changes = self.db.conn.total_changes
+        self.connection.begin()
         try:
             yield
-            if self.db.conn.total_changes != changes:
-                increment_number(self.db.conn)
-            self.execute("commit")
+            self.connection.commit()
         except BaseException:
-            self.db.conn.rollback()
+            self.connection.rollback()
             raise
         self._publish_links_revision()
+
+    def roll_back(self) -> None:
+        """Roll back a transaction that is still open, as after a request that was interrupted."""
+        self.connection.rollback()
 
     def _publish_links_revision(self) -> None:
         """Write the revision of the links to shared memory, so that redirect workers notice a change at once."""
@@ -117,7 +134,7 @@ class Store:
 
     def close(self) -> None:
         """Close the connection."""
-        self.db.close()
+        super().close()
         self._shared_revision.close()
 
 
@@ -147,11 +164,10 @@ def open_store(data: Path, *, create: bool = True, busy_timeout_seconds: float =
             conn.execute(f"pragma cache_size = -{CACHE_SIZE_KIB}")
             conn.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_INTERVAL_PAGES}")
             _enable_wal(conn)
-            db = Database(conn)
-            _migrate(db)
+            _migrate(Database(conn))
             if replaced:
                 change_number(conn)
-            return Store(db, data=data)
+            return Store(SqliteConnection(conn, path=path), data=data)
     except (sqlite3.Error, OSError) as error:
         full = "; the disk is full" if shutil.disk_usage(data).free < MIN_FREE_BYTES else ""
         raise StoreError(f"{path}: {error}{full}", kind="store_unusable") from error
@@ -179,7 +195,7 @@ def _choose_temporary_files(conn: sqlite3.Connection) -> None:
         conn.execute("pragma temp_store = memory")
 
 
-def open_reader(data: Path) -> Database:
+def open_reader(data: Path) -> Reader:
     """Open a read-only connection, which neither takes a write lock nor waits for one.
 
     Raises StoreError if there is no store.
@@ -194,7 +210,7 @@ def open_reader(data: Path) -> Database:
             conn.execute("select 1 from meta").fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
-    return Database(conn)
+    return Reader(SqliteConnection(conn, path=path))
 
 
 def prepare_directory(data: Path) -> None:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from shortener.store.database import Store
 from shortener.store.links import Link
-from shortener.store.sql_text import column_list, json_array
+from shortener.store.sql_text import column_list
 
 
 class ArticleDetails(Struct):
@@ -23,11 +23,11 @@ def article_details(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetai
     sql = f"""
         select url, {column_list(ArticleDetails, "articles")}
         from articles join issues on issues.id = articles.issue_id
-        where url in (select value from json_each(?))
+        where url in :urls
         order by coalesce(sent_at, issues.created_at), issues.id
     """  # noqa: S608
     details_by_url: dict[str, ArticleDetails] = {}
-    for url, *values in store.execute(sql, (json_array(urls),)):
+    for url, *values in store.execute(sql, {"urls": list(urls)}):
         details = details_by_url.setdefault(url, ArticleDetails())
         for field, value in zip(ArticleDetails.__struct_fields__, values, strict=True):
             setattr(details, field, value or getattr(details, field))
@@ -56,5 +56,12 @@ def save_link(store: Store, month: str, url: str, link_id: int) -> None:
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
     """Move draft links from an article's old URL to its new one. A link that the new URL has already is kept."""
-    store.execute("update or ignore draft_links set url = ? where url = ?", (new_url, old_url))
+    store.execute(
+        """
+        update draft_links set url = :new where url = :old
+            and not exists
+                (select 1 from draft_links as other where other.month = draft_links.month and other.url = :new)
+        """,
+        {"old": old_url, "new": new_url},
+    )
     store.execute("delete from draft_links where url = ?", (old_url,))

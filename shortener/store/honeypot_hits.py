@@ -10,7 +10,6 @@ from typing import NamedTuple
 from shortener.durations import QUARTER_HOUR_SECONDS
 from shortener.store.database import Store
 from shortener.store.nearby_clicks import NEARBY_CLICK_COLUMNS, NearbyClickRow
-from shortener.store.sql_text import json_array
 
 _QUARTER_HOUR_MS = 1000 * QUARTER_HOUR_SECONDS
 _HONEYPOT_LINKS = "select id from links where honeypot = 1"
@@ -37,12 +36,11 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
     Times are in milliseconds.
     """
     sql = f"""
-        with wanted as materialized (select value from json_each(:values))
         select {", ".join(HoneypotHit._fields)} from honeypot_hits
-        where quarter_hour between :first and :last and (addr in wanted or net in wanted)
+        where quarter_hour between :first and :last and (addr in :values or net in :values)
     """  # noqa: S608
     periods = {"first": _quarter_hour(since), "last": _quarter_hour(until)}
-    return [HoneypotHit._make(row) for row in store.execute(sql, {"values": json_array(values), **periods})]
+    return [HoneypotHit._make(row) for row in store.execute(sql, {"values": list(values), **periods})]
 
 
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
@@ -51,11 +49,10 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
     Times are in milliseconds.
     """
     sql = f"""
-        with wanted as materialized (select value from json_each(:values))
         select {NEARBY_CLICK_COLUMNS} from clicks
-        where link_id in ({_HONEYPOT_LINKS}) and ts >= :since and ts < :until and (addr in wanted or net in wanted)
+        where link_id in ({_HONEYPOT_LINKS}) and ts >= :since and ts < :until and (addr in :values or net in :values)
     """  # noqa: S608
-    return store.execute(sql, {"values": json_array(values), "since": since, "until": until}).fetchall()
+    return store.execute(sql, {"values": list(values), "since": since, "until": until}).fetchall()
 
 
 def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
@@ -91,7 +88,11 @@ def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask:
         from clicks
         where {condition} and recipient_token is null and verdict not in ('preview', 'prefetch')
         group by 1, 2, 3, 4, 5, 6
-        on conflict do update set first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
+        on conflict (quarter_hour, addr, net, agent_id, reason, evidence) do update set
+            first_at = case when excluded.first_at < honeypot_hits.first_at
+                            then excluded.first_at else honeypot_hits.first_at end,
+            last_at = case when excluded.last_at > honeypot_hits.last_at
+                           then excluded.last_at else honeypot_hits.last_at end
     """  # noqa: S608
     store.execute(sql, bounds)
 

@@ -8,7 +8,6 @@ from shortener.durations import DAY_SECONDS, HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.store.database import Store
 from shortener.store.reports import signed_rows
 from shortener.store.rollup_tables import HAS_VISITORS
-from shortener.store.sql_text import json_array
 
 
 class HumanClicks(Struct, frozen=True):
@@ -38,7 +37,7 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
         select {keys}, {", ".join(f"sum(sign * {name})" for name in names)} from (
             select 1 as sign, {keys}, {", ".join(names)} from totals_by_placement
             union all select -sign, {keys}, {", ".join(names)} from {later}
-        ) where issue_id > 0 group by {keys} having sum(sign * human) > 0
+        ) as clicked where issue_id > 0 group by {keys} having sum(sign * human) > 0
     """  # noqa: S608
     return [HumanClicks(*row) for row in store.execute(sql, bounds)]
 
@@ -83,11 +82,10 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
     ``ends`` has the end times by issue id, in seconds of UTC epoch.
     """
     sql = """
-        select issue_id, quarter_hour, human, issue_visitors from json_each(?) as issue cross join clicks_by_issue
-            on issue_id = json_extract(issue.value, '$[0]') and quarter_hour < json_extract(issue.value, '$[1]')
-        where human > 0 order by issue.key, quarter_hour
+        select issue_id, quarter_hour, human, issue_visitors from pairs(:ends) as issue cross join clicks_by_issue
+        where issue_id = issue.low and quarter_hour < issue.high and human > 0 order by issue.place, quarter_hour
     """
-    return [QuarterHourClicks(*row) for row in store.execute(sql, (json_array(ends.items()),))]
+    return [QuarterHourClicks(*row) for row in store.execute(sql, {"ends": list(ends.items())})]
 
 
 class CountsUntil(Struct, frozen=True):
@@ -104,14 +102,20 @@ def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
     ``ends`` has the end times by issue id, in seconds of UTC epoch. Within the quarter-hour of its end time, the
     clicks of an issue are spread evenly.
     """
-    part = f"min(1.0, (json_extract(issue.value, '$[1]') - quarter_hour) / {QUARTER_HOUR_SECONDS}.0)"
+    # Sums of integers do not depend on the order of rows, as sums of fractions do.
+    seconds = f"""
+        case when issue.high - quarter_hour >= {QUARTER_HOUR_SECONDS} then {QUARTER_HOUR_SECONDS}
+             else issue.high - quarter_hour end
+    """
     sql = f"""
-        select issue_id, sum(human * {part}), sum(issue_visitors * {part})
-        from json_each(?) as issue cross join clicks_by_issue
-            on issue_id = json_extract(issue.value, '$[0]') and quarter_hour < json_extract(issue.value, '$[1]')
-        group by issue_id
+        select issue_id, sum(human * ({seconds})), sum(issue_visitors * ({seconds}))
+        from pairs(:ends) as issue cross join clicks_by_issue
+        where issue_id = issue.low and quarter_hour < issue.high group by issue_id
     """  # noqa: S608
-    return [CountsUntil(*row) for row in store.execute(sql, (json_array(ends.items()),))]
+    return [
+        CountsUntil(issue_id, clicks / QUARTER_HOUR_SECONDS, visitors / QUARTER_HOUR_SECONDS)
+        for issue_id, clicks, visitors in store.execute(sql, {"ends": list(ends.items())})
+    ]
 
 
 class HumanClicksBetween(Struct, frozen=True):

@@ -156,9 +156,9 @@ def add(
     row = store.execute(
         """
         insert into issues (slug, title, format, domain, sent_at, recipients, source, output, created_at, updated_at)
-        values (?, ?, ?, ?, ?, ?, ?, x'', ?, ?) returning id
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id
         """,
-        (slug, title, format, domain, sent_at, recipients, source, now, now),
+        (slug, title, format, domain, sent_at, recipients, source, b"", now, now),
     ).fetchone()
     return int(row[0])
 
@@ -192,7 +192,7 @@ def set_positions(store: Store, positions: dict[int, int | None]) -> None:
 
     An inline link without a position stays one.
     """
-    store.db.conn.executemany(
+    store.connection.execute_many(
         """
         update articles set position = :position, role = case
             when :position is not null then 'article' when role = 'article' then 'other' else role end
@@ -229,9 +229,9 @@ def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: i
             select id from issues where domain = ? and format = ? and id <> ? and sent_at <= ? and removed_at is null
             order by sent_at desc, id desc limit 8
         )
-        select url, (select count(*) from recent) as issues from articles where issue_id in (select id from recent)
-        group by url having issues >= 3 and count(*) * 2 > issues
-            and sum(role = 'article' and instr(corrected_fields, 'role')) = 0
+        select url from articles where issue_id in (select id from recent)
+        group by url having (select count(*) from recent) >= 3 and count(*) * 2 > (select count(*) from recent)
+            and count(*) filter (where role = 'article' and corrected_fields like '%role%') = 0
     """
     return frozenset(row[0] for row in store.execute(sql, (domain, format, except_issue_id, now)))
 
@@ -249,10 +249,11 @@ def rename_article_url(store: Store, link_id: int, *, old_url: str, new_url: str
     """
     store.execute(
         """
-        update or ignore articles set url = ?
-        where url = ? and id in (select article_id from placements where link_id = ?)
+        update articles set url = :new
+        where url = :old and id in (select article_id from placements where link_id = :link) and not exists
+            (select 1 from articles as other where other.issue_id = articles.issue_id and other.url = :new)
         """,
-        (new_url, old_url, link_id),
+        {"new": new_url, "old": old_url, "link": link_id},
     )
 
 
@@ -271,7 +272,7 @@ def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) 
 def replace_placements(store: Store, issue_id: int, placements: Sequence[Placement]) -> None:
     """Replace the placements of an issue, and delete articles without a placement or link."""
     store.execute("delete from placements where issue_id = ?", (issue_id,))
-    store.db.conn.executemany(
+    store.connection.execute_many(
         "insert into placements (link_id, n, issue_id, article_id, kind, text, part) values (?, ?, ?, ?, ?, ?, ?)",
         (
             (

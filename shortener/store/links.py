@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlite_utils import Database
 
 from shortener.errors import Conflict, NotFound
-from shortener.store.database import Store
-from shortener.store.sql_text import column_list, json_array
+from shortener.store.database import Reader, Store
+from shortener.store.sql_text import column_list
 from shortener.store.webhooks import record_event
 
 LinkField = Literal["target", "title", "forward", "expires_at", "status", "honeypot"]
@@ -152,8 +151,8 @@ def list_edits(store: Store, link_id: int) -> list[dict[str, Any]]:
 
 def codes_by_id(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
     """Return the domain and code of links, by link id."""
-    sql = "select id, domain, code from links where id in (select value from json_each(?))"
-    rows = store.execute(sql, (json_array(ids),))
+    sql = "select id, domain, code from links where id in :ids"
+    rows = store.execute(sql, {"ids": list(ids)})
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
@@ -177,10 +176,10 @@ def list_static_redirects(store: Store) -> Iterator[tuple[str, str, str]]:
     )
 
 
-def find_preview(reader: Database, domain: str, code: str, *, now: int) -> LinkPreview | None:
+def find_preview(reader: Reader, domain: str, code: str, *, now: int) -> LinkPreview | None:
     """Return the preview of a link at ``now`` (seconds of UTC epoch), or None if there is no such link."""
     sql = "select target, title, status, expires_at from links where domain = ? and code = ?"
-    row = reader.conn.execute(sql, (domain, code)).fetchone()
+    row = reader.execute(sql, (domain, code)).fetchone()
     if row is None:
         return None
     target, title, status, expires_at = row

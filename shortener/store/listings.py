@@ -5,7 +5,7 @@ does not depend on the number of clicks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -15,7 +15,6 @@ from shortener.store.database import Store
 from shortener.store.issues import IssueStatus
 from shortener.store.issues import status as issue_status
 from shortener.store.rollup_tables import AUTOMATED_CLICKS, HAS_VISITORS
-from shortener.store.sql_text import json_array
 
 LinkSort = Literal["new", "clicks", "title", "code", "changed"]
 StatusFilter = Literal["active", "todo", "expired", "retired"]
@@ -29,7 +28,7 @@ _JOIN_CLICKS = """
 _SORT_KEYS: dict[LinkSort, tuple[str, ...]] = {
     "new": ("links.id",),
     "clicks": ("coalesce(counts.clicks, 0)", "links.id"),
-    "title": ("links.title = ''", "links.title collate nocase", "links.id"),
+    "title": ("case when links.title = '' then 1 else 0 end", "lower(links.title)", "links.id"),
     "code": ("links.domain", "links.code"),
     "changed": ("links.updated_at", "links.id"),
 }
@@ -92,11 +91,10 @@ def all_links(store: Store) -> Iterator[LinkDetails]:
 
 def link_details_by_id(store: Store, ids: Iterable[int]) -> dict[int, LinkDetails]:
     """Return the links with these ids by id, in the order of the ids."""
-    sql = f"""
-        {_SELECT_LINKS} from json_each(?) as wanted join links on links.id = wanted.value {_LINK_JOINS}
-        order by wanted.key
-    """
-    return {row[0]: LinkDetails(*row) for row in store.execute(sql, (json_array(ids),))}
+    ids = list(ids)
+    sql = f"{_SELECT_LINKS} from links {_LINK_JOINS} where links.id in :ids"
+    details = {row[0]: LinkDetails(*row) for row in store.execute(sql, {"ids": ids})}
+    return {link_id: details[link_id] for link_id in ids if link_id in details}
 
 
 def link_details_by_code(store: Store, domain: str, code: str) -> LinkDetails:
@@ -199,16 +197,16 @@ def _most_clicked_ids(store: Store, *, limit: int, offset: int) -> list[int] | N
     return [row[0] for row in rows] if len(rows) == limit and rows[-1][1] else None
 
 
-def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str, str | int]]:
+def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str, Any]]:
     """Return the ``where`` clause of a filter and its parameters."""
-    values: dict[str, str | int] = {"now": now} if link_filter.status else {}
+    values: dict[str, Any] = {"now": now} if link_filter.status else {}
     terms = [_STATUS_CONDITIONS[link_filter.status]] if link_filter.status else []
     if link_filter.issue:
         terms.append("issues.slug = :issue")
         values["issue"] = link_filter.issue
     if link_filter.issues:
-        terms.append("issues.slug in (select value from json_each(:issues))")
-        values["issues"] = json_array(link_filter.issues)
+        terms.append("issues.slug in :issues")
+        values["issues"] = list(link_filter.issues)
     for name, sign in (("created_since", ">="), ("created_until", "<=")):
         if (bound := getattr(link_filter, name)) is not None:
             terms.append(f"links.created_at {sign} :{name}")
@@ -298,9 +296,9 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list
         select issues.id, hour, human
         from issues cross join clicks_by_issue_hour on issue_id = issues.id and human > 0 and hour < :seconds +
             coalesce(sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0))
-        where issues.id in (select value from json_each(:issues)) order by issues.id, hour
+        where issues.id in :issues order by issues.id, hour
     """
-    values = {"issues": json_array(issue_ids), "seconds": hours * HOUR_SECONDS}
+    values = {"issues": list(issue_ids), "seconds": hours * HOUR_SECONDS}
     return [HourlyClicks(*row) for row in store.execute(sql, values)]
 
 
@@ -343,9 +341,10 @@ def list_target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
 def list_send_times(store: Store, *, now: int) -> list[int]:
     """Return the sending time of every issue sent by ``now``, the latest first; if unknown, its first clicked hour."""
     sql = """
-        select coalesce(
-            sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0)
-        ) as sent
-        from issues where removed_at is null and sent <= ? order by sent desc
+        select sent from (
+            select coalesce(
+                sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0)
+            ) as sent from issues where removed_at is null
+        ) as issue where sent <= ? order by sent desc
     """
     return [row[0] for row in store.execute(sql, (now,))]

@@ -1,10 +1,9 @@
 """SQL for classification: nearby clicks, stored requests, and how far classification has progressed."""
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from shortener.store.database import Store
-from shortener.store.sql_text import json_array
 
 NEARBY_CLICK_COLUMNS = "seq, ts, link_id, issue_id, n, net, addr, recipient_token, agent_id, reason, evidence"
 MAX_NEARBY_CLICKS = 70_000
@@ -55,7 +54,7 @@ def issue_clicks_after(
 
 def clicks_without_token(store: Store, *, since: int, until: int) -> list[NearbyClickRow]:
     """Return the clicks without a recipient token in [since, until) (milliseconds), at most MAX_NEARBY_CLICKS."""
-    return _nearest_clicks(store, "recipient_token is null", (), since, until)
+    return _nearest_clicks(store, "recipient_token is null", {}, since, until)
 
 
 def clicks_by_value(
@@ -71,31 +70,31 @@ def clicks_by_value(
 
     ``hour`` counts from 1970, times are in milliseconds. At most MAX_NEARBY_CLICKS are returned.
     """
-    condition = f"ts / 3600000 = ? and {column_name} in (select value from json_each(?))"  # noqa: S608
-    return _nearest_clicks(store, condition, (hour, json_array(values)), since, until)
+    condition = f"ts / 3600000 = :hour and {column_name} in :values"
+    return _nearest_clicks(store, condition, {"hour": hour, "values": list(values)}, since, until)
 
 
 def clicks_from_networks(store: Store, networks: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
     """Return the clicks from these networks in [since, until) (milliseconds of UTC epoch)."""
     sql = f"""
-        select {NEARBY_CLICK_COLUMNS} from clicks
-        where ts >= ? and ts < ? and net in (select value from json_each(?))
+        select {NEARBY_CLICK_COLUMNS} from clicks where ts >= :since and ts < :until and net in :networks
     """  # noqa: S608
-    return store.execute(sql, (since, until, json_array(networks))).fetchall()
+    return store.execute(sql, {"since": since, "until": until, "networks": list(networks)}).fetchall()
 
 
 def _nearest_clicks(
-    store: Store, condition: str, values: tuple[int | str, ...], since: int, until: int
+    store: Store, condition: str, values: dict[str, Any], since: int, until: int
 ) -> list[NearbyClickRow]:
     """Return the clicks in [since, until) (milliseconds) that meet an SQL condition, whose parameters are ``values``.
 
     If there are more than MAX_NEARBY_CLICKS, return those nearest to the middle of this time.
     """
-    sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= ? and ts < ?"  # noqa: S608
-    rows = store.execute(sql, (*values, since, until)).fetchmany(MAX_NEARBY_CLICKS + 1)
+    sql = f"select {NEARBY_CLICK_COLUMNS} from clicks where {condition} and ts >= :since and ts < :until"  # noqa: S608
+    values = values | {"since": since, "until": until}
+    rows = store.execute(sql, values).fetchmany(MAX_NEARBY_CLICKS + 1)
     if len(rows) > MAX_NEARBY_CLICKS:
-        nearest = (*values, since, until, (since + until) // 2, MAX_NEARBY_CLICKS)
-        rows = store.execute(f"{sql} order by abs(ts - ?) limit ?", nearest).fetchall()
+        values |= {"middle": (since + until) // 2, "limit": MAX_NEARBY_CLICKS}
+        rows = store.execute(f"{sql} order by abs(ts - :middle) limit :limit", values).fetchall()
     return rows
 
 
@@ -112,9 +111,9 @@ def stored_requests(store: Store, seqs: Iterable[int]) -> Iterator[StoredRequest
         select clicks.seq, clicks.ts, links.domain, clicks.method, clicks.agent_id, clicks.headers_id,
                clicks.language, clicks.net, clicks.referrer
         from clicks join links on links.id = clicks.link_id
-        where clicks.seq in (select value from json_each(?))
+        where clicks.seq in :seqs
     """
-    return map(StoredRequest._make, store.execute(sql, (json_array(seqs),)))
+    return map(StoredRequest._make, store.execute(sql, {"seqs": list(seqs)}))
 
 
 def user_agent_text(store: Store, agent_id: int) -> str:
@@ -167,5 +166,5 @@ def slugs_by_issue(store: Store) -> dict[int, str]:
 
 def queued_issues(store: Store) -> dict[int, int]:
     """Return the issues queued for reclassification, each with the seq of its last click classified again."""
-    rows = store.execute("select name, value from meta where name glob ?", (RECLASSIFY_PREFIX + "*",))
+    rows = store.execute("select name, value from meta where name like ?", (RECLASSIFY_PREFIX + "%",))
     return {int(name.removeprefix(RECLASSIFY_PREFIX)): value for name, value in rows}

@@ -3,13 +3,23 @@
 import sqlite3
 
 from msgspec import Struct
-from sqlite_utils import Database
 
-from shortener.store.database import Store
+from shortener.errors import StoreError
+from shortener.store.database import Reader, Store
 
 BACKUP_KEY = "backed_up_at"
 RECENT_CLICKS = 500
 """Number of latest clicks whose networks are compared."""
+
+
+def engine_version() -> tuple[int, ...]:
+    """Return the version of SQLite."""
+    return sqlite3.sqlite_version_info
+
+
+def check_content(reader: Reader) -> str:
+    """Check the content of the store; return ``ok``, or what is wrong."""
+    return str(reader.value("pragma quick_check(1)"))
 
 
 class RecentNetworks(Struct, frozen=True):
@@ -21,9 +31,9 @@ class RecentNetworks(Struct, frozen=True):
     user_agents: int
 
 
-def recent_networks(reader: Database) -> RecentNetworks | None:
+def recent_networks(reader: Reader) -> RecentNetworks | None:
     """Return the networks of the latest clicks that have one; None if there is no such click."""
-    rows = reader.conn.execute(
+    rows = reader.execute(
         """
         select net, count(*),
             (select count(distinct agent_id) from (select agent_id from clicks order by ts desc limit ?))
@@ -37,14 +47,14 @@ def recent_networks(reader: Database) -> RecentNetworks | None:
     return RecentNetworks(sum(row[1] for row in rows), rows[0][0], rows[0][1], rows[0][2])
 
 
-def newest_click_time(reader: Database) -> float:
+def newest_click_time(reader: Reader) -> float:
     """Return the time of the newest click in seconds of the UTC epoch, or 0.0 if there is none."""
-    return float((reader.conn.execute("select max(ts) from clicks").fetchone()[0] or 0) / 1000)
+    return float((reader.execute("select max(ts) from clicks").fetchone()[0] or 0) / 1000)
 
 
-def last_backup_time(reader: Database) -> int | None:
+def last_backup_time(reader: Reader) -> int | None:
     """Return when the store was last backed up (seconds of the UTC epoch), or None if it never was."""
-    row = reader.conn.execute("select value from meta where name = ?", (BACKUP_KEY,)).fetchone()
+    row = reader.execute("select value from meta where name = ?", (BACKUP_KEY,)).fetchone()
     return int(row[0]) if row else None
 
 
@@ -53,5 +63,5 @@ def note_backup(store: Store, *, now: int) -> None:
     try:
         with store.transaction():
             store.set_meta(BACKUP_KEY, now)
-    except sqlite3.Error:
+    except StoreError:
         return

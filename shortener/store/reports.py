@@ -11,7 +11,6 @@ from msgspec import Struct
 from shortener.durations import DAY_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.store.database import Store
 from shortener.store.rollup_tables import AUTOMATED_CLICKS, SUM_COLUMNS, VERDICTS
-from shortener.store.sql_text import json_array
 
 _SUM_COLUMNS = ", ".join(SUM_COLUMNS)
 _FAR_FUTURE = 1 << 62
@@ -85,7 +84,7 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
     rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
     any_clicks = f"sum(sign * ({' + '.join(VERDICTS)})) > 0"
-    sql = f"select issue_id, 0, 0, {sums} from {rows} group by issue_id having {any_clicks}"  # noqa: S608
+    sql = f"select issue_id, 0, 0, {sums} from {rows} as clicked group by issue_id having {any_clicks}"  # noqa: S608
     return [ClickTotals(*row) for row in store.execute(sql, bounds)]
 
 
@@ -116,8 +115,9 @@ def top_links(store: Store, *, since: int | None, until: int | None, limit: int)
         select link_id, coalesce(links.issue_id, 0), clicks, visitor_clicks, visitors from (
             select link_id, sum(sign * human) as clicks, sum(sign * visitor_clicks) as visitor_clicks,
                    sum(sign * link_visitors) as visitors
-            from {rows} group by link_id having clicks > 0 order by clicks desc, link_id limit :limit
-        ) left join links on links.id = link_id order by clicks desc, link_id
+            from {rows} as clicked group by link_id having sum(sign * human) > 0
+            order by clicks desc, link_id limit :limit
+        ) as top left join links on links.id = link_id order by clicks desc, link_id
     """  # noqa: S608
     return [LinkClicks(*row) for row in store.execute(sql, bounds | {"limit": limit})]
 
@@ -196,12 +196,11 @@ def clicked_range(store: Store, *, issue_id: int | None = None, link_id: int | N
 def site_timeline(store: Store, periods: Iterable[tuple[int, int]]) -> list[PeriodClicks]:
     """Return the clicks on any link in each period [begin, end), in this order; periods without clicks are left out."""
     sql = f"""
-        select json_extract(period.value, '$[0]'), sum(human), sum({AUTOMATED_CLICKS})
-        from json_each(?) as period cross join clicks_of_site
-            on quarter_hour >= json_extract(period.value, '$[0]') and quarter_hour < json_extract(period.value, '$[1]')
-        group by period.key order by period.key
+        select period.low, sum(human), sum({AUTOMATED_CLICKS}) from pairs(:periods) as period cross join clicks_of_site
+        where quarter_hour >= period.low and quarter_hour < period.high
+        group by period.place, period.low order by period.place
     """  # noqa: S608
-    return [PeriodClicks(*row) for row in store.execute(sql, (json_array(periods),))]
+    return [PeriodClicks(*row) for row in store.execute(sql, {"periods": list(periods)})]
 
 
 def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:

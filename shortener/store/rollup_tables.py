@@ -21,8 +21,8 @@ SUM_COLUMNS = (*VERDICTS, *VISITOR_COLUMNS)
 """Columns of sums in a rollup of clicks: number of clicks with each verdict, and ``VISITOR_COLUMNS``."""
 MIN_VISITOR_SHARE = 0.5
 """Lowest share of human clicks that have a visitor hash at which the number of visitors counts as known."""
-HAS_VISITORS = f"coalesce(sum(visitor_clicks) >= {MIN_VISITOR_SHARE} * sum(human), 1)"
-"""SQL: whether the visitors of summed rows are known (1) or not (0)."""
+HAS_VISITORS = f"coalesce(sum(visitor_clicks) >= {MIN_VISITOR_SHARE} * sum(human), true)"
+"""SQL: whether the visitors of summed rows are known."""
 PERIOD_SECONDS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
 """Key columns of coarse rollups that derive from ``quarter_hour``: the second at which its UTC hour or day begins."""
 

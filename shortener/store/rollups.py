@@ -11,8 +11,6 @@ from shortener.store.rollup_tables import (
     COARSE_ROLLUPS,
     PERIOD_SECONDS,
     Rollup,
-    add_statement,
-    delete_empty_statement,
     recompute_statements,
 )
 
@@ -33,16 +31,13 @@ def add_to_rollups(store: Store, clicks_by_link: LinkClickSums, breakdown_by_lin
     }
     for rollup in ALL_ROLLUPS:
         sums = fine[rollup.table] if rollup.source is None else _coarse_sums(rollup, fine[rollup.source.table])
-        _apply_sums(store, rollup, sums)
+        store.connection.add_sums(rollup, sums)
     _increment_revision(store)
 
 
 def _increment_revision(store: Store) -> None:
     """Increment the revision of the rollups, which invalidates cached reports."""
-    store.execute(
-        "insert into meta (name, value) values ('rollups_revision', 1) "
-        "on conflict (name) do update set value = value + 1"
-    )
+    store.add_to_meta("rollups_revision", 1)
 
 
 def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
@@ -76,13 +71,4 @@ def recompute_coarse_rollups(store: Store) -> None:
     _increment_revision(store)
 
 
-def _apply_sums(store: Store, rollup: Rollup, sums: SumsByKey) -> None:
-    """Add sums to one rollup, and delete the rows that have no clicks afterwards."""
-    connection = store.db.conn
-    connection.executemany(_ADDITIONS[rollup.table], ((*key, *row, *row) for key, row in sums.items() if any(row)))
-    connection.executemany(_EMPTY_DELETES[rollup.table], [key for key, row in sums.items() if min(row) < 0])
-
-
 _COARSE_KEYS = {rollup.table: _coarse_key_function(rollup, rollup.source) for rollup in COARSE_ROLLUPS if rollup.source}
-_ADDITIONS = {rollup.table: add_statement(rollup) for rollup in ALL_ROLLUPS}
-_EMPTY_DELETES = {rollup.table: delete_empty_statement(rollup) for rollup in ALL_ROLLUPS}

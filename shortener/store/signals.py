@@ -32,10 +32,11 @@ def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
                 """
                 insert into signals (url, views, reads, fans, updated_at) values (?, ?, ?, ?, ?)
                 on conflict (url) do update set
-                    views = coalesce(excluded.views, views), reads = coalesce(excluded.reads, reads),
-                    fans = coalesce(excluded.fans, fans), updated_at = excluded.updated_at
-                where coalesce(excluded.views, views) is not views
-                    or coalesce(excluded.reads, reads) is not reads or coalesce(excluded.fans, fans) is not fans
+                    views = coalesce(excluded.views, signals.views), reads = coalesce(excluded.reads, signals.reads),
+                    fans = coalesce(excluded.fans, signals.fans), updated_at = excluded.updated_at
+                where coalesce(excluded.views, signals.views, -1) <> coalesce(signals.views, -1)
+                    or coalesce(excluded.reads, signals.reads, -1) <> coalesce(signals.reads, -1)
+                    or coalesce(excluded.fans, signals.fans, -1) <> coalesce(signals.fans, -1)
                 """,
                 (signal.url, signal.views, signal.reads, signal.fans, now),
             ).rowcount

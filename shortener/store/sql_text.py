@@ -13,7 +13,7 @@ def column_list(row_type: type[Struct], table: str = "") -> str:
 
 
 def json_array(values: Iterable[int] | Iterable[str] | Iterable[tuple[int, int]]) -> str:
-    """Return values or pairs of values as a JSON array, the parameter of ``json_each(?)``.
+    """Return values or pairs of values as a JSON array, the parameter of SQLite's ``json_each``.
 
     One parameter holds any number of values; SQLite limits the number of parameters in a statement.
     """

@@ -3,7 +3,6 @@
 A token is stored only as a hash, so a stolen copy of the store contains no token that can be used.
 """
 
-import sqlite3
 from typing import Any, Literal, get_args
 
 from msgspec import Struct
@@ -99,14 +98,7 @@ def delete(store: Store, token_id: int) -> None:
 
 def touch(store: Store, token_id: int, *, now: int) -> None:
     """Set the last use of a token to ``now``, unless another process is writing to the store."""
-    timeout = store.value("pragma busy_timeout")
-    store.execute("pragma busy_timeout = 0")
-    try:
-        store.execute("update tokens set last_used_at = ? where id = ?", (now, token_id))
-    except sqlite3.OperationalError:
-        pass
-    finally:
-        store.execute(f"pragma busy_timeout = {timeout}")
+    store.connection.execute_unless_busy("update tokens set last_used_at = ? where id = ?", (now, token_id))
 
 
 class StoredAnswer(Struct, frozen=True):
@@ -135,8 +127,11 @@ def save_answer(store: Store, token_id: int, key: str, answer: StoredAnswer, *, 
     store.execute("delete from idempotency_keys where created_at <= ?", (now - keep_seconds,))
     store.execute(
         """
-        insert or replace into idempotency_keys (token_id, key, request_hash, created_at, status, headers, body)
+        insert into idempotency_keys (token_id, key, request_hash, created_at, status, headers, body)
         values (?, ?, ?, ?, ?, ?, ?)
+        on conflict (token_id, key) do update set
+            request_hash = excluded.request_hash, created_at = excluded.created_at, status = excluded.status,
+            headers = excluded.headers, body = excluded.body
         """,
         (token_id, key, answer.request_hash, now, answer.status, answer.headers, answer.body),
     )

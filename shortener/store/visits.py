@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from shortener.store.database import Store
 from shortener.store.rollup_tables import AUTOMATED_CLICKS
-from shortener.store.sql_text import json_array
 
 _COUNTS = f"coalesce(sum(human), 0), coalesce(sum({AUTOMATED_CLICKS}), 0)"
 
@@ -22,9 +21,9 @@ def count_by_link(store: Store, link_ids: Iterable[int]) -> dict[int, VisitCount
     """Return the counts of links by link id; a link without clicks is missing."""
     sql = f"""
         select link_id, {_COUNTS} from totals_by_placement
-        where link_id in (select value from json_each(?)) group by link_id
+        where link_id in :ids group by link_id
     """  # noqa: S608
-    return {row[0]: VisitCounts(*row[1:]) for row in store.execute(sql, (json_array(link_ids),))}
+    return {row[0]: VisitCounts(*row[1:]) for row in store.execute(sql, {"ids": list(link_ids)})}
 
 
 def count_all(store: Store) -> VisitCounts:

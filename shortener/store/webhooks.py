@@ -4,15 +4,14 @@ An event is recorded in the transaction of the change that it is about, so that 
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlite_utils import Database
 
 from shortener.errors import NotFound
-from shortener.store.database import Store
+from shortener.store.database import Reader, Store
 from shortener.store.sql_text import column_list
 
 DISABLED_BY_ADMIN = "disabled by an admin"
@@ -160,7 +159,7 @@ def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
                        row_number() over (partition by webhook_id order by next_at, webhook_deliveries.id) as number
                 from webhook_deliveries join webhooks on webhooks.id = webhook_id
                 where state = 'waiting' and next_at <= ? and disabled_at is null
-            ) where number = 1
+            ) as numbered where number = 1
         ) order by next_at, webhook_deliveries.id
     """  # noqa: S608
     return _items(store, sql, (now,))
@@ -168,8 +167,10 @@ def due_deliveries(store: Store, *, now: int) -> list[DeliveryItem]:
 
 def list_deliveries(store: Store, webhook_id: int, *, limit: int, before: int | None = None) -> list[DeliveryItem]:
     """Return deliveries of an endpoint, newest first; with ``before`` only those with a smaller id."""
-    sql = f"{_SELECT_ITEMS} where webhook_id = ? and (? is null or webhook_deliveries.id < ?) "
-    return _items(store, sql + "order by webhook_deliveries.id desc limit ?", (webhook_id, before, before, limit))
+    where, values = "webhook_id = ?", [webhook_id]
+    if before is not None:
+        where, values = f"{where} and webhook_deliveries.id < ?", [webhook_id, before]
+    return _items(store, f"{_SELECT_ITEMS} where {where} order by webhook_deliveries.id desc limit ?", [*values, limit])
 
 
 def get_delivery(store: Store, webhook_id: int, delivery_id: int) -> DeliveryItem:
@@ -182,7 +183,7 @@ def get_delivery(store: Store, webhook_id: int, delivery_id: int) -> DeliveryIte
     return items[0]
 
 
-def _items(store: Store, sql: str, parameters: tuple[int | None, ...]) -> list[DeliveryItem]:
+def _items(store: Store, sql: str, parameters: Sequence[int]) -> list[DeliveryItem]:
     rows = store.execute(sql, parameters)
     return [DeliveryItem(Delivery(*row[:_ITEM_SIZE]), Event(*row[_ITEM_SIZE:])) for row in rows]
 
@@ -205,8 +206,8 @@ def update_delivery(store: Store, delivery_id: int, **fields: str | int | None) 
 def delay_deliveries(store: Store, webhook_id: int, *, until: int) -> None:
     """Move the waiting deliveries of an endpoint to ``until`` or later."""
     store.execute(
-        "update webhook_deliveries set next_at = max(next_at, ?) where webhook_id = ? and state = 'waiting'",
-        (until, webhook_id),
+        "update webhook_deliveries set next_at = ? where webhook_id = ? and state = 'waiting' and next_at < ?",
+        (until, webhook_id, until),
     )
 
 
@@ -232,10 +233,10 @@ def delete_events(store: Store, *, before: int) -> None:
     )
 
 
-def count_failed(reader: Database) -> int:
+def count_failed(reader: Reader) -> int:
     """Return the number of endpoints that were disabled because they failed."""
     sql = "select count(*) from webhooks where disabled_at is not null and disabled_reason <> ?"
-    return int(reader.conn.execute(sql, (DISABLED_BY_ADMIN,)).fetchone()[0])
+    return int(reader.execute(sql, (DISABLED_BY_ADMIN,)).fetchone()[0])
 
 
 class NewClicks(Struct, frozen=True):
@@ -252,7 +253,7 @@ def new_clicks(store: Store, *, after_seq: int, until_seq: int) -> list[NewClick
     """Return the stored clicks with a sequence number in a range, by link and issue, the most clicked links first."""
     sql = """
         select links.domain, code, slug, human, total - human from (
-            select link_id, issue_id, sum(verdict = 'human') as human, count(*) as total
+            select link_id, issue_id, count(*) filter (where verdict = 'human') as human, count(*) as total
             from clicks where seq > ? and seq <= ? group by link_id, issue_id
         ) as counted join links on links.id = link_id left join issues on issues.id = counted.issue_id
         order by human desc, total desc, link_id

@@ -51,8 +51,7 @@ class ConnectionPool:
 
     def release(self, store: Store) -> None:
         """Return a connection to the pool, or close it when the pool is full."""
-        if store.db.conn.in_transaction:
-            store.db.conn.rollback()
+        store.roll_back()
         try:
             self._idle.put_nowait(store)
         except queue.Full:

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -35,7 +34,6 @@ _TEMPLATES = {404: "errors/missing.html", 410: "errors/gone.html", 503: "errors/
 """Templates by HTTP status, for errors that readers of a newsletter can see."""
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (StoreError, 503),
-    (sqlite3.Error, 503),
     (NotFound, 404),
     (Conflict, 409),
     (DocumentTooLarge, 413),

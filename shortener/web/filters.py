@@ -1,6 +1,5 @@
 """Template filters, tests and globals: numbers, shares, local times, URLs and small charts as text or markup."""
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -63,7 +62,7 @@ def _template_user() -> Any:
     """Return the signed-in user; None if there is none, or on the error page of a store that cannot be read."""
     try:
         return context.current_user_or_none()
-    except (StoreError, sqlite3.Error):
+    except StoreError:
         return None
 
 

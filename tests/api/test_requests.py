@@ -189,7 +189,7 @@ def test_keys_are_kept_for_a_day(site: ApiSite, editor: ApiClient) -> None:
 def test_a_locked_store_answers_503(site: ApiSite, editor: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another process holds the write lock, a change gets 503 with Retry-After, and reading works."""
     monkeypatch.setattr("shortener.web.context.BUSY_TIMEOUT_SECONDS", 0.1)
-    locker = Store(site.store.db, data=site.store.data)
+    locker = Store(site.store.connection, data=site.store.data)
     locker.execute("begin immediate")
     try:
         assert editor.get("/me").status_code == 200

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shortener.store import decisions, links
+from tests.store_content import dump
 
 ONE, TWO = "https://a.example/one", "https://a.example/two"
 JULY_SECONDS = 61 * 86_400 + 3_600
@@ -100,9 +101,9 @@ def test_the_next_issue_adopts_the_links_of_the_draft(read: Any, shortener: Any,
 @pytest.mark.parametrize("output_format", ["table", "json", "csv"])
 def test_listing_the_draft_creates_no_link(read: Any, shortener: Any, output_format: str) -> None:
     """The formats table, json and csv store nothing, except with ``--links``."""
-    before = list(read.store.db.conn.iterdump())
+    before = dump(read.store)
     shortener("picks", *MONTH, "--format", output_format)
-    assert list(read.store.db.conn.iterdump()) == before
+    assert dump(read.store) == before
     shortener("picks", *MONTH, "--format", output_format, "--links")
     assert count_links(read) == 6
 
@@ -219,13 +220,13 @@ FAILURES: dict[str, tuple[tuple[str, ...], str]] = {
 @pytest.mark.parametrize(("arguments", "text"), FAILURES.values(), ids=FAILURES)
 def test_a_failure_is_one_line(read: Any, shortener: Any, arguments: tuple[str, ...], text: str) -> None:
     """A failed command has status 1, prints one line that names the thing, and stores nothing."""
-    before = list(read.store.db.conn.iterdump())
+    before = dump(read.store)
     result = shortener("picks", *arguments, status=1)
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
     assert text in result.stderr
-    assert list(read.store.db.conn.iterdump()) == before
+    assert dump(read.store) == before
 
 
 TEMPLATES: dict[str, tuple[bytes, str]] = {

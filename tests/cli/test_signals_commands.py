@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.store_content import dump
+
 ONE, TWO = "https://a.example/one", "https://a.example/two"
 STORY = "https://pub.example/a-story-f6a00b92b868?source=collection_archive---------3-----------------------"
 
@@ -92,9 +94,9 @@ def test_importing_again_changes_nothing(newsletter: Any, import_file: Import) -
     """A second import of a file changes no row of the store."""
     text = f"url,views,reads,fans\n{ONE},100,40,3\n{TWO},10,5,0\n"
     assert "2 of our articles, 2 of them new or changed" in import_file(text).stdout
-    before = list(newsletter.store.db.conn.iterdump())
+    before = dump(newsletter.store)
     assert "2 of our articles, 0 of them new or changed" in import_file(text).stdout
-    assert list(newsletter.store.db.conn.iterdump()) == before
+    assert dump(newsletter.store) == before
 
 
 def test_rows_of_unknown_articles_are_skipped(import_file: Import, stored_signals: Any) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from shortener.collector.rebuild import rebuild
 from shortener.collector.reclassify import reclassify
 from shortener.collector.unique_visits import first_visits
 from shortener.config import Config, Domain, Storage, Verdicts
+from shortener.errors import StoreUnavailable
 from shortener.store import Store, honeypot_hits, issues, links, nearby_clicks, open_store
 from shortener.store.clicks import clicks_by_seq, purge_clicks
 from shortener.store.rollup_tables import ALL_ROLLUPS
@@ -343,10 +343,10 @@ def test_a_failed_classification_stores_nothing(
 
     def fail(*args: Any, **options: Any) -> None:
         original(*args, **options)
-        raise sqlite3.OperationalError("disk I/O error")
+        raise StoreUnavailable("disk I/O error")
 
     monkeypatch.setattr(owner, function, fail)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StoreUnavailable):
         site.classify_batch()
     assert (site.stored(), site.rollups(), site.store.meta("classified_seq")) == before
     monkeypatch.undo()
@@ -361,10 +361,10 @@ def test_a_failed_update_of_rollups_stores_nothing(site: Site, monkeypatch: pyte
     before = site.stored(), site.rollups()
 
     def fail(*args: Any, **options: Any) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
+        raise StoreUnavailable("database or disk is full")
 
     monkeypatch.setattr("shortener.collector.recount.add_to_rollups", fail)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StoreUnavailable):
         site.classify_batch()
     assert (site.stored(), site.rollups()) == before
     monkeypatch.undo()

@@ -16,7 +16,7 @@ from shortener.collector.collector import Collector
 from shortener.collector.other_collector import acquire_collector, drain_once
 from shortener.collector.rebuild import rebuild
 from shortener.config import Config, Domain, Privacy, Storage
-from shortener.errors import AlreadyRunning, StoreError
+from shortener.errors import AlreadyRunning, StoreError, StoreUnavailable
 from shortener.store import Store, issues, links, open_store
 from shortener.store.clicks import MAX_MISSED_CODES_PER_DAY, advance_position
 from shortener.store.rollup_tables import ALL_ROLLUPS
@@ -243,10 +243,10 @@ def test_a_failed_commit_stores_nothing(store: Store, config: Config, monkeypatc
 
     def fail(*args: Any, **options: Any) -> None:
         advance_position(*args, **options)
-        raise sqlite3.OperationalError("disk I/O error")
+        raise StoreUnavailable("disk I/O error")
 
     monkeypatch.setattr("shortener.store.clicks.advance_position", fail)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StoreUnavailable):
         drain(store, config)
     assert stored_ids(store) == []
     assert not any(rollups(store).values())

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from shortener.errors import StoreUnavailable
 from shortener.redirect import link_cache
-from shortener.redirect.link_cache import LinkCache, StoreUnavailable
+from shortener.redirect.link_cache import LinkCache
 from shortener.store import Store, links, open_store
 
 HOST = "go.example"
@@ -217,7 +218,7 @@ def test_cached_links_survive_the_store(
 @pytest.mark.parametrize("fault", FAULTS)
 def test_start_without_a_store(store: Store, clock: Clock, new_cache: Callable[[], LinkCache], fault: str) -> None:
     """A start without a store raises StoreUnavailable and creates no store; links are found once it is back."""
-    store.db.execute("pragma wal_checkpoint(truncate)")
+    store.execute("pragma wal_checkpoint(truncate)")
     store.close()
     path = store.data / "store.db"
     content = path.read_bytes()
@@ -262,7 +263,7 @@ def test_a_restored_store_is_used(
     other = open_store(tmp_path / "other")
     with other.transaction():
         links.add(other, HOST, "c1", target="https://example.com/restored", now=0)
-    other.db.execute("pragma wal_checkpoint(truncate)")
+    other.execute("pragma wal_checkpoint(truncate)")
     other.close()
     store.close()
     for name in ("store.db-wal", "store.db-shm"):

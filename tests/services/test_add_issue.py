@@ -16,6 +16,7 @@ from shortener.reporting.issue_report import build_issue_report
 from shortener.services.add_issue import AddRequest, AddResult, add_or_update_issue, parse_targets
 from shortener.store import Store, issues, links, open_store
 from shortener.urls import MAX_TARGET_LENGTH
+from tests.store_content import dump
 
 NOW = 1_795_500_000
 SEED = Path(__file__).parents[3] / "shared" / "seed"
@@ -119,12 +120,12 @@ def test_one_code_for_an_article_and_one_number_for_a_placement(store: Store, co
 def test_adding_again_changes_nothing(store: Store, config: Config) -> None:
     """Adding the source or the output again returns the same bytes and changes no row."""
     first = add(store, config, ISSUE, recipients=100)
-    before = list(store.db.conn.iterdump())
+    before = dump(store)
     for source in (ISSUE.encode(), first.output):
         again = add_or_update_issue(store, AddRequest(source=source, filename="may.md"), config=config, now=NOW + 99)
         assert again.output == first.output
         assert not again.changed
-        assert list(store.db.conn.iterdump()) == before
+        assert dump(store) == before
 
 
 def test_output_under_another_slug_adopts_the_codes(store: Store, config: Config) -> None:

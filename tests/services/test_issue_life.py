@@ -20,6 +20,7 @@ from shortener.services.add_issue import (
 )
 from shortener.services.plan_contents import plan_contents
 from shortener.store import Store, issues, links, listings, open_store
+from tests.store_content import dump
 
 NOW = 1_795_500_000
 DAY = 86_400
@@ -105,9 +106,9 @@ def test_preview_is_the_plan(store: Store, config: Config) -> None:
         filename="may.md",
         corrections=(edit.ArticleEdit(f"{U}3", title="Buoys!", position=1),),
     )
-    before = list(store.db.conn.iterdump())
+    before = dump(store)
     preview = plan_contents(preview_issue(store, request, config=config, now=NOW), config=config)
-    assert list(store.db.conn.iterdump()) == before
+    assert dump(store) == before
     add_or_update_issue(store, request, config=config, now=NOW)
     stored = contents(store, config)
     assert [(a.position, a.title, a.role) for a in preview.issue.articles] == [
@@ -151,9 +152,9 @@ def test_reread(store: Store, config: Config) -> None:
     edit.correct_article(store, "may", f"{U}1", config=config, title="My nets")
     with store.transaction():
         store.execute("update articles set role = 'other', position = null where url = ?", (f"{U}2",))
-    before = list(store.db.conn.iterdump())
+    before = dump(store)
     plan = reread_issue(store, "may", config=config, now=NOW, dry_run=True)
-    assert list(store.db.conn.iterdump()) == before
+    assert dump(store) == before
     assert sum(article.position is not None for article in plan.articles) == 3
     assert reread_issue(store, "may", config=config, now=NOW).output == result.output
     assert [a.title for a in contents(store, config).articles] == ["My nets", "Ropes", "Buoys"]
@@ -178,7 +179,7 @@ def test_mail_has_one_code_in_both_parts_and_names_nobody(store: Store, config: 
     )
     (link,) = contents(store, config).links
     assert [(p.n, p.kind, p.part) for p in link.placements] == [(1, "title", "html"), (2, "text", "text")]
-    assert "y.example.org" not in "".join(store.db.conn.iterdump())
+    assert "y.example.org" not in dump(store)
     for document in issues.get_documents(store, 1):
         assert b"reader@" not in document
         assert b"desk@" not in document

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from shortener.classification.detect_honeypot import AUTOMATION_MASK
 from shortener.collector.rebuild import rebuild
+from shortener.errors import StoreError
 from shortener.files import STORE_FILE_NAME
 from shortener.store import clicks, decisions, honeypot_hits, migrations, open_store
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
@@ -187,7 +188,7 @@ def test_stored_targets_get_roles(tmp_path: Path) -> None:
     assert rows == [("article", ""), ("other", "position title role"), ("other", "title")]
     with store.transaction():
         store.execute("update issues set format = 'eml'")
-    with pytest.raises(sqlite3.IntegrityError), store.transaction():
+    with pytest.raises(StoreError), store.transaction():
         store.execute("update issues set format = 'docx'")
     assert store.value("pragma integrity_check") == "ok"
     store.close()

@@ -13,6 +13,7 @@ from shortener.reporting.ranking_inputs import load_history
 from shortener.reporting.summary import build_summary
 from shortener.store import Store, reports
 from shortener.store.rollup_tables import ALL_ROLLUPS
+from shortener.store.sqlite import SqliteConnection
 
 NOW = 1_800_000_000
 REPORTS: dict[str, Callable[[Store], object]] = {
@@ -33,11 +34,13 @@ ROLLUPS = {
 def traced_statements(store: Store) -> Iterator[list[str]]:
     """Collect the SQL statements that run inside the block."""
     statements: list[str] = []
-    store.db.conn.set_trace_callback(statements.append)
+    assert isinstance(store.connection, SqliteConnection)
+    sqlite = store.connection.sqlite
+    sqlite.set_trace_callback(statements.append)
     try:
         yield statements
     finally:
-        store.db.conn.set_trace_callback(None)
+        sqlite.set_trace_callback(None)
 
 
 @pytest.mark.parametrize("build", REPORTS.values(), ids=REPORTS)

@@ -11,6 +11,7 @@ from shortener.app import create_pages_app
 from shortener.config import Config, Storage
 from shortener.errors import StoreError
 from shortener.services import accounts
+from tests.store_content import dump
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,11 +133,11 @@ def test_cross_site_changes_are_refused(
 ) -> None:
     """A POST that does not come from our own pages gets 403 and changes nothing in the store."""
     browser = site_with_issue.client("admin")
-    before = "\n".join(site_with_issue.store.db.conn.iterdump())
+    before = dump(site_with_issue.store)
     for method, path, _, _ in all_routes:
         if method == "POST" and not path.startswith("/-/api/"):
             assert browser.post(path, {"name": "editor"}, **headers).status_code == 403, path
-    assert "\n".join(site_with_issue.store.db.conn.iterdump()) == before
+    assert dump(site_with_issue.store) == before
 
 
 @pytest.mark.parametrize(
@@ -158,12 +159,12 @@ def test_get_requests_write_nothing(site_with_issue: "EditorSite", all_routes: l
     """No GET or HEAD request writes to the store."""
     browser = site_with_issue.client("admin")
     browser.get("/-/issues")
-    before = site_with_issue.store.db.conn.execute("pragma data_version").fetchone()
+    before = site_with_issue.store.execute("pragma data_version").fetchone()
     for method, path, _, _ in all_routes:
         if method == "GET" and not path.startswith("/-/static/"):
             browser.get(path)
             browser.client.head(path, base_url="https://go.example")
-    assert site_with_issue.store.db.conn.execute("pragma data_version").fetchone() == before
+    assert site_with_issue.store.execute("pragma data_version").fetchone() == before
 
 
 HEADERS = {

@@ -15,6 +15,7 @@ from werkzeug.datastructures import FileStorage
 
 from shortener.store import issues, links
 from shortener.web import sandbox
+from tests.store_content import dump
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -303,12 +304,12 @@ def test_hostile_file_names(site: "EditorSite", name: str) -> None:
 def test_add_the_same_issue_again(site_with_issue: "EditorSite") -> None:
     """The preview of a known issue says so, and adding the same document again changes nothing in the store."""
     source = issues.get_documents(site_with_issue.store, issues.get(site_with_issue.store, "may").id)[0].decode()
-    before = "\n".join(site_with_issue.store.db.conn.iterdump())
+    before = dump(site_with_issue.store)
     browser = site_with_issue.client("editor")
     page = browser.post("/-/new-issue", form("look", source=source))
     assert "exists already" in page.text
     browser.post("/-/new-issue", form("take", source=source))
-    after = "\n".join(site_with_issue.store.db.conn.iterdump())
+    after = dump(site_with_issue.store)
     assert [line for line in after.splitlines() if "sessions" not in line] == [
         line for line in before.splitlines() if "sessions" not in line
     ]

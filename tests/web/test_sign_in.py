@@ -20,6 +20,7 @@ from shortener.web.login_throttle import (
     WINDOW_SECONDS,
     LoginThrottle,
 )
+from tests.store_content import dump
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -222,9 +223,9 @@ def test_store_contains_no_token_and_no_password(site: "EditorSite") -> None:
     """The store contains neither session tokens nor passwords."""
     browser = site.client("editor")
     token = session_token(browser)
-    dump = "\n".join(site.store.db.conn.iterdump())
-    assert token not in dump
-    assert "a sentence for tests" not in dump
+    content = dump(site.store)
+    assert token not in content
+    assert "a sentence for tests" not in content
 
 
 def test_first_admin(empty_site: "EditorSite") -> None:

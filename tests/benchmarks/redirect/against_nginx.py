@@ -266,7 +266,7 @@ def ours(data: Path, *, links: int, workers: int, name: str = "ours", checkout: 
         (f"127.0.0.1:{port}", f"c{number:07x}", f"https://example.com/articles/{number}") for number in range(links)
     )
     with store.transaction():
-        store.db.conn.executemany(
+        store.connection.execute_many(
             "insert into links (domain, code, target, created_at, updated_at) values (?, ?, ?, 0, 0)", rows
         )
     store.close()

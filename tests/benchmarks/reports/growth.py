@@ -111,7 +111,7 @@ def daily_rows(store: Store, *, rng: np.random.Generator) -> Iterator[tuple[obje
 def insert(store: Store, rollup: rollup_tables.Rollup, rows: Iterable[tuple[object, ...]]) -> None:
     """Insert rows into a rollup."""
     marks = ", ".join("?" * len(rollup.key_columns + rollup.sum_columns))
-    store.db.conn.executemany(f"insert into {rollup.table} values ({marks})", rows)
+    store.connection.execute_many(f"insert into {rollup.table} values ({marks})", rows)
 
 
 def fill(store: Store, shares: Iterable[tuple[Parts, int, int, int]]) -> None:

@@ -1,0 +1,95 @@
+"""What an engine does for the store: statements, transactions, and changes of many rows at once.
+
+The text of a statement is SQL that both engines understand, with three additions that each engine expands:
+
+- ``?`` and ``:name`` are parameters;
+- ``in :name`` is true for values of a list, which is the parameter ``name``;
+- ``pairs(:name)`` is a table of the pairs of integers in a list, with the columns ``place`` (their order), ``low`` and
+  ``high``.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from shortener.store.rollup_tables import Rollup
+
+LIST_PARAMETER = re.compile(r"\bin :(?P<values>\w+)|\bpairs\(:(?P<pairs>\w+)\)")
+"""A list in the text of a statement: ``in :name`` or ``pairs(:name)``."""
+
+
+class Cursor(Protocol):
+    """The result of a statement. Its methods raise StoreError."""
+
+    @property
+    def rowcount(self) -> int:
+        """Number of rows that the statement has changed."""
+
+    @property
+    def description(self) -> Any:
+        """One sequence for each column, which begins with its name."""
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+
+    def fetchmany(self, size: int = 1) -> list[Any]:
+        """Return at most ``size`` further rows."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all further rows."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield all further rows."""
+
+
+class Connection(ABC):
+    """A connection to the store, used by one thread at a time. All methods raise StoreError and no other error.
+
+    Outside of a transaction each statement is committed by itself.
+    """
+
+    @abstractmethod
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Cursor:
+        """Run one statement."""
+
+    @abstractmethod
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
+        """Run one statement for each row of parameters."""
+
+    @abstractmethod
+    def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run one statement outside of a transaction; skip it if it would have to wait for another process."""
+
+    @abstractmethod
+    def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Insert many rows, each with the values of ``columns``."""
+
+    @abstractmethod
+    def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Update many rows. Each has the new values of ``columns``, and then the value of the column ``key``."""
+
+    @abstractmethod
+    def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
+        """Add sums, given by the key of their row, to a rollup. Delete the rows that have no clicks afterwards."""
+
+    @property
+    @abstractmethod
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Begin a transaction that no other process writes beside. Raises StoreBusy after the busy timeout."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Commit the transaction."""
+
+    @abstractmethod
+    def rollback(self) -> None:
+        """Roll back the transaction; without one, do nothing."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
