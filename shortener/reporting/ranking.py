@@ -48,9 +48,9 @@ def rank_stored_articles(
 ) -> Ranking:
     """Return the ranking of the articles last shown in a month, of the articles of an issue, or of all articles.
 
-    ``since`` (seconds of the UTC epoch) lists the articles last shown since then. ``as_of`` is the time of the ranking in seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top
-    articles and hidden gems, by default the configured ones. Raises InputError for an invalid month, NotFound for an
-    unknown issue.
+    ``since`` lists the articles last shown since then. It and ``as_of``, the time of the ranking, are in seconds of the
+    UTC epoch. ``top`` and ``gems`` are the numbers of top articles and hidden gems, by default the configured ones.
+    Raises InputError for an invalid month, NotFound for an unknown issue.
     """
     settings = config.ranking
     return rank(

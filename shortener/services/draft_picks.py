@@ -172,6 +172,22 @@ def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, 
     return render_picks(draft.picks, details=draft.details.values(), template=bundled)
 
 
+def with_placeholder_links(draft: Draft, link: str, *, image: str | None = None, replace: bool = False) -> Draft:
+    """Return a draft for a preview, in which articles without a short link have ``link``.
+
+    With ``replace`` all articles have it, and every image is ``image``.
+    """
+    details = {
+        url: msgspec.structs.replace(
+            each,
+            short_url=link if replace or not each.short_url else each.short_url,
+            image=image if replace and each.image else each.image,
+        )
+        for url, each in draft.details.items()
+    }
+    return msgspec.structs.replace(draft, details=details)
+
+
 def template_request(draft: Draft, output_format: SectionFormat, template: str) -> TemplateRequest:
     """Return the request that renders the section of the picks with an editor's own template."""
     return TemplateRequest(output_format, template, draft.picks, list(draft.details.values()))

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from shortener.store.database import Store
-from shortener.store.sql_text import json_array
 
 _SENT_AT = """coalesce(
     issues.sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0)
@@ -45,7 +44,8 @@ class ArticleAppearance(Struct, frozen=True):
 def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
     """Return the issues sent by ``now`` (seconds of UTC epoch), the latest first; without removed ones."""
     sql = f"""
-        select slug, title, {_SENT_AT} as sent from issues where removed_at is null and sent <= ? order by sent desc
+        select * from (select slug, title, {_SENT_AT} as sent from issues where removed_at is null) as dated
+        where sent <= ? order by sent desc
     """  # noqa: S608
     return [SentIssue(*row) for row in store.execute(sql, (now,))]
 
@@ -54,10 +54,10 @@ def labels_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleLabels]
     """Return author and section of articles by URL; each comes from the latest issue that has it."""
     sql = """
         select url, author, section from articles join issues on issues.id = articles.issue_id
-        where url in (select value from json_each(?)) order by coalesce(sent_at, issues.created_at), issues.id
+        where url in :urls order by coalesce(sent_at, issues.created_at), issues.id
     """
     found: dict[str, ArticleLabels] = {}
-    for url, author, section in store.execute(sql, (json_array(urls),)):
+    for url, author, section in store.execute(sql, {"urls": list(urls)}):
         labels = found.setdefault(url, ArticleLabels())
         labels.author, labels.section = author or labels.author, section or labels.section
     return found

@@ -116,5 +116,11 @@ def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
     if store.value("select 1 from articles where url = ? limit 1", (old_url,)):
         return
     for table in ("picks_texts", "picks_order"):
-        store.execute(f"update or ignore {table} set url = ? where url = ?", (new_url, old_url))  # noqa: S608
+        store.execute(
+            f"""
+            update {table} set url = :new where url = :old
+                and not exists (select 1 from {table} as other where other.month = {table}.month and other.url = :new)
+            """,  # noqa: S608
+            {"old": old_url, "new": new_url},
+        )
         store.execute(f"delete from {table} where url = ?", (old_url,))  # noqa: S608

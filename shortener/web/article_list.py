@@ -7,7 +7,6 @@ from flask import request
 from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS
-from shortener.errors import InputError
 from shortener.ranking import CountedArticle, RankedArticle, Ranking
 from shortener.ranking.certainty import Group, certainty_group
 from shortener.store import articles, decisions
@@ -143,9 +142,7 @@ def count_groups(rows: Iterable[ArticleRow]) -> Mapping[Group, int]:
     return counts
 
 
-def filter_counted(
-    counted: Iterable[CountedArticle], filters: ArticleFilterValues
-) -> list[CountedArticle]:
+def filter_counted(counted: Iterable[CountedArticle], filters: ArticleFilterValues) -> list[CountedArticle]:
     """Return the articles of a provisional list whose title or address contains every word of the search."""
     words = filters.search.casefold().split()
     return [each for each in counted if all(word in f"{each.title} {each.url}".casefold() for word in words)]

@@ -68,7 +68,7 @@ def test_pages_and_api_share_the_ranking_of_a_month(clicked: "EditorSite", monke
     with clicked.app.test_request_context():
         computed = ranking_cache.cached_draft(MONTH).ranking
         monkeypatch.setattr(ranking_cache, "rank_stored_articles", None)
-        assert ranking_cache.cached_ranking(month=MONTH, issue=None) is computed
+        assert ranking_cache.cached_ranking(ranking_cache.RankingKey(month=MONTH)) is computed
 
 
 def test_a_refused_decision_waits_for_its_form(clicked: "EditorSite") -> None:

@@ -19,13 +19,12 @@ from shortener.web import article_list
 from shortener.web.article_list import ArticleFilterValues
 from shortener.web.article_page import Appearance, load_article
 from shortener.web.context import config, current_user, now, role_required, store
-from shortener.web.error_pages import http_status, sentence
+from shortener.web.error_pages import sentence
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_text
 from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import RankingKey, cached_ranking, ranking_if_ready
-from shortener.web.responses import csv_response, json_response, show_notice
-from shortener.web.views.accounts import safe_next_url
+from shortener.web.responses import csv_response, json_response, own_path, show_notice
 from shortener.web.views.history import MONTH_PAGES, undoable
 
 blueprint = Blueprint("articles", __name__, url_prefix="/-")
@@ -113,7 +112,12 @@ def _render_listing(listing: _Listing) -> str:
     values = {"filters": filters, "sent": listing.sent, "months": _months(listing.sent), "message": listing.message}
     if ranking is None and not listing.message and (filters.period or filters.issue):
         counted = count_stored_articles(
-            store(), config=config(), as_of=now(), month=listing.key.month, issue=listing.key.issue, since=listing.key.since
+            store(),
+            config=config(),
+            as_of=now(),
+            month=listing.key.month,
+            issue=listing.key.issue,
+            since=listing.key.since,
         )
         return render_template(
             "articles_waiting.html", articles=article_list.filter_counted(counted, filters), sections=[], **values
@@ -172,7 +176,9 @@ def _require_ranking() -> tuple[ArticleFilterValues, Ranking]:
 def show_article() -> str:
     """Show one article across issues: appearances, figures, signals, links, and decisions with their history."""
     article = load_article(request.args.get("url", ""), wait=False)
-    months = dict.fromkeys(article_list.month_of(int(row.sent_at.timestamp())) for row in article.appearances if row.sent_at)
+    months = dict.fromkeys(
+        article_list.month_of(int(row.sent_at.timestamp())) for row in article.appearances if row.sent_at
+    )
     changes = history.list_decision_changes(store(), article.url, [f"{MONTH_PAGES}{month}" for month in months])
     return render_template("article.html", article=article, changes=changes)
 
@@ -249,6 +255,6 @@ def short_title(url: str) -> str:
 
 def _return_url(month: str) -> str:
     """Return the address of the page from which a decision was sent, at the row of its article."""
-    anchor, back = request.form.get("anchor", ""), request.form.get("next")
-    place = safe_next_url(back) if back else url_for("articles.show_articles", month=month)
+    anchor = request.form.get("anchor", "")
+    place = own_path(request.form.get("next")) or url_for("articles.show_articles", month=month)
     return f"{place}#{anchor}" if anchor.isascii() and anchor.replace("-", "").isalnum() else place

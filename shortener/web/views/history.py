@@ -1,14 +1,15 @@
 """View that undoes an edit made on a page."""
 
-from flask import Blueprint, abort, request, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import Conflict, InputError, NotFound
 from shortener.services import accounts, history
 from shortener.store import page_changes
+from shortener.web.cache import clear_cache
 from shortener.web.context import current_user, now, role_required, store
 from shortener.web.error_pages import sentence
-from shortener.web.responses import Notice, redirect_after_edit, redirect_with_notice
+from shortener.web.responses import Notice, own_path, show_notice
 
 blueprint = Blueprint("history", __name__, url_prefix="/-")
 
@@ -32,19 +33,20 @@ def undo() -> BaseResponse:
         history.undo(store(), change, now=now())
     except (Conflict, InputError, NotFound) as error:
         notice = Notice(sentence(str(error)), is_error=True)
-    endpoint, values = _page_endpoint(change.page)
     # Neither decisions nor users change anything that is cached.
-    answer = redirect_after_edit if change.page.startswith(ISSUE_PAGES) else redirect_with_notice
-    return answer(notice, endpoint, **values)
+    if change.page.startswith(ISSUE_PAGES):
+        clear_cache()
+    show_notice(notice)
+    return redirect(own_path(request.form.get("next")) or _page_url(change.page), 303)
 
 
-def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:
-    """Return the Flask endpoint of a page with a history, and the arguments of its URL."""
+def _page_url(page: str) -> str:
+    """Return the address of a page with a history."""
     if page.startswith(ISSUE_PAGES):
-        return "issues.show_contents", {"slug": page.removeprefix(ISSUE_PAGES)}
+        return url_for("issues.show_contents", slug=page.removeprefix(ISSUE_PAGES))
     if page.startswith(MONTH_PAGES):
-        return "articles.show_articles", {"month": page.removeprefix(MONTH_PAGES)}
-    return "accounts.users", {}
+        return url_for("articles.show_articles", month=page.removeprefix(MONTH_PAGES))
+    return url_for("accounts.users")
 
 
 def undoable(text: str, change_id: int | None) -> Notice:

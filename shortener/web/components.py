@@ -1,0 +1,137 @@
+"""The Python side of templates/components.html: sorted tables, addresses with a changed query, and small charts."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from flask import Flask, g, request
+from markupsafe import Markup
+from msgspec import Struct
+from werkzeug.datastructures import MultiDict
+
+from shortener.reporting.counts import to_datetime_or_none
+from shortener.store import issues
+from shortener.web.context import now, store
+
+Row = TypeVar("Row")
+
+INTERVAL_WIDTH, INTERVAL_HEIGHT = 120, 16
+"""Size of an interval glyph in pixels."""
+MAX_DOUBLINGS = 2.0
+"""Powers of two on each side of 1 that an interval glyph shows: from a quarter to four times typical."""
+
+
+class IssueHeading(Struct, frozen=True):
+    """What the header of an issue's pages shows."""
+
+    slug: str
+    title: str
+    status: str
+    sent_at: datetime | None
+    recipients: int | None
+
+
+class TableOrder(Struct, frozen=True):
+    """Order of a table: the key of a column and the direction, as ``?sort=title`` or ``?sort=-visitors`` say."""
+
+    key: str
+    descending: bool
+
+    def sort(self, rows: Iterable[Row], values: Mapping[str, Callable[[Row], Any]]) -> list[Row]:
+        """Return the rows by the value of the column, in their own order where equal; rows without a value are last."""
+        value = values[self.key]
+        all_rows = list(rows)
+        known = [row for row in all_rows if value(row) is not None]
+        unknown = [row for row in all_rows if value(row) is None]
+        # Not reverse=True alone: equal rows keep their order in both directions.
+        return [*sorted(known, key=value, reverse=self.descending), *unknown]
+
+
+def init_app(app: Flask) -> None:
+    """Register the functions that components.html calls. They are globals, which templates that are imported have."""
+    app.jinja_env.globals.update(
+        issue_heading=issue_heading,
+        unique_id=unique_id,
+        url_with=url_with,
+        value_bar=value_bar,
+        interval_glyph=interval_glyph,
+    )
+
+
+def read_order(columns: Sequence[str], *, default: str) -> TableOrder:
+    """Return the order that the address names; the default, such as ``-visitors``, for an unknown column."""
+    text = request.args.get("sort", "")
+    if text.removeprefix("-") not in columns:
+        text = default
+    return TableOrder(text.removeprefix("-"), text.startswith("-"))
+
+
+def url_with(**changes: object) -> str:
+    """Return the address of the open page with other query parameters; None removes one."""
+    values = MultiDict(request.args)
+    for name, value in changes.items():
+        if value is None:
+            values.poplist(name)
+        else:
+            values[name] = str(value)
+    query = urlencode(list(values.items(multi=True)))
+    return quote(request.path) + (f"?{query}" if query else "")
+
+
+def unique_id(name: str) -> str:
+    """Return an HTML id that no other element of the page has."""
+    g.unique_ids = g.get("unique_ids", 0) + 1
+    return f"{name}-{g.unique_ids}"
+
+
+def issue_heading(slug: str) -> IssueHeading:
+    """Return title, status, sending time and recipients of an issue. Raises NotFound."""
+    issue = issues.get(store(), slug)
+    return IssueHeading(
+        slug=issue.slug,
+        title=issue.title,
+        status=issues.status(issue, now=now()),
+        sent_at=to_datetime_or_none(issue.sent_at),
+        recipients=issue.recipients,
+    )
+
+
+def value_bar(value: float | None, typical: float | None, most: float, tone: str) -> Markup:
+    """Return a bar as long as ``value``, with a tick at ``typical``, on a scale from 0 to ``most``."""
+    width = _percentage(value or 0, most)
+    tick = Markup("")
+    if typical is not None:
+        tick = Markup(
+            '<line class="tick" x1="{0}" x2="{0}" y1="0" y2="12" vector-effect="non-scaling-stroke"/>'
+        ).format(_percentage(typical, most))
+    return Markup(
+        '<svg class="bar {}" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="rail" y="2" width="100" height="8"/><rect y="2" width="{}" height="8"/>{}</svg>'
+    ).format(tone, width, tick)
+
+
+def _percentage(value: float, most: float) -> float:
+    return round(100 * min(1.0, max(0.0, value / most)), 1) if most > 0 else 0.0
+
+
+def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:
+    """Return a dot at a multiple with a line for its range, on a logarithmic scale with ticks at a half, 1 and 2."""
+    ticks = Markup("").join(
+        Markup('<line class="tick{}" x1="{x}" x2="{x}" y1="1" y2="15"/>').format(
+            " one" if multiple == 1 else "", x=_log_x(multiple)
+        )
+        for multiple in (0.5, 1, 2)
+    )
+    return Markup(
+        '<svg class="interval {}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">'
+        '{}<line class="range" x1="{}" x2="{}" y1="8" y2="8"/><circle cx="{}" cy="8" r="4"/></svg>'
+    ).format(tone, ticks, _log_x(low), _log_x(high), _log_x(middle), width=INTERVAL_WIDTH, height=INTERVAL_HEIGHT)
+
+
+def _log_x(multiple: float) -> float:
+    """Return the horizontal place of a multiple; one beyond the scale is at its end."""
+    doublings = math.log2(multiple) if multiple > 0 else -MAX_DOUBLINGS
+    half = INTERVAL_WIDTH / 2
+    return round(half + (half - 5) * max(-1.0, min(1.0, doublings / MAX_DOUBLINGS)), 1)
