@@ -12,7 +12,7 @@ from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
 from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
-from shortener.web import cache, context, error_pages, filters, languages, security
+from shortener.web import cache, components, context, error_pages, filters, languages, security
 from shortener.web.views import (
     accounts,
     articles,
@@ -68,6 +68,7 @@ def build_pages_app(config: Config) -> Flask:
     context.init_app(app, config=config)
     languages.init_app(app)
     filters.init_app(app, config=config)
+    components.init_app(app)
     accounts.init_app(app)
     issues.init_app(app)
     cache.init_app(app)

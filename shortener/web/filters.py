@@ -44,6 +44,7 @@ def init_app(app: Flask, *, config: Config) -> None:
     )
     app.jinja_env.tests["future"] = is_future
     app.jinja_env.tests["recent"] = is_recent
+    app.jinja_env.tests["below"] = is_below
 
     def template_globals() -> dict[str, Any]:
         return {
@@ -138,6 +139,11 @@ def _time_element(value: datetime | int | None, pattern: str, config: Config) ->
 def is_future(instant: datetime) -> bool:
     """Return whether a time is after the time of the request, as the sending time of a scheduled issue is."""
     return instant.timestamp() > context.now()
+
+
+def is_below(path: str, paths: Sequence[str]) -> bool:
+    """Return whether a path is one of ``paths`` or below one of them."""
+    return any(path == parent or path.startswith((f"{parent}/", f"{parent}.")) for parent in paths)
 
 
 def is_recent(instant: int | None) -> bool:

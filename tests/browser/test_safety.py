@@ -88,8 +88,7 @@ def test_enter_in_every_form(watched: "WatchedPage") -> None:
         if path == "/-/articles":
             page.locator(DECISION).wait_for(state="attached")  # the ranking is computed first
         tried |= press_enter_in_forms(page)
-    watched.page.click("text=Sign out")
-    page.wait_for_url("**/-/sign-in")
+    watched.sign_out()
     tried |= press_enter_in_forms(page)
     assert {"new-issue", "new-link", "links", "decide", "users", "account", "facts", "article", "target",
             "title", "sign-in", "webhooks"} <= tried  # fmt: skip
@@ -398,8 +397,7 @@ def test_errors_of_sign_in_and_invite_link(watched: "WatchedPage") -> None:
     page.goto(f"{watched.base}/-/settings/users")
     page.locator("tr:has(bdi:text-is('viewer')) button:text('Invite link')").click()
     invite_url = page.inner_text("#address")
-    page.click("text=Sign out")
-    page.wait_for_url("**/-/sign-in")
+    watched.sign_out()
     enter(page, "form", {"name": "admin", "password": "wrong wrong"})
     check_error(page, "password", {"name": "admin"})
     enter(page, "form", {"name": "a" * 70, "password": "wrong wrong"})

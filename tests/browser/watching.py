@@ -48,6 +48,12 @@ class WatchedPage:
         self.page.click("text=Sign in >> visible=true >> nth=-1")
         self.page.wait_for_url("**/-/issues")
 
+    def sign_out(self) -> None:
+        """Sign out with the account menu."""
+        self.page.click("summary[aria-label^=Account]")
+        self.page.click("text=Sign out")
+        self.page.wait_for_url("**/-/sign-in")
+
     def violations(self) -> list[str]:
         """Return the serious and critical accessibility violations that axe finds on the page."""
         report = self.page.evaluate(AXE + "; axe.run(document, {resultTypes: ['violations']})")
