@@ -23,6 +23,8 @@ GROUPS: tuple[Group, ...] = ("winner", "typical", "below")
 SORT_COLUMNS = ("typical", "visitors", "title", "sent")
 DEFAULT_SORT = "-typical"
 MAX_SEARCH_LENGTH = 200
+PAGE_SIZE = 30
+"""Rows of one page of the list."""
 
 
 class ArticleFilterValues(Struct, frozen=True):
@@ -48,10 +50,11 @@ class ArticleRow(Struct, frozen=True):
 
 
 class RowGroup(Struct, frozen=True):
-    """Rows of equal certainty; ``name`` is None for a list in another order."""
+    """Rows of equal certainty; ``name`` is None for a list in another order. ``total`` counts those of all pages."""
 
     name: Group | None
     rows: Sequence[ArticleRow]
+    total: int
 
 
 def read_filters() -> ArticleFilterValues:
@@ -127,11 +130,23 @@ def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, li
             "title": lambda row: row.article.title.casefold(),
             "sent": lambda row: row.sent_at,
         }
-        return order, [RowGroup(None, order.sort(rows, values))]
-    groups = [RowGroup(name, [row for row in rows if row.group == name]) for name in GROUPS]
-    if not order.descending:
-        groups = [RowGroup(group.name, group.rows[::-1]) for group in reversed(groups)]
-    return order, [group for group in groups if group.rows]
+        return order, [RowGroup(None, order.sort(rows, values), len(rows))]
+    groups = []
+    for name in GROUPS if order.descending else GROUPS[::-1]:
+        members = [row for row in rows if row.group == name]
+        groups.append(RowGroup(name, members if order.descending else members[::-1], len(members)))
+    return order, groups
+
+
+def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
+    """Return the groups with the rows of one page, counted from 1; without those that have none on it."""
+    start, shown = (page - 1) * PAGE_SIZE, []
+    for group in groups:
+        rows = group.rows[max(start, 0) : max(start + PAGE_SIZE, 0)]
+        if rows:
+            shown.append(RowGroup(group.name, rows, group.total))
+        start -= len(group.rows)
+    return shown
 
 
 def count_groups(rows: Iterable[ArticleRow]) -> Mapping[Group, int]:

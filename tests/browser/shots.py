@@ -25,8 +25,11 @@ PAGES = {
     "map-html": "/-/issues/2026-06/map",
     "contents": "/-/issues/2026-11/contents",
     "new-issue": "/-/new-issue",
-    "ranking": "/-/articles",
+    "articles": "/-/articles",
+    "articles-of-a-year": "/-/articles?period=12-months",
+    "article": "/-/articles/article?url=https://example.org/2026-07/1",
     "picks": "/-/picks",
+    "picks-markdown": "/-/picks?form=markdown",
     "links": "/-/links?sort=clicks",
     "link": "/-/links/{code}",
     "new-link": "/-/new-link",
@@ -41,8 +44,8 @@ PAGES = {
 STEPS = {
     "new-issue-found": ("/-/new-issue", "look"),
     "new-issue-refused": ("/-/new-issue", "refuse"),
-    "ranking-decide": ("/-/articles", "decide"),
-    "picks-section": ("/-/picks", "link"),
+    "articles-decided": ("/-/articles", "decide"),
+    "picks-linked": ("/-/picks", "link"),
     "users-invited": ("/-/settings/users", "invite"),
 }
 """Path and action of each page that follows a form; they come last because they change the store."""
@@ -51,10 +54,11 @@ HUGE = {
     "report": "/-/issues/huge",
     "map": "/-/issues/huge/map",
     "contents": "/-/issues/huge/contents",
-    "ranking": "/-/articles?month={month}",
+    "articles": "/-/articles?month={month}",
+    "picks": "/-/picks?month={month}",
     "links": "/-/links?q=hand",
 }
-EMPTY = {"issues": "/-/issues", "ranking": "/-/articles", "links": "/-/links"}
+EMPTY = {"issues": "/-/issues", "articles": "/-/articles", "picks": "/-/picks", "links": "/-/links"}
 DEMO_ISSUE = "/-/issues/low-tide-46"
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 
@@ -128,11 +132,14 @@ def perform_step(page: Page, name: str) -> None:
         page.fill("#slug", "2027-01")
         page.click("button:text('Review') >> nth=0")
     elif action == "decide":
-        page.locator("details.decide summary").nth(4).click()
+        page.click("#article-5-pin")
+        page.locator(".toast").wait_for()
     elif action == "link":
-        button = page.locator("text=Create links and show the section")
+        page.locator("#section .main").wait_for()
+        button = page.locator("text=Create links and copy")
         if button.count():
             button.click()
+            page.locator("#section [data-copy]").wait_for()
     elif action == "invite":
         page.locator("button:text('Invite link')").last.click()
     page.wait_for_load_state()

@@ -1,5 +1,7 @@
 """Views of the articles by how readers liked them, and of editors' decisions about them."""
 
+from math import ceil
+
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from msgspec import Struct
@@ -21,7 +23,7 @@ from shortener.web.article_page import Appearance, load_article
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.error_pages import sentence
 from shortener.web.field_errors import form_view
-from shortener.web.forms import read_text
+from shortener.web.forms import read_clamped_integer, read_text
 from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import RankingKey, cached_ranking, ranking_if_ready
 from shortener.web.responses import csv_response, json_response, own_path, show_notice
@@ -127,11 +129,17 @@ def _render_listing(listing: _Listing) -> str:
     rows = article_list.build_rows(ranking, listing.sent)
     shown = article_list.filter_rows(rows, filters)
     order, groups = article_list.group_rows(shown, ranking.counted)
+    pages = max(1, ceil(len(shown) / article_list.PAGE_SIZE))
+    page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
     return render_template(
         "articles.html",
         ranking=ranking,
         rows=shown,
-        groups=groups,
+        groups=article_list.cut_page(groups, page),
+        page=page,
+        pages=pages,
+        first=(page - 1) * article_list.PAGE_SIZE + 1,
+        last=min(page * article_list.PAGE_SIZE, len(shown)),
         order=order,
         counts=article_list.count_groups(rows),
         sections=article_list.list_sections(rows),
@@ -226,8 +234,9 @@ def decide() -> BaseResponse:
         now=now(),
     ) as recorder:
         _decide(month, url, action=action, reason=reason)
-    show_notice(undoable(message, recorder.change_id))
-    return redirect(_return_url(month), 303)
+    place = own_path(request.form.get("next")) or url_for("articles.show_articles", month=month)
+    show_notice(undoable(message, recorder.change_id, next_url=place))
+    return redirect(place + anchor_of_form(), 303)
 
 
 def _decide(month: str, url: str, *, action: str, reason: str) -> None:
@@ -253,8 +262,7 @@ def short_title(url: str) -> str:
     return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 1]}…"
 
 
-def _return_url(month: str) -> str:
-    """Return the address of the page from which a decision was sent, at the row of its article."""
+def anchor_of_form() -> str:
+    """Return the place on the page from which a form was sent, such as ``#article-3``; '' if the form names none."""
     anchor = request.form.get("anchor", "")
-    place = own_path(request.form.get("next")) or url_for("articles.show_articles", month=month)
-    return f"{place}#{anchor}" if anchor.isascii() and anchor.replace("-", "").isalnum() else place
+    return f"#{anchor}" if anchor.isascii() and anchor.replace("-", "").isalnum() else ""

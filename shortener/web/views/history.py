@@ -49,6 +49,12 @@ def _page_url(page: str) -> str:
     return url_for("accounts.users")
 
 
-def undoable(text: str, change_id: int | None) -> Notice:
-    """Return a notice with a button that undoes a change; without the button if nothing was changed."""
-    return Notice(text) if change_id is None else Notice(text, url_for("history.undo"), {"change": str(change_id)})
+def undoable(text: str, change_id: int | None, *, next_url: str = "") -> Notice:
+    """Return a notice with a button that undoes a change; without the button if nothing was changed.
+
+    ``next_url`` is the page that is shown afterwards, by default the one with the history of the change.
+    """
+    if change_id is None:
+        return Notice(text)
+    fields = {"change": str(change_id)} | ({"next": next_url} if next_url else {})
+    return Notice(text, url_for("history.undo"), fields)

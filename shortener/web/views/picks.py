@@ -13,6 +13,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import FieldError, InputError
+from shortener.ranking import RankedArticle
 from shortener.ranking.picks import picked_urls
 from shortener.ranking.render import BUNDLED_TEMPLATES, bundled_template
 from shortener.services import draft_picks, edit_picks, history
@@ -28,7 +29,7 @@ from shortener.web.languages import gettext as _
 from shortener.web.month_draft import find_draft, require_draft, sent_months
 from shortener.web.ranking_cache import cached_draft, draft_if_ready
 from shortener.web.responses import json_response, redirect_after_edit, show_notice
-from shortener.web.views.articles import short_title
+from shortener.web.views.articles import anchor_of_form, short_title
 from shortener.web.views.history import MONTH_PAGES, undoable
 
 blueprint = Blueprint("picks", __name__, url_prefix="/-")
@@ -86,6 +87,7 @@ def _render_draft(draft: Draft) -> str:
         section_format=section_format,
         linked=linked,
         settings=picks_edits.settings(store(), draft.month),
+        edited=picks_edits.texts_by_article(store(), draft.month),
         suggested=draft.ranking.top,
         top_choices=_top_choices(draft),
         candidates=_candidates(draft),
@@ -241,7 +243,6 @@ def _recorded(month: str, summary: str, state: Callable[[], State]) -> AbstractC
 
 def _redirect(month: str, message: str, recorder: Recorder) -> BaseResponse:
     """Redirect to the page, at the place that the form names, with a notice that can undo the edit."""
-    show_notice(undoable(message, recorder.change_id))
-    anchor = request.form.get("anchor", "")
-    place = anchor if anchor.isascii() and anchor.replace("-", "").isalnum() else None
-    return redirect(url_for("picks.show_picks", month=month, form=_requested_form(), _anchor=place), 303)
+    place = url_for("picks.show_picks", month=month, form=_requested_form())
+    show_notice(undoable(message, recorder.change_id, next_url=place))
+    return redirect(place + anchor_of_form(), 303)
