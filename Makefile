@@ -1,13 +1,14 @@
 # make demo: the whole loop on a sample issue, at http://127.0.0.1:8000
 # make test: the tests, in parallel      make lint: ruff and mypy      make docs: the documentation, in build/docs
 # make reference: docs/reference/ from the code      make changelog VERSION=1.2.3: changes/ into CHANGELOG.md
+# make messages: the texts of the pages into the catalogues of translations
 # make coverage: the tests with a floor of coverage  make lowest: the tests with the oldest supported dependencies
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 PYTEST_JOBS ?= auto
 
-.PHONY: install demo test lint docs reference changelog coverage lowest clean
+.PHONY: install demo test lint docs reference messages changelog coverage lowest clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -38,6 +39,10 @@ docs: .venv/installed-all
 
 reference: .venv/installed-all
 	$(BIN)/python docs/generate_reference.py
+
+# With ADD=it/readers, the catalogue of another language is created.
+messages: .venv/installed-all
+	$(BIN)/python -m tests.messages $(ADD)
 
 changelog: .venv/installed-all
 	@test -n "$(VERSION)" || { echo "Name the release: make changelog VERSION=1.2.3" >&2; exit 2; }

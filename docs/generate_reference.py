@@ -284,8 +284,8 @@ def example_comments() -> Comments:
     current = ""
     above: list[str] = []
     for line in (ROOT / "config.example.toml").read_text(encoding="utf-8").splitlines():
-        header = re.fullmatch(r"(?:# )?\[+([a-z]+)\]+\s*(?:#\s*(.*))?", line)
-        key = re.fullmatch(r"(?:# )?([a-z_]+) = ((?:\"[^\"]*\"|[^#\"])*)(?:#\s*(.*))?", line)
+        header = re.fullmatch(r"#?\[+([a-z]+)\]+\s*(?:#\s*(.*))?", line)
+        key = re.fullmatch(r"#?([a-z_]+) = ((?:\"[^\"]*\"|[^#\"])*)(?:#\s*(.*))?", line)
         if header:
             current = header[1]
             comments.tables[current] = " ".join([*above, header[2] or ""]).strip()
@@ -310,18 +310,19 @@ CONFIGURATION_INTRODUCTION = """
 Keys are read from `config.toml` (`--config FILE`, else `SHORTENER_CONFIG`, else `./config.toml`). Environment variables
 come before the file. A variable with `_FILE` behind its name, such as `SHORTENER_SITE__SECRET_FILE`, names a file that
 holds the value. Numbers, booleans and lists are written as in TOML:
-`SHORTENER_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Unknown keys and bad values are refused at start. The message
-names the variable or the file that has the value.
+`SHORTENER_SERVER__TRUSTED_PROXIES='["10.0.0.0/8"]'`. Keys marked “in the browser” are also changed by editors under
+Settings; such a value is in the store and replaces the default, not what file or environment give. Unknown keys and
+bad values are refused at start. The message names the variable or the file that has the value.
 """
 
 
 def configuration_page() -> str:
     """Return the page of all configuration keys."""
-    from shortener.config import Config, Domain
+    from shortener.config import ConfigFile, Domain
 
     comments = example_comments()
     sections = [NOTE + CONFIGURATION_INTRODUCTION.rstrip()]
-    for section in msgspec.structs.fields(Config):
+    for section in msgspec.structs.fields(ConfigFile):
         struct = Domain if section.name == "domain" else section.type
         bracketed = f"[[{section.name}]]" if section.name == "domain" else f"[{section.name}]"
         header = ("key", "type", "default", "environment variable", "meaning")

@@ -12,15 +12,17 @@ from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
 from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
-from shortener.web import cache, components, context, error_pages, filters, languages, security
+from shortener.web import cache, components, context, domain_status, error_pages, filters, languages, security, terms
 from shortener.web.views import (
     accounts,
     articles,
+    click_map,
     history,
     issues,
     links,
     moved,
     new_issue,
+    overview,
     picks,
     public,
     qr_codes,
@@ -63,22 +65,23 @@ def build_pages_app(config: Config) -> Flask:
     app.config["SECRET_KEY"] = session_secret(config)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_REQUEST_BYTES
     app.config["MAX_FORM_PARTS"] = 1_000
-    app.extensions["config"] = config
     security.init_app(app, config=config)
     context.init_app(app, config=config)
     languages.init_app(app)
-    filters.init_app(app, config=config)
+    filters.init_app(app)
     components.init_app(app)
+    terms.init_app(app)
     accounts.init_app(app)
     issues.init_app(app)
     cache.init_app(app)
+    domain_status.init_app(app, config=config)
     compatible = [{"yourls": yourls, "shlink": shlink}[name] for name in config.api.compatible]
     handlers = {module.PATH: module.handle_error for module in compatible}
     error_pages.init_app(app, other_handlers={API_PREFIX: problems.handle_error, **handlers})
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (issues, new_issue, reports, articles, picks, links, qr_codes)
+    editor_views = (overview, issues, new_issue, reports, click_map, articles, picks, links, qr_codes)
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app
@@ -87,15 +90,21 @@ def build_pages_app(config: Config) -> Flask:
 def publish_reader_pages(app: Flask) -> None:
     """Render the pages for misses and for uploads that are too large, and publish them for the redirect workers.
 
-    The server calls it when the pages start, because the texts depend on the configuration. Raises OSError.
+    The server calls it when the pages start and when settings have changed, because the texts depend on them. Raises
+    OSError.
     """
+    pages = {
+        tag: {status: _render_reader_page(app, status, language=tag) for status in reader_pages.STATUSES}
+        for tag in app.extensions["languages"]
+    }
+    reader_pages.publish(pages, data_directory=app.extensions["config"].file_config.data_directory)
+
+
+def _render_reader_page(app: Flask, status: int, *, language: str) -> Response:
     client = app.test_client(use_cookies=False)
-    pages = {}
-    for status in reader_pages.STATUSES:
-        path = "/-/upload" if status == 413 else "/miss"
-        page = client.get(path, environ_overrides={MISS_STATUS_KEY: status})
-        headers = [(name, value) for name, value in page.headers if name != "Set-Cookie"]
-        if status == 503:
-            headers.append(("Retry-After", "5"))
-        pages[status] = Response(page.status_code, headers, page.data)
-    reader_pages.publish(pages, data_directory=app.extensions["config"].data_directory)
+    path = "/-/upload" if status == 413 else "/miss"
+    page = client.get(path, environ_overrides={MISS_STATUS_KEY: status}, headers={"Accept-Language": language})
+    headers = [(name, value) for name, value in page.headers if name != "Set-Cookie"]
+    if status == 503:
+        headers.append(("Retry-After", "5"))
+    return Response(page.status_code, headers, page.data)

@@ -2,10 +2,9 @@
 
 import ipaddress
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,11 +12,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shortener.codes import COMPATIBLE_PATHS, DEFAULT_ALPHABET
-from shortener.config_messages import Origin, base_type, describe_error, is_text
+from shortener.config_messages import Origin, describe_error
+from shortener.config_sources import ENVIRONMENT_PREFIX, apply_environment, given_keys, read_file
 from shortener.errors import ConfigError, TargetRefused
 from shortener.urls import canonicalize_target, normalize_host_header
-
-ENVIRONMENT_PREFIX = "SHORTENER_"
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Host = Annotated[
@@ -44,7 +42,7 @@ class Site(Section, frozen=True):
         Meta(pattern=r"^(https?://[^/?#\s]+)?$", description="a URL such as https://links.example.com, without a path"),
     ] = ""
     timezone: str = "UTC"
-    name: str = "Newsletter links"
+    name: Annotated[str, Meta(max_length=100, description="a text of at most 100 characters")] = "Newsletter links"
     secret: str = ""
 
 
@@ -114,12 +112,13 @@ class Clicklog(Section, frozen=True):
 
 
 class Privacy(Section, frozen=True):
-    """``[privacy]``: which data about readers is stored, and for how long in days."""
+    """``[privacy]``: which data about readers is stored, for how long in days, and a text about it."""
 
     keep_log: Days = 7
     keep_clicks: Days = 90
     respect_gpc: bool = True
     addresses: Literal["network", "none"] = "network"
+    text: Annotated[str, Meta(max_length=4000, description="a text of at most 4,000 characters")] = ""
 
 
 class Verdicts(Section, frozen=True):
@@ -169,8 +168,8 @@ class Webhooks(Section, frozen=True):
     ports: tuple[Port, ...] = ()
 
 
-class Config(Section, frozen=True):
-    """The whole configuration. Every key has a default value, so an empty file is valid."""
+class ConfigFile(Section, frozen=True):
+    """The tables of a configuration file. Every key has a default value, so an empty file is valid."""
 
     site: Site = Site()
     domain: tuple[Domain, ...] = ()
@@ -186,6 +185,16 @@ class Config(Section, frozen=True):
     ranking: Ranking = Ranking()
     api: Api = Api()
     webhooks: Webhooks = Webhooks()
+
+
+class Config(ConfigFile, frozen=True):
+    """The whole configuration.
+
+    ``given`` has the keys that the file or the environment gives, such as ``site.name`` or ``domain.<host>.home``, each
+    with the name of the file or of the variable. Settings that editors have stored replace defaults only.
+    """
+
+    given: Mapping[str, str] = {}
 
     @property
     def data_directory(self) -> Path:
@@ -225,19 +234,29 @@ class Config(Section, frozen=True):
         return ZoneInfo(self.site.timezone)
 
 
+def is_zone(name: str) -> bool:
+    """Return whether this is the name of a known time zone."""
+    try:
+        return bool(ZoneInfo(name).key)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
 def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
     """Return the configuration of the file ``path``; values in ``environment`` override it. None means no file.
 
     Relative paths in the file are resolved against its directory. Raises ConfigError, whose message has the key, the
     value and what was expected.
     """
-    tree = _read_file(path) if path else {}
-    variables = _apply_environment(tree, environment=environment)
+    tree = read_file(path) if path else {}
+    variables = apply_environment(tree, environment=environment, root=ConfigFile)
     origin = Origin(path.name if path else "configuration", variables)
     try:
-        config = msgspec.convert(tree, Config)
+        tables = msgspec.convert(tree, ConfigFile)
     except msgspec.ValidationError as error:
-        raise ConfigError(describe_error(str(error), tree, root=Config, origin=origin)) from None
+        raise ConfigError(describe_error(str(error), tree, root=ConfigFile, origin=origin)) from None
+    given = given_keys(tree, file_name=origin.file_name, variables=variables)
+    config = Config(**{name: getattr(tables, name) for name in ConfigFile.__struct_fields__}, given=given)
     _validate(config, origin=origin)
     return _resolve_paths(config, directory=path.parent if path else Path(), origin=origin)
 
@@ -254,74 +273,18 @@ def find_file(option: str | None, *, environment: Mapping[str, str]) -> Path | N
     return default if default.exists() else None
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file", kind="config_missing") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8 text") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
-
-
-def _apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str]) -> dict[str, str]:
-    """Set the keys of ``tree`` that ``environment`` overrides, and return their variables, by key as ``server.port``.
-
-    ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the
-    path of a file that contains the value.
-    """
-    variables = {}
-    for name, text in sorted(environment.items()):
-        table, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
-        if not name.startswith(ENVIRONMENT_PREFIX) or not (separator or table == "domain"):
-            continue
-        if key.endswith("_file"):
-            key, text = key.removesuffix("_file"), _read_secret_file(name, text)
-        kind = base_type(Config, [table, key]) if key else None
-        value = text if is_text(kind) else _parse_toml_value(text)
-        if separator and isinstance(tree.setdefault(table, {}), dict):
-            tree[table][key] = value
-        elif separator:
-            raise ConfigError(f"{name}: {table} is not one table in the configuration file; set the key in the file")
-        else:
-            tree[table] = value
-        variables[f"{table}.{key}" if separator else table] = name
-    return variables
-
-
 def variable_of(table: str, key: str, *, environment: Mapping[str, str]) -> str | None:
     """Return the name of the environment variable that sets a key, or None if there is none."""
     name = f"{ENVIRONMENT_PREFIX}{table}__{key}".upper()
     return next((variable for variable in (name, f"{name}_FILE") if variable in environment), None)
 
 
-def _read_secret_file(name: str, path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{name}={path}: cannot be read: {error}") from None
-
-
-def _parse_toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return text
-
-
 def _validate(config: Config, *, origin: Origin) -> None:
     """Check rules that msgspec cannot express. Raises ConfigError."""
-    try:
-        _ = config.zone
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    if not is_zone(config.site.timezone):
         raise ConfigError(
             f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
-        ) from None
+        )
     _validate_urls(config, origin=origin)
     _validate_server(config.server, origin=origin)
     hosts = [normalize_host_header(domain.host) for domain in config.domain]

@@ -34,12 +34,12 @@ def describe_error(message: str, tree: dict[str, Any], *, root: type[Struct], or
         return f"{origin.name(unknown)}: there is no such key; the keys of {key or 'the file'} are {keys}"
     if "missing required field" in expectation:
         return f"{origin.name(key)}: the key {expectation.split('`')[1]} is missing"
-    return f"{origin.name(key)} = {_value_at(tree, steps)!r}: expected {_expectation(_type_at(root, steps))}"
+    return f"{origin.name(key)} = {_value_at(tree, steps)!r}: expected {_describe_type(type_at(root, steps))}"
 
 
 def base_type(root: type[Struct], steps: Sequence[str]) -> Any:
     """Return the type of the key at ``steps`` without its bounds; None for an unknown key."""
-    kind = _type_at(root, steps)
+    kind = type_at(root, steps)
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
@@ -48,7 +48,8 @@ def is_text(kind: Any) -> bool:
     return kind is str or (get_origin(kind) is Literal and all(isinstance(word, str) for word in get_args(kind)))
 
 
-def _type_at(kind: Any, steps: Sequence[str]) -> Any:
+def type_at(kind: Any, steps: Sequence[str]) -> Any:
+    """Return the type of the key at ``steps``, with its bounds; None for an unknown key."""
     for step in steps:
         if step.isdigit() and get_origin(kind) is tuple:
             kind = get_args(kind)[0]
@@ -66,15 +67,15 @@ def _value_at(tree: Any, steps: Sequence[str]) -> Any:
     return tree
 
 
-def _expectation(kind: Any) -> str:
+def _describe_type(kind: Any) -> str:
     """Return a description of the values that a type allows."""
     if get_origin(kind) is Annotated:
         base, meta = get_args(kind)[:2]
         if meta.description:
             return str(meta.description)
-        return f"{_expectation(base)} from {meta.ge} to {meta.le}"
+        return f"{_describe_type(base)} from {meta.ge} to {meta.le}"
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(str(value) for value in get_args(kind))
     if get_origin(kind) is tuple:
-        return f"a list in brackets, each item {_expectation(get_args(kind)[0])}"
+        return f"a list in brackets, each item {_describe_type(get_args(kind)[0])}"
     return {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}.get(kind, "a table")

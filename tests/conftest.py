@@ -1,17 +1,22 @@
 """A small newsletter whose clicks are written to a click log and drained by the real collector."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from flask import Flask
+from jinja2 import FileSystemBytecodeCache
+from sqlite_utils import Database
 
 from shortener.cli import main
 from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
-from shortener.store import issues, links, open_store
+from shortener.store import database, issues, links, open_store
 
 SENT = 1_714_550_400
 """2024-05-01T08:00Z: on the hour, and past for whoever runs the tests."""
@@ -126,6 +131,30 @@ class Newsletter:
         lines = "".join(json.dumps(line) + "\n" for line in [head, *self.waiting])
         (directory / f"{name}.jsonl").write_text(lines, encoding="utf-8")
         self.waiting = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_new_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let a new store of this process begin as a copy of a migrated one, instead of with all migrations."""
+    directory = tmp_path_factory.mktemp("migrated")
+    open_store(directory).close()
+    migrate = database._migrate
+
+    def copy_or_migrate(db: Database) -> None:
+        if not db.conn.execute("pragma schema_version").fetchone()[0]:
+            template.backup(db.conn)
+        migrate(db)
+
+    with closing(sqlite3.connect(directory / "store.db")) as template, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_migrate", copy_or_migrate)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let all applications of this process share the compiled templates."""
+    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": cache}
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "shortener"
 
 LAYERS = (
-    {"errors", "codes", "durations", "files", "urls"},
-    {"config", "config_messages", "shared_memory"},
+    {"errors", "codes", "durations", "files", "messages", "urls"},
+    {"config", "config_messages", "config_sources", "settings", "shared_memory"},
     {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},
     {"store"},
     {"collector"},
@@ -38,6 +38,7 @@ SLOW_IMPORTS = {
     "werkzeug",
     "jinja2",
     "aiohttp",
+    "babel",
     "granian",
     "waitress",
     "numpy",
@@ -130,7 +131,7 @@ def test_pure_packages_import_neither_sql_nor_a_framework(name: str) -> None:
         "time",
     }
     own_modules = {module for module in imported(name, MODULES[name]) if module.startswith("shortener.")}
-    allowed = tuple(f"shortener.{package}" for package in (*PURE, "codes", "durations", "errors"))
+    allowed = tuple(f"shortener.{package}" for package in (*PURE, "codes", "durations", "errors", "messages"))
     assert all(module.startswith(allowed) for module in own_modules), own_modules
 
 
@@ -160,3 +161,13 @@ def test_the_supervisor_loads_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & (SLOW_IMPORTS - {"click"} | {"sqlite_utils", "asyncio"})
+
+
+@pytest.mark.parametrize(
+    "modules", ["shortener.cli.serve, shortener.server.worker", "shortener.cli, shortener.cli.reports"]
+)
+def test_workers_and_commands_load_no_translations(modules: str) -> None:
+    """Redirect workers send pages that are rendered already, and commands write English."""
+    program = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "babel" not in {name.partition(".")[0] for name in done.stdout.split()}

@@ -10,12 +10,15 @@ from werkzeug.http import parse_etags
 
 from shortener.api.operations import JSON
 from shortener.api.problems import ApiError
+from shortener.messages import message_text
 from shortener.web.context import config
 
 
 def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a value as a JSON response."""
-    return Response(msgspec.json.encode(value), status, headers=dict(headers or {}), content_type=JSON)
+    return Response(
+        msgspec.json.encode(value, enc_hook=message_text), status, headers=dict(headers or {}), content_type=JSON
+    )
 
 
 def no_content() -> Response:
@@ -41,7 +44,7 @@ def tagged_answer(value: Any, *, tagged: Any = None, status: int = 200, location
 
 def entity_tag(value: Any) -> str:
     """Return the strong entity tag of a value, without quotes."""
-    return hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:24]
+    return hashlib.sha256(msgspec.json.encode(value, enc_hook=message_text)).hexdigest()[:24]
 
 
 def check_if_match(current: Any) -> None:

@@ -13,18 +13,23 @@ from shortener import __version__
 from shortener.cli.groups import Group
 from shortener.cli.streams import flush_output, open_closed_streams, report_errors
 from shortener.config import Config, environment, find_file, load, variable_of
-from shortener.errors import ConfigError
+from shortener.errors import ConfigError, StoreError
 from shortener.files import STORE_FILE_NAME
+from shortener.settings import with_settings
 
 if TYPE_CHECKING:
     from shortener.store import Store
 
 
 class CliContext(Struct):
-    """State that each command receives: the path of the configuration file, and its content, loaded on first use."""
+    """State that each command receives: the path of the configuration file, and its content, loaded on first use.
+
+    The configuration of the file alone is for commands that do not read the store, such as ``serve``.
+    """
 
     config_file: str | None
     cached_config: Config | None = None
+    cached_file_config: Config | None = None
 
     @property
     def config_path(self) -> Path | None:
@@ -32,11 +37,31 @@ class CliContext(Struct):
         return find_file(self.config_file, environment=environment())
 
     @property
+    def file_config(self) -> Config:
+        """The configuration of the file and the environment. Raises ConfigError."""
+        if self.cached_file_config is None:
+            self.cached_file_config = load(self.config_path, environment=environment())
+        return self.cached_file_config
+
+    @property
     def config(self) -> Config:
-        """The loaded configuration. Raises ConfigError."""
+        """The configuration with the settings in the store, if there is one that can be read. Raises ConfigError."""
         if self.cached_config is None:
-            self.cached_config = load(self.config_path, environment=environment())
+            self.cached_config = with_settings(self.file_config, self.stored_settings())
         return self.cached_config
+
+    def stored_settings(self) -> dict[str, str]:
+        """Return the settings in the store by key; none if there is no readable store. Raises ConfigError."""
+        data = self.file_config.data_directory
+        if not (data / STORE_FILE_NAME).exists():
+            return {}
+        from shortener.store import open_reader, settings  # here, as below
+
+        try:
+            with contextlib.closing(open_reader(data)) as reader:
+                return settings.read(reader)
+        except StoreError:  # the command that uses the store reports it
+            return {}
 
     def open_store(self, *, missing: Literal["create", "empty", "error"] = "empty") -> "Store":
         """Open the store and return it, migrated if necessary. Raises StoreError.
@@ -48,7 +73,7 @@ class CliContext(Struct):
         # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store
 
-        data = self.config.data_directory
+        data = self.file_config.data_directory
         configured = self.config_path is not None or variable_of("storage", "data", environment=environment())
         if not (data / STORE_FILE_NAME).exists():
             if not configured:

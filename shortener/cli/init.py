@@ -18,6 +18,8 @@ from shortener.cli.output import command_name
 from shortener.config import Config, Domain, environment, find_file, load
 from shortener.errors import InputError
 from shortener.services.accounts import invite_first_admin
+from shortener.services.settings import find_changes, put_settings
+from shortener.settings import ZONE as ZONE_KEY
 from shortener.store import open_store
 from shortener.urls import strip_port
 
@@ -27,7 +29,6 @@ CONFIG_TEMPLATE = """\
 # Written by `shortener init`. config.example.toml describes every key.
 [site]
 base_url = "{scheme}://{host}"
-timezone = "{zone}"
 
 [[domain]]
 host = "{host}"
@@ -86,9 +87,11 @@ def init(context: CliContext, host: str | None, zone: str | None) -> None:
         raise InputError(f"{path}: exists already; edit it, or choose another file with --config")
     host = host or _ask("Domain of the short links, such as go.example.com", HOST, option="--domain")
     zone = zone or _ask("Time zone", ZONE, option="--timezone", default=_system_zone())
-    _write_config(path, host, zone)
+    _write_config(path, host)
     config = load(path, environment=environment())
     with closing(open_store(config.data_directory)) as store:
+        with store.transaction():
+            put_settings(store, find_changes(store, {ZONE_KEY: zone}, config=config, confirmed=True))
         link = invite_first_admin(store, config=config, now=int(time.time()))
     _print_next_steps(context, path, config, link)
 
@@ -113,10 +116,10 @@ def _system_zone() -> str:
         return "UTC"
 
 
-def _write_config(path: Path, host: str, zone: str) -> None:
+def _write_config(path: Path, host: str) -> None:
     name = strip_port(host)
     local = name in LOCAL_HOSTS
-    text = CONFIG_TEMPLATE.format(host=host, scheme="http" if local else "https", zone=zone)
+    text = CONFIG_TEMPLATE.format(host=host, scheme="http" if local else "https")
     port = host.removeprefix(name).lstrip(":")
     with open_atomic(path) as file:
         file.write((text + (SERVER_TEMPLATE.format(port=port) if local and port else "")).encode())

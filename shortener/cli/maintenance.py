@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
+from msgspec import Struct
 from rich.progress import Progress
 
 from shortener.cli import CliContext, pass_cli_context, with_existing_store, with_store
@@ -117,23 +119,52 @@ def config() -> None:
 
 
 @config.command("show", examples=("shortener config show", "shortener --config config.example.toml config show"))
+@format_option
 @pass_cli_context
-def config_show(context: CliContext) -> None:
-    """Print every key with its effective value.
+def config_show(context: CliContext, output_format: str) -> None:
+    """Print every key with its value and its source.
 
-    Secrets are not shown.
+    The source is an environment variable, the configuration file, the store (a setting that was changed on the pages)
+    or the default, in this order of precedence. Secrets are not shown.
     """
-    effective = msgspec.structs.replace(
-        context.config,
-        domain=context.config.domains,
-        site=msgspec.structs.replace(
-            context.config.site,
-            base_url=context.config.base_url,
-            secret="(set)" if context.config.site.secret else "(created at first start)",
+    rows = _configuration_rows(context)
+    columns = ConfigurationRow.__struct_fields__
+    print_as(
+        output_format,
+        json=lambda: print_json(rows),
+        csv=lambda: print_csv(columns, struct_rows(rows, columns)),
+        table=lambda: print_table(
+            "",
+            columns,
+            ((row.key, msgspec.json.encode(row.value).decode(), row.source) for row in rows),
+            empty_message="There is no key.",
         ),
     )
-    click.echo(f"# {context.config_path or 'defaults; no configuration file'}")
-    print_json(effective)
+
+
+class ConfigurationRow(Struct, frozen=True):
+    """A key of the configuration with its value and where it comes from."""
+
+    key: str
+    value: Any
+    source: str
+
+
+def _configuration_rows(context: CliContext) -> list[ConfigurationRow]:
+    """Return all keys with their values; those of a domain begin with ``domain.<host>``. Raises ConfigError."""
+    given, stored = context.file_config.given, context.stored_settings()
+    tree = msgspec.to_builtins(context.config)
+    tree["site"] |= {
+        "base_url": context.config.base_url,
+        "secret": "(set)" if context.config.site.secret else "(created at first start)",
+    }
+    domains = {f"domain.{domain.host}": msgspec.to_builtins(domain) for domain in context.config.domains}
+    tables = {"site": tree["site"]} | domains | {name: tree[name] for name in tree if name not in {"domain", "given"}}
+    return [
+        ConfigurationRow(key, value, given.get(key) or ("store" if key in stored else "default"))
+        for table, keys in tables.items()
+        for key, value in ((f"{table}.{name}", value) for name, value in keys.items())
+    ]
 
 
 COMMANDS = [collect, rebuild, backup, doctor, config]

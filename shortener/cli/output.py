@@ -16,6 +16,7 @@ from rich.console import Console
 from shortener.cli.streams import use_utf8
 from shortener.cli.tables import fit_table
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
+from shortener.messages import message_text
 from shortener.reporting.formatting import escape_csv, zone_abbreviation
 
 OUTPUT_FORMATS = click.Choice(["table", "json", "csv"])
@@ -104,7 +105,7 @@ def sanitize_line(text: str) -> str:
 def print_json(value: Any) -> None:
     """Print one JSON document, indented."""
     use_utf8()
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=message_text), indent=2).decode())
 
 
 def print_json_array(rows: Iterable[Any]) -> None:
@@ -112,7 +113,7 @@ def print_json_array(rows: Iterable[Any]) -> None:
     use_utf8()
     separator = "[\n  "
     for row in rows:
-        click.echo(separator + msgspec.json.encode(row).decode(), nl=False)
+        click.echo(separator + msgspec.json.encode(row, enc_hook=message_text).decode(), nl=False)
         separator = ",\n  "
     click.echo("[]" if separator.startswith("[") else "\n]")
 
@@ -121,7 +122,7 @@ def print_json_lines(rows: Iterable[Any]) -> None:
     """Print one JSON object on each line. Each is printed as soon as ``rows`` yields it."""
     use_utf8()
     write = sys.stdout.write
-    encode = msgspec.json.Encoder().encode
+    encode = msgspec.json.Encoder(enc_hook=message_text).encode
     for row in rows:
         write(encode(row).decode() + "\n")
 

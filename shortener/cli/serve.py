@@ -20,7 +20,7 @@ def serve(context: CliContext, host: str | None, port: int | None, workers: int 
 
     SIGTERM or Ctrl-C stops it.
     """
-    config = context.config
+    config = context.file_config
     options = {"host": host, "port": port, "workers": workers}
     changes = {name: value for name, value in options.items() if value}
     config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **changes))

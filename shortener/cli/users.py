@@ -85,8 +85,8 @@ def list_users(context: CliContext, store: Store, output_format: str) -> None:
 
 
 def _user_row(row: UserSummary) -> dict[str, Any]:
-    times = {"created_at": to_datetime_or_none(row.created_at), "seen_at": to_datetime_or_none(row.seen_at)}
-    return structs.asdict(row) | times
+    times = ("created_at", "seen_at", "invited_until")
+    return structs.asdict(row) | {name: to_datetime_or_none(getattr(row, name)) for name in times}
 
 
 @user.command("set-role", examples=("shortener user set-role ben admin", "shortener user set-role ben viewer"))

@@ -9,7 +9,7 @@ from shortener.ranking.comparison import ComparedIssue, Comparison, compare
 from shortener.ranking.counted import CountedArticle, count_articles
 from shortener.ranking.explanation import ExplainedAppearance, Explanation, Factor, explain
 from shortener.ranking.inputs import Appearance, Arrival, Counted, History, Issue, Placement, Signal
-from shortener.ranking.pipeline import remaining_shares
+from shortener.ranking.pipeline import Arrivals, estimate_arrivals
 from shortener.ranking.rank import rank
 from shortener.ranking.reruns import Rerun, suggest_reruns
 from shortener.ranking.result import IssueProgress, RankedArticle, Ranking
@@ -19,6 +19,7 @@ from shortener.ranking.signals import Blend
 __all__ = [
     "Appearance",
     "Arrival",
+    "Arrivals",
     "ArticleFilter",
     "Blend",
     "ComparedIssue",
@@ -38,8 +39,8 @@ __all__ = [
     "Signal",
     "compare",
     "count_articles",
+    "estimate_arrivals",
     "explain",
     "rank",
-    "remaining_shares",
     "suggest_reruns",
 ]

@@ -163,17 +163,30 @@ def _background_scores(fit: WeightedFit) -> FloatArray:
     return np.asarray(scores - scores.mean())
 
 
-def remaining_shares(history: History, *, as_of: float, window: float | None) -> dict[str, float]:
-    """Return for each issue the share of its clicks that is still expected, 1 - F(age), without fitting the model.
+class Arrivals(Struct, frozen=True, eq=False):
+    """For each issue, by slug, the share of its clicks that is still expected, 1 - F(age), and the arrival curve F.
 
-    It needs the arrival curve only, so it takes a fraction of the time of `rank`, which returns equal values.
+    Without articles there is no curve.
     """
+
+    remaining_shares: dict[str, float]
+    curve: ArrivalCurve | None
+
+    def arrived_share(self, slug: str) -> float | None:
+        """Return the share of the clicks of an issue (0 to 1) that has arrived, None if unknown."""
+        share = self.remaining_shares.get(slug)
+        return None if share is None else 1 - share
+
+
+def estimate_arrivals(history: History, *, as_of: float, window: float | None) -> Arrivals:
+    """Return the arrival curve without fitting the model, in a fraction of the time of `rank`."""
     sent, urls = select_articles(history, ArticleFilter(), as_of=as_of)
     if not urls:
-        return {}
+        return Arrivals({}, None)
     observations = build_observations(restrict_to_window(sent, urls, months=window), as_of=as_of)
-    shares = estimate_curve(observations, history.arrivals).shares_at(observations.age_hours)
-    return {issue.slug: 1 - float(share) for issue, share in zip(observations.issues, shares, strict=True)}
+    curve = estimate_curve(observations, history.arrivals)
+    shares = zip(observations.issues, curve.shares_at(observations.age_hours), strict=True)
+    return Arrivals({issue.slug: 1 - float(share) for issue, share in shares}, curve)
 
 
 def _fit_shapes(inputs: Inputs, errors: list[str]) -> Iterator[tuple[Design, Fit, Posterior, float]]:

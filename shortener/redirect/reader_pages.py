@@ -7,18 +7,22 @@ from pathlib import Path
 
 import msgspec
 
+from shortener.redirect.accept_language import choose_language
 from shortener.redirect.responses import Response, text_response
 from shortener.shared_memory import RUN_DIRECTORY, reader_pages_revision
 
 STATUSES = (404, 410, 413, 503)
 """Misses, and a request body that is too large."""
 
-_decode = msgspec.json.Decoder(dict[int, Response]).decode
+PagesByLanguage = dict[str, dict[int, Response]]
+"""Pages by language tag and status."""
+
+_decode = msgspec.json.Decoder(PagesByLanguage).decode
 
 log = logging.getLogger(__name__)
 
 
-def publish(pages: dict[int, Response], *, data_directory: Path) -> None:
+def publish(pages: PagesByLanguage, *, data_directory: Path) -> None:
     """Replace the pre-rendered pages; every worker sends the new ones from its next miss on. Raises OSError."""
     path = _path(data_directory)
     revision = reader_pages_revision(data_directory)
@@ -37,10 +41,10 @@ class ReaderPages:
         self._path = _path(data_directory)
         self._shared_revision = reader_pages_revision(data_directory)
         self._revision = -1
-        self._pages: dict[int, Response] = {}
+        self._pages: PagesByLanguage = {}
 
-    def get(self, status: int) -> Response:
-        """Return the page of a status; plain text if none is published."""
+    def get(self, status: int, *, accept_language: str | None) -> Response:
+        """Return the page of a status in the language that the client prefers; plain text if none is published."""
         revision = self._shared_revision.values[0]
         if revision != self._revision:
             self._revision = revision
@@ -50,7 +54,8 @@ class ReaderPages:
                 self._pages = {}
             except (OSError, msgspec.DecodeError) as error:
                 log.error("%s: %s", self._path, error)
-        return self._pages.get(status) or text_response(status, HTTPStatus(status).phrase)
+        pages = self._pages.get(choose_language(accept_language, self._pages), {})
+        return pages.get(status) or text_response(status, HTTPStatus(status).phrase)
 
 
 def _path(data_directory: Path) -> Path:

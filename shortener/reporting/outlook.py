@@ -3,15 +3,17 @@
 The method is docs/ranking.md section 22.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
-from shortener.durations import HOUR_SECONDS
+from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
 from shortener.reporting.counts import click_rate
 from shortener.reporting.forecast import MAX_USUAL_ISSUES, Forecast, Usual, forecast_count, usual_range
-from shortener.store import Store, issue_clicks, listings
+from shortener.store import Store, issue_clicks, issues, listings
+from shortener.store.issue_clicks import CountsUntil, QuarterHourClicks
 from shortener.store.listings import IssueSummary
 
 Judgement = Literal["above", "usual", "below"]
@@ -84,27 +86,113 @@ def _round(number: float) -> int:
     return int(float(f"{number:.3g}"))
 
 
+class ComparedIssues(Struct, frozen=True):
+    """An issue with up to 12 earlier ones that show what is usual, and all others that it can be compared with.
+
+    Each list has the latest issue first.
+    """
+
+    issue: IssueSummary
+    earlier: tuple[IssueSummary, ...]
+    others: tuple[IssueSummary, ...]
+
+
+def find_compared_issues(store: Store, slug: str) -> ComparedIssues:
+    """Return an issue with those that it is compared with. Raises NotFound."""
+    issue_id = issues.get(store, slug).id
+    found = listings.list_issues(store, with_hidden=True)
+    issue = next(each for each in found if each.id == issue_id)
+    sent_at = issue.sent_at
+    earlier = () if sent_at is None else (each for each in found if _is_comparable(each, sent_before=sent_at))
+    others = (each for each in found if each.slug != slug and each.sent_at and each.clicks and not each.is_hidden)
+    return ComparedIssues(issue, tuple(earlier)[:MAX_USUAL_ISSUES], tuple(others))
+
+
 def build_outlook(store: Store, slug: str, *, remaining_share: float | None, now: int) -> Outlook | None:
     """Return the comparison and forecast of an issue at ``now`` (seconds of UTC epoch).
 
     The result is None if the issue was not sent or has no clicks. ``remaining_share`` is the share of its clicks that
-    is still expected, None if unknown.
+    is still expected, None if unknown. Raises NotFound.
+    """
+    return compare_issue(store, find_compared_issues(store, slug), remaining_share=remaining_share, now=now)
+
+
+def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float | None, now: int) -> Outlook | None:
+    """Return what ``build_outlook`` does, for issues that were found already."""
+    issue = found.issue
+    if issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
+        return None
+    return _compare(store, issue, found.earlier, age=now - issue.sent_at, remaining_share=remaining_share)
+
+
+def build_outlooks(
+    store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
+) -> dict[str, Outlook]:
+    """Return what ``build_outlook`` does for several issues, by slug; issues without an outlook are left out.
+
+    The clicks of each issue are read once, though an issue is compared with many others.
     """
     found = listings.list_issues(store, with_hidden=True)
-    issue = next((each for each in found if each.slug == slug), None)
-    if issue is None or issue.sent_at is None or issue.sent_at >= now or not issue.clicks:
-        return None
-    earlier = [each for each in found if _is_comparable(each, sent_before=issue.sent_at)][:MAX_USUAL_ISSUES]
-    return _compare(store, issue, earlier, age=now - issue.sent_at, remaining_share=remaining_share)
+    wanted: list[tuple[IssueSummary, int, list[IssueSummary]]] = []
+    for issue in found:
+        if issue.slug in slugs and issue.sent_at is not None and issue.sent_at < now and issue.clicks:
+            earlier = [each for each in found if _is_comparable(each, sent_before=issue.sent_at)][:MAX_USUAL_ISSUES]
+            wanted.append((issue, now - issue.sent_at, earlier))
+    read = {each.id: now for issue, _, earlier in wanted for each in (issue, *earlier)}
+    arrivals = _Arrivals(issue_clicks.human_clicks_by_quarter_hour(store, read))
+    return {
+        issue.slug: _judge_issue(
+            issue,
+            earlier,
+            arrivals.until({each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}),
+            age=age,
+            remaining_share=remaining_shares.get(issue.slug),
+        )
+        for issue, age, earlier in wanted
+    }
+
+
+class _Arrivals:
+    """Clicks of issues by quarter-hour in memory, for counts at several ages as those of `counts_until`."""
+
+    def __init__(self, rows: Iterable[QuarterHourClicks]) -> None:
+        self._rows: dict[int, list[QuarterHourClicks]] = {}
+        self._sums: dict[int, list[tuple[int, int]]] = {}
+        for row in rows:
+            sums = self._sums.setdefault(row.issue_id, [(0, 0)])
+            sums.append((sums[-1][0] + row.clicks, sums[-1][1] + row.visitors))
+            self._rows.setdefault(row.issue_id, []).append(row)
+
+    def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
+        """Return the counts of the issues that have any, by id, each until its end time."""
+        return {issue_id: self._until(issue_id, end) for issue_id, end in ends.items() if issue_id in self._rows}
+
+    def _until(self, issue_id: int, end: int) -> CountsUntil:
+        rows = self._rows[issue_id]
+        full = bisect_right(rows, end - QUARTER_HOUR_SECONDS, key=lambda row: row.start)
+        clicks, visitors = (QUARTER_HOUR_SECONDS * count for count in self._sums[issue_id][full])
+        if full < len(rows) and (seconds := end - rows[full].start) > 0:
+            clicks, visitors = clicks + seconds * rows[full].clicks, visitors + seconds * rows[full].visitors
+        return CountsUntil(issue_id, clicks / QUARTER_HOUR_SECONDS, visitors / QUARTER_HOUR_SECONDS)
 
 
 def _compare(
     store: Store, issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int, remaining_share: float | None
 ) -> Outlook:
-    compared = (issue, *earlier)
-    ends = {each.id: each.sent_at + age for each in compared if each.sent_at is not None}
+    ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
     counts = {row.issue_id: row for row in issue_clicks.counts_until(store, ends)}
-    knows_visitors = all(each.visitors is not None for each in compared)
+    return _judge_issue(issue, earlier, counts, age=age, remaining_share=remaining_share)
+
+
+def _judge_issue(
+    issue: IssueSummary,
+    earlier: Sequence[IssueSummary],
+    counts: Mapping[int, CountsUntil],
+    *,
+    age: int,
+    remaining_share: float | None,
+) -> Outlook:
+    knows_visitors = all(each.visitors is not None for each in (issue, *earlier))
     at_age = {issue_id: (row.visitors if knows_visitors else row.clicks) for issue_id, row in counts.items()}
     count = round(at_age.get(issue.id, 0))
     rates = [at_age.get(each.id, 0) / each.recipients for each in earlier if each.recipients and knows_visitors]

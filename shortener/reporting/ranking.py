@@ -9,6 +9,7 @@ from shortener.config import Config
 from shortener.durations import DAY_SECONDS
 from shortener.errors import TargetRefused
 from shortener.ranking import (
+    Arrivals,
     ArticleFilter,
     Blend,
     Comparison,
@@ -20,9 +21,9 @@ from shortener.ranking import (
     Rerun,
     compare,
     count_articles,
+    estimate_arrivals,
     explain,
     rank,
-    remaining_shares,
     suggest_reruns,
 )
 from shortener.reporting.issue_report import IssueReport, RerunSuggestion
@@ -128,7 +129,12 @@ def compare_stored_issues(
 
 def load_remaining_shares(store: Store, *, config: Config, as_of: int) -> dict[str, float]:
     """Return for each sent issue, by slug, the share of its clicks (0 to 1) still expected; the model is not fitted."""
-    return remaining_shares(load_history(store, as_of=as_of), as_of=as_of, window=config.ranking.window)
+    return load_arrivals(store, config=config, as_of=as_of).remaining_shares
+
+
+def load_arrivals(store: Store, *, config: Config, as_of: int) -> Arrivals:
+    """Return the arrival curve of the stored issues, and what is still expected of each; the model is not fitted."""
+    return estimate_arrivals(load_history(store, as_of=as_of), as_of=as_of, window=config.ranking.window)
 
 
 def complete_report(store: Store, report: IssueReport, *, config: Config, as_of: int) -> IssueReport:

@@ -4,8 +4,10 @@ import logging
 import socket
 import sys
 from collections.abc import Iterable
+from functools import partial
 
 import waitress
+from flask import Flask
 
 from shortener.app import MAX_REQUEST_BYTES, build_pages_app, publish_reader_pages
 from shortener.redirect.redirector import StartResponse, WSGIApplication
@@ -17,6 +19,8 @@ from shortener.services.webhook_sender import start_sender
 THREADS = 12
 """Pages that are computed at the same time."""
 CONNECTIONS = 4096
+
+log = logging.getLogger(__name__)
 
 
 class RelayedRequests:
@@ -33,12 +37,21 @@ class RelayedRequests:
         return self._app(environ, start_response)
 
 
+def _publish_again(app: Flask) -> None:
+    """Publish the pages for readers after a change of the settings; log an error of the disk."""
+    try:
+        publish_reader_pages(app)
+    except OSError as error:
+        log.error("the pages for readers keep their former settings: %s", error)
+
+
 def run(task: Task) -> None:
     """Serve pages until SIGTERM, which the supervisor sends once no worker waits for a page."""
     logging.getLogger("waitress").setLevel(logging.WARNING)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait for a thread, which is no error
     app = build_pages_app(task.config)
     publish_reader_pages(app)
+    app.extensions["config"].on_change = partial(_publish_again, app)
     start_sender(task.config)
     on_stop(lambda: sys.exit(0))
     waitress.serve(

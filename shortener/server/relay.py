@@ -170,7 +170,7 @@ class Relay:
         if "transfer-encoding" in request.headers:
             return await self._read_chunks(protocol, upload, uploads)
         length = _body_length(request)
-        too_large = self._reader_pages.get(413)
+        too_large = self._reader_pages.get(413, accept_language=request.headers.get("accept-language"))
         if length > (MAX_BODY_BYTES if "expect" in request.headers else MAX_REFUSED_BYTES):
             return too_large
         held = length <= min(MAX_BODY_BYTES, uploads.client_limit)

@@ -12,7 +12,7 @@ from typing import get_args
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from shortener.config import Config
-from shortener.durations import DAY_SECONDS, HOUR_SECONDS
+from shortener.durations import DAY_SECONDS
 from shortener.errors import InputError
 from shortener.store import Store, accounts
 from shortener.store.accounts import Role as Role
@@ -27,7 +27,7 @@ SESSION_LIFETIME_SECONDS = 90 * DAY_SECONDS
 """Age at which every session ends."""
 SESSION_IDLE_SECONDS = 14 * DAY_SECONDS
 """Time without use after which a session ends."""
-SESSION_TOUCH_SECONDS = HOUR_SECONDS
+SESSION_TOUCH_SECONDS = 5 * 60
 """Minimum time between two updates of a session's last use, so that most page views write nothing to the store."""
 INVITATION_LIFETIME_SECONDS = 3 * DAY_SECONDS
 INVITATION_PATH = "/-/welcome/"
@@ -160,6 +160,7 @@ def session_user(store: Store, token: str, *, now: int) -> User | None:
     if now - session.seen_at >= SESSION_TOUCH_SECONDS:
         with store.transaction():
             accounts.touch_session(store, _hash_token(token), now=now)
+            accounts.touch_user(store, session.user.id, now=now)
     return session.user
 
 

@@ -14,6 +14,7 @@ from shortener.collector.classifier import queue_reclassification
 from shortener.errors import Conflict
 from shortener.services.accounts import remove_user, set_role
 from shortener.services.edit_picks import FormatTemplate, MonthOrder, MonthSettings, MonthText
+from shortener.services.settings import put_settings, stored_values
 from shortener.store import Store, accounts, decisions, issues, page_changes
 from shortener.store.accounts import User
 from shortener.store.decisions import Decision
@@ -115,8 +116,30 @@ class UserAccount(Struct, frozen=True, tag="user"):
             set_role(store, self.name, self.user.role, now=now)
 
 
+class StoredSettings(Struct, frozen=True, tag="settings"):
+    """Stored settings by key; None for one that is not stored, which has its default."""
+
+    values: dict[str, str | None]
+
+    def reload(self, store: Store) -> "StoredSettings":
+        """Return these settings as they are now."""
+        return stored_settings(store, self.values)
+
+    def restore(self, store: Store, now: int) -> None:
+        """Store these settings again."""
+        put_settings(store, self.values)
+
+
 State = (
-    IssueDetails | IssueArticles | MonthDecision | UserAccount | MonthSettings | MonthText | MonthOrder | FormatTemplate
+    IssueDetails
+    | IssueArticles
+    | MonthDecision
+    | UserAccount
+    | StoredSettings
+    | MonthSettings
+    | MonthText
+    | MonthOrder
+    | FormatTemplate
 )
 """Values that a change can concern."""
 
@@ -141,6 +164,11 @@ def month_decision(store: Store, month: str, url: str) -> MonthDecision:
 def user_account(store: Store, name: str) -> UserAccount:
     """Return the account of a user."""
     return UserAccount(name, accounts.find(store, name))
+
+
+def stored_settings(store: Store, keys: Iterable[str]) -> StoredSettings:
+    """Return the stored values of settings."""
+    return StoredSettings(stored_values(store, keys))
 
 
 class Recorder:
@@ -199,7 +227,10 @@ def _encode(state: State) -> bytes:
 
 
 def _differences(before: State, after: State) -> tuple[State, State]:
-    """Return both states; of the articles of an issue, only those that differ."""
+    """Return both states; of the articles of an issue and of settings, only those that differ."""
+    if isinstance(before, StoredSettings) and isinstance(after, StoredSettings):
+        keys = [key for key, value in before.values.items() if after.values[key] != value]
+        return _only_keys(before, keys), _only_keys(after, keys)
     if not isinstance(before, IssueArticles) or not isinstance(after, IssueArticles):
         return before, after
     changed = set(before.articles) ^ set(after.articles)
@@ -207,6 +238,10 @@ def _differences(before: State, after: State) -> tuple[State, State]:
         IssueArticles(before.slug, _only(before.articles, changed)),
         IssueArticles(after.slug, _only(after.articles, changed)),
     )
+
+
+def _only_keys(settings: StoredSettings, keys: Iterable[str]) -> StoredSettings:
+    return StoredSettings({key: settings.values[key] for key in keys})
 
 
 def _only(articles: Iterable[Article], chosen: set[Article]) -> tuple[Article, ...]:

@@ -32,6 +32,7 @@ from shortener.services.public_http import (
     resolve_host,
     send_request,
 )
+from shortener.services.settings import current_config
 from shortener.services.webhook_events import record_due_events
 from shortener.services.webhooks import allowed_ports, build_body, disable, port_of, sign
 from shortener.store import Store, open_store, webhooks
@@ -129,7 +130,7 @@ class WebhookSender:
         now = int(self._clock())
         if now >= self._next_events_at:
             self._next_events_at = now + EVENTS_INTERVAL_SECONDS
-            record_due_events(store, config=self._config, now=now)
+            record_due_events(store, config=current_config(store, self._config), now=now)
         if now >= self._next_cleanup_at:
             self._next_cleanup_at = now + HOUR_SECONDS
             with store.transaction():

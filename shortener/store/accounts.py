@@ -34,7 +34,10 @@ class Session(Struct, frozen=True):
 
 
 class UserSummary(Struct, frozen=True):
-    """A row of the list of users; ``sessions`` counts open sessions, ``seen_at`` is their last use."""
+    """A row of the list of users; ``sessions`` counts open sessions, and ``seen_at`` is the last use of any.
+
+    ``invited_until`` is the end of an invitation that was not used yet.
+    """
 
     name: str
     role: Role
@@ -42,6 +45,7 @@ class UserSummary(Struct, frozen=True):
     created_at: int
     sessions: int
     seen_at: int | None
+    invited_until: int | None
 
 
 _COLUMNS = column_list(User, "users")
@@ -74,11 +78,13 @@ def get(store: Store, name: str) -> User:
 def list_all(store: Store) -> list[UserSummary]:
     """Return all users, ordered by name."""
     sql = """
-        select name, role, password_hash <> '', users.created_at, count(token_hash), max(seen_at)
-        from users left join sessions on sessions.user_id = users.id group by users.id order by name
+        select name, role, password_hash <> '', created_at,
+            (select count(*) from sessions where user_id = users.id), seen_at,
+            (select max(expires_at) from invitations where user_id = users.id)
+        from users order by name
     """
     rows = store.execute(sql)
-    return [UserSummary(row[0], row[1], bool(row[2]), row[3], row[4], row[5]) for row in rows]
+    return [UserSummary(name, role, bool(has_password), *rest) for name, role, has_password, *rest in rows]
 
 
 def add(store: Store, name: str, *, role: Role, password_hash: str, now: int) -> int:
@@ -116,6 +122,7 @@ def add_session(store: Store, token_hash: str, user_id: int, *, now: int) -> Non
         "insert into sessions (token_hash, user_id, created_at, seen_at) values (?, ?, ?, ?)",
         (token_hash, user_id, now, now),
     )
+    touch_user(store, user_id, now=now)
 
 
 def find_session(store: Store, token_hash: str) -> Session | None:
@@ -131,6 +138,11 @@ def find_session(store: Store, token_hash: str) -> Session | None:
 def touch_session(store: Store, token_hash: str, *, now: int) -> None:
     """Set the last use of a session to ``now`` (seconds of UTC epoch)."""
     store.execute("update sessions set seen_at = ? where token_hash = ?", (now, token_hash))
+
+
+def touch_user(store: Store, user_id: int, *, now: int) -> None:
+    """Set the time at which a user was seen last to ``now`` (seconds of UTC epoch)."""
+    store.execute("update users set seen_at = ? where id = ?", (now, user_id))
 
 
 def end_session(store: Store, token_hash: str) -> None:

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.store import issues
 from shortener.web.context import now, store
+from shortener.web.forms import read_clamped_integer
 
 Row = TypeVar("Row")
 
@@ -66,6 +67,26 @@ def read_order(columns: Sequence[str], *, default: str) -> TableOrder:
     if text.removeprefix("-") not in columns:
         text = default
     return TableOrder(text.removeprefix("-"), text.startswith("-"))
+
+
+class TablePage(Struct, frozen=True):
+    """The rows of one page of a table; ``first`` and ``last`` count from 1, ``page`` goes from 1 to ``pages``."""
+
+    rows: Sequence[Any]
+    page: int
+    pages: int
+    first: int
+    last: int
+    total: int
+
+
+def read_page(rows: Sequence[Any], *, page_size: int) -> TablePage:
+    """Return the rows of the page that the address names; the first or last page for a number out of range."""
+    pages = max(1, -(-len(rows) // page_size))
+    page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
+    start = (page - 1) * page_size
+    shown = rows[start : start + page_size]
+    return TablePage(shown, page, pages, start + 1, start + len(shown), len(rows))
 
 
 def url_with(**changes: object) -> str:

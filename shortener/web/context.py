@@ -14,8 +14,11 @@ from shortener.config import Config
 from shortener.errors import StoreError
 from shortener.redirect.normalize import Normalizer
 from shortener.services import accounts
-from shortener.store import Store, open_store
+from shortener.settings import with_settings
+from shortener.store import Store, open_store, settings
 from shortener.store.accounts import Role, User
+from shortener.web.languages import gettext as _
+from shortener.web.languages import translated_text
 from shortener.web.security import cookie_name
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -63,8 +66,34 @@ class ConnectionPool:
             self._idle.get_nowait().close()
 
 
+class CurrentConfig:
+    """The configuration with the settings that were in the store when it was last read.
+
+    ``on_change`` is called when they have changed. ``file_config`` has no stored settings.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.file_config = config
+        self.on_change: Callable[[], object] = lambda: None
+        self._latest: tuple[dict[str, str], Config] = ({}, config)
+
+    @property
+    def latest(self) -> Config:
+        """The configuration as it was last read."""
+        return self._latest[1]
+
+    def read(self, store: Store) -> Config:
+        """Return the configuration with the settings that are in the store now."""
+        stored = settings.read(store)
+        if stored != self._latest[0]:
+            self._latest = (stored, with_settings(self.file_config, stored))
+            self.on_change()
+        return self.latest
+
+
 def init_app(app: Flask, *, config: Config) -> None:
     """Create the connection pool of an app. Each request returns its connection to the pool when it ends."""
+    app.extensions["config"] = CurrentConfig(config)
     pool = app.extensions["connection_pool"] = ConnectionPool(config.data_directory)
     app.extensions["normalizer"] = Normalizer(config)
 
@@ -77,9 +106,24 @@ def init_app(app: Flask, *, config: Config) -> None:
 
 
 def config() -> Config:
-    """Return the configuration of the current app."""
-    app_config: Config = current_app.extensions["config"]
-    return app_config
+    """Return the configuration with the settings that are stored at this request.
+
+    While the store cannot be read, they are those that were read last.
+    """
+    if "config" not in g:
+        current: CurrentConfig = current_app.extensions["config"]
+        try:
+            g.config = current.read(store())
+        except StoreError:
+            g.config = current.latest
+    request_config: Config = g.config
+    return request_config
+
+
+def file_config() -> Config:
+    """Return the configuration of the current app without stored settings, which needs no store."""
+    current: CurrentConfig = current_app.extensions["config"]
+    return current.file_config
 
 
 def store() -> Store:
@@ -142,13 +186,19 @@ def role_required(role: Role) -> Callable[[View], View]:
             if user is None:
                 return _require_sign_in()
             if not accounts.role_allows(user.role, role):
-                abort(403, f"Only {role}s can do this. You are signed in as {user.role}.")
+                abort(403, _explain_role(role))
             return view(*args, **kwargs)
 
         guarded.role = role  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     return decorate
+
+
+def _explain_role(role: Role) -> str:
+    return translated_text(
+        _("Only admins can do this.") if role == "admin" else _("Only editors and admins can do this.")
+    )
 
 
 def _require_sign_in() -> Any:

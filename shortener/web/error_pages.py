@@ -23,13 +23,16 @@ from shortener.errors import (
     StoreError,
     UnreadableDocument,
 )
-from shortener.web.context import config
+from shortener.messages import Message, join_messages
+from shortener.web.languages import current_language, translate
+from shortener.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 
 ErrorHandler = Callable[[Exception], ResponseReturnValue]
 EDITOR_PATH = "/-/"
-_FIRST_WORD = re.compile(r"^[a-z]+(?= )")
+_FIRST_WORD = re.compile(r"^[^\W\d_]+(?= )")
+_FULL_STOPS = (".", "?", "!", "。", "？", "！")  # noqa: RUF001
 _TEMPLATES = {404: "errors/missing.html", 410: "errors/gone.html", 503: "errors/unavailable.html"}
 """Templates by HTTP status, for errors that readers of a newsletter can see."""
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -43,17 +46,6 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 """HTTP status of each error class. The first match applies, so subclasses come before their parent class."""
 
-_TEXTS: dict[int, tuple[str, str]] = {
-    400: ("This did not work", "The form or the address has a part that cannot be understood. Go back and try again."),
-    401: ("Please sign in", "You are signed out, so nothing was saved."),
-    403: ("You may not do this", "Ask an admin of this installation."),
-    404: ("There is no such page", "The address may be mistyped, or the page was removed."),
-    409: ("Somebody changed this meanwhile", "Go back, reload the page and try again."),
-    413: ("This is too large", "An issue may have 5 MB, without its images."),
-    422: ("This cannot be read", "Go back and check what you entered."),
-    429: ("Too many attempts", "Wait some minutes and try again."),
-}
-"""Title and default message of the editors' error pages, by HTTP status. The texts of 400 are for all others."""
 _STATUS_OF_UNKNOWN_METHOD = 405
 
 REMEDIES: dict[ErrorKind, str] = {
@@ -125,7 +117,8 @@ def handle_error(error: Exception) -> ResponseReturnValue:
 def error_message(error: Exception) -> str:
     """Return the message of an error for users, with the advice for its kind if there is any."""
     remedy = REMEDIES.get(error.kind) if isinstance(error, ShortenerError) and error.kind else None
-    return f"{error}; {remedy}" if remedy else str(error)
+    message = error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
+    return join_messages((message, remedy)) if remedy else message
 
 
 def http_status(error: Exception) -> int:
@@ -143,13 +136,38 @@ def render_error_page(status: int, message: str | None = None) -> ResponseReturn
     if request.path.endswith((".json", "/live")) and request.path.startswith(EDITOR_PATH):
         return jsonify(error=message or HTTPStatus(status).phrase), status
     if request.path.startswith(EDITOR_PATH):
-        template = "errors/trouble.html" if status < 500 else "errors/error.html"
+        template = "errors/trouble.html"
     else:
         template = _TEMPLATES.get(status, "errors/error.html")
     # A browser that opens the address of a form gets 405: for its user there is no such page.
-    title, text = _TEXTS.get(404 if status == _STATUS_OF_UNKNOWN_METHOD else status, _TEXTS[400])
+    title, text = _describe_status(404 if status == _STATUS_OF_UNKNOWN_METHOD else status)
     values = {"status": status, "title": title, "message": sentence(message) if message else text}
-    return render_template(template, config=config(), back=previous_page(), **values), status
+    return render_template(template, back=previous_page(), **values), status
+
+
+def _describe_status(status: int) -> tuple[str, str]:
+    """Return title and default message of the editors' error page for an HTTP status."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return _("One moment, please"), _(
+                "This page cannot be shown right now. Nothing is lost. Try again in a minute."
+            )
+        return _("Something went wrong"), _("The error is on our side and was recorded. Please try again in a moment.")
+    return {
+        401: (_("Please sign in"), _("You are signed out, so nothing was saved.")),
+        403: (_("You may not do this"), _("Ask an admin of this site.")),
+        404: (_("There is no such page"), _("The address may be mistyped, or the page was removed.")),
+        409: (_("Somebody changed this meanwhile"), _("Go back, reload the page and try again.")),
+        413: (_("This is too large"), _("An issue may have 5 MB, without its images.")),
+        422: (_("This cannot be read"), _("Go back and check what you entered.")),
+        429: (_("Too many attempts"), _("Wait some minutes and try again.")),
+    }.get(
+        status,
+        (
+            _("This did not work"),
+            _("The form or the address has a part that cannot be understood. Go back and try again."),
+        ),
+    )
 
 
 def previous_page() -> str | None:
@@ -163,6 +181,9 @@ def previous_page() -> str | None:
 
 
 def sentence(message: str) -> str:
-    """Return a message as a sentence with a full stop, and with a capital letter unless a name or address is first."""
-    text = _FIRST_WORD.sub(lambda word: word[0].capitalize(), message)
-    return text if text.endswith((".", "?", "!")) else f"{text}."
+    """Return a message in the language of the page as a sentence with a full stop.
+
+    It begins with a capital letter, unless a name or an address is first.
+    """
+    text = _FIRST_WORD.sub(lambda word: word[0].capitalize() if word[0].islower() else word[0], translate(message))
+    return text if text.endswith(_FULL_STOPS) else f"{text}{current_language().full_stop}"

@@ -1,6 +1,6 @@
 """Template filters, tests and globals: numbers, shares, local times, URLs and small charts as text or markup."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,35 +9,39 @@ import msgspec
 from flask import Flask, get_flashed_messages
 from markupsafe import Markup, escape
 
-from shortener.config import Config
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
+from shortener.reporting.forecast import Usual
 from shortener.reporting.formatting import zone_abbreviation
 from shortener.reporting.outlook import describe_outlook
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
 from shortener.web.field_errors import find_form, unshown_error
+from shortener.web.languages import current_language, gettext, ngettext, translated_text
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_POINTS = 96, 24, 24
 
 
-def init_app(app: Flask, *, config: Config) -> None:
+def init_app(app: Flask) -> None:
     """Register the template filters, tests and globals of an app."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         number=format_number,
         percent=format_percent,
         multiple=format_multiple,
-        datetime=lambda value: format_datetime(value, config=config),
-        date=lambda value: format_date(value, config=config),
+        usual=format_usual,
+        datetime=format_datetime,
+        date=format_date,
+        day=format_day,
         month_name=format_month,
-        datetime_local=lambda value: format_datetime_local(value, config=config),
+        datetime_local=format_datetime_local,
         duration=format_duration,
         outlook=lambda outlook: join_percent_signs(describe_outlook(outlook)),
         display_url=display_url,
+        isolated=isolate,
         script_json=script_json,
         sparkline=sparkline,
         share_bar=share_bar,
@@ -48,7 +52,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
     def template_globals() -> dict[str, Any]:
         return {
-            "config": config,
+            "config": context.config(),
             "user": _template_user,
             "may": _has_role,
             "notices": get_flashed_messages,
@@ -76,9 +80,12 @@ def format_number(value: float | None, missing: str = NO_VALUE) -> str:
     """Format a number: an integer as 1,234, a fraction with one decimal below 10; None gives ``missing``."""
     if value is None:
         return missing
+    language = current_language()
     if isinstance(value, int) or value >= 9.95:
-        return f"{value:,.0f}"
-    return "< 0.1" if 0 < value < 0.05 else f"{value:,.1f}"
+        return language.format_number(value)
+    if 0 < value < 0.05:
+        return f"< {language.format_number(0.1, decimals=1)}"
+    return language.format_number(value, decimals=1)
 
 
 def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
@@ -88,9 +95,21 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
     """
     if share is None:
         return missing
+    language = current_language()
     if 0 < share < 0.0005:
-        return "< 0.1 %"
-    return f"{share:.0%}".replace("%", " %") if share >= 0.0995 or not share else f"{share * 100:.1f} %"
+        return f"< {language.format_percent(0.001, decimals=1)}"
+    return language.format_percent(share, decimals=0 if share >= 0.0995 or not share else 1)
+
+
+def format_usual(usual: Usual | None) -> str:
+    """Format the median and the range of what is usual, as in 280 (240 to 330); None gives an empty text."""
+    return "" if usual is None else format_range(usual.median, usual.low, usual.high)
+
+
+def format_range(middle: float, low: float, high: float) -> str:
+    """Format a value with its range, in whole numbers."""
+    middle_text, low_text, high_text = (format_number(round(value)) for value in (middle, low, high))
+    return gettext("{middle} ({low} to {high})", middle=middle_text, low=low_text, high=high_text)
 
 
 def join_percent_signs(text: str) -> str:
@@ -103,36 +122,46 @@ def format_multiple(multiple: float | None) -> str:
     if multiple is None:
         return NO_VALUE
     digits = 0 if multiple >= 9.95 else 1 if multiple >= 0.095 else 2
-    return f"{multiple:.{digits}f}\u00d7"
+    return f"{current_language().format_number(multiple, decimals=digits)}\u00d7"
 
 
-def _to_local(value: datetime | int, config: Config) -> datetime:
+def _to_local(value: datetime | int) -> datetime:
     instant = datetime.fromtimestamp(value, UTC) if isinstance(value, int) else value
-    return instant.astimezone(config.zone)
+    return instant.astimezone(context.config().zone)
 
 
-def format_datetime(value: datetime | int | None, *, config: Config) -> Markup:
+def format_datetime(value: datetime | int | None) -> Markup:
     """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
-    zone = "" if value is None else zone_abbreviation(_to_local(value, config))
-    return _time_element(value, f"%-d %b %Y, %H:%M {zone}", config)
+    language = current_language()
+    return _time_element(value, lambda time: f"{language.format_datetime(time)} {zone_abbreviation(time)}")
 
 
-def format_date(value: datetime | int | None, *, config: Config) -> Markup:
+def format_date(value: datetime | int | None) -> Markup:
     """Return a ``<time>`` element with the date in the site's time zone."""
-    return _time_element(value, "%-d %b %Y", config)
+    return _time_element(value, current_language().format_date)
+
+
+def format_day(value: datetime | int) -> str:
+    """Format the day of a time in the site's time zone without its year, for a chart; an integer is UTC epoch."""
+    return current_language().format_day(_to_local(value))
+
+
+def format_hour(value: int) -> str:
+    """Format a time (seconds of UTC epoch) on a 24-hour clock in the site's time zone, for a chart."""
+    return current_language().format_time(_to_local(value))
 
 
 def format_month(month: str) -> str:
     """Format a month such as 2026-11 as November 2026."""
-    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).strftime("%B %Y")
+    return current_language().format_month(datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC))
 
 
-def _time_element(value: datetime | int | None, pattern: str, config: Config) -> Markup:
+def _time_element(value: datetime | int | None, format_time: Callable[[datetime], str]) -> Markup:
     if value is None:
         return escape(NO_VALUE)
-    local_time = _to_local(value, config)
+    local_time = _to_local(value)
     return Markup('<time datetime="{}">{}</time>').format(
-        local_time.isoformat(timespec="seconds"), local_time.strftime(pattern)
+        local_time.isoformat(timespec="seconds"), format_time(local_time)
     )
 
 
@@ -151,18 +180,18 @@ def is_recent(instant: int | None) -> bool:
     return instant is not None and context.now() - instant < accounts.SESSION_TOUCH_SECONDS
 
 
-def format_datetime_local(value: datetime | int | None, *, config: Config) -> str:
+def format_datetime_local(value: datetime | int | None) -> str:
     """Return a time as the value of an ``<input type="datetime-local">``, in the site's time zone."""
-    return "" if value is None else _to_local(value, config).strftime("%Y-%m-%dT%H:%M")
+    return "" if value is None else _to_local(value).strftime("%Y-%m-%dT%H:%M")
 
 
 def format_duration(seconds: float) -> str:
     """Format a number of seconds in its largest fitting unit, rounded down: 40 minutes, 5 hours, 3 days."""
-    for unit, size in (("day", DAY_SECONDS), ("hour", HOUR_SECONDS), ("minute", 60)):
-        if seconds >= 2 * size or unit == "minute":
-            count = int(seconds // size)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    raise AssertionError("unreachable: minutes fit everything")
+    if seconds >= 2 * DAY_SECONDS:
+        return ngettext("{count} day", "{count} days", int(seconds // DAY_SECONDS))
+    if seconds >= 2 * HOUR_SECONDS:
+        return ngettext("{count} hour", "{count} hours", int(seconds // HOUR_SECONDS))
+    return ngettext("{count} minute", "{count} minutes", int(seconds // 60))
 
 
 def display_url(url: str | None, max_length: int = 70) -> str:
@@ -177,9 +206,14 @@ def display_url(url: str | None, max_length: int = 70) -> str:
     return text if len(text) <= max_length else f"{text[: max_length * 2 // 3]}…{text[-max_length // 4 :]}"
 
 
+def isolate(name: str) -> Markup:
+    """Return a name as an element of its own direction, for a sentence that may run the other way."""
+    return Markup("<bdi>{}</bdi>").format(name)
+
+
 def script_json(value: Any) -> Markup:
     """Return a value as JSON for a ``<script>`` element. Characters that could end the element are escaped."""
-    text = msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(value, enc_hook=translated_text).decode()
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return Markup(text)  # noqa: S704 - the loop escaped all that is special in HTML

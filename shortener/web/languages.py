@@ -1,22 +1,240 @@
-"""Texts of the pages in the language of their reader.
+"""Texts, numbers and dates of the pages in the language of their reader.
 
 A text is written in English where it is shown and is looked up by that; values fill its ``{name}`` placeholders.
+The translations are in ``catalogues/<locale>/``: ``readers.po`` for the pages that readers of a newsletter see, and
+``editors.po`` for all others. A language without ``editors.po`` is one of readers only.
 """
 
-from flask import Flask
+import gettext as gettext_files
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel import Locale
+from babel.dates import format_skeleton
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask, current_app, g, has_request_context, request
 from markupsafe import Markup
+from msgspec import Struct
+from werkzeug.wrappers import Response
+
+from shortener.messages import Message, MessageValue, Number, message_text
+from shortener.redirect.accept_language import DEFAULT_LANGUAGE, choose_language
+
+CATALOGUES = Path(__file__).parent / "catalogues"
+READERS, EDITORS = "readers", "editors"
+EDITOR_PATH = "/-/"
+WITHOUT_SPACES = frozenset({"ja", "zh"})
+"""Languages that write no space after a full stop."""
+
+
+class Language(Struct, frozen=True):
+    """A language of the pages, with its rules for numbers and dates."""
+
+    tag: str
+    """The language tag for HTML and HTTP, such as ``zh-Hans``."""
+    locale: Locale
+    translations: gettext_files.NullTranslations
+    has_editor_pages: bool
+    separators: Mapping[int, str]
+    """The group and decimal separators by those of English, for ``str.translate``."""
+    percent: str
+    """The pattern of a percentage, with ``{}`` for the number."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the language in that language."""
+        name = self.locale.get_display_name() or self.tag
+        return name[:1].upper() + name[1:]
+
+    @property
+    def direction(self) -> str:
+        """Return ``ltr`` or ``rtl``, the direction in which the language is written."""
+        return self.locale.text_direction
+
+    @property
+    def full_stop(self) -> str:
+        """Return what ends a sentence."""
+        return "。" if self.locale.language in WITHOUT_SPACES else "."
+
+    @property
+    def sentence_space(self) -> str:
+        """Return what is between two sentences of a paragraph."""
+        return "" if self.locale.language in WITHOUT_SPACES else " "
+
+    def format_number(self, value: float, *, decimals: int = 0) -> str:
+        """Return a number with separators and a fixed number of decimals."""
+        return f"{value:,.{decimals}f}".translate(self.separators)
+
+    def format_percent(self, share: float, *, decimals: int = 0) -> str:
+        """Return a share from 0 to 1 as a percentage."""
+        return self.percent.format(self.format_number(share * 100, decimals=decimals))
+
+    def format_date(self, date: datetime) -> str:
+        """Return day, month and year; the month as a short name where the language uses names."""
+        return f"{date:%-d %b %Y}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "yMMMd")
+
+    def format_day(self, date: datetime) -> str:
+        """Return day and month without the year, for the axis of a chart."""
+        return f"{date:%-d %b}" if self.tag == DEFAULT_LANGUAGE else self._format(date, "MMMd")
+
+    def format_time(self, time: datetime) -> str:
+        """Return the time of day on a clock of 24 hours."""
+        return f"{time:%H:%M}" if self.tag == DEFAULT_LANGUAGE else self._format(time, "Hm")
+
+    def format_datetime(self, time: datetime) -> str:
+        """Return date and time of day, to the minute."""
+        return str(self.locale.datetime_formats["medium"]).format(self.format_time(time), self.format_date(time))
+
+    def format_month(self, date: datetime) -> str:
+        """Return the name of a month, with the year."""
+        return self._format(date, "yMMMM")
+
+    def _format(self, date: datetime, skeleton: str) -> str:
+        return format_skeleton(skeleton, date, locale=self.locale)
+
+
+def build_language(
+    locale: Locale, translations: gettext_files.NullTranslations, *, has_editor_pages: bool, tag: str | None = None
+) -> Language:
+    """Return the language of a locale. ``tag`` is that of the locale if it is not given."""
+    symbols = locale.number_symbols["latn"]
+    tag = tag or str(locale).replace("_", "-")
+    pattern = locale.percent_formats[None].pattern.partition(";")[0]
+    return Language(
+        tag,
+        locale,
+        translations,
+        has_editor_pages,
+        str.maketrans({",": symbols["group"], ".": symbols["decimal"]}),
+        "{} %" if tag == DEFAULT_LANGUAGE else pattern.replace("#,##0", "{}"),
+    )
+
+
+ENGLISH = build_language(Locale("en"), gettext_files.NullTranslations(), has_editor_pages=True)
+
+
+def read_catalogue(path: Path) -> gettext_files.GNUTranslations:
+    """Return the translations of a ``.po`` file without those that are incomplete or marked as fuzzy."""
+    with path.open("rb") as file:
+        catalogue = read_po(file)
+    for message in list(catalogue):
+        if not isinstance(message.string, str) and not all(message.string or ()):
+            catalogue.delete(message.id)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return gettext_files.GNUTranslations(compiled)
+
+
+def load_languages(directory: Path = CATALOGUES) -> dict[str, Language]:
+    """Return English and every language of a directory of catalogues, by language tag."""
+    languages = {ENGLISH.tag: ENGLISH}
+    for folder in sorted(path.parent for path in directory.glob(f"*/{READERS}.po")):
+        translations = read_catalogue(folder / f"{READERS}.po")
+        editors = folder / f"{EDITORS}.po"
+        if editors.exists():
+            translations.add_fallback(read_catalogue(editors))
+        language = build_language(Locale.parse(folder.name), translations, has_editor_pages=editors.exists())
+        languages[language.tag] = language
+    return languages
 
 
 def init_app(app: Flask) -> None:
-    """Register ``_`` and ``ngettext`` as template globals, which templates that are imported have too."""
-    app.jinja_env.globals.update(_=gettext, ngettext=ngettext)
+    """Read the catalogues, and register the template globals, which templates that are imported have too.
+
+    Templates show messages in the language of the page.
+    """
+    app.extensions["languages"] = load_languages()
+    app.jinja_env.finalize = translate
+    app.jinja_env.globals.update(_=gettext, ngettext=ngettext, language=current_language)
+    app.after_request(_add_language_headers)
+
+
+def _add_language_headers(response: Response) -> Response:
+    if response.mimetype == "text/html":
+        response.vary.add("Accept-Language")
+        response.headers.setdefault("Content-Language", current_language().tag)
+    return response
+
+
+def all_languages() -> dict[str, Language]:
+    """Return the languages of the current app by tag."""
+    languages: dict[str, Language] = current_app.extensions["languages"]
+    return languages
+
+
+def reader_languages() -> list[str]:
+    """Return the tags of the languages in which the current app has the pages for readers."""
+    return list(all_languages())
+
+
+def current_language() -> Language:
+    """Return the language of the page that is rendered; English outside of a request."""
+    if not has_request_context():
+        return ENGLISH
+    if "language" not in g:
+        languages = all_languages()
+        for_editors = request.path.startswith(EDITOR_PATH)
+        available = [tag for tag, language in languages.items() if language.has_editor_pages or not for_editors]
+        g.language = languages[choose_language(request.headers.get("Accept-Language"), available)]
+    language: Language = g.language
+    return language
+
+
+@contextmanager
+def use_language(tag: str) -> Iterator[None]:
+    """Use another language within a request, as for a text that an editor copies for readers."""
+    previous = current_language()
+    g.language = all_languages()[tag]
+    try:
+        yield
+    finally:
+        g.language = previous
+
+
+def translate(value: Any) -> Any:
+    """Return a message in the language of the request, and any other value as it is."""
+    if not isinstance(value, Message):
+        return value
+    language = current_language()
+    find = language.translations
+    text = find.ngettext(value.text, value.many, value.number) if value.many else find.gettext(value.text)
+    return text.format(**{name: _shown_value(each, language) for name, each in value.values.items()})
+
+
+def translated_text(value: Any) -> str:
+    """Return a text of the page for an encoder: a message in the page's language, markup without its escapes.
+
+    Raises NotImplementedError for other values.
+    """
+    return value.unescape() if isinstance(value, Markup) else message_text(translate(value))
+
+
+def _shown_value(value: MessageValue, language: Language) -> str:
+    if isinstance(value, Number):
+        return language.format_number(value.value, decimals=value.decimals)
+    return language.format_number(value) if isinstance(value, int) else str(translate(value))
 
 
 def gettext(text: str, **values: object) -> Markup:
     """Return a text in the language of the request, its placeholders filled with the escaped values."""
-    return Markup(text).format(**values)  # noqa: S704
+    return _fill(current_language().translations.gettext(text) if text else text, values)
 
 
 def ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
-    """Return the form of a text for a count, as in ``ngettext("{count} link", "{count} links", 2)``."""
-    return gettext(one if count == 1 else many, **({"count": count} | values))
+    """Return the form of a text for a count, as in ``ngettext("{count} link", "{count} links", 2)``.
+
+    The count fills the placeholder ``{count}`` with the separators of the language.
+    """
+    language = current_language()
+    text = language.translations.ngettext(one, many, count)
+    return _fill(text, {"count": language.format_number(count)} | values)
+
+
+def _fill(text: str, values: Mapping[str, object]) -> Markup:
+    return Markup(text).format(**{name: translate(value) for name, value in values.items()})  # noqa: S704

@@ -8,11 +8,12 @@ from msgspec import Struct
 
 from shortener.config import Config
 from shortener.errors import NotFound
-from shortener.ranking import Explanation, RankedArticle, Ranking
+from shortener.ranking import Arrivals, Explanation, RankedArticle, Ranking
 from shortener.reporting.issue_report import RerunSuggestion
+from shortener.reporting.outlook import Outlook, build_outlooks
 from shortener.reporting.ranking import (
     explain_article,
-    load_remaining_shares,
+    load_arrivals,
     rank_stored_articles,
     suggest_stored_reruns,
 )
@@ -31,14 +32,32 @@ class RankingKey(Struct, frozen=True):
     since: int | None = None
 
 
+ALL_ARTICLES = RankingKey()
+
+
 def remaining_shares() -> Mapping[str, float]:
     """Return for each sent issue, by slug, the share of its clicks (0 to 1) that is still expected."""
+    return arrivals().remaining_shares
+
+
+def arrivals() -> Arrivals:
+    """Return the arrival curve, and the share of the clicks of each issue that is still expected."""
     app_config = config()
 
-    def compute(store: Store) -> Mapping[str, float]:
-        return load_remaining_shares(store, config=app_config, as_of=int(time.time()))
+    def compute(store: Store) -> Arrivals:
+        return load_arrivals(store, config=app_config, as_of=int(time.time()))
 
-    return get_or_compute("to come", compute)
+    return get_or_compute("arrivals", compute)
+
+
+def cached_outlooks(slugs: tuple[str, ...]) -> dict[str, Outlook]:
+    """Return the outlooks of issues by slug, from the cache."""
+    shares, at = remaining_shares(), now()
+
+    def compute(store: Store) -> dict[str, Outlook]:
+        return build_outlooks(store, slugs, remaining_shares=shares, now=at)
+
+    return get_or_compute(("outlooks", slugs), compute)
 
 
 def reruns(slug: str, *, wait: bool) -> tuple[RerunSuggestion, ...] | None:
@@ -77,7 +96,7 @@ def cached_ranking(key: RankingKey) -> Ranking:
     return get_or_compute(("ranking", key), partial(_rank, config(), key))
 
 
-def ranking_if_ready(key: RankingKey) -> Ranking | None:
+def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
     """Return what ``cached_ranking`` does, but None while the ranking is computed for the first time."""
     return get_if_ready(("ranking", key), partial(_rank, config(), key))
 

@@ -12,8 +12,10 @@ from flask import Response, flash, redirect, url_for
 from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
+from shortener.messages import message_text
 from shortener.reporting.formatting import escape_csv
 from shortener.web.cache import clear_cache
+from shortener.web.languages import translated_text
 
 MAX_NEXT_LENGTH = 1_000
 """Characters of the address of a page to return to."""
@@ -22,7 +24,7 @@ _OWN_PATH = re.compile(r"/-/[A-Za-z0-9._~%=&?+:@!$'()*,;/-]*", re.ASCII)
 
 def json_response(value: Any) -> Response:
     """Return a value as a JSON document."""
-    return Response(msgspec.json.encode(value), mimetype="application/json")
+    return Response(msgspec.json.encode(value, enc_hook=message_text), mimetype="application/json")
 
 
 def csv_response(file_stem: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
@@ -78,4 +80,4 @@ def redirect_with_notice(notice: Notice | str, endpoint: str, **values: Any) -> 
 
 def show_notice(notice: Notice | str) -> None:
     """Set a notice that the next page shows in this browser."""
-    flash(msgspec.to_builtins(Notice(notice) if isinstance(notice, str) else notice))
+    flash(msgspec.to_builtins(Notice(notice) if isinstance(notice, str) else notice, enc_hook=translated_text))

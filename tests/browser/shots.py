@@ -14,6 +14,7 @@ from shortener.config import load
 from tests.browser import running, scene
 
 PAGES = {
+    "overview": "/-/",
     "issues": "/-/issues",
     "report": "/-/issues/2026-11",
     "report-chinese": "/-/issues/2026-09",
@@ -34,6 +35,8 @@ PAGES = {
     "link": "/-/links/{code}",
     "new-link": "/-/new-link",
     "settings": "/-/settings",
+    "system": "/-/settings/system",
+    "tokens": "/-/settings/tokens",
     "users": "/-/settings/users",
     "webhooks": "/-/settings/webhooks",
     "webhook": "/-/settings/webhooks/1",
@@ -50,6 +53,7 @@ STEPS = {
 }
 """Path and action of each page that follows a form; they come last because they change the store."""
 HUGE = {
+    "overview": "/-/",
     "issues": "/-/issues",
     "report": "/-/issues/huge",
     "map": "/-/issues/huge/map",
@@ -58,7 +62,13 @@ HUGE = {
     "picks": "/-/picks?month={month}",
     "links": "/-/links?q=hand",
 }
-EMPTY = {"issues": "/-/issues", "articles": "/-/articles", "picks": "/-/picks", "links": "/-/links"}
+EMPTY = {
+    "overview": "/-/",
+    "issues": "/-/issues",
+    "articles": "/-/articles",
+    "picks": "/-/picks",
+    "links": "/-/links",
+}
 DEMO_ISSUE = "/-/issues/low-tide-46"
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 
@@ -141,7 +151,8 @@ def perform_step(page: Page, name: str) -> None:
             button.click()
             page.locator("#section [data-copy]").wait_for()
     elif action == "invite":
-        page.locator("button:text('Invite link')").last.click()
+        page.click("summary[aria-label='More about viewer']")
+        page.locator("tr:has(bdi:text-is('viewer')) form[action$=invite] button").click()
     page.wait_for_load_state()
 
 

@@ -90,7 +90,7 @@ def create_first_admin(watched: "WatchedPage", line: str) -> None:
     watched.page.fill("#password", PASSWORD)
     watched.page.fill("#again", PASSWORD)
     watched.page.click("text=Create account")
-    watched.page.wait_for_url("**/-/issues")
+    watched.page.wait_for_url("**/-/")
     assert watched.page.locator("text=No issue yet").count() == 1
 
 
@@ -133,7 +133,7 @@ def check_live_report(watched: "WatchedPage", urls: list[str]) -> None:
     from playwright.sync_api import expect
 
     expect(page.locator("[data-live=clicks]")).not_to_have_text(before, timeout=20_000)
-    assert page.locator(".chart svg").count() == 1
+    assert page.locator("#course .plot").count() == 1
 
 
 def check_click_map(page: "Page") -> None:
@@ -141,8 +141,8 @@ def check_click_map(page: "Page") -> None:
     page.click("text=Click map")
     frame = page.frame_locator("iframe")
     assert frame.locator("h1").first.inner_text().startswith("Counting whales")
-    assert frame.locator(".shortener-share").count() > 20
-    assert frame.locator(".h5").count() >= 1
+    assert frame.locator("shortener-badge").count() > 20
+    assert frame.locator("shortener-badge[data-level='5']").count() >= 1
     assert page.get_attribute("iframe", "sandbox") == "allow-same-origin"
 
 

@@ -100,7 +100,7 @@ def test_words_of_all_pages(chromium: "Browser", tmp_path: Path) -> None:
                 wrong += check(page)
                 page.fill("#password", scene.PASSWORD)
                 page.click("button.main")
-                page.wait_for_url("**/-/issues")
+                page.wait_for_url("**/-/")
             for path in MISSES.values():
                 page.goto(base + path)
                 wrong += check(page)
@@ -118,7 +118,7 @@ def test_words_of_all_pages(chromium: "Browser", tmp_path: Path) -> None:
         page.fill("#name", "admin")
         page.fill("#password", scene.PASSWORD)
         page.click("button.main")
-        page.wait_for_url("**/-/issues")
+        page.wait_for_url("**/-/")
         for name, (path, _) in shots.STEPS.items():
             page.goto(base + path)
             shots.perform_step(page, name)

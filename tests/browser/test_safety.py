@@ -55,7 +55,7 @@ def sign_in(chromium: "Browser", base: str, **options: Any) -> Iterator["Watched
     page.page.fill("#name", "admin")
     page.page.fill("#password", scene.PASSWORD)
     page.page.click("button.main")
-    page.page.wait_for_url("**/-/issues")
+    page.page.wait_for_url("**/-/")
     yield page
     page.close()
 
@@ -135,10 +135,10 @@ def submit(selector: str, **values: str) -> Callable[["Page"], None]:
         for name, value in values.items():
             if name == "check":
                 form.locator(f"input[value={value}]").check()
-            elif form.locator(f"select[name={name}]").count():
-                form.locator(f"select[name={name}]").select_option(value)
+            elif form.locator(f"select[name='{name}']").count():
+                form.locator(f"select[name='{name}']").select_option(value)
             else:
-                form.locator(f"[name={name}]").last.fill(value)
+                form.locator(f"[name='{name}']").last.fill(value)
         form.locator("button").last.click()
         page.wait_for_load_state()
 
@@ -212,7 +212,7 @@ ACTS: dict[str, Act] = {
     ),
     "role of a user": (
         "/-/settings/users",
-        submit("tr:has(bdi:text-is('viewer')) form[action$=role]", role="admin"),
+        submit("tr:has(bdi:text-is('viewer')) form[action$=role]"),
         "/-/settings/users.json",
         "/-/settings/users",
     ),
@@ -221,6 +221,12 @@ ACTS: dict[str, Act] = {
         submit("tr:has(bdi:text-is('viewer')) form[action$=remove]"),
         "/-/settings/users.json",
         "/-/settings/users",
+    ),
+    "settings": (
+        "/-/settings",
+        submit("main form", **{"ranking.gems": "1", "ranking.top": "3"}),
+        "/-/settings.json",
+        "/-/settings",
     ),
     "destination": ("link", submit("form[action$=target]", target="https://example.org/other"), "link", "link"),
     "title of a link": ("link", submit("form[action$=title]", title="Other"), "link", "link"),
@@ -233,6 +239,9 @@ IGNORED_KEYS = {
     "at",
     "seen_at",
     "created_at",
+    "invited_until",
+    "backlog",
+    "disk_free",
     "course",
     "settling",
     "to_come",
@@ -336,6 +345,8 @@ ERRORS: dict[str, Error] = {
     "private destination": ("/-/new-link", "main form", {"target": "http://10.0.0.1/", "code": "kept"}, "target"),
     "code that is taken": ("/-/new-link", "main form", {"target": "https://example.org/", "code": "taken"}, "code"),
     "code with a space": ("/-/new-link", "main form", {"target": "https://example.org/", "code": "a b"}, "code"),
+    "number of picks": ("/-/settings", "main form", {"privacy.text": "Kept", "ranking.top": "101"}, "ranking-top"),
+    "long privacy text": ("/-/settings", "main form", {"privacy.text": 7 * LONG, "ranking.gems": "2"}, "privacy-text"),
     "name that exists": ("/-/settings/users", "form:has(#new)", {"name": "viewer", "role": "admin"}, "new"),
     "name with a slash": ("/-/settings/users", "form:has(#new)", {"name": "a/b", "role": "viewer"}, "new"),
     "reason": ("/-/articles", "#article-1-reason form", {"reason": LONG * 2}, "article-1-why"),
@@ -430,7 +441,8 @@ def test_errors_of_sign_in_and_invite_link(watched: "WatchedPage") -> None:
     """The forms outside of the pages show their errors at their fields too, and keep the name."""
     page = watched.page
     page.goto(f"{watched.base}/-/settings/users")
-    page.locator("tr:has(bdi:text-is('viewer')) button:text('Invite link')").click()
+    page.click("summary[aria-label='More about viewer']")
+    page.locator("tr:has(bdi:text-is('viewer')) form[action$=invite] button").click()
     invite_url = page.inner_text("#address")
     watched.sign_out()
     enter(page, "form", {"name": "admin", "password": "wrong wrong"})
@@ -449,6 +461,7 @@ def test_lost_field(watched: "WatchedPage") -> None:
     page = watched.page
     page.goto(f"{watched.base}/-/settings/users")
     form = page.locator("tr:has(bdi:text-is('viewer')) form[action$=remove]")
+    page.click("summary[aria-label='More about viewer']")
     form.locator("[name=name]").evaluate("field => { field.value = 'nobody'; }")
     form.locator("button").click()
     assert "nobody: no user has this name." in page.inner_text("main [role=alert]")
@@ -472,6 +485,7 @@ FORMS: dict[str, tuple[set[str], set[str]]] = {
     "picks.change_settings": ({"number of picks"}, set()),
     "picks.save_template": ({"own template"}, {"own template that fails"}),
     "accounts.add_user": (set(), {"name that exists", "name with a slash"}),
+    "settings.save_settings": ({"settings"}, {"number of picks", "long privacy text"}),
     "accounts.set_role": ({"role of a user"}, set()),
     "accounts.remove_user": ({"user removed"}, set()),
 }

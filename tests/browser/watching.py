@@ -38,7 +38,7 @@ class WatchedPage:
         from playwright.sync_api import expect
 
         # Not wait_for_function: it evaluates a string in the page, which our content security policy forbids.
-        expect(self.page.locator(".chart:empty")).to_have_count(0)
+        expect(self.page.locator(".drawn:empty")).to_have_count(0)
 
     def sign_in(self, name: str, password: str) -> None:
         """Sign in with the form."""
@@ -46,7 +46,7 @@ class WatchedPage:
         self.page.fill("#name", name)
         self.page.fill("#password", password)
         self.page.click("text=Sign in >> visible=true >> nth=-1")
-        self.page.wait_for_url("**/-/issues")
+        self.page.wait_for_url("**/-/")
 
     def sign_out(self) -> None:
         """Sign out with the account menu."""

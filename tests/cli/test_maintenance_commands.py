@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from shortener.services.settings import put_settings
 from shortener.store import Store, open_store
 
 Shortener = Any
@@ -120,12 +121,25 @@ def test_doctor_finds_problems(newsletter: Newsletter, shortener: Shortener) -> 
 
 
 def test_config_show_hides_the_secret(tmp_path: Path, shortener: Shortener, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The effective values are printed, except for secrets."""
+    """The values in force are printed, except for secrets."""
     monkeypatch.setenv("SHORTENER_SITE__SECRET", "very-secret-" * 4)
     monkeypatch.setenv("SHORTENER_SERVER__PORT", "8123")
-    output = shortener("config", "show").stdout
-    assert "very-secret" not in output
-    assert '"port": 8123' in output
+    rows = shortener("config", "show", "--format", "csv").stdout
+    assert "very-secret" not in rows
+    assert "server.port,8123,SHORTENER_SERVER__PORT" in rows
+    assert "8123" in shortener("config", "show").stdout
+
+
+def test_config_show_names_the_source(newsletter: Newsletter, shortener: Shortener) -> None:
+    """Each key has its source: variable, file, store or default; commands use the stored time zone."""
+    with newsletter.store.transaction():
+        put_settings(newsletter.store, {"site.timezone": "Asia/Tokyo", "domain.go.example.home": "https://a.example/"})
+    rows = {row["key"]: row for row in json.loads(shortener("config", "show", "--format", "json").stdout)}
+    assert rows["site.timezone"] == {"key": "site.timezone", "value": "Asia/Tokyo", "source": "store"}
+    assert rows["domain.go.example.home"]["value"] == "https://a.example/"
+    assert rows["storage.data"]["source"] == "config.toml"
+    assert rows["server.port"] == {"key": "server.port", "value": 8000, "source": "default"}
+    assert json.loads(shortener("report", "summary", "--format", "json").stdout)["timezone"] == "Asia/Tokyo"
 
 
 def test_a_newer_store_is_refused(newsletter: Newsletter, shortener: Shortener) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import quopri
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from shortener.clicklog.reader import ClickLog
 from shortener.config import Config, Domain, load
 from shortener.errors import ConfigError, InputError
 from shortener.newsletter import Format
-from shortener.web.clickmap import render_map
+from shortener.newsletter.html_tokenizer import tokenize
+from shortener.web.issue_document import Badge, read_document
 
 HTML_PIECES = (
     '<a href="https://a.example/9">x</a>',
@@ -66,6 +68,11 @@ HTML_PIECES = (
     "<a href='mailto:a@b.example'>",
     "<div data-x='",
     "<area href='https://a.example/5'>",
+    "<body style='margin:0;background:url(x)' bgcolor=red>",
+    "<p style=\"color:red;background:url('x');position:fixed\">",
+    "<a href='https://a.example/6' style='padding:9px'><img width=20 height=9 alt='",
+    "p, a:link { color: red } @media screen { .x { width: 50% } }",
+    "@import 'x'; td { background: url(x) }",
 )
 MARKDOWN_PIECES = (
     "[x](https://a.example/9)",
@@ -256,7 +263,7 @@ def check_issue(issue: tuple[Format, bytes]) -> None:
     except InputError:
         return
     newsletter.extract_articles(document, [link.url for link in document.links])
-    render_map(source, format=format, shares={}, domains=(), stylesheet_url="")
+    check_shown(read_document(source, format=format).render(lambda url: Badge("1", url), stylesheet_url="", title=""))
     assert newsletter.rewrite(document, {}) == source
     urls = {link.index: NEW_URL.format(f"n{link.index}") for link in document.links}
     output = newsletter.rewrite(document, urls)
@@ -273,6 +280,30 @@ def check_issue(issue: tuple[Format, bytes]) -> None:
         output = newsletter.rewrite(document, urls)
     reread = newsletter.parse(output, format=format)
     assert [link.url for link in reread.links] == list(urls.values())
+
+
+_FORBIDDEN_CSS = re.compile(rb"url|@(?!media)|\\\\|position|expression", re.I)
+_ATTRIBUTES = {
+    *b"align bgcolor border cellpadding cellspacing class color cols colspan dir face height id lang nowrap".split(),
+    *b"rowspan size span start style type valign width title data-tone data-level data-place".split(),
+}
+
+
+def check_shown(page: str) -> None:
+    """Check that a shown issue has no element, attribute or CSS that runs, fetches or covers anything."""
+    content = page.encode().partition(b"<body")[2].partition(b">")[2]
+    for token in tokenize(content):
+        assert token.kind != "comment"
+        if token.kind == "raw":
+            assert token.name == b"style"
+            assert not _FORBIDDEN_CSS.search(content, token.start, token.end)
+        if token.kind == "start":
+            assert token.name not in {*b"a img script iframe object embed form base meta link svg math".split()}
+            assert not {attribute.name for attribute in token.attributes} - _ATTRIBUTES
+            assert not token.flags
+            for attribute in token.attributes:
+                if attribute.name == b"style":
+                    assert not _FORBIDDEN_CSS.search(content, attribute.start, attribute.end)
 
 
 _LINE_VALUES: st.SearchStrategy[Any] = st.one_of(

@@ -1,4 +1,4 @@
-"""List of issues, checks before sending, and cumulative clicks of several issues."""
+"""List of issues, and checks before sending."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,8 +13,7 @@ from shortener.reporting.issue_contents import (
     IssueContents,
     LinkContents,
 )
-from shortener.reporting.issue_list import COMPARISON_HOURS, build_issue_list, compare_cumulative_clicks
-from shortener.store import issues
+from shortener.reporting.issue_list import build_issue_list
 
 if TYPE_CHECKING:
     from tests.conftest import Newsletter
@@ -39,40 +38,6 @@ def test_an_issue_without_clicks_has_no_remaining_share(newsletter: "Newsletter"
     """The remaining share is None as long as nothing was clicked, even if an estimate exists."""
     (issue,) = build_issue_list(newsletter.store, remaining_shares={"may": 0.5}, now=SENT)
     assert (issue.clicks, issue.to_come, issue.rate) == (0, None, 0.0)
-
-
-def test_issues_are_compared_at_the_same_age(newsletter: "Newsletter") -> None:
-    """Clicks are cumulated by hours since the sending of each issue; the requested issue comes first."""
-    articles = {"three": [("title", 1)]}
-    newsletter.add_issue("june", articles, places={"three": 1}, recipients=100, sent_at=SENT + 30 * HOUR)
-    for hours in (0.2, 5.2, 5.4):
-        newsletter.click("one", 1, visitor=f"v{hours}", after=hours * HOUR)
-    newsletter.click("three", 1, visitor="w", after=32.5 * HOUR)
-    newsletter.drain()
-    june, may = compare_cumulative_clicks(newsletter.store, "june", now=SENT + 40 * HOUR)
-    assert (june.own, may.own) == (True, False)
-    assert [june.clicks_at(age) for age in (0, 1, 2, 3, 10, 11)] == [0, 0, 0, 1, 1, None]
-    assert [may.clicks_at(age) for age in (0, 0.25, 5, 5.25, 6, 24)] == [0, 1, 1, 2, 3, 3]
-    assert (june.points[-1].hours, may.points[-1].hours) == (10, 40)
-    late = compare_cumulative_clicks(newsletter.store, "may", now=SENT + 10**8)[0]
-    assert late.points[-1].hours == COMPARISON_HOURS
-    assert compare_cumulative_clicks(newsletter.store, "none", now=SENT) == ()
-
-
-def test_a_curve_begins_at_the_sending(newsletter: "Newsletter") -> None:
-    """An issue sent within a quarter-hour has its clicks spread over the rest of it; the last point is now."""
-    with newsletter.store.transaction():
-        issue = issues.get(newsletter.store, "may")
-        issues.update(newsletter.store, issue.id, now=1, sent_at=SENT + 30 * 60 + 300)
-    minutes = [0, *[36] * 10, *[47] * 20]
-    for n, minute in enumerate(minutes):
-        newsletter.click("one", 1, visitor=f"v{n}", after=60 * (minute - n))
-    newsletter.drain()
-    (curve,) = compare_cumulative_clicks(newsletter.store, "may", now=SENT + 50 * 60)
-    assert [(point.hours, point.clicks) for point in curve.points] == [(0.0, 1), (0.25, 31)]
-    (curve,) = compare_cumulative_clicks(newsletter.store, "may", now=SENT + 10 * HOUR)
-    assert [(point.hours, point.clicks) for point in curve.points[:3]] == [(0.0, 1), (0.25, 18), (0.5, 31)]
-    assert curve.points[-1].clicks == 31
 
 
 def issue_of(

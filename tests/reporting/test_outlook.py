@@ -6,7 +6,7 @@ import pytest
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.forecast import Forecast, Usual
-from shortener.reporting.outlook import Outlook, build_outlook, describe_outlook
+from shortener.reporting.outlook import Outlook, build_outlook, build_outlooks, describe_outlook
 from shortener.store import issues
 
 if TYPE_CHECKING:
@@ -70,12 +70,25 @@ def test_later_and_hidden_issues_do_not_count(year: "Newsletter") -> None:
     assert last.usual_count.issues == 4
 
 
-@pytest.mark.parametrize("slug", ["none", "may", "draft", "scheduled"])
+@pytest.mark.parametrize("slug", ["may", "draft", "scheduled"])
 def test_an_issue_without_clicks_or_sending_has_no_outlook(year: "Newsletter", slug: str) -> None:
-    """Nothing is said of an issue that is unknown, was not sent, or has no clicks."""
+    """Nothing is said of an issue that was not sent, or has no clicks."""
     year.add_issue("draft", {"x": [("title", 1)]}, places={"x": 1}, recipients=None, sent_at=None)
     add_issue(year, "scheduled", days=30)
     assert build_outlook(year.store, slug, remaining_share=0.5, now=SENT + 8 * DAY_SECONDS) is None
+
+
+@pytest.mark.parametrize("seconds", [HOUR_SECONDS, 5 * HOUR_SECONDS + 700, 30 * DAY_SECONDS])
+def test_outlooks_of_several_issues_are_those_of_each(year: "Newsletter", seconds: int) -> None:
+    """Several issues at once have the same outlooks as each of them; those without one are left out."""
+    year.add_issue("draft", {"x": [("title", 1)]}, places={"x": 1}, recipients=None, sent_at=None)
+    now = SENT + 7 * DAY_SECONDS + seconds
+    slugs = ["n1", "n2", "n3", "n4", "n5", "last", "draft"]
+    shares = {"last": 0.4, "n5": 0.2}
+    outlooks = build_outlooks(year.store, slugs, remaining_shares=shares, now=now)
+    single = {slug: build_outlook(year.store, slug, remaining_share=shares.get(slug), now=now) for slug in slugs}
+    assert outlooks == {slug: outlook for slug, outlook in single.items() if outlook is not None}
+    assert set(outlooks) == set(slugs) - {"draft"}
 
 
 OUTLOOKS = {

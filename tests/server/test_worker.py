@@ -414,7 +414,7 @@ def test_reader_pages_are_loaded_by_revision(place: Place, shared: Serving) -> N
     """A worker answers misses with the published page, and with the next one as soon as it is published."""
     for text in (b"first", b"second", b"third"):
         page = Response(404, [("Content-Type", "text/html"), ("Content-Length", str(len(text)))], text)
-        reader_pages.publish({404: page}, data_directory=place.data)
+        reader_pages.publish({"en": {404: page}}, data_directory=place.data)
         assert shared.ask(get("/nosuch", CLOSE)).endswith(b"\r\n\r\n" + text)
         assert shared.ask(b"HEAD /nosuch HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n").endswith(b"\r\n\r\n")
 

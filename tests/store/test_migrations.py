@@ -249,7 +249,7 @@ def test_decisions_are_kept_and_may_have_no_reason(tmp_path: Path) -> None:
     """Decisions keep their values, and a new one may have an empty reason."""
     tmp_path.chmod(0o700)
     database = Database(tmp_path / STORE_FILE_NAME)
-    MIGRATIONS.apply(database, stop_before="m015_picks_edits")
+    MIGRATIONS.apply(database, stop_before="m017_picks_edits")
     row = (3, "2024-05", "https://a.example/", "pin", "asked for", "Ana", 7)
     with database.conn:
         database.conn.execute("insert into decisions values (?, ?, ?, ?, ?, ?, ?)", row)

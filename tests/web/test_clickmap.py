@@ -1,4 +1,4 @@
-"""The click map shows the whole issue, whatever its markup, and its work grows with the size of the document only."""
+"""An issue's document is shown in its sender's design, whatever its markup, and reading it takes bounded work."""
 
 import re
 from collections.abc import Callable
@@ -6,18 +6,18 @@ from collections.abc import Callable
 import pytest
 
 from shortener.config import Domain
-from shortener.web import clickmap
-from shortener.web.clickmap import LinkShare, render_map
+from shortener.web import issue_document
+from shortener.web.clickmap import find_badge
+from shortener.web.issue_document import Badge, read_document
 
-SHARES = {("go.example", "abc", 1): LinkShare(share="50\u00a0%", heat_level=3, tooltip="1 click")}
+BADGES = {("go.example", "abc", 1): Badge("50\u00a0%", "1 click", "share", 3, "shortener-abc-1")}
 
 
 def body(source: str) -> str:
-    """Return the body of the click map of an HTML document."""
-    page = render_map(
-        source.encode(), format="html", shares=SHARES, domains=(Domain(host="go.example"),), stylesheet_url="map.css"
-    )
-    return page.partition("<body")[2].partition(">")[2].removesuffix("</body></html>")
+    """Return what is shown of an HTML document, inside the element that stands for its body."""
+    find = find_badge(BADGES, domains=(Domain(host="go.example"),))
+    page = read_document(source.encode(), format="html").render(find, stylesheet_url="x.css", title="x")
+    return page.partition("<shortener-body")[2].partition(">")[2].removesuffix("</shortener-body></body></html>")
 
 
 AFTER = "<p>rest</p>"
@@ -37,10 +37,11 @@ MARKUP = {
     "shown as written": ("<xmp><b>x</b></xmp>", "&lt;b&gt;x&lt;/b&gt;"),
     "first of two attributes": ('<p class="a" class="b">x</p>', '<p class="a">x</p>'),
     "references": ("caf&eacute; &lt;b&gt; &amp;lt;", "café &lt;b&gt; &amp;lt;"),
-    "style": ("<style>a{} <b></style>", "<style>a{} b></style>"),
+    "style": ("<style>a{} <b></style>", ""),
     "badge": (
         '<a href="https://go.example/abc/1">x</a>',
-        '<span class="shortener-link h3">x<b class="shortener-share" title="1 click">50\u00a0%</b></span>',
+        '<shortener-link data-tone="share" data-level="3">x<shortener-badge id="shortener-abc-1" data-place="text" '
+        'data-tone="share" data-level="3" title="1 click">50\u00a0%</shortener-badge></shortener-link>',
     ),
 }
 
@@ -72,7 +73,7 @@ def test_flood(build: Callable[[int], str]) -> None:
 
 def test_rest_of_a_very_long_issue(monkeypatch: pytest.MonkeyPatch) -> None:
     """An issue with too many tags is shown up to the limit, and the map says so."""
-    monkeypatch.setattr(clickmap, "MAX_TOKENS", 30)
+    monkeypatch.setattr(issue_document, "MAX_TOKENS", 30)
     shown = body("<p>x</p>" * 100)
     assert shown.count("<p>x</p>") == 10
     assert "too long to be shown" in shown
@@ -83,9 +84,68 @@ def test_output_is_balanced() -> None:
     """Each element that is written is closed, in the order of nesting."""
     shown = body("<div><p><a href=https://go.example/abc/1><b>x</div><table><td></a></b></p>")
     open_tags: list[str] = []
-    for end, name in re.findall(r"<(/?)(\w+)", shown):
+    for end, name in re.findall(r"<(/?)([\w-]+)", shown):
         if end:
             assert open_tags.pop() == name
         else:
             open_tags.append(name)
     assert not open_tags
+
+
+DESIGN = {
+    "inline style": ('<p style="color:red;position:fixed">x</p>', '<p style="color:red">x</p>'),
+    "style of a link": (
+        '<a href="https://b.example/" style="color:red" class="b">x</a>',
+        '<shortener-link data-tone="none" class="b" style="color:red">x</shortener-link>',
+    ),
+    "button": (
+        '<a href="https://go.example/abc/1" style="padding:9px">x</a>',
+        '<shortener-link data-tone="share" data-level="3" style="padding:9px">x<shortener-badge '
+        'id="shortener-abc-1" data-place="corner" data-tone="share" data-level="3" title="1 click">50\u00a0%'
+        "</shortener-badge></shortener-link>",
+    ),
+    "image": (
+        '<img src=x width=300 height=100 alt="A <whale>" style="display:block;height:auto" onerror=x>',
+        '<shortener-image style="width:300px;height:100px;aspect-ratio:300/100;display:block;height:auto" '
+        'title="A &lt;whale&gt;"><shortener-alt>A &lt;whale&gt;</shortener-alt></shortener-image>',
+    ),
+    "wide image": (
+        '<img src=x width="100%">',
+        '<shortener-image style="width:100%" title=""><shortener-alt></shortener-alt></shortener-image>',
+    ),
+    "pixel": ('<img src=x width=1 height=1><img src=x height="2px">', ""),
+    "linked image": (
+        '<a href="https://go.example/abc/1"><img src=x alt=y></a>',
+        '<shortener-link data-tone="share" data-level="3"><shortener-image title="y"><shortener-alt>y</shortener-alt>'
+        '<shortener-badge id="shortener-abc-1" data-place="image" data-tone="share" data-level="3" '
+        'title="1 click">50\u00a0%</shortener-badge></shortener-image></shortener-link>',
+    ),
+    "style element": ("<style>a.b{color:red}</style>", "<style>shortener-link.b{color:red}\n</style>"),
+    "style element for print": ('<style media="print">p{color:red}</style>', ""),
+    "id like ours": ('<p id="shortener-abc-1">x</p>', "<p>x</p>"),
+    "element like ours": ("<shortener-badge>x</shortener-badge>", "x"),
+    "fetching attributes": ('<table background="x" width=9 data-x=y>', '<table width="9">'),
+}
+
+
+@pytest.mark.parametrize(("source", "shown"), DESIGN.values(), ids=DESIGN.keys())
+def test_design(source: str, shown: str) -> None:
+    """The sender's layout and colors are shown, images are boxes of their size, and badges are at their links."""
+    page = body(source)
+    assert page.startswith(shown)
+    assert re.sub("</(td|table)>", "", page.removeprefix(shown)) == ""
+
+
+def test_body_and_width() -> None:
+    """The body's style is shown, and a design of fixed width is scaled to a narrower frame."""
+    find = find_badge({}, domains=())
+
+    def page(source: str) -> str:
+        return read_document(source.encode(), format="html").render(find, stylesheet_url="x", title="<T>")
+
+    shown = page('<body bgcolor="#eee" class="b" style="margin:0;background:url(x)" onload=x><table width="640">x')
+    assert '<shortener-body class="b" style="background-color:#eee;margin:0">' in shown
+    assert "@media(max-width:640px){html{--scale:0.975}}" in shown
+    assert "<title>&lt;T&gt;</title>" in shown
+    for fluid in ('<table width="100%">', '<div style="max-width:900px">', '<table width="5000">', "<p>x"):
+        assert "--scale" not in page(fluid)

@@ -87,7 +87,7 @@ def test_macros(site: "EditorSite") -> None:
         'name="status" value="&lt;b&gt;"',
         'popovertarget="term-1"',
         'value="&lt;i&gt;" maxlength="5"',
-        "▼ below the usual",
+        "▼</span> below the usual",
         'aria-sort="ascending"><a class="sort" href="/-/links?sort=-title">',
         'class="n"><a class="sort" href="/-/links?sort=-visitors">',
         "<h2>None yet</h2><p>do this</p>",

@@ -12,12 +12,12 @@ import pytest
 from shortener.collector.rebuild import rebuild
 from shortener.services import tokens
 from shortener.store import links
+from tests.web.test_one_number import settled
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
 
 PAGES_WITHOUT_DATA = {
-    "accounts.index",
     "accounts.sign_in",
     "accounts.welcome",
     "new_issue.new_issue",
@@ -26,15 +26,16 @@ PAGES_WITHOUT_DATA = {
     "links.confirm_retirement",
     "settings.show_help",
     "issues.download",
+    "click_map.map_issue",
     "moved.lead_on",
     "picks.preview_picks",
-    "reports.map_issue",
     "reports.live",
     "webhooks.list_webhooks",
     "webhooks.show_webhook",
 }
 """Endpoints that are forms, text, redirects or files, or whose data is in the JSON API."""
 FILES = {
+    "/-/": ("/-/overview.json", "/-/issues.csv"),
     "/-/issues": ("/-/issues.json", "/-/issues.csv"),
     "/-/issues/<slug>": ("/-/issues/<slug>/report.json", "/-/issues/<slug>/report.csv"),
     "/-/issues/<slug>/map": ("/-/issues/<slug>/map.json", "/-/issues/<slug>/placements.csv"),
@@ -48,6 +49,7 @@ FILES = {
     "/-/links": ("/-/links.json", "/-/links.csv"),
     "/-/links/<host>/<code>": ("/-/links/<host>/<code>/report.json", "/-/links/<host>/<code>/timeline.csv"),
     "/-/settings": ("/-/settings.json", ""),
+    "/-/settings/system": ("/-/settings.json", ""),
     "/-/settings/users": ("/-/settings/users.json", "/-/settings/users.csv"),
     "/-/settings/tokens": ("/-/settings/tokens.json", "/-/settings/tokens.csv"),
     "/-/account": ("/-/account.json", ""),

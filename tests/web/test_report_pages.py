@@ -1,5 +1,6 @@
 """Tests of the report page of an issue: chart, marks of edits, and a report without clicks."""
 
+import html
 import json
 import re
 import threading
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 NOW = 1_800_000_000
 
 
-def chart_data(page: str, name: str) -> Any:
-    """Return the data of a chart on a page."""
-    match = re.search(rf'<script type="application/json" id="{name}-data">(.*?)</script>', page, flags=re.S)
+def chart_rows(page: str) -> list[tuple[str, dict[str, str]]]:
+    """Return what the crosshair of the chart on a page shows: the title of each place, and its values by name."""
+    match = re.search(
+        r'<div class="chart" data-names="(.*?)">.*?<script type="application/json">(.*?)</script>', page, re.S
+    )
     assert match is not None
-    return json.loads(match[1])
+    names = json.loads(html.unescape(match[1]))
+    return [(title, dict(zip(names, texts, strict=True))) for _, title, texts, _ in json.loads(match[2])]
 
 
 def write_human_clicks(site: "EditorSite", *hours: float, slug: str = "may", link: int = 0) -> None:
@@ -66,9 +70,11 @@ def test_edits_of_targets_are_marked(one_day_later: "EditorSite") -> None:
         link = links.get(one_day_later.store, link.domain, link.code)
         links.update_field(one_day_later.store, link, "target", target, who="Zoë", now=NOW - 86_400 + hour * 3_600)
     page = one_day_later.client("viewer").get("/-/issues/may").text
-    chart = chart_data(page, "course")
-    assert chart["marks"] == [6]
-    assert chart["courses"][0]["points"] == [[0, 0], [1.5, 0], [1.75, 1], [2.5, 1], [2.75, 2], [24, 2]]
+    assert page.count('<line class="mark" x1="8.33%"') == 1  # 6 of 72 hours
+    assert "<title>Destination changed by Zoë</title>" in page
+    rows = {title.partition(" · ")[0]: values["This issue"] for title, values in chart_rows(page)}
+    ages = ("0 h", "1 h 30 min", "1 h 45 min", "2 h 45 min", "24 h", "25 h")
+    assert [rows[age] for age in ages] == ["0", "0", "1", "2", "2", ""]
     assert "1 destination was changed after sending" in page
     assert "Zoë" in page
     assert "a.example/late" in page
@@ -106,19 +112,40 @@ def test_report_without_clicks(site_with_issue: "EditorSite") -> None:
     """A report without clicks has no chart, but a hint and the articles."""
     page = site_with_issue.client("viewer").get("/-/issues/may").text
     assert "No clicks yet" in page
-    assert "course-data" not in page
+    assert 'class="chart"' not in page
     assert "Counting whales" in page
 
 
-def test_comparison_with_earlier_issues(one_day_later: "EditorSite") -> None:
-    """The chart has the clicks of earlier issues by hours since their own sending."""
-    one_day_later.add_issue("# April\n\n### [Kelp](https://a.example/kelp)\n", slug="april", sent_at=NOW - 10 * 86_400)
+def test_comparison_with_another_issue(one_day_later: "EditorSite") -> None:
+    """An issue that the address names is in the chart by hours since its own sending; an unknown one is not."""
+    one_day_later.add_issue("# A & B\n\n### [Kelp](https://a.example/kelp)\n", slug="april", sent_at=NOW - 10 * 86_400)
     write_human_clicks(one_day_later, 1.5, 2.5)
     write_human_clicks(one_day_later, -9 * 24 + 4.5, slug="april")
-    own, other = chart_data(one_day_later.client("viewer").get("/-/issues/may").text, "course")["courses"]
-    assert (own["own"], other["own"]) == (True, False)
-    assert other["title"] == "April"
-    assert other["points"] == [[0, 0], [4.5, 0], [4.75, 1], [240, 1]]
+    client = one_day_later.client("viewer")
+    page = client.get("/-/issues/may?with=april").text
+    assert "A &amp; B</text>" in page
+    rows = {title.partition(" · ")[0]: values["A & B"] for title, values in chart_rows(page)}
+    assert (rows["4 h 30 min"], rows["4 h 45 min"]) == ("0", "1")
+    assert all(not values[""] for _, values in chart_rows(client.get("/-/issues/may?with=nothing").text))
+
+
+def test_a_place_of_the_chart_has_its_local_time(one_day_later: "EditorSite") -> None:
+    """The chart counts from the minute of the sending, and names the time zone."""
+    write_human_clicks(one_day_later, 1.5)
+    page = one_day_later.client("viewer").get("/-/issues/may?pace=hourly&count=clicks").text
+    title, values = chart_rows(page)[1]
+    assert title == "the hour until 2 h · 14 Jan 2027, 10:00 UTC"
+    assert values["This issue"] == "1"
+    assert "Times are in UTC." in page
+
+
+def test_the_chart_as_csv(one_day_later: "EditorSite") -> None:
+    """The file has the rows of the chart that is shown, by age."""
+    write_human_clicks(one_day_later, 1.5)
+    file = one_day_later.client("viewer").get("/-/issues/may/course.csv?pace=hourly").text.splitlines()
+    assert file[0].startswith("hours,count,counted,usual_low")
+    assert file[1:3] == ["1.0,0,visitors,,,,,,,", "2.0,1,visitors,,,,,,,"]
+    assert one_day_later.client("viewer").get("/-/issues/nothing/course.csv").status_code == 404
 
 
 def page_with_ranking(site: "EditorSite", path: str) -> str:

@@ -51,7 +51,7 @@ def test_sign_in(site: "EditorSite") -> None:
     """Name and password start a session, whose cookie is bound to the host, to https and to HTTP only."""
     browser = site.browser()
     response = browser.post("/-/sign-in", {"name": "editor", "password": "a sentence for tests"})
-    assert (response.status_code, response.headers["Location"]) == (303, "/-/issues")
+    assert (response.status_code, response.headers["Location"]) == (303, "/-/")
     flags = set_cookie_header(response)
     for flag in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
         assert flag in flags
@@ -124,30 +124,30 @@ def test_unicode_normalization_of_passwords(site: "EditorSite") -> None:
 
 NEXT = {
     "our page": ("/-/links?q=a%20b", "/-/links?q=a%20b"),
-    "other host": ("//evil.example", "/-/issues"),
-    "tab": ("/%09/evil.example", "/-/issues"),
-    "raw tab": ("/\t/evil.example", "/-/issues"),
-    "backslash": ("/%5Cevil.example", "/-/issues"),
-    "raw backslash": ("/-/\\evil.example", "/-/issues"),
-    "three slashes": ("///evil.example", "/-/issues"),
-    "scheme": ("https:evil.example", "/-/issues"),
-    "whole URL": ("https://evil.example/-/", "/-/issues"),
-    "backslashes": ("\\\\evil.example", "/-/issues"),
-    "return": ("/%0d/evil.example", "/-/issues"),
-    "raw return": ("/-/\r\nSet-Cookie: a=b", "/-/issues"),
-    "at": ("/@evil.example", "/-/issues"),
-    "script": ("javascript:alert(1)", "/-/issues"),
-    "data": ("data:text/html,x", "/-/issues"),
-    "not a page of editors": ("/7pj1e", "/-/issues"),
-    "long": ("/-/" + "a" * 10_000, "/-/issues"),
+    "other host": ("//evil.example", "/-/"),
+    "tab": ("/%09/evil.example", "/-/"),
+    "raw tab": ("/\t/evil.example", "/-/"),
+    "backslash": ("/%5Cevil.example", "/-/"),
+    "raw backslash": ("/-/\\evil.example", "/-/"),
+    "three slashes": ("///evil.example", "/-/"),
+    "scheme": ("https:evil.example", "/-/"),
+    "whole URL": ("https://evil.example/-/", "/-/"),
+    "backslashes": ("\\\\evil.example", "/-/"),
+    "return": ("/%0d/evil.example", "/-/"),
+    "raw return": ("/-/\r\nSet-Cookie: a=b", "/-/"),
+    "at": ("/@evil.example", "/-/"),
+    "script": ("javascript:alert(1)", "/-/"),
+    "data": ("data:text/html,x", "/-/"),
+    "not a page of editors": ("/7pj1e", "/-/"),
+    "long": ("/-/" + "a" * 10_000, "/-/"),
     "dots": ("/-/../../evil", "/-/../../evil"),
-    "empty": ("", "/-/issues"),
+    "empty": ("", "/-/"),
 }
 
 
 @pytest.mark.parametrize(("next_url", "location"), NEXT.values(), ids=NEXT.keys())
 def test_redirect_after_sign_in(site: "EditorSite", next_url: str, location: str) -> None:
-    """``next`` is followed only if it is a path of ours; anything else leads to the list of issues."""
+    """``next`` is followed only if it is a path of ours; anything else leads to the overview."""
     response = site.browser().post(
         "/-/sign-in", {"name": "editor", "password": "a sentence for tests", "next": next_url}
     )
@@ -236,7 +236,7 @@ def test_first_admin(empty_site: "EditorSite") -> None:
     form = {"name": "Ann", "password": "a long sentence", "again": "a long sentence"}
     for wrong in ({"again": "another"}, {"name": ""}, {"password": "short", "again": "short"}):
         assert browser.post(path, form | wrong).status_code == 400
-    assert browser.post(path, form).headers["Location"] == "/-/issues"
+    assert browser.post(path, form).headers["Location"] == "/-/"
     assert browser.get("/-/settings/users").status_code == 200
     assert empty_site.browser().get(path).status_code == 410
     assert accounts.invite_first_admin(empty_site.store, config=empty_site.config, now=int(time.time())) is None

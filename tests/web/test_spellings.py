@@ -72,4 +72,4 @@ def test_origins(client: FlaskClient, host: str, origin: str, refused: bool) -> 
     """A form is accepted from pages of its own host, however that is written, and from no other."""
     answer = client.post("/-/sign-in", data={"name": "a"}, headers={"Host": host, "Origin": origin})
     assert answer.status_code == 403
-    assert ("runs this installation" in answer.text) != refused  # the sign-in page, where there are no users yet
+    assert ("runs this site" in answer.text) != refused  # the sign-in page, where there are no users yet

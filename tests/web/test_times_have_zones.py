@@ -1,12 +1,14 @@
 """Every time on pages and in tables is in the site's zone, and names it."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from shortener.app import build_pages_app
 from shortener.cli.output import format_local_time
-from shortener.config import Config, Domain, Site
+from shortener.config import Config, Site, Storage
 from shortener.web.filters import format_datetime
 
 TIMES = {
@@ -28,10 +30,11 @@ TIMES = {
 
 
 @pytest.mark.parametrize(("zone", "time", "page", "table"), TIMES.values(), ids=TIMES)
-def test_a_time_names_its_zone(zone: str, time: datetime, page: str, table: str) -> None:
+def test_a_time_names_its_zone(tmp_path: Path, zone: str, time: datetime, page: str, table: str) -> None:
     """Pages and commands give the local time on a 24-hour clock with the abbreviation of the zone at that time."""
-    config = Config(site=Site(timezone=zone), domain=(Domain(host="go.example"),))
-    assert f">{page}</time>" in format_datetime(time, config=config)
+    app = build_pages_app(Config(site=Site(timezone=zone), storage=Storage(data=str(tmp_path))))
+    with app.test_request_context():
+        assert f">{page}</time>" in format_datetime(time)
     assert format_local_time(time, ZoneInfo(zone)) == table
     assert format_local_time(time.timestamp(), ZoneInfo(zone)) == table
     assert format_local_time(time, ZoneInfo(zone), seconds=True).startswith(table[:16] + ":00 ")

@@ -24,7 +24,9 @@ from shortener.store.migrations.m011_honeypot_hits import m011_honeypot_hits
 from shortener.store.migrations.m012_webhooks import m012_webhooks
 from shortener.store.migrations.m013_page_changes import m013_page_changes
 from shortener.store.migrations.m014_link_hours import m014_link_hours
-from shortener.store.migrations.m015_picks_edits import m015_picks_edits
+from shortener.store.migrations.m015_settings import m015_settings
+from shortener.store.migrations.m016_users_seen import m016_users_seen
+from shortener.store.migrations.m017_picks_edits import m017_picks_edits
 
 _FUNCTIONS = (
     m001_loop,
@@ -41,7 +43,9 @@ _FUNCTIONS = (
     m012_webhooks,
     m013_page_changes,
     m014_link_hours,
-    m015_picks_edits,
+    m015_settings,
+    m016_users_seen,
+    m017_picks_edits,
 )
 MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
 MIGRATIONS = Migrations("shortener")

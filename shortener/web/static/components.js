@@ -137,3 +137,12 @@ async function replace(answer, source) {
   target.focus({ preventScroll: true });
   return true;
 }
+// What an address with # names is shown, also in closed details, which older browsers would leave closed.
+const reveal = () => {
+  const target = document.getElementById(location.hash.slice(1));
+  if (!target?.closest("details:not([open])")) return;
+  for (let part = target; part; part = part.parentElement) if (part.localName === "details") part.open = true;
+  target.scrollIntoView();
+};
+addEventListener("hashchange", reveal);
+reveal();

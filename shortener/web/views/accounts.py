@@ -26,6 +26,8 @@ from shortener.web.context import (
 )
 from shortener.web.field_errors import errors_at, form_view, refuse, show_error
 from shortener.web.forms import read_text
+from shortener.web.languages import gettext as _
+from shortener.web.languages import ngettext, translated_text
 from shortener.web.login_throttle import LoginThrottle
 from shortener.web.responses import (
     MAX_NEXT_LENGTH,
@@ -40,7 +42,6 @@ from shortener.web.views.history import USERS_PAGE, undoable
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/-")
 
-LOGIN_ERROR_MESSAGE = "Wrong name or password."
 _USER_COLUMNS = ("name", "role", "has_password", "seen_at")
 
 
@@ -50,14 +51,8 @@ def init_app(app: Flask) -> None:
 
 
 def safe_next_url(next_url: str | None) -> str:
-    """Return the URL to show after sign-in: ``next_url`` if it is a path of our pages, else the list of issues."""
-    return own_path(next_url) or url_for("issues.list_issues")
-
-
-@blueprint.get("/")
-def index() -> Response:
-    """Redirect to the list of issues."""
-    return redirect(url_for("issues.list_issues"), 303)
+    """Return the URL to show after sign-in: ``next_url`` if it is a path of our pages, else the overview."""
+    return own_path(next_url) or url_for("overview.show_overview")
 
 
 @blueprint.get("/sign-in")
@@ -91,13 +86,17 @@ def try_sign_in() -> ResponseReturnValue:
         ("password", password, accounts.MAX_PASSWORD_LENGTH),
     ):
         if len(text) > max_length:
-            return _refuse_sign_in(field, f"This is longer than {max_length:,} characters.", 400)
+            return _refuse_sign_in(field, _("This is longer than {count} characters.", count=f"{max_length:,}"), 400)
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     name = " ".join(name.split())
     wait = throttle.retry_after(name.casefold(), client_address())
     if wait or not throttle.hash_slots.acquire(timeout=2.0):
-        minutes = f"{-(-wait // 60)} minutes" if wait > 60 else "a minute"
-        page, status = _refuse_sign_in("password", f"Too many attempts. Try again in {minutes}.", 429)
+        text = ngettext(
+            "Too many attempts. Try again in a minute.",
+            "Too many attempts. Try again in {count} minutes.",
+            max(1, -(-wait // 60)),
+        )
+        page, status = _refuse_sign_in("password", text, 429)
         return page, status, {"Retry-After": str(wait or 5)}
     try:
         user = find_user(store(), name)
@@ -106,7 +105,7 @@ def try_sign_in() -> ResponseReturnValue:
         throttle.hash_slots.release()
     if not verified or user is None:
         throttle.record_failure(name.casefold(), client_address())
-        return _refuse_sign_in("password", LOGIN_ERROR_MESSAGE, 403)
+        return _refuse_sign_in("password", _("Wrong name or password."), 403)
     throttle.record_success(name.casefold(), client_address())
     return _log_in(user, safe_next_url(request.form.get("next")))
 
@@ -156,7 +155,7 @@ def welcome(token: str) -> ResponseReturnValue:
     status = 200
     if request.method == "POST":
         try:
-            return _log_in(_accept_invitation(token, invitation.user), url_for("issues.list_issues"))
+            return _log_in(_accept_invitation(token, invitation.user), url_for("overview.show_overview"))
         except ShortenerError as error:
             status = refuse("welcome", "password", error)
     return render_template("welcome.html", invited=invitation.user), status
@@ -221,7 +220,7 @@ def change_password() -> ResponseReturnValue:
             throttle.record_failure(user.name.casefold(), client_address())
             raise InputError("this is not your current password")
         accounts.set_password(store(), user.name, _new_password(), now=now())
-    show_notice("Password changed. Your other browsers are signed out.")
+    show_notice(_("Password changed. Your other browsers are signed out."))
     return _log_in(user, url_for("accounts.account"))
 
 
@@ -233,12 +232,14 @@ def users() -> str:
 
 
 def _render_users(*, invitation_url: str | None = None, invited: str = "") -> str:
+    users = list_users(store())
     return render_template(
         "users.html",
-        users=list_users(store()),
+        users=users,
         roles=accounts.ROLES,
+        now=now(),
         address=invitation_url,
-        invited=invited,
+        invited=next((user for user in users if user.name == invited), None),
         changes=history.list_changes(store(), USERS_PAGE),
     )
 
@@ -299,9 +300,11 @@ def _render_invitation(name: str) -> str:
 def set_role() -> Response:
     """Change the role of a user."""
     name, role = _read_other_user("your own role"), accounts.parse_role(request.form.get("role", ""))
-    with _recorded(name, f"{name} became {role}") as recorder:
+    role_name = {"viewer": _("viewer"), "editor": _("editor"), "admin": _("admin")}[role]
+    with _recorded(name, _("{name} became {role}", name=name, role=role_name)) as recorder:
         accounts.set_role(store(), name, role, now=now())
-    notice = undoable(f"{name} is now {role} and has to sign in again.", recorder.change_id)
+    text = _("{name} is now {role} and has to sign in again.", name=name, role=role_name)
+    notice = undoable(text, recorder.change_id)
     return redirect_with_notice(notice, "accounts.users")
 
 
@@ -311,9 +314,10 @@ def set_role() -> Response:
 def remove_user() -> Response:
     """Remove a user."""
     name = _read_other_user("your own account")
-    with _recorded(name, f"{name} was removed") as recorder:
+    with _recorded(name, _("{name} was removed", name=name)) as recorder:
         accounts.remove_user(store(), name)
-    return redirect_with_notice(undoable(f"{name} was removed and signed out.", recorder.change_id), "accounts.users")
+    text = _("{name} was removed and signed out.", name=name)
+    return redirect_with_notice(undoable(text, recorder.change_id), "accounts.users")
 
 
 def _read_other_user(what: str) -> str:
@@ -333,7 +337,7 @@ def _recorded(name: str, summary: str) -> AbstractContextManager[history.Recorde
         store(),
         lambda: history.user_account(store(), name),
         page=USERS_PAGE,
-        summary=summary,
+        summary=translated_text(summary),
         who=current_user().name,
         now=now(),
     )

@@ -9,11 +9,12 @@ from shortener.store import page_changes
 from shortener.web.cache import clear_cache
 from shortener.web.context import current_user, now, role_required, store
 from shortener.web.error_pages import sentence
+from shortener.web.languages import gettext as _
 from shortener.web.responses import Notice, own_path, show_notice
 
 blueprint = Blueprint("history", __name__, url_prefix="/-")
 
-USERS_PAGE = "users"
+USERS_PAGE, SETTINGS_PAGE = "users", "settings"
 ISSUE_PAGES, MONTH_PAGES = "issue/", "month/"
 """Beginnings of the keys of pages with a history; the slug or the month follows."""
 
@@ -27,14 +28,14 @@ def undo() -> BaseResponse:
         raise NotFound("there is no such change")
     change = page_changes.get(store(), int(change_id))
     if change.page == USERS_PAGE and not accounts.role_allows(current_user().role, "admin"):
-        abort(403, "Only admins can do this.")
-    notice = Notice(f"Undone: {change.summary}")
+        abort(403, _("Only admins can do this."))
+    notice = Notice(_("Undone: {change}", change=change.summary))
     try:
         history.undo(store(), change, now=now())
     except (Conflict, InputError, NotFound) as error:
         notice = Notice(sentence(str(error)), is_error=True)
     # Neither decisions nor users change anything that is cached.
-    if change.page.startswith(ISSUE_PAGES):
+    if change.page.startswith((ISSUE_PAGES, SETTINGS_PAGE)):
         clear_cache()
     show_notice(notice)
     return redirect(own_path(request.form.get("next")) or _page_url(change.page), 303)
@@ -46,7 +47,7 @@ def _page_url(page: str) -> str:
         return url_for("issues.show_contents", slug=page.removeprefix(ISSUE_PAGES))
     if page.startswith(MONTH_PAGES):
         return url_for("articles.show_articles", month=page.removeprefix(MONTH_PAGES))
-    return url_for("accounts.users")
+    return url_for("settings.show_settings" if page == SETTINGS_PAGE else "accounts.users")
 
 
 def undoable(text: str, change_id: int | None, *, next_url: str = "") -> Notice:

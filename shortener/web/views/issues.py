@@ -14,6 +14,7 @@ from shortener.reporting.checklist import build_checklist
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_contents import load_issue_contents, load_other_links
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
+from shortener.reporting.link_records import search_words
 from shortener.services import edit, history, issue_status
 from shortener.services.add_issue import untouched_links
 from shortener.services.host_throttle import HostThrottle
@@ -21,11 +22,12 @@ from shortener.services.link_checker import check_links
 from shortener.short_urls import parse_short_url, validate_target
 from shortener.store import Store, issues, links, listings
 from shortener.web.cache import get_or_compute
+from shortener.web.components import read_order, read_page
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import form_view
 from shortener.web.filters import format_datetime_local
 from shortener.web.forms import MAX_RECIPIENTS, read_article_edit, read_integer, read_local_time, read_text
-from shortener.web.ranking_cache import remaining_shares
+from shortener.web.ranking_cache import cached_outlooks, remaining_shares
 from shortener.web.responses import (
     Notice,
     attachment_response,
@@ -51,6 +53,16 @@ DOWNLOAD_TYPES = {
     "eml": ("eml", "message/rfc822"),
 }
 """Suffix and media type of a downloaded issue, by its format."""
+PAGE_SIZE = 25
+LISTED_STATUSES = ("draft", "scheduled", "sent")
+_SORT_VALUES: dict[str, Callable[[IssueListItem], object]] = {
+    "sent": lambda issue: issue.sent_at or issue.created_at,
+    "title": lambda issue: (issue.title or issue.slug).casefold(),
+    "recipients": lambda issue: issue.recipients,
+    "visitors": lambda issue: issue.visitors if issue.sent_at or issue.clicks else None,
+    "rate": lambda issue: issue.rate,
+}
+"""Columns by which the list of issues can be sorted."""
 _ISSUE_COLUMNS = (
     "slug",
     "title",
@@ -76,10 +88,29 @@ def init_app(app: Flask) -> None:
 @blueprint.get("/issues")
 @role_required("viewer")
 def list_issues() -> str:
-    """Show all issues, the latest first."""
-    all_issues = listings.list_issues(store(), with_hidden=True)
-    hidden = [issue for issue in all_issues if issue.is_hidden]
-    return render_template("issues.html", issues=_issue_list(), hidden=hidden)
+    """Show a page of the issues that match the search and the status, by default the latest first."""
+    hidden = [issue for issue in listings.list_issues(store(), with_hidden=True) if issue.is_hidden]
+    order, words, status = read_order(tuple(_SORT_VALUES), default="-sent"), _search_words(), request.args.get("status")
+    found = [issue for issue in _issue_list() if _matches(issue, words, status)]
+    page = read_page(order.sort(found, _SORT_VALUES), page_size=PAGE_SIZE)
+    return render_template(
+        "issues.html",
+        page=page,
+        order=order,
+        is_filtered=bool(words or status),
+        statuses=LISTED_STATUSES,
+        outlooks=cached_outlooks(tuple(issue.slug for issue in page.rows)),
+        hidden=hidden,
+    )
+
+
+def _search_words() -> tuple[str, ...]:
+    return tuple(word.casefold() for word in search_words(request.args.get("q", "")))
+
+
+def _matches(issue: IssueListItem, words: tuple[str, ...], status: str | None) -> bool:
+    text = f"{issue.title} {issue.slug}".casefold()
+    return (not status or issue.status == status) and all(word in text for word in words)
 
 
 @blueprint.get("/issues.json")
@@ -192,7 +223,7 @@ def set_details(slug: str) -> BaseResponse:
     form, issue = request.form, issues.get(store(), slug)
     sent_at: int | UnsetType | None = UNSET
     # The form field has no seconds. If the editor did not change it, the stored time keeps its seconds.
-    if "sent_at" in form and form["sent_at"] != format_datetime_local(issue.sent_at, config=config()):
+    if "sent_at" in form and form["sent_at"] != format_datetime_local(issue.sent_at):
         sent_at = read_local_time(form, "sent_at", zone=config().zone)
     recipients: int | UnsetType | None = UNSET
     if "recipients" in form:

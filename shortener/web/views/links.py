@@ -1,7 +1,6 @@
 """Views of the list of links and of one link: report, edits, QR code, and the form for a new link."""
 
-from datetime import datetime, timedelta, tzinfo
-from typing import Any, Literal, get_args
+from typing import get_args
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,7 +12,6 @@ from shortener.errors import FieldError, InputError, NotFound
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_records import LinkRecord, build_link_record, search_text, search_words
 from shortener.reporting.link_report import LinkReport, build_link_report
-from shortener.reporting.local_time import day_start, local_day
 from shortener.services import edit, edit_links
 from shortener.short_urls import parse_short_url, validate_target
 from shortener.store import issues, links, listings, reports
@@ -24,6 +22,7 @@ from shortener.urls import homograph_warning
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import errors_at, form_view, refuse
 from shortener.web.forms import read_clamped_integer, read_integer, read_optional_text, read_text
+from shortener.web.link_chart import build_link_clicks
 from shortener.web.responses import Notice, csv_response, json_response, redirect_after_edit
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
 
@@ -187,7 +186,7 @@ def _render_link(host: str, code: str) -> str:
         host=host,
         code=code,
         revertible={(field, last["at"]) for field, last in edit.last_edits(store(), get_link(host, code)).items()},
-        bars=_chart_data(report),
+        bars=build_link_clicks(report),
         dimensions=DIMENSIONS,
         here=url_for("links.show_link", host=host, code=code),
     )
@@ -206,34 +205,6 @@ def _link_report(host: str, code: str) -> LinkReport:
 def get_link(host: str, code: str) -> Link:
     """Return the link with this host and code, however they are spelled. Raises NotFound."""
     return links.get(store(), *edit_links.link_key(host, code, config=config()))
-
-
-def _chart_data(report: LinkReport) -> dict[str, Any] | None:
-    """Return the human clicks of a link as chart points, by hour, or by day if they span more than four days.
-
-    Hours and days are those of the site's zone. ``at`` is the time at which the hour or day begins, ``local`` is the
-    same on a clock in ``zone``; both are in milliseconds.
-    """
-    if not report.timeline:
-        return None
-    first, last = report.timeline[0].hour.timestamp(), report.timeline[-1].hour.timestamp()
-    step: Literal["day", "hour"] = "day" if last - first > 4 * DAY_SECONDS else "hour"
-    sums: dict[int, int] = {}
-    for row in report.timeline:
-        at = int(row.hour.timestamp())
-        if step == "day":
-            at = day_start(local_day(at, config().zone), config().zone)
-        sums[at] = sums.get(at, 0) + row.human
-    rows = [
-        {"at": at * 1000, "local": _clock_time_ms(at, config().zone), "human": clicks, "step": step}
-        for at, clicks in sums.items()
-    ]
-    return {"zone": report.timezone, "rows": rows}
-
-
-def _clock_time_ms(at: int, zone: tzinfo) -> int:
-    offset = datetime.fromtimestamp(at, zone).utcoffset() or timedelta()
-    return (at + int(offset.total_seconds())) * 1000
 
 
 @blueprint.get("/links/<host>/<code>/report.json")

@@ -8,12 +8,14 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from flask.typing import ResponseReturnValue
 
 from shortener.config import Domain
+from shortener.messages import message_text
 from shortener.redirect.normalize import Normalizer
 from shortener.redirect.redirector import MISS_STATUS_KEY
 from shortener.reporting.health import check_health
 from shortener.reporting.metrics import CONTENT_TYPE, render_metrics
+from shortener.services.domain_check import CHECK_PATH, NONCE_LENGTH, sign_nonce
 from shortener.store import links, open_reader
-from shortener.web.context import client_address, config
+from shortener.web.context import client_address, config, file_config
 from shortener.web.error_pages import render_error_page
 from shortener.web.security import requested_host
 
@@ -31,7 +33,9 @@ FAVICON_SVG = (
 def _requested_domain() -> Domain:
     """Return the short-link domain of the request's Host header, or the first domain if no domain matches."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
-    return normalizer.match_domain(requested_host()) or config().domains[0]
+    matched, domains = normalizer.match_domain(requested_host()), config().domains
+    # That of the normalizer has no stored settings.
+    return next((domain for domain in domains if matched and domain.host == matched.host), domains[0])
 
 
 @blueprint.get("/")
@@ -40,7 +44,7 @@ def home() -> ResponseReturnValue:
     domain = _requested_domain()
     if domain.home:
         return redirect(domain.home)
-    return render_template("home.html", config=config(), domain=domain)
+    return render_template("home.html", domain=domain)
 
 
 @blueprint.get("/robots.txt")
@@ -55,12 +59,22 @@ def favicon() -> Response:
     return Response(FAVICON_SVG, mimetype="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
 
+@blueprint.get(f"{CHECK_PATH}<nonce>")
+def answer_domain_check(nonce: str) -> Response:
+    """Return the nonce of a domain check, signed by this installation, as text."""
+    if len(nonce) != NONCE_LENGTH or not set(nonce) <= set("0123456789abcdef"):
+        abort(404)
+    return Response(sign_nonce(nonce, secret=current_app.config["SECRET_KEY"]), mimetype="text/plain")
+
+
 @blueprint.get("/-/health")
 def show_health() -> Response:
     """Return the health of store, collector and disk as application/health+json; 503 if it is ``fail``."""
-    health = check_health(config())
+    health = check_health(file_config())
     status = 503 if health.status == "fail" else 200
-    return Response(msgspec.json.encode(health), status=status, mimetype="application/health+json")
+    return Response(
+        msgspec.json.encode(health, enc_hook=message_text), status=status, mimetype="application/health+json"
+    )
 
 
 @blueprint.get("/-/metrics")
@@ -68,7 +82,7 @@ def show_metrics() -> Response:
     """Return the metrics in Prometheus format, or 404 for a client that may not read them."""
     if not _is_metrics_client():
         abort(404)
-    return Response(render_metrics(config()), content_type=CONTENT_TYPE)
+    return Response(render_metrics(file_config()), content_type=CONTENT_TYPE)
 
 
 def _is_metrics_client() -> bool:
@@ -76,7 +90,7 @@ def _is_metrics_client() -> bool:
 
     With X-Forwarded-For but no trusted_proxies, return False: the client's address cannot be determined.
     """
-    server = config().server
+    server = file_config().server
     forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
     if forwarded and not server.trusted_proxies:
         return False
@@ -91,7 +105,7 @@ def _is_metrics_client() -> bool:
 def preview(code: str) -> str:
     """Show the target of a short link without following it, and what is recorded about a click."""
     domain = _requested_domain()
-    reader = open_reader(config().data_directory)
+    reader = open_reader(file_config().data_directory)
     try:
         code = code if domain.case_sensitive else code.lower()
         link = links.find_preview(reader, domain.host, code, now=int(time.time()))
@@ -99,7 +113,7 @@ def preview(code: str) -> str:
         reader.close()
     if link is None:
         abort(404)
-    return render_template("preview.html", config=config(), domain=domain, code=code, link=link)
+    return render_template("preview.html", domain=domain, code=code, link=link)
 
 
 @blueprint.get("/<path:anything>")

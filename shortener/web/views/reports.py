@@ -1,27 +1,20 @@
-"""Views of an issue's report and click map, and the data with which an open report page updates itself."""
+"""Views of an issue's report, and the data with which an open report page updates itself."""
 
 from collections.abc import Mapping
-from typing import Any, cast
 
 import msgspec
-from flask import Blueprint, Response, render_template, url_for
-from msgspec import Struct
+from flask import Blueprint, Response, render_template
 
-from shortener.durations import HOUR_SECONDS
-from shortener.newsletter import Format
 from shortener.ranking import RankedArticle
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.issue_list import CumulativeClicks, compare_cumulative_clicks
-from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport, build_issue_report
-from shortener.reporting.outlook import Outlook, build_outlook
-from shortener.short_urls import build_short_url, parse_short_url
-from shortener.store import issues, listings
-from shortener.web import clickmap
+from shortener.reporting.issue_report import IssueReport, build_issue_report
+from shortener.reporting.outlook import Outlook, build_outlook, find_compared_issues
 from shortener.web.context import config, now, role_required, store
-from shortener.web.filters import format_number, format_percent, join_percent_signs
+from shortener.web.filters import format_number, format_percent
 from shortener.web.ranking_cache import article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
+from shortener.web.results_course import CSV_COLUMNS, build_panel, csv_rows, read_course
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 
@@ -39,23 +32,12 @@ DIMENSIONS = (
 )
 
 
-class TargetEdit(Struct, frozen=True):
-    """A change of a link's target; ``at`` is in seconds since the epoch, ``hours`` are the hours since sending."""
-
-    hours: float
-    short_url: str
-    at: int
-    who: str
-    new: str | None
-
-
 @blueprint.get("/<slug>")
 @role_required("viewer")
 def show_report(slug: str) -> str:
     """Show the report of an issue."""
     report = _report(slug)
-    series = compare_cumulative_clicks(store(), slug, now=now())
-    edits = _target_edits(slug, report)
+    found = find_compared_issues(store(), slug)
     results: Mapping[str, RankedArticle] | None = {}
     if report.sent_at or report.totals.clicks.human:  # a draft has no clicks to compare with what was expected
         results = article_results(slug)
@@ -68,9 +50,8 @@ def show_report(slug: str) -> str:
         reruns=suggestions or (),
         remaining_share=remaining_shares().get(slug),
         outlook=_outlook(slug),
-        series=series,
-        edits=edits,
-        chart=_chart_data(series, edits),
+        slug=slug,
+        panel=build_panel(found, read_course(found)) if report.quality.requests else None,
         dimensions=DIMENSIONS,
     )
 
@@ -81,39 +62,6 @@ def _outlook(slug: str) -> Outlook | None:
 
 def _report(slug: str) -> IssueReport:
     return build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
-
-
-def _target_edits(slug: str, report: IssueReport) -> list[TargetEdit]:
-    """Return the changes of link targets since the issue was sent, or since its first click if that time is unknown."""
-    start = report.sent_at or (report.timeline[0].hour if report.timeline else None)
-    if start is None:
-        return []
-    return [
-        TargetEdit(
-            hours=(edit.at - start.timestamp()) / HOUR_SECONDS,
-            short_url=build_short_url(edit.domain, edit.code, domains=config().domains),
-            at=edit.at,
-            who=edit.who,
-            new=edit.new,
-        )
-        for edit in listings.list_target_edits(store(), issues.get(store(), slug).id)
-        if edit.at > start.timestamp()
-    ]
-
-
-def _chart_data(series: tuple[CumulativeClicks, ...], edits: list[TargetEdit]) -> dict[str, Any]:
-    """Return the chart's data. Each point is a pair (hours since sending, clicks), which keeps the page small."""
-    return {
-        "courses": [
-            {
-                "title": issue.title or issue.slug,
-                "own": issue.own,
-                "points": [[point.hours, point.clicks] for point in issue.points],
-            }
-            for issue in series
-        ],
-        "marks": [round(edit.hours, 2) for edit in edits],
-    }
 
 
 @blueprint.get("/<slug>/report.json")
@@ -131,35 +79,20 @@ def report_csv(slug: str) -> Response:
     return csv_response(f"{slug}-articles", _ARTICLE_COLUMNS, struct_rows(_report(slug).articles, _ARTICLE_COLUMNS))
 
 
-@blueprint.get("/<slug>/placements.csv")
-@role_required("viewer")
-def placements_csv(slug: str) -> Response:
-    """Return the placements of the report as CSV, one row each. Placements of articles come first, then the others."""
-    report = _report(slug)
-    rows = [
-        (
-            placement.n,
-            placement.kind,
-            placement.text,
-            placement.short_url,
-            item.position if isinstance(item, ArticleReport) else None,
-            item.title,
-            placement.clicks,
-            placement.visitors,
-        )
-        for item in _articles_and_links(report)
-        for placement in item.placements
-    ]
-    columns = ("n", "kind", "text", "short_url", "position", "title", "clicks", "visitors")
-    return csv_response(f"{slug}-placements", columns, rows)
-
-
 @blueprint.get("/<slug>/timeline.csv")
 @role_required("viewer")
 def timeline_csv(slug: str) -> Response:
     """Return the clicks of an issue by hour as CSV."""
     columns = ("hour", "human", "other")
     return csv_response(f"{slug}-timeline", columns, struct_rows(_report(slug).timeline, columns))
+
+
+@blueprint.get("/<slug>/course.csv")
+@role_required("viewer")
+def course_csv(slug: str) -> Response:
+    """Return the chart of the results as CSV: the issue, the usual range, another issue and the forecast by age."""
+    course = read_course(find_compared_issues(store(), slug))
+    return csv_response(f"{slug}-course", CSV_COLUMNS, csv_rows(course))
 
 
 @blueprint.get("/<slug>/breakdown.csv")
@@ -195,75 +128,3 @@ def live(slug: str) -> Response:
         figures[f"visitors-{article.position}"] = format_number(article.visitors, UNKNOWN)
         figures[f"rate-{article.position}"] = format_percent(article.rate, UNKNOWN)
     return json_response(figures)
-
-
-@blueprint.get("/<slug>/map")
-@role_required("viewer")
-def show_map(slug: str) -> str:
-    """Show the click map of an issue, and a table of its articles and placements with their clicks."""
-    report = _report(slug)
-    return render_template("map.html", report=report, total=_max_and_total_clicks(report)[1])
-
-
-@blueprint.get("/<slug>/map.json")
-@role_required("viewer")
-def map_json(slug: str) -> Response:
-    """Return the clicks of each placement as JSON, grouped by article; links without an article follow."""
-    report = _report(slug)
-    return json_response(
-        {"slug": report.slug, "as_of": report.as_of, "articles": report.articles, "links": report.links}
-    )
-
-
-@blueprint.get("/<slug>/map/issue")
-@role_required("viewer")
-def map_issue(slug: str) -> Response:
-    """Return the issue's document with the share of clicks at each link, for the frame in the page of the click map."""
-    issue = issues.get(store(), slug)
-    output = issues.get_documents(store(), issue.id)[1]
-    document = clickmap.render_map(
-        output,
-        format=cast(Format, issue.format),
-        shares=_link_shares(_report(slug)),
-        domains=config().domains,
-        stylesheet_url=url_for("static", filename="map.css"),
-    )
-    headers = {"Content-Security-Policy": clickmap.CONTENT_SECURITY_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return Response(document, mimetype="text/html", headers=headers)
-
-
-def _articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkReport]:
-    return [*report.articles, *report.links]
-
-
-def _max_and_total_clicks(report: IssueReport) -> tuple[int, int]:
-    """Return the human clicks of the most clicked placement, and those of the whole issue, at least 1."""
-    clicks = (placement.clicks for item in _articles_and_links(report) for placement in item.placements)
-    return max(clicks, default=0), max(1, report.totals.clicks.human)
-
-
-def _link_shares(report: IssueReport) -> clickmap.LinkShares:
-    max_clicks, total = _max_and_total_clicks(report)
-    shares: dict[tuple[str, str, int], clickmap.LinkShare] = {}
-    for item in _articles_and_links(report):
-        for placement in item.placements:
-            key = parse_short_url(placement.short_url, domains=config().domains)
-            if key is None:
-                continue
-            shares[(*key, placement.n)] = _link_share(placement.clicks, item, max_clicks=max_clicks, total_clicks=total)
-            # The issue may have been sent with short URLs that have no placement number.
-            if len(item.placements) == 1:
-                shares[(*key, 0)] = _link_share(item.clicks, item, max_clicks=max_clicks, total_clicks=total)
-    return shares
-
-
-def _link_share(
-    clicks: int, item: ArticleReport | OtherLinkReport, *, max_clicks: int, total_clicks: int
-) -> clickmap.LinkShare:
-    position = f"position {item.position}, " if isinstance(item, ArticleReport) else ""
-    tooltip = (
-        f"{format_number(clicks)} clicks here, {format_percent(clicks / total_clicks)} of all; {position}"
-        f"{format_number(item.clicks)} clicks in total, {format_percent(item.clicks / total_clicks)}"
-    )
-    share = join_percent_signs(format_percent(clicks / total_clicks))
-    return clickmap.LinkShare(share, clickmap.heat_level(clicks, max_clicks), tooltip)

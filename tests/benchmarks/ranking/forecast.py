@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.ranking import History
-from shortener.ranking.pipeline import remaining_shares
+from shortener.ranking.pipeline import estimate_arrivals
 from shortener.reporting.forecast import Forecast, forecast_count
 from tests.benchmarks.ranking import simulated
 
@@ -69,7 +69,7 @@ def run_trials(scenario: str, seeds: Iterable[int]) -> Iterator[Trial]:
             now = issue.sent_at + age * HOUR_SECONDS
             known = history_at(history, now)
             count = sum(arrival.clicks for arrival in known.arrivals if arrival.issue == issue.slug)
-            share = 1 - remaining_shares(known, as_of=now, window=24)[issue.slug]
+            share = 1 - estimate_arrivals(known, as_of=now, window=24).remaining_shares[issue.slug]
             forecast = forecast_count(count, share)
             if forecast is not None:
                 yield Trial(age=age, forecast=forecast, final=finals[issue.slug])

@@ -52,6 +52,6 @@ create table picks_templates (
 """
 
 
-def m015_picks_edits(db: Database) -> None:
+def m017_picks_edits(db: Database) -> None:
     """Create the tables of a month's picks: number, texts and order, and own templates; allow an empty reason."""
     run_script(db, SCRIPT)

@@ -1,0 +1,45 @@
+"""Choice of a language by the header Accept-Language, in workers and pages alike."""
+
+from collections.abc import Iterable
+
+DEFAULT_LANGUAGE = "en"
+MAX_TAGS = 20
+"""Language tags of a header that are read."""
+
+
+def choose_language(accept_language: str | None, available: Iterable[str]) -> str:
+    """Return the available language tag that a client prefers, DEFAULT_LANGUAGE if it asks for none of them.
+
+    A requested tag matches an equal tag, else the first with an equal primary subtag: ``zh-CN`` matches ``zh-Hans``.
+    """
+    by_tag: dict[str, str] = {}
+    for tag in available:
+        by_tag[tag.lower()] = tag
+        by_tag.setdefault(tag.partition("-")[0].lower(), tag)
+    for requested in _requested_tags(accept_language or ""):
+        match = by_tag.get(requested) or by_tag.get(requested.partition("-")[0])
+        if match:
+            return match
+    return DEFAULT_LANGUAGE
+
+
+def _requested_tags(header: str) -> list[str]:
+    """Return the tags of a header in lower case, the most preferred first (RFC 9110, section 12.5.4)."""
+    weighted = []
+    for item in header.lower().split(",", MAX_TAGS)[:MAX_TAGS]:
+        tag, _, parameter = item.partition(";")
+        weight = _weight(parameter)
+        if weight > 0:
+            weighted.append((weight, tag.strip()))
+    return [tag for _, tag in sorted(weighted, key=lambda pair: -pair[0])]
+
+
+def _weight(parameter: str) -> float:
+    """Return the weight of a tag: 1 without a parameter, 0 if the parameter cannot be read."""
+    name, _, value = parameter.partition("=")
+    if not name.strip():
+        return 1.0
+    try:
+        return float(value) if name.strip() == "q" else 0.0
+    except ValueError:
+        return 0.0

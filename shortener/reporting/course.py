@@ -1,0 +1,176 @@
+"""The course of an issue: visitors or clicks by its age, beside the usual range of earlier issues and the forecast."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from shortener.durations import HOUR_SECONDS, QUARTER_HOUR_SECONDS
+from shortener.ranking import Arrivals
+from shortener.reporting.forecast import Forecast, Usual, forecast_count, usual_range
+from shortener.reporting.issue_list import effective_sent_at
+from shortener.reporting.outlook import ComparedIssues
+from shortener.store import Store, issue_clicks
+from shortener.store.issue_clicks import QuarterHourClicks
+from shortener.store.listings import IssueSummary
+
+Counted = Literal["visitors", "clicks"]
+Pace = Literal["total", "hourly"]
+
+SHORTEST_HOURS, LONGEST_HOURS = 72, 14 * 24
+"""Least and greatest number of hours since sending that a course covers."""
+AGES = (*(quarter / 4 for quarter in range(24 * 4)), *range(24, 72), *range(72, LONGEST_HOURS + 1, 3))
+"""Ages in hours of the points of a course of totals: by quarter-hour on the first day, then rarer."""
+
+
+class CoursePoint(Struct, frozen=True):
+    """Counts at an age: until ``hours`` after sending, or of the hour that ends there in a course by hour.
+
+    ``count`` is the issue's own, None after now. ``usual`` is the range of earlier issues, ``compared`` the count of
+    the issue to compare with, ``forecast`` the expected total after now; each is None if there is none.
+    """
+
+    hours: float
+    count: int | None
+    usual: Usual | None
+    compared: int | None
+    forecast: Forecast | None
+
+
+class Course(Struct, frozen=True):
+    """The course of an issue from ``start`` (seconds of UTC epoch), when it was sent or first clicked.
+
+    ``final`` is the forecast of the final count, None if there is none.
+    """
+
+    counted: Counted
+    pace: Pace
+    start: int
+    points: tuple[CoursePoint, ...]
+    final: Forecast | None = None
+
+    @property
+    def has_usual(self) -> bool:
+        """Whether there is a usual range at any age."""
+        return any(point.usual for point in self.points)
+
+
+class CourseRequest(Struct, frozen=True):
+    """What a course counts, as totals or by hour, and the issue that it is compared with."""
+
+    counted: Counted = "visitors"
+    pace: Pace = "total"
+    compared: IssueSummary | None = None
+
+
+def build_course(
+    store: Store, issues: ComparedIssues, request: CourseRequest, *, arrivals: Arrivals, now: int
+) -> Course:
+    """Return the course of an issue until ``now`` (seconds of UTC epoch), and beyond now what is usual and expected."""
+    own = issues.issue
+    shown = [own, *issues.earlier, *([request.compared] if request.compared else [])]
+    starts = {issue.id: _start(store, issue, now=now) for issue in shown}
+    age = max(0, now - starts[own.id]) / HOUR_SECONDS
+    span = min(max(age * 1.15, SHORTEST_HOURS), LONGEST_HOURS)
+    ends = {issue_id: min(now, int(start + span * HOUR_SECONDS)) for issue_id, start in starts.items()}
+    totals = _load_totals(store, starts, ends, counted=request.counted)
+    ages = _hourly_ages(span) if request.pace == "hourly" else _ages(age, span)
+    count = totals[own.id].at(age) or 0
+    share = None if request.pace == "hourly" else arrivals.arrived_share(own.slug)
+    final = None if share is None else forecast_count(count, share)
+    points = [
+        CoursePoint(
+            hours=hours,
+            count=totals[own.id].value(hours, request.pace),
+            usual=_usual(totals, issues.earlier, hours, request.pace),
+            compared=totals[request.compared.id].value(hours, request.pace) if request.compared else None,
+            forecast=_expected_at(hours, final, arrivals, count=count) if hours >= age else None,
+        )
+        for hours in ages
+    ]
+    return Course(request.counted, request.pace, starts[own.id], tuple(points), final)
+
+
+def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
+    sent_at = effective_sent_at(store, issue, as_of=now)
+    return issue.created_at if sent_at is None else sent_at
+
+
+def _ages(age: float, span: float) -> list[float]:
+    """Return the ages at which totals are shown; the present age is one of them, unless it is beyond the span."""
+    ages = {float(hours) for hours in AGES if hours <= span} | {span}
+    return sorted(ages | {age}) if age < span else sorted(ages)
+
+
+def _hourly_ages(span: float) -> list[float]:
+    return [float(hours) for hours in range(1, int(span) + 1)]
+
+
+class _Totals(Struct):
+    """Cumulative counts of an issue: ``counts`` at ``hours`` since sending, until ``end_hours``."""
+
+    end_hours: float
+    hours: list[float]
+    counts: list[int]
+
+    def at(self, hours: float) -> int | None:
+        """Return the count until an age, spread evenly within a quarter-hour; None after the end."""
+        exact = self._exact(hours)
+        return None if exact is None else round(exact)
+
+    def value(self, hours: float, pace: Pace) -> int | None:
+        """Return the count until an age, or in the hour before it."""
+        if pace == "total":
+            return self.at(hours)
+        end, begin = self._exact(hours), self._exact(hours - 1)
+        return None if end is None or begin is None else round(end - (begin if hours > 1 else 0))
+
+    def _exact(self, hours: float) -> float | None:
+        if hours > self.end_hours + 1e-9:
+            return None
+        index = bisect_right(self.hours, hours)
+        if index == len(self.hours):
+            return self.counts[-1]
+        begin, end = self.hours[index - 1], self.hours[index]
+        return self.counts[index - 1] + (self.counts[index] - self.counts[index - 1]) * (hours - begin) / (end - begin)
+
+
+def _load_totals(
+    store: Store, starts: Mapping[int, int], ends: Mapping[int, int], *, counted: Counted
+) -> dict[int, _Totals]:
+    rows: dict[int, list[QuarterHourClicks]] = {issue_id: [] for issue_id in starts}
+    for row in issue_clicks.human_clicks_by_quarter_hour(store, ends):
+        rows[row.issue_id].append(row)
+    return {
+        issue_id: _totals(rows[issue_id], start=start, end=ends[issue_id], counted=counted)
+        for issue_id, start in starts.items()
+    }
+
+
+def _totals(rows: Iterable[QuarterHourClicks], *, start: int, end: int, counted: Counted) -> _Totals:
+    """Return the cumulative counts of an issue sent at ``start``; those from before it count at age 0."""
+    totals = _Totals(max(0, end - start) / HOUR_SECONDS, [0.0], [0])
+    for row in rows:
+        count = row.visitors if counted == "visitors" else row.clicks
+        stop = min(row.start + QUARTER_HOUR_SECONDS, end)
+        if stop <= start:
+            totals.counts[0] += count
+            continue
+        totals.hours += [max(0, row.start - start) / HOUR_SECONDS, (stop - start) / HOUR_SECONDS]
+        totals.counts += [totals.counts[-1], totals.counts[-1] + count]
+    return totals
+
+
+def _usual(totals: Mapping[int, _Totals], earlier: Sequence[IssueSummary], hours: float, pace: Pace) -> Usual | None:
+    values = (totals[issue.id].value(hours, pace) for issue in earlier)
+    return usual_range([value for value in values if value is not None])
+
+
+def _expected_at(hours: float, final: Forecast | None, arrivals: Arrivals, *, count: int) -> Forecast | None:
+    """Return the forecast at an age: the final one times the share of clicks that has arrived by then."""
+    if final is None or arrivals.curve is None:
+        return None
+    share = arrivals.curve.share_at(hours)
+    values = (max(float(count), number * share) for number in (final.expected, final.low, final.high))
+    return Forecast(*values)

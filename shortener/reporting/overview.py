@@ -1,0 +1,111 @@
+"""The overview: the last issue beside the usual, the click rates of the latest issues, and what is left to do."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from shortener.config import Config
+from shortener.reporting.forecast import Usual, usual_range
+from shortener.reporting.issue_list import IssueListItem
+from shortener.reporting.outlook import Outlook
+from shortener.store import Store, draft_links, listings
+from shortener.store.listings import LinkFilter
+
+CHARTED_ISSUES = 12
+"""How many of the latest sent issues the overview compares."""
+SETTLED_DAYS = 7
+"""Age from which the count of an issue counts as final: 98 % of its clicks have arrived."""
+RECENT_DAYS = 366
+"""Age up to which an issue's missing number of recipients is worth entering."""
+
+TaskKind = Literal["draft", "no-target", "no-recipients", "picks"]
+
+
+class Task(Struct, frozen=True):
+    """Something that waits for an editor. ``issue`` is a slug, ``month`` like 2026-11, ``count`` a number of links."""
+
+    kind: TaskKind
+    issue: str = ""
+    title: str = ""
+    count: int = 0
+    month: str = ""
+
+
+class RecentIssue(Struct, frozen=True):
+    """A sent issue on the overview, with its outlook if it has one."""
+
+    slug: str
+    title: str
+    sent_at: datetime
+    recipients: int | None
+    visitors: int | None
+    clicks: int
+    rate: float | None
+    outlook: Outlook | None
+
+
+class Overview(Struct, frozen=True):
+    """What the overview shows: up to 12 sent issues, the latest first, their usual click rate, and the tasks.
+
+    ``usual_rate`` is the range of the click rates of the issues whose clicks have all arrived, None with fewer than
+    four.
+    """
+
+    issues: tuple[RecentIssue, ...]
+    usual_rate: Usual | None
+    tasks: tuple[Task, ...]
+
+
+def latest_sent(issues: Sequence[IssueListItem]) -> list[IssueListItem]:
+    """Return the issues that the overview compares, the latest first."""
+    return [issue for issue in issues if issue.status == "sent"][:CHARTED_ISSUES]
+
+
+def build_overview(
+    store: Store, issues: Sequence[IssueListItem], *, outlooks: Mapping[str, Outlook], config: Config, now: int
+) -> Overview:
+    """Return the overview of the listed ``issues`` at ``now`` (seconds of the UTC epoch)."""
+    compared = tuple(
+        RecentIssue(
+            slug=issue.slug,
+            title=issue.title,
+            sent_at=issue.sent_at,
+            recipients=issue.recipients,
+            visitors=issue.visitors if issue.clicks else None,
+            clicks=issue.clicks,
+            rate=issue.rate if issue.clicks else None,
+            outlook=outlooks.get(issue.slug),
+        )
+        for issue in latest_sent(issues)
+        if issue.sent_at is not None
+    )
+    settled = datetime.fromtimestamp(now, UTC) - timedelta(days=SETTLED_DAYS)
+    rates = [issue.rate for issue in compared if issue.rate is not None and issue.sent_at <= settled]
+    return Overview(compared, usual_range(rates), tuple(_tasks(store, issues, config=config, now=now)))
+
+
+def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now: int) -> list[Task]:
+    """Return the tasks of the editors: drafts, links without a target, missing recipients, picks of last month."""
+    tasks = [
+        Task("draft", issue=issue.slug, title=issue.title or issue.slug) for issue in issues if issue.status == "draft"
+    ]
+    without_target = listings.count_links(store, LinkFilter(status="todo"), now=now)
+    if without_target:
+        tasks.append(Task("no-target", count=without_target))
+    recent = datetime.fromtimestamp(now, UTC) - timedelta(days=RECENT_DAYS)
+    tasks += [
+        Task("no-recipients", issue=issue.slug, title=issue.title or issue.slug)
+        for issue in issues
+        if issue.status == "sent" and issue.recipients is None and issue.sent_at and issue.sent_at > recent
+    ]
+    local = datetime.fromtimestamp(now, UTC).astimezone(config.zone)
+    month = (local.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")
+    has_clicks = any(
+        issue.clicks and issue.sent_at and issue.sent_at.astimezone(config.zone).strftime("%Y-%m") == month
+        for issue in issues
+    )
+    if has_clicks and not draft_links.links_by_article(store, month):
+        tasks.append(Task("picks", month=month))
+    return tasks

@@ -1,0 +1,81 @@
+"""Check whether a short-link domain reaches this installation, by a request to its public address.
+
+The request asks for an answer that only this installation can give: a nonce, signed with a key derived from its secret.
+"""
+
+import hmac
+import secrets
+import ssl
+import time
+from http.client import HTTPException
+from typing import Literal
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from shortener.config import Domain
+from shortener.services.public_http import AddressRefused, Resolver, resolve_allowed, resolve_host, send_request
+
+TIME_LIMIT_SECONDS = 6.0
+SOCKET_TIMEOUT_SECONDS = 3.0
+CHECK_PATH = "/-/answers/"
+NONCE_LENGTH = 32
+"""Characters of a nonce, which are hexadecimal digits."""
+_PURPOSE = b"domain check"
+
+DomainResult = Literal["answers", "elsewhere", "silent", "unknown", "private", "certificate"]
+"""``answers``: this installation; ``elsewhere``: another server; ``silent``: no answer; ``unknown``: no such name;
+``private``: an address that is not public; ``certificate``: its certificate is not valid."""
+
+
+class DomainStatus(Struct, frozen=True):
+    """Result of the check of a domain; ``is_https`` says whether its short links begin with https."""
+
+    host: str
+    is_https: bool
+    result: DomainResult
+
+
+def sign_nonce(nonce: str, *, secret: str) -> str:
+    """Return the answer of the installation with this secret to a nonce."""
+    key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
+    return hmac.digest(key, nonce.encode(), "sha256").hex()
+
+
+def check_domain(domain: Domain, *, secret: str, user_agent: str, resolver: Resolver = resolve_host) -> DomainStatus:
+    """Return whether a domain reaches the installation with this secret.
+
+    It takes a few seconds at most, besides the resolution of the name. Only public addresses are asked.
+    """
+    result = _request_answer(domain, secret=secret, user_agent=user_agent, resolver=resolver)
+    return DomainStatus(domain.host, domain.scheme == "https", result)
+
+
+def _request_answer(domain: Domain, *, secret: str, user_agent: str, resolver: Resolver) -> DomainResult:
+    nonce = secrets.token_hex(NONCE_LENGTH // 2)
+    url = f"{domain.scheme}://{domain.host}{CHECK_PATH}{nonce}"
+    parts = urlsplit(url)
+    port = parts.port or (443 if domain.scheme == "https" else 80)
+    try:
+        address = resolve_allowed(parts.hostname or "", port, resolver=resolver)
+    except AddressRefused:
+        return "private"
+    except OSError:
+        return "unknown"
+    try:
+        response = send_request(
+            url,
+            address=address,
+            port=port,
+            headers={"User-Agent": user_agent, "Accept": "text/plain"},
+            deadline=time.monotonic() + TIME_LIMIT_SECONDS,
+            socket_timeout_seconds=SOCKET_TIMEOUT_SECONDS,
+            max_body_bytes=200,
+        )
+    except ssl.SSLCertVerificationError:
+        return "certificate"
+    except (OSError, HTTPException):
+        return "silent"
+    expected = sign_nonce(nonce, secret=secret)
+    # The body may be chunked.
+    return "answers" if expected.encode() in response.body else "elsewhere"

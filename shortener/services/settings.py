@@ -1,0 +1,64 @@
+"""Settings that editors change on the pages: storing them, and the configuration that has them."""
+
+from collections.abc import Iterable, Mapping
+
+from shortener.config import Config
+from shortener.errors import Doubtful, FieldError, InputError
+from shortener.messages import Message
+from shortener.settings import ZONE, parse_setting, setting_texts, with_settings
+from shortener.store import Reader, Store, settings
+
+
+def current_config(store: Reader, config: Config) -> Config:
+    """Return a configuration with the settings in the store."""
+    return with_settings(config, settings.read(store))
+
+
+def find_changes(
+    store: Store, texts: Mapping[str, str], *, config: Config, confirmed: bool = False
+) -> dict[str, str | None]:
+    """Return the values to store for the settings whose texts differ from the present ones; None means the default.
+
+    An empty text means the default too. ``config`` is the configuration without stored settings; keys that it gives are
+    skipped. Raises FieldError, whose field is the key, for a value that is not valid, and Doubtful for another time
+    zone until it is ``confirmed``.
+    """
+    present, defaults = setting_texts(current_config(store, config), texts), setting_texts(config, texts)
+    values = {key: _parse(key, text) or defaults[key] for key, text in texts.items() if key not in config.given}
+    changes = {key: text for key, text in values.items() if text != present[key]}
+    if ZONE in changes and not confirmed:
+        raise Doubtful(_explain_zone(present[ZONE], changes[ZONE]), field=ZONE)
+    return {key: None if text == defaults[key] else text for key, text in changes.items()}
+
+
+def put_settings(store: Store, values: Mapping[str, str | None]) -> None:
+    """Store settings by key; None deletes one, which then has its default."""
+    for key, value in values.items():
+        if value is not None:
+            settings.put(store, key, value)
+    removed = [key for key, value in values.items() if value is None]
+    if removed:
+        settings.delete(store, removed)
+
+
+def stored_values(store: Store, keys: Iterable[str]) -> dict[str, str | None]:
+    """Return the stored texts of these settings; None for one that is not stored."""
+    stored = settings.read(store)
+    return {key: stored.get(key) for key in keys}
+
+
+def _parse(key: str, text: str) -> str:
+    """Return the text of a setting in canonical form; '' means the default. Raises FieldError."""
+    try:
+        return str(parse_setting(key, text)) if text else ""
+    except InputError as error:
+        raise FieldError(error.args[0], field=key) from error
+
+
+def _explain_zone(old: str, new: str) -> Message:
+    return Message(
+        "with {new} instead of {old} days begin at another moment: clicks near midnight move to the day before or "
+        "after, in old reports too, and an issue sent near the end of a month can move to another month. Totals stay",
+        new=new,
+        old=old,
+    )

@@ -1,0 +1,16 @@
+"""The last use of the pages by a user, which stays when sessions end."""
+
+from sqlite_utils import Database
+
+from shortener.store.migrations.script import run_script
+
+SCRIPT = """
+alter table users add column seen_at integer;
+
+update users set seen_at = (select max(seen_at) from sessions where user_id = users.id);
+"""
+
+
+def m016_users_seen(db: Database) -> None:
+    """Add the time at which a user was seen last; of stored users, that of their open sessions."""
+    run_script(db, SCRIPT)

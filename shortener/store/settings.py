@@ -1,0 +1,30 @@
+"""SQL for the settings that editors have changed on the pages."""
+
+from collections.abc import Iterable
+
+from shortener.store.database import Reader, Store
+
+
+def read(store: Reader) -> dict[str, str]:
+    """Return the stored settings as texts, by key such as ``site.name``."""
+    return dict(store.execute("select name, value from settings").fetchall())
+
+
+def put(store: Store, name: str, value: str) -> None:
+    """Store a setting. The revision of the links rises, so that every process sees the change as it sees an edit."""
+    store.execute(
+        "insert into settings (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
+        (name, value),
+    )
+    _raise_revision(store)
+
+
+def delete(store: Store, names: Iterable[str]) -> None:
+    """Delete settings, which then have their defaults."""
+    for name in names:
+        store.execute("delete from settings where name = ?", (name,))
+    _raise_revision(store)
+
+
+def _raise_revision(store: Store) -> None:
+    store.set_meta("links_revision", store.meta("links_revision") + 1)

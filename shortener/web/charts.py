@@ -1,0 +1,252 @@
+"""Charts as SVG that the server draws: lines with areas and dots, and bars.
+
+A chart is as wide as its place: across it is measured in percent, and shapes are drawn 1000 units wide and stretched,
+so that text and strokes keep their size. ``static/charts.js`` adds a crosshair with values; without it the chart is
+the same. Every figure of a chart is also in a table below it.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+from markupsafe import Markup
+from msgspec import Struct
+
+from shortener.web.filters import format_number, script_json
+
+HEIGHT, TOP, BOTTOM = 280, 24, 26
+"""Height of a chart in pixels, and of its margins above and below; ticks of the horizontal axis are in the latter."""
+MAX_GRID_LINES = 5
+LABEL_HEIGHT = 17
+"""Least distance in pixels between two labels at the ends of lines."""
+
+Point = tuple[float, float]
+Range = tuple[float, float, float]
+"""A place on the horizontal axis, and the lower and upper value there."""
+
+
+class Line(Struct, frozen=True):
+    """A line through points; ``style`` is a class of charts.css. Its ``label``, if any, is at its last point."""
+
+    style: str
+    points: Sequence[Point]
+    label: str = ""
+
+
+class Area(Struct, frozen=True):
+    """An area between two values at each place; ``style`` is a class of charts.css."""
+
+    style: str
+    ranges: Sequence[Range]
+
+
+class Dot(Struct, frozen=True):
+    """A dot, which leads to ``url`` if there is one; ``title`` names it."""
+
+    x: float
+    y: float
+    title: str
+    url: str = ""
+    style: str = "own"
+
+
+class Tick(Struct, frozen=True):
+    """A text at a place of the horizontal axis; a mark has a dashed line above it."""
+
+    x: float
+    text: str
+    is_mark: bool = False
+
+
+class Hover(Struct, frozen=True):
+    """What the crosshair shows at a place: a title, the text of each value, and the heights of its dots."""
+
+    x: float
+    title: str
+    texts: Sequence[str]
+    values: Sequence[float | None] = ()
+
+
+class Chart(Struct, frozen=True):
+    """A chart whose horizontal axis reaches from ``x_min`` to ``x_max``; ``bars`` are (begin, end, value).
+
+    ``label`` says to screen readers what it shows. ``names`` are those of the values in ``hover``.
+    """
+
+    label: str
+    x_max: float
+    x_min: float = 0.0
+    lines: Sequence[Line] = ()
+    areas: Sequence[Area] = ()
+    bars: Sequence[Range] = ()
+    dots: Sequence[Dot] = ()
+    ticks: Sequence[Tick] = ()
+    names: Sequence[str] = ()
+    hover: Sequence[Hover] = ()
+    format_y: Callable[[float], str] = format_number
+    whole: bool = True
+    """Whether values are whole numbers, so that no line of the grid is between two of them."""
+    height: int = HEIGHT
+
+    def draw(self) -> Markup:
+        """Return the chart as an HTML element."""
+        return _Drawing(self).draw()
+
+
+def grid_values(highest: float, *, whole: bool) -> list[float]:
+    """Return the round values at which a chart up to ``highest`` has grid lines, from 0; the last is not lower."""
+    if highest <= 0:
+        return [0.0, 1.0]
+    rough = highest / MAX_GRID_LINES
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    step = max(1.0, step) if whole else step
+    return [index * step for index in range(math.ceil(highest / step - 1e-9) + 1)]
+
+
+class _Drawing:
+    def __init__(self, chart: Chart) -> None:
+        self._chart = chart
+        self._grid = grid_values(max(_all_values(chart), default=0.0), whole=chart.whole)
+
+    def draw(self) -> Markup:
+        chart = self._chart
+        role = "group" if any(dot.url for dot in chart.dots) else "img"
+        plot = Markup(
+            '<svg class="plot" width="100%" height="{height}" role="{role}" aria-label="{label}">{grid}{marks}'
+            '<svg y="{top}" width="100%" height="{inner}" viewBox="0 0 1000 {inner}" preserveAspectRatio="none">'
+            "{shapes}</svg>{dots}{labels}{ticks}</svg>"
+        ).format(
+            height=chart.height,
+            role=role,
+            label=chart.label,
+            grid=_join(self._grid_line(value) for value in self._grid),
+            marks=_join(self._mark(tick) for tick in chart.ticks if tick.is_mark),
+            top=TOP,
+            inner=self._inner_height,
+            shapes=_join(self._shapes()),
+            dots=_join(self._dot(dot) for dot in chart.dots),
+            labels=_join(self._labels()),
+            ticks=_join(self._tick(tick) for tick in chart.ticks),
+        )
+        axis = Markup('<svg class="axis" width="{}" height="{}" aria-hidden="true">{}</svg>').format(
+            self._axis_width, chart.height, _join(self._axis_text(value) for value in self._grid)
+        )
+        names = msgspec.json.encode([_plain(name) for name in chart.names]).decode()
+        return Markup('<div class="chart" data-names="{}">{}{}{}</div>').format(names, axis, plot, self._hover())
+
+    @property
+    def _inner_height(self) -> int:
+        return self._chart.height - TOP - BOTTOM
+
+    @property
+    def _axis_width(self) -> int:
+        return 12 + 7 * max(len(self._chart.format_y(value)) for value in self._grid)
+
+    def _x(self, x: float) -> float:
+        """Return a place in percent of the width."""
+        span = self._chart.x_max - self._chart.x_min
+        return round(100 * (x - self._chart.x_min) / span, 2) if span else 50.0
+
+    def _height(self, value: float) -> float:
+        """Return the distance of a value from the upper edge of the shapes, in pixels."""
+        return round(self._inner_height * (1 - value / self._grid[-1]), 1)
+
+    def _y(self, value: float) -> float:
+        return TOP + self._height(value)
+
+    def _grid_line(self, value: float) -> Markup:
+        return Markup('<line class="{}" x2="100%" y1="{y}" y2="{y}"/>').format(
+            "grid" if value else "base", y=self._y(value)
+        )
+
+    def _axis_text(self, value: float) -> Markup:
+        return Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(
+            self._axis_width - 8, self._y(value) + 4, self._chart.format_y(int(value) if value == int(value) else value)
+        )
+
+    def _mark(self, tick: Tick) -> Markup:
+        return Markup('<line class="mark" x1="{x}%" x2="{x}%" y1="{}" y2="{}"><title>{}</title></line>').format(
+            TOP, self._chart.height - BOTTOM, tick.text, x=self._x(tick.x)
+        )
+
+    def _tick(self, tick: Tick) -> Markup:
+        if tick.is_mark:
+            return Markup("")
+        x = self._x(tick.x)
+        return Markup('<text x="{}%" y="{}" text-anchor="{}">{}</text>').format(
+            x, self._chart.height - 8, _anchor(x), tick.text
+        )
+
+    def _shapes(self) -> Iterable[Markup]:
+        for area in self._chart.areas:
+            upper = [(x, high) for x, _, high in area.ranges]
+            lower = [(x, low) for x, low, _ in reversed(area.ranges)]
+            yield Markup('<path class="{}" d="{}z"/>').format(area.style, self._path([*upper, *lower]))
+        for begin, end, value in self._chart.bars:
+            left, right, top = 10 * self._x(begin), 10 * self._x(end), self._height(value)
+            yield Markup('<rect class="bar-own" x="{}" y="{}" width="{}" height="{}"/>').format(
+                round(left, 1), top, round(max(1.0, 0.85 * (right - left)), 1), round(self._inner_height - top, 1)
+            )
+        for line in self._chart.lines:
+            yield Markup('<path class="{}" d="{}"/>').format(line.style, self._path(line.points))
+
+    def _path(self, points: Sequence[Point]) -> str:
+        return "M" + "L".join(f"{10 * self._x(x):.1f} {self._height(y):.1f}" for x, y in points)
+
+    def _dot(self, dot: Dot) -> Markup:
+        circle = Markup('<circle class="dot {}" cx="{}%" cy="{}" r="5"><title>{}</title></circle>').format(
+            dot.style, self._x(dot.x), self._y(dot.y), dot.title
+        )
+        return Markup('<a href="{}" aria-label="{}">{}</a>').format(dot.url, dot.title, circle) if dot.url else circle
+
+    def _labels(self) -> Iterable[Markup]:
+        """Yield the labels at the ends of lines: the lowest of several below its line, each other above."""
+        ends = sorted(
+            ((self._y(line.points[-1][1]), line) for line in self._chart.lines if line.label and line.points),
+            key=lambda end: -end[0],
+        )
+        placed: list[tuple[float, float]] = []
+        for index, (line_y, line) in enumerate(ends):
+            percent = self._x(line.points[-1][0])
+            has_upper = any(abs(self._x(other.points[-1][0]) - percent) < 30 for _, other in ends[index + 1 :])
+            y = line_y + 16 if has_upper and not placed else line_y - 8
+            while any(abs(percent - other_x) < 30 and abs(y - other_y) < LABEL_HEIGHT for other_x, other_y in placed):
+                y -= 1
+            placed.append((percent, y))
+            yield Markup('<text class="label {}" x="{}%" y="{}" text-anchor="{}">{}</text>').format(
+                line.style, percent, max(12, y), "end" if percent > 45 else "start", line.label
+            )
+
+    def _hover(self) -> Markup:
+        rows = [
+            [
+                self._x(row.x),
+                _plain(row.title),
+                [_plain(text) for text in row.texts],
+                [None if value is None else self._y(value) for value in row.values],
+            ]
+            for row in self._chart.hover
+        ]
+        return Markup('<script type="application/json">{}</script>').format(script_json(rows)) if rows else Markup("")
+
+
+def _all_values(chart: Chart) -> Iterable[float]:
+    yield from (y for line in chart.lines for _, y in line.points)
+    yield from (high for area in chart.areas for _, _, high in area.ranges)
+    yield from (value for _, _, value in chart.bars)
+    yield from (dot.y for dot in chart.dots)
+
+
+def _anchor(percent: float) -> str:
+    """Return how a text is aligned at a place, so that it is not cut at the edges."""
+    return "start" if percent < 4 else "end" if percent > 96 else "middle"
+
+
+def _plain(text: str) -> str:
+    """Return a text without the escapes of markup, for a script that shows it as text."""
+    return text.unescape() if isinstance(text, Markup) else text
+
+
+def _join(parts: Iterable[Markup]) -> Markup:
+    return Markup("").join(parts)

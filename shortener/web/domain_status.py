@@ -1,0 +1,68 @@
+"""Results of the checks whether the domains reach this installation, made in a thread so that no page waits."""
+
+import logging
+import threading
+import time
+
+from flask import Flask, current_app
+
+from shortener.config import Config
+from shortener.services.domain_check import DomainStatus, check_domain
+
+MAX_DOMAINS = 5
+"""Domains that are checked; the others are alike."""
+FRESH_SECONDS, RETRY_SECONDS = 600.0, 20.0
+"""Age from which a result is checked again: when every domain answers, and when one does not."""
+
+log = logging.getLogger(__name__)
+
+
+class DomainChecks:
+    """The latest results, and the thread that makes new ones while they are asked for."""
+
+    def __init__(self, config: Config, *, secret: str) -> None:
+        self._config = config
+        self._secret = secret
+        self._lock = threading.Lock()
+        self._results: tuple[DomainStatus, ...] | None = None
+        self._checked_at = 0.0
+        self._is_running = False
+
+    def latest(self) -> tuple[DomainStatus, ...] | None:
+        """Return the latest results, None if there are none yet; start a check if they are missing or old."""
+        with self._lock:
+            if not self._is_running and self._is_due():
+                self._is_running = True
+                threading.Thread(target=self._check, name="domain check", daemon=True).start()
+            return self._results
+
+    def _is_due(self) -> bool:
+        if self._results is None:
+            return True
+        all_answer = all(status.result == "answers" for status in self._results)
+        return time.monotonic() - self._checked_at >= (FRESH_SECONDS if all_answer else RETRY_SECONDS)
+
+    def _check(self) -> None:
+        results = None
+        try:
+            user_agent = f"shortener (+{self._config.base_url})"
+            domains = self._config.domains[:MAX_DOMAINS]
+            results = tuple(check_domain(each, secret=self._secret, user_agent=user_agent) for each in domains)
+        except Exception:
+            log.exception("the check of the domains failed")
+        finally:
+            with self._lock:
+                self._results = self._results if results is None else results
+                self._checked_at = time.monotonic()
+                self._is_running = False
+
+
+def init_app(app: Flask, *, config: Config) -> None:
+    """Create the domain checks of an app, which are made when a page asks for their results."""
+    app.extensions["domain_checks"] = DomainChecks(config, secret=app.config["SECRET_KEY"])
+
+
+def latest_domain_statuses() -> tuple[DomainStatus, ...] | None:
+    """Return the latest results of the domain checks; None while they are made for the first time."""
+    checks: DomainChecks = current_app.extensions["domain_checks"]
+    return checks.latest()

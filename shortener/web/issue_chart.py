@@ -1,0 +1,106 @@
+"""The chart of an issue's results: its course beside the usual range, the forecast and another issue."""
+
+from collections.abc import Iterable, Sequence
+
+from shortener.durations import HOUR_SECONDS
+from shortener.reporting.course import Course, CoursePoint
+from shortener.reporting.forecast import Forecast
+from shortener.web.charts import Area, Chart, Hover, Line, Tick
+from shortener.web.filters import format_datetime, format_number, format_range, format_usual
+from shortener.web.languages import gettext as _
+
+
+def build_chart(course: Course, *, compared: str = "", edits: Iterable[tuple[float, str]] = ()) -> Chart:
+    """Return the chart of a course; ``compared`` is the title of the other issue.
+
+    ``edits`` are the ages in hours at which something was changed, each with its description.
+    """
+    points = course.points
+    usual = [(point.hours, point.usual) for point in points if point.usual]
+    expected = [(point.hours, point.forecast) for point in points if point.forecast]
+    lines = [
+        Line("usual", [(hours, each.median) for hours, each in usual], _("usual")),
+        Line("other", [(point.hours, point.compared) for point in points if point.compared is not None], compared),
+        Line("forecast", [(hours, each.expected) for hours, each in expected], _forecast_label(course.final)),
+        Line("own", [(point.hours, point.count) for point in points if point.count is not None], _("this issue")),
+    ]
+    areas = [
+        Area("band", [(hours, each.low, each.high) for hours, each in usual]),
+        Area("fan", [(hours, each.low, each.high) for hours, each in expected]),
+    ]
+    x_max = points[-1].hours
+    marks = [Tick(hours, text, is_mark=True) for hours, text in edits if hours <= x_max]
+    return Chart(
+        label=_label(course),
+        x_max=x_max,
+        lines=[line for line in lines if len(line.points) > 1],
+        areas=[area for area in areas if len(area.ranges) > 1],
+        ticks=[*marks, *(Tick(hours, format_age(hours)) for hours in _tick_hours(x_max))],
+        names=[_("This issue"), _("Usual"), compared, _("Expected")],
+        hover=[_hover(point, course, marks) for point in points],
+    )
+
+
+def _label(course: Course) -> str:
+    if course.pace == "hourly" and course.counted == "visitors":
+        return _("Line chart: visitors per hour since sending. The table below has the figures.")
+    if course.pace == "hourly":
+        return _("Line chart: clicks per hour since sending. The table below has the figures.")
+    if course.counted == "visitors":
+        return _("Line chart: visitors since sending. The table below has the figures.")
+    return _("Line chart: clicks since sending. The table below has the figures.")
+
+
+def _forecast_label(final: Forecast | None) -> str:
+    return "" if final is None else _("about {count} in the end", count=format_forecast(final.expected))
+
+
+def _tick_hours(span: float) -> Iterable[int]:
+    step = 48 if span > 200 else 24 if span > 100 else 12
+    return range(0, int(span) + 1, step)
+
+
+def format_age(hours: float) -> str:
+    """Return an age such as 45 min, 6 h, 6 h 15 min or 4 d."""
+    minutes = round(60 * hours)
+    if minutes and minutes < 60:
+        return _("{minutes} min", minutes=minutes)
+    if minutes % 60 and minutes < 24 * 60:
+        return _("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
+    if hours > 72 and minutes % (24 * 60) == 0:
+        return _("{days} d", days=minutes // (24 * 60))
+    return _("{hours} h", hours=round(hours))
+
+
+def format_time(course: Course, hours: float) -> str:
+    """Return the date and time at an age, in the site's zone."""
+    return format_datetime(round(course.start + hours * HOUR_SECONDS)).striptags()
+
+
+def format_forecast(number: float) -> str:
+    """Return an expected count, rounded to three significant digits."""
+    return format_number(int(float(f"{number:.3g}")))
+
+
+def _hover(point: CoursePoint, course: Course, marks: Sequence[Tick]) -> Hover:
+    age = format_age(point.hours)
+    title = _("{age} · {time}", age=age, time=format_time(course, point.hours))
+    if course.pace == "hourly":
+        title = _("the hour until {age} · {time}", age=age, time=format_time(course, point.hours))
+    forecast = point.forecast if point.count is None else None
+    return Hover(
+        x=point.hours,
+        title=title,
+        texts=(
+            "" if point.count is None else format_number(point.count),
+            format_usual(point.usual),
+            "" if point.compared is None else format_number(point.compared),
+            "" if forecast is None else format_range(forecast.expected, forecast.low, forecast.high),
+        ),
+        values=(
+            point.count,
+            point.usual.median if point.usual else None,
+            point.compared,
+            forecast.expected if forecast else None,
+        ),
+    )

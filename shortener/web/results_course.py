@@ -1,0 +1,126 @@
+"""The course of an issue on its results page: what the address asks for, its chart, table and CSV, and its edits."""
+
+from collections.abc import Sequence
+
+from flask import request
+from msgspec import Struct
+
+from shortener.durations import HOUR_SECONDS
+from shortener.reporting.course import Course, CoursePoint, CourseRequest, Pace, build_course
+from shortener.reporting.outlook import ComparedIssues
+from shortener.short_urls import build_short_url
+from shortener.store import listings
+from shortener.store.listings import IssueSummary
+from shortener.web.charts import Chart
+from shortener.web.context import config, now, store
+from shortener.web.issue_chart import build_chart, format_age
+from shortener.web.languages import gettext as _
+from shortener.web.ranking_cache import arrivals
+
+TABLE_AGES = (1, 3, 6, 12, 24, 48, 72, 168, 336)
+"""Ages in hours that the table below the chart shows, of those that the chart covers."""
+CSV_COLUMNS = (
+    "hours", "count", "counted", "usual_low", "usual_median", "usual_high",
+    "compared", "expected", "expected_low", "expected_high",
+)  # fmt: skip
+
+
+class TargetEdit(Struct, frozen=True):
+    """A change of a link's target; ``at`` is in seconds since the epoch, ``hours`` are the hours since sending."""
+
+    hours: float
+    short_url: str
+    at: int
+    who: str
+    new: str | None
+
+
+class CoursePanel(Struct, frozen=True):
+    """The course of an issue with its chart; ``rows`` are the points of the table, each with its age as text.
+
+    ``choices`` are the issues that it can be compared with.
+    """
+
+    course: Course
+    chart: Chart
+    compared: IssueSummary | None
+    choices: Sequence[IssueSummary]
+    edits: Sequence[TargetEdit]
+    rows: Sequence[tuple[str, CoursePoint]]
+    knows_visitors: bool
+
+
+def build_panel(issues: ComparedIssues, course: Course) -> CoursePanel:
+    """Return the panel of a course."""
+    compared = _compared_issue(issues)
+    edits = _target_edits(issues.issue, since=course.start)
+    marks = [(edit.hours, _("Destination changed by {who}", who=edit.who)) for edit in edits]
+    return CoursePanel(
+        course=course,
+        chart=build_chart(course, compared=_title(compared), edits=marks),
+        compared=compared,
+        choices=issues.others,
+        edits=edits,
+        rows=[(format_age(point.hours), point) for point in course.points if _is_shown(point, course)],
+        knows_visitors=issues.issue.visitors is not None,
+    )
+
+
+def read_course(issues: ComparedIssues) -> Course:
+    """Return the course that the address asks for: ``?count=clicks``, ``?pace=hourly``, ``?with=<slug>``."""
+    pace: Pace = "hourly" if request.args.get("pace") == "hourly" else "total"
+    counts_clicks = request.args.get("count") == "clicks" or issues.issue.visitors is None
+    wanted = CourseRequest("clicks" if counts_clicks else "visitors", pace, _compared_issue(issues))
+    return build_course(store(), issues, wanted, arrivals=arrivals(), now=now())
+
+
+def csv_rows(course: Course) -> list[tuple[object, ...]]:
+    """Return the points of a course as rows of ``CSV_COLUMNS``."""
+    return [
+        (
+            round(point.hours, 4),
+            point.count,
+            course.counted,
+            *([point.usual.low, point.usual.median, point.usual.high] if point.usual else [None] * 3),
+            point.compared,
+            *(_rounded(point) if point.forecast else [None] * 3),
+        )
+        for point in course.points
+    ]
+
+
+def _rounded(point: CoursePoint) -> list[float]:
+    forecast = point.forecast
+    return [round(value, 1) for value in (forecast.expected, forecast.low, forecast.high)] if forecast else []
+
+
+def _compared_issue(issues: ComparedIssues) -> IssueSummary | None:
+    slug = request.args.get("with")
+    return next((issue for issue in issues.others if issue.slug == slug), None)
+
+
+def _title(issue: IssueSummary | None) -> str:
+    return "" if issue is None else issue.title or issue.slug
+
+
+def _is_shown(point: CoursePoint, course: Course) -> bool:
+    """Return whether the table has a point: a round age, or the last one that the issue has reached."""
+    reached = [each.hours for each in course.points if each.count is not None]
+    return point.hours in TABLE_AGES or point.hours == max(reached, default=0)
+
+
+def _target_edits(issue: IssueSummary, *, since: int) -> list[TargetEdit]:
+    """Return the changes of link targets after the issue was sent."""
+    if not issue.sent_at and not issue.clicks:
+        return []
+    return [
+        TargetEdit(
+            hours=(edit.at - since) / HOUR_SECONDS,
+            short_url=build_short_url(edit.domain, edit.code, domains=config().domains),
+            at=edit.at,
+            who=edit.who,
+            new=edit.new,
+        )
+        for edit in listings.list_target_edits(store(), issue.id)
+        if edit.at > since
+    ]

@@ -1,0 +1,110 @@
+"""Views of an issue's click map: the page, the document in its frame, and its figures as CSV and JSON."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from shortener.newsletter import Format
+from shortener.ranking import RankedArticle
+from shortener.reporting.issue_report import ArticleReport, IssueReport, build_issue_report
+from shortener.store import issues
+from shortener.web import clickmap, issue_document
+from shortener.web.context import config, now, role_required, store
+from shortener.web.languages import gettext as _
+from shortener.web.ranking_cache import article_results
+from shortener.web.responses import csv_response, json_response
+
+blueprint = Blueprint("click_map", __name__, url_prefix="/-/issues")
+
+
+@blueprint.get("/<slug>/map")
+@role_required("viewer")
+def show_map(slug: str) -> str:
+    """Show the click map of an issue, and a table of its articles and placements with their clicks."""
+    report, measure = _report(slug), _measure()
+    results = _results(report)
+    rows = clickmap.map_rows(report, results=results or {}, domains=config().domains)
+    return render_template(
+        "map.html",
+        report=report,
+        measure=measure,
+        articles=[row for row in rows if row.position is not None],
+        others=[row for row in rows if row.position is None],
+        is_ranking_ready=results is not None,
+        kinds=clickmap.clicks_by_kind(report),
+        tone=clickmap.comparison,
+        document_url=url_for("click_map.map_issue", slug=slug, by=measure),
+    )
+
+
+def _report(slug: str) -> IssueReport:
+    return build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
+
+
+def _measure() -> clickmap.Measure:
+    """Return what the badges are to show, by the query string."""
+    return "typical" if request.args.get("by") == "typical" else "share"
+
+
+def _results(report: IssueReport) -> Mapping[str, RankedArticle] | None:
+    """Return what is known of the articles beside the typical one; nothing without clicks, None while computed."""
+    return article_results(report.slug) if report.totals.clicks.human else {}
+
+
+@blueprint.get("/<slug>/map.json")
+@role_required("viewer")
+def map_json(slug: str) -> Response:
+    """Return the clicks of each placement as JSON, grouped by article; links without an article follow."""
+    report = _report(slug)
+    return json_response(
+        {"slug": report.slug, "as_of": report.as_of, "articles": report.articles, "links": report.links}
+    )
+
+
+@blueprint.get("/<slug>/map/issue")
+@role_required("viewer")
+def map_issue(slug: str) -> Response:
+    """Return the issue in its sender's design with a badge at each link, for the frame in the page of the click map."""
+    issue, report, measure = issues.get(store(), slug), _report(slug), _measure()
+    source = issues.get_documents(store(), issue.id)[1]
+    badges = clickmap.badges(
+        report,
+        measure=measure,
+        results=(_results(report) or {}) if measure == "typical" else {},
+        domains=config().domains,
+    )
+    document = issue_document.read_document(source, format=cast(Format, issue.format))
+    return document_response(document, clickmap.find_badge(badges, domains=config().domains), title=_("Click map"))
+
+
+def document_response(
+    document: issue_document.IssueDocument, find_badge: issue_document.FindBadge, *, title: str
+) -> Response:
+    """Return an issue's document with its badges as a response that a sandboxed frame of our pages may show."""
+    html = document.render(find_badge, stylesheet_url=url_for("static", filename="issue_document.css"), title=title)
+    headers = {"Content-Security-Policy": issue_document.CONTENT_SECURITY_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return Response(html, mimetype="text/html", headers=headers)
+
+
+@blueprint.get("/<slug>/placements.csv")
+@role_required("viewer")
+def placements_csv(slug: str) -> Response:
+    """Return the placements of the report as CSV, one row each. Placements of articles come first, then the others."""
+    report = _report(slug)
+    rows = [
+        (
+            placement.n,
+            placement.kind,
+            placement.text,
+            placement.short_url,
+            item.position if isinstance(item, ArticleReport) else None,
+            item.title,
+            placement.clicks,
+            placement.visitors,
+        )
+        for item in clickmap.articles_and_links(report)
+        for placement in item.placements
+    ]
+    columns = ("n", "kind", "text", "short_url", "position", "title", "clicks", "visitors")
+    return csv_response(f"{slug}-placements", columns, rows)

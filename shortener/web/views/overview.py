@@ -1,0 +1,177 @@
+"""View of the overview: how the last issue did, the latest issues, what is left to do, and the best articles."""
+
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, Response, render_template, request
+from markupsafe import Markup
+from msgspec import Struct
+
+from shortener.ranking import RankedArticle
+from shortener.reporting.issue_list import IssueListItem, build_issue_list
+from shortener.reporting.outlook import Outlook
+from shortener.reporting.overview import Overview, RecentIssue, build_overview, latest_sent
+from shortener.services.domain_check import DomainStatus
+from shortener.store import accounts
+from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.domain_status import latest_domain_statuses
+from shortener.web.filters import format_number, format_percent, join_percent_signs
+from shortener.web.languages import gettext as _
+from shortener.web.ranking_cache import cached_outlooks, ranking_if_ready, remaining_shares
+from shortener.web.rate_chart import NARROW, WIDE, build_rate_chart, shows_rates
+from shortener.web.responses import json_response
+
+blueprint = Blueprint("overview", __name__, url_prefix="/-")
+
+PERIOD_MONTHS = (3, 6, 12)
+DEFAULT_MONTHS = 6
+BEST_ARTICLES = 5
+DAYS_OF_A_MONTH = 30.44
+
+
+class FirstSteps(Struct, frozen=True):
+    """The first-run checklist: the results of the domain checks (None: not known yet), and what exists."""
+
+    domains: tuple[DomainStatus, ...] | None
+    has_issue: bool
+    has_sent_issue: bool
+    has_colleague: bool
+
+
+class OverviewFile(Struct, frozen=True):
+    """Content of ``/-/overview.json``; ``best_articles`` is None while the ranking is computed for the first time."""
+
+    overview: Overview
+    months: int
+    best_articles: tuple[RankedArticle, ...] | None
+
+
+@blueprint.get("/")
+@role_required("viewer")
+def show_overview() -> str:
+    """Show how the last issue did, the click rates of the latest issues, what is left to do, and the best articles."""
+    issues = _list_items()
+    overview = _overview(issues)
+    months = _months()
+    return render_template(
+        "overview.html",
+        overview=overview,
+        issue_count=len(issues),
+        lead=_lead(overview.issues[0]) if overview.issues else "",
+        charts=[chart for size in (WIDE, NARROW) if (chart := build_rate_chart(overview, size))],
+        shows_rates=shows_rates(overview),
+        months=months,
+        periods=PERIOD_MONTHS,
+        best=_best_articles(issues, months=months),
+        first_steps=_first_steps(issues),
+    )
+
+
+@blueprint.get("/overview.json")
+@role_required("viewer")
+def overview_json() -> Response:
+    """Return the content of the overview as JSON."""
+    issues, months = _list_items(), _months()
+    return json_response(OverviewFile(_overview(issues), months, _best_articles(issues, months=months)))
+
+
+def _list_items() -> tuple[IssueListItem, ...]:
+    """Return the list of issues, without archived and removed ones."""
+    return build_issue_list(store(), remaining_shares=remaining_shares(), now=now())
+
+
+def _overview(issues: tuple[IssueListItem, ...]) -> Overview:
+    outlooks = cached_outlooks(tuple(issue.slug for issue in latest_sent(issues)))
+    return build_overview(store(), issues, outlooks=outlooks, config=config(), now=now())
+
+
+def _months() -> int:
+    text = request.args.get("months", "")
+    return next((months for months in PERIOD_MONTHS if text == str(months)), DEFAULT_MONTHS)
+
+
+def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[RankedArticle, ...] | None:
+    """Return the articles of the period that stand first in the ranking; None while it is computed."""
+    ranking = ranking_if_ready()
+    if ranking is None:
+        return None
+    since = datetime.fromtimestamp(now(), UTC) - timedelta(days=months * DAYS_OF_A_MONTH)
+    sent = {issue.slug for issue in issues if issue.sent_at and issue.sent_at >= since}
+    return tuple(article for article in ranking.articles if article.issue in sent)[:BEST_ARTICLES]
+
+
+def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:
+    """Return the first-run checklist until an issue was sent, and for admins while a domain does not answer.
+
+    A private address is no fault then: some installations are for one network.
+    """
+    has_sent_issue = any(issue.status == "sent" for issue in issues)
+    domains = latest_domain_statuses()
+    is_broken = any(status.result not in {"answers", "private"} for status in domains or ())
+    if has_sent_issue and not (is_broken and current_user().role == "admin"):
+        return None
+    return FirstSteps(
+        domains=domains,
+        has_issue=bool(issues),
+        has_sent_issue=has_sent_issue,
+        has_colleague=accounts.count_users(store()) > 1,
+    )
+
+
+def _lead(issue: RecentIssue) -> Markup:
+    """Return the sentences about the last issue: its result so far, the comparison with the usual, and the forecast."""
+    return Markup(" ").join(part for part in (_result(issue), _forecast(issue)) if part)
+
+
+def _result(issue: RecentIssue) -> Markup:
+    outlook = issue.outlook
+    if outlook is None:
+        return _("No clicks yet.")
+    rate, usual = outlook.rate, outlook.usual_rate
+    if rate is not None and usual is not None:
+        values = {"rate": _percent(rate), "usual": _percent(usual.median), "count": format_number(outlook.count)}
+        sentences = {
+            "above": _("{count} visitors, {rate} of the recipients: above your usual {usual} at this age.", **values),
+            "usual": _("{count} visitors, {rate} of the recipients: about your usual {usual} at this age.", **values),
+            "below": _("{count} visitors, {rate} of the recipients: below your usual {usual} at this age.", **values),
+        }
+        return sentences[outlook.judgement or "usual"]
+    if outlook.usual_count is not None:
+        values = {"count": format_number(outlook.count), "usual": format_number(round(outlook.usual_count.median))}
+        return _count_sentence(outlook, values)
+    count = format_number(outlook.count)
+    if outlook.counted == "visitors":
+        return _("{count} visitors so far.", count=count)
+    return _("{count} clicks so far.", count=count)
+
+
+def _count_sentence(outlook: Outlook, values: dict[str, str]) -> Markup:
+    if outlook.counted == "visitors":
+        sentences = {
+            "above": _("{count} visitors: above your usual {usual} at this age.", **values),
+            "usual": _("{count} visitors: about your usual {usual} at this age.", **values),
+            "below": _("{count} visitors: below your usual {usual} at this age.", **values),
+        }
+    else:
+        sentences = {
+            "above": _("{count} clicks: above your usual {usual} at this age.", **values),
+            "usual": _("{count} clicks: about your usual {usual} at this age.", **values),
+            "below": _("{count} clicks: below your usual {usual} at this age.", **values),
+        }
+    return sentences[outlook.judgement or "usual"]
+
+
+def _forecast(issue: RecentIssue) -> Markup | str:
+    forecast = issue.outlook.forecast if issue.outlook else None
+    if forecast is None or issue.outlook is None:
+        return ""
+    values = {
+        name: format_number(int(float(f"{number:.3g}")))
+        for name, number in (("count", forecast.expected), ("low", forecast.low), ("high", forecast.high))
+    }
+    if issue.outlook.counted == "visitors":
+        return _("Expect about {count} visitors in the end ({low} to {high}).", **values)
+    return _("Expect about {count} clicks in the end ({low} to {high}).", **values)
+
+
+def _percent(share: float) -> str:
+    return join_percent_signs(format_percent(share))
