@@ -82,6 +82,9 @@ def _find_listing(*, wait: bool) -> _Listing:
         return _Listing(
             ArticleFilterValues("", "", "", ""), RankingKey(), sent, message=sentence(str(error)), status=400
         )
+    if filters.issue and filters.issue not in {issue.slug for issue in sent}:
+        message = _("No issue {slug} was sent yet.", slug=filters.issue)
+        return _Listing(filters, RankingKey(), sent, message=message.unescape(), status=404)
     if filters.period or filters.issue:
         return _load(filters, sent, wait=wait)
     months = dict.fromkeys(article_list.month_of(issue.sent_at) for issue in sent)
@@ -96,10 +99,7 @@ def _find_listing(*, wait: bool) -> _Listing:
 
 def _load(filters: ArticleFilterValues, sent: list[SentIssue], *, wait: bool) -> _Listing:
     key = article_list.ranking_key(filters)
-    try:
-        ranking = (cached_ranking if wait else ranking_if_ready)(key)
-    except NotFound as error:
-        return _Listing(filters, key, sent, message=sentence(str(error)), status=404)
+    ranking = (cached_ranking if wait else ranking_if_ready)(key)
     message = sentence(ranking.footer) if ranking is not None and not ranking.articles else ""
     return _Listing(filters, key, sent, ranking, message)
 
