@@ -12,13 +12,25 @@ from shortener.redirect.redirector import MISS_STATUS_KEY, RedirectMiddleware
 from shortener.redirect.responses import Response
 from shortener.secret_key import session_secret
 from shortener.store import open_store
-from shortener.web import cache, components, context, domain_status, error_pages, filters, languages, security, terms
+from shortener.web import (
+    cache,
+    components,
+    compression,
+    context,
+    domain_status,
+    error_pages,
+    filters,
+    languages,
+    security,
+    terms,
+)
 from shortener.web.views import (
     accounts,
     articles,
     click_map,
     history,
     issues,
+    link_list,
     links,
     moved,
     new_issue,
@@ -27,6 +39,7 @@ from shortener.web.views import (
     public,
     qr_codes,
     reports,
+    search,
     settings,
     tokens,
     webhooks,
@@ -67,6 +80,7 @@ def build_pages_app(config: Config) -> Flask:
     app.config["MAX_FORM_PARTS"] = 1_000
     security.init_app(app, config=config)
     context.init_app(app, config=config)
+    compression.init_app(app)
     languages.init_app(app)
     filters.init_app(app)
     components.init_app(app)
@@ -81,7 +95,19 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (overview, issues, new_issue, reports, click_map, articles, picks, links, qr_codes)
+    editor_views = (
+        overview,
+        search,
+        issues,
+        new_issue,
+        reports,
+        click_map,
+        articles,
+        picks,
+        link_list,
+        links,
+        qr_codes,
+    )
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app

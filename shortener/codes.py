@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 
 from shortener.errors import CodeRefused
+from shortener.messages import Message
 
 # Lower-case letters and digits, without those that look alike on paper: 0 and o; 1, l, i and j.
 DEFAULT_ALPHABET = "abcdefghkmnpqrstuvwxyz23456789"
@@ -50,7 +51,13 @@ def generate_code(*, length: int, alphabet: str, is_taken: Callable[[str], bool]
             code = "".join(secrets.choice(alphabet) for _ in range(size))
             if is_code(code) and not is_taken(code):
                 return code
-    raise CodeRefused(f"no free code of {length} to {MAX_CODE_LENGTH} characters was found; use a larger alphabet")
+    raise CodeRefused(
+        Message(
+            "no free code of {length} to {limit} characters was found; use a larger alphabet",
+            length=length,
+            limit=MAX_CODE_LENGTH,
+        )
+    )
 
 
 def normalize_code(code: str, *, case_sensitive: bool) -> str:
@@ -59,11 +66,20 @@ def normalize_code(code: str, *, case_sensitive: bool) -> str:
     Raises CodeRefused with a reason of one line if the code breaks the rules for codes.
     """
     if not code:
-        raise CodeRefused("the code is empty; enter 1 to 64 letters or digits, or leave it out for a generated one")
+        raise CodeRefused(
+            Message("the code is empty; enter 1 to 64 letters or digits, or leave it out for a generated one")
+        )
     if len(code) > MAX_CODE_LENGTH:
-        raise CodeRefused(f"code {_printable(code)} has {len(code)} characters; use {MAX_CODE_LENGTH} at most")
+        raise CodeRefused(
+            Message(
+                "code {code} has {value} characters; use {limit} at most",
+                code=_printable(code),
+                value=len(code),
+                limit=MAX_CODE_LENGTH,
+            )
+        )
     if not is_code(code):
-        raise CodeRefused(f"code {_printable(code)} {_describe_error(code)}")
+        raise CodeRefused(Message("code {code} {error}", code=_printable(code), error=_describe_error(code)))
     return code if case_sensitive else code.lower()
 
 
@@ -79,10 +95,12 @@ def _describe_error(code: str) -> str:
     """Return what is wrong with a code that does not match CODE_PATTERN, and how to fix it."""
     invalid = next((c for c in code if not (c.isascii() and (c.isalnum() or c in "-_"))), None)
     if invalid is not None:
-        return f"contains {invalid!a}; use letters a-z, digits, - and _ only"
+        return Message("contains {invalid}; use letters a-z, digits, - and _ only", invalid=ascii(invalid))
     if code[0] in "-_":
-        return f"begins with {code[0]}; begin it with a letter or digit"
-    return f"ends in {code[-1]}, which mail programs remove from links; end it with a letter or digit"
+        return Message("begins with {value}; begin it with a letter or digit", value=code[0])
+    return Message(
+        "ends in {value}, which mail programs remove from links; end it with a letter or digit", value=code[-1]
+    )
 
 
 def _printable(code: str) -> str:

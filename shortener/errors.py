@@ -45,6 +45,7 @@ class ShortenerError(Exception):
 
     def __init__(self, message: str, *, kind: ErrorKind | None = None) -> None:
         super().__init__(message)
+        self.message = message
         self.kind = kind
 
 

@@ -53,14 +53,24 @@ class Message(str):
         return type(self)._build, (self.text, self.many, self.number, self.values)
 
 
-def join_messages(parts: Sequence[str]) -> str:
-    """Return parts as one message, with semicolons between them; '' for none."""
+def mark_text(text: str) -> str:
+    """Return a text as it is; it becomes part of the catalogues, for a message whose text is chosen elsewhere."""
+    return text
+
+
+def join_messages(parts: Sequence[str], template: str = mark_text("{first}; {rest}")) -> str:
+    """Return parts as one message, with semicolons between them; '' for none. ``template`` joins two parts."""
     if not parts:
         return ""
     joined = parts[-1]
     for part in reversed(parts[:-1]):
-        joined = Message("{first}; {rest}", first=part, rest=joined)
+        joined = Message(template, first=part, rest=joined)
     return joined
+
+
+def list_messages(parts: Sequence[str]) -> str:
+    """Return parts as one message, with commas between them; '' for none."""
+    return join_messages(parts, mark_text("{first}, {rest}"))
 
 
 def message_text(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import NoReturn
 from urllib.parse import quote, unquote_plus
 
 from shortener.errors import TargetRefused
+from shortener.messages import Message
 
 MAX_TARGET_LENGTH = 4096  # characters of a canonical target
 MAX_LOCATION_LENGTH = 8192  # characters of a target with a forwarded query; proxies commonly refuse headers above 8 KiB
@@ -80,7 +81,7 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
     _check_characters(text)
     parts = _URL_PATTERN.fullmatch(text)
     if parts is None:
-        _refuse(text, "is not a web address; write it in full, as https://example.com/page")
+        _refuse(text, Message("is not a web address; write it in full, as https://example.com/page"))
     scheme, authority, path, query, fragment = parts.groups(default="")
     host, port = _split_authority(text, authority)
     host = _canonicalize_host(text, host)
@@ -90,12 +91,19 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
     if own_hosts and _is_own_host(scheme, host, port, own_hosts):
         _refuse(
             text,
-            "is on our own short-link domain and could redirect in a loop; enter the page it should lead to",
+            Message("is on our own short-link domain and could redirect in a loop; enter the page it should lead to"),
         )
     tail = _join_parts(quote(path, _PATH_SAFE), quote(query, _QUERY_SAFE), quote(fragment, _FRAGMENT_SAFE))
     target = f"{scheme}://{host}{f':{port}' if port else ''}{tail}"
     if len(target) > MAX_TARGET_LENGTH:
-        _refuse(text, f"has {len(target):,} characters when encoded; {MAX_TARGET_LENGTH:,} are allowed")
+        _refuse(
+            text,
+            Message(
+                "has {value} characters when encoded; {limit} are allowed",
+                value=len(target),
+                limit=MAX_TARGET_LENGTH,
+            ),
+        )
     return target
 
 
@@ -109,7 +117,12 @@ def homograph_warning(target: str) -> str | None:
             continue
         text = label[4:].encode().decode("punycode", "replace")
         if reason := _describe_deception(text, has_idn_tld=top.startswith("xn--")):
-            return f"{host}: its part “{text}” {reason}; make sure that it is the site you mean"
+            return Message(
+                "{host}: its part “{value}” {reason}; make sure that it is the site you mean",
+                host=host,
+                value=text,
+                reason=reason,
+            )
     return None
 
 
@@ -177,22 +190,34 @@ def normalize_host_header(value: str) -> str:
 
 def _refuse(text: str, reason: str) -> NoReturn:
     cut = text if len(text) <= 100 else f"{text[:100]}..."
-    raise TargetRefused(f"{cut if cut and cut.isprintable() else ascii(cut)} {reason}", reason=f"it {reason}")
+    raise TargetRefused(
+        Message("{value} {reason}", value=cut if cut and cut.isprintable() else ascii(cut), reason=reason),
+        reason=Message("it {reason}", reason=reason),
+    )
 
 
 def _check_characters(text: str) -> None:
     if not text:
-        raise TargetRefused("the web address is empty; enter one such as https://example.com/page")
+        raise TargetRefused(Message("the web address is empty; enter one such as https://example.com/page"))
     if len(text) > MAX_TARGET_LENGTH:
-        _refuse(text, f"has {len(text):,} characters; {MAX_TARGET_LENGTH:,} are allowed")
+        _refuse(
+            text,
+            Message(
+                "has {value} characters; {limit} are allowed",
+                value=len(text),
+                limit=MAX_TARGET_LENGTH,
+            ),
+        )
     if control := _CONTROL_CHARACTERS.search(text):
-        _refuse(text, f"contains a control character (U+{ord(control[0]):04X}); remove it")
+        _refuse(
+            text, Message("contains a control character (U+{code}); remove it", code=format(ord(control[0]), "04X"))
+        )
     if "\\" in text:
-        _refuse(text, "contains a backslash, which browsers read as a slash; write / or %5C")
+        _refuse(text, Message("contains a backslash, which browsers read as a slash; write / or %5C"))
     try:
         text.encode()
     except UnicodeEncodeError:
-        _refuse(text, "is damaged text (half of a surrogate pair); copy it again")
+        _refuse(text, Message("is damaged text (half of a surrogate pair); copy it again"))
 
 
 def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
@@ -201,17 +226,17 @@ def _split_authority(text: str, authority: str) -> tuple[str, int | None]:
     ``authority`` is the URL's part with both, ``text`` the whole URL. Raises TargetRefused.
     """
     if "@" in authority:
-        _refuse(text, "has a user name before its host; remove it and the @")
+        _refuse(text, Message("has a user name before its host; remove it and the @"))
     if "%" in authority:
-        _refuse(text, "has a % in its host; write the host in plain letters")
+        _refuse(text, Message("has a % in its host; write the host in plain letters"))
     parts = _AUTHORITY_PATTERN.fullmatch(authority)
     if parts is None:
-        _refuse(text, "has a host or port that cannot be read; write it as example.com or example.com:8080")
+        _refuse(text, Message("has a host or port that cannot be read; write it as example.com or example.com:8080"))
     host, digits = parts.groups(default="")
     if not host:
-        _refuse(text, "has no host; write it in full, as https://example.com/page")
+        _refuse(text, Message("has no host; write it in full, as https://example.com/page"))
     if digits and not 1 <= int(digits) <= 65535:
-        _refuse(text, f"has the port {digits[:8]}; ports go from 1 to 65535")
+        _refuse(text, Message("has the port {value}; ports go from 1 to 65535", value=digits[:8]))
     return host, int(digits) if digits else None
 
 
@@ -222,11 +247,11 @@ def _canonicalize_host(text: str, host: str) -> str:
     labels = [_encode_label(text, label) for label in name.removesuffix(".").split(".")]
     canonical = ".".join(labels)
     if len(canonical) > 253:
-        _refuse(text, f"has a host of {len(canonical)} characters; no host has more than 253")
+        _refuse(text, Message("has a host of {value} characters; no host has more than 253", value=len(canonical)))
     if _NUMERIC_LABEL.fullmatch(labels[-1]) and not (host == canonical and _is_ipv4(host)):
         _refuse(
             text,
-            "has an odd spelling of an IP address as its host; write it as four plain numbers, 192.0.2.1",
+            Message("has an odd spelling of an IP address as its host; write it as four plain numbers, 192.0.2.1"),
         )
     return canonical + "." if name.endswith(".") else canonical
 
@@ -236,7 +261,7 @@ def _check_ipv6(text: str, host: str) -> str:
     try:
         ipaddress.IPv6Address(host[1:-1])
     except ValueError:
-        _refuse(text, f"has a malformed IPv6 address {host}; write it as [2001:db8::1]")
+        _refuse(text, Message("has a malformed IPv6 address {host}; write it as [2001:db8::1]", host=host))
     return host
 
 
@@ -260,17 +285,26 @@ def _encode_label(text: str, label: str) -> str:
     if not 0 < len(label) <= 63:
         _refuse(
             text,
-            "has an empty or over-long part in its host (1 to 63 characters between dots); check the dots",
+            Message("has an empty or over-long part in its host (1 to 63 characters between dots); check the dots"),
         )
     if label.isascii():
         if not _LABEL_PATTERN.fullmatch(label) or (label.startswith("xn--") and not _is_punycode(label)):
-            _refuse(text, f"has {label} in its host; a host consists of letters, digits, - and dots")
+            _refuse(
+                text, Message("has {label} in its host; a host consists of letters, digits, - and dots", label=label)
+            )
         return label
     encoded = "xn--" + label.encode("punycode").decode()
     if label.startswith("xn--") or not _is_international(label):
-        _refuse(text, "has letters in its host that browsers treat differently; write the host in its xn-- form")
+        _refuse(
+            text, Message("has letters in its host that browsers treat differently; write the host in its xn-- form")
+        )
     if len(encoded) > 63:
-        _refuse(text, f"has a part of {len(encoded)} characters in its host; 63 are allowed between two dots")
+        _refuse(
+            text,
+            Message(
+                "has a part of {value} characters in its host; 63 are allowed between two dots", value=len(encoded)
+            ),
+        )
     return encoded
 
 
@@ -315,7 +349,7 @@ def _is_host_character(character: str) -> bool:
 def _check_public(text: str, host: str) -> None:
     name = host.removesuffix(".")
     if f".{name}".endswith(_PRIVATE_SUFFIXES) or not _is_public(name):
-        _refuse(text, "is on a private network, which readers cannot reach")
+        _refuse(text, Message("is on a private network, which readers cannot reach"))
 
 
 def _is_public(host: str) -> bool:
@@ -377,9 +411,9 @@ def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
     letters = [c for c in text if c.isalpha()]
     scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}
     if len(scripts) > 1 and not scripts <= _EAST_ASIAN_SCRIPTS:
-        return f"mixes {' and '.join(sorted(script.capitalize() for script in scripts))} letters"
+        return Message("mixes {names} letters", names=" and ".join(sorted(script.capitalize() for script in scripts)))
     if not has_idn_tld and all(c.isascii() or c in _LATIN_LOOKALIKES for c in letters):
-        return "is made of letters and signs that look like others"
+        return Message("is made of letters and signs that look like others")
     return None
 
 

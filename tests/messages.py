@@ -20,7 +20,14 @@ from shortener.web.languages import CATALOGUES, EDITORS, READERS
 
 ROOT = Path(shortener.__file__).parent.parent
 PACKAGE = ROOT / "shortener"
-KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "ngettext": (1, 2), "Message": None, "plural": (1, 2)}
+KEYWORDS: dict[str, Any] = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "Message": None,
+    "plural": (1, 2),
+    "mark_text": None,
+}
 """Functions whose arguments are texts; the numbers are those of singular and plural."""
 METHODS = {".py": "python", ".html": "jinja2"}
 """Extraction method of Babel by the suffix of a file."""

@@ -27,7 +27,7 @@ from shortener.reporting.link_report import LinkEdit, list_link_edits
 from shortener.services import edit_links
 from shortener.store import links, listings
 from shortener.store.links import Link, LinkField
-from shortener.store.listings import LinkDetails, LinkFilter, LinkSort, StatusFilter
+from shortener.store.listings import LinkDetails, LinkFilter, StatusFilter
 from shortener.web.context import config, now, store
 
 
@@ -37,7 +37,7 @@ class LinkQuery(Struct, frozen=True, forbid_unknown_fields=True):
     query: Annotated[str, Meta(description="Words that the code, title or target contains.")] = ""
     status: StatusFilter | UnsetType = UNSET
     issue: Annotated[str, Meta(description="Slug of an issue.")] = ""
-    sort: LinkSort = "new"
+    sort: Literal["new", "clicks", "title", "code", "changed"] = "new"
     limit: Limit = 100
     after: Cursor = ""
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from shortener.messages import Message
+
 Verdict = Literal["human", "bot", "scanner", "preview", "prefetch"]
 Precision = Literal["sure", "likely", "suspect", "person"]
 """How certain a reason is, called its precision class.
@@ -27,19 +29,19 @@ class Reason(Struct, frozen=True):
 
 
 REQUEST_REASONS: Mapping[str, Reason] = {
-    "named-scanner": Reason("scanner", "the user agent names a mail scanner"),
-    "named-preview": Reason("preview", "the user agent names a link preview"),
-    "named-bot": Reason("bot", "the user agent names a crawler, a tool or a library"),
-    "no-user-agent": Reason("bot", "no user agent was sent"),
-    "no-browser-name": Reason("bot", "the user agent is too short for a browser's"),
-    "prefetch-header": Reason("prefetch", "prefetched by the browser, not opened by a reader"),
-    "head-request": Reason("bot", "a HEAD request, which checks a link without opening it"),
-    "range-request": Reason("bot", "a Range header was sent, as link previews do"),
-    "no-navigation": Reason("bot", "the Sec-Fetch headers show that no page was being opened"),
-    "gateway-network": Reason("scanner", "the request came from a mail gateway's network"),
-    "bare-request": Reason("scanner", "a browser's user agent without Accept-Language and Sec-Fetch headers"),
-    "false-browser": Reason("scanner", "an outdated, impossible or scanner's browser, with headers missing"),
-    "bare-datacenter": Reason("scanner", "from a data center, without headers that a browser sends"),
-    "scanner-browser": Reason("scanner", "from a data center, with a user agent that mail scanners still use"),
+    "named-scanner": Reason("scanner", Message("the user agent names a mail scanner")),
+    "named-preview": Reason("preview", Message("the user agent names a link preview")),
+    "named-bot": Reason("bot", Message("the user agent names a crawler, a tool or a library")),
+    "no-user-agent": Reason("bot", Message("no user agent was sent")),
+    "no-browser-name": Reason("bot", Message("the user agent is too short for a browser's")),
+    "prefetch-header": Reason("prefetch", Message("prefetched by the browser, not opened by a reader")),
+    "head-request": Reason("bot", Message("a HEAD request, which checks a link without opening it")),
+    "range-request": Reason("bot", Message("a Range header was sent, as link previews do")),
+    "no-navigation": Reason("bot", Message("the Sec-Fetch headers show that no page was being opened")),
+    "gateway-network": Reason("scanner", Message("the request came from a mail gateway's network")),
+    "bare-request": Reason("scanner", Message("a browser's user agent without Accept-Language and Sec-Fetch headers")),
+    "false-browser": Reason("scanner", Message("an outdated, impossible or scanner's browser, with headers missing")),
+    "bare-datacenter": Reason("scanner", Message("from a data center, without headers that a browser sends")),
+    "scanner-browser": Reason("scanner", Message("from a data center, with a user agent that mail scanners still use")),
 }
 """Reasons that are decided by the request alone, by name. Nearby clicks then never change them."""

@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 
 from shortener.errors import UnreadableDocument
+from shortener.messages import Message
 from shortener.newsletter import mergetags, template_tags
 from shortener.newsletter.document import (
     Block,
@@ -41,18 +42,20 @@ _INVISIBLE_CHARACTERS = re.compile(
 def _untouched_reason(url: str) -> str | None:
     """Return the reason why a URL must not be replaced, or None."""
     if mergetags.contains_merge_tag(url):
-        return "it contains a merge tag"
+        return Message("it contains a merge tag")
     if _HTTP_URL.match(url):
         return None
     if not url:
-        return "it is empty"
+        return Message("it is empty")
     if url.startswith("#"):
-        return "it is an anchor in the issue"
+        return Message("it is an anchor in the issue")
     scheme = _SCHEME.match(url)
     if scheme is None:
-        return "it is a relative URL"
+        return Message("it is a relative URL")
     name = scheme[1].lower()
-    return "it is an incomplete URL" if name in ("http", "https") else f"it is a {name}: link"
+    return (
+        Message("it is an incomplete URL") if name in ("http", "https") else Message("it is a {name}: link", name=name)
+    )
 
 
 def _portable_image_source(source: str) -> str:
@@ -112,7 +115,7 @@ class DocumentBuilder:
         if tracked is not None:
             return self._add_tracked(tracked, start=start, end=end, syntax=syntax, outlook=outlook)
         has_tag = mergetags.overlaps_merge_tag(self._merge_tags, start=start, end=max(end, merge_tag_reach))
-        reason = "it contains a merge tag" if has_tag else _untouched_reason(url)
+        reason = Message("it contains a merge tag") if has_tag else _untouched_reason(url)
         if reason:
             self.add_untouched(url, start=start, end=end, reason=reason)
             return None
@@ -124,13 +127,17 @@ class DocumentBuilder:
         """Add a link that listmonk would track; return its index, or None if it is untouched."""
         reason = _untouched_reason(tracked.url)
         if reason is None and tracked.is_action and not self._take_over_tracking:
-            reason = "listmonk tracks it, by {{ TrackLink }}"
+            reason = Message("listmonk tracks it, by {{{{ TrackLink }}}}")
         if reason:
             self.add_untouched(tracked.url, start=start, end=end, reason=reason)
             return None
         if tracked.url.endswith("/") and not tracked.is_action:
             self._warnings.append(
-                f"line {self.line_number(start)}: {tracked.url}@TrackLink: read as {tracked.url} tracked by listmonk"
+                Message(
+                    "line {line}: {url}@TrackLink: read as {url} tracked by listmonk",
+                    line=self.line_number(start),
+                    url=tracked.url,
+                )
             )
         return self._append_link(tracked.url, start=start, end=end, syntax=syntax, outlook=outlook, written_longer=True)
 
@@ -145,7 +152,7 @@ class DocumentBuilder:
         written_longer: bool = False,
     ) -> int:
         if len(self._links) == MAX_LINKS:
-            raise UnreadableDocument(f"the issue has more than {MAX_LINKS:,} links; split the issue")
+            raise UnreadableDocument(Message("the issue has more than {limit} links; split the issue", limit=MAX_LINKS))
         index = len(self._links)
         line = self.line_number(start)
         self._links.append(DocumentLink(index, start, end, line, url, syntax, written_longer, outlook))
@@ -159,7 +166,10 @@ class DocumentBuilder:
         self._markup_count += 1
         if self._markup_count > MAX_MARKUP_COUNT:
             raise UnreadableDocument(
-                f"the issue has more than {MAX_MARKUP_COUNT:,} tags and marks of markup; is this a newsletter?"
+                Message(
+                    "the issue has more than {limit} tags and marks of markup; is this a newsletter?",
+                    limit=MAX_MARKUP_COUNT,
+                )
             )
 
     def add_untouched(self, url: str, *, start: int, end: int, reason: str) -> None:

@@ -5,6 +5,7 @@ from html import unescape
 from html.entities import html5
 
 from shortener.errors import InputError
+from shortener.messages import Message
 from shortener.newsletter.document import UrlSyntax
 
 _MARKDOWN_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])|&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -84,5 +85,7 @@ def escape_url(url: str, *, syntax: UrlSyntax) -> bytes:
     Raises InputError if it is not an http(s) URL, or contains spaces or control characters.
     """
     if not _HTTP_URL.fullmatch(url):
-        raise InputError(f"{url!r} cannot be written into an issue; give an http(s) URL without spaces")
+        raise InputError(
+            Message("{url} cannot be written into an issue; give an http(s) URL without spaces", url=repr(url))
+        )
     return (_format_bare_url(url) if syntax == "bare" else _escape(url, syntax)).encode()

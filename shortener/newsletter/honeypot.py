@@ -1,6 +1,7 @@
 """The honeypot link of an HTML issue: readers do not see it, so a request for it comes from a machine."""
 
 from shortener.errors import InputError
+from shortener.messages import Message
 from shortener.newsletter import escaping
 from shortener.newsletter.html_tokenizer import tokenize
 from shortener.newsletter.parsing import parse
@@ -35,6 +36,8 @@ def insert_honeypot(source: bytes, html: str) -> bytes:
     document = parse(output, format="html")
     if url_start not in {link.start for link in document.links} | {link.start for link in document.untouched}:
         raise InputError(
-            "the issue ends in an open comment, script or tag, so a hidden link cannot be added; close it first"
+            Message(
+                "the issue ends in an open comment, script or tag, so a hidden link cannot be added; close it first"
+            )
         )
     return output

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from shortener.messages import Message
 from shortener.newsletter import autolinks, escaping, mjml, template_tags
 from shortener.newsletter.builder import DocumentBuilder
 from shortener.newsletter.document import Document, Format
@@ -308,7 +309,7 @@ class HtmlReader:
                 url,
                 start=source_range[0],
                 end=source_range[1],
-                reason="an attribute asks senders not to track it",
+                reason=Message("an attribute asks senders not to track it"),
             )
             return None
         if source_range is None:
@@ -339,7 +340,7 @@ class HtmlReader:
         if action and source_range and self._attribute_text(action).strip():
             url = escaping.unescape_attribute(self._attribute_text(action)).strip()
             start, end = source_range
-            self._builder.add_untouched(url, start=start, end=end, reason="it is the target of a form")
+            self._builder.add_untouched(url, start=start, end=end, reason=Message("it is the target of a form"))
 
     def _add_bare_urls(self, token: Token) -> None:
         """Add the bare URLs in text, which mail programs show as links, as untouched links."""
@@ -351,7 +352,7 @@ class HtmlReader:
                     url,
                     start=source_range[0],
                     end=source_range[1],
-                    reason="it is text, not a link in the HTML",
+                    reason=Message("it is text, not a link in the HTML"),
                 )
 
     def _handle_comment(self, token: Token) -> None:

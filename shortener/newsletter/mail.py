@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from msgspec.structs import replace
 
 from shortener.errors import UnreadableDocument
+from shortener.messages import Message
 from shortener.newsletter import encoded_document, html_reader, markdown_reader, mime, plain_text_reader
 from shortener.newsletter.builder import MAX_LINKS
 from shortener.newsletter.document import Document, Part, UntouchedLink
@@ -14,7 +15,7 @@ from shortener.newsletter.mime import MailPart
 _HTML_TYPES = ("text/html", "text/x-amp-html")  # the first that a mail has is its main text
 _TEXT_TYPES = ("text/plain", "text/markdown", "text/x-markdown")
 _SIGNATURE_HEADERS = ("DKIM-Signature", "ARC-Seal", "ARC-Message-Signature")
-_SIGNATURE_WARNING = "the mail is signed, and its signature will no longer fit: rewrite it before it is signed"
+_SIGNATURE_WARNING = Message("the mail is signed, and its signature will no longer fit: rewrite it before it is signed")
 
 
 def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signature: bool = False) -> Document:
@@ -36,20 +37,22 @@ def parse_mail(source: bytes, *, take_over_tracking: bool = False, break_signatu
         read = _read_leaf(source, leaf, take_over_tracking=take_over_tracking)
         if read is None:
             what = f"{leaf.content_type}, {leaf.charset or 'no charset'}, {leaf.transfer_encoding or 'no encoding'}"
-            warnings.append(f"a part of the mail ({what}) cannot be decoded exactly; its links are left alone")
+            warnings.append(
+                Message("a part of the mail ({what}) cannot be decoded exactly; its links are left alone", what=what)
+            )
             continue
         part, document = read
         if leaf.signed and not break_signature:
             document = _leave_signed(document)
         parts.append((part, document, bool(html) and leaf.content_type != main_type))
     if not parts:
-        raise UnreadableDocument("the mail has no text that can be read; save it with its text or HTML")
+        raise UnreadableDocument(Message("the mail has no text that can be read; save it with its text or HTML"))
     subject = " ".join(mime.header_value(headers, "Subject").split())
     title = subject or next((document.title for _, document, _ in parts if document.title), None)
     base = Document(source, "eml", (), (), (), title, sent_at=_date(headers), warnings=tuple(warnings))
     document = encoded_document.join_parts(source, parts, base=base)
     if len(document.links) > MAX_LINKS:
-        raise UnreadableDocument(f"the issue has more than {MAX_LINKS:,} links; split the issue")
+        raise UnreadableDocument(Message("the issue has more than {limit} links; split the issue", limit=MAX_LINKS))
     return document
 
 
@@ -82,11 +85,11 @@ def _leave_signed(document: Document) -> Document:
 
 
 def _warnings(headers: EmailMessage, structure: MailPart) -> list[str]:
-    warnings = []
+    warnings: list[str] = []
     if structure.content_type == "multipart/signed" or any(name in headers for name in _SIGNATURE_HEADERS):
         warnings.append(_SIGNATURE_WARNING)
     if not _is_complete(structure):
-        warnings.append("the mail ends without its closing boundary; it may have been cut off")
+        warnings.append(Message("the mail ends without its closing boundary; it may have been cut off"))
     return warnings
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pyromark
 from msgspec import Struct
 
+from shortener.messages import Message
 from shortener.newsletter import autolinks, escaping, frontmatter, template_tags
 from shortener.newsletter.builder import DocumentBuilder
 from shortener.newsletter.document import Document
@@ -395,6 +396,6 @@ def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = Fals
     for line_start, line_end in template_lines:
         for match in _URL_IN_TEMPLATE_TAG.finditer(source, line_start, line_end):
             builder.add_untouched(
-                match[0].decode(), start=match.start(), end=match.end(), reason="it is inside a template tag"
+                match[0].decode(), start=match.start(), end=match.end(), reason=Message("it is inside a template tag")
             )
     return builder.build(format="markdown")

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from msgspec.structs import replace
 
 from shortener.errors import DocumentTooLarge, UnreadableDocument
+from shortener.messages import Message
 from shortener.newsletter import (
     encoded_document,
     file_kinds,
@@ -68,12 +69,16 @@ def parse(
     """
     if len(source) > MAX_ISSUE_BYTES:
         raise DocumentTooLarge(
-            f"the issue has {len(source):,} bytes; the limit is 5 MB ({MAX_ISSUE_BYTES:,} bytes); split the issue"
+            Message(
+                "the issue has {value} bytes; the limit is 5 MB ({limit} bytes); split the issue",
+                value=len(source),
+                limit=MAX_ISSUE_BYTES,
+            )
         )
     if not source.removeprefix(_BOM).strip():
-        raise UnreadableDocument("the issue is empty; give a Markdown or HTML file with text")
+        raise UnreadableDocument(Message("the issue is empty; give a Markdown or HTML file with text"))
     if kind := file_kinds.unreadable_kind(source):
-        raise UnreadableDocument(f"the issue is {kind}")
+        raise UnreadableDocument(Message("the issue is {kind}", kind=kind))
     if format == "eml":
         return mail.parse_mail(source, take_over_tracking=take_over_tracking, break_signature=break_signature)
     charset = file_kinds.declared_charset(source, is_html=format == "html")
@@ -96,7 +101,7 @@ def _parse_encoded(source: bytes, charset: str, *, format: Format, take_over_tra
         source, start=0, end=len(source), charset=charset, encoding="", is_html=format != "markdown"
     )
     if part is None:
-        raise UnreadableDocument(f"the issue cannot be read as {charset}; save it as UTF-8")
+        raise UnreadableDocument(Message("the issue cannot be read as {charset}; save it as UTF-8", charset=charset))
     document = _parse_text(part.text, format=format, take_over_tracking=take_over_tracking)
     base = replace(document, source=source, links=(), untouched=(), blocks=(), warnings=())
     return encoded_document.join_parts(source, [(part, document, False)], base=base)
@@ -108,6 +113,10 @@ def _check_text(source: bytes) -> None:
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
         position = f"byte 0x{source[error.start]:02x} at offset {error.start}, line {line}"
-        raise UnreadableDocument(f"the issue is not UTF-8 ({position}); save it as UTF-8") from None
+        raise UnreadableDocument(
+            Message("the issue is not UTF-8 ({position}); save it as UTF-8", position=position)
+        ) from None
     if b"\0" in source:
-        raise UnreadableDocument(f"the issue is not text (NUL at offset {source.index(0)}); save it as UTF-8")
+        raise UnreadableDocument(
+            Message("the issue is not text (NUL at offset {index}); save it as UTF-8", index=source.index(0))
+        )

@@ -2,6 +2,7 @@
 
 import re
 
+from shortener.messages import Message
 from shortener.newsletter import autolinks
 from shortener.newsletter.builder import DocumentBuilder
 from shortener.newsletter.document import Document
@@ -36,7 +37,7 @@ def _add_line(builder: DocumentBuilder, source: bytes, start: int, end: int) -> 
                 url, start=url_start, end=url_end, syntax="plain", merge_tag_reach=reach
             )
         else:
-            builder.add_untouched(url, start=url_start, end=url_end, reason="it has no https://")
+            builder.add_untouched(url, start=url_start, end=url_end, reason=Message("it has no https://"))
         builder.add_text(source[url_start:url_end].decode(errors="replace"))
         builder.current_link = None
         offset = url_end

@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from shortener.codes import RECIPIENT_PARAMETER
 from shortener.errors import InputError
+from shortener.messages import Message
 from shortener.newsletter import mergetags
 
 MAX_TAG_LENGTH = 200
@@ -21,16 +22,37 @@ def check_recipient_tag(tag: str) -> str:
     """Return ``tag`` unchanged. Raises InputError if it is not a known merge tag or cannot be part of a URL."""
     shown = tag if tag.isprintable() else repr(tag)
     if len(tag) > MAX_TAG_LENGTH:
-        raise InputError(f"{shown[:60]}…: a recipient tag has at most {MAX_TAG_LENGTH} characters")
+        raise InputError(
+            Message(
+                "{value}…: a recipient tag has at most {limit} characters",
+                value=shown[:60],
+                limit=MAX_TAG_LENGTH,
+            )
+        )
     if any(char.isspace() for char in tag):
         compact = "".join(tag.split())
-        raise InputError(f"{shown}: a recipient tag cannot contain spaces; most senders also accept {compact}")
+        raise InputError(
+            Message(
+                "{shown}: a recipient tag cannot contain spaces; most senders also accept {compact}",
+                shown=shown,
+                compact=compact,
+            )
+        )
     if unsafe := _UNSAFE_CHARACTER.search(tag):
-        raise InputError(f"{shown}: a recipient tag cannot contain {unsafe[0]!r}; use a tag without it")
+        raise InputError(
+            Message(
+                "{shown}: a recipient tag cannot contain {value}; use a tag without it",
+                shown=shown,
+                value=repr(unsafe[0]),
+            )
+        )
     if mergetags.find_merge_tag_end(tag.encode(), 0) != len(tag.encode()):
         raise InputError(
-            f"{shown}: not a known merge tag; use one that your sender fills for each recipient, "
-            "such as *|UNIQID|* or {{contact.id}}"
+            Message(
+                "{shown}: not a known merge tag; use one that your sender fills for each recipient, such "
+                "as *|UNIQID|* or {{{{contact.id}}}}",
+                shown=shown,
+            )
         )
     return tag
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from shortener.errors import InputError
+from shortener.messages import Message
 from shortener.newsletter import escaping
 from shortener.newsletter.document import Document, DocumentLink
 from shortener.newsletter.encoded_document import rewrite_parts
@@ -35,8 +36,12 @@ def rewrite(document: Document, urls: Mapping[int, str], *, recipient_tag: str =
     if recipient_tag:
         for link in _misread_links(output, document, urls, links_by_offset, recipient_tag):
             raise InputError(
-                f"line {link.line}: the recipient tag {recipient_tag} cannot be part of this link; "
-                "move the link out of the table and put its URL between double quotes, or use another tag"
+                Message(
+                    "line {line}: the recipient tag {recipient_tag} cannot be part of this link; move the "
+                    "link out of the table and put its URL between double quotes, or use another tag",
+                    line=link.line,
+                    recipient_tag=recipient_tag,
+                )
             )
     return output
 
@@ -55,8 +60,11 @@ def _rewrite_parts(document: Document, urls: Mapping[int, str], recipient_tag: s
         for index in new:
             if urls[index] + recipient_token_query(recipient_tag) not in written:
                 raise InputError(
-                    f"line {document.links[index].line}: the recipient tag {recipient_tag} cannot be part of this "
-                    "link; use another tag"
+                    Message(
+                        "line {line}: the recipient tag {recipient_tag} cannot be part of this link; use another tag",
+                        line=document.links[index].line,
+                        recipient_tag=recipient_tag,
+                    )
                 )
     return output
 

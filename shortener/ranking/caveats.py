@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from shortener.messages import Message, mark_text
 from shortener.ranking.design import POSITION_KNOTS, SortingShape
 from shortener.ranking.inputs import Issue
 from shortener.ranking.listed import ListedPart
@@ -16,7 +17,6 @@ from shortener.ranking.wording import (
     count_multi_position_articles,
     format_share,
     is_position_effect_measured,
-    pluralize,
 )
 
 MAX_REMAINING_SHARE = 0.10  # an issue with more of its clicks outstanding may still change the list
@@ -25,7 +25,7 @@ MAX_EDITOR_SORTING: dict[SortingShape, float] = {"log": 0.45, "normal": 0.36}
 """Values of b above which 90 % intervals covered 88 % in simulation (docs/ranking.md section 19, sorted)."""
 MAX_PHI = 0.30**2  # above this phi, cells vary more than position, article and chance explain
 MAX_POSITION = 10 * POSITION_KNOTS[-1]  # beyond, the position effect is extrapolated too far to be silent
-RERUN_ADVICE = "show 2-3 articles of each issue again at another position, which alone measures it"
+RERUN_ADVICE = Message("show 2-3 articles of each issue again at another position, which alone measures it")
 
 
 def list_caveats(analysis: Analysis, listed: ListedPart) -> list[str]:
@@ -46,13 +46,18 @@ def list_caveats(analysis: Analysis, listed: ListedPart) -> list[str]:
 def _fit_caveats(analysis: Analysis) -> Iterator[str]:
     if analysis.fit_error is not None:
         yield (
-            f"the model could not be fitted ({analysis.fit_error}), so the list is corrected for recipients and age "
-            "only, not for position and placements; check the counts for errors"
+            Message(
+                "the model could not be fitted ({error}), so the list is corrected for recipients and"
+                " age only, not for position and placements; check the counts for errors",
+                error=analysis.fit_error,
+            )
         )
     elif analysis.fit is not None and not analysis.fit.converged:
         yield (
-            f"the fit did not converge after {analysis.fit.iterations} iterations; treat articles with similar "
-            "appeal as equal"
+            Message(
+                "the fit did not converge after {iterations} iterations; treat articles with similar appeal as equal",
+                iterations=analysis.fit.iterations,
+            )
         )
 
 
@@ -60,11 +65,15 @@ def _click_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
     without_visitors = [issue for issue in listed.issues if issue.counted == "clicks"]
     if 0 < len(without_visitors) < len(listed.issues):
         yield (
-            f"too few visitors are known in {_name_issues(without_visitors)}, where clicks are counted instead; "
-            "the expected counts of the other issues are visitors, so compare articles by their appeal only"
+            Message(
+                "too few visitors are known in {issues}, where clicks are counted instead; the "
+                "expected counts of the other issues are visitors, so compare articles by their appeal "
+                "only",
+                issues=_name_issues(without_visitors),
+            )
         )
     if len(analysis.observations.urls) == 1:
-        yield "only one article: there is nothing to compare it with; wait for another issue"
+        yield Message("only one article: there is nothing to compare it with; wait for another issue")
 
 
 def _rerun_caveats(analysis: Analysis) -> Iterator[str]:
@@ -73,13 +82,19 @@ def _rerun_caveats(analysis: Analysis) -> Iterator[str]:
         return
     if len(observations.issues) == 1:
         yield (
-            "one issue only: what a position is worth is taken from other publications, not from your readers; "
-            f"{RERUN_ADVICE}"
+            Message(
+                "one issue only: what a position is worth is taken from other publications, not from your"
+                " readers; {advice}",
+                advice=RERUN_ADVICE,
+            )
         )
     elif not count_multi_position_articles(analysis):
         yield (
-            "no article was shown at two positions, so your readers have not shown what a position is worth; "
-            f"{RERUN_ADVICE}"
+            Message(
+                "no article was shown at two positions, so your readers have not shown what a position is"
+                " worth; {advice}",
+                advice=RERUN_ADVICE,
+            )
         )
 
 
@@ -87,19 +102,27 @@ def _age_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
     for index, issue in zip(listed.issue_indices, listed.issues, strict=True):
         hours, share = float(analysis.observations.age_hours[index]), analysis.remaining_shares[index]
         if share > MAX_REMAINING_SHARE:
-            yield (
-                f"issue {issue.slug} is {format_age(hours)} old: {format_share(share)} of its {issue.counted} are "
-                "still expected, so look again before you decide about its articles"
+            template = (
+                mark_text(
+                    "issue {slug} is {age} old: {share} of its visitors are still expected, so look again before you "
+                    "decide about its articles"
+                )
+                if issue.counted == "visitors"
+                else mark_text(
+                    "issue {slug} is {age} old: {share} of its clicks are still expected, so look again before you "
+                    "decide about its articles"
+                )
             )
+            yield Message(template, slug=issue.slug, age=format_age(hours), share=format_share(share))
 
 
-def format_age(hours: float) -> str:
+def format_age(hours: float) -> Message:
     """Format an age in minutes below one hour, in days from 48 hours on, and in hours between."""
     if hours < 1:
-        return pluralize(round(hours * 60), "minute")
+        return Message.plural("{count} minute", "{count} minutes", round(hours * 60))
     if hours >= 48:
-        return f"{hours / 24:.0f} days"
-    return pluralize(round(hours), "hour")
+        return Message.plural("{count} day", "{count} days", round(hours / 24))
+    return Message.plural("{count} hour", "{count} hours", round(hours))
 
 
 def _position_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
@@ -107,19 +130,29 @@ def _position_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
     missing = int(np.isnan(positions).sum())
     if not analysis.observations.has_positions:
         yield (
-            "no positions are known, so articles near the top of an issue appear better than they are; give the "
-            "articles their positions"
+            Message(
+                "no positions are known, so articles near the top of an issue appear better than they "
+                "are; give the articles their positions"
+            )
         )
         return
     if missing:
         yield (
-            f"{missing} of {len(positions)} appearances have no position and count as the middle of their issue; "
-            "give these articles their positions"
+            Message(
+                "{missing} of {total} appearances have no position and count as the middle of their "
+                "issue; give these articles their positions",
+                missing=str(missing),
+                total=str(len(positions)),
+            )
         )
     if (positions > MAX_POSITION).any():
         yield (
-            f"there are positions up to {np.nanmax(positions):.0f}, and what a position below {POSITION_KNOTS[-1]} is "
-            "worth is extrapolated; compare articles there with each other only"
+            Message(
+                "there are positions up to {last}, and what a position below {limit} is worth is "
+                "extrapolated; compare articles there with each other only",
+                last=f"{np.nanmax(positions):.0f}",
+                limit=POSITION_KNOTS[-1],
+            )
         )
 
 
@@ -130,27 +163,43 @@ def _recipient_caveats(listed: ListedPart) -> Iterator[str]:
     median = float(np.median(known)) if known else 0.0
     if unknown and len(issues) > 1:
         if not known:
-            yield ("no recipients are known: only clicks distinguish the issues; enter the recipients of each issue")
+            yield (
+                Message(
+                    "no recipients are known: only clicks distinguish the issues; enter the recipients of each issue"
+                )
+            )
         else:
             yield (
-                f"recipients of {_name_issues(unknown)} unknown: the median of the other issues is used "
-                f"({median:.0f}); enter the recipients to compare articles with those of other issues"
+                Message(
+                    "recipients of {issues} unknown: the median of the other issues is used ({median}); "
+                    "enter the recipients to compare articles with those of other issues",
+                    issues=_name_issues(unknown),
+                    median=f"{median:.0f}",
+                )
             )
     audience = [issue.recipients for issue in issues if issue.recipients is not None]
     if audience and float(np.median(audience)) < MIN_AUDIENCE:
-        gems = ", and check hidden gems yourself: about half of them are right" if listed.has_gems else ""
-        yield (
-            f"small audience ({float(np.median(audience)):.0f} recipients): most figures are drawn towards the "
-            f"average, so treat articles with overlapping intervals as equal{gems}"
-        )
+        count = f"{float(np.median(audience)):.0f}"
+        if listed.has_gems:
+            yield Message(
+                "small audience ({count} recipients): most figures are drawn towards the average, so treat articles "
+                "with overlapping intervals as equal, and check hidden gems yourself: about half of them are right",
+                count=count,
+            )
+        else:
+            yield Message(
+                "small audience ({count} recipients): most figures are drawn towards the average, so treat articles "
+                "with overlapping intervals as equal",
+                count=count,
+            )
     yield from _excess_click_caveats(listed)
 
 
 def _name_issues(issues: Sequence[Issue]) -> str:
     names = ", ".join(issue.slug for issue in issues[:3])
     if len(issues) > 3:
-        return f"{len(issues)} issues ({names}, ...)"
-    return f"issue {names}" if len(issues) == 1 else f"issues {names}"
+        return Message("{count} issues ({names}, ...)", count=len(issues), names=names)
+    return Message("issue {names}", names=names) if len(issues) == 1 else Message("issues {names}", names=names)
 
 
 def _excess_click_caveats(listed: ListedPart) -> Iterator[str]:
@@ -160,8 +209,11 @@ def _excess_click_caveats(listed: ListedPart) -> Iterator[str]:
     indices = np.unique(observations.issue_index[exceeded]).tolist()
     if indices:
         yield (
-            f"{_name_issues([observations.issues[n] for n in indices])}: an article has more clicks than there were "
-            "recipients; correct the recipients, or check for automated clicks and forwarded mail"
+            Message(
+                "{issues}: an article has more clicks than there were recipients; correct the "
+                "recipients, or check for automated clicks and forwarded mail",
+                issues=_name_issues([observations.issues[n] for n in indices]),
+            )
         )
 
 
@@ -172,18 +224,30 @@ def _placement_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
     if unknown:
         weights = ", ".join(f"{kind} {analysis.weights[kind]:.2f}" for kind in unknown)
         yield (
-            f"the weight of some placement kinds is estimated from their clicks alone (title = 1): {weights}; if a "
-            "weight looks wrong, check the links of that kind"
+            Message(
+                "the weight of some placement kinds is estimated from their clicks alone (title = 1): "
+                "{weights}; if a weight looks wrong, check the links of that kind",
+                weights=weights,
+            )
         )
 
 
 def _signal_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
     signals, articles = analysis.signals, np.array(listed.articles, dtype=np.intp)
-    columns = {"views": signals.views, "read ratios": signals.read_ratio, "fan ratios": signals.fan_ratio}
+    columns = {
+        Message("views"): signals.views,
+        Message("read ratios"): signals.read_ratio,
+        Message("fan ratios"): signals.fan_ratio,
+    }
     for name, values in columns.items():
         known = values[np.isfinite(values)]
         if len(known) > 1 and np.isfinite(values[articles]).any() and float(np.ptp(known)) < 1e-9:
-            yield (f"{name} are equal for all articles, so they do not affect the ranking; check the imported signals")
+            yield (
+                Message(
+                    "{name} are equal for all articles, so they do not affect the ranking; check the imported signals",
+                    name=name,
+                )
+            )
 
 
 def _model_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
@@ -194,12 +258,17 @@ def _model_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
         and analysis.sorting_estimate() > MAX_EDITOR_SORTING[analysis.design.shape]
     ):
         yield (
-            "the editors' order already follows appeal closely, and the intervals are too short (in simulation 90% "
-            "intervals covered 88%); treat articles whose intervals nearly overlap as equal"
+            Message(
+                "the editors' order already follows appeal closely, and the intervals are too short (in "
+                "simulation 90% intervals covered 88%); treat articles whose intervals nearly overlap as "
+                "equal"
+            )
         )
     if analysis.fit.variances.phi > MAX_PHI:
         yield (
-            "clicks vary more than position, article and chance explain (readers who stop early, a few runaway "
-            "articles), so the intervals are too short (in simulation 90% intervals covered 86%); treat articles "
-            "whose intervals nearly overlap as equal"
+            Message(
+                "clicks vary more than position, article and chance explain (readers who stop early, a "
+                "few runaway articles), so the intervals are too short (in simulation 90% intervals "
+                "covered 86%); treat articles whose intervals nearly overlap as equal"
+            )
         )

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import InputError, NotFound
+from shortener.messages import Message
 from shortener.ranking.inputs import Appearance, Arrival, History, Issue, check_history
 
 MIN_AGE_HOURS = 1.0
@@ -30,9 +31,9 @@ class ArticleFilter(Struct, frozen=True):
     def __post_init__(self) -> None:
         """Validate the filter."""
         if sum(given is not None for given in (self.month, self.issue, self.since)) > 1:
-            raise InputError("rank either a month or an issue, not both")
+            raise InputError(Message("rank either a month or an issue, not both"))
         if self.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", self.month):
-            raise InputError(f"month {self.month!r} is not a month; write it as 2021-04")
+            raise InputError(Message("month {month} is not a month; write it as 2021-04", month=repr(self.month)))
 
 
 def select_articles(history: History, article_filter: ArticleFilter, *, as_of: float) -> tuple[History, set[str]]:
@@ -111,7 +112,7 @@ def find_issue(history: History, slug: str) -> Issue:
     for issue in history.issues:
         if issue.slug == slug:
             return issue
-    raise NotFound(f"no issue {slug!r} was sent by then", kind="issue_not_found")
+    raise NotFound(Message("no issue {slug} was sent by then", slug=repr(slug)), kind="issue_not_found")
 
 
 def last_issue_by_url(history: History) -> dict[str, Issue]:

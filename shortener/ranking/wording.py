@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from shortener.ranking.design import SortingShape
+from shortener.messages import Message, MessageValue, Number, join_messages, mark_text
 from shortener.ranking.inputs import Counted
 from shortener.ranking.pipeline import Analysis
 from shortener.ranking.signals import Blend
@@ -13,40 +13,37 @@ MIN_CLICKS = 3
 """A note gives no multiple if both clicks and expected clicks are below this number (docs/ranking.md section 15)."""
 MIN_UNCERTAINTY_REMOVED = 60.0
 """Percentage of eta's prior variance that the data must remove for an estimate to count as measured."""
-BACKGROUND_LABEL = "background: author, site and title words of your other articles"
+BACKGROUND_LABEL = Message("background: author, site and title words of your other articles")
 BACKGROUND_RANGE = (0.9, 1.1)
 """Background factors that a note leaves out, because they hardly change the appeal."""
-SORTING_LABELS: dict[SortingShape, str] = {"normal": "whole list", "log": "leads first"}
 
 
 def format_multiple(appeal: float) -> str:
     """Format a multiple with one or two significant digits and a multiplication sign: 12, 1.8, 0.4 or 0.05 times."""
-    if appeal >= 9.95:
-        return f"{appeal:.0f}\u00d7"
-    if appeal >= 0.095:
-        return f"{appeal:.1f}\u00d7"
-    return f"{appeal:.2f}\u00d7" if appeal >= 0.01 else "under 0.01\u00d7"
+    return Message("{number}\u00d7", number=_round_multiple(appeal))
+
+
+def _round_multiple(appeal: float) -> MessageValue:
+    if appeal >= 0.0095:
+        return Number(appeal, 0 if appeal >= 9.95 else 1 if appeal >= 0.095 else 2)
+    return Message("under {number}", number=Number(0.01, 2))
 
 
 def format_interval(low: float, high: float) -> str:
     """Format the 90 % interval of a multiple: 90% interval 0.8-1.5."""
-    ends = (format_multiple(end).removesuffix("\u00d7") for end in (low, high))
-    return "90% interval " + "-".join(ends)
+    return Message("90% interval {low}-{high}", low=_round_multiple(low), high=_round_multiple(high))
 
 
-def format_expected(clicks: float) -> str:
+def format_expected(clicks: float) -> str | Number:
     """Format expected clicks: a whole number from 10 on, one decimal below."""
-    return f"{clicks:.0f}" if clicks >= 9.95 else f"{clicks:.1f}"
-
-
-def pluralize(number: int, noun: str) -> str:
-    """Return a number with its noun: 1 click, 2 clicks."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{clicks:.0f}" if clicks >= 9.95 else Number(clicks, 1)
 
 
 def format_count(number: int, counted: Counted) -> str:
     """Return a count with its unit: 1 visitor, 2 clicks."""
-    return pluralize(number, counted.removesuffix("s"))
+    if counted == "visitors":
+        return Message.plural("{count} visitor", "{count} visitors", number, count=str(number))
+    return Message.plural("{count} click", "{count} clicks", number, count=str(number))
 
 
 def format_probability(probability: float) -> str:
@@ -55,13 +52,18 @@ def format_probability(probability: float) -> str:
     It is estimated from 400 simulations, so values closer to 0 or 1 are not reliable.
     """
     if probability < 0.01:
-        return "under 1%"
-    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
+        return Message("under 1%")
+    return Message("over 99%") if probability > 0.99 else format_percent(probability)
 
 
 def format_share(share: float) -> str:
     """Format a share of clicks as a whole percentage; a share below 1 % is not rounded to 0."""
-    return "under 1%" if 0 < share < 0.01 else f"{share:.0%}"
+    return Message("under 1%") if 0 < share < 0.01 else format_percent(share)
+
+
+def format_percent(share: float) -> str:
+    """Format a share as a whole percentage."""
+    return Message("{number}%", number=Number(100 * share))
 
 
 def format_note(
@@ -83,68 +85,116 @@ def format_note(
     parts = [_describe_count(analysis, article, count, expected, counted, bounds)]
     if gem_probability is not None:
         chance = format_probability(gem_probability)
-        parts.insert(0, f"hidden gem: {chance} chance of being among the best tenth, 10% for any article")
+        gem = Message("hidden gem: {chance} chance of being among the best tenth, 10% for any article", chance=chance)
+        parts.insert(0, gem)
     if loved_by_few:
         ratio, overall = analysis.signals.fan_ratio[article], analysis.signals.overall_fan_ratio
-        parts.append(f"few but devoted readers: {ratio:.0%} of readers applauded, {overall:.0%} overall")
+        parts.append(
+            Message(
+                "few but devoted readers: {ratio} of readers applauded, {overall} overall",
+                ratio=format_percent(ratio),
+                overall=format_percent(overall),
+            )
+        )
     factor = math.exp(analysis.background_scores[article])
     if not BACKGROUND_RANGE[0] <= factor <= BACKGROUND_RANGE[1]:
-        parts.append(f"background {factor:.2f}\u00d7 (author, site and title words of your other articles)")
-    return "; ".join(parts)
+        parts.append(
+            Message(
+                "background {factor}\u00d7 (author, site and title words of your other articles)",
+                factor=Number(factor, 2),
+            )
+        )
+    return join_messages(parts)
 
 
 def _describe_count(
     analysis: Analysis, article: int, count: int, expected: float, counted: Counted, bounds: tuple[float, float]
 ) -> str:
+    is_visitors = counted == "visitors"
     if count < MIN_CLICKS and expected < MIN_CLICKS:
-        return f"too few {counted} to tell ({count})"
-    appeal = format_multiple(math.exp(analysis.posterior.score[article]))
-    multiple = "about" if appeal == "1.0\u00d7" else appeal
-    evidence = f"{format_count(count, counted)}; an average article there: {format_expected(expected)}"
-    return (
-        f"{multiple} the {counted} expected {_describe_baseline(analysis, article)}, "
-        f"{format_interval(*bounds)} ({evidence})"
+        if is_visitors:
+            return Message("too few visitors to tell ({count})", count=str(count))
+        return Message("too few clicks to tell ({count})", count=str(count))
+    multiple = format_multiple(math.exp(analysis.posterior.score[article]))
+    if multiple == "1.0\u00d7":
+        template = (
+            mark_text("about the visitors expected {basis}, {interval} ({evidence})")
+            if is_visitors
+            else mark_text("about the clicks expected {basis}, {interval} ({evidence})")
+        )
+    else:
+        template = (
+            mark_text("{multiple} the visitors expected {basis}, {interval} ({evidence})")
+            if is_visitors
+            else mark_text("{multiple} the clicks expected {basis}, {interval} ({evidence})")
+        )
+    return Message(
+        template,
+        multiple=multiple,
+        basis=_describe_baseline(analysis, article),
+        interval=format_interval(*bounds),
+        evidence=Message(
+            "{counted}; an average article there: {expected}",
+            counted=format_count(count, counted),
+            expected=format_expected(expected),
+        ),
     )
 
 
 def _describe_baseline(analysis: Analysis, article: int) -> str:
     """Return the phrase that says what the expected clicks are based on, such as "at its position"."""
     if analysis.fit is None:
-        return "from its recipients and age"
+        return Message("from its recipients and age")
     if not analysis.observations.has_positions:
-        return "from its issue and placements (position unknown)"
+        return Message("from its issue and placements (position unknown)")
     positions = analysis.observations.positions[analysis.observations.article_index == article]
-    return "at a middle position (position unknown)" if np.isnan(positions).any() else "at its position"
+    if np.isnan(positions).any():
+        return Message("at a middle position (position unknown)")
+    return Message("at its position")
 
 
 def format_footer(analysis: Analysis, blend: Blend | None) -> str:
     """Return the footer: position effect, editors' order, clicks still expected, and the blend if there is one."""
     newest, share = analysis.observations.issues[-1], analysis.remaining_shares[-1]
+    remaining = (
+        mark_text("issue {slug}: {share} of its visitors still expected")
+        if newest.counted == "visitors"
+        else mark_text("issue {slug}: {share} of its clicks still expected")
+    )
     parts = [
         _describe_position_effect(analysis),
         *_describe_sorting(analysis),
-        f"issue {newest.slug}: {format_share(share)} of its {newest.counted} still expected",
+        Message(remaining, slug=newest.slug, share=format_share(share)),
     ]
     if blend is not None:
         parts.append(
-            f"ordered by the editors' blend {blend.appeal:g} appeal + {blend.fans:g} fan ratio + "
-            f"{blend.reads:g} read ratio: a choice, not a finding"
+            Message(
+                "ordered by the editors' blend {appeal} appeal + {fans} fan ratio + {reads} read ratio: a choice, not "
+                "a finding",
+                appeal=f"{blend.appeal:g}",
+                fans=f"{blend.fans:g}",
+                reads=f"{blend.reads:g}",
+            )
         )
-    return "; ".join(parts)
+    return join_messages(parts)
 
 
 def _describe_position_effect(analysis: Analysis) -> str:
     if analysis.fit is None:
-        return "not corrected for position: the model could not be fitted"
+        return Message("not corrected for position: the model could not be fitted")
     if not analysis.observations.has_positions:
-        return "not corrected for position: no positions are known"
-    articles = pluralize(count_multi_position_articles(analysis), "article")
-    removed = max(analysis.eta_uncertainty_removed, 0.0)
-    caution = "" if is_position_effect_measured(analysis) else ": mostly based on prior assumptions"
-    return (
-        f"position effect estimated from {articles} shown at 2+ positions; "
-        f"{removed:.0f}% of its prior uncertainty removed{caution}"
+        return Message("not corrected for position: no positions are known")
+    effect = Message.plural(
+        "position effect estimated from {count} article shown at 2+ positions; {removed}% of its prior uncertainty "
+        "removed",
+        "position effect estimated from {count} articles shown at 2+ positions; {removed}% of its prior uncertainty "
+        "removed",
+        count_multi_position_articles(analysis),
+        removed=Number(max(analysis.eta_uncertainty_removed, 0.0)),
     )
+    if is_position_effect_measured(analysis):
+        return effect
+    return Message("{effect}: mostly based on prior assumptions", effect=effect)
 
 
 def is_position_effect_measured(analysis: Analysis) -> bool:
@@ -161,7 +211,7 @@ def _describe_sorting(analysis: Analysis) -> list[str]:
     if not weights:
         return []
     whole = round(100 * weights["normal"])
-    return [f"editors' order: {whole}% {SORTING_LABELS['normal']}, {100 - whole}% {SORTING_LABELS['log']}"]
+    return [Message("editors' order: {whole}% whole list, {leads}% leads first", whole=whole, leads=100 - whole)]
 
 
 def count_multi_position_articles(analysis: Analysis) -> int:

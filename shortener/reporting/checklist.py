@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from shortener.messages import Message
 from shortener.reporting.issue_contents import ArticleContents, IssueContents
 from shortener.urls import homograph_warning
 
@@ -66,23 +67,35 @@ def build_checklist(issue: IssueContents) -> tuple[Check, ...]:
 
 def _check_details(issue: IssueContents) -> Iterator[Check]:
     if issue.recipients is None:
-        yield Check("warn", "recipients", "The number of recipients is missing, so there is no click rate.")
+        yield Check("warn", "recipients", Message("The number of recipients is missing, so there is no click rate."))
     if issue.sent_at is None:
-        yield Check("warn", "sent", "No sending time is set. Until then the chart starts at the first click.")
+        yield Check("warn", "sent", Message("No sending time is set. Until then the chart starts at the first click."))
 
 
 def _check_articles(articles: Sequence[ArticleContents]) -> Check:
     if not articles:
-        return Check("bad", "articles", "No link is marked as an article. Set a position below for each article.")
-    counted = "1 article has" if len(articles) == 1 else f"{len(articles)} articles have"
-    return Check("good", "articles", f"{counted} a position and will be ranked.")
+        return Check(
+            "bad", "articles", Message("No link is marked as an article. Set a position below for each article.")
+        )
+    words = Message.plural(
+        "{count} article has a position and will be ranked.",
+        "{count} articles have a position and will be ranked.",
+        len(articles),
+    )
+    return Check("good", "articles", words)
 
 
 def _check_targets(issue: IssueContents) -> Check:
     if issue.todo:
-        words = "These short links have no destination yet. Readers would see an error page:"
+        words = Message("These short links have no destination yet. Readers would see an error page:")
         return Check("bad", "targets", words, issue.todo)
-    return Check("good", "targets", f"All {len(issue.links)} short links have a destination.")
+    return Check(
+        "good",
+        "targets",
+        Message.plural(
+            "The {count} short link has a destination.", "All {count} short links have a destination.", len(issue.links)
+        ),
+    )
 
 
 def _check_codes(articles: Sequence[ArticleContents]) -> Check:
@@ -92,32 +105,37 @@ def _check_codes(articles: Sequence[ArticleContents]) -> Check:
         if len(article.links) > 1
     )
     if repeated:
-        words = "These articles have more than one short link. Their clicks are added up:"
+        words = Message("These articles have more than one short link. Their clicks are added up:")
         return Check("warn", "codes", words, repeated)
-    return Check("good", "codes", "No article has more than one short link.")
+    return Check("good", "codes", Message("No article has more than one short link."))
 
 
 def _check_titles(articles: Sequence[ArticleContents]) -> Iterator[Check]:
     untitled = tuple(article.url for article in articles if not article.title)
     if untitled:
-        yield Check("warn", "titles", "These articles have no title. Reports show their web address instead:", untitled)
+        yield Check(
+            "warn", "titles", Message("These articles have no title. Reports show their web address instead:"), untitled
+        )
     elif articles:
-        yield Check("good", "titles", "Every article has a title.")
+        yield Check("good", "titles", Message("Every article has a title."))
 
 
 def _check_hosts(issue: IssueContents) -> Iterator[Check]:
     targets = sorted({link.target for link in issue.links if link.target})
     third_party = tuple(url for url in targets if _host(url) in THIRD_PARTY_SHORTENERS)
     if third_party:
-        words = "These destinations are short links of other services. Link to the page itself if you can:"
+        words = Message("These destinations are short links of other services. Link to the page itself if you can:")
         yield Check("warn", "foreign", words, third_party)
     warnings = tuple(warning for url in targets if (warning := homograph_warning(url)))
     if warnings:
-        yield Check("warn", "doubtful", "These hosts look like other hosts:", warnings)
+        yield Check("warn", "doubtful", Message("These hosts look like other hosts:"), warnings)
     insecure = tuple(url for url in targets if url.startswith("http://"))
     if insecure:
         yield Check(
-            "warn", "plain", "These destinations are not encrypted (http). Most browsers warn about it:", insecure
+            "warn",
+            "plain",
+            Message("These destinations are not encrypted (http). Most browsers warn about it:"),
+            insecure,
         )
 
 

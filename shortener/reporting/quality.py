@@ -7,10 +7,16 @@ from msgspec import Struct
 from shortener.classification.classify import is_settled
 from shortener.classification.reasons import REASONS, Band, counts_as_human
 from shortener.durations import HOUR_SECONDS
+from shortener.messages import Message, list_messages
 from shortener.reporting.counts import ClicksByVerdict, TimelineHour
 from shortener.store.reports import BreakdownRow
 
-VERDICT_LABELS = {"scanner": "mail scanners", "bot": "bots", "preview": "previews", "prefetch": "prefetch"}
+VERDICT_LABELS = {
+    "scanner": Message("mail scanners"),
+    "bot": Message("bots"),
+    "preview": Message("previews"),
+    "prefetch": Message("prefetch"),
+}
 """Words for the automated verdicts in a sentence. Verdicts with equal shares are named in this order."""
 
 
@@ -79,28 +85,34 @@ def is_settling(timeline: Sequence[TimelineHour], *, as_of: int) -> bool:
 def describe_quality(clicks: ClicksByVerdict) -> str:
     """Return a sentence like ``12 % of the requests were filtered as automated: 9 % mail scanners, 3 % bots``."""
     if not clicks.total:
-        return "no clicks yet"
+        return Message("no clicks yet")
     if not clicks.automated:
-        return (
-            "the one request looks human"
-            if clicks.total == 1
-            else "all requests look human; none was filtered as automated"
-        )
+        if clicks.total == 1:
+            return Message("the one request looks human")
+        return Message("all requests look human; none was filtered as automated")
     if not clicks.human:
-        return f"all requests were filtered as automated: {_verdict_shares_text(clicks, 100)}"
+        shares = _verdict_shares_text(clicks, 100)
+        return Message("all requests were filtered as automated: {shares}", shares=shares)
     percent = min(99, round(100 * clicks.automated / clicks.total))
+    shares = _verdict_shares_text(clicks, percent)
     if not percent:
-        return f"under 1 % of the requests were filtered as automated: {_verdict_shares_text(clicks, 0)}"
-    return f"{percent} % of the requests were filtered as automated: {_verdict_shares_text(clicks, percent)}"
+        return Message("under 1 % of the requests were filtered as automated: {shares}", shares=shares)
+    return Message("{percent} % of the requests were filtered as automated: {shares}", percent=percent, shares=shares)
 
 
 def _verdict_shares_text(clicks: ClicksByVerdict, percent: int) -> str:
     counts = {name: getattr(clicks, name) for name in VERDICT_LABELS if getattr(clicks, name)}
     verdicts = sorted(counts, key=lambda name: -counts[name])
     if not percent or len(counts) == 1:
-        return ", ".join(VERDICT_LABELS[name] for name in verdicts)
+        return list_messages([VERDICT_LABELS[name] for name in verdicts])
     shares = split_percent(counts, percent)
-    return ", ".join(f"{shares[name] or 'under 1'} % {VERDICT_LABELS[name]}" for name in verdicts)
+    return list_messages([_verdict_share_text(VERDICT_LABELS[name], shares[name]) for name in verdicts])
+
+
+def _verdict_share_text(label: str, percent: int) -> str:
+    if not percent:
+        return Message("under 1 % {verdict}", verdict=label)
+    return Message("{percent} % {verdict}", percent=percent, verdict=label)
 
 
 def split_percent(counts: Mapping[str, int], percent: int) -> dict[str, int]:

@@ -14,6 +14,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS
 from shortener.errors import InputError
+from shortener.messages import Message
 from shortener.store import Store, accounts
 from shortener.store.accounts import Role as Role
 from shortener.store.accounts import User
@@ -44,7 +45,7 @@ def check_name(name: str) -> str:
     """Return a user name in normal form. Raises InputError for an empty, too long or unprintable name."""
     name = unicodedata.normalize("NFC", " ".join(name.split()))
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or "/" in name:
-        raise InputError(f"a name has 1 to {MAX_NAME_LENGTH} printable characters and no slash")
+        raise InputError(Message("a name has 1 to {limit} printable characters and no slash", limit=MAX_NAME_LENGTH))
     return name
 
 
@@ -53,14 +54,18 @@ def parse_role(role: str) -> Role:
     for known_role in ROLES:
         if role == known_role:
             return known_role
-    raise InputError(f"unknown role {role!r}; expected one of {', '.join(ROLES)}")
+    raise InputError(Message("unknown role {role}; expected one of {names}", role=repr(role), names=", ".join(ROLES)))
 
 
 def check_password(password: str) -> None:
     """Raise InputError if a new password is too short or too long."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise InputError(
-            f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters; choose, for example, a sentence"
+            Message(
+                "a password has {minimum} to {maximum} characters; choose, for example, a sentence",
+                minimum=str(MIN_PASSWORD_LENGTH),
+                maximum=str(MAX_PASSWORD_LENGTH),
+            )
         )
 
 
@@ -132,7 +137,9 @@ def remove_user(store: Store, name: str) -> None:
 def _require_admin_left(store: Store, user: User) -> None:
     """Raise InputError if the user is the only admin with a password and must therefore stay an admin."""
     if user.role == "admin" and user.password_hash and accounts.count_admins(store) == 1:
-        raise InputError(f"{user.name} is the last admin who can sign in; make another user admin first")
+        raise InputError(
+            Message("{name} is the last admin who can sign in; make another user admin first", name=user.name)
+        )
 
 
 def start_session(store: Store, user: User, *, now: int) -> str:
@@ -204,7 +211,7 @@ def accept_invitation(store: Store, token: str, *, name: str, password: str, now
     with store.transaction():
         invitation = accounts.find_invitation(store, _hash_token(token), now=now)
         if invitation is None or (invitation.user is None and accounts.count_users(store)):
-            raise InputError("this invite link was used or has expired; ask an admin for a new one")
+            raise InputError(Message("this invite link was used or has expired; ask an admin for a new one"))
         if invitation.user is None:
             name = check_name(name)
             accounts.add(store, name, role="admin", password_hash=hashed, now=now)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from shortener import newsletter
 from shortener.config import Config, Domain
 from shortener.errors import InputError, TargetRefused, UnreadableDocument
+from shortener.messages import Message
 from shortener.newsletter import Document, Format
 from shortener.services.apply_plan import apply_plan
 from shortener.services.edit_links import find_domain
@@ -142,7 +143,7 @@ def make_plan(store: Store, parsed: ParsedRequest, *, config: Config, now: int, 
     domain = find_domain(parsed.request.domain, config=config)
     existing = load_existing_issue(store, parsed, host=domain.host, config=config, now=now)
     if existing.issue is not None and existing.issue.removed_at is not None and not reread:
-        raise InputError(f"{parsed.slug}: this issue was removed", kind="issue_removed")
+        raise InputError(Message("{slug}: this issue was removed", slug=parsed.slug), kind="issue_removed")
     codes = _unused_codes(store, domain, config)
     return plan_issue(parsed, existing, domain=domain, codes=codes, config=config, reread=reread)
 
@@ -193,7 +194,13 @@ def _parse(source: bytes, request: AddRequest) -> Document:
     """Return the parsed document. Raises UnreadableDocument, or InputError for a honeypot link in Markdown."""
     detected = request.format or newsletter.detect_format(request.filename, source)
     if detected not in get_args(Format):
-        raise InputError(f"{detected}: unknown format; expected one of {', '.join(get_args(Format))}")
+        raise InputError(
+            Message(
+                "{detected}: unknown format; expected one of {formats}",
+                detected=detected,
+                formats=", ".join(get_args(Format)),
+            )
+        )
     try:
         document = newsletter.parse(
             source,
@@ -202,11 +209,15 @@ def _parse(source: bytes, request: AddRequest) -> Document:
             break_signature=request.break_signature,
         )
     except UnreadableDocument as error:
-        raise type(error)(f"{request.filename}: {error}") from None
+        message = Message("{filename}: {error}", filename=request.filename, error=error.message)
+        raise type(error)(message) from None
     if request.add_honeypot and (document.format != "html" or document.parts):
         kinds = {"markdown": "Markdown has", "eml": "a mail gets", "mjml": "MJML has"}
         kind = kinds.get(document.format, "HTML that is not UTF-8 gets")
-        raise InputError(f"{request.filename}: {kind} no invisible links", kind="honeypot_in_markdown")
+        raise InputError(
+            Message("{filename}: {kind} no invisible links", filename=request.filename, kind=kind),
+            kind="honeypot_in_markdown",
+        )
     return document
 
 
@@ -221,13 +232,25 @@ def parse_targets(rows: Sequence[tuple[int, str, str]], *, config: Config) -> di
         key = parse_short_url(short_url, domains=config.domains)
         if key is None:
             hosts = ", ".join(domain.host for domain in config.domains)
-            raise InputError(f"line {line}: {short_url}: not a short link of {hosts}")
+            raise InputError(
+                Message(
+                    "line {line}: {short_url}: not a short link of {hosts}", line=line, short_url=short_url, hosts=hosts
+                )
+            )
         try:
             canonical = validate_target(target, config=config)
         except TargetRefused as refused:
-            raise InputError(f"line {line}: {refused}") from None
+            raise InputError(Message("line {line}: {refused}", line=line, refused=refused.message)) from None
         if targets.setdefault(key, canonical) != canonical:
-            raise InputError(f"line {line}: {short_url}: listed twice, with the targets {targets[key]} and {canonical}")
+            raise InputError(
+                Message(
+                    "line {line}: {short_url}: listed twice, with the targets {first} and {second}",
+                    line=line,
+                    short_url=short_url,
+                    first=targets[key],
+                    second=canonical,
+                )
+            )
     return targets
 
 
@@ -250,7 +273,11 @@ def _choose_slug(request: AddRequest) -> str:
         or any(c in "/\\?#%" or not c.isprintable() or c.isspace() for c in slug)
     ):
         raise InputError(
-            f"{slug!r} cannot be a slug: expected up to {MAX_SLUG_LENGTH} letters, digits and hyphens",
+            Message(
+                "{slug} cannot be a slug: expected up to {limit} letters, digits and hyphens",
+                slug=repr(slug),
+                limit=MAX_SLUG_LENGTH,
+            ),
             kind="invalid_slug",
         )
     return slug

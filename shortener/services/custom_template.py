@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from shortener.errors import InputError
+from shortener.messages import Message
 from shortener.ranking import render
 from shortener.ranking.picks import ArticleDetails, Picks
 
@@ -46,14 +47,16 @@ def render_custom_template(request: TemplateRequest) -> str:
         )
     except subprocess.TimeoutExpired:
         raise InputError(
-            f"the picks template took longer than {TIMEOUT_SECONDS:g} seconds and was stopped; "
-            "look for loops inside loops"
+            Message(
+                "the picks template took longer than {seconds} seconds and was stopped; look for loops inside loops",
+                seconds=format(TIMEOUT_SECONDS, "g"),
+            )
         ) from None
     text = process.stdout.decode()
     if process.returncode == INVALID_TEMPLATE_STATUS:
         raise InputError(text)
     if process.returncode:
-        raise InputError("the picks template needs too much time or memory; look for loops inside loops")
+        raise InputError(Message("the picks template needs too much time or memory; look for loops inside loops"))
     return text
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from shortener.config import Config
 from shortener.errors import InputError, NotFound
+from shortener.messages import Message
 from shortener.ranking import Counted, RankedArticle, Ranking, picks, render
 from shortener.ranking.picks import Action, ArticleDetails, Pick, Picks
 from shortener.reporting.counts import to_datetime
@@ -226,13 +227,16 @@ def decide(
     """
     decisions.check_month(month)
     if reason is not None and not reason.strip():
-        raise InputError(f"{url}: a decision needs a reason", kind="decision_without_reason")
+        raise InputError(Message("{url}: a decision needs a reason", url=url), kind="decision_without_reason")
     history = load_history(store, as_of=now)
     article = resolve_article_url(store, history, url, config=config)
     months = months_by_article(history, as_of=now, config=config).get(article, set())
     if month not in months:
         shown = f"it was shown in {', '.join(sorted(months))}" if months else "no issue that was sent has it"
-        raise NotFound(f"{url}: no article of {month}; {shown}", kind="article_not_in_month")
+        raise NotFound(
+            Message("{url}: no article of {month}; {shown}", url=url, month=month, shown=shown),
+            kind="article_not_in_month",
+        )
     return decisions.decide(store, month, article, action=action, reason=reason or "", who=who, now=now)
 
 
@@ -252,9 +256,12 @@ def undo_decision(store: Store, url: str, *, config: Config, now: int, month: st
     if month is None:
         months = [decision.month for decision in decisions.list_by_article(store, article)]
         if len(months) > 1:
-            raise InputError(f"{url}: there are decisions about it in {', '.join(months)}", kind="several_decisions")
+            raise InputError(
+                Message("{url}: there are decisions about it in {names}", url=url, names=", ".join(months)),
+                kind="several_decisions",
+            )
         if not months:
-            raise NotFound(f"{url}: there is no decision about it", kind="decision_not_found")
+            raise NotFound(Message("{url}: there is no decision about it", url=url), kind="decision_not_found")
         month = months[0]
     return decisions.delete(store, month, article)
 

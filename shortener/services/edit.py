@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
 from shortener.errors import Conflict, FieldError, InputError, NotFound
+from shortener.messages import Message
 from shortener.services.plausibility import check_details
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, issues, links, picks_edits
@@ -35,13 +36,13 @@ def correct_issue(
     A new sending time queues the issue's clicks for reclassification. Raises NotFound, InputError, Doubtful.
     """
     if isinstance(recipients, int) and recipients < 1:
-        raise InputError("recipients: expected 1 or more, or nothing if the number is unknown")
+        raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
     if title is not None and not title.strip():
-        raise FieldError("title: an issue needs a title", field="title")
+        raise FieldError(Message("title: an issue needs a title"), field="title")
     values = {"title": UNSET if title is None else title.strip(), "sent_at": sent_at, "recipients": recipients}
     changes = {name: value for name, value in values.items() if value is not UNSET}
     if not changes:
-        raise InputError(f"{slug}: no change was given")
+        raise InputError(Message("{slug}: no change was given", slug=slug))
     with store.transaction():
         issue = issues.get(store, slug)
         if not confirmed:
@@ -89,7 +90,7 @@ def revert_edit(store: Store, link: Link, field: str, *, at: int, config: Config
     with store.transaction():
         edit = next((edit for name, edit in last_edits(store, link).items() if name == field), None)
         if edit is None or edit["at"] != at:
-            raise Conflict("this was changed again meanwhile; check the history of the link")
+            raise Conflict(Message("this was changed again meanwhile; check the history of the link"))
         if field == "target":
             retarget(store, link, edit["old"], config=config, who=who, now=now)
         else:
@@ -124,7 +125,7 @@ def _find_link(store: Store, issue: Issue, url: str, config: Config) -> Link:
     for link in links.list_by_issue(store, issue.id):
         if (link.domain, link.code) == key:
             return link
-    raise NotFound(f"{issue.slug} has no short link {url}", kind="link_not_in_issue")
+    raise NotFound(Message("{slug} has no short link {url}", slug=issue.slug, url=url), kind="link_not_in_issue")
 
 
 def _article_id_of_link(store: Store, issue: Issue, link: Link) -> int | None:
@@ -160,7 +161,7 @@ def correct_article(
                 article = _reload_article(store, issue, article)
         if is_article is False:
             if position is not None:
-                raise InputError(f"{url}: a link that is no article cannot have a position")
+                raise InputError(Message("{url}: a link that is no article cannot have a position", url=url))
             _move_article(store, issue, article, None)
         elif position is not None or (is_article and article.position is None):
             _move_article(store, issue, article, position or _position_in_document(store, issue, article))
@@ -188,7 +189,7 @@ def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdi
         for edit in sorted(article_edits, key=lambda edit: edit.position if isinstance(edit.position, int) else 0):
             article = articles.get(edit.url)
             if article is None:
-                raise NotFound(f"{slug} has no article {edit.url} any more")
+                raise NotFound(Message("{slug} has no article {url} any more", slug=slug, url=edit.url))
             texts = {
                 name: text
                 for name, text in (("title", edit.title), ("author", edit.author), ("summary", edit.summary))
@@ -217,9 +218,9 @@ def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config
     InputError for an unknown role or without a URL.
     """
     if role not in ROLES:
-        raise InputError(f"{role}: unknown role; expected one of {', '.join(ROLES)}")
+        raise InputError(Message("{role}: unknown role; expected one of {names}", role=role, names=", ".join(ROLES)))
     if not urls:
-        raise InputError("no link was selected")
+        raise InputError(Message("no link was selected"))
     changed = []
     with store.transaction():
         issue = issues.get(store, slug)
@@ -243,7 +244,7 @@ def _find_article(store: Store, issue: Issue, url: str, config: Config) -> Artic
     for article in issues.list_articles(store, issue.id):
         if article.url == url or (link is not None and article_ids.get(link.id) == article.id):
             return article
-    raise NotFound(f"{issue.slug} has no link {url}", kind="article_not_found")
+    raise NotFound(Message("{slug} has no link {url}", slug=issue.slug, url=url), kind="article_not_found")
 
 
 def _reload_article(store: Store, issue: Issue, article: Article) -> Article:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from shortener.config import Config, Domain
 from shortener.errors import FieldError
+from shortener.messages import Message
 from shortener.services.edit import retarget
 from shortener.services.new_code import choose_code
 from shortener.short_urls import validate_target
@@ -17,7 +18,10 @@ def find_domain(host: str | None, *, config: Config) -> Domain:
         if host is None or domain.host == host.strip().lower():
             return domain
     hosts = ", ".join(domain.host for domain in config.domains)
-    raise FieldError(f"{host}: not a configured domain; the configured ones are {hosts}", field="domain")
+    raise FieldError(
+        Message("{host}: not a configured domain; the configured ones are {hosts}", host=str(host), hosts=hosts),
+        field="domain",
+    )
 
 
 def link_key(host: str, code: str, *, config: Config) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from shortener.errors import FieldError
+from shortener.messages import Message
 from shortener.ranking.picks import Pick, Picks
 from shortener.services.custom_template import TemplateRequest, render_custom_template
 from shortener.store import Store, draft_links, picks_edits
@@ -110,9 +111,9 @@ def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, bl
     texts = {name: " ".join(text.split()) for name, text in (("title", title), ("byline", byline), ("blurb", blurb))}
     for name, text in texts.items():
         if len(text) > MAX_TEXT_LENGTHS[name]:
-            raise FieldError(f"at most {MAX_TEXT_LENGTHS[name]:,} characters", field=name)
+            raise FieldError(Message("at most {limit} characters", limit=MAX_TEXT_LENGTHS[name]), field=name)
     if not texts["title"]:
-        raise FieldError("enter a title", field="title")
+        raise FieldError(Message("enter a title"), field="title")
     article = draft_links.article_details(store, [url]).get(url, draft_links.ArticleDetails())
     original = {"title": article.title or url, "byline": article.author, "blurb": article.summary}
     changed = {name: text for name, text in texts.items() if text != " ".join(original[name].split())}
@@ -127,7 +128,7 @@ def move(store: Store, month: str, selection: Picks, url: str, *, position: int)
     lists = (_urls(selection.featured), _urls(selection.lesser_known))
     moved = next((urls for urls in lists if url in urls), None)
     if moved is None:
-        raise FieldError("this article is no longer among the picks", field="position")
+        raise FieldError(Message("this article is no longer among the picks"), field="position")
     moved.remove(url)
     moved.insert(position - 1, url)
     picks_edits.save_order(store, month, [url for urls in lists for url in urls])
@@ -151,7 +152,7 @@ def set_template(
     that fails, FieldError for a template that is too long.
     """
     if len(text.encode()) > MAX_TEMPLATE_BYTES:
-        raise FieldError(f"a template may have {MAX_TEMPLATE_BYTES:,} bytes", field="template")
+        raise FieldError(Message("a template may have {limit} bytes", limit=MAX_TEMPLATE_BYTES), field="template")
     if text.strip():
         render_custom_template(msgspec.structs.replace(sample, template=text))
     template = OwnTemplate(text, who, now) if text.strip() else None

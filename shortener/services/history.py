@@ -15,7 +15,7 @@ from shortener.errors import Conflict
 from shortener.services.accounts import remove_user, set_role
 from shortener.services.edit_picks import FormatTemplate, MonthOrder, MonthSettings, MonthText
 from shortener.services.settings import put_settings, stored_values
-from shortener.store import Store, accounts, decisions, issues, page_changes
+from shortener.store import Store, accounts, decisions, issues, links, page_changes
 from shortener.store.accounts import User
 from shortener.store.decisions import Decision
 from shortener.store.issues import Article
@@ -116,6 +116,22 @@ class UserAccount(Struct, frozen=True, tag="user"):
             set_role(store, self.name, self.user.role, now=now)
 
 
+class LinkStatuses(Struct, frozen=True, tag="link statuses"):
+    """The statuses of links by link id, active or retired; ``who`` is written into their histories when restored."""
+
+    statuses: dict[int, str]
+    who: str = ""
+
+    def reload(self, store: Store) -> "LinkStatuses":
+        """Return the statuses as they are now."""
+        return link_statuses(store, self.statuses)
+
+    def restore(self, store: Store, now: int) -> None:
+        """Store these statuses again."""
+        for link in links.list_by_id(store, self.statuses):
+            links.update_field(store, link, "status", self.statuses[link.id], who=self.who, now=now)
+
+
 class StoredSettings(Struct, frozen=True, tag="settings"):
     """Stored settings by key; None for one that is not stored, which has its default."""
 
@@ -136,6 +152,7 @@ State = (
     | MonthDecision
     | UserAccount
     | StoredSettings
+    | LinkStatuses
     | MonthSettings
     | MonthText
     | MonthOrder
@@ -159,6 +176,11 @@ def month_decision(store: Store, month: str, url: str) -> MonthDecision:
     """Return the decision about the article with this canonical URL in a month. Raises InputError."""
     found = (decision for decision in decisions.list_by_month(store, month) if decision.url == url)
     return MonthDecision(month, url, next(found, None))
+
+
+def link_statuses(store: Store, ids: Iterable[int]) -> LinkStatuses:
+    """Return the statuses of links."""
+    return LinkStatuses({link.id: link.status for link in links.list_by_id(store, ids)})
 
 
 def user_account(store: Store, name: str) -> UserAccount:
@@ -193,15 +215,17 @@ def recorded(
             )
 
 
-def undo(store: Store, change: PageChange, *, now: int) -> None:
+def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
     """Restore the values before a change. Raises Conflict if they have changed again or the change was undone.
 
-    Raises InputError if no admin would be left.
+    ``who`` undoes it. Raises InputError if no admin would be left.
     """
     before, after = (msgspec.json.decode(state, type=State) for state in (change.before, change.after))
     with store.transaction():
         if change.undone_at is not None or not _is_unchanged(after, after.reload(store)):
             raise Conflict("this was changed again meanwhile, so it cannot be undone")
+        if isinstance(before, LinkStatuses):
+            before = LinkStatuses(before.statuses, who)
         before.restore(store, now)
         page_changes.mark_undone(store, change.id, now=now)
 

@@ -1,6 +1,7 @@
 """Archiving issues that were sent, and removing drafts."""
 
 from shortener.errors import InputError
+from shortener.messages import Message
 from shortener.store import Store, issues, links
 from shortener.store.issues import Article, Issue
 
@@ -13,7 +14,9 @@ def archive_issue(store: Store, slug: str, *, now: int, undo: bool = False) -> N
     with store.transaction():
         issue = issues.get(store, slug)
         if not undo and issues.status(issue, now=now) not in ("sent", "archived"):
-            raise InputError(f"{slug}: only an issue that was sent can be archived", kind="issue_not_sent")
+            raise InputError(
+                Message("{slug}: only an issue that was sent can be archived", slug=slug), kind="issue_not_sent"
+            )
         issues.update(store, issue.id, now=now, archived_at=None if undo else issue.archived_at or now)
 
 
@@ -29,7 +32,10 @@ def remove_issue(store: Store, slug: str, *, who: str, now: int) -> None:
         if status == "removed":
             return
         if status != "draft":
-            raise InputError(f"{slug}: only a draft can be removed; this issue is {status}", kind="issue_not_draft")
+            raise InputError(
+                Message("{slug}: only a draft can be removed; this issue is {status}", slug=slug, status=status),
+                kind="issue_not_draft",
+            )
         issues.update(store, issue.id, now=now, removed_at=now)
         _set_link_status(store, issue, old="active", new="retired", who=who, now=now)
 
@@ -39,7 +45,7 @@ def restore_issue(store: Store, slug: str, *, who: str, now: int) -> None:
     with store.transaction():
         issue = issues.get(store, slug)
         if issue.removed_at is None:
-            raise InputError(f"{slug}: this issue was not removed")
+            raise InputError(Message("{slug}: this issue was not removed", slug=slug))
         issues.update(store, issue.id, now=now, removed_at=None)
         _set_link_status(store, issue, old="retired", new="active", who=who, now=now)
 

@@ -3,6 +3,7 @@
 from shortener.codes import generate_code, normalize_code
 from shortener.config import Config, Domain
 from shortener.errors import CodeRefused
+from shortener.messages import Message
 from shortener.store import Store, links
 
 
@@ -12,7 +13,9 @@ def choose_code(store: Store, domain: Domain, custom_code: str | None, *, config
         return new_unused_code(store, domain, config=config)
     code = _normalize(custom_code, domain)
     if _is_reserved(code, config=config):
-        raise CodeRefused(f"code {code} is reserved for the requests of other programs; choose another one")
+        raise CodeRefused(
+            Message("code {code} is reserved for the requests of other programs; choose another one", code=code)
+        )
     return code
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from shortener import newsletter
 from shortener.config import Config, Domain
 from shortener.errors import Conflict, InputError
+from shortener.messages import Message
 from shortener.newsletter import ExtractedIssue
 from shortener.services.issue_plan import (
     AddRequest,
@@ -49,10 +50,14 @@ def plan_issue(
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
-        raise InputError("recipients: expected 1 or more, or nothing if the number is unknown")
+        raise InputError(Message("recipients: expected 1 or more, or nothing if the number is unknown"))
     if existing.output_of is not None and not request.allow_copy:
         raise Conflict(
-            f"{request.filename}: this is the issue {existing.output_of} with short links",
+            Message(
+                "{filename}: this is the issue {output_of} with short links",
+                filename=request.filename,
+                output_of=existing.output_of,
+            ),
             kind="output_of_issue",
         )
     tag = _recipient_tag(parsed, existing, config)
@@ -263,16 +268,18 @@ def _warnings(
     """Yield warnings, one line each, about what an editor should check before the issue is sent."""
     yield from parsed.document.warnings
     for new, old in retargets.items():
-        yield f"{old}: the link leads to {new} now"
+        yield Message("{old}: the link leads to {new} now", old=old, new=new)
     for occurrence in occurrences:
         if occurrence.target_key is not None and occurrence.short_link_key is None:
             warning = homograph_warning(occurrence.target_key)
             if warning:
-                yield f"line {occurrence.link.line}: {warning}"
+                yield Message("line {line}: {warning}", line=occurrence.link.line, warning=warning)
     for index, article in enumerate(articles):
         planned = {occurrences[placement.link_index].planned_link for placement in extracted.articles[index].placements}
         targets = {links[link].target for link in planned if link is not None}
         if len(planned) > 1 and len(targets) == 1:
-            yield f"{article.url}: one article under {len(planned)} codes; its clicks are added up"
+            yield Message(
+                "{url}: one article under {value} codes; its clicks are added up", url=article.url, value=len(planned)
+            )
         if article.position is not None and not article.title:
-            yield f"{article.url}: no title was found"
+            yield Message("{url}: no title was found", url=article.url)

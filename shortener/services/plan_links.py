@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from shortener import newsletter
 from shortener.config import Config, Domain
 from shortener.errors import Conflict, TargetRefused
+from shortener.messages import Message
 from shortener.newsletter import Document
 from shortener.services.issue_plan import (
     ExistingIssue,
@@ -24,7 +25,10 @@ _MAX_URL_LENGTH = 200  # characters of a URL in a line of what was left alone
 
 def left_alone_lines(links: Iterable[LeftAloneLink]) -> tuple[str, ...]:
     """Return a message for each link that is left alone: line number, URL (truncated if long) and reason."""
-    return tuple(f"line {link.line}: {_shorten(link.text)}: {link.reason}" for link in links)
+    return tuple(
+        Message("line {line}: {url}: {reason}", line=link.line, url=_shorten(link.text), reason=link.reason)
+        for link in links
+    )
 
 
 def _shorten(url: str) -> str:
@@ -84,7 +88,15 @@ def _match_short_link(
     target = targets.get(key)
     if link is not None and link.target is not None:
         if target not in {None, link.target}:
-            raise Conflict(f"{'/'.join(key)} leads to {link.target}, not to {target}", kind="link_has_other_target")
+            raise Conflict(
+                Message(
+                    "{link} leads to {stored}, not to {target}",
+                    link="/".join(key),
+                    stored=link.target,
+                    target=target,
+                ),
+                kind="link_has_other_target",
+            )
         target = link.target
     occurrence.short_link_key = key
     occurrence.placement_number = _placement_number_in_url(occurrence.link.url)

@@ -2,6 +2,7 @@
 
 from shortener.durations import DAY_SECONDS
 from shortener.errors import Doubtful
+from shortener.messages import Message, join_messages
 from shortener.store import Store, issue_clicks
 from shortener.store.issues import Issue
 
@@ -23,22 +24,32 @@ def check_details(store: Store, issue: Issue | None, *, sent_at: int | None, rec
         doubts["recipients"] = _doubt_recipients(store, issue, recipients)
     doubts = {field: doubt for field, doubt in doubts.items() if doubt}
     if doubts:
-        raise Doubtful("; ".join(doubts.values()), field=next(iter(doubts)), kind="doubtful_value")
+        raise Doubtful(join_messages(tuple(doubts.values())), field=next(iter(doubts)), kind="doubtful_value")
 
 
 def _doubt_sending_time(store: Store, issue: Issue | None, sent_at: int, *, now: int) -> str:
     clicks = issue_clicks.human_clicks_before(store, issue.id, time=sent_at) if issue else None
     if clicks is not None and clicks.before:
-        count = "1 click was" if clicks.before == 1 else f"{clicks.before:,} of {clicks.total:,} clicks were"
-        future = "is in the future, and it " if sent_at > now else ""
-        return f"the sending time {future}does not fit: {count} made before it"
+        clicks_before = Message.plural(
+            "{count} click was made before it",
+            "{count} of {total} clicks were made before it",
+            clicks.before,
+            total=clicks.total,
+        )
+        if sent_at > now:
+            return Message("the sending time is in the future, and it does not fit: {clicks}", clicks=clicks_before)
+        return Message("the sending time does not fit: {clicks}", clicks=clicks_before)
     days = (sent_at - now) // DAY_SECONDS
-    return f"the sending time is {days:,} days ahead" if days > MAX_SCHEDULED_DAYS else ""
+    return Message("the sending time is {days} days ahead", days=days) if days > MAX_SCHEDULED_DAYS else ""
 
 
 def _doubt_recipients(store: Store, issue: Issue, recipients: int) -> str:
     visitors = issue_clicks.human_clicks_before(store, issue.id, time=0).visitors
     if visitors is None or recipients >= visitors:
         return ""
-    count = "1 recipient is" if recipients == 1 else f"{recipients:,} recipients are"
-    return f"{count} fewer than the {visitors:,} visitors so far"
+    return Message.plural(
+        "{count} recipient is fewer than the {visitors} visitors so far",
+        "{count} recipients are fewer than the {visitors} visitors so far",
+        recipients,
+        visitors=visitors,
+    )

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from shortener.errors import Conflict, InputError
+from shortener.messages import Message
 from shortener.reporting.counts import to_datetime, to_datetime_or_none
 from shortener.services.accounts import role_allows
 from shortener.store import Store, accounts, tokens
@@ -86,7 +87,7 @@ def add_token(
     name = check_name(name)
     chosen = parse_scopes(scopes)
     if expires_at is not None and expires_at <= now:
-        raise InputError("expires_at: this time is over; choose a later one")
+        raise InputError(Message("expires_at: this time is over; choose a later one"))
     text = secrets.token_hex(HEX_LENGTH // 2) if hexadecimal else _random_token()
     with store.transaction():
         token = tokens.add(
@@ -115,7 +116,7 @@ def check_name(name: str) -> str:
     """Return the name of a token in normal form. Raises InputError for an empty, too long or unprintable name."""
     name = " ".join(name.split())
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise InputError(f"the name of a token has 1 to {MAX_NAME_LENGTH} printable characters")
+        raise InputError(Message("the name of a token has 1 to {limit} printable characters", limit=MAX_NAME_LENGTH))
     return name
 
 
@@ -125,7 +126,7 @@ def parse_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
     unknown = sorted(wanted - set(SCOPES))
     if unknown or not wanted:
         what = f"unknown scope {unknown[0]!r}" if unknown else "no scope was chosen"
-        raise InputError(f"{what}; expected one or more of {', '.join(SCOPES)}")
+        raise InputError(Message("{what}; expected one or more of {names}", what=what, names=", ".join(SCOPES)))
     return tuple(scope for scope in SCOPES if scope in wanted)
 
 
@@ -171,7 +172,10 @@ def revoke_token(store: Store, name: str, *, owner: str | None = None) -> Token:
         found = [token for token in tokens.list_all(store, owner=owner) if token.name == name]
         if len(found) > 1:
             owners = ", ".join(token.owner for token in found)
-            raise Conflict(f"{name}: several users have a token of this name: {owners}", kind="several_tokens")
+            raise Conflict(
+                Message("{name}: several users have a token of this name: {owners}", name=name, owners=owners),
+                kind="several_tokens",
+            )
         if not found:
             raise tokens.not_found(name)
         tokens.delete(store, found[0].id)

@@ -18,6 +18,7 @@ from msgspec import Struct
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS
 from shortener.errors import Conflict, InputError, TargetRefused
+from shortener.messages import Message
 from shortener.reporting.counts import to_datetime, to_datetime_or_none
 from shortener.short_urls import build_short_url
 from shortener.store import Store
@@ -120,7 +121,7 @@ def add_webhook(store: Store, url: str, *, events: Iterable[str] = (), config: C
     url, event_types = validate_url(url, config=config), _join_event_types(events)
     with store.transaction():
         if len(webhook_store.list_all(store)) >= MAX_WEBHOOKS:
-            raise Conflict(f"there are {MAX_WEBHOOKS} webhooks already; delete one first")
+            raise Conflict(Message("there are {limit} webhooks already; delete one first", limit=MAX_WEBHOOKS))
         webhook_id = webhook_store.add(store, url, events=event_types, secret=_new_secret(), now=now)
         return webhook_store.get(store, webhook_id)
 
@@ -199,7 +200,7 @@ def retry_delivery(store: Store, webhook_id: int, delivery_id: int, *, now: int)
 
 def _require_enabled(store: Store, webhook_id: int) -> None:
     if webhook_store.get(store, webhook_id).disabled_at is not None:
-        raise Conflict("the webhook is disabled; enable it first")
+        raise Conflict(Message("the webhook is disabled; enable it first"))
 
 
 def validate_url(raw: str, *, config: Config) -> str:
@@ -210,10 +211,17 @@ def validate_url(raw: str, *, config: Config) -> str:
     except TargetRefused as refused:
         raise InputError(str(refused)) from None
     if parts.scheme != "https" and not config.webhooks.allow_http:
-        raise InputError(f"{url}: the URL of a webhook must begin with https://")
+        raise InputError(Message("{url}: the URL of a webhook must begin with https://", url=url))
     if port_of(url) not in allowed_ports(config):
         ports = ", ".join(map(str, sorted(allowed_ports(config))))
-        raise InputError(f"{url}: port {port_of(url)} is not allowed; expected one of {ports}")
+        raise InputError(
+            Message(
+                "{url}: port {port} is not allowed; expected one of {ports}",
+                url=url,
+                port=port_of(url),
+                ports=ports,
+            )
+        )
     return url.partition("#")[0]
 
 
@@ -233,7 +241,13 @@ def _join_event_types(events: Iterable[str]) -> str:
     """Return types of events as they are stored. Raises InputError for an unknown type."""
     chosen = set(events)
     for event_type in chosen - EVENT_TYPES.keys():
-        raise InputError(f"{event_type}: unknown event; expected one of {', '.join(EVENT_TYPES)}")
+        raise InputError(
+            Message(
+                "{event_type}: unknown event; expected one of {names}",
+                event_type=event_type,
+                names=", ".join(EVENT_TYPES),
+            )
+        )
     return " ".join(event_type for event_type in EVENT_TYPES if event_type in chosen)
 
 

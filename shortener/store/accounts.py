@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from shortener.errors import Conflict, NotFound
+from shortener.messages import Message
 from shortener.store.database import Store
 from shortener.store.sql_text import column_list
 
@@ -71,7 +72,7 @@ def get(store: Store, name: str) -> User:
     """Return the user with this name. Raises NotFound."""
     user = find(store, name)
     if user is None:
-        raise NotFound(f"{name}: no user has this name", kind="user_not_found")
+        raise NotFound(Message("{name}: no user has this name", name=name), kind="user_not_found")
     return user
 
 
@@ -97,7 +98,7 @@ def add(store: Store, name: str, *, role: Role, password_hash: str, now: int) ->
         (name, role, password_hash, now, now),
     ).fetchone()
     if row is None:
-        raise Conflict(f"{name}: the name is taken; choose another")
+        raise Conflict(Message("{name}: the name is taken; choose another", name=name))
     return int(row[0])
 
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from shortener.errors import InputError, NotFound
+from shortener.messages import Message
 from shortener.store.database import Store
 from shortener.store.sql_text import column_list
 
@@ -44,11 +45,21 @@ def decide(store: Store, month: str, url: str, *, action: Action, reason: str, w
     reason, who = " ".join(reason.split()), " ".join(who.split())
     check_month(month)
     if action not in get_args(Action):
-        raise InputError(f"unknown action {action!r}; expected {', '.join(get_args(Action))}")
+        raise InputError(
+            Message("unknown action {action}; expected {names}", action=repr(action), names=", ".join(get_args(Action)))
+        )
     if not who:
-        raise InputError(f"{url}: a decision needs the name of its editor", kind="decision_without_editor")
+        raise InputError(
+            Message("{url}: a decision needs the name of its editor", url=url), kind="decision_without_editor"
+        )
     if max(len(reason), len(who)) > MAX_TEXT_LENGTH:
-        raise InputError(f"{url}: the reason or the editor's name is longer than {MAX_TEXT_LENGTH:,} characters")
+        raise InputError(
+            Message(
+                "{url}: the reason or the editor's name is longer than {limit} characters",
+                url=url,
+                limit=MAX_TEXT_LENGTH,
+            )
+        )
     with store.transaction():
         store.execute(
             """
@@ -70,7 +81,9 @@ def delete(store: Store, month: str, url: str) -> Decision:
             (month, url),
         ).fetchone()
     if row is None:
-        raise NotFound(f"{url}: there is no decision about it in {month}", kind="decision_not_found")
+        raise NotFound(
+            Message("{url}: there is no decision about it in {month}", url=url, month=month), kind="decision_not_found"
+        )
     return Decision(*row)
 
 
@@ -124,4 +137,4 @@ def is_month(text: str) -> bool:
 def check_month(month: str) -> None:
     """Raise InputError unless the text is a month like 2026-11."""
     if not is_month(month):
-        raise InputError(f"{month!r} is not a month; write it as 2026-11")
+        raise InputError(Message("{month} is not a month; write it as 2026-11", month=repr(month)))

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS
 from shortener.errors import NotFound
+from shortener.messages import Message
 from shortener.store.database import Store
 from shortener.store.sql_text import column_list
 
@@ -88,7 +89,7 @@ def get(store: Store, slug: str) -> Issue:
     """Return the issue with this slug. Raises NotFound."""
     issue = find(store, slug)
     if issue is None:
-        raise NotFound(f"{slug}: no issue has this slug", kind="issue_not_found")
+        raise NotFound(Message("{slug}: no issue has this slug", slug=slug), kind="issue_not_found")
     return issue
 
 

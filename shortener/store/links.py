@@ -6,6 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from shortener.errors import Conflict, NotFound
+from shortener.messages import Message
 from shortener.store.database import Reader, Store
 from shortener.store.sql_text import column_list
 from shortener.store.webhooks import record_event
@@ -70,7 +71,9 @@ def find_by_target(store: Store, domain: str, target: str, *, now: int) -> Link 
 
 def not_found(domain: str, code: str) -> NotFound:
     """Return the error for a code that no link has."""
-    return NotFound(f"{domain}/{code}: there is no such short link", kind="link_not_found")
+    return NotFound(
+        Message("{domain}/{code}: there is no such short link", domain=domain, code=code), kind="link_not_found"
+    )
 
 
 def add(
@@ -100,7 +103,7 @@ def add(
         (domain, code, target, title, issue_id, article_id, int(honeypot), forward, expires_at, now, now),
     ).fetchone()
     if row is None:
-        raise Conflict(f"{domain}/{code}: the code is taken", kind="code_taken")
+        raise Conflict(Message("{domain}/{code}: the code is taken", domain=domain, code=code), kind="code_taken")
     event = {"domain": domain, "code": code, "target": target, "title": title}
     record_event(store, "link.created", event, now=now)
     return int(row[0])
@@ -154,6 +157,12 @@ def codes_by_id(store: Store, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
     sql = "select id, domain, code from links where id in :ids"
     rows = store.execute(sql, {"ids": list(ids)})
     return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def list_by_id(store: Store, ids: Iterable[int]) -> list[Link]:
+    """Return the links with these ids, oldest first."""
+    sql = f"select {_COLUMNS} from links where id in :ids order by id"  # noqa: S608
+    return [Link(*row) for row in store.execute(sql, {"ids": list(ids)})]
 
 
 def list_by_issue(store: Store, issue_id: int) -> list[Link]:

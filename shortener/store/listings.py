@@ -15,25 +15,36 @@ from shortener.store.database import Store
 from shortener.store.issues import IssueStatus
 from shortener.store.issues import status as issue_status
 from shortener.store.rollup_tables import AUTOMATED_CLICKS, HAS_VISITORS
+from shortener.store.sql_text import escape_like
 
-LinkSort = Literal["new", "clicks", "title", "code", "changed"]
+LinkSort = Literal["new", "clicks", "visitors", "clicked", "title", "code", "issue", "changed"]
+"""Orders of a list of links; ``clicked`` is by the time of the last human click."""
 StatusFilter = Literal["active", "todo", "expired", "retired"]
 """States of a link; ``todo`` is a link without a target."""
 
 _JOIN_ISSUES = "left join issues on issues.id = links.issue_id"
-_JOIN_CLICKS = """
-    left join (select link_id, sum(human) as clicks from totals_by_placement group by link_id) as counts
-    on counts.link_id = links.id
+_LAST_CLICKED_HOUR = """
+    (select hour from clicks_by_link_hour as hours where hours.link_id = counted.link_id and human > 0
+     order by hour desc limit 1)
 """
+_COUNTS: dict[LinkSort, str] = {
+    "clicks": "select link_id, sum(human) as value from totals_by_placement group by link_id",
+    "visitors": "select link_id, sum(link_visitors) as value from totals_by_placement group by link_id",
+    "clicked": f"""
+        select link_id, {_LAST_CLICKED_HOUR} as value from (select distinct link_id from totals_by_placement) as counted
+    """,  # noqa: S608
+}
+"""Queries of the values by which links are sorted that have been clicked."""
 _SORT_KEYS: dict[LinkSort, tuple[str, ...]] = {
     "new": ("links.id",),
-    "clicks": ("coalesce(counts.clicks, 0)", "links.id"),
+    **dict.fromkeys(_COUNTS, ("coalesce(counts.value, 0)", "links.id")),
     "title": ("case when links.title = '' then 1 else 0 end", "lower(links.title)", "links.id"),
     "code": ("links.domain", "links.code"),
+    "issue": ("case when links.issue_id is null then 1 else 0 end", "issues.slug", "links.id"),
     "changed": ("links.updated_at", "links.id"),
 }
-"""Columns of each order. Together they are different for every link."""
-_DESCENDING: frozenset[LinkSort] = frozenset({"new", "clicks", "changed"})
+"""Columns of each order. Together they are different for every link. One that begins with ``case`` ascends always."""
+_DESCENDING: frozenset[LinkSort] = frozenset({"new", "changed", *_COUNTS})
 _STATUS_CONDITIONS: dict[StatusFilter, str] = {
     "active": "links.status = 'active' and links.target is not null "
     "and (links.expires_at is null or links.expires_at > :now)",
@@ -110,7 +121,7 @@ class LinkFilter(Struct, frozen=True):
     """Filter and order of a list of links; each of ``words`` has to occur in the code, title or target.
 
     ``issues`` are slugs, one of which the link's issue has; empty means any. ``created_since`` and ``created_until``
-    are seconds of UTC epoch.
+    are seconds of UTC epoch. ``is_reversed`` turns the order of ``sort`` round.
     """
 
     words: tuple[str, ...] = ()
@@ -121,6 +132,8 @@ class LinkFilter(Struct, frozen=True):
     created_since: int | None = None
     created_until: int | None = None
     with_retired: bool = True
+    domain: str | None = None
+    is_reversed: bool = False
 
 
 def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
@@ -133,12 +146,12 @@ def count_links(store: Store, link_filter: LinkFilter, *, now: int) -> int:
 def search_links(store: Store, link_filter: LinkFilter, *, now: int, limit: int, offset: int = 0) -> list[LinkDetails]:
     """Return at most ``limit`` matching links in the filter's order, after skipping ``offset`` of them."""
     ids = None
-    if link_filter == LinkFilter(sort="clicks"):
-        ids = _most_clicked_ids(store, limit=limit, offset=offset)
+    if link_filter.sort in _COUNTS and link_filter == LinkFilter(sort=link_filter.sort):
+        ids = _most_clicked_ids(store, link_filter.sort, limit=limit, offset=offset)
     if ids is None:
         where, values = _filter_condition(link_filter, now)
         rows = store.execute(
-            f"select links.id {_from(link_filter)} {where} {_order_by(link_filter.sort)} limit :limit offset :offset",
+            f"select links.id {_from(link_filter)} {where} {_order_by(link_filter)} limit :limit offset :offset",
             values | {"limit": limit, "offset": offset},
         )
         ids = [row[0] for row in rows]
@@ -161,7 +174,7 @@ def search_links_after(
         where = f"{where} and {condition}" if where else f"where {condition}"
         values |= dict(zip(names, after, strict=True))
     rows = store.execute(
-        f"select links.id, {keys} {_from(link_filter)} {where} {_order_by(link_filter.sort)} limit :limit",
+        f"select links.id, {keys} {_from(link_filter)} {where} {_order_by(link_filter)} limit :limit",
         values | {"limit": limit + 1},
     ).fetchall()
     details = link_details_by_id(store, [row[0] for row in rows[:limit]])
@@ -173,28 +186,44 @@ def sort_key_length(sort: LinkSort) -> int:
     return len(_SORT_KEYS[sort])
 
 
+def is_descending(sort: LinkSort) -> bool:
+    """Return whether an order begins with the largest value, unless it is reversed."""
+    return sort in _DESCENDING
+
+
 def _from(link_filter: LinkFilter) -> str:
     """Return the ``from`` clause with the joins that a filter and its order need."""
-    counts = _JOIN_CLICKS if link_filter.sort == "clicks" else ""
-    return f"from links {counts} {_JOIN_ISSUES if link_filter.issue or link_filter.issues else ''}"
+    sort = link_filter.sort
+    counts = f"left join ({_COUNTS[sort]}) as counts on counts.link_id = links.id" if sort in _COUNTS else ""
+    return f"from links {counts} {_JOIN_ISSUES if link_filter.issue or link_filter.issues or sort == 'issue' else ''}"
 
 
-def _order_by(sort: LinkSort) -> str:
-    direction = " desc" if sort in _DESCENDING else ""
-    return f"order by {', '.join(key + direction for key in _SORT_KEYS[sort])}"
+def _order_by(link_filter: LinkFilter) -> str:
+    sort = link_filter.sort
+    direction = " desc" if (sort in _DESCENDING) != link_filter.is_reversed else ""
+    return f"order by {', '.join(key if key.startswith('case') else key + direction for key in _SORT_KEYS[sort])}"
 
 
-def _most_clicked_ids(store: Store, *, limit: int, offset: int) -> list[int] | None:
-    """Return the ids of the most clicked links on one page; None if links without clicks are among them.
+def _most_clicked_ids(store: Store, sort: LinkSort, *, limit: int, offset: int) -> list[int] | None:
+    """Return the ids of the links on one page of an order by clicks; None if links without clicks are among them.
 
     Reading the rollup alone is four times as fast as joining it to all links.
     """
-    sql = """
-        select link_id, sum(human) as clicks from totals_by_placement group by link_id
-        order by clicks desc, link_id desc limit ? offset ?
-    """
+    sql = f"""
+        select link_id, value from ({_COUNTS[sort]}) as counts
+        order by coalesce(value, 0) desc, link_id desc limit ? offset ?
+    """  # noqa: S608
     rows = store.execute(sql, (limit, offset)).fetchall()
     return [row[0] for row in rows] if len(rows) == limit and rows[-1][1] else None
+
+
+def last_clicked_hours(store: Store, ids: Sequence[int]) -> dict[int, int]:
+    """Return the UTC hour (seconds of UTC epoch) of the last human click by link id, without unclicked links."""
+    sql = f"""
+        select link_id, {_LAST_CLICKED_HOUR} from (select id as link_id from links where id in :ids) as counted
+    """  # noqa: S608
+    rows = store.execute(sql, {"ids": list(ids)}).fetchall()
+    return {link_id: hour for link_id, hour in rows if hour is not None}
 
 
 def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str, Any]]:
@@ -207,6 +236,9 @@ def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str,
     if link_filter.issues:
         terms.append("issues.slug in :issues")
         values["issues"] = list(link_filter.issues)
+    if link_filter.domain:
+        terms.append("links.domain = :domain")
+        values["domain"] = link_filter.domain
     for name, sign in (("created_since", ">="), ("created_until", "<=")):
         if (bound := getattr(link_filter, name)) is not None:
             terms.append(f"links.created_at {sign} :{name}")
@@ -218,13 +250,8 @@ def _filter_condition(link_filter: LinkFilter, now: int) -> tuple[str, dict[str,
         # Concatenating the three columns of every link would take longer than searching them one by one.
         like = (f"{field} like :{name} escape '\\'" for field in ("links.target", "links.title", "links.code"))
         terms.append(f"({' or '.join(like)})")
-        values[name] = f"%{_escape_like(word)}%"
+        values[name] = f"%{escape_like(word)}%"
     return (f"where {' and '.join(terms)}" if terms else ""), values
-
-
-def _escape_like(word: str) -> str:
-    """Escape the wildcards of ``like`` in a word."""
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 class IssueSummary(Struct, frozen=True):

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from shortener.durations import DAY_SECONDS
 from shortener.errors import NotFound
+from shortener.messages import Message
 from shortener.store.database import Store
 from shortener.store.sql_text import column_list
 
@@ -43,7 +44,7 @@ def get(store: Store, change_id: int) -> PageChange:
     """Return the change with this id. Raises NotFound, also for one that was deleted."""
     row = store.execute(f"select {_COLUMNS} from page_changes where id = ?", (change_id,)).fetchone()  # noqa: S608
     if row is None:
-        raise NotFound(f"this change is older than {KEPT_DAYS} days and cannot be undone any more")
+        raise NotFound(Message("this change is older than {days} days and cannot be undone any more", days=KEPT_DAYS))
     return PageChange(*row)
 
 

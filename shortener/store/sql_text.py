@@ -18,3 +18,8 @@ def json_array(values: Iterable[int] | Iterable[str] | Iterable[tuple[int, int]]
     One parameter holds any number of values; SQLite limits the number of parameters in a statement.
     """
     return msgspec.json.encode(list(values)).decode()
+
+
+def escape_like(word: str) -> str:
+    """Escape the wildcards of ``like`` in a word, by a backslash."""
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from msgspec import Struct
 
 from shortener.errors import Conflict, NotFound
+from shortener.messages import Message
 from shortener.store.accounts import Role, User
 from shortener.store.database import Store
 
@@ -64,7 +65,7 @@ def get(store: Store, token_id: int) -> Token:
 
 def not_found(name: str) -> NotFound:
     """Return the error for a name or id that no token has."""
-    return NotFound(f"{name}: there is no such token", kind="token_not_found")
+    return NotFound(Message("{name}: there is no such token", name=name), kind="token_not_found")
 
 
 def add(
@@ -87,7 +88,10 @@ def add(
         (user.id, name, token_hash, start, " ".join(scopes), now, expires_at),
     ).fetchone()
     if row is None:
-        raise Conflict(f"{name}: {user.name} has a token of this name; choose another", kind="token_name_taken")
+        raise Conflict(
+            Message("{name}: {user} has a token of this name; choose another", name=name, user=user.name),
+            kind="token_name_taken",
+        )
     return get(store, row[0])
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from shortener.errors import NotFound
+from shortener.messages import Message
 from shortener.store.database import Reader, Store
 from shortener.store.sql_text import column_list
 
@@ -95,7 +96,7 @@ def get(store: Store, webhook_id: int) -> Webhook:
     """Return the endpoint with this id. Raises NotFound."""
     row = store.execute(f"select {_WEBHOOK_COLUMNS} from webhooks where id = ?", (webhook_id,)).fetchone()  # noqa: S608
     if row is None:
-        raise NotFound(f"{webhook_id}: there is no such webhook")
+        raise NotFound(Message("{webhook_id}: there is no such webhook", webhook_id=webhook_id))
     return Webhook(*row)
 
 
@@ -179,7 +180,7 @@ def get_delivery(store: Store, webhook_id: int, delivery_id: int) -> DeliveryIte
         store, f"{_SELECT_ITEMS} where webhook_id = ? and webhook_deliveries.id = ?", (webhook_id, delivery_id)
     )
     if not items:
-        raise NotFound(f"{delivery_id}: the webhook has no such delivery")
+        raise NotFound(Message("{delivery_id}: the webhook has no such delivery", delivery_id=delivery_id))
     return items[0]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from shortener.errors import NotFound
+from shortener.messages import Message
 from shortener.ranking import ExplainedAppearance, Explanation
 from shortener.ranking.certainty import Group, certainty_group
 from shortener.ranking.inputs import Counted
@@ -69,7 +70,7 @@ def load_article(url: str, *, wait: bool) -> ArticlePage:
     """Return the article with this canonical URL. Without ``wait`` its figures may be missing. Raises NotFound."""
     shown = articles.list_appearances(store(), url)
     if not shown:
-        raise NotFound("no issue has an article with this address")
+        raise NotFound(Message("no issue has an article with this address"))
     sent = [row for row in shown if row.sent_at is not None and row.sent_at <= now()]
     month = month_of(sent[0].sent_at or 0) if sent else ""
     figures = explanation(url, month, wait=wait) if month else None

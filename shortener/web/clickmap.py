@@ -118,7 +118,7 @@ def badges(
         result = results.get(item.url) if isinstance(item, ArticleReport) else None
         for placement in item.placements:
             key = parse_short_url(placement.short_url, domains=domains)
-            if key is None:
+            if key is None or (measure == "typical" and not isinstance(item, ArticleReport)):
                 continue
             # The issue may have been sent with short URLs that have no placement number.
             counts = {placement.n: placement.clicks} | ({0: item.clicks} if len(item.placements) == 1 else {})

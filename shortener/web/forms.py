@@ -8,6 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from shortener.durations import MAX_YEAR, MIN_YEAR
 from shortener.errors import FieldError
+from shortener.messages import Message
 from shortener.services.edit import ArticleEdit
 
 MAX_TEXT_LENGTH = 2_000  # characters of a field, unless a page says otherwise
@@ -22,7 +23,7 @@ def read_text(fields: FormFields, name: str, *, max_length: int = MAX_TEXT_LENGT
     """
     value = fields.get(name, "").strip()
     if len(value) > max_length:
-        raise FieldError(f"this is longer than {max_length:,} characters; shorten it", field=name)
+        raise FieldError(Message("this is longer than {limit} characters; shorten it", limit=max_length), field=name)
     return "".join(c for c in value if c not in "\0\r")
 
 
@@ -37,7 +38,9 @@ def read_integer(fields: FormFields, name: str, *, minimum: int, maximum: int) -
     if not text:
         return None
     if not (text.isascii() and text.isdigit()) or not minimum <= int(text) <= maximum:
-        raise FieldError(f"enter a whole number from {minimum:,} to {maximum:,}", field=name)
+        raise FieldError(
+            Message("enter a whole number from {minimum} to {maximum}", minimum=minimum, maximum=maximum), field=name
+        )
     return int(text)
 
 
@@ -57,9 +60,13 @@ def read_local_time(fields: FormFields, name: str, *, zone: ZoneInfo) -> int | N
     try:
         local_time = datetime.fromisoformat(text)
     except ValueError:
-        raise FieldError(f"{text!r} is not a date and time such as 2026-11-24T08:00", field=name) from None
+        raise FieldError(
+            Message("{value} is not a date and time such as 2026-11-24T08:00", value=repr(text)), field=name
+        ) from None
     if not MIN_YEAR <= local_time.year <= MAX_YEAR:
-        raise FieldError(f"enter a year from {MIN_YEAR} to {MAX_YEAR}", field=name)
+        raise FieldError(
+            Message("enter a year from {first} to {last}", first=str(MIN_YEAR), last=str(MAX_YEAR)), field=name
+        )
     return int((local_time if local_time.tzinfo else local_time.replace(tzinfo=zone)).astimezone(UTC).timestamp())
 
 

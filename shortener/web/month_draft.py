@@ -5,6 +5,7 @@ from collections.abc import Callable
 from flask import request
 
 from shortener.errors import NotFound
+from shortener.messages import Message
 from shortener.services.draft_picks import Draft
 from shortener.store import articles, decisions
 from shortener.web.article_list import month_of
@@ -39,5 +40,5 @@ def require_draft() -> Draft:
     """Return the draft of the requested month. Raises InputError for an invalid month, NotFound without a draft."""
     _, draft, message = find_draft()
     if draft is None:
-        raise NotFound(message or "there is nothing to rank yet: no issue was sent")
+        raise NotFound(message or Message("there is nothing to rank yet: no issue was sent"))
     return draft

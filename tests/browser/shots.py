@@ -15,6 +15,7 @@ from tests.browser import running, scene
 
 PAGES = {
     "overview": "/-/",
+    "search": "/-/search?q=tide",
     "issues": "/-/issues",
     "report": "/-/issues/2026-11",
     "report-chinese": "/-/issues/2026-09",

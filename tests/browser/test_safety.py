@@ -177,6 +177,17 @@ def press(selector: str) -> Callable[["Page"], None]:
 
 PICKS = "/-/picks?form=markdown"
 CONTENTS = "/-/issues/2026-11/contents"
+
+
+def retire_several(page: "Page") -> None:
+    """Select two links of the list, and retire them."""
+    for number in (1, 2):
+        page.locator("tbody [name=link]").nth(number).check()
+    page.click("button:text('Retire selected')")
+    page.click("main form[method=post] button:text('Retire links')")
+    page.wait_for_url("**/-/links")
+
+
 ACTS: dict[str, Act] = {
     # name: path, act, path of the state, page with the history
     "details": (CONTENTS, submit("form[action$=facts]", title="Other", recipients=""), f"{CONTENTS}.json", CONTENTS),
@@ -231,6 +242,7 @@ ACTS: dict[str, Act] = {
     "destination": ("link", submit("form[action$=target]", target="https://example.org/other"), "link", "link"),
     "title of a link": ("link", submit("form[action$=title]", title="Other"), "link", "link"),
     "link retired": ("link", retire, "link", "link"),
+    "several links retired": ("/-/links?issue=2026-11", retire_several, "/-/links.json?issue=2026-11", "/-/links"),
 }
 IGNORED_KEYS = {
     "as_of",
@@ -478,6 +490,7 @@ FORMS: dict[str, tuple[set[str], set[str]]] = {
     "issues.set_roles": ({"roles"}, {"no link selected"}),
     "issues.set_status": ({"draft removed", "issue archived"}, set()),
     "links.set_status": ({"link retired"}, set()),
+    "link_list.retire": ({"several links retired"}, set()),
     "links.set_target": ({"destination"}, {"destination of a link"}),
     "links.set_title": ({"title of a link"}, {"long title of a link"}),
     "links.add_link": (set(), {"empty destination", "private destination", "code that is taken", "code with a space"}),

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortener.errors import InputError, NotFound
+from shortener.messages import message_text
 from shortener.ranking import Appearance, Arrival, Blend, History, Issue, Placement, Ranking, Signal, rank
 from shortener.ranking.ordering import top_length
 
@@ -44,7 +45,7 @@ def ranking(year: World) -> Ranking:
 
 def test_the_json_keys_follow_the_contract(ranking: Ranking) -> None:
     """The JSON begins with the documented keys in their order."""
-    decoded = msgspec.json.decode(msgspec.json.encode(ranking))
+    decoded = msgspec.json.decode(msgspec.json.encode(ranking, enc_hook=message_text))
     assert list(decoded)[: len(RANKING_KEYS)] == RANKING_KEYS
     assert list(decoded["articles"][0])[: len(ARTICLE_KEYS)] == ARTICLE_KEYS
     assert decoded["as_of"] == "2021-05-01T02:26:40Z"
@@ -66,7 +67,7 @@ def test_the_mean_score_is_zero(ranking: Ranking) -> None:
 def test_the_ranking_is_deterministic(year: World, ranking: Ranking) -> None:
     """Ranking the same history twice gives identical JSON."""
     repeated = rank(year.history, as_of=year.as_of)
-    assert msgspec.json.encode(repeated) == msgspec.json.encode(ranking)
+    assert msgspec.json.encode(repeated, enc_hook=message_text) == msgspec.json.encode(ranking, enc_hook=message_text)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -78,7 +79,7 @@ def test_the_order_of_the_input_does_not_matter(year: World, ranking: Ranking, s
         for name in ("issues", "appearances", "arrivals", "signals")
     }
     repeated = rank(msgspec.structs.replace(history, **rows), as_of=year.as_of)
-    assert msgspec.json.encode(repeated) == msgspec.json.encode(ranking)
+    assert msgspec.json.encode(repeated, enc_hook=message_text) == msgspec.json.encode(ranking, enc_hook=message_text)
 
 
 def test_appearances_of_an_article_in_an_issue_are_merged(year: World, ranking: Ranking) -> None:
@@ -89,7 +90,7 @@ def test_appearances_of_an_article_in_an_issue_are_merged(year: World, ranking: 
         for placement in row.placements
     )
     repeated = rank(msgspec.structs.replace(year.history, appearances=split), as_of=year.as_of)
-    assert msgspec.json.encode(repeated) == msgspec.json.encode(ranking)
+    assert msgspec.json.encode(repeated, enc_hook=message_text) == msgspec.json.encode(ranking, enc_hook=message_text)
 
 
 def test_an_article_shown_twice_has_its_highest_position(year: World) -> None:
@@ -374,7 +375,7 @@ def test_any_history_gives_finite_output(
     known = clicked - ({"n2"} if age < 3600 else set())
     assert {article.url for article in ranking.articles} == {row.url for row in appearances if row.issue in known}
     assert is_finite(ranking)
-    assert len(msgspec.json.encode(ranking)) > 100
+    assert len(msgspec.json.encode(ranking, enc_hook=message_text)) > 100
 
 
 @pytest.mark.parametrize(

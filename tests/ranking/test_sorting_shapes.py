@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from shortener.messages import message_text
 from shortener.ranking import pipeline, rank
 from shortener.ranking.design import POSITION_ETA, SORTING_EFFECTS, normal_scores
 from shortener.ranking.evidence import evidence_weights, log_evidence
@@ -202,7 +203,9 @@ def test_two_runs_give_equal_bytes(year: World) -> None:
         appearances=year.history.appearances[::-1],
         titles=dict(reversed(year.history.titles.items())),
     )
-    first, second = (msgspec.json.encode(rank(rows, as_of=year.as_of)) for rows in (year.history, history))
+    first, second = (
+        msgspec.json.encode(rank(rows, as_of=year.as_of), enc_hook=message_text) for rows in (year.history, history)
+    )
     assert first == second
 
 

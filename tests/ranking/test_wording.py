@@ -9,11 +9,11 @@ import pytest
 
 from shortener.ranking import rank
 from shortener.ranking.wording import (
+    format_count,
     format_expected,
     format_multiple,
     format_probability,
     format_share,
-    pluralize,
 )
 
 World = Any
@@ -56,12 +56,12 @@ def test_multiples_have_few_digits(appeal: float, text: str) -> None:
 )
 def test_figures_have_no_false_precision(function: Callable[[float], str], value: float, text: str) -> None:
     """Expected clicks, probabilities and shares are rounded, and small shares are not rounded to 0."""
-    assert function(value) == text
+    assert str(function(value)) == text
 
 
 def test_plurals() -> None:
     """The noun is singular for one only."""
-    assert (pluralize(1, "click"), pluralize(0, "click"), pluralize(2, "click")) == (
+    assert tuple(format_count(number, "clicks") for number in (1, 0, 2)) == (
         "1 click",
         "0 clicks",
         "2 clicks",

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from shortener.errors import NotFound
+from shortener.messages import message_text
 from shortener.reporting.issue_report import IssueReport, build_issue_report
 from shortener.store import issues, links
 
@@ -92,7 +93,7 @@ def test_without_recipients_there_is_no_rate(newsletter: Any) -> None:
 
 def test_json_has_the_keys_of_the_contract(read: Any) -> None:
     """The keys of the contract come first; times are in ISO 8601 with Z."""
-    report = msgspec.to_builtins(report_of(read))
+    report = msgspec.to_builtins(report_of(read), enc_hook=message_text)
     contract = ["slug", "as_of", "totals", "recipients", "quality", "articles", "timeline"]
     assert list(report)[: len(contract)] == contract
     assert list(report["totals"]["clicks"]) == ["human", "bot", "scanner", "preview", "prefetch"]

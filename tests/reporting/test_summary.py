@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from shortener.errors import InputError
+from shortener.messages import message_text
 from shortener.reporting.local_time import day_start
 from shortener.reporting.summary import Summary, build_summary, widen_to_quarter_hours
 
@@ -135,7 +136,7 @@ def test_since_must_be_before_until(since: int, until: int) -> None:
 
 def test_json_has_the_keys_of_the_contract(read: Any) -> None:
     """The keys of the contract come first."""
-    report = msgspec.to_builtins(summary_of(read))
+    report = msgspec.to_builtins(summary_of(read), enc_hook=message_text)
     assert list(report)[:4] == ["as_of", "totals", "issues", "links"]
     assert list(report["issues"][0])[:7] == [
         *("slug", "title", "sent_at", "recipients", "clicks", "visitors", "rate"),

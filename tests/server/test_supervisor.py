@@ -19,6 +19,7 @@ import pytest
 
 from shortener.config import Config, Storage
 from shortener.server.supervisor import announce_first_admin
+from shortener.services.settings import put_settings
 from shortener.shared_memory import CHILD_KINDS, read_restarts
 from shortener.store import links, open_store
 from tests.ports import free_port
@@ -249,6 +250,24 @@ def test_an_edit_is_seen_at_the_next_click(serve: Callable[..., Serve], data: Pa
     store.close()
     os.kill(collector, signal.SIGCONT)
     assert server.stop()[0] == 0
+
+
+def test_a_changed_setting_is_on_every_page(serve: Callable[..., Serve], data: Path) -> None:
+    """Pages and the misses of every worker have a changed name once a page was asked for."""
+    server = serve(workers=2)
+    server.ready()
+    wait(lambda: b"Newsletter links" in body_of(server.get("/unknown")))
+    with contextlib.closing(open_store(data)) as store, store.transaction():
+        put_settings(store, {"site.name": "Spring Tide"})
+    assert b"Spring Tide" in body_of(server.get("/-/sign-in"))
+    assert all(b"Spring Tide" in body_of(server.get("/unknown")) for _ in range(6))
+    assert server.stop()[0] == 0
+
+
+def body_of(response: HTTPResponse) -> bytes:
+    """Return the body of a response of Serve.get."""
+    body: bytes = response.body  # type: ignore[attr-defined]
+    return body
 
 
 def test_a_stop_waits_for_accepted_requests(serve: Callable[..., Serve]) -> None:

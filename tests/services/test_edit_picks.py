@@ -155,7 +155,7 @@ def test_edits_are_undone(read: Any, name: str) -> None:
         edit(read)
     assert state(read) != before
     assert recorder.change_id is not None
-    history.undo(read.store, page_changes.get(read.store, recorder.change_id), now=LATER)
+    history.undo(read.store, page_changes.get(read.store, recorder.change_id), who="Ana", now=LATER)
     assert state(read) == before
 
 

@@ -87,7 +87,7 @@ def test_undo_restores_the_values_before(store: Store) -> None:
     """Undoing restores what was stored, also nothing, and leaves other settings that were changed later."""
     first = change(store, {"site.name": "Spring Tide"})
     change(store, {"ranking.top": "3"})
-    history.undo(store, page_changes.get(store, first), now=2)
+    history.undo(store, page_changes.get(store, first), who="ann", now=2)
     assert stored_values(store, ["site.name", "ranking.top"]) == {"site.name": None, "ranking.top": "3"}
 
 

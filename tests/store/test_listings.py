@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -13,6 +13,7 @@ from shortener.store.listings import (
     LinkSort,
     all_links,
     count_links,
+    last_clicked_hours,
     link_details_by_code,
     search_links,
     store_revision,
@@ -42,18 +43,49 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-@pytest.mark.parametrize("sort", ["new", "clicks", "title", "code", "changed"])
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize("sort", get_args(LinkSort))
 @pytest.mark.parametrize("limit", [1, 4, 7, 31])
-def test_pages_contain_every_link_once(store: Store, sort: LinkSort, limit: int) -> None:
+def test_pages_contain_every_link_once(store: Store, sort: LinkSort, limit: int, is_reversed: bool) -> None:
     """In every order, the pages together equal the whole list, including links without clicks."""
-    whole = search_links(store, LinkFilter(sort=sort), now=NOW, limit=1_000)
+    link_filter = LinkFilter(sort=sort, is_reversed=is_reversed)
+    whole = search_links(store, link_filter, now=NOW, limit=1_000)
     pages = [
         row
         for offset in range(0, 31, limit)
-        for row in search_links(store, LinkFilter(sort=sort), now=NOW, limit=limit, offset=offset)
+        for row in search_links(store, link_filter, now=NOW, limit=limit, offset=offset)
     ]
     assert [row.code for row in pages] == [row.code for row in whole]
-    assert len({row.code for row in whole}) == 31 == count_links(store, LinkFilter(sort=sort), now=NOW)
+    assert len({row.code for row in whole}) == 31 == count_links(store, link_filter, now=NOW)
+
+
+def test_orders_by_clicks_in_both_directions(store: Store) -> None:
+    """Links are sorted by visitors and by the hour of their last human click; those without are at the other end."""
+    ids = {code: links.get(store, "go.example", code).id for code in ("c03", "c04", "c05", "c06")}
+    with store.transaction():
+        add_to_rollups(store, {(ids["c04"], 360_000, 0, 0): [1, 0, 0, 0, 0, 9, 9, 9, 9, 9]}, {})
+        add_to_rollups(store, {(ids["c05"], 720_000, 0, 0): [0, 7, 0, 0, 0, 0, 0, 0, 0, 0]}, {})
+
+    def codes(sort: LinkSort, *, is_reversed: bool) -> list[str]:
+        return [
+            row.code for row in search_links(store, LinkFilter(sort=sort, is_reversed=is_reversed), now=NOW, limit=31)
+        ]
+
+    assert codes("clicked", is_reversed=False)[0] == "c04"
+    assert codes("visitors", is_reversed=False)[0] == "c04"
+    assert codes("clicked", is_reversed=True)[-1] == codes("visitors", is_reversed=True)[-1] == "c04"
+    assert codes("clicked", is_reversed=False).index("c05") > 10
+    hours = last_clicked_hours(store, list(ids.values()))
+    assert hours == {ids["c03"]: 3_600, ids["c04"]: 360_000, ids["c06"]: 3_600}
+
+
+def test_links_of_a_domain(store: Store) -> None:
+    """The list can be limited to the links of one domain."""
+    with store.transaction():
+        links.add(store, "b.example", "x", target="https://a.example/", now=NOW)
+    rows = search_links(store, LinkFilter(domain="b.example"), now=NOW, limit=9)
+    assert [row.code for row in rows] == ["x"]
+    assert count_links(store, LinkFilter(domain="none.example"), now=NOW) == 0
 
 
 def test_most_clicked_links_come_first(store: Store) -> None:

@@ -1,6 +1,7 @@
 """Tests of the link pages: create, search, change, retire, print as QR code."""
 
 import json
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,11 @@ SEARCHES = {
     "active by code": ("status=active&sort=code", {"one", "Two"}),
     "by clicks": ("sort=clicks", {"one", "Two"}),
     "of an issue": ("issue=may", set()),
+    "of a domain": ("domain=b.example", {"Two"}),
+    "of another domain": ("domain=c.example", set()),
+    "by visitors": ("sort=-visitors", {"one", "Two"}),
+    "by last click": ("sort=-clicked&size=25", {"one", "Two"}),
+    "by issue": ("sort=issue", {"one", "Two"}),
 }
 
 
@@ -187,3 +193,77 @@ def test_unknown_links(linked: "EditorSite") -> None:
         ("/-/link?short_url=https://go.example/one/2", 303),
     ):
         assert browser.get(path).status_code == status, path
+
+
+def test_sizes_of_pages(site: "EditorSite") -> None:
+    """A page of the list has 25, 50 or 100 links; another number is the default."""
+    with site.store.transaction():
+        for number in range(120):
+            links.add(site.store, "go.example", f"c{number:03d}", target="https://a.example/", now=number)
+    browser = site.client("viewer")
+    for query, rows in (("", 50), ("size=25", 25), ("size=100", 100), ("size=99", 50), ("size=x", 50)):
+        assert browser.get(f"/-/links?{query}").text.count('name="link"') == rows
+
+
+ORDERS = {
+    "code": ["one", "two"],
+    "-code": ["two", "one"],
+    "title": ["two", "one"],
+    "-title": ["one", "two"],
+    "-new": ["two", "one"],
+    "new": ["two", "one"],
+}
+
+
+@pytest.mark.parametrize(("sort", "codes"), ORDERS.items(), ids=ORDERS.keys())
+def test_sorted_columns(site: "EditorSite", sort: str, codes: list[str]) -> None:
+    """A column is sorted in both directions; the orders of former addresses begin with the newest as before."""
+    with site.store.transaction():
+        links.add(site.store, "go.example", "one", target="https://a.example/", title="Z", now=1)
+        links.add(site.store, "go.example", "two", target="https://a.example/", title="A", now=2)
+    rows = json.loads(site.client("viewer").get(f"/-/links.json?sort={sort}").text)["links"]
+    assert [row["code"] for row in rows] == codes
+
+
+def test_export_selected(linked: "EditorSite") -> None:
+    """The file of selected links has these links only."""
+    browser = linked.client("viewer")
+    text = browser.get("/-/links.csv?link=b.example/Two&link=b.example/Two").text
+    assert "/Two" in text
+    assert "/one" not in text
+    assert text.count("\n") == 2
+    assert browser.get("/-/links.csv?link=b.example/none").status_code == 404
+    assert browser.get("/-/links.csv?" + "&".join(f"link=b.example/{n}" for n in range(101))).status_code == 400
+
+
+def test_retire_selected(linked: "EditorSite") -> None:
+    """Selected links are retired after a question, in one step that can be undone in one step."""
+    browser = linked.client("editor")
+    selected = "link=go.example/one&link=b.example/Two"
+    page = browser.get(f"/-/links/retire?{selected}").text
+    assert "Retire these 2 links?" in page
+    assert "Nobody clicked them in the last 7 days." in page
+    assert browser.post("/-/links/retire", {"link": ["go.example/one", "b.example/Two"]}).status_code == 303
+    statuses = [links.get(linked.store, *key).status for key in (("go.example", "one"), ("b.example", "Two"))]
+    assert statuses == ["retired", "retired"]
+    assert "2 links retired. Readers see a page that says so." in browser.get("/-/links").text
+    assert browser.get(f"/-/links/retire?{selected}").status_code == 303
+    undo = re.search(r'name="change" value="(\d+)"', browser.get("/-/links").text)
+    assert undo
+    browser.post("/-/undo", {"change": undo[1]})
+    link = links.get(linked.store, "go.example", "one")
+    assert link.status == "active"
+    assert [edit["who"] for edit in links.list_edits(linked.store, link.id)] == ["editor", "editor"]
+    browser.post("/-/undo", {"change": undo[1]})
+    assert "cannot be undone" in browser.get("/-/links").text
+
+
+def test_nothing_selected(linked: "EditorSite") -> None:
+    """Without a selection the list is shown again, and nothing changes."""
+    browser = linked.client("editor")
+    assert browser.get("/-/links/retire").headers["Location"] == "/-/links"
+    assert "Select links that are not retired yet." in browser.get("/-/links").text
+    assert browser.post("/-/links/retire", {}).status_code == 303
+    assert linked.client("viewer").get("/-/links/retire?link=go.example/one").status_code == 403
+    assert linked.client("viewer").post("/-/links/retire", {"link": "go.example/one"}).status_code == 403
+    assert "Retire selected" not in linked.client("viewer").get("/-/links").text

@@ -24,6 +24,7 @@ PAGES_WITHOUT_DATA = {
     "links.new_link",
     "links.find_link",
     "links.confirm_retirement",
+    "link_list.confirm_retirement",
     "settings.show_help",
     "issues.download",
     "click_map.map_issue",
@@ -36,6 +37,7 @@ PAGES_WITHOUT_DATA = {
 """Endpoints that are forms, text, redirects or files, or whose data is in the JSON API."""
 FILES = {
     "/-/": ("/-/overview.json", "/-/issues.csv"),
+    "/-/search": ("/-/search.json?q=may", ""),
     "/-/issues": ("/-/issues.json", "/-/issues.csv"),
     "/-/issues/<slug>": ("/-/issues/<slug>/report.json", "/-/issues/<slug>/report.csv"),
     "/-/issues/<slug>/map": ("/-/issues/<slug>/map.json", "/-/issues/<slug>/placements.csv"),

@@ -289,10 +289,10 @@ def test_invitation(site: "EditorSite") -> None:
 def test_own_account(site: "EditorSite") -> None:
     """An admin can neither remove the own account nor change the own role, but those of another admin."""
     admin = site.client("admin")
-    for path in ("/-/settings/users/remove", "/-/settings/users/role"):
-        response = admin.post(path, {"name": "admin", "role": "viewer"})
+    for act, refusal in (("remove", "remove your account"), ("role", "change your own role")):
+        response = admin.post(f"/-/settings/users/{act}", {"name": "admin", "role": "viewer"})
         assert response.status_code == 400
-        assert "Another admin has to change your own" in response.text
+        assert f"Another admin has to {refusal}." in response.text
     accounts.add_user(site.store, "second", role="admin", password="a sentence for tests", now=1)
     second = site.client("second")
     assert second.post("/-/settings/users/role", {"name": "admin", "role": "viewer"}).status_code == 303

@@ -59,6 +59,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.addEventListener("swapped", prepare);
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;

@@ -2,11 +2,17 @@
 // reader keeps the place. Without this script it leads there.
 "use strict";
 
+const TYPING_MS = 250;
+let request = new AbortController();
+let typing = 0;
+
 async function swap(id, url) {
+  request.abort();
+  request = new AbortController();
   const part = document.getElementById(id);
   part.setAttribute("aria-busy", "true");
   try {
-    const answer = await fetch(url);
+    const answer = await fetch(url, { signal: request.signal });
     if (!answer.ok) throw new Error(answer.statusText);
     const found = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
     if (!found) throw new Error("the page has no such part");
@@ -15,8 +21,8 @@ async function swap(id, url) {
     if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     history.replaceState(null, "", url);
     document.dispatchEvent(new Event("swapped"));
-  } catch {
-    location.assign(url);
+  } catch (error) {
+    if (error.name !== "AbortError") location.assign(url);
   }
 }
 
@@ -29,16 +35,24 @@ document.addEventListener("click", (event) => {
 
 function swapForm(form) {
   const url = new URL(form.action);
-  url.search = new URLSearchParams(new FormData(form));
-  swap(form.dataset.swap, url.href);
+  url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+  clearTimeout(typing);
+  if (url.href !== location.href) swap(form.dataset.swap, url.href);
 }
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-swap]");
   if (form) swapForm(form);
 });
+document.addEventListener("input", (event) => {
+  const form = event.target.matches("[type=search]") && event.target.closest("form[data-swap]");
+  if (!form) return;
+  clearTimeout(typing);
+  typing = setTimeout(swapForm, TYPING_MS, form);
+});
 document.addEventListener("submit", (event) => {
-  const form = event.target.closest("form[data-swap]");
+  clearTimeout(typing);
+  const form = event.target.closest("form[data-swap]:not([role=search])");  // Enter in a search loads the whole page
   if (!form) return;
   event.preventDefault();
   swapForm(form);

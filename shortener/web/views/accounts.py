@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from shortener.errors import FieldError, InputError, ShortenerError
+from shortener.messages import Message
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.services import accounts, history, tokens
 from shortener.store.accounts import User, count_users
@@ -176,7 +177,7 @@ def _new_password() -> str:
     with errors_at("password"):
         accounts.check_password(password)
     if password != request.form.get("again", ""):
-        raise FieldError("the two passwords differ; enter the same password twice", field="again")
+        raise FieldError(Message("the two passwords differ; enter the same password twice"), field="again")
     return password
 
 
@@ -214,11 +215,11 @@ def change_password() -> ResponseReturnValue:
     user = current_user()
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     if throttle.retry_after(user.name.casefold(), client_address()):
-        raise InputError("too many attempts; wait some minutes")
+        raise InputError(Message("too many attempts; wait some minutes"))
     with throttle.hash_slots:
         if not accounts.verify_password(user, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]):
             throttle.record_failure(user.name.casefold(), client_address())
-            raise InputError("this is not your current password")
+            raise InputError(Message("this is not your current password"))
         accounts.set_password(store(), user.name, _new_password(), now=now())
     show_notice(_("Password changed. Your other browsers are signed out."))
     return _log_in(user, url_for("accounts.account"))
@@ -299,7 +300,8 @@ def _render_invitation(name: str) -> str:
 @form_view("role", "role", page=_render_users)
 def set_role() -> Response:
     """Change the role of a user."""
-    name, role = _read_other_user("your own role"), accounts.parse_role(request.form.get("role", ""))
+    name = _read_other_user(Message("another admin has to change your own role"))
+    role = accounts.parse_role(request.form.get("role", ""))
     role_name = {"viewer": _("viewer"), "editor": _("editor"), "admin": _("admin")}[role]
     with _recorded(name, _("{name} became {role}", name=name, role=role_name)) as recorder:
         accounts.set_role(store(), name, role, now=now())
@@ -313,21 +315,21 @@ def set_role() -> Response:
 @form_view("remove", "name", page=_render_users)
 def remove_user() -> Response:
     """Remove a user."""
-    name = _read_other_user("your own account")
+    name = _read_other_user(Message("another admin has to remove your account"))
     with _recorded(name, _("{name} was removed", name=name)) as recorder:
         accounts.remove_user(store(), name)
     text = _("{name} was removed and signed out.", name=name)
     return redirect_with_notice(undoable(text, recorder.change_id), "accounts.users")
 
 
-def _read_other_user(what: str) -> str:
-    """Return the user name in the form. Raises InputError for one's own name.
+def _read_other_user(refusal: Message) -> str:
+    """Return the user name in the form. Raises InputError with the message ``refusal`` for one's own name.
 
     A user who could change the own role or remove the own account could lock everyone out.
     """
     name = read_text(request.form, "name")
     if name == current_user().name:
-        raise InputError(f"another admin has to change {what}")
+        raise InputError(refusal)
     return name
 
 

@@ -9,6 +9,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import FieldError, InputError, NotFound
+from shortener.messages import Message
 from shortener.ranking import Ranking
 from shortener.ranking.certainty import confidence
 from shortener.ranking.picks import Action
@@ -175,7 +176,7 @@ def _require_ranking() -> tuple[ArticleFilterValues, Ranking]:
     article_list.read_filters()
     listing = _find_listing(wait=True)
     if listing.ranking is None or not listing.ranking.articles:
-        raise NotFound(listing.message or "there is nothing to rank yet: no issue was sent")
+        raise NotFound(listing.message or Message("there is nothing to rank yet: no issue was sent"))
     return listing.filters, listing.ranking
 
 
@@ -222,7 +223,7 @@ def decide() -> BaseResponse:
         "undo": _("Decision removed: {article}", article=name),
     }
     if action not in messages:
-        raise FieldError("choose what to do with the article", field="action")
+        raise FieldError(Message("choose what to do with the article"), field="action")
     decisions.check_month(month)
     message = messages[action].unescape()
     with history.recorded(

@@ -14,7 +14,7 @@ from shortener.web.responses import Notice, own_path, show_notice
 
 blueprint = Blueprint("history", __name__, url_prefix="/-")
 
-USERS_PAGE, SETTINGS_PAGE = "users", "settings"
+USERS_PAGE, SETTINGS_PAGE, LINKS_PAGE = "users", "settings", "links"
 ISSUE_PAGES, MONTH_PAGES = "issue/", "month/"
 """Beginnings of the keys of pages with a history; the slug or the month follows."""
 
@@ -31,11 +31,11 @@ def undo() -> BaseResponse:
         abort(403, _("Only admins can do this."))
     notice = Notice(_("Undone: {change}", change=change.summary))
     try:
-        history.undo(store(), change, now=now())
+        history.undo(store(), change, who=current_user().name, now=now())
     except (Conflict, InputError, NotFound) as error:
         notice = Notice(sentence(str(error)), is_error=True)
     # Neither decisions nor users change anything that is cached.
-    if change.page.startswith((ISSUE_PAGES, SETTINGS_PAGE)):
+    if change.page.startswith((ISSUE_PAGES, SETTINGS_PAGE, LINKS_PAGE)):
         clear_cache()
     show_notice(notice)
     return redirect(own_path(request.form.get("next")) or _page_url(change.page), 303)
@@ -47,7 +47,8 @@ def _page_url(page: str) -> str:
         return url_for("issues.show_contents", slug=page.removeprefix(ISSUE_PAGES))
     if page.startswith(MONTH_PAGES):
         return url_for("articles.show_articles", month=page.removeprefix(MONTH_PAGES))
-    return url_for("settings.show_settings" if page == SETTINGS_PAGE else "accounts.users")
+    endpoints = {SETTINGS_PAGE: "settings.show_settings", LINKS_PAGE: "link_list.list_links"}
+    return url_for(endpoints.get(page, "accounts.users"))
 
 
 def undoable(text: str, change_id: int | None, *, next_url: str = "") -> Notice:

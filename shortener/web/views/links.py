@@ -1,134 +1,30 @@
-"""Views of the list of links and of one link: report, edits, QR code, and the form for a new link."""
-
-from typing import get_args
+"""Views of one link: its report and its edits, and the form for a new link."""
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
-from flask.typing import ResponseReturnValue
-from msgspec import Struct
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.durations import DAY_SECONDS
-from shortener.errors import FieldError, InputError, NotFound
+from shortener.errors import InputError, NotFound
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.link_records import LinkRecord, build_link_record, search_text, search_words
 from shortener.reporting.link_report import LinkReport, build_link_report
 from shortener.services import edit, edit_links
 from shortener.short_urls import parse_short_url, validate_target
-from shortener.store import issues, links, listings, reports
+from shortener.store import issues, links, reports
 from shortener.store.issues import Issue
 from shortener.store.links import Link, LinkField
-from shortener.store.listings import LinkFilter, LinkSort, StatusFilter
 from shortener.urls import homograph_warning
 from shortener.web.context import config, current_user, now, role_required, store
-from shortener.web.field_errors import errors_at, form_view, refuse
-from shortener.web.forms import read_clamped_integer, read_integer, read_optional_text, read_text
+from shortener.web.field_errors import errors_at, form_view
+from shortener.web.forms import read_integer, read_optional_text, read_text
 from shortener.web.link_chart import build_link_clicks
 from shortener.web.responses import Notice, csv_response, json_response, redirect_after_edit
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
 
 blueprint = Blueprint("links", __name__, url_prefix="/-")
 
-PAGE_SIZE = 50
-MAX_JSON_LINKS = 1_000
-"""Largest number of links in one JSON response. The parameter ``page`` selects the part of the list."""
-MAX_CSV_LINKS = 250_000
-"""Largest number of links in one CSV file."""
 MAX_TARGET_LENGTH = 10_000  # characters
 RECENT_DAYS = 7
 """Days whose clicks are counted before a link is retired."""
-SORT_ORDERS: tuple[LinkSort, ...] = get_args(LinkSort)
-STATUSES: tuple[StatusFilter, ...] = get_args(StatusFilter)
-_LINK_COLUMNS = (
-    "short_url",
-    "target",
-    "title",
-    "issue",
-    "status",
-    "clicks",
-    "visitors",
-    "created_at",
-    "updated_at",
-)
-
-
-class LinkListPage(Struct, frozen=True):
-    """One page of the list of links. ``page`` counts from 1 to ``pages``; ``total`` counts all matching links."""
-
-    total: int
-    page: int
-    pages: int
-    links: tuple[LinkRecord, ...]
-
-
-@blueprint.get("/links")
-@role_required("viewer")
-def list_links() -> ResponseReturnValue:
-    """Show a page of the links that match the search and filters."""
-    status = 200
-    try:
-        link_filter = _read_filter()
-    except FieldError as error:
-        link_filter, status = LinkFilter(), refuse("filter", error.field, error)
-    page = render_template(
-        "links.html",
-        listed=_list_page(link_filter, PAGE_SIZE),
-        link_filter=link_filter,
-        sorts=SORT_ORDERS,
-        statuses=STATUSES,
-        query=_search_text(),
-        slugs=[issue.slug for issue in listings.list_issues(store(), with_hidden=True)],
-    )
-    return page, status
-
-
-@blueprint.get("/links.json")
-@role_required("viewer")
-def list_links_json() -> Response:
-    """Return matching links as JSON, ``limit`` of them per ``page``."""
-    limit = read_clamped_integer(request.args, "limit", minimum=1, maximum=MAX_JSON_LINKS, default=MAX_JSON_LINKS)
-    return json_response(_list_page(_read_filter(), limit))
-
-
-@blueprint.get("/links.csv")
-@role_required("viewer")
-def list_links_csv() -> Response:
-    """Return all matching links as CSV."""
-    rows = listings.search_links(store(), _read_filter(), now=now(), limit=MAX_CSV_LINKS)
-    return csv_response("links", _LINK_COLUMNS, struct_rows(map(_to_list_item, rows), _LINK_COLUMNS))
-
-
-def _read_filter() -> LinkFilter:
-    """Return the filter that the query string describes. Raises FieldError for an unknown sort order or status."""
-    sort, status = request.args.get("sort") or "new", request.args.get("status") or None
-    if sort not in SORT_ORDERS:
-        raise FieldError("this order is unknown; choose one", field="sort")
-    if status is not None and status not in STATUSES:
-        raise FieldError("this status is unknown; choose one", field="status")
-    return LinkFilter(
-        words=search_words(_search_text()),
-        status=next((known for known in STATUSES if known == status), None),
-        issue=request.args.get("issue", "")[:100] or None,
-        sort=next(known for known in SORT_ORDERS if known == sort),
-    )
-
-
-def _search_text() -> str:
-    """Return the search text of the query string."""
-    return search_text(request.args.get("q", ""), config=config())
-
-
-def _list_page(link_filter: LinkFilter, limit: int) -> LinkListPage:
-    total = listings.count_links(store(), link_filter, now=now())
-    pages = max(1, -(-total // limit))
-    page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
-    rows = (
-        listings.search_links(store(), link_filter, now=now(), limit=limit, offset=(page - 1) * limit) if total else ()
-    )
-    return LinkListPage(total, page, pages, tuple(map(_to_list_item, rows)))
-
-
-def _to_list_item(row: listings.LinkDetails) -> LinkRecord:
-    return build_link_record(row, config=config(), now=now())
 
 
 @blueprint.get("/new-link")

@@ -13,6 +13,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import FieldError, InputError
+from shortener.messages import Message, message_text
 from shortener.ranking import RankedArticle
 from shortener.ranking.picks import picked_urls
 from shortener.ranking.render import BUNDLED_TEMPLATES, bundled_template
@@ -126,7 +127,7 @@ def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
         except InputError as error:
             return _Section("", str(error))
 
-    encoded = msgspec.json.encode(draft_picks.template_request(draft, section_format, own))
+    encoded = msgspec.json.encode(draft_picks.template_request(draft, section_format, own), enc_hook=message_text)
     return get_or_compute(("section", blake2b(encoded).digest()), compute)
 
 
@@ -181,7 +182,7 @@ def move() -> BaseResponse:
     month, url = _read_month(), read_text(request.form, "url", max_length=10_000)
     position = read_integer(request.form, "position", minimum=1, maximum=1_000)
     if position is None:
-        raise FieldError("enter a position", field="position")
+        raise FieldError(Message("enter a position"), field="position")
     message = _("Moved to position {position}: {article}", position=position, article=short_title(url)).unescape()
     with _recorded(month, message, lambda: edit_picks.month_order(store(), month)) as recorder:
         edit_picks.move(store(), month, cached_draft(month).picks, url, position=position)
@@ -201,7 +202,7 @@ def change_settings() -> BaseResponse:
     if "template" in request.form:
         template = request.form["template"]
         if template not in get_args(TemplateName):
-            raise FieldError("choose one of the templates", field="template")
+            raise FieldError(Message("choose one of the templates"), field="template")
         changes["template"] = template
     message = _("Template changed") if "template" in changes else _("Number of picks changed")
     with _recorded(month, message.unescape(), lambda: edit_picks.month_settings(store(), month)) as recorder:
@@ -216,7 +217,7 @@ def save_template() -> BaseResponse:
     """Save the editors' own template of a format, after it was tried; an empty one is removed."""
     month, name = _read_month(), request.form.get("format", "")
     if name not in get_args(SectionFormat):
-        raise FieldError("choose a format", field="template")
+        raise FieldError(Message("choose a format"), field="template")
     section_format = cast(SectionFormat, name)
     text = request.form.get("template", "").replace("\r\n", "\n")
     sample = draft_picks.template_request(

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import FieldError
+from shortener.messages import Message
 from shortener.reporting.formatting import struct_rows
 from shortener.services import tokens
 from shortener.services.tokens import TokenSummary
@@ -13,6 +14,7 @@ from shortener.store import tokens as stored_tokens
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import errors_at, form_view
 from shortener.web.forms import read_text
+from shortener.web.languages import gettext as _
 from shortener.web.responses import csv_response, json_response, redirect_with_notice
 from shortener.web.views.accounts import render_account
 
@@ -40,9 +42,9 @@ def _read_expiry() -> int | None:
     try:
         expires_at = tokens.end_of_day(date.fromisoformat(text), zone=config().zone)
     except (ValueError, OverflowError):
-        raise FieldError(f"{text!r} is not a day such as 2027-01-31", field="expires") from None
+        raise FieldError(Message("enter a day such as 2027-01-31"), field="expires") from None
     if expires_at <= now():
-        raise FieldError("this day is over; choose a later one", field="expires")
+        raise FieldError(Message("this day is over; choose a later one"), field="expires")
     return expires_at
 
 
@@ -52,7 +54,7 @@ def _read_expiry() -> int | None:
 def revoke_own_token() -> BaseResponse:
     """Revoke a token of the user."""
     revoked = tokens.revoke_token(store(), read_text(request.form, "name"), owner=current_user().name)
-    return redirect_with_notice(f"The token {revoked.name} is revoked.", "accounts.account")
+    return redirect_with_notice(_("The token {name} is revoked.", name=revoked.name), "accounts.account")
 
 
 @blueprint.get("/settings/tokens")
@@ -92,4 +94,5 @@ def revoke_token() -> BaseResponse:
     """Revoke a token of any user."""
     name, owner = read_text(request.form, "name"), read_text(request.form, "owner")
     revoked = tokens.revoke_token(store(), name, owner=owner)
-    return redirect_with_notice(f"The token {revoked.name} of {revoked.owner} is revoked.", "tokens.list_tokens")
+    text = _("The token {name} of {owner} is revoked.", name=revoked.name, owner=revoked.owner)
+    return redirect_with_notice(text, "tokens.list_tokens")

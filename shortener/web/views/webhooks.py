@@ -6,9 +6,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener.services import webhooks
 from shortener.services.webhooks import EVENT_TYPES
 from shortener.store import webhooks as stored_webhooks
+from shortener.web.compression import leave_uncompressed
 from shortener.web.context import config, now, role_required, store
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_clamped_integer, read_text
+from shortener.web.languages import gettext as _
 from shortener.web.responses import json_response, redirect_with_notice
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/-/settings/webhooks")
@@ -39,7 +41,7 @@ def add_webhook() -> BaseResponse:
     url, events = read_text(request.form, "url"), request.form.getlist("events")
     webhook = webhooks.add_webhook(store(), url, events=events, config=config(), now=now())
     return redirect_with_notice(
-        "The webhook is added. Copy its secret to the receiver, then send a test.",
+        _("The webhook is added. Copy its secret to the receiver, then send a test."),
         "webhooks.show_webhook",
         webhook_id=webhook.id,
     )
@@ -49,6 +51,7 @@ def add_webhook() -> BaseResponse:
 @role_required("admin")
 def show_webhook(webhook_id: int) -> str:
     """Show a webhook with its secret and its deliveries, and the forms to change it."""
+    leave_uncompressed()
     return _render_webhook(webhook_id)
 
 
@@ -82,7 +85,7 @@ def change_webhook(webhook_id: int) -> BaseResponse:
     """Change the address and the events of a webhook."""
     url, events = read_text(request.form, "url"), request.form.getlist("events")
     webhooks.update_webhook(store(), webhook_id, url=url, events=events, config=config(), now=now())
-    return _back(webhook_id, "The webhook is changed.")
+    return _back(webhook_id, _("The webhook is changed."))
 
 
 @blueprint.post(f"{WEBHOOK_PATH}/state")
@@ -91,7 +94,7 @@ def set_state(webhook_id: int) -> BaseResponse:
     """Enable or disable a webhook."""
     enabled = request.form.get("enabled") == "yes"
     webhooks.update_webhook(store(), webhook_id, enabled=enabled, config=config(), now=now())
-    return _back(webhook_id, "The webhook is enabled." if enabled else "The webhook is disabled.")
+    return _back(webhook_id, _("The webhook is enabled.") if enabled else _("The webhook is disabled."))
 
 
 @blueprint.post(f"{WEBHOOK_PATH}/secret")
@@ -99,7 +102,7 @@ def set_state(webhook_id: int) -> BaseResponse:
 def rotate_secret(webhook_id: int) -> BaseResponse:
     """Give a webhook a new secret; for a day messages are signed with the previous one too."""
     webhooks.rotate_secret(store(), webhook_id, now=now())
-    return _back(webhook_id, "The webhook has a new secret. The previous one is valid for another 24 hours.")
+    return _back(webhook_id, _("The webhook has a new secret. The previous one is valid for another 24 hours."))
 
 
 @blueprint.post(f"{WEBHOOK_PATH}/test")
@@ -108,7 +111,7 @@ def rotate_secret(webhook_id: int) -> BaseResponse:
 def send_test(webhook_id: int) -> BaseResponse:
     """Send a test event to a webhook."""
     webhooks.send_test(store(), webhook_id, now=now())
-    return _back(webhook_id, "The test is being sent. Reload this page to see the answer.")
+    return _back(webhook_id, _("The test is being sent. Reload this page to see the answer."))
 
 
 @blueprint.post(f"{WEBHOOK_PATH}/deliveries/<int(max={MAX_ID}):delivery_id>/retry")
@@ -117,7 +120,7 @@ def send_test(webhook_id: int) -> BaseResponse:
 def retry_delivery(webhook_id: int, delivery_id: int) -> BaseResponse:
     """Send the event of a delivery again."""
     webhooks.retry_delivery(store(), webhook_id, delivery_id, now=now())
-    return _back(webhook_id, "The message is being sent again. Reload this page to see the answer.")
+    return _back(webhook_id, _("The message is being sent again. Reload this page to see the answer."))
 
 
 @blueprint.post(f"{WEBHOOK_PATH}/delete")
@@ -125,7 +128,7 @@ def retry_delivery(webhook_id: int, delivery_id: int) -> BaseResponse:
 def delete_webhook(webhook_id: int) -> BaseResponse:
     """Delete a webhook with its deliveries."""
     webhooks.delete_webhook(store(), webhook_id)
-    return redirect_with_notice("The webhook is deleted.", "webhooks.list_webhooks")
+    return redirect_with_notice(_("The webhook is deleted."), "webhooks.list_webhooks")
 
 
 def _back(webhook_id: int, message: str) -> BaseResponse:

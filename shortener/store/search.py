@@ -1,0 +1,41 @@
+"""SQL for the search over all pages: articles by words of their title, author or URL."""
+
+from msgspec import Struct
+
+from shortener.store.database import Store
+from shortener.store.sql_text import escape_like
+
+_APPEARANCES = 5
+"""Rows that are read for each wanted article, because an article can be in several issues."""
+
+
+class FoundArticle(Struct, frozen=True):
+    """An article with the latest issue that has it; ``issue`` is a slug."""
+
+    url: str
+    title: str
+    author: str
+    issue: str
+    position: int | None
+
+
+def search_articles(store: Store, words: tuple[str, ...], *, limit: int) -> list[FoundArticle]:
+    """Return at most ``limit`` articles that have every word in title, author or URL, those of the latest issues first.
+
+    Articles of removed issues are left out, and links that are no articles.
+    """
+    terms, values = ["removed_at is null", "position is not null"], {}
+    for index, word in enumerate(words):
+        fields = ("articles.title", "articles.author", "articles.url")
+        like = (f"{field} like :word{index} escape '\\'" for field in fields)
+        terms.append(f"({' or '.join(like)})")
+        values[f"word{index}"] = f"%{escape_like(word)}%"
+    sql = f"""
+        select articles.url, articles.title, articles.author, issues.slug, position
+        from articles join issues on issues.id = articles.issue_id where {" and ".join(terms)}
+        order by coalesce(sent_at, issues.created_at) desc, issues.id desc, position limit :limit
+    """  # noqa: S608
+    found: dict[str, FoundArticle] = {}
+    for row in store.execute(sql, values | {"limit": limit * _APPEARANCES}):
+        found.setdefault(row[0], FoundArticle(*row))
+    return list(found.values())[:limit]

@@ -1,0 +1,136 @@
+"""View of the search over issues, articles, links, pages and the terms of the help."""
+
+from flask import Blueprint, Response, render_template, request, url_for
+from msgspec import Struct
+
+from shortener.reporting.link_records import LinkRecord, build_link_record, search_text, search_words
+from shortener.store import listings, search
+from shortener.store.listings import LinkFilter
+from shortener.store.search import FoundArticle
+from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.languages import gettext as _
+from shortener.web.responses import json_response
+from shortener.web.terms import term_sections
+
+blueprint = Blueprint("search", __name__, url_prefix="/-")
+
+MAX_RESULTS = 8
+"""Largest number of results of each kind. The lists have the others."""
+
+
+class FoundIssue(Struct, frozen=True):
+    """An issue whose title or slug has all words."""
+
+    slug: str
+    title: str
+    status: str
+
+
+class FoundPage(Struct, frozen=True):
+    """A page, or a term of the help page with its explanation."""
+
+    name: str
+    address: str
+    text: str = ""
+
+
+class SearchResults(Struct, frozen=True):
+    """What was found for ``query``; ``has_more`` names the kinds of which there is more than is listed."""
+
+    query: str
+    issues: tuple[FoundIssue, ...] = ()
+    articles: tuple[FoundArticle, ...] = ()
+    links: tuple[LinkRecord, ...] = ()
+    pages: tuple[FoundPage, ...] = ()
+    has_more: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was found."""
+        return not (self.issues or self.articles or self.links or self.pages)
+
+
+@blueprint.get("/search")
+@role_required("viewer")
+def show_search() -> str:
+    """Show issues, articles, links, pages and terms that have all words of the query."""
+    return render_template("search.html", results=_find())
+
+
+@blueprint.get("/search.json")
+@role_required("viewer")
+def search_json() -> Response:
+    """Return the results of a search as JSON."""
+    return json_response(_find())
+
+
+def _find() -> SearchResults:
+    query = search_text(request.args.get("q", ""), config=config())
+    words = search_words(query)
+    if not words:
+        return SearchResults(query)
+    issues, articles, links = _find_issues(words), _find_articles(words), _find_links(words)
+    kinds = {"issues": issues, "articles": articles, "links": links}
+    return SearchResults(
+        query,
+        issues[:MAX_RESULTS],
+        articles[:MAX_RESULTS],
+        links[:MAX_RESULTS],
+        _find_pages(words),
+        tuple(name for name, rows in kinds.items() if len(rows) > MAX_RESULTS),
+    )
+
+
+def _has_all(text: str, words: tuple[str, ...]) -> bool:
+    folded = text.casefold()
+    return all(word.casefold() in folded for word in words)
+
+
+def _find_issues(words: tuple[str, ...]) -> tuple[FoundIssue, ...]:
+    found = listings.list_issues(store(), with_hidden=True)
+    return tuple(
+        FoundIssue(issue.slug, issue.title, issue.status(now=now()))
+        for issue in found
+        if _has_all(f"{issue.title} {issue.slug}", words)
+    )[: MAX_RESULTS + 1]
+
+
+def _find_articles(words: tuple[str, ...]) -> tuple[FoundArticle, ...]:
+    return tuple(search.search_articles(store(), words, limit=MAX_RESULTS + 1))
+
+
+def _find_links(words: tuple[str, ...]) -> tuple[LinkRecord, ...]:
+    rows = listings.search_links(store(), LinkFilter(words=words), now=now(), limit=MAX_RESULTS + 1)
+    return tuple(build_link_record(row, config=config(), now=now(), with_counts=False) for row in rows)
+
+
+def _find_pages(words: tuple[str, ...]) -> tuple[FoundPage, ...]:
+    """Return the pages and terms that have all words in their name, those that begin with them first."""
+    terms = [
+        FoundPage(str(term.name), f"{url_for('settings.show_help')}#{key}", str(term.text))
+        for _title, section in term_sections()
+        for key, term in section.items()
+    ]
+    found = [page for page in (*_pages(), *terms) if _has_all(page.name, words)]
+    return tuple(sorted(found, key=lambda page: not page.name.casefold().startswith(words[0].casefold())))[:MAX_RESULTS]
+
+
+def _pages() -> list[FoundPage]:
+    pages = [
+        (_("Overview"), "overview.show_overview", "viewer"),
+        (_("Issues"), "issues.list_issues", "viewer"),
+        (_("New issue"), "new_issue.new_issue", "editor"),
+        (_("Articles"), "articles.show_articles", "viewer"),
+        (_("Picks"), "picks.show_picks", "viewer"),
+        (_("Links"), "link_list.list_links", "viewer"),
+        (_("New link"), "links.new_link", "editor"),
+        (_("Settings"), "settings.show_settings", "viewer"),
+        (_("Help"), "settings.show_help", "viewer"),
+        (_("Account and password"), "accounts.account", "viewer"),
+        (_("Users"), "accounts.users", "admin"),
+        (_("Tokens"), "tokens.list_tokens", "admin"),
+        (_("Webhooks"), "webhooks.list_webhooks", "admin"),
+    ]
+    roles = {"viewer": 0, "editor": 1, "admin": 2}
+    level = roles[current_user().role]
+    return [FoundPage(str(name), url_for(endpoint)) for name, endpoint, role in pages if roles[role] <= level]
