@@ -65,7 +65,7 @@ def create_app(config: Config | None = None) -> Flask:
 
 def create_pages_app(config: Config) -> Flask:
     """Create or migrate the store, then return the application of the pages. Raises ConfigError and StoreError."""
-    open_store(config.data_directory).close()
+    open_store(config.data_directory, url=config.storage.url).close()
     return build_pages_app(config)
 
 
@@ -81,7 +81,7 @@ def build_pages_app(config: Config) -> Flask:
     security.init_app(app, config=config)
     context.init_app(app, config=config)
     compression.init_app(app)
-    languages.init_app(app)
+    languages.init_app(app, account_language=context.account_language)
     filters.init_app(app)
     components.init_app(app)
     terms.init_app(app)

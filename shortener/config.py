@@ -15,6 +15,7 @@ from shortener.codes import COMPATIBLE_PATHS, DEFAULT_ALPHABET
 from shortener.config_messages import Origin, describe_error
 from shortener.config_sources import ENVIRONMENT_PREFIX, apply_environment, given_keys, read_file
 from shortener.errors import ConfigError, TargetRefused
+from shortener.files import LINKS_COPY_FILE_NAME, STORE_FILE_NAME
 from shortener.urls import canonicalize_target, normalize_host_header
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -68,9 +69,17 @@ class Server(Section, frozen=True):
 
 
 class Storage(Section, frozen=True):
-    """``[storage]``: the data directory, which contains all files that the program writes."""
+    """``[storage]``: the data directory, which contains all files that the program writes, and the database."""
 
     data: str = "data"
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(postgres(ql)?://\S+)?$",
+            description="a URL such as postgresql://user:password@host/database, or '' for the file store.db",
+        ),
+    ] = ""
+    """URL of a PostgreSQL database that takes the place of ``store.db``. It is a secret if it has a password."""
 
 
 class Codes(Section, frozen=True):
@@ -202,6 +211,11 @@ class Config(ConfigFile, frozen=True):
         return Path(self.storage.data)
 
     @property
+    def links_file(self) -> Path:
+        """Path of the SQLite file from which redirect workers read links: the store, or the copy of its links."""
+        return self.data_directory / (LINKS_COPY_FILE_NAME if self.storage.url else STORE_FILE_NAME)
+
+    @property
     def base_url(self) -> str:
         """URL of the pages in lower case, without a slash at the end."""
         if self.site.base_url:
@@ -283,7 +297,7 @@ def _validate(config: Config, *, origin: Origin) -> None:
     """Check rules that msgspec cannot express. Raises ConfigError."""
     if not is_zone(config.site.timezone):
         raise ConfigError(
-            f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected an IANA name such as Europe/Berlin"
+            f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected a time zone such as Europe/Berlin"
         )
     _validate_urls(config, origin=origin)
     _validate_server(config.server, origin=origin)
@@ -352,7 +366,7 @@ def _resolve_paths(config: Config, *, directory: Path, origin: Origin) -> Config
         config,
         networks=Networks(asn=asn, countries=countries),
         server=msgspec.structs.replace(server, certificate=certificate, key=key),
-        storage=Storage(data=resolve("storage.data", config.storage.data or ".")),
+        storage=msgspec.structs.replace(config.storage, data=resolve("storage.data", config.storage.data or ".")),
         verdicts=Verdicts(datacenters=lists),
     )
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 STORE_FILE_NAME = "store.db"
 """File name of the store in the data directory."""
+LINKS_COPY_FILE_NAME = "links.db"
+"""File name of the local copy of the links of a store on PostgreSQL."""
 
 FileState = tuple[int, int, int]
 """(inode, size in bytes, modification time in nanoseconds). It changes when a file is replaced or written to."""

@@ -46,7 +46,7 @@ def parse_setting(key: str, text: str) -> str | int:
     except (ValueError, msgspec.ValidationError):
         raise InputError(_expectation(kind)) from None
     if key == ZONE and not is_zone(text):
-        raise InputError(Message("enter an IANA name such as Europe/Berlin"))
+        raise InputError(Message("enter a time zone such as Europe/Berlin"))
     return canonicalize_target(text, allow_private=True) if steps[-1] == "home" and text else value
 
 

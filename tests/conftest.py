@@ -1,7 +1,9 @@
 """A small newsletter whose clicks are written to a click log and drained by the real collector."""
 
 import json
+import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +19,7 @@ from shortener.cli import main
 from shortener.collector.collector import Collector
 from shortener.config import Config, Domain, Storage
 from shortener.store import database, issues, links, open_store
+from tests.postgres import PostgresServer, start_postgres
 
 SENT = 1_714_550_400
 """2024-05-01T08:00Z: on the hour, and past for whoever runs the tests."""
@@ -37,13 +40,13 @@ class Newsletter:
     (at 4), which is no article. `lone` on the second domain belongs to no issue.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, url: str = "") -> None:
         self.directory = directory
         self.config = Config(
             domain=(Domain(host="go.example"), Domain(host="b.example", scheme="http", case_sensitive=True)),
-            storage=Storage(data=str(directory / "data")),
+            storage=Storage(data=str(directory / "data"), url=url),
         )
-        self.store = open_store(self.config.data_directory)
+        self.store = open_store(self.config.data_directory, url=url)
         self.waiting: list[dict[str, Any]] = []
         self.written = 0
         articles = {
@@ -133,6 +136,13 @@ class Newsletter:
         self.waiting = []
 
 
+@pytest.fixture(scope="session")
+def postgres() -> PostgresServer:
+    """The PostgreSQL server of this run, which all test processes share."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    return start_postgres(Path(tempfile.gettempdir()) / f"shortener-postgres-{run}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def fast_new_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let a new store of this process begin as a copy of a migrated one, instead of with all migrations."""
@@ -158,9 +168,23 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def newsletter(tmp_path: Path) -> Iterator[Newsletter]:
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """URL of an empty database for one test."""
+    with postgres.schema() as url:
+        yield url
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest) -> str:
+    """URL of the store, '' for SQLite. Tests that run on both engines are marked with ``both_engines``."""
+    url: str = "" if getattr(request, "param", "sqlite") == "sqlite" else request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def newsletter(tmp_path: Path, store_url: str) -> Iterator[Newsletter]:
     """A newsletter that nobody clicked yet."""
-    made = Newsletter(tmp_path)
+    made = Newsletter(tmp_path, url=store_url)
     yield made
     made.store.close()
 
@@ -196,7 +220,7 @@ def shortener(newsletter: Newsletter) -> Shortener:
     """Run a command on the newsletter's store; ``status`` is the exit status that it must have."""
     path = newsletter.directory / "config.toml"
     path.write_text(
-        f'[storage]\ndata = "{newsletter.config.storage.data}"\n'
+        f'[storage]\ndata = "{newsletter.config.storage.data}"\nurl = "{newsletter.config.storage.url}"\n'
         '[[domain]]\nhost = "go.example"\n'
         '[[domain]]\nhost = "b.example"\nscheme = "http"\ncase_sensitive = true\n',
         encoding="utf-8",

@@ -53,7 +53,7 @@ def test_the_example_is_valid() -> None:
             ["redirect.forward = 'all': expected one of merge, override, drop"],
             id="forward",
         ),
-        pytest.param('[site]\ntimezone = "Mars/Base"', ["site.timezone = 'Mars/Base'", "IANA"], id="zone"),
+        pytest.param('[site]\ntimezone = "Mars/Base"', ["Mars/Base", "a time zone such as"], id="zone"),
         pytest.param(
             '[site]\nbase_url = "links.example"', ["site.base_url = 'links.example'", "a URL such as"], id="base_url"
         ),

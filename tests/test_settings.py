@@ -68,8 +68,8 @@ def test_unusable_stored_values_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("key", "text", "message"),
     [
-        ("site.timezone", "Mars/Base", "enter an IANA name such as Europe/Berlin"),
-        ("site.timezone", "../../etc/passwd", "enter an IANA name"),
+        ("site.timezone", "Mars/Base", "enter a time zone such as Europe/Berlin"),
+        ("site.timezone", "../../etc/passwd", "enter a time zone"),
         ("site.name", "x" * 101, "enter a text of at most 100 characters"),
         ("privacy.text", "x" * 4001, "enter a text of at most 4,000 characters"),
         ("ranking.top", "0", "enter a whole number from 1 to 100"),

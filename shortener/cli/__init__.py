@@ -52,13 +52,13 @@ class CliContext(Struct):
 
     def stored_settings(self) -> dict[str, str]:
         """Return the settings in the store by key; none if there is no readable store. Raises ConfigError."""
-        data = self.file_config.data_directory
-        if not (data / STORE_FILE_NAME).exists():
+        data, url = self.file_config.data_directory, self.file_config.storage.url
+        if not (url or (data / STORE_FILE_NAME).exists()):
             return {}
         from shortener.store import open_reader, settings  # here, as below
 
         try:
-            with contextlib.closing(open_reader(data)) as reader:
+            with contextlib.closing(open_reader(data, url=url)) as reader:
                 return settings.read(reader)
         except StoreError:  # the command that uses the store reports it
             return {}
@@ -73,18 +73,20 @@ class CliContext(Struct):
         # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store
 
-        data = self.file_config.data_directory
+        data, url = self.file_config.data_directory, self.file_config.storage.url
         configured = self.config_path is not None or variable_of("storage", "data", environment=environment())
-        if not (data / STORE_FILE_NAME).exists():
-            if not configured:
+        try:
+            if not (url or configured or (data / STORE_FILE_NAME).exists()):
                 raise ConfigError("there is no config.toml in this directory", kind="config_missing")
-            if missing == "empty":
-                import tempfile  # a command with a store does not need it
+            return open_store(data, url=url, create=missing == "create")
+        except StoreError as error:
+            if missing != "empty" or error.kind not in {"store_missing", "database_empty"}:
+                raise
+        import tempfile  # a command with a store does not need it
 
-                temporary = tempfile.TemporaryDirectory(prefix="shortener-")
-                click.get_current_context().call_on_close(temporary.cleanup)
-                return open_store(Path(temporary.name))
-        return open_store(data, create=missing == "create")
+        temporary = tempfile.TemporaryDirectory(prefix="shortener-")
+        click.get_current_context().call_on_close(temporary.cleanup)
+        return open_store(Path(temporary.name))
 
 
 SECTIONS = {

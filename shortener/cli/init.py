@@ -89,7 +89,7 @@ def init(context: CliContext, host: str | None, zone: str | None) -> None:
     zone = zone or _ask("Time zone", ZONE, option="--timezone", default=_system_zone())
     _write_config(path, host)
     config = load(path, environment=environment())
-    with closing(open_store(config.data_directory)) as store:
+    with closing(open_store(config.data_directory, url=config.storage.url)) as store:
         with store.transaction():
             put_settings(store, find_changes(store, {ZONE_KEY: zone}, config=config, confirmed=True))
         link = invite_first_admin(store, config=config, now=int(time.time()))

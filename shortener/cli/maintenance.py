@@ -42,13 +42,15 @@ def collect(context: CliContext, once: bool, follow: bool) -> None:
     config = context.config
     log_to_stderr()
     if follow:
+        from shortener.server.links_feed import start_feed
         from shortener.services.webhook_sender import start_sender
 
         stop = Stop()
-        with closing(open_store(config.data_directory, create=False)) as store:
+        with closing(open_store(config.data_directory, url=config.storage.url, create=False)) as store:
             collector = _acquire_collector(store, config, stop=stop)
             if collector is not None:
                 start_sender(config)
+                start_feed(config)
                 collector.follow(stop=stop)
         return
     with closing(context.open_store(missing="create")) as store:
@@ -158,6 +160,7 @@ def _configuration_rows(context: CliContext) -> list[ConfigurationRow]:
         "base_url": context.config.base_url,
         "secret": "(set)" if context.config.site.secret else "(created at first start)",
     }
+    tree["storage"]["url"] = "(set)" if context.config.storage.url else ""
     domains = {f"domain.{domain.host}": msgspec.to_builtins(domain) for domain in context.config.domains}
     tables = {"site": tree["site"]} | domains | {name: tree[name] for name in tree if name not in {"domain", "given"}}
     return [

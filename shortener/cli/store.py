@@ -1,19 +1,28 @@
-"""Commands on the files of the store: ``store restore-wal``."""
+"""Commands on the store itself: ``store copy`` and ``store restore-wal``."""
 
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from rich.progress import Progress
 
-from shortener.cli import CliContext, pass_cli_context
+from shortener.cli import CliContext, pass_cli_context, with_existing_store
 from shortener.cli.groups import Group
-from shortener.errors import NotFound
-from shortener.files import STORE_FILE_NAME
+from shortener.collector.collector import LOCK_FILE as COLLECTOR_LOCK
+from shortener.errors import AlreadyRunning, InputError, NotFound
+from shortener.files import STORE_FILE_NAME, open_locked
+from shortener.server.supervisor import LOCK_FILE as SERVER_LOCK
+from shortener.store import Store
+from shortener.store.copying import copy_store
 from shortener.store.write_ahead_log import logs_set_aside, put_back
 
 
 @click.group(cls=Group)
 def store() -> None:
-    """The files of the store."""
+    """Move the store, and repair its files."""
 
 
 @store.command(
@@ -39,6 +48,59 @@ def restore_wal(context: CliContext, log: Path | None) -> None:
         log = data / log.name
     put_back(path, log)
     click.echo(f"{log}: put back into {path}.")
+
+
+@store.command(
+    "copy",
+    examples=(
+        "shortener store copy --to postgresql://shortener@db.example/shortener",
+        "shortener store copy --to-file /run/secrets/database-url",
+    ),
+)
+@click.option("--to", "url", metavar="URL", help="URL of an empty PostgreSQL database.")
+@click.option(
+    "--to-file",
+    "url_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="File with the URL, so that other users do not see its password.",
+)
+@with_existing_store
+def copy(context: CliContext, store: Store, url: str | None, url_file: Path | None) -> None:
+    """Copy the store into an empty PostgreSQL database.
+
+    Stop the server first. The copy is one transaction: it is complete, which counts and sums of every table prove, or
+    the database stays empty. The store itself is not changed.
+    """
+    if bool(url) == bool(url_file):
+        raise click.UsageError("give either --to or --to-file")
+    if url_file is not None:
+        url = url_file.read_text(encoding="utf-8").strip()
+    if not url or not url.startswith(("postgresql://", "postgres://")):
+        raise click.UsageError("the URL has to begin with postgresql://")
+    if context.config.storage.url:
+        raise InputError("storage.url: the store is in a database already; copy it with the tools of PostgreSQL")
+    with _stopped_server(context.config.data_directory), Progress(disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("", total=None)
+        tables = copy_store(
+            store, url, on_progress=lambda table, rows: progress.update(task, description=f"{table}: {rows:,} rows")
+        )
+    click.echo(
+        f"Copied {sum(table.rows for table in tables):,} rows of {len(tables)} tables; counts and sums are equal. "
+        "Now set storage.url and start the server. Keep store.db until you have seen that all is well."
+    )
+
+
+@contextlib.contextmanager
+def _stopped_server(data: Path) -> Iterator[None]:
+    """Make sure that neither a server nor a collector runs for a data directory. Raises AlreadyRunning."""
+    with contextlib.ExitStack() as stack:
+        for name in (SERVER_LOCK, COLLECTOR_LOCK):
+            fd = open_locked(data / name)
+            if fd is None:
+                raise AlreadyRunning(f"{data}: the server or a collector is running; stop it first")
+            stack.callback(os.close, fd)
+        yield
 
 
 COMMANDS = [store]

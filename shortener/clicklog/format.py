@@ -1,6 +1,9 @@
 """The format of the lines of the click log, which is public and defined in docs/click-log.md."""
 
+import json
+import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -85,5 +88,34 @@ class SegmentHeader(Struct):
 
 
 encode = msgspec.json.Encoder().encode
-decode_line = msgspec.json.Decoder(ClickLine).decode
+_decode_line = msgspec.json.Decoder(ClickLine).decode
 decode_header = msgspec.json.Decoder(SegmentHeader).decode
+_UNSTORABLE_CHARACTERS = re.compile("[\0\ud800-\udfff]")
+_UNSTORABLE_ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def storable_text(text: str) -> str:
+    """Return a text without NUL and without lone surrogates, which not every database can store."""
+    return _UNSTORABLE_CHARACTERS.sub("", text)
+
+
+def decode_line(line: bytes) -> ClickLine:
+    """Return the click or miss of a line, without characters that not every database can store.
+
+    Raises msgspec.DecodeError, UnicodeDecodeError and RecursionError.
+    """
+    if b"\\u" not in line or not _UNSTORABLE_ESCAPES.search(line):
+        return _decode_line(line)
+    try:
+        return msgspec.convert(_storable(json.loads(line)), ClickLine)
+    except json.JSONDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from None
+
+
+def _storable(value: Any) -> Any:
+    """Return a decoded JSON value, with every text as ``storable_text`` returns it."""
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, dict):
+        return {storable_text(key): _storable(item) for key, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value

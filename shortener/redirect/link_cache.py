@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from shortener.errors import StoreUnavailable
-from shortener.files import STORE_FILE_NAME
 from shortener.redirect.responses import redirect_response
 from shortener.shared_memory import links_revision
 
@@ -69,13 +68,13 @@ class LinkCache:
     because an old target is better for a reader than none.
     """
 
-    def __init__(self, data_directory: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path = data_directory / STORE_FILE_NAME
+    def __init__(self, file: Path, *, status: int = 302, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = file
         self._status = status
         self._clock = clock
         self._lock = threading.Lock()
         self._cache: dict[tuple[str, str], Link] = {}
-        self._shared_revision = links_revision(data_directory)
+        self._shared_revision = links_revision(file.parent)
         self._announced_revision = self._shared_revision.values[0]
         self._stored_revision = -1
         self._revision = 0

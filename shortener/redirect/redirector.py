@@ -42,7 +42,7 @@ class Redirector:
         self._redirect_status = config.redirect.status
         self._default_forward = config.redirect.forward
         self._strict = config.clicklog.strict
-        self._link_cache = LinkCache(config.data_directory, status=config.redirect.status)
+        self._link_cache = LinkCache(config.links_file, status=config.redirect.status)
         self._recorder = ClickRecorder(config)
 
     def respond(self, request: Request) -> Response | HTTPStatus | None:

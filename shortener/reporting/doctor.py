@@ -16,7 +16,7 @@ from shortener.files import STORE_FILE_NAME
 from shortener.reporting.doctor_operation import CLOCK_TOLERANCE_SECONDS, Finding, check_operation
 from shortener.reporting.health import MAX_BACKLOG_SECONDS, check_health
 from shortener.store import open_reader
-from shortener.store.operation import check_content, engine_version
+from shortener.store.operation import check_content, postgres_version, sqlite_version
 from shortener.store.write_ahead_log import Relation, logs_set_aside, relation, wal_path
 
 MIN_SAFE_SQLITE = (3, 51, 3)
@@ -37,9 +37,7 @@ def examine(config: Config, *, config_path: Path | None, now: float | None = Non
         Finding("good", "configuration", str(config_path) if config_path else "defaults; no configuration file"),
         *_check_domains(config),
         *_check_permissions(config),
-        _check_sqlite(),
-        _check_store(config),
-        *_check_write_ahead_logs(config),
+        *_check_storage(config),
         *check_operation(config, now=now),
         *_check_network_lists(config),
         *_check_health(config, now=now),
@@ -99,9 +97,27 @@ def _is_open_to_others(path: Path) -> bool:
         return False
 
 
+def _check_storage(config: Config) -> Iterator[Finding]:
+    if config.storage.url:
+        yield _check_database(config)
+    else:
+        yield _check_sqlite()
+        yield _check_store(config)
+        yield from _check_write_ahead_logs(config)
+
+
+def _check_database(config: Config) -> Finding:
+    try:
+        with closing(open_reader(config.data_directory, url=config.storage.url)) as reader:
+            return Finding("good", "store", f"PostgreSQL {postgres_version(reader)}")
+    except StoreError as error:
+        remedy = "redirects go on and no click is lost; check the database and storage.url"
+        return Finding("bad", "store", f"{error}; {remedy}")
+
+
 def _check_sqlite() -> Finding:
-    version = ".".join(map(str, engine_version()))
-    if engine_version() < MIN_SAFE_SQLITE:
+    version = ".".join(map(str, sqlite_version()))
+    if sqlite_version() < MIN_SAFE_SQLITE:
         return Finding(
             "warn",
             "sqlite",
@@ -116,7 +132,7 @@ def _check_store(config: Config) -> Finding:
     if not (path.exists() and path.stat().st_size) and ClickLog(config.data_directory).segments():
         return Finding("bad", "store", f"{path}: missing or empty, but there is a click log; {remedy}")
     try:
-        with closing(open_reader(config.data_directory)) as reader:
+        with closing(open_reader(config.data_directory, url=config.storage.url)) as reader:
             result = check_content(reader)
     except StoreError as error:
         if not path.exists():

@@ -53,10 +53,11 @@ def check_operation(config: Config, *, now: float) -> Iterator[Finding]:
         yield from _check_hosts(config)
     yield _check_temporary_directory()
     try:
-        with closing(open_reader(config.data_directory)) as reader:
+        with closing(open_reader(config.data_directory, url=config.storage.url)) as reader:
             yield from _check_proxy(config, reader)
             yield from _check_stored_times(reader, now=now)
-            yield _check_backup(config, reader, now=now)
+            if not config.storage.url:  # backups of a database are made with its own tools
+                yield _check_backup(config, reader, now=now)
     except StoreError:
         return  # the check of the store reports it
 

@@ -53,7 +53,7 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
     failed_webhooks = 0
     store = "ok"
     try:
-        reader = open_reader(config.data_directory)
+        reader = open_reader(config.data_directory, url=config.storage.url)
         try:
             positions = read_positions(reader)
             failed_webhooks = count_failed(reader)

@@ -70,7 +70,7 @@ def render_metrics(config: Config, *, now: float | None = None) -> str:
 
 def _store_metrics(config: Config) -> list[str]:
     try:
-        reader = open_reader(config.data_directory)
+        reader = open_reader(config.data_directory, url=config.storage.url)
         try:
             drained, verdicts = read_lines_drained(reader), read_verdict_counts(reader)
         finally:

@@ -1,14 +1,40 @@
 """The collector process: drains the click log into the store."""
 
+import logging
+
 from shortener.collector.other_collector import acquire_collector
+from shortener.config import Config
+from shortener.errors import StoreUnavailable
+from shortener.server.links_feed import start_feed
 from shortener.server.process import Stop, Task
-from shortener.store import open_store
+from shortener.store import Store, open_store
+
+RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 
 def run(task: Task) -> None:
     """Drain the click log until SIGTERM."""
     stop = Stop()
-    store = open_store(task.config.data_directory, create=False)
+    store = _open_store(task.config, stop=stop)
+    if store is None:
+        return
+    start_feed(task.config)
     collector = acquire_collector(store, config=task.config, stop=stop)
     if collector is not None:
         collector.follow(stop=stop)
+
+
+def _open_store(config: Config, *, stop: Stop) -> Store | None:
+    """Open the store, and wait while its database cannot be reached. Return None if SIGTERM comes before."""
+    reported = False
+    while True:
+        try:
+            return open_store(config.data_directory, url=config.storage.url, create=False)
+        except StoreUnavailable as error:
+            if not reported:
+                log.error("%s; trying again; no clicks are lost, they stay in the click log", error)
+            reported = True
+            if stop.wait(RETRY_SECONDS):
+                return None

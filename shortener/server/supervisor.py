@@ -21,8 +21,8 @@ from pathlib import Path
 import msgspec
 
 from shortener.config import Config, Server
-from shortener.errors import AlreadyRunning, ConfigError
-from shortener.files import STORE_FILE_NAME, open_locked
+from shortener.errors import AlreadyRunning, ConfigError, StoreUnavailable
+from shortener.files import open_locked
 from shortener.remedies import REPORTED_ERRORS, error_message
 from shortener.server.process import STOP_SECONDS, Stop, Task, accept_sigterm, block_sigterm
 from shortener.server.sockets import listen_unix, pages_socket_path, reserve_port
@@ -145,7 +145,7 @@ class Supervisor:
         config = self._config
         # 1. Check what a person can get wrong.
         check_certificate(config)
-        upgrade = (config.data_directory / STORE_FILE_NAME).exists()
+        upgrade = config.links_file.exists()
         if not upgrade:
             _prepare_store(config)
         # 2. Take the data directory, the port and the pages' socket.
@@ -236,7 +236,7 @@ def announce_first_admin(config: Config, announce: Callable[[str], None]) -> Non
     from shortener.store import open_store
 
     try:
-        with contextlib.closing(open_store(config.data_directory, create=False)) as store:
+        with contextlib.closing(open_store(config.data_directory, url=config.storage.url, create=False)) as store:
             address = invite_first_admin(store, config=config, now=int(time.time()))
         if address is not None:
             announce(f"There is no account yet; create the first one, of an admin, at this invite link: {address}")
@@ -274,11 +274,16 @@ def _with_host(config: Config, host: str) -> Config:
 
 
 def _prepare_store(config: Config) -> None:
-    """Create the store, or migrate it."""
+    """Create the store, or migrate it. A local copy of the links makes redirects possible without the store."""
     from shortener.store import open_store, prepare_directory
 
     prepare_directory(config.data_directory)
-    open_store(config.data_directory).close()
+    try:
+        open_store(config.data_directory, url=config.storage.url).close()
+    except StoreUnavailable as error:
+        if not (config.storage.url and config.links_file.exists()):
+            raise
+        log.error("%s; redirects use the local copy of the links until the store is back", error)
 
 
 def _keep_running(children: Iterable[Child]) -> None:

@@ -155,6 +155,12 @@ def start_session(store: Store, user: User, *, now: int) -> str:
     return token
 
 
+def set_language(store: Store, user: User, language: str, *, now: int) -> None:
+    """Change the language in which a user sees the pages; '' means the language that the browser asks for."""
+    with store.transaction():
+        accounts.set_language(store, user.id, language, now=now)
+
+
 def session_user(store: Store, token: str, *, now: int) -> User | None:
     """Return the user who is signed in with this session token, or None if the session has ended."""
     session = accounts.find_session(store, _hash_token(token))

@@ -57,8 +57,9 @@ def _parse(key: str, text: str) -> str:
 
 def _explain_zone(old: str, new: str) -> Message:
     return Message(
-        "with {new} instead of {old} days begin at another moment: clicks near midnight move to the day before or "
-        "after, in old reports too, and an issue sent near the end of a month can move to another month. Totals stay",
+        "with {new} instead of {old}, days begin at a different time: clicks near midnight move to the day before or "
+        "after, also in past reports, and an issue sent near the end of a month may move to another month. Totals do "
+        "not change",
         new=new,
         old=old,
     )

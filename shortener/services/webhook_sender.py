@@ -112,7 +112,7 @@ class WebhookSender:
             try:
                 with _lock(self._config) as locked, contextlib.ExitStack() as stack:
                     if locked:
-                        store = open_store(self._config.data_directory, create=False)
+                        store = open_store(self._config.data_directory, url=self._config.storage.url, create=False)
                         stack.callback(store.close)
                         while not stop():
                             store.check_not_replaced()

@@ -16,7 +16,10 @@ Role = Literal["viewer", "editor", "admin"]
 
 
 class User(Struct, frozen=True):
-    """A user of the editor pages; ``password_hash`` is '' until the user has chosen a password."""
+    """A user of the editor pages; ``password_hash`` is '' until the user has chosen a password.
+
+    ``language`` is the tag of a language, '' for the one that the browser asks for.
+    """
 
     id: int
     name: str
@@ -24,6 +27,7 @@ class User(Struct, frozen=True):
     password_hash: str
     created_at: int
     updated_at: int
+    language: str
 
 
 class Session(Struct, frozen=True):
@@ -105,6 +109,11 @@ def add(store: Store, name: str, *, role: Role, password_hash: str, now: int) ->
 def set_role(store: Store, user_id: int, role: Role, *, now: int) -> None:
     """Change the role of a user."""
     store.execute("update users set role = ?, updated_at = ? where id = ?", (role, now, user_id))
+
+
+def set_language(store: Store, user_id: int, language: str, *, now: int) -> None:
+    """Change the language of a user."""
+    store.execute("update users set language = ?, updated_at = ? where id = ?", (language, now, user_id))
 
 
 def set_password(store: Store, user_id: int, password_hash: str, *, now: int) -> None:

@@ -8,6 +8,7 @@ from shortener.errors import InputError, StoreError, StoreUnavailable
 from shortener.files import STORE_FILE_NAME
 from shortener.store.database import Store
 from shortener.store.operation import note_backup
+from shortener.store.sqlite import SqliteConnection
 from shortener.store.write_ahead_log import random_number
 
 
@@ -17,6 +18,8 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
     A directory as destination gets a file ``store.db``. Raises InputError if the destination exists or cannot be
     written, StoreError if the copy is damaged.
     """
+    if not isinstance(store.connection, SqliteConnection):
+        raise InputError("the store is a PostgreSQL database; back it up with its own tools, such as pg_dump")
     if destination.is_dir():
         destination = destination / STORE_FILE_NAME
     if destination.exists():

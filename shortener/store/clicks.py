@@ -328,7 +328,7 @@ def clear_rollups_of_stored_days(store: Store) -> None:
 def iterate_stored_clicks(store: Store) -> Iterator[Click]:
     """Yield all stored clicks, without those of days that are being purged."""
     sql = f"select {_COLUMNS} from clicks where ts >= ?"  # noqa: S608
-    for row in store.execute(sql, (store.meta("purged_before") * 1000,)):
+    for row in store.connection.stream(sql, (store.meta("purged_before") * 1000,)):
         yield Click(*row)
 
 

@@ -62,6 +62,10 @@ class Connection(ABC):
         """Run one statement outside of a transaction; skip it if it would have to wait for another process."""
 
     @abstractmethod
+    def stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
+        """Yield the rows of a large result, few of which are in memory at the same time."""
+
+    @abstractmethod
     def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Insert many rows, each with the values of ``columns``."""
 
@@ -89,6 +93,10 @@ class Connection(ABC):
     @abstractmethod
     def rollback(self) -> None:
         """Roll back the transaction; without one, do nothing."""
+
+    @abstractmethod
+    def check_not_replaced(self) -> None:
+        """Raise StoreError if the store was replaced or removed since this connection was opened."""
 
     @abstractmethod
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Opening the store (``store.db`` in the data directory), and write transactions on it."""
 
+import importlib
 import os
 import shutil
 import sqlite3
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from sqlite_utils import Database
@@ -72,8 +74,6 @@ class Store(Reader):
         super().__init__(connection)
         self.data = data
         self._shared_revision = links_revision(data)
-        status = (data / STORE_FILE_NAME).stat()
-        self._file_id = (status.st_dev, status.st_ino)
 
     def set_meta(self, name: str, value: int) -> None:
         """Set a key of the table ``meta``."""
@@ -111,26 +111,20 @@ class Store(Reader):
         except BaseException:
             self.connection.rollback()
             raise
-        self._publish_links_revision()
+        self._publish_links()
 
     def roll_back(self) -> None:
         """Roll back a transaction that is still open, as after a request that was interrupted."""
         self.connection.rollback()
 
-    def _publish_links_revision(self) -> None:
+    def _publish_links(self) -> None:
         """Write the revision of the links to shared memory, so that redirect workers notice a change at once."""
         # Two processes that commit at once may write in either order; both changes are visible to readers by then.
         self._shared_revision.values[0] = self.meta("links_revision")
 
     def check_not_replaced(self) -> None:
         """Raise StoreError if the store file was replaced or removed since this connection was opened."""
-        path = self.data / STORE_FILE_NAME
-        try:
-            status = path.stat()
-        except OSError:
-            status = None
-        if status is None or (status.st_dev, status.st_ino) != self._file_id:
-            raise StoreError(f"{path}: the store was moved away or replaced while it was in use; restart the server")
+        self.connection.check_not_replaced()
 
     def close(self) -> None:
         """Close the connection."""
@@ -138,12 +132,18 @@ class Store(Reader):
         self._shared_revision.close()
 
 
-def open_store(data: Path, *, create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Store:
-    """Open the store in ``data``; create it or migrate its schema if needed.
+def open_store(
+    data: Path, *, url: str = "", create: bool = True, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
+) -> Store:
+    """Open the store in ``data``, or at the ``url`` of a PostgreSQL database; create or migrate its schema if needed.
 
     With ``create=False``, or beside a click log, a missing store is an error, so that a store that was moved away or
     cut to nothing is not replaced by an empty one. Raises StoreError, SchemaTooNew.
     """
+    if url:
+        return open_database(
+            data, url=url, create=create, busy_timeout_seconds=busy_timeout_seconds, beside_click_log=False
+        )
     path = data / STORE_FILE_NAME
     if not create and not path.exists():
         raise StoreError(f"{path}: there is no store here", kind="store_missing")
@@ -173,6 +173,16 @@ def open_store(data: Path, *, create: bool = True, busy_timeout_seconds: float =
         raise StoreError(f"{path}: {error}{full}", kind="store_unusable") from error
 
 
+def _postgres() -> ModuleType:
+    """Return the module that opens stores on PostgreSQL. Raises StoreError if its driver is not installed."""
+    try:
+        return importlib.import_module("shortener.store.postgres_store")
+    except ImportError as error:
+        raise StoreError(
+            "storage.url is set, but the driver of PostgreSQL is missing", kind="postgres_missing"
+        ) from error
+
+
 @contextmanager
 def close_on_error(conn: sqlite3.Connection) -> Iterator[None]:
     """Close a connection if the block raises."""
@@ -195,11 +205,33 @@ def _choose_temporary_files(conn: sqlite3.Connection) -> None:
         conn.execute("pragma temp_store = memory")
 
 
-def open_reader(data: Path) -> Reader:
-    """Open a read-only connection, which neither takes a write lock nor waits for one.
+def open_database(
+    data: Path,
+    *,
+    url: str,
+    create: bool = True,
+    busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
+    beside_click_log: bool = True,
+) -> Store:
+    """Open the store at the URL of a PostgreSQL database. An empty one gets a schema only with ``create``.
+
+    It gets none beside a click log without ``beside_click_log``. Raises StoreError, SchemaTooNew.
+    """
+    prepare_directory(data)
+    store: Store = _postgres().open_store(
+        data, url=url, create=create, busy_timeout_seconds=busy_timeout_seconds, beside_click_log=beside_click_log
+    )
+    return store
+
+
+def open_reader(data: Path, *, url: str = "") -> Reader:
+    """Open a connection that only reads, and neither takes a write lock nor waits for one.
 
     Raises StoreError if there is no store.
     """
+    if url:
+        reader: Reader = _postgres().open_reader(url)
+        return reader
     path = (data / STORE_FILE_NAME).resolve()
     try:
         conn = sqlite3.connect(

@@ -61,14 +61,15 @@ def decide(store: Store, month: str, url: str, *, action: Action, reason: str, w
             )
         )
     with store.transaction():
-        store.execute(
-            """
-            insert into decisions (month, url, action, reason, who, at) values (?, ?, ?, ?, ?, ?)
-            on conflict (month, url) do update set
-                action = excluded.action, reason = excluded.reason, who = excluded.who, at = excluded.at
-            """,
-            (month, url, action, reason, who, now),
-        )
+        updated = store.execute(
+            "update decisions set action = ?, reason = ?, who = ?, at = ? where month = ? and url = ?",
+            (action, reason, who, now, month, url),
+        ).rowcount
+        if not updated:
+            store.execute(
+                "insert into decisions (month, url, action, reason, who, at) values (?, ?, ?, ?, ?, ?)",
+                (month, url, action, reason, who, now),
+            )
     return Decision(month, url, action, reason, who, now)
 
 
@@ -95,12 +96,17 @@ def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
     with store.transaction():
         store.execute(
             """
-            insert into decisions (month, url, action, reason, who, at)
-            select month, :new, action, reason, who, at from decisions
-            where url = :old and not exists (select 1 from articles where url = :old)
-            on conflict (month, url) do update set
-                action = excluded.action, reason = excluded.reason, who = excluded.who, at = excluded.at
-            where excluded.at > decisions.at
+            delete from decisions where url = :new and not exists (select 1 from articles where url = :old) and exists
+                (select 1 from decisions as moved
+                 where moved.url = :old and moved.month = decisions.month and moved.at > decisions.at)
+            """,
+            {"old": old_url, "new": new_url},
+        )
+        store.execute(
+            """
+            update decisions set url = :new
+            where url = :old and not exists (select 1 from articles where url = :old) and not exists
+                (select 1 from decisions as kept where kept.url = :new and kept.month = decisions.month)
             """,
             {"old": old_url, "new": new_url},
         )

@@ -45,13 +45,9 @@ def links_by_article(store: Store, month: str) -> dict[str, Link]:
 
 def save_link(store: Store, month: str, url: str, link_id: int) -> None:
     """Set the link of an article in a month's draft."""
-    store.execute(
-        """
-        insert into draft_links (month, url, link_id) values (?, ?, ?)
-        on conflict (month, url) do update set link_id = excluded.link_id
-        """,
-        (month, url, link_id),
-    )
+    sql = "update draft_links set link_id = ? where month = ? and url = ?"
+    if not store.execute(sql, (link_id, month, url)).rowcount:
+        store.execute("insert into draft_links (month, url, link_id) values (?, ?, ?)", (month, url, link_id))
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:

@@ -37,7 +37,7 @@ def human_clicks_by_placement(store: Store, *, until: int) -> list[HumanClicks]:
         select {keys}, {", ".join(f"sum(sign * {name})" for name in names)} from (
             select 1 as sign, {keys}, {", ".join(names)} from totals_by_placement
             union all select -sign, {keys}, {", ".join(names)} from {later}
-        ) as clicked where issue_id > 0 group by {keys} having sum(sign * human) > 0
+        ) as clicked where issue_id > 0 group by {keys} having sum(sign * human) > 0 order by {keys}
     """  # noqa: S608
     return [HumanClicks(*row) for row in store.execute(sql, bounds)]
 
@@ -110,7 +110,7 @@ def counts_until(store: Store, ends: Mapping[int, int]) -> list[CountsUntil]:
     sql = f"""
         select issue_id, sum(human * ({seconds})), sum(issue_visitors * ({seconds}))
         from pairs(:ends) as issue cross join clicks_by_issue
-        where issue_id = issue.low and quarter_hour < issue.high group by issue_id
+        where issue_id = issue.low and quarter_hour < issue.high group by issue_id order by issue_id
     """  # noqa: S608
     return [
         CountsUntil(issue_id, clicks / QUARTER_HOUR_SECONDS, visitors / QUARTER_HOUR_SECONDS)

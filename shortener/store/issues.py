@@ -196,7 +196,7 @@ def set_positions(store: Store, positions: dict[int, int | None]) -> None:
     store.connection.execute_many(
         """
         update articles set position = :position, role = case
-            when :position is not null then 'article' when role = 'article' then 'other' else role end
+            when cast(:position as bigint) is not null then 'article' when role = 'article' then 'other' else role end
         where id = :id
         """,
         ({"id": article_id, "position": position} for article_id, position in positions.items()),

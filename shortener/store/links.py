@@ -177,7 +177,7 @@ def list_by_issue(store: Store, issue_id: int) -> list[Link]:
 
 def list_static_redirects(store: Store) -> Iterator[tuple[str, str, str]]:
     """Yield (domain, code, target) of each active link that has a target and never expires."""
-    yield from store.execute(
+    yield from store.connection.stream(
         """
         select domain, code, target from links
         where status = 'active' and target is not null and expires_at is null order by id

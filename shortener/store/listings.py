@@ -96,7 +96,7 @@ _LINK_JOINS = f"{_JOIN_ISSUES} left join articles on articles.id = links.article
 
 def all_links(store: Store) -> Iterator[LinkDetails]:
     """Yield every link, oldest first."""
-    for row in store.execute(f"{_SELECT_LINKS} from links {_LINK_JOINS} order by links.id"):
+    for row in store.connection.stream(f"{_SELECT_LINKS} from links {_LINK_JOINS} order by links.id"):
         yield LinkDetails(*row)
 
 
@@ -321,9 +321,10 @@ def hourly_clicks(store: Store, issue_ids: Iterable[int], *, hours: int) -> list
     """
     sql = """
         select issues.id, hour, human
-        from issues cross join clicks_by_issue_hour on issue_id = issues.id and human > 0 and hour < :seconds +
+        from issues cross join clicks_by_issue_hour
+        where issues.id in :issues and issue_id = issues.id and human > 0 and hour < :seconds +
             coalesce(sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0))
-        where issues.id in :issues order by issues.id, hour
+        order by issues.id, hour
     """
     values = {"issues": list(issue_ids), "seconds": hours * HOUR_SECONDS}
     return [HourlyClicks(*row) for row in store.execute(sql, values)]

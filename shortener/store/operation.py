@@ -12,9 +12,14 @@ RECENT_CLICKS = 500
 """Number of latest clicks whose networks are compared."""
 
 
-def engine_version() -> tuple[int, ...]:
+def sqlite_version() -> tuple[int, ...]:
     """Return the version of SQLite."""
     return sqlite3.sqlite_version_info
+
+
+def postgres_version(reader: Reader) -> str:
+    """Return the version of PostgreSQL."""
+    return str(reader.value("select current_setting('server_version')"))
 
 
 def check_content(reader: Reader) -> str:

@@ -84,7 +84,9 @@ def site_totals(store: Store, *, since: int | None, until: int | None) -> list[C
     rows, bounds = signed_rows("issue_id", since, until, quarter_hour_table="clicks_by_issue")
     sums = ", ".join(f"sum(sign * {name})" for name in SUM_COLUMNS)
     any_clicks = f"sum(sign * ({' + '.join(VERDICTS)})) > 0"
-    sql = f"select issue_id, 0, 0, {sums} from {rows} as clicked group by issue_id having {any_clicks}"  # noqa: S608
+    sql = (
+        f"select issue_id, 0, 0, {sums} from {rows} as clicked group by issue_id having {any_clicks} order by issue_id"  # noqa: S608
+    )
     return [ClickTotals(*row) for row in store.execute(sql, bounds)]
 
 
@@ -240,7 +242,7 @@ def top_misses(store: Store, *, since: int | None, until: int | None, limit: int
     where, bounds = _time_condition("quarter_hour", since, until)
     sql = f"""
         select domain, code, status, sum(requests) as requests from misses {where}
-        group by domain, code, status order by requests desc, domain, code limit :limit
+        group by domain, code, status order by requests desc, domain, code, status limit :limit
     """  # noqa: S608
     return list(store.rows(sql, bounds | {"limit": limit}))
 
@@ -272,7 +274,7 @@ def export_clicks(store: Store, *, since: int | None, until: int | None) -> Iter
         from clicks join links on links.id = link_id left join user_agents on user_agents.id = agent_id
         {where} order by ts, seq
     """  # noqa: S608
-    for row in store.execute(sql, bounds):
+    for row in store.connection.stream(sql, bounds):
         yield ClickRow(*row)
 
 

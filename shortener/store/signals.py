@@ -28,19 +28,25 @@ def upsert(store: Store, signals: Iterable[Signal], *, now: int) -> int:
     changed = 0
     with store.transaction():
         for signal in signals:
-            changed += store.execute(
-                """
-                insert into signals (url, views, reads, fans, updated_at) values (?, ?, ?, ?, ?)
-                on conflict (url) do update set
-                    views = coalesce(excluded.views, signals.views), reads = coalesce(excluded.reads, signals.reads),
-                    fans = coalesce(excluded.fans, signals.fans), updated_at = excluded.updated_at
-                where coalesce(excluded.views, signals.views, -1) <> coalesce(signals.views, -1)
-                    or coalesce(excluded.reads, signals.reads, -1) <> coalesce(signals.reads, -1)
-                    or coalesce(excluded.fans, signals.fans, -1) <> coalesce(signals.fans, -1)
-                """,
-                (signal.url, signal.views, signal.reads, signal.fans, now),
-            ).rowcount
+            changed += _save(store, signal, now=now)
     return changed
+
+
+def _save(store: Store, signal: Signal, *, now: int) -> int:
+    """Add or update one signal; return 1 if that changed anything, else 0."""
+    values = {"url": signal.url, "views": signal.views, "reads": signal.reads, "fans": signal.fans, "now": now}
+    if store.value("select 1 from signals where url = ?", (signal.url,)) is None:
+        sql = "insert into signals (url, views, reads, fans, updated_at) values (:url, :views, :reads, :fans, :now)"
+        return store.execute(sql, values).rowcount
+    return store.execute(
+        """
+        update signals set views = coalesce(:views, views), reads = coalesce(:reads, reads),
+            fans = coalesce(:fans, fans), updated_at = :now
+        where url = :url and (coalesce(:views, views, -1) <> coalesce(views, -1)
+            or coalesce(:reads, reads, -1) <> coalesce(reads, -1) or coalesce(:fans, fans, -1) <> coalesce(fans, -1))
+        """,
+        values,
+    ).rowcount
 
 
 def find(store: Store, url: str) -> Signal | None:

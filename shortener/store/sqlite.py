@@ -82,6 +82,7 @@ class SqliteConnection(Connection):
     def __init__(self, connection: sqlite3.Connection, *, path: Path) -> None:
         self.sqlite = connection
         self._path = path
+        self._file_id = _file_id(path)
         self._changes_before = 0
 
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Cursor:
@@ -113,6 +114,10 @@ class SqliteConnection(Connection):
         finally:
             self.execute(f"pragma busy_timeout = {timeout}")
 
+    def stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
+        """Yield the rows of a large result, few of which are in memory at the same time."""
+        return iter(self.execute(sql, parameters))
+
     def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Insert many rows, each with the values of ``columns``."""
         marks = ", ".join("?" * len(columns))
@@ -139,6 +144,8 @@ class SqliteConnection(Connection):
             self.sqlite.execute("begin immediate")
         except sqlite3.OperationalError as error:
             raise StoreBusy(f"{self._path}: {error}: another process is writing; try again") from error
+        except sqlite3.Error as error:
+            raise store_error(error) from error
         self._changes_before = self.sqlite.total_changes
 
     def commit(self) -> None:
@@ -157,6 +164,22 @@ class SqliteConnection(Connection):
         except sqlite3.Error as error:
             raise store_error(error) from error
 
+    def check_not_replaced(self) -> None:
+        """Raise StoreError if the store file was replaced or removed since this connection was opened."""
+        if self._file_id is None or _file_id(self._path) != self._file_id:
+            raise StoreError(
+                f"{self._path}: the store was moved away or replaced while it was in use; restart the server"
+            )
+
     def close(self) -> None:
         """Close the connection."""
         self.sqlite.close()
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    """Return the device and the inode of a file; None if there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

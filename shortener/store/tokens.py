@@ -51,7 +51,7 @@ def find(store: Store, token_hash: str) -> Token | None:
 
 def list_all(store: Store, *, owner: str | None = None) -> list[Token]:
     """Return the tokens of all users, or of one, ordered by owner and name."""
-    sql = f"{_SELECT} where :owner is null or users.name = :owner order by users.name, tokens.name"
+    sql = f"{_SELECT} where cast(:owner as text) is null or users.name = :owner order by users.name, tokens.name"
     return [_token(row) for row in store.execute(sql, {"owner": owner})]
 
 

@@ -279,6 +279,6 @@ def issue_requests(store: Store, *, since: int) -> list[IssueRequests]:
     sql = """
         select issues.id, slug, sum(human), sum(bot), sum(scanner), sum(preview), sum(prefetch)
         from issues join clicks_by_issue on issue_id = issues.id
-        where quarter_hour >= ? group by issues.id
+        where quarter_hour >= ? group by issues.id order by issues.id
     """
     return [IssueRequests(*row) for row in store.execute(sql, (since,))]

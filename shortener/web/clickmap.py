@@ -48,6 +48,18 @@ class MapRow(Struct, frozen=True):
     result: RankedArticle | None
 
 
+def placement_kinds() -> dict[str, str]:
+    """Return the kinds of placements in words."""
+    return {
+        "image": _("image"),
+        "title": _("title"),
+        "more": _("read more"),
+        "button": _("button"),
+        "text": _("text"),
+        "footer": _("footer"),
+    }
+
+
 def heat_level(clicks: int, max_clicks: int) -> int:
     """Return the color level of a link, from 0 (no clicks) to HEAT_LEVELS (the most clicked)."""
     return 0 if not clicks else max(1, round(HEAT_LEVELS * clicks / max_clicks)) if max_clicks else 0

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 
-from shortener.config import Config
+from shortener.config import Config, Storage
 from shortener.errors import StoreError
 from shortener.redirect.normalize import Normalizer
 from shortener.services import accounts
@@ -34,8 +34,8 @@ BUSY_TIMEOUT_SECONDS = 5.0
 class ConnectionPool:
     """Pool of open store connections, each used by one request at a time."""
 
-    def __init__(self, data_directory: Path) -> None:
-        self._data_directory = data_directory
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._idle: queue.LifoQueue[Store] = queue.LifoQueue(POOL_SIZE)
 
     def acquire(self) -> Store:
@@ -44,7 +44,12 @@ class ConnectionPool:
             try:
                 store = self._idle.get_nowait()
             except queue.Empty:
-                return open_store(self._data_directory, create=False, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
+                return open_store(
+                    Path(self._storage.data),
+                    url=self._storage.url,
+                    create=False,
+                    busy_timeout_seconds=BUSY_TIMEOUT_SECONDS,
+                )
             try:
                 store.check_not_replaced()
             except StoreError:
@@ -94,7 +99,7 @@ class CurrentConfig:
 def init_app(app: Flask, *, config: Config) -> None:
     """Create the connection pool of an app. Each request returns its connection to the pool when it ends."""
     app.extensions["config"] = CurrentConfig(config)
-    pool = app.extensions["connection_pool"] = ConnectionPool(config.data_directory)
+    pool = app.extensions["connection_pool"] = ConnectionPool(config.storage)
     app.extensions["normalizer"] = Normalizer(config)
 
     def release_store(_error: BaseException | None) -> None:
@@ -162,6 +167,15 @@ def current_user_or_none() -> User | None:
         g.user = accounts.session_user(store(), token, now=now()) if plausible else None
     user: User | None = g.user
     return user
+
+
+def account_language() -> str:
+    """Return the language that the signed-in user has chosen; '' if there is none, or the store cannot be read."""
+    try:
+        user = current_user_or_none()
+    except StoreError:
+        return ""
+    return user.language if user else ""
 
 
 def current_user() -> User:

@@ -156,16 +156,16 @@ def _describe_status(status: int) -> tuple[str, str]:
         return _("Something went wrong"), _("The error is on our side and was recorded. Please try again in a moment.")
     return {
         401: (_("Please sign in"), _("You are signed out, so nothing was saved.")),
-        403: (_("You may not do this"), _("Ask an admin of this site.")),
-        404: (_("There is no such page"), _("The address may be mistyped, or the page was removed.")),
-        409: (_("Somebody changed this meanwhile"), _("Go back, reload the page and try again.")),
+        403: (_("You are not allowed to do this"), _("Ask an admin of this site.")),
+        404: (_("This page does not exist"), _("The address may be mistyped, or the page was removed.")),
+        409: (_("Someone changed this in the meantime"), _("Go back, reload the page and try again.")),
         413: (_("This is too large"), _("An issue may have 5 MB, without its images.")),
         422: (_("This cannot be read"), _("Go back and check what you entered.")),
-        429: (_("Too many attempts"), _("Wait some minutes and try again.")),
+        429: (_("Too many attempts"), _("Wait a few minutes and try again.")),
     }.get(
         status,
         (
-            _("This did not work"),
+            _("That did not work"),
             _("The form or the address has a part that cannot be understood. Go back and try again."),
         ),
     )

@@ -6,7 +6,7 @@ The translations are in ``catalogues/<locale>/``: ``readers.po`` for the pages t
 """
 
 import gettext as gettext_files
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
@@ -144,12 +144,14 @@ def load_languages(directory: Path = CATALOGUES) -> dict[str, Language]:
     return languages
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, *, account_language: Callable[[], str]) -> None:
     """Read the catalogues, and register the template globals, which templates that are imported have too.
 
-    Templates show messages in the language of the page.
+    Templates show messages in the language of the page. ``account_language`` returns the tag of the language that the
+    user of the request has chosen, or ''.
     """
     app.extensions["languages"] = load_languages()
+    app.extensions["account_language"] = account_language
     app.jinja_env.finalize = translate
     app.jinja_env.globals.update(_=gettext, ngettext=ngettext, language=current_language)
     app.after_request(_add_language_headers)
@@ -168,9 +170,9 @@ def all_languages() -> dict[str, Language]:
     return languages
 
 
-def reader_languages() -> list[str]:
-    """Return the tags of the languages in which the current app has the pages for readers."""
-    return list(all_languages())
+def editor_languages() -> dict[str, Language]:
+    """Return the languages in which the current app has the pages for editors, by tag."""
+    return {tag: language for tag, language in all_languages().items() if language.has_editor_pages}
 
 
 def current_language() -> Language:
@@ -178,12 +180,20 @@ def current_language() -> Language:
     if not has_request_context():
         return ENGLISH
     if "language" not in g:
-        languages = all_languages()
-        for_editors = request.path.startswith(EDITOR_PATH)
-        available = [tag for tag, language in languages.items() if language.has_editor_pages or not for_editors]
-        g.language = languages[choose_language(request.headers.get("Accept-Language"), available)]
+        g.language = _choose_language()
     language: Language = g.language
     return language
+
+
+def _choose_language() -> Language:
+    """Return the language of the account on pages for editors, else the one that the browser asks for."""
+    available = all_languages()
+    if request.path.startswith(EDITOR_PATH):
+        available = editor_languages()
+        chosen = available.get(current_app.extensions["account_language"]())
+        if chosen is not None:
+            return chosen
+    return available[choose_language(request.headers.get("Accept-Language"), available)]
 
 
 @contextmanager

@@ -114,12 +114,12 @@ def _comparison_terms() -> dict[str, Term]:
             _("How many visitors the issue will have in the end."),
             _(
                 "Readers open a newsletter over days. The forecast continues the issue as your earlier issues "
-                "went on from the same time after sending; in nine of ten cases the result is within its range."
+                "went on from the same time after sending; nine times out of ten the result is within its range."
             ),
         ),
         "points": Term(
             _("Percentage points"),
-            _("The difference of two percentages: from 3.8 % to 3.1 % are 0.7 points."),
+            _("The difference between two percentages: from 3.8 % to 3.1 % is 0.7 points."),
         ),
         "days": Term(
             _("Days and times"),
@@ -134,7 +134,7 @@ def _article_terms() -> dict[str, Term]:
         "article": Term(
             _("Article"),
             _("A destination that the issue presents as an item of its own, with a heading, title, image or button."),
-            _("Its clicks are those of its image, title and button together. Only articles are compared and ranked."),
+            _("Its clicks are those on its image, title and button together. Only articles are compared and ranked."),
         ),
         "inline": Term(
             _("Inline link"),
@@ -164,7 +164,7 @@ def _article_terms() -> dict[str, Term]:
         ),
         "range": Term(
             _("Range"),
-            _("The true value is within the range in nine of ten cases."),
+            _("Nine times out of ten the true value is within the range."),
             _("Where the ranges of two articles overlap, their order may be chance."),
         ),
         "certainty": Term(
@@ -177,7 +177,7 @@ def _article_terms() -> dict[str, Term]:
         ),
         "confidence": Term(
             _("Confidence"),
-            _("How far the figures of the articles can be trusted, and what limits them."),
+            _("How far you can trust the figures of the articles, and what limits them."),
             _("More issues, more clicks, and articles that were shown at two positions make it better."),
         ),
         "ranking": Term(
@@ -225,8 +225,8 @@ def _pick_terms() -> dict[str, Term]:
         ),
         "rerun": Term(
             _("Worth showing again"),
-            _("Articles that would teach most if you showed them at another position."),
-            _("An article that was shown at two positions tells what is due to the article and what to its position."),
+            _("Articles from which you would learn most if you showed them again elsewhere."),
+            _("An article that was shown at two positions tells what is due to it, and what to its position."),
         ),
     }
 

@@ -241,6 +241,8 @@ ACTS: dict[str, Act] = {
     ),
     "destination": ("link", submit("form[action$=target]", target="https://example.org/other"), "link", "link"),
     "title of a link": ("link", submit("form[action$=title]", title="Other"), "link", "link"),
+    "expiry of a link": ("link", submit("form[action$=expiry]", expires_at="2099-01-01T08:00"), "link", "link"),
+    "query strings of a link": ("link", submit("form[action$=forward]", check="drop"), "link", "link"),
     "link retired": ("link", retire, "link", "link"),
     "several links retired": ("/-/links?issue=2026-11", retire_several, "/-/links.json?issue=2026-11", "/-/links"),
 }
@@ -314,9 +316,9 @@ def undo_from_page(page: "Page") -> None:
     hidden = page.locator("#hidden summary")
     if hidden.count():
         hidden.click()
-    names = ("Undo", "Restore", "Show again")
+    names = ("Undo", "Revert", "Restore", "Show again")
     buttons = [button for name in names for button in page.locator(f"main button:text-is('{name}')").all()]
-    restore = [button for button in buttons if button.inner_text() != "Undo"]
+    restore = [button for button in buttons if button.inner_text() not in {"Undo", "Revert"}]
     (restore or buttons)[0].click()
 
 
@@ -353,6 +355,7 @@ ERRORS: dict[str, Error] = {
     "no link selected": (CONTENTS, "form#roles", {"role": "other"}, "role"),
     "destination of a link": ("link", "form[action$=target]", {"target": "javascript:alert(1)"}, "target"),
     "long title of a link": ("link", "form[action$=title]", {"title": LONG}, "title"),
+    "expiry in the past": ("link", "form[action$=expiry]", {"expires_at": "2020-01-01T08:00"}, "expires_at"),
     "empty destination": ("/-/new-link", "main form", {"target": "", "title": "Kept"}, "target"),
     "private destination": ("/-/new-link", "main form", {"target": "http://10.0.0.1/", "code": "kept"}, "target"),
     "code that is taken": ("/-/new-link", "main form", {"target": "https://example.org/", "code": "taken"}, "code"),
@@ -492,6 +495,8 @@ FORMS: dict[str, tuple[set[str], set[str]]] = {
     "links.set_status": ({"link retired"}, set()),
     "link_list.retire": ({"several links retired"}, set()),
     "links.set_target": ({"destination"}, {"destination of a link"}),
+    "links.set_expiry": ({"expiry of a link"}, {"expiry in the past"}),
+    "links.set_forward": ({"query strings of a link"}, set()),
     "links.set_title": ({"title of a link"}, {"long title of a link"}),
     "links.add_link": (set(), {"empty destination", "private destination", "code that is taken", "code with a space"}),
     "new_issue.create_issue": (set(), {"no issue", "slug", "another issue's text", "position in the review"}),

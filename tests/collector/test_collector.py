@@ -21,6 +21,7 @@ from shortener.store import Store, issues, links, open_store
 from shortener.store.clicks import MAX_MISSED_CODES_PER_DAY, advance_position
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from shortener.store.rollups import recompute_coarse_rollups
+from tests.postgres import both_engines
 
 NOON = 1_795_500_000.0
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
@@ -41,9 +42,9 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def store(config: Config) -> Iterator[Store]:
+def store(config: Config, store_url: str) -> Iterator[Store]:
     """A store with an issue of two links: `one` at placements 1 and 2, `two` at 3; `Abc` belongs to no issue."""
-    store = open_store(config.data_directory)
+    store = open_store(config.data_directory, url=store_url)
     with store.transaction():
         issue = issues.add(
             store, "may", title="May", format="markdown", domain="go.example", sent_at=None, recipients=None,
@@ -100,6 +101,7 @@ def rollups(store: Store) -> dict[str, list[Any]]:
     return {rollup.table: sorted(store.execute(f"select * from {rollup.table}")) for rollup in ALL_ROLLUPS}
 
 
+@both_engines
 def test_clicks_are_summed_by_link_placement_and_issue(store: Store, config: Config) -> None:
     """A click counts for the placement in its URL; a visitor counts once a day for placement, link and issue."""
     segment(
@@ -149,6 +151,7 @@ def test_codes_follow_the_case_rule_of_their_domain(store: Store, config: Config
     assert stored_ids(store) == ["a", "b", "c"]
 
 
+@both_engines
 def test_a_repeated_id_counts_once(store: Store, config: Config) -> None:
     """An id counts once within a batch, across segments and after a restart."""
     segment(config.data_directory, "s1", [line("a"), line("a"), line("b")])
@@ -228,6 +231,7 @@ def test_a_torn_last_line_of_a_dead_writer(store: Store, config: Config, tail: b
     assert store.execute("select skipped, finished_at is not null from segments").fetchone() == (1, 1)
 
 
+@both_engines
 def test_a_truncated_segment_is_not_read_again(store: Store, config: Config) -> None:
     """A segment that became shorter than its position, as after a power cut, adds nothing."""
     path = segment(config.data_directory, "s1", [line("a"), line("b")])
@@ -237,6 +241,7 @@ def test_a_truncated_segment_is_not_read_again(store: Store, config: Config) -> 
     assert stored_ids(store) == ["a", "b"]
 
 
+@both_engines
 def test_a_failed_commit_stores_nothing(store: Store, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a failed commit neither clicks nor sums nor position are stored; the next attempt stores all once."""
     segment(config.data_directory, "s1", [line("a"), line("b", ua="Another/1.0 (x)")])
@@ -338,12 +343,13 @@ def test_shutdown_while_the_store_is_locked(store: Store, config: Config) -> Non
     assert stored_ids(store) == ["a"]
 
 
-def test_a_position_moved_by_another_collector(store: Store, config: Config) -> None:
+@both_engines
+def test_a_position_moved_by_another_collector(store: Store, config: Config, store_url: str) -> None:
     """A collector that was paused while another one drained reads the positions again and counts nothing twice."""
     segment(config.data_directory, "s1", [line("a"), line("b")])
     paused = Collector(store, config=config, clock=lambda: NOON)
     (config.data_directory / "collector.lock").unlink()
-    other = open_store(config.data_directory)
+    other = open_store(config.data_directory, url=store_url)
     drain(other, config)
     paused.drain()
     assert stored_ids(store) == ["a", "b"]
@@ -364,6 +370,7 @@ def test_a_moved_store_stops_the_collector(store: Store, config: Config) -> None
         open_store(config.data_directory)
 
 
+@both_engines
 def test_misses_are_no_clicks(store: Store, config: Config) -> None:
     """Lines with status 404 or 410 are summed as misses; in a flood of codes, without their codes."""
     lines = [line(f"m{i}", f"random{i}", status=404) for i in range(1500)]
@@ -425,6 +432,7 @@ def test_many_small_segments(store: Store, config: Config) -> None:
     assert store.value("select count(*) from segments where finished_at is not null") == 2_000
 
 
+@both_engines
 def test_expired_clicks_are_deleted_and_their_sums_stay(store: Store, config: Config) -> None:
     """After ``keep_clicks`` days clicks and their user agents are deleted; a rebuild keeps their sums."""
     old = NOON - 100 * 86_400

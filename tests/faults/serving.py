@@ -48,7 +48,9 @@ class Server:
         environment: Mapping[str, str] | None = None,
         codes: Iterable[str] = (CODE,),
         data: Path | None = None,
+        url: str = "",
     ) -> None:
+        self.url = url
         self.directory = directory
         self.data = data or directory / "data"
         self.port = free_port()
@@ -63,10 +65,11 @@ class Server:
         head, tables = (head, tables) if head else ("", tables)
         self.config.write_text(
             f'[[domain]]\nhost = "{self.host}"\nscheme = "http"\n'
-            f'[storage]\ndata = "{self.data}"\n{tables}\n{head}port = {self.port}\nworkers = {workers}\n',
+            f'[storage]\ndata = "{self.data}"\nurl = "{url}"\n{tables}\n'
+            f"{head}port = {self.port}\nworkers = {workers}\n",
             encoding="utf-8",
         )
-        store = open_store(self.data)
+        store = open_store(self.data, url=url)
         with store.transaction():
             for code in codes:
                 links.add(store, self.host, code, target=TARGET, now=0)
@@ -230,6 +233,9 @@ class Server:
 
     def value(self, sql: str) -> object:
         """Return the first column of the first row of a query."""
+        if self.url:
+            with contextlib.closing(open_store(self.data, url=self.url)) as store:
+                return store.value(sql)
         with contextlib.closing(sqlite3.connect(self.data / "store.db", timeout=20)) as db:
             return db.execute(sql).fetchone()[0]
 

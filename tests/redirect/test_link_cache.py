@@ -51,7 +51,7 @@ def new_cache(store: Store, clock: Clock) -> Iterator[Callable[[], LinkCache]]:
     caches: list[LinkCache] = []
 
     def add() -> LinkCache:
-        caches.append(LinkCache(store.data, clock=clock))
+        caches.append(LinkCache(store.data / "store.db", clock=clock))
         return caches[-1]
 
     yield add
@@ -275,7 +275,7 @@ def test_a_restored_store_is_used(
 
 def test_threads_see_edits_while_others_read(store: Store) -> None:
     """No thread gets an old target after the edit that replaced it was committed."""
-    cache, committed, stop = LinkCache(store.data), [0], threading.Event()
+    cache, committed, stop = LinkCache(store.data / "store.db"), [0], threading.Event()
     outdated: list[tuple[int, int]] = []
 
     def read() -> None:

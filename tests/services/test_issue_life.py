@@ -20,7 +20,10 @@ from shortener.services.add_issue import (
 )
 from shortener.services.plan_contents import plan_contents
 from shortener.store import Store, issues, links, listings, open_store
+from tests.postgres import both_engines
 from tests.store_content import dump
+
+pytestmark = both_engines
 
 NOW = 1_795_500_000
 DAY = 86_400
@@ -36,9 +39,9 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def store(config: Config) -> Iterator[Store]:
+def store(config: Config, store_url: str) -> Iterator[Store]:
     """Yield an empty store."""
-    store = open_store(config.data_directory)
+    store = open_store(config.data_directory, url=store_url)
     yield store
     store.close()
 

@@ -57,7 +57,7 @@ def test_errors_are_at_their_field(store: Store) -> None:
 
 def test_another_zone_is_explained_first(store: Store) -> None:
     """A change of the time zone needs a confirmation, which says what will change."""
-    with pytest.raises(Doubtful, match="days begin at another moment") as error:
+    with pytest.raises(Doubtful, match="days begin at a different time") as error:
         find_changes(store, {"site.timezone": "Asia/Tokyo"}, config=CONFIG)
     assert error.value.field == "site.timezone"
     assert save(store, {"site.timezone": "Asia/Tokyo"}) == {"site.timezone": "Asia/Tokyo"}

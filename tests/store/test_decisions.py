@@ -8,14 +8,17 @@ import pytest
 
 from shortener.errors import InputError, NotFound
 from shortener.store import Store, decisions, open_store
+from tests.postgres import both_engines
+
+pytestmark = both_engines
 
 URL = "https://a.example/one"
 GOOD: dict[str, Any] = {"action": "pin", "reason": "they asked", "who": "Ana", "now": 100}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(tmp_path)
+def store(tmp_path: Path, store_url: str) -> Iterator[Store]:
+    store = open_store(tmp_path, url=store_url)
     yield store
     store.close()
 

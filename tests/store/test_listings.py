@@ -19,14 +19,17 @@ from shortener.store.listings import (
     store_revision,
 )
 from shortener.store.rollups import add_to_rollups
+from tests.postgres import both_engines
+
+pytestmark = both_engines
 
 NOW = 1_000
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, store_url: str) -> Iterator[Store]:
     """A store with 31 links; every third of the first 30 has clicks, later links more, two of them equally many."""
-    store = open_store(tmp_path)
+    store = open_store(tmp_path, url=store_url)
     with store.transaction():
         for number in range(30):
             code = f"c{number:02d}"

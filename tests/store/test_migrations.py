@@ -249,13 +249,24 @@ def test_decisions_are_kept_and_may_have_no_reason(tmp_path: Path) -> None:
     """Decisions keep their values, and a new one may have an empty reason."""
     tmp_path.chmod(0o700)
     database = Database(tmp_path / STORE_FILE_NAME)
-    MIGRATIONS.apply(database, stop_before="m017_picks_edits")
+    MIGRATIONS.apply(database, stop_before="m018_picks_edits")
     row = (3, "2024-05", "https://a.example/", "pin", "asked for", "Ana", 7)
+    columns = "id, month, url, action, reason, who, at"
     with database.conn:
-        database.conn.execute("insert into decisions values (?, ?, ?, ?, ?, ?, ?)", row)
+        database.conn.execute(f"insert into decisions ({columns}) values (?, ?, ?, ?, ?, ?, ?)", row)
     database.conn.close()
     store = open_store(tmp_path)
-    assert store.execute("select * from decisions").fetchall() == [row]
+    assert store.execute(f"select {columns} from decisions").fetchall() == [row]
     decisions.decide(store, "2024-05", "https://a.example/", action="exclude", reason="", who="Bo", now=8)
     assert [decision.reason for decision in decisions.list_all(store)] == [""]
     store.close()
+
+
+def test_users_have_the_language_of_their_browser_until_they_choose_one() -> None:
+    """A user who was stored before languages has none."""
+    database = Database(memory=True)
+    MIGRATIONS.apply(database, stop_before="m017_user_language")
+    columns = "name, role, password_hash, created_at, updated_at"
+    database.conn.execute(f"insert into users ({columns}) values ('ada', 'admin', 'x', 1, 2)")
+    MIGRATIONS.apply(database)
+    assert database.conn.execute("select name, updated_at, language from users").fetchall() == [("ada", 2, "")]

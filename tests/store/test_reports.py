@@ -14,6 +14,9 @@ from shortener.reporting.summary import build_summary
 from shortener.store import Store, reports
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from shortener.store.sqlite import SqliteConnection
+from tests.postgres import both_engines
+
+pytestmark = both_engines
 
 NOW = 1_800_000_000
 REPORTS: dict[str, Callable[[Store], object]] = {
@@ -30,6 +33,13 @@ ROLLUPS = {
 """Rollups that the report of an issue and of a link search."""
 
 
+@pytest.fixture
+def sqlite_only(store_url: str) -> None:
+    """Skip the test on PostgreSQL, which has no such trace and no such plans."""
+    if store_url:
+        pytest.skip("reads the statements and plans of SQLite")
+
+
 @contextmanager
 def traced_statements(store: Store) -> Iterator[list[str]]:
     """Collect the SQL statements that run inside the block."""
@@ -43,6 +53,7 @@ def traced_statements(store: Store) -> Iterator[list[str]]:
         sqlite.set_trace_callback(None)
 
 
+@pytest.mark.usefixtures("sqlite_only")
 @pytest.mark.parametrize("build", REPORTS.values(), ids=REPORTS)
 def test_reports_never_read_clicks(read: Any, build: Callable[[Store], object]) -> None:
     """No statement of any report reads the table of clicks."""
@@ -53,6 +64,7 @@ def test_reports_never_read_clicks(read: Any, build: Callable[[Store], object]) 
         assert not re.search(r"\b(from|join)\s+clicks\b", statement), statement
 
 
+@pytest.mark.usefixtures("sqlite_only")
 @pytest.mark.parametrize("name", ["issue", "link"])
 def test_reports_search_rollups_by_key(read: Any, name: str) -> None:
     """The report of an issue or link searches rollups by key and scans none of the large tables."""

@@ -1,6 +1,7 @@
 """Rollups: coarse sums equal the fine ones after any change, and reports read the same from both."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from shortener.store.rollups import (
     recompute_coarse_rollups,
 )
 from shortener.store.sql_text import json_array
+from tests.postgres import both_engines
 
 KEY = st.tuples(
     st.integers(1, 2),
@@ -45,12 +47,14 @@ BOUND = st.none() | st.integers(-8, 300).map(lambda number: number * QUARTER_HOU
 FAR_FUTURE = 1 << 40
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store that every example of a property test empties and fills."""
-    store = open_store(tmp_path_factory.mktemp("data"))
-    yield store
-    store.close()
+    with ExitStack() as stack:
+        url = stack.enter_context(request.getfixturevalue("postgres").schema()) if request.param == "postgres" else ""
+        store = open_store(tmp_path_factory.mktemp("data"), url=url)
+        stack.callback(store.close)
+        yield store
 
 
 def fill(store: Store, hourly: LinkClickSums, daily: LinkBreakdownSums) -> None:
@@ -79,8 +83,9 @@ def sums(verdict: str, clicks: int, first: int) -> list[int]:
     return [clicks if name == verdict else 0 for name in VERDICTS] + [visitors] * len(VISITOR_COLUMNS)
 
 
-def test_tables_are_those_of_the_description(shared: Store) -> None:
+def test_tables_are_those_of_the_description(tmp_path: Path) -> None:
     """The tables that migrations create have the described columns and keys; no sum can be null or negative."""
+    shared = open_store(tmp_path)
     stored = dict(shared.execute("select name, sql from sqlite_master where type = 'table'"))
     for rollup in ALL_ROLLUPS:
         columns = shared.execute(
@@ -103,6 +108,7 @@ def test_tables_are_those_of_the_description(shared: Store) -> None:
         "clicks_by_link (quarter_hour)",
         "totals_by_placement (link_id, human, link_visitors)",
     ]
+    shared.close()
 
 
 @settings(max_examples=60, deadline=None)
@@ -211,9 +217,10 @@ def test_periods_are_hours_and_then_days_since_sending(
     ]
 
 
-def test_subtraction_never_goes_below_zero(tmp_path: Path) -> None:
+@both_engines
+def test_subtraction_never_goes_below_zero(tmp_path: Path, store_url: str) -> None:
     """Subtracting two clicks where one was counted (the other without a placement) leaves zero."""
-    store = open_store(tmp_path)
+    store = open_store(tmp_path, url=store_url)
     with store.transaction():
         for n in (0, 5):
             add_to_rollups(store, {(1, 0, n, 1): [1, 0, 0, 0, 0, 1, 1, 1, 1, 1]}, {})

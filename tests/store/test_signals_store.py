@@ -7,13 +7,16 @@ import pytest
 
 from shortener.store import Store, open_store, signals
 from shortener.store.signals import Signal
+from tests.postgres import both_engines
+
+pytestmark = both_engines
 
 URL = "https://a.example/one"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(tmp_path)
+def store(tmp_path: Path, store_url: str) -> Iterator[Store]:
+    store = open_store(tmp_path, url=store_url)
     yield store
     store.close()
 
@@ -37,6 +40,6 @@ def test_later_signals_update_stored_ones(store: Store, later: Signal, changed: 
 
 def test_invalid_row_stores_nothing(store: Store) -> None:
     """A negative count in the last row rolls back the whole batch."""
-    with pytest.raises(Exception, match="CHECK"):
+    with pytest.raises(Exception, match=r"(?i)check"):
         signals.upsert(store, [Signal(URL, 1), Signal("https://a.example/two", -1)], now=1)
     assert signals.list_all(store) == []

@@ -53,13 +53,13 @@ What it costs.
 class EditorSite:
     """Installation with editor pages over https, and its store."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, url: str = "") -> None:
         self.config = Config(
             site=Site(base_url=BASE, name="Low Tide"),
             domain=(Domain(host="go.example"), Domain(host="b.example", case_sensitive=True)),
-            storage=Storage(data=str(directory)),
+            storage=Storage(data=str(directory), url=url),
         )
-        self.store: Store = open_store(self.config.data_directory)
+        self.store: Store = open_store(self.config.data_directory, url=url)
         self.app: Flask = create_pages_app(self.config)
         self.app.testing = False
 
@@ -123,9 +123,9 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def empty_site(tmp_path: Path, cheap_hashes: None) -> Iterator[EditorSite]:
+def empty_site(tmp_path: Path, cheap_hashes: None, store_url: str) -> Iterator[EditorSite]:
     """Installation without users, issues and links."""
-    site = EditorSite(tmp_path / "data")
+    site = EditorSite(tmp_path / "data", url=store_url)
     yield site
     site.store.close()
     site.app.extensions["connection_pool"].close()

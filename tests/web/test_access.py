@@ -34,7 +34,13 @@ PUBLIC = {
     "static",
 }
 """Endpoints of pages that need no sign-in. The operations of the API need a token; tests/api covers them."""
-OWN = {"accounts.sign_out", "accounts.change_password", "tokens.create_token", "tokens.revoke_own_token"}
+OWN = {
+    "accounts.sign_out",
+    "accounts.change_password",
+    "accounts.set_language",
+    "tokens.create_token",
+    "tokens.revoke_own_token",
+}
 """Endpoints at which users of every role change what is their own."""
 FILLED = {
     "slug": "may",

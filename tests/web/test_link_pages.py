@@ -267,3 +267,77 @@ def test_nothing_selected(linked: "EditorSite") -> None:
     assert linked.client("viewer").get("/-/links/retire?link=go.example/one").status_code == 403
     assert linked.client("viewer").post("/-/links/retire", {"link": "go.example/one"}).status_code == 403
     assert "Retire selected" not in linked.client("viewer").get("/-/links").text
+
+
+def test_change_expiry(linked: "EditorSite") -> None:
+    """A link's expiry is changed and removed in the site's time zone; a time that is over is refused at the field."""
+    browser, path = linked.client("editor"), "/-/links/go.example/one"
+    assert browser.post(f"{path}/expiry", {"expires_at": "2099-01-01T08:00"}).status_code == 303
+    assert links.get(linked.store, "go.example", "one").expires_at == 4_070_937_600
+    page = browser.get(path).text
+    assert "1 Jan 2099, 08:00 UTC" in page
+    assert "<bdi>editor</bdi> let it expire on" in page
+    response = browser.post(f"{path}/expiry", {"expires_at": "2020-01-01T08:00"})
+    assert response.status_code == 400
+    assert "This time is over" in response.text
+    assert 'value="2020-01-01T08:00"' in response.text
+    assert browser.post(f"{path}/expiry", {"expires_at": ""}).status_code == 303
+    assert links.get(linked.store, "go.example", "one").expires_at is None
+    assert "<bdi>editor</bdi> removed the expiry" in browser.get(path).text
+
+
+def test_change_query_strings(linked: "EditorSite") -> None:
+    """How query strings are forwarded is changed, shown in words, and reverted from the history."""
+    browser, path = linked.client("editor"), "/-/links/go.example/one"
+    assert "as configured: add it, but keep the values of the destination" in browser.get(path).text
+    assert browser.post(f"{path}/forward", {"forward": "drop"}).status_code == 303
+    assert links.get(linked.store, "go.example", "one").forward == "drop"
+    assert browser.post(f"{path}/forward", {"forward": "burn"}).status_code == 400
+    browser.get(path)
+    page = browser.get(path).text
+    assert "changed what happens to query strings: leave it out" in page
+    revert = re.search(r'name="field" value="forward"><input type="hidden" name="at" value="(\d+)"', page)
+    assert revert
+    browser.post(f"{path}/revert", {"field": "forward", "at": revert[1]})
+    assert links.get(linked.store, "go.example", "one").forward is None
+
+
+def test_history_in_words(linked: "EditorSite") -> None:
+    """Each kind of change of a link is a sentence with its editor, whose name and values are escaped."""
+    link = links.get(linked.store, "go.example", "one")
+    changes: list[tuple[links.LinkField, Any]] = [
+        ("target", "https://a.example/<b>"),
+        ("title", "<i>New</i>"),
+        ("title", ""),
+        ("status", "retired"),
+        ("status", "active"),
+        ("honeypot", 1),
+    ]
+    with linked.store.transaction():
+        for at, (field, value) in enumerate(changes, start=10):
+            stored = links.get(linked.store, "go.example", "one")
+            links.update_field(linked.store, stored, field, value, who="<u>ann</u>", now=at)
+        todo = links.add(linked.store, "go.example", "todo", target=None, now=1)
+        stored = links.list_by_id(linked.store, [todo])[0]
+        links.update_field(linked.store, stored, "target", "https://a.example/", who="ann", now=5)
+    browser = linked.client("editor")
+    page = browser.get(f"/-/links/{link.domain}/{link.code}").text
+    who = "<bdi>&lt;u&gt;ann&lt;/u&gt;</bdi>"
+    for text in (
+        f"{who} changed the destination from ",
+        f"{who} changed the title to “<bdi>&lt;i&gt;New&lt;/i&gt;</bdi>”",
+        f"{who} removed the title",
+        f"{who} retired the link",
+        f"{who} restored it",
+        f"{who} marked it as a honeypot link",
+    ):
+        assert text in page
+    assert "<b>" not in page.partition('class="timeline"')[2]
+    assert "<bdi>ann</bdi> set the destination to" in browser.get("/-/links/go.example/todo").text
+
+
+def test_viewer_sees_no_forms_on_the_link_page(linked: "EditorSite") -> None:
+    """A viewer sees the settings of a link without the forms to change them."""
+    page = linked.client("viewer").get("/-/links/go.example/one").text
+    for part in ("/expiry", "/forward", "/target", "/title", "/status", "Change", "Retire link"):
+        assert part not in page.partition("<main")[2]

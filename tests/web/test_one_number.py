@@ -236,12 +236,14 @@ def read_link_pages(figures: Figures, browser: Browser) -> None:
     read_links(figures, "links.csv", read_csv(browser.get("/-/links.csv").text))
     for html in table_rows(browser.get("/-/links").text):
         code = re.findall(r"<strong>(\w+)</strong>", html)[0].lower()
-        figures.add("links page", ("link", code), clicks=cell(html, "Clicks"), visitors=cell(html, "Visitors"))
+        figures.add("links page", ("link", code), visitors=cell(html, "Visitors"))
     for host, code in (("go.example", "one"), ("go.example", "rone"), ("b.example", "Lone")):
         page = browser.get(f"/-/links/{host}/{code}").text
-        numbers = dict(re.findall(r"<dt>([\w ]+)</dt><dd>([^<]*)<", page))
-        counts = {"clicks": numbers["Clicks"], "visitors": numbers["Visitors"]}
-        figures.add("link page", ("link", code.lower()), **counts)
+        visitors = re.findall(r"([\d,]+) visitors? clicked it", page)
+        (clicks,) = re.findall(
+            r"([\d,]+) clicks?(?: in all)?\.", page.partition('class="sentence"')[2].partition("<")[0]
+        )
+        figures.add("link page", ("link", code.lower()), clicks=clicks, visitors=(*visitors, "unknown")[0])
     page = settled(browser, "/-/articles?month=2024-06")
     ranking = browser.get("/-/articles.json?month=2024-06").json
     assert ranking is not None

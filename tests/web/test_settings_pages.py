@@ -76,7 +76,7 @@ def test_only_editors_change_settings(site: "EditorSite") -> None:
     ("field", "value", "message"),
     [
         ("site.name", "x" * 101, "Enter a text of at most 100 characters."),
-        ("site.timezone", "Mars/Base", "Enter an IANA name such as Europe/Berlin."),
+        ("site.timezone", "Mars/Base", "Enter a time zone such as Europe/Berlin."),
         ("ranking.top", "0", "Enter a whole number from 1 to 100."),
         ("ranking.gems", "few", "Enter a whole number from 0 to 100."),
         ("privacy.text", "x" * 4_001, "Enter a text of at most 4,000 characters."),
@@ -98,7 +98,7 @@ def test_another_zone_is_explained_before_it_is_saved(site: "EditorSite") -> Non
     browser = site.client("editor")
     asked = browser.post(PATH, {"site.timezone": "Asia/Tokyo", "site.name": "Kept"})
     assert asked.status_code == 400
-    assert "days begin at another moment" in asked.text
+    assert "days begin at a different time" in asked.text
     assert 'name="confirmed"' in asked.text
     assert 'value="Kept"' in asked.text
     assert settings.read(site.store) == {}

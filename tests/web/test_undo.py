@@ -162,7 +162,7 @@ def test_link_of_a_sent_issue_is_retired_after_a_question(sent_site: "EditorSite
     rebuild(site.store, on_progress=lambda _: None)
     page = retire(browser, path)
     assert "1 person clicked it in the last 7 days" in page
-    assert "sent to 200 people" in page
+    assert "200 recipients" in page
     assert links.get(site.store, link.domain, link.code).status == "active"
     browser.post(*next((action, hidden) for action, hidden in forms(page) if "confirmed" in hidden))
     assert links.get(site.store, link.domain, link.code).status == "retired"

@@ -26,9 +26,10 @@ from shortener.store.migrations.m013_page_changes import m013_page_changes
 from shortener.store.migrations.m014_link_hours import m014_link_hours
 from shortener.store.migrations.m015_settings import m015_settings
 from shortener.store.migrations.m016_users_seen import m016_users_seen
-from shortener.store.migrations.m017_picks_edits import m017_picks_edits
+from shortener.store.migrations.m017_user_language import m017_user_language
+from shortener.store.migrations.m018_picks_edits import m018_picks_edits
 
-_FUNCTIONS = (
+FUNCTIONS = (
     m001_loop,
     m002_picks,
     m003_drafts,
@@ -45,9 +46,10 @@ _FUNCTIONS = (
     m014_link_hours,
     m015_settings,
     m016_users_seen,
-    m017_picks_edits,
+    m017_user_language,
+    m018_picks_edits,
 )
-MIGRATION_NAMES = tuple(function.__name__ for function in _FUNCTIONS)
+MIGRATION_NAMES = tuple(function.__name__ for function in FUNCTIONS)
 MIGRATIONS = Migrations("shortener")
-for _function in _FUNCTIONS:
+for _function in FUNCTIONS:
     MIGRATIONS()(_function)

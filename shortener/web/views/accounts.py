@@ -27,8 +27,8 @@ from shortener.web.context import (
 )
 from shortener.web.field_errors import errors_at, form_view, refuse, show_error
 from shortener.web.forms import read_text
+from shortener.web.languages import editor_languages, ngettext, translated_text
 from shortener.web.languages import gettext as _
-from shortener.web.languages import ngettext, translated_text
 from shortener.web.login_throttle import LoginThrottle
 from shortener.web.responses import (
     MAX_NEXT_LENGTH,
@@ -87,7 +87,7 @@ def try_sign_in() -> ResponseReturnValue:
         ("password", password, accounts.MAX_PASSWORD_LENGTH),
     ):
         if len(text) > max_length:
-            return _refuse_sign_in(field, _("This is longer than {count} characters.", count=f"{max_length:,}"), 400)
+            return _refuse_sign_in(field, _("This is longer than {count} characters.", count=max_length), 400)
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     name = " ".join(name.split())
     wait = throttle.retry_after(name.casefold(), client_address())
@@ -197,6 +197,10 @@ def render_account(*, new_token: str = "", new_token_name: str = "") -> str:
         scopes=tokens.scopes_for_role(user.role),
         new_token=new_token,
         new_token_name=new_token_name,
+        languages=[
+            ("", _("The language of the browser")),
+            *((tag, each.name) for tag, each in editor_languages().items()),
+        ],
     )
 
 
@@ -215,7 +219,7 @@ def change_password() -> ResponseReturnValue:
     user = current_user()
     throttle: LoginThrottle = current_app.extensions["login_throttle"]
     if throttle.retry_after(user.name.casefold(), client_address()):
-        raise InputError(Message("too many attempts; wait some minutes"))
+        raise InputError(Message("too many attempts; wait a few minutes"))
     with throttle.hash_slots:
         if not accounts.verify_password(user, request.form.get("current", "")[: accounts.MAX_PASSWORD_LENGTH + 1]):
             throttle.record_failure(user.name.casefold(), client_address())
@@ -223,6 +227,18 @@ def change_password() -> ResponseReturnValue:
         accounts.set_password(store(), user.name, _new_password(), now=now())
     show_notice(_("Password changed. Your other browsers are signed out."))
     return _log_in(user, url_for("accounts.account"))
+
+
+@blueprint.post("/account/language")
+@role_required("viewer")
+@form_view("language", "language", page=render_account)
+def set_language() -> Response:
+    """Change the language in which the user sees the pages; an empty one is that of the browser."""
+    language = request.form.get("language", "")
+    if language and language not in editor_languages():
+        raise FieldError(Message("this language is unknown; choose one"), field="language")
+    accounts.set_language(store(), current_user(), language, now=now())
+    return redirect(url_for("accounts.account"), 303)
 
 
 @blueprint.get("/settings/users")

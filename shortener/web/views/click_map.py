@@ -32,6 +32,7 @@ def show_map(slug: str) -> str:
         articles=[row for row in rows if row.position is not None],
         others=[row for row in rows if row.position is None],
         is_ranking_ready=results is not None,
+        kind_names=clickmap.placement_kinds(),
         kinds=clickmap.clicks_by_kind(report),
         tone=clickmap.comparison,
         document_url=url_for("click_map.map_issue", slug=slug, by=measure),

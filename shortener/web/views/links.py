@@ -4,7 +4,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.durations import DAY_SECONDS
-from shortener.errors import InputError, NotFound
+from shortener.errors import FieldError, InputError, NotFound
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_report import LinkReport, build_link_report
 from shortener.services import edit, edit_links
@@ -13,10 +13,13 @@ from shortener.store import issues, links, reports
 from shortener.store.issues import Issue
 from shortener.store.links import Link, LinkField
 from shortener.urls import homograph_warning
+from shortener.web.clickmap import placement_kinds
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import errors_at, form_view
-from shortener.web.forms import read_integer, read_optional_text, read_text
+from shortener.web.forms import read_integer, read_local_time, read_optional_text, read_text
+from shortener.web.languages import gettext as _
 from shortener.web.link_chart import build_link_clicks
+from shortener.web.link_history import describe_edits, forward_modes
 from shortener.web.responses import Notice, csv_response, json_response, redirect_after_edit
 from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
 
@@ -53,7 +56,9 @@ def add_link() -> BaseResponse:
             store(), target, config=config(), now=now(), host=domain.host, code=custom_code, title=title
         )
     warning = homograph_warning(target)
-    message = f"Link created.{f' Check the domain: {warning}' if warning else ''}"
+    message = _("Link created. It is ready to be copied.")
+    if warning:
+        message = _("Link created. Check the domain: {warning}", warning=warning)
     return redirect_after_edit(message, "links.show_link", host=link.domain, code=link.code)
 
 
@@ -75,13 +80,16 @@ def show_link(host: str, code: str) -> str:
 
 
 def _render_link(host: str, code: str) -> str:
-    report = _link_report(host, code)
+    report, link = _link_report(host, code), get_link(host, code)
+    revertible = {(field, last["at"]) for field, last in edit.last_edits(store(), link).items()}
     return render_template(
         "link.html",
         report=report,
         host=host,
         code=code,
-        revertible={(field, last["at"]) for field, last in edit.last_edits(store(), get_link(host, code)).items()},
+        changes=describe_edits(report.edits, revertible=revertible),
+        forward_modes=forward_modes(),
+        kind_names=placement_kinds(),
         bars=build_link_clicks(report),
         dimensions=DIMENSIONS,
         here=url_for("links.show_link", host=host, code=code),
@@ -136,7 +144,7 @@ def set_target(host: str, code: str) -> BaseResponse:
         if request.form.get("was", "") != (link.target or ""):
             raise InputError("another editor changed the destination meanwhile; check it and try again")
         edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
-    notice = _undoable("Destination changed. The next click goes there.", host, code, "target")
+    notice = _undoable(_("Destination changed. The next click goes there."), host, code, "target")
     return redirect_after_edit(notice, "links.show_link", host=host, code=code)
 
 
@@ -148,8 +156,34 @@ def set_title(host: str, code: str) -> BaseResponse:
     title = read_text(request.form, "title", max_length=500)
     links.update_field(store(), get_link(host, code), "title", title, who=current_user().name, now=now())
     return redirect_after_edit(
-        _undoable("Title changed.", host, code, "title"), "links.show_link", host=host, code=code
+        _undoable(_("Title changed."), host, code, "title"), "links.show_link", host=host, code=code
     )
+
+
+@blueprint.post("/links/<host>/<code>/expiry")
+@role_required("editor")
+@form_view("expiry", "expires_at", page=_render_link)
+def set_expiry(host: str, code: str) -> BaseResponse:
+    """Change the time from which a link no longer leads anywhere, or remove it."""
+    expires_at = read_local_time(request.form, "expires_at", zone=config().zone)
+    if expires_at is not None and expires_at <= now():
+        raise FieldError("this time is over; choose a later one, or retire the link", field="expires_at")
+    links.update_field(store(), get_link(host, code), "expires_at", expires_at, who=current_user().name, now=now())
+    text = _("The link no longer expires.") if expires_at is None else _("Expiry changed.")
+    return redirect_after_edit(_undoable(text, host, code, "expires_at"), "links.show_link", host=host, code=code)
+
+
+@blueprint.post("/links/<host>/<code>/forward")
+@role_required("editor")
+@form_view("forward", "forward", page=_render_link)
+def set_forward(host: str, code: str) -> BaseResponse:
+    """Change how the query string of a click is forwarded to the target."""
+    mode = request.form.get("forward", "")
+    if mode not in forward_modes():
+        raise InputError("choose what happens to the query string of a click")
+    links.update_field(store(), get_link(host, code), "forward", mode or None, who=current_user().name, now=now())
+    notice = _undoable(_("Query strings changed. The next click is forwarded that way."), host, code, "forward")
+    return redirect_after_edit(notice, "links.show_link", host=host, code=code)
 
 
 @blueprint.post("/links/<host>/<code>/status")
@@ -164,10 +198,10 @@ def set_status(host: str, code: str) -> BaseResponse:
     if status == "retired" and not request.form.get("confirmed") and _sent_issues(_link_report(host, code)):
         return redirect(url_for("links.confirm_retirement", host=host, code=code), 303)
     links.update_field(store(), link, "status", status, who=current_user().name, now=now())
-    notice = Notice("Link restored.")
+    notice = Notice(_("Link restored."))
     if status == "retired":
         undo_url = url_for("links.set_status", host=host, code=code)
-        notice = Notice("Link retired. Readers see a page that says so.", undo_url, {"status": "active"})
+        notice = Notice(_("Link retired. Readers see a page that says so."), undo_url, {"status": "active"})
     return redirect_after_edit(notice, "links.show_link", host=host, code=code)
 
 
@@ -203,7 +237,7 @@ def revert(host: str, code: str) -> BaseResponse:
     edit.revert_edit(
         store(), get_link(host, code), field, at=at or 0, config=config(), who=current_user().name, now=now()
     )
-    return redirect_after_edit("Undone.", "links.show_link", host=host, code=code)
+    return redirect_after_edit(_("Undone."), "links.show_link", host=host, code=code)
 
 
 def _undoable(text: str, host: str, code: str, field: LinkField) -> Notice:

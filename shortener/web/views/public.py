@@ -2,6 +2,7 @@
 
 import time
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import msgspec
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
@@ -105,7 +106,8 @@ def _is_metrics_client() -> bool:
 def preview(code: str) -> str:
     """Show the target of a short link without following it, and what is recorded about a click."""
     domain = _requested_domain()
-    reader = open_reader(file_config().data_directory)
+    storage = file_config().storage
+    reader = open_reader(Path(storage.data), url=storage.url)
     try:
         code = code if domain.case_sensitive else code.lower()
         link = links.find_preview(reader, domain.host, code, now=int(time.time()))

@@ -46,9 +46,9 @@ HEADERS = {
 }
 
 
-def prepare(data: Path) -> Store:
+def prepare(data: Path, *, url: str = "") -> Store:
     """Return a store with an issue of LINKS links, each with one placement."""
-    store = open_store(data)
+    store = open_store(data, url=url)
     with store.transaction():
         issue = issues.add(
             store, "bench", title="Bench", format="markdown", domain="go.example", sent_at=START,

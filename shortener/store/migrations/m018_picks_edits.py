@@ -5,20 +5,10 @@ from sqlite_utils import Database
 from shortener.store.migrations.script import run_script
 
 SCRIPT = """
-create table decisions_new (
-    id integer primary key,
-    month text not null check (month glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
-    url text not null,
-    action text not null check (action in ('pin', 'exclude', 'choose')),
-    reason text not null,
-    who text not null,
-    at integer not null,
-    unique (month, url)
-) strict;
-insert into decisions_new (id, month, url, action, reason, who, at)
-    select id, month, url, action, reason, who, at from decisions;
-drop table decisions;
-alter table decisions_new rename to decisions;
+alter table decisions rename column reason to required_reason;
+alter table decisions add column reason text not null default '';
+update decisions set reason = required_reason;
+alter table decisions drop column required_reason;
 
 create table picks_settings (
     month text primary key check (month glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
@@ -32,16 +22,16 @@ create table picks_texts (
     url text not null,
     title text,
     byline text,
-    blurb text,
-    primary key (month, url)
-) strict, without rowid;
+    blurb text
+) strict;
+create index picks_texts_by_month on picks_texts (month);
 
 create table picks_order (
     month text not null check (month glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
     url text not null,
-    position integer not null,
-    primary key (month, url)
-) strict, without rowid;
+    position integer not null
+) strict;
+create index picks_order_by_month on picks_order (month);
 
 create table picks_templates (
     format text primary key check (format in ('markdown', 'html')),
@@ -52,6 +42,6 @@ create table picks_templates (
 """
 
 
-def m017_picks_edits(db: Database) -> None:
+def m018_picks_edits(db: Database) -> None:
     """Create the tables of a month's picks: number, texts and order, and own templates; allow an empty reason."""
     run_script(db, SCRIPT)

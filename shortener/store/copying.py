@@ -1,0 +1,140 @@
+"""Copying a whole store into an empty database, and the proof that all rows have arrived."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from shortener.clicklog.format import storable_text
+from shortener.errors import InputError, StoreError
+from shortener.store.database import Reader, Store, open_database
+
+BATCH_ROWS = 20_000
+_OWN_META = ("links_revision", "store_id", "write_lock")
+"""Keys in the table ``meta`` that the database has of its own."""
+_MEASURES = {"bigint": "coalesce(sum({0}), 0)", "text": "coalesce(sum(length({0})), 0)"}
+_OTHER_MEASURE = "coalesce(sum(octet_length({0})), 0)"
+
+
+class CopiedTable(Struct, frozen=True):
+    """A table of the copy, and its number of rows."""
+
+    table: str
+    rows: int
+
+
+def copy_store(source: Store, url: str, *, on_progress: Callable[[str, int], None]) -> list[CopiedTable]:
+    """Copy all rows of a store into the empty PostgreSQL database at ``url``, in one transaction.
+
+    ``on_progress`` is called with the table and the number of its rows copied so far. The source is locked for writers
+    meanwhile. Raises InputError if the database is not empty, and StoreError if the copy is not complete.
+    """
+    with closing(_open_target(source.data, url)) as target, source.transaction(), target.transaction():
+        types = _column_types(target)
+        copied = []
+        for table in _tables_in_order(target):
+            rows = _copy_meta(source, target) if table == "meta" else _copy_table(
+                source, target, table, types[table], on_progress=on_progress
+            )  # fmt: skip
+            copied.append(CopiedTable(table, rows))
+        _set_sequences(target, types)
+    return copied
+
+
+def _open_target(data: Path, url: str) -> Store:
+    """Open or create the store at ``url``. Raises InputError if it has rows already."""
+    target = open_database(data, url=url)
+    used = [name for name in ("issues", "links", "users", "clicks", "segments") if not _is_empty(target, name)]
+    if used:
+        target.close()
+        raise InputError(
+            f"the database has a store that is in use (there are rows in {used[0]}); name an empty database"
+        )
+    return target
+
+
+def _is_empty(reader: Reader, table: str) -> bool:
+    return reader.value(f"select 1 from {table} limit 1") is None  # noqa: S608
+
+
+def _column_types(target: Reader) -> dict[str, dict[str, str]]:
+    """Return the types of all columns of the database, by table and column, in the order of the columns."""
+    types: dict[str, dict[str, str]] = {}
+    for table, column, kind in target.execute(
+        "select table_name, column_name, data_type from information_schema.columns "
+        "where table_schema = current_schema() and table_name <> 'migrations' order by table_name, ordinal_position"
+    ):
+        types.setdefault(str(table), {})[str(column)] = str(kind)
+    return types
+
+
+def _tables_in_order(target: Reader) -> Iterator[str]:
+    """Yield all tables, each after those that it refers to."""
+    tables: dict[str, set[str]] = {table: set() for table in _column_types(target)}
+    for table, other in target.execute(
+        "select conrelid::regclass::text, confrelid::regclass::text from pg_constraint "
+        "where contype = 'f' and connamespace = current_schema()::regnamespace"
+    ):
+        tables[table].add(other)
+    yield from TopologicalSorter(tables).static_order()
+
+
+def _copy_table(
+    source: Store, target: Store, table: str, types: Mapping[str, str], *, on_progress: Callable[[str, int], None]
+) -> int:
+    """Copy the rows of a table and return their number. Raises StoreError if the database does not have them all."""
+    columns = [name for name in types if name != "revision"]
+    measured = [0] * (len(columns) + 1)
+    batch: list[list[Any]] = []
+
+    def send() -> None:
+        target.connection.insert_rows(table, columns, batch)
+        for row in batch:
+            _measure(row, measured)
+        on_progress(table, measured[0])
+        batch.clear()
+
+    for row in source.connection.stream(f"select {', '.join(columns)} from {table}"):  # noqa: S608
+        batch.append([storable_text(value) if isinstance(value, str) and "\0" in value else value for value in row])
+        if len(batch) == BATCH_ROWS:
+            send()
+    send()
+    _prove(target, table, {name: types[name] for name in columns}, measured)
+    return measured[0]
+
+
+def _measure(row: Sequence[Any], measured: list[int]) -> None:
+    """Add a row to the number of rows and to the sums of its integers and of the lengths of its other values."""
+    measured[0] += 1
+    for index, value in enumerate(row, start=1):
+        if value is not None:
+            measured[index] += value if isinstance(value, int) else len(value)
+
+
+def _prove(target: Reader, table: str, types: Mapping[str, str], measured: Sequence[int]) -> None:
+    """Raise StoreError unless the database has as many rows and equal sums."""
+    sums = ", ".join(_MEASURES.get(kind, _OTHER_MEASURE).format(name) for name, kind in types.items())
+    stored = target.execute(f"select count(*), {sums} from {table}").fetchone()  # noqa: S608
+    for name, expected, found in zip(("rows", *types), measured, stored, strict=True):
+        if expected != found:
+            raise StoreError(f"{table}: the copy is not complete ({name}: {found:,} instead of {expected:,})")
+
+
+def _copy_meta(source: Store, target: Store) -> int:
+    """Copy the keys of ``meta`` that are not the database's own, and return their number."""
+    rows = [row for row in source.execute("select name, value from meta") if row[0] not in _OWN_META]
+    for name, value in rows:
+        target.set_meta(name, value)
+    return len(rows)
+
+
+def _set_sequences(target: Store, types: Mapping[str, Mapping[str, str]]) -> None:
+    """Let the next id of each table follow the highest one that was copied."""
+    for table, columns in types.items():
+        key = next(iter(columns))
+        sequence = target.value("select pg_get_serial_sequence(?, ?)", (table, key))
+        if sequence:
+            target.execute(f"select setval(?, coalesce(max({key}), 0) + 1, false) from {table}", (sequence,))  # noqa: S608

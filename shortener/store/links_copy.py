@@ -1,0 +1,92 @@
+"""A copy of the links in a local SQLite file, for a store on PostgreSQL.
+
+Redirect workers read the copy, so that they never depend on the database. It has those columns of ``links`` and that
+row of ``meta`` that ``redirect/link_cache.py`` reads from a store on SQLite. A link is copied if its revision is higher
+than that of the copy. A copy of another store, or of a later state of this one, as after the restoration of a backup,
+is replaced within one transaction.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from shortener.files import LINKS_COPY_FILE_NAME
+from shortener.store.database import Reader
+from shortener.store.sqlite import store_error
+
+BATCH_SIZE = 5_000
+BUSY_TIMEOUT_SECONDS = 10.0
+STORE_ID_KEY = "store_id"
+"""Key in the table ``meta`` for the random number that identifies a store on PostgreSQL."""
+_COLUMNS = "domain, code, target, forward, status, expires_at"
+_SCHEMA = """
+create table if not exists links (
+    domain text not null, code text not null, target text, forward text, status text not null, expires_at integer,
+    primary key (domain, code)
+) strict, without rowid;
+create table if not exists meta (name text primary key, value integer not null) strict, without rowid;
+"""
+_SAVE_LINK = f"insert or replace into links ({_COLUMNS}) values (?, ?, ?, ?, ?, ?)"  # noqa: S608
+_SAVE_META = "insert or replace into meta (name, value) values (?, ?)"
+
+
+def update_copy(reader: Reader, data: Path) -> int:
+    """Copy the links that were changed since the last call; return the revision of the copy. Raises StoreError."""
+    path = data / LINKS_COPY_FILE_NAME
+    try:
+        try:
+            return _update(reader, path)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                raise
+            for name in ("", "-wal", "-shm"):
+                path.with_name(path.name + name).unlink(missing_ok=True)
+            return _update(reader, path)
+    except sqlite3.Error as error:
+        raise store_error(error) from error
+
+
+def _update(reader: Reader, path: Path) -> int:
+    with _open(path) as copy:
+        # The lock is taken first: a process with older links cannot overwrite newer ones.
+        copy.execute("begin immediate")
+        meta: dict[str, int] = dict(copy.execute("select name, value from meta").fetchall())
+        revision, store_id = reader.meta("links_revision"), reader.meta(STORE_ID_KEY)
+        after = meta.get("links_revision", -1)
+        if meta.get(STORE_ID_KEY) != store_id or after > revision:
+            copy.execute("delete from links")
+            after = -1
+        if after < revision:
+            for batch in _changed_links(reader, after):
+                copy.executemany(_SAVE_LINK, batch)
+            copy.executemany(_SAVE_META, [("links_revision", revision), (STORE_ID_KEY, store_id)])
+        copy.execute("commit")
+        return revision
+
+
+def _changed_links(reader: Reader, revision: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the links with a higher revision, ordered by revision, in batches of columns."""
+    last = (revision, 1 << 62)
+    while True:
+        rows = reader.execute(
+            f"select revision, id, {_COLUMNS} from links where (revision, id) > (?, ?) order by revision, id limit ?",  # noqa: S608
+            (*last, BATCH_SIZE),
+        ).fetchall()
+        yield [row[2:] for row in rows]
+        if len(rows) < BATCH_SIZE:
+            return
+        last = rows[-1][:2]
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the copy, and create it if there is none."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)) as copy:
+        path.chmod(0o600)
+        copy.execute("pragma journal_mode = wal")
+        copy.execute("pragma synchronous = normal")
+        if not copy.execute("select 1 from sqlite_schema where name = 'meta'").fetchone():
+            copy.executescript(_SCHEMA)
+        yield copy

