@@ -21,14 +21,18 @@ from shortener.web import (
     error_pages,
     filters,
     languages,
+    link_checks,
     security,
     terms,
 )
 from shortener.web.views import (
     accounts,
     articles,
+    audience,
     click_map,
     history,
+    issue_ready,
+    issue_review,
     issues,
     link_list,
     links,
@@ -41,12 +45,13 @@ from shortener.web.views import (
     reports,
     search,
     settings,
+    setup,
     tokens,
     webhooks,
 )
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Largest request body in bytes. The form of the preview sends an uploaded issue back in base64, which is larger."""
+"""Largest request body in bytes. An issue of 5 MB that is pasted can be three times as large in a form."""
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -86,7 +91,7 @@ def build_pages_app(config: Config) -> Flask:
     components.init_app(app)
     terms.init_app(app)
     accounts.init_app(app)
-    issues.init_app(app)
+    link_checks.init_app(app)
     cache.init_app(app)
     domain_status.init_app(app, config=config)
     compatible = [{"yourls": yourls, "shlink": shlink}[name] for name in config.api.compatible]
@@ -95,19 +100,8 @@ def build_pages_app(config: Config) -> Flask:
     api.init_app(app, config=config)
     for module in compatible:
         app.register_blueprint(module.blueprint)
-    editor_views = (
-        overview,
-        search,
-        issues,
-        new_issue,
-        reports,
-        click_map,
-        articles,
-        picks,
-        link_list,
-        links,
-        qr_codes,
-    )
+    issue_views = (issues, new_issue, issue_review, issue_ready, setup, reports, click_map, audience)
+    editor_views = (overview, *issue_views, search, articles, picks, link_list, links, qr_codes)
     for view in (public, accounts, tokens, history, *editor_views, settings, webhooks, moved):
         app.register_blueprint(view.blueprint)
     return app

@@ -24,7 +24,7 @@ from shortener.services.plan_contents import plan_contents
 from shortener.store import issues
 from shortener.web.context import config, now, store
 from shortener.web.sandbox import check_in_sandbox
-from shortener.web.views.issues import DOWNLOAD_TYPES
+from shortener.web.views.setup import DOWNLOAD_TYPES
 
 MAX_ISSUE_BODY_BYTES = 2 * newsletter.MAX_ISSUE_BYTES + 1024 * 1024
 """Largest body with an issue: escaping in JSON, or base64, can make a document of 5 MB twice as long."""

@@ -9,7 +9,7 @@ from shortener.clicklog.pseudonyms import DailyKeys
 from shortener.clicklog.reader import ClickLog, Segment
 from shortener.config import Privacy
 from shortener.durations import DAY_SECONDS
-from shortener.store import Store, clicks, issues, page_changes
+from shortener.store import Store, clicks, issues, page_changes, uploads
 from shortener.store.clicks import SegmentPosition
 
 MAX_PURGED_DAYS = 2
@@ -41,6 +41,7 @@ def delete_expired(
     with store.transaction():
         issues.purge_removed(store, now=int(now))
         page_changes.purge(store, now=int(now))
+        uploads.purge(store, now=int(now))
         clicks.delete_finished_segments(store, before=int(now) - 2 * privacy.keep_log * DAY_SECONDS)
     return _delete_clicks(store, before_day=int(now) // DAY_SECONDS - privacy.keep_clicks)
 

@@ -7,6 +7,7 @@
 from shortener.newsletter.article_roles import Role
 from shortener.newsletter.articles import ExtractedArticle, ExtractedIssue, extract_articles
 from shortener.newsletter.document import Document, DocumentLink, Format, UntouchedLink, find_outlook_twins
+from shortener.newsletter.file_kinds import unreadable_kind
 from shortener.newsletter.honeypot import honeypot_html, insert_honeypot
 from shortener.newsletter.mime import stored_form
 from shortener.newsletter.opt_out import find_opt_out_links
@@ -36,4 +37,5 @@ __all__ = [
     "rewrite",
     "stored_form",
     "strip_recipient_tags",
+    "unreadable_kind",
 ]

@@ -20,8 +20,13 @@ Pace = Literal["total", "hourly"]
 
 SHORTEST_HOURS, LONGEST_HOURS = 72, 14 * 24
 """Least and greatest number of hours since sending that a course covers."""
-AGES = (*(quarter / 4 for quarter in range(24 * 4)), *range(24, 72), *range(72, LONGEST_HOURS + 1, 3))
-"""Ages in hours of the points of a course of totals: by quarter-hour on the first day, then rarer."""
+AGES = (
+    *(quarter / 4 for quarter in range(6 * 4)),
+    *(half / 2 for half in range(6 * 2, 24 * 2)),
+    *range(24, 72),
+    *range(72, LONGEST_HOURS + 1, 3),
+)
+"""Ages in hours of the points of a course of totals: by quarter-hour in the first six hours, then rarer."""
 
 
 class CoursePoint(Struct, frozen=True):

@@ -125,6 +125,27 @@ def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float
     return _compare(store, issue, found.earlier, age=now - issue.sent_at, remaining_share=remaining_share)
 
 
+class UsualFigures(Struct, frozen=True):
+    """What is usual of further figures: human clicks at the age of the issue, and the share of automated requests.
+
+    Each is None with fewer than four earlier issues. The share is that of all requests until now.
+    """
+
+    clicks: Usual | None
+    filtered: Usual | None
+
+
+def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
+    """Return what was usual of the earlier issues when they were as old as the issue is at ``now``."""
+    if found.issue.sent_at is None or found.issue.sent_at >= now:
+        return UsualFigures(None, None)
+    age = now - found.issue.sent_at
+    ends = {each.id: each.sent_at + age for each in found.earlier if each.sent_at is not None}
+    clicks = [row.clicks for row in issue_clicks.counts_until(store, ends)]
+    shares = [each.automated / (each.automated + each.clicks) for each in found.earlier]
+    return UsualFigures(usual_range(clicks), usual_range(shares))
+
+
 def build_outlooks(
     store: Store, slugs: Collection[str], *, remaining_shares: Mapping[str, float], now: int
 ) -> dict[str, Outlook]:

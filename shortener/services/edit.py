@@ -1,7 +1,7 @@
 """Corrections by editors: details of an issue and its articles, targets of links, and honeypot links."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -9,6 +9,7 @@ from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
 from shortener.errors import Conflict, FieldError, InputError, NotFound
 from shortener.messages import Message
+from shortener.newsletter import Role
 from shortener.services.plausibility import check_details
 from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, issues, links, picks_edits
@@ -169,9 +170,10 @@ def correct_article(
 
 
 class ArticleEdit(Struct, frozen=True):
-    """New values for an article. A text that is None and a position that is UNSET stay unchanged.
+    """New values for an article. A text or role that is None and a position that is UNSET stay unchanged.
 
-    A position of None means that the target is not an article.
+    A position of None means that the target is not an article. The role is article, inline or other; it is set before
+    the position of any article.
     """
 
     url: str
@@ -179,36 +181,30 @@ class ArticleEdit(Struct, frozen=True):
     author: str | None = None
     summary: str | None = None
     position: int | UnsetType | None = UNSET
+    role: Role | None = None
 
 
 def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdit], *, config: Config) -> None:
     """Correct articles of an issue; values equal to the stored ones are not corrections. Raises NotFound."""
+    edits = list(article_edits)
     with store.transaction():
-        articles = {article.url: article for article in issues.list_articles(store, issues.get(store, slug).id)}
-        # In order of position, so that each article is inserted behind those that come before it.
-        for edit in sorted(article_edits, key=lambda edit: edit.position if isinstance(edit.position, int) else 0):
-            article = articles.get(edit.url)
-            if article is None:
+        issue = issues.get(store, slug)
+        roles = {article.url: article.role for article in issues.list_articles(store, issue.id)}
+        for edit in edits:
+            if edit.url not in roles:
                 raise NotFound(Message("{slug} has no article {url} any more", slug=slug, url=edit.url))
-            texts = {
-                name: text
-                for name, text in (("title", edit.title), ("author", edit.author), ("summary", edit.summary))
-                if text is not None and text != getattr(article, name)
-            }
-            position = article.position if edit.position is UNSET else edit.position
-            is_moved = position != article.position
-            if texts or is_moved:
-                correct_article(
-                    store,
-                    slug,
-                    edit.url,
-                    config=config,
-                    title=texts.get("title"),
-                    author=texts.get("author"),
-                    summary=texts.get("summary"),
-                    position=position if is_moved else None,
-                    is_article=position is not None if is_moved else None,
-                )
+        for role in get_args(Role):
+            if urls := [edit.url for edit in edits if edit.role == role != roles[edit.url]]:
+                set_roles(store, slug, urls, role=role, config=config)
+        articles = {article.url: article for article in issues.list_articles(store, issue.id)}
+        for edit in edits:
+            for name, text in (("title", edit.title), ("author", edit.author), ("summary", edit.summary)):
+                if text is not None and text != getattr(articles[edit.url], name):
+                    article = _reload_article(store, issue, articles[edit.url])
+                    issues.correct_article(store, article, name, text)  # type: ignore[arg-type]
+        moves = {articles[edit.url].id: edit.position for edit in edits if edit.position is not UNSET}
+        positions = {article.id: article.position for article in articles.values()}
+        _move_articles(store, issue, {id: moves[id] for id in moves if moves[id] != positions[id]})
 
 
 def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config: Config) -> list[Article]:
@@ -230,7 +226,7 @@ def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config
             if role == "article":
                 position = article.position or _position_in_document(store, issue, article)
             if position != article.position:
-                _set_position(store, issue, article, position)
+                _set_positions(store, issue, {article.id: position})
             issues.correct_article(store, _reload_article(store, issue, article), "role", role)
             changed.append(_reload_article(store, issue, article))
     return changed
@@ -282,21 +278,29 @@ def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
 
 def _move_article(store: Store, issue: Issue, article: Article, position: int | None) -> None:
     """Set the position of an article (None: it is no article) as a correction, and renumber the other articles."""
-    _set_position(store, issue, article, position)
-    for field in ("position", "role"):
-        moved = _reload_article(store, issue, article)
-        issues.correct_article(store, moved, field, getattr(moved, field))
+    _move_articles(store, issue, {article.id: position})
 
 
-def _set_position(store: Store, issue: Issue, article: Article, position: int | None) -> None:
-    """Set the position of an article (None: it is no article), and renumber the other articles."""
+def _move_articles(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
+    """Set positions by article id (None: it is no article) as corrections, and renumber the other articles."""
+    _set_positions(store, issue, positions)
+    for article in issues.list_articles(store, issue.id):
+        if article.id in positions:
+            issues.correct_article(store, article, "position", article.position)
+            moved = _reload_article(store, issue, article)
+            issues.correct_article(store, moved, "role", moved.role)
+
+
+def _set_positions(store: Store, issue: Issue, positions: Mapping[int, int | None]) -> None:
+    """Set positions by article id (None: it is no article), and renumber the other articles."""
     order = [
         other.id
         for other in issues.list_articles(store, issue.id)
-        if other.position is not None and other.id != article.id
+        if other.position is not None and other.id not in positions
     ]
-    if position is not None:
-        order.insert(min(position, len(order) + 1) - 1, article.id)
-    positions: dict[int, int | None] = {article.id: None}
-    positions |= {article_id: number for number, article_id in enumerate(order, start=1)}
-    issues.set_positions(store, positions)
+    placed = sorted((position, article_id) for article_id, position in positions.items() if position is not None)
+    for position, article_id in placed:
+        order.insert(min(position, len(order) + 1) - 1, article_id)
+    numbers: dict[int, int | None] = dict.fromkeys(positions)
+    numbers |= {article_id: number for number, article_id in enumerate(order, start=1)}
+    issues.set_positions(store, numbers)

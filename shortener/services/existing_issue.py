@@ -48,6 +48,13 @@ def _stored_short_links(store: Store, parsed: ParsedRequest, config: Config) -> 
     return found
 
 
+def find_known_issue(store: Store, parsed: ParsedRequest, config: Config) -> str | None:
+    """Return the slug of the issue whose source or output this document is; None if it is the text of no issue."""
+    source, is_mail = parsed.request.source, parsed.document.format == "eml"
+    same = issues.find_by_source(store, stored_form(source) if is_mail else source)
+    return same or _output_of(store, parsed, _stored_short_links(store, parsed, config), config)
+
+
 def _output_of(
     store: Store, parsed: ParsedRequest, short_links: dict[ShortLinkKey, Link], config: Config
 ) -> str | None:

@@ -64,15 +64,16 @@ def check_links(
     is_allowed: Callable[[str], bool] = is_public_address,
     ports: dict[str, int] = DEFAULT_PORTS,
     timeout_seconds: float = TOTAL_TIMEOUT_SECONDS,
+    results: dict[str, LinkStatus] | None = None,
 ) -> tuple[LinkStatus, ...]:
     """Request each target and return the results in the same order, after about ``timeout_seconds`` at most.
 
-    A target that answered recently is not requested again. ``resolver``, ``is_allowed`` and ``ports`` are replaced in
-    tests, which have a network of their own.
+    A target that answered recently is not requested again. Each result is added to ``results``, by target, as soon as
+    it is known. ``resolver``, ``is_allowed`` and ``ports`` are replaced in tests, which have a network of their own.
     """
     targets = list(targets)
     checker = LinkChecker(user_agent, throttle, resolver, is_allowed, ports, time.monotonic() + timeout_seconds)
-    results: dict[str, LinkStatus] = {}
+    results = {} if results is None else results
     groups: dict[str, list[str]] = {}
     for target in targets:
         if message := throttle.cached_answer(target):

@@ -82,10 +82,7 @@ def plan_articles(
         for target in extracted.articles
     ]
     _number(planned)
-    by_url = {article.url: article for article in planned}
-    for edit in sorted(corrections, key=lambda edit: edit.position if isinstance(edit.position, int) else 0):
-        if edit.url in by_url:
-            _correct(planned, by_url[edit.url], edit)
+    _correct(planned, corrections)
     return planned
 
 
@@ -134,21 +131,49 @@ def _renumber(planned: Iterable[PlannedArticle], order: Sequence[PlannedArticle]
         article.position = position
 
 
-def _correct(planned: Sequence[PlannedArticle], article: PlannedArticle, edit: ArticleEdit) -> None:
-    """Apply the edited fields that differ from the planned ones, and mark them as corrected."""
-    corrected = set(article.corrected_fields.split())
-    for field in _TEXT_FIELDS:
-        text = getattr(edit, field)
-        if text is not None and text != getattr(article, field):
-            setattr(article, field, text)
-            corrected.add(field)
-    if edit.position is not UNSET and edit.position != article.position:
-        order = sorted((other for other in planned if other.position and other is not article), key=_position)
-        if edit.position is None:
-            article.role = "other"
-        else:
-            article.role = "article"
-            order.insert(min(edit.position, len(order) + 1) - 1, article)
+def _correct(planned: Sequence[PlannedArticle], edits: Iterable[ArticleEdit]) -> None:
+    """Apply the edited fields that differ from the planned ones, and mark them as corrected: roles before positions."""
+    by_url = {article.url: article for article in planned}
+    found = [(by_url[edit.url], edit) for edit in edits if edit.url in by_url]
+    for article, edit in found:
+        if edit.role is not None and edit.role != article.role:
+            _correct_role(planned, article, edit.role)
+    for article, edit in found:
+        for field in _TEXT_FIELDS:
+            text = getattr(edit, field)
+            if text is not None and text != getattr(article, field):
+                setattr(article, field, text)
+                _mark(article, field)
+    _move(planned, [(article, edit.position) for article, edit in found if edit.position is not UNSET])
+
+
+def _mark(article: PlannedArticle, *fields: str) -> None:
+    article.corrected_fields = " ".join(sorted({*article.corrected_fields.split(), *fields}))
+
+
+def _correct_role(planned: Sequence[PlannedArticle], article: PlannedArticle, role: Role) -> None:
+    """Set the role of a target; a new article gets its position in document order."""
+    place = {other.url: number for number, other in enumerate(planned)}
+    order = sorted((other for other in planned if other.position and other is not article), key=_position)
+    if role == "article":
+        order.insert(sum(place[other.url] < place[article.url] for other in order), article)
+    article.role = role
+    _mark(article, "role")
+    _renumber(planned, order)
+
+
+def _move(planned: Sequence[PlannedArticle], moves: Iterable[tuple[PlannedArticle, int | None]]) -> None:
+    """Put targets at their new positions; one with the position None is no article any more."""
+    moved = {article.url: (article, position) for article, position in moves if position != article.position}
+    order = sorted((other for other in planned if other.position and other.url not in moved), key=_position)
+    for article, position in sorted(moved.values(), key=_new_position):
+        article.role = "other" if position is None else "article"
+        if position is not None:
+            order.insert(min(position, len(order) + 1) - 1, article)
+        _mark(article, "position", "role")
+    if moved:
         _renumber(planned, order)
-        corrected |= {"position", "role"}
-    article.corrected_fields = " ".join(sorted(corrected))
+
+
+def _new_position(move: tuple[PlannedArticle, int | None]) -> int:
+    return move[1] or 0

@@ -21,6 +21,8 @@ class PlanContents(Struct, frozen=True):
 
     issue: IssueContents
     other_links: tuple[ArticleContents, ...]
+    targets: tuple[ArticleContents, ...]
+    """Articles and other targets, in document order."""
     created: bool
     articles: int
     new_links: int
@@ -68,6 +70,7 @@ def plan_contents(plan: IssuePlan, *, config: Config) -> PlanContents:
     return PlanContents(
         issue=issue,
         other_links=tuple(others),
+        targets=tuple(targets),
         created=plan.issue_id is None,
         articles=len(articles),
         new_links=sum(link.link_id is None and not link.adopted for link in plan.links),

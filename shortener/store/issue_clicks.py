@@ -88,6 +88,36 @@ def human_clicks_by_quarter_hour(store: Store, ends: Mapping[int, int]) -> list[
     return [QuarterHourClicks(*row) for row in store.execute(sql, {"ends": list(ends.items())})]
 
 
+class LinkStepClicks(Struct, frozen=True):
+    """Human clicks of an issue on one link, in the period with this number since a start."""
+
+    domain: str
+    code: str
+    step: int
+    clicks: int
+
+
+def human_clicks_by_link_and_step(
+    store: Store, issue_id: int, *, start: int, seconds: int, steps: int
+) -> list[LinkStepClicks]:
+    """Return the human clicks on each link of an issue in ``steps`` periods of ``seconds`` after ``start``.
+
+    A quarter-hour belongs to the period in which it begins; those that end before ``start`` are left out.
+    """
+    sql = f"""
+        select domain, code, case when quarter_hour < :start then 0 else (quarter_hour - :start) / :seconds end as step,
+               sum(human)
+        from (select distinct link_id from placements where issue_id = :issue) as placed
+        join clicks_by_link on clicks_by_link.link_id = placed.link_id
+            and quarter_hour > :start - {QUARTER_HOUR_SECONDS} and quarter_hour < :start + :seconds * :steps
+        join links on links.id = placed.link_id
+        where clicks_by_link.issue_id = :issue and human > 0
+        group by domain, code, step order by domain, code, step
+    """  # noqa: S608
+    values = {"issue": issue_id, "start": start, "seconds": seconds, "steps": steps}
+    return [LinkStepClicks(*row) for row in store.execute(sql, values)]
+
+
 class CountsUntil(Struct, frozen=True):
     """Human clicks and visitors of an issue until a time; fractions if the time is inside a quarter-hour."""
 

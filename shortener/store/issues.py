@@ -237,6 +237,13 @@ def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: i
     return frozenset(row[0] for row in store.execute(sql, (domain, format, except_issue_id, now)))
 
 
+def find_by_source(store: Store, source: bytes) -> str | None:
+    """Return the slug of the latest issue with this source, or None."""
+    sql = "select slug from issues where source = ? and removed_at is null order by id desc limit 1"
+    value = store.value(sql, (source,))
+    return None if value is None else str(value)
+
+
 def find_by_output(store: Store, output: bytes) -> str | None:
     """Return the slug of the issue with this output, or None."""
     value = store.value("select slug from issues where output = ? and removed_at is null", (output,))

@@ -214,6 +214,28 @@ def issue_breakdown(store: Store, issue_id: int) -> list[BreakdownRow]:
     return [BreakdownRow(*row) for row in store.execute(sql, (issue_id,))]
 
 
+class LinkBreakdownRow(Struct, frozen=True):
+    """Clicks on one link of an issue with one value of a dimension."""
+
+    domain: str
+    code: str
+    value: str
+    clicks: int
+
+
+def issue_breakdown_by_link(store: Store, issue_id: int, dimension: str) -> list[LinkBreakdownRow]:
+    """Return the clicks on each link of an issue by the values of one dimension."""
+    sql = """
+        select domain, code, value, sum(clicks)
+        from (select distinct link_id from totals_by_placement where issue_id = ?) as clicked
+        join breakdown_by_link on breakdown_by_link.link_id = clicked.link_id
+        join links on links.id = clicked.link_id
+        where dimension = ? and breakdown_by_link.issue_id = ?
+        group by domain, code, value order by domain, code, value
+    """
+    return [LinkBreakdownRow(*row) for row in store.execute(sql, (issue_id, dimension, issue_id))]
+
+
 def link_breakdown(store: Store, link_id: int) -> list[BreakdownRow]:
     """Return the clicks of one link by dimension and value, each dimension ordered by clicks, most first."""
     sql = """

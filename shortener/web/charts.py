@@ -12,7 +12,7 @@ import msgspec
 from markupsafe import Markup
 from msgspec import Struct
 
-from shortener.web.filters import format_number, script_json
+from shortener.web.filters import format_number, plain_text, script_json
 
 HEIGHT, TOP, BOTTOM = 280, 24, 26
 """Height of a chart in pixels, and of its margins above and below; ticks of the horizontal axis are in the latter."""
@@ -132,7 +132,7 @@ class _Drawing:
         axis = Markup('<svg class="axis" width="{}" height="{}" aria-hidden="true">{}</svg>').format(
             self._axis_width, chart.height, _join(self._axis_text(value) for value in self._grid)
         )
-        names = msgspec.json.encode([_plain(name) for name in chart.names]).decode()
+        names = msgspec.json.encode([plain_text(name) for name in chart.names]).decode()
         return Markup('<div class="chart" data-names="{}">{}{}{}</div>').format(names, axis, plot, self._hover())
 
     @property
@@ -222,8 +222,8 @@ class _Drawing:
         rows = [
             [
                 self._x(row.x),
-                _plain(row.title),
-                [_plain(text) for text in row.texts],
+                plain_text(row.title),
+                [plain_text(text) for text in row.texts],
                 [None if value is None else self._y(value) for value in row.values],
             ]
             for row in self._chart.hover
@@ -241,11 +241,6 @@ def _all_values(chart: Chart) -> Iterable[float]:
 def _anchor(percent: float) -> str:
     """Return how a text is aligned at a place, so that it is not cut at the edges."""
     return "start" if percent < 4 else "end" if percent > 96 else "middle"
-
-
-def _plain(text: str) -> str:
-    """Return a text without the escapes of markup, for a script that shows it as text."""
-    return text.unescape() if isinstance(text, Markup) else text
 
 
 def _join(parts: Iterable[Markup]) -> Markup:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from flask import Flask, g, request
@@ -58,6 +58,7 @@ def init_app(app: Flask) -> None:
         url_with=url_with,
         value_bar=value_bar,
         interval_glyph=interval_glyph,
+        stacked_bar=stacked_bar,
     )
 
 
@@ -135,6 +136,27 @@ def value_bar(value: float | None, typical: float | None, most: float, tone: str
 
 def _percentage(value: float, most: float) -> float:
     return round(100 * min(1.0, max(0.0, value / most)), 1) if most > 0 else 0.0
+
+
+class StackPart(Protocol):
+    """A part of a stacked bar; ``verdict`` is its class in site.css, ``share`` is from 0 to 1."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def share(self) -> float: ...
+
+
+def stacked_bar(parts: Iterable[StackPart]) -> Markup:
+    """Return a bar of several parts side by side. Its legend names them."""
+    rects, left = [], 0.0
+    for part in parts:
+        rect = Markup('<rect class="{}" x="{}" width="{}" height="12"/>')
+        rects.append(rect.format(part.verdict, round(left, 2), round(100 * part.share, 2)))
+        left += 100 * part.share
+    return Markup(
+        '<svg class="stack" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
+    ).format(Markup("").join(rects))
 
 
 def interval_glyph(low: float, middle: float, high: float, tone: str) -> Markup:

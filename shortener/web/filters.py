@@ -13,7 +13,6 @@ from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
 from shortener.reporting.forecast import Usual
 from shortener.reporting.formatting import zone_abbreviation
-from shortener.reporting.outlook import describe_outlook
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
@@ -39,7 +38,6 @@ def init_app(app: Flask) -> None:
         month_name=format_month,
         datetime_local=format_datetime_local,
         duration=format_duration,
-        outlook=lambda outlook: join_percent_signs(describe_outlook(outlook)),
         display_url=display_url,
         isolated=isolate,
         script_json=script_json,
@@ -132,8 +130,16 @@ def _to_local(value: datetime | int) -> datetime:
 
 def format_datetime(value: datetime | int | None) -> Markup:
     """Return a ``<time>`` element with the date and time in the site's time zone, to the minute, and the zone."""
-    language = current_language()
-    return _time_element(value, lambda time: f"{language.format_datetime(time)} {zone_abbreviation(time)}")
+    return _time_element(value, _local_datetime)
+
+
+def format_plain_datetime(value: int) -> str:
+    """Format a time (seconds of UTC epoch) as ``format_datetime`` does, without markup."""
+    return _local_datetime(_to_local(value))
+
+
+def _local_datetime(time: datetime) -> str:
+    return f"{current_language().format_datetime(time)} {zone_abbreviation(time)}"
 
 
 def format_date(value: datetime | int | None) -> Markup:
@@ -192,6 +198,11 @@ def format_duration(seconds: float) -> str:
     if seconds >= 2 * HOUR_SECONDS:
         return ngettext("{count} hour", "{count} hours", int(seconds // HOUR_SECONDS))
     return ngettext("{count} minute", "{count} minutes", int(seconds // 60))
+
+
+def plain_text(text: str) -> str:
+    """Return a text without the escapes of markup, for a script that shows it as text."""
+    return text.unescape() if isinstance(text, Markup) else text
 
 
 def display_url(url: str | None, max_length: int = 70) -> str:

@@ -1,18 +1,25 @@
 """Reading and validation of form fields: bounded text, integers, local times and the edit of an article."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import get_args
 from zoneinfo import ZoneInfo
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 from werkzeug.datastructures import MultiDict
 
 from shortener.durations import MAX_YEAR, MIN_YEAR
 from shortener.errors import FieldError
 from shortener.messages import Message
+from shortener.newsletter import Role
+from shortener.reporting.issue_contents import ArticleContents
 from shortener.services.edit import ArticleEdit
 
 MAX_TEXT_LENGTH = 2_000  # characters of a field, unless a page says otherwise
 MAX_RECIPIENTS = 1_000_000_000
+ROWS_PER_PAGE = 100
+"""Articles and links in one form. Each has up to eight fields, and a form has at most 1,000."""
+ROLES: tuple[Role, ...] = get_args(Role)
 FormFields = MultiDict[str, str]
 
 
@@ -87,4 +94,38 @@ def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
         author=read_if_sent("author", 500),
         summary=read_if_sent("summary", MAX_TEXT_LENGTH),
         position=read_integer(fields, position_key, minimum=1, maximum=10_000) if position_key in fields else UNSET,
+        role=_read_role(fields, f"role{suffix}"),
     )
+
+
+def _read_role(fields: FormFields, name: str) -> Role | None:
+    """Return a role; None if the field is missing. Raises FieldError for an unknown one."""
+    for role in ROLES:
+        if fields.get(name) == role:
+            return role
+    if name in fields:
+        raise FieldError(Message("choose one of these kinds"), field=name)
+    return None
+
+
+def read_article_rows(fields: FormFields, rows: Sequence[ArticleContents]) -> list[ArticleEdit]:
+    """Return an editor's changes to the rows of ``article_rows.html``, including those of the pressed button.
+
+    The buttons article, inline and other set the role of the selected rows; greeting makes the articles above the
+    first selected row inline links. ``rows`` are all rows of the issue in their order. Raises FieldError.
+    """
+    edits = [read_article_edit(fields, suffix=f"-{n}") for n in range(ROWS_PER_PAGE) if f"url-{n}" in fields]
+    action, selected = fields.get("action", ""), set(fields.getlist("selected"))
+    if action not in {*ROLES, "greeting"}:
+        return edits
+    if not selected:
+        raise FieldError(Message("select at least one row first"), field="selected")
+    if action != "greeting":
+        return [structs.replace(edit, role=action) if edit.url in selected else edit for edit in edits]
+    first = next((number for number, row in enumerate(rows) if row.url in selected), 0)
+    by_url = {edit.url: edit for edit in edits}
+    for row in rows[:first]:
+        edit = by_url.get(row.url, ArticleEdit(url=row.url))
+        if (edit.role or row.role) == "article":
+            by_url[row.url] = structs.replace(edit, role="inline", position=UNSET)
+    return list(by_url.values())

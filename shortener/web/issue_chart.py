@@ -1,12 +1,14 @@
 """The chart of an issue's results: its course beside the usual range, the forecast and another issue."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+from msgspec import Struct
 
 from shortener.durations import HOUR_SECONDS
 from shortener.reporting.course import Course, CoursePoint
 from shortener.reporting.forecast import Forecast
 from shortener.web.charts import Area, Chart, Hover, Line, Tick
-from shortener.web.filters import format_datetime, format_number, format_range, format_usual
+from shortener.web.filters import format_number, format_plain_datetime, plain_text
 from shortener.web.languages import gettext as _
 
 
@@ -29,15 +31,16 @@ def build_chart(course: Course, *, compared: str = "", edits: Iterable[tuple[flo
         Area("fan", [(hours, each.low, each.high) for hours, each in expected]),
     ]
     x_max = points[-1].hours
+    formats = _formats()
     marks = [Tick(hours, text, is_mark=True) for hours, text in edits if hours <= x_max]
     return Chart(
         label=_label(course),
         x_max=x_max,
         lines=[line for line in lines if len(line.points) > 1],
         areas=[area for area in areas if len(area.ranges) > 1],
-        ticks=[*marks, *(Tick(hours, format_age(hours)) for hours in _tick_hours(x_max))],
+        ticks=[*marks, *(Tick(hours, formats.age(hours)) for hours in _tick_hours(x_max))],
         names=[_("This issue"), _("Usual"), compared, _("Expected")],
-        hover=[_hover(point, course, marks) for point in points],
+        hover=[_hover(point, course, formats) for point in points],
     )
 
 
@@ -60,21 +63,49 @@ def _tick_hours(span: float) -> Iterable[int]:
     return range(0, int(span) + 1, step)
 
 
+class _Formats(Struct, frozen=True):
+    """The texts of a chart in the language of the request, looked up once for its many points.
+
+    Placeholders are positional.
+    """
+
+    minutes: str
+    hours: str
+    hours_minutes: str
+    days: str
+    hour_until: str
+    value_range: str
+
+    def age(self, hours: float) -> str:
+        """Return an age such as 45 min, 6 h, 6 h 15 min or 4 d."""
+        minutes = round(60 * hours)
+        if minutes and minutes < 60:
+            return self.minutes.format(minutes)
+        if minutes % 60 and minutes < 24 * 60:
+            return self.hours_minutes.format(minutes // 60, minutes % 60)
+        if hours > 72 and minutes % (24 * 60) == 0:
+            return self.days.format(minutes // (24 * 60))
+        return self.hours.format(round(hours))
+
+    def values(self, middle: float, low: float, high: float) -> str:
+        """Return a value with its range, in whole numbers."""
+        return self.value_range.format(*(format_number(round(value)) for value in (middle, low, high)))
+
+
+def _formats() -> _Formats:
+    return _Formats(
+        minutes=plain_text(_("{minutes} min", minutes="{}")),
+        hours=plain_text(_("{hours} h", hours="{}")),
+        hours_minutes=plain_text(_("{hours} h {minutes} min", hours="{0}", minutes="{1}")),
+        days=plain_text(_("{days} d", days="{}")),
+        hour_until=plain_text(_("the hour until {age}", age="{}")),
+        value_range=plain_text(_("{middle} ({low} to {high})", middle="{0}", low="{1}", high="{2}")),
+    )
+
+
 def format_age(hours: float) -> str:
     """Return an age such as 45 min, 6 h, 6 h 15 min or 4 d."""
-    minutes = round(60 * hours)
-    if minutes and minutes < 60:
-        return _("{minutes} min", minutes=minutes)
-    if minutes % 60 and minutes < 24 * 60:
-        return _("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
-    if hours > 72 and minutes % (24 * 60) == 0:
-        return _("{days} d", days=minutes // (24 * 60))
-    return _("{hours} h", hours=round(hours))
-
-
-def format_time(course: Course, hours: float) -> str:
-    """Return the date and time at an age, in the site's zone."""
-    return format_datetime(round(course.start + hours * HOUR_SECONDS)).striptags()
+    return _formats().age(hours)
 
 
 def format_forecast(number: float) -> str:
@@ -82,24 +113,24 @@ def format_forecast(number: float) -> str:
     return format_number(int(float(f"{number:.3g}")))
 
 
-def _hover(point: CoursePoint, course: Course, marks: Sequence[Tick]) -> Hover:
-    age = format_age(point.hours)
-    title = _("{age} · {time}", age=age, time=format_time(course, point.hours))
+def _hover(point: CoursePoint, course: Course, formats: _Formats) -> Hover:
+    age = formats.age(point.hours)
     if course.pace == "hourly":
-        title = _("the hour until {age} · {time}", age=age, time=format_time(course, point.hours))
-    forecast = point.forecast if point.count is None else None
+        age = formats.hour_until.format(age)
+    time = format_plain_datetime(round(course.start + point.hours * HOUR_SECONDS))
+    usual, forecast = point.usual, point.forecast if point.count is None else None
     return Hover(
         x=point.hours,
-        title=title,
+        title=f"{age} · {time}",
         texts=(
             "" if point.count is None else format_number(point.count),
-            format_usual(point.usual),
+            formats.values(usual.median, usual.low, usual.high) if usual else "",
             "" if point.compared is None else format_number(point.compared),
-            "" if forecast is None else format_range(forecast.expected, forecast.low, forecast.high),
+            formats.values(forecast.expected, forecast.low, forecast.high) if forecast else "",
         ),
         values=(
             point.count,
-            point.usual.median if point.usual else None,
+            usual.median if usual else None,
             point.compared,
             forecast.expected if forecast else None,
         ),

@@ -9,7 +9,7 @@ from shortener.reporting.link_report import LinkReport
 from shortener.reporting.local_time import day_start, local_day
 from shortener.web.charts import Chart, Hover, Tick
 from shortener.web.context import config
-from shortener.web.filters import format_date, format_datetime, format_day, format_hour, format_number
+from shortener.web.filters import format_date, format_day, format_hour, format_number, format_plain_datetime
 from shortener.web.languages import gettext as _
 
 MAX_HOURLY_SECONDS = 4 * DAY_SECONDS
@@ -80,5 +80,4 @@ def _ticks(rows: Sequence[PeriodCount], *, is_daily: bool) -> list[Tick]:
 
 
 def _format(start: int, *, is_daily: bool) -> str:
-    text = format_date(start) if is_daily else format_datetime(start)
-    return text.striptags()
+    return format_date(start).striptags() if is_daily else format_plain_datetime(start)

@@ -22,10 +22,14 @@ PAGES = {
     "report-arabic": "/-/issues/2026-08",
     "report-one-click": "/-/issues/2026-10",
     "report-empty": "/-/issues/2026-12",
+    "audience": "/-/issues/2026-11/audience",
+    "audience-filtered": "/-/issues/2026-11/audience?device=phone",
     "map": "/-/issues/2026-11/map",
     "map-arabic": "/-/issues/2026-08/map",
     "map-html": "/-/issues/2026-06/map",
-    "contents": "/-/issues/2026-11/contents",
+    "setup": "/-/issues/2026-11/setup",
+    "setup-draft": "/-/issues/2026-12/setup",
+    "ready": "/-/issues/2026-12/ready",
     "new-issue": "/-/new-issue",
     "articles": "/-/articles",
     "articles-of-a-year": "/-/articles?period=12-months",
@@ -58,7 +62,7 @@ HUGE = {
     "issues": "/-/issues",
     "report": "/-/issues/huge",
     "map": "/-/issues/huge/map",
-    "contents": "/-/issues/huge/contents",
+    "setup": "/-/issues/huge/setup",
     "articles": "/-/articles?month={month}",
     "picks": "/-/picks?month={month}",
     "links": "/-/links?q=hand",
@@ -134,13 +138,11 @@ def perform_step(page: Page, name: str) -> None:
     action = STEPS.get(name, ("", ""))[1]
     if action == "look":
         source = scene.sample_issue() + b"\n[An older one](%s/old1)\n" % page.url.partition("/-/")[0].encode()
-        page.set_input_files("#file", {"name": "issue.md", "mimeType": "text/markdown", "buffer": source})
-        page.fill("#slug", "2027-01")
+        page.set_input_files("#file", {"name": "2027-01.md", "mimeType": "text/markdown", "buffer": source})
         page.click("button:text('Review') >> nth=0")
-        page.locator("#found details.small summary").first.click()
+        page.locator(".targets summary").click()
     elif action == "refuse":
-        page.fill("#source", "# January\n\n[x](http://127.0.0.1/)")
-        page.fill("#slug", "2027-01")
+        page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n0000"})
         page.click("button:text('Review') >> nth=0")
     elif action == "decide":
         page.click("#article-5-pin")

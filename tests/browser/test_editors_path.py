@@ -98,25 +98,34 @@ def add_sample(watched: "WatchedPage", source: bytes) -> list[str]:
     """Add the sample issue with a preview, and return its short URLs in order of position."""
     page = watched.page
     page.click("text=Add the first issue")
-    page.set_input_files("#file", {"name": "issue.md", "mimeType": "text/markdown", "buffer": source})
-    page.fill("#slug", "low-tide")
-    page.fill("#recipients", "1,500")
-    page.fill("#sent_at", time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() - 7_200)))
-    page.click("text=Review")
-    page.wait_for_selector("#found")
-    assert "Nothing is stored yet" in page.inner_text("#found")
-    page.locator("#found summary:text('Correct')").first.click()
-    page.locator("#found input[name^=title-]").first.fill("Winter survey of the North Sea")
-    page.click("#found >> button:text('Create issue')")
-    page.wait_for_url("**/contents")
-    assert "Winter survey of the North Sea" in page.inner_text("main")
+    page.set_input_files("#file", {"name": "low-tide.md", "mimeType": "text/markdown", "buffer": source})
+    page.click("button:text('Review')")
+    page.wait_for_url("**/review")
+    assert page.frame_locator("iframe").locator("shortener-link[data-tone=article]").count() > 8
+    page.locator(".rows input[name^=title-]").first.fill("Winter survey of the North Sea")
+    boxes = page.locator(".rows .inline input[name=selected]")
+    boxes.first.click()
+    boxes.nth(2).click(modifiers=["Shift"])
+    assert page.inner_text("[data-selected]") == "3 selected"
+    page.click("button:text('Create issue')")
+    page.wait_for_url("**/ready")
     assert "Issue created: 8 articles" in page.inner_text("main")
+    page.click("button:text('Copy Markdown')")
+    page.wait_for_selector("text=Copied")
     with page.expect_download() as download:
-        page.click("text=Download with short links")
+        page.click("text=Download")
     output = Path(download.value.path()).read_text(encoding="utf-8")
     assert watched.base in output
     assert output.count("\n") == source.decode().count("\n"), "only the links changed"
-    contents = json.loads(page.request.get(f"{watched.base}/-/issues/low-tide/contents.json").body())
+    assert page.evaluate("navigator.clipboard.readText()") == output
+    page.check("input[value=date]")
+    page.fill("#sent_at", time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() - 7_200)))
+    page.fill("#recipients", "1,500")
+    page.click("button:text('Mark as sent')")
+    page.wait_for_selector("text=The issue is sent")
+    watched.go("/-/issues/low-tide/setup")
+    assert page.locator(".rows input[name^=title-]").first.input_value() == "Winter survey of the North Sea"
+    contents = json.loads(page.request.get(f"{watched.base}/-/issues/low-tide/setup.json").body())
     return [
         f"{link['short_url']}/{link['placements'][0]['n']}"
         for article in contents["articles"]
@@ -204,6 +213,8 @@ def test_keyboard(chromium: "Browser", tmp_path: Path) -> None:
         keys.type("https://example.org/keyboard")
         keys.press("Enter")
         page.wait_for_url("**/-/links/**")
+        tab_to(page, "Change")
+        keys.press("Enter")
         tab_to(page, "", id="target")
         keys.press("End")
         keys.type("/changed")

@@ -29,7 +29,7 @@ MISSES = {
     "home": "/",
     "no such page": "/-/nothing",
     "no such issue": "/-/issues/nothing",
-    "no such contents": "/-/issues/nothing/contents",
+    "no such setup": "/-/issues/nothing/setup",
     "no such link": "/-/links/127.0.0.1/nothing",
     "no short link": "/-/link?short_url=x",
     "address of a form": "/-/articles/decide",
@@ -108,7 +108,7 @@ def test_words_of_all_pages(chromium: "Browser", tmp_path: Path) -> None:
                 page.goto(f"{base}/-/links?issue=2026-11")
                 link = page.locator("a.short").first.get_attribute("href") or ""
                 paths = [path for path in shots.PAGES.values() if "{" not in path and path not in QUOTING_PAGES]
-                extra = ["/-/settings/webhooks", "/-/issues/2026-12/contents", f"{link}/retire"]
+                extra = ["/-/settings/webhooks", "/-/issues/2026-12/setup", "/-/issues/2026-12/ready", f"{link}/retire"]
                 for path in [*paths, *extra, link]:
                     page.goto(base + path)
                     wrong += check(page)

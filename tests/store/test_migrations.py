@@ -13,7 +13,7 @@ from shortener.classification.detect_honeypot import AUTOMATION_MASK
 from shortener.collector.rebuild import rebuild
 from shortener.errors import StoreError
 from shortener.files import STORE_FILE_NAME
-from shortener.store import clicks, decisions, honeypot_hits, migrations, open_store
+from shortener.store import clicks, decisions, honeypot_hits, link_checks, migrations, open_store
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 from shortener.store.rollups import recompute_coarse_rollups
 
@@ -249,7 +249,7 @@ def test_decisions_are_kept_and_may_have_no_reason(tmp_path: Path) -> None:
     """Decisions keep their values, and a new one may have an empty reason."""
     tmp_path.chmod(0o700)
     database = Database(tmp_path / STORE_FILE_NAME)
-    MIGRATIONS.apply(database, stop_before="m018_picks_edits")
+    MIGRATIONS.apply(database, stop_before="m019_picks_edits")
     row = (3, "2024-05", "https://a.example/", "pin", "asked for", "Ana", 7)
     columns = "id, month, url, action, reason, who, at"
     with database.conn:
@@ -259,6 +259,27 @@ def test_decisions_are_kept_and_may_have_no_reason(tmp_path: Path) -> None:
     assert store.execute(f"select {columns} from decisions").fetchall() == [row]
     decisions.decide(store, "2024-05", "https://a.example/", action="exclude", reason="", who="Bo", now=8)
     assert [decision.reason for decision in decisions.list_all(store)] == [""]
+    store.close()
+
+
+def test_uploads_and_link_checks_are_new(tmp_path: Path) -> None:
+    """A store with an issue gets the empty tables of uploads and link checks; a link check goes with its issue."""
+    tmp_path.chmod(0o700)
+    database = Database(tmp_path / STORE_FILE_NAME)
+    MIGRATIONS.apply(database, stop_before="m018_new_issues")
+    database.conn.executescript(
+        """
+        insert into issues (id, slug, title, format, domain, source, output, created_at, updated_at)
+        values (1, 'may', 'May', 'markdown', 'go.example', x'', x'', 1, 1);
+        """
+    )
+    database.conn.close()
+    store = open_store(tmp_path)
+    assert store.execute("select * from uploads").fetchall() == store.execute("select * from link_checks").fetchall()
+    with store.transaction():
+        link_checks.start(store, 1, total=3, now=5)
+        store.execute("delete from issues where id = 1")
+    assert store.value("select count(*) from link_checks") == 0
     store.close()
 
 

@@ -104,7 +104,7 @@ def test_header_of_an_issue(site: "EditorSite") -> None:
     """Each page of an issue has one header with title, status, sending and tabs, of which the open one is marked."""
     site.add_issue(sent_at=1_790_000_000)
     viewer = site.client("viewer")
-    for path, tab in (("", "Results"), ("/map", "Click map"), ("/contents", "Setup")):
+    for path, tab in (("", "Results"), ("/map", "Click map"), ("/setup", "Setup")):
         page = viewer.get(f"/-/issues/may{path}").text
         assert page.count("<h1") == 1
         assert f'aria-current="page">{tab}</a>' in page

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from shortener.store import issues, links
+from shortener.services import new_issue
+from shortener.store import issues, links, uploads
 
 if TYPE_CHECKING:
     from tests.web.conftest import Browser, EditorSite
@@ -32,7 +33,12 @@ PAGES = (
     "/-/issues/may",
     "/-/issues/may/map",
     "/-/issues/may/map/issue",
-    "/-/issues/may/contents",
+    "/-/issues/may/setup",
+    "/-/issues/may/ready",
+    "/-/new-issue",
+    "/-/new-issue/1/text",
+    "/-/new-issue/1/review",
+    "/-/new-issue/1/preview",
     "/-/articles",
     "/-/picks",
     "/-/links",
@@ -79,6 +85,8 @@ def nasty(site: "EditorSite", request: pytest.FixtureRequest) -> "EditorSite":
         links.update_field(site.store, link, "title", text + "!", who=text, now=2)
         site.store.execute("update placements set text = ?", (text,))
         site.store.execute("update users set name = ? where name = 'editor'", (text.replace("/", ""),))
+        choices = new_issue.encode_choices(new_issue.Choices(title=text, suggested_slug="nasty"))
+        uploads.add(site.store, who=text, name=text, source=source.encode(), choices=choices, now=int(time.time()))
     codes = [link.code for link in links.list_by_issue(site.store, issue.id)]
     site.write_clicks(
         [
@@ -134,7 +142,7 @@ def test_files_contain_no_formulas(nasty: "EditorSite") -> None:
         "/-/issues.csv",
         "/-/issues/may/report.csv",
         "/-/issues/may/placements.csv",
-        "/-/issues/may/contents.csv",
+        "/-/issues/may/setup.csv",
         "/-/links.csv",
         "/-/articles.csv",
         "/-/issues/may/breakdown.csv",

@@ -1,15 +1,19 @@
 """Tests of the link check: public addresses only, a limit of simultaneous checks, no page that waits."""
 
+import json
+import re
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shortener.services.host_throttle import MAX_CONCURRENT_CHECKS
+from shortener.store import issues, link_checks
 
 if TYPE_CHECKING:
-    from tests.web.conftest import EditorSite
+    from tests.web.conftest import Browser, EditorSite
 
 PRIVATE_ADDRESSES = {"a.example": "10.0.0.1", "e.example": "169.254.169.254", "c.example": "127.0.0.1"}
 
@@ -26,8 +30,19 @@ def private_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
 
 
+def wait_for_results(browser: "Browser") -> dict[str, Any]:
+    """Wait until the link check of the issue has ended, and return it."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        check: dict[str, Any] = json.loads(browser.get("/-/issues/may/link-check.json").text)
+        if check["finished_at"] is not None:
+            return check
+        time.sleep(0.05)
+    raise AssertionError("the link check did not end")
+
+
 def test_results_are_shown(site: "EditorSite", private_names: None) -> None:
-    """The page shows a result for each target.
+    """The page shows the results by host, with their time, and keeps them.
 
     A private address is not connected to, and its result does not tell whether a port is open."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -36,30 +51,62 @@ def test_results_are_shown(site: "EditorSite", private_names: None) -> None:
             "[a](https://a.example/) [b](http://e.example/) [c](http://c.example/) [d](https://d.example/)\n"
         )
         browser = site.client("editor")
-        assert "Check links" in browser.get("/-/issues/may/contents").text
-        page = browser.post("/-/issues/may/reach").text
-        assert page.count("it leads to an address that is not public") == 3
-        assert page.count("no answer") == 1
+        assert "Check links" in browser.get("/-/issues/may/setup").text
+        response = browser.post("/-/issues/may/link-check", {"page": "ready"})
+        assert response.location == "/-/issues/may/ready#link-check"
+        check = wait_for_results(browser)
+        assert (check["done"], check["total"], check["problems"]) == (4, 4, 4)
+        assert [host["host"] for host in check["hosts"]] == ["c.example", "e.example", "a.example", "d.example"]
+        for page in ("ready", "setup"):
+            text = browser.get(f"/-/issues/may/{page}").text
+            assert text.count("it leads to an address that is not public") == 3
+            assert text.count("no answer") == 1
+            assert "Checked <time" in text
+            assert "4 of 4 destinations have a problem" in text
         with pytest.raises(BlockingIOError):
             listening.accept()
 
 
-def test_limit_of_simultaneous_checks(site: "EditorSite", private_names: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A check that starts while too many run is refused with a message, so that pages keep their threads."""
-    monkeypatch.setattr("shortener.web.views.issues.CHECK_QUEUE_TIMEOUT_SECONDS", 0.01)
+def test_no_connection(site: "EditorSite", private_names: None) -> None:
+    """If no destination answers, the page says that the server has no connection, and lists no host."""
+    site.add_issue("[d](https://d.example/) [e](https://f.example/)\n")
+    browser = site.client("editor")
+    browser.post("/-/issues/may/link-check")
+    assert wait_for_results(browser)["is_offline"]
+    page = browser.get("/-/issues/may/setup").text
+    assert "This server seems to have no connection to the internet" in page
+    assert "no answer" not in page
+
+
+def test_lost_check(site_with_issue: "EditorSite") -> None:
+    """A check whose server was stopped is not shown as running for ever."""
+    issue_id = issues.get(site_with_issue.store, "may").id
+    with site_with_issue.store.transaction():
+        started_at = int(time.time()) - 170
+        link_checks.start(site_with_issue.store, issue_id, total=2, now=started_at)
+        link_checks.set_progress(site_with_issue.store, issue_id, started_at=started_at, done=1)
+    browser = site_with_issue.client("editor")
+    assert "1 of 2 destinations checked" in browser.get("/-/issues/may/setup").text
+    site_with_issue.store.execute("update link_checks set started_at = started_at - 20")
+    assert "Check links" in browser.get("/-/issues/may/setup").text
+
+
+def test_limit_of_simultaneous_checks(site: "EditorSite", private_names: None) -> None:
+    """A check that starts while too many run is refused with a message."""
     site.add_issue()
     browser, throttle = site.client("editor"), site.app.extensions["host_throttle"]
     for _ in range(MAX_CONCURRENT_CHECKS):
         throttle.check_slots.acquire()
-    response = browser.post("/-/issues/may/reach")
+    response = browser.post("/-/issues/may/link-check")
     assert response.status_code == 303
-    assert "Try again in 30 seconds" in browser.get(response.headers["Location"]).text
+    assert "Try again in a minute" in browser.get(response.headers["Location"]).text
     throttle.check_slots.release()
-    assert browser.post("/-/issues/may/reach").status_code == 200
+    assert browser.post("/-/issues/may/link-check").location == "/-/issues/may/setup#link-check"
+    wait_for_results(browser)
 
 
 def test_pages_answer_during_a_check(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages answer and a link is saved while a check hangs in a name lookup."""
+    """Pages answer, the progress is shown and a link is saved while a check hangs in a name lookup."""
     hanging = threading.Event()
 
     def getaddrinfo(*_: Any, **__: Any) -> list[Any]:
@@ -68,11 +115,9 @@ def test_pages_answer_during_a_check(site: "EditorSite", monkeypatch: pytest.Mon
 
     monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
     site.add_issue()
-    asking, saving = site.client("editor"), site.client("editor")
-    check = threading.Thread(target=asking.post, args=("/-/issues/may/reach",))
-    check.start()
-    assert saving.post("/-/new-link", {"target": "https://a.example/x", "domain": "go.example"}).status_code == 303
-    assert saving.get("/-/issues/may").status_code == 200
-    assert check.is_alive()
+    browser = site.client("editor")
+    assert browser.post("/-/issues/may/link-check").status_code == 303
+    assert browser.post("/-/new-link", {"target": "https://a.example/x", "domain": "go.example"}).status_code == 303
+    assert re.search(r"0 of \d destinations checked", browser.get("/-/issues/may/setup").text)
     hanging.set()
-    check.join()
+    wait_for_results(browser)

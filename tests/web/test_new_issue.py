@@ -1,8 +1,6 @@
-"""Tests of adding an issue: preview, corrections, refusals, limits, and its click map."""
+"""Tests of the first step of a new issue: its text, refusals, limits; and of the click map of an issue."""
 
-import base64
 import html
-import io
 import json
 import re
 import subprocess
@@ -11,11 +9,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from werkzeug.datastructures import FileStorage
+from werkzeug.datastructures import MultiDict
+from werkzeug.test import encode_multipart
 
-from shortener.store import issues, links
+from shortener.services import issue_status
+from shortener.store import issues, links, uploads
 from shortener.web import sandbox
-from tests.store_content import dump
+from tests.web.conftest import NOW, PASSWORD
+from tests.web.steps import add_text, create, form_fields, send_review, upload
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -24,127 +25,77 @@ WHALES = b"### [Counting whales](https://a.example/whales) by Ingrid"
 SOURCE = b"\xef\xbb\xbf# May\r\n\r\n" + WHALES + b"\n\nsongs \xf0\x9f\x90\x8b\r\n"
 
 
-def form(action: str, **fields: Any) -> dict[str, Any]:
-    """Return the fields of the form for a new issue."""
-    return {
-        "action": action,
-        "title": "",
-        "slug": "may",
-        "sent_at": "",
-        "recipients": "",
-        "targets": "",
-    } | fields
-
-
-def upload(content: bytes, name: str = "may.md") -> FileStorage:
-    """Return a file as a browser uploads it."""
-    return FileStorage(io.BytesIO(content), filename=name)
-
-
-def test_preview_then_create(site: "EditorSite") -> None:
-    """A preview stores nothing; the next step stores the previewed file byte for byte, without a new upload."""
-    browser = site.client("editor")
-    page = browser.post("/-/new-issue", form("look", file=upload(SOURCE)))
-    assert page.status_code == 200
-    assert "Counting whales" in page.text
-    assert issues.find(site.store, "may") is None
-    hidden_field = re.search(r'name="kept" value="([^"]+)"', page.text)
-    assert hidden_field is not None
-    assert base64.b64decode(hidden_field[1]) == SOURCE
-    response = browser.post("/-/new-issue", form("take", kept=hidden_field[1], name="may.md"))
-    assert response.headers["Location"] == "/-/issues/may/contents"
-    output = browser.get("/-/issues/may/download").data
-    code = links.list_by_issue(site.store, issues.get(site.store, "may").id)[0].code
-    assert output == SOURCE.replace(b"https://a.example/whales", f"https://go.example/{code}/1".encode())
-
-
-def test_line_ends_of_pasted_text(site: "EditorSite") -> None:
-    """CR LF, which browsers send for pasted text, is stored as LF."""
-    pasted = "# May\r\n\r\n[whales](https://a.example/whales)\r\n"
-    site.client("editor").post("/-/new-issue", form("take", source=pasted, slug="", title="May, the 5th!"))
-    source = issues.get_documents(site.store, issues.get(site.store, "may-the-5th").id)[0]
-    assert source == pasted.replace("\r\n", "\n").encode()
-
-
 def stored_articles(site: "EditorSite") -> dict[str, issues.Article]:
     """Return the articles of the issue by URL."""
     return {article.url: article for article in issues.list_articles(site.store, issues.get(site.store, "may").id)}
 
 
-def form_fields(page: str) -> dict[str, str]:
-    """Return the values of a page's form fields, as a browser would send them."""
-    fields = re.findall(r'<input(?=[^>]*\bname="([^"]+)")(?=[^>]*\bvalue="([^"]*)")', page)
-    fields += re.findall(r'<textarea[^>]*\bname="(summary[^"]*)"[^>]*>(.*?)</textarea>', page, flags=re.S)
-    return {name: html.unescape(value) for name, value in fields}
+def count_uploads(site: "EditorSite") -> int:
+    """Return the number of stored uploads."""
+    return int(site.store.value("select count(*) from uploads"))
 
 
-def test_corrections_in_the_preview(site: "EditorSite") -> None:
-    """Title, author, summary, position and target set in the preview are in the next one and stored."""
+def test_upload_review_create(site: "EditorSite") -> None:
+    """The review stores no issue; the next step stores the uploaded file byte for byte, without a new upload."""
     browser = site.client("editor")
-    source = (
-        "### [Whales](https://a.example/whales) by Ingrid\n\nsongs\n\n"
-        "### [Sieve](https://go.example/old1) by Mateo\n\nsieves\n\n[About us](https://a.example/about)\n"
-    )
-    page = browser.post("/-/new-issue", form("look", source=source)).text
-    fields = form_fields(page)
-    urls = {value: name.removeprefix("url") for name, value in fields.items() if name.startswith("url-")}
-    whales, sieve = urls["https://a.example/whales"], urls["https://go.example/old1"]
-    fields |= {
-        f"title{sieve}": "A cheaper sieve 🧪",
-        f"position{sieve}": "1",
-        f"author{whales}": "Ingrid Solheim",
-        f"summary{whales}": "Songs,\r\ncounted.",
-        "target-0": "https://a.example/sieve",
-    }
-    assert fields["todo-0"] == "https://go.example/old1"
-    second_preview = browser.post("/-/new-issue", fields | form("look", source=source)).text
+    path = add_text(browser, file=upload(SOURCE))
+    page = browser.get(path)
+    assert "Counting whales" in page.text
     assert issues.find(site.store, "may") is None
-    for part in ("A cheaper sieve 🧪", "Ingrid Solheim", "https://a.example/sieve"):
-        assert part in second_preview
-    response = browser.post("/-/new-issue", form_fields(second_preview) | form("take", source=source))
-    assert response.status_code == 303, response.text
-    articles = stored_articles(site)
-    sieve_article, whales_article = articles["https://a.example/sieve"], articles["https://a.example/whales"]
-    assert (sieve_article.title, sieve_article.position, sieve_article.author) == (
-        "A cheaper sieve 🧪",
-        1,
-        "Mateo",
-    )
-    assert (whales_article.title, whales_article.position, whales_article.author) == (
-        "Whales",
-        2,
-        "Ingrid Solheim",
-    )
-    assert (whales_article.summary, sieve_article.summary) == ("Songs,\ncounted.", "")
-    assert (sieve_article.corrected_fields, whales_article.corrected_fields) == (
-        "position role title",
-        "author summary",
-    )
-    assert links.get(site.store, "go.example", "old1").target == "https://a.example/sieve"
+    response = send_review(browser, path, "create")
+    assert response.headers["Location"] == "/-/issues/may/ready"
+    output = browser.get("/-/issues/may/download").data
+    code = links.list_by_issue(site.store, issues.get(site.store, "may").id)[0].code
+    assert output == SOURCE.replace(b"https://a.example/whales", f"https://go.example/{code}/1".encode())
+    assert html.escape(output.decode()).replace("\r\n", "\n") in browser.get("/-/issues/may/ready").text.replace(
+        "&#39;", "&#x27;"
+    ).replace("\r\n", "\n")
 
 
-WRONG_FIELDS = {
-    "position": ({"url-0": "https://a.example/whales", "position-0": "first"}, 'id="p0-error"'),
-    "title": ({"url-0": "https://a.example/whales", "title-0": "x" * 501}, 'id="t0-error"'),
-    "target": ({"todo-0": "https://go.example/old1", "target-0": "javascript:alert(1)"}, 'id="target-0-error"'),
-    "foreign": ({"todo-0": "https://bit.ly/x", "target-0": "https://a.example/"}, "bit.ly"),
+def test_a_created_issue_is_not_reviewed_again(site: "EditorSite") -> None:
+    """The addresses of a finished review lead to the issue, a second creation changes nothing, and the text is gone."""
+    browser = site.client("editor")
+    path = add_text(browser, file=upload(SOURCE))
+    fields = form_fields(browser.get(path).text, path)
+    assert send_review(browser, path, "create").status_code == 303
+    for step in ("review", "text"):
+        assert browser.get(path.replace("review", step)).location == "/-/issues/may/ready"
+    assert browser.post(path, fields | {"action": "create"}).location == "/-/issues/may/ready"
+    assert site.store.execute("select source, choices, issue_slug from uploads").fetchall() == [(b"", b"{}", "may")]
+    assert "may.md" not in browser.get("/-/new-issue").text
+
+
+def test_line_ends_of_pasted_text(site: "EditorSite") -> None:
+    """CR LF, which browsers send for pasted text, is stored as LF."""
+    pasted = "# May, the 5th!\r\n\r\n[whales](https://a.example/whales)\r\n"
+    browser = site.client("editor")
+    send_review(browser, add_text(browser, pasted), "create")
+    source = issues.get_documents(site.store, issues.get(site.store, "may-the-5th").id)[0]
+    assert source == pasted.replace("\r\n", "\n").encode()
+
+
+SUGGESTED = {
+    "file name": ({"file": ("2026-10.out.md", b"# Tides")}, "2026-10"),
+    "file name with spaces": ({"file": ("Low Tide, May.md", b"# Tides")}, "low-tide-may"),
+    "title, not a general name": ({"file": ("newsletter.md", b"# Tides of May")}, "tides-of-may"),
+    "title of pasted text": ({"source": "# Tides of May"}, "tides-of-may"),
+    "date": ({"source": "no heading"}, "2027-01-15"),
+    "taken by a removed draft": ({"file": ("gone.md", b"# Tides")}, "gone-2"),
 }
 
 
-@pytest.mark.parametrize(("fields", "message"), WRONG_FIELDS.values(), ids=WRONG_FIELDS.keys())
-def test_invalid_corrections(site: "EditorSite", fields: dict[str, str], message: str) -> None:
-    """An invalid correction gets 400, and neither the issue nor any correction is stored."""
-    response = site.client("editor").post("/-/new-issue", fields | form("take", source=SOURCE.decode()))
-    assert (response.status_code, message in response.text) == (400, True)
-    assert site.store.value("select count(*) from issues") == 0
-
-
-def test_corrections_of_missing_articles(site: "EditorSite") -> None:
-    """Corrections of an article that a replaced file does not have are ignored."""
-    fields = {"url-0": "https://a.example/other", "title-0": "Other", "position-0": "1"}
-    response = site.client("editor").post("/-/new-issue", fields | form("take", source=SOURCE.decode()))
-    assert response.status_code == 303
-    assert list(stored_articles(site)) == ["https://a.example/whales"]
+@pytest.mark.parametrize(("fields", "slug"), SUGGESTED.values(), ids=SUGGESTED.keys())
+def test_suggested_slug(site: "EditorSite", monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], slug: str) -> None:
+    """The slug is suggested from the name of the file, the title or the date, and a number makes it unique."""
+    monkeypatch.setattr("shortener.web.context.time.time", lambda: float(NOW))
+    site.add_issue("# Gone", slug="gone", sent_at=None)
+    issue_status.remove_issue(site.store, "gone", who="editor", now=NOW)
+    browser = site.client("editor")
+    if "file" in fields:
+        name, content = fields["file"]
+        fields = {"file": upload(content, name)}
+    path = add_text(browser, **fields)
+    assert form_fields(browser.get(path).text, path)["slug"] == slug
 
 
 CHANGED_DETAILS = {
@@ -164,7 +115,7 @@ def test_empty_details_mean_unknown(
     assert browser.post("/-/issues/may/facts", {"title": "May"} | fields).status_code == 303
     issue = issues.get(site_with_issue.store, "may")
     assert (issue.sent_at, issue.recipients) == stored
-    for path in ("/-/issues", "/-/issues/may", "/-/issues/may/contents", "/-/issues.csv", "/-/articles"):
+    for path in ("/-/issues", "/-/issues/may", "/-/issues/may/setup", "/-/issues.csv", "/-/articles"):
         assert browser.get(path).status_code == 200, path
 
 
@@ -173,7 +124,7 @@ def test_seconds_of_the_sending_time_are_kept(site_with_issue: "EditorSite") -> 
     issue = issues.get(site_with_issue.store, "may")
     issues.update(site_with_issue.store, issue.id, now=1, sent_at=1_799_913_637)
     browser = site_with_issue.client("editor")
-    fields = form_fields(browser.get("/-/issues/may/contents").text)
+    fields = form_fields(browser.get("/-/issues/may/setup").text, "/-/issues/may/facts")
     browser.post("/-/issues/may/facts", {**fields, "title": "June"})
     changed = issues.get(site_with_issue.store, "may")
     assert (changed.title, changed.sent_at) == ("June", 1_799_913_637)
@@ -184,51 +135,87 @@ def nested_brackets(size: int) -> bytes:
     return b"# x\n" + b"[" * size
 
 
+WORD = b"PK\x03\x04" + b"word/document.xml" + bytes(range(256))
+SHORT_LINK = "# x\n\n[a](https://go.example/old1)"
 REFUSED = {
-    "nothing": (form("look"), 400, "Choose a file or paste the text"),
-    "empty file": (form("look", file=upload(b"")), 422, "empty"),
-    "no UTF-8": (form("look", file=upload(b"# \xff\xfe caf\xe9")), 422, "UTF-8"),
-    "NUL": (form("look", file=upload(b"# a\0b")), 422, "not text"),
-    "a picture": (form("look", file=upload(b"\x89PNG\r\n\x1a\n" + bytes(100), "a.png")), 422, "an image"),
-    "a zip": (form("look", file=upload(b"PK\x03\x04" + bytes(range(256)), "a.zip")), 422, "an archive"),
-    "too large": (form("look", file=upload(b"a " * 3_000_000)), 413, "larger than 5 MB"),
-    "too large, pasted": (form("look", source="a " * 3_000_000), 413, "larger than 5 MB"),
-    "far too large": (form("look", file=upload(b"a " * 9_000_000)), 413, "too large"),
-    "no slug": (form("look", source="x", slug=""), 400, 'id="slug-error"'),
-    "slug with a slash": (form("look", source="# x", slug="../x"), 400, 'id="slug-error"'),
-    "lost file": (form("look", kept="###"), 400, "lost"),
-    "recipients": (form("look", source="# x", recipients="many"), 400, 'id="recipients-error"'),
-    "date": (form("look", source="# x", sent_at="yesterday"), 400, 'id="sent_at-error"'),
-    "targets": (form("look", source="# x", targets="go.example/a"), 400, "Line 1"),
-    "endless cell": (form("look", source="# x", targets='"' + "a" * 200_000), 400, "Expected one short_url"),
+    "nothing": ({}, 400, "Choose a file or paste the text"),
+    "empty file": ({"file": upload(b"")}, 422, "empty"),
+    "no UTF-8": ({"file": upload(b"# \xff\xfe caf\xe9")}, 422, "UTF-8"),
+    "NUL": ({"file": upload(b"# a\0b")}, 422, "not text"),
+    "an image": (
+        {"file": upload(b"\x89PNG\r\n\x1a\n" + bytes(100), "a.png")},
+        422,
+        "This is an image. Upload the Markdown or HTML that your sender exports.",
+    ),
+    "a Word document": ({"file": upload(WORD, "a.docx")}, 422, "This is a Word document. Upload the Markdown"),
+    "a PDF": ({"file": upload(b"%PDF-1.7 ...", "a.pdf")}, 422, "This is a PDF. Upload the Markdown"),
+    "a zip": (
+        {"file": upload(b"PK\x03\x04" + bytes(range(256)), "a.zip")},
+        422,
+        "This is an archive. Unpack it, and upload the issue that is in it.",
+    ),
+    "too large": ({"file": upload(b"a " * 3_000_000)}, 413, "larger than 5 MB"),
+    "too large, pasted": ({"source": "a " * 3_000_000}, 413, "larger than 5 MB"),
+    "far too large": ({"file": upload(b"a " * 9_000_000)}, 413, "too large"),
+    "targets alone": ({"file": upload(b"short_url,target\n", "targets.csv")}, 400, "Choose a file or paste the text"),
+    "targets without a comma": (
+        {"source": SHORT_LINK, "file": upload(b"go.example/a\n", "targets.csv")},
+        400,
+        "Line 1: expected a short link and its destination",
+    ),
+    "endless cell": (
+        {"source": SHORT_LINK, "file": upload(b'"' + b"a" * 200_000, "targets.csv")},
+        400,
+        "This is no CSV file",
+    ),
+    "too many targets": (
+        {"source": SHORT_LINK, "file": upload(b"go.example/abcd,https://a.example/\n" * 30_000, "targets.csv")},
+        400,
+        "larger than 1 MB",
+    ),
     "target of another domain": (
-        form("look", source="# x", targets="bit.ly/a,https://a.example/"),
+        {"source": SHORT_LINK, "file": upload(b"bit.ly/a,https://a.example/", "targets.csv")},
         400,
         "bit.ly",
     ),
-    "too many links": (form("look", source="[a](https://a.example/) " * 5_001), 422, "5,000"),
-    "100,000 links": (form("look", file=upload(b"[a](https://a.example/)\n" * 100_000)), 422, "5,000"),
+    "too many links": ({"source": "[a](https://a.example/) " * 5_001}, 422, "5,000"),
+    "100,000 links": ({"file": upload(b"[a](https://a.example/)\n" * 100_000)}, 422, "5,000"),
 }
 
 
 @pytest.mark.parametrize(("fields", "status", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused_issues(site: "EditorSite", fields: dict[str, Any], status: int, message: str) -> None:
-    """A refused issue gets a status and a message that says what is wrong, and nothing is stored."""
+    """A refused text gets a status and a message that says what is wrong; nothing is stored, and the text box stays."""
     response = site.client("editor").post("/-/new-issue", dict(fields))
     assert response.status_code == status
     assert message in response.text
-    assert site.store.value("select count(*) from issues") == 0
+    assert status == 413 or '<textarea id="source"' in response.text
+    assert count_uploads(site) == 0
 
 
-@pytest.mark.parametrize("action", ["look", "take"])
-def test_parse_timeout(site: "EditorSite", monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+def test_several_issues_at_once(site: "EditorSite") -> None:
+    """Two documents in one form are refused; a document and a table of targets in any order are not."""
+    browser = site.client("editor")
+    files = MultiDict([("file", upload(b"# a", "a.md")), ("file", upload(b"# b", "b.md"))])
+    boundary, body = encode_multipart(files)
+    response = browser.client.post(
+        "/-/new-issue",
+        base_url="https://go.example",
+        data=body,
+        content_type=f"multipart/form-data; boundary={boundary}",
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
+    assert (response.status_code, "These are several issues" in response.text) == (400, True)
+
+
+def test_parse_timeout(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
     """A parse that exceeds its time limit gets 422, and the form still contains the text."""
     monkeypatch.setattr("shortener.web.sandbox.TIMEOUT_SECONDS", 0.01)
-    response = site.client("editor").post("/-/new-issue", form(action, source="# May\n\nour text"))
+    response = site.client("editor").post("/-/new-issue", {"source": "# May\n\nour text"})
     assert response.status_code == 422
     assert "took longer than 0.01 seconds" in response.text
     assert "our text" in response.text
-    assert site.store.value("select count(*) from issues") == 0
+    assert count_uploads(site) == 0
 
 
 def test_orphaned_parser_process() -> None:
@@ -246,7 +233,7 @@ def test_crashed_parser_process(site: "EditorSite", monkeypatch: pytest.MonkeyPa
     """When the parser process crashes the issue gets 422, and the pages still answer."""
     monkeypatch.setattr("shortener.web.sandbox.sys.executable", "/bin/false")
     browser = site.client("editor")
-    response = browser.post("/-/new-issue", form("take", source="# May"))
+    response = browser.post("/-/new-issue", {"source": "# May"})
     assert (response.status_code, "could not be read" in response.text) == (422, True)
     assert browser.get("/-/issues").status_code == 200
 
@@ -258,11 +245,11 @@ def test_limit_of_parser_processes(site: "EditorSite", monkeypatch: pytest.Monke
     for _ in range(sandbox.MAX_PROCESSES):
         sandbox._process_slots.acquire()
     try:
-        assert "try again" in browser.post("/-/new-issue", form("take", source="# May")).text
+        assert "try again" in browser.post("/-/new-issue", {"source": "# May"}).text
     finally:
         for _ in range(sandbox.MAX_PROCESSES):
             sandbox._process_slots.release()
-    assert browser.post("/-/new-issue", form("take", source="# May")).status_code == 303
+    assert browser.post("/-/new-issue", {"source": "# May"}).status_code == 303
 
 
 HEAVY = {
@@ -280,11 +267,14 @@ HEAVY = {
 
 @pytest.mark.parametrize("source", HEAVY.values(), ids=HEAVY.keys())
 def test_markup_that_is_slow_to_parse(site: "EditorSite", source: bytes) -> None:
-    """Crafted markup is parsed or refused in bounded time, and so is its click map."""
+    """Crafted markup is parsed or refused in bounded time, and so are its review and its click map."""
     browser, started_at = site.client("editor"), time.monotonic()
-    response = browser.post("/-/new-issue", form("take", file=upload(source)))
+    response = browser.post("/-/new-issue", {"file": upload(source)})
     assert response.status_code in {303, 422}
     if response.status_code == 303:
+        path = response.location
+        assert browser.get(path.replace("review", "preview")).status_code == 200
+        assert send_review(browser, path, "create", slug="may").status_code == 303
         assert browser.get("/-/issues/may/map/issue").status_code == 200
     assert time.monotonic() - started_at < 30
 
@@ -295,84 +285,45 @@ NAMES = ["../../x.md", "a\0.html", "x" * 300 + ".md", "CON", ".hidden", "/etc/pa
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_file_names(site: "EditorSite", name: str) -> None:
     """A file name is never used as a path; the download is named by the slug."""
-    response = site.client("editor").post("/-/new-issue", form("take", file=upload(SOURCE, name)))
-    assert response.headers["Location"] == "/-/issues/may/contents"
+    browser = site.client("editor")
+    response = create(browser, file=upload(SOURCE, name))
+    assert response.headers["Location"] == "/-/issues/may/ready"
     disposition = site.client("viewer").get("/-/issues/may/download").headers["Content-Disposition"]
     assert re.fullmatch(r"attachment; filename=\"may\.out\.(md|html)\"; filename\*=.*", disposition)
 
 
-def test_add_the_same_issue_again(site_with_issue: "EditorSite") -> None:
-    """The preview of a known issue says so, and adding the same document again changes nothing in the store."""
-    source = issues.get_documents(site_with_issue.store, issues.get(site_with_issue.store, "may").id)[0].decode()
-    before = dump(site_with_issue.store)
-    browser = site_with_issue.client("editor")
-    page = browser.post("/-/new-issue", form("look", source=source))
-    assert "exists already" in page.text
-    browser.post("/-/new-issue", form("take", source=source))
-    after = dump(site_with_issue.store)
-    assert [line for line in after.splitlines() if "sessions" not in line] == [
-        line for line in before.splitlines() if "sessions" not in line
-    ]
-
-
-def test_preview_names_the_issue_that_it_replaces(site_with_issue: "EditorSite") -> None:
-    """The preview of other text with the slug of an issue names that issue and its sending time."""
-    browser = site_with_issue.client("editor")
-    browser.post("/-/issues/may/facts", {"title": "The May issue", "sent_at": "2025-05-02T08:00", "recipients": ""})
-    for action in ("look", "take"):
-        page = browser.post("/-/new-issue", form(action, source="# June\n\n[tides](https://a.example/tides)"))
-        warning = re.search(r'<p class="note warn">An issue with this slug exists already: .*?</p>', page.text)
-        assert warning is not None
-        assert "The May issue" in warning[0]
-        assert "sent <time" in warning[0]
-        assert "2 May 2025" in warning[0]
-        assert "enter another slug" in warning[0]
-    assert stored_articles(site_with_issue).keys() & {"https://a.example/tides"} == set()
-
-
-def test_refused_form_opens_only_the_article_with_the_error(site: "EditorSite") -> None:
-    """A refused form keeps the position of each article, and opens the fields of the article with the error only."""
-    rows = {"url-0": "https://a.example/whales", "title-0": "Whales", "position-0": "4", "url-1": "https://a.example/b"}
+def test_uploads_are_bounded(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many uploads the last ones are kept, and one without a change for a week is deleted."""
+    monkeypatch.setattr("shortener.store.uploads.MAX_UPLOADS", 3)
     browser = site.client("editor")
-    page = browser.post("/-/new-issue", form("look", source=SOURCE.decode(), targets="no csv", **rows))
-    assert page.status_code == 400
-    assert '<td class="n lead">4</td>' in page.text
-    assert '<details class="small" open>' not in page.text
-    assert '<span class="tag"></span>' not in page.text
-    rows["position-0"] = "first"
-    page = browser.post("/-/new-issue", form("look", source=SOURCE.decode(), **rows))
-    assert page.text.count('<details class="small" open>') == 1
-    assert 'id="p0" name="position-0" inputmode="numeric" value="first"' in page.text
+    paths = [add_text(browser, f"# Text {number}") for number in range(5)]
+    assert [browser.get(path).status_code for path in paths] == [404, 404, 200, 200, 200]
+    assert "uploaded more than 7 days ago, or was discarded" in browser.get(paths[0]).text
+    week = 7 * 86_400
+    assert uploads.purge(site.store, now=int(time.time()) + week - 60) == 0
+    assert uploads.purge(site.store, now=int(time.time()) + week + 60) == 3
 
 
-def test_correct_articles(site_with_issue: "EditorSite") -> None:
-    """Title and position of an article are corrected; unchanged fields do not count as corrected."""
-    browser = site_with_issue.client("editor")
-    fields = {"url": "https://a.example/sieve", "title": "A sieve", "author": "Mateo", "position": "1"}
-    assert browser.post("/-/issues/may/article", fields).status_code == 303
-    articles = stored_articles(site_with_issue)
-    sieve = articles["https://a.example/sieve"]
-    assert (sieve.title, sieve.position, sieve.corrected_fields) == ("A sieve", 1, "position role title")
-    assert articles["https://a.example/whales"].position == 2
-    browser.post("/-/issues/may/article", fields | {"position": ""})
-    articles = stored_articles(site_with_issue)
-    assert articles["https://a.example/sieve"].position is None
-    assert browser.post("/-/issues/may/article", fields | {"url": "https://a.example/none"}).status_code == 404
-
-
-def test_links_without_a_target(site: "EditorSite") -> None:
-    """An adopted short link without a target is in the checks; a valid target can be set."""
-    site.add_issue("# May\n\n### [Whales](https://go.example/old1)\n\n[x](https://bit.ly/x)\n")
+def test_unfinished_texts_are_listed(site: "EditorSite") -> None:
+    """The first step lists the texts whose review is not finished; one of them is discarded."""
     browser = site.client("editor")
-    page = browser.get("/-/issues/may/contents").text
-    assert "These short links have no destination yet" in page
-    assert "These destinations are short links of other services" in page
-    fields = {"short_url": "https://go.example/old1", "target": "https://a.example/whales"}
-    assert browser.post("/-/issues/may/target", fields).status_code == 303
-    assert links.get(site.store, "go.example", "old1").target == "https://a.example/whales"
-    assert "have a destination" in browser.get("/-/issues/may/contents").text
-    for target in ("javascript:alert(1)", "http://10.0.0.1/", "https://go.example/old1", ""):
-        assert browser.post("/-/issues/may/target", fields | {"target": target}).status_code == 400, target
+    path = add_text(browser, file=upload(SOURCE, "tides.md"))
+    page = browser.get("/-/new-issue").text
+    assert f'<a href="{path}"><bdi>tides.md</bdi></a>' in page
+    assert browser.post(path.replace("review", "discard")).status_code == 303
+    assert count_uploads(site) == 0
+    assert browser.get(path).status_code == 404
+
+
+def test_address_of_the_review_survives_sign_in(site: "EditorSite") -> None:
+    """Without a session the address of the review leads to the sign-in form and then back to it."""
+    path = add_text(site.client("editor"), "# Tides")
+    browser = site.browser()
+    assert browser.get(path).location == f"/-/sign-in?next={path}"
+    response = browser.post("/-/sign-in", {"name": "editor", "password": PASSWORD, "next": path})
+    assert response.location == path
+    assert browser.get(path).status_code == 200
+    assert site.client("viewer").get(path).status_code == 403
 
 
 HOSTILE = """<!doctype html><html><head><base href="https://evil.example/"><style>

@@ -104,5 +104,5 @@ def test_nothing_is_ranked_without_evidence(
     assert message in page
     assert "data-name=" not in page
     report = settled(browser, "/-/issues/may")
-    assert set(re.findall(r'data-name="(?:Typical|vs typical)">([^<]*)<', report)) == {"–"}
+    assert set(re.findall(r'<td class="n versus">([^<]*)<', report)) == {"–"}
     assert browser.get("/-/issues.json").json[0]["to_come"] is None  # type: ignore[index]

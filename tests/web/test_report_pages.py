@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shortener.reporting.forecast import Usual
+from shortener.ranking import RankedArticle
+from shortener.reporting.forecast import Forecast, Usual
 from shortener.reporting.outlook import Outlook
 from shortener.reporting.ranking import rank_stored_articles
-from shortener.store import issues, links
+from shortener.store import decisions, issues, links
 from shortener.web import ranking_cache
+from shortener.web.issue_sentence import describe_issue
+from shortener.web.results_articles import certainty
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -105,7 +108,8 @@ def test_report_of_a_draft_has_no_expectation(one_day_later: "EditorSite", monke
     monkeypatch.setattr("shortener.web.views.reports.article_results", lambda slug: pytest.fail(f"computed for {slug}"))
     one_day_later.add_issue(slug="june", sent_at=None)
     page = one_day_later.client("viewer").get("/-/issues/june").text
-    assert '<td class="n" data-name="Typical">\u2013</td>' in page
+    assert page.count('<td class="n versus">\u2013</td>') == page.count('<tr class="more">') > 0
+    assert "figures" not in page
 
 
 def test_report_without_clicks(site_with_issue: "EditorSite") -> None:
@@ -174,7 +178,7 @@ def test_the_report_does_not_wait_for_the_ranking(one_day_later: "EditorSite", m
     ready.set()
     page = page_with_ranking(one_day_later, "/-/issues/may")
     assert "is being computed" not in page
-    assert re.search(r'data-name="vs typical">\d[\d.]*×', page)
+    assert re.search(r'<td class="n versus"><span class="usual">\d[\d.]*×', page)
 
 
 def test_articles_worth_showing_again(one_day_later: "EditorSite") -> None:
@@ -211,8 +215,73 @@ def test_percent_signs_stay_with_their_numbers(one_day_later: "EditorSite") -> N
         rate=0.031,
         usual_count=None,
         usual_rate=Usual(median=0.038, low=0.029, high=0.044, issues=8),
-        forecast=None,
+        forecast=Forecast(438.4, 424.6, 460.2),
     )
-    text = one_day_later.app.jinja_env.filters["outlook"](outlook)
-    assert text.startswith("3.1\u00a0% of the recipients, about your usual 3.8\u00a0%")
-    assert " %" not in text
+    with one_day_later.app.test_request_context("/-/"):
+        text = describe_issue(outlook)
+    assert text == (
+        "382 visitors, 3.1\u00a0% of the recipients: about your usual 3.8\u00a0% at this age. "
+        "Expect about 438 visitors in the end (425 to 460)."
+    )
+
+
+def ranked(low: float, appeal: float, high: float) -> RankedArticle:
+    """Return the result of an article with this range of its appeal."""
+    return RankedArticle(
+        1, "", "", "may", 1, 5, None, 4.0, appeal, low, high, 0.5, None, "", 1, 0.0, None, None, None, None
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (ranked(1.05, 1.4, 1.9), "above"),
+        (ranked(0.9, 1.8, 2.9), "usual"),
+        (ranked(0.3, 0.5, 0.95), "below"),
+        (ranked(1.0, 1.4, 1.9), "usual"),
+        (None, "usual"),
+    ],
+    ids=["interval above 1", "interval with 1", "interval below 1", "interval from 1", "no result"],
+)
+def test_a_winner_is_certain(result: RankedArticle | None, expected: str) -> None:
+    """An article is a winner or below typical only if its interval excludes 1, however large its multiple is."""
+    assert certainty(result) == expected
+
+
+ORDERS = {
+    "": ["1", "2"],
+    "?sort=-position": ["2", "1"],
+    "?sort=-visitors": ["2", "1"],
+    "?sort=visitors": ["1", "2"],
+    "?sort=title": ["1", "2"],
+    "?sort=nonsense": ["1", "2"],
+}
+
+
+@pytest.mark.parametrize(("query", "positions"), ORDERS.items(), ids=[query or "default" for query in ORDERS])
+def test_articles_can_be_sorted(
+    one_day_later: "EditorSite", query: str, positions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address chooses the order of the articles; while nothing is typical yet they are by position."""
+    monkeypatch.setattr("shortener.web.views.reports.article_results", lambda slug: {})
+    source = "# June\n\n### [Ants](https://a.example/a)\n\n### [Bees](https://a.example/b)\n"
+    one_day_later.add_issue(source, slug="june", sent_at=NOW - 86_400)
+    write_human_clicks(one_day_later, 1, 2, slug="june", link=1)
+    page = one_day_later.client("viewer").get(f"/-/issues/june{query}").text
+    assert re.findall(r'<td class="n lead">(\d+)</td>', page) == positions
+
+
+def test_a_row_has_the_clicks_of_its_placements(one_day_later: "EditorSite") -> None:
+    """Below an article are the clicks of each placement, its link, its course and what was decided about it."""
+    issue_id = issues.get(one_day_later.store, "may").id
+    article = issues.list_articles(one_day_later.store, issue_id)[0]
+    targets = [link.target for link in links.list_by_issue(one_day_later.store, issue_id)]
+    write_human_clicks(one_day_later, 1.5, 2.5, 30, link=targets.index(article.url))
+    decisions.decide(
+        one_day_later.store, "2027-01", article.url, action="pin", reason="For all", who="Zoë", now=NOW - 3_600
+    )
+    page = one_day_later.client("viewer").get("/-/issues/may").text
+    details = page.split('<tr class="more">')[1:]
+    assert all("Clicks by placement" in detail and "go.example/" in detail for detail in details)
+    assert sum('class="spark"' in detail for detail in details) == 1
+    assert sum("Featured · <bdi>Zoë</bdi>" in detail for detail in details) == 1

@@ -45,7 +45,7 @@ def test_the_details_form_asks(clicked: "EditorSite", field: str, value: str, me
     saved = browser.post("/-/issues/may/facts", DETAILS | {field: value, "confirmed": "yes"})
     assert saved.status_code == 303
     assert getattr(issues.get(clicked.store, "may"), field) != getattr(before, field)
-    assert CHECKBOX not in browser.get("/-/issues/may/contents").text
+    assert CHECKBOX not in browser.get("/-/issues/may/setup").text
 
 
 def test_a_scheduled_issue_is_called_so(site_with_issue: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,17 +53,18 @@ def test_a_scheduled_issue_is_called_so(site_with_issue: "EditorSite", monkeypat
     monkeypatch.setattr("shortener.web.context.time.time", lambda: float(NOW))
     browser = site_with_issue.client("editor")
     assert browser.post("/-/issues/may/facts", DETAILS | {"sent_at": "2027-02-01T08:00"}).status_code == 303
-    page = browser.get("/-/issues/may/contents").text
+    page = browser.get("/-/issues/may/setup").text
     assert "Saved. The issue is scheduled" in page
 
 
-def test_a_new_issue_far_ahead_is_asked_about(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
-    """The form for a new issue asks at its field, too, and stores nothing before."""
-    monkeypatch.setattr("shortener.web.context.time.time", lambda: float(NOW))
-    browser = site.client("editor")
-    form = {"source": "### [One](https://a.example/one)", "slug": "late", "sent_at": "2031-01-01T08:00"}
-    asked = browser.post("/-/new-issue", form | {"action": "take"})
+def test_the_last_step_asks(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marking an issue as sent asks at its field, too, and stores nothing before."""
+    clicked.add_issue("### [One](https://a.example/one)", slug="late", sent_at=None)
+    browser = clicked.client("editor")
+    form = {"when": "date", "sent_at": "2031-01-01T08:00", "recipients": ""}
+    asked = browser.post("/-/issues/late/sent", form)
     assert re.search(r'id="sent_at-error" role="alert">The sending time is [\d,]+ days ahead', asked.text)
-    assert issues.find(site.store, "late") is None
-    assert browser.post("/-/new-issue", form | {"action": "take", "confirmed": "yes"}).status_code == 303
-    assert issues.find(site.store, "late") is not None
+    assert 'value="2031-01-01T08:00"' in asked.text
+    assert issues.get(clicked.store, "late").sent_at is None
+    assert browser.post("/-/issues/late/sent", form | {"confirmed": "yes"}).status_code == 303
+    assert issues.get(clicked.store, "late").sent_at is not None

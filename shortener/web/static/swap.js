@@ -26,6 +26,11 @@ async function swap(id, url) {
   }
 }
 
+// A form that acts when a choice is made needs no button.
+const hideButtons = () => document.querySelectorAll("form[data-swap] [data-unscripted]").forEach((button) => { button.hidden = true; });
+hideButtons();
+document.addEventListener("swapped", hideButtons);
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-swap]");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -44,7 +44,7 @@ def undo() -> BaseResponse:
 def _page_url(page: str) -> str:
     """Return the address of a page with a history."""
     if page.startswith(ISSUE_PAGES):
-        return url_for("issues.show_contents", slug=page.removeprefix(ISSUE_PAGES))
+        return url_for("setup.show_setup", slug=page.removeprefix(ISSUE_PAGES))
     if page.startswith(MONTH_PAGES):
         return url_for("articles.show_articles", month=page.removeprefix(MONTH_PAGES))
     endpoints = {SETTINGS_PAGE: "settings.show_settings", LINKS_PAGE: "link_list.list_links"}

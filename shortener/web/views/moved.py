@@ -8,6 +8,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener.web.context import role_required
 
 MOVED = {
+    "/-/issues/<slug>/contents": "setup.show_setup",
+    "/-/issues/<slug>/contents.csv": "setup.show_setup_csv",
+    "/-/issues/<slug>/contents.json": "setup.show_setup_json",
     "/-/ranking": "articles.show_articles",
     "/-/ranking.csv": "articles.articles_csv",
     "/-/ranking.json": "articles.articles_json",

@@ -8,13 +8,12 @@ from msgspec import Struct
 
 from shortener.ranking import RankedArticle
 from shortener.reporting.issue_list import IssueListItem, build_issue_list
-from shortener.reporting.outlook import Outlook
 from shortener.reporting.overview import Overview, RecentIssue, build_overview, latest_sent
 from shortener.services.domain_check import DomainStatus
 from shortener.store import accounts
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.domain_status import latest_domain_statuses
-from shortener.web.filters import format_number, format_percent, join_percent_signs
+from shortener.web.issue_sentence import describe_issue
 from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import cached_outlooks, ranking_if_ready, remaining_shares
 from shortener.web.rate_chart import NARROW, WIDE, build_rate_chart, shows_rates
@@ -118,60 +117,4 @@ def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:
 
 
 def _lead(issue: RecentIssue) -> Markup:
-    """Return the sentences about the last issue: its result so far, the comparison with the usual, and the forecast."""
-    return Markup(" ").join(part for part in (_result(issue), _forecast(issue)) if part)
-
-
-def _result(issue: RecentIssue) -> Markup:
-    outlook = issue.outlook
-    if outlook is None:
-        return _("No clicks yet.")
-    rate, usual = outlook.rate, outlook.usual_rate
-    if rate is not None and usual is not None:
-        values = {"rate": _percent(rate), "usual": _percent(usual.median), "count": format_number(outlook.count)}
-        sentences = {
-            "above": _("{count} visitors, {rate} of the recipients: above your usual {usual} at this age.", **values),
-            "usual": _("{count} visitors, {rate} of the recipients: about your usual {usual} at this age.", **values),
-            "below": _("{count} visitors, {rate} of the recipients: below your usual {usual} at this age.", **values),
-        }
-        return sentences[outlook.judgement or "usual"]
-    if outlook.usual_count is not None:
-        values = {"count": format_number(outlook.count), "usual": format_number(round(outlook.usual_count.median))}
-        return _count_sentence(outlook, values)
-    count = format_number(outlook.count)
-    if outlook.counted == "visitors":
-        return _("{count} visitors so far.", count=count)
-    return _("{count} clicks so far.", count=count)
-
-
-def _count_sentence(outlook: Outlook, values: dict[str, str]) -> Markup:
-    if outlook.counted == "visitors":
-        sentences = {
-            "above": _("{count} visitors: above your usual {usual} at this age.", **values),
-            "usual": _("{count} visitors: about your usual {usual} at this age.", **values),
-            "below": _("{count} visitors: below your usual {usual} at this age.", **values),
-        }
-    else:
-        sentences = {
-            "above": _("{count} clicks: above your usual {usual} at this age.", **values),
-            "usual": _("{count} clicks: about your usual {usual} at this age.", **values),
-            "below": _("{count} clicks: below your usual {usual} at this age.", **values),
-        }
-    return sentences[outlook.judgement or "usual"]
-
-
-def _forecast(issue: RecentIssue) -> Markup | str:
-    forecast = issue.outlook.forecast if issue.outlook else None
-    if forecast is None or issue.outlook is None:
-        return ""
-    values = {
-        name: format_number(int(float(f"{number:.3g}")))
-        for name, number in (("count", forecast.expected), ("low", forecast.low), ("high", forecast.high))
-    }
-    if issue.outlook.counted == "visitors":
-        return _("Expect about {count} visitors in the end ({low} to {high}).", **values)
-    return _("Expect about {count} clicks in the end ({low} to {high}).", **values)
-
-
-def _percent(share: float) -> str:
-    return join_percent_signs(format_percent(share))
+    return _("No clicks yet.") if issue.outlook is None else describe_issue(issue.outlook)

@@ -1,26 +1,32 @@
 """Views of an issue's report, and the data with which an open report page updates itself."""
 
-from collections.abc import Mapping
-
 import msgspec
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, url_for
 
-from shortener.ranking import RankedArticle
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.issue_report import IssueReport, build_issue_report
-from shortener.reporting.outlook import Outlook, build_outlook, find_compared_issues
+from shortener.reporting.issue_report import ArticleReport, IssueReport, build_issue_report
+from shortener.reporting.outlook import (
+    Outlook,
+    build_outlook,
+    compare_issue,
+    find_compared_issues,
+    usual_figures,
+)
 from shortener.web.context import config, now, role_required, store
-from shortener.web.filters import format_number, format_percent
+from shortener.web.filters import format_number, format_percent, plain_text
+from shortener.web.issue_sentence import describe_issue
+from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
+from shortener.web.results_articles import build_table
 from shortener.web.results_course import CSV_COLUMNS, build_panel, csv_rows, read_course
+from shortener.web.results_figures import build_figures
+from shortener.web.results_quality import reason_rows, verdict_shares
 
 blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 
 _ARTICLE_COLUMNS = ("position", "url", "title", "author", "clicks", "visitors", "rate", "unplaced", "other")
-UNKNOWN = "unknown"
-"""Shown in place of visitors and click rates that are not known."""
 BREAKDOWN_COLUMNS = ("dimension", "value", "clicks", "share")
 DIMENSIONS = (
     ("referrer", "Referrer"),
@@ -38,22 +44,31 @@ def show_report(slug: str) -> str:
     """Show the report of an issue."""
     report = _report(slug)
     found = find_compared_issues(store(), slug)
-    results: Mapping[str, RankedArticle] | None = {}
-    if report.sent_at or report.totals.clicks.human:  # a draft has no clicks to compare with what was expected
-        results = article_results(slug)
-    suggestions = reruns(slug, wait=False)
+    has_evidence = report.totals.clicks.human > 0
+    course = read_course(found)
+    results = article_results(slug) if has_evidence else {}
+    suggestions = reruns(slug, wait=False) if has_evidence else ()
+    outlook = compare_issue(store(), found, remaining_share=remaining_shares().get(slug), now=now())
     return render_template(
         "report.html",
         report=report,
-        results=results or {},
+        slug=slug,
+        sentence=describe_issue(outlook) if outlook else "",
+        judgement=outlook.judgement if outlook else None,
+        figures=build_figures(report, outlook, usual_figures(store(), found, now=now())),
+        table=build_table(report, results or {}, issue_id=found.issue.id, start=course.start),
+        panel=build_panel(found, course) if report.quality.requests else None,
         is_ranking_ready=None not in (results, suggestions),
         reruns=suggestions or (),
-        remaining_share=remaining_shares().get(slug),
-        outlook=_outlook(slug),
-        slug=slug,
-        panel=build_panel(found, read_course(found)) if report.quality.requests else None,
-        dimensions=DIMENSIONS,
+        verdicts=verdict_shares(report.quality),
+        reasons=reason_rows(report.quality),
+        article_address=_article_address,
     )
+
+
+def _article_address(article: ArticleReport) -> str:
+    """Return the address of the page of an article's first link."""
+    return url_for("links.find_link", short_url=article.short_urls[0]) if article.short_urls else article.url
 
 
 def _outlook(slug: str) -> Outlook | None:
@@ -115,16 +130,17 @@ def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
 @role_required("viewer")
 def live(slug: str) -> Response:
     """Return the formatted figures of a report as JSON. An open report page requests them to update itself."""
-    report = _report(slug)
+    report, outlook = _report(slug), _outlook(slug)
     figures = {
-        "visitors": format_number(report.totals.visitors, UNKNOWN),
+        "visitors": format_number(report.totals.visitors, _("unknown")),
         "clicks": format_number(report.totals.clicks.human),
-        "rate": format_percent(report.rate, UNKNOWN),
-        "set-aside": format_number(report.totals.clicks.automated),
+        "rate": format_percent(report.rate, _("unknown")),
+        "filtered": format_percent(report.quality.set_aside),
+        "sentence": plain_text(describe_issue(outlook)) if outlook else "",
         "quality": report.quality.sentence[:1].upper() + report.quality.sentence[1:],
     }
     for article in report.articles:
         figures[f"clicks-{article.position}"] = format_number(article.clicks)
-        figures[f"visitors-{article.position}"] = format_number(article.visitors, UNKNOWN)
-        figures[f"rate-{article.position}"] = format_percent(article.rate, UNKNOWN)
+        figures[f"visitors-{article.position}"] = format_number(article.visitors, _("unknown"))
+        figures[f"rate-{article.position}"] = format_percent(article.rate, _("unknown"))
     return json_response(figures)

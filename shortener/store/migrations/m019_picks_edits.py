@@ -42,6 +42,6 @@ create table picks_templates (
 """
 
 
-def m018_picks_edits(db: Database) -> None:
+def m019_picks_edits(db: Database) -> None:
     """Create the tables of a month's picks: number, texts and order, and own templates; allow an empty reason."""
     run_script(db, SCRIPT)

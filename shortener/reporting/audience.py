@@ -1,0 +1,88 @@
+"""The audience of an issue: human clicks by device, client, language, referrer and country, and by link for one value.
+
+Both are read from the rollups, which have the clicks of each link by one property at a time. Clicks by two properties,
+such as phones in Norway, are not stored.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+from msgspec import Struct
+
+from shortener.reporting.counts import DIMENSIONS
+from shortener.store import Store, reports
+from shortener.store.reports import BreakdownRow
+
+
+class AudiencePart(Struct, frozen=True):
+    """Human clicks with one value of a property, and their share (0 to 1) of all; ``value`` is '' where unknown.
+
+    Referrers of one client, such as the regions of a mail filter, are one part under its name.
+    """
+
+    value: str
+    clicks: int
+    share: float
+
+
+def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
+    """Return the parts of each property, the largest first; ``human`` is the number of human clicks of the issue."""
+    return fold_breakdown(reports.issue_breakdown(store, issue_id), human=human)
+
+
+def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
+    """Return the parts of each property; together they are ``human`` clicks."""
+    clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
+    for row in rows:
+        if row.dimension in clicks:
+            value = fold_value(row.dimension, row.value)
+            clicks[row.dimension][value] = clicks[row.dimension].get(value, 0) + row.clicks
+    return {dimension: _parts(clicks[dimension], human=human) for dimension in DIMENSIONS}
+
+
+def _parts(clicks: Mapping[str, int], *, human: int) -> tuple[AudiencePart, ...]:
+    unknown = clicks.get("", 0) + human - sum(clicks.values())
+    counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(AudiencePart(value, count, count / human) for value, count in ordered if human)
+
+
+class LinkClicks(Struct, frozen=True):
+    """Human clicks on one link of an issue."""
+
+    domain: str
+    code: str
+    clicks: int
+
+
+def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -> list[LinkClicks]:
+    """Return the human clicks with one value of a property on each link of an issue that has any.
+
+    ``value`` is that of a part, so that it may be the name of a client.
+    """
+    clicks: dict[tuple[str, str], int] = {}
+    for row in reports.issue_breakdown_by_link(store, issue_id, dimension):
+        if fold_value(dimension, row.value) == value:
+            clicks[row.domain, row.code] = clicks.get((row.domain, row.code), 0) + row.clicks
+    return [LinkClicks(domain, code, count) for (domain, code), count in clicks.items()]
+
+
+def fold_value(dimension: str, value: str) -> str:
+    """Return the name of the client to which a referrer belongs; any other value as it is."""
+    if dimension != "referrer" or not value:
+        return value
+    host = value.removeprefix("android-app://").lower()
+    clients = _clients()
+    while host:
+        if host in clients:
+            return clients[host]
+        host = host.partition(".")[2]
+    return value
+
+
+@lru_cache(maxsize=1)
+def _clients() -> dict[str, str]:
+    text = files("shortener.reporting").joinpath("data/referrers.toml").read_text("utf-8")
+    return {host: client["name"] for client in tomllib.loads(text)["client"] for host in client["hosts"]}

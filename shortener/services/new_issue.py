@@ -1,0 +1,233 @@
+"""Creation of an issue in steps: an upload, its review with the editor's corrections, and the issue."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shortener import newsletter
+from shortener.config import Config
+from shortener.errors import FieldError, NotFound
+from shortener.messages import Message
+from shortener.reporting.issue_contents import ArticleContents
+from shortener.reporting.local_time import local_day
+from shortener.services.add_issue import (
+    MAX_SLUG_LENGTH,
+    AddRequest,
+    AddResult,
+    add_or_update_issue,
+    make_plan,
+    parse_request,
+)
+from shortener.services.article_rows import find_corrections, merge_corrections, reading_order
+from shortener.services.edit import ArticleEdit
+from shortener.services.existing_issue import find_known_issue
+from shortener.services.issue_plan import IssuePlan, ParsedRequest
+from shortener.services.new_slug import slug_from_title
+from shortener.services.plan_contents import PlanContents, plan_contents
+from shortener.short_urls import parse_short_url
+from shortener.store import Store, issues, uploads
+from shortener.store.issues import Issue
+from shortener.store.uploads import Upload
+
+PASTED_NAME = "issue.md"
+"""File name from which the format of pasted text is derived."""
+UNNAMED_FILES = frozenset(
+    (
+        "campaign", "content", "document", "draft", "email", "export", "index", "input", "issue", "mail", "message",
+        "newsletter", "noname", "output", "unnamed", "untitled",
+    )
+)  # fmt: skip
+"""Names of files that say nothing about the issue."""
+MAX_TARGETS = 5_000
+"""Largest number of targets that an editor enters for the short links of a text."""
+
+
+KnownChoice = Literal["", "update", "copy"]
+"""Whether a text that an issue has already updates that issue or becomes another one; '' if that is not decided."""
+
+
+class Choices(Struct, frozen=True, omit_defaults=True):
+    """What an editor entered about an upload. ``suggested_slug`` applies while ``slug`` is ''.
+
+    ``known`` says what happens with the text of the issue ``known_slug``, which exists already.
+    """
+
+    title: str = ""
+    slug: str = ""
+    suggested_slug: str = ""
+    known: KnownChoice = ""
+    known_slug: str = ""
+    edits: tuple[ArticleEdit, ...] = ()
+    targets: dict[str, str] = {}
+    """Targets by short URL, for short links that the text contains already."""
+
+
+class Review(Struct, frozen=True):
+    """What will be created from an upload.
+
+    ``rows`` are the targets in reading order. ``known_issue`` is the issue that has this text or slug already, with the
+    editor's choice for it. ``own_targets`` are the entered targets of short links in the text.
+    """
+
+    upload: Upload
+    choices: Choices
+    request: AddRequest
+    plan: IssuePlan
+    contents: PlanContents
+    rows: tuple[ArticleContents, ...]
+    known_issue: Issue | None
+    known: KnownChoice
+    title: str
+    own_targets: Mapping[str, str]
+
+
+def add_upload(
+    store: Store, source: bytes, *, name: str, targets: Mapping[str, str], config: Config, who: str, now: int
+) -> int:
+    """Store a text for review and return the upload's id. Raises InputError if it is not an issue."""
+    choices = Choices(suggested_slug=_suggest_slug(source, name, config, now), targets=_bounded(targets))
+    with store.transaction():
+        return uploads.add(store, who=who, name=name, source=source, choices=encode_choices(choices), now=now)
+
+
+def replace_text(
+    store: Store, upload: Upload, source: bytes, *, name: str, targets: Mapping[str, str], config: Config, now: int
+) -> None:
+    """Replace the text of an upload; the editor's choices stay. Raises InputError, Conflict."""
+    choices = choices_of(upload)
+    if source != upload.source:
+        choices = replace(choices, suggested_slug=_suggest_slug(source, name, config, now), known="", known_slug="")
+    choices = replace(choices, targets=_bounded({**choices.targets, **targets}))
+    with store.transaction():
+        uploads.update(store, upload, name=name, source=source, choices=encode_choices(choices), now=now)
+
+
+def save_choices(store: Store, upload: Upload, choices: Choices, *, now: int) -> None:
+    """Store an editor's choices. Raises Conflict if the upload was changed since it was read."""
+    with store.transaction():
+        uploads.update(store, upload, name=upload.name, source=upload.source, choices=encode_choices(choices), now=now)
+
+
+def choices_of(upload: Upload) -> Choices:
+    """Return what an editor entered about an upload."""
+    return msgspec.json.decode(upload.choices, type=Choices)
+
+
+def encode_choices(choices: Choices) -> bytes:
+    """Return choices as an upload stores them."""
+    return msgspec.json.encode(choices)
+
+
+def _bounded(targets: Mapping[str, str]) -> dict[str, str]:
+    """Return targets as they are stored. Raises FieldError if there are too many."""
+    if len(targets) > MAX_TARGETS:
+        raise FieldError(
+            f"this has more than {MAX_TARGETS:,} short links; leave out those of other issues", field="file"
+        )
+    return dict(targets)
+
+
+def _suggest_slug(source: bytes, name: str, config: Config, now: int) -> str:
+    """Return a slug from the name of the file, else from the title, else from the date. Raises InputError."""
+    parsed = parse_request(AddRequest(source=source, filename=name or PASTED_NAME, slug="x"), config=config)
+    stem = PurePath(name).name.partition(".")[0].removesuffix("_out")
+    slug = slug_from_title(stem)
+    if not slug or slug in UNNAMED_FILES:
+        urls = [link.url for link in parsed.document.links]
+        slug = slug_from_title(newsletter.extract_articles(parsed.document, urls).title or "")
+    return slug[:MAX_SLUG_LENGTH] or local_day(parsed.document.sent_at or now, config.zone).isoformat()
+
+
+def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Review:
+    """Return what would be created from an upload. Raises InputError, Conflict."""
+    choices = choices_of(upload)
+    request = _request(upload, choices, config=config)
+    parsed = parse_request(request, config=config)
+    known_issue = _known_issue(store, parsed, config)
+    known = choices.known if known_issue is not None and known_issue.slug == choices.known_slug else ""
+    slug = parsed.slug
+    if known_issue is not None:
+        slug = _free_slug(store, slug) if known == "copy" else known_issue.slug
+    elif not choices.slug:
+        slug = _free_slug(store, slug)
+    parsed = replace(parsed, slug=slug, request=replace(request, slug=slug, allow_copy=known == "copy"))
+    plan = make_plan(store, parsed, config=config, now=now)
+    contents = plan_contents(plan, config=config)
+    places = {target.url: number for number, target in enumerate(contents.targets)}
+    in_text = {link.short_url for link in contents.issue.links}
+    return Review(
+        upload=upload,
+        choices=choices,
+        request=parsed.request,
+        plan=plan,
+        contents=contents,
+        rows=reading_order(contents.targets, lambda target: places[target.url]),
+        known_issue=known_issue,
+        known=known,
+        title=contents.issue.title or (known_issue.title if known_issue else slug),
+        own_targets={url: target for url, target in choices.targets.items() if url in in_text},
+    )
+
+
+def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
+    """Return the request to add the issue. An article without a target was corrected under its short URL."""
+    targets = {}
+    for short_url, target in choices.targets.items():
+        if key := parse_short_url(short_url, domains=config.domains):
+            targets[key] = target
+    edits = []
+    for edit in choices.edits:
+        edit_key = parse_short_url(edit.url, domains=config.domains)
+        edits.append(replace(edit, url=targets.get(edit_key, edit.url)) if edit_key else edit)
+    return AddRequest(
+        source=upload.source,
+        filename=upload.name or PASTED_NAME,
+        slug=choices.slug or choices.suggested_slug,
+        title=choices.title or None,
+        targets=targets,
+        corrections=tuple(edits),
+    )
+
+
+def _known_issue(store: Store, parsed: ParsedRequest, config: Config) -> Issue | None:
+    """Return the issue that has this text, or else this slug; None if there is none or it was removed."""
+    slug = find_known_issue(store, parsed, config)
+    issue = issues.find(store, slug) if slug is not None else issues.find(store, parsed.slug)
+    return issue if issue is not None and issue.removed_at is None else None
+
+
+def _free_slug(store: Store, slug: str) -> str:
+    """Return the slug, with a number behind it if an issue has it already."""
+    free, number = slug, 2
+    while issues.find(store, free) is not None:
+        free = f"{slug[: MAX_SLUG_LENGTH - 7]}-{number}"
+        number += 1
+    return free
+
+
+def correct(review: Review, submitted: Iterable[ArticleEdit], choices: Choices) -> Choices:
+    """Return the choices with the corrections in a submitted list of rows added."""
+    new = find_corrections(review.rows, submitted)
+    shown = {row.url: row for row in review.rows}
+    return replace(choices, edits=merge_corrections(review.request.corrections, new, shown=shown))
+
+
+def create_issue(store: Store, upload: Upload, *, config: Config, now: int) -> AddResult:
+    """Create or update the issue of a reviewed upload, and delete the uploaded text.
+
+    Raises FieldError if the editor has to say first what happens to an issue that has this text or slug.
+    """
+    with store.transaction():
+        upload = uploads.get(store, upload.id)
+        if upload.issue_slug is not None:
+            raise NotFound(Message("the issue {slug} was created from this text already", slug=upload.issue_slug))
+        review = load_review(store, upload, config=config, now=now)
+        if review.known_issue is not None and not review.known:
+            raise FieldError(Message("say first whether to update this issue or to make a new one"), field="known")
+        result = add_or_update_issue(store, review.request, config=config, now=now)
+        uploads.mark_created(store, upload.id, result.slug, now=now)
+        return result

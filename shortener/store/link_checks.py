@@ -1,0 +1,57 @@
+"""SQL for the last link check of each issue: its progress while it runs, and then its results."""
+
+from msgspec import Struct
+
+from shortener.store.database import Store
+from shortener.store.sql_text import column_list
+
+
+class StoredLinkCheck(Struct, frozen=True):
+    """The last link check of an issue: ``done`` of ``total`` targets are checked; times are seconds of UTC epoch.
+
+    ``finished_at`` is None while it runs. ``results`` is a list of results as JSON.
+    """
+
+    started_at: int
+    finished_at: int | None
+    total: int
+    done: int
+    results: bytes
+
+
+_COLUMNS = column_list(StoredLinkCheck)
+
+
+def start(store: Store, issue_id: int, *, total: int, now: int) -> None:
+    """Store the start of a check. It replaces the check before."""
+    store.execute(
+        """
+        insert into link_checks (issue_id, started_at, finished_at, total, done, results)
+        values (?, ?, null, ?, 0, ?)
+        on conflict (issue_id) do update set started_at = excluded.started_at, finished_at = null,
+            total = excluded.total, done = 0, results = excluded.results
+        """,
+        (issue_id, now, total, b"[]"),
+    )
+
+
+def set_progress(store: Store, issue_id: int, *, started_at: int, done: int) -> None:
+    """Set the number of checked targets of the check that started at ``started_at``."""
+    store.execute(
+        "update link_checks set done = min(?, total) where issue_id = ? and started_at = ?",
+        (done, issue_id, started_at),
+    )
+
+
+def finish(store: Store, issue_id: int, *, started_at: int, results: bytes, now: int) -> None:
+    """Store the results of the check that started at ``started_at``."""
+    store.execute(
+        "update link_checks set done = total, results = ?, finished_at = ? where issue_id = ? and started_at = ?",
+        (results, now, issue_id, started_at),
+    )
+
+
+def find(store: Store, issue_id: int) -> StoredLinkCheck | None:
+    """Return the last check of an issue, or None."""
+    row = store.execute(f"select {_COLUMNS} from link_checks where issue_id = ?", (issue_id,)).fetchone()  # noqa: S608
+    return StoredLinkCheck(*row) if row else None

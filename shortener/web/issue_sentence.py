@@ -1,0 +1,69 @@
+"""The sentences that say how an issue did: its figures beside the usual ones, and what to expect."""
+
+from markupsafe import Markup
+
+from shortener.reporting.outlook import Outlook
+from shortener.web.filters import format_number, format_percent, join_percent_signs
+from shortener.web.issue_chart import format_forecast
+from shortener.web.languages import current_language
+from shortener.web.languages import gettext as _
+
+
+def describe_issue(outlook: Outlook) -> Markup:
+    """Return the result of an issue so far, the comparison with the usual, and the forecast."""
+    sentences = (_result(outlook), _forecast(outlook))
+    space = Markup(current_language().sentence_space)  # noqa: S704
+    return space.join(sentence for sentence in sentences if sentence)
+
+
+def _result(outlook: Outlook) -> Markup:
+    rate, usual = outlook.rate, outlook.usual_rate
+    if rate is not None and usual is not None:
+        values = {"rate": _percent(rate), "usual": _percent(usual.median), "count": format_number(outlook.count)}
+        sentences = {
+            "above": _("{count} visitors, {rate} of the recipients: above your usual {usual} at this age.", **values),
+            "usual": _("{count} visitors, {rate} of the recipients: about your usual {usual} at this age.", **values),
+            "below": _("{count} visitors, {rate} of the recipients: below your usual {usual} at this age.", **values),
+        }
+        return sentences[outlook.judgement or "usual"]
+    if outlook.usual_count is not None:
+        return _count_sentence(outlook, usual=format_number(round(outlook.usual_count.median)))
+    count = format_number(outlook.count)
+    if outlook.counted == "visitors":
+        return _("{count} visitors so far.", count=count)
+    return _("{count} clicks so far.", count=count)
+
+
+def _count_sentence(outlook: Outlook, *, usual: str) -> Markup:
+    values = {"count": format_number(outlook.count), "usual": usual}
+    if outlook.counted == "visitors":
+        sentences = {
+            "above": _("{count} visitors: above your usual {usual} at this age.", **values),
+            "usual": _("{count} visitors: about your usual {usual} at this age.", **values),
+            "below": _("{count} visitors: below your usual {usual} at this age.", **values),
+        }
+    else:
+        sentences = {
+            "above": _("{count} clicks: above your usual {usual} at this age.", **values),
+            "usual": _("{count} clicks: about your usual {usual} at this age.", **values),
+            "below": _("{count} clicks: below your usual {usual} at this age.", **values),
+        }
+    return sentences[outlook.judgement or "usual"]
+
+
+def _forecast(outlook: Outlook) -> Markup | str:
+    forecast = outlook.forecast
+    if forecast is None:
+        return ""
+    values = {
+        "count": format_forecast(forecast.expected),
+        "low": format_forecast(forecast.low),
+        "high": format_forecast(forecast.high),
+    }
+    if outlook.counted == "visitors":
+        return _("Expect about {count} visitors in the end ({low} to {high}).", **values)
+    return _("Expect about {count} clicks in the end ({low} to {high}).", **values)
+
+
+def _percent(share: float) -> str:
+    return join_percent_signs(format_percent(share))

@@ -1,0 +1,154 @@
+"""Link checks of issues in a thread, with their progress and results in the store."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
+
+import msgspec
+from flask import Flask, current_app
+from msgspec import Struct
+
+from shortener.errors import StoreBusy
+from shortener.services.host_throttle import HostThrottle
+from shortener.services.link_checker import LinkStatus, check_links
+from shortener.store import Store, link_checks
+from shortener.web.context import ConnectionPool, config, connection_pool, now, store
+
+TIMEOUT_SECONDS = 90.0
+"""Limit for a whole check."""
+PROGRESS_INTERVAL_SECONDS = 1.0
+LOST_SECONDS = 180
+"""Age in seconds at which a check without results is taken for lost, because the server was stopped."""
+
+log = logging.getLogger(__name__)
+
+
+class HostStatus(Struct, frozen=True):
+    """The results of a link check for the targets on one host; ``answers`` says whether all of them answer."""
+
+    host: str
+    statuses: tuple[LinkStatus, ...]
+    answers: bool
+
+
+class LinkCheck(Struct, frozen=True):
+    """The last link check of an issue, with its results by host: problems first.
+
+    ``finished_at`` is None while it runs, in seconds of UTC epoch. ``is_offline`` says that no target answered.
+    """
+
+    done: int
+    total: int
+    finished_at: int | None
+    problems: int
+    is_offline: bool
+    hosts: tuple[HostStatus, ...]
+
+
+def init_app(app: Flask) -> None:
+    """Create the app's throttle for link checks, which all editors share."""
+    app.extensions["host_throttle"] = HostThrottle()
+
+
+def start_check(issue_id: int, targets: list[str]) -> bool:
+    """Start a link check in a thread; return whether it was started, and not refused because too many run."""
+    throttle: HostThrottle = current_app.extensions["host_throttle"]
+    if not throttle.check_slots.acquire(blocking=False):
+        return False
+    with store().transaction():
+        link_checks.start(store(), issue_id, total=len(targets), now=now())
+    check = _RunningCheck(connection_pool(), throttle, issue_id, targets, now(), f"shortener (+{config().base_url})")
+    threading.Thread(target=check.run, name="link-check", daemon=True).start()
+    return True
+
+
+class _RunningCheck(Struct, frozen=True):
+    pool: ConnectionPool
+    throttle: HostThrottle
+    issue_id: int
+    targets: list[str]
+    started_at: int
+    user_agent: str
+
+    def run(self) -> None:
+        """Check the targets, store the progress every second, and then the results."""
+        results: dict[str, LinkStatus] = {}
+        try:
+            requests = threading.Thread(target=self._request, args=(results,), name="link-check", daemon=True)
+            requests.start()
+            done = 0
+            while requests.is_alive():
+                requests.join(PROGRESS_INTERVAL_SECONDS)
+                if len(results) != done:
+                    done = len(results)
+                    self._store_progress(done)
+            self._store_results(results)
+        except Exception:
+            log.exception("the link check of issue %d failed", self.issue_id)
+        finally:
+            self.throttle.check_slots.release()
+
+    def _request(self, results: dict[str, LinkStatus]) -> None:
+        statuses = check_links(
+            self.targets,
+            user_agent=self.user_agent,
+            throttle=self.throttle,
+            timeout_seconds=TIMEOUT_SECONDS,
+            results=results,
+        )
+        results.update({status.target: status for status in statuses})
+
+    def _store_progress(self, done: int) -> None:
+        with suppress(StoreBusy), self._store() as store:
+            link_checks.set_progress(store, self.issue_id, started_at=self.started_at, done=done)
+
+    def _store_results(self, results: Mapping[str, LinkStatus]) -> None:
+        found = [results[target] for target in self.targets if target in results]
+        with self._store() as store:
+            link_checks.finish(
+                store,
+                self.issue_id,
+                started_at=self.started_at,
+                results=msgspec.json.encode(found),
+                now=int(time.time()),
+            )
+
+    @contextmanager
+    def _store(self) -> Iterator[Store]:
+        store = self.pool.acquire()
+        try:
+            with store.transaction():
+                yield store
+        finally:
+            self.pool.release(store)
+
+
+def load_check(issue_id: int) -> LinkCheck | None:
+    """Return the last link check of an issue; None if there was none, or if its results are lost."""
+    stored = link_checks.find(store(), issue_id)
+    if stored is None or (stored.finished_at is None and now() - stored.started_at > LOST_SECONDS):
+        return None
+    statuses = msgspec.json.decode(stored.results, type=list[LinkStatus])
+    by_host: dict[str, list[LinkStatus]] = {}
+    for status in statuses:
+        by_host.setdefault(urlsplit(status.target).netloc, []).append(status)
+    hosts = [
+        HostStatus(host, tuple(found), all(status.result == "answers" for status in found))
+        for host, found in by_host.items()
+    ]
+    problems = sum(status.result != "answers" for status in statuses)
+    return LinkCheck(
+        done=stored.done,
+        total=stored.total,
+        finished_at=stored.finished_at,
+        problems=problems,
+        is_offline=bool(statuses) and all(status.result == "trouble" for status in statuses),
+        hosts=tuple(sorted(hosts, key=_answers)),
+    )
+
+
+def _answers(host: HostStatus) -> bool:
+    return host.answers

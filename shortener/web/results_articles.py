@@ -1,0 +1,142 @@
+"""The table of articles on an issue's results page: rows in the order and groups that the address asks for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from shortener.durations import HOUR_SECONDS
+from shortener.ranking import RankedArticle
+from shortener.reporting.issue_list import SPARKLINE_HOURS, SPARKLINE_STEP_HOURS
+from shortener.reporting.issue_report import ArticleReport, IssueReport
+from shortener.reporting.outlook import Judgement
+from shortener.short_urls import build_short_url
+from shortener.store import decisions, issue_clicks
+from shortener.store.decisions import Decision
+from shortener.web.components import TableOrder, read_order
+from shortener.web.context import config, store
+from shortener.web.languages import gettext as _
+
+COLUMNS = ("position", "title", "visitors", "typical", "rate")
+"""Columns by which the table can be sorted; by ``typical`` it is grouped by certainty."""
+
+
+class ArticleRow(Struct, frozen=True):
+    """An article with its result in the ranking and the editors' decision, each None if there is none.
+
+    ``count`` is what the ranking counts, visitors or clicks. ``spark`` has its clicks in each step of
+    ``SPARKLINE_STEP_HOURS`` since sending.
+    """
+
+    article: ArticleReport
+    count: int | None
+    result: RankedArticle | None
+    tone: Judgement
+    decision: Decision | None
+    spark: tuple[int, ...]
+
+
+class ArticleGroup(Struct, frozen=True):
+    """Rows under a heading, which is empty in a table that is not grouped."""
+
+    tone: Judgement
+    heading: str
+    note: str
+    rows: tuple[ArticleRow, ...]
+
+
+class ArticleTable(Struct, frozen=True):
+    """The table of articles. ``most`` is the largest count or typical value, where its bars end."""
+
+    groups: tuple[ArticleGroup, ...]
+    order: TableOrder
+    most: float
+    counts_visitors: bool
+    has_results: bool
+
+
+def build_table(
+    report: IssueReport, results: Mapping[str, RankedArticle], *, issue_id: int, start: int
+) -> ArticleTable:
+    """Return the table of an issue that was sent, or else first clicked, at ``start`` (seconds of UTC epoch)."""
+    counts_visitors = report.totals.visitors is not None
+    order = read_order(COLUMNS, default="-typical" if results else "position")
+    sparks = _sparks(issue_id, start=start)
+    decided = _decisions(report.sent_at)
+    rows = [
+        ArticleRow(
+            article=article,
+            count=article.visitors if counts_visitors else article.clicks,
+            result=results.get(article.url),
+            tone=certainty(results.get(article.url)),
+            decision=decided.get(article.url),
+            spark=_add_up(sparks, article.short_urls),
+        )
+        for article in report.articles
+    ]
+    rows = order.sort(rows, _VALUES)
+    values = [row.count or 0 for row in rows] + [row.result.expected for row in rows if row.result]
+    grouped = order.key == "typical" and results
+    groups = _groups(rows, order) if grouped else (ArticleGroup("usual", "", "", tuple(rows)),)
+    return ArticleTable(groups, order, max(values, default=0), counts_visitors, bool(results))
+
+
+def certainty(result: RankedArticle | None) -> Judgement:
+    """Return "above" or "below" only where the 90 % interval of an article excludes the typical value."""
+    if result is None or result.low <= 1 <= result.high:
+        return "usual"
+    return "above" if result.low > 1 else "below"
+
+
+_VALUES: Mapping[str, Callable[[ArticleRow], Any]] = {
+    "position": lambda row: row.article.position,
+    "title": lambda row: row.article.title.casefold() or None,
+    "visitors": lambda row: row.count,
+    "typical": lambda row: row.result.appeal if row.result else None,
+    "rate": lambda row: row.article.rate,
+}
+
+
+def _groups(rows: Sequence[ArticleRow], order: TableOrder) -> tuple[ArticleGroup, ...]:
+    texts: list[tuple[Judgement, str, str]] = [
+        ("above", _("Clear winners"), _("clicked more than is typical for their position, beyond chance")),
+        ("usual", _("About typical"), _("the difference from typical can be chance")),
+        ("below", _("Below typical"), _("clicked less than is typical for their position, beyond chance")),
+    ]
+    if all(row.tone == "usual" for row in rows):
+        texts = [("usual", _("No article clearly stands out"), _("the differences from typical can be chance"))]
+    groups = (
+        ArticleGroup(tone, heading, note, tuple(row for row in rows if row.tone == tone))
+        for tone, heading, note in (texts if order.descending else reversed(texts))
+    )
+    return tuple(group for group in groups if group.rows)
+
+
+def _sparks(issue_id: int, *, start: int) -> dict[str, dict[int, int]]:
+    """Return for each short URL the clicks in each step since sending that has any."""
+    sparks: dict[str, dict[int, int]] = {}
+    for row in issue_clicks.human_clicks_by_link_and_step(
+        store(),
+        issue_id,
+        start=start,
+        seconds=SPARKLINE_STEP_HOURS * HOUR_SECONDS,
+        steps=SPARKLINE_HOURS // SPARKLINE_STEP_HOURS,
+    ):
+        url = build_short_url(row.domain, row.code, domains=config().domains)
+        sparks.setdefault(url, {})[row.step] = row.clicks
+    return sparks
+
+
+def _add_up(sparks: Mapping[str, Mapping[int, int]], short_urls: Sequence[str]) -> tuple[int, ...]:
+    found = [sparks[url] for url in short_urls if url in sparks]
+    last = max((step for clicks in found for step in clicks), default=-1)
+    return tuple(sum(clicks.get(step, 0) for clicks in found) for step in range(last + 1))
+
+
+def _decisions(sent_at: datetime | None) -> dict[str, Decision]:
+    """Return the editors' decisions about the picks of the month in which the issue was sent, by article."""
+    if sent_at is None:
+        return {}
+    month = f"{sent_at.astimezone(config().zone):%Y-%m}"
+    return {decision.url: decision for decision in decisions.list_by_month(store(), month)}

@@ -1,0 +1,119 @@
+"""The four figures of an issue's results, each beside what is usual at the same age."""
+
+from collections.abc import Sequence
+
+from flask import url_for
+from markupsafe import Markup
+from msgspec import Struct
+
+from shortener.reporting.forecast import Forecast, Usual
+from shortener.reporting.issue_report import IssueReport
+from shortener.reporting.outlook import Judgement, Outlook, UsualFigures
+from shortener.web.filters import format_number, format_percent, join_percent_signs
+from shortener.web.issue_chart import format_forecast
+from shortener.web.languages import gettext as _
+
+
+class Figure(Struct, frozen=True):
+    """A number with its label, how it compares with the usual, and a note; ``live`` is its key in updates."""
+
+    label: str
+    value: str
+    live: str
+    tone: Judgement = "usual"
+    comparison: str = ""
+    note: str = ""
+
+
+def build_figures(report: IssueReport, outlook: Outlook | None, usual: UsualFigures) -> Sequence[Figure]:
+    """Return visitors, click rate, clicks and the share of filtered requests."""
+    counts_visitors = outlook is not None and outlook.counted == "visitors"
+    usual_visitors = outlook.usual_count if outlook is not None and counts_visitors else None
+    usual_rate = outlook.usual_rate if outlook is not None else None
+    forecast = outlook.forecast if outlook is not None else None
+    return (
+        Figure(
+            label=_("Visitors"),
+            value=format_number(report.totals.visitors, _("unknown")),
+            live="visitors",
+            tone=judge(report.totals.visitors, usual_visitors),
+            comparison=_usual_count(report.totals.visitors, usual_visitors),
+            note=_expected(forecast) if counts_visitors else "",
+        ),
+        Figure(
+            label=_("Click rate"),
+            value=format_percent(report.rate, _("unknown")),
+            live="rate",
+            tone=judge(report.rate, usual_rate),
+            comparison=_usual_share(report.rate, usual_rate),
+            note=_rate_note(report),
+        ),
+        Figure(
+            label=_("Clicks"),
+            value=format_number(report.totals.clicks.human),
+            live="clicks",
+            tone=judge(report.totals.clicks.human, usual.clicks),
+            comparison=_usual_count(report.totals.clicks.human, usual.clicks),
+            note=_expected(forecast) if outlook and not counts_visitors else _clicks_note(report),
+        ),
+        Figure(
+            label=_("Filtered as automated"),
+            value=format_percent(report.quality.set_aside if report.quality.requests else None),
+            live="filtered",
+            comparison=join_percent_signs(_("usual {usual}", usual=format_percent(usual.filtered.median)))
+            if usual.filtered
+            else "",
+            note=Markup('<a href="#quality">{}</a>').format(_("why?")) if report.quality.requests else "",
+        ),
+    )
+
+
+def judge(value: float | None, usual: Usual | None) -> Judgement:
+    """Return whether a value is below, in or above the usual range; "usual" if either is unknown."""
+    if value is None or usual is None or usual.low <= value <= usual.high:
+        return "usual"
+    return "below" if value < usual.low else "above"
+
+
+def _usual_count(count: int | None, usual: Usual | None) -> str:
+    """Return how a count compares with the usual one at the same age; '' if there is none."""
+    if count is None or usual is None:
+        return ""
+    median = format_number(round(usual.median))
+    tone = judge(count, usual)
+    if tone == "above":
+        return _("above the usual {usual}", usual=median)
+    return _("below the usual {usual}", usual=median) if tone == "below" else _("usual {usual}", usual=median)
+
+
+def _usual_share(share: float | None, usual: Usual | None) -> str:
+    """Return how far a share is from the usual one, in percentage points; '' if there is none."""
+    if share is None or usual is None:
+        return ""
+    points = round(100 * (share - usual.median), 1)
+    values = {"points": format_number(abs(points)), "usual": join_percent_signs(format_percent(usual.median))}
+    if not points:
+        return _("as usual, {usual}", **values)
+    if points < 0:
+        return _("{points} points below the usual {usual}", **values)
+    return _("{points} points above the usual {usual}", **values)
+
+
+def _expected(forecast: Forecast | None) -> str:
+    if forecast is None:
+        return ""
+    expected, low, high = (format_forecast(value) for value in (forecast.expected, forecast.low, forecast.high))
+    return _("expect about {expected} ({low} to {high})", expected=expected, low=low, high=high)
+
+
+def _rate_note(report: IssueReport) -> str:
+    if report.recipients:
+        return _("of {recipients} recipients", recipients=format_number(report.recipients))
+    address = url_for("setup.show_setup", slug=report.slug)
+    return Markup('<a href="{}">{}</a>').format(address, _("add the number of recipients"))
+
+
+def _clicks_note(report: IssueReport) -> str:
+    if not report.totals.visitors:
+        return ""
+    return _("{number} per visitor", number=format_number(report.totals.clicks.human / report.totals.visitors))

@@ -1,0 +1,59 @@
+"""The data quality of an issue's results: its requests by verdict, and what each rule counts as."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from shortener.classification.reasons import REASONS
+from shortener.reporting.quality import Quality, ReasonShare
+from shortener.web.languages import gettext as _
+
+
+class VerdictShare(Struct, frozen=True):
+    """The share (0 to 1) of the requests with a verdict, with its name on the page."""
+
+    verdict: str
+    name: str
+    share: float
+
+
+class ReasonRow(Struct, frozen=True):
+    """A reason with the estimates in which its clicks count."""
+
+    reason: ReasonShare
+    verdict_name: str
+    counted: str
+
+
+def verdict_shares(quality: Quality) -> list[VerdictShare]:
+    """Return the verdicts that requests have, human first."""
+    names = _verdict_names()
+    return [VerdictShare(name, names[name], quality.verdicts[name]) for name in names if quality.verdicts.get(name)]
+
+
+def reason_rows(quality: Quality) -> Sequence[ReasonRow]:
+    """Return the reasons of the requests, the most frequent first."""
+    names = _verdict_names()
+    return [ReasonRow(each, names.get(each.verdict, each.verdict), _counted(each)) for each in quality.reasons]
+
+
+def _verdict_names() -> dict[str, str]:
+    return {
+        "human": _("People"),
+        "scanner": _("Mail scanners"),
+        "bot": _("Bots"),
+        "preview": _("Link previews"),
+        "prefetch": _("Prefetched by browsers"),
+    }
+
+
+def _counted(share: ReasonShare) -> str:
+    known = REASONS.get(share.reason)
+    if known is None or known.verdict != share.verdict:
+        return _("in every estimate") if share.verdict == "human" else _("in no estimate")
+    return {
+        "person": _("in every estimate"),
+        "suspect": _("in the best and the high estimate"),
+        "likely": _("in the high estimate only"),
+        "sure": _("in no estimate"),
+    }[known.precision]

@@ -1,0 +1,164 @@
+"""Reading of uploaded documents and of CSV files with targets, from forms."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from flask import request
+from msgspec import Struct
+
+from shortener import newsletter
+from shortener.errors import FieldError, InputError, UnreadableDocument
+from shortener.messages import Message
+from shortener.services.add_issue import parse_targets
+from shortener.services.new_issue import PASTED_NAME
+from shortener.short_urls import build_short_url, validate_target
+from shortener.web.context import config
+from shortener.web.field_errors import errors_at
+from shortener.web.forms import read_text
+from shortener.web.sandbox import check_in_sandbox
+
+MAX_TARGETS_BYTES = 1_000_000
+MAX_TARGET_FIELDS = 120
+"""Largest number of short links with a field for their target in one form."""
+MAX_FILES = 4
+"""Files that are read from one form: a document and tables of targets."""
+MAX_NAME_LENGTH = 200
+
+
+class Submission(Struct, frozen=True):
+    """A submitted document and targets by short URL; ``name`` is '' for pasted text."""
+
+    source: bytes
+    name: str
+    targets: dict[str, str]
+
+    @property
+    def has_document(self) -> bool:
+        """Whether there is a document, possibly an empty file, and not only targets."""
+        return bool(self.source or self.name)
+
+
+def read_submission() -> Submission | None:
+    """Return the submitted document: a file, else the pasted text; None for neither. Raises FieldError.
+
+    The files in the form may be in any order; a CSV file contains targets.
+    """
+    documents: list[tuple[str, bytes]] = []
+    targets: dict[str, str] = {}
+    for name, content in _files("file"):
+        if _is_table(name, content):
+            targets |= read_targets(content, field="file")
+        else:
+            documents.append((name, content))
+    if len(documents) > 1:
+        raise FieldError(Message("these are several issues; choose one of them"), field="file")
+    text = request.form.get("source", "")
+    if documents:
+        name, source = documents[0]
+        _check_kind(source)
+    elif text.strip():
+        # Browsers send CR LF line ends from a text area, whichever line ends were pasted.
+        name, source = "", text.replace("\r\n", "\n").encode("utf-8", "replace")
+    elif targets:
+        return Submission(b"", "", targets)
+    else:
+        return None
+    with errors_at("file" if name else "source"):
+        _check_readable(source, name)
+    return Submission(source, name, targets)
+
+
+def _check_readable(source: bytes, name: str) -> None:
+    """Parse a document in the sandbox. Pasted text has no file, so its name is not shown. Raises InputError."""
+    try:
+        check_in_sandbox(source, name=name or PASTED_NAME)
+    except UnreadableDocument as error:
+        raise type(error)(str(error).removeprefix("" if name else f"{PASTED_NAME}: ")) from error
+
+
+def _files(field: str) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of the files of a form field; of a file that is too large, only its beginning."""
+    for file in request.files.getlist(field)[:MAX_FILES]:
+        if file.filename:
+            yield file.filename[-MAX_NAME_LENGTH:], file.read(newsletter.MAX_ISSUE_BYTES + 1)
+
+
+def _is_table(name: str, content: bytes) -> bool:
+    return PurePath(name).suffix.lower() == ".csv" or content[:200].lstrip(b"\xef\xbb\xbf").startswith(b"short_url,")
+
+
+def _check_kind(source: bytes) -> None:
+    """Raise FieldError for a file that cannot be an issue, such as an image."""
+    kind = newsletter.unreadable_kind(source)
+    if not kind:
+        return
+    sentences = {
+        "an image": Message("This is an image. Upload the Markdown or HTML that your sender exports."),
+        "a PDF": Message("This is a PDF. Upload the Markdown or HTML that your sender exports."),
+        "rich text": Message("This is rich text (.rtf). Upload the Markdown or HTML that your sender exports."),
+        "a Word document": Message("This is a Word document. Upload the Markdown or HTML that your sender exports."),
+        "an OpenDocument text": Message(
+            "This is an OpenDocument text. Upload the Markdown or HTML that your sender exports."
+        ),
+        "an older Office document": Message(
+            "This is an Office document or an Outlook message. Upload the Markdown or HTML that your sender exports."
+        ),
+        "JSON": Message("This is JSON. Upload the Markdown or HTML that your sender exports."),
+    }
+    packed = Message("This is an archive. Unpack it, and upload the issue that is in it.")
+    found = next((sentence for start, sentence in sentences.items() if kind.startswith(start)), packed)
+    raise UnreadableFile(found, field="file")
+
+
+class UnreadableFile(FieldError, UnreadableDocument):
+    """Raised when an uploaded file is of a kind that cannot be an issue."""
+
+
+def read_target_files(field: str) -> dict[str, str]:
+    """Return the targets in the CSV files of a form field, by short URL. Raises FieldError."""
+    targets: dict[str, str] = {}
+    for _name, content in _files(field):
+        targets |= read_targets(content, field=field)
+    return targets
+
+
+def read_targets(content: bytes, *, field: str) -> dict[str, str]:
+    """Return the targets in a CSV file of short URLs and targets, by short URL. Raises FieldError."""
+    with errors_at(field):
+        if len(content) > MAX_TARGETS_BYTES:
+            raise InputError(Message("this file of destinations is larger than 1 MB; split it"))
+        found = parse_targets(list(_rows(content)), config=config())
+    return {build_short_url(*key, domains=config().domains): target for key, target in found.items()}
+
+
+def _rows(content: bytes) -> Iterator[tuple[int, str, str]]:
+    """Yield line number, short URL and target of each row. Raises InputError."""
+    try:
+        text = content.decode("utf-8-sig")
+        for line, row in enumerate(csv.reader(io.StringIO(text)), start=1):
+            if not row or row[0].strip().lower() == "short_url":
+                continue
+            if len(row) < 2:
+                raise InputError(
+                    Message("line {line}: expected a short link and its destination, with a comma", line=str(line))
+                )
+            yield line, row[0].strip(), row[1].strip()
+    except (csv.Error, UnicodeDecodeError):
+        raise InputError(Message("this is no CSV file; expected a short link and a destination on each line")) from None
+
+
+def read_target_fields() -> dict[str, str]:
+    """Return the targets in a form's fields ``target-N`` by the short URLs in ``todo-N``; '' for an empty field.
+
+    Raises FieldError.
+    """
+    targets: dict[str, str] = {}
+    for number in range(MAX_TARGET_FIELDS):
+        short_url = request.form.get(f"todo-{number}", "")[:500]
+        target = read_text(request.form, f"target-{number}", max_length=10_000)
+        if short_url:
+            with errors_at(f"target-{number}"):
+                targets[short_url] = validate_target(target, config=config()) if target else ""
+    return targets

@@ -1,0 +1,160 @@
+"""View of an issue's audience: with what, from where and in which language its readers clicked."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+from babel import Locale, UnknownLocaleError
+from flask import Blueprint, render_template, request, url_for
+from msgspec import Struct
+
+from shortener.reporting.audience import AudiencePart, build_audience, clicks_with_value
+from shortener.reporting.issue_report import IssueReport, build_issue_report
+from shortener.short_urls import build_short_url
+from shortener.store import issues
+from shortener.web.context import config, now, role_required, store
+from shortener.web.languages import current_language
+from shortener.web.languages import gettext as _
+
+blueprint = Blueprint("audience", __name__, url_prefix="/-/issues")
+
+DIMENSIONS = ("device", "browser", "os", "language", "referrer", "country")
+"""Properties in the order of their panels; they are the names of the filters, too."""
+
+
+class Bar(Struct, frozen=True):
+    """A row of a bar list; ``url`` filters the page by it, '' where it cannot."""
+
+    name: str
+    clicks: int
+    share: float
+    url: str
+    is_chosen: bool = False
+
+
+class Panel(Struct, frozen=True):
+    """The bar list of a property."""
+
+    dimension: str
+    title: str
+    bars: Sequence[Bar]
+
+
+class Filter(Struct, frozen=True):
+    """The value by which the page is filtered."""
+
+    dimension: str
+    value: str
+    title: str
+    name: str
+
+
+class ArticleShare(Struct, frozen=True):
+    """The clicks with the chosen value on an article, or on all links that are none.
+
+    ``share`` is that of all clicks with the value, ``usual`` the article's share of all clicks of the issue.
+    """
+
+    position: int | None
+    title: str
+    url: str
+    clicks: int
+    share: float
+    usual: float
+
+
+@blueprint.get("/<slug>/audience")
+@role_required("viewer")
+def show_audience(slug: str) -> str:
+    """Show the clicks of an issue by property, and with a filter such as ?device=phone those on each article."""
+    report = build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
+    issue_id = issues.get(store(), slug).id
+    audience = build_audience(store(), issue_id, human=report.totals.clicks.human)
+    chosen = _read_filter(audience)
+    return render_template(
+        "audience.html",
+        slug=slug,
+        report=report,
+        panels=_panels(slug, audience, chosen),
+        phone=next((part.share for part in audience["device"] if part.value == "phone"), None),
+        chosen=chosen,
+        articles=_article_shares(report, issue_id, chosen) if chosen else (),
+    )
+
+
+def _titles() -> dict[str, str]:
+    return {
+        "device": _("Device"),
+        "browser": _("Browser or app"),
+        "os": _("Operating system"),
+        "language": _("Language"),
+        "referrer": _("Referrer"),
+        "country": _("Country"),
+    }
+
+
+def _read_filter(audience: Mapping[str, Sequence[AudiencePart]]) -> Filter | None:
+    for dimension in DIMENSIONS:
+        value = request.args.get(dimension, "")
+        if value and any(part.value == value for part in audience[dimension]):
+            return Filter(dimension, value, _titles()[dimension], value_name(dimension, value))
+    return None
+
+
+def _panels(slug: str, audience: Mapping[str, Sequence[AudiencePart]], chosen: Filter | None) -> list[Panel]:
+    """Return the panels of the properties of which a value is known: without an IP database there is no country."""
+    titles = _titles()
+    return [
+        Panel(dimension, titles[dimension], [_bar(slug, dimension, part, chosen) for part in audience[dimension]])
+        for dimension in DIMENSIONS
+        if any(part.value for part in audience[dimension])
+    ]
+
+
+def _bar(slug: str, dimension: str, part: AudiencePart, chosen: Filter | None) -> Bar:
+    is_chosen = chosen is not None and (chosen.dimension, chosen.value) == (dimension, part.value)
+    address = ""
+    if part.value:
+        # Choosing the chosen value again removes the filter.
+        address = url_for("audience.show_audience", slug=slug)
+        if not is_chosen:
+            address += f"?{urlencode({dimension: part.value})}#chosen"
+    return Bar(value_name(dimension, part.value), part.clicks, part.share, address, is_chosen)
+
+
+def value_name(dimension: str, value: str) -> str:
+    """Return the name of a value in the language of the page; a value without a name as it is."""
+    if not value:
+        return _("unknown")
+    if dimension == "device":
+        devices = {"phone": _("Phone"), "tablet": _("Tablet"), "computer": _("Computer"), "other": _("Other")}
+        return devices.get(value, value)
+    locale = current_language().locale
+    if dimension == "country":
+        return str(locale.territories.get(value, value))
+    if dimension == "language":
+        try:
+            return str(Locale.parse(value, sep="-").get_display_name(locale) or value)
+        except (ValueError, UnknownLocaleError):
+            return value
+    return value
+
+
+def _article_shares(report: IssueReport, issue_id: int, chosen: Filter) -> list[ArticleShare]:
+    """Return the articles by clicks with the chosen value, then all other links together."""
+    clicks = {
+        build_short_url(row.domain, row.code, domains=config().domains): row.clicks
+        for row in clicks_with_value(store(), issue_id, chosen.dimension, chosen.value)
+    }
+    total, human = sum(clicks.values()) or 1, report.totals.clicks.human or 1
+    shares = []
+    for article in report.articles:
+        count = sum(clicks.pop(url, 0) for url in article.short_urls)
+        title = article.title or article.url
+        url = url_for("links.find_link", short_url=article.short_urls[0]) if article.short_urls else ""
+        shares.append(ArticleShare(article.position, title, url, count, count / total, article.clicks / human))
+    shares.sort(key=lambda share: -share.clicks)
+    rest = sum(clicks.values())
+    if rest or report.links:
+        usual = sum(link.clicks for link in report.links) / human
+        shares.append(ArticleShare(None, _("Inline and other links"), "", rest, rest / total, usual))
+    return shares
