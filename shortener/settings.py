@@ -7,6 +7,7 @@ the default.
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -47,7 +48,16 @@ def parse_setting(key: str, text: str) -> str | int:
         raise InputError(_expectation(kind)) from None
     if key == ZONE and not is_zone(text):
         raise InputError(Message("enter a time zone such as Europe/Berlin"))
-    return canonicalize_target(text, allow_private=True) if steps[-1] == "home" and text else value
+    return _canonicalize_home(key, text) if steps[-1] == "home" and text else value
+
+
+def _canonicalize_home(key: str, url: str) -> str:
+    """Return the URL of a domain's home page in canonical form. Raises InputError, also for the domain itself."""
+    target = canonicalize_target(url, allow_private=True)
+    parts = urlsplit(target)
+    if home_key(parts.netloc) == key and parts.path in {"", "/"}:
+        raise InputError(Message("{url} is the domain itself; enter the page to which it should lead", url=url))
+    return target
 
 
 def _expectation(kind: Any) -> Message:

@@ -3,6 +3,7 @@
 A new text is added to each catalogue without translation, and a text that is gone is removed. Nothing is guessed.
 """
 
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from babel.messages.pofile import read_po, write_po
 import shortener
 from shortener.web.languages import CATALOGUES, EDITORS, READERS
 
+Text = str | tuple[str, ...]
 ROOT = Path(shortener.__file__).parent.parent
 PACKAGE = ROOT / "shortener"
 KEYWORDS: dict[str, Any] = {
@@ -59,12 +61,19 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 def extract_texts(domain: str) -> Catalog:
     """Return the texts of the pages for readers or for editors, with the files in which they are."""
     catalogue = Catalog(charset="utf-8")
-    for path in sorted(PACKAGE.rglob("*")):
-        if path.suffix in METHODS and domain_of(path) == domain:
-            with path.open("rb") as file:
-                for text in texts_of(file, method=METHODS[path.suffix]):
-                    catalogue.add(text, locations=[(path.relative_to(ROOT).as_posix(), 1)])
+    for text, path in _found_texts():
+        if domain_of(path) == domain:
+            catalogue.add(text, locations=[(path.relative_to(ROOT).as_posix(), 1)])
     return catalogue
+
+
+@functools.cache
+def _found_texts() -> tuple[tuple[Text, Path], ...]:
+    found = []
+    for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in METHODS):
+        with path.open("rb") as file:
+            found += [(text, path) for text in texts_of(file, method=METHODS[path.suffix])]
+    return tuple(found)
 
 
 def domain_of(path: Path) -> str:
@@ -74,7 +83,7 @@ def domain_of(path: Path) -> str:
     return READERS if is_template and path.relative_to(templates).as_posix() in READER_TEMPLATES else EDITORS
 
 
-def texts_of(file: IO[bytes], *, method: str) -> Iterator[str | tuple[str, ...]]:
+def texts_of(file: IO[bytes], *, method: str) -> Iterator[Text]:
     """Return the texts of a source file; a text with plural as a pair."""
     for _line, text, _comments, _context in extract.extract(method, file, keywords=KEYWORDS):
         yield text

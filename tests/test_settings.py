@@ -78,6 +78,7 @@ def test_unusable_stored_values_are_left_out() -> None:
         ("ranking.gems", "-1", "enter a whole number from 0 to 100"),
         ("domain.go.example.home", "javascript:x", "is not a web address"),
         ("domain.go.example.home", "/x", "write it in full"),
+        ("domain.go.example.home", "https://GO.example", "is the domain itself"),
     ],
 )
 def test_bad_values_are_refused_in_the_words_of_the_file(key: str, text: str, message: str) -> None:

@@ -150,7 +150,7 @@ def _position_caveats(analysis: Analysis, listed: ListedPart) -> Iterator[str]:
             Message(
                 "there are positions up to {last}, and what a position below {limit} is worth is "
                 "extrapolated; compare articles there with each other only",
-                last=f"{np.nanmax(positions):.0f}",
+                last=str(round(np.nanmax(positions))),
                 limit=POSITION_KNOTS[-1],
             )
         )
@@ -174,12 +174,12 @@ def _recipient_caveats(listed: ListedPart) -> Iterator[str]:
                     "recipients of {issues} unknown: the median of the other issues is used ({median}); "
                     "enter the recipients to compare articles with those of other issues",
                     issues=_name_issues(unknown),
-                    median=f"{median:.0f}",
+                    median=str(round(median)),
                 )
             )
     audience = [issue.recipients for issue in issues if issue.recipients is not None]
     if audience and float(np.median(audience)) < MIN_AUDIENCE:
-        count = f"{float(np.median(audience)):.0f}"
+        count = str(round(float(np.median(audience))))
         if listed.has_gems:
             yield Message(
                 "small audience ({count} recipients): most figures are drawn towards the average, so treat articles "

@@ -171,9 +171,9 @@ def format_footer(analysis: Analysis, blend: Blend | None) -> str:
             Message(
                 "ordered by the editors' blend {appeal} appeal + {fans} fan ratio + {reads} read ratio: a choice, not "
                 "a finding",
-                appeal=f"{blend.appeal:g}",
-                fans=f"{blend.fans:g}",
-                reads=f"{blend.reads:g}",
+                appeal=format(blend.appeal, "g"),
+                fans=format(blend.fans, "g"),
+                reads=format(blend.reads, "g"),
             )
         )
     return join_messages(parts)

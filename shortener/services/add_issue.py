@@ -212,12 +212,14 @@ def _parse(source: bytes, request: AddRequest) -> Document:
         message = Message("{filename}: {error}", filename=request.filename, error=error.message)
         raise type(error)(message) from None
     if request.add_honeypot and (document.format != "html" or document.parts):
-        kinds = {"markdown": "Markdown has", "eml": "a mail gets", "mjml": "MJML has"}
-        kind = kinds.get(document.format, "HTML that is not UTF-8 gets")
-        raise InputError(
-            Message("{filename}: {kind} no invisible links", filename=request.filename, kind=kind),
-            kind="honeypot_in_markdown",
-        )
+        reasons = {
+            "markdown": Message("Markdown has no invisible links"),
+            "eml": Message("a mail gets no invisible links"),
+            "mjml": Message("MJML has no invisible links"),
+        }
+        reason = reasons.get(document.format, Message("HTML that is not UTF-8 gets no invisible links"))
+        message = Message("{filename}: {error}", filename=request.filename, error=reason)
+        raise InputError(message, kind="honeypot_in_markdown")
     return document
 
 

@@ -16,8 +16,9 @@ from shortener.reporting.formatting import zone_abbreviation
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
+from shortener.web.error_pages import sentence
 from shortener.web.field_errors import find_form, unshown_error
-from shortener.web.languages import current_language, gettext, ngettext, translated_text
+from shortener.web.languages import current_language, gettext, ngettext, translate, translated_text
 
 NO_VALUE = "\u2013"
 """Shown in place of a missing value (an en dash)."""
@@ -39,6 +40,8 @@ def init_app(app: Flask) -> None:
         datetime_local=format_datetime_local,
         duration=format_duration,
         display_url=display_url,
+        sentence=sentence,
+        capitalized=capitalized,
         isolated=isolate,
         script_json=script_json,
         sparkline=sparkline,
@@ -198,6 +201,12 @@ def format_duration(seconds: float) -> str:
     if seconds >= 2 * HOUR_SECONDS:
         return ngettext("{count} hour", "{count} hours", int(seconds // HOUR_SECONDS))
     return ngettext("{count} minute", "{count} minutes", int(seconds // 60))
+
+
+def capitalized(text: str) -> str:
+    """Return a message in the language of the page, with a capital letter at its beginning."""
+    translated = str(translate(text))
+    return translated[:1].upper() + translated[1:]
 
 
 def plain_text(text: str) -> str:

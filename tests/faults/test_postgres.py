@@ -22,7 +22,7 @@ def database() -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="shortener-postgres-") as directory:
         server = start_postgres(Path(directory) / "data", durable=True)
         yield server
-        server.stop()
+        server.close()
 
 
 def count_sums(server: Server) -> object:

@@ -14,7 +14,7 @@ from shortener.reporting.outlook import (
     usual_figures,
 )
 from shortener.web.context import config, now, role_required, store
-from shortener.web.filters import format_number, format_percent, plain_text
+from shortener.web.filters import capitalized, format_number, format_percent, plain_text
 from shortener.web.issue_sentence import describe_issue
 from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import article_results, remaining_shares, reruns
@@ -129,7 +129,7 @@ def live(slug: str) -> Response:
         "rate": format_percent(report.rate, _("unknown")),
         "filtered": format_percent(report.quality.set_aside),
         "sentence": plain_text(describe_issue(outlook)) if outlook else "",
-        "quality": report.quality.sentence[:1].upper() + report.quality.sentence[1:],
+        "quality": capitalized(report.quality.sentence),
     }
     for article in report.articles:
         figures[f"clicks-{article.position}"] = format_number(article.clicks)

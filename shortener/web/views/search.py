@@ -127,6 +127,7 @@ def _pages() -> list[FoundPage]:
         (_("Settings"), "settings.show_settings", "viewer"),
         (_("Help"), "settings.show_help", "viewer"),
         (_("Account and password"), "accounts.account", "viewer"),
+        (_("System"), "settings.show_system", "admin"),
         (_("Users"), "accounts.users", "admin"),
         (_("Tokens"), "tokens.list_tokens", "admin"),
         (_("Webhooks"), "webhooks.list_webhooks", "admin"),

@@ -98,7 +98,7 @@ def main() -> None:
         for name in results["sqlite"][0]:
             sqlite, postgres = (statistics.median(found[name] for found in each) for each in results.values())
             print(f"{name:20} sqlite {sqlite:>10,.1f}   postgres {postgres:>10,.1f}   ratio {postgres / sqlite:.2f}")
-        server.stop()
+        server.close()
 
 
 if __name__ == "__main__":
