@@ -14,7 +14,7 @@ from shortener.services import draft_picks
 from shortener.services.draft_picks import DraftReport, MonthDecision
 from shortener.store import decisions
 from shortener.web.context import config, now, store
-from shortener.web.ranking_cache import cached_draft, cached_ranking
+from shortener.web.ranking_cache import RankingKey, cached_draft, cached_ranking
 
 MONTH_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])$"
 Month = Annotated[str, Meta(pattern=MONTH_PATTERN, description="Month of the last sending, as 2026-11.")]
@@ -51,7 +51,7 @@ def get_ranking(query: RankingQuery) -> Response:
     """Rank articles by appeal: visitors or clicks, corrected for position, issue and chance."""
     month = None if query.month is UNSET else query.month
     issue = None if query.issue is UNSET else query.issue
-    return json_answer(cached_ranking(month=month, issue=issue))
+    return json_answer(cached_ranking(RankingKey(month=month, issue=issue)))
 
 
 @operation("GET", "/picks", answers={200: DraftReport}, scope="read", query=MonthQuery, problems=("not-found",))

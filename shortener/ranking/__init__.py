@@ -13,12 +13,14 @@ from shortener.ranking.pipeline import Arrivals, estimate_arrivals
 from shortener.ranking.rank import rank
 from shortener.ranking.reruns import Rerun, suggest_reruns
 from shortener.ranking.result import IssueProgress, RankedArticle, Ranking
+from shortener.ranking.selection import ArticleFilter
 from shortener.ranking.signals import Blend
 
 __all__ = [
     "Appearance",
     "Arrival",
     "Arrivals",
+    "ArticleFilter",
     "Blend",
     "ComparedIssue",
     "Comparison",

@@ -1,7 +1,5 @@
 """A provisional ranking of articles by their counts, which is shown while the model is being fitted."""
 
-from datetime import UTC, tzinfo
-
 from msgspec import Struct
 
 from shortener.ranking.inputs import Appearance, History, common_unit
@@ -23,15 +21,16 @@ class CountedArticle(Struct, frozen=True):
     shown: int
 
 
-def count_articles(history: History, *, as_of: float, month: str, zone: tzinfo = UTC) -> tuple[CountedArticle, ...]:
-    """Return the articles that `rank` lists for a month, the article with the highest count first.
+def count_articles(history: History, *, as_of: float, article_filter: ArticleFilter) -> tuple[CountedArticle, ...]:
+    """Return the articles that `rank` lists for a filter, the article with the highest count first.
 
-    Their counts are those of the ranking. Raises InputError for an invalid month.
+    With a filter for an issue their counts are those of the issue. Raises InputError for an invalid history, and
+    NotFound for an unknown issue.
     """
-    known, urls = select_articles(history, ArticleFilter(month=month, zone=zone), as_of=as_of)
+    known, urls = select_articles(history, article_filter, as_of=as_of)
     appearances: dict[str, list[Appearance]] = {}
     for appearance in known.appearances:
-        if appearance.url in urls:
+        if appearance.url in urls and article_filter.issue in {None, appearance.issue}:
             appearances.setdefault(appearance.url, []).append(appearance)
     slugs = {row.issue for rows in appearances.values() for row in rows}
     unit = common_unit(issue for issue in known.issues if issue.slug in slugs)

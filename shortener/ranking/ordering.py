@@ -10,6 +10,8 @@ from shortener.ranking.posterior import top_k_probability
 from shortener.ranking.signals import Z90, Blend
 
 TIE_DECIMALS = 9  # scores equal to this many decimals are ties, so that rounding errors do not decide
+MIN_TOP = 3  # articles of the top list, if there are as many
+TOP_SHARE = 5  # one in so many articles is in the top list
 MAX_LOG_APPEAL = 300.0  # log units; the exponential of more could overflow
 
 
@@ -37,7 +39,7 @@ def top_length(article_count: int, max_articles: int) -> int:
 
     It is a fifth of all articles, but at least 3, and at most `max_articles` or the number of articles.
     """
-    return min(max_articles, max(3, article_count // 5), article_count)
+    return min(max_articles, max(MIN_TOP, article_count // TOP_SHARE), article_count)
 
 
 def order_articles(

@@ -6,6 +6,7 @@ A decision moves or removes an article and changes no figure of the ranking (doc
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from shortener.errors import InputError
@@ -15,7 +16,7 @@ Action = Literal["pin", "exclude", "choose"]
 
 
 class Decision(Struct, frozen=True):
-    """A decision about an article by the editor `who`, with its reason; `decided_at` is in epoch seconds.
+    """A decision about an article by the editor `who`; `decided_at` is in epoch seconds, `reason` can be empty.
 
     `pin` puts the article first in the list, `choose` first among the lesser known articles, and `exclude` removes it.
     """
@@ -75,8 +76,8 @@ def select_picks(
 
     Featured are the pinned articles, oldest decision first, and then the articles of the ranking up to `max_featured`
     in all. Lesser known are the chosen articles, and then at most `max_gems` hidden gems. The defaults are the numbers
-    of the ranking. The last decision about an article counts. Raises InputError for a decision without reason or name,
-    or with an unknown action.
+    of the ranking. The last decision about an article counts. Raises InputError for a decision without a name, or with
+    an unknown action.
     """
     decision_by_url = _effective_decisions(decisions)
     ranked_by_url = {article.url: article for article in ranking.articles}
@@ -116,8 +117,29 @@ def _effective_decisions(decisions: Iterable[Decision]) -> Mapping[str, Decision
 def _check_decision(decision: Decision) -> None:
     if decision.action not in ("pin", "exclude", "choose"):
         raise InputError(f"unknown decision {decision.action!r}; use pin, exclude or choose")
-    if not decision.reason.strip() or not decision.who.strip():
-        raise InputError(f"the decision on {decision.url} needs a reason and an editor's name")
+    if not decision.who.strip():
+        raise InputError(f"the decision on {decision.url} needs an editor's name")
+
+
+def arrange_picks(picks: Picks, order: Sequence[str]) -> Picks:
+    """Return the picks with both lists in the given order of URLs.
+
+    An article that is not in `order` stays behind the article that precedes it without `order`.
+    """
+    return msgspec.structs.replace(
+        picks, featured=_arrange(picks.featured, order), lesser_known=_arrange(picks.lesser_known, order)
+    )
+
+
+def _arrange(picks: Sequence[Pick], order: Sequence[str]) -> tuple[Pick, ...]:
+    rank = {url: number for number, url in enumerate(order)}
+    arranged = sorted((pick for pick in picks if pick.url in rank), key=lambda pick: rank[pick.url])
+    previous: Pick | None = None
+    for pick in picks:
+        if pick.url not in rank:
+            arranged.insert(0 if previous is None else arranged.index(previous) + 1, pick)
+        previous = pick
+    return tuple(arranged)
 
 
 def picked_urls(picks: Picks) -> Sequence[str]:

@@ -33,6 +33,7 @@ def rank(
     as_of: float,
     month: str | None = None,
     issue: str | None = None,
+    since: float | None = None,
     top: int = 10,
     gems: int = 5,
     window: float | None = WINDOW_MONTHS,
@@ -44,17 +45,18 @@ def rank(
     """Rank articles by appeal (docs/ranking.md sections 1 and 10).
 
     `as_of` is in epoch seconds, and later issues are ignored. `month` (YYYY-MM in `zone`) lists the articles last shown
-    in it, `issue` those of one issue, and neither lists all. The fit uses the issues within `window` months of them,
-    None for all issues. With `issue`, the counts of a row are those of that issue. The top list has at most `top`
-    articles, and there are at most `gems` hidden gems, each with at least `min_gem_probability` of being in the best
-    tenth. A `blend` replaces appeal in the order. With `background`, the estimates of articles with few clicks are
-    pulled towards articles with the same author, site or title words. If the fit fails, articles are ranked by shrunk
-    click rates, with a warning. Raises InputError for invalid arguments or counts, and NotFound for an unknown issue.
+    in it, `since` (epoch seconds) those last shown since then, `issue` those of one issue; without them all are listed.
+    The fit uses the issues within `window` months of the listed articles, None for all issues. With `issue`, the counts
+    of a row are those of that issue. The top list has at most `top` articles, and there are at most `gems` hidden gems,
+    each with at least `min_gem_probability` of being in the best tenth. A `blend` replaces appeal in the order. With
+    `background`, the estimates of articles with few clicks are pulled towards articles with the same author, site or
+    title words. If the fit fails, articles are ranked by shrunk click rates, with a warning. Raises InputError for
+    invalid arguments or counts, and NotFound for an unknown issue.
     """
     if top < 1 or gems < 0:
         raise InputError(f"top must be 1 or more and gems 0 or more, not {top} and {gems}")
     as_of_text = _format_time(as_of)
-    article_filter = ArticleFilter(month=month, issue=issue, zone=zone)
+    article_filter = ArticleFilter(month=month, issue=issue, zone=zone, since=since)
     sent, urls = select_articles(history, article_filter, as_of=as_of)
     if not urls:
         message = describe_missing(history, article_filter, as_of=as_of)

@@ -20,6 +20,14 @@ MARKDOWN_BLOCK_START = re.compile(r"^(\d{0,9})([-+#=.)])")
 # Characters that end a Markdown destination or an HTML attribute
 UNSAFE_URL_CHARACTERS = re.compile(r"""[\x00-\x20\x7f"'()<>\\^`{|}]""")
 
+BUNDLED_TEMPLATES = {
+    (False, "markdown"): "picks.md.j2",
+    (False, "html"): "picks.html.j2",
+    (True, "markdown"): "picks_list.md.j2",
+    (True, "html"): "picks_list.html.j2",
+}
+"""Files of the bundled templates, by whether they are a plain list and by format."""
+
 
 class TemplateEntry(Struct, frozen=True):
     """The variables of one article in a template; its short links end in placement numbers, from 1 in document order.
@@ -61,7 +69,7 @@ def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: st
 
 
 def bundled_template(name: str) -> str:
-    """Return the text of a template of this package: `picks.md.j2` or `picks.html.j2`."""
+    """Return the text of a template of this package, such as `picks.md.j2`."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 

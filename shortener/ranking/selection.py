@@ -19,16 +19,18 @@ SECONDS_PER_MONTH = 30.4375 * DAY_SECONDS  # the mean length of a month
 class ArticleFilter(Struct, frozen=True):
     """The articles to list: those last shown in a month (YYYY-MM in `zone`), those of one issue, or all.
 
-    Raises InputError if both are given, or for an invalid month.
+    With `since` they are those last shown in an issue sent since then (epoch seconds). Raises InputError if more than
+    one is given, or for an invalid month.
     """
 
     month: str | None = None
     issue: str | None = None
     zone: tzinfo = UTC
+    since: float | None = None
 
     def __post_init__(self) -> None:
         """Validate the filter."""
-        if self.month is not None and self.issue is not None:
+        if sum(given is not None for given in (self.month, self.issue, self.since)) > 1:
             raise InputError(Message("rank either a month or an issue, not both"))
         if self.month is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", self.month):
             raise InputError(Message("month {month} is not a month; write it as 2021-04", month=repr(self.month)))
@@ -49,10 +51,12 @@ def select_articles(history: History, article_filter: ArticleFilter, *, as_of: f
         issue = find_issue(sent, article_filter.issue)
         return known, {appearance.url for appearance in known.appearances if appearance.issue == issue.slug}
     urls, month, zone = {row.url for row in known.appearances}, article_filter.month, article_filter.zone
-    if month is None:
-        return known, urls
     last_issues = last_issue_by_url(sent)
-    return known, {url for url in urls if _month_sent(last_issues[url], zone) == month}
+    if month is not None:
+        urls = {url for url in urls if _month_sent(last_issues[url], zone) == month}
+    if article_filter.since is not None:
+        urls = {url for url in urls if last_issues[url].sent_at >= article_filter.since}
+    return known, urls
 
 
 def why_unranked(issue: Issue, *, clicked: set[str], as_of: float) -> str:

@@ -10,6 +10,7 @@ from shortener.durations import DAY_SECONDS
 from shortener.errors import TargetRefused
 from shortener.ranking import (
     Arrivals,
+    ArticleFilter,
     Blend,
     Comparison,
     CountedArticle,
@@ -42,14 +43,15 @@ def rank_stored_articles(
     as_of: int,
     month: str | None = None,
     issue: str | None = None,
+    since: int | None = None,
     top: int | None = None,
     gems: int | None = None,
 ) -> Ranking:
     """Return the ranking of the articles last shown in a month, of the articles of an issue, or of all articles.
 
-    ``as_of`` is the time of the ranking in seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top
-    articles and hidden gems, by default the configured ones. Raises InputError for an invalid month, NotFound for an
-    unknown issue.
+    ``since`` lists the articles last shown since then. It and ``as_of``, the time of the ranking, are in seconds of the
+    UTC epoch. ``top`` and ``gems`` are the numbers of top articles and hidden gems, by default the configured ones.
+    Raises InputError for an invalid month, NotFound for an unknown issue.
     """
     settings = config.ranking
     return rank(
@@ -57,6 +59,7 @@ def rank_stored_articles(
         as_of=as_of,
         month=month,
         issue=issue,
+        since=since,
         top=settings.top if top is None else top,
         gems=settings.gems if gems is None else gems,
         window=settings.window,
@@ -66,9 +69,21 @@ def rank_stored_articles(
     )
 
 
-def count_stored_articles(store: Store, month: str, *, config: Config, as_of: int) -> tuple[CountedArticle, ...]:
-    """Return the articles of a month sorted by their counts, without fitting the model. Raises InputError."""
-    return count_articles(load_history(store, as_of=as_of), as_of=as_of, month=month, zone=config.zone)
+def count_stored_articles(
+    store: Store,
+    *,
+    config: Config,
+    as_of: int,
+    month: str | None = None,
+    issue: str | None = None,
+    since: int | None = None,
+) -> tuple[CountedArticle, ...]:
+    """Return the articles that ``rank_stored_articles`` ranks, sorted by their counts, without fitting the model.
+
+    Raises InputError and NotFound.
+    """
+    article_filter = ArticleFilter(month=month, issue=issue, zone=config.zone, since=since)
+    return count_articles(load_history(store, as_of=as_of), as_of=as_of, article_filter=article_filter)
 
 
 def explain_article(

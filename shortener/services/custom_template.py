@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from shortener.errors import InputError
-from shortener.messages import Message
+from shortener.messages import Message, message_text
 from shortener.ranking import render
 from shortener.ranking.picks import ArticleDetails, Picks
 
@@ -39,7 +39,7 @@ def render_custom_template(request: TemplateRequest) -> str:
     try:
         process = subprocess.run(
             [sys.executable, "-m", "shortener.services.custom_template"],
-            input=msgspec.json.encode(request),
+            input=msgspec.json.encode(request, enc_hook=message_text),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=TIMEOUT_SECONDS,

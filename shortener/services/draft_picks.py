@@ -1,6 +1,7 @@
 """The draft of a month's picks: articles chosen by the ranking and by editors' decisions, each with a short link.
 
-If a draft is built again, its articles keep their short links.
+If a draft is built again, its articles keep their short links. The edits of
+its texts and order are in ``store/picks_edits.py``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,15 +22,17 @@ from shortener.reporting.ranking_inputs import load_history
 from shortener.services.custom_template import TemplateRequest, render_custom_template
 from shortener.services.new_code import new_unused_code
 from shortener.short_urls import build_short_url, parse_short_url
-from shortener.store import Store, decisions, draft_links, links
+from shortener.store import Store, decisions, draft_links, links, picks_edits
 from shortener.store.decisions import Decision
 from shortener.store.links import Link
+from shortener.store.picks_edits import PickText, SectionFormat, TemplateName
 
 
 class Draft(Struct, frozen=True):
     """The picks of a month, the ranking that they come from, and the details of each article by URL.
 
-    ``short_url`` of the details is '' for an article without a link. ``as_of`` is seconds of UTC epoch.
+    ``short_url`` of the details is '' for an article without a link. ``as_of`` is seconds of UTC epoch. ``template`` is
+    the one that the editors have chosen, ``own_templates`` are their own ones by format.
     """
 
     month: str
@@ -37,6 +40,8 @@ class Draft(Struct, frozen=True):
     picks: Picks
     ranking: Ranking
     details: Mapping[str, ArticleDetails]
+    template: TemplateName = "cards"
+    own_templates: Mapping[SectionFormat, str] = {}
 
 
 class DecisionReport(Struct, frozen=True):
@@ -97,7 +102,8 @@ def build_draft(
 ) -> Draft:
     """Return the picks of a month with the short links that they have so far; nothing is stored.
 
-    ``top`` and ``gems`` limit how many articles the ranking adds to the two lists. Raises InputError for an invalid
+    ``top`` and ``gems`` limit how many articles the ranking adds to the two lists; the defaults are the numbers that
+    editors have chosen for the month, or else those of the configuration. Raises InputError for an invalid
     month, NotFound for a month without articles.
     """
     decisions.check_month(month)
@@ -119,10 +125,20 @@ def draft_from_ranking(
     month_decisions = [_to_pick_decision(decision) for decision in decisions.list_by_month(store, month)]
     if not ranking.articles and not month_decisions:
         raise NotFound(_no_articles_message(store, ranking, month, config=config, as_of=as_of))
-    selection = picks.select_picks(ranking, decisions=month_decisions, max_featured=top, max_gems=gems)
+    chosen = picks_edits.settings(store, month)
+    selection = picks.select_picks(
+        ranking,
+        decisions=month_decisions,
+        max_featured=chosen.top if top is None else top,
+        max_gems=chosen.gems if gems is None else gems,
+    )
+    selection = picks.arrange_picks(selection, picks_edits.order(store, month))
     urls = [*picks.picked_urls(selection), *(decision.url for decision in selection.excluded)]
     details = _article_details(store, month, urls, config=config, now=as_of)
-    return Draft(month, as_of, selection, ranking, details)
+    name = picks_edits.template_name(store, month)
+    own = picks_edits.own_templates(store) if name == "own" else {}
+    templates = {section_format: template.text for section_format, template in own.items()}
+    return Draft(month, as_of, selection, ranking, details, name, templates)
 
 
 def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> Draft:
@@ -145,12 +161,37 @@ def add_short_links(store: Store, draft: Draft, *, config: Config, now: int) -> 
 
 
 def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, template: str | None = None) -> str:
-    """Return the section of the picks, rendered with the given or the bundled template. Raises InputError."""
+    """Return the section of the picks, rendered with the given template or the chosen one. Raises InputError.
+
+    A format without an own template has a bundled one.
+    """
+    template = draft.own_templates.get(output_format) if template is None else template
     if template is not None:
-        details = list(draft.details.values())
-        return render_custom_template(TemplateRequest(output_format, template, draft.picks, details))
+        return render_custom_template(template_request(draft, output_format, template))
     render_picks = render.render_markdown if output_format == "markdown" else render.render_html
-    return render_picks(draft.picks, details=draft.details.values())
+    bundled = render.bundled_template(render.BUNDLED_TEMPLATES[draft.template == "list", output_format])
+    return render_picks(draft.picks, details=draft.details.values(), template=bundled)
+
+
+def with_placeholder_links(draft: Draft, link: str, *, image: str | None = None, replace: bool = False) -> Draft:
+    """Return a draft for a preview, in which articles without a short link have ``link``.
+
+    With ``replace`` all articles have it, and every image is ``image``.
+    """
+    details = {
+        url: msgspec.structs.replace(
+            each,
+            short_url=link if replace or not each.short_url else each.short_url,
+            image=image if replace and each.image else each.image,
+        )
+        for url, each in draft.details.items()
+    }
+    return msgspec.structs.replace(draft, details=details)
+
+
+def template_request(draft: Draft, output_format: SectionFormat, template: str) -> TemplateRequest:
+    """Return the request that renders the section of the picks with an editor's own template."""
+    return TemplateRequest(output_format, template, draft.picks, list(draft.details.values()))
 
 
 def report_draft(draft: Draft) -> DraftReport:
@@ -174,16 +215,19 @@ def decide(
     url: str,
     *,
     action: Action,
-    reason: str,
+    reason: str | None,
     who: str,
     config: Config,
     now: int,
 ) -> Decision:
     """Store and return a decision about the article with this URL or short URL; it changes no count.
 
-    Raises NotFound if no issue of the month has the article, InputError for a missing reason or editor.
+    ``reason`` is None for a decision that will get its reason later. Raises NotFound if no issue of the month has the
+    article, InputError for an empty reason or editor.
     """
     decisions.check_month(month)
+    if reason is not None and not reason.strip():
+        raise InputError(Message("{url}: a decision needs a reason", url=url), kind="decision_without_reason")
     history = load_history(store, as_of=now)
     article = resolve_article_url(store, history, url, config=config)
     months = months_by_article(history, as_of=now, config=config).get(article, set())
@@ -193,7 +237,7 @@ def decide(
             Message("{url}: no article of {month}; {shown}", url=url, month=month, shown=shown),
             kind="article_not_in_month",
         )
-    return decisions.decide(store, month, article, action=action, reason=reason, who=who, now=now)
+    return decisions.decide(store, month, article, action=action, reason=reason or "", who=who, now=now)
 
 
 def report_month_decision(decision: Decision) -> MonthDecision:
@@ -249,17 +293,19 @@ def _article_details(
     """Return the details of each article that the rendered section shows, by URL."""
     stored_details = draft_links.article_details(store, urls)
     links_by_url = draft_links.links_by_article(store, month)
+    texts = picks_edits.texts_by_article(store, month)
     return {
         url: ArticleDetails(
             url=url,
-            title=stored.title or url,
+            title=edited.title or stored.title or url,
             short_url=_active_short_url(url, links_by_url.get(url), config=config, now=now),
             image=_embeddable_image(stored.image),
-            byline=stored.author or None,
-            blurb=stored.summary or None,
+            byline=(stored.author if edited.byline is None else edited.byline) or None,
+            blurb=(stored.summary if edited.blurb is None else edited.blurb) or None,
         )
         for url in urls
         for stored in [stored_details.get(url, draft_links.ArticleDetails())]
+        for edited in [texts.get(url, PickText())]
     }
 
 

@@ -12,7 +12,7 @@ from shortener.messages import Message
 from shortener.newsletter import Role
 from shortener.services.plausibility import check_details
 from shortener.short_urls import build_short_url, parse_short_url
-from shortener.store import Store, decisions, draft_links, issues, links
+from shortener.store import Store, decisions, draft_links, issues, links, picks_edits
 from shortener.store.issues import Article, Issue
 from shortener.store.links import Link, LinkField
 
@@ -63,6 +63,7 @@ def retarget(store: Store, link: Link, target: str, *, config: Config, who: str,
         links.update_field(store, link, "target", target, who=who, now=now)
         issues.rename_article_url(store, link.id, old_url=old, new_url=target)
         decisions.rename_url(store, old_url=old, new_url=target)
+        picks_edits.rename_url(store, old_url=old, new_url=target)
         if link.target is None:
             draft_links.rename_url(store, old_url=old, new_url=target)
 

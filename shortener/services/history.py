@@ -13,6 +13,7 @@ from msgspec import Struct
 from shortener.collector.classifier import queue_reclassification
 from shortener.errors import Conflict
 from shortener.services.accounts import remove_user, set_role
+from shortener.services.edit_picks import FormatTemplate, MonthOrder, MonthSettings, MonthText
 from shortener.services.settings import put_settings, stored_values
 from shortener.store import Store, accounts, decisions, issues, links, page_changes
 from shortener.store.accounts import User
@@ -21,6 +22,8 @@ from shortener.store.issues import Article
 from shortener.store.page_changes import PageChange
 
 MAX_LISTED_CHANGES = 10
+MAX_READ_CHANGES = 100
+"""Changes of a month that are read to find those of one article."""
 
 
 class IssueDetails(Struct, frozen=True, tag="details"):
@@ -143,7 +146,18 @@ class StoredSettings(Struct, frozen=True, tag="settings"):
         put_settings(store, self.values)
 
 
-State = IssueDetails | IssueArticles | MonthDecision | UserAccount | StoredSettings | LinkStatuses
+State = (
+    IssueDetails
+    | IssueArticles
+    | MonthDecision
+    | UserAccount
+    | StoredSettings
+    | LinkStatuses
+    | MonthSettings
+    | MonthText
+    | MonthOrder
+    | FormatTemplate
+)
 """Values that a change can concern."""
 
 
@@ -219,6 +233,17 @@ def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
 def list_changes(store: Store, page: str) -> list[PageChange]:
     """Return the latest changes on a page, the latest first."""
     return page_changes.list_latest(store, page, limit=MAX_LISTED_CHANGES)
+
+
+def list_decision_changes(store: Store, url: str, pages: Iterable[str]) -> list[PageChange]:
+    """Return the latest changes of the decisions about an article, the latest first, from the pages of its months."""
+    changes = (change for page in pages for change in page_changes.list_latest(store, page, limit=MAX_READ_CHANGES))
+    concerned = [change for change in changes if _is_decision_about(msgspec.json.decode(change.after, type=State), url)]
+    return sorted(concerned, key=lambda change: -change.id)[:MAX_LISTED_CHANGES]
+
+
+def _is_decision_about(state: State, url: str) -> bool:
+    return isinstance(state, MonthDecision) and state.url == url
 
 
 def _encode(state: State) -> bytes:

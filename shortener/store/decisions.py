@@ -21,7 +21,9 @@ _MONTH_PATTERN = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 class Decision(Struct, frozen=True):
-    """A decision of the editor ``who``; ``url`` is the article's canonical target, ``at`` seconds of UTC epoch."""
+    """A decision of the editor ``who``; ``url`` is the article's canonical target, ``at`` seconds of UTC epoch.
+
+    ``reason`` is '' if none was given."""
 
     month: str
     url: str
@@ -37,8 +39,8 @@ _COLUMNS = column_list(Decision)
 def decide(store: Store, month: str, url: str, *, action: Action, reason: str, who: str, now: int) -> Decision:
     """Store a decision about the article with this canonical URL, replacing the month's earlier one.
 
-    The caller has to check that an issue of the month contains the article. Raises InputError for a missing reason or
-    editor, or an invalid month or action.
+    The caller has to check that an issue of the month contains the article. ``reason`` may be empty. Raises
+    InputError for a missing editor, or an invalid month or action.
     """
     reason, who = " ".join(reason.split()), " ".join(who.split())
     check_month(month)
@@ -46,8 +48,6 @@ def decide(store: Store, month: str, url: str, *, action: Action, reason: str, w
         raise InputError(
             Message("unknown action {action}; expected {names}", action=repr(action), names=", ".join(get_args(Action)))
         )
-    if not reason:
-        raise InputError(Message("{url}: a decision needs a reason", url=url), kind="decision_without_reason")
     if not who:
         raise InputError(
             Message("{url}: a decision needs the name of its editor", url=url), kind="decision_without_editor"

@@ -364,15 +364,3 @@ def list_target_edits(store: Store, issue_id: int) -> list[TargetEdit]:
             and link_id in (select link_id from placements where issue_id = ?) order by at, edits.id
     """
     return [TargetEdit(*row) for row in store.execute(sql, (issue_id,))]
-
-
-def list_send_times(store: Store, *, now: int) -> list[int]:
-    """Return the sending time of every issue sent by ``now``, the latest first; if unknown, its first clicked hour."""
-    sql = """
-        select sent from (
-            select coalesce(
-                sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0)
-            ) as sent from issues where removed_at is null
-        ) as issue where sent <= ? order by sent desc
-    """
-    return [row[0] for row in store.execute(sql, (now,))]

@@ -49,6 +49,12 @@ def _save(store: Store, signal: Signal, *, now: int) -> int:
     ).rowcount
 
 
+def find(store: Store, url: str) -> Signal | None:
+    """Return the signals of an article, or None without any."""
+    row = store.execute("select url, views, reads, fans from signals where url = ?", (url,)).fetchone()
+    return Signal(*row) if row else None
+
+
 def list_all(store: Store) -> list[Signal]:
     """Return all signals, ordered by URL."""
     return [Signal(*row) for row in store.execute("select url, views, reads, fans from signals order by url")]

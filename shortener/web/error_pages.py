@@ -75,6 +75,7 @@ def init_app(app: Flask, *, other_handlers: Mapping[str, ErrorHandler]) -> None:
         handler = next((other_handlers[prefix] for prefix in other_handlers if request.path.startswith(prefix)), None)
         return (handler or handle_error)(error)
 
+    app.jinja_env.filters["sentence"] = sentence
     app.register_error_handler(Exception, handle)
     app.after_request(drain_request)
 

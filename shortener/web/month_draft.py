@@ -1,14 +1,15 @@
-"""The draft of the month that a request asks for, as the pages of articles and of picks show it."""
+"""The month that a request asks for, and the draft of its picks."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from flask import request
 
 from shortener.errors import NotFound
+from shortener.messages import Message
 from shortener.services.draft_picks import Draft
-from shortener.store import decisions, listings
-from shortener.web.context import config, now, store
+from shortener.store import articles, decisions
+from shortener.web.article_list import month_of
+from shortener.web.context import now, store
 from shortener.web.ranking_cache import cached_draft
 
 
@@ -32,16 +33,12 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
 
 def sent_months() -> list[str]:
     """Return the months in which issues were sent, as YYYY-MM in the site's time zone, latest first."""
-    months = (
-        datetime.fromtimestamp(sent_at, UTC).astimezone(config().zone).strftime("%Y-%m")
-        for sent_at in listings.list_send_times(store(), now=now())
-    )
-    return list(dict.fromkeys(months))
+    return list(dict.fromkeys(month_of(issue.sent_at) for issue in articles.list_sent_issues(store(), now=now())))
 
 
 def require_draft() -> Draft:
     """Return the draft of the requested month. Raises InputError for an invalid month, NotFound without a draft."""
     _, draft, message = find_draft()
     if draft is None:
-        raise NotFound(message or "there is nothing to rank yet: no issue was sent")
+        raise NotFound(message or Message("there is nothing to rank yet: no issue was sent"))
     return draft

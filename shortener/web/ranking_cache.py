@@ -4,12 +4,15 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
+from msgspec import Struct
+
 from shortener.config import Config
 from shortener.errors import NotFound
-from shortener.ranking import Arrivals, RankedArticle, Ranking
+from shortener.ranking import Arrivals, Explanation, RankedArticle, Ranking
 from shortener.reporting.issue_report import RerunSuggestion
 from shortener.reporting.outlook import Outlook, build_outlooks
 from shortener.reporting.ranking import (
+    explain_article,
     load_arrivals,
     rank_stored_articles,
     suggest_stored_reruns,
@@ -19,6 +22,17 @@ from shortener.services.draft_picks import Draft
 from shortener.store import Store
 from shortener.web.cache import get_if_ready, get_or_compute
 from shortener.web.context import config, now, store
+
+
+class RankingKey(Struct, frozen=True):
+    """The articles of a ranking: those last shown in a month or since a time, those of an issue, or all."""
+
+    month: str | None = None
+    issue: str | None = None
+    since: int | None = None
+
+
+ALL_ARTICLES = RankingKey()
 
 
 def remaining_shares() -> Mapping[str, float]:
@@ -77,29 +91,48 @@ def article_results(slug: str) -> Mapping[str, RankedArticle] | None:
     return get_if_ready(("results", slug), compute)
 
 
-def cached_ranking(*, month: str | None, issue: str | None) -> Ranking:
-    """Return the ranking of a month, of an issue or of all articles. Raises InputError, NotFound."""
-    return get_or_compute(("ranking", month, issue), partial(_rank, config(), month, issue))
+def cached_ranking(key: RankingKey) -> Ranking:
+    """Return a ranking. Raises InputError, NotFound."""
+    return get_or_compute(("ranking", key), partial(_rank, config(), key))
+
+
+def ranking_if_ready(key: RankingKey = ALL_ARTICLES) -> Ranking | None:
+    """Return what ``cached_ranking`` does, but None while the ranking is computed for the first time."""
+    return get_if_ready(("ranking", key), partial(_rank, config(), key))
 
 
 def cached_draft(month: str) -> Draft:
     """Return the ranking of a month with the draft of its picks. Raises InputError, NotFound."""
-    return _draft(month, cached_ranking(month=month, issue=None))
+    return _draft(month, cached_ranking(RankingKey(month=month)))
 
 
 def draft_if_ready(month: str) -> Draft | None:
     """Return what ``cached_draft`` does, but None while the ranking is computed for the first time."""
-    ranking = get_if_ready(("ranking", month, None), partial(_rank, config(), month, None))
+    ranking = ranking_if_ready(RankingKey(month=month))
     return None if ranking is None else _draft(month, ranking)
 
 
-def ranking_if_ready() -> Ranking | None:
-    """Return the ranking of all articles, or None while it is computed for the first time."""
-    return get_if_ready(("ranking", None, None), partial(_rank, config(), None, None))
+def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
+    """Return the figures of an article, by its canonical URL, that was last shown in a month.
+
+    It has no appearances if nothing can be estimated about the article yet. Without ``wait`` the result is None while
+    it is computed for the first time.
+    """
+    app_config = config()
+
+    def compute(store: Store) -> Explanation:
+        try:
+            return explain_article(store, url, config=app_config, as_of=int(time.time()), month=month)
+        except NotFound:
+            return Explanation(url, "", 1.0, 1.0, 1.0, "visitors", None, None, 0.0, (), (), "")
+
+    return (get_or_compute if wait else get_if_ready)(("explanation", url, month), compute)
 
 
-def _rank(app_config: Config, month: str | None, issue: str | None, store: Store) -> Ranking:
-    return rank_stored_articles(store, config=app_config, as_of=int(time.time()), month=month, issue=issue)
+def _rank(app_config: Config, key: RankingKey, store: Store) -> Ranking:
+    return rank_stored_articles(
+        store, config=app_config, as_of=int(time.time()), month=key.month, issue=key.issue, since=key.since
+    )
 
 
 def _draft(month: str, ranking: Ranking) -> Draft:

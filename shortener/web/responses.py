@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,10 @@ from shortener.messages import message_text
 from shortener.reporting.formatting import escape_csv
 from shortener.web.cache import clear_cache
 from shortener.web.languages import translated_text
+
+MAX_NEXT_LENGTH = 1_000
+"""Characters of the address of a page to return to."""
+_OWN_PATH = re.compile(r"/-/[A-Za-z0-9._~%=&?+:@!$'()*,;/-]*", re.ASCII)
 
 
 def json_response(value: Any) -> Response:
@@ -38,6 +43,15 @@ def attachment_response(content: bytes, *, file_name: str, content_type: str) ->
     ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in file_name)
     disposition = f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(file_name, safe='')}"
     return Response(content, content_type=content_type, headers={"Content-Disposition": disposition})
+
+
+def own_path(url: str | None) -> str | None:
+    """Return ``url`` if it is a path of our pages, with or without a query, else None.
+
+    A path that begins with ``/-/`` cannot name another host. Backslashes and control characters are refused, because
+    browsers may rewrite them.
+    """
+    return url if url and len(url) <= MAX_NEXT_LENGTH and _OWN_PATH.fullmatch(url) else None
 
 
 class Notice(Struct, frozen=True):

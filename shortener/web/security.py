@@ -24,9 +24,6 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 HSTS_POLICY = "max-age=31536000"
-VENDOR_PATH = "/-/static/vendor/"
-IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
-"""Cache-Control of bundled third-party files. Their names contain the version, so a name never changes its content."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 COOKIELESS_PREFIXES = ("/-/api/", *COMPATIBLE_PATHS.values())
 """Beginnings of paths whose clients send a token with each request. Cookies have no effect there."""
@@ -65,8 +62,6 @@ def init_app(app: Flask, *, config: Config) -> None:
             abort(403, "The form was sent from another website. Open the page here and fill it in again.")
 
     def add_headers(response: Response) -> Response:
-        if request.path.startswith(VENDOR_PATH) and response.status_code == 200:
-            response.headers["Cache-Control"] = IMMUTABLE_CACHE_CONTROL
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         if uses_cookies(request.path):

@@ -31,8 +31,11 @@ PAGES = {
     "setup-draft": "/-/issues/2026-12/setup",
     "ready": "/-/issues/2026-12/ready",
     "new-issue": "/-/new-issue",
-    "ranking": "/-/articles",
+    "articles": "/-/articles",
+    "articles-of-a-year": "/-/articles?period=12-months",
+    "article": "/-/articles/article?url=https://example.org/2026-07/1",
     "picks": "/-/picks",
+    "picks-markdown": "/-/picks?form=markdown",
     "links": "/-/links?sort=clicks",
     "link": "/-/links/{code}",
     "new-link": "/-/new-link",
@@ -49,8 +52,8 @@ PAGES = {
 STEPS = {
     "new-issue-found": ("/-/new-issue", "look"),
     "new-issue-refused": ("/-/new-issue", "refuse"),
-    "ranking-decide": ("/-/articles", "decide"),
-    "picks-section": ("/-/picks", "link"),
+    "articles-decided": ("/-/articles", "decide"),
+    "picks-linked": ("/-/picks", "link"),
     "users-invited": ("/-/settings/users", "invite"),
 }
 """Path and action of each page that follows a form; they come last because they change the store."""
@@ -60,10 +63,17 @@ HUGE = {
     "report": "/-/issues/huge",
     "map": "/-/issues/huge/map",
     "setup": "/-/issues/huge/setup",
-    "ranking": "/-/articles?month={month}",
+    "articles": "/-/articles?month={month}",
+    "picks": "/-/picks?month={month}",
     "links": "/-/links?q=hand",
 }
-EMPTY = {"overview": "/-/", "issues": "/-/issues", "ranking": "/-/articles", "links": "/-/links"}
+EMPTY = {
+    "overview": "/-/",
+    "issues": "/-/issues",
+    "articles": "/-/articles",
+    "picks": "/-/picks",
+    "links": "/-/links",
+}
 DEMO_ISSUE = "/-/issues/low-tide-46"
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 
@@ -135,11 +145,14 @@ def perform_step(page: Page, name: str) -> None:
         page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n0000"})
         page.click("button:text('Review') >> nth=0")
     elif action == "decide":
-        page.locator("details.decide summary").nth(4).click()
+        page.click("#article-5-pin")
+        page.locator(".toast").wait_for()
     elif action == "link":
-        button = page.locator("text=Create links and show the section")
+        page.locator("#section .main").wait_for()
+        button = page.locator("text=Create links and copy")
         if button.count():
             button.click()
+            page.locator("#section [data-copy]").wait_for()
     elif action == "invite":
         page.click("summary[aria-label='More about viewer']")
         page.locator("tr:has(bdi:text-is('viewer')) form[action$=invite] button").click()

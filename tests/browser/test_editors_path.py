@@ -158,27 +158,31 @@ def check_click_map(page: "Page") -> None:
 def pin_article(page: "Page") -> None:
     """The ranking has all articles; pin the last one."""
     page.click("nav >> text=Articles")
-    page.wait_for_selector(".drawn svg")
-    rows = page.locator("section:has(h2:text('All articles')) tbody tr")
+    page.wait_for_selector("form.decide")
+    rows = page.locator("tr[id^=article-]")
     assert rows.count() == 8
-    rows.last.locator("summary").click()
+    page.evaluate("window.isSamePage = true")
+    rows.last.locator("button.pin").click()
+    page.wait_for_selector(".toast:has-text('Featured: ')")
+    rows.last.locator("summary:text('Add a reason')").click()
     rows.last.locator("input[name=reason]").fill("our readers should not miss it 🌊")
-    rows.last.locator("input[value=pin]").check()
     rows.last.locator("button:text('Save')").click()
-    page.wait_for_selector("text=Featured. The figures do not change.")
-    assert page.locator("tbody .tag:text('featured')").count() == 1
+    page.wait_for_selector("text=“our readers should not miss it 🌊”")
+    assert page.locator("tbody .tag:text('Featured')").count() == 1
+    assert page.evaluate("window.isSamePage"), "a decision loads no page"
 
 
 def copy_draft(page: "Page") -> None:
     """The draft begins with the pinned article, and the copy button copies it."""
     page.click("text=Picks for")
-    page.click("text=Create links and show the section")
-    page.wait_for_selector("#draft")
-    page.click("text=Copy >> nth=-1")
+    page.click("text=Markdown")
+    assert "/…/1" in page.input_value("#section-text")
+    page.click("text=Create links and copy")
     page.wait_for_selector("text=Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.replace("\r\n", "\n").strip() == page.input_value("#draft").strip()
+    assert copied.replace("\r\n", "\n").strip() == page.input_value("#section-text").strip()
     assert copied.index("Chosen by our editors") < copied.index("Read more")
+    assert "…" not in copied
 
 
 def test_keyboard(chromium: "Browser", tmp_path: Path) -> None:

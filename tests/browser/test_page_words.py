@@ -37,6 +37,8 @@ MISSES = {
     "unknown status": "/-/links?status=x",
     "invalid month": "/-/articles?month=2026-13",
     "month without issues": "/-/articles?month=2020-01",
+    "article that no issue has": "/-/articles/article?url=https://example.org/nothing",
+    "article of an unknown issue": "/-/articles?issue=nothing",
     "picks of an invalid month": "/-/picks?month=x",
     "picks of a month without issues": "/-/picks?month=2020-01",
     "used invite link": "/-/welcome/x",

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page, Request, Route
+    from playwright.sync_api import Browser, Locator, Page, Route
 
     from tests.browser.watching import WatchedPage
 
@@ -84,22 +84,20 @@ def test_enter_in_every_form(watched: "WatchedPage") -> None:
         page.goto(watched.base + ("/-/new-issue" if path == "review" else path))
         if path == "review":
             review(page, slug="enter")
-        if path == "/-/articles":
-            page.locator(DECISION).wait_for(state="attached")  # the ranking is computed first
+        if path in ("/-/articles", "/-/picks"):
+            page.locator("[data-in-place]").first.wait_for(state="attached")  # the ranking is computed first
         tried |= press_enter_in_forms(page)
     watched.sign_out()
     tried |= press_enter_in_forms(page)
-    assert {"new-link", "links", "decide", "users", "account", "facts", "articles", "sent", "review",
+    assert {"new-link", "links", "decide", "text", "users", "account", "facts", "articles", "sent", "review",
             "target", "title", "sign-in", "webhooks"} <= tried  # fmt: skip
 
 
 def press_enter_in_forms(page: "Page") -> set[str]:
     """Press Enter in the first field of each form of a page, and return the ends of the submitted paths."""
     tried: set[str] = set()
-    sent: list[Request] = []
 
     def answer(route: "Route") -> None:
-        sent.append(route.request)
         route.fulfill(status=204)
 
     page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
@@ -110,15 +108,15 @@ def press_enter_in_forms(page: "Page") -> set[str]:
             continue
         actions = {button.get_attribute("value") for button in form.locator("button").all()}
         form.evaluate("form => { form.noValidate = true; }")
-        with page.expect_request(lambda request: request.is_navigation_request()):
+        with page.expect_request(lambda request: request.is_navigation_request() or request.method == "POST") as sent:
             fields[0].press("Enter")
-        data = parse_qs((sent[-1].post_data or "").replace("\r\n", "&"))
-        body = sent[-1].post_data or ""
+        data = parse_qs((sent.value.post_data or "").replace("\r\n", "&"))
+        body = sent.value.post_data or ""
         if len(actions) > 1:
             sent_action = any(f'name="action"\r\n\r\n{value}' in body for value in HARMLESS_ACTIONS)
             assert sent_action or set(data.get("action", [])) & HARMLESS_ACTIONS, (page.url, actions)
         assert "create" not in data.get("action", [])
-        tried.add(sent[-1].url.partition("?")[0].rpartition("/")[2])
+        tried.add(sent.value.url.partition("?")[0].rpartition("/")[2])
     page.unroute("**/*")
     return tried
 
@@ -172,7 +170,22 @@ def retire(page: "Page") -> None:
     page.wait_for_load_state()
 
 
-DECISION = "tr:has(#article-4) form:has(fieldset)"
+def in_place(act: Callable[["Page"], None]) -> Callable[["Page"], None]:
+    """Return an act that waits for the notice of an edit in place."""
+
+    def wait(page: "Page") -> None:
+        act(page)
+        page.locator(".toast").wait_for()
+
+    return wait
+
+
+def press(selector: str) -> Callable[["Page"], None]:
+    """Return an act that presses a button, once the ranking is computed."""
+    return in_place(lambda page: page.locator(selector).first.click())
+
+
+PICKS = "/-/picks?form=markdown"
 SETUP = "/-/issues/2026-11/setup"
 SETUP_JSON = "/-/issues/2026-11/setup.json"
 
@@ -209,12 +222,21 @@ ACTS: dict[str, Act] = {
         "/-/issues.json",
         "/-/issues",
     ),
-    "decision": ("/-/articles", submit(DECISION, check="exclude", reason="old"), "/-/picks.json", "/-/articles"),
-    "decision removed": (
-        "/-/articles",
-        submit("form:has([name=action][value=undo][type=hidden])"),
+    "decision": ("/-/articles", press("#article-4-exclude"), "/-/picks.json", "/-/articles"),
+    "decision removed": ("/-/articles", press("form.decide button[aria-pressed=true]"), "/-/picks.json", "/-/articles"),
+    "texts of a pick": (
+        PICKS,
+        in_place(submit(".pick form[action$=text]", title="Other", blurb="")),
         "/-/picks.json",
-        "/-/articles",
+        "/-/picks",
+    ),
+    "order of the picks": (PICKS, in_place(submit(".pick form.move", position="3")), "/-/picks.json", "/-/picks"),
+    "number of picks": (PICKS, in_place(submit("#number", top="5")), "/-/picks.json", "/-/picks"),
+    "own template": (
+        PICKS,
+        in_place(submit("#own-template form", template="# {{ featured | length }}")),
+        "own template",
+        "/-/picks",
     ),
     "role of a user": (
         "/-/settings/users",
@@ -261,6 +283,9 @@ IGNORED_KEYS |= {"ranked", "footer", "warnings"}
 
 def state_of(watched: "WatchedPage", path: str, link: str) -> Any:
     """Return the JSON file of a page without times and histories."""
+    if path == "own template":
+        page = watched.page.request.get(watched.base + PICKS).text()
+        return page.partition('id="own-text"')[2].partition("</textarea>")[0]
     url = f"{watched.base}{link}/report.json" if path == "link" else watched.base + path
     return without_times(json.loads(watched.page.request.get(url).body()))
 
@@ -289,8 +314,17 @@ def test_undo_of_every_destructive_act(watched: "WatchedPage", without_script: "
         else:
             page.locator(".toast button:text('Undo')").click()
         page.wait_for_load_state()
-        assert state_of(browser, state_path, link) == before, source
+        wait_for_state(browser, state_path, link, before)
     assert not watched.problems
+
+
+def wait_for_state(watched: "WatchedPage", path: str, link: str, expected: Any) -> None:
+    """Wait until the state of a page is the expected one; an edit in place takes a moment."""
+    for _attempt in range(100):
+        if state_of(watched, path, link) == expected:
+            return
+        watched.page.wait_for_timeout(100)
+    assert state_of(watched, path, link) == expected
 
 
 def undo_from_page(page: "Page") -> None:
@@ -352,8 +386,9 @@ ERRORS: dict[str, Error] = {
     "long privacy text": ("/-/settings", "main form", {"privacy.text": 7 * LONG, "ranking.gems": "2"}, "privacy-text"),
     "name that exists": ("/-/settings/users", "form:has(#new)", {"name": "viewer", "role": "admin"}, "new"),
     "name with a slash": ("/-/settings/users", "form:has(#new)", {"name": "a/b", "role": "viewer"}, "new"),
-    "reason": ("/-/articles", DECISION, {"check": "pin", "reason": ""}, "why4"),
-    "no decision": ("/-/articles", DECISION, {"reason": "kept"}, "do4"),
+    "reason": ("/-/articles", "details.reason form", {"reason": LONG * 2}, "*-why"),
+    "no title of a pick": (PICKS, ".pick form[action$=text]", {"title": "", "blurb": "Kept"}, "*-title"),
+    "own template that fails": (PICKS, "#own-template form", {"template": "{% for %}"}, "own-text"),
     "wrong password": ("/-/account", "main form", {"current": "wrong wrong"}, "current"),
     "other password repeated": (
         "/-/account",
@@ -389,6 +424,9 @@ def test_every_error_is_at_its_field(watched: "WatchedPage", name: str) -> None:
     if path == "review":
         review(page, slug="errors")
     enter(page, selector, values)
+    if field_id.startswith("*"):  # the id depends on the article
+        field_id = page.locator("[aria-invalid=true]").get_attribute("id") or ""
+        assert field_id.endswith(ERRORS[name][3].removeprefix("*"))
     check_error(page, field_id, values)
     assert all("(Bad Request)" in line or "(Conflict)" in line for line in watched.problems), watched.problems
 
@@ -481,7 +519,11 @@ FORMS: dict[str, tuple[set[str], set[str]]] = {
     "links.set_title": ({"title of a link"}, {"long title of a link"}),
     "links.add_link": (set(), {"empty destination", "private destination", "code that is taken", "code with a space"}),
     "new_issue.add_text": (set(), {"no issue"}),
-    "articles.decide": ({"decision", "decision removed"}, {"reason", "no decision"}),
+    "articles.decide": ({"decision", "decision removed"}, {"reason"}),
+    "picks.edit_text": ({"texts of a pick"}, {"no title of a pick"}),
+    "picks.move": ({"order of the picks"}, set()),
+    "picks.change_settings": ({"number of picks"}, set()),
+    "picks.save_template": ({"own template"}, {"own template that fails"}),
     "accounts.add_user": (set(), {"name that exists", "name with a slash"}),
     "settings.save_settings": ({"settings"}, {"number of picks", "long privacy text"}),
     "accounts.set_role": ({"role of a user"}, set()),

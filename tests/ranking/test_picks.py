@@ -6,7 +6,7 @@ import pytest
 
 from shortener.errors import InputError
 from shortener.ranking import Ranking, rank
-from shortener.ranking.picks import Decision, picked_urls, select_picks
+from shortener.ranking.picks import Decision, Pick, Picks, arrange_picks, picked_urls, select_picks
 
 World = Any
 NEW = "https://new.example/"
@@ -100,12 +100,29 @@ def test_more_pins_than_places_are_all_kept(ranking: Ranking) -> None:
 @pytest.mark.parametrize(
     ("decision", "message"),
     [
-        (Decision("u", "pin", " ", "Ana", 1.0), "needs a reason"),
         (Decision("u", "pin", "because", "", 1.0), "an editor's name"),
         (decide("u", "delete"), "use pin, exclude or choose"),
     ],
 )
-def test_a_decision_needs_reason_name_and_action(ranking: Ranking, decision: Decision, message: str) -> None:
-    """A decision without reason or name, or with an unknown action, raises InputError."""
+def test_a_decision_needs_name_and_action(ranking: Ranking, decision: Decision, message: str) -> None:
+    """A decision without a name, or with an unknown action, raises InputError."""
     with pytest.raises(InputError, match=message):
         select_picks(ranking, decisions=[decision])
+
+
+@pytest.mark.parametrize(
+    ("listed", "order", "arranged"),
+    [
+        pytest.param("abcd", "", "abcd", id="no order"),
+        pytest.param("abcd", "dabc", "dabc", id="the last is first"),
+        pytest.param("abcd", "xdbay", "dbca", id="articles that left, and one that came"),
+        pytest.param("nab", "ba", "nba", id="a new first article"),
+        pytest.param("anmb", "ba", "banm", id="two new articles behind the one before them"),
+    ],
+)
+def test_editors_arrange_the_articles(listed: str, order: str, arranged: str) -> None:
+    """The articles are in the editors' order; a new one stays behind the article that it follows in the ranking."""
+    picks = tuple(Pick(url, "list", None, None) for url in listed)
+    result = arrange_picks(Picks(picks, tuple(reversed(picks)), (), "", ()), list(order))
+    assert "".join(pick.url for pick in result.featured) == arranged
+    assert sorted(pick.url for pick in result.lesser_known) == sorted(listed)

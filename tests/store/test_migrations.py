@@ -13,7 +13,7 @@ from shortener.classification.detect_honeypot import AUTOMATION_MASK
 from shortener.collector.rebuild import rebuild
 from shortener.errors import StoreError
 from shortener.files import STORE_FILE_NAME
-from shortener.store import clicks, honeypot_hits, link_checks, migrations, open_store
+from shortener.store import clicks, decisions, honeypot_hits, link_checks, migrations, open_store
 from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 from shortener.store.rollups import recompute_coarse_rollups
 
@@ -242,6 +242,23 @@ def test_hours_of_links_are_summed(tmp_path: Path) -> None:
     assert hours == [(1, HOUR, *range(0, 20, 2)), (1, HOUR + 3600, *range(10))]
     recompute_coarse_rollups(store)
     assert store.execute("select * from clicks_by_link_hour").fetchall() == hours
+    store.close()
+
+
+def test_decisions_are_kept_and_may_have_no_reason(tmp_path: Path) -> None:
+    """Decisions keep their values, and a new one may have an empty reason."""
+    tmp_path.chmod(0o700)
+    database = Database(tmp_path / STORE_FILE_NAME)
+    MIGRATIONS.apply(database, stop_before="m019_picks_edits")
+    row = (3, "2024-05", "https://a.example/", "pin", "asked for", "Ana", 7)
+    columns = "id, month, url, action, reason, who, at"
+    with database.conn:
+        database.conn.execute(f"insert into decisions ({columns}) values (?, ?, ?, ?, ?, ?, ?)", row)
+    database.conn.close()
+    store = open_store(tmp_path)
+    assert store.execute(f"select {columns} from decisions").fetchall() == [row]
+    decisions.decide(store, "2024-05", "https://a.example/", action="exclude", reason="", who="Bo", now=8)
+    assert [decision.reason for decision in decisions.list_all(store)] == [""]
     store.close()
 
 

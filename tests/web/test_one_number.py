@@ -250,7 +250,10 @@ def read_link_pages(figures: Figures, browser: Browser) -> None:
     read_ranked(figures, "ranking.json", ranking["articles"], "article")
     read_ranked(figures, "ranking.csv", read_csv(browser.get("/-/articles.csv?month=2024-06").text), "article")
     for html in table_rows(page):
-        code = code_of(re.findall(r'href="(https://a\.example/\w+)"', html)[0])
+        targets = re.findall(r"url=(https://a\.example/\w+)\"", html)
+        if not targets:
+            continue  # the heading of a group
+        code = code_of(targets[0])
         value = cell(html, ranking["counted"].capitalize())
         figures.add("ranking page", ("article", code), **{ranking["counted"]: value})
 

@@ -14,7 +14,7 @@ from tests.web.test_report_pages import NOW, write_human_clicks
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
 
-WAITING = "The ranking is being computed"
+WAITING = "The comparison is being computed"
 MONTH = "2027-01"
 
 
@@ -46,7 +46,7 @@ def test_the_first_list_does_not_wait_for_the_fit(clicked: "EditorSite", monkeyp
     ready.set()
     page = settled(browser, "/-/articles")
     assert "reload.js" not in page
-    assert re.search(r'data-name="vs typical">\d[\d.]*×', page)
+    assert re.search(r'data-name="vs typical"><span class="usual">\d[\d.]*×', page)
 
 
 def test_a_decision_does_not_compute_the_ranking_again(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,24 +68,26 @@ def test_pages_and_api_share_the_ranking_of_a_month(clicked: "EditorSite", monke
     with clicked.app.test_request_context():
         computed = ranking_cache.cached_draft(MONTH).ranking
         monkeypatch.setattr(ranking_cache, "rank_stored_articles", None)
-        assert ranking_cache.cached_ranking(month=MONTH, issue=None) is computed
+        assert ranking_cache.cached_ranking(ranking_cache.RankingKey(month=MONTH)) is computed
 
 
 def test_a_refused_decision_waits_for_its_form(clicked: "EditorSite") -> None:
     """A form that was refused while nothing is cached is shown again with its error."""
-    form = {"month": MONTH, "url": "https://a.example/sieve", "action": "pin", "reason": ""}
-    page = clicked.client("editor").post("/-/articles/decide", form).text
+    browser = clicked.client("editor")
+    form = {"month": MONTH, "url": "https://a.example/sieve", "action": "pin"}
+    assert browser.post("/-/articles/decide", form).status_code == 303
+    page = browser.post("/-/articles/decide", form | {"reason": "x" * 1_001}).text
     assert WAITING not in page
-    assert "Give a reason for your colleagues" in page
+    assert "This is longer than 1,000 characters" in page
 
 
 @pytest.mark.parametrize(
     ("sent_at", "message"),
     [
-        pytest.param(None, "It begins with the first", id="draft"),
-        pytest.param(NOW + 86_400, "It begins with the first", id="scheduled"),
-        pytest.param(NOW - 1_800, "issue may was sent less than an hour ago", id="sent half an hour ago"),
-        pytest.param(NOW - 7_200, "issue may has no clicks yet", id="without clicks"),
+        pytest.param(None, "That begins with the first", id="draft"),
+        pytest.param(NOW + 86_400, "That begins with the first", id="scheduled"),
+        pytest.param(NOW - 1_800, "Issue may was sent less than an hour ago", id="sent half an hour ago"),
+        pytest.param(NOW - 7_200, "Issue may has no clicks yet", id="without clicks"),
     ],
 )
 def test_nothing_is_ranked_without_evidence(

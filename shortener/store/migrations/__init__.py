@@ -28,6 +28,7 @@ from shortener.store.migrations.m015_settings import m015_settings
 from shortener.store.migrations.m016_users_seen import m016_users_seen
 from shortener.store.migrations.m017_user_language import m017_user_language
 from shortener.store.migrations.m018_new_issues import m018_new_issues
+from shortener.store.migrations.m019_picks_edits import m019_picks_edits
 
 FUNCTIONS = (
     m001_loop,
@@ -48,6 +49,7 @@ FUNCTIONS = (
     m016_users_seen,
     m017_user_language,
     m018_new_issues,
+    m019_picks_edits,
 )
 MIGRATION_NAMES = tuple(function.__name__ for function in FUNCTIONS)
 MIGRATIONS = Migrations("shortener")

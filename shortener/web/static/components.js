@@ -1,13 +1,15 @@
-// What the components of each page do with a script: notices that leave, menus that close, buttons that copy. Without
-// it a notice stays at the top of the page, a menu closes by its button, and text can be selected.
+// What the components of each page do with a script: notices that leave, menus that close, buttons that copy, forms
+// that work in place. Without it a notice stays at the top of the page, a menu closes by its button, text can be
+// selected, and a form loads the page again.
 "use strict";
 
 const SHOWN_MS = 10000;
 const COPIED_MS = 2000;
+const MAX_FRAME_PX = 6000;
 
 // The notice of an edit, with its Undo, is at the bottom of the window for ten seconds. Afterwards the edit can be
 // undone from the page's history.
-for (const toast of document.querySelectorAll(".toast")) {
+function float(toast) {
   toast.classList.add("floating");
   let timer = 0;
   const wait = () => { clearTimeout(timer); timer = setTimeout(() => { toast.hidden = true; }, SHOWN_MS); };
@@ -16,6 +18,32 @@ for (const toast of document.querySelectorAll(".toast")) {
   for (const name of ["mouseleave", "focusout"]) toast.addEventListener(name, wait);
   wait();
 }
+
+// What is done with new content: when the page was loaded, and when a part of it was replaced.
+function prepare() {
+  for (const toast of document.querySelectorAll(".toast:not(.floating)")) float(toast);
+  // A button copies the text of an element; with data-copy-as="html", the text is HTML and is copied as formatted text.
+function copy(text, kind) {
+  if (kind !== "html" || !window.ClipboardItem) return navigator.clipboard.writeText(text);
+  const plain = new DOMParser().parseFromString(text, "text/html").body.textContent;
+  const blobs = { "text/html": text, "text/plain": plain };
+  for (const type of Object.keys(blobs)) blobs[type] = new Blob([blobs[type]], { type });
+  return navigator.clipboard.write([new ClipboardItem(blobs)]);
+}
+
+  for (const frame of document.querySelectorAll("iframe[data-fit]")) {
+    frame.addEventListener("load", () => fit(frame));
+    fit(frame);
+  }
+}
+
+// A frame with a document of ours is as high as its content.
+function fit(frame) {
+  const content = frame.contentDocument && frame.contentDocument.documentElement;
+  if (content) frame.style.height = `${Math.min(MAX_FRAME_PX, content.scrollHeight + 2)}px`;
+}
+
+prepare();
 
 const openMenus = () => document.querySelectorAll("details.menu[open]");
 
@@ -31,16 +59,14 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-const showCopyButtons = () => { for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false; };
-showCopyButtons();
-document.addEventListener("swapped", showCopyButtons);
+document.addEventListener("swapped", prepare);
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const source = document.getElementById(button.dataset.copy);
   const text = "value" in source ? source.value : source.textContent;
   try {
-    await navigator.clipboard.writeText(text);
+    await copy(text, button.dataset.copyAs);
   } catch {
     if (source.select) source.select();
     else getSelection().selectAllChildren(source);
@@ -51,6 +77,67 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = before; }, COPIED_MS);
 });
 
+// A form or link with data-in-place changes the page without loading it again, and keeps its place. So do the Undo
+// buttons of such a page. What cannot be shown in place is loaded as usual.
+const isInPlace = (element) => element.matches("[data-in-place]") ||
+  (element.matches(".toast form, #history form") && document.querySelector("main [data-in-place]") !== null);
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target, button = event.submitter;
+  if (event.defaultPrevented || form.method !== "post" || !isInPlace(form)) return;
+  event.preventDefault();
+  const fields = new FormData(form);
+  if (button && button.name) fields.append(button.name, button.value);
+  const answer = await send(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(fields), redirect: "manual" });
+  const page = answer && answer.type === "opaqueredirect" ? await send(location.href) : answer;
+  if (!await replace(page, form)) return location.reload();
+  if (form.dataset.then === "copy") for (const copies of document.querySelectorAll("[data-copy]")) copies.click();
+});
+
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[data-in-place]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  history.replaceState(null, "", link.href);
+  if (!await replace(await send(link.href), link)) location.reload();
+});
+
+// A choice with the mouse submits the form; with the keyboard, whose arrows pass all choices, its button does.
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (field.matches("form[data-auto] select") && !field.matches(":focus-visible")) field.form.requestSubmit();
+});
+
+async function send(address, options) {
+  try {
+    return await fetch(address, options);
+  } catch {
+    return null;
+  }
+}
+
+async function replace(answer, source) {
+  const isPage = answer && answer.status !== 401 && (answer.headers.get("Content-Type") || "").startsWith("text/html");
+  const fresh = isPage && new DOMParser().parseFromString(await answer.text(), "text/html");
+  const content = fresh && fresh.querySelector("main");
+  if (!content) return false;
+  const main = document.querySelector("main");
+  const own = source.closest("details[id]");
+  const open = [...main.querySelectorAll("details[id][open]")].filter((each) => each !== own).map((each) => each.id);
+  const place = source.closest("[id]"), id = place && place.id;
+  const focused = document.activeElement && main.contains(document.activeElement) ? document.activeElement.id : "";
+  const before = place ? place.getBoundingClientRect().top : 0;
+  document.title = fresh.title;
+  main.replaceChildren(...content.childNodes);
+  for (const each of open) if (document.getElementById(each)) document.getElementById(each).open = true;
+  prepare();
+  const now = id && id !== "main" && document.getElementById(id);
+  if (now) window.scrollBy(0, now.getBoundingClientRect().top - before);
+  const target = main.querySelector("[aria-invalid=true]") || (focused && document.getElementById(focused)) ||
+    (now && now.querySelector("a[href], button, input:not([type=hidden]), select, textarea, summary")) || main;
+  target.focus({ preventScroll: true });
+  return true;
+}
 // What an address with # names is shown, also in closed details, which older browsers would leave closed.
 const reveal = () => {
   const target = document.getElementById(location.hash.slice(1));

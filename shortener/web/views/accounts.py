@@ -1,6 +1,5 @@
 """Views for sign-in, sign-out, invitation links, a user's own account and the management of users."""
 
-import re
 import time
 from contextlib import AbstractContextManager
 
@@ -31,15 +30,20 @@ from shortener.web.forms import read_text
 from shortener.web.languages import editor_languages, ngettext, translated_text
 from shortener.web.languages import gettext as _
 from shortener.web.login_throttle import LoginThrottle
-from shortener.web.responses import csv_response, json_response, redirect_with_notice, show_notice
+from shortener.web.responses import (
+    MAX_NEXT_LENGTH,
+    csv_response,
+    json_response,
+    own_path,
+    redirect_with_notice,
+    show_notice,
+)
 from shortener.web.security import cookie_name, is_https
 from shortener.web.views.history import USERS_PAGE, undoable
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/-")
 
-NEXT_URL_PATTERN = re.compile(r"/-/[A-Za-z0-9._~%=&?+:@!$'()*,;/-]*", re.ASCII)
 _USER_COLUMNS = ("name", "role", "has_password", "seen_at")
-MAX_NEXT_LENGTH = 1_000  # characters
 
 
 def init_app(app: Flask) -> None:
@@ -48,14 +52,8 @@ def init_app(app: Flask) -> None:
 
 
 def safe_next_url(next_url: str | None) -> str:
-    """Return the URL to show after sign-in: ``next_url`` if it is a path of our pages, else the overview.
-
-    A path that begins with ``/-/`` cannot name another host. Backslashes and control characters are refused, because
-    browsers may rewrite them.
-    """
-    if next_url and len(next_url) <= MAX_NEXT_LENGTH and NEXT_URL_PATTERN.fullmatch(next_url):
-        return next_url
-    return url_for("overview.show_overview")
+    """Return the URL to show after sign-in: ``next_url`` if it is a path of our pages, else the overview."""
+    return own_path(next_url) or url_for("overview.show_overview")
 
 
 @blueprint.get("/sign-in")

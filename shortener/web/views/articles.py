@@ -1,32 +1,37 @@
-"""Views of a month's articles by appeal, and of editors' decisions about them."""
+"""Views of the articles by how readers liked them, and of editors' decisions about them."""
 
-import textwrap
-from typing import Any
+from math import ceil
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from msgspec import Struct
+from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
-from shortener.errors import FieldError, InputError
+from shortener.errors import FieldError, InputError, NotFound
+from shortener.messages import Message
+from shortener.ranking import Ranking
+from shortener.ranking.certainty import confidence
 from shortener.ranking.picks import Action
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.ranking import count_stored_articles
 from shortener.services import draft_picks, history
-from shortener.services.draft_picks import Draft
-from shortener.store import decisions
+from shortener.store import articles, decisions, draft_links
+from shortener.store.articles import SentIssue
+from shortener.web import article_list
+from shortener.web.article_list import ArticleFilterValues
+from shortener.web.article_page import Appearance, load_article
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.error_pages import sentence
 from shortener.web.field_errors import form_view
-from shortener.web.forms import read_text
-from shortener.web.month_draft import find_draft, require_draft, sent_months
-from shortener.web.ranking_cache import cached_draft, draft_if_ready
-from shortener.web.responses import csv_response, json_response, redirect_with_notice
+from shortener.web.forms import read_clamped_integer, read_text
+from shortener.web.languages import gettext as _
+from shortener.web.ranking_cache import RankingKey, cached_ranking, ranking_if_ready
+from shortener.web.responses import csv_response, json_response, own_path, show_notice
 from shortener.web.views.history import MONTH_PAGES, undoable
 
 blueprint = Blueprint("articles", __name__, url_prefix="/-")
 
-MAX_CHARTED_ARTICLES = 40
-"""Largest number of articles in the chart. The table shows all articles."""
 _RANKING_COLUMNS = (
     "rank",
     "url",
@@ -44,105 +49,195 @@ _RANKING_COLUMNS = (
     "note",
 )
 DECISION_ACTIONS: dict[str, Action] = {"pin": "pin", "exclude": "exclude", "choose": "choose"}
-DECISION_MESSAGES = {
-    "pin": "Featured",
-    "exclude": "Excluded",
-    "choose": "Added as editor's pick",
-    "undo": "Decision removed",
-}
 MAX_NAME_LENGTH = 80
-"""Characters of an article's address in the history."""
+"""Characters of an article's title in the history."""
+
+
+class _Listing(Struct, frozen=True):
+    """What the page shows: a ranking, or the reason why there is none; both are missing while it is computed.
+
+    ``key`` is the ranking that the filters ask for; without a period it is that of the latest month with one.
+    """
+
+    filters: ArticleFilterValues
+    key: RankingKey
+    sent: list[SentIssue]
+    ranking: Ranking | None = None
+    message: str = ""
+    status: int = 200
 
 
 @blueprint.get("/articles")
 @role_required("viewer")
 def show_articles() -> ResponseReturnValue:
-    """Show the articles of a month by appeal, with the editors' decisions."""
-    month = request.args.get("month", "")
-    return _render_articles(), 400 if month and not decisions.is_month(month) else 200
+    """Show the articles of a period or an issue, grouped by how sure their result is, with the editors' decisions."""
+    listing = _find_listing(wait=False)
+    return _render_listing(listing), listing.status
+
+
+def _find_listing(*, wait: bool) -> _Listing:
+    sent = articles.list_sent_issues(store(), now=now())
+    try:
+        filters = article_list.read_filters()
+    except InputError as error:
+        return _Listing(
+            ArticleFilterValues("", "", "", ""), RankingKey(), sent, message=sentence(str(error)), status=400
+        )
+    if filters.issue and filters.issue not in {issue.slug for issue in sent}:
+        message = _("No issue {slug} was sent yet.", slug=filters.issue)
+        return _Listing(filters, RankingKey(), sent, message=message.unescape(), status=404)
+    if filters.period or filters.issue:
+        return _load(filters, sent, wait=wait)
+    months = dict.fromkeys(article_list.month_of(issue.sent_at) for issue in sent)
+    listing = _Listing(filters, RankingKey(), sent)
+    for month in months:
+        chosen = ArticleFilterValues(month, "", filters.section, filters.search)
+        listing = _load(chosen, sent, wait=wait)
+        if not listing.message:
+            break
+    return listing
+
+
+def _load(filters: ArticleFilterValues, sent: list[SentIssue], *, wait: bool) -> _Listing:
+    key = article_list.ranking_key(filters)
+    ranking = (cached_ranking if wait else ranking_if_ready)(key)
+    message = sentence(ranking.footer) if ranking is not None and not ranking.articles else ""
+    return _Listing(filters, key, sent, ranking, message)
 
 
 def _render_articles() -> str:
-    # A refused form is shown again with its input, which needs its page.
-    find = cached_draft if request.method == "POST" else draft_if_ready
-    try:
-        month, draft, message = find_draft(find)
-    except InputError as error:
-        month, draft, message = "", None, sentence(str(error))
-    if not draft and not message and month:
-        counted = count_stored_articles(store(), month, config=config(), as_of=now())
-        return render_template("articles_waiting.html", month=month, months=sent_months(), articles=counted)
-    decided = {decision.url: decision for decision in decisions.list_by_month(store(), month)} if month else {}
+    """Return the page for a refused decision. Its form needs the ranking, so that the page waits for it."""
+    return _render_listing(_find_listing(wait=True))
+
+
+def _render_listing(listing: _Listing) -> str:
+    ranking, filters = listing.ranking, listing.filters
+    values = {"filters": filters, "sent": listing.sent, "months": _months(listing.sent), "message": listing.message}
+    if ranking is None and not listing.message and (filters.period or filters.issue):
+        counted = count_stored_articles(
+            store(),
+            config=config(),
+            as_of=now(),
+            month=listing.key.month,
+            issue=listing.key.issue,
+            since=listing.key.since,
+        )
+        return render_template(
+            "articles_waiting.html", articles=article_list.filter_counted(counted, filters), sections=[], **values
+        )
+    if ranking is None or not ranking.articles:
+        return render_template("articles.html", ranking=None, sections=[], **values)
+    rows = article_list.build_rows(ranking, listing.sent)
+    shown = article_list.filter_rows(rows, filters)
+    order, groups = article_list.group_rows(shown, ranking.counted)
+    pages = max(1, ceil(len(shown) / article_list.PAGE_SIZE))
+    page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
     return render_template(
         "articles.html",
-        month=month,
-        months=sent_months(),
-        draft=draft,
-        message=message,
-        decided=decided,
-        chart=_chart_data(draft) if draft else [],
-        changes=history.list_changes(store(), f"{MONTH_PAGES}{month}") if month else (),
+        ranking=ranking,
+        rows=shown,
+        groups=article_list.cut_page(groups, page),
+        page=page,
+        pages=pages,
+        first=(page - 1) * article_list.PAGE_SIZE + 1,
+        last=min(page * article_list.PAGE_SIZE, len(shown)),
+        order=order,
+        counts=article_list.count_groups(rows),
+        sections=article_list.list_sections(rows),
+        confidence=confidence(ranking),
+        picks_month=listing.key.month or max((row.month for row in rows), default=""),
+        changes=history.list_changes(store(), f"{MONTH_PAGES}{listing.key.month}") if listing.key.month else (),
+        **values,
     )
 
 
-def _chart_data(draft: Draft) -> list[dict[str, Any]]:
-    return [
-        {
-            "rank": article.rank,
-            "title": article.title,
-            "appeal": article.appeal,
-            "low": article.low,
-            "high": article.high,
-            "top": article.rank <= draft.ranking.top,
-            "gem": article.gem is not None,
-        }
-        for article in draft.ranking.articles[:MAX_CHARTED_ARTICLES]
-    ]
+def _months(sent: list[SentIssue]) -> list[str]:
+    return list(dict.fromkeys(article_list.month_of(issue.sent_at) for issue in sent))
 
 
 @blueprint.get("/articles.json")
 @role_required("viewer")
 def articles_json() -> Response:
     """Return the ranking as JSON, as ``rank --format json`` prints it."""
-    return json_response(require_draft().ranking)
+    return json_response(_require_ranking()[1])
 
 
 @blueprint.get("/articles.csv")
 @role_required("viewer")
 def articles_csv() -> Response:
     """Return the ranking as CSV, one row for each article."""
-    draft = require_draft()
-    return csv_response(
-        f"articles-{draft.month}", _RANKING_COLUMNS, struct_rows(draft.ranking.articles, _RANKING_COLUMNS)
+    filters, ranking = _require_ranking()
+    name = f"articles-{filters.issue or filters.period}"
+    return csv_response(name, _RANKING_COLUMNS, struct_rows(ranking.articles, _RANKING_COLUMNS))
+
+
+def _require_ranking() -> tuple[ArticleFilterValues, Ranking]:
+    """Return the requested ranking. Raises InputError for an invalid period, NotFound without articles."""
+    article_list.read_filters()
+    listing = _find_listing(wait=True)
+    if listing.ranking is None or not listing.ranking.articles:
+        raise NotFound(listing.message or Message("there is nothing to rank yet: no issue was sent"))
+    return listing.filters, listing.ranking
+
+
+@blueprint.get("/articles/article")
+@role_required("viewer")
+def show_article() -> str:
+    """Show one article across issues: appearances, figures, signals, links, and decisions with their history."""
+    article = load_article(request.args.get("url", ""), wait=False)
+    months = dict.fromkeys(
+        article_list.month_of(int(row.sent_at.timestamp())) for row in article.appearances if row.sent_at
     )
+    changes = history.list_decision_changes(store(), article.url, [f"{MONTH_PAGES}{month}" for month in months])
+    return render_template("article.html", article=article, changes=changes)
+
+
+@blueprint.get("/articles/article.json")
+@role_required("viewer")
+def article_json() -> Response:
+    """Return one article across issues as JSON."""
+    return json_response(load_article(request.args.get("url", ""), wait=True))
+
+
+@blueprint.get("/articles/article.csv")
+@role_required("viewer")
+def article_csv() -> Response:
+    """Return the appearances of an article as CSV, one row for each issue."""
+    article = load_article(request.args.get("url", ""), wait=True)
+    columns = Appearance.__struct_fields__
+    return csv_response("article", columns, struct_rows(article.appearances, columns))
 
 
 @blueprint.post("/articles/decide")
 @role_required("editor")
 @form_view("decision", "reason", page=_render_articles)
 def decide() -> BaseResponse:
-    """Store an editor's decision about an article: pin, choose or exclude, with a reason. It can also remove one."""
+    """Store an editor's decision about an article: pin, choose or exclude. It can also remove one."""
     month, url = read_text(request.form, "month", max_length=7), read_text(request.form, "url", max_length=10_000)
     action, reason = request.form.get("action", ""), read_text(request.form, "reason", max_length=1_000)
-    if action not in DECISION_MESSAGES:
-        raise FieldError("choose what to do with the article", field="action")
-    if action != "undo" and not reason:
-        raise FieldError("give a reason for your colleagues", field="reason")
+    name = short_title(url)
+    messages = {
+        "pin": _("Featured: {article}", article=name),
+        "choose": _("Added as editor's pick: {article}", article=name),
+        "exclude": _("Excluded: {article}", article=name),
+        "undo": _("Decision removed: {article}", article=name),
+    }
+    if action not in messages:
+        raise FieldError(Message("choose what to do with the article"), field="action")
     decisions.check_month(month)
-    name = textwrap.shorten(url, MAX_NAME_LENGTH, placeholder="…")
+    message = messages[action].unescape()
     with history.recorded(
         store(),
         lambda: history.month_decision(store(), month, url),
         page=f"{MONTH_PAGES}{month}",
-        summary=f"{DECISION_MESSAGES[action]}: {name}",
+        summary=message,
         who=current_user().name,
         now=now(),
     ) as recorder:
         _decide(month, url, action=action, reason=reason)
-    notice = undoable(f"{DECISION_MESSAGES[action]}. The figures do not change.", recorder.change_id)
-    row = request.form.get("row", "")
-    anchor = f"article-{row}" if row.isascii() and row.isdigit() else None
-    return redirect_with_notice(notice, "articles.show_articles", month=month, _anchor=anchor)
+    place = own_path(request.form.get("next")) or url_for("articles.show_articles", month=month)
+    show_notice(undoable(message, recorder.change_id, next_url=place))
+    return redirect(place + anchor_of_form(), 303)
 
 
 def _decide(month: str, url: str, *, action: str, reason: str) -> None:
@@ -154,8 +249,21 @@ def _decide(month: str, url: str, *, action: str, reason: str) -> None:
             month,
             url,
             action=DECISION_ACTIONS[action],
-            reason=reason,
+            reason=reason or None,
             who=current_user().name,
             config=config(),
             now=now(),
         )
+
+
+def short_title(url: str) -> str:
+    """Return the title of an article for messages, or its address; a long one is cut."""
+    details = draft_links.article_details(store(), [url]).get(url)
+    title = (details.title if details else "") or url
+    return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 1]}…"
+
+
+def anchor_of_form() -> str:
+    """Return the place on the page from which a form was sent, such as ``#article-3``; '' if the form names none."""
+    anchor = request.form.get("anchor", "")
+    return f"#{anchor}" if anchor.isascii() and anchor.replace("-", "").isalnum() else ""

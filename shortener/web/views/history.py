@@ -1,15 +1,16 @@
 """View that undoes an edit made on a page."""
 
-from flask import Blueprint, abort, request, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import Conflict, InputError, NotFound
 from shortener.services import accounts, history
 from shortener.store import page_changes
+from shortener.web.cache import clear_cache
 from shortener.web.context import current_user, now, role_required, store
 from shortener.web.error_pages import sentence
 from shortener.web.languages import gettext as _
-from shortener.web.responses import Notice, redirect_after_edit, redirect_with_notice
+from shortener.web.responses import Notice, own_path, show_notice
 
 blueprint = Blueprint("history", __name__, url_prefix="/-")
 
@@ -33,23 +34,29 @@ def undo() -> BaseResponse:
         history.undo(store(), change, who=current_user().name, now=now())
     except (Conflict, InputError, NotFound) as error:
         notice = Notice(sentence(str(error)), is_error=True)
-    endpoint, values = _page_endpoint(change.page)
     # Neither decisions nor users change anything that is cached.
-    is_cached = change.page.startswith((ISSUE_PAGES, SETTINGS_PAGE, LINKS_PAGE))
-    answer = redirect_after_edit if is_cached else redirect_with_notice
-    return answer(notice, endpoint, **values)
+    if change.page.startswith((ISSUE_PAGES, SETTINGS_PAGE, LINKS_PAGE)):
+        clear_cache()
+    show_notice(notice)
+    return redirect(own_path(request.form.get("next")) or _page_url(change.page), 303)
 
 
-def _page_endpoint(page: str) -> tuple[str, dict[str, str]]:
-    """Return the Flask endpoint of a page with a history, and the arguments of its URL."""
+def _page_url(page: str) -> str:
+    """Return the address of a page with a history."""
     if page.startswith(ISSUE_PAGES):
-        return "setup.show_setup", {"slug": page.removeprefix(ISSUE_PAGES)}
+        return url_for("setup.show_setup", slug=page.removeprefix(ISSUE_PAGES))
     if page.startswith(MONTH_PAGES):
-        return "articles.show_articles", {"month": page.removeprefix(MONTH_PAGES)}
+        return url_for("articles.show_articles", month=page.removeprefix(MONTH_PAGES))
     endpoints = {SETTINGS_PAGE: "settings.show_settings", LINKS_PAGE: "link_list.list_links"}
-    return endpoints.get(page, "accounts.users"), {}
+    return url_for(endpoints.get(page, "accounts.users"))
 
 
-def undoable(text: str, change_id: int | None) -> Notice:
-    """Return a notice with a button that undoes a change; without the button if nothing was changed."""
-    return Notice(text) if change_id is None else Notice(text, url_for("history.undo"), {"change": str(change_id)})
+def undoable(text: str, change_id: int | None, *, next_url: str = "") -> Notice:
+    """Return a notice with a button that undoes a change; without the button if nothing was changed.
+
+    ``next_url`` is the page that is shown afterwards, by default the one with the history of the change.
+    """
+    if change_id is None:
+        return Notice(text)
+    fields = {"change": str(change_id)} | ({"next": next_url} if next_url else {})
+    return Notice(text, url_for("history.undo"), fields)

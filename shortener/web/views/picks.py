@@ -1,39 +1,146 @@
-"""Views of the picks for the next issue."""
+"""Views of the picks for the next issue: their texts, order, number and template, and a preview of their section."""
 
-from typing import Literal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from hashlib import blake2b
+from typing import Literal, cast, get_args
 
-from flask import Blueprint, Response, render_template, request
+import msgspec
+from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from msgspec import Struct
+from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
+from shortener.errors import FieldError, InputError
+from shortener.messages import Message, message_text
+from shortener.ranking import RankedArticle
 from shortener.ranking.picks import picked_urls
-from shortener.services import draft_picks
-from shortener.web.context import config, now, role_required, store
-from shortener.web.forms import read_text
-from shortener.web.month_draft import find_draft, require_draft
-from shortener.web.ranking_cache import cached_draft
-from shortener.web.responses import json_response, redirect_after_edit
+from shortener.ranking.render import BUNDLED_TEMPLATES, bundled_template
+from shortener.services import draft_picks, edit_picks, history
+from shortener.services.draft_picks import Draft
+from shortener.services.history import Recorder, State
+from shortener.store import Store, picks_edits
+from shortener.store.picks_edits import SectionFormat, TemplateName
+from shortener.web.cache import get_or_compute
+from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.field_errors import form_view
+from shortener.web.forms import read_integer, read_text
+from shortener.web.languages import gettext as _
+from shortener.web.month_draft import find_draft, require_draft, sent_months
+from shortener.web.ranking_cache import cached_draft, draft_if_ready
+from shortener.web.responses import json_response, redirect_after_edit, show_notice
+from shortener.web.views.articles import anchor_of_form, short_title
+from shortener.web.views.history import MONTH_PAGES, undoable
 
 blueprint = Blueprint("picks", __name__, url_prefix="/-")
+
+Form = Literal["email", "markdown", "html"]
+PREVIEW_POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-same-origin"
+)
+"""Content security policy of the preview. An editor's own template may have styles, but no script runs."""
+MAX_CANDIDATES = 10
+MAX_TOP_CHOICES = 30
+"""Largest number of top picks that the menu offers; a larger one that was chosen is offered too."""
+
+
+class _Section(Struct, frozen=True):
+    """The section as text, or the reason why its template cannot be used."""
+
+    text: str
+    error: str = ""
 
 
 @blueprint.get("/picks")
 @role_required("viewer")
 def show_picks() -> ResponseReturnValue:
-    """Show the picks of a month. Once each pick has a short link, show their section for the next issue too."""
-    month, draft, message = find_draft()
-    if draft is None:
-        return render_template("picks_empty.html", message=message), 404 if month else 200
+    """Show the picks of a month with a preview of their section."""
+    month, draft, message = find_draft(draft_if_ready)
+    if draft is not None:
+        return _render_draft(draft)
+    if month and not message:
+        return render_template("picks_waiting.html", month=month, months=sent_months())
+    return render_template("picks_empty.html", message=message, months=sent_months()), 404 if month else 200
+
+
+def _render_page() -> str:
+    """Return the page for a refused form."""
+    return _render_draft(require_draft())
+
+
+def _render_draft(draft: Draft) -> str:
+    form = _requested_form()
+    section_format: SectionFormat = "markdown" if form == "markdown" else "html"
     linked = all(draft.details[url].short_url for url in picked_urls(draft.picks))
-    output_format: Literal["markdown", "html"] = "html" if request.args.get("form") == "html" else "markdown"
+    domain = config().domains[0]
+    shown = draft if linked else draft_picks.with_placeholder_links(draft, f"{domain.scheme}://{domain.host}/…")
+    own = picks_edits.own_templates(store())
+    section_formats: tuple[SectionFormat, ...] = get_args(SectionFormat)
     return render_template(
         "picks.html",
         draft=draft,
         report=draft_picks.report_draft(draft),
-        text=draft_picks.render_section(draft, output_format) if linked else "",
-        output_format=output_format,
+        months=sent_months(),
+        form_name=form,
+        section=_render_section(shown, section_format),
+        section_format=section_format,
         linked=linked,
+        settings=picks_edits.settings(store(), draft.month),
+        edited=picks_edits.texts_by_article(store(), draft.month),
+        suggested=draft.ranking.top,
+        top_choices=_top_choices(draft),
+        candidates=_candidates(draft),
+        own={name: own[name].text if name in own else "" for name in section_formats},
+        bundled={name: bundled_template(BUNDLED_TEMPLATES[False, name]) for name in section_formats},
+        changes=history.list_changes(store(), f"{MONTH_PAGES}{draft.month}"),
     )
+
+
+def _requested_form() -> Form:
+    name = request.values.get("form", "")
+    return cast(Form, name) if name in get_args(Form) else "email"
+
+
+def _top_choices(draft: Draft) -> list[int]:
+    """Return the numbers of top picks that can be chosen."""
+    chosen = len(draft.picks.featured)
+    return sorted({*range(1, min(MAX_TOP_CHOICES, len(draft.ranking.articles)) + 1), chosen} - {0})
+
+
+def _candidates(draft: Draft) -> list[RankedArticle]:
+    """Return the best articles that are neither picked nor excluded."""
+    decided = {*picked_urls(draft.picks), *(decision.url for decision in draft.picks.excluded)}
+    return [article for article in draft.ranking.articles if article.url not in decided][:MAX_CANDIDATES]
+
+
+def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
+    """Return the section. An own template needs a process of its own, so that its result is cached."""
+    own = draft.own_templates.get(section_format)
+    if own is None:
+        return _Section(draft_picks.render_section(draft, section_format))
+
+    def compute(_store: Store) -> _Section:
+        try:
+            return _Section(draft_picks.render_section(draft, section_format))
+        except InputError as error:
+            return _Section("", str(error))
+
+    encoded = msgspec.json.encode(draft_picks.template_request(draft, section_format, own), enc_hook=message_text)
+    return get_or_compute(("section", blake2b(encoded).digest()), compute)
+
+
+@blueprint.get("/picks/preview")
+@role_required("viewer")
+def preview_picks() -> Response:
+    """Return the section as HTML for the frame of the page, without links that lead anywhere and foreign images."""
+    draft = draft_picks.with_placeholder_links(
+        require_draft(), "#", image=url_for("static", filename="picture.svg"), replace=True
+    )
+    section = _render_section(draft, "html")
+    headers = {"Content-Security-Policy": PREVIEW_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return Response(render_template("picks_preview.html", section=section), headers=headers)
 
 
 @blueprint.get("/picks.json")
@@ -45,8 +152,98 @@ def picks_json() -> Response:
 
 @blueprint.post("/picks")
 @role_required("editor")
+@form_view("links", "month", page=_render_page)
 def link_picks() -> BaseResponse:
     """Create a short link for every article of the draft that has none."""
     month = read_text(request.form, "month", max_length=7)
     draft_picks.add_short_links(store(), cached_draft(month), config=config(), now=now())
-    return redirect_after_edit("Short links created.", "picks.show_picks", month=month)
+    notice = _("The short links are ready. Copy the section now.").unescape()
+    return redirect_after_edit(notice, "picks.show_picks", month=month, form=_requested_form(), _anchor="section")
+
+
+@blueprint.post("/picks/text")
+@role_required("editor")
+@form_view("text", "title", page=_render_page)
+def edit_text() -> BaseResponse:
+    """Change title, byline and blurb of an article for this month's picks; the article itself keeps its texts."""
+    month, url = _read_month(), read_text(request.form, "url", max_length=10_000)
+    texts = {name: read_text(request.form, name) for name in edit_picks.MAX_TEXT_LENGTHS}
+    message = _("Texts changed: {article}", article=short_title(url)).unescape()
+    with _recorded(month, message, lambda: edit_picks.month_text(store(), month, url)) as recorder:
+        edit_picks.set_texts(store(), month, url, **texts)
+    return _redirect(month, message, recorder)
+
+
+@blueprint.post("/picks/move")
+@role_required("editor")
+@form_view("move", "position", page=_render_page)
+def move() -> BaseResponse:
+    """Move an article to another position of its list."""
+    month, url = _read_month(), read_text(request.form, "url", max_length=10_000)
+    position = read_integer(request.form, "position", minimum=1, maximum=1_000)
+    if position is None:
+        raise FieldError(Message("enter a position"), field="position")
+    message = _("Moved to position {position}: {article}", position=position, article=short_title(url)).unescape()
+    with _recorded(month, message, lambda: edit_picks.month_order(store(), month)) as recorder:
+        edit_picks.move(store(), month, cached_draft(month).picks, url, position=position)
+    return _redirect(month, message, recorder)
+
+
+@blueprint.post("/picks/settings")
+@role_required("editor")
+@form_view("settings", "top", page=_render_page)
+def change_settings() -> BaseResponse:
+    """Choose the numbers of top picks and of hidden gems, and the template. An empty number is the suggested one."""
+    month = _read_month()
+    changes: dict[str, object] = {}
+    for name, minimum in (("top", 1), ("gems", 0)):
+        if name in request.form:
+            changes[name] = read_integer(request.form, name, minimum=minimum, maximum=edit_picks.MAX_TOP)
+    if "template" in request.form:
+        template = request.form["template"]
+        if template not in get_args(TemplateName):
+            raise FieldError(Message("choose one of the templates"), field="template")
+        changes["template"] = template
+    message = _("Template changed") if "template" in changes else _("Number of picks changed")
+    with _recorded(month, message.unescape(), lambda: edit_picks.month_settings(store(), month)) as recorder:
+        edit_picks.change_settings(store(), month, **changes)
+    return _redirect(month, message.unescape(), recorder)
+
+
+@blueprint.post("/picks/template")
+@role_required("editor")
+@form_view("template", "template", page=_render_page)
+def save_template() -> BaseResponse:
+    """Save the editors' own template of a format, after it was tried; an empty one is removed."""
+    month, name = _read_month(), request.form.get("format", "")
+    if name not in get_args(SectionFormat):
+        raise FieldError(Message("choose a format"), field="template")
+    section_format = cast(SectionFormat, name)
+    text = request.form.get("template", "").replace("\r\n", "\n")
+    sample = draft_picks.template_request(
+        draft_picks.with_placeholder_links(cached_draft(month), "#", replace=True), section_format, text
+    )
+    message = _("Your template was saved").unescape() if text.strip() else _("Your template was removed").unescape()
+    with _recorded(month, message, lambda: edit_picks.format_template(store(), section_format)) as recorder:
+        edit_picks.set_template(store(), section_format, text, sample=sample, who=current_user().name, now=now())
+    return _redirect(month, message, recorder)
+
+
+def _read_month() -> str:
+    """Return the month of a form whose picks exist. Raises InputError and NotFound."""
+    month = read_text(request.form, "month", max_length=7)
+    require_draft()
+    return month
+
+
+def _recorded(month: str, summary: str, state: Callable[[], State]) -> AbstractContextManager[Recorder]:
+    return history.recorded(
+        store(), state, page=f"{MONTH_PAGES}{month}", summary=summary, who=current_user().name, now=now()
+    )
+
+
+def _redirect(month: str, message: str, recorder: Recorder) -> BaseResponse:
+    """Redirect to the page, at the place that the form names, with a notice that can undo the edit."""
+    place = url_for("picks.show_picks", month=month, form=_requested_form())
+    show_notice(undoable(message, recorder.change_id, next_url=place))
+    return redirect(place + anchor_of_form(), 303)

@@ -1,0 +1,36 @@
+"""How sure a list is: groups of articles by their intervals, and the confidence of the whole list."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Literal
+
+from shortener.ranking.rank import METHOD
+from shortener.ranking.result import RankedArticle, Ranking
+
+Group = Literal["winner", "typical", "below"]
+"""An article whose whole 90 % interval is above 1, around 1, or below 1."""
+Confidence = Literal["good", "fair", "low"]
+
+GOOD_WIDTH, FAIR_WIDTH = 2.5, 4.0
+"""Largest median quotient of an interval's ends: from 0.63 to 1.6 times typical, and from a half to twice."""
+
+
+def certainty_group(low: float, high: float) -> Group:
+    """Return the group of an article by its 90 % interval, given as multiples of the typical count."""
+    return "winner" if low > 1 else "below" if high < 1 else "typical"
+
+
+def interval_width(articles: Sequence[RankedArticle]) -> float:
+    """Return the median of the quotients of the ends of all intervals; 1 without articles."""
+    return median(article.high / article.low for article in articles) if articles else 1.0
+
+
+def confidence(ranking: Ranking) -> Confidence:
+    """Return the confidence of a list: good without warnings and with narrow intervals, low with wide ones.
+
+    It is low too if the model could not be fitted (docs/ranking.md section 10).
+    """
+    width = interval_width(ranking.articles)
+    if ranking.method != METHOD or width > FAIR_WIDTH:
+        return "low"
+    return "good" if width <= GOOD_WIDTH and not ranking.warnings else "fair"

@@ -1,0 +1,126 @@
+"""SQL for what editors change in a month's draft of picks: its length, texts, order and template."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from shortener.store.database import Store
+from shortener.store.sql_text import column_list
+
+TemplateName = Literal["cards", "list", "own"]
+"""``cards`` and ``list`` are bundled templates; ``own`` is the editors' own."""
+SectionFormat = Literal["markdown", "html"]
+
+
+class PicksSettings(Struct, frozen=True):
+    """Numbers of top picks and hidden gems, and the template; None where editors have chosen nothing."""
+
+    top: int | None = None
+    gems: int | None = None
+    template: TemplateName | None = None
+
+
+class PickText(Struct, frozen=True):
+    """The texts of an article as editors changed them for the picks; None where they are those of the article."""
+
+    title: str | None = None
+    byline: str | None = None
+    blurb: str | None = None
+
+
+class OwnTemplate(Struct, frozen=True):
+    """An editor's own template, saved by ``who`` at ``at`` (seconds of UTC epoch)."""
+
+    text: str
+    who: str
+    at: int
+
+
+def settings(store: Store, month: str) -> PicksSettings:
+    """Return the settings of a month."""
+    sql = f"select {column_list(PicksSettings)} from picks_settings where month = ?"  # noqa: S608
+    row = store.execute(sql, (month,)).fetchone()
+    return PicksSettings(*row) if row else PicksSettings()
+
+
+def save_settings(store: Store, month: str, chosen: PicksSettings) -> None:
+    """Replace the settings of a month."""
+    store.execute("delete from picks_settings where month = ?", (month,))
+    if chosen != PicksSettings():
+        store.execute(
+            "insert into picks_settings (month, top, gems, template) values (?, ?, ?, ?)",
+            (month, chosen.top, chosen.gems, chosen.template),
+        )
+
+
+def template_name(store: Store, month: str) -> TemplateName:
+    """Return the template of a month; by default the one of the latest earlier month with a choice, else cards."""
+    name: TemplateName | None = store.value(
+        "select template from picks_settings where month <= ? and template is not null order by month desc limit 1",
+        (month,),
+    )
+    return name or "cards"
+
+
+def texts_by_article(store: Store, month: str) -> dict[str, PickText]:
+    """Return the changed texts of a month's picks by the URL of their article."""
+    sql = f"select url, {column_list(PickText)} from picks_texts where month = ?"  # noqa: S608
+    return {url: PickText(*values) for url, *values in store.execute(sql, (month,))}
+
+
+def save_text(store: Store, month: str, url: str, text: PickText) -> None:
+    """Replace the changed texts of an article in a month's picks."""
+    store.execute("delete from picks_texts where month = ? and url = ?", (month, url))
+    if text != PickText():
+        store.execute(
+            "insert into picks_texts (month, url, title, byline, blurb) values (?, ?, ?, ?, ?)",
+            (month, url, text.title, text.byline, text.blurb),
+        )
+
+
+def order(store: Store, month: str) -> tuple[str, ...]:
+    """Return the URLs of a month's articles in the order of the editors; empty if they have moved none."""
+    rows = store.execute("select url from picks_order where month = ? order by position, url", (month,))
+    return tuple(url for (url,) in rows)
+
+
+def save_order(store: Store, month: str, urls: Iterable[str]) -> None:
+    """Replace the order of a month's articles."""
+    store.execute("delete from picks_order where month = ?", (month,))
+    for position, url in enumerate(urls, 1):
+        store.execute("insert into picks_order (month, url, position) values (?, ?, ?)", (month, url, position))
+
+
+def own_templates(store: Store) -> dict[SectionFormat, OwnTemplate]:
+    """Return the editors' own templates by format."""
+    rows = store.execute("select format, text, who, at from picks_templates")
+    return {name: OwnTemplate(*values) for name, *values in rows}
+
+
+def save_template(store: Store, section_format: SectionFormat, template: OwnTemplate | None) -> None:
+    """Replace the editors' own template of a format; None deletes it."""
+    store.execute("delete from picks_templates where format = ?", (section_format,))
+    if template is not None:
+        store.execute(
+            "insert into picks_templates (format, text, who, at) values (?, ?, ?, ?)",
+            (section_format, template.text, template.who, template.at),
+        )
+
+
+def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
+    """Move texts and order from an article's old URL to its new one, unless an article still has the old URL.
+
+    What the new URL has already is kept.
+    """
+    if store.value("select 1 from articles where url = ? limit 1", (old_url,)):
+        return
+    for table in ("picks_texts", "picks_order"):
+        store.execute(
+            f"""
+            update {table} set url = :new where url = :old
+                and not exists (select 1 from {table} as other where other.month = {table}.month and other.url = :new)
+            """,  # noqa: S608
+            {"old": old_url, "new": new_url},
+        )
+        store.execute(f"delete from {table} where url = ?", (old_url,))  # noqa: S608

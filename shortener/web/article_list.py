@@ -1,0 +1,163 @@
+"""The list of the page Articles: which articles a request asks for, and their rows in groups of equal certainty."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from flask import request
+from msgspec import Struct
+
+from shortener.durations import DAY_SECONDS
+from shortener.ranking import CountedArticle, RankedArticle, Ranking
+from shortener.ranking.certainty import Group, certainty_group
+from shortener.store import articles, decisions
+from shortener.store.articles import ArticleLabels, SentIssue
+from shortener.store.decisions import Decision
+from shortener.web.components import TableOrder, read_order
+from shortener.web.context import config, now, store
+from shortener.web.ranking_cache import RankingKey
+
+WIDE_PERIODS = {"3-months": 92, "6-months": 183, "12-months": 366}
+"""Days of the periods that are longer than a month."""
+ALL = "all"
+GROUPS: tuple[Group, ...] = ("winner", "typical", "below")
+SORT_COLUMNS = ("typical", "visitors", "title", "sent")
+DEFAULT_SORT = "-typical"
+MAX_SEARCH_LENGTH = 200
+PAGE_SIZE = 30
+"""Rows of one page of the list."""
+
+
+class ArticleFilterValues(Struct, frozen=True):
+    """The filters of the page as the address names them; '' for none. ``period`` is '' for the latest month."""
+
+    period: str
+    issue: str
+    section: str
+    search: str
+
+
+class ArticleRow(Struct, frozen=True):
+    """One article of the list. ``month`` (YYYY-MM) is the one in whose picks it can be, '' if that is unknown."""
+
+    article: RankedArticle
+    group: Group
+    month: str
+    issue_title: str
+    sent_at: int | None
+    labels: ArticleLabels
+    decision: Decision | None
+    is_loved_by_few: bool
+
+
+class RowGroup(Struct, frozen=True):
+    """Rows of equal certainty; ``name`` is None for a list in another order. ``total`` counts those of all pages."""
+
+    name: Group | None
+    rows: Sequence[ArticleRow]
+    total: int
+
+
+def read_filters() -> ArticleFilterValues:
+    """Return the filters of the address; ``month`` is another name of ``period``. Raises InputError."""
+    values = request.args
+    period = values.get("period") or values.get("month") or request.form.get("month", "")
+    if period not in {"", ALL, *WIDE_PERIODS}:
+        decisions.check_month(period)
+    search = values.get("q", "").strip()[:MAX_SEARCH_LENGTH]
+    return ArticleFilterValues(period, values.get("issue", ""), values.get("section", ""), search)
+
+
+def ranking_key(filters: ArticleFilterValues) -> RankingKey:
+    """Return the ranking that the filters ask for. Days begin at midnight UTC, so that it can be cached for a day."""
+    if filters.issue:
+        return RankingKey(issue=filters.issue)
+    if days := WIDE_PERIODS.get(filters.period):
+        return RankingKey(since=now() // DAY_SECONDS * DAY_SECONDS - days * DAY_SECONDS)
+    return RankingKey() if filters.period == ALL else RankingKey(month=filters.period)
+
+
+def month_of(sent_at: int) -> str:
+    """Return the month (YYYY-MM) of a time in the site's time zone."""
+    return datetime.fromtimestamp(sent_at, UTC).astimezone(config().zone).strftime("%Y-%m")
+
+
+def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[ArticleRow]:
+    """Return the rows of a ranking, in its order."""
+    issues = {issue.slug: issue for issue in sent_issues}
+    labels = articles.labels_by_url(store(), [article.url for article in ranking.articles])
+    decided = {(decision.month, decision.url): decision for decision in decisions.list_all(store())}
+    rows = []
+    for article in ranking.articles:
+        issue = issues.get(article.issue)
+        month = month_of(issue.sent_at) if issue else ""
+        rows.append(
+            ArticleRow(
+                article=article,
+                group=certainty_group(article.low, article.high),
+                month=month,
+                issue_title=issue.title if issue else article.issue,
+                sent_at=issue.sent_at if issue else None,
+                labels=labels.get(article.url, ArticleLabels()),
+                decision=decided.get((month, article.url)),
+                is_loved_by_few=article.url in ranking.loved_by_few,
+            )
+        )
+    return rows
+
+
+def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
+    """Return the sections of the rows in alphabetical order."""
+    return sorted({row.labels.section for row in rows if row.labels.section}, key=str.casefold)
+
+
+def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> list[ArticleRow]:
+    """Return the rows of the section whose title, author or address contains every word of the search."""
+    words = filters.search.casefold().split()
+    return [
+        row
+        for row in rows
+        if filters.section in ("", row.labels.section)
+        if all(word in f"{row.article.title} {row.labels.author} {row.article.url}".casefold() for word in words)
+    ]
+
+
+def group_rows(rows: Sequence[ArticleRow], counted: str) -> tuple[TableOrder, list[RowGroup]]:
+    """Return the order that the address names, and the rows in it: in groups if it is the order of the ranking."""
+    order = read_order(SORT_COLUMNS, default=DEFAULT_SORT)
+    if order.key != "typical":
+        values = {
+            "visitors": lambda row: getattr(row.article, counted),
+            "title": lambda row: row.article.title.casefold(),
+            "sent": lambda row: row.sent_at,
+        }
+        return order, [RowGroup(None, order.sort(rows, values), len(rows))]
+    groups = []
+    for name in GROUPS if order.descending else GROUPS[::-1]:
+        members = [row for row in rows if row.group == name]
+        groups.append(RowGroup(name, members if order.descending else members[::-1], len(members)))
+    return order, groups
+
+
+def cut_page(groups: Iterable[RowGroup], page: int) -> list[RowGroup]:
+    """Return the groups with the rows of one page, counted from 1; without those that have none on it."""
+    start, shown = (page - 1) * PAGE_SIZE, []
+    for group in groups:
+        rows = group.rows[max(start, 0) : max(start + PAGE_SIZE, 0)]
+        if rows:
+            shown.append(RowGroup(group.name, rows, group.total))
+        start -= len(group.rows)
+    return shown
+
+
+def count_groups(rows: Iterable[ArticleRow]) -> Mapping[Group, int]:
+    """Return the number of rows of each group."""
+    counts: dict[Group, int] = dict.fromkeys(GROUPS, 0)
+    for row in rows:
+        counts[row.group] += 1
+    return counts
+
+
+def filter_counted(counted: Iterable[CountedArticle], filters: ArticleFilterValues) -> list[CountedArticle]:
+    """Return the articles of a provisional list whose title or address contains every word of the search."""
+    words = filters.search.casefold().split()
+    return [each for each in counted if all(word in f"{each.title} {each.url}".casefold() for word in words)]

@@ -1,0 +1,123 @@
+"""One article across issues: where it appeared, how it did there, its signals, links and decisions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from shortener.errors import NotFound
+from shortener.messages import Message
+from shortener.ranking import ExplainedAppearance, Explanation
+from shortener.ranking.certainty import Group, certainty_group
+from shortener.ranking.inputs import Counted
+from shortener.reporting.counts import to_datetime_or_none
+from shortener.reporting.link_records import LinkRecord, build_link_record
+from shortener.services.draft_picks import MonthDecision, report_month_decision
+from shortener.store import articles, decisions, listings, signals
+from shortener.store.articles import ArticleAppearance
+from shortener.store.signals import Signal
+from shortener.web.article_list import month_of
+from shortener.web.context import config, now, store
+from shortener.web.ranking_cache import explanation
+
+
+class Appearance(Struct, frozen=True):
+    """The article in one issue; ``visitors``, ``clicks`` and ``typical`` are None where they are unknown.
+
+    ``role`` says whether it is an article there, an inline link or another link.
+    """
+
+    issue: str
+    issue_title: str
+    sent_at: datetime | None
+    role: str
+    position: int | None
+    visitors: int | None
+    clicks: int | None
+    typical: float | None
+
+
+class ArticlePage(Struct, frozen=True):
+    """An article across issues. ``appeal`` is a multiple of typical with the 90 % interval from ``low`` to ``high``.
+
+    The figures are None while they are computed, and where nothing can be estimated yet.
+    """
+
+    url: str
+    title: str
+    author: str
+    summary: str
+    section: str
+    counted: Counted
+    visitors: int | None
+    clicks: int | None
+    typical: float | None
+    appeal: float | None
+    low: float | None
+    high: float | None
+    group: Group | None
+    appearances: tuple[Appearance, ...]
+    signals: Signal | None
+    links: tuple[LinkRecord, ...]
+    decisions: tuple[MonthDecision, ...]
+    month: str
+    """Month of the last appearance; '' if no issue with the article was sent."""
+    is_ready: bool
+    """Whether the figures have been computed."""
+
+
+def load_article(url: str, *, wait: bool) -> ArticlePage:
+    """Return the article with this canonical URL. Without ``wait`` its figures may be missing. Raises NotFound."""
+    shown = articles.list_appearances(store(), url)
+    if not shown:
+        raise NotFound(Message("no issue has an article with this address"))
+    sent = [row for row in shown if row.sent_at is not None and row.sent_at <= now()]
+    month = month_of(sent[0].sent_at or 0) if sent else ""
+    figures = explanation(url, month, wait=wait) if month else None
+    known = figures if figures is not None and figures.cells else None
+    link_rows = listings.link_details_by_id(store(), articles.list_link_ids(store(), url)).values()
+    return ArticlePage(
+        url=url,
+        title=_first(row.title for row in shown) or url,
+        author=_first(row.author for row in shown),
+        summary=_first(row.summary for row in shown),
+        section=_first(row.section for row in shown),
+        counted=known.counted if known else "visitors",
+        visitors=known.visitors if known else None,
+        clicks=known.clicks if known else None,
+        typical=known.expected if known else None,
+        appeal=known.appeal if known else None,
+        low=known.low if known else None,
+        high=known.high if known else None,
+        group=certainty_group(known.low, known.high) if known else None,
+        appearances=_appearances(shown, known),
+        signals=signals.find(store(), url),
+        links=tuple(build_link_record(row, config=config(), now=now()) for row in link_rows),
+        decisions=tuple(map(report_month_decision, decisions.list_by_article(store(), url))),
+        month=month,
+        is_ready=figures is not None or not month,
+    )
+
+
+def _first(texts: Iterable[str]) -> str:
+    return next((text for text in texts if text), "")
+
+
+def _appearances(shown: Sequence[ArticleAppearance], figures: Explanation | None) -> tuple[Appearance, ...]:
+    cells: Mapping[str, ExplainedAppearance] = {cell.issue: cell for cell in figures.cells} if figures else {}
+    rows = []
+    for row in shown:
+        cell = cells.get(row.slug)
+        rows.append(
+            Appearance(
+                issue=row.slug,
+                issue_title=row.issue_title,
+                sent_at=to_datetime_or_none(row.sent_at),
+                role=row.role,
+                position=row.position,
+                visitors=cell.visitors if cell else None,
+                clicks=cell.clicks if cell else None,
+                typical=cell.expected if cell else None,
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,114 @@
+"""The page of picks: order, number, template and preview, without effects of reading it."""
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shortener.store import picks_edits
+from tests.web.test_articles_page import MONTH, SIEVE, WHALES, clicked
+from tests.web.test_one_number import settled
+
+if TYPE_CHECKING:
+    from tests.web.conftest import EditorSite
+
+__all__ = ["clicked"]
+
+OWN = '<p>{% for pick in featured %}<a href="{{ pick.title_link }}">{{ pick.title }}</a>{% endfor %}</p>'
+
+
+def picked(browser: object) -> list[str]:
+    """Return the URLs of the top picks."""
+    return [entry["url"] for entry in browser.get(f"/-/picks.json?month={MONTH}").json["featured"]]  # type: ignore[attr-defined]
+
+
+def test_the_first_view_does_not_wait(clicked: "EditorSite") -> None:
+    """The page answers while the ranking is computed, and then has the picks."""
+    browser = clicked.client("viewer")
+    assert "The picks are being computed." in browser.get("/-/picks").text
+    assert "go into your next issue" in settled(browser, "/-/picks")
+
+
+def test_order_and_number(clicked: "EditorSite") -> None:
+    """An article is moved to a position; the number of picks is chosen, and an empty one is the suggestion."""
+    browser = clicked.client("editor")
+    first, second = picked(browser)
+    assert {first, second} == {WHALES, SIEVE}
+    browser.post("/-/picks/move", {"month": MONTH, "url": second, "position": "1"})
+    assert picked(browser) == [second, first]
+    browser.post("/-/picks/settings", {"month": MONTH, "top": "1"})
+    assert picked(browser) == [first]
+    page = browser.get(f"/-/picks?month={MONTH}").text
+    assert '<option value="1" selected>' in page
+    assert "Suggested: one in five of the 2 articles, but at least 3 and at most 10." in page
+    browser.post("/-/picks/settings", {"month": MONTH, "top": ""})
+    assert picked(browser) == [second, first]
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "message"),
+    [
+        ("move", {"url": SIEVE, "position": "x"}, "Enter a whole number"),
+        ("move", {"url": "https://a.example/none", "position": "1"}, "no longer among the picks"),
+        ("settings", {"top": "101"}, "Enter a whole number from 1 to 100"),
+        ("settings", {"template": "x"}, "Choose one of the templates"),
+        ("template", {"format": "docx", "template": "x"}, "Choose a format"),
+        ("template", {"format": "html", "template": "{{ x }}"}, "cannot be used"),
+        ("text", {"url": SIEVE, "title": ""}, "Enter a title"),
+    ],
+)
+def test_refused_edits_change_nothing(clicked: "EditorSite", path: str, form: dict[str, str], message: str) -> None:
+    """A refused edit shows the page again with the error, and nothing is stored."""
+    response = clicked.client("editor").post(f"/-/picks/{path}", form | {"month": MONTH})
+    assert response.status_code == 400
+    assert message in response.text
+    assert picks_edits.settings(clicked.store, MONTH) == picks_edits.PicksSettings()
+    assert picks_edits.order(clicked.store, MONTH) == ()
+    assert picks_edits.own_templates(clicked.store) == {}
+
+
+@pytest.mark.parametrize("path", ["text", "move", "settings", "template"])
+def test_edits_of_other_months(clicked: "EditorSite", path: str) -> None:
+    """A month that is none, or has no articles, is refused."""
+    browser = clicked.client("editor")
+    for month, status in (("x", 400), ("2020-01", 404)):
+        form = {"month": month, "url": SIEVE, "title": "x", "position": "1", "format": "html", "template": "list"}
+        assert browser.post(f"/-/picks/{path}", form).status_code == status
+
+
+def test_own_template(clicked: "EditorSite") -> None:
+    """An own template renders text and preview; the preview runs no script and requests nothing from elsewhere."""
+    browser = clicked.client("editor")
+    browser.post("/-/picks/template", {"month": MONTH, "format": "html", "template": OWN})
+    browser.post("/-/picks/settings", {"month": MONTH, "template": "own"})
+    page = browser.get(f"/-/picks?month={MONTH}&form=html").text
+    assert "&lt;p&gt;&lt;a href=&#34;https://go.example/…/" in page
+    assert "have no own template" in browser.get(f"/-/picks?month={MONTH}&form=markdown").text
+    preview = browser.get(f"/-/picks/preview?month={MONTH}")
+    assert re.findall(r'href="([^"]*)">[^<]*</a>', preview.text) == ["#/2", "#/2"]
+    policy = preview.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "sandbox allow-same-origin" in policy
+    assert "script-src" not in policy
+    browser.post("/-/picks/template", {"month": MONTH, "format": "html", "template": ""})
+    assert picks_edits.own_templates(clicked.store) == {}
+
+
+def test_pictures_of_the_preview_are_ours(clicked: "EditorSite") -> None:
+    """The bundled preview shows each picture as a box of this server."""
+    text = clicked.client("viewer").get(f"/-/picks/preview?month={MONTH}").text
+    assert set(re.findall(r'<img src="([^"]*)"', text)) == {"/-/static/picture.svg"}
+
+
+def test_links_are_made_by_the_button(clicked: "EditorSite") -> None:
+    """Reading the page makes no link; the button makes them, and returns to the open form of the section."""
+    browser = clicked.client("editor")
+    before = clicked.store.value("select count(*) from links")
+    assert "Create links and copy" in settled(browser, f"/-/picks?month={MONTH}&form=markdown")
+    assert clicked.store.value("select count(*) from links") == before
+    response = browser.post("/-/picks", {"month": MONTH, "form": "markdown"})
+    assert response.location == f"/-/picks?month={MONTH}&form=markdown#section"
+    assert clicked.store.value("select count(*) from links") == before + 2
+    page = settled(browser, f"/-/picks?month={MONTH}&form=markdown")
+    assert "Create links and copy" not in page
+    assert "/…/" not in page
