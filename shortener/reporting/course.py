@@ -21,12 +21,13 @@ Pace = Literal["total", "hourly"]
 SHORTEST_HOURS, LONGEST_HOURS = 72, 14 * 24
 """Least and greatest number of hours since sending that a course covers."""
 AGES = (
-    *(quarter / 4 for quarter in range(6 * 4)),
-    *(half / 2 for half in range(6 * 2, 24 * 2)),
-    *range(24, 72),
-    *range(72, LONGEST_HOURS + 1, 3),
+    *(quarter / 4 for quarter in range(3 * 4)),
+    *(half / 2 for half in range(3 * 2, 12 * 2)),
+    *(float(hours) for hours in range(12, 48)),
+    *(float(hours) for hours in range(48, 96, 2)),
+    *(float(hours) for hours in range(96, LONGEST_HOURS + 1, 6)),
 )
-"""Ages in hours of the points of a course of totals: by quarter-hour in the first six hours, then rarer."""
+"""Ages in hours of the points of a course of totals: by quarter-hour in the first three hours, then rarer."""
 
 
 class CoursePoint(Struct, frozen=True):
@@ -69,17 +70,34 @@ class CourseRequest(Struct, frozen=True):
     compared: IssueSummary | None = None
 
 
+class UsualCourse(Struct, frozen=True):
+    """The totals of earlier issues, and the usual range at each round age; both hardly change and can be cached."""
+
+    totals: "Sequence[_Totals]"
+    by_age: Mapping[float, Usual | None]
+
+    def at(self, hours: float, pace: Pace) -> Usual | None:
+        """Return the usual range at an age."""
+        return self.by_age[hours] if hours in self.by_age else _usual(self.totals, hours, pace)
+
+
+def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted, pace: Pace, now: int) -> UsualCourse:
+    """Return what was usual of the earlier issues at each age of a course."""
+    totals = list(_load_totals(store, issues.earlier, counted=counted, now=now).values())
+    ages = _hourly_ages(LONGEST_HOURS) if pace == "hourly" else AGES
+    return UsualCourse(totals, {hours: _usual(totals, hours, pace) for hours in ages})
+
+
 def build_course(
-    store: Store, issues: ComparedIssues, request: CourseRequest, *, arrivals: Arrivals, now: int
+    store: Store, issues: ComparedIssues, request: CourseRequest, *, usual: UsualCourse, arrivals: Arrivals, now: int
 ) -> Course:
     """Return the course of an issue until ``now`` (seconds of UTC epoch), and beyond now what is usual and expected."""
     own = issues.issue
-    shown = [own, *issues.earlier, *([request.compared] if request.compared else [])]
-    starts = {issue.id: _start(store, issue, now=now) for issue in shown}
-    age = max(0, now - starts[own.id]) / HOUR_SECONDS
+    start = _start(store, own, now=now)
+    age = max(0, now - start) / HOUR_SECONDS
     span = min(max(age * 1.15, SHORTEST_HOURS), LONGEST_HOURS)
-    ends = {issue_id: min(now, int(start + span * HOUR_SECONDS)) for issue_id, start in starts.items()}
-    totals = _load_totals(store, starts, ends, counted=request.counted)
+    shown = [own, request.compared] if request.compared else [own]
+    totals = _load_totals(store, shown, counted=request.counted, now=now)
     ages = _hourly_ages(span) if request.pace == "hourly" else _ages(age, span)
     count = totals[own.id].at(age) or 0
     share = None if request.pace == "hourly" else arrivals.arrived_share(own.slug)
@@ -88,13 +106,13 @@ def build_course(
         CoursePoint(
             hours=hours,
             count=totals[own.id].value(hours, request.pace),
-            usual=_usual(totals, issues.earlier, hours, request.pace),
+            usual=usual.at(hours, request.pace),
             compared=totals[request.compared.id].value(hours, request.pace) if request.compared else None,
             forecast=_expected_at(hours, final, arrivals, count=count) if hours >= age else None,
         )
         for hours in ages
     ]
-    return Course(request.counted, request.pace, starts[own.id], tuple(points), final)
+    return Course(request.counted, request.pace, start, tuple(points), final)
 
 
 def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
@@ -104,7 +122,7 @@ def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
 
 def _ages(age: float, span: float) -> list[float]:
     """Return the ages at which totals are shown; the present age is one of them, unless it is beyond the span."""
-    ages = {float(hours) for hours in AGES if hours <= span} | {span}
+    ages = {hours for hours in AGES if hours <= span} | {float(span)}
     return sorted(ages | {age}) if age < span else sorted(ages)
 
 
@@ -141,9 +159,10 @@ class _Totals(Struct):
         return self.counts[index - 1] + (self.counts[index] - self.counts[index - 1]) * (hours - begin) / (end - begin)
 
 
-def _load_totals(
-    store: Store, starts: Mapping[int, int], ends: Mapping[int, int], *, counted: Counted
-) -> dict[int, _Totals]:
+def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Counted, now: int) -> dict[int, _Totals]:
+    """Return the totals of issues by id, each until ``now`` or the longest course."""
+    starts = {issue.id: _start(store, issue, now=now) for issue in issues}
+    ends = {issue_id: min(now, start + LONGEST_HOURS * HOUR_SECONDS) for issue_id, start in starts.items()}
     rows: dict[int, list[QuarterHourClicks]] = {issue_id: [] for issue_id in starts}
     for row in issue_clicks.human_clicks_by_quarter_hour(store, ends):
         rows[row.issue_id].append(row)
@@ -167,8 +186,8 @@ def _totals(rows: Iterable[QuarterHourClicks], *, start: int, end: int, counted:
     return totals
 
 
-def _usual(totals: Mapping[int, _Totals], earlier: Sequence[IssueSummary], hours: float, pace: Pace) -> Usual | None:
-    values = (totals[issue.id].value(hours, pace) for issue in earlier)
+def _usual(totals: Iterable[_Totals], hours: float, pace: Pace) -> Usual | None:
+    values = (issue.value(hours, pace) for issue in totals)
     return usual_range([value for value in values if value is not None])
 
 

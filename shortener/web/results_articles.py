@@ -6,14 +6,16 @@ from typing import Any
 
 from msgspec import Struct
 
+from shortener.config import Domain
 from shortener.durations import HOUR_SECONDS
 from shortener.ranking import RankedArticle
 from shortener.reporting.issue_list import SPARKLINE_HOURS, SPARKLINE_STEP_HOURS
 from shortener.reporting.issue_report import ArticleReport, IssueReport
 from shortener.reporting.outlook import Judgement
 from shortener.short_urls import build_short_url
-from shortener.store import decisions, issue_clicks
+from shortener.store import Store, decisions, issue_clicks
 from shortener.store.decisions import Decision
+from shortener.web.cache import get_or_compute
 from shortener.web.components import TableOrder, read_order
 from shortener.web.context import config, store
 from shortener.web.languages import gettext as _
@@ -62,7 +64,8 @@ def build_table(
     """Return the table of an issue that was sent, or else first clicked, at ``start`` (seconds of UTC epoch)."""
     counts_visitors = report.totals.visitors is not None
     order = read_order(COLUMNS, default="-typical" if results else "position")
-    sparks = _sparks(issue_id, start=start)
+    domains = config().domains
+    sparks = get_or_compute(("sparks", issue_id), lambda store: _sparks(store, issue_id, start=start, domains=domains))
     decided = _decisions(report.sent_at)
     rows = [
         ArticleRow(
@@ -113,17 +116,17 @@ def _groups(rows: Sequence[ArticleRow], order: TableOrder) -> tuple[ArticleGroup
     return tuple(group for group in groups if group.rows)
 
 
-def _sparks(issue_id: int, *, start: int) -> dict[str, dict[int, int]]:
+def _sparks(store: Store, issue_id: int, *, start: int, domains: Sequence[Domain]) -> dict[str, dict[int, int]]:
     """Return for each short URL the clicks in each step since sending that has any."""
     sparks: dict[str, dict[int, int]] = {}
     for row in issue_clicks.human_clicks_by_link_and_step(
-        store(),
+        store,
         issue_id,
         start=start,
         seconds=SPARKLINE_STEP_HOURS * HOUR_SECONDS,
         steps=SPARKLINE_HOURS // SPARKLINE_STEP_HOURS,
     ):
-        url = build_short_url(row.domain, row.code, domains=config().domains)
+        url = build_short_url(row.domain, row.code, domains=domains)
         sparks.setdefault(url, {})[row.step] = row.clicks
     return sparks
 

@@ -1,16 +1,27 @@
 """The course of an issue on its results page: what the address asks for, its chart, table and CSV, and its edits."""
 
+import time
 from collections.abc import Sequence
 
 from flask import request
 from msgspec import Struct
 
 from shortener.durations import HOUR_SECONDS
-from shortener.reporting.course import Course, CoursePoint, CourseRequest, Pace, build_course
+from shortener.reporting.course import (
+    Counted,
+    Course,
+    CoursePoint,
+    CourseRequest,
+    Pace,
+    UsualCourse,
+    build_course,
+    load_usual_course,
+)
 from shortener.reporting.outlook import ComparedIssues
 from shortener.short_urls import build_short_url
-from shortener.store import listings
+from shortener.store import Store, listings
 from shortener.store.listings import IssueSummary
+from shortener.web.cache import get_or_compute
 from shortener.web.charts import Chart
 from shortener.web.context import config, now, store
 from shortener.web.issue_chart import build_chart, format_age
@@ -70,8 +81,14 @@ def read_course(issues: ComparedIssues) -> Course:
     """Return the course that the address asks for: ``?count=clicks``, ``?pace=hourly``, ``?with=<slug>``."""
     pace: Pace = "hourly" if request.args.get("pace") == "hourly" else "total"
     counts_clicks = request.args.get("count") == "clicks" or issues.issue.visitors is None
-    wanted = CourseRequest("clicks" if counts_clicks else "visitors", pace, _compared_issue(issues))
-    return build_course(store(), issues, wanted, arrivals=arrivals(), now=now())
+    counted: Counted = "clicks" if counts_clicks else "visitors"
+
+    def compute(store: Store) -> UsualCourse:
+        return load_usual_course(store, issues, counted=counted, pace=pace, now=int(time.time()))
+
+    usual = get_or_compute(("usual course", issues.issue.slug, counted, pace), compute)
+    wanted = CourseRequest(counted, pace, _compared_issue(issues))
+    return build_course(store(), issues, wanted, usual=usual, arrivals=arrivals(), now=now())
 
 
 def csv_rows(course: Course) -> list[tuple[object, ...]]:

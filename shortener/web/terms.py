@@ -103,7 +103,7 @@ def _comparison_terms() -> dict[str, Term]:
     return {
         "usual": Term(
             _("Usual"),
-            _("The middle value of your earlier issues, at the same time after sending."),
+            _("The middle value of up to twelve earlier issues, at the same time after sending."),
             _(
                 "Half of them had more, half had less. The band in a chart leaves out the highest and the lowest "
                 "tenth. An issue within the band is like your other issues."
@@ -151,12 +151,12 @@ def _article_terms() -> dict[str, Term]:
         ),
         "expected": Term(
             _("Typical for this position"),
-            _("What an average article would have had at the same position of the same issue."),
-            _("It takes into account whether there was an image, a title and a button. In bars it is the tick."),
+            _("What an average article would have had at the same position of the same issue: the tick in a bar."),
+            _("It takes into account whether there was an image, a title and a button."),
         ),
         "appeal": Term(
             _("vs typical"),
-            _("How often the article was clicked, compared with what is typical for its position."),
+            _("How often it was clicked compared with what is typical for its position. The line is its range."),
             _(
                 "1.8\u00d7 means 1.8 times as often. Where there are few clicks the value is moved towards 1, "
                 "because they may be chance."

@@ -7,7 +7,7 @@ import pytest
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.ranking import Arrivals
 from shortener.ranking.arrival_curve import prior_curve
-from shortener.reporting.course import LONGEST_HOURS, Course, CourseRequest, build_course
+from shortener.reporting.course import LONGEST_HOURS, Course, CourseRequest, build_course, load_usual_course
 from shortener.reporting.outlook import build_outlook, find_compared_issues
 from shortener.store import issues
 
@@ -29,7 +29,8 @@ def course(
     """Return the course of an issue."""
     found = find_compared_issues(newsletter.store, slug)
     wanted = CourseRequest("clicks") if request is None else request
-    return build_course(newsletter.store, found, wanted, arrivals=arrivals, now=now)
+    usual = load_usual_course(newsletter.store, found, counted=wanted.counted, pace=wanted.pace, now=now)
+    return build_course(newsletter.store, found, wanted, usual=usual, arrivals=arrivals, now=now)
 
 
 def counts(shown: Course) -> dict[float, int | None]:
@@ -53,7 +54,7 @@ def test_the_other_issue_is_compared_at_the_same_age(newsletter: "Newsletter") -
     june = counts(shown)
     assert [june[age] for age in (0, 1, 2, 3, 10, 11)] == [0, 0, 0, 1, 1, None]
     compared = {point.hours: point.compared for point in shown.points}
-    assert [compared[age] for age in (0, 0.25, 5, 5.25, 6, 24, 40, 41)] == [0, 1, 1, 2, 3, 3, 3, None]
+    assert [compared[age] for age in (0, 0.25, 5, 5.5, 6, 24, 40, 41)] == [0, 1, 1, 3, 3, 3, 3, None]
     assert shown.points[-1].hours == 72
     assert course(newsletter, "may", now=SENT + 10**8).points[-1].hours == LONGEST_HOURS
 

@@ -97,7 +97,7 @@ def test_best_articles_of_a_period(site: "EditorSite") -> None:
 def test_tasks_are_for_editors(site: "EditorSite") -> None:
     """An editor sees what waits, with links; a viewer does not."""
     site.add_issue(sent_at=None)
-    assert 'href="/-/issues/may/contents">“May: songs and sieves” is a draft' in site.client("editor").get("/-/").text
+    assert 'href="/-/issues/may/setup">“May: songs and sieves” is a draft' in site.client("editor").get("/-/").text
     assert "To do" not in site.client("viewer").get("/-/").text
 
 

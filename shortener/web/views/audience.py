@@ -150,7 +150,7 @@ def _article_shares(report: IssueReport, issue_id: int, chosen: Filter) -> list[
     for article in report.articles:
         count = sum(clicks.pop(url, 0) for url in article.short_urls)
         title = article.title or article.url
-        url = url_for("links.find_link", short_url=article.short_urls[0]) if article.short_urls else ""
+        url = url_for("articles.show_article", url=article.url)
         shares.append(ArticleShare(article.position, title, url, count, count / total, article.clicks / human))
     shares.sort(key=lambda share: -share.clicks)
     rest = sum(clicks.values())

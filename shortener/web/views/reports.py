@@ -1,11 +1,11 @@
 """Views of an issue's report, and the data with which an open report page updates itself."""
 
 import msgspec
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, render_template
 
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.formatting import struct_rows
-from shortener.reporting.issue_report import ArticleReport, IssueReport, build_issue_report
+from shortener.reporting.issue_report import IssueReport, build_issue_report
 from shortener.reporting.outlook import (
     Outlook,
     build_outlook,
@@ -62,13 +62,7 @@ def show_report(slug: str) -> str:
         reruns=suggestions or (),
         verdicts=verdict_shares(report.quality),
         reasons=reason_rows(report.quality),
-        article_address=_article_address,
     )
-
-
-def _article_address(article: ArticleReport) -> str:
-    """Return the address of the page of an article's first link."""
-    return url_for("links.find_link", short_url=article.short_urls[0]) if article.short_urls else article.url
 
 
 def _outlook(slug: str) -> Outlook | None:
