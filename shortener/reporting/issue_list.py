@@ -76,13 +76,17 @@ def list_issue_rows(store: Store, *, now: int, with_hidden: bool) -> list[IssueR
     ]
 
 
-def build_issue_list(store: Store, *, remaining_shares: Mapping[str, float], now: int) -> tuple[IssueListItem, ...]:
+def build_issue_list(
+    store: Store, *, remaining_shares: Mapping[str, float], now: int, with_course: bool = True
+) -> tuple[IssueListItem, ...]:
     """Return all issues, the latest first.
 
     ``remaining_shares`` has by slug the share of clicks that is still expected at ``now`` (seconds of the UTC epoch).
+    Without ``with_course`` the clicks in the course of time are not read, and their fields are 0.
     """
     issues = listings.list_issues(store)
-    hours = _hourly_clicks_by_issue(store, [issue.id for issue in issues], hours=SPARKLINE_HOURS + 1)
+    ids = [issue.id for issue in issues] if with_course else []
+    hours = _hourly_clicks_by_issue(store, ids, hours=SPARKLINE_HOURS + 1)
     return tuple(
         _issue_list_item(issue, hours.get(issue.id, {}), remaining_shares.get(issue.slug), now=now) for issue in issues
     )

@@ -31,7 +31,14 @@ BROWSERS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
 )  # fmt: skip
 SCANNER = "Mozilla/5.0 (compatible; ExampleCrawler/2.1; +https://example.com/bot)"
-REFERRERS = ("", "", "https://mail.google.com/", "https://outlook.live.com/", "https://mail.proton.me/")
+REFERRERS = (
+    "",
+    "",
+    "https://mail.google.com/",
+    "https://outlook.live.com/",
+    "https://mail.proton.me/",
+    "https://reading-rooms.a-company-with-a-long-name.test/",
+)
 KINDS = {"title": 1.0, "image": 0.6, "more": 0.4, "text": 0.5, "button": 0.6, "footer": 0.05}
 ARTICLE = """\
 [![{alt}](images/{code}.jpg)]({url})

@@ -10,14 +10,24 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 VIEWS: dict[str, dict[str, Any]] = {
-    "light desktop": {"color_scheme": "light"},
-    "dark desktop": {"color_scheme": "dark"},
+    "light desktop": {"color_scheme": "light", "viewport": {"width": 1440, "height": 900}},
+    "dark desktop": {"color_scheme": "dark", "viewport": {"width": 1440, "height": 900}},
     "light phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
     "dark phone": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
 }
+
+PHONE_WIDTH = 390
+PHONE_HEIGHTS = {"report": 3_000, "": 5_000}
+"""Largest height of a page on the phone in pixels, by the beginning of its name in ``shots.PAGES``."""
+CUT = """
+    [...document.querySelectorAll('.scroll, .panel, table, td, th')]
+        .filter(part => part.scrollWidth > part.clientWidth + 1 && part.clientWidth)
+        .map(part => `${part.tagName} ${part.getAttribute('aria-label') ?? part.textContent.trim().slice(0, 40)}`)
+"""
+"""Script that finds the parts of a page whose content is wider than they are."""
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +83,9 @@ def test_pages_after_a_form(chromium: "Browser", full: str) -> None:
             failures.append(f"{name} is wider than the window")
     watched.close()
     assert not failures
-    # A refusal has status 400, which the console reports as an error.
-    assert all("400 (Bad Request)" in problem for problem in watched.problems), watched.problems
+    # A refusal has status 400 or 422, which the console reports as an error.
+    refusals = ("400 (Bad Request)", "422 (Unprocessable Entity)")
+    assert all(problem.endswith(refusals) for problem in watched.problems), watched.problems
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +114,15 @@ def test_pages_with_very_much_content(chromium: "Browser", large: str, view: str
     assert not watched.problems
 
 
+def size_failures(page: "Page", name: str) -> list[str]:
+    """Return what is wrong with the size of a page: too long on the phone, or a table that is cut on the desktop."""
+    if page.evaluate("innerWidth") > PHONE_WIDTH:
+        return [f"{name}: {part} is cut" for part in page.evaluate(CUT)]
+    height = page.evaluate("document.documentElement.scrollHeight")
+    most = next(most for prefix, most in PHONE_HEIGHTS.items() if name.startswith(prefix))
+    return [f"{name} is {height} pixels high, more than {most}"] if height > most else []
+
+
 def check_pages(chromium: "Browser", base: str, view: dict[str, Any], *, empty: bool) -> None:
     """Open every page and assert that nothing is wrong with it."""
     from tests.browser import scene, shots
@@ -115,10 +135,11 @@ def check_pages(chromium: "Browser", base: str, view: dict[str, Any], *, empty: 
     watched.go("/-/links?sort=clicks")
     first = watched.page.locator("a.short").first
     code = "" if empty else (first.get_attribute("href") or "").partition("/-/links/")[2]
-    for path in (shots.EMPTY if empty else shots.PAGES).values():
+    for name, path in (shots.EMPTY if empty else shots.PAGES).items():
         if path != shots.PAGES["missing"]:
             watched.go(path.format(code=code))
             failures += watched.violations()
+            failures += size_failures(watched.page, name)
             if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
                 failures.append(f"{path} is wider than the window")
             # Charts show the hours of the site's zone, which they name, on a clock of 24 hours.

@@ -48,7 +48,7 @@ def list_issues() -> str:
     """Show a page of the issues that match the search and the status, by default the latest first."""
     hidden = [issue for issue in listings.list_issues(store(), with_hidden=True) if issue.is_hidden]
     order, words, status = read_order(tuple(_SORT_VALUES), default="-sent"), _search_words(), request.args.get("status")
-    found = [issue for issue in _issue_list() if _matches(issue, words, status)]
+    found = [issue for issue in _issue_list(with_course=False) if _matches(issue, words, status)]
     page = read_page(order.sort(found, _SORT_VALUES), page_size=PAGE_SIZE)
     return render_template(
         "issues.html",
@@ -84,5 +84,5 @@ def list_issues_csv() -> Response:
     return csv_response("issues", _ISSUE_COLUMNS, struct_rows(_issue_list(), _ISSUE_COLUMNS))
 
 
-def _issue_list() -> tuple[IssueListItem, ...]:
-    return build_issue_list(store(), remaining_shares=remaining_shares(), now=now())
+def _issue_list(*, with_course: bool = True) -> tuple[IssueListItem, ...]:
+    return build_issue_list(store(), remaining_shares=remaining_shares(), now=now(), with_course=with_course)

@@ -75,7 +75,7 @@ def overview_json() -> Response:
 
 def _list_items() -> tuple[IssueListItem, ...]:
     """Return the list of issues, without archived and removed ones."""
-    return build_issue_list(store(), remaining_shares=remaining_shares(), now=now())
+    return build_issue_list(store(), remaining_shares=remaining_shares(), now=now(), with_course=False)
 
 
 def _overview(issues: tuple[IssueListItem, ...]) -> Overview:

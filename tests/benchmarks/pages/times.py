@@ -27,6 +27,12 @@ BUDGET_MS = 50.0
 HOUR, DAY = 3_600, 86_400
 BASE = "http://127.0.0.1:8000"
 PAGES = {
+    "overview": "/-/",
+    "overview.json": "/-/overview.json?months=12",
+    "issues by rate": "/-/issues?sort=-rate&page=2",
+    "issues found": "/-/issues?q=issue+9&status=sent",
+    "search": "/-/search?q=article+7",
+    "search, nothing": "/-/search?q=nowhere",
     "issues": "/-/issues",
     "report": "/-/issues/issue-099",
     "old report": "/-/issues/issue-003",
