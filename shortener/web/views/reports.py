@@ -3,7 +3,6 @@
 import msgspec
 from flask import Blueprint, Response, render_template
 
-from shortener.messages import mark_text
 from shortener.reporting.counts import Breakdown
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_report import IssueReport, build_issue_report
@@ -29,14 +28,6 @@ blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 
 _ARTICLE_COLUMNS = ("position", "url", "title", "author", "clicks", "visitors", "rate", "unplaced", "other")
 BREAKDOWN_COLUMNS = ("dimension", "value", "clicks", "share")
-DIMENSIONS = (
-    ("referrer", mark_text("Referrer")),
-    ("browser", mark_text("Browser")),
-    ("os", mark_text("System")),
-    ("device", mark_text("Device")),
-    ("country", mark_text("Country")),
-    ("language", mark_text("Language")),
-)
 
 
 @blueprint.get("/<slug>")
