@@ -29,6 +29,15 @@ function prepare() {
   }
 }
 
+// A button copies the text of an element; with data-copy-as="html", the text is HTML and is copied as formatted text.
+function copy(text, kind) {
+  if (kind !== "html" || !window.ClipboardItem) return navigator.clipboard.writeText(text);
+  const plain = new DOMParser().parseFromString(text, "text/html").body.textContent;
+  const blobs = { "text/html": text, "text/plain": plain };
+  for (const type of Object.keys(blobs)) blobs[type] = new Blob([blobs[type]], { type });
+  return navigator.clipboard.write([new ClipboardItem(blobs)]);
+}
+
 // A frame with a document of ours is as high as its content.
 function fit(frame) {
   const content = frame.contentDocument && frame.contentDocument.documentElement;
@@ -52,16 +61,6 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("swapped", prepare);
-
-// A button copies the text of an element; with data-copy-as="html", the text is HTML and is copied as formatted text.
-function copy(text, kind) {
-  if (kind !== "html" || !window.ClipboardItem) return navigator.clipboard.writeText(text);
-  const plain = new DOMParser().parseFromString(text, "text/html").body.textContent;
-  const blobs = { "text/html": text, "text/plain": plain };
-  for (const type of Object.keys(blobs)) blobs[type] = new Blob([blobs[type]], { type });
-  return navigator.clipboard.write([new ClipboardItem(blobs)]);
-}
-
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
