@@ -215,6 +215,8 @@ def test_keyboard(chromium: "Browser", tmp_path: Path) -> None:
         page.wait_for_url("**/-/links/**")
         tab_to(page, "Change")
         keys.press("Enter")
+        tab_to(page, "Change")
+        keys.press("Enter")
         tab_to(page, "", id="target")
         keys.press("End")
         keys.type("/changed")
