@@ -157,7 +157,7 @@ def link_picks() -> BaseResponse:
     """Create a short link for every article of the draft that has none."""
     month = read_text(request.form, "month", max_length=7)
     draft_picks.add_short_links(store(), cached_draft(month), config=config(), now=now())
-    # New links make cached rankings outdated. The next page must not wait for this one, so that it can be copied at once.
+    # New links make cached rankings outdated. The next page must have this one, so that it can be copied at once.
     clear_cache()
     cached_draft(month)
     notice = _("The short links are ready. Copy the section now.").unescape()
