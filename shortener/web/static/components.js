@@ -22,19 +22,20 @@ function float(toast) {
 // What is done with new content: when the page was loaded, and when a part of it was replaced.
 function prepare() {
   for (const toast of document.querySelectorAll(".toast:not(.floating)")) float(toast);
-  // A button copies the text of an element; with data-copy-as="html", the text is HTML and is copied as formatted text.
+  for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+  for (const frame of document.querySelectorAll("iframe[data-fit]")) {
+    frame.addEventListener("load", () => fit(frame));
+    fit(frame);
+  }
+}
+
+// A button copies the text of an element; with data-copy-as="html", the text is HTML and is copied as formatted text.
 function copy(text, kind) {
   if (kind !== "html" || !window.ClipboardItem) return navigator.clipboard.writeText(text);
   const plain = new DOMParser().parseFromString(text, "text/html").body.textContent;
   const blobs = { "text/html": text, "text/plain": plain };
   for (const type of Object.keys(blobs)) blobs[type] = new Blob([blobs[type]], { type });
   return navigator.clipboard.write([new ClipboardItem(blobs)]);
-}
-
-  for (const frame of document.querySelectorAll("iframe[data-fit]")) {
-    frame.addEventListener("load", () => fit(frame));
-    fit(frame);
-  }
 }
 
 // A frame with a document of ours is as high as its content.
