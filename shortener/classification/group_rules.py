@@ -61,6 +61,7 @@ from shortener.classification.groups import Detector, Grouping
 from shortener.classification.nearby_clicks import from_datacenter
 from shortener.classification.request_reasons import Precision, Verdict
 from shortener.durations import MINUTE_MS, SECOND_MS
+from shortener.messages import mark_text
 
 SECONDS_AFTER_SENDING_MS = 10 * SECOND_MS
 """Milliseconds after sending in which every click is automated (rule 15).
@@ -180,19 +181,21 @@ _BURST = Detection(
     detect_burst,
     (groups.TOKEN,),
     {
-        BURST: "3 different links by this recipient within 1 s",
-        TWO_LINKS_1S: "2 different links by this recipient within 1 s",
+        BURST: mark_text("3 different links by this recipient within 1 s"),
+        TWO_LINKS_1S: mark_text("2 different links by this recipient within 1 s"),
     },
 )
 _QUICK_LINKS = Detection(
     detect_quick_links,
     _READERS,
     {
-        THREE_LINKS_10S: "3 different links by the same reader within 10 s",
-        FIVE_LINKS_10S: "5 different links by the same reader within 10 s",
+        THREE_LINKS_10S: mark_text("3 different links by the same reader within 10 s"),
+        FIVE_LINKS_10S: mark_text("5 different links by the same reader within 10 s"),
     },
 )
-_COVERAGE = Detection(detect_coverage, _READERS, {COVERAGE: "nearly all links of the issue within 2 minutes"})
+_COVERAGE = Detection(
+    detect_coverage, _READERS, {COVERAGE: mark_text("nearly all links of the issue within 2 minutes")}
+)
 
 AUTOMATION_RULES: Sequence[GroupRule] = (
     GroupRule("burst", _BURST.texts[BURST], BURST, _any_bit(BURST), (_BURST,)),
@@ -201,7 +204,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         Detection(
             detect_fan_out,
             (groups.TOKEN,),
-            {FAN_OUT: "links of this recipient were opened from several networks at once"},
+            {FAN_OUT: mark_text("links of this recipient were opened from several networks at once")},
         ),
     ),
     _detected(
@@ -209,7 +212,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         Detection(
             detect_honeypot_by_token,
             (groups.HONEYPOT_TOKEN,),
-            {HONEYPOT_BY_TOKEN: "the honeypot link of the same recipient was opened within 2 minutes"},
+            {HONEYPOT_BY_TOKEN: mark_text("the honeypot link of the same recipient was opened within 2 minutes")},
         ),
     ),
     _detected(
@@ -217,7 +220,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         Detection(
             detect_network_burst,
             (groups.NETWORK,),
-            {NETWORK_BURST: "more different links from one network within 1 s than readers open"},
+            {NETWORK_BURST: mark_text("more different links from one network within 1 s than readers open")},
         ),
     ),
     _detected(
@@ -226,8 +229,9 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
             detect_browser_burst,
             (groups.BROWSER,),
             {
-                BROWSER_BURST: "more different links by one browser, from several networks, within 1 s than its "
-                "readers open"
+                BROWSER_BURST: mark_text(
+                    "more different links by one browser, from several networks, within 1 s than its readers open"
+                )
             },
         ),
     ),
@@ -236,33 +240,37 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         Detection(
             detect_click_time_checks,
             (groups.TOKEN,),
-            {CLICK_TIME_CHECK: "the same link was opened elsewhere by a reader within 20 s: a security check"},
+            {
+                CLICK_TIME_CHECK: mark_text(
+                    "the same link was opened elsewhere by a reader within 20 s: a security check"
+                )
+            },
         ),
     ),
     GroupRule(
         "vendor-network",
-        "a mail-security vendor's network within 10 minutes after sending",
+        mark_text("a mail-security vendor's network within 10 minutes after sending"),
         SECURITY_VENDOR,
         _vendor_soon,
         uses_age=True,
     ),
     GroupRule(
         "datacenter-soon",
-        "a data center's network within 10 minutes after sending",
+        mark_text("a data center's network within 10 minutes after sending"),
         DATACENTER,
         _datacenter_soon,
         uses_age=True,
     ),
     GroupRule(
         "seconds-after-sending",
-        "within 10 s after sending, before a reader can have opened the mail",
+        mark_text("within 10 s after sending, before a reader can have opened the mail"),
         0,
         _seconds_after_sending,
         uses_age=True,
     ),
     GroupRule(
         "pair",
-        "2 different links by this recipient within 1 s, with another sign of automation",
+        mark_text("2 different links by this recipient within 1 s, with another sign of automation"),
         TWO_LINKS_1S | _CORROBORATION_MASK,
         _two_links_1s,
         (_BURST,),
@@ -272,7 +280,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         Detection(
             detect_agent_burst,
             (groups.DATACENTER_BROWSER,),
-            {AGENT_BURST: "4 different links by one browser in data centers within 10 s"},
+            {AGENT_BURST: mark_text("4 different links by one browser in data centers within 10 s")},
         ),
     ),
     _detected(
@@ -280,17 +288,21 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         Detection(
             detect_honeypot_by_address,
             (groups.HONEYPOT_ADDRESS,),
-            {HONEYPOT_BY_ADDRESS: "the honeypot link was opened from the same address within 15 minutes"},
+            {HONEYPOT_BY_ADDRESS: mark_text("the honeypot link was opened from the same address within 15 minutes")},
         ),
         Detection(
             detect_honeypot_by_network,
             (groups.HONEYPOT_NETWORK,),
-            {HONEYPOT_BY_NETWORK: "the honeypot link was opened from this data center's network within 15 minutes"},
+            {
+                HONEYPOT_BY_NETWORK: mark_text(
+                    "the honeypot link was opened from this data center's network within 15 minutes"
+                )
+            },
         ),
     ),
     GroupRule(
         "bare-soon",
-        "incomplete headers within 2 minutes after sending",
+        mark_text("incomplete headers within 2 minutes after sending"),
         INCOMPLETE_HEADERS,
         _incomplete_headers_soon,
         uses_age=True,
@@ -298,7 +310,7 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
     ),
     GroupRule(
         "quick-links",
-        "3 different links within 10 s, with another sign of automation",
+        mark_text("3 different links within 10 s, with another sign of automation"),
         THREE_LINKS_10S | FIVE_LINKS_10S | _CORROBORATION_MASK,
         _quick_links,
         (_QUICK_LINKS,),
@@ -310,13 +322,13 @@ AUTOMATION_RULES: Sequence[GroupRule] = (
         Detection(
             detect_click_echoes,
             (groups.LINK,),
-            {CLICK_ECHO: "opened within 20 s of the link's only reader, from another network"},
+            {CLICK_ECHO: mark_text("opened within 20 s of the link's only reader, from another network")},
         ),
         precision="likely",
     ),
     GroupRule(
         "most-links",
-        "nearly all links within 2 minutes, with another sign of automation",
+        mark_text("nearly all links within 2 minutes, with another sign of automation"),
         COVERAGE | _CORROBORATION_MASK,
         _most_links,
         (_COVERAGE,),
@@ -331,13 +343,13 @@ The most certain come first.
 HUMAN_RULES: Sequence[GroupRule] = (
     _detected(
         "even-pace",
-        Detection(detect_even_pace, _READERS, {EVEN_PACE: "links in document order at even intervals"}),
+        Detection(detect_even_pace, _READERS, {EVEN_PACE: mark_text("links in document order at even intervals")}),
         verdict="human",
         precision="suspect",
     ),
     GroupRule(
         "many-tabs",
-        "3 different links within 10 s, as readers with tabs do",
+        mark_text("3 different links within 10 s, as readers with tabs do"),
         THREE_LINKS_10S,
         _any_bit(THREE_LINKS_10S),
         (_QUICK_LINKS,),
@@ -346,7 +358,7 @@ HUMAN_RULES: Sequence[GroupRule] = (
     ),
     GroupRule(
         "many-links",
-        "nearly all links within 2 minutes, as thorough readers do",
+        mark_text("nearly all links within 2 minutes, as thorough readers do"),
         COVERAGE,
         _any_bit(COVERAGE),
         (_COVERAGE,),
@@ -358,14 +370,14 @@ HUMAN_RULES: Sequence[GroupRule] = (
         Detection(
             detect_double_clicks,
             _READERS,
-            {DOUBLE_CLICK: "the same link again within 10 s; the visitor is counted once"},
+            {DOUBLE_CLICK: mark_text("the same link again within 10 s; the visitor is counted once")},
         ),
         verdict="human",
         precision="person",
     ),
     GroupRule(
         "rewritten-link",
-        "redirected by a mail-security rewriter, in the reader's own browser",
+        mark_text("redirected by a mail-security rewriter, in the reader's own browser"),
         REWRITTEN_LINK,
         _any_bit(REWRITTEN_LINK),
         verdict="human",

@@ -6,15 +6,16 @@ from typing import Literal
 from shortener.classification.evidence import REQUEST_EVIDENCE_TEXTS
 from shortener.classification.group_rules import ALL_RULES, DETECTIONS
 from shortener.classification.request_reasons import REQUEST_REASONS, Reason
+from shortener.messages import mark_text
 
 Band = Literal["strict", "usual", "lenient"]
 """Which of three counts of human clicks: ``strict`` (lowest), ``usual`` or ``lenient`` (highest)."""
 
 REASONS: Mapping[str, Reason] = {
     **REQUEST_REASONS,
-    "hidden-link": Reason("scanner", "opened the honeypot link"),
+    "hidden-link": Reason("scanner", mark_text("opened the honeypot link")),
     **{rule.reason: Reason(rule.verdict, rule.description, rule.precision) for rule in ALL_RULES},
-    "reader": Reason("human", "no sign of automation", "person"),
+    "reader": Reason("human", mark_text("no sign of automation"), "person"),
 }
 """All reasons by name; the names are stored, exported and shown in reports."""
 

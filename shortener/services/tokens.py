@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from shortener.errors import Conflict, InputError
-from shortener.messages import Message
+from shortener.messages import Message, mark_text
 from shortener.reporting.counts import to_datetime, to_datetime_or_none
 from shortener.services.accounts import role_allows
 from shortener.store import Store, accounts, tokens
@@ -31,11 +31,11 @@ SCOPE_ROLES: dict[Scope, Role] = {
 }
 """The role that the owner of a token needs for each scope."""
 SCOPE_MEANINGS: dict[Scope, str] = {
-    "read": "Read links, issues, reports, ranking and picks",
-    "links": "Create and change links",
-    "issues": "Add and change issues, and decide about picks",
-    "clicks": "Export single clicks",
-    "admin": "Manage webhooks",
+    "read": mark_text("Read links, issues, reports, ranking and picks"),
+    "links": mark_text("Create and change links"),
+    "issues": mark_text("Add and change issues, and decide about picks"),
+    "clicks": mark_text("Export single clicks"),
+    "admin": mark_text("Manage webhooks"),
 }
 """What each scope permits."""
 PREFIX = "sho_"

@@ -18,7 +18,7 @@ from msgspec import Struct
 from shortener.config import Config
 from shortener.durations import DAY_SECONDS
 from shortener.errors import Conflict, InputError, TargetRefused
-from shortener.messages import Message
+from shortener.messages import Message, mark_text
 from shortener.reporting.counts import to_datetime, to_datetime_or_none
 from shortener.short_urls import build_short_url
 from shortener.store import Store
@@ -36,13 +36,13 @@ EventType = Literal[
     "traffic.machine_burst",
 ]
 EVENT_TYPES: dict[EventType, str] = {
-    "link.created": "a short link was created",
-    "link.updated": "a field of a short link was changed",
-    "link.retired": "a short link was retired",
-    "issue.added": "an issue was added",
-    "issue.milestone": "an issue was sent 1 hour, 1 day, 3 days or 7 days ago",
-    "clicks.counted": "clicks were counted, at most once a minute",
-    "traffic.machine_burst": "many automated requests for the links of an issue",
+    "link.created": mark_text("a short link was created"),
+    "link.updated": mark_text("a field of a short link was changed"),
+    "link.retired": mark_text("a short link was retired"),
+    "issue.added": mark_text("an issue was added"),
+    "issue.milestone": mark_text("an issue was sent 1 hour, 1 day, 3 days or 7 days ago"),
+    "clicks.counted": mark_text("clicks were counted, at most once a minute"),
+    "traffic.machine_burst": mark_text("many automated requests for the links of an issue"),
 }
 """Types of events that an endpoint can receive, with descriptions. Every endpoint also receives its own tests."""
 TEST_EVENT = "webhook.test"

@@ -68,7 +68,7 @@ def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
     sql = f"""
         select slug, issues.title, {_SENT_AT} as sent, position, role, articles.title, author, summary, section
         from articles join issues on issues.id = articles.issue_id
-        where url = ? and removed_at is null order by sent is not null, sent desc, issues.id desc
+        where url = ? and removed_at is null order by sent desc nulls first, issues.id desc
     """  # noqa: S608
     return [ArticleAppearance(*row) for row in store.execute(sql, (url,))]
 

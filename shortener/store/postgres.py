@@ -277,7 +277,9 @@ class PostgresConnection(Connection):
                 self._roll_back_quietly()
                 if isinstance(error, errors.LockNotAvailable):
                     raise StoreBusy("the store: another process is writing; try again") from error
-                if attempt == ATTEMPTS or not self.postgres.broken:
+                if isinstance(error, errors.ReadOnlySqlTransaction):
+                    self.postgres.close()  # this server is a standby now; the next connection may find the primary
+                if attempt == ATTEMPTS or not self.postgres.closed:
                     raise store_error(error) from error
 
     def commit(self) -> None:
@@ -321,7 +323,7 @@ class PostgresConnection(Connection):
 
     def _can_repeat(self, error: psycopg.Error, text: str) -> bool:
         is_query = text.lstrip().startswith(("select", "with"))
-        return isinstance(error, _REPEATABLE) or (is_query and self.postgres.broken)
+        return isinstance(error, _REPEATABLE) or (is_query and self.postgres.closed)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -361,7 +363,7 @@ def _connect(url: str) -> psycopg.Connection[Any]:
     except psycopg.Error as error:
         raise store_error(error) from error
     connection.server_cursor_factory = psycopg.RawServerCursor
-    connection.adapters.register_dumper(int, Int8Dumper)
+    # Statements use the dumper that is registered last, and COPY the binary one.
     connection.adapters.register_dumper(int, Int8BinaryDumper)
     connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(bool, _Flag)

@@ -215,7 +215,11 @@ class _Drawing:
                 y -= 1
             placed.append((percent, y))
             yield Markup('<text class="label {}" x="{}%" y="{}" text-anchor="{}">{}</text>').format(
-                line.style, percent, max(12, y), "end" if percent > 45 else "start", line.label
+                line.style,
+                percent,
+                min(max(12, y), self._chart.height - BOTTOM - 5),
+                "end" if percent > 45 else "start",
+                line.label,
             )
 
     def _hover(self) -> Markup:

@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.store import issues
+from shortener.web.clickmap import placement_kinds
 from shortener.web.context import now, store
 from shortener.web.forms import read_clamped_integer
 
@@ -58,6 +59,7 @@ def init_app(app: Flask) -> None:
         url_with=url_with,
         value_bar=value_bar,
         interval_glyph=interval_glyph,
+        placement_kinds=placement_kinds,
         stacked_bar=stacked_bar,
     )
 

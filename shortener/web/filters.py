@@ -205,7 +205,7 @@ def format_duration(seconds: float) -> str:
 
 def capitalized(text: str) -> str:
     """Return a message in the language of the page, with a capital letter at its beginning."""
-    translated = str(translate(text))
+    translated: str = translate(text)
     return translated[:1].upper() + translated[1:]
 
 

@@ -5,7 +5,7 @@ from markupsafe import Markup
 from shortener.reporting.outlook import Outlook
 from shortener.web.filters import format_number, format_percent, join_percent_signs
 from shortener.web.issue_chart import format_forecast
-from shortener.web.languages import current_language
+from shortener.web.languages import current_language, ngettext
 from shortener.web.languages import gettext as _
 
 
@@ -17,38 +17,81 @@ def describe_issue(outlook: Outlook) -> Markup:
 
 
 def _result(outlook: Outlook) -> Markup:
-    rate, usual = outlook.rate, outlook.usual_rate
+    rate, usual, count = outlook.rate, outlook.usual_rate, outlook.count
     if rate is not None and usual is not None:
-        values = {"rate": _percent(rate), "usual": _percent(usual.median), "count": format_number(outlook.count)}
+        values = {"rate": _percent(rate), "usual": _percent(usual.median)}
         sentences = {
-            "above": _("{count} visitors, {rate} of the recipients: above your usual {usual} at this age.", **values),
-            "usual": _("{count} visitors, {rate} of the recipients: about your usual {usual} at this age.", **values),
-            "below": _("{count} visitors, {rate} of the recipients: below your usual {usual} at this age.", **values),
+            "above": ngettext(
+                "{count} visitor, {rate} of the recipients: above your usual {usual} at this age.",
+                "{count} visitors, {rate} of the recipients: above your usual {usual} at this age.",
+                count,
+                **values,
+            ),
+            "usual": ngettext(
+                "{count} visitor, {rate} of the recipients: about your usual {usual} at this age.",
+                "{count} visitors, {rate} of the recipients: about your usual {usual} at this age.",
+                count,
+                **values,
+            ),
+            "below": ngettext(
+                "{count} visitor, {rate} of the recipients: below your usual {usual} at this age.",
+                "{count} visitors, {rate} of the recipients: below your usual {usual} at this age.",
+                count,
+                **values,
+            ),
         }
         return sentences[outlook.judgement or "usual"]
     if outlook.usual_count is not None:
         return _count_sentence(outlook, usual=format_number(round(outlook.usual_count.median)))
-    count = format_number(outlook.count)
     if outlook.counted == "visitors":
-        return _("{count} visitors so far.", count=count)
-    return _("{count} clicks so far.", count=count)
+        return ngettext("{count} visitor so far.", "{count} visitors so far.", count)
+    return ngettext("{count} click so far.", "{count} clicks so far.", count)
 
 
 def _count_sentence(outlook: Outlook, *, usual: str) -> Markup:
-    values = {"count": format_number(outlook.count), "usual": usual}
+    count, judgement = outlook.count, outlook.judgement or "usual"
     if outlook.counted == "visitors":
         sentences = {
-            "above": _("{count} visitors: above your usual {usual} at this age.", **values),
-            "usual": _("{count} visitors: about your usual {usual} at this age.", **values),
-            "below": _("{count} visitors: below your usual {usual} at this age.", **values),
+            "above": ngettext(
+                "{count} visitor: above your usual {usual} at this age.",
+                "{count} visitors: above your usual {usual} at this age.",
+                count,
+                usual=usual,
+            ),
+            "usual": ngettext(
+                "{count} visitor: about your usual {usual} at this age.",
+                "{count} visitors: about your usual {usual} at this age.",
+                count,
+                usual=usual,
+            ),
+            "below": ngettext(
+                "{count} visitor: below your usual {usual} at this age.",
+                "{count} visitors: below your usual {usual} at this age.",
+                count,
+                usual=usual,
+            ),
         }
-    else:
-        sentences = {
-            "above": _("{count} clicks: above your usual {usual} at this age.", **values),
-            "usual": _("{count} clicks: about your usual {usual} at this age.", **values),
-            "below": _("{count} clicks: below your usual {usual} at this age.", **values),
-        }
-    return sentences[outlook.judgement or "usual"]
+        return sentences[judgement]
+    return {
+        "above": ngettext(
+            "{count} click: above your usual {usual} at this age.",
+            "{count} clicks: above your usual {usual} at this age.",
+            count,
+            usual=usual,
+        ),
+        "usual": ngettext(
+            "{count} click: about your usual {usual} at this age.",
+            "{count} clicks: about your usual {usual} at this age.",
+            count,
+            usual=usual,
+        ),
+        "below": ngettext(
+            "{count} click: below your usual {usual} at this age.",
+            "{count} clicks: below your usual {usual} at this age.",
+            count,
+            usual=usual,
+        ),
+    }[judgement]
 
 
 def _forecast(outlook: Outlook) -> Markup | str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from shortener.config import Domain
 from shortener.durations import HOUR_SECONDS
 from shortener.ranking import RankedArticle
+from shortener.ranking.certainty import Group, certainty_group
 from shortener.reporting.issue_list import SPARKLINE_HOURS, SPARKLINE_STEP_HOURS
 from shortener.reporting.issue_report import ArticleReport, IssueReport
 from shortener.reporting.outlook import Judgement
@@ -87,11 +88,12 @@ def build_table(
 
 def certainty(result: RankedArticle | None) -> Judgement:
     """Return "above" or "below" only where the 90 % interval of an article excludes the typical value."""
-    if result is None or result.low <= 1 <= result.high:
+    if result is None:
         return "usual"
-    return "above" if result.low > 1 else "below"
+    return _TONES[certainty_group(result.low, result.high)]
 
 
+_TONES: Mapping[Group, Judgement] = {"winner": "above", "typical": "usual", "below": "below"}
 _VALUES: Mapping[str, Callable[[ArticleRow], Any]] = {
     "position": lambda row: row.article.position,
     "title": lambda row: row.article.title.casefold() or None,

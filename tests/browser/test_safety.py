@@ -480,6 +480,7 @@ def test_errors_of_sign_in_and_invite_link(watched: "WatchedPage") -> None:
     page.click("summary[aria-label='More about viewer']")
     page.locator("tr:has(bdi:text-is('viewer')) form[action$=invite] button").click()
     invite_url = page.inner_text("#address")
+    assert page.locator("[data-copy=address]").is_visible()
     watched.sign_out()
     enter(page, "form", {"name": "admin", "password": "wrong wrong"})
     check_error(page, "password", {"name": "admin"})

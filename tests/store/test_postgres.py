@@ -204,6 +204,13 @@ def add(store: Store) -> None:
         store.add_to_meta("x", 1)
 
 
+def test_a_standby_is_left_for_the_primary(store: Store, postgres_url: str) -> None:
+    """A transaction on a server that has become read-only is tried again on a new connection."""
+    store.execute("set default_transaction_read_only = on")  # as on a standby; a new connection is not read-only
+    add(store)
+    assert store.meta("x") == 1
+
+
 def test_a_connection_lost_in_a_transaction_rolls_it_back(store: Store, postgres_url: str) -> None:
     """A transaction that loses its connection stores nothing, and the next one succeeds."""
 

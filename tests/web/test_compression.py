@@ -49,7 +49,7 @@ def test_pages_json_and_csv(site: "EditorSite") -> None:
     """Pages, JSON and CSV are compressed for clients that accept it; their content stays the same."""
     site.add_issue()
     viewer = site.client("viewer")
-    for path in ("/-/issues", "/-/issues/may/contents.json", "/-/issues/may/contents.csv"):
+    for path in ("/-/issues", "/-/issues/may/setup.json", "/-/issues/may/setup.csv"):
         plain = viewer.get(path)
         assert "Content-Encoding" not in plain.headers
         assert "Accept-Encoding" in plain.headers["Vary"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shortener.store import links
+from shortener.store.rollups import add_to_rollups
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -341,3 +342,18 @@ def test_viewer_sees_no_forms_on_the_link_page(linked: "EditorSite") -> None:
     page = linked.client("viewer").get("/-/links/go.example/one").text
     for part in ("/expiry", "/forward", "/target", "/title", "/status", "Change", "Retire link"):
         assert part not in page.partition("<main")[2]
+
+
+def test_referrers_of_one_client_are_one_row(linked: "EditorSite") -> None:
+    """The regions of a mail filter are one row under the name of the mail client, so that no host cuts the columns."""
+    link = links.get(linked.store, "go.example", "one").id
+    sums = [9, 0, 0, 0, 0, 9, 9, 9, 9, 9]
+    referrers = {
+        (link, "referrer", f"{region}.safelinks.protection.outlook.com", 0, 0): clicks
+        for region, clicks in (("eur02", 4), ("nam12", 5))
+    }
+    with linked.store.transaction():
+        add_to_rollups(linked.store, {(link, 3_600, 0, 0): sums}, referrers)
+    page = linked.client("viewer").get("/-/links/go.example/one").text
+    assert "safelinks" not in page
+    assert re.search(r"Outlook.*?<td class=\"n\">9</td><td class=\"n\">100", page.replace("\n", ""))

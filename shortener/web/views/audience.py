@@ -1,6 +1,6 @@
 """View of an issue's audience: with what, from where and in which language its readers clicked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlencode
 
 from babel import Locale, UnknownLocaleError
@@ -29,6 +29,7 @@ class Bar(Struct, frozen=True):
     share: float
     url: str
     is_chosen: bool = False
+    is_known: bool = True
 
 
 class Panel(Struct, frozen=True):
@@ -101,24 +102,47 @@ def _read_filter(audience: Mapping[str, Sequence[AudiencePart]]) -> Filter | Non
 
 
 def _panels(slug: str, audience: Mapping[str, Sequence[AudiencePart]], chosen: Filter | None) -> list[Panel]:
-    """Return the panels of the properties of which a value is known: without an IP database there is no country."""
+    """Return the panels of an issue, whose rows filter the page."""
+
+    def address(dimension: str, value: str) -> str:
+        # Choosing the chosen value again removes the filter.
+        page = url_for("audience.show_audience", slug=slug)
+        is_chosen = chosen is not None and (chosen.dimension, chosen.value) == (dimension, value)
+        return page if is_chosen else f"{page}?{urlencode({dimension: value})}#chosen"
+
+    return build_panels(audience, address=address, chosen=chosen)
+
+
+def build_panels(
+    audience: Mapping[str, Sequence[AudiencePart]],
+    *,
+    address: Callable[[str, str], str] | None = None,
+    chosen: Filter | None = None,
+) -> list[Panel]:
+    """Return the panels of the properties of which a value is known: without an IP database there is no country.
+
+    ``address`` returns the address of a known value of a property; without it the rows lead nowhere.
+    """
     titles = _titles()
     return [
-        Panel(dimension, titles[dimension], [_bar(slug, dimension, part, chosen) for part in audience[dimension]])
+        Panel(
+            dimension,
+            titles[dimension],
+            [
+                Bar(
+                    value_name(dimension, part.value),
+                    part.clicks,
+                    part.share,
+                    address(dimension, part.value) if address and part.value else "",
+                    is_chosen=chosen is not None and (chosen.dimension, chosen.value) == (dimension, part.value),
+                    is_known=bool(part.value),
+                )
+                for part in audience[dimension]
+            ],
+        )
         for dimension in DIMENSIONS
         if any(part.value for part in audience[dimension])
     ]
-
-
-def _bar(slug: str, dimension: str, part: AudiencePart, chosen: Filter | None) -> Bar:
-    is_chosen = chosen is not None and (chosen.dimension, chosen.value) == (dimension, part.value)
-    address = ""
-    if part.value:
-        # Choosing the chosen value again removes the filter.
-        address = url_for("audience.show_audience", slug=slug)
-        if not is_chosen:
-            address += f"?{urlencode({dimension: part.value})}#chosen"
-    return Bar(value_name(dimension, part.value), part.clicks, part.share, address, is_chosen)
 
 
 def value_name(dimension: str, value: str) -> str:

@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.durations import DAY_SECONDS
 from shortener.errors import FieldError, InputError, NotFound
+from shortener.reporting.audience import fold_breakdown
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_report import LinkReport, build_link_report
 from shortener.services import edit, edit_links
@@ -21,7 +22,8 @@ from shortener.web.languages import gettext as _
 from shortener.web.link_chart import build_link_clicks
 from shortener.web.link_history import describe_edits, forward_modes
 from shortener.web.responses import Notice, csv_response, json_response, redirect_after_edit
-from shortener.web.views.reports import BREAKDOWN_COLUMNS, DIMENSIONS, breakdown_rows
+from shortener.web.views.audience import build_panels
+from shortener.web.views.reports import BREAKDOWN_COLUMNS, breakdown_rows
 
 blueprint = Blueprint("links", __name__, url_prefix="/-")
 
@@ -91,7 +93,7 @@ def _render_link(host: str, code: str) -> str:
         forward_modes=forward_modes(),
         kind_names=placement_kinds(),
         bars=build_link_clicks(report),
-        dimensions=DIMENSIONS,
+        panels=build_panels(fold_breakdown(reports.link_breakdown(store(), link.id), human=report.totals.clicks.human)),
         here=url_for("links.show_link", host=host, code=code),
     )
 

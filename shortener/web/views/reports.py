@@ -28,14 +28,6 @@ blueprint = Blueprint("reports", __name__, url_prefix="/-/issues")
 
 _ARTICLE_COLUMNS = ("position", "url", "title", "author", "clicks", "visitors", "rate", "unplaced", "other")
 BREAKDOWN_COLUMNS = ("dimension", "value", "clicks", "share")
-DIMENSIONS = (
-    ("referrer", "Referrer"),
-    ("browser", "Browser"),
-    ("os", "System"),
-    ("device", "Device"),
-    ("country", "Country"),
-    ("language", "Language"),
-)
 
 
 @blueprint.get("/<slug>")
