@@ -475,12 +475,14 @@ def check_error(page: "Page", field_id: str, values: dict[str, str]) -> None:
 
 def test_errors_of_sign_in_and_invite_link(watched: "WatchedPage") -> None:
     """The forms outside of the pages show their errors at their fields too, and keep the name."""
+    from playwright.sync_api import expect
+
     page = watched.page
     page.goto(f"{watched.base}/-/settings/users")
     page.click("summary[aria-label='More about viewer']")
     page.locator("tr:has(bdi:text-is('viewer')) form[action$=invite] button").click()
     invite_url = page.inner_text("#address")
-    assert page.locator("[data-copy=address]").is_visible()
+    expect(page.locator("[data-copy=address]")).to_be_visible()
     watched.sign_out()
     enter(page, "form", {"name": "admin", "password": "wrong wrong"})
     check_error(page, "password", {"name": "admin"})
