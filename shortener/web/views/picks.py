@@ -28,7 +28,7 @@ from shortener.web.field_errors import form_view
 from shortener.web.forms import read_integer, read_text
 from shortener.web.languages import gettext as _
 from shortener.web.month_draft import find_draft, require_draft, sent_months
-from shortener.web.ranking_cache import cached_draft, draft_if_ready
+from shortener.web.ranking_cache import cached_draft, draft_if_ready, keep_ranking
 from shortener.web.responses import json_response, redirect_after_edit, show_notice
 from shortener.web.views.articles import anchor_of_form, short_title
 from shortener.web.views.history import MONTH_PAGES, undoable
@@ -156,9 +156,12 @@ def picks_json() -> Response:
 def link_picks() -> BaseResponse:
     """Create a short link for every article of the draft that has none."""
     month = read_text(request.form, "month", max_length=7)
-    draft_picks.add_short_links(store(), cached_draft(month), config=config(), now=now())
+    draft = cached_draft(month)
+    draft_picks.add_short_links(store(), draft, config=config(), now=now())
     notice = _("The short links are ready. Copy the section now.").unescape()
-    return redirect_after_edit(notice, "picks.show_picks", month=month, form=_requested_form(), _anchor="section")
+    response = redirect_after_edit(notice, "picks.show_picks", month=month, form=_requested_form(), _anchor="section")
+    keep_ranking(month, draft.ranking)
+    return response
 
 
 @blueprint.post("/picks/text")
