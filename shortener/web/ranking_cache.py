@@ -112,11 +112,6 @@ def draft_if_ready(month: str) -> Draft | None:
     return None if ranking is None else _draft(month, ranking)
 
 
-def keep_ranking(month: str, ranking: Ranking) -> None:
-    """Cache a month's ranking again after an edit that cleared the cache but does not change the ranking."""
-    get_or_compute(("ranking", RankingKey(month=month)), lambda _store: ranking)
-
-
 def explanation(url: str, month: str, *, wait: bool) -> Explanation | None:
     """Return the figures of an article, by its canonical URL, that was last shown in a month.
 
