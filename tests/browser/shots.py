@@ -186,7 +186,8 @@ def take_readme_screenshots(directory: Path) -> None:
             for name, path in DEMO_PAGES.items():
                 page.goto(config.base_url + path)
                 page.wait_for_selector(DEMO_READY.get(name, "main"))
-                page.wait_for_timeout(500)
+                page.wait_for_timeout(3_000)  # what is computed at the first view
+                page.goto(config.base_url + path)
                 page.screenshot(path=directory / f"{name}.png")
         browser.close()
 
