@@ -535,6 +535,7 @@ FORMS: dict[str, tuple[set[str], set[str]]] = {
 """Forms with destructive acts or fields."""
 OTHER_FORMS = {
     "accounts.invite": "an invite link replaces an unused one",
+    "accounts.set_language": "is chosen again in the same place",
     "accounts.sign_out": "signs out",
     "accounts.try_sign_in": "test_errors_of_sign_in_and_invite_link",
     "accounts.welcome": "test_errors_of_sign_in_and_invite_link",

@@ -121,7 +121,8 @@ async function replace(answer, source) {
   const isPage = answer && answer.status !== 401 && (answer.headers.get("Content-Type") || "").startsWith("text/html");
   const fresh = isPage && new DOMParser().parseFromString(await answer.text(), "text/html");
   const content = fresh && fresh.querySelector("main");
-  if (!content) return false;
+  // A page that waits for its content loads itself again, which it cannot do in place.
+  if (!content || fresh.querySelector("script[src*='reload.js']")) return false;
   const main = document.querySelector("main");
   const own = source.closest("details[id]");
   const open = [...main.querySelectorAll("details[id][open]")].filter((each) => each !== own).map((each) => each.id);

@@ -70,7 +70,8 @@ def show_review(upload_id: int) -> ResponseReturnValue:
         return _render_review(upload_id)
     except InputError as error:
         # A slug or target that was possible when it was entered may be taken or refused now.
-        return redirect_with_notice(str(error), "new_issue.show_text", upload_id=upload_id)
+        notice = Notice(error_message(error), is_error=True)
+        return redirect_with_notice(notice, "new_issue.show_text", upload_id=upload_id)
 
 
 @blueprint.post("/review")

@@ -22,14 +22,14 @@ from shortener.services.draft_picks import Draft
 from shortener.services.history import Recorder, State
 from shortener.store import Store, picks_edits
 from shortener.store.picks_edits import SectionFormat, TemplateName
-from shortener.web.cache import get_or_compute
+from shortener.web.cache import clear_cache, get_or_compute
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_integer, read_text
 from shortener.web.languages import gettext as _
 from shortener.web.month_draft import find_draft, require_draft, sent_months
 from shortener.web.ranking_cache import cached_draft, draft_if_ready
-from shortener.web.responses import json_response, redirect_after_edit, show_notice
+from shortener.web.responses import json_response, redirect_with_notice, show_notice
 from shortener.web.views.articles import anchor_of_form, short_title
 from shortener.web.views.history import MONTH_PAGES, undoable
 
@@ -157,8 +157,11 @@ def link_picks() -> BaseResponse:
     """Create a short link for every article of the draft that has none."""
     month = read_text(request.form, "month", max_length=7)
     draft_picks.add_short_links(store(), cached_draft(month), config=config(), now=now())
+    # New links make cached rankings outdated. The next page must have this one, so that it can be copied at once.
+    clear_cache()
+    cached_draft(month)
     notice = _("The short links are ready. Copy the section now.").unescape()
-    return redirect_after_edit(notice, "picks.show_picks", month=month, form=_requested_form(), _anchor="section")
+    return redirect_with_notice(notice, "picks.show_picks", month=month, form=_requested_form(), _anchor="section")
 
 
 @blueprint.post("/picks/text")
