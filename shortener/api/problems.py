@@ -22,6 +22,7 @@ from shortener.errors import (
     TargetRefused,
     UnreadableDocument,
 )
+from shortener.messages import message_text
 from shortener.web.context import config
 
 log = logging.getLogger(__name__)
@@ -152,7 +153,9 @@ def handle_error(error: Exception) -> Response:
 def problem_response(error: ApiError) -> Response:
     """Return the response to an error, with the headers that its status needs."""
     response = Response(
-        msgspec.json.encode(build_problem(error)), PROBLEM_TYPES[error.name].status, content_type=MEDIA_TYPE
+        msgspec.json.encode(build_problem(error), enc_hook=message_text),
+        PROBLEM_TYPES[error.name].status,
+        content_type=MEDIA_TYPE,
     )
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -13,6 +13,7 @@ from shortener.clicklog.format import MAX_LINE_BYTES
 from shortener.clicklog.reader import ClickLog
 from shortener.config import Config
 from shortener.errors import StoreError
+from shortener.messages import Message, Number
 from shortener.shared_memory import read_totals
 from shortener.store import open_reader
 from shortener.store.clicks import read_positions
@@ -48,7 +49,7 @@ class Health(Struct, frozen=True):
 def check_health(config: Config, *, now: float | None = None) -> Health:
     """Return the health of the installation; ``now`` is in seconds of the UTC epoch, by default the current time."""
     now = time.time() if now is None else now
-    notes = []
+    notes: list[str] = []
     positions: dict[str, int] = {}
     failed_webhooks = 0
     store = "ok"
@@ -61,17 +62,32 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
             reader.close()
     except StoreError as error:
         store = str(error)
-        notes.append("the store cannot be read; cached links are still redirected, clicks are kept in the click log")
+        notes.append(
+            Message("the store cannot be read; cached links are still redirected, clicks are kept in the click log")
+        )
     backlog = measure_backlog(config.data_directory, positions, now=now)
     if backlog.seconds > MAX_BACKLOG_SECONDS:
-        notes.append(f"the collector is {backlog.seconds:.0f} s behind; no click is lost, but counts are late")
-    if failed_webhooks == 1:
-        notes.append("a webhook was disabled because its messages could not be delivered")
-    elif failed_webhooks:
-        notes.append(f"{failed_webhooks} webhooks were disabled because their messages could not be delivered")
+        behind = Number(backlog.seconds)
+        notes.append(
+            Message("the collector is {seconds} s behind; no click is lost, but counts are late", seconds=behind)
+        )
+    if failed_webhooks:
+        notes.append(
+            Message.plural(
+                "{count} webhook was disabled because its messages could not be delivered",
+                "{count} webhooks were disabled because their messages could not be delivered",
+                failed_webhooks,
+            )
+        )
     unrecorded = read_totals(config.data_directory)["unrecorded"]
     if unrecorded:
-        notes.append(f"{unrecorded} clicks were redirected but could not be recorded; see the server's log")
+        notes.append(
+            Message.plural(
+                "{count} click was redirected but could not be recorded; see the server's log",
+                "{count} clicks were redirected but could not be recorded; see the server's log",
+                unrecorded,
+            )
+        )
     status: Literal["pass", "warn", "fail"] = "fail" if store != "ok" else "warn" if notes else "pass"
     # The data directory may not exist yet; its parent is on the same disk.
     directory = next(

@@ -34,7 +34,19 @@ from shortener.services.public_http import (
 )
 from shortener.services.settings import current_config
 from shortener.services.webhook_events import record_due_events
-from shortener.services.webhooks import allowed_ports, build_body, disable, port_of, sign
+from shortener.services.webhooks import (
+    ADDRESS_NOT_ALLOWED,
+    CERTIFICATE_NOT_VERIFIED,
+    ENDPOINT_GONE,
+    NO_ANSWER,
+    REDIRECT_NOT_FOLLOWED,
+    allowed_ports,
+    attempts_failed,
+    build_body,
+    disable,
+    port_of,
+    sign,
+)
 from shortener.store import Store, open_store, webhooks
 from shortener.store.webhooks import Delivery, DeliveryItem, Webhook
 
@@ -174,13 +186,13 @@ class WebhookSender:
                 )
             )
         except AddressRefused:
-            return Attempt(None, "not sent: the URL leads to an address or port that is not allowed")
+            return Attempt(None, str(ADDRESS_NOT_ALLOWED))
         except ssl.SSLError:
-            return Attempt(None, "the certificate of the endpoint cannot be verified")
+            return Attempt(None, str(CERTIFICATE_NOT_VERIFIED))
         except TimeoutError:
             return Attempt(None, f"no answer within {self._attempt_seconds:g} seconds")
         except (OSError, HTTPException, ValueError):
-            return Attempt(None, "no answer")
+            return Attempt(None, str(NO_ANSWER))
 
     def _resolve(self, url: str) -> str:
         """Return an address of the host of a URL. Raises AddressRefused, OSError."""
@@ -225,11 +237,10 @@ def store_attempt(store: Store, delivery: Delivery, attempt: Attempt, *, now: in
         webhooks.update_delivery(store, delivery.id, state="sent", **result)
     elif attempt.http_status == 410 or attempts > len(RETRY_SECONDS):
         webhooks.update_delivery(store, delivery.id, state="failed", **result)
-        gone = "it answered with 410, which means that it is no longer used"
         disable(
             store,
             delivery.webhook_id,
-            reason=gone if attempt.http_status == 410 else f"{attempts} attempts to deliver a message have failed",
+            reason=ENDPOINT_GONE if attempt.http_status == 410 else attempts_failed(attempts),
             now=now,
         )
     else:
@@ -243,7 +254,7 @@ def store_attempt(store: Store, delivery: Delivery, attempt: Attempt, *, now: in
 def _classify_response(response: HTTPResponse) -> Attempt:
     answer = " ".join(response.body.decode("utf-8", "replace").split())
     if 300 <= response.status < 400:
-        return Attempt(response.status, "answered with a redirect, which is not followed")
+        return Attempt(response.status, str(REDIRECT_NOT_FOLLOWED))
     wait = response.headers.get("retry-after", "")
     retry_after = int(wait) if response.status in OVERLOAD_STATUSES and wait.isascii() and wait.isdigit() else 0
     return Attempt(response.status, answer, min(retry_after, MAX_RETRY_AFTER_SECONDS))

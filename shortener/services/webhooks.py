@@ -6,6 +6,7 @@ The specification is at https://www.standardwebhooks.com. docs/webhooks.md descr
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
@@ -52,6 +53,19 @@ ROTATION_SECONDS = DAY_SECONDS
 """Time after a rotation during which messages are also signed with the previous secret."""
 MAX_WEBHOOKS = 20
 DEFAULT_PORTS = frozenset({443, 8443})
+ENDPOINT_GONE = Message("it answered with 410, which means that it is no longer used")
+NO_ANSWER = Message("no answer")
+REDIRECT_NOT_FOLLOWED = Message("answered with a redirect, which is not followed")
+ADDRESS_NOT_ALLOWED = Message("not sent: the URL leads to an address or port that is not allowed")
+CERTIFICATE_NOT_VERIFIED = Message("the certificate of the endpoint cannot be verified")
+_STORED_MESSAGES = (
+    Message("disabled by an admin"),
+    ENDPOINT_GONE,
+    NO_ANSWER,
+    REDIRECT_NOT_FOLLOWED,
+    ADDRESS_NOT_ALLOWED,
+    CERTIFICATE_NOT_VERIFIED,
+)
 
 
 class WebhookSummary(Struct, frozen=True):
@@ -90,7 +104,7 @@ def summarize(webhook: Webhook, *, now: int) -> WebhookSummary:
         url=webhook.url,
         events=tuple(event_type for event_type in EVENT_TYPES if event_type in chosen),
         enabled=webhook.disabled_at is None,
-        disabled_reason=webhook.disabled_reason or None,
+        disabled_reason=_as_message(webhook.disabled_reason) if webhook.disabled_reason else None,
         created_at=to_datetime(webhook.created_at),
         old_secret_until=to_datetime(webhook.old_secret_until) if now < webhook.old_secret_until else None,
     )
@@ -109,7 +123,7 @@ def summarize_delivery(item: DeliveryItem) -> DeliverySummary:
         tried_at=to_datetime_or_none(delivery.tried_at),
         next_at=to_datetime(delivery.next_at) if delivery.state == "waiting" else None,
         http_status=delivery.http_status,
-        message=delivery.message,
+        message=_as_message(delivery.message),
     )
 
 
@@ -152,10 +166,31 @@ def update_webhook(
         return webhook_store.get(store, webhook_id)
 
 
+def attempts_failed(count: int) -> Message:
+    """Return the reason of an endpoint that accepted no attempt of a delivery."""
+    return Message("{count} attempts to deliver a message have failed", count=count)
+
+
+def webhook_disabled(reason: str) -> Message:
+    """Return the message of a delivery that was waiting when its endpoint was disabled."""
+    return Message("the webhook was disabled: {reason}", reason=reason)
+
+
+def _as_message(text: str) -> str:
+    """Return a stored text as the message that it was, so that pages can translate it; an answer stays as it is."""
+    failed = re.fullmatch(r"(\d{1,3}) attempts to deliver a message have failed", text)
+    if failed:
+        return attempts_failed(int(failed[1]))
+    reason = text.removeprefix(str(webhook_disabled("")))
+    if reason != text:
+        return webhook_disabled(_as_message(reason))
+    return next((message for message in _STORED_MESSAGES if message == text), text)
+
+
 def disable(store: Store, webhook_id: int, *, reason: str, now: int) -> None:
     """Stop deliveries to an endpoint; its waiting deliveries fail. Call it inside a transaction."""
-    webhook_store.update(store, webhook_id, now=now, disabled_at=now, disabled_reason=reason)
-    webhook_store.fail_waiting_deliveries(store, webhook_id, message=f"the webhook was disabled: {reason}")
+    webhook_store.update(store, webhook_id, now=now, disabled_at=now, disabled_reason=str(reason))
+    webhook_store.fail_waiting_deliveries(store, webhook_id, message=str(webhook_disabled(reason)))
 
 
 def delete_webhook(store: Store, webhook_id: int) -> None:

@@ -49,13 +49,13 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 _STATUS_OF_UNKNOWN_METHOD = 405
 
 REMEDIES: dict[ErrorKind, str] = {
-    "code_taken": "choose another",
-    "doubtful_value": "correct it, or confirm it and save again",
-    "issue_not_draft": "archive it instead",
-    "issue_not_sent": "remove it instead",
-    "issue_removed": "restore it from the list of issues, or choose another slug",
-    "link_has_other_target": "change it on the page of the link",
-    "output_of_issue": "enter the slug of that issue to update it",
+    "code_taken": Message("choose another"),
+    "doubtful_value": Message("correct it, or confirm it and save again"),
+    "issue_not_draft": Message("archive it instead"),
+    "issue_not_sent": Message("remove it instead"),
+    "issue_removed": Message("restore it from the list of issues, or choose another slug"),
+    "link_has_other_target": Message("change it on the page of the link"),
+    "output_of_issue": Message("enter the slug of that issue to update it"),
 }
 """Advice on pages by kind of error. It is appended to the error's message."""
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from shortener.services import webhooks as service
+from shortener.services.webhook_sender import Attempt, store_attempt
 from shortener.store import webhooks
 
 if TYPE_CHECKING:
@@ -95,3 +96,33 @@ def test_a_large_number_names_no_webhook(site: "EditorSite", number: str) -> Non
     forms = ["", "/state", "/secret", "/test", "/delete", f"/deliveries/{number}/retry"]
     pages += [browser.post(f"{PATH}/{number}{form}", {"url": "https://hooks.example.com/"}) for form in forms]
     assert {page.status_code for page in pages} <= {404, 405}
+
+
+@pytest.mark.parametrize(
+    ("attempt", "reason", "result"),
+    [
+        (Attempt(410, "Gone"), "Das Programm antwortete mit 410", "der Webhook wurde ausgeschaltet: das Programm"),
+        (Attempt(None, str(service.NO_ANSWER)), "10 Versuche, eine Nachricht", "keine Antwort"),
+    ],
+)
+def test_reasons_and_results_are_in_german(site: "EditorSite", attempt: Attempt, reason: str, result: str) -> None:
+    """A German page says in German why a webhook is disabled and what became of its deliveries; JSON is English."""
+    webhook = service.add_webhook(site.store, "https://hooks.example.com/", config=site.config, now=1)
+    for _ in range(2):
+        service.send_test(site.store, webhook.id, now=1)
+    first = webhooks.list_deliveries(site.store, webhook.id, limit=5)[-1].delivery.id
+    while webhooks.get(site.store, webhook.id).disabled_at is None:
+        delivery = webhooks.get_delivery(site.store, webhook.id, first).delivery
+        with site.store.transaction():
+            store_attempt(site.store, delivery, attempt, now=1)
+    browser = site.client("admin")
+    german = {"Accept-Language": "de"}
+    page = f"{PATH}/{webhook.id}"
+    text = browser.get(page, **german).text
+    assert f"Es werden keine Nachrichten gesendet: {reason[0].lower()}{reason[1:]}" in text
+    assert result in text
+    assert reason[1:] in browser.get(PATH, **german).text
+    assert "1 Webhook wurde ausgeschaltet" in browser.get("/-/settings/system", **german).text
+    assert "1 webhook was disabled" in browser.get("/-/settings.json", **german).text
+    deliveries = msgspec.json.decode(browser.get(f"{page}/deliveries.json", **german).data)
+    assert str(deliveries[0]["message"]).startswith("the webhook was disabled: ")

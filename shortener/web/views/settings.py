@@ -8,6 +8,7 @@ from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.config_sources import ENVIRONMENT_PREFIX
+from shortener.messages import message_text
 from shortener.reporting.health import check_health
 from shortener.services import history
 from shortener.services.settings import find_changes, put_settings
@@ -126,7 +127,7 @@ def _summarize(changes: dict[str, str | None]) -> str:
 @role_required("viewer")
 def settings_json() -> Response:
     """Return the state of the system and the settings in force as JSON."""
-    health = msgspec.to_builtins(check_health(file_config()))
+    health = msgspec.to_builtins(check_health(file_config()), enc_hook=message_text)
     return json_response(health | {"settings": setting_texts(config(), setting_keys(config()))})
 
 

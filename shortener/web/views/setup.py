@@ -20,6 +20,7 @@ from shortener.short_urls import parse_short_url
 from shortener.store import Store, issues, links
 from shortener.web.cache import get_or_compute
 from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.error_pages import sentence
 from shortener.web.field_errors import form_view
 from shortener.web.filters import format_datetime_local
 from shortener.web.forms import (
@@ -229,7 +230,7 @@ def set_articles(slug: str) -> BaseResponse:
     summary = ngettext("{count} link corrected", "{count} links corrected", len(corrections))
     with _recorded(slug, lambda: history.issue_articles(store(), slug), summary) as recorder:
         edit.correct_articles(store(), slug, corrections, config=config())
-    return redirect_after_edit(undoable(f"{summary}.", recorder.change_id), "setup.show_setup", **here)
+    return redirect_after_edit(undoable(sentence(summary), recorder.change_id), "setup.show_setup", **here)
 
 
 STATUS_CHANGES: dict[str, str] = {"remove": "restore", "restore": "", "archive": "unarchive", "unarchive": ""}
