@@ -16,7 +16,7 @@ from shortener.web.domain_status import latest_domain_statuses
 from shortener.web.issue_sentence import describe_issue
 from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import cached_outlooks, ranking_if_ready, remaining_shares
-from shortener.web.rate_chart import NARROW, WIDE, build_rate_chart, shows_rates
+from shortener.web.rate_chart import build_rate_chart, shows_rates
 from shortener.web.responses import json_response
 
 blueprint = Blueprint("overview", __name__, url_prefix="/-")
@@ -56,7 +56,7 @@ def show_overview() -> str:
         overview=overview,
         issue_count=len(issues),
         lead=_lead(overview.issues[0]) if overview.issues else "",
-        charts=[chart for size in (WIDE, NARROW) if (chart := build_rate_chart(overview, size))],
+        chart=build_rate_chart(overview),
         shows_rates=shows_rates(overview),
         months=months,
         periods=PERIOD_MONTHS,
