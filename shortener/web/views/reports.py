@@ -17,7 +17,7 @@ from shortener.web.context import config, now, role_required, store
 from shortener.web.filters import capitalized, format_number, format_percent, plain_text
 from shortener.web.issue_sentence import describe_issue
 from shortener.web.languages import gettext as _
-from shortener.web.ranking_cache import article_results, arrivals, remaining_shares, reruns
+from shortener.web.ranking_cache import arrivals, article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
 from shortener.web.results_articles import build_table
 from shortener.web.results_course import CSV_COLUMNS, build_panel, csv_rows, read_course
