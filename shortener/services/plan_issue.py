@@ -6,6 +6,7 @@ from typing import Any
 from shortener import newsletter
 from shortener.config import Config, Domain
 from shortener.errors import Conflict, InputError
+from shortener.homographs import homograph_warning
 from shortener.messages import Message
 from shortener.newsletter import ExtractedIssue
 from shortener.services.issue_plan import (
@@ -28,7 +29,6 @@ from shortener.services.plan_links import (
     short_urls,
 )
 from shortener.short_urls import build_short_url, parse_short_url
-from shortener.urls import homograph_warning
 
 EDITOR_NAME = "issue add"
 """The editor of the edits that adding an issue makes."""
@@ -46,7 +46,8 @@ def plan_issue(
     """Return the plan for adding an issue: what will be stored, and the document with short URLs. It stores nothing.
 
     ``codes`` yields unused codes of ``domain``. With ``reread``, the document is read again although it is unchanged.
-    Raises InputError, Conflict for a short link that has another target or for the output of another issue.
+    Raises InputError. Raises Conflict if a short link has another target, or if the document is the output of another
+    issue.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
