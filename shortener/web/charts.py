@@ -1,8 +1,8 @@
 """Charts as SVG that the server draws: lines with areas and dots, and bars.
 
-A chart is as wide as its place: across it is measured in percent, and shapes are drawn 1000 units wide and stretched,
-so that text and strokes keep their size. ``static/charts.js`` adds a crosshair with values; without it the chart is
-the same. Every figure of a chart is also in a table below it.
+A chart is as wide as the element that contains it. Horizontal positions are in percent; shapes are drawn 1000 units
+wide and then stretched, while text and strokes keep their size. ``static/charts.js`` adds a crosshair with values.
+Every figure of a chart is also in a table below it.
 """
 
 import math
@@ -210,7 +210,7 @@ class _Drawing:
         )
 
     def _labels(self) -> Iterable[Markup]:
-        """Yield the labels at the ends of lines: the lowest of several below its line, each other above."""
+        """Yield the labels at the ends of lines: of several, the lowest is below its line and the others above."""
         ends = sorted(
             ((self._y(line.points[-1][1]), line) for line in self._chart.lines if line.label and line.points),
             key=lambda end: -end[0],

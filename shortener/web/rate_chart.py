@@ -10,11 +10,12 @@ from shortener.reporting.forecast import Usual, usual_range
 from shortener.reporting.overview import Overview, RecentIssue
 from shortener.web.charts import Area, Chart, Dot, Hover, Line, Tick
 from shortener.web.filters import format_date, format_day, format_number, format_percent, join_percent_signs
+from shortener.web.issue_chart import format_forecast
 from shortener.web.languages import gettext as _
 
 CHART_HEIGHT = 240
 MAX_TICKS = 4
-LABEL_ROOM = 0.13
+LABEL_ROOM = 0.2
 """Part of the width that is left at the right for the label of the usual value."""
 
 
@@ -40,11 +41,11 @@ def build_rate_chart(overview: Overview) -> Chart | None:
         label=_("The last issues, oldest first. The table below has the figures."),
         x_min=-0.5,
         x_max=last + width,
-        lines=[*_usual_line(usual, last + width), *_stems(points), *_last_value(points[-1], rates=rates)],
+        lines=[*_usual_line(usual, last + width), *_stems(points, rates=rates), *_last_value(points[-1], rates=rates)],
         areas=[Area("band", [(x, usual.low, usual.high) for x in (-0.5, last + width)])] if usual else [],
         dots=[*_forecast_dots(points), *_dots(points, rates=rates)],
         ticks=[Tick(point.x, format_day(point.issue.sent_at)) for point in points if (last - point.x) % step == 0],
-        names=[_("Click rate") if rates else _("Visitors"), _("Usual"), _("Expected")],
+        names=[_("Click rate") if rates else _("Visitors"), _("Usual in the end"), _("Expected")],
         hover=[_hover(point, usual, rates=rates) for point in points],
         format_y=lambda value: _format(value, rates=rates),
         whole=not rates,
@@ -75,20 +76,24 @@ def _forecast(issue: RecentIssue, *, rates: bool) -> float | None:
 
 def _usual_line(usual: Usual | None, x_max: float) -> Iterator[Line]:
     if usual is not None:
-        yield Line("usual", [(-0.5, usual.median), (x_max, usual.median)], _("usual"))
+        yield Line("usual", [(-0.5, usual.median), (x_max, usual.median)], _("usual in the end"))
 
 
-def _stems(points: Sequence[_Point]) -> Iterator[Line]:
-    """Yield the lines from the values to what is expected in the end."""
+def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
+    """Yield the lines from the values to what is expected in the end, which the last one writes."""
     for point in points:
         if point.value is not None and point.forecast is not None:
-            yield Line("forecast", [(point.x, point.value), (point.x, point.forecast)])
+            label = _("about {count} in the end", count=_format_forecast(point.forecast, rates=rates))
+            ends = [(point.x, point.value), (point.x, point.forecast)]
+            yield Line("forecast", ends, label if point is points[-1] else "")
 
 
 def _last_value(point: _Point, *, rates: bool) -> Iterator[Line]:
     """Yield a line without length, which labels the last value."""
     if point.value is not None:
-        yield Line("own", [(point.x, point.value)], _format(point.value, rates=rates))
+        value = _format(point.value, rates=rates)
+        label = value if point.forecast is None else _("{value} so far", value=value)
+        yield Line("own", [(point.x, point.value)], label)
 
 
 def _forecast_dots(points: Sequence[_Point]) -> Iterator[Dot]:
@@ -120,7 +125,7 @@ def _hover(point: _Point, usual: Usual | None, *, rates: bool) -> Hover:
         texts=(
             _("unknown") if point.value is None else _format(point.value, rates=rates),
             _format(usual.median, rates=rates) if usual else "",
-            "" if point.forecast is None else _format(point.forecast, rates=rates),
+            "" if point.forecast is None else _format_forecast(point.forecast, rates=rates),
         ),
         values=(point.value,),
     )
@@ -128,3 +133,7 @@ def _hover(point: _Point, usual: Usual | None, *, rates: bool) -> Hover:
 
 def _format(value: float, *, rates: bool) -> str:
     return join_percent_signs(format_percent(value)) if rates else format_number(round(value))
+
+
+def _format_forecast(value: float, *, rates: bool) -> str:
+    return _format(value, rates=True) if rates else format_forecast(value)

@@ -89,7 +89,7 @@ def _months() -> int:
 
 
 def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[RankedArticle, ...] | None:
-    """Return the articles of the period that stand first in the ranking; None while it is computed."""
+    """Return the first articles of the ranking that were shown in the period; None while it is computed."""
     ranking = ranking_if_ready()
     if ranking is None:
         return None
@@ -101,7 +101,7 @@ def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[R
 def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:
     """Return the first-run checklist until an issue was sent, and for admins while a domain does not answer.
 
-    A private address is no fault then: some installations are for one network.
+    A domain with a private address counts as working, because some installations are for one network.
     """
     has_sent_issue = any(issue.status == "sent" for issue in issues)
     domains = latest_domain_statuses()
