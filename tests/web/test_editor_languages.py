@@ -69,3 +69,16 @@ def test_error_pages_have_a_language_without_the_store(site: EditorSite, monkeyp
     page = site.browser().get("/-/issues", **{"Accept-Language": LONG})
     assert page.status_code == 503
     assert language_of(page) == LONG
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/-/articles?month=x", "ist kein Monat; schreiben Sie ihn wie"),
+        ("/-/links?status=x", "Dieser Status ist unbekannt; wählen Sie einen."),
+        ("/-/link?short_url=https://other.example/x", "Das ist kein Kurzlink dieser Installation."),
+    ],
+)
+def test_refused_addresses_are_explained_in_the_language_of_the_page(site: EditorSite, path: str, message: str) -> None:
+    """What is wrong with an address is said in the language that the browser asks for."""
+    assert message in site.client("viewer").get(path, **{"Accept-Language": "de"}).text
