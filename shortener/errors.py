@@ -108,7 +108,7 @@ class StoreBusy(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """Raised when the store cannot be used for a cause that may pass, such as a full disk or a lost connection."""
+    """Raised when the store cannot be used for a temporary cause, such as a full disk or a lost connection."""
 
 
 class StoreDamaged(StoreError):

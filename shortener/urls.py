@@ -59,12 +59,6 @@ _SPECIAL_IPV6_NETWORKS = (ipaddress.IPv6Network("3fff::/20"),)
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
-_EAST_ASIAN_SCRIPTS = frozenset(
-    {"LATIN", "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO"}
-)
-# Cyrillic, Greek and rare Latin letters that look like a common Latin letter in most fonts.
-_LATIN_LOOKALIKES = frozenset("асԁеһіјӏорԛѕԝхуѵгпкьαγικνορτυωχɑɡ")
-
 
 def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
     """Return a target in canonical form, the form in which it is stored, shown and sent. Raises TargetRefused.
@@ -105,25 +99,6 @@ def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Col
             ),
         )
     return target
-
-
-def homograph_warning(target: str) -> str | None:
-    """Return a warning if the host of a canonical target looks like another host, else None."""
-    parts = _URL_PATTERN.match(target)
-    host = parts[2] if parts else ""
-    top = host.removesuffix(".").rpartition(".")[2]
-    for label in host.split("."):
-        if not label.startswith("xn--"):
-            continue
-        text = label[4:].encode().decode("punycode", "replace")
-        if reason := _describe_deception(text, has_idn_tld=top.startswith("xn--")):
-            return Message(
-                "{host}: its part “{value}” {reason}; make sure that it is the site you mean",
-                host=host,
-                value=text,
-                reason=reason,
-            )
-    return None
 
 
 def add_query(target: str, query: str, *, forward: str) -> str:
@@ -400,21 +375,6 @@ def _normalize_host(host: str) -> str:
 
 def _join_parts(path: str, query: str, fragment: str) -> str:
     return path + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
-
-
-def _describe_deception(text: str, *, has_idn_tld: bool) -> str | None:
-    """Return how a decoded part of a host name can deceive readers, else None.
-
-    It can mix scripts, or consist of look-alikes of Latin letters. ``has_idn_tld`` says whether the top-level
-    domain is internationalized.
-    """
-    letters = [c for c in text if c.isalpha()]
-    scripts = {unicodedata.name(c, "UNKNOWN").split()[0] for c in letters}
-    if len(scripts) > 1 and not scripts <= _EAST_ASIAN_SCRIPTS:
-        return Message("mixes {names} letters", names=" and ".join(sorted(script.capitalize() for script in scripts)))
-    if not has_idn_tld and all(c.isascii() or c in _LATIN_LOOKALIKES for c in letters):
-        return Message("is made of letters and signs that look like others")
-    return None
 
 
 def _decode_key(pair: str) -> str:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortener.errors import TargetRefused
+from shortener.homographs import homograph_warning
 from shortener.urls import (
     MAX_LOCATION_LENGTH,
     MAX_REFERRER_LENGTH,
@@ -23,7 +24,6 @@ from shortener.urls import (
     add_query,
     canonicalize_target,
     clean_referrer,
-    homograph_warning,
 )
 
 LIST = Path(__file__).parents[2] / "shared" / "reliability" / "target_urls.jsonl"

@@ -64,22 +64,13 @@ from shortener.durations import MINUTE_MS, SECOND_MS
 from shortener.messages import mark_text
 
 SECONDS_AFTER_SENDING_MS = 10 * SECOND_MS
-"""Milliseconds after sending in which every click is automated (rule 15).
-
-No reader has opened the mail yet.
-"""
+"""Milliseconds after sending in which every click is automated: no reader has opened the mail yet (rule 15)."""
 QUICK_LINKS_AGE_MS = MINUTE_MS
-"""Milliseconds after sending in which quick links are automated without a second signal (rule 16c).
-
-Quick links are clicks on 3 different links within 10 seconds.
-"""
+"""Milliseconds after sending in which 3 links within 10 s are automated without a second signal (rule 16c)."""
 INCOMPLETE_HEADERS_AGE_MS = 2 * MINUTE_MS
 """Milliseconds after sending in which a click with incomplete headers can be automated (rule 15)."""
 NETWORK_AGE_MS = 10 * MINUTE_MS
-"""Milliseconds after sending in which clicks from data centers and security vendors are automated.
-
-These are rules 13 and 14b.
-"""
+"""Milliseconds after sending in which clicks from data centers and security vendors are automated (rules 13, 14b)."""
 UNKNOWN_AGE_MS = 1 << 62
 """Stands for the age of a click if the issue has no sending time, or was sent after the click."""
 

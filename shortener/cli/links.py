@@ -37,6 +37,7 @@ from shortener.cli.output import (
 )
 from shortener.config import Config
 from shortener.errors import ShortenerError
+from shortener.homographs import homograph_warning
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_records import LinkRecord, build_link_record
 from shortener.reporting.link_report import LinkEdit, list_link_edits
@@ -45,7 +46,6 @@ from shortener.services.edit_links import add_link, change_link
 from shortener.short_urls import build_short_url, validate_target
 from shortener.store import Store, issues, links, listings
 from shortener.store.links import Link
-from shortener.urls import homograph_warning
 
 LINK_STATUSES = ("active", "todo", "expired", "retired")
 MIN_PROGRESS_ROWS = 500

@@ -385,10 +385,7 @@ class _MarkdownReader:
 
 
 def parse_markdown(source: bytes, *, start: int, take_over_tracking: bool = False) -> Document:
-    """Return the document of Markdown that begins at byte ``start``.
-
-    Raises UnreadableDocument if the document has too many links or marks.
-    """
+    """Return the document of Markdown from byte ``start`` on. Raises UnreadableDocument for too many links or marks."""
     builder = DocumentBuilder(source, take_over_tracking=take_over_tracking)
     body_start, builder.title = frontmatter.skip_front_matter(source, start=start)
     text, template_lines = template_tags.mask_template_lines(template_tags.mask_track_actions(source))

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from shortener.homographs import homograph_warning
 from shortener.messages import Message
 from shortener.reporting.issue_contents import ArticleContents, IssueContents
-from shortener.urls import homograph_warning
 
 Level = Literal["good", "warn", "bad"]
 """Result of a check: ``good`` (nothing to do), ``warn`` (worth a look) or ``bad`` (to be fixed)."""

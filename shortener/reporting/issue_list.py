@@ -82,7 +82,7 @@ def build_issue_list(
     """Return all issues, the latest first.
 
     ``remaining_shares`` has by slug the share of clicks that is still expected at ``now`` (seconds of the UTC epoch).
-    Without ``with_course`` the clicks in the course of time are not read, and their fields are 0.
+    Without ``with_course`` clicks over time are not read, and their fields are 0.
     """
     issues = listings.list_issues(store)
     ids = [issue.id for issue in issues] if with_course else []

@@ -165,7 +165,7 @@ def build_outlooks(
         issue.slug: _judge_issue(
             issue,
             earlier,
-            arrivals.until({each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}),
+            arrivals.until(_ends(issue, earlier, age=age)),
             age=age,
             remaining_share=remaining_shares.get(issue.slug),
         )
@@ -200,9 +200,19 @@ class _Arrivals:
 def _compare(
     store: Store, issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int, remaining_share: float | None
 ) -> Outlook:
-    ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
+    ends = _ends(issue, earlier, age=age)
     counts = {row.issue_id: row for row in issue_clicks.counts_until(store, ends)}
     return _judge_issue(issue, earlier, counts, age=age, remaining_share=remaining_share)
+
+
+def _ends(issue: IssueSummary, earlier: Sequence[IssueSummary], *, age: int) -> dict[int, int]:
+    """Return the time until which each issue is counted, by id: when it was as old as the compared one is now.
+
+    The clicks of the compared issue itself have all arrived by now, so that its last quarter-hour counts whole.
+    """
+    ends = {each.id: each.sent_at + age for each in (issue, *earlier) if each.sent_at is not None}
+    ends[issue.id] += -ends[issue.id] % QUARTER_HOUR_SECONDS
+    return ends
 
 
 def _judge_issue(

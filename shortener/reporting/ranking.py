@@ -49,9 +49,9 @@ def rank_stored_articles(
 ) -> Ranking:
     """Return the ranking of the articles last shown in a month, of the articles of an issue, or of all articles.
 
-    ``since`` lists the articles last shown since then. It and ``as_of``, the time of the ranking, are in seconds of the
-    UTC epoch. ``top`` and ``gems`` are the numbers of top articles and hidden gems, by default the configured ones.
-    Raises InputError for an invalid month, NotFound for an unknown issue.
+    With ``since``, only articles last shown since then are listed. It and ``as_of``, the time of the ranking, are in
+    seconds of the UTC epoch. ``top`` and ``gems`` are the numbers of top articles and hidden gems, by default the
+    configured ones. Raises InputError for an invalid month, NotFound for an unknown issue.
     """
     settings = config.ranking
     return rank(
@@ -133,7 +133,7 @@ def load_remaining_shares(store: Store, *, config: Config, as_of: int) -> dict[s
 
 
 def load_arrivals(store: Store, *, config: Config, as_of: int) -> Arrivals:
-    """Return the arrival curve of the stored issues, and what is still expected of each; the model is not fitted."""
+    """Return the arrival curve and the share of clicks still expected of each issue, without fitting the model."""
     return estimate_arrivals(load_history(store, as_of=as_of), as_of=as_of, window=config.ranking.window)
 
 

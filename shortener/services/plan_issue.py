@@ -6,6 +6,7 @@ from typing import Any
 from shortener import newsletter
 from shortener.config import Config, Domain
 from shortener.errors import Conflict, InputError
+from shortener.homographs import homograph_warning
 from shortener.messages import Message
 from shortener.newsletter import ExtractedIssue
 from shortener.services.issue_plan import (
@@ -28,7 +29,6 @@ from shortener.services.plan_links import (
     short_urls,
 )
 from shortener.short_urls import build_short_url, parse_short_url
-from shortener.urls import homograph_warning
 
 EDITOR_NAME = "issue add"
 """The editor of the edits that adding an issue makes."""

@@ -1,4 +1,4 @@
-"""What an engine does for the store: statements, transactions, and changes of many rows at once.
+"""The interface of an engine to the store: statements, transactions, and changes of many rows at once.
 
 The text of a statement is SQL that both engines understand, with three additions that each engine expands:
 
@@ -84,7 +84,7 @@ class Connection(ABC):
 
     @abstractmethod
     def begin(self) -> None:
-        """Begin a transaction that no other process writes beside. Raises StoreBusy after the busy timeout."""
+        """Begin a transaction in which no other process can write. Raises StoreBusy after the busy timeout."""
 
     @abstractmethod
     def commit(self) -> None:

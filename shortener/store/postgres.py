@@ -303,7 +303,7 @@ class PostgresConnection(Connection):
     # 3. The connection
 
     def check_not_replaced(self) -> None:
-        """Do nothing, because a connection belongs to its database."""
+        """Do nothing: unlike a file, a database is not replaced under an open connection."""
 
     def close(self) -> None:
         """Close the connection."""

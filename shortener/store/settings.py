@@ -11,7 +11,7 @@ def read(store: Reader) -> dict[str, str]:
 
 
 def put(store: Store, name: str, value: str) -> None:
-    """Store a setting. The revision of the links rises, so that every process sees the change as it sees an edit."""
+    """Store a setting, and raise the revision of the links, by which other processes notice the change."""
     store.execute(
         "insert into settings (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
         (name, value),

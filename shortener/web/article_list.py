@@ -37,7 +37,7 @@ class ArticleFilterValues(Struct, frozen=True):
 
 
 class ArticleRow(Struct, frozen=True):
-    """One article of the list. ``month`` (YYYY-MM) is the one in whose picks it can be, '' if that is unknown."""
+    """One article of the list. ``month`` (YYYY-MM) is that of the picks that can contain it, '' if unknown."""
 
     article: RankedArticle
     group: Group

@@ -1,8 +1,8 @@
 """Charts as SVG that the server draws: lines with areas and dots, and bars.
 
-A chart is as wide as its place: across it is measured in percent, and shapes are drawn 1000 units wide and stretched,
-so that text and strokes keep their size. ``static/charts.js`` adds a crosshair with values; without it the chart is
-the same. Every figure of a chart is also in a table below it.
+A chart is as wide as the element that contains it. Horizontal positions are in percent; shapes are drawn 1000 units
+wide and then stretched, while text and strokes keep their size. ``static/charts.js`` adds a crosshair with values.
+Every figure of a chart is also in a table below it.
 """
 
 import math
@@ -41,13 +41,17 @@ class Area(Struct, frozen=True):
 
 
 class Dot(Struct, frozen=True):
-    """A dot, which leads to ``url`` if there is one; ``title`` names it."""
+    """A dot, which leads to ``url`` if there is one; ``title`` names it and ``style`` is a class of charts.css.
+
+    Its link is as high as the chart, and ``width`` wide in the unit of the horizontal axis.
+    """
 
     x: float
     y: float
     title: str
     url: str = ""
     style: str = "own"
+    width: float = 0.0
 
 
 class Tick(Struct, frozen=True):
@@ -198,10 +202,15 @@ class _Drawing:
         circle = Markup('<circle class="dot {}" cx="{}%" cy="{}" r="5"><title>{}</title></circle>').format(
             dot.style, self._x(dot.x), self._y(dot.y), dot.title
         )
-        return Markup('<a href="{}" aria-label="{}">{}</a>').format(dot.url, dot.title, circle) if dot.url else circle
+        if not dot.url:
+            return circle
+        left, right = self._x(dot.x - dot.width / 2), self._x(dot.x + dot.width / 2)
+        return Markup('<a href="{}" aria-label="{}"><rect class="hit" x="{}%" width="{}%" height="{}"/>{}</a>').format(
+            dot.url, dot.title, left, round(right - left, 2), self._chart.height, circle
+        )
 
     def _labels(self) -> Iterable[Markup]:
-        """Yield the labels at the ends of lines: the lowest of several below its line, each other above."""
+        """Yield the labels at the ends of lines: of several, the lowest is below its line and the others above."""
         ends = sorted(
             ((self._y(line.points[-1][1]), line) for line in self._chart.lines if line.label and line.points),
             key=lambda end: -end[0],

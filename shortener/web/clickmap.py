@@ -36,7 +36,7 @@ class MapPlacement(Struct, frozen=True):
 class MapRow(Struct, frozen=True):
     """An article or another link in the table beside the map; ``share`` is from 0 to 1.
 
-    ``position`` is None for a link that is no article. ``result`` is None where nothing is known of what is typical.
+    ``position`` is None for a link that is no article. ``result`` is None if the typical value is unknown.
     """
 
     title: str

@@ -45,7 +45,6 @@ def init_app(app: Flask) -> None:
         isolated=isolate,
         script_json=script_json,
         sparkline=sparkline,
-        share_bar=share_bar,
     )
     app.jinja_env.tests["future"] = is_future
     app.jinja_env.tests["recent"] = is_recent
@@ -251,12 +250,3 @@ def sparkline(values: Sequence[float]) -> Markup:
     return Markup(
         '<svg class="spark" viewBox="0 0 {} {}" width="{}" height="{}" aria-hidden="true"><polyline points="{}"/></svg>'
     ).format(SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_WIDTH, SPARKLINE_HEIGHT, points)
-
-
-def share_bar(share: float | None) -> Markup:
-    """Return a share from 0 to 1 as an SVG bar, hidden from screen readers because a number is beside it."""
-    width = round(100 * min(1.0, max(0.0, share or 0.0)), 1)
-    return Markup(
-        '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="rail" width="100" height="8" rx="2"/><rect width="{}" height="8" rx="2"/></svg>'
-    ).format(width)

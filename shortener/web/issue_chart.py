@@ -59,7 +59,7 @@ def _forecast_label(final: Forecast | None) -> str:
 
 
 def _tick_hours(span: float) -> Iterable[int]:
-    step = 48 if span > 200 else 24 if span > 100 else 12
+    step = 96 if span > 300 else 48 if span > 200 else 24 if span > 100 else 12
     return range(0, int(span) + 1, step)
 
 

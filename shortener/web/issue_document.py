@@ -304,7 +304,7 @@ class _Sanitizer:
             self._close()
 
     def _note_width(self, pixels: int) -> None:
-        """Remember the width of the design, which is that of its widest element."""
+        """Update the width of the design, which is that of its widest element."""
         if pixels <= MAX_WIDTH:
             self._width = max(self._width, pixels)
 

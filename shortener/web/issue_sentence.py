@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from shortener.reporting.outlook import Outlook
+from shortener.reporting.overview import SETTLED_DAYS
 from shortener.web.filters import format_number, format_percent, join_percent_signs
 from shortener.web.issue_chart import format_forecast
 from shortener.web.languages import current_language, ngettext
@@ -43,6 +44,15 @@ def _result(outlook: Outlook) -> Markup:
         return sentences[outlook.judgement or "usual"]
     if outlook.usual_count is not None:
         return _count_sentence(outlook, usual=format_number(round(outlook.usual_count.median)))
+    return _count_alone(count, outlook)
+
+
+def _count_alone(count: int, outlook: Outlook) -> Markup:
+    """Return the count of an issue that has nothing to be compared with; that of an old issue is final."""
+    if outlook.hours >= SETTLED_DAYS * 24:
+        if outlook.counted == "visitors":
+            return ngettext("{count} visitor.", "{count} visitors.", count)
+        return ngettext("{count} click.", "{count} clicks.", count)
     if outlook.counted == "visitors":
         return ngettext("{count} visitor so far.", "{count} visitors so far.", count)
     return ngettext("{count} click so far.", "{count} clicks so far.", count)

@@ -54,7 +54,7 @@ def init_app(app: Flask) -> None:
 
 
 def start_check(issue_id: int, targets: list[str]) -> bool:
-    """Start a link check in a thread; return whether it was started, and not refused because too many run."""
+    """Start a link check in a thread. Return False if it was not started because too many are running."""
     throttle: HostThrottle = current_app.extensions["host_throttle"]
     if not throttle.check_slots.acquire(blocking=False):
         return False

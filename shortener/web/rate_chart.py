@@ -1,45 +1,22 @@
-"""The chart of the overview: the click rates of the latest issues as dots, before the usual range as a band."""
+"""The chart of the overview: the click rates of the latest issues as dots, over the usual range as a band."""
 
+import math
+from collections.abc import Iterator, Sequence
+
+from flask import url_for
 from msgspec import Struct
 
-from shortener.reporting.forecast import Forecast, usual_range
+from shortener.reporting.forecast import Usual, usual_range
 from shortener.reporting.overview import Overview, RecentIssue
-from shortener.web.filters import format_number, format_percent, join_percent_signs
+from shortener.web.charts import Area, Chart, Dot, Hover, Line, Tick
+from shortener.web.filters import format_date, format_day, format_number, format_percent, join_percent_signs
+from shortener.web.issue_chart import format_forecast
+from shortener.web.languages import gettext as _
 
-HEADROOM = 1.12
-"""Height of the scale, as a multiple of the largest value."""
-TOP, BOTTOM, RIGHT = 26, 26, 50
-"""Margins in pixels; the usual value is written at the right."""
-WIDE, NARROW = (760, 240), (358, 220)
-"""Sizes in pixels: for a desktop and for a phone, whose text would be too small if the wide chart were scaled."""
-LABELLED_STEPS = {WIDE: 1, NARROW: 4}
-"""Every how many dots a date is written."""
-
-
-class RatePoint(Struct, frozen=True):
-    """An issue in the chart; ``left`` and ``x`` are of its column and dot, ``forecast_y`` that of its final value."""
-
-    issue: RecentIssue
-    left: float
-    x: float
-    y: float | None
-    value: str
-    forecast_y: float | None
-    has_date: bool
-
-
-class RateChart(Struct, frozen=True):
-    """A chart with its sizes in pixels; the heights of band and median are None without a usual range."""
-
-    width: int
-    height: int
-    column: float
-    base: int
-    points: tuple[RatePoint, ...]
-    median: str
-    median_y: float | None
-    low_y: float | None
-    high_y: float | None
+CHART_HEIGHT = 240
+MAX_TICKS = 4
+LABEL_ROOM = 0.2
+"""Part of the width that is left at the right for the label of the usual value."""
 
 
 def shows_rates(overview: Overview) -> bool:
@@ -48,62 +25,115 @@ def shows_rates(overview: Overview) -> bool:
     return 2 * len(with_rate) >= len(overview.issues)
 
 
-def build_rate_chart(overview: Overview, size: tuple[int, int]) -> RateChart | None:
+def build_rate_chart(overview: Overview) -> Chart | None:
     """Return the chart of the issues, oldest first; None with fewer than two values."""
     rates = shows_rates(overview)
     issues = overview.issues[::-1]
-    values = [issue.rate if rates else issue.visitors for issue in issues]
-    known = [value for value in values if value is not None]
+    points = [_point(x, issue, rates=rates) for x, issue in enumerate(issues)]
+    known = [point.value for point in points if point.value is not None]
     if len(known) < 2:
         return None
     usual = overview.usual_rate if rates else usual_range(known[::-1][1:])
-    forecasts = [_forecast(issue, rates=rates) for issue in issues]
-    most = max(*known, *(value for value in forecasts if value is not None), usual.high if usual else 0, 1e-9)
-    scale = _Scale(size, most * HEADROOM)
-    width, height = size
-    column = (width - RIGHT) / len(issues)
-    points = tuple(
-        RatePoint(
-            issue=issue,
-            left=round(index * column, 1),
-            x=round((index + 0.5) * column, 1),
-            y=scale.y(value),
-            value="" if value is None else _format(value, rates=rates),
-            forecast_y=scale.y(forecast),
-            has_date=(len(issues) - 1 - index) % LABELLED_STEPS[size] == 0,
-        )
-        for index, (issue, value, forecast) in enumerate(zip(issues, values, forecasts, strict=True))
-    )
-    return RateChart(
-        width=width,
-        height=height,
-        column=round(column, 1),
-        base=height - BOTTOM,
-        points=points,
-        median=_format(usual.median, rates=rates) if usual else "",
-        median_y=scale.y(usual.median if usual else None),
-        low_y=scale.y(usual.low if usual else None),
-        high_y=scale.y(usual.high if usual else None),
+    last = len(points) - 1
+    width = max(0.5, LABEL_ROOM * len(points)) if usual else 0.5
+    step = math.ceil(len(points) / MAX_TICKS)
+    return Chart(
+        label=_("The last issues, oldest first. The table below has the figures."),
+        x_min=-0.5,
+        x_max=last + width,
+        lines=[*_usual_line(usual, last + width), *_stems(points, rates=rates), *_last_value(points[-1], rates=rates)],
+        areas=[Area("band", [(x, usual.low, usual.high) for x in (-0.5, last + width)])] if usual else [],
+        dots=[*_forecast_dots(points), *_dots(points, rates=rates)],
+        ticks=[Tick(point.x, format_day(point.issue.sent_at)) for point in points if (last - point.x) % step == 0],
+        names=[_("Click rate") if rates else _("Visitors"), _("Usual in the end"), _("Expected")],
+        hover=[_hover(point, usual, rates=rates) for point in points],
+        format_y=lambda value: _format(value, rates=rates),
+        whole=not rates,
+        height=CHART_HEIGHT,
     )
 
 
-class _Scale:
-    def __init__(self, size: tuple[int, int], most: float) -> None:
-        self._height, self._most = size[1], most
+class _Point(Struct, frozen=True):
+    """An issue at a place of the axis, with its value and the expected final one; None where they are unknown."""
 
-    def y(self, value: float | None) -> float | None:
-        if value is None:
-            return None
-        return round(self._height - BOTTOM - (self._height - TOP - BOTTOM) * value / self._most, 1)
+    x: int
+    issue: RecentIssue
+    value: float | None
+    forecast: float | None
+
+
+def _point(x: int, issue: RecentIssue, *, rates: bool) -> _Point:
+    return _Point(x, issue, issue.rate if rates else issue.visitors, _forecast(issue, rates=rates))
 
 
 def _forecast(issue: RecentIssue, *, rates: bool) -> float | None:
     outlook = issue.outlook
-    forecast: Forecast | None = outlook.forecast if outlook and outlook.counted == "visitors" else None
+    forecast = outlook.forecast if outlook and outlook.counted == "visitors" else None
     if forecast is None or (rates and not issue.recipients):
         return None
     return forecast.expected / issue.recipients if rates and issue.recipients else forecast.expected
 
 
+def _usual_line(usual: Usual | None, x_max: float) -> Iterator[Line]:
+    if usual is not None:
+        yield Line("usual", [(-0.5, usual.median), (x_max, usual.median)], _("usual in the end"))
+
+
+def _stems(points: Sequence[_Point], *, rates: bool) -> Iterator[Line]:
+    """Yield the lines from the values to what is expected in the end, which the last one writes."""
+    for point in points:
+        if point.value is not None and point.forecast is not None:
+            label = _("about {count} in the end", count=_format_forecast(point.forecast, rates=rates))
+            ends = [(point.x, point.value), (point.x, point.forecast)]
+            yield Line("forecast", ends, label if point is points[-1] else "")
+
+
+def _last_value(point: _Point, *, rates: bool) -> Iterator[Line]:
+    """Yield a line without length, which labels the last value."""
+    if point.value is not None:
+        value = _format(point.value, rates=rates)
+        label = value if point.forecast is None else _("{value} so far", value=value)
+        yield Line("own", [(point.x, point.value)], label)
+
+
+def _forecast_dots(points: Sequence[_Point]) -> Iterator[Dot]:
+    for point in points:
+        if point.value is not None and point.forecast is not None:
+            yield Dot(point.x, point.forecast, _("expected in the end"), style="ring")
+
+
+def _dots(points: Sequence[_Point], *, rates: bool) -> Iterator[Dot]:
+    for point in points:
+        if point.value is None:
+            continue
+        issue = point.issue
+        title = _(
+            "{issue}, sent {when}: {value}",
+            issue=issue.title or issue.slug,
+            when=format_date(issue.sent_at).striptags(),
+            value=_format(point.value, rates=rates),
+        )
+        address = url_for("reports.show_report", slug=issue.slug)
+        yield Dot(point.x, point.value, title, address, "own" if point is points[-1] else "usual", width=1.0)
+
+
+def _hover(point: _Point, usual: Usual | None, *, rates: bool) -> Hover:
+    issue = point.issue
+    return Hover(
+        x=point.x,
+        title=f"{issue.title or issue.slug} \u00b7 {format_date(issue.sent_at).striptags()}",
+        texts=(
+            _("unknown") if point.value is None else _format(point.value, rates=rates),
+            _format(usual.median, rates=rates) if usual else "",
+            "" if point.forecast is None else _format_forecast(point.forecast, rates=rates),
+        ),
+        values=(point.value,),
+    )
+
+
 def _format(value: float, *, rates: bool) -> str:
     return join_percent_signs(format_percent(value)) if rates else format_number(round(value))
+
+
+def _format_forecast(value: float, *, rates: bool) -> str:
+    return _format(value, rates=True) if rates else format_forecast(value)

@@ -56,7 +56,6 @@ class ArticleTable(Struct, frozen=True):
     order: TableOrder
     most: float
     counts_visitors: bool
-    has_results: bool
 
 
 def build_table(
@@ -83,7 +82,7 @@ def build_table(
     values = [row.count or 0 for row in rows] + [row.result.expected for row in rows if row.result]
     grouped = order.key == "typical" and results
     groups = _groups(rows, order) if grouped else (ArticleGroup("usual", "", "", tuple(rows)),)
-    return ArticleTable(groups, order, max(values, default=0), counts_visitors, bool(results))
+    return ArticleTable(groups, order, max(values, default=0), counts_visitors)
 
 
 def certainty(result: RankedArticle | None) -> Judgement:

@@ -7,6 +7,7 @@ from flask import request
 from msgspec import Struct
 
 from shortener.durations import HOUR_SECONDS
+from shortener.ranking import Arrivals
 from shortener.reporting.course import (
     Counted,
     Course,
@@ -26,7 +27,6 @@ from shortener.web.charts import Chart
 from shortener.web.context import config, now, store
 from shortener.web.issue_chart import build_chart, format_age
 from shortener.web.languages import gettext as _
-from shortener.web.ranking_cache import arrivals
 
 TABLE_AGES = (1, 3, 6, 12, 24, 48, 72, 168, 336)
 """Ages in hours that the table below the chart shows, of those that the chart covers."""
@@ -77,7 +77,7 @@ def build_panel(issues: ComparedIssues, course: Course) -> CoursePanel:
     )
 
 
-def read_course(issues: ComparedIssues) -> Course:
+def read_course(issues: ComparedIssues, arrived: Arrivals) -> Course:
     """Return the course that the address asks for: ``?count=clicks``, ``?pace=hourly``, ``?with=<slug>``."""
     pace: Pace = "hourly" if request.args.get("pace") == "hourly" else "total"
     counts_clicks = request.args.get("count") == "clicks" or issues.issue.visitors is None
@@ -88,7 +88,7 @@ def read_course(issues: ComparedIssues) -> Course:
 
     usual = get_or_compute(("usual course", issues.issue.slug, counted, pace), compute)
     wanted = CourseRequest(counted, pace, _compared_issue(issues))
-    return build_course(store(), issues, wanted, usual=usual, arrivals=arrivals(), now=now())
+    return build_course(store(), issues, wanted, usual=usual, arrivals=arrived, now=now())
 
 
 def csv_rows(course: Course) -> list[tuple[object, ...]]:

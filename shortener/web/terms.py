@@ -34,7 +34,7 @@ def term_sections() -> list[tuple[Markup, dict[str, Term]]]:
         g.term_sections = [
             (_("Readers and clicks"), _reader_terms()),
             (_("Comparing issues"), _comparison_terms()),
-            (_("Articles"), _article_terms()),
+            (_("Articles"), _article_terms() | _ranking_terms()),
             (_("Picks"), _pick_terms()),
             (_("Issues and links"), _link_terms()),
         ]
@@ -167,6 +167,11 @@ def _article_terms() -> dict[str, Term]:
             _("Nine times out of ten the true value is within the range."),
             _("Where the ranges of two articles overlap, their order may be chance."),
         ),
+    }
+
+
+def _ranking_terms() -> dict[str, Term]:
+    return {
         "certainty": Term(
             _("Clear winners, about typical, below"),
             _("Whether an article beat its position for certain, or only by chance."),

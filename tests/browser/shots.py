@@ -1,6 +1,6 @@
 """Screenshots of every page, light and dark, on desktop and phone: ``python -m tests.browser.shots DIRECTORY``.
 
-Page names after the directory limit it to those pages; ``--readme docs/screenshots`` takes the two of the README."""
+Page names after the directory limit it to those pages; ``--readme docs/screenshots`` takes those of README and docs."""
 
 import subprocess
 import sys
@@ -75,6 +75,15 @@ EMPTY = {
     "links": "/-/links",
 }
 DEMO_ISSUE = "/-/issues/low-tide-46"
+DEMO_PAGES = {
+    "overview": "/-/",
+    "report": DEMO_ISSUE,
+    "map": f"{DEMO_ISSUE}/map",
+    "articles": "/-/articles",
+    "picks": "/-/picks",
+}
+DEMO_READY = {"articles": "form.decide", "picks": ".pick"}
+"""What a page has when its ranking is computed."""
 SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 
 
@@ -160,7 +169,7 @@ def perform_step(page: Page, name: str) -> None:
 
 
 def take_readme_screenshots(directory: Path) -> None:
-    """Take the screenshots of the README: the first screen of the report and of the click map of the demonstration."""
+    """Take the screenshots of the README and of the guide for editors: the first screens of the demonstration."""
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=running.CHROMIUM, args=running.ARGUMENTS)
         home = Path(temporary) / "demo"
@@ -174,9 +183,11 @@ def take_readme_screenshots(directory: Path) -> None:
             page.fill("#name", "editor")
             page.fill("#password", scene.PASSWORD)
             page.click("button.main")
-            for name, path in (("report", DEMO_ISSUE), ("map", f"{DEMO_ISSUE}/map")):
+            for name, path in DEMO_PAGES.items():
                 page.goto(config.base_url + path)
-                page.wait_for_timeout(500)
+                page.wait_for_selector(DEMO_READY.get(name, "main"))
+                page.wait_for_timeout(3_000)  # what is computed at the first view
+                page.goto(config.base_url + path)
                 page.screenshot(path=directory / f"{name}.png")
         browser.close()
 

@@ -185,14 +185,23 @@ def copy_draft(page: "Page") -> None:
     assert "…" not in copied
 
 
+KEYBOARD_ISSUE = """\
+# By keyboard
+
+### [An article by keyboard](https://example.org/by-keyboard)
+
+Its summary.
+"""
+
+
 def test_keyboard(chromium: "Browser", tmp_path: Path) -> None:
-    """Sign-in, a new link, a change of its target and sign-out work with the keyboard alone."""
+    """The whole path of an editor works with the keyboard alone, and the focus is always visible."""
     from tests.browser import running, scene
     from tests.browser.watching import WatchedPage
 
     port = running.free_port()
     config = scene.configure(tmp_path / "data", port=port)
-    scene.add_users(config, now=int(time.time()))
+    scene.build(config, now=int(time.time()), readers=40)
     with running.server(running.configuration(tmp_path, port=port)):
         watched = WatchedPage(chromium, config.base_url)
         page, keys = watched.page, watched.page.keyboard
@@ -206,30 +215,66 @@ def test_keyboard(chromium: "Browser", tmp_path: Path) -> None:
         keys.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
         keys.press("Enter")
-        tab_to(page, "New link")
-        keys.press("Enter")
-        page.wait_for_url("**/-/new-link")
-        wait_for_focus(page, "target")
-        keys.type("https://example.org/keyboard")
-        keys.press("Enter")
-        page.wait_for_url("**/-/links/**")
-        tab_to(page, "Change")
-        keys.press("Enter")
-        tab_to(page, "Change")
-        keys.press("Enter")
-        tab_to(page, "", id="target")
-        keys.press("End")
-        keys.type("/changed")
-        keys.press("Enter")
-        page.wait_for_selector("text=Destination changed")
-        assert "https://example.org/keyboard/changed" in page.inner_text(".target")
-        tab_to(page, "E", backwards=True)
-        keys.press("Enter")
-        tab_to(page, "Sign out")
-        keys.press("Enter")
+        change_link_by_keyboard(page)
+        add_issue_by_keyboard(page)
+        decide_by_keyboard(page)
+        press(page, "E", backwards=True)
+        press(page, "Sign out")
         page.wait_for_url("**/-/sign-in")
         watched.close()
     assert not watched.problems
+
+
+def change_link_by_keyboard(page: "Page") -> None:
+    """Create a link and change its destination."""
+    keys = page.keyboard
+    press(page, "New link")
+    page.wait_for_url("**/-/new-link")
+    wait_for_focus(page, "target")
+    keys.type("https://example.org/keyboard")
+    keys.press("Enter")
+    page.wait_for_url("**/-/links/**")
+    press(page, "Change")
+    tab_to(page, selector="#target")
+    keys.press("End")
+    keys.type("/changed")
+    keys.press("Enter")
+    page.wait_for_selector("text=Destination changed")
+    assert "https://example.org/keyboard/changed" in page.inner_text(".target")
+
+
+def add_issue_by_keyboard(page: "Page") -> None:
+    """Add an issue in three steps, mark it as sent, and look at its pages."""
+    keys = page.keyboard
+    press(page, "Issues", backwards=True)
+    page.wait_for_url("**/-/issues")
+    press(page, "New issue")
+    page.wait_for_url("**/-/new-issue")
+    tab_to(page, selector="#source")
+    keys.type(KEYBOARD_ISSUE)
+    press(page, "Review")
+    page.wait_for_url("**/review")
+    press(page, "Create issue")
+    page.wait_for_url("**/ready")
+    press(page, "Mark as sent")
+    page.wait_for_selector("text=The issue is sent")
+    press(page, "Show results")
+    page.wait_for_url("**/-/issues/by-keyboard")
+    for tab in ("Click map", "Audience", "Setup"):
+        press(page, tab)
+        page.wait_for_selector(f".tabs [aria-current=page]:text-is('{tab}')")
+
+
+def decide_by_keyboard(page: "Page") -> None:
+    """Feature an article and make the links of the picks."""
+    press(page, "Articles", backwards=True)
+    page.wait_for_selector("form.decide")
+    press(page, selector="button.pin")
+    page.wait_for_selector(".toast:has-text('Featured: ')")
+    press(page, "Picks", backwards=True)
+    page.wait_for_url("**/-/picks")
+    press(page, "Create links and copy")
+    page.wait_for_selector("text=Copied")
 
 
 def wait_for_focus(page: "Page", id: str) -> None:
@@ -239,12 +284,19 @@ def wait_for_focus(page: "Page", id: str) -> None:
     expect(page.locator(f"#{id}")).to_be_focused(timeout=10_000)
 
 
-def tab_to(page: "Page", text: str, *, id: str = "", backwards: bool = False) -> None:
-    """Press Tab until an element has the focus, and check that the focus is visible."""
-    for _ in range(60):
+def press(page: "Page", text: str = "", *, selector: str = "", backwards: bool = False) -> None:
+    """Go to an element with Tab and press Enter."""
+    tab_to(page, text, selector=selector, backwards=backwards)
+    page.keyboard.press("Enter")
+
+
+def tab_to(page: "Page", text: str = "", *, selector: str = "", backwards: bool = False) -> None:
+    """Press Tab until the element with a text or selector has the focus, and check that the focus is visible."""
+    script = "([text, selector]) => { const focused = document.activeElement; "
+    script += "return selector ? focused.matches(selector) : focused.textContent.trim() === text }"
+    for _ in range(200):
         page.keyboard.press("Shift+Tab" if backwards else "Tab")
-        found = page.evaluate("[document.activeElement.textContent.trim(), document.activeElement.id]")
-        if (id and found[1] == id) or (text and found[0] == text):
+        if page.evaluate(script, [text, selector]):
             assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
             return
-    raise AssertionError(f"{text or id} cannot be reached")
+    raise AssertionError(f"{text or selector} cannot be reached")

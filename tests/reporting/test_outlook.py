@@ -6,6 +6,7 @@ import pytest
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.forecast import Forecast, Usual
+from shortener.reporting.issue_report import build_issue_report
 from shortener.reporting.outlook import Outlook, build_outlook, build_outlooks, describe_outlook
 from shortener.store import issues
 
@@ -51,6 +52,22 @@ def test_earlier_issues_count_up_to_the_same_age(year: "Newsletter") -> None:
         assert outlook.usual_rate is not None
         assert outlook.usual_rate.median == pytest.approx(median / 100)
         assert (outlook.judgement, outlook.forecast) == ("below", None)
+
+
+@pytest.mark.parametrize("seconds", [2 * HOUR_SECONDS + 1, 2 * HOUR_SECONDS + 450, 2 * HOUR_SECONDS + 899])
+def test_an_issue_counts_its_last_minutes_whole(year: "Newsletter", seconds: int) -> None:
+    """The count of an issue is that of its report, also within the quarter-hour of its latest clicks."""
+    for visitor in range(5):
+        year.click("last", 1, visitor=f"x{visitor}", after=7 * DAY_SECONDS + 2 * HOUR_SECONDS)
+    year.drain()
+    now = SENT + 7 * DAY_SECONDS + seconds
+    single = build_outlook(year.store, "last", remaining_share=0.5, now=now)
+    several = build_outlooks(year.store, ["last"], remaining_shares={"last": 0.5}, now=now)
+    report = build_issue_report(year.store, "last", as_of=now)
+    assert single is not None
+    assert single.forecast is not None
+    assert report.totals.visitors == single.count == several["last"].count == 6
+    assert single.forecast.expected == 12
 
 
 def test_later_and_hidden_issues_do_not_count(year: "Newsletter") -> None:

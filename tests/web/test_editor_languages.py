@@ -1,5 +1,7 @@
 """Pages for editors in the language of the account, else in that of the browser."""
 
+import re
+
 import pytest
 from werkzeug.test import TestResponse
 
@@ -69,6 +71,61 @@ def test_error_pages_have_a_language_without_the_store(site: EditorSite, monkeyp
     page = site.browser().get("/-/issues", **{"Accept-Language": LONG})
     assert page.status_code == 503
     assert language_of(page) == LONG
+
+
+PAGES = (
+    "/-/",
+    "/-/account",
+    "/-/articles",
+    "/-/help",
+    "/-/issues",
+    "/-/issues/may",
+    "/-/issues/may/audience",
+    "/-/issues/may/map",
+    "/-/issues/may/setup",
+    "/-/links",
+    "/-/new-issue",
+    "/-/new-link",
+    "/-/picks",
+    "/-/search?q=whales",
+    "/-/settings",
+    "/-/settings/system",
+    "/-/settings/tokens",
+    "/-/settings/users",
+    "/-/settings/webhooks",
+)
+NAMES = re.compile(
+    r"Low Tide|Counting whales|“whales”|Deutsch|English|Español|Français|A cheaper sieve|"
+    r"May: songs and sieves|Ingrid|Mateo|in your browser|Unsubscribe|Read more|"
+    r"[\w-]+\.(?:example|[a-z]+_[a-z]+)\S*|https?://\S*|UTC|CSV|JSON|API|DB-IP|IPinfo|MaxMind|Jinja|HTML|"
+    r"Markdown|MJML|"
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* \d+|\d+ \w+ 20\d\d|\bmay\b|January|"
+    r"(?:link|issue|clicks|traffic|webhook)\.\w+",
+)
+"""Texts in the pages that are the same in each language: names of the sample issue, addresses, formats, days."""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_text_of_a_page_is_outside_the_catalogues(site_with_issue: EditorSite, path: str) -> None:
+    """In a language that accents every letter, other letters belong to names, addresses and what editors wrote."""
+    site_with_issue.app.extensions["languages"] |= pseudo_languages()
+    page = site_with_issue.client("admin").get(path, **{"Accept-Language": LONG})
+    assert page.status_code == 200
+    assert language_of(page) == LONG
+    body = re.sub(r"<(script|style|code|bdi|textarea|option|small|iframe)\b.*?</\1>", " ", page.text, flags=re.DOTALL)
+    body = re.sub(r'<a class="short".*?</a>', " ", body, flags=re.DOTALL)  # codes are random
+    body = re.sub(r"<[^>]* dir=\"auto\"[^>]*>[^<]*", " ", body.partition("</head>")[2])
+    left = NAMES.sub(" ", re.sub(r"&#?\w+;", " ", re.sub(r"<[^>]*>", "\n", body)))
+    assert not re.findall(r"[^\n]*\b[A-Za-z]{3,}\b[^\n]*", left)
+
+
+@pytest.mark.parametrize(("tag", "text"), [("de", "Einstellungen speichern"), ("zh-Hans", "保存设置")])
+def test_settings_have_the_privacy_text_in_the_languages_of_readers(site: EditorSite, tag: str, text: str) -> None:
+    """Whatever the language of the editor is, the text for readers can be copied in each language of readers."""
+    page = site.client("admin").get("/-/settings", **{"Accept-Language": tag}).text
+    assert text in page
+    for sentence in ("The links in this newsletter", "Die Links in diesem", "Les liens de", "Los enlaces", "本电子报"):
+        assert sentence in page
 
 
 @pytest.mark.parametrize(

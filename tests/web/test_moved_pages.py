@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("former", MOVED)
-def test_former_addresses_lead_on_with_their_query(site_with_issue: "EditorSite", former: str) -> None:
+def test_former_addresses_redirect_with_their_query(site_with_issue: "EditorSite", former: str) -> None:
     """A former address redirects to a page that exists, with the query unchanged."""
     browser = site_with_issue.client("viewer")
     response = browser.get(f"{former}?month=2027-01&q=a%2Bb&_external=1")

@@ -73,7 +73,7 @@ def test_overview_compares_the_last_issue(site: "EditorSite") -> None:
     assert "10 visitors, 5.0\u00a0% of the recipients: above your usual 3.5\u00a0% at this age." in page
     assert page.count('class="dot') >= 6
     for number in range(6):
-        assert f'href="/-/issues/w{number}"><title>' in page
+        assert f'href="/-/issues/w{number}" aria-label="' in page
     assert "First steps" not in page
     data = json.loads(site.client("viewer").get("/-/overview.json?months=3").text)
     assert [issue["slug"] for issue in data["overview"]["issues"]] == [f"w{number}" for number in range(5, -1, -1)]

@@ -32,7 +32,7 @@ PAGES_WITHOUT_DATA = {
     "issue_review.show_review",
     "new_issue.show_text",
     "click_map.map_issue",
-    "moved.lead_on",
+    "moved.redirect_moved",
     "picks.preview_picks",
     "reports.live",
     "webhooks.list_webhooks",

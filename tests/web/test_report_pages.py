@@ -88,8 +88,8 @@ def test_edits_of_targets_are_marked(one_day_later: "EditorSite") -> None:
     ("sent_at", "report_text", "list_text"),
     [
         (None, "Draft", ">Draft</span>"),
-        (NOW + 3_600, "Scheduled for <time", ">Scheduled</span>"),
-        (NOW - 3_600, "Sent <time", '<time datetime="2027-01-15T07:00:00+00:00">15 Jan 2027</time>'),
+        (NOW + 3_600, ">Scheduled</span> <span><time", ">Scheduled</span>"),
+        (NOW - 3_600, ">Sent</span> <span><time", '<time datetime="2027-01-15T07:00:00+00:00">15 Jan 2027</time>'),
     ],
     ids=["draft", "scheduled", "sent"],
 )

@@ -56,7 +56,7 @@ MAX_NAME_LENGTH = 80
 class _Listing(Struct, frozen=True):
     """What the page shows: a ranking, or the reason why there is none; both are missing while it is computed.
 
-    ``key`` is the ranking that the filters ask for; without a period it is that of the latest month with one.
+    ``key`` identifies the requested ranking. Without a period it is that of the latest month that has a ranking.
     """
 
     filters: ArticleFilterValues

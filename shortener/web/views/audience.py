@@ -22,7 +22,7 @@ DIMENSIONS = ("device", "browser", "os", "language", "referrer", "country")
 
 
 class Bar(Struct, frozen=True):
-    """A row of a bar list; ``url`` filters the page by it, '' where it cannot."""
+    """A row of a bar list; ``url`` is the page filtered by its value, '' if it is no filter."""
 
     name: str
     clicks: int
@@ -50,7 +50,7 @@ class Filter(Struct, frozen=True):
 
 
 class ArticleShare(Struct, frozen=True):
-    """The clicks with the chosen value on an article, or on all links that are none.
+    """The clicks with the chosen value on an article, or on all links that are not articles.
 
     ``share`` is that of all clicks with the value, ``usual`` the article's share of all clicks of the issue.
     """
@@ -121,7 +121,7 @@ def build_panels(
 ) -> list[Panel]:
     """Return the panels of the properties of which a value is known: without an IP database there is no country.
 
-    ``address`` returns the address of a known value of a property; without it the rows lead nowhere.
+    ``address`` returns the address of a known value of a property; without it the rows are not links.
     """
     titles = _titles()
     return [

@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.durations import DAY_SECONDS
 from shortener.errors import FieldError, InputError, NotFound
+from shortener.homographs import homograph_warning
 from shortener.messages import Message
 from shortener.reporting.audience import fold_breakdown
 from shortener.reporting.formatting import struct_rows
@@ -14,7 +15,6 @@ from shortener.short_urls import parse_short_url, validate_target
 from shortener.store import issues, links, reports
 from shortener.store.issues import Issue
 from shortener.store.links import Link, LinkField
-from shortener.urls import homograph_warning
 from shortener.web.clickmap import placement_kinds
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import errors_at, form_view

@@ -23,7 +23,7 @@ blueprint = Blueprint("moved", __name__)
 
 
 @role_required("viewer")
-def lead_on(**values: Any) -> BaseResponse:
+def redirect_moved(**values: Any) -> BaseResponse:
     """Redirect to the present address of a page."""
     query = request.query_string.decode("latin-1")
     present = url_for(MOVED[request.url_rule.rule if request.url_rule else ""], **values)
@@ -31,4 +31,4 @@ def lead_on(**values: Any) -> BaseResponse:
 
 
 for _former in MOVED:
-    blueprint.add_url_rule(_former, view_func=lead_on)
+    blueprint.add_url_rule(_former, view_func=redirect_moved)

@@ -16,7 +16,7 @@ from shortener.web.domain_status import latest_domain_statuses
 from shortener.web.issue_sentence import describe_issue
 from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import cached_outlooks, ranking_if_ready, remaining_shares
-from shortener.web.rate_chart import NARROW, WIDE, build_rate_chart, shows_rates
+from shortener.web.rate_chart import build_rate_chart, shows_rates
 from shortener.web.responses import json_response
 
 blueprint = Blueprint("overview", __name__, url_prefix="/-")
@@ -56,7 +56,7 @@ def show_overview() -> str:
         overview=overview,
         issue_count=len(issues),
         lead=_lead(overview.issues[0]) if overview.issues else "",
-        charts=[chart for size in (WIDE, NARROW) if (chart := build_rate_chart(overview, size))],
+        chart=build_rate_chart(overview),
         shows_rates=shows_rates(overview),
         months=months,
         periods=PERIOD_MONTHS,
@@ -89,7 +89,7 @@ def _months() -> int:
 
 
 def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[RankedArticle, ...] | None:
-    """Return the articles of the period that stand first in the ranking; None while it is computed."""
+    """Return the first articles of the ranking that were shown in the period; None while it is computed."""
     ranking = ranking_if_ready()
     if ranking is None:
         return None
@@ -101,7 +101,7 @@ def _best_articles(issues: tuple[IssueListItem, ...], *, months: int) -> tuple[R
 def _first_steps(issues: tuple[IssueListItem, ...]) -> FirstSteps | None:
     """Return the first-run checklist until an issue was sent, and for admins while a domain does not answer.
 
-    A private address is no fault then: some installations are for one network.
+    A domain with a private address counts as working, because some installations are for one network.
     """
     has_sent_issue = any(issue.status == "sent" for issue in issues)
     domains = latest_domain_statuses()

@@ -134,7 +134,7 @@ def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
 @blueprint.get("/picks/preview")
 @role_required("viewer")
 def preview_picks() -> Response:
-    """Return the section as HTML for the frame of the page, without links that lead anywhere and foreign images."""
+    """Return the section as HTML for the frame of the page. Its links lead nowhere, and its images are placeholders."""
     draft = draft_picks.with_placeholder_links(
         require_draft(), "#", image=url_for("static", filename="picture.svg"), replace=True
     )

@@ -17,7 +17,7 @@ from shortener.web.context import config, now, role_required, store
 from shortener.web.filters import capitalized, format_number, format_percent, plain_text
 from shortener.web.issue_sentence import describe_issue
 from shortener.web.languages import gettext as _
-from shortener.web.ranking_cache import article_results, remaining_shares, reruns
+from shortener.web.ranking_cache import arrivals, article_results, remaining_shares, reruns
 from shortener.web.responses import csv_response, json_response
 from shortener.web.results_articles import build_table
 from shortener.web.results_course import CSV_COLUMNS, build_panel, csv_rows, read_course
@@ -37,10 +37,11 @@ def show_report(slug: str) -> str:
     report = _report(slug)
     found = find_compared_issues(store(), slug)
     has_evidence = report.totals.clicks.human > 0
-    course = read_course(found)
+    arrived = arrivals()
+    course = read_course(found, arrived)
     results = article_results(slug) if has_evidence else {}
     suggestions = reruns(slug, wait=False) if has_evidence else ()
-    outlook = compare_issue(store(), found, remaining_share=remaining_shares().get(slug), now=now())
+    outlook = compare_issue(store(), found, remaining_share=arrived.remaining_shares.get(slug), now=now())
     return render_template(
         "report.html",
         report=report,
@@ -92,7 +93,7 @@ def timeline_csv(slug: str) -> Response:
 @role_required("viewer")
 def course_csv(slug: str) -> Response:
     """Return the chart of the results as CSV: the issue, the usual range, another issue and the forecast by age."""
-    course = read_course(find_compared_issues(store(), slug))
+    course = read_course(find_compared_issues(store(), slug), arrivals())
     return csv_response(f"{slug}-course", CSV_COLUMNS, csv_rows(course))
 
 
