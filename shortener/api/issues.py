@@ -32,13 +32,16 @@ _FILE_NAMES = {"markdown": "issue.md", "html": "issue.html", "mjml": "issue.mjml
 
 
 class NewIssue(Struct, frozen=True, forbid_unknown_fields=True):
-    """An issue to add. The document of an issue that exists is compared with the stored one, and updates it.
+    """An issue to add. If the issue exists, it is updated from the document.
 
-    Without ``format`` it is detected, without ``slug`` it is made from ``title``. ``encoding`` base64 is for documents
-    that are not UTF-8; ``output`` is then base64 too. ``targets`` has the targets of short links of our own that the
-    document contains. The other fields are the options of adding an issue: numbers of placements in short URLs, a
-    honeypot link, a merge tag for every short URL, links that listmonk tracks, signed parts of a mail, and a copy of
-    another issue. ``confirmed`` accepts unlikely values.
+    Without ``format`` the format is detected. Without ``slug`` it is made from ``title``. ``encoding`` is base64 for a
+    document that is not UTF-8; ``output`` is then base64 too. ``targets`` contains targets by short URL, for short
+    links of our own in the document.
+
+    ``placements``: short URLs contain placement numbers. ``honeypot``: a honeypot link is added. ``recipient_tag``:
+    this merge tag is added to every short URL. ``take_over_tracking``: links that listmonk tracks are replaced.
+    ``break_signature``: links in signed parts of a mail are replaced. ``copy``: the document may be that of another
+    issue. ``confirmed``: unlikely values are accepted.
     """
 
     document: Annotated[str, Meta(min_length=1)]
@@ -179,7 +182,10 @@ def _encode(output: bytes, body: NewIssue) -> str:
 
 
 def _planned_issue(plan: IssuePlan) -> IssueContents:
-    """Return the contents that an issue would have; fields that do not change are those of the stored issue."""
+    """Return the contents that the issue would have after the plan is applied.
+
+    Fields that the plan does not change have their stored values.
+    """
     contents = plan_contents(plan, config=config()).issue
     if plan.issue_id is None:
         if contents.sent_at is None:

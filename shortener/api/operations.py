@@ -85,9 +85,11 @@ def operation(
     """Register a view as an operation of the API.
 
     The view gets the path's parameters, and ``body`` and ``query`` decoded to these types. A parameter ``{+name}`` may
-    contain slashes. Without ``scope`` any token will do, and ``public`` needs none. ``hidden_field`` is a field of the
-    answer that must not be stored with an idempotency key. A POST with an idempotency key runs in one transaction, so
-    its view must not use the network; ``prepare`` gets the body before, for what takes long.
+    contain slashes. Without ``scope`` a token with any scope is accepted; with ``public`` no token is needed.
+    ``hidden_field`` is a field of the answer that must not be stored with an idempotency key.
+
+    A POST with an idempotency key runs in one transaction, so its view must not use the network. Slow work belongs in
+    ``prepare``, which is called with the body before the transaction.
     """
 
     def register(view: View) -> View:

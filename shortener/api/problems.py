@@ -198,7 +198,7 @@ def to_api_error(error: Exception) -> ApiError:
 
 
 def compatible_status(error: ApiError) -> int:
-    """Return the HTTP status of an error in the APIs of other programs, 400 for an error that they do not have."""
+    """Return the HTTP status of an error in the APIs of other programs; 400 if those APIs do not use the status."""
     status = PROBLEM_TYPES[error.name].status
     return status if status in _COMPATIBLE_STATUSES else 400
 

@@ -65,7 +65,10 @@ def report_summary(query: RangeQuery) -> Response:
 
 
 def _report_answer(report: Any) -> Response:
-    """Return a report with an ETag, which ignores what changes with time alone, such as the outlook of an issue."""
+    """Return a report with an ETag that does not depend on the current time.
+
+    The outlook of an issue changes with time alone, so it is not part of the ETag.
+    """
     timeless = {"as_of": to_datetime(0)} | ({"outlook": None} if isinstance(report, IssueReport) else {})
     return tagged_answer(report, tagged=structs.replace(report, **timeless))
 

@@ -48,9 +48,10 @@ def entity_tag(value: Any) -> str:
 
 
 def check_if_match(current: Any) -> None:
-    """Raise ApiError if If-Match or If-None-Match of the request forbids the change, or it must have an If-Match.
+    """Raise ApiError if If-Match or If-None-Match of the request forbids the change.
 
-    Call it in the transaction that changes the object. ``current`` is None if there is no object yet.
+    An error is also raised if the configuration requires If-Match and the request has none. Call it in the transaction
+    that changes the object. ``current`` is None if there is no object yet.
     """
     excluded = parse_etags(request.headers.get("If-None-Match"))
     if current is not None and excluded.contains_weak(entity_tag(current)):

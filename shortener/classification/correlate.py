@@ -62,9 +62,10 @@ def group_evidence(
 ) -> dict[int, int]:
     """Return, by sequence number, the new evidence bits of the ``targets`` and of the clicks near them.
 
-    ``targets`` are sequence numbers. For each kind of correlation group, a click near no target keeps its bits, because
-    its own nearby clicks may not be loaded. ``honeypot_hits`` are compared with the clicks but get no bits. If
-    ``truncated``, only targets can lose bits, because the clicks that caused other bits may not be loaded.
+    ``targets`` are sequence numbers. ``honeypot_hits`` are compared with the clicks but get no bits.
+
+    A click that is not near a target keeps its bits, because the clicks around it may not be loaded. If ``truncated``,
+    some clicks near the targets are not loaded either; then only targets can lose bits.
     """
     evidence_by_seq = {seq: clicks_by_seq[seq].evidence & REQUEST_MASK for seq in targets}
     times = [clicks_by_seq[seq].ts_ms for seq in targets]
@@ -108,9 +109,10 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return the clicks without those that have the grouping's evidence already, and which keep it.
+    """Return the clicks without those that already have evidence from this kind of group.
 
-    Honeypot hits and targets are always included. In a flood on a honeypot link nearly all clicks are left out.
+    Comparing these again would change nothing. Honeypot hits and targets are always included. In a flood on a honeypot
+    link nearly all clicks are left out, which saves time.
     """
     return [
         click
@@ -144,8 +146,8 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
 def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
     """Return the sequence numbers of the clicks in a group whose evidence the targets can change.
 
-    These are the targets in the group, and the clicks in the time window of one. If the grouping needs a honeypot hit,
-    only targets that are one change the evidence of other clicks.
+    These are the targets in the group, and all clicks within the time window around a target. If the grouping needs a
+    honeypot hit, only the targets that are honeypot hits have such a window.
     """
     group_targets = [click for click in group if click.seq in targets]
     affected = {click.seq for click in group_targets}

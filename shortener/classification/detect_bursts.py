@@ -172,10 +172,10 @@ def detect_browser_burst(clicks: SortedClicks) -> list[int]:
 
 
 def _exceeds_background_rate(clicks: SortedClicks, *, minimum: int, maximum: int) -> list[bool]:
-    """Return for each click whether more links were opened within 1 second than independent readers open.
+    """Return for each click whether more links were opened within 1 second than independent readers would open.
 
-    How many links are needed grows with the click rate of the group, from ``minimum`` to ``maximum``
-    different links. The method is described in docs/classification.md, section 6.1.
+    The required number of different links is between ``minimum`` and ``maximum``, and grows with the click rate of the
+    group. See docs/classification.md, section 6.1.
     """
     times = [click.ts_ms for click in clicks]
     if all(last - first > BURST_WINDOW_MS for first, last in zip(times, times[minimum - 1 :], strict=False)):

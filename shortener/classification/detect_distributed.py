@@ -241,10 +241,11 @@ def _find_checks(clicks: SortedClicks, indexes: Sequence[int], readers: SortedCl
 def detect_click_echoes(clicks: SortedClicks) -> list[int]:
     """Set CLICK_ECHO on a click that repeats a reader's click on the same link from elsewhere (rule 22).
 
-    It comes at most 20 seconds later, no other reader clicked the link around that time, and there is no
-    recipient token. The bit is wrong for a reader without ``Accept-Language`` or in a data center if another
-    reader happened to open the link just before. On the busiest link that is still examined, this happens to
-    one in eight of these readers.
+    It comes at most 20 seconds later, no other reader clicked the link around that time, and there is no recipient
+    token.
+
+    A false positive needs two readers: one opens the link, and just afterwards one without ``Accept-Language`` or in a
+    data center opens it too. On the busiest link that is still examined, this happens to one in eight of the latter.
     """
     evidence = [0] * len(clicks)
     times = [click.ts_ms for click in clicks]

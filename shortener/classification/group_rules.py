@@ -143,8 +143,8 @@ def has_corroboration(evidence: int) -> bool:
 def count_corroborations(evidence: int) -> int:
     """Return the number of second signals in the evidence (docs/classification.md, section 4).
 
-    It is 0 for a click whose referrer is a mail-security service that rewrites links: the service redirects
-    readers' own browsers, and proxies of its customers often remove headers (rule 10).
+    The result is 0 if the referrer is a mail-security service that rewrites links. Readers' own browsers come from such
+    a service, and missing headers prove nothing there, because proxies often remove them (rule 10).
     """
     if evidence & REWRITTEN_LINK:
         return 0

@@ -39,8 +39,8 @@ CACHE_SIZE = 65_536
 class NetworkTable:
     """A set of listed networks, to find out whether the /24 (IPv4) or /48 (IPv6) of a click is among them.
 
-    A network is in the table if at least half of its addresses are listed. So a cloud's neighbouring prefixes
-    add up, while one listed server (a /32) does not make its 255 neighbours data centers.
+    A network counts as listed if at least half of its addresses are. Neighbouring prefixes of a cloud are added up. A
+    single listed server (a /32) does not make the other 255 addresses of its /24 a data center.
     """
 
     def __init__(self, networks: Iterable[Network] = (), *, excluded: Iterable[Network] = ()) -> None:

@@ -120,9 +120,9 @@ def _evidence_reasons(evidence: int) -> Iterator[str]:  # rules 6, 7 and 11 to 1
 
 
 def _is_false_browser(evidence: int) -> bool:
-    """Return whether a doubtful browser also lacks headers (rules 11 and 12).
+    """Return whether the browser is doubtful and the request also lacks headers (rules 11 and 12).
 
-    Doubtful is a browser that is outdated, never existed, or is one that mail scanners are known to name.
+    A browser is doubtful if it is outdated, never existed, or is a version that mail scanners claim to be.
     """
     doubtful = evidence & (IMPOSSIBLE_BROWSER | SCANNER_BROWSER)
     if evidence & NO_LANGUAGE:

@@ -77,9 +77,9 @@ def is_near(time: int, sorted_times: Sequence[int], *, window_ms: int) -> bool:
 def background_rate(second: int, seconds: Sequence[int]) -> float:
     """Return the estimated number of clicks a second that independent readers make around ``second``.
 
-    ``seconds`` are the different seconds in which the group has a click, sorted. The rate follows from the
-    share of seconds with a click, and is infinite if all have one (docs/classification.md, section 6.1). A
-    scanner opens many links in few seconds, so it raises this rate less than it would raise an average.
+    ``seconds`` are the different seconds in which the group has a click, sorted. The rate follows from the share of
+    seconds with a click, and is infinite if all have one (docs/classification.md, section 6.1). An average would be
+    raised by every click of a scanner; this rate is raised only by the few seconds that contain them.
     """
     # If a share p of the seconds has a click, the rate is -ln(1 - p).
     around = _count_between(seconds, second - RATE_WINDOW_SECONDS, second + RATE_WINDOW_SECONDS)
@@ -94,11 +94,10 @@ def _count_between(values: Sequence[int], low: int, high: int) -> int:
 
 @lru_cache(maxsize=1024)
 def required_links(rate: float, *, minimum: int, maximum: int) -> int:
-    """Return how many different links opened within a second are a burst, at ``rate`` clicks a second.
+    """Return how many different links must be opened within a second to be a burst, at ``rate`` clicks a second.
 
-    It is the smallest number from ``minimum`` to ``maximum`` that independent readers reach with a
-    probability of at most FALSE_ALARM_RATE; ``maximum`` if none is large enough (docs/classification.md,
-    section 6.1).
+    The result is the smallest number from ``minimum`` to ``maximum`` that independent readers reach with a probability
+    of at most FALSE_ALARM_RATE. If there is none, it is ``maximum`` (docs/classification.md, section 6.1).
     """
     # The probability for k links is (2 rate)^(k-1) / (k-1)!: the leading term of the Poisson probability of k - 1
     # other clicks within a second on either side of a click.

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 class CliContext(Struct):
-    """State that each command receives: the path of the configuration file, and its content, loaded on first use.
+    """State that each command receives: the path of the configuration file, and the configuration, loaded on first use.
 
-    The configuration of the file alone is for commands that do not read the store, such as ``serve``.
+    ``config`` includes the settings in the store. ``file_config`` does not, for commands that do not read the store,
+    such as ``serve``.
     """
 
     config_file: str | None
@@ -66,9 +67,9 @@ class CliContext(Struct):
     def open_store(self, *, missing: Literal["create", "empty", "error"] = "empty") -> "Store":
         """Open the store and return it, migrated if necessary. Raises StoreError.
 
-        If there is none, ``missing`` says whether it is created, an empty temporary store takes its place for this
-        command, or StoreError is raised. Raises ConfigError if there is none and neither a configuration file nor an
-        environment variable says where to create one.
+        ``missing`` says what happens without a store: ``create`` creates it, ``empty`` returns an empty temporary store
+        for this command, and ``error`` raises StoreError. Raises ConfigError if there is no store, and neither a
+        configuration file nor an environment variable says where to create one.
         """
         # Imported here because loading it takes a tenth of a second, and `serve` does not need it.
         from shortener.store import open_store

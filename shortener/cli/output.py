@@ -64,9 +64,9 @@ UNKNOWN = "unknown"
 
 
 def format_local_time(time: datetime | float | None, zone: ZoneInfo, *, seconds: bool = False) -> str:
-    """Return a time as text in the time zone ``zone``, with the zone; with ``seconds`` if asked for.
+    """Return a time as text like `2026-11-28 14:05 CET` in the time zone ``zone``.
 
-    A number means seconds of the UTC epoch. None gives a dash.
+    With ``seconds`` it has seconds too. A number means seconds of the UTC epoch. None gives a dash.
     """
     if time is None:
         return NO_VALUE

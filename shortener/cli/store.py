@@ -34,8 +34,8 @@ def store() -> None:
 def restore_wal(context: CliContext, log: Path | None) -> None:
     """Put back a write-ahead log that was set aside.
 
-    Without LOG it is the latest. Stop the server first. The log is tried on a copy, and refused if it belongs to
-    another store file.
+    LOG is the latest one by default. Stop the server first. The log is tried on a copy of the store, and refused if it
+    belongs to another store file.
     """
     data = context.config.data_directory
     path = data / STORE_FILE_NAME
@@ -69,8 +69,8 @@ def restore_wal(context: CliContext, log: Path | None) -> None:
 def copy(context: CliContext, store: Store, url: str | None, url_file: Path | None) -> None:
     """Copy the store into an empty PostgreSQL database.
 
-    Stop the server first. The copy is one transaction: it is complete, which counts and sums of every table prove, or
-    the database stays empty. The store itself is not changed.
+    Stop the server first. The copy is one transaction: afterwards the database is complete or still empty. Row counts
+    and sums of every table are compared before the copy is committed. The store itself is not changed.
     """
     if bool(url) == bool(url_file):
         raise click.UsageError("give either --to or --to-file")

@@ -22,7 +22,10 @@ NUMBER_PUNCTUATION = str.maketrans("", "", ",.% \u00d7")
 
 
 class FittedTable(Struct, frozen=True):
-    """A table for the terminal, the headings of omitted columns, and the width that all its text would need."""
+    """A table for the terminal, the headings of the columns that were left out, and its full width in characters.
+
+    The full width is that of the table with all columns and without folded text.
+    """
 
     table: Table
     omitted: tuple[str, ...]

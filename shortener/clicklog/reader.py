@@ -116,8 +116,8 @@ class ClickLog:
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
         """Read at most CHUNK_SIZE bytes of a segment; return the clicks and misses in them, and the progress.
 
-        Reading begins at the byte ``position``. ``skipping`` is whether that is in the middle of a too long
-        line; it is the ``in_long_line`` of the previous progress. Raises OSError if the file cannot be read.
+        Reading begins at the byte ``position``. ``skipping`` is the ``in_long_line`` of the previous progress; if it is
+        true, the rest of an over-long line is skipped first. Raises OSError if the file cannot be read.
         """
         progress = ReadProgress(
             segment=segment, start_position=position, position=position, in_long_line=skipping, skips=[]
@@ -147,9 +147,9 @@ def _is_log_file(name: str) -> bool:
 def _identify_segment(path: Path, *, size: int) -> Segment | None:
     """Return the segment in a file, or None if the first line of the file is still incomplete.
 
-    The id of the segment is in the header. Files of other programs have no header: their id is made from a hash of the
-    first line, which has the unique id of a click. If it is no valid line, it may be that of several files, and
-    the file name is added.
+    A segment of our workers has its id in the header. The file of another program has no header; its id is a hash of
+    the first line, which contains the unique id of a click. If the first line is invalid, several files may begin with
+    it, so the file name is added to the hash.
     """
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)

@@ -25,7 +25,7 @@ _FIRST_VISIT_INDEXES = (
 class RollupAggregator:
     """Counts clicks for each row of the fine rollups (``store/rollup_tables.py``).
 
-    ``clicks_by_link`` are the sums to add to the table of this name.
+    ``clicks_by_link`` contains the sums to add to the table ``clicks_by_link``.
     """
 
     def __init__(self) -> None:

@@ -95,7 +95,10 @@ class Classifier:
         )
 
     def _finish(self, context: RuleContext, first_seq: int, last_seq: int) -> None:
-        """Record that the clicks between two sequence numbers are classified, and the honeypot hits among them."""
+        """Record the sequence number of the last classified click, and the honeypot hits among the new clicks.
+
+        The new clicks are those from ``first_seq`` to ``last_seq``.
+        """
         if context.honeypot_link_ids:
             honeypot_hits.record(self._store, first_seq=first_seq, last_seq=last_seq, machine_mask=AUTOMATION_MASK)
         self._store.set_meta("classified_seq", last_seq)

@@ -80,7 +80,7 @@ class Collector:
         return lines
 
     def _replace_former_ids(self) -> None:
-        """Give segments of other programs their present ids; an earlier version made ids from the file names."""
+        """Rename stored segments of other programs whose ids an earlier version made from their file names."""
         known = self._positions
         for segment in self._log.segments():
             if segment.former_id in known and segment.id not in known:

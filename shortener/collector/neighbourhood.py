@@ -73,7 +73,8 @@ class RuleContext:
 def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
     """Load the clicks near new clicks, which are given by sequence number.
 
-    Earlier honeypot hits come from their table. The stored clicks near them have their evidence already.
+    Earlier honeypot hits are read from their own table. The clicks near these hits are not loaded again, because their
+    evidence was stored when the hits were classified.
     """
     earlier_hits = [*_load_earlier_hits(store, targets.values())] if context.honeypot_link_ids else []
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), earlier_hits)]
@@ -83,7 +84,8 @@ def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: Rul
 def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
     """Load the clicks near stored clicks that are to be classified again, given by sequence number.
 
-    Other links than before may be honeypot links, so the honeypot hits are read from the clicks, not from their table.
+    The table of honeypot hits may be outdated, because editors can mark other links as honeypot links. So the hits are
+    searched for among the stored clicks.
     """
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), ())]
     if context.honeypot_link_ids:
@@ -106,7 +108,10 @@ def _is_truncated(loaded: Iterable[list[NearbyClickRow]]) -> bool:
 
 
 def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the clicks near the targets, except those that only honeypot hits need. Each list is from one query."""
+    """Yield the clicks near the targets, one list for each query.
+
+    Clicks that can be affected only by a honeypot hit are not among them; ``_load_near_hits`` yields these.
+    """
     without_token = _without_token(targets)
     yield from _load_by_time(store, [click.ts_ms for click in without_token])
     yield from _load_by_value(store, "addr", [(click.addr, click.ts_ms) for click in without_token])
@@ -160,7 +165,10 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks near the honeypot hits among the targets, unless an earlier hit is near them already."""
+    """Yield the stored clicks that the honeypot hits among the targets affect, one list for each query.
+
+    Clicks that one of ``earlier_hits`` affects as well are left out, because they have their evidence already.
+    """
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()
     network_intervals: list[Interval] = []
@@ -189,9 +197,10 @@ def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Inter
 
 
 def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
-    """Yield the column and value that clicks share with a honeypot hit from which they get evidence.
+    """Yield the scopes of a honeypot hit, as (column, value, user agent or None).
 
-    See docs/classification.md, section 9.1.
+    A hit gives evidence to the clicks that have this value in this column and, if it is not None, this user agent. See
+    docs/classification.md, section 9.1.
     """
     if hit.addr is not None and looks_automated(hit):
         yield "addr", hit.addr, None

@@ -79,9 +79,10 @@ def apply_classification(click: Click, classification: Classification) -> Click:
 def _other_visits(
     store: Store, new_clicks: Mapping[int, Click], before: Mapping[int, Click], after: Mapping[int, Click]
 ) -> dict[int, Visit]:
-    """Return the other stored clicks whose first visits can change because of these changes.
+    """Return the stored clicks that are not changed themselves, but whose first visits can change.
 
-    All mappings are by sequence number.
+    For example, a later click becomes a visitor's first visit if the earlier one is found to be automated. All mappings
+    are by sequence number.
     """
     # A lost first visit can move to any click of its visitor's day. Otherwise only the present first visits matter.
     minimum_bitmasks: dict[VisitorDay | None, int] = {

@@ -47,9 +47,10 @@ def delete_expired(
 
 
 def _is_drained(segment: Segment, position: SegmentPosition | None) -> bool:
-    """Return whether a segment was read to its end and nothing is written to it any more.
+    """Return whether a segment was read to its end and no process can still write to it.
 
-    Another program may still have its ``*.log`` open, as nginx does, so of others only renamed and imported files do.
+    Other programs such as nginx may keep their ``*.log`` file open. So a file of another program counts as drained only
+    if its name does not end with ``.log``, because it was rotated or imported.
     """
     if position is None or position.position < segment.size:
         return False

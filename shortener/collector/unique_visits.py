@@ -26,9 +26,11 @@ def visitor_day(click: Visit) -> VisitorDay | None:
 def first_visits(clicks: Mapping[int, Visit]) -> dict[int, int]:
     """Return, by key, a bitmask of the kinds of first visit that each human click is.
 
-    The bits are ``FIRST_ON_PLACEMENT`` and so on. Of several clicks with equal times, the one with the
-    smallest id is the first visit. The result is right if ``clicks`` has all human clicks of its visitors, or
-    all new ones and all that are a first visit so far.
+    The bits are ``FIRST_ON_PLACEMENT`` and so on. Of several clicks with equal times, the one with the smallest id is
+    the first visit.
+
+    ``clicks`` must contain all human clicks of each visitor and day. If no click lost its first visit, the new clicks
+    and the present first visits are enough.
     """
     # Most visitors click once a day, so that a list is made for the others only.
     first_keys: dict[VisitorDay, int] = {}

@@ -81,7 +81,11 @@ def _is_fragment(line: Line, mention: Mention) -> bool:
 
 
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
-    """Return the sentence around a link such as "here"; if it has no other words, the text above it or the URL."""
+    """Return the sentence around a link such as "here".
+
+    If the sentence has no other words, return the text before the link or above its line. For a bare URL return the
+    title beside it, else the URL.
+    """
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]
     end = _SENTENCE_END.search(line.text, mention.end, mention.end + _CONTEXT_LENGTH)

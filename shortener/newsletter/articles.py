@@ -128,7 +128,10 @@ def _find_titles(lines: list[Line], title_line: int | None) -> dict[str, Title]:
 
 
 def _last_title_line(lines: list[Line], titles_by_key: dict[str, Title]) -> int:
-    """Return the index of the last line that is the title of an article, or a link to it further down; else -1."""
+    """Return the index of the last line with a title of an article, or with the first link to a titled article.
+
+    The title and its link can be in different lines. The result is -1 if there are no titles.
+    """
     first_links: dict[str, int] = {}
     for line in lines:
         for mention in line.mentions:
@@ -173,9 +176,9 @@ def _add_plain_part(articles: list[ExtractedArticle], lines: list[Line]) -> list
 def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int | None]:
     """Return the title of the issue and the index of the line that contains it; both are None if it has no title.
 
-    The title in front matter is preferred. Otherwise it is the first heading of level 1, or of any level if there is
-    none; the ``<title>`` of HTML is preferred unless there is exactly one heading of level 1. A single lower heading
-    below a short first line is the name of a section, and the first line is the title.
+    The sources are tried in this order: 1. front matter, or the ``<title>`` of HTML unless there is exactly one heading
+    of level 1; 2. the first heading of level 1; 3. the first other heading. If there is only one heading and its level
+    is lower, a short first line above it is preferred, because the heading is then the name of a section.
     """
     top_headings = [line for line in lines if line.level == 1 and not line.hidden]
     headings = top_headings or [line for line in lines if 0 < line.level < PSEUDO_HEADING_LEVEL and not line.hidden]
@@ -192,7 +195,11 @@ def _issue_title(document: Document, lines: list[Line]) -> tuple[str | None, int
 
 
 def _first_line(lines: list[Line], heading_index: int) -> Line | None:
-    """Return the first line if it is the title of the issue, and the heading below it is the name of a section."""
+    """Return the first visible line above a heading if it can be the title of the issue, else None.
+
+    It can if it is short, has no links and does not end like a sentence; the heading is then only the name of a
+    section.
+    """
     line = next((line for line in lines[:heading_index] if line.text and not line.hidden), None)
     is_title = line is not None and not line.mentions and len(line.text) <= _MAX_FIRST_LINE_LENGTH
     return line if line and is_title and not line.text.endswith((".", "。", "!", ":", ",")) else None

@@ -107,9 +107,9 @@ class DocumentBuilder:
     ) -> int | None:
         """Add the link whose URL is at bytes ``start`` to ``end``; return its index, or None if it must stay unchanged.
 
-        A link is untouched if a merge tag overlaps the URL, or the text after it up to ``merge_tag_reach``. A suffix by
-        which listmonk tracks the link is part of the range, so that it is replaced with the URL. Raises
-        UnreadableDocument if the issue has more than MAX_LINKS links.
+        It must stay unchanged if a merge tag overlaps the URL, or overlaps the text between the URL and
+        ``merge_tag_reach``. If listmonk tracks the link by a suffix of the URL, the suffix belongs to the range and is
+        replaced too. Raises UnreadableDocument if the issue has more than MAX_LINKS links.
         """
         tracked = template_tags.find_tracked_url(url, written=self._source[start:end])
         if tracked is not None:

@@ -28,12 +28,13 @@ ListItemPart = Literal["", "first", "rest"]
 class DocumentLink(Struct, frozen=True):
     """A link whose http(s) URL can be replaced.
 
-    ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` counts from 1.
-    In ``url`` entities and backslash escapes are resolved, and percent-encoding is as written.
-    A reference definition is one link, however often it is used, and is ordered by its first use. ``written_longer``
-    marks a range that has more than the URL, because the mark of a sender's own tracking is replaced with it.
-    ``outlook`` marks a link that only Outlook on Windows shows. ``part`` is the index of the part of a mail whose
-    text the range belongs to, or None.
+    ``start`` and ``end`` are the byte range of the URL without quotes, brackets and title; ``line`` counts from 1. In
+    ``url`` entities and backslash escapes are resolved, and percent-encoding is as written. A reference definition is
+    one link, however often it is used, and is ordered by its first use.
+
+    ``written_longer`` marks a range that contains the URL and the sender's own tracking mark, which is replaced too.
+    ``outlook`` marks a link that only Outlook on Windows shows. ``part`` is the index of the part of a mail to whose
+    text the range refers, or None.
     """
 
     index: int

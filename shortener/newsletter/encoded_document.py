@@ -54,9 +54,10 @@ def _text(decoded: transfer_encoding.DecodedBytes, part: Part) -> str:
 
 
 def join_parts(source: bytes, parts: Sequence[tuple[Part, Document, bool]], *, base: Document) -> Document:
-    """Return ``base`` with the links, untouched links and blocks of the parts' documents, in their order.
+    """Return ``base`` with the links, untouched links and blocks of all parts, in their order.
 
-    The flag of a part is true if it repeats the issue in another form, such as plain text beside HTML.
+    Each element of ``parts`` is a part, its document, and a flag. The flag is true if the part repeats the issue in
+    another form, such as plain text beside HTML.
     """
     links: list[DocumentLink] = []
     untouched: list[UntouchedLink] = []

@@ -99,9 +99,9 @@ def has_text_outside(line: Line, mention: Mention) -> bool:
 
 
 def _append_collapsed(text: list[str], length: int, piece: str) -> int:
-    """Append ``piece``, with white space collapsed, to ``text``, the pieces of a text.
+    """Append ``piece`` to the pieces ``text`` of a line, with white space collapsed to single spaces.
 
-    ``length`` is the length of the text before. Return the length after.
+    ``length`` is the number of characters of the line so far. Return their number afterwards.
     """
     piece = _WHITESPACE.sub(" ", piece)
     if piece.startswith(" ") and (length == 0 or text[-1].endswith(" ")):

@@ -43,7 +43,10 @@ def assign_roles(lines: list[Line]) -> None:
 
 
 def _is_recommended(lines: list[Line], line: Line, mention: Mention) -> bool:
-    """Return whether a link to a profile or channel is a recommendation: below a title, or described in a list."""
+    """Return whether a link to a social profile or channel is recommended in the text, not one of the sender's own.
+
+    It is recommended if it is a bare URL below a title, or begins a list item that describes it.
+    """
     if not url_kinds.is_social(mention.url) or url_kinds.is_share(mention.url):
         return False
     if mention.text == mention.url:

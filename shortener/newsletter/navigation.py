@@ -35,7 +35,10 @@ def mark_navigation(lines: list[Line]) -> None:
 
 
 def _undo_if_no_links_remain(lines: list[Line]) -> None:
-    """Remove the role ``navigation`` again if an issue has no other links, as an issue of three links in a row."""
+    """Remove the role ``navigation`` from all links if the issue would have no content links otherwise.
+
+    An example is an issue that consists of three links side by side.
+    """
     mentions = [mention for line in lines if not line.navigation for mention in line.mentions]
     if not any(mention.is_content for mention in mentions):
         for mention in mentions:
@@ -74,9 +77,10 @@ def _is_link_bar(line: Line) -> bool:
 
 
 def _columns(lines: list[Line], counts: Counter[str | None], image_keys: set[str | None]) -> Iterator[list[Line]]:
-    """Yield runs of lines that have only links, each to a target that has no image and no other link.
+    """Yield runs of lines that consist of one text link each, as in a column of navigation links.
 
-    Lines without letters, such as numbers, do not interrupt a run. A button below a text is that text's.
+    The target of each link occurs only once in the issue and is not linked from an image. Lines without letters, such
+    as numbers, do not interrupt a run. A button below a text belongs to the text, not to a run.
     """
     column: list[Line] = []
     visible = [line for line in lines if not line.hidden and (line.text or line.mentions)]
@@ -134,9 +138,10 @@ def _mark_below_navigation_headings(lines: list[Line]) -> None:
 
 
 def _mark_own_pages(lines: list[Line]) -> None:
-    """Mark links to the issue's own page, which "view in browser" shows too, and to the sender's front page.
+    """Mark links to the web version of the issue and to the sender's front page.
 
-    The front page is on the host of the unsubscribe link, or the target of the logo on top.
+    The web version is the page to which "view in browser" links. The front page is the one on the host of the service
+    links, such as unsubscribe, or the target of the logo at the top.
     """
     own_pages = {
         url_kinds.without_query(mention.url)

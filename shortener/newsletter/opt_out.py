@@ -54,7 +54,10 @@ def _is_click_here(words: str) -> bool:
 
 
 def _leads_to_prose(line: Line, mention: Mention) -> bool:
-    """Return whether a link is the title of a list item with a description, as an article about unsubscribing is."""
+    """Return whether a link is the title of a list item that also has a description.
+
+    Such a link leads to an article about unsubscribing rather than to an unsubscribe page.
+    """
     after = line.text[mention.end : mention.end + _CONTEXT_LENGTH]
     return bool(line.item_part) and mention.start <= 2 and sum(map(str.isalnum, after)) > _MIN_DESCRIPTION_LENGTH
 

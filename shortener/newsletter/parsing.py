@@ -38,8 +38,8 @@ _SNIFF_BYTES = 65_536  # at the start and at the end of a source
 def detect_format(filename: str, source: bytes) -> Format:
     """Return the format of an issue from its file name and its content.
 
-    The start of the source decides first (a mail, MJML, an HTML document), then the suffix of the file name, then tags
-    at both ends.
+    First, the start of the source decides: headers of a mail, MJML, or an HTML document. Otherwise the suffix of the
+    file name decides. With neither, a source that begins and ends with an HTML tag is HTML, and any other is Markdown.
     """
     head = source[:_SNIFF_BYTES].removeprefix(_BOM)
     if head[:2] in _UTF16_MARKS:

@@ -32,7 +32,10 @@ def fold_case(text: str) -> str:
 
 
 def _leading_marks(match: re.Match[str]) -> str:
-    """Return the marks that belong to the letter before the match, such as the vowel signs of Hindi and Thai."""
+    """Return the combining marks at the start of the match, such as the vowel signs of Hindi and Thai.
+
+    They belong to the letter before the match and must stay with it.
+    """
     return "".join(takewhile(lambda character: unicodedata.category(character) in ("Mn", "Mc"), match[0])).rstrip(
         "\ufe0e\ufe0f"
     )

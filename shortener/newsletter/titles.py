@@ -248,7 +248,10 @@ def _is_leading_title(line: Line, first: Mention, lines: list[Line]) -> bool:
 
 
 def _closes_previous_text(line: Line, first: Mention, lines: list[Line]) -> bool:
-    """Return whether a link alone in its line belongs to the text above it, because there is no text below it."""
+    """Return whether a link alone in its line is the button of the text above it.
+
+    That is so if the link is short or a button, and there is a text above it but none below it.
+    """
     previous = _adjacent_visible_line(lines, line.index, -1)
     following = _adjacent_visible_line(lines, line.index, 1)
     prose_above = previous is not None and not previous.level and _is_prose(previous)
@@ -296,9 +299,10 @@ def _titles_from_unlinked_headings(
 
 
 def _region_end(lines: list[Line], end: int) -> int:
-    """Return the index of the line after the content below a heading.
+    """Return the index of the line after the content of a heading.
 
-    ``end`` is the index of the next heading. Images right above the next heading belong to that heading.
+    ``end`` is the index of the next heading. Linked images right above the next heading are not content of this heading
+    if they link to the article of the next one.
     """
     next_keys = (
         {mention.article_key for mention in lines[end].mentions if mention.is_content} if end < len(lines) else {None}
@@ -311,7 +315,10 @@ def _region_end(lines: list[Line], end: int) -> int:
 
 
 def _is_hero(lines: list[Line], heading_index: int, end: int, key: str) -> bool:
-    """Return whether the issue's title is that of an article too: one with its image above, or its button below."""
+    """Return whether the heading with the issue's title also names the article with this ``key``.
+
+    That is so if an image above the heading or a button below it links to the article.
+    """
     if key in _image_keys_before(lines, heading_index):
         return True
     inside = [mention for line in lines[heading_index + 1 : end] for mention in line.mentions if mention.is_content]

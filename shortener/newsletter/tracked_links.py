@@ -31,9 +31,10 @@ def _find_tracker(lines: list[Line]) -> str:
 
 
 def group_by_place(lines: list[Line], title_keys: dict[int, str]) -> None:
-    """Give images, buttons and "read more" links the key of the title that they belong to, in a tracked issue.
+    """Give images, buttons and "read more" links the key of the title to which they belong by their position.
 
-    ``title_keys`` has the article key of every line that is a title.
+    Nothing is changed in an issue whose links do not go through a click counter. ``title_keys`` has the article key of
+    every line that is a title, by the index of the line.
     """
     prefix = _find_tracker(lines)
     if not prefix:

@@ -178,7 +178,11 @@ def _append_encoded(output: bytearray, data: bytes, *, column: int, line_end: by
 
 
 def _append_long_rest(output: bytearray, rest: bytes, *, limit: int, line_end: bytes) -> int:
-    """Append the start of the rest of a line that is too long for one line; return the number of bytes taken."""
+    """Append the start of an over-long ``rest`` of a line, divided by soft line breaks.
+
+    As much is appended as is needed for the remaining bytes to fit into ``limit``. Return the number of bytes appended
+    from ``rest``; 0 if it fits already.
+    """
     taken, column = 0, 0
     if len(rest) <= limit:
         return 0

@@ -21,14 +21,18 @@ def certainty_group(low: float, high: float) -> Group:
 
 
 def interval_width(articles: Sequence[RankedArticle]) -> float:
-    """Return the median of the quotients of the ends of all intervals; 1 without articles."""
+    """Return the median over all articles of `high / low`, the quotient of the interval's ends.
+
+    The result is 1 without articles.
+    """
     return median(article.high / article.low for article in articles) if articles else 1.0
 
 
 def confidence(ranking: Ranking) -> Confidence:
-    """Return the confidence of a list: good without warnings and with narrow intervals, low with wide ones.
+    """Return the confidence of a list: good, fair or low (docs/ranking.md section 10).
 
-    It is low too if the model could not be fitted (docs/ranking.md section 10).
+    It is good with narrow intervals and no warnings. It is low with wide intervals, or if the model could not be
+    fitted.
     """
     width = interval_width(ranking.articles)
     if ranking.method != METHOD or width > FAIR_WIDTH:

@@ -37,11 +37,11 @@ class ComparedIssue(Struct, frozen=True):
 class Comparison(Struct, frozen=True):
     """Two issues compared `hours` after sending.
 
-    `to_come` is the share of clicks (0 to 1) expected after that age, None below an hour.
+    `to_come` is the share of clicks (0 to 1) expected after that age; None if `hours` is below 1.
 
-    `counted` is "visitors" if both issues count visitors, otherwise "clicks". `ratio` is the rate of the first
-    issue divided by that of the second, with its 90 % interval. It is the ratio of the counts if the recipients of
-    one issue are unknown, and None if one issue has not yet been clicked.
+    `counted` is "visitors" if both issues count visitors, otherwise "clicks". `ratio` is the rate of the first issue
+    divided by that of the second, with its 90 % interval. It is the ratio of the counts if the recipients of one issue
+    are unknown, and None if one issue has not yet been clicked.
     """
 
     hours: float

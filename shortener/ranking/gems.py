@@ -37,10 +37,10 @@ def find_hidden_gems(
 ) -> list[int]:
     """Return the indices of the articles that their position hid from readers, the most probable gem first.
 
-    `order` contains the indices of all listed articles; the first `top_length` of them are the top list. A gem is not
-    in it, has clicks below the 75th percentile of the list, expected clicks up to the 60th, a score above 0, and at
-    least `min_probability` of being in the best tenth. Gems are sorted by the probability of being in the best tenth of
-    all articles, then by the upper bound of appeal.
+    `order` contains the indices of all listed articles; the first `top_length` of them are the top list. A hidden gem
+    meets five conditions: it is not in the top list; its clicks are below the 75th percentile of the list; its expected
+    clicks are at most at the 60th percentile; its score is above 0; and its probability of being in the best tenth of
+    all articles is at least `min_probability`. Gems with equal probability are sorted by the upper bound of appeal.
     """
     if not order:
         return []
@@ -61,8 +61,9 @@ def find_hidden_gems(
 def find_loved_by_few(posterior: Posterior, signals: SignalColumns, *, order: Sequence[int]) -> list[int]:
     """Return the indices of the articles with few clicks that many of their readers applauded.
 
-    They have clicks below the median of the list, at least 30 reads, and a lower 90 % bound of fans per read above
-    the overall ratio. The article with the highest bound is first.
+    Such an article has fewer clicks than the median of the list and at least 30 reads. The lower bound of the 90 %
+    interval of its fans per read is above the fans per read of all articles. The article with the highest bound is
+    first.
     """
     if not order:
         return []

@@ -63,7 +63,7 @@ class Appearance(Struct, frozen=True):
 
     @property
     def click_count(self) -> int:
-        """Clicks, also where `clicks` holds visitors."""
+        """Number of clicks, even if `clicks` contains visitors."""
         return self.clicks if self.all_clicks is None else self.all_clicks
 
 

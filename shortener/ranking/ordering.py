@@ -53,9 +53,9 @@ def order_articles(
 ) -> Ordering:
     """Sort the articles with these URLs by score, and choose the top list and the hidden gems.
 
-    A `blend` replaces the score. Equal scores are sorted by the probability of belonging to the top list, then by
-    clicks and URL. The top list has at most `max_articles` articles, and there are at most `max_gems` hidden gems, with
-    at least `min_gem_probability` of being in the best tenth.
+    With a `blend` they are sorted by the blend instead of the score. Equal values are sorted by the probability of
+    belonging to the top list, then by clicks and URL. The top list has at most `max_articles` articles. There are at
+    most `max_gems` hidden gems, each with at least `min_gem_probability` of being in the best tenth.
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]

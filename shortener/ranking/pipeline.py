@@ -29,7 +29,10 @@ from shortener.ranking.signals import SignalColumns, align_signals, z_scores
 
 
 class Inputs(Struct, frozen=True, eq=False):
-    """The observations of a click history, and what is estimated or known about them before the fit."""
+    """The data from which the design matrix is built: observations, arrival curve, and placement weights.
+
+    `weights` are by placement kind. `signals` and `background` are known about the articles besides their clicks.
+    """
 
     observations: Observations
     curve: ArrivalCurve

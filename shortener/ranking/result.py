@@ -17,12 +17,15 @@ def split_count(count: _Number, counted: Counted) -> tuple[_Number | None, _Numb
 class RankedArticle(Struct, frozen=True):
     """One article of the list.
 
-    `appeal` is a multiple of the average article, drawn towards 1 where there are few clicks; `low` to `high` is its
-    90 % interval. `p_top` is the probability of belonging to the top list, and `gem` the article's number among
-    the hidden gems, or None. `shown` is the number of appearances of the article. Its total count in them (with a
-    requested issue: its count in that issue) is in `visitors` or in `clicks`, whichever the ranking counts; the other
-    field is None. `expected` is the count that an average article would have had there. `issue` and `position` are
-    those of the requested issue, or otherwise of the last appearance.
+    `appeal` is a multiple of the average article, shrunk towards 1 if there are few clicks; `low` to `high` is its 90 %
+    interval. `p_top` is the probability of belonging to the top list, and `gem` the article's number among the hidden
+    gems, or None.
+
+    `shown` is the number of appearances of the article. Its total count in these appearances is in `visitors` or in
+    `clicks`, as the ranking counts; the other field is None. `expected` is the count that an average article would have
+    had there. `issue` and `position` are those of the last appearance.
+
+    If the articles of one issue were requested, the count, `issue` and `position` are those of that issue.
     """
 
     rank: int
@@ -68,11 +71,12 @@ class IssueProgress(Struct, frozen=True):
 class Ranking(Struct, frozen=True):
     """All listed articles in order; the first `top` are the top list. `as_of` is ISO 8601 in UTC.
 
-    Each issue counts its visitors or, if too few are known, its clicks: `issues[].counted`. The `counted` of the
-    ranking is "visitors" if every issue in which a listed article appeared counts visitors, otherwise "clicks". In a
-    mixed list the expected counts of some issues are visitors; a warning names the issues that count clicks. `issues`
-    are all issues of the fit, also those without a listed article. If the list is empty, `counted` follows from all
-    sent issues.
+    `issues` are all issues of the fit, also those without a listed article. Each counts its visitors or, if too few are
+    known, its clicks: `issues[].counted`.
+
+    The `counted` of the ranking is "visitors" if every issue with a listed article counts visitors, otherwise "clicks".
+    If the list is empty, all sent issues decide. In a list with issues of both kinds, the expected counts of some
+    issues are visitors; a warning names the issues that count clicks.
     """
 
     as_of: str

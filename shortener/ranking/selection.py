@@ -129,8 +129,8 @@ def last_issue_by_url(history: History) -> dict[str, Issue]:
 def restrict_to_window(history: History, urls: set[str], *, months: float | None) -> History:
     """Return the history restricted to issues within `months` of the last appearance of a listed article.
 
-    `urls` are the listed articles; None for `months` keeps all issues. If all articles are listed, the window is the
-    last `months` of the history, so that older articles leave the list.
+    `urls` are the listed articles. If `months` is None, all issues are kept. If all articles are listed, only the
+    issues of the last `months` are kept, so that older articles leave the list.
     """
     last_issues = last_issue_by_url(history)
     if months is None or not urls:

@@ -206,7 +206,10 @@ def is_position_effect_measured(analysis: Analysis) -> bool:
 
 
 def _describe_sorting(analysis: Analysis) -> list[str]:
-    """Return one text that says how likely the two models of the editors' order are; none without a sorting term."""
+    """Return one text with the probabilities of the two models of how editors order articles.
+
+    The list is empty if the model has no sorting term.
+    """
     weights = analysis.sorting_weights
     if not weights:
         return []

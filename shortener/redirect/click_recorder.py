@@ -148,7 +148,7 @@ class ClickRecorder:
 
 
 def _campaign(query: str) -> str | None:
-    """Return the campaign keys of a query string as a query string."""
+    """Return only the campaign parameters of a query string, as a query string; None if there are none."""
     pairs = parse_qsl(query[:8192], errors="replace")
     return urlencode([(key, value[:200]) for key, value in pairs if key in CAMPAIGN_KEYS])[:1024] or None
 

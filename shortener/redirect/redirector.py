@@ -46,10 +46,10 @@ class Redirector:
         self._recorder = ClickRecorder(config)
 
     def respond(self, request: Request) -> Response | HTTPStatus | None:
-        """Return the response to a request for a short link, or None if the request is for a page.
+        """Return the response to a request for a short link.
 
-        The request is normalized in place.
-        For a miss, return the status that the page must have: 404, 410, or 503 if the store cannot be read.
+        The result is None if the path is that of a page. It is a status for a miss, whose page the caller sends: 404,
+        410, or 503 if the store cannot be read. The request is normalized in place.
         """
         path = request.path
         if request.host is None or path[:1] != "/":

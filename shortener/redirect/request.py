@@ -19,7 +19,10 @@ class Headers(Protocol):
         """Return whether the header was sent, also with a value that is not ASCII."""
 
     def get(self, name: str, /) -> str | None:
-        """Return the first value of a header; None if it was not sent, or may be if its value is not ASCII."""
+        """Return the first value of a header; None if it was not sent.
+
+        A value that is not ASCII may also be returned as None.
+        """
 
     def get_all(self, name: str, /) -> list[str]:
         """Return all values of a header."""

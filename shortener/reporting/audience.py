@@ -33,7 +33,7 @@ def build_audience(store: Store, issue_id: int, *, human: int) -> dict[str, tupl
 
 
 def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tuple[AudiencePart, ...]]:
-    """Return the parts of each property; together they are ``human`` clicks."""
+    """Return the parts of each property. The clicks of a property's parts add up to ``human``."""
     clicks: dict[str, dict[str, int]] = {dimension: {} for dimension in DIMENSIONS}
     for row in rows:
         if row.dimension in clicks:
@@ -58,9 +58,9 @@ class LinkClicks(Struct, frozen=True):
 
 
 def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -> list[LinkClicks]:
-    """Return the human clicks with one value of a property on each link of an issue that has any.
+    """Return the human clicks with one value of a property, on each link of an issue that has such clicks.
 
-    ``value`` is that of a part, so that it may be the name of a client.
+    ``value`` is the value of an ``AudiencePart``. For referrers it can be the name of a client.
     """
     clicks: dict[tuple[str, str], int] = {}
     for row in reports.issue_breakdown_by_link(store, issue_id, dimension):
@@ -70,7 +70,7 @@ def clicks_with_value(store: Store, issue_id: int, dimension: str, value: str) -
 
 
 def fold_value(dimension: str, value: str) -> str:
-    """Return the name of the client to which a referrer belongs; any other value as it is."""
+    """Return the name of the client that a referrer belongs to. Any other value is returned unchanged."""
     if dimension != "referrer" or not value:
         return value
     host = value.removeprefix("android-app://").lower()

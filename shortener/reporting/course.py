@@ -31,10 +31,10 @@ AGES = (
 
 
 class CoursePoint(Struct, frozen=True):
-    """Counts at an age: until ``hours`` after sending, or of the hour that ends there in a course by hour.
+    """One point of a course: counts from sending until ``hours`` later or, by hour, in the hour that ends then.
 
-    ``count`` is the issue's own, None after now. ``usual`` is the range of earlier issues, ``compared`` the count of
-    the issue to compare with, ``forecast`` the expected total after now; each is None if there is none.
+    ``count`` is the issue's own, None after now. ``usual`` is the range of earlier issues, and ``compared`` the count
+    of the issue to compare with. ``forecast`` is the expected total after now. Each is None if there is none.
     """
 
     hours: float
@@ -45,7 +45,7 @@ class CoursePoint(Struct, frozen=True):
 
 
 class Course(Struct, frozen=True):
-    """The course of an issue from ``start`` (seconds of UTC epoch), when it was sent or first clicked.
+    """Counts of an issue by its age. ``start`` (seconds of UTC epoch) is when it was sent or first clicked.
 
     ``final`` is the forecast of the final count, None if there is none.
     """
@@ -71,7 +71,7 @@ class CourseRequest(Struct, frozen=True):
 
 
 class UsualCourse(Struct, frozen=True):
-    """The totals of earlier issues, and the usual range at each round age; both hardly change and can be cached."""
+    """The totals of earlier issues, and their usual range by age in hours. Both hardly change and can be cached."""
 
     totals: "Sequence[_Totals]"
     by_age: Mapping[float, Usual | None]
@@ -82,7 +82,7 @@ class UsualCourse(Struct, frozen=True):
 
 
 def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted, pace: Pace, now: int) -> UsualCourse:
-    """Return what was usual of the earlier issues at each age of a course."""
+    """Return the totals of the earlier issues, and their usual range at each age of a course."""
     totals = list(_load_totals(store, issues.earlier, counted=counted, now=now).values())
     ages = _hourly_ages(LONGEST_HOURS) if pace == "hourly" else AGES
     return UsualCourse(totals, {hours: _usual(totals, hours, pace) for hours in ages})
@@ -121,7 +121,10 @@ def _start(store: Store, issue: IssueSummary, *, now: int) -> int:
 
 
 def _ages(age: float, span: float) -> list[float]:
-    """Return the ages at which totals are shown; the present age is one of them, unless it is beyond the span."""
+    """Return the ages in hours at which totals are shown, up to ``span``.
+
+    The present ``age`` of the issue is added if it is below ``span``.
+    """
     ages = {hours for hours in AGES if hours <= span} | {float(span)}
     return sorted(ages | {age}) if age < span else sorted(ages)
 
@@ -143,7 +146,7 @@ class _Totals(Struct):
         return None if exact is None else round(exact)
 
     def value(self, hours: float, pace: Pace) -> int | None:
-        """Return the count until an age, or in the hour before it."""
+        """Return the count from sending until an age, or by hour the count in the hour before that age."""
         if pace == "total":
             return self.at(hours)
         end, begin = self._exact(hours), self._exact(hours - 1)
@@ -173,7 +176,7 @@ def _load_totals(store: Store, issues: Iterable[IssueSummary], *, counted: Count
 
 
 def _totals(rows: Iterable[QuarterHourClicks], *, start: int, end: int, counted: Counted) -> _Totals:
-    """Return the cumulative counts of an issue sent at ``start``; those from before it count at age 0."""
+    """Return the cumulative counts of an issue sent at ``start``, until ``end``. Earlier clicks count at age 0."""
     totals = _Totals(max(0, end - start) / HOUR_SECONDS, [0.0], [0])
     for row in rows:
         count = row.visitors if counted == "visitors" else row.clicks

@@ -103,7 +103,7 @@ def _check_stored_times(reader: Reader, *, now: float) -> Iterator[Finding]:
 
 
 def _check_backup(config: Config, reader: Reader, *, now: float) -> Finding:
-    """Check that the last backup can be completed from the click log."""
+    """Check that the click log still contains all clicks since the last backup."""
     backed_up_at, kept = last_backup_time(reader), config.privacy.keep_log
     if backed_up_at is None:
         return Finding(

@@ -126,7 +126,7 @@ def compare_issue(store: Store, found: ComparedIssues, *, remaining_share: float
 
 
 class UsualFigures(Struct, frozen=True):
-    """What is usual of further figures: human clicks at the age of the issue, and the share of automated requests.
+    """Usual ranges from earlier issues: human clicks at the age of the issue, and the share of automated requests.
 
     Each is None with fewer than four earlier issues. The share is that of all requests until now.
     """
@@ -136,7 +136,7 @@ class UsualFigures(Struct, frozen=True):
 
 
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
-    """Return what was usual of the earlier issues when they were as old as the issue is at ``now``."""
+    """Return the usual ranges of the earlier issues; their clicks are counted up to the age of the issue at ``now``."""
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
     age = now - found.issue.sent_at
@@ -174,7 +174,10 @@ def build_outlooks(
 
 
 class _Arrivals:
-    """Clicks of issues by quarter-hour in memory, for counts at several ages as those of `counts_until`."""
+    """Clicks of issues by quarter-hour, held in memory, so that counts at several ages need one query only.
+
+    The counts are those that the store's ``counts_until`` returns.
+    """
 
     def __init__(self, rows: Iterable[QuarterHourClicks]) -> None:
         self._rows: dict[int, list[QuarterHourClicks]] = {}
@@ -185,7 +188,10 @@ class _Arrivals:
             self._rows.setdefault(row.issue_id, []).append(row)
 
     def until(self, ends: Mapping[int, int]) -> dict[int, CountsUntil]:
-        """Return the counts of the issues that have any, by id, each until its end time."""
+        """Return, by issue id, the counts until the end time of each issue (seconds of UTC epoch).
+
+        Issues without clicks are left out.
+        """
         return {issue_id: self._until(issue_id, end) for issue_id, end in ends.items() if issue_id in self._rows}
 
     def _until(self, issue_id: int, end: int) -> CountsUntil:

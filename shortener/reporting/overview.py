@@ -47,10 +47,10 @@ class RecentIssue(Struct, frozen=True):
 
 
 class Overview(Struct, frozen=True):
-    """What the overview shows: up to 12 sent issues, the latest first, their usual click rate, and the tasks.
+    """Content of the overview: up to 12 sent issues, the latest first, their usual click rate, and the tasks.
 
-    ``usual_rate`` is the range of the click rates of the issues whose clicks have all arrived, None with fewer than
-    four.
+    ``usual_rate`` is the range of the click rates. Only issues whose clicks have all arrived are counted, and with
+    fewer than four of them it is None.
     """
 
     issues: tuple[RecentIssue, ...]

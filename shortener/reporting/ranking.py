@@ -150,8 +150,8 @@ def complete_report(store: Store, report: IssueReport, *, config: Config, as_of:
 def suggest_stored_reruns(store: Store, slug: str, *, config: Config, as_of: int) -> tuple[RerunSuggestion, ...]:
     """Return at most two articles worth showing again, each with whether a later issue has shown it by ``as_of``.
 
-    Only the counts of the issue's first seven days, or until the next issue if that is earlier, decide. A later report
-    therefore has the same suggestions. An issue that was not sent has none.
+    The suggestions are computed from the counts of the issue's first seven days, or until the next issue if that is
+    earlier. So they do not change in later reports. An issue that was not sent has none.
     """
     history = load_history(store, as_of=as_of)
     issues = sorted((each for each in history.issues if each.sent_at <= as_of), key=_sending_order)

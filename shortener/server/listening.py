@@ -1,4 +1,4 @@
-"""Settings of the sockets on which a worker listens: a time limit of unread responses, and an orderly end."""
+"""Options of the sockets of a worker: time limits of connections, and a shutdown that loses no connection."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,10 @@ SO_ATTACH_FILTER = 26
 
 
 def limit_unread_output() -> bool:
-    """Set a time limit after which connections are closed whose client does not read; False if nothing listens yet."""
+    """Limit the time for which a client may leave sent data unread, after which its connection is closed.
+
+    Return False if this process does not listen on a port yet.
+    """
     listens = False
     for each in _tcp_sockets():
         with contextlib.closing(each):
@@ -38,8 +41,8 @@ def limit_unread_output() -> bool:
 def close_idle_connections() -> None:
     """Close the connections of this process on which nothing was sent or received for IDLE_SECONDS.
 
-    Over TLS granian closes neither a connection that is silent after the handshake nor one of HTTP/2. (On Linux;
-    elsewhere this does nothing.)
+    Granian itself does not close idle HTTP/2 connections over TLS, nor clients that send nothing after the handshake.
+    (On Linux; elsewhere this does nothing.)
     """
     for connection in _tcp_sockets():
         with contextlib.closing(connection), contextlib.suppress(OSError, struct.error):

@@ -35,8 +35,9 @@ class MemoryWatch:
     def should_replace(self, resident: int, *, in_use: Callable[[], int], now: float) -> bool:
         """Return whether the process has kept too much memory for long enough to be replaced.
 
-        ``resident`` is the memory of the process in bytes, and ``in_use`` returns what its connections and caches may
-        take. The first call sets the baseline; normal growth raises it, and less memory lowers it.
+        ``resident`` is the memory of the process in bytes. ``in_use`` returns the bytes that its connections and caches
+        may take. The memory is compared with a baseline, which begins at the first ``resident`` and follows normal
+        growth up to a limit.
         """
         if not self._first:
             self._first = self._baseline = resident

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class RelayedRequests:
-    """WSGI middleware that sets the client's address, which the worker sent in a header, as that of the request."""
+    """WSGI middleware that restores the client's address and scheme, which the worker sent in headers."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app

@@ -147,7 +147,10 @@ class Relay:
             return False
 
     def _may_be_chunked(self, request: Request) -> bool:
-        """Return whether a request may have a body without a length, as clients of other shorteners' APIs send it."""
+        """Return whether to accept a chunked body without Content-Length.
+
+        Only the paths of other shorteners' APIs accept one, because their clients send such bodies. HTTP/1.1 only.
+        """
         headers = request.headers
         is_plain = (headers.get("transfer-encoding") or "").strip().lower() == "chunked"
         return is_plain and "content-length" not in headers and request.path.startswith(self._chunked_prefixes)

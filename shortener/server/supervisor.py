@@ -179,7 +179,10 @@ class Supervisor:
             self._stop.wait(POLL_SECONDS)
 
     def drain(self) -> None:
-        """Stop the children in the order in which they pass on clicks, so that every answered click is stored."""
+        """Stop the children in the order in which clicks pass through them, so that every answered click is stored.
+
+        The order is workers, pages, collector.
+        """
         # 1. A collector that never started, or has just ended, must drain as well.
         for child in self._others[1:]:
             child.keep_running()
@@ -274,7 +277,10 @@ def _with_host(config: Config, host: str) -> Config:
 
 
 def _prepare_store(config: Config) -> None:
-    """Create the store, or migrate it. A local copy of the links makes redirects possible without the store."""
+    """Create the store, or migrate it.
+
+    An unreachable database is only logged if there is a local copy of the links, with which workers can redirect.
+    """
     from shortener.store import open_store, prepare_directory
 
     prepare_directory(config.data_directory)

@@ -47,10 +47,10 @@ class Uploads:
             self.release(upload)
 
     def add(self, upload: Upload, size: int) -> None:
-        """Add ``size`` bytes to a body. Over a limit, cancel the oldest requests of its client, or of all clients.
+        """Add ``size`` bytes to a body. Over a limit, cancel the oldest requests until the rest fits.
 
-        So a client that leaves its bodies unfinished harms its own requests first, and a complete body, which the pages
-        answer at once, finds room while others are unfinished.
+        Over the limit of one client its own oldest requests are cancelled; over the limit of all clients, the oldest of
+        all. A complete body is released at once, so bodies that stay unfinished are the oldest.
         """
         if upload not in self._uploads:
             return  # it was ended, and its task has not noticed yet

@@ -103,10 +103,10 @@ def run(task: Task) -> None:
 
 
 def is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return False for granian's warning that it kills its second process if that process has ended already.
+    """Return False for granian's warning that it kills its second process, if that process has already ended.
 
-    Two threads of granian wait for its second process. The one that logs sees for a moment neither the process nor its
-    exit status, which the other has taken.
+    Two threads of granian wait for the process, and only one of them receives its exit status. The other then logs this
+    warning although there is nothing to kill.
     """
     if not record.getMessage().startswith("Killing worker") or sys.platform == "darwin":  # has no waitid
         return True
@@ -180,7 +180,10 @@ class Worker:
             protocol.response_empty(response.status, headers)
 
     def _limit_unread_output(self, loop: asyncio.AbstractEventLoop, passes: int = 2) -> None:
-        """Set the limit as soon as granian listens, and once more for connections that it then had yet to accept."""
+        """Limit the time of unread responses as soon as granian listens, and again a little later.
+
+        The second pass reaches connections that the kernel had queued before the first one.
+        """
         if limit_unread_output():
             passes -= 1
         if passes:

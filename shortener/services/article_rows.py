@@ -31,8 +31,8 @@ def _key(keyed: tuple[tuple[int, int], ArticleContents]) -> tuple[int, int]:
 def find_corrections(shown: Iterable[ArticleContents], submitted: Iterable[ArticleEdit]) -> tuple[ArticleEdit, ...]:
     """Return what an editor changed: the submitted values that differ from those shown; others are None or UNSET.
 
-    A new position refers to the articles that are shown. It is reduced by the articles before it that are no articles
-    any more, because roles are changed before positions.
+    Roles are applied before positions, so an article that gets another role leaves a gap that later articles fill. A
+    submitted position is reduced by the number of such articles before it.
     """
     by_url = {target.url: target for target in shown}
     edits = [_only_changes(by_url[edit.url], edit) for edit in submitted if edit.url in by_url]

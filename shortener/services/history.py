@@ -134,7 +134,7 @@ class LinkStatuses(Struct, frozen=True, tag="link statuses"):
 
 
 class StoredSettings(Struct, frozen=True, tag="settings"):
-    """Stored settings by key; None for one that is not stored, which has its default."""
+    """Stored settings by key. The value is None for a setting that is not stored, and therefore has its default."""
 
     values: dict[str, str | None]
 
@@ -204,7 +204,7 @@ class Recorder:
 def recorded(
     store: Store, state: Callable[[], State], *, page: str, summary: str, who: str, now: int
 ) -> Iterator[Recorder]:
-    """Run the block in a transaction, and store how the value of ``state()`` changed during it as a change to undo."""
+    """Run the block in a transaction, and store a change that can be undone if ``state()`` differs afterwards."""
     recorder = Recorder()
     with store.transaction():
         before = state()
@@ -252,7 +252,10 @@ def _encode(state: State) -> bytes:
 
 
 def _differences(before: State, after: State) -> tuple[State, State]:
-    """Return both states; of the articles of an issue and of settings, only those that differ."""
+    """Return both states, without the articles or settings that are equal in both.
+
+    States of other kinds are returned unchanged.
+    """
     if isinstance(before, StoredSettings) and isinstance(after, StoredSettings):
         keys = [key for key, value in before.values.items() if after.values[key] != value]
         return _only_keys(before, keys), _only_keys(after, keys)

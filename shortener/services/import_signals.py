@@ -152,7 +152,10 @@ def _parse_count(column: str, text: str) -> int | None:
 
 
 def _add_signal(signals_by_url: dict[str, tuple[int, Signal]], line: int, signal: Signal) -> None:
-    """Add the counts of a line of the file. Raises InputError if an earlier line has others for the same article."""
+    """Add the counts that a line of the file has for an article.
+
+    Raises InputError if an earlier line has different counts for this article.
+    """
     first_line, first_signal = signals_by_url.setdefault(signal.url, (line, signal))
     if first_signal != signal:
         raise InputError(f"{signal.url} is in line {first_line} with other counts; keep one of the two")

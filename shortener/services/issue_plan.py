@@ -1,4 +1,4 @@
-"""The structs that adding an issue passes on: the request, the stored data, and the plan of what will be stored."""
+"""Data structures for adding an issue: the request, the stored data, and the plan of what will be stored."""
 
 from collections.abc import Mapping
 from typing import Any

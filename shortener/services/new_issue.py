@@ -51,9 +51,10 @@ KnownChoice = Literal["", "update", "copy"]
 
 
 class Choices(Struct, frozen=True, omit_defaults=True):
-    """What an editor entered about an upload. ``suggested_slug`` applies while ``slug`` is ''.
+    """What an editor entered about an upload. ``suggested_slug`` is used while ``slug`` is ''.
 
-    ``known`` says what happens with the text of the issue ``known_slug``, which exists already.
+    If an issue has this text or slug already, ``known_slug`` is its slug. ``known`` then says whether the upload
+    updates this issue or becomes a copy of it; '' as long as the editor has not decided.
     """
 
     title: str = ""
@@ -123,7 +124,7 @@ def encode_choices(choices: Choices) -> bytes:
 
 
 def _bounded(targets: Mapping[str, str]) -> dict[str, str]:
-    """Return targets as they are stored. Raises FieldError if there are too many."""
+    """Return a copy of the targets by short URL. Raises FieldError if there are more than MAX_TARGETS."""
     if len(targets) > MAX_TARGETS:
         raise FieldError(
             f"this has more than {MAX_TARGETS:,} short links; leave out those of other issues", field="file"
@@ -174,7 +175,11 @@ def load_review(store: Store, upload: Upload, *, config: Config, now: int) -> Re
 
 
 def _request(upload: Upload, choices: Choices, *, config: Config) -> AddRequest:
-    """Return the request to add the issue. An article without a target was corrected under its short URL."""
+    """Return the request to add the issue.
+
+    Corrections of an article are stored under its short URL as long as its link has no target. They are returned under
+    the target if the editor has entered one since.
+    """
     targets = {}
     for short_url, target in choices.targets.items():
         if key := parse_short_url(short_url, domains=config.domains):

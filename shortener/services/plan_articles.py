@@ -15,10 +15,11 @@ _TEXT_FIELDS = ("title", "author", "summary")
 
 
 def find_retargets(extracted: ExtractedIssue, existing: ExistingIssue) -> dict[str, str]:
-    """Return the stored target that each target replaces which an editor changed in the document itself.
+    """Return, by new target, the stored target that it replaces because an editor changed the URL in the document.
 
-    A new target replaces a stored target that the document no longer has if both have the same title or the same text
-    of a link, no other target has it, and the stored target's link belongs to this issue only.
+    A new target replaces a stored one if the document no longer contains the stored one, and both have the same title
+    or the same link text. No other target may have this title or text, and the link of the stored target must belong to
+    this issue only.
     """
     if existing.issue is None:
         return {}

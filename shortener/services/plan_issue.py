@@ -46,7 +46,8 @@ def plan_issue(
     """Return the plan for adding an issue: what will be stored, and the document with short URLs. It stores nothing.
 
     ``codes`` yields unused codes of ``domain``. With ``reread``, the document is read again although it is unchanged.
-    Raises InputError, Conflict for a short link that has another target or for the output of another issue.
+    Raises InputError. Raises Conflict if a short link has another target, or if the document is the output of another
+    issue.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:

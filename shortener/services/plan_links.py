@@ -112,9 +112,9 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return the short URLs of adopted links that had no target before, keyed by the target that they get.
+    """Return, by target, the short URLs of adopted links that get their first target.
 
-    As long as such a link has no target, its short URL is used as the URL of its article.
+    Until then the article of such a link has the short URL as its URL, by which it can be found in the store.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:
@@ -137,8 +137,8 @@ def plan_links(
 ) -> list[PlannedLink]:
     """Return a short link for every target, and assign one to each occurrence of a link in the document.
 
-    ``article_by_link`` has the index of the article of every link of the document, and ``retargets`` the stored target
-    that each corrected target replaces.
+    ``article_by_link`` maps the index of a link in the document to the index of its article. ``retargets`` maps a
+    target that an editor changed to the stored target that it replaces.
     """
     planned: list[PlannedLink] = []
     by_target: dict[str, int] = {}

@@ -10,18 +10,20 @@ from shortener.store import Reader, Store, settings
 
 
 def current_config(store: Reader, config: Config) -> Config:
-    """Return a configuration with the settings in the store."""
+    """Return the configuration ``config``, overridden by the settings in the store."""
     return with_settings(config, settings.read(store))
 
 
 def find_changes(
     store: Store, texts: Mapping[str, str], *, config: Config, confirmed: bool = False
 ) -> dict[str, str | None]:
-    """Return the values to store for the settings whose texts differ from the present ones; None means the default.
+    """Return, by key, the settings to store: those whose texts differ from the present ones. None means the default.
 
-    An empty text means the default too. ``config`` is the configuration without stored settings; keys that it gives are
-    skipped. Raises FieldError, whose field is the key, for a value that is not valid, and Doubtful for another time
-    zone until it is ``confirmed``.
+    An empty text means the default too. ``config`` is the configuration without stored settings. A key that the
+    configuration file or the environment sets is skipped.
+
+    Raises FieldError for an invalid value; its field is the key. Raises Doubtful if the time zone changes and
+    ``confirmed`` is not set.
     """
     present, defaults = setting_texts(current_config(store, config), texts), setting_texts(config, texts)
     values = {key: _parse(key, text) or defaults[key] for key, text in texts.items() if key not in config.given}

@@ -1,6 +1,6 @@
-"""Webhook events that no single change causes: counted clicks, bursts of automated requests, milestones of issues.
+"""Webhook events found at regular intervals: counted clicks, bursts of automated requests, milestones of issues.
 
-The table ``meta`` contains which of them have been recorded, so that each is recorded once.
+The table ``meta`` contains which events have been recorded, so that each is recorded only once.
 """
 
 from typing import Any
@@ -141,7 +141,7 @@ def _milestone(store: Store, issue: Issue, age: int, *, config: Config, now: int
 
 
 def _limit_list(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return as many rows as fit into a message, under a name, and how many further ones were left out."""
+    """Return ``rows`` under ``name``, shortened to MAX_LIST_BYTES of JSON, and the number of rows left out."""
     size, kept = 0, 0
     for row in rows:
         size += len(msgspec.json.encode(row)) + 1
