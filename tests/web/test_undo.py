@@ -89,7 +89,8 @@ def test_later_change_is_kept(site_with_issue: "EditorSite") -> None:
     assert "cannot be undone" in browser.get(browser.post(*undo).location).text
     assert issues.get(site_with_issue.store, "may").title == "July"
     german = {"Accept-Language": "de"}
-    refused = browser.post(*undo, **german, **{"Sec-Fetch-Site": "same-origin"})
+    path, hidden = undo
+    refused = browser.post(path, hidden, **{"Sec-Fetch-Site": "same-origin", "Accept-Language": "de"})
     assert "Das wurde inzwischen wieder geändert" in browser.get(refused.location, **german).text
 
 
