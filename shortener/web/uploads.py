@@ -95,17 +95,17 @@ def _check_kind(source: bytes) -> None:
     if not kind:
         return
     sentences = {
-        "an image": Message("This is an image. Upload the Markdown or HTML that your sender exports."),
-        "a PDF": Message("This is a PDF. Upload the Markdown or HTML that your sender exports."),
-        "rich text": Message("This is rich text (.rtf). Upload the Markdown or HTML that your sender exports."),
-        "a Word document": Message("This is a Word document. Upload the Markdown or HTML that your sender exports."),
+        "an image": Message("This is an image. Upload the Markdown or HTML your email service exports."),
+        "a PDF": Message("This is a PDF. Upload the Markdown or HTML your email service exports."),
+        "rich text": Message("This is rich text (.rtf). Upload the Markdown or HTML your email service exports."),
+        "a Word document": Message("This is a Word document. Upload the Markdown or HTML your email service exports."),
         "an OpenDocument text": Message(
-            "This is an OpenDocument text. Upload the Markdown or HTML that your sender exports."
+            "This is an OpenDocument text. Upload the Markdown or HTML your email service exports."
         ),
         "an older Office document": Message(
-            "This is an Office document or an Outlook message. Upload the Markdown or HTML that your sender exports."
+            "This is an Office document or an Outlook message. Upload the Markdown or HTML your email service exports."
         ),
-        "JSON": Message("This is JSON. Upload the Markdown or HTML that your sender exports."),
+        "JSON": Message("This is JSON. Upload the Markdown or HTML your email service exports."),
     }
     packed = Message("This is an archive. Unpack it, and upload the issue that is in it.")
     found = next((sentence for start, sentence in sentences.items() if kind.startswith(start)), packed)

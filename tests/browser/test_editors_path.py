@@ -179,6 +179,7 @@ def copy_draft(page: "Page") -> None:
     assert "/…/1" in page.input_value("#section-text")
     page.click("text=Create links and copy")
     page.wait_for_selector("text=Copied")
+    page.wait_for_selector(".toast.floating:has-text('The short links of the section are ready.')")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.replace("\r\n", "\n").strip() == page.input_value("#section-text").strip()
     assert copied.index("Chosen by our editors") < copied.index("Read more")

@@ -145,7 +145,7 @@ REFUSED = {
     "an image": (
         {"file": upload(b"\x89PNG\r\n\x1a\n" + bytes(100), "a.png")},
         422,
-        "This is an image. Upload the Markdown or HTML that your sender exports.",
+        "This is an image. Upload the Markdown or HTML your email service exports.",
     ),
     "a Word document": ({"file": upload(WORD, "a.docx")}, 422, "This is a Word document. Upload the Markdown"),
     "a PDF": ({"file": upload(b"%PDF-1.7 ...", "a.pdf")}, 422, "This is a PDF. Upload the Markdown"),

@@ -71,7 +71,7 @@ document.addEventListener("click", async (event) => {
   } catch {
     if (source.select) source.select();
     else getSelection().selectAllChildren(source);
-    document.execCommand("copy");
+    if (!document.execCommand("copy")) return;
   }
   const before = button.textContent;
   button.textContent = button.dataset.done || "Copied";
@@ -132,6 +132,8 @@ async function replace(answer, source) {
   document.title = fresh.title;
   main.replaceChildren(...content.childNodes);
   for (const each of open) if (document.getElementById(each)) document.getElementById(each).open = true;
+  // The top of the page may be out of sight.
+  for (const notice of main.querySelectorAll("[aria-live] > .note.good")) notice.classList.add("toast");
   prepare();
   const now = id && id !== "main" && document.getElementById(id);
   if (now) window.scrollBy(0, now.getBoundingClientRect().top - before);

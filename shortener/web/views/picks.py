@@ -160,7 +160,7 @@ def link_picks() -> BaseResponse:
     # New links make cached rankings outdated. The next page must have this one, so that it can be copied at once.
     clear_cache()
     cached_draft(month)
-    notice = _("The short links are ready. Copy the section now.").unescape()
+    notice = _("The short links of the section are ready.").unescape()
     return redirect_with_notice(notice, "picks.show_picks", month=month, form=_requested_form(), _anchor="section")
 
 
