@@ -1,0 +1,35 @@
+"""Browser test of a page that waits for the ranking of its articles."""
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+
+def test_the_comparison_appears_by_itself(chromium: "Browser", tmp_path: "Path") -> None:
+    """The first visit of Results has no comparison yet; it appears in the open page, which is not loaded again."""
+    from tests.browser import running, scene
+    from tests.browser.watching import WatchedPage
+
+    port = running.free_port()
+    config = scene.configure(tmp_path / "data", port=port)
+    scene.build(config, now=int(time.time()), readers=20)
+    with running.server(running.configuration(tmp_path, port=port)):
+        watched = WatchedPage(chromium, config.base_url)
+        watched.sign_in("viewer", scene.PASSWORD)
+        page = watched.page
+        documents: list[str] = []
+        page.on(
+            "response", lambda response: documents.append(response.text()) if response.url.endswith("-11") else None
+        )
+        watched.go("/-/issues/2026-11")
+        page.evaluate("window.isSamePage = true")
+        page.locator(".articles .versus span").first.wait_for(timeout=60_000)
+        assert "data-again" in documents[0]
+        assert page.locator("[data-again]").count() == 0
+        assert page.evaluate("window.isSamePage")
+        watched.close()
+    assert not watched.problems
