@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from shortener.collector.classifier import queue_reclassification
 from shortener.errors import Conflict
+from shortener.messages import Message
 from shortener.services.accounts import remove_user, set_role
 from shortener.services.edit_picks import FormatTemplate, MonthOrder, MonthSettings, MonthText
 from shortener.services.settings import put_settings, stored_values
@@ -223,7 +224,7 @@ def undo(store: Store, change: PageChange, *, who: str, now: int) -> None:
     before, after = (msgspec.json.decode(state, type=State) for state in (change.before, change.after))
     with store.transaction():
         if change.undone_at is not None or not _is_unchanged(after, after.reload(store)):
-            raise Conflict("this was changed again meanwhile, so it cannot be undone")
+            raise Conflict(Message("this was changed again meanwhile, so it cannot be undone"))
         if isinstance(before, LinkStatuses):
             before = LinkStatuses(before.statuses, who)
         before.restore(store, now)

@@ -17,6 +17,8 @@ from shortener.services.edit import ArticleEdit
 
 MAX_TEXT_LENGTH = 2_000  # characters of a field, unless a page says otherwise
 MAX_RECIPIENTS = 1_000_000_000
+MAX_ID = 10**9 - 1
+"""Largest id in an address or a form. A larger one does not fit into every store."""
 ROWS_PER_PAGE = 100
 """Articles and links in one form. Each has up to eight fields, and a form has at most 1,000."""
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -10,6 +10,7 @@ from shortener.services.draft_picks import Draft
 from shortener.store import articles, decisions
 from shortener.web.article_list import month_of
 from shortener.web.context import now, store
+from shortener.web.error_pages import error_message
 from shortener.web.ranking_cache import cached_draft
 
 
@@ -27,7 +28,7 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
         try:
             return candidate, find(candidate), ""
         except NotFound as error:
-            message = str(error)
+            message = error_message(error)
     return month, None, message
 
 

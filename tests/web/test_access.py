@@ -176,6 +176,21 @@ def test_same_origin_changes_are_accepted(site: "EditorSite", headers: dict[str,
     assert response.status_code == 200
 
 
+def test_ids_that_no_store_has(site_with_issue: "EditorSite") -> None:
+    """An id that is too large for the store is not found, at every route with an id."""
+    browser = site_with_issue.client("admin")
+    tried = 0
+    for rule in site_with_issue.app.url_map.iter_rules():
+        if rule.rule.startswith("/-/api/") or not re.search("<int[^>]*>", rule.rule):
+            continue
+        path = re.sub("<int[^>]*>", str(10**20), rule.rule)
+        for method in (rule.methods or set()) & {"GET", "POST"}:
+            status = send(site_with_issue, browser, method, path).status_code
+            assert status in {404, 405}, f"{method} {path}: {status}"
+            tried += 1
+    assert tried > 5
+
+
 def test_get_requests_write_nothing(site_with_issue: "EditorSite", all_routes: list[tuple[str, str, str, str]]) -> None:
     """No GET or HEAD request writes to the store."""
     browser = site_with_issue.client("admin")

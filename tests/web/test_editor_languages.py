@@ -126,3 +126,16 @@ def test_settings_have_the_privacy_text_in_the_languages_of_readers(site: Editor
     assert text in page
     for sentence in ("The links in this newsletter", "Die Links in diesem", "Les liens de", "Los enlaces", "本电子报"):
         assert sentence in page
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/-/articles?month=x", "ist kein Monat; schreiben Sie ihn wie"),
+        ("/-/links?status=x", "Dieser Status ist unbekannt; wählen Sie einen."),
+        ("/-/link?short_url=https://other.example/x", "Das ist kein Kurzlink dieser Installation."),
+    ],
+)
+def test_refused_addresses_are_explained_in_the_language_of_the_page(site: EditorSite, path: str, message: str) -> None:
+    """What is wrong with an address is said in the language that the browser asks for."""
+    assert message in site.client("viewer").get(path, **{"Accept-Language": "de"}).text

@@ -55,6 +55,7 @@ def test_order_and_number(clicked: "EditorSite") -> None:
         ("template", {"format": "docx", "template": "x"}, "Choose a format"),
         ("template", {"format": "html", "template": "{{ x }}"}, "cannot be used"),
         ("text", {"url": SIEVE, "title": ""}, "Enter a title"),
+        ("text", {"url": "https://a.example/none", "title": "x"}, "no longer among the picks"),
     ],
 )
 def test_refused_edits_change_nothing(clicked: "EditorSite", path: str, form: dict[str, str], message: str) -> None:
@@ -74,6 +75,18 @@ def test_edits_of_other_months(clicked: "EditorSite", path: str) -> None:
     for month, status in (("x", 400), ("2020-01", 404)):
         form = {"month": month, "url": SIEVE, "title": "x", "position": "1", "format": "html", "template": "list"}
         assert browser.post(f"/-/picks/{path}", form).status_code == status
+
+
+@pytest.mark.parametrize("path", ["text", "move", "settings", "template"])
+def test_edits_without_a_month(clicked: "EditorSite", path: str) -> None:
+    """A form without a month, or with a month in its address, changes the picks of the month that is shown."""
+    browser = clicked.client("editor")
+    form = {"url": picked(browser)[0], "title": "x", "position": "1", "format": "html", "template": OWN}
+    for address, more in ((f"/-/picks/{path}", {}), (f"/-/picks/{path}?month={MONTH}", {"month": "x"})):
+        sent = form | more | ({"template": "list"} if path == "settings" else {})
+        response = browser.post(address, sent)
+        assert response.status_code == 303
+        assert f"month={MONTH}" in response.location
 
 
 def test_own_template(clicked: "EditorSite") -> None:

@@ -20,7 +20,7 @@ MISSING = {
     "de": "Dieser Link führt ins Leere",
     "es": "Este enlace no lleva a ninguna parte",
     "fr": "Ce lien ne mène nulle part",
-    "zh-Hans": "此链接无法到达任何页面",
+    "zh-Hans": "此链接未指向任何页面",
 }
 """Heading of the page for unknown links by language."""
 READER_PATHS = {"home": "/", "missing": "/nosuch", "preview": "/song+"}

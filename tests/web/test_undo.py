@@ -88,6 +88,10 @@ def test_later_change_is_kept(site_with_issue: "EditorSite") -> None:
     browser.post("/-/issues/may/facts", {"title": "July", "recipients": "300"})
     assert "cannot be undone" in browser.get(browser.post(*undo).location).text
     assert issues.get(site_with_issue.store, "may").title == "July"
+    german = {"Accept-Language": "de"}
+    path, hidden = undo
+    refused = browser.post(path, hidden, **{"Sec-Fetch-Site": "same-origin", "Accept-Language": "de"})
+    assert "Das wurde inzwischen wieder geändert" in browser.get(refused.location, **german).text
 
 
 def test_only_admins_undo_changes_of_users(site: "EditorSite") -> None:

@@ -22,7 +22,7 @@ from shortener.web import article_list
 from shortener.web.article_list import ArticleFilterValues
 from shortener.web.article_page import Appearance, load_article
 from shortener.web.context import config, current_user, now, role_required, store
-from shortener.web.error_pages import sentence
+from shortener.web.error_pages import error_message, sentence
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_clamped_integer, read_text
 from shortener.web.languages import gettext as _
@@ -81,7 +81,7 @@ def _find_listing(*, wait: bool) -> _Listing:
         filters = article_list.read_filters()
     except InputError as error:
         return _Listing(
-            ArticleFilterValues("", "", "", ""), RankingKey(), sent, message=sentence(str(error)), status=400
+            ArticleFilterValues("", "", "", ""), RankingKey(), sent, message=sentence(error_message(error)), status=400
         )
     if filters.issue and filters.issue not in {issue.slug for issue in sent}:
         message = _("No issue {slug} was sent yet.", slug=filters.issue)

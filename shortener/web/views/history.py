@@ -4,11 +4,12 @@ from flask import Blueprint, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.errors import Conflict, InputError, NotFound
+from shortener.messages import Message
 from shortener.services import accounts, history
 from shortener.store import page_changes
 from shortener.web.cache import clear_cache
 from shortener.web.context import current_user, now, role_required, store
-from shortener.web.error_pages import sentence
+from shortener.web.error_pages import error_message, sentence
 from shortener.web.languages import gettext as _
 from shortener.web.responses import Notice, own_path, show_notice
 
@@ -25,7 +26,7 @@ def undo() -> BaseResponse:
     """Undo an edit, and redirect to the page on which it was made. Only admins undo changes of users."""
     change_id = request.form.get("change", "")
     if not (change_id.isascii() and change_id.isdigit() and len(change_id) < 19):
-        raise NotFound("there is no such change")
+        raise NotFound(Message("there is no such change"))
     change = page_changes.get(store(), int(change_id))
     if change.page == USERS_PAGE and not accounts.role_allows(current_user().role, "admin"):
         abort(403, _("Only admins can do this."))
@@ -33,7 +34,7 @@ def undo() -> BaseResponse:
     try:
         history.undo(store(), change, who=current_user().name, now=now())
     except (Conflict, InputError, NotFound) as error:
-        notice = Notice(sentence(str(error)), is_error=True)
+        notice = Notice(sentence(error_message(error)), is_error=True)
     # Neither decisions nor users change anything that is cached.
     if change.page.startswith((ISSUE_PAGES, SETTINGS_PAGE, LINKS_PAGE)):
         clear_cache()

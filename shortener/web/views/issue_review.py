@@ -25,9 +25,9 @@ from shortener.web.languages import ngettext
 from shortener.web.responses import Notice, redirect_with_notice, show_notice
 from shortener.web.uploads import MAX_TARGET_FIELDS, read_target_fields, read_target_files
 from shortener.web.views.click_map import document_response
-from shortener.web.views.new_issue import created_issue_page
+from shortener.web.views.new_issue import UPLOAD_PATH, created_issue_page
 
-blueprint = Blueprint("issue_review", __name__, url_prefix="/-/new-issue/<int:upload_id>")
+blueprint = Blueprint("issue_review", __name__, url_prefix=f"/-/new-issue{UPLOAD_PATH}")
 
 _FIELDS: dict[ErrorKind, str] = {
     "invalid_slug": "slug",

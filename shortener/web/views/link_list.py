@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shortener.durations import DAY_SECONDS
 from shortener.errors import FieldError, InputError
+from shortener.messages import Message
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_records import LinkRecord, build_link_record, search_text, search_words
@@ -141,7 +142,7 @@ def _read_order(text: str | None) -> TableOrder:
     """Return the order that ``?sort=title`` or ``?sort=-visitors`` names. Raises FieldError for an unknown column."""
     text = _FORMER_ORDERS.get(text or DEFAULT_ORDER, text or DEFAULT_ORDER)
     if text.removeprefix("-") not in _SORTS:
-        raise FieldError("this order is unknown; choose one", field="sort")
+        raise FieldError(Message("this order is unknown; choose one"), field="sort")
     return TableOrder(text.removeprefix("-"), text.startswith("-"))
 
 
@@ -149,7 +150,7 @@ def _read_filter(order: TableOrder) -> LinkFilter:
     """Return the filter that the query string describes. Raises FieldError for an unknown status."""
     status = request.args.get("status") or None
     if status is not None and status not in STATUSES:
-        raise FieldError("this status is unknown; choose one", field="status")
+        raise FieldError(Message("this status is unknown; choose one"), field="status")
     sort = next(known for known in _SORTS if known == order.key)
     return LinkFilter(
         words=search_words(_search_text()),
@@ -185,7 +186,7 @@ def _selected_links() -> list[Link]:
     """Return the links whose rows are checked, as ``link=host/code``. Raises NotFound, InputError for too many."""
     selected = list(dict.fromkeys(request.values.getlist("link")))
     if len(selected) > MAX_SELECTED_LINKS:
-        raise InputError(f"more than {MAX_SELECTED_LINKS} links were selected; select fewer")
+        raise InputError(Message("more than {limit} links were selected; select fewer", limit=MAX_SELECTED_LINKS))
     keys = (text.rpartition("/") for text in selected)
     return [links.get(store(), *edit_links.link_key(host, code, config=config())) for host, _slash, code in keys]
 

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener.durations import DAY_SECONDS
 from shortener.errors import FieldError, InputError, NotFound
 from shortener.homographs import homograph_warning
+from shortener.messages import Message
 from shortener.reporting.audience import fold_breakdown
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.link_report import LinkReport, build_link_report
@@ -70,7 +71,7 @@ def find_link() -> BaseResponse:
     """Redirect to the page of the link whose short URL is in the query string."""
     key = parse_short_url(request.args.get("short_url", "")[:500], domains=config().domains)
     if key is None:
-        raise NotFound("this is not a short link of this installation")
+        raise NotFound(Message("this is not a short link of this installation"))
     return redirect(url_for("links.show_link", host=key[0], code=key[1]), 303)
 
 
@@ -144,7 +145,7 @@ def set_target(host: str, code: str) -> BaseResponse:
     with store().transaction():
         link = get_link(host, code)
         if request.form.get("was", "") != (link.target or ""):
-            raise InputError("another editor changed the destination meanwhile; check it and try again")
+            raise InputError(Message("another editor changed the destination meanwhile; check it and try again"))
         edit.retarget(store(), link, target, config=config(), who=current_user().name, now=now())
     notice = _undoable(_("Destination changed. The next click goes there."), host, code, "target")
     return redirect_after_edit(notice, "links.show_link", host=host, code=code)
@@ -169,7 +170,7 @@ def set_expiry(host: str, code: str) -> BaseResponse:
     """Change the time from which a link no longer leads anywhere, or remove it."""
     expires_at = read_local_time(request.form, "expires_at", zone=config().zone)
     if expires_at is not None and expires_at <= now():
-        raise FieldError("this time is over; choose a later one, or retire the link", field="expires_at")
+        raise FieldError(Message("this time is over; choose a later one, or retire the link"), field="expires_at")
     links.update_field(store(), get_link(host, code), "expires_at", expires_at, who=current_user().name, now=now())
     text = _("The link no longer expires.") if expires_at is None else _("Expiry changed.")
     return redirect_after_edit(_undoable(text, host, code, "expires_at"), "links.show_link", host=host, code=code)
@@ -182,7 +183,7 @@ def set_forward(host: str, code: str) -> BaseResponse:
     """Change how the query string of a click is forwarded to the target."""
     mode = request.form.get("forward", "")
     if mode not in forward_modes():
-        raise InputError("choose what happens to the query string of a click")
+        raise InputError(Message("choose what happens to the query string of a click"))
     links.update_field(store(), get_link(host, code), "forward", mode or None, who=current_user().name, now=now())
     notice = _undoable(_("Query strings changed. The next click is forwarded that way."), host, code, "forward")
     return redirect_after_edit(notice, "links.show_link", host=host, code=code)
@@ -195,7 +196,7 @@ def set_status(host: str, code: str) -> BaseResponse:
     """Retire a link, or restore a retired one. Retiring a link of a sent issue has to be confirmed."""
     status = request.form.get("status", "")
     if status not in {"active", "retired"}:
-        raise InputError("choose what to do with the link")
+        raise InputError(Message("choose what to do with the link"))
     link = get_link(host, code)
     if status == "retired" and not request.form.get("confirmed") and _sent_issues(_link_report(host, code)):
         return redirect(url_for("links.confirm_retirement", host=host, code=code), 303)

@@ -12,6 +12,7 @@ from shortener.store import uploads
 from shortener.store.uploads import Upload
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.field_errors import form_view
+from shortener.web.forms import MAX_ID
 from shortener.web.languages import gettext as _
 from shortener.web.responses import redirect_with_notice
 from shortener.web.uploads import Submission, read_submission
@@ -19,6 +20,7 @@ from shortener.web.uploads import Submission, read_submission
 blueprint = Blueprint("new_issue", __name__, url_prefix="/-/new-issue")
 
 MAX_LISTED_UPLOADS = 5
+UPLOAD_PATH = f"/<int(max={MAX_ID}):upload_id>"
 MAX_SHOWN_TEXT_LENGTH = 200_000
 """Largest size in bytes of a pasted text that is shown in the form again."""
 
@@ -62,7 +64,7 @@ def add_text() -> BaseResponse:
     return redirect(url_for("issue_review.show_review", upload_id=upload_id), 303)
 
 
-@blueprint.get("/<int:upload_id>/text")
+@blueprint.get(f"{UPLOAD_PATH}/text")
 @role_required("editor")
 def show_text(upload_id: int) -> ResponseReturnValue:
     """Show the text of a new issue, to replace it."""
@@ -70,7 +72,7 @@ def show_text(upload_id: int) -> ResponseReturnValue:
     return created_issue_page(upload) or _render_text(upload_id)
 
 
-@blueprint.post("/<int:upload_id>/text")
+@blueprint.post(f"{UPLOAD_PATH}/text")
 @role_required("editor")
 @form_view("issue", "source", page=_render_text)
 def replace_text(upload_id: int) -> BaseResponse:
@@ -84,7 +86,7 @@ def replace_text(upload_id: int) -> BaseResponse:
     return redirect(url_for("issue_review.show_review", upload_id=upload_id), 303)
 
 
-@blueprint.post("/<int:upload_id>/discard")
+@blueprint.post(f"{UPLOAD_PATH}/discard")
 @role_required("editor")
 def discard(upload_id: int) -> BaseResponse:
     """Delete a text whose review is not finished."""

@@ -155,7 +155,7 @@ def picks_json() -> Response:
 @form_view("links", "month", page=_render_page)
 def link_picks() -> BaseResponse:
     """Create a short link for every article of the draft that has none."""
-    month = read_text(request.form, "month", max_length=7)
+    month = _read_month()
     draft_picks.add_short_links(store(), cached_draft(month), config=config(), now=now())
     # New links make cached rankings outdated. The next page must have this one, so that it can be copied at once.
     clear_cache()
@@ -169,7 +169,10 @@ def link_picks() -> BaseResponse:
 @form_view("text", "title", page=_render_page)
 def edit_text() -> BaseResponse:
     """Change title, byline and blurb of an article for this month's picks; the article itself keeps its texts."""
-    month, url = _read_month(), read_text(request.form, "url", max_length=10_000)
+    draft, url = require_draft(), read_text(request.form, "url", max_length=10_000)
+    if url not in picked_urls(draft.picks):
+        raise FieldError(Message("this article is no longer among the picks"), field="title")
+    month = draft.month
     texts = {name: read_text(request.form, name) for name in edit_picks.MAX_TEXT_LENGTHS}
     message = _("Texts changed: {article}", article=short_title(url)).unescape()
     with _recorded(month, message, lambda: edit_picks.month_text(store(), month, url)) as recorder:
@@ -234,9 +237,7 @@ def save_template() -> BaseResponse:
 
 def _read_month() -> str:
     """Return the month of a form whose picks exist. Raises InputError and NotFound."""
-    month = read_text(request.form, "month", max_length=7)
-    require_draft()
-    return month
+    return require_draft().month
 
 
 def _recorded(month: str, summary: str, state: Callable[[], State]) -> AbstractContextManager[Recorder]:

@@ -9,15 +9,13 @@ from shortener.store import webhooks as stored_webhooks
 from shortener.web.compression import leave_uncompressed
 from shortener.web.context import config, now, role_required, store
 from shortener.web.field_errors import form_view
-from shortener.web.forms import read_clamped_integer, read_text
+from shortener.web.forms import MAX_ID, read_clamped_integer, read_text
 from shortener.web.languages import gettext as _
 from shortener.web.responses import json_response, redirect_with_notice
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/-/settings/webhooks")
 
 DELIVERIES_ON_PAGE = 50
-MAX_ID = 10**9 - 1
-"""Largest id of a webhook or delivery in an address; SQLite takes no number of 20 digits."""
 WEBHOOK_PATH = f"/<int(max={MAX_ID}):webhook_id>"
 
 
