@@ -23,7 +23,7 @@ class Batch(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BatchQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of a batch."""
+    """Query parameters of a request that creates several links."""
 
     atomic: Annotated[bool, Meta(description="Create all links, or none if one cannot be created.")] = False
 

@@ -83,8 +83,8 @@ def _is_fragment(line: Line, mention: Mention) -> bool:
 def _sentence_around(lines: list[Line], mention: Mention) -> str | None:
     """Return the sentence around a link such as "here".
 
-    If the sentence has no other words, return the text before the link or above its line. For a bare URL return the
-    title beside it, else the URL.
+    If the sentence consists of the link's text only, return the text before the link or, if there is none, the text
+    above its line. For a bare URL return the title beside or above it; if there is none, the URL.
     """
     line = lines[mention.line_index]
     before = _SENTENCE_END.split(line.text[max(0, mention.start - _CONTEXT_LENGTH) : mention.start])[-1]

@@ -62,8 +62,8 @@ class Explanation(Struct, frozen=True):
     """The figures of one article, with the factors whose product is its appeal.
 
     `cells` are its appearances in issues. `low` to `high` is the 90 % interval of the appeal. `counted` is
-    "visitors" if every issue in `cells` counts visitors, otherwise "clicks". The field that `counted` names
-    is the sum over all appearances; the other one is None.
+    "visitors" if every issue in `cells` counts visitors; `visitors` is then the sum over all appearances, and `clicks`
+    is None. Otherwise `counted` is "clicks", `clicks` is the sum and `visitors` is None.
     """
 
     url: str

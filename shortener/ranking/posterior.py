@@ -77,8 +77,9 @@ def mix_posteriors(posteriors: Sequence[Posterior], weights: Sequence[float]) ->
 def fallback_posterior(observations: Observations, design: Design) -> Posterior:
     """Return simple estimates that are used if the model could not be fitted (docs/ranking.md section 8).
 
-    The appeal is clicks divided by expected clicks, shrunk towards 1. The expected clicks divide all clicks in
-    proportion to the recipients and to the share of clicks that has arrived.
+    All clicks are distributed over the articles of all issues, in proportion to the recipients of each issue and to
+    the share of its clicks that has arrived. These are the expected clicks. The appeal of an article is its clicks
+    divided by its expected clicks, shrunk towards 1.
     """
     # appeal = (clicks + 2) / (expected + 2): the 2 is the weight 1/0.7^2 of a Gamma prior.
     # Log appeal has the standard deviation 1 / sqrt(clicks + 2).

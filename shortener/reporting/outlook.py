@@ -136,7 +136,10 @@ class UsualFigures(Struct, frozen=True):
 
 
 def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigures:
-    """Return the usual ranges of the earlier issues; their clicks are counted up to the age of the issue at ``now``."""
+    """Return the usual range of clicks and of the share of automated requests, from the earlier issues.
+
+    Their clicks are counted up to the age that this issue has at ``now``. Both are None if it has not been sent.
+    """
     if found.issue.sent_at is None or found.issue.sent_at >= now:
         return UsualFigures(None, None)
     age = now - found.issue.sent_at

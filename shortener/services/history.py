@@ -40,7 +40,10 @@ class IssueDetails(Struct, frozen=True, tag="details"):
         return issue_details(store, self.slug)
 
     def restore(self, store: Store, now: int) -> None:
-        """Store these details again. A different sending time queues the issue's clicks for reclassification."""
+        """Change the issue's title, sending time and recipients back to these values.
+
+        If the sending time changes, the issue's clicks are queued for reclassification.
+        """
         issue = issues.get(store, self.slug)
         issues.update(store, issue.id, now=now, title=self.title, sent_at=self.sent_at, recipients=self.recipients)
         if issue.sent_at != self.sent_at:
@@ -60,7 +63,7 @@ class IssueArticles(Struct, frozen=True, tag="articles"):
         return IssueArticles(self.slug, tuple(article for article in now.articles if article.id in ids))
 
     def restore(self, store: Store, now: int) -> None:
-        """Store these articles again."""
+        """Change the issue's articles and other links back to these values."""
         for article in self.articles:
             fields = msgspec.structs.asdict(article)
             issues.update_article(store, fields.pop("id"), **fields)

@@ -112,9 +112,9 @@ def _placement_number_in_url(url: str) -> int:
 def find_first_targets(
     occurrences: Sequence[Occurrence], existing: ExistingIssue, targets: Targets, *, config: Config
 ) -> dict[str, str]:
-    """Return, by target, the short URLs of adopted links that get their first target.
+    """Return the short URLs of the adopted links that get their first target now, by that target.
 
-    Until then the article of such a link has the short URL as its URL, by which it can be found in the store.
+    The article of such a link is still stored with the short URL as its URL, so it has to be looked up by it.
     """
     found: dict[str, str] = {}
     for occurrence in occurrences:

@@ -333,7 +333,7 @@ def iterate_stored_clicks(store: Store) -> Iterator[Click]:
 
 
 def delete_finished_segments(store: Store, *, before: int) -> None:
-    """Delete the rows of finished segments and of skipped lines from before a time (seconds of UTC epoch)."""
+    """Delete the rows of finished segments and of skipped lines that are older than a time (seconds of UTC epoch)."""
     store.execute("delete from skips where at < ?", (before,))
     store.execute("delete from segments where finished_at is not null and updated_at < ?", (before,))
 

@@ -238,14 +238,14 @@ def recurring_urls(store: Store, *, domain: str, format: str, except_issue_id: i
 
 
 def find_by_source(store: Store, source: bytes) -> str | None:
-    """Return the slug of the latest issue with this source, or None."""
+    """Return the slug of the latest issue whose original document is exactly these bytes; None if there is none."""
     sql = "select slug from issues where source = ? and removed_at is null order by id desc limit 1"
     value = store.value(sql, (source,))
     return None if value is None else str(value)
 
 
 def find_by_output(store: Store, output: bytes) -> str | None:
-    """Return the slug of the issue with this output, or None."""
+    """Return the slug of the issue whose document with short links is exactly these bytes; None if there is none."""
     value = store.value("select slug from issues where output = ? and removed_at is null", (output,))
     return None if value is None else str(value)
 

@@ -37,7 +37,10 @@ class RecentNetworks(Struct, frozen=True):
 
 
 def recent_networks(reader: Reader) -> RecentNetworks | None:
-    """Return the networks of the latest clicks that have one; None if there is no such click."""
+    """Return which network most of the latest clicks came from; None if no click has a known network.
+
+    The user agents are counted over the latest clicks with or without a known network.
+    """
     rows = reader.execute(
         """
         select net, count(*),

@@ -112,7 +112,7 @@ def _values(
 
 
 def _value(value: Any) -> Any:
-    """Return a parameter as psycopg expects it: the values of ``in :name`` as a list."""
+    """Return a parameter as psycopg expects it. A tuple or set, as SQL's ``in :name`` takes it, becomes a list."""
     return list(value) if isinstance(value, tuple | set | frozenset) else value
 
 
@@ -260,9 +260,10 @@ class PostgresConnection(Connection):
         return self._in_transaction
 
     def begin(self, *, locked: bool = True) -> None:
-        """Begin a transaction, which holds the lock of all writers. Raises StoreBusy after the busy timeout.
+        """Begin a transaction. Raises StoreBusy if another writer holds the write lock longer than the busy timeout.
 
-        With ``locked=False`` it does not hold the lock, which does not exist before there is a schema.
+        The transaction takes the write lock, so that only one process writes at a time. ``locked=False`` leaves the
+        lock out, for the first transaction, before the schema with the lock exists.
         """
         begin = f"begin; set local lock_timeout = {self._busy_timeout_ms}"
         if locked:

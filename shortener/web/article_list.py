@@ -28,7 +28,7 @@ PAGE_SIZE = 30
 
 
 class ArticleFilterValues(Struct, frozen=True):
-    """The filters of the page as the address names them; '' for none. ``period`` is '' for the latest month."""
+    """The filters in the query string of the page. An empty filter is not set; an empty ``period``: latest month."""
 
     period: str
     issue: str

@@ -64,7 +64,7 @@ def init_app(app: Flask) -> None:
 
 
 def _compress_file(response: Response, compressed: dict[tuple[str, str | None], bytes]) -> bytes:
-    """Return the compressed body of a static file from ``compressed``, which has the files that were asked for."""
+    """Return the compressed body of a static file. It is compressed once and then kept in ``compressed``."""
     key = (request.path, response.headers.get("ETag"))
     file = response.response
     response.call_on_close(file.close)  # type: ignore[union-attr]  # the response to a file is a file wrapper

@@ -351,7 +351,7 @@ class _Sanitizer:
 
 
 def _shown_element(name: str) -> str | None:
-    """Return the element that is shown for an element of a style sheet's selector, or None if there is none."""
+    """Return the name of the element that replaces this one in the shown document; None if it is not shown."""
     return _OWN_ELEMENTS.get(name) or (name if name in _ALLOWED_ELEMENTS else None)
 
 

@@ -73,7 +73,7 @@ def _time(iso_text: str) -> Markup:
 
 
 def forward_modes() -> dict[str, str]:
-    """Return the ways in which the query string of a click is forwarded, in words; '' is the configured one."""
+    """Return descriptions of the ways to forward a query string, by ``forward`` value; '' is the configured way."""
     modes = {
         "merge": _("add it, but keep the values of the destination"),
         "override": _("add it, and replace values of the destination"),

@@ -138,7 +138,7 @@ def get_short_url(code: str) -> Response:
 
 @blueprint.patch("/v3/short-urls/<code>")
 def update_short_url(code: str) -> Response:
-    """Change target, title, expiry or forwarding of a short link."""
+    """Change the target, title or expiry of a short link, or whether query strings are forwarded to its target."""
     body = decode_body(ShortUrlChanges)
     changes: dict[LinkField, str | int | None] = {}
     if body.max_visits not in (UNSET, None) or body.valid_since not in (UNSET, None):

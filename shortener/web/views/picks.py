@@ -199,7 +199,7 @@ def move() -> BaseResponse:
 @role_required("editor")
 @form_view("settings", "top", page=_render_page)
 def change_settings() -> BaseResponse:
-    """Choose the numbers of top picks and of hidden gems, and the template. An empty number is the suggested one."""
+    """Choose the numbers of top picks and of hidden gems, and the template. An empty number means the suggested one."""
     month = _read_month()
     changes: dict[str, object] = {}
     for name, minimum in (("top", 1), ("gems", 0)):

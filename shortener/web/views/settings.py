@@ -54,7 +54,7 @@ def _render_settings() -> str:
 
 
 def _privacy_texts() -> dict[str, str]:
-    """Return the text about what is recorded by the name of its language, that of the page first."""
+    """Return the privacy text in each language, by the language's name. The language of the page comes first."""
     languages = sorted(all_languages().values(), key=lambda language: language != current_language())
     texts = {}
     for language in languages:
