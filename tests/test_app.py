@@ -40,7 +40,14 @@ class WSGIServer(Server):
         words = [sys.executable, *(word.format(port=self.port) for word in command)]
         with self.messages.open("ab") as messages:
             self.process = subprocess.Popen(
-                words, env=environment, cwd=self.directory, stdout=messages, stderr=messages, text=True
+                words,
+                env=environment,
+                cwd=self.directory,
+                stdout=messages,
+                stderr=messages,
+                text=True,
+                # A shell lets programs in its background ignore SIGINT, and so all of their children.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
             self.collector = subprocess.Popen(
                 self.command("collect", "--follow"), env=self.environment, stdout=messages, stderr=messages

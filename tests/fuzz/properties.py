@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shortener import newsletter
 from shortener.clicklog.format import MAX_LINE_BYTES, encode
 from shortener.clicklog.reader import ClickLog
-from shortener.config import Config, Domain, load
+from shortener.config import ConfigFile, Domain, load
 from shortener.errors import ConfigError, InputError
 from shortener.newsletter import Format
 from shortener.newsletter.html_tokenizer import tokenize
@@ -384,7 +384,7 @@ _TOML_VALUES = st.one_of(
         )
     ),
 )
-_TABLES = {field.name: field.type for field in msgspec.structs.fields(Config)} | {"domain": Domain}
+_TABLES = {field.name: field.type for field in msgspec.structs.fields(ConfigFile)} | {"domain": Domain}
 _KEYS = sorted({key for table in _TABLES.values() for key in table.__struct_fields__} | {"unknown"})
 _TOML_LINES = st.one_of(
     st.sampled_from([f"[{table}]" for table in _TABLES] + ["[[domain]]", "[[server]]", "[unknown]", "[server.port]"]),

@@ -397,11 +397,11 @@ def test_the_longest_request_fits_into_a_line(site: "Site") -> None:
 
 
 def test_control_characters_are_escaped(site: "Site") -> None:
-    """A header with line ends cannot end its line or forge another click."""
+    """A header with line ends cannot end its line or forge another click; NUL, which no store holds, is left out."""
     value = 'x\n{"v":1,"id":"forged","ts":1,"host":"go.example","code":"abcde"}\n\x1b[2J\u2028\0'
     site.get("/abcde", USER_AGENT=value, ACCEPT_LANGUAGE=value)
     (line,) = site.lines()
-    assert line["ua"] == value
+    assert line["ua"] == value.replace("\0", "")
 
 
 def test_a_full_disk_does_not_stop_readers(site: "Site") -> None:
