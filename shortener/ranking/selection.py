@@ -65,8 +65,8 @@ def why_unranked(issue: Issue, *, clicked: set[str], as_of: float) -> str:
     `clicked` are the slugs of the issues with clicks.
     """
     if as_of - issue.sent_at < MIN_AGE_HOURS * HOUR_SECONDS:
-        return "was sent less than an hour ago"
-    return "" if issue.slug in clicked else "has no clicks yet"
+        return Message("was sent less than an hour ago")
+    return "" if issue.slug in clicked else Message("has no clicks yet")
 
 
 def clicked_issues(sent: History) -> set[str]:
@@ -85,16 +85,14 @@ def describe_missing(history: History, article_filter: ArticleFilter, *, as_of: 
         if article_filter.month in {None, _month_sent(issue, article_filter.zone)}
     ]
     clicked = clicked_issues(sent)
-    reasons = [
-        f"issue {issue.slug} {why}" for issue in asked if (why := why_unranked(issue, clicked=clicked, as_of=as_of))
-    ]
-    if reasons:
-        return f"{reasons[-1]}: nothing to rank"
+    for issue in reversed(asked):
+        if why := why_unranked(issue, clicked=clicked, as_of=as_of):
+            return Message("issue {slug} {why}: nothing to rank", slug=issue.slug, why=why)
     if article_filter.issue:
-        return f"issue {article_filter.issue} has no articles to rank"
+        return Message("issue {slug} has no articles to rank", slug=article_filter.issue)
     if article_filter.month:
-        return f"no article was last shown in {article_filter.month}: nothing to rank"
-    return "no article was shown by then: nothing to rank"
+        return Message("no article was last shown in {month}: nothing to rank", month=article_filter.month)
+    return Message("no article was shown by then: nothing to rank")
 
 
 def select_sent(history: History, *, as_of: float) -> History:

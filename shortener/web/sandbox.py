@@ -12,6 +12,8 @@ import threading
 
 from shortener import newsletter
 from shortener.errors import DocumentTooLarge, InputError, UnreadableDocument
+from shortener.messages import Message
+from shortener.services.new_issue import PASTED_NAME
 from shortener.web import issue_document
 
 TIMEOUT_SECONDS = 8.0
@@ -29,33 +31,40 @@ _process_slots = threading.BoundedSemaphore(MAX_PROCESSES)
 def check_in_sandbox(source: bytes, *, name: str) -> None:
     """Check that a document can be parsed within limits of time and memory, by parsing it in a child process.
 
-    It does not check that the document is a valid issue; the caller's own parse does. Raises DocumentTooLarge for a
-    document that is too large, and UnreadableDocument if the limits are exceeded or too many parses run.
+    Errors begin with ``name``, the name of the document's file, which is empty for pasted text. Whether the document is
+    a valid issue is not checked; the caller's own parse does that. Raises DocumentTooLarge for a document that is too
+    large, and UnreadableDocument if the limits are exceeded or too many parses run.
     """
     if len(source) > newsletter.MAX_ISSUE_BYTES:
-        raise DocumentTooLarge(
-            f"{name}: the issue is larger than 5 MB; keep images on a web server, or split the issue"
-        )
+        problem = Message("the issue is larger than 5 MB; keep images on a web server, or split the issue")
+        raise DocumentTooLarge(_with_name(name, problem))
     if not _process_slots.acquire(timeout=QUEUE_TIMEOUT_SECONDS):
-        raise UnreadableDocument("the server is busy reading other issues; try again in 30 seconds")
+        raise UnreadableDocument(Message("the server is busy reading other issues; try again in 30 seconds"))
     try:
         process = subprocess.run(
             [sys.executable, "-m", "shortener.web.sandbox"],
-            input=name.encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source,
+            input=(name or PASTED_NAME).encode("utf-8", "replace").replace(b"\n", b" ") + b"\n" + source,
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise UnreadableDocument(
-            f"{name}: reading the issue took longer than {TIMEOUT_SECONDS:g} seconds and was stopped; look for "
-            "brackets, quotes or comments that are opened again and again, or upload the HTML of a test send"
-        ) from None
+        problem = Message(
+            "reading the issue took longer than {seconds} seconds and was stopped; look for brackets, quotes or "
+            "comments that are opened again and again, or upload the HTML of a test send",
+            seconds=f"{TIMEOUT_SECONDS:g}",
+        )
+        raise UnreadableDocument(_with_name(name, problem)) from None
     finally:
         _process_slots.release()
     if process.returncode:
-        raise UnreadableDocument(
-            f"{name}: the markup could not be read; look for a part that is repeated very often or nested very deeply"
+        problem = Message(
+            "the markup could not be read; look for a part that is repeated very often or nested very deeply"
         )
+        raise UnreadableDocument(_with_name(name, problem))
+
+
+def _with_name(name: str, problem: Message) -> Message:
+    return Message("{name}: {problem}", name=name, problem=problem) if name else problem
 
 
 def main() -> None:

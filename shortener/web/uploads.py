@@ -12,7 +12,6 @@ from shortener import newsletter
 from shortener.errors import FieldError, InputError, UnreadableDocument
 from shortener.messages import Message
 from shortener.services.add_issue import parse_targets
-from shortener.services.new_issue import PASTED_NAME
 from shortener.short_urls import build_short_url, validate_target
 from shortener.web.context import config
 from shortener.web.field_errors import errors_at
@@ -66,16 +65,8 @@ def read_submission() -> Submission | None:
     else:
         return None
     with errors_at("file" if name else "source"):
-        _check_readable(source, name)
+        check_in_sandbox(source, name=name)
     return Submission(source, name, targets)
-
-
-def _check_readable(source: bytes, name: str) -> None:
-    """Parse a document in the sandbox. Pasted text has no file, so its name is not shown. Raises InputError."""
-    try:
-        check_in_sandbox(source, name=name or PASTED_NAME)
-    except UnreadableDocument as error:
-        raise type(error)(str(error).removeprefix("" if name else f"{PASTED_NAME}: ")) from error
 
 
 def _files(field: str) -> Iterator[tuple[str, bytes]]:
