@@ -167,7 +167,7 @@ def pin_article(page: "Page") -> None:
     rows.last.locator("summary:text('Add a reason')").click()
     rows.last.locator("input[name=reason]").fill("our readers should not miss it 🌊")
     rows.last.locator("button:text('Save')").click()
-    page.wait_for_selector("text=“our readers should not miss it 🌊”")
+    page.wait_for_selector("text=our readers should not miss it 🌊")
     assert page.locator("tbody .tag:text('Featured')").count() == 1
     assert page.evaluate("window.isSamePage"), "a decision loads no page"
 

@@ -13,12 +13,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 VIEWS: dict[str, dict[str, Any]] = {
-    "light desktop": {"color_scheme": "light", "viewport": {"width": 1440, "height": 900}},
-    "dark desktop": {"color_scheme": "dark", "viewport": {"width": 1440, "height": 900}},
-    "light phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
-    "dark phone": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
+    "desktop": {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"},
 }
-
+"""Windows in which pages are opened. Without motion, colours change at once when the page becomes dark."""
 PHONE_WIDTH = 390
 PHONE_HEIGHTS = {"report": 3_000, "": 5_000}
 """Largest height of a page on the phone in pixels, by the beginning of its name in ``shots.PAGES``."""
@@ -65,7 +63,7 @@ def test_pages_with_content(chromium: "Browser", full: str, view: dict[str, Any]
 
 def test_pages_without_content(chromium: "Browser", empty: str) -> None:
     """Pages of an empty installation pass the checks too, and each list shows a hint."""
-    check_pages(chromium, empty, VIEWS["light desktop"], empty=True)
+    check_pages(chromium, empty, VIEWS["desktop"], empty=True)
 
 
 def test_pages_after_a_form(chromium: "Browser", full: str) -> None:
@@ -73,7 +71,7 @@ def test_pages_after_a_form(chromium: "Browser", full: str) -> None:
     from tests.browser import scene, shots
     from tests.browser.watching import WatchedPage
 
-    watched, failures = WatchedPage(chromium, full, **VIEWS["dark phone"]), []
+    watched, failures = WatchedPage(chromium, full, **VIEWS["phone"], color_scheme="dark"), []
     watched.sign_in("admin", scene.PASSWORD)
     for name, (path, _) in shots.STEPS.items():
         watched.go(path)
@@ -96,7 +94,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iter
     yield from serve(tmp_path_factory.mktemp("huge"), build=scene.build_large)
 
 
-@pytest.mark.parametrize("view", ["light desktop", "dark phone"])
+@pytest.mark.parametrize("view", VIEWS)
 def test_pages_with_very_much_content(chromium: "Browser", large: str, view: str) -> None:
     """Pages with very many articles, large numbers and long words have no error and fit the window."""
     from tests.browser import scene, shots
@@ -131,6 +129,7 @@ def check_pages(chromium: "Browser", base: str, view: dict[str, Any], *, empty: 
     watched, failures = WatchedPage(chromium, base, **view), []
     watched.go("/-/sign-in")
     failures += watched.violations()
+    failures += watched.dark_violations()
     watched.sign_in("admin", scene.PASSWORD)
     watched.go("/-/links?sort=clicks")
     first = watched.page.locator("a.short").first
@@ -139,6 +138,7 @@ def check_pages(chromium: "Browser", base: str, view: dict[str, Any], *, empty: 
         if path != shots.PAGES["missing"]:
             watched.go(path.format(code=code))
             failures += watched.violations()
+            failures += watched.dark_violations()
             failures += size_failures(watched.page, name)
             if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
                 failures.append(f"{path} is wider than the window")

@@ -52,7 +52,17 @@ class WatchedPage:
 
     def violations(self) -> list[str]:
         """Return the serious and critical accessibility violations that axe finds on the page."""
-        report = self.page.evaluate(AXE + "; axe.run(document, {resultTypes: ['violations']})")
+        return self._run_axe("{resultTypes: ['violations']}")
+
+    def dark_violations(self) -> list[str]:
+        """Return the violations of contrast that axe finds on the page in dark colours."""
+        self.page.emulate_media(color_scheme="dark")
+        found = self._run_axe("{resultTypes: ['violations'], runOnly: ['color-contrast']}")
+        self.page.emulate_media(color_scheme="light")
+        return [f"dark: {each}" for each in found]
+
+    def _run_axe(self, options: str) -> list[str]:
+        report = self.page.evaluate(f"{AXE}; axe.run(document, {options})")
         return [
             f"{self.page.url}: {violation['id']}: {violation['help']}: {violation['nodes'][0]['html'][:200]}"
             for violation in report["violations"]
