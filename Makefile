@@ -27,7 +27,7 @@ demo: .venv/installed
 	$(BIN)/shortener demo
 
 test: .venv/installed-all
-	$(BIN)/python -m pytest -n $(PYTEST_JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_JOBS) --dist worksteal $(ARGS)
 
 lint: .venv/installed-all
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.browser.watching import WatchedPage
 
 PASSWORD = "a sentence for tests"
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 def follow(url: str, *, reader: int) -> None:
@@ -71,7 +71,8 @@ def test_path_of_an_editor(chromium: "Browser", tmp_path: Path) -> None:
         for reader in range(12):
             for url in urls[: 3 + reader % 4]:
                 follow(url, reader=reader)
-        wait_for(watched, "/-/issues/low-tide/report.json", 12 * 3)
+        # Some of the clicks may be filtered, because they follow each other as fast as the machine can.
+        wait_for(watched, "/-/issues/low-tide/report.json", 12 * 2)
         check_live_report(watched, urls)
         check_click_map(page)
         pin_article(page)

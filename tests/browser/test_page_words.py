@@ -90,7 +90,7 @@ def test_words_of_all_pages(chromium: "Browser", tmp_path: Path) -> None:
     wrong: list[str] = []
     with running.server(running.configuration(tmp_path, port=port)):
         base = config.base_url
-        for role in ("", "viewer", "admin"):
+        for role in ("", "admin"):
             page = chromium.new_context().new_page()
             # Words need neither styles nor scripts.
             page.route("**/-/static/**", lambda route: route.abort())
