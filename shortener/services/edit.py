@@ -5,7 +5,6 @@ from typing import Any, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
-from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
 from shortener.errors import Conflict, FieldError, InputError, NotFound
 from shortener.messages import Message
@@ -15,6 +14,7 @@ from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, issues, links, picks_edits
 from shortener.store.issues import Article, Issue
 from shortener.store.links import Link, LinkField
+from shortener.store.nearby_clicks import queue_reclassification
 
 ROLES: tuple[Role, ...] = get_args(Role)
 """Roles of a target of an issue."""
