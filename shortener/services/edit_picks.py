@@ -143,17 +143,19 @@ def change_settings(store: Store, month: str, **changes: object) -> None:
     picks_edits.save_settings(store, month, msgspec.structs.replace(picks_edits.settings(store, month), **changes))
 
 
-def set_template(
-    store: Store, section_format: SectionFormat, text: str, *, sample: TemplateRequest, who: str, now: int
-) -> None:
-    """Store the editors' own template of a format, or delete it if the text is empty.
+def check_template(sample: TemplateRequest) -> None:
+    """Render a section with a template once, in a process with limits on time and memory, unless it is empty.
 
-    The template is first used once, for ``sample``, in a process with limits on time and memory. Raises InputError if
-    that fails, FieldError for a template that is too long.
+    That can take seconds: call it outside a transaction. Raises InputError if it fails, FieldError for a template that
+    is too long.
     """
-    if len(text.encode()) > MAX_TEMPLATE_BYTES:
+    if len(sample.template.encode()) > MAX_TEMPLATE_BYTES:
         raise FieldError(Message("a template may have {limit} bytes", limit=MAX_TEMPLATE_BYTES), field="template")
-    if text.strip():
-        render_custom_template(msgspec.structs.replace(sample, template=text))
+    if sample.template.strip():
+        render_custom_template(sample)
+
+
+def set_template(store: Store, section_format: SectionFormat, text: str, *, who: str, now: int) -> None:
+    """Store the editors' own template of a format, or delete it if the text is empty."""
     template = OwnTemplate(text, who, now) if text.strip() else None
     picks_edits.save_template(store, section_format, template)

@@ -81,6 +81,11 @@ def month_of(sent_at: int) -> str:
     return datetime.fromtimestamp(sent_at, UTC).astimezone(config().zone).strftime("%Y-%m")
 
 
+def months_of(sent_issues: Iterable[SentIssue]) -> list[str]:
+    """Return the months in which issues were sent, as YYYY-MM, in the order of the issues."""
+    return list(dict.fromkeys(month_of(issue.sent_at) for issue in sent_issues))
+
+
 def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[ArticleRow]:
     """Return the rows of a ranking, in its order."""
     issues = {issue.slug: issue for issue in sent_issues}
