@@ -19,7 +19,6 @@ from shortener.reporting.outlook import Judgement
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
-from shortener.web.error_pages import sentence
 from shortener.web.field_errors import find_form, unshown_error
 from shortener.web.languages import current_language, gettext, ngettext, translate, translated_text
 
@@ -39,15 +38,12 @@ def init_app(app: Flask) -> None:
         tone=result_tone,
         datetime=format_datetime,
         date=format_date,
-        day=format_day,
         month_name=format_month,
         datetime_local=format_datetime_local,
         duration=format_duration,
         display_url=display_url,
-        sentence=sentence,
         capitalized=capitalized,
         isolated=isolate,
-        script_json=script_json,
         sparkline=sparkline,
     )
     app.jinja_env.tests["future"] = is_future
