@@ -332,6 +332,7 @@ def test_what_was_entered_survives_the_end_of_the_session(watched: "WatchedPage"
     """An edit in place without a session shows the page to sign in; loaded again afterwards, it sends the edit."""
     page = watched.page
     page.goto(watched.base + PICKS)
+    page.locator("[data-in-place]").first.wait_for(state="attached")  # the ranking is computed first
     cookies = page.context.cookies()
     page.context.clear_cookies()
     submit(".pick form[action$=text]", title="A title of many words")(page)
