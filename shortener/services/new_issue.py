@@ -127,7 +127,8 @@ def _bounded(targets: Mapping[str, str]) -> dict[str, str]:
     """Return a copy of the targets by short URL. Raises FieldError if there are more than MAX_TARGETS."""
     if len(targets) > MAX_TARGETS:
         raise FieldError(
-            f"this has more than {MAX_TARGETS:,} short links; leave out those of other issues", field="file"
+            Message("this has more than {count} short links; leave out those of other issues", count=MAX_TARGETS),
+            field="file",
         )
     return dict(targets)
 
