@@ -104,14 +104,6 @@ class Classifier:
         self._store.set_meta("classified_seq", last_seq)
 
 
-def queue_reclassification(store: Store, issue_id: int) -> None:
-    """Mark the clicks of an issue to be classified again.
-
-    Call it when its sending time or honeypot link changes.
-    """
-    store.set_meta(f"{nearby_clicks.RECLASSIFY_PREFIX}{issue_id}", 0)
-
-
 def run_reclassification_queue(store: Store, *, agents: UserAgentCache | None = None) -> Counter[VerdictChange]:
     """Classify the clicks of all marked issues again; return how often each verdict changed.
 

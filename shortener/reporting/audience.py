@@ -11,7 +11,7 @@ from importlib.resources import files
 
 from msgspec import Struct
 
-from shortener.reporting.counts import DIMENSIONS
+from shortener.reporting.counts import DIMENSIONS, order_values
 from shortener.store import Store, reports
 from shortener.store.reports import BreakdownRow
 
@@ -43,10 +43,9 @@ def fold_breakdown(rows: Iterable[BreakdownRow], *, human: int) -> dict[str, tup
 
 
 def _parts(clicks: Mapping[str, int], *, human: int) -> tuple[AudiencePart, ...]:
-    unknown = clicks.get("", 0) + human - sum(clicks.values())
-    counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(AudiencePart(value, count, count / human) for value, count in ordered if human)
+    return tuple(
+        AudiencePart(value, count, count / human) for value, count in order_values(clicks, human=human) if human
+    )
 
 
 class LinkClicks(Struct, frozen=True):

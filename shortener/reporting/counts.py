@@ -146,12 +146,18 @@ def build_breakdown(values: Iterable[BreakdownRow], *, human: int) -> Breakdown:
     return {dimension: _breakdown_parts(clicks[dimension], human=human) for dimension in DIMENSIONS}
 
 
-def _breakdown_parts(clicks: Mapping[str, int], *, human: int) -> tuple[BreakdownPart, ...]:
+def order_values(clicks: Mapping[str, int], *, human: int) -> list[tuple[str, int]]:
+    """Return the values of a property with their clicks, the most clicked first.
+
+    The value '' has all of the ``human`` clicks whose value is unknown.
+    """
     unknown = clicks.get("", 0) + human - sum(clicks.values())
-    counts = {value: count for value, count in clicks.items() if value}
-    if unknown > 0:
-        counts[""] = unknown
-    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    counts = {value: count for value, count in clicks.items() if value} | ({"": unknown} if unknown > 0 else {})
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _breakdown_parts(clicks: Mapping[str, int], *, human: int) -> tuple[BreakdownPart, ...]:
+    order = order_values(clicks, human=human)
     parts = [BreakdownPart(value, count, count / human) for value, count in order[:MAX_VALUES] if human]
     rest = sum(count for _, count in order[MAX_VALUES:])
     return (*parts, BreakdownPart(None, rest, rest / human)) if rest and human else tuple(parts)

@@ -39,8 +39,15 @@ class Outlook(Struct, frozen=True):
     def judgement(self) -> Judgement | None:
         """Whether the click rate, or else the count, is below, in or above the usual range; None without a range."""
         if self.rate is not None and self.usual_rate is not None:
-            return _judge(self.rate, self.usual_rate)
-        return _judge(self.count, self.usual_count) if self.usual_count is not None else None
+            return judge(self.rate, self.usual_rate)
+        return judge(self.count, self.usual_count) if self.usual_count is not None else None
+
+
+def judge(value: float, usual: Usual) -> Judgement:
+    """Return whether a value is below, in or above the usual range."""
+    if value < usual.low:
+        return "below"
+    return "above" if value > usual.high else "usual"
 
 
 def describe_outlook(outlook: Outlook) -> str:
@@ -144,7 +151,8 @@ def usual_figures(store: Store, found: ComparedIssues, *, now: int) -> UsualFigu
         return UsualFigures(None, None)
     age = now - found.issue.sent_at
     ends = {each.id: each.sent_at + age for each in found.earlier if each.sent_at is not None}
-    clicks = [row.clicks for row in issue_clicks.counts_until(store, ends)]
+    counts = {row.issue_id: row.clicks for row in issue_clicks.counts_until(store, ends)}
+    clicks = [counts.get(each.id, 0) for each in found.earlier]
     shares = [each.automated / (each.automated + each.clicks) for each in found.earlier]
     return UsualFigures(usual_range(clicks), usual_range(shares))
 
@@ -249,9 +257,3 @@ def _judge_issue(
 
 def _is_comparable(issue: IssueSummary, *, sent_before: int) -> bool:
     return not issue.is_hidden and issue.sent_at is not None and issue.sent_at < sent_before and issue.clicks > 0
-
-
-def _judge(value: float, usual: Usual) -> Judgement:
-    if value < usual.low:
-        return "below"
-    return "above" if value > usual.high else "usual"

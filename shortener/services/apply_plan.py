@@ -1,6 +1,5 @@
 """Storage of the plan of an issue, in one transaction."""
 
-from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
 from shortener.reporting.counts import to_datetime_or_none
 from shortener.services.edit import retarget
@@ -8,6 +7,7 @@ from shortener.services.issue_plan import IssuePlan, PlannedArticle, PlannedLink
 from shortener.services.plan_issue import EDITOR_NAME
 from shortener.store import Store, issues, links
 from shortener.store.issues import Placement
+from shortener.store.nearby_clicks import queue_reclassification
 from shortener.store.webhooks import record_event
 
 

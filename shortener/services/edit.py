@@ -5,7 +5,6 @@ from typing import Any, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
-from shortener.collector.classifier import queue_reclassification
 from shortener.config import Config
 from shortener.errors import Conflict, FieldError, InputError, NotFound
 from shortener.messages import Message
@@ -15,8 +14,9 @@ from shortener.short_urls import build_short_url, parse_short_url
 from shortener.store import Store, decisions, draft_links, issues, links, picks_edits
 from shortener.store.issues import Article, Issue
 from shortener.store.links import Link, LinkField
+from shortener.store.nearby_clicks import queue_reclassification
 
-ROLES = ("article", "inline", "other")
+ROLES: tuple[Role, ...] = get_args(Role)
 """Roles of a target of an issue."""
 
 
@@ -165,7 +165,8 @@ def correct_article(
                 raise InputError(Message("{url}: a link that is no article cannot have a position", url=url))
             _move_article(store, issue, article, None)
         elif position is not None or (is_article and article.position is None):
-            _move_article(store, issue, article, position or _position_in_document(store, issue, article))
+            offsets = {} if position else _first_offsets(store, issue)
+            _move_article(store, issue, article, position or _position_in_document(store, issue, article, offsets))
         return _reload_article(store, issue, article)
 
 
@@ -193,7 +194,7 @@ def correct_articles(store: Store, slug: str, article_edits: Iterable[ArticleEdi
         for edit in edits:
             if edit.url not in roles:
                 raise NotFound(Message("{slug} has no article {url} any more", slug=slug, url=edit.url))
-        for role in get_args(Role):
+        for role in ROLES:
             if urls := [edit.url for edit in edits if edit.role == role != roles[edit.url]]:
                 set_roles(store, slug, urls, role=role, config=config)
         articles = {article.url: article for article in issues.list_articles(store, issue.id)}
@@ -220,11 +221,12 @@ def set_roles(store: Store, slug: str, urls: Sequence[str], *, role: str, config
     changed = []
     with store.transaction():
         issue = issues.get(store, slug)
+        offsets = _first_offsets(store, issue) if role == "article" else {}
         for url in urls:
             article = _find_article(store, issue, url, config)
             position = None
             if role == "article":
-                position = article.position or _position_in_document(store, issue, article)
+                position = article.position or _position_in_document(store, issue, article, offsets)
             if position != article.position:
                 _set_positions(store, issue, {article.id: position})
             issues.correct_article(store, _reload_article(store, issue, article), "role", role)
@@ -248,9 +250,8 @@ def _reload_article(store: Store, issue: Issue, article: Article) -> Article:
     return next(stored for stored in issues.list_articles(store, issue.id) if stored.id == article.id)
 
 
-def _position_in_document(store: Store, issue: Issue, article: Article) -> int:
-    """Return the position of an article among the articles, in the order of first placements in the document."""
-    offsets = _first_offsets(store, issue)
+def _position_in_document(store: Store, issue: Issue, article: Article, offsets: Mapping[int | None, int]) -> int:
+    """Return the position of an article among the articles, in the order of their ``offsets`` in the document."""
     own_offset = offsets.get(article.id, 0)
     return 1 + sum(
         other.position is not None and offsets.get(other.id, 0) < own_offset

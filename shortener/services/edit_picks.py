@@ -12,7 +12,7 @@ from shortener.errors import FieldError
 from shortener.messages import Message
 from shortener.ranking.picks import Pick, Picks
 from shortener.services.custom_template import TemplateRequest, render_custom_template
-from shortener.store import Store, draft_links, picks_edits
+from shortener.store import Store, articles, picks_edits
 from shortener.store.picks_edits import OwnTemplate, PicksSettings, PickText, SectionFormat
 
 MAX_TEXT_LENGTHS = {"title": 500, "byline": 500, "blurb": 2_000}
@@ -114,7 +114,7 @@ def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, bl
             raise FieldError(Message("at most {limit} characters", limit=MAX_TEXT_LENGTHS[name]), field=name)
     if not texts["title"]:
         raise FieldError(Message("enter a title"), field="title")
-    article = draft_links.article_details(store, [url]).get(url, draft_links.ArticleDetails())
+    article = articles.details_by_url(store, [url]).get(url, articles.ArticleDetails())
     original = {"title": article.title or url, "byline": article.author, "blurb": article.summary}
     changed = {name: text for name, text in texts.items() if text != " ".join(original[name].split())}
     picks_edits.save_text(store, month, url, PickText(**changed))
@@ -143,17 +143,19 @@ def change_settings(store: Store, month: str, **changes: object) -> None:
     picks_edits.save_settings(store, month, msgspec.structs.replace(picks_edits.settings(store, month), **changes))
 
 
-def set_template(
-    store: Store, section_format: SectionFormat, text: str, *, sample: TemplateRequest, who: str, now: int
-) -> None:
-    """Store the editors' own template of a format, or delete it if the text is empty.
+def check_template(sample: TemplateRequest) -> None:
+    """Render a section with a template once, in a process with limits on time and memory, unless it is empty.
 
-    The template is first used once, for ``sample``, in a process with limits on time and memory. Raises InputError if
-    that fails, FieldError for a template that is too long.
+    That can take seconds: call it outside a transaction. Raises InputError if it fails, FieldError for a template that
+    is too long.
     """
-    if len(text.encode()) > MAX_TEMPLATE_BYTES:
+    if len(sample.template.encode()) > MAX_TEMPLATE_BYTES:
         raise FieldError(Message("a template may have {limit} bytes", limit=MAX_TEMPLATE_BYTES), field="template")
-    if text.strip():
-        render_custom_template(msgspec.structs.replace(sample, template=text))
+    if sample.template.strip():
+        render_custom_template(sample)
+
+
+def set_template(store: Store, section_format: SectionFormat, text: str, *, who: str, now: int) -> None:
+    """Store the editors' own template of a format, or delete it if the text is empty."""
     template = OwnTemplate(text, who, now) if text.strip() else None
     picks_edits.save_template(store, section_format, template)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import Struct
 
-from shortener.collector.classifier import queue_reclassification
 from shortener.errors import Conflict
 from shortener.messages import Message
 from shortener.services.accounts import remove_user, set_role
@@ -20,6 +19,7 @@ from shortener.store import Store, accounts, decisions, issues, links, page_chan
 from shortener.store.accounts import User
 from shortener.store.decisions import Decision
 from shortener.store.issues import Article
+from shortener.store.nearby_clicks import queue_reclassification
 from shortener.store.page_changes import PageChange
 
 MAX_LISTED_CHANGES = 10

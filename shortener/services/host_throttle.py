@@ -13,7 +13,7 @@ JITTER_FRACTION = 0.3
 ANSWER_TTL_SECONDS = 600.0
 """Time for which the result of checking a target that answered is cached."""
 MAX_CONCURRENT_CHECKS = 2
-"""Maximum number of link checks at one time; each occupies a thread of the web pages for up to half a minute."""
+"""Maximum number of link checks at one time."""
 MAX_CACHE_ENTRIES = 10_000
 """Maximum number of hosts whose pauses are stored, and of cached results.
 

@@ -164,6 +164,14 @@ def slugs_by_issue(store: Store) -> dict[int, str]:
     return dict(store.execute("select id, slug from issues").fetchall())
 
 
+def queue_reclassification(store: Store, issue_id: int) -> None:
+    """Mark the clicks of an issue to be classified again by the collector.
+
+    Call it when its sending time or honeypot link changes.
+    """
+    store.set_meta(f"{RECLASSIFY_PREFIX}{issue_id}", 0)
+
+
 def queued_issues(store: Store) -> dict[int, int]:
     """Return the issues queued for reclassification, each with the seq of its last click classified again."""
     rows = store.execute("select name, value from meta where name like ?", (RECLASSIFY_PREFIX + "%",))

@@ -3,10 +3,12 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
 from cachetools import LRUCache
 from flask import Flask, current_app
 from msgspec import Struct
@@ -108,6 +110,18 @@ class Cache:
             with self._lock:
                 self._pending.discard(key)
 
+    @contextmanager
+    def keep(self, store: Store) -> Iterator[None]:
+        """Run a block in a transaction that changes only links on which no entry depends; entries stay usable."""
+        with store.transaction():
+            before = listings.store_revision(store)
+            yield
+            after = listings.store_revision(store)
+        with self._lock:
+            for entry in self._entries.values():
+                if entry.revision.links == before.links:
+                    entry.revision = msgspec.structs.replace(entry.revision, links=after.links)
+
     def clear(self) -> None:
         """Remove all entries, after an editor changed what they were computed from."""
         with self._lock:
@@ -134,6 +148,17 @@ def get_if_ready(key: Hashable, compute: Callable[[Store], Value]) -> Value | No
     """Return the cached value of ``key``, or None while a thread computes it for the first time."""
     cache: Cache = current_app.extensions["cache"]
     return cache.get_if_ready(store(), key, compute)
+
+
+@contextmanager
+def keep_cache() -> Iterator[None]:
+    """Run a block in a transaction that changes no other links than those that belong to no issue.
+
+    No cached value depends on such links, so that all stay usable.
+    """
+    cache: Cache = current_app.extensions["cache"]
+    with cache.keep(store()):
+        yield
 
 
 def clear_cache() -> None:

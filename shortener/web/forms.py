@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import get_args
 from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, structs
@@ -13,7 +12,7 @@ from shortener.errors import FieldError
 from shortener.messages import Message
 from shortener.newsletter import Role
 from shortener.reporting.issue_contents import ArticleContents
-from shortener.services.edit import ArticleEdit
+from shortener.services.edit import ROLES, ArticleEdit
 
 MAX_TEXT_LENGTH = 2_000  # characters of a field, unless a page says otherwise
 MAX_RECIPIENTS = 1_000_000_000
@@ -21,7 +20,6 @@ MAX_ID = 10**9 - 1
 """Largest id in an address or a form. A larger one does not fit into every store."""
 ROWS_PER_PAGE = 100
 """Articles and links in one form. Each has up to eight fields, and a form has at most 1,000."""
-ROLES: tuple[Role, ...] = get_args(Role)
 FormFields = MultiDict[str, str]
 
 

@@ -5,6 +5,7 @@ The translations are in ``catalogues/<locale>/``: ``readers.po`` for the pages t
 ``editors.po`` for all others. A language without ``editors.po`` is one of readers only.
 """
 
+import functools
 import gettext as gettext_files
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -153,10 +154,11 @@ def _names(text: str) -> set[str]:
     }
 
 
-def load_languages(directory: Path = CATALOGUES) -> dict[str, Language]:
-    """Return English and every language of a directory of catalogues, by language tag."""
+@functools.cache
+def load_languages() -> Mapping[str, Language]:
+    """Return English and every language that has a catalogue, by language tag. The files are read once a process."""
     languages = {ENGLISH.tag: ENGLISH}
-    for folder in sorted(path.parent for path in directory.glob(f"*/{READERS}.po")):
+    for folder in sorted(path.parent for path in CATALOGUES.glob(f"*/{READERS}.po")):
         translations = read_catalogue(folder / f"{READERS}.po")
         editors = folder / f"{EDITORS}.po"
         if editors.exists():
@@ -167,12 +169,12 @@ def load_languages(directory: Path = CATALOGUES) -> dict[str, Language]:
 
 
 def init_app(app: Flask, *, account_language: Callable[[], str]) -> None:
-    """Read the catalogues, and register the template globals, which templates that are imported have too.
+    """Set the languages of an app, and register the template globals, which templates that are imported have too.
 
     Templates show messages in the language of the page. ``account_language`` returns the tag of the language that the
     user of the request has chosen, or ''.
     """
-    app.extensions["languages"] = load_languages()
+    app.extensions["languages"] = dict(load_languages())
     app.extensions["account_language"] = account_language
     app.jinja_env.finalize = translate
     app.jinja_env.globals.update(_=gettext, ngettext=ngettext, language=current_language)

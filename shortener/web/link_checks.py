@@ -58,10 +58,15 @@ def start_check(issue_id: int, targets: list[str]) -> bool:
     throttle: HostThrottle = current_app.extensions["host_throttle"]
     if not throttle.check_slots.acquire(blocking=False):
         return False
-    with store().transaction():
-        link_checks.start(store(), issue_id, total=len(targets), now=now())
-    check = _RunningCheck(connection_pool(), throttle, issue_id, targets, now(), f"shortener (+{config().base_url})")
-    threading.Thread(target=check.run, name="link-check", daemon=True).start()
+    try:
+        with store().transaction():
+            link_checks.start(store(), issue_id, total=len(targets), now=now())
+        user_agent = f"shortener (+{config().base_url})"
+        check = _RunningCheck(connection_pool(), throttle, issue_id, targets, now(), user_agent)
+        threading.Thread(target=check.run, name="link-check", daemon=True).start()
+    except BaseException:
+        throttle.check_slots.release()
+        raise
     return True
 
 

@@ -8,7 +8,7 @@ from shortener.errors import NotFound
 from shortener.messages import Message
 from shortener.services.draft_picks import Draft
 from shortener.store import articles, decisions
-from shortener.web.article_list import month_of
+from shortener.web import article_list
 from shortener.web.context import now, store
 from shortener.web.error_pages import error_message
 from shortener.web.ranking_cache import cached_draft
@@ -34,7 +34,7 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
 
 def sent_months() -> list[str]:
     """Return the months in which issues were sent, as YYYY-MM in the site's time zone, latest first."""
-    return list(dict.fromkeys(month_of(issue.sent_at) for issue in articles.list_sent_issues(store(), now=now())))
+    return article_list.months_of(articles.list_sent_issues(store(), now=now()))
 
 
 def require_draft() -> Draft:

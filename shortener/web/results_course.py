@@ -72,7 +72,7 @@ def build_panel(issues: ComparedIssues, course: Course) -> CoursePanel:
         compared=compared,
         choices=issues.others,
         edits=edits,
-        rows=[(format_age(point.hours), point) for point in course.points if _is_shown(point, course)],
+        rows=[(format_age(point.hours), point) for point in _table_points(course)],
         knows_visitors=issues.issue.visitors is not None,
     )
 
@@ -120,10 +120,10 @@ def _title(issue: IssueSummary | None) -> str:
     return "" if issue is None else issue.title or issue.slug
 
 
-def _is_shown(point: CoursePoint, course: Course) -> bool:
-    """Return whether the table has a point: a round age, or the last one that the issue has reached."""
-    reached = [each.hours for each in course.points if each.count is not None]
-    return point.hours in TABLE_AGES or point.hours == max(reached, default=0)
+def _table_points(course: Course) -> list[CoursePoint]:
+    """Return the points that the table has: those at round ages, and the last one that the issue has reached."""
+    latest = max((point.hours for point in course.points if point.count is not None), default=0)
+    return [point for point in course.points if point.hours in TABLE_AGES or point.hours == latest]
 
 
 def _target_edits(issue: IssueSummary, *, since: int) -> list[TargetEdit]:

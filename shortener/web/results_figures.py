@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shortener.reporting.forecast import Forecast, Usual
 from shortener.reporting.issue_report import IssueReport
-from shortener.reporting.outlook import Judgement, Outlook, UsualFigures
+from shortener.reporting.outlook import Judgement, Outlook, UsualFigures, judge
 from shortener.web.filters import format_number, format_percent, join_percent_signs
 from shortener.web.issue_chart import format_forecast
 from shortener.web.languages import gettext as _
@@ -36,7 +36,7 @@ def build_figures(report: IssueReport, outlook: Outlook | None, usual: UsualFigu
             label=_("Visitors"),
             value=format_number(report.totals.visitors, _("unknown")),
             live="visitors",
-            tone=judge(report.totals.visitors, usual_visitors),
+            tone=_tone(report.totals.visitors, usual_visitors),
             comparison=_usual_count(report.totals.visitors, usual_visitors),
             note=_expected(forecast) if counts_visitors else "",
         ),
@@ -44,7 +44,7 @@ def build_figures(report: IssueReport, outlook: Outlook | None, usual: UsualFigu
             label=_("Click rate"),
             value=format_percent(report.rate, _("unknown")),
             live="rate",
-            tone=judge(report.rate, usual_rate),
+            tone=_tone(report.rate, usual_rate),
             comparison=_usual_share(report.rate, usual_rate),
             note=_rate_note(report),
         ),
@@ -52,7 +52,7 @@ def build_figures(report: IssueReport, outlook: Outlook | None, usual: UsualFigu
             label=_("Clicks"),
             value=format_number(report.totals.clicks.human),
             live="clicks",
-            tone=judge(report.totals.clicks.human, usual.clicks),
+            tone=_tone(report.totals.clicks.human, usual.clicks),
             comparison=_usual_count(report.totals.clicks.human, usual.clicks),
             note=_expected(forecast) if outlook and not counts_visitors else _clicks_note(report),
         ),
@@ -68,11 +68,8 @@ def build_figures(report: IssueReport, outlook: Outlook | None, usual: UsualFigu
     )
 
 
-def judge(value: float | None, usual: Usual | None) -> Judgement:
-    """Return whether a value is below, in or above the usual range; "usual" if either is unknown."""
-    if value is None or usual is None or usual.low <= value <= usual.high:
-        return "usual"
-    return "below" if value < usual.low else "above"
+def _tone(value: float | None, usual: Usual | None) -> Judgement:
+    return "usual" if value is None or usual is None else judge(value, usual)
 
 
 def _usual_count(count: int | None, usual: Usual | None) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from shortener.classification.detect_honeypot import AUTOMATION_MASK
 from shortener.classification.request_rules import RULES_VERSION
 from shortener.collector import classifier
-from shortener.collector.classifier import Classifier, queue_reclassification, run_reclassification_queue
+from shortener.collector.classifier import Classifier, run_reclassification_queue
 from shortener.collector.collector import Collector
 from shortener.collector.devices import UserAgentCache
 from shortener.collector.neighbourhood import RuleContext
@@ -27,6 +27,7 @@ from shortener.config import Config, Domain, Storage, Verdicts
 from shortener.errors import StoreUnavailable
 from shortener.store import Store, honeypot_hits, issues, links, nearby_clicks, open_store
 from shortener.store.clicks import clicks_by_seq, purge_clicks
+from shortener.store.nearby_clicks import queue_reclassification
 from shortener.store.rollup_tables import ALL_ROLLUPS
 from shortener.store.rollups import recompute_coarse_rollups
 from tests.classification.reference import classify_clicks

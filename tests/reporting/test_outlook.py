@@ -7,7 +7,14 @@ import pytest
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.reporting.forecast import Forecast, Usual
 from shortener.reporting.issue_report import build_issue_report
-from shortener.reporting.outlook import Outlook, build_outlook, build_outlooks, describe_outlook
+from shortener.reporting.outlook import (
+    Outlook,
+    build_outlook,
+    build_outlooks,
+    describe_outlook,
+    find_compared_issues,
+    usual_figures,
+)
 from shortener.store import issues
 
 if TYPE_CHECKING:
@@ -52,6 +59,19 @@ def test_earlier_issues_count_up_to_the_same_age(year: "Newsletter") -> None:
         assert outlook.usual_rate is not None
         assert outlook.usual_rate.median == pytest.approx(median / 100)
         assert (outlook.judgement, outlook.forecast) == ("below", None)
+
+
+def test_an_earlier_issue_without_clicks_at_that_age_counts_as_none(newsletter: "Newsletter") -> None:
+    """An issue that was first clicked later has no clicks at the age of the latest one, and is not left out."""
+    for number in range(1, 6):
+        add_issue(newsletter, f"n{number}", days=number)
+        newsletter.click(f"n{number}", 1, after=number * DAY_SECONDS + (600 if number > 3 else 5 * HOUR_SECONDS))
+    add_issue(newsletter, "last", days=7)
+    newsletter.drain()
+    found = find_compared_issues(newsletter.store, "last")
+    usual = usual_figures(newsletter.store, found, now=SENT + 7 * DAY_SECONDS + 2 * HOUR_SECONDS)
+    assert usual.clicks is not None
+    assert (usual.clicks.median, usual.clicks.high, usual.clicks.issues) == (0, 1, 5)
 
 
 @pytest.mark.parametrize("seconds", [2 * HOUR_SECONDS + 1, 2 * HOUR_SECONDS + 450, 2 * HOUR_SECONDS + 899])

@@ -101,9 +101,9 @@ def test_a_template_is_used_for_later_months_too(read: Any) -> None:
 
 
 def set_template(newsletter: Any, text: str) -> None:
-    """Store an own template for Markdown."""
-    sample = draft_picks.template_request(build(newsletter), "markdown", "")
-    edit_picks.set_template(newsletter.store, "markdown", text, sample=sample, who="Ana", now=LATER)
+    """Check and store an own template for Markdown."""
+    edit_picks.check_template(draft_picks.template_request(build(newsletter), "markdown", text))
+    edit_picks.set_template(newsletter.store, "markdown", text, who="Ana", now=LATER)
 
 
 def test_an_own_template_is_tried_before_it_is_stored(read: Any) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shortener.errors import StoreBusy
 from shortener.services.host_throttle import MAX_CONCURRENT_CHECKS
 from shortener.store import issues, link_checks
 
@@ -101,6 +102,24 @@ def test_limit_of_simultaneous_checks(site: "EditorSite", private_names: None) -
     assert response.status_code == 303
     assert "Try again in a minute" in browser.get(response.headers["Location"]).text
     throttle.check_slots.release()
+    assert browser.post("/-/issues/may/link-check").location == "/-/issues/may/setup#link-check"
+    wait_for_results(browser)
+
+
+def test_a_check_that_cannot_be_stored_takes_no_place(
+    site: "EditorSite", private_names: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After more failed starts than checks may run, a check starts as soon as the store is no longer busy."""
+    site.add_issue()
+    browser = site.client("editor")
+
+    def start(*_: Any, **__: Any) -> None:
+        raise StoreBusy("the store is busy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(link_checks, "start", start)
+        for _ in range(MAX_CONCURRENT_CHECKS + 1):
+            assert browser.post("/-/issues/may/link-check").status_code == 503
     assert browser.post("/-/issues/may/link-check").location == "/-/issues/may/setup#link-check"
     wait_for_results(browser)
 

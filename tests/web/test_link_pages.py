@@ -287,6 +287,16 @@ def test_change_expiry(linked: "EditorSite") -> None:
     assert "<bdi>editor</bdi> removed the expiry" in browser.get(path).text
 
 
+def test_undo_of_an_unchanged_value(linked: "EditorSite") -> None:
+    """The notice of a form that changed nothing does not offer to revert an earlier edit."""
+    browser, path = linked.client("editor"), "/-/links/go.example/one"
+    browser.post(f"{path}/title", {"title": "A title"})
+    assert browser.get(path).text.count(f'action="{path}/revert"') == 2, "in the notice and in the history"
+    linked.store.execute("update edits set at = at - 60")
+    browser.post(f"{path}/title", {"title": "A title"})
+    assert browser.get(path).text.count(f'action="{path}/revert"') == 1, "in the history"
+
+
 def test_change_query_strings(linked: "EditorSite") -> None:
     """How query strings are forwarded is changed, shown in words, and reverted from the history."""
     browser, path = linked.client("editor"), "/-/links/go.example/one"

@@ -113,12 +113,17 @@ def test_pictures_of_the_preview_are_ours(clicked: "EditorSite") -> None:
     assert set(re.findall(r'<img src="([^"]*)"', text)) == {"/-/static/picture.svg"}
 
 
-def test_links_are_made_by_the_button(clicked: "EditorSite") -> None:
-    """Reading the page makes no link; the button makes them, and returns to the open form of the section."""
+def test_links_are_made_by_the_button(clicked: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the page makes no link; the button makes them, and returns to the open form of the section.
+
+    The ranking does not depend on these links, and is not computed again.
+    """
     browser = clicked.client("editor")
     before = clicked.store.value("select count(*) from links")
     assert "Create links and copy" in settled(browser, f"/-/picks?month={MONTH}&form=markdown")
     assert clicked.store.value("select count(*) from links") == before
+    computed: list[object] = []
+    monkeypatch.setattr("shortener.web.ranking_cache.rank_stored_articles", lambda *_, **__: computed.append(1))
     response = browser.post("/-/picks", {"month": MONTH, "form": "markdown"})
     assert response.location == f"/-/picks?month={MONTH}&form=markdown#section"
     assert clicked.store.value("select count(*) from links") == before + 2
@@ -126,3 +131,4 @@ def test_links_are_made_by_the_button(clicked: "EditorSite") -> None:
     assert "being computed" not in page, "the section can be copied at once"
     assert "Create links and copy" not in page
     assert "/…/" not in page
+    assert not computed

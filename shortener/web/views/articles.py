@@ -16,7 +16,7 @@ from shortener.ranking.picks import Action
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.ranking import count_stored_articles
 from shortener.services import draft_picks, history
-from shortener.store import articles, decisions, draft_links
+from shortener.store import articles, decisions
 from shortener.store.articles import SentIssue
 from shortener.web import article_list
 from shortener.web.article_list import ArticleFilterValues
@@ -88,9 +88,8 @@ def _find_listing(*, wait: bool) -> _Listing:
         return _Listing(filters, RankingKey(), sent, message=message.unescape(), status=404)
     if filters.period or filters.issue:
         return _load(filters, sent, wait=wait)
-    months = dict.fromkeys(article_list.month_of(issue.sent_at) for issue in sent)
     listing = _Listing(filters, RankingKey(), sent)
-    for month in months:
+    for month in article_list.months_of(sent):
         chosen = ArticleFilterValues(month, "", filters.section, filters.search)
         listing = _load(chosen, sent, wait=wait)
         if not listing.message:
@@ -112,7 +111,8 @@ def _render_articles() -> str:
 
 def _render_listing(listing: _Listing) -> str:
     ranking, filters = listing.ranking, listing.filters
-    values = {"filters": filters, "sent": listing.sent, "months": _months(listing.sent), "message": listing.message}
+    months = article_list.months_of(listing.sent)
+    values = {"filters": filters, "sent": listing.sent, "months": months, "message": listing.message}
     if ranking is None and not listing.message and (filters.period or filters.issue):
         counted = count_stored_articles(
             store(),
@@ -149,10 +149,6 @@ def _render_listing(listing: _Listing) -> str:
         changes=history.list_changes(store(), f"{MONTH_PAGES}{listing.key.month}") if listing.key.month else (),
         **values,
     )
-
-
-def _months(sent: list[SentIssue]) -> list[str]:
-    return list(dict.fromkeys(article_list.month_of(issue.sent_at) for issue in sent))
 
 
 @blueprint.get("/articles.json")
@@ -258,7 +254,7 @@ def _decide(month: str, url: str, *, action: str, reason: str) -> None:
 
 def short_title(url: str) -> str:
     """Return the title of an article for messages, or its address; a long one is cut."""
-    details = draft_links.article_details(store(), [url]).get(url)
+    details = articles.details_by_url(store(), [url]).get(url)
     title = (details.title if details else "") or url
     return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 1]}…"
 

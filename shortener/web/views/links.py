@@ -244,8 +244,8 @@ def revert(host: str, code: str) -> BaseResponse:
 
 
 def _undoable(text: str, host: str, code: str, field: LinkField) -> Notice:
-    """Return a notice with a button that reverts the last edit of a link's field."""
+    """Return a notice with a button that reverts this request's edit of a link's field, if it changed the field."""
     last = edit.last_edits(store(), get_link(host, code)).get(field)
-    if last is None:
+    if last is None or last["at"] != now():
         return Notice(text)
     return Notice(text, url_for("links.revert", host=host, code=code), {"field": field, "at": str(last["at"])})

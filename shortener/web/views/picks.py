@@ -22,8 +22,9 @@ from shortener.services.draft_picks import Draft
 from shortener.services.history import Recorder, State
 from shortener.store import Store, picks_edits
 from shortener.store.picks_edits import SectionFormat, TemplateName
-from shortener.web.cache import clear_cache, get_or_compute
+from shortener.web.cache import get_or_compute, keep_cache
 from shortener.web.context import config, current_user, now, role_required, store
+from shortener.web.error_pages import error_message
 from shortener.web.field_errors import form_view
 from shortener.web.forms import read_integer, read_text
 from shortener.web.languages import gettext as _
@@ -125,7 +126,7 @@ def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
         try:
             return _Section(draft_picks.render_section(draft, section_format))
         except InputError as error:
-            return _Section("", str(error))
+            return _Section("", error_message(error))
 
     encoded = msgspec.json.encode(draft_picks.template_request(draft, section_format, own), enc_hook=message_text)
     return get_or_compute(("section", blake2b(encoded).digest()), compute)
@@ -155,13 +156,14 @@ def picks_json() -> Response:
 @form_view("links", "month", page=_render_page)
 def link_picks() -> BaseResponse:
     """Create a short link for every article of the draft that has none."""
-    month = _read_month()
-    draft_picks.add_short_links(store(), cached_draft(month), config=config(), now=now())
-    # New links make cached rankings outdated. The next page must have this one, so that it can be copied at once.
-    clear_cache()
-    cached_draft(month)
+    draft = require_draft()
+    # The next page must have the ranking, so that the section can be copied at once.
+    with keep_cache():
+        draft_picks.add_short_links(store(), draft, config=config(), now=now())
     notice = _("The short links of the section are ready.").unescape()
-    return redirect_with_notice(notice, "picks.show_picks", month=month, form=_requested_form(), _anchor="section")
+    return redirect_with_notice(
+        notice, "picks.show_picks", month=draft.month, form=_requested_form(), _anchor="section"
+    )
 
 
 @blueprint.post("/picks/text")
@@ -221,18 +223,17 @@ def change_settings() -> BaseResponse:
 @form_view("template", "template", page=_render_page)
 def save_template() -> BaseResponse:
     """Save the editors' own template of a format, after it was tried; an empty one is removed."""
-    month, name = _read_month(), request.form.get("format", "")
+    draft, name = require_draft(), request.form.get("format", "")
     if name not in get_args(SectionFormat):
         raise FieldError(Message("choose a format"), field="template")
     section_format = cast(SectionFormat, name)
     text = request.form.get("template", "").replace("\r\n", "\n")
-    sample = draft_picks.template_request(
-        draft_picks.with_placeholder_links(cached_draft(month), "#", replace=True), section_format, text
-    )
+    sample = draft_picks.with_placeholder_links(draft, "#", replace=True)
+    edit_picks.check_template(draft_picks.template_request(sample, section_format, text))
     message = _("Your template was saved").unescape() if text.strip() else _("Your template was removed").unescape()
-    with _recorded(month, message, lambda: edit_picks.format_template(store(), section_format)) as recorder:
-        edit_picks.set_template(store(), section_format, text, sample=sample, who=current_user().name, now=now())
-    return _redirect(month, message, recorder)
+    with _recorded(draft.month, message, lambda: edit_picks.format_template(store(), section_format)) as recorder:
+        edit_picks.set_template(store(), section_format, text, who=current_user().name, now=now())
+    return _redirect(draft.month, message, recorder)
 
 
 def _read_month() -> str:

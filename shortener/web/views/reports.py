@@ -8,6 +8,7 @@ from shortener.reporting.formatting import struct_rows
 from shortener.reporting.issue_report import IssueReport, build_issue_report
 from shortener.reporting.outlook import (
     Outlook,
+    UsualFigures,
     build_outlook,
     compare_issue,
     find_compared_issues,
@@ -118,11 +119,8 @@ def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
 def live(slug: str) -> Response:
     """Return the formatted figures of a report as JSON. An open report page requests them to update itself."""
     report, outlook = _report(slug), _outlook(slug)
-    figures = {
-        "visitors": format_number(report.totals.visitors, _("unknown")),
-        "clicks": format_number(report.totals.clicks.human),
-        "rate": format_percent(report.rate, _("unknown")),
-        "filtered": format_percent(report.quality.set_aside),
+    figures = {figure.live: figure.value for figure in build_figures(report, outlook, UsualFigures(None, None))}
+    figures |= {
         "sentence": plain_text(describe_issue(outlook)) if outlook else "",
         "quality": capitalized(report.quality.sentence),
     }
