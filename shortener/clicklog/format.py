@@ -99,6 +99,15 @@ def storable_text(text: str) -> str:
     return _UNSTORABLE_CHARACTERS.sub("", text)
 
 
+def storable(value: Any) -> Any:
+    """Return a text, or a list or dict of values, with every text as ``storable_text`` returns it."""
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, dict):
+        return {storable_text(key): storable(item) for key, item in value.items()}
+    return [storable(item) for item in value] if isinstance(value, list) else value
+
+
 def decode_line(line: bytes) -> ClickLine:
     """Return the click or miss of a line, without characters that not every database can store.
 
@@ -107,15 +116,6 @@ def decode_line(line: bytes) -> ClickLine:
     if b"\\u" not in line or not _UNSTORABLE_ESCAPES.search(line):
         return _decode_line(line)
     try:
-        return msgspec.convert(_storable(json.loads(line)), ClickLine)
+        return msgspec.convert(storable(json.loads(line)), ClickLine)
     except json.JSONDecodeError as error:
         raise msgspec.DecodeError(str(error)) from None
-
-
-def _storable(value: Any) -> Any:
-    """Return a decoded JSON value, with every text as ``storable_text`` returns it."""
-    if isinstance(value, str):
-        return storable_text(value)
-    if isinstance(value, dict):
-        return {storable_text(key): _storable(item) for key, item in value.items()}
-    return [_storable(item) for item in value] if isinstance(value, list) else value

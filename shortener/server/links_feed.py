@@ -35,7 +35,7 @@ def _run(config: Config) -> None:
             try:
                 with contextlib.closing(open_reader(config.data_directory, url=config.storage.url)) as reader:
                     _feed(reader, config, shared)
-            except (StoreError, OSError) as error:
+            except StoreError as error:
                 if time.monotonic() - reported_at > REPORT_SECONDS or not reported_at:
                     reported_at = time.monotonic()
                     log.error("%s; redirects use the local copy of the links until the store is back", error)

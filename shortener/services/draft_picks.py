@@ -22,7 +22,7 @@ from shortener.reporting.ranking_inputs import load_history
 from shortener.services.custom_template import TemplateRequest, render_custom_template
 from shortener.services.new_code import new_unused_code
 from shortener.short_urls import build_short_url, parse_short_url
-from shortener.store import Store, decisions, draft_links, links, picks_edits
+from shortener.store import Store, articles, decisions, draft_links, links, picks_edits
 from shortener.store.decisions import Decision
 from shortener.store.links import Link
 from shortener.store.picks_edits import PickText, SectionFormat, TemplateName
@@ -291,7 +291,7 @@ def _article_details(
     store: Store, month: str, urls: Iterable[str], *, config: Config, now: int
 ) -> dict[str, ArticleDetails]:
     """Return the details of each article that the rendered section shows, by URL."""
-    stored_details = draft_links.article_details(store, urls)
+    stored_details = articles.details_by_url(store, urls)
     links_by_url = draft_links.links_by_article(store, month)
     texts = picks_edits.texts_by_article(store, month)
     return {
@@ -304,7 +304,7 @@ def _article_details(
             blurb=(stored.summary if edited.blurb is None else edited.blurb) or None,
         )
         for url in urls
-        for stored in [stored_details.get(url, draft_links.ArticleDetails())]
+        for stored in [stored_details.get(url, articles.ArticleDetails())]
         for edited in [texts.get(url, PickText())]
     }
 

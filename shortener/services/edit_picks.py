@@ -12,7 +12,7 @@ from shortener.errors import FieldError
 from shortener.messages import Message
 from shortener.ranking.picks import Pick, Picks
 from shortener.services.custom_template import TemplateRequest, render_custom_template
-from shortener.store import Store, draft_links, picks_edits
+from shortener.store import Store, articles, picks_edits
 from shortener.store.picks_edits import OwnTemplate, PicksSettings, PickText, SectionFormat
 
 MAX_TEXT_LENGTHS = {"title": 500, "byline": 500, "blurb": 2_000}
@@ -114,7 +114,7 @@ def set_texts(store: Store, month: str, url: str, *, title: str, byline: str, bl
             raise FieldError(Message("at most {limit} characters", limit=MAX_TEXT_LENGTHS[name]), field=name)
     if not texts["title"]:
         raise FieldError(Message("enter a title"), field="title")
-    article = draft_links.article_details(store, [url]).get(url, draft_links.ArticleDetails())
+    article = articles.details_by_url(store, [url]).get(url, articles.ArticleDetails())
     original = {"title": article.title or url, "byline": article.author, "blurb": article.summary}
     changed = {name: text for name, text in texts.items() if text != " ".join(original[name].split())}
     picks_edits.save_text(store, month, url, PickText(**changed))

@@ -1,10 +1,11 @@
-"""SQL for articles across issues: where an article appeared, its author and section, and its short links."""
+"""SQL for articles across issues: where an article appeared, its title and other details, and its short links."""
 
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 from shortener.store.database import Store
+from shortener.store.sql_text import column_list
 
 _SENT_AT = """coalesce(
     issues.sent_at, (select min(hour) from clicks_by_issue_hour where issue_id = issues.id and human > 0)
@@ -20,10 +21,13 @@ class SentIssue(Struct, frozen=True):
     sent_at: int
 
 
-class ArticleLabels(Struct):
-    """Author and section of an article, collected from all its issues; '' if unknown."""
+class ArticleDetails(Struct):
+    """Title, author, summary, image and section of an article, collected from all its issues; '' if unknown."""
 
+    title: str = ""
     author: str = ""
+    summary: str = ""
+    image: str = ""
     section: str = ""
 
 
@@ -50,16 +54,19 @@ def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
     return [SentIssue(*row) for row in store.execute(sql, (now,))]
 
 
-def labels_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleLabels]:
-    """Return author and section of articles by URL; each comes from the latest issue that has it."""
-    sql = """
-        select url, author, section from articles join issues on issues.id = articles.issue_id
-        where url in :urls order by coalesce(sent_at, issues.created_at), issues.id
-    """
-    found: dict[str, ArticleLabels] = {}
-    for url, author, section in store.execute(sql, {"urls": list(urls)}):
-        labels = found.setdefault(url, ArticleLabels())
-        labels.author, labels.section = author or labels.author, section or labels.section
+def details_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetails]:
+    """Return the details of articles by URL; each field comes from the latest issue that has it."""
+    sql = f"""
+        select url, {column_list(ArticleDetails, "articles")}
+        from articles join issues on issues.id = articles.issue_id
+        where url in :urls
+        order by coalesce(sent_at, issues.created_at), issues.id
+    """  # noqa: S608
+    found: dict[str, ArticleDetails] = {}
+    for url, *values in store.execute(sql, {"urls": list(urls)}):
+        details = found.setdefault(url, ArticleDetails())
+        for field, value in zip(ArticleDetails.__struct_fields__, values, strict=True):
+            setattr(details, field, value or getattr(details, field))
     return found
 
 

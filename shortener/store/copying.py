@@ -1,6 +1,6 @@
 """Copying a whole store into an empty database, and the proof that all rows have arrived."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -35,10 +35,11 @@ def copy_store(source: Store, url: str, *, on_progress: Callable[[str, int], Non
     with closing(_open_target(source.data, url)) as target, source.transaction(), target.transaction():
         types = _column_types(target)
         copied = []
-        for table in _tables_in_order(target):
-            rows = _copy_meta(source, target) if table == "meta" else _copy_table(
-                source, target, table, types[table], on_progress=on_progress
-            )  # fmt: skip
+        for table in _tables_in_order(target, types):
+            if table == "meta":
+                rows = _copy_meta(source, target)
+            else:
+                rows = _copy_table(source, target, table, types[table], on_progress=on_progress)
             copied.append(CopiedTable(table, rows))
         _set_sequences(target, types)
     return copied
@@ -71,9 +72,9 @@ def _column_types(target: Reader) -> dict[str, dict[str, str]]:
     return types
 
 
-def _tables_in_order(target: Reader) -> Iterator[str]:
-    """Yield all tables, each after those that it refers to."""
-    tables: dict[str, set[str]] = {table: set() for table in _column_types(target)}
+def _tables_in_order(target: Reader, names: Iterable[str]) -> Iterator[str]:
+    """Yield the tables with these names, each after those that it refers to."""
+    tables: dict[str, set[str]] = {name: set() for name in names}
     for table, other in target.execute(
         "select conrelid::regclass::text, confrelid::regclass::text from pg_constraint "
         "where contype = 'f' and connamespace = current_schema()::regnamespace"

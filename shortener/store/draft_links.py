@@ -1,37 +1,8 @@
-"""SQL for the draft of a month's picks: title, author and so on of its articles, and a short link for each."""
-
-from collections.abc import Iterable
-
-from msgspec import Struct
+"""SQL for the short links of the articles in a month's draft of picks."""
 
 from shortener.store.database import Store
 from shortener.store.links import Link
 from shortener.store.sql_text import column_list
-
-
-class ArticleDetails(Struct):
-    """Title, author, summary and image of an article, collected from all its issues; '' if unknown."""
-
-    title: str = ""
-    author: str = ""
-    summary: str = ""
-    image: str = ""
-
-
-def article_details(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetails]:
-    """Return the details of articles by URL; each field comes from the latest issue that has it."""
-    sql = f"""
-        select url, {column_list(ArticleDetails, "articles")}
-        from articles join issues on issues.id = articles.issue_id
-        where url in :urls
-        order by coalesce(sent_at, issues.created_at), issues.id
-    """  # noqa: S608
-    details_by_url: dict[str, ArticleDetails] = {}
-    for url, *values in store.execute(sql, {"urls": list(urls)}):
-        details = details_by_url.setdefault(url, ArticleDetails())
-        for field, value in zip(ArticleDetails.__struct_fields__, values, strict=True):
-            setattr(details, field, value or getattr(details, field))
-    return details_by_url
 
 
 def links_by_article(store: Store, month: str) -> dict[str, Link]:

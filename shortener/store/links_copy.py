@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from shortener.errors import StoreUnavailable
 from shortener.files import LINKS_COPY_FILE_NAME
 from shortener.store.database import Reader
 from shortener.store.sqlite import store_error
@@ -46,6 +47,8 @@ def update_copy(reader: Reader, data: Path) -> int:
             return _update(reader, path)
     except sqlite3.Error as error:
         raise store_error(error) from error
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: {error.strerror or error}") from error
 
 
 def _update(reader: Reader, path: Path) -> int:

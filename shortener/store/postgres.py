@@ -16,7 +16,7 @@ from psycopg.adapt import Dumper, Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from shortener.clicklog.format import storable_text
+from shortener.clicklog.format import storable
 from shortener.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable
 from shortener.store.connection import Connection, Cursor
 from shortener.store.rollup_tables import Rollup
@@ -116,13 +116,6 @@ def _value(value: Any) -> Any:
     return list(value) if isinstance(value, tuple | set | frozenset) else value
 
 
-def _storable(value: Any) -> Any:
-    """Return a parameter without the characters that PostgreSQL does not store."""
-    if isinstance(value, str):
-        return storable_text(value)
-    return [_storable(item) for item in value] if isinstance(value, list) else value
-
-
 class PostgresConnection(Connection):
     """A connection to a database, which is opened again when it was lost.
 
@@ -156,7 +149,7 @@ class PostgresConnection(Connection):
         try:
             return self.postgres.execute(text.encode(), values)
         except (psycopg.DataError, UnicodeEncodeError):
-            cleaned = [_storable(value) for value in values]
+            cleaned = [storable(value) for value in values]
             if cleaned == list(values):
                 raise
             return self.postgres.execute(text.encode(), cleaned)
@@ -169,7 +162,7 @@ class PostgresConnection(Connection):
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
         """Run one statement for each row of parameters."""
         text, names, pairs = translate(sql)
-        values = [[_storable(value) for value in _values(row, names, pairs)] for row in rows]
+        values = [[storable(value) for value in _values(row, names, pairs)] for row in rows]
         if values:
             with self._errors(), self.postgres.cursor() as cursor:
                 cursor.executemany(text.encode(), values)

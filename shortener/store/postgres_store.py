@@ -59,7 +59,10 @@ def open_store(data: Path, *, url: str, create: bool, busy_timeout_seconds: floa
 def open_reader(url: str) -> Reader:
     """Open a connection that only reads. Raises StoreError if there is no store."""
     connection = PostgresConnection(url, busy_timeout_seconds=READER_TIMEOUT_SECONDS)
-    if is_empty(connection):
+    try:
+        if is_empty(connection):
+            raise StoreError("the store: the database is empty", kind="database_empty")
+        return Reader(connection)
+    except BaseException:
         connection.close()
-        raise StoreError("the store: the database is empty", kind="database_empty")
-    return Reader(connection)
+        raise

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from shortener.store.database import Reader, Store
 
 
-def read(store: Reader) -> dict[str, str]:
+def read(reader: Reader) -> dict[str, str]:
     """Return the stored settings as texts, by key such as ``site.name``."""
-    return dict(store.execute("select name, value from settings").fetchall())
+    return dict(reader.execute("select name, value from settings").fetchall())
 
 
 def put(store: Store, name: str, value: str) -> None:
@@ -16,15 +16,11 @@ def put(store: Store, name: str, value: str) -> None:
         "insert into settings (name, value) values (?, ?) on conflict (name) do update set value = excluded.value",
         (name, value),
     )
-    _raise_revision(store)
+    store.add_to_meta("links_revision", 1)
 
 
 def delete(store: Store, names: Iterable[str]) -> None:
     """Delete settings, which then have their defaults."""
     for name in names:
         store.execute("delete from settings where name = ?", (name,))
-    _raise_revision(store)
-
-
-def _raise_revision(store: Store) -> None:
-    store.set_meta("links_revision", store.meta("links_revision") + 1)
+    store.add_to_meta("links_revision", 1)

@@ -10,7 +10,7 @@ from shortener.durations import DAY_SECONDS
 from shortener.ranking import CountedArticle, RankedArticle, Ranking
 from shortener.ranking.certainty import Group, certainty_group
 from shortener.store import articles, decisions
-from shortener.store.articles import ArticleLabels, SentIssue
+from shortener.store.articles import ArticleDetails, SentIssue
 from shortener.store.decisions import Decision
 from shortener.web.components import TableOrder, read_order
 from shortener.web.context import config, now, store
@@ -44,7 +44,7 @@ class ArticleRow(Struct, frozen=True):
     month: str
     issue_title: str
     sent_at: int | None
-    labels: ArticleLabels
+    details: ArticleDetails
     decision: Decision | None
     is_loved_by_few: bool
 
@@ -89,7 +89,7 @@ def months_of(sent_issues: Iterable[SentIssue]) -> list[str]:
 def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[ArticleRow]:
     """Return the rows of a ranking, in its order."""
     issues = {issue.slug: issue for issue in sent_issues}
-    labels = articles.labels_by_url(store(), [article.url for article in ranking.articles])
+    details = articles.details_by_url(store(), [article.url for article in ranking.articles])
     decided = {(decision.month, decision.url): decision for decision in decisions.list_all(store())}
     rows = []
     for article in ranking.articles:
@@ -102,7 +102,7 @@ def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[Artic
                 month=month,
                 issue_title=issue.title if issue else article.issue,
                 sent_at=issue.sent_at if issue else None,
-                labels=labels.get(article.url, ArticleLabels()),
+                details=details.get(article.url, ArticleDetails()),
                 decision=decided.get((month, article.url)),
                 is_loved_by_few=article.url in ranking.loved_by_few,
             )
@@ -112,7 +112,7 @@ def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[Artic
 
 def list_sections(rows: Iterable[ArticleRow]) -> list[str]:
     """Return the sections of the rows in alphabetical order."""
-    return sorted({row.labels.section for row in rows if row.labels.section}, key=str.casefold)
+    return sorted({row.details.section for row in rows if row.details.section}, key=str.casefold)
 
 
 def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> list[ArticleRow]:
@@ -121,8 +121,8 @@ def filter_rows(rows: Iterable[ArticleRow], filters: ArticleFilterValues) -> lis
     return [
         row
         for row in rows
-        if filters.section in ("", row.labels.section)
-        if all(word in f"{row.article.title} {row.labels.author} {row.article.url}".casefold() for word in words)
+        if filters.section in ("", row.details.section)
+        if all(word in f"{row.article.title} {row.details.author} {row.article.url}".casefold() for word in words)
     ]
 
 

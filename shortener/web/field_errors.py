@@ -18,7 +18,6 @@ from shortener.web.languages import gettext as _
 View = TypeVar("View", bound=Callable[..., Any])
 
 BUSY_MESSAGE = Message("Nothing was saved, because the system is busy. Submit the form again in a moment.")
-
 _CONFIRMATION = Markup(
     '<label class="choice"><input type="checkbox" name="confirmed" value="yes"> <span>{}</span></label>'
 )

@@ -289,6 +289,22 @@ def test_a_copy_that_is_not_of_this_store_is_replaced(store: Store, state: str) 
     assert copied(store) == {"a": "https://a.example/x"}
 
 
+def test_a_copy_that_belongs_to_another_user_fails_no_change(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A change that is committed succeeds although the copy cannot be updated, and a message in the log names it."""
+
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    add_link(store, "a")
+    assert links.get(store, HOST, "a").target == "https://a.example/x"
+    assert f"{LINKS_COPY_FILE_NAME}: Operation not permitted" in caplog.text
+    with pytest.raises(StoreUnavailable, match="not permitted"):
+        update_copy(store, store.data)
+
+
 def test_writers_that_commit_late_are_not_missed(store: Store, postgres_url: str) -> None:
     """A change that is committed after a later one of another writer reaches the copy."""
     add_link(store, "a")

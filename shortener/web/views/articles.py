@@ -16,7 +16,7 @@ from shortener.ranking.picks import Action
 from shortener.reporting.formatting import struct_rows
 from shortener.reporting.ranking import count_stored_articles
 from shortener.services import draft_picks, history
-from shortener.store import articles, decisions, draft_links
+from shortener.store import articles, decisions
 from shortener.store.articles import SentIssue
 from shortener.web import article_list
 from shortener.web.article_list import ArticleFilterValues
@@ -254,7 +254,7 @@ def _decide(month: str, url: str, *, action: str, reason: str) -> None:
 
 def short_title(url: str) -> str:
     """Return the title of an article for messages, or its address; a long one is cut."""
-    details = draft_links.article_details(store(), [url]).get(url)
+    details = articles.details_by_url(store(), [url]).get(url)
     title = (details.title if details else "") or url
     return title if len(title) <= MAX_NAME_LENGTH else f"{title[: MAX_NAME_LENGTH - 1]}…"
 
