@@ -10,7 +10,14 @@ from shortener.ranking import RankedArticle
 from shortener.reporting.counts import PlacementCount
 from shortener.reporting.issue_report import ArticleReport, IssueReport, OtherLinkReport
 from shortener.short_urls import parse_short_url
-from shortener.web.filters import NO_VALUE, format_multiple, format_number, format_percent, join_percent_signs
+from shortener.web.filters import (
+    NO_VALUE,
+    format_multiple,
+    format_number,
+    format_percent,
+    join_percent_signs,
+    result_tone,
+)
 from shortener.web.issue_document import Badge, FindBadge
 from shortener.web.languages import gettext as _
 
@@ -67,9 +74,7 @@ def heat_level(clicks: int, max_clicks: int) -> int:
 
 def comparison(result: RankedArticle | None) -> str:
     """Return the tone of an article: above or below if its interval says so, usual or unknown."""
-    if result is None:
-        return "unknown"
-    return "above" if result.low > 1 else "below" if result.high < 1 else "usual"
+    return "unknown" if result is None else result_tone(result)
 
 
 def articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkReport]:

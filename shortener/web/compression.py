@@ -37,7 +37,7 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 
 def init_app(app: Flask) -> None:
     """Compress the responses of an app; static files once, because they do not change while it runs."""
-    static_files: dict[tuple[str, str | None], bytes] = {}
+    static_files: dict[str, bytes] = {}
 
     def compress(response: Response) -> Response:
         if response.mimetype not in COMPRESSED_TYPES:
@@ -63,9 +63,9 @@ def init_app(app: Flask) -> None:
     app.after_request(compress)
 
 
-def _compress_file(response: Response, compressed: dict[tuple[str, str | None], bytes]) -> bytes:
+def _compress_file(response: Response, compressed: dict[str, bytes]) -> bytes:
     """Return the compressed body of a static file. It is compressed once and then kept in ``compressed``."""
-    key = (request.path, response.headers.get("ETag"))
+    key = response.headers["ETag"]  # not the path: a file has endless ones, such as x/../site.css
     file = response.response
     response.call_on_close(file.close)  # type: ignore[union-attr]  # the response to a file is a file wrapper
     response.direct_passthrough = False

@@ -24,13 +24,12 @@ from shortener.errors import (
     UnreadableDocument,
 )
 from shortener.messages import Message, join_messages
-from shortener.web.languages import current_language, translate
+from shortener.web.languages import EDITOR_PATH, current_language, translate
 from shortener.web.languages import gettext as _
 
 log = logging.getLogger(__name__)
 
 ErrorHandler = Callable[[Exception], ResponseReturnValue]
-EDITOR_PATH = "/-/"
 _FIRST_WORD = re.compile(r"^[^\W\d_]+(?= )")
 _FULL_STOPS = (".", "?", "!", "。", "？", "！")  # noqa: RUF001
 _TEMPLATES = {404: "errors/missing.html", 410: "errors/gone.html", 503: "errors/unavailable.html"}

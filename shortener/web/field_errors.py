@@ -11,16 +11,15 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from shortener.errors import Doubtful, FieldError, ShortenerError, StoreBusy, StoreError
+from shortener.messages import Message
 from shortener.web.error_pages import error_message, http_status, sentence
+from shortener.web.languages import gettext as _
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-BUSY_MESSAGE = "Nothing was saved, because the system is busy. Submit the form again in a moment."
-
-
+BUSY_MESSAGE = Message("Nothing was saved, because the system is busy. Submit the form again in a moment.")
 _CONFIRMATION = Markup(
-    '<label class="choice"><input type="checkbox" name="confirmed" value="yes"> '
-    "<span>This is right, save it</span></label>"
+    '<label class="choice"><input type="checkbox" name="confirmed" value="yes"> <span>{}</span></label>'
 )
 
 
@@ -66,7 +65,7 @@ class Form:
         if self._error is None or self._error.field != field:
             return Markup("")
         g.form_error_shown = True
-        confirmation = _CONFIRMATION if self._error.can_confirm else ""
+        confirmation = _CONFIRMATION.format(_("This is right, save it")) if self._error.can_confirm else ""
         return (
             Markup('<p class="error" id="{}-error" role="alert">{}</p>').format(id or field, self._error.message)
             + confirmation

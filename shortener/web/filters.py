@@ -1,6 +1,6 @@
 """Template filters, tests and globals: numbers, shares, local times, URLs and small charts as text or markup."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,12 +11,14 @@ from markupsafe import Markup, escape
 
 from shortener.durations import DAY_SECONDS, HOUR_SECONDS
 from shortener.errors import StoreError
+from shortener.ranking import RankedArticle
+from shortener.ranking.certainty import Group, certainty_group
 from shortener.reporting.forecast import Usual
 from shortener.reporting.formatting import zone_abbreviation
+from shortener.reporting.outlook import Judgement
 from shortener.services import accounts
 from shortener.store.accounts import Role
 from shortener.web import context
-from shortener.web.error_pages import sentence
 from shortener.web.field_errors import find_form, unshown_error
 from shortener.web.languages import current_language, gettext, ngettext, translate, translated_text
 
@@ -33,17 +35,15 @@ def init_app(app: Flask) -> None:
         percent=format_percent,
         multiple=format_multiple,
         usual=format_usual,
+        tone=result_tone,
         datetime=format_datetime,
         date=format_date,
-        day=format_day,
         month_name=format_month,
         datetime_local=format_datetime_local,
         duration=format_duration,
         display_url=display_url,
-        sentence=sentence,
         capitalized=capitalized,
         isolated=isolate,
-        script_json=script_json,
         sparkline=sparkline,
     )
     app.jinja_env.tests["future"] = is_future
@@ -99,6 +99,16 @@ def format_percent(share: float | None, missing: str = NO_VALUE) -> str:
     if 0 < share < 0.0005:
         return f"< {language.format_percent(0.001, decimals=1)}"
     return language.format_percent(share, decimals=0 if share >= 0.0995 or not share else 1)
+
+
+def result_tone(result: RankedArticle | None) -> Judgement:
+    """Return "above" or "below" only where the 90 % interval of an article excludes the typical value."""
+    if result is None:
+        return "usual"
+    return _TONES[certainty_group(result.low, result.high)]
+
+
+_TONES: Mapping[Group, Judgement] = {"winner": "above", "typical": "usual", "below": "below"}
 
 
 def format_usual(usual: Usual | None) -> str:

@@ -9,7 +9,6 @@ from msgspec import Struct
 from shortener.config import Domain
 from shortener.durations import HOUR_SECONDS
 from shortener.ranking import RankedArticle
-from shortener.ranking.certainty import Group, certainty_group
 from shortener.reporting.issue_list import SPARKLINE_HOURS, SPARKLINE_STEP_HOURS
 from shortener.reporting.issue_report import ArticleReport, IssueReport
 from shortener.reporting.outlook import Judgement
@@ -19,6 +18,7 @@ from shortener.store.decisions import Decision
 from shortener.web.cache import get_or_compute
 from shortener.web.components import TableOrder, read_order
 from shortener.web.context import config, store
+from shortener.web.filters import result_tone
 from shortener.web.languages import gettext as _
 
 COLUMNS = ("position", "title", "visitors", "typical", "rate")
@@ -72,7 +72,7 @@ def build_table(
             article=article,
             count=article.visitors if counts_visitors else article.clicks,
             result=results.get(article.url),
-            tone=certainty(results.get(article.url)),
+            tone=result_tone(results.get(article.url)),
             decision=decided.get(article.url),
             spark=_add_up(sparks, article.short_urls),
         )
@@ -85,14 +85,6 @@ def build_table(
     return ArticleTable(groups, order, max(values, default=0), counts_visitors)
 
 
-def certainty(result: RankedArticle | None) -> Judgement:
-    """Return "above" or "below" only where the 90 % interval of an article excludes the typical value."""
-    if result is None:
-        return "usual"
-    return _TONES[certainty_group(result.low, result.high)]
-
-
-_TONES: Mapping[Group, Judgement] = {"winner": "above", "typical": "usual", "below": "below"}
 _VALUES: Mapping[str, Callable[[ArticleRow], Any]] = {
     "position": lambda row: row.article.position,
     "title": lambda row: row.article.title.casefold() or None,

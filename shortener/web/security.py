@@ -7,6 +7,7 @@ from flask.sessions import SecureCookieSessionInterface
 
 from shortener.codes import COMPATIBLE_PATHS
 from shortener.config import Config
+from shortener.messages import Message
 from shortener.redirect.normalize import LOOPBACK_HOSTS
 from shortener.urls import normalize_host_header, strip_port
 
@@ -59,7 +60,7 @@ def init_app(app: Flask, *, config: Config) -> None:
 
     def check_origin() -> None:
         if request.method not in SAFE_METHODS and uses_cookies(request.path) and not _is_same_origin(request):
-            abort(403, "The form was sent from another website. Open the page here and fill it in again.")
+            abort(403, Message("The form was sent from another website. Open the page here and fill it in again."))
 
     def add_headers(response: Response) -> Response:
         for name, value in SECURITY_HEADERS.items():

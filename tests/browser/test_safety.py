@@ -328,6 +328,19 @@ def test_undo_of_every_destructive_act(watched: "WatchedPage", without_script: "
     assert not watched.problems
 
 
+def test_what_was_entered_survives_the_end_of_the_session(watched: "WatchedPage") -> None:
+    """An edit in place without a session shows the page to sign in; loaded again afterwards, it sends the edit."""
+    page = watched.page
+    page.goto(watched.base + PICKS)
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    submit(".pick form[action$=text]", title="A title of many words")(page)
+    page.locator("h1:text('Please sign in')").wait_for()
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    page.reload()
+    assert page.locator(".pick h3").first.text_content() == "A title of many words"
+
+
 def wait_for_state(watched: "WatchedPage", path: str, link: str, expected: Any) -> None:
     """Wait until the state of a page is the expected one; an edit in place takes a moment."""
     for _attempt in range(100):

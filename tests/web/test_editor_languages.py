@@ -5,11 +5,12 @@ import re
 import pytest
 from werkzeug.test import TestResponse
 
-from shortener.errors import StoreError
+from shortener.errors import StoreBusy, StoreError
 from shortener.store import accounts
 from shortener.web import context
+from shortener.web.views import settings
 from tests.pseudo_languages import LONG, RIGHT_TO_LEFT, pseudo_languages
-from tests.web.conftest import NOW, Browser, EditorSite
+from tests.web.conftest import NOW, OURS, Browser, EditorSite
 
 
 @pytest.fixture
@@ -139,3 +140,22 @@ def test_settings_have_the_privacy_text_in_the_languages_of_readers(site: Editor
 def test_refused_addresses_are_explained_in_the_language_of_the_page(site: EditorSite, path: str, message: str) -> None:
     """What is wrong with an address is said in the language that the browser asks for."""
     assert message in site.client("viewer").get(path, **{"Accept-Language": "de"}).text
+
+
+def test_refused_forms_are_explained_in_the_language_of_the_page(
+    site: EditorSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value to confirm, a busy store and a form of another website are explained in the editor's language."""
+    browser, german = site.client("editor"), OURS | {"Accept-Language": "de"}
+    other_zone = {"site.timezone": "Asia/Tokyo"}
+    assert "Das ist richtig, speichern" in browser.post("/-/settings", other_zone, **german).text
+    foreign = german | {"Sec-Fetch-Site": "cross-site"}
+    assert "von einer anderen Website" in browser.post("/-/settings", other_zone, **foreign).text
+
+    def fail(*_arguments: object) -> None:
+        raise StoreBusy("the store: another process is writing; try again")
+
+    monkeypatch.setattr(settings, "put_settings", fail)
+    page = browser.post("/-/settings", other_zone | {"confirmed": "yes"}, **german)
+    assert page.status_code == 503
+    assert "Es wurde nichts gespeichert" in page.text

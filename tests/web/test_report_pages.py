@@ -15,8 +15,8 @@ from shortener.reporting.outlook import Outlook
 from shortener.reporting.ranking import rank_stored_articles
 from shortener.store import decisions, issues, links
 from shortener.web import ranking_cache
+from shortener.web.filters import result_tone
 from shortener.web.issue_sentence import describe_issue
-from shortener.web.results_articles import certainty
 
 if TYPE_CHECKING:
     from tests.web.conftest import EditorSite
@@ -245,7 +245,7 @@ def ranked(low: float, appeal: float, high: float) -> RankedArticle:
 )
 def test_a_winner_is_certain(result: RankedArticle | None, expected: str) -> None:
     """An article is a winner or below typical only if its interval excludes 1, however large its multiple is."""
-    assert certainty(result) == expected
+    assert result_tone(result) == expected
 
 
 ORDERS = {

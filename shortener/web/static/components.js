@@ -73,9 +73,9 @@ document.addEventListener("click", async (event) => {
     else getSelection().selectAllChildren(source);
     if (!document.execCommand("copy")) return;
   }
-  const before = button.textContent;
-  button.textContent = button.dataset.done || "Copied";
-  setTimeout(() => { button.textContent = before; }, COPIED_MS);
+  button.dataset.label ??= button.textContent; // not the text of now, which a second press finds changed
+  button.textContent = button.dataset.done;
+  setTimeout(() => { button.textContent = button.dataset.label; }, COPIED_MS);
 });
 
 // A form or link with data-in-place changes the page without loading it again, and keeps its place. So do the Undo
@@ -85,13 +85,17 @@ const isInPlace = (element) => element.matches("[data-in-place]") ||
 
 document.addEventListener("submit", async (event) => {
   const form = event.target, button = event.submitter;
-  if (event.defaultPrevented || form.method !== "post" || !isInPlace(form)) return;
+  if (event.defaultPrevented || form.method !== "post" || form.dataset.usual || !isInPlace(form)) return;
   event.preventDefault();
   const fields = new FormData(form);
   if (button && button.name) fields.append(button.name, button.value);
   const answer = await send(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(fields), redirect: "manual" });
-  const page = answer && answer.type === "opaqueredirect" ? await send(location.href) : answer;
-  if (!await replace(page, form)) return location.reload();
+  const isSaved = answer && answer.type === "opaqueredirect";
+  if (!await replace(isSaved ? await send(location.href) : answer, form)) {
+    if (isSaved) return location.reload();
+    form.dataset.usual = "yes";
+    return form.requestSubmit(button); // so that what was entered can be sent again, or is there after going back
+  }
   if (form.dataset.then === "copy") for (const copies of document.querySelectorAll("[data-copy]")) copies.click();
 });
 
@@ -118,11 +122,12 @@ async function send(address, options) {
 }
 
 async function replace(answer, source) {
-  const isPage = answer && answer.status !== 401 && (answer.headers.get("Content-Type") || "").startsWith("text/html");
+  const isPage = answer && (answer.headers.get("Content-Type") || "").startsWith("text/html");
   const fresh = isPage && new DOMParser().parseFromString(await answer.text(), "text/html");
   const content = fresh && fresh.querySelector("main");
-  // A page that waits for its content loads itself again, which it cannot do in place.
-  if (!content || fresh.querySelector("script[src*='reload.js']")) return false;
+  // An error page has nothing that works in place. A page that waits for its content loads itself again, which it cannot
+  // do in place.
+  if (!content || !content.querySelector("[data-in-place]") || fresh.querySelector("script[src*='reload.js']")) return false;
   const main = document.querySelector("main");
   const own = source.closest("details[id]");
   const open = [...main.querySelectorAll("details[id][open]")].filter((each) => each !== own).map((each) => each.id);
@@ -134,7 +139,7 @@ async function replace(answer, source) {
   for (const each of open) if (document.getElementById(each)) document.getElementById(each).open = true;
   // The top of the page may be out of sight.
   for (const notice of main.querySelectorAll("[aria-live] > .note.good")) notice.classList.add("toast");
-  prepare();
+  document.dispatchEvent(new Event("swapped"));
   const now = id && id !== "main" && document.getElementById(id);
   if (now) window.scrollBy(0, now.getBoundingClientRect().top - before);
   const target = main.querySelector("[aria-invalid=true]") || (focused && document.getElementById(focused)) ||

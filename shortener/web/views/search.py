@@ -4,6 +4,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from msgspec import Struct
 
 from shortener.reporting.link_records import LinkRecord, build_link_record, search_text, search_words
+from shortener.services.accounts import Role, role_allows
 from shortener.store import listings, search
 from shortener.store.listings import LinkFilter
 from shortener.store.search import FoundArticle
@@ -116,7 +117,7 @@ def _find_pages(words: tuple[str, ...]) -> tuple[FoundPage, ...]:
 
 
 def _pages() -> list[FoundPage]:
-    pages = [
+    pages: list[tuple[str, str, Role]] = [
         (_("Overview"), "overview.show_overview", "viewer"),
         (_("Issues"), "issues.list_issues", "viewer"),
         (_("New issue"), "new_issue.new_issue", "editor"),
@@ -132,6 +133,5 @@ def _pages() -> list[FoundPage]:
         (_("Tokens"), "tokens.list_tokens", "admin"),
         (_("Webhooks"), "webhooks.list_webhooks", "admin"),
     ]
-    roles = {"viewer": 0, "editor": 1, "admin": 2}
-    level = roles[current_user().role]
-    return [FoundPage(str(name), url_for(endpoint)) for name, endpoint, role in pages if roles[role] <= level]
+    own_role = current_user().role
+    return [FoundPage(str(name), url_for(endpoint)) for name, endpoint, role in pages if role_allows(own_role, role)]
