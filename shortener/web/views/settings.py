@@ -18,7 +18,7 @@ from shortener.web.field_errors import form_view
 from shortener.web.forms import read_text
 from shortener.web.languages import all_languages, current_language, translated_text, use_language
 from shortener.web.languages import gettext as _
-from shortener.web.responses import json_response, redirect_after_edit
+from shortener.web.responses import json_response, redirect_after_edit, redirect_with_notice
 from shortener.web.views.history import SETTINGS_PAGE, undoable
 
 blueprint = Blueprint("settings", __name__, url_prefix="/-")
@@ -101,7 +101,7 @@ def save_settings() -> BaseResponse:
         ) as recorder:
             put_settings(store(), changes)
     if recorder.change_id is None:
-        return redirect_after_edit(_("Nothing was changed."), "settings.show_settings")
+        return redirect_with_notice(_("Nothing was changed."), "settings.show_settings")
     return redirect_after_edit(undoable(_("The settings are saved."), recorder.change_id), "settings.show_settings")
 
 
