@@ -79,7 +79,9 @@ def build_pages_app(config: Config) -> Flask:
 
     The server uses this function, so that the pages can start while the store is unavailable.
     """
-    app = Flask(__name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates")
+    app = security.PagesApp(
+        __name__, static_folder="web/static", static_url_path="/-/static", template_folder="web/templates"
+    )
     app.config["SECRET_KEY"] = session_secret(config)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_REQUEST_BYTES
     app.config["MAX_FORM_PARTS"] = 1_000

@@ -37,7 +37,7 @@ def restore_wal(context: CliContext, log: Path | None) -> None:
     LOG is the latest one by default. Stop the server first. The log is tried on a copy of the store, and refused if it
     belongs to another store file.
     """
-    data = context.config.data_directory
+    data = context.file_config.data_directory
     path = data / STORE_FILE_NAME
     if log is None:
         found = logs_set_aside(path)

@@ -35,11 +35,12 @@ def _requested_tags(header: str) -> list[str]:
 
 
 def _weight(parameter: str) -> float:
-    """Return the weight of a tag: 1 without a parameter, 0 if the parameter cannot be read."""
+    """Return the weight of a tag: 1 without a parameter, 0 if the parameter is no weight from 0 to 1."""
     name, _, value = parameter.partition("=")
     if not name.strip():
         return 1.0
     try:
-        return float(value) if name.strip() == "q" else 0.0
+        weight = float(value) if name.strip() == "q" else 0.0
     except ValueError:
         return 0.0
+    return weight if 0 <= weight <= 1 else 0.0

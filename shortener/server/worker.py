@@ -170,7 +170,8 @@ class Worker:
                 return
         else:
             if not isinstance(response, Response):
-                response = self._reader_pages.get(response, accept_language=request.headers.get("accept-language"))
+                accepted = ", ".join(request.headers.get_all("accept-language"))
+                response = self._reader_pages.get(response, accept_language=accepted)
             if response.status >= HTTPStatus.BAD_REQUEST and "content-length" in request.headers:
                 await self._relay.discard_body(request, protocol)
         headers = response.headers if self._draining is None else [*response.headers, ("Connection", "close")]

@@ -39,7 +39,7 @@ class HostThrottle:
         self._condition = threading.Condition()
         self._busy_keys: set[str] = set()
         self._available_at: dict[str, float] = {}
-        self._answer_cache: dict[str, tuple[str, float]] = {}
+        self._answer_cache: dict[str, tuple[int, float]] = {}
 
     @contextmanager
     def slot(self, key: str, *, deadline: float) -> Iterator[None]:
@@ -73,17 +73,17 @@ class HostThrottle:
         """
         return 1.0 if key in self._busy_keys else self._available_at.get(key, 0.0) - self._clock()
 
-    def cache_answer(self, target: str, message: str) -> None:
-        """Cache the result of checking a target that answered, so that it is not requested again soon."""
+    def cache_answer(self, target: str, status: int) -> None:
+        """Cache the HTTP status of a target that answered, so that it is not requested again soon."""
         with self._condition:
-            self._answer_cache[target] = (message, self._clock())
+            self._answer_cache[target] = (status, self._clock())
             self._evict_expired()
 
-    def cached_answer(self, target: str) -> str | None:
-        """Return the cached result of checking a target that answered recently, or None."""
+    def cached_answer(self, target: str) -> int | None:
+        """Return the cached HTTP status of a target that answered recently, or None."""
         with self._condition:
-            message, cached_at = self._answer_cache.get(target, ("", 0.0))
-            return message if message and self._clock() - cached_at < ANSWER_TTL_SECONDS else None
+            status, cached_at = self._answer_cache.get(target, (0, 0.0))
+            return status if status and self._clock() - cached_at < ANSWER_TTL_SECONDS else None
 
     def _evict_expired(self) -> None:
         now = self._clock()
@@ -91,8 +91,8 @@ class HostThrottle:
             self._available_at = {key: at for key, at in self._available_at.items() if at > now}
         if len(self._answer_cache) > MAX_CACHE_ENTRIES:
             self._answer_cache = {
-                target: (message, cached_at)
-                for target, (message, cached_at) in self._answer_cache.items()
+                target: (status, cached_at)
+                for target, (status, cached_at) in self._answer_cache.items()
                 if now - cached_at < ANSWER_TTL_SECONDS
             }
         if len(self._answer_cache) > MAX_CACHE_ENTRIES:

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from msgspec import Struct
 
 from shortener.errors import TargetRefused
+from shortener.messages import Message, mark_text
 from shortener.services.host_throttle import HostThrottle, SlotTimeout
 from shortener.services.public_http import (
     AddressRefused,
@@ -40,6 +41,8 @@ TOTAL_TIMEOUT_SECONDS = 25.0
 JOIN_GRACE_SECONDS = 1.0
 """Time after the deadline to wait for threads that are about to end."""
 
+ANSWERS = mark_text("answers ({number})")
+
 CheckResult = Literal["answers", "trouble", "refused", "unasked"]
 """Result of checking a target: it ``answers``, or one of three problems.
 
@@ -48,11 +51,17 @@ CheckResult = Literal["answers", "trouble", "refused", "unasked"]
 
 
 class LinkStatus(Struct, frozen=True):
-    """The result of checking one target; ``message`` describes it for an editor."""
+    """The result of checking one target; ``text`` describes it, with ``number`` in its placeholder of that name."""
 
     target: str
     result: CheckResult
-    message: str
+    text: str
+    number: int = 0
+
+    @property
+    def message(self) -> Message:
+        """The description for an editor."""
+        return Message(self.text, number=self.number)
 
 
 def check_links(
@@ -76,12 +85,12 @@ def check_links(
     results = {} if results is None else results
     groups: dict[str, list[str]] = {}
     for target in targets:
-        if message := throttle.cached_answer(target):
-            results[target] = LinkStatus(target, "answers", message)
+        if status := throttle.cached_answer(target):
+            results[target] = LinkStatus(target, "answers", ANSWERS, status)
         elif sum(map(len, groups.values())) < MAX_TARGETS:
             groups.setdefault(urlsplit(target).netloc, []).append(target)
     _run_in_threads([*groups.values()], lambda group: checker.check_host(group, results), deadline=checker.deadline)
-    unasked = "not checked: too many targets, or too little time; check again"
+    unasked = mark_text("not checked: too many destinations, or too little time; check again")
     return tuple(results.get(target) or LinkStatus(target, "unasked", unasked) for target in targets)
 
 
@@ -145,22 +154,24 @@ class LinkChecker(Struct, frozen=True):
                     continue
                 return self._classify_status(target, status)
         except (AddressRefused, TargetRefused):
-            return LinkStatus(target, "refused", "not checked: it leads to an address that is not public")
+            text = mark_text("not checked: it leads to an address that is not public")
+            return LinkStatus(target, "refused", text)
         except ssl.SSLError:
-            return LinkStatus(target, "trouble", "its certificate cannot be verified")
+            return LinkStatus(target, "trouble", mark_text("its certificate cannot be verified"))
         except (OSError, HTTPException, ValueError):
-            return LinkStatus(target, "trouble", "no answer")
-        return LinkStatus(target, "trouble", f"more than {MAX_REDIRECTS} redirects")
+            return LinkStatus(target, "trouble", mark_text("no answer"))
+        return LinkStatus(target, "trouble", mark_text("more than {number} redirects"), MAX_REDIRECTS)
 
     def _classify_status(self, target: str, status: int) -> LinkStatus:
         """Return the result of a check for an HTTP status, and cache it if the target answered."""
         if status < 400:
-            self.throttle.cache_answer(target, f"answers ({status})")
-            return LinkStatus(target, "answers", f"answers ({status})")
+            self.throttle.cache_answer(target, status)
+            return LinkStatus(target, "answers", ANSWERS, status)
         # Many sites refuse every program with one of these (999: LinkedIn), although the page is there for readers.
         if status in {401, 403, 405, 429, 999}:
-            return LinkStatus(target, "answers", f"answers programs with {status}; check it in a browser")
-        return LinkStatus(target, "trouble", f"answers with {status}")
+            text = mark_text("answers programs with {number}; check it in a browser")
+            return LinkStatus(target, "answers", text, status)
+        return LinkStatus(target, "trouble", mark_text("answers with {number}"), status)
 
     def _resolve_allowed(self, url: str) -> tuple[str, str]:
         """Return the host of a URL and one of its addresses, if all are allowed. Raises AddressRefused, OSError."""

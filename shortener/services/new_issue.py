@@ -90,7 +90,7 @@ def add_upload(
     store: Store, source: bytes, *, name: str, targets: Mapping[str, str], config: Config, who: str, now: int
 ) -> int:
     """Store a text for review and return the upload's id. Raises InputError if it is not an issue."""
-    choices = Choices(suggested_slug=_suggest_slug(source, name, config, now), targets=_bounded(targets))
+    choices = Choices(suggested_slug=_suggest_slug(source, name, config, now), targets=bounded_targets(targets))
     with store.transaction():
         return uploads.add(store, who=who, name=name, source=source, choices=encode_choices(choices), now=now)
 
@@ -102,7 +102,7 @@ def replace_text(
     choices = choices_of(upload)
     if source != upload.source:
         choices = replace(choices, suggested_slug=_suggest_slug(source, name, config, now), known="", known_slug="")
-    choices = replace(choices, targets=_bounded({**choices.targets, **targets}))
+    choices = replace(choices, targets=bounded_targets({**choices.targets, **targets}))
     with store.transaction():
         uploads.update(store, upload, name=name, source=source, choices=encode_choices(choices), now=now)
 
@@ -123,12 +123,11 @@ def encode_choices(choices: Choices) -> bytes:
     return msgspec.json.encode(choices)
 
 
-def _bounded(targets: Mapping[str, str]) -> dict[str, str]:
+def bounded_targets(targets: Mapping[str, str], *, field: str = "file") -> dict[str, str]:
     """Return a copy of the targets by short URL. Raises FieldError if there are more than MAX_TARGETS."""
     if len(targets) > MAX_TARGETS:
-        raise FieldError(
-            f"this has more than {MAX_TARGETS:,} short links; leave out those of other issues", field="file"
-        )
+        message = Message("this has more than {limit} short links; leave out those of other issues", limit=MAX_TARGETS)
+        raise FieldError(message, field=field)
     return dict(targets)
 
 

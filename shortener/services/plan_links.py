@@ -52,14 +52,14 @@ def match_links(
     for occurrence in occurrences:
         url, line = occurrence.link.url, occurrence.link.line
         if pattern := _skip_pattern(url, config):
-            skipped.append(LeftAloneLink(line, url, f"matches {pattern}"))
+            skipped.append(LeftAloneLink(line, url, Message("matches {pattern}", pattern=pattern)))
             continue
         try:
             key = parse_short_url(url, domains=config.domains) if "://" in url else None
             if key is not None:
                 _match_short_link(occurrence, key, existing, targets, config)
             elif urlsplit(url).netloc.lower() in own_hosts:
-                skipped.append(LeftAloneLink(line, url, "a page of this installation"))
+                skipped.append(LeftAloneLink(line, url, Message("a page of this installation")))
             else:
                 target = validate_target(url, config=config)
                 reason = opt_outs.get(twins.get(occurrence.link.index, occurrence.link.index))

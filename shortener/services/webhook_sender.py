@@ -44,6 +44,7 @@ from shortener.services.webhooks import (
     attempts_failed,
     build_body,
     disable,
+    no_answer_within,
     port_of,
     sign,
 )
@@ -190,7 +191,7 @@ class WebhookSender:
         except ssl.SSLError:
             return Attempt(None, str(CERTIFICATE_NOT_VERIFIED))
         except TimeoutError:
-            return Attempt(None, f"no answer within {self._attempt_seconds:g} seconds")
+            return Attempt(None, str(no_answer_within(self._attempt_seconds)))
         except (OSError, HTTPException, ValueError):
             return Attempt(None, str(NO_ANSWER))
 

@@ -171,6 +171,11 @@ def attempts_failed(count: int) -> Message:
     return Message("{count} attempts to deliver a message have failed", count=count)
 
 
+def no_answer_within(seconds: float) -> Message:
+    """Return the message of an attempt that was not answered in time."""
+    return Message("no answer within {seconds} seconds", seconds=format(seconds, "g"))
+
+
 def webhook_disabled(reason: str) -> Message:
     """Return the message of a delivery that was waiting when its endpoint was disabled."""
     return Message("the webhook was disabled: {reason}", reason=reason)
@@ -181,6 +186,9 @@ def _as_message(text: str) -> str:
     failed = re.fullmatch(r"(\d{1,3}) attempts to deliver a message have failed", text)
     if failed:
         return attempts_failed(int(failed[1]))
+    late = re.fullmatch(r"no answer within (\d{1,5}(?:\.\d{1,5})?) seconds", text)
+    if late:
+        return no_answer_within(float(late[1]))
     reason = text.removeprefix(str(webhook_disabled("")))
     if reason != text:
         return webhook_disabled(_as_message(reason))

@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from shortener.errors import InputError, StoreError, StoreUnavailable
 from shortener.files import STORE_FILE_NAME
 from shortener.store.database import Store
 from shortener.store.operation import note_backup
-from shortener.store.sqlite import SqliteConnection
+from shortener.store.sqlite import SqliteConnection, store_error
 from shortener.store.write_ahead_log import random_number
 
 
@@ -45,15 +46,16 @@ def back_up(store: Store, destination: Path, *, now: int) -> int:
 
 
 def _complete(path: Path) -> None:
-    """Check a copy of the store, and give it a new store number. Raise StoreError if it is damaged.
+    """Check a copy of the store, and give it a new store number.
 
-    Without a new number, a write-ahead log of the original store could be applied to the copy.
+    Without a new number, a write-ahead log of the original store could be applied to the copy. Raises StoreUnavailable
+    if the copy cannot be written, and StoreError if it is damaged.
     """
-    backup = sqlite3.connect(path)
     try:
-        backup.execute(f"pragma user_version = {random_number()}")
-        problem = backup.execute("pragma integrity_check").fetchone()[0]
-    finally:
-        backup.close()
+        with closing(sqlite3.connect(path)) as backup:
+            backup.execute(f"pragma user_version = {random_number()}")
+            problem = backup.execute("pragma integrity_check").fetchone()[0]
+    except sqlite3.Error as error:
+        raise store_error(error) from error
     if problem != "ok":
         raise StoreError(f"{path}: the backup failed its integrity check ({problem}); keep the last good backup")

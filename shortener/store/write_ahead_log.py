@@ -20,7 +20,7 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
-from shortener.errors import InputError, StoreBusy
+from shortener.errors import InputError, StoreBusy, StoreError
 
 log = logging.getLogger(__name__)
 MAX_NUMBER = 2**31 - 1
@@ -112,8 +112,8 @@ def logs_set_aside(store: Path) -> list[Path]:
 def put_back(store: Path, aside: Path) -> None:
     """Apply a WAL that was set aside to the store file that it belongs to.
 
-    It is tried on a copy first. Raises InputError if it belongs to another store file or the result is damaged, and
-    StoreBusy if other processes use the store; nothing is changed then.
+    It is tried on a copy first. Raises InputError if it belongs to another store file or the result is damaged,
+    StoreBusy if other processes use the store, and StoreError if the store cannot be read; nothing is changed then.
     """
     for path in (store, aside):
         if not path.is_file():
@@ -231,7 +231,7 @@ def _checkpoint(store: Path, *, check: bool = False) -> str:
     except sqlite3.Error as error:
         if check:
             return str(error)
-        raise
+        raise StoreError(f"{store}: {error}") from error
 
 
 @contextlib.contextmanager

@@ -84,9 +84,9 @@ class TablePage(Struct, frozen=True):
 
 
 def read_page(rows: Sequence[Any], *, page_size: int) -> TablePage:
-    """Return the rows of the page that the address names; the first or last page for a number out of range."""
+    """Return the rows of the page that the address or form names; the first or last page for a number out of range."""
     pages = max(1, -(-len(rows) // page_size))
-    page = read_clamped_integer(request.args, "page", minimum=1, maximum=pages, default=1)
+    page = read_clamped_integer(request.values, "page", minimum=1, maximum=pages, default=1)
     start = (page - 1) * page_size
     shown = rows[start : start + page_size]
     return TablePage(shown, page, pages, start + 1, start + len(shown), len(rows))

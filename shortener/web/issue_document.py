@@ -13,12 +13,14 @@ from itertools import islice
 from typing import Literal
 
 import pyromark
+from markupsafe import Markup
 from msgspec import Struct
 
 from shortener import newsletter
 from shortener.errors import InputError
 from shortener.newsletter import Format
 from shortener.newsletter.html_tokenizer import Token, tokenize
+from shortener.web.languages import gettext as _
 from shortener.web.sender_styles import StyleFilter, layout_width, matches_wide_screen
 
 CONTENT_SECURITY_POLICY = (
@@ -65,6 +67,7 @@ _ALLOWED_ATTRIBUTES = frozenset(
 )  # fmt: skip
 _OWN_ELEMENTS = {"a": "shortener-link", "img": "shortener-image", "body": "shortener-body"}
 """Our elements that are shown instead. Style sheets of senders cannot select them by other names."""
+_PARAGRAPH = Markup("<p>{}</p>")
 _PIXELS = re.compile(r"([0-9]{1,5})(?:\.[0-9]+)?(?:px)?")
 _PERCENT = re.compile(r"[0-9]{1,3}%")
 _HAS_OWN_BOX = re.compile(r"(?:^|;)(?:padding|background|border|display:(?:inline-)?block)")
@@ -106,10 +109,10 @@ class IssueDocument(Struct, frozen=True):
     format: Format
     parts: tuple[str | _LinkStart | _BadgeSlot, ...]
 
-    def render(self, find_badge: FindBadge, *, stylesheet_url: str, title: str, language: str = "en") -> str:
+    def render(self, find_badge: FindBadge, *, stylesheet_url: str, title: str) -> str:
         """Return the document as HTML with the badges of its links."""
         output = [
-            f'<!doctype html><html lang="{escape(language)}" class="{self.format}"><head><meta charset="utf-8">'
+            f'<!doctype html><html lang="en" class="{self.format}"><head><meta charset="utf-8">'
             f'<title>{escape(title)}</title><link rel="stylesheet" href="{escape(stylesheet_url)}"></head>'
             f'<body class="{self.format}" dir="auto">'
         ]
@@ -206,9 +209,9 @@ class _Sanitizer:
                 self._write(token)
         self._close_until(0)
         if len(tokens) > MAX_TOKENS:
-            self._output.append("<p>The rest of this issue is too long to be shown here.</p>")
+            self._output.append(_PARAGRAPH.format(_("The rest of this issue is too long to be shown here.")))
         if self._styles.is_cut:
-            self._output.append("<p>A part of the design is too long to be shown here.</p>")
+            self._output.append(_PARAGRAPH.format(_("A part of the design is too long to be shown here.")))
         start = f"<shortener-body{self._body_attributes or ''}>"
         return (_scale_to_frame(self._width), start, *self._output, "</shortener-body>")
 

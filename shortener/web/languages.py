@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_skeleton
+from babel.messages.catalog import Message as CatalogueMessage
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, current_app, g, has_request_context, request
@@ -120,16 +122,36 @@ ENGLISH = build_language(Locale("en"), gettext_files.NullTranslations(), has_edi
 
 
 def read_catalogue(path: Path) -> gettext_files.GNUTranslations:
-    """Return the translations of a ``.po`` file without those that are incomplete or marked as fuzzy."""
+    """Return the translations of a ``.po`` file.
+
+    Those that are incomplete, marked as fuzzy or whose placeholders cannot be filled are left out.
+    """
     with path.open("rb") as file:
         catalogue = read_po(file)
     for message in list(catalogue):
-        if not isinstance(message.string, str) and not all(message.string or ()):
+        if message.id and not _is_usable(message):
             catalogue.delete(message.id)
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return gettext_files.GNUTranslations(compiled)
+
+
+def _is_usable(message: CatalogueMessage) -> bool:
+    """Return whether each form of a translation has a text, and only placeholders of the English text."""
+    english = message.id if isinstance(message.id, str) else message.id[-1]
+    forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
+    try:
+        return all(form and _names(form) <= _names(english) for form in forms)
+    except ValueError:
+        return False
+
+
+def _names(text: str) -> set[str]:
+    """Return the placeholders of a text without their braces. Raises ValueError for a brace that belongs to none."""
+    return {
+        f"{name}{rest}{conversion or ''}" for _, name, rest, conversion in Formatter().parse(text) if name is not None
+    }
 
 
 @functools.cache

@@ -4,6 +4,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, abort, current_app, request
 from flask.sessions import SecureCookieSessionInterface
+from werkzeug.exceptions import BadHost
+from werkzeug.routing import MapAdapter
 
 from shortener.codes import COMPATIBLE_PATHS
 from shortener.config import Config
@@ -26,8 +28,23 @@ SECURITY_HEADERS = {
 }
 HSTS_POLICY = "max-age=31536000"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OTHER_HOST = "host.invalid"
+"""Name of no host (RFC 6761)."""
 COOKIELESS_PREFIXES = ("/-/api/", *COMPATIBLE_PATHS.values())
 """Beginnings of paths whose clients send a token with each request. Cookies have no effect there."""
+
+
+class PagesApp(Flask):
+    """The application of the pages, which can render its page for a foreign host even if that is no host name."""
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return the object that finds and builds paths; for a host that is no host name, that of another host."""
+        try:
+            return super().create_url_adapter(request)
+        except BadHost:
+            if request is None:
+                raise
+            return self.url_map.bind(_OTHER_HOST, path_info=request.path, default_method=request.method)
 
 
 class FlashSession(SecureCookieSessionInterface):

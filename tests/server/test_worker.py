@@ -419,6 +419,20 @@ def test_reader_pages_are_loaded_by_revision(place: Place, shared: Serving) -> N
         assert shared.ask(b"HEAD /nosuch HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n").endswith(b"\r\n\r\n")
 
 
+def test_the_language_of_a_page_is_that_of_all_headers(place: Place, shared: Serving) -> None:
+    """Several headers Accept-Language are one list, as they are for the pages."""
+    pages = {tag: {404: Response(404, [("Content-Length", str(len(tag)))], tag.encode())} for tag in ("en", "de", "fr")}
+    reader_pages.publish(pages, data_directory=place.data)
+    for headers, tag in (
+        (b"", b"en"),
+        (b"Accept-Language: de;q=0.1\r\nAccept-Language: fr\r\n", b"fr"),
+        (b"Accept-Language: fr\r\nAccept-Language: de\r\n", b"fr"),
+        (b"Accept-Language: " + b"x" * 10_000 + b"\r\n", b"en"),
+        (b"Accept-Language: \xff\r\n", b"en"),
+    ):
+        assert shared.ask(get("/nosuch", headers + CLOSE)).endswith(b"\r\n\r\n" + tag)
+
+
 def test_clients_that_disconnect_leave_nothing_behind(shared: Serving) -> None:
     """A client that disconnects leaves no open connection."""
     descriptors = Path(f"/proc/{shared.worker()}/fd")

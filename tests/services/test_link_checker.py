@@ -340,9 +340,9 @@ def test_cached_answer_expires() -> None:
     """A cached answer is returned until its time to live is over."""
     clock = Clock()
     throttle = HostThrottle(clock)
-    throttle.cache_answer("https://a.example/", "answers (200)")
+    throttle.cache_answer("https://a.example/", 200)
     clock.now += ANSWER_TTL_SECONDS - 1
-    assert throttle.cached_answer("https://a.example/") == "answers (200)"
+    assert throttle.cached_answer("https://a.example/") == 200
     clock.now += 1
     assert throttle.cached_answer("https://a.example/") is None
 
@@ -368,7 +368,7 @@ def test_caches_are_bounded() -> None:
     clock = Clock()
     throttle = HostThrottle(clock)
     for number in range(MAX_CACHE_ENTRIES + 2_000):
-        throttle.cache_answer(f"https://a.example/{number}", "answers (200)")
+        throttle.cache_answer(f"https://a.example/{number}", 200)
         with throttle.slot(f"{number}.example", deadline=clock.now):
             pass
         clock.now += 0.01

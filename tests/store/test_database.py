@@ -5,9 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
-from shortener.store import links, open_store
+import pytest
+
+from shortener.errors import InputError
+from shortener.store import backups, links, open_store
 from shortener.store.backups import back_up
 
 KILLED_WRITER = """
@@ -64,3 +68,16 @@ def test_empty_wal_is_kept(tmp_path: Path) -> None:
     store = open_store(data)
     assert (data / "store.db-wal").stat().st_ino == before
     store.close()
+
+
+def test_a_backup_that_cannot_be_completed_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error while the copy is completed, such as a full disk, names the destination and leaves no part of it."""
+
+    def prevent_journal() -> int:
+        (tmp_path / "backup.db.partial-journal").mkdir()  # SQLite needs it for the first change of the copy
+        return 1
+
+    monkeypatch.setattr(backups, "random_number", prevent_journal)
+    with closing(open_store(tmp_path / "data")) as store, pytest.raises(InputError, match=r"backup\.db: cannot be"):
+        back_up(store, tmp_path / "backup.db", now=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.db.partial-journal", "data"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shortener.errors import InputError, StoreBusy
+from shortener.errors import InputError, StoreBusy, StoreError
 from shortener.store import links, open_store
 from shortener.store.backups import back_up
 from shortener.store.write_ahead_log import Relation, logs_set_aside, put_back, relation
@@ -201,6 +201,16 @@ def test_damaged_log_is_not_put_back(tmp_path: Path) -> None:
     assert store.read_bytes() == before
     assert aside.exists()
     assert not (data / "store.db-wal").exists()
+
+
+def test_log_is_not_put_back_into_an_unreadable_store(tmp_path: Path) -> None:
+    """A file that is no store is an error of the store, and the log stays where it was."""
+    store, aside = tmp_path / "store.db", tmp_path / "store.db-wal.set-aside-1"
+    store.write_bytes(b"no database" * 1000)
+    aside.write_bytes(b"")
+    with pytest.raises(StoreError, match="not a database"):
+        put_back(store, aside)
+    assert aside.exists()
 
 
 def test_reading_leaves_the_number_unchanged(tmp_path: Path) -> None:

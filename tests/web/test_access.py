@@ -294,10 +294,16 @@ def test_no_cors_headers(site_with_issue: "EditorSite", origin: str) -> None:
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
-def test_foreign_host_header(site: "EditorSite") -> None:
-    """A request with a Host that is not configured gets 404."""
-    response = site.app.test_client().get("/-/sign-in", base_url="https://evil.example")
-    assert response.status_code == 404
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "go.example..", ".go.example", "a..b", "a" * 64, "go.example:x", "[::1", "[x]", "a@b", "%", ""],
+)
+def test_foreign_host_header(site: "EditorSite", host: str) -> None:
+    """A request with a Host that is not configured, or that is no host name, gets the page for unknown addresses."""
+    for path in ("/-/sign-in", "/-/account", "/song+", "/"):
+        response = site.app.test_client().get(path, headers={"Host": host, "Accept-Language": "de"})
+        assert response.status_code == 404, path
+        assert '<html lang="de"' in response.text
 
 
 def test_errors_of_json_paths_are_json(site_with_issue: "EditorSite") -> None:

@@ -7,6 +7,7 @@ import pytest
 from jinja2 import Environment, nodes
 
 import shortener.web
+from shortener.web import languages
 from shortener.web.languages import CATALOGUES, EDITORS, READERS
 from tests.messages import forms, placeholders, read_catalogue, rendered, updated
 
@@ -58,6 +59,52 @@ def test_translations_have_the_placeholders_and_tags_of_the_text(path: Path) -> 
             assert placeholders(translation[-1]) == placeholders(english[-1]), message.id
             for form in translation:
                 assert set(placeholders(form)) <= set(placeholders(english[-1])), form
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_translation_is_used(path: Path) -> None:
+    """The program leaves out no translation: the placeholders of each can be filled."""
+    loaded = languages.read_catalogue(path)
+    for message in read_catalogue(path):
+        if message.id:
+            english, translation = forms(message)
+            plural = loaded.ngettext(english[0], english[-1], 1)
+            found = loaded.gettext(english[0]) if len(english) == 1 else plural
+            assert found == translation[0], message.id
+
+
+BROKEN = {
+    "stray brace": 'msgid "Sent {when}"\nmsgstr "{when} {"\n',
+    "other name": 'msgid "Sent {when}"\nmsgstr "{wann}"\n',
+    "no name": 'msgid "Sent {when}"\nmsgstr "{}"\n',
+    "attribute": 'msgid "Sent {when}"\nmsgstr "{when.x}"\n',
+    "conversion": 'msgid "Sent {when}"\nmsgstr "{when!z}"\n',
+    "empty": 'msgid "Sent {when}"\nmsgstr ""\n',
+}
+
+
+@pytest.mark.parametrize("entry", BROKEN.values(), ids=BROKEN)
+def test_a_broken_translation_is_left_out(entry: str, tmp_path: Path) -> None:
+    """The English text is shown in place of a translation whose placeholders cannot be filled."""
+    path = tmp_path / "readers.po"
+    path.write_text(
+        f'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n{entry}\nmsgid "a"\nmsgstr "b"\n'
+    )
+    loaded = languages.read_catalogue(path)
+    assert (loaded.gettext("Sent {when}"), loaded.gettext("a")) == ("Sent {when}", "b")
+
+
+def test_a_translation_without_a_plural_form_is_left_out(tmp_path: Path) -> None:
+    """The English text is shown for every count if one form is missing or broken."""
+    path = tmp_path / "readers.po"
+    for other in ("", "{count} {", "{n}"):
+        path.write_text(
+            'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n'
+            '"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\nmsgid "{count} a"\nmsgid_plural "{count} as"\n'
+            f'msgstr[0] "{{count}} b"\nmsgstr[1] "{other}"\n'
+        )
+        loaded = languages.read_catalogue(path)
+        assert [loaded.ngettext("{count} a", "{count} as", n) for n in (1, 2)] == ["{count} a", "{count} as"]
 
 
 @pytest.mark.parametrize("name", sorted(set(TEMPLATE_NAMES) - ENGLISH_TEMPLATES))

@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from shortener.errors import StoreBusy, StoreError
 from shortener.store import accounts
-from shortener.web import context
+from shortener.web import context, issue_document
 from shortener.web.views import settings
 from tests.pseudo_languages import LONG, RIGHT_TO_LEFT, pseudo_languages
 from tests.web.conftest import NOW, OURS, Browser, EditorSite
@@ -159,3 +159,14 @@ def test_refused_forms_are_explained_in_the_language_of_the_page(
     page = browser.post("/-/settings", other_zone | {"confirmed": "yes"}, **german)
     assert page.status_code == 503
     assert "Es wurde nichts gespeichert" in page.text
+
+
+def test_what_is_left_out_of_an_issue_is_said_in_the_language_of_the_page(
+    site: EditorSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The document of an issue that is too long ends with a sentence in the editor's language."""
+    monkeypatch.setattr(issue_document, "MAX_TOKENS", 3)
+    with site.app.test_request_context("/-/issues/x/map/issue", headers={"Accept-Language": "de"}):
+        document = issue_document.read_document(b"<p>x</p>" * 10, format="html")
+        shown = document.render(lambda _url: None, stylesheet_url="x.css", title="x")
+    assert "<p>Der Rest dieser Ausgabe ist zu lang, um hier angezeigt zu werden.</p>" in shown

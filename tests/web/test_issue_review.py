@@ -183,6 +183,19 @@ def test_targets_from_files(site: "EditorSite") -> None:
     assert SIEVE in rows(reviewed(browser, path))
 
 
+def test_targets_are_bounded(site: "EditorSite", monkeypatch: pytest.MonkeyPatch) -> None:
+    """The review refuses more targets than an upload may have, also when they come in several files."""
+    monkeypatch.setattr("shortener.services.new_issue.MAX_TARGETS", 2)
+    browser = site.client("editor")
+    path = add_text(browser, SOURCE, file=upload(b"https://go.example/old1,https://a.example/sieve", "targets.csv"))
+    before = dump(site.store)
+    table = b"https://go.example/old2,https://a.example/\nhttps://go.example/old3,https://a.example/"
+    response = send_review(browser, path, "import", targets_file=upload(table, "targets.csv"))
+    assert response.status_code == 400
+    assert re.search(r'id="targets_file-error" role="alert">This has more than 2 short links', response.text)
+    assert dump(site.store) == before
+
+
 def test_enter_saves_and_creates_nothing(site: "EditorSite") -> None:
     """The first button of the form, which Enter presses, saves corrections."""
     browser = site.client("editor")

@@ -64,6 +64,8 @@ def test_results_are_shown(site: "EditorSite", private_names: None) -> None:
             assert text.count("no answer") == 1
             assert "Checked <time" in text
             assert "4 of 4 destinations have a problem" in text
+        german = browser.get("/-/issues/may/ready", **{"Accept-Language": "de"}).text
+        assert german.count("nicht geprüft: es führt zu einer Adresse, die nicht öffentlich ist") == 3
         with pytest.raises(BlockingIOError):
             listening.accept()
 

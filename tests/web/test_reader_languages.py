@@ -61,6 +61,17 @@ def test_reader_pages_are_in_the_language_that_the_browser_asks_for(empty_site: 
     assert MISSING[tag] in empty_site.browser().get("/nosuch", **{"Accept-Language": tag}).text
 
 
+@pytest.mark.parametrize("tag", MISSING)
+def test_refused_forms_are_explained_in_the_language_of_the_page(empty_site: EditorSite, tag: str) -> None:
+    """A form at the address of a reader page is refused in the language that the page names."""
+    shown = {
+        empty_site.browser().post("/song+", {}, **{"Accept-Language": each}, **headers).text.partition("<h1>")[2]
+        for each in ("en", tag)
+        for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "cross-site"})
+    }
+    assert len(shown) == (1 if tag == "en" else 2)
+
+
 def test_workers_send_the_rendered_page_of_the_language(empty_site: EditorSite) -> None:
     """The pages' process renders every page in every language, and a worker chooses one without it."""
     publish_reader_pages(empty_site.app)

@@ -42,6 +42,8 @@ def test_the_details_form_asks(clicked: "EditorSite", field: str, value: str, me
     assert message in error[1]
     assert f'value="{value}"' in asked.text
     assert asked.text.count(CHECKBOX) == 1
+    german = {"Sec-Fetch-Site": "same-origin", "Accept-Language": "de"}
+    assert "Das ist richtig, speichern" in browser.post("/-/issues/may/facts", DETAILS | {field: value}, **german).text
     saved = browser.post("/-/issues/may/facts", DETAILS | {field: value, "confirmed": "yes"})
     assert saved.status_code == 303
     assert getattr(issues.get(clicked.store, "may"), field) != getattr(before, field)

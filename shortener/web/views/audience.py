@@ -8,12 +8,13 @@ from flask import Blueprint, render_template, request, url_for
 from msgspec import Struct
 
 from shortener.reporting.audience import AudiencePart, build_audience, clicks_with_value
-from shortener.reporting.issue_report import IssueReport, build_issue_report
+from shortener.reporting.issue_report import IssueReport
 from shortener.short_urls import build_short_url
 from shortener.store import issues
-from shortener.web.context import config, now, role_required, store
+from shortener.web.context import config, role_required, store
 from shortener.web.languages import current_language
 from shortener.web.languages import gettext as _
+from shortener.web.views.reports import load_report
 
 blueprint = Blueprint("audience", __name__, url_prefix="/-/issues")
 
@@ -67,7 +68,7 @@ class ArticleShare(Struct, frozen=True):
 @role_required("viewer")
 def show_audience(slug: str) -> str:
     """Show the clicks of an issue by property, and with a filter such as ?device=phone those on each article."""
-    report = build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
+    report = load_report(slug)
     issue_id = issues.get(store(), slug).id
     audience = build_audience(store(), issue_id, human=report.totals.clicks.human)
     chosen = _read_filter(audience)

@@ -7,13 +7,14 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from shortener.newsletter import Format
 from shortener.ranking import RankedArticle
-from shortener.reporting.issue_report import ArticleReport, IssueReport, build_issue_report
+from shortener.reporting.issue_report import ArticleReport, IssueReport
 from shortener.store import issues
 from shortener.web import clickmap, issue_document
-from shortener.web.context import config, now, role_required, store
+from shortener.web.context import config, role_required, store
 from shortener.web.languages import gettext as _
 from shortener.web.ranking_cache import article_results
 from shortener.web.responses import csv_response, json_response
+from shortener.web.views.reports import load_report
 
 blueprint = Blueprint("click_map", __name__, url_prefix="/-/issues")
 
@@ -22,7 +23,7 @@ blueprint = Blueprint("click_map", __name__, url_prefix="/-/issues")
 @role_required("viewer")
 def show_map(slug: str) -> str:
     """Show the click map of an issue, and a table of its articles and placements with their clicks."""
-    report, measure = _report(slug), _measure()
+    report, measure = load_report(slug), _measure()
     results = _results(report)
     rows = clickmap.map_rows(report, results=results or {}, domains=config().domains)
     return render_template(
@@ -39,10 +40,6 @@ def show_map(slug: str) -> str:
     )
 
 
-def _report(slug: str) -> IssueReport:
-    return build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
-
-
 def _measure() -> clickmap.Measure:
     """Return what the badges are to show, by the query string."""
     return "typical" if request.args.get("by") == "typical" else "share"
@@ -57,7 +54,7 @@ def _results(report: IssueReport) -> Mapping[str, RankedArticle] | None:
 @role_required("viewer")
 def map_json(slug: str) -> Response:
     """Return the clicks of each placement as JSON, grouped by article; links without an article follow."""
-    report = _report(slug)
+    report = load_report(slug)
     return json_response(
         {"slug": report.slug, "as_of": report.as_of, "articles": report.articles, "links": report.links}
     )
@@ -67,7 +64,7 @@ def map_json(slug: str) -> Response:
 @role_required("viewer")
 def map_issue(slug: str) -> Response:
     """Return the issue in its sender's design with a badge at each link, for the frame in the page of the click map."""
-    issue, report, measure = issues.get(store(), slug), _report(slug), _measure()
+    issue, report, measure = issues.get(store(), slug), load_report(slug), _measure()
     source = issues.get_documents(store(), issue.id)[1]
     badges = clickmap.badges(
         report,
@@ -92,7 +89,7 @@ def document_response(
 @role_required("viewer")
 def placements_csv(slug: str) -> Response:
     """Return the placements of the report as CSV, one row each. Placements of articles come first, then the others."""
-    report = _report(slug)
+    report = load_report(slug)
     rows = [
         (
             placement.n,

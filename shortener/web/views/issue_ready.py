@@ -48,7 +48,7 @@ def _render_ready(slug: str) -> str:
 def mark_sent(slug: str) -> BaseResponse:
     """Mark an issue as sent, now or at a given time, with its number of recipients."""
     sent_at: int | None = now()
-    if request.form.get("when") == "date" or request.form.get("sent_at"):
+    if request.form.get("when") == "date":
         sent_at = read_local_time(request.form, "sent_at", zone=config().zone)
         if sent_at is None:
             raise FieldError(Message("enter when you sent it"), field="sent_at")

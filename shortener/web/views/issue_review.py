@@ -15,10 +15,11 @@ from shortener.store import uploads
 from shortener.store.uploads import Upload
 from shortener.web import clickmap, issue_document
 from shortener.web.cache import clear_cache
+from shortener.web.components import read_page
 from shortener.web.context import config, now, role_required, store
 from shortener.web.error_pages import error_message
 from shortener.web.field_errors import form_view
-from shortener.web.forms import ROWS_PER_PAGE, read_article_rows, read_clamped_integer, read_text
+from shortener.web.forms import ROWS_PER_PAGE, read_article_rows, read_text
 from shortener.web.issue_document import Badge
 from shortener.web.languages import gettext as _
 from shortener.web.languages import ngettext
@@ -43,16 +44,11 @@ def _load(upload_id: int) -> Review:
 
 def _render_review(upload_id: int) -> str:
     review = _load(upload_id)
-    pages = max(1, -(-len(review.rows) // ROWS_PER_PAGE))
-    page = read_clamped_integer(request.values, "page", minimum=1, maximum=pages, default=1)
-    first = (page - 1) * ROWS_PER_PAGE
     todo = review.contents.links_without_target
     return render_template(
         "issue_review.html",
         review=review,
-        rows=review.rows[first : first + ROWS_PER_PAGE],
-        page=page,
-        pages=pages,
+        page=read_page(review.rows, page_size=ROWS_PER_PAGE),
         targets={url: review.own_targets.get(url, "") for url in (*todo, *review.own_targets)},
         max_targets=MAX_TARGET_FIELDS,
         links=len(review.contents.issue.links),
@@ -87,8 +83,8 @@ def save_review(upload_id: int) -> BaseResponse:
         return redirect_with_notice(changed, "issue_review.show_review", upload_id=upload_id)
     review = service.load_review(store(), upload, config=config(), now=now())
     choices = service.correct(review, read_article_rows(request.form, review.rows), _read_choices(review))
-    _check(structs.replace(upload, choices=service.encode_choices(choices)))
     if choices != review.choices:
+        _check(structs.replace(upload, choices=service.encode_choices(choices)))
         service.save_choices(store(), upload, choices, now=now())
     action = request.form.get("action")
     if action == "create":
@@ -115,13 +111,14 @@ def _read_choices(review: Review) -> Choices:
     slug = read_text(request.form, "slug", max_length=100)
     known = request.form.get("known", review.known)
     fields = read_target_fields() | read_target_files("targets_file")
+    targets = {short_url: target for short_url, target in (choices.targets | fields).items() if target}
     return structs.replace(
         choices,
         title=choices.title if title == review.title else title,
         slug=choices.slug if slug == review.plan.slug else slug,
         known=cast(service.KnownChoice, known) if known in get_args(service.KnownChoice) else "",
         known_slug=review.known_issue.slug if review.known_issue and known else "",
-        targets={short_url: target for short_url, target in (choices.targets | fields).items() if target},
+        targets=service.bounded_targets(targets, field="targets_file"),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import segno
 from flask import Blueprint, Response, abort, request
 
+from shortener.messages import Message
 from shortener.short_urls import build_short_url
 from shortener.web.context import config, role_required
 from shortener.web.forms import read_clamped_integer
@@ -45,7 +46,12 @@ def _qr_url(host: str, code: str) -> str:
     link = get_link(host, code)
     url = build_short_url(link.domain, link.code, domains=config().domains)
     if len(url) > MAX_QR_BYTES:
-        abort(422, f"This short URL has {len(url):,} characters; a QR code holds {MAX_QR_BYTES:,} at the most.")
+        text = Message(
+            "This short URL has {length} characters; a QR code holds {most} at the most.",
+            length=len(url),
+            most=MAX_QR_BYTES,
+        )
+        abort(422, text)
     return url
 
 

@@ -35,7 +35,7 @@ BREAKDOWN_COLUMNS = ("dimension", "value", "clicks", "share")
 @role_required("viewer")
 def show_report(slug: str) -> str:
     """Show the report of an issue."""
-    report = _report(slug)
+    report = load_report(slug)
     found = find_compared_issues(store(), slug)
     has_evidence = report.totals.clicks.human > 0
     arrived = arrivals()
@@ -63,7 +63,8 @@ def _outlook(slug: str) -> Outlook | None:
     return build_outlook(store(), slug, remaining_share=remaining_shares().get(slug), now=now())
 
 
-def _report(slug: str) -> IssueReport:
+def load_report(slug: str) -> IssueReport:
+    """Return the report of an issue now, by the hours of the site's time zone. Raises NotFound."""
     return build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
 
 
@@ -71,7 +72,7 @@ def _report(slug: str) -> IssueReport:
 @role_required("viewer")
 def report_json(slug: str) -> Response:
     """Return the report of an issue as JSON, as ``report issue --format json`` prints it."""
-    report = _report(slug)
+    report = load_report(slug)
     return json_response(msgspec.structs.replace(report, reruns=reruns(slug, wait=True) or (), outlook=_outlook(slug)))
 
 
@@ -79,7 +80,7 @@ def report_json(slug: str) -> Response:
 @role_required("viewer")
 def report_csv(slug: str) -> Response:
     """Return the articles of the report as CSV, one row each."""
-    return csv_response(f"{slug}-articles", _ARTICLE_COLUMNS, struct_rows(_report(slug).articles, _ARTICLE_COLUMNS))
+    return csv_response(f"{slug}-articles", _ARTICLE_COLUMNS, struct_rows(load_report(slug).articles, _ARTICLE_COLUMNS))
 
 
 @blueprint.get("/<slug>/timeline.csv")
@@ -87,7 +88,7 @@ def report_csv(slug: str) -> Response:
 def timeline_csv(slug: str) -> Response:
     """Return the clicks of an issue by hour as CSV."""
     columns = ("hour", "human", "other")
-    return csv_response(f"{slug}-timeline", columns, struct_rows(_report(slug).timeline, columns))
+    return csv_response(f"{slug}-timeline", columns, struct_rows(load_report(slug).timeline, columns))
 
 
 @blueprint.get("/<slug>/course.csv")
@@ -102,7 +103,7 @@ def course_csv(slug: str) -> Response:
 @role_required("viewer")
 def breakdown_csv(slug: str) -> Response:
     """Return the human clicks of an issue by referrer, browser, country and so on as CSV."""
-    return csv_response(f"{slug}-breakdown", BREAKDOWN_COLUMNS, breakdown_rows(_report(slug).breakdown))
+    return csv_response(f"{slug}-breakdown", BREAKDOWN_COLUMNS, breakdown_rows(load_report(slug).breakdown))
 
 
 def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
@@ -118,7 +119,7 @@ def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
 @role_required("viewer")
 def live(slug: str) -> Response:
     """Return the formatted figures of a report as JSON. An open report page requests them to update itself."""
-    report, outlook = _report(slug), _outlook(slug)
+    report, outlook = load_report(slug), _outlook(slug)
     figures = {figure.live: figure.value for figure in build_figures(report, outlook, UsualFigures(None, None))}
     figures |= {
         "sentence": plain_text(describe_issue(outlook)) if outlook else "",

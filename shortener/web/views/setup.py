@@ -12,13 +12,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from shortener.errors import InputError
 from shortener.messages import Message
 from shortener.reporting.checklist import build_checklist
-from shortener.reporting.issue_contents import ArticleContents, load_issue_contents, load_other_links
+from shortener.reporting.issue_contents import ArticleContents, IssueContents, load_issue_contents, load_other_links
 from shortener.services import edit, history, issue_status
 from shortener.services.add_issue import untouched_links
 from shortener.services.article_rows import find_corrections, reading_order
 from shortener.short_urls import parse_short_url
 from shortener.store import Store, issues, links
 from shortener.web.cache import get_or_compute
+from shortener.web.components import read_page
 from shortener.web.context import config, current_user, now, role_required, store
 from shortener.web.error_pages import sentence
 from shortener.web.field_errors import form_view
@@ -27,7 +28,6 @@ from shortener.web.forms import (
     MAX_RECIPIENTS,
     ROWS_PER_PAGE,
     read_article_rows,
-    read_clamped_integer,
     read_integer,
     read_local_time,
     read_text,
@@ -66,18 +66,10 @@ def show_setup(slug: str) -> str:
 
 def _render_setup(slug: str) -> str:
     contents = load_issue_contents(store(), slug, config=config(), now=now())
-    rows = _rows(slug)
-    pages = max(1, -(-len(rows) // ROWS_PER_PAGE))
-    page = read_clamped_integer(request.values, "page", minimum=1, maximum=pages, default=1)
-    first = (page - 1) * ROWS_PER_PAGE
     return render_template(
         "setup.html",
         issue=contents,
-        rows=rows[first : first + ROWS_PER_PAGE],
-        page=page,
-        pages=pages,
-        first=first,
-        total=len(rows),
+        page=read_page(_rows(contents), page_size=ROWS_PER_PAGE),
         seen=_fingerprint(slug),
         checks=build_checklist(contents),
         untouched=_untouched_links(slug),
@@ -87,10 +79,10 @@ def _render_setup(slug: str) -> str:
     )
 
 
-def _rows(slug: str) -> tuple[ArticleContents, ...]:
+def _rows(contents: IssueContents) -> tuple[ArticleContents, ...]:
     """Return the articles and other targets of an issue in reading order."""
-    contents = load_issue_contents(store(), slug, config=config(), now=now())
-    return reading_order((*contents.articles, *load_other_links(store(), slug, config=config())), _first_placement)
+    others = load_other_links(store(), contents.slug, config=config())
+    return reading_order((*contents.articles, *others), _first_placement)
 
 
 def _first_placement(target: ArticleContents) -> int:
@@ -223,7 +215,7 @@ def set_articles(slug: str) -> BaseResponse:
             _("The articles were changed in another window. Here they are as they are now."), is_error=True
         )
         return redirect_with_notice(changed, "setup.show_setup", **here)
-    rows = _rows(slug)
+    rows = _rows(load_issue_contents(store(), slug, config=config(), now=now()))
     corrections = find_corrections(rows, read_article_rows(request.form, rows))
     if not corrections:
         return redirect_with_notice(_("Nothing was changed."), "setup.show_setup", **here)
