@@ -1,15 +1,14 @@
-"""Deletion of old data: daily keys, completely read segments of the click log, and single clicks.
+"""Deletion of old data: completely read segments of the click log, and single clicks.
 
 How long each is kept is in docs/click-log.md, section 8. Rollups are never deleted.
 """
 
 from collections.abc import Mapping
 
-from shortener.clicklog.pseudonyms import DailyKeys
 from shortener.clicklog.reader import ClickLog, Segment
 from shortener.config import Privacy
 from shortener.durations import DAY_SECONDS
-from shortener.store import Store, clicks, issues, page_changes, uploads
+from shortener.store import Store, clicks, inbox, issues, page_changes, uploads
 from shortener.store.clicks import SegmentPosition
 
 MAX_PURGED_DAYS = 2
@@ -20,8 +19,7 @@ def delete_expired(
     store: Store,
     *,
     privacy: Privacy,
-    keys: DailyKeys,
-    click_log: ClickLog,
+    click_log: ClickLog | None,
     positions: Mapping[str, SegmentPosition],
     now: float,
 ) -> bool:
@@ -31,8 +29,7 @@ def delete_expired(
     deleted. Return whether clicks were deleted; if so, user agents and headers that no click refers to were
     deleted as well.
     """
-    keys.destroy_expired(now=now)
-    for segment in click_log.segments():
+    for segment in click_log.segments() if click_log else ():
         if (
             _is_drained(segment, positions.get(segment.id))
             and now - segment.path.stat().st_mtime > privacy.keep_log * DAY_SECONDS
@@ -42,7 +39,9 @@ def delete_expired(
         issues.purge_removed(store, now=int(now))
         page_changes.purge(store, now=int(now))
         uploads.purge(store, now=int(now))
-        clicks.delete_finished_segments(store, before=int(now) - 2 * privacy.keep_log * DAY_SECONDS)
+        before = int(now) - 2 * privacy.keep_log * DAY_SECONDS
+        clicks.delete_finished_segments(store, before=before)
+        inbox.delete_finished(store, before=before)
     return _delete_clicks(store, before_day=int(now) // DAY_SECONDS - privacy.keep_clicks)
 
 
@@ -54,7 +53,7 @@ def _is_drained(segment: Segment, position: SegmentPosition | None) -> bool:
     """
     if position is None or position.position < segment.size:
         return False
-    return position.finished or (not segment.header_bytes and not segment.path.name.endswith(".log"))
+    return position.finished or (not segment.ends and not segment.path.name.endswith(".log"))
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:
