@@ -6,6 +6,7 @@ Clicks, sums and the read position in the click log are committed in one transac
 click is either stored and not read again, or not stored and read again.
 """
 
+import contextlib
 import logging
 import os
 import socket
@@ -64,13 +65,16 @@ class Collector:
     def __init__(
         self, store: Store, *, config: Config, own_log: bool = True, clock: Callable[[], float] = time.time
     ) -> None:
-        self._lock_fd = _acquire_lock(config.data_directory / LOCK_FILE)
-        try:
-            holder = holder_name(self._lock_fd)
-            self._lease = _take_lease(store, holder) if config.storage.url else None
-        except BaseException:
-            os.close(self._lock_fd)
-            raise
+        with contextlib.ExitStack() as resources:
+            self._lock_fd = _acquire_lock(config.data_directory / LOCK_FILE)
+            resources.callback(os.close, self._lock_fd)
+            self._lease = _take_lease(store, holder_name(self._lock_fd)) if config.storage.url else None
+            if self._lease:
+                resources.callback(self._lease.release)
+            self._prepare(store, config, own_log=own_log, clock=clock)
+            self._resources = resources.pop_all()
+
+    def _prepare(self, store: Store, config: Config, *, own_log: bool, clock: Callable[[], float]) -> None:
         self._store = store
         self._config = config
         self._clock = clock
@@ -365,9 +369,7 @@ class Collector:
 
     def close(self) -> None:
         """Let another process become the collector."""
-        if self._lease:
-            self._lease.release()
-        os.close(self._lock_fd)
+        self._resources.close()
 
 
 def _position_after(progress: ReadProgress) -> SegmentPosition:
