@@ -1,4 +1,6 @@
-"""Codes of short links: generation, validation, and the suffix and query key that a short URL may have."""
+"""Codes of short links, such as ``7pk3e``: their generation and validation, and what may follow a code in a
+short URL.
+"""
 
 import re
 import secrets
@@ -84,7 +86,7 @@ def normalize_code(code: str, *, case_sensitive: bool) -> str:
 
 
 def strip_punctuation(raw: str) -> str:
-    """Return a code without the punctuation that a mail client appended: ``7pk3e).`` gives ``7pk3e``.
+    """Return a code without punctuation that a mail client has appended: ``7pk3e).`` gives ``7pk3e``.
 
     ``raw`` may be percent-encoded. The result is empty if nothing remains, or if ``raw`` is too long.
     """

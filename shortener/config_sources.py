@@ -30,10 +30,11 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def apply_environment(tree: dict[str, Any], *, environment: Mapping[str, str], root: type[Struct]) -> dict[str, str]:
-    """Set the keys of ``tree`` that ``environment`` overrides, and return their variables, by key as ``server.port``.
+    """Replace values in ``tree``, the content of the configuration file, by those of environment variables.
 
     ``SHORTENER_SERVER__PORT=9000`` means ``[server] port = 9000``. If the name ends with ``_FILE``, the variable is the
-    path of a file that contains the value. ``root`` is the type of the tree. Raises ConfigError.
+    path of a file that contains the value. ``root`` is the type of the configuration. Return the name of the variable
+    by key, such as ``server.port``. Raises ConfigError.
     """
     variables = {}
     for name, text in sorted(environment.items()):
@@ -69,9 +70,10 @@ def _parse_toml_value(text: str) -> Any:
 
 
 def given_keys(tree: dict[str, Any], *, file_name: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the keys that file and environment give, each with the name of the file or of the variable.
+    """Return the keys that the configuration file or the environment sets, each with the name of the file or variable.
 
-    ``variables`` are those of ``apply_environment``. The keys of a domain begin with ``domain.<host>``.
+    ``tree`` are the values of both, and ``variables`` the result of ``apply_environment``. The keys of a domain begin
+    with ``domain.<host>``.
     """
     given: dict[str, str] = {}
     for table, content in tree.items():

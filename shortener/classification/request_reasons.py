@@ -1,7 +1,7 @@
-"""The reasons for verdicts that are decided by the request alone.
+"""The reasons for verdicts that the request alone decides.
 
-A reason belongs to one verdict, so that the two cannot contradict each other. The precision classes are
-defined in docs/classification.md, section 8.
+A reason belongs to one verdict, so that the two cannot contradict each other. The precision classes are defined in
+docs/classification.md, section 8.
 """
 
 from collections.abc import Mapping
