@@ -1,4 +1,4 @@
-"""The picks as a section of the next issue, in Markdown or HTML, from templates that editors can replace."""
+"""Output of the picks as a section of the next issue, in Markdown or HTML, by templates that editors can replace."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -30,8 +30,9 @@ BUNDLED_TEMPLATES = {
 
 
 class TemplateEntry(Struct, frozen=True):
-    """The variables of one article in a template; its short links end in placement numbers, from 1 in document order.
+    """The variables of one article in a template.
 
+    Each link of the template is a short link with its own placement number, counted from 1 in document order.
     `image_link` is None without an image. `origin` is list, gem, pinned or chosen.
     """
 
@@ -59,7 +60,7 @@ def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template
 
 
 def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the picks as a section in HTML; everything but the template's own text is escaped.
+    """Return the picks as a section in HTML. Values are escaped; only the template itself may contain markup.
 
     Arguments, template variables and errors are those of `render_markdown`.
     """
@@ -69,7 +70,7 @@ def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: st
 
 
 def bundled_template(name: str) -> str:
-    """Return the text of a template of this package, such as `picks.md.j2`."""
+    """Return the text of a template that comes with this package, such as `picks.md.j2`."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
@@ -122,13 +123,13 @@ def _template_entry(pick: Pick, details_by_url: Mapping[str, ArticleDetails]) ->
 
 
 def escape_markdown(text: str) -> str:
-    """Return plain text as one line of Markdown in which no character acts as markup or starts a block."""
+    """Return plain text as one line of Markdown that is shown literally."""
     line = MARKDOWN_INLINE.sub(r"\\\g<0>", " ".join(str(text).split()))
     return MARKDOWN_BLOCK_START.sub(r"\1\\\2", line)
 
 
 def _collapse_whitespace(text: str) -> str:
-    """Return text as one line; Jinja escapes it later, unless the template marked it as safe."""
+    """Return text as one line. Jinja escapes it afterwards, unless the template has marked it as safe."""
     return text if isinstance(text, Markup) else " ".join(str(text).split())
 
 
