@@ -102,7 +102,7 @@ def received_segments(store: Store) -> list[ReceivedSegment]:
         order by sent.name
         """
     )
-    return [ReceivedSegment(*row[:4], finished=bool(row[4])) for row in rows]
+    return [ReceivedSegment(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
 
 
 def read_bytes(store: Store, segment_id: str, *, position: int, parts: int) -> bytes:
