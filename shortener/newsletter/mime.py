@@ -33,9 +33,10 @@ _STORED_HEADER = re.compile(rb"(?:subject|date|mime-version|content-[!-9;-~]+)[ 
 
 
 class MailPart(Struct, frozen=True):
-    """A part of a mail: the byte ranges of its header and its body, and the values of its header.
+    """A part of a mail: the byte ranges of its header and its body, and values from its header.
 
-    ``is_closed`` is False for a multipart without a closing boundary. ``signed`` marks parts of ``multipart/signed``.
+    ``is_closed`` is False for a multipart whose closing boundary is missing. ``signed`` marks parts inside
+    ``multipart/signed``.
     """
 
     header_start: int
@@ -50,7 +51,7 @@ class MailPart(Struct, frozen=True):
     is_closed: bool = True
 
     def leaves(self) -> list["MailPart"]:
-        """Return the parts that contain no other parts, in document order."""
+        """Return the parts inside this part that contain no other parts, in document order."""
         if not self.children and not self.content_type.startswith("multipart/"):
             return [self]
         return [leaf for child in self.children for leaf in child.leaves()]
@@ -108,9 +109,9 @@ def parse_structure(
     depth: int = 0,
     default_type: str = "text/plain",
 ) -> MailPart:
-    """Return the part that begins with a header at ``start``, with the parts inside it.
+    """Return the part of a mail whose header begins at ``start``, with all parts inside it.
 
-    ``default_type`` is the type of a part whose header has none.
+    ``default_type`` is its content type if the header names none. ``depth`` is the number of parts around it.
     """
     end = len(source) if end is None else end
     body = _body_start(source, start, end)
@@ -151,9 +152,9 @@ def _body_start(source: bytes, start: int, end: int) -> int:
 
 
 def _split(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], bool]:
-    """Return the ranges of the parts between boundary lines, and whether the closing boundary is there.
+    """Return the byte ranges of the parts between boundary lines, and whether the closing boundary was found.
 
-    A boundary counts only at the start of a line. The line end in front of it belongs to it.
+    A boundary must begin a line. The line end before it belongs to the boundary.
     """
     delimiter = re.compile(
         rb"(?:\r\n|\n|\r|(?<=\n)|(?<=\r)|\A)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\n|\r|\Z)"
@@ -173,9 +174,9 @@ def _split(source: bytes, boundary: bytes, start: int, end: int) -> tuple[list[t
 
 
 def stored_form(source: bytes) -> bytes:
-    """Remove the header lines that can name a person from a mail; only Subject, Date, MIME-Version and Content-* stay.
+    """Return a mail without the headers that can name a person. Only Subject, Date, MIME-Version and Content-* stay.
 
-    Attached mails lose their headers too. The parts are unchanged.
+    Attached mails lose their headers too. The bodies are unchanged.
     """
     structure = parse_structure(source)
     cuts = [(structure.header_start, structure.start)]

@@ -1,4 +1,4 @@
-"""The typed request that the redirect handler takes, and its construction from a WSGI environ."""
+"""The request that the redirect takes, independent of the server, and its construction from a WSGI environ."""
 
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -13,15 +13,15 @@ QUERY_SAFE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Headers(Protocol):
-    """Request headers by lower-case name."""
+    """Base class of request headers, which are found by their lower-case names."""
 
     def __contains__(self, name: str, /) -> bool:
-        """Return whether the header was sent, also with a value that is not ASCII."""
+        """Return whether the header was sent."""
 
     def get(self, name: str, /) -> str | None:
         """Return the first value of a header; None if it was not sent.
 
-        A value that is not ASCII may also be returned as None.
+        Some servers return None for a value that is not ASCII, too.
         """
 
     def get_all(self, name: str, /) -> list[str]:
@@ -59,7 +59,9 @@ class Request(Struct, gc=False):
 
 
 class EnvironHeaders:
-    """The headers of a WSGI environ; the server has joined several values of a header with commas."""
+    """The headers of a WSGI environ. If a header was sent several times, the server has joined its values
+    with commas.
+    """
 
     def __init__(self, environ: Environ) -> None:
         self._environ = environ
@@ -95,9 +97,9 @@ def parse_environ(environ: Environ) -> Request:
 
 
 def encode_query(query: str, *, encoding: str = "utf-8") -> str:
-    """Return a query string as ASCII, without fragment.
+    """Return a query string as ASCII (percent-encoded), without a fragment.
 
-    A WSGI server passes bytes as Latin-1 characters, an RSGI server decodes them from UTF-8.
+    ``encoding`` is that in which the server decoded the bytes: Latin-1 for WSGI, UTF-8 for RSGI.
     """
     if "#" in query:
         query = query.partition("#")[0]
