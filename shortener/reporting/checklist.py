@@ -1,4 +1,4 @@
-"""Checks of an issue before it is sent: each names a problem and the places to fix."""
+"""Checks of an issue before it is sent. Each names a problem and the places to fix."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -54,7 +54,7 @@ class Check(Struct, frozen=True):
 
 
 def build_checklist(issue: IssueContents) -> tuple[Check, ...]:
-    """Return all checks of an issue. They use stored data only and send no request to a target."""
+    """Return the results of all checks of an issue. They use stored data only and send no request to a target."""
     return (
         *_check_details(issue),
         _check_articles(issue.articles),

@@ -37,7 +37,9 @@ _HASH_METHOD = "scrypt:32768:8:1"
 
 @functools.cache
 def _dummy_hash() -> str:
-    """Return a hash to check for unknown users, so that the response takes as long as for a wrong password."""
+    """Return the hash of a random password. It is checked for unknown users, so that the answer takes as long as for
+    others.
+    """
     return generate_password_hash(secrets.token_urlsafe(16), method=_HASH_METHOD)
 
 
@@ -76,12 +78,12 @@ def hash_password(password: str) -> str:
 
 
 def _normalize_password(password: str) -> str:
-    """Return the password in NFKC form as UTF-8 text, so that it does not depend on how a keyboard composes letters."""
+    """Return the password in NFKC form as UTF-8 text. So it does not matter how a keyboard composes letters."""
     return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
 
 
 def role_allows(role: Role, required: Role) -> bool:
-    """Return whether a role has all rights of the required role."""
+    """Return whether the role ``role`` has all rights of the role ``required``."""
     return ROLES.index(role) >= ROLES.index(required)
 
 
@@ -96,9 +98,10 @@ def verify_password(user: User | None, password: str) -> bool:
 
 
 def add_user(store: Store, name: str, *, role: Role, password: str | None, now: int) -> None:
-    """Add a user; if ``password`` is None, the user can choose one by an invitation. Raises InputError, Conflict.
+    """Add a user. If ``password`` is None, the user can choose one by an invitation.
 
-    The invitation of the first admin becomes invalid once there is a user.
+    The invitation of the first admin becomes invalid once there is a user. Raises InputError for a name or password
+    that is not allowed, Conflict for a name that exists.
     """
     hashed = "" if password is None else hash_password(password)
     with store.transaction():
@@ -135,7 +138,7 @@ def remove_user(store: Store, name: str) -> None:
 
 
 def _require_admin_left(store: Store, user: User) -> None:
-    """Raise InputError if the user is the only admin with a password and must therefore stay an admin."""
+    """Raise InputError if the user is the only admin with a password. Such a user must stay an admin."""
     if user.role == "admin" and user.password_hash and accounts.count_admins(store) == 1:
         raise InputError(
             Message("{name} is the last admin who can sign in; make another user admin first", name=user.name)
@@ -143,7 +146,7 @@ def _require_admin_left(store: Store, user: User) -> None:
 
 
 def start_session(store: Store, user: User, *, now: int) -> str:
-    """Start a session of a user and return the token for its cookie."""
+    """Start a session of a user. Return its token, which is the value of the session cookie."""
     token = secrets.token_urlsafe(32)
     with store.transaction():
         accounts.delete_expired_sessions(
@@ -156,7 +159,7 @@ def start_session(store: Store, user: User, *, now: int) -> str:
 
 
 def set_language(store: Store, user: User, language: str, *, now: int) -> None:
-    """Change the language in which a user sees the pages; '' means the language that the browser asks for."""
+    """Store the language in which a user sees the pages; '' means the language that the browser asks for."""
     with store.transaction():
         accounts.set_language(store, user.id, language, now=now)
 
@@ -190,7 +193,7 @@ def invite(store: Store, name: str, *, config: Config, now: int) -> str:
 
 
 def invite_first_admin(store: Store, *, config: Config, now: int) -> str | None:
-    """Return the URL of the invitation that creates the first admin, or None if there are users."""
+    """Return the URL of the invitation that creates the first admin. Return None if there are users already."""
     with store.transaction():
         return None if accounts.count_users(store) else _create_invitation(store, None, config=config, now=now)
 
@@ -209,7 +212,7 @@ def find_invitation(store: Store, token: str, *, now: int) -> accounts.Invitatio
 
 
 def accept_invitation(store: Store, token: str, *, name: str, password: str, now: int) -> User:
-    """Set the password of an invited user and return the user; ``name`` is used only to create the first admin.
+    """Set the password of an invited user and return the user. ``name`` is needed only to create the first admin.
 
     Raises InputError, also for an invitation that was used or has expired.
     """
@@ -230,5 +233,5 @@ def accept_invitation(store: Store, token: str, *, name: str, password: str, now
 
 
 def _hash_token(token: str) -> str:
-    """Return the stored hash of a token; tokens are random, so a fast hash is enough."""
+    """Return the hash under which a token is stored. A fast hash is enough, because tokens are random."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

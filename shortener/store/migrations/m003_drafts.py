@@ -1,4 +1,4 @@
-"""The short links that a draft of picks gives to its articles."""
+"""The short links of the articles in a draft of picks (recommended articles of a month)."""
 
 from sqlite_utils import Database
 

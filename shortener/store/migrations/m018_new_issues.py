@@ -1,4 +1,4 @@
-"""Tables of the texts that editors uploaded for a new issue, and of the results of link checks."""
+"""Tables of the texts that editors upload for a new issue, and of the results of link checks."""
 
 from sqlite_utils import Database
 
