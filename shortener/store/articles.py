@@ -1,4 +1,7 @@
-"""SQL for articles across issues: where an article appeared, its title and other details, and its short links."""
+"""SQL for articles across issues: where an article appeared, its title and other details, and its short links.
+
+An article is identified by its canonical target URL.
+"""
 
 from collections.abc import Iterable
 
@@ -71,7 +74,9 @@ def details_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetail
 
 
 def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
-    """Return the issues that contain an article, the latest first; those without sending time come first."""
+    """Return the appearances of an article in issues, the latest first. Issues without a sending time come before all
+    others.
+    """
     sql = f"""
         select slug, issues.title, {_SENT_AT} as sent, position, role, articles.title, author, summary, section
         from articles join issues on issues.id = articles.issue_id
@@ -81,7 +86,7 @@ def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
 
 
 def list_link_ids(store: Store, url: str) -> list[int]:
-    """Return the ids of an article's short links in issues and in drafts of picks, the oldest first."""
+    """Return the ids of the short links of an article in issues and in drafts of picks, the oldest first."""
     sql = """
         select links.id from links join articles on articles.id = links.article_id where articles.url = :url
         union select link_id from draft_links where url = :url
