@@ -49,7 +49,9 @@ class CountsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkPage(Struct, frozen=True):
-    """One page of the list of links; ``next`` is the cursor of the next page, null on the last one."""
+    """One page of the list of links. ``next`` is the cursor by which the next page is fetched, null on the
+    last page.
+    """
 
     data: tuple[LinkRecord, ...]
     next: str | None
@@ -58,7 +60,7 @@ class LinkPage(Struct, frozen=True):
 class NewLink(Struct, frozen=True, forbid_unknown_fields=True):
     """A link to create. Without ``code`` it gets a generated one, without ``domain`` it is on the first domain.
 
-    ``reuse`` returns an active link of no issue that has this target already, if there is one.
+    With ``reuse``, an active link that has this target and belongs to no issue is returned instead, if there is one.
     """
 
     target: Target
@@ -71,7 +73,9 @@ class NewLink(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkChanges(Struct, frozen=True, forbid_unknown_fields=True):
-    """Fields of a link to change. Null for ``forward`` means the configured way, for ``expires_at`` never."""
+    """Fields of a link to change. Null for ``forward`` means the configured way, null for ``expires_at``
+    means never.
+    """
 
     target: Target | UnsetType = UNSET
     title: Title | UnsetType = UNSET
@@ -81,7 +85,7 @@ class LinkChanges(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkReplacement(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole link of a code. Fields that are left out get their defaults."""
+    """All fields of a link. Fields that are left out get their default values."""
 
     target: Target
     title: Title = ""
@@ -113,7 +117,7 @@ def list_links(query: LinkQuery) -> Response:
 
 
 def next_page_header(cursor: str | None) -> dict[str, str]:
-    """Return the header Link with the address of the next page, if there is one."""
+    """Return the header Link with the URL of the next page; no header if ``cursor`` is None."""
     if cursor is None:
         return {}
     query = urlencode(request.args.to_dict() | {"after": cursor})
@@ -137,7 +141,7 @@ def create_link(body: NewLink) -> Response:
 
 
 def make_link(body: NewLink) -> tuple[Link, bool]:
-    """Return the link that was created, or reused, and whether it was created. Raises InputError, Conflict."""
+    """Create a link, or find one to reuse. Return it, and whether it was created. Raises InputError, Conflict."""
     expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         if body.reuse:
@@ -168,7 +172,7 @@ def _find(domain: str, code: str) -> LinkDetails:
 
 
 def link_path(record: LinkRecord) -> str:
-    """Return the path of a link in the API."""
+    """Return the URL path of a link in the API."""
     return f"{PREFIX}/links/{quote(record.domain)}/{quote(record.code)}"
 
 
@@ -198,7 +202,7 @@ def change_link(domain: str, code: str, body: LinkChanges) -> Response:
 
 
 def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
-    """Change a link, unless the request's If-Match forbids it. Call it in a transaction."""
+    """Change a link. Call it inside a transaction. Raises ApiError if the header If-Match forbids the change."""
     record = load_record(domain, code)
     check_if_match(record)
     link = links.get(store(), record.domain, record.code)

@@ -1,4 +1,4 @@
-"""Operations on the request's own token, and on the tokens of its owner."""
+"""Operations on the token that was sent with the request, and on the other tokens of its owner."""
 
 from datetime import datetime
 from typing import Annotated
@@ -106,7 +106,7 @@ def revoke_my_token(id: str) -> Response:
 
 
 def _own_token(token_id: str) -> Token:
-    """Return a token of the owner by its id. Raises ApiError."""
+    """Return the token with this id, which the owner of the request's token must own. Raises ApiError."""
     owned = stored_tokens.list_all(store(), owner=current_token().owner)
     token = next((token for token in owned if str(token.id) == token_id), None)
     if token is None:

@@ -1,4 +1,4 @@
-"""Operations on the ranking of articles, the picks of a month, and editors' decisions about them."""
+"""Operations on the ranking of articles, the picks (recommended articles) of a month, and editors' decisions."""
 
 from typing import Annotated
 
@@ -28,13 +28,13 @@ class RankingQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MonthQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Query parameters of the picks: their month."""
+    """Query parameters of the picks (recommended articles): their month."""
 
     month: Month
 
 
 class NewDecision(Struct, frozen=True, forbid_unknown_fields=True):
-    """A decision about an article, with the reason for other editors."""
+    """A decision about an article in the picks of a month, with a reason for other editors."""
 
     action: Action
     reason: Annotated[str, Meta(min_length=1, max_length=1_000)]

@@ -1,5 +1,4 @@
-"""The interface that the engines of the store, SQLite and PostgreSQL, implement: statements, transactions, bulk
-changes.
+"""The interface that the engines of the store (SQLite and PostgreSQL) implement: statements and transactions.
 
 The text of a statement is SQL that both engines understand, with three additions that each engine expands:
 

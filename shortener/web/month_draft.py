@@ -1,4 +1,4 @@
-"""The month that a request asks for, and the draft of its picks."""
+"""The month that a request asks for, and the draft of its picks (recommended articles)."""
 
 from collections.abc import Callable
 
@@ -15,10 +15,10 @@ from shortener.web.ranking_cache import cached_draft
 
 
 def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str, Draft | None, str]:
-    """Return (month, draft, reason). ``draft`` is None if the month has none; ``reason`` then says why.
+    """Return (month, draft of its picks, reason). If the month has no draft, it is None and the reason is a text.
 
-    The reason is '' if ``find`` returns None, because the ranking is not computed yet. The month comes from the
-    request; the default is the latest month that has a ranking. Raises InputError.
+    If ``find`` returns None because the ranking is not computed yet, the draft is None and the reason ''. The month
+    comes from the request; the default is the latest month that has a ranking. Raises InputError for an invalid month.
     """
     month = request.values.get("month", "")
     if month:
@@ -38,7 +38,10 @@ def sent_months() -> list[str]:
 
 
 def require_draft() -> Draft:
-    """Return the draft of the requested month. Raises InputError for an invalid month, NotFound without a draft."""
+    """Return the draft of the picks (recommended articles) for the month in the request.
+
+    Raises InputError for an invalid month, NotFound without a draft.
+    """
     _, draft, message = find_draft()
     if draft is None:
         raise NotFound(message or Message("there is nothing to rank yet: no issue was sent"))

@@ -1,4 +1,4 @@
-"""Views of the picks for the next issue: their texts, order, number and template, and a preview of their section."""
+"""Views of the picks (recommended articles) for the next issue: texts, order, numbers, template, and a preview."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -48,7 +48,7 @@ MAX_TOP_CHOICES = 30
 
 
 class _Section(Struct, frozen=True):
-    """The section as text, or the reason why its template cannot be used."""
+    """The rendered section of the picks, or the reason why the template cannot be used."""
 
     text: str
     error: str = ""
@@ -67,7 +67,7 @@ def show_picks() -> ResponseReturnValue:
 
 
 def _render_page() -> str:
-    """Return the page for a refused form."""
+    """Return the page of the picks after a form on it was refused."""
     return _render_draft(require_draft())
 
 
@@ -111,13 +111,13 @@ def _top_choices(draft: Draft) -> list[int]:
 
 
 def _candidates(draft: Draft) -> list[RankedArticle]:
-    """Return the best articles that are neither picked nor excluded."""
+    """Return the best articles of the ranking that are neither picked nor excluded."""
     decided = {*picked_urls(draft.picks), *(decision.url for decision in draft.picks.excluded)}
     return [article for article in draft.ranking.articles if article.url not in decided][:MAX_CANDIDATES]
 
 
 def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
-    """Return the section. An own template needs a process of its own, so that its result is cached."""
+    """Return the rendered section of the picks. With an own template it is cached, because that needs a process."""
     own = draft.own_templates.get(section_format)
     if own is None:
         return _Section(draft_picks.render_section(draft, section_format))
@@ -135,7 +135,7 @@ def _render_section(draft: Draft, section_format: SectionFormat) -> _Section:
 @blueprint.get("/picks/preview")
 @role_required("viewer")
 def preview_picks() -> Response:
-    """Return the section as HTML for the frame of the page. Its links lead nowhere, and its images are placeholders."""
+    """Return the section as HTML for the frame on the page. Its links lead nowhere, and its images are placeholders."""
     draft = draft_picks.with_placeholder_links(
         require_draft(), "#", image=url_for("static", filename="picture.svg"), replace=True
     )
@@ -222,7 +222,7 @@ def change_settings() -> BaseResponse:
 @role_required("editor")
 @form_view("template", "template", page=_render_page)
 def save_template() -> BaseResponse:
-    """Save the editors' own template of a format, after it was tried; an empty one is removed."""
+    """Save the template that the editors wrote for a format, after a trial. If it is empty, it is removed."""
     draft, name = require_draft(), request.form.get("format", "")
     if name not in get_args(SectionFormat):
         raise FieldError(Message("choose a format"), field="template")
@@ -237,7 +237,7 @@ def save_template() -> BaseResponse:
 
 
 def _read_month() -> str:
-    """Return the month of a form whose picks exist. Raises InputError and NotFound."""
+    """Return the month in the form, for which picks must exist. Raises InputError and NotFound."""
     return require_draft().month
 
 
@@ -248,7 +248,7 @@ def _recorded(month: str, summary: str, state: Callable[[], State]) -> AbstractC
 
 
 def _redirect(month: str, message: str, recorder: Recorder) -> BaseResponse:
-    """Redirect to the page, at the place that the form names, with a notice that can undo the edit."""
+    """Redirect to the page of the picks, to the anchor that the form names. A notice there can undo the edit."""
     place = url_for("picks.show_picks", month=month, form=_requested_form())
     show_notice(undoable(message, recorder.change_id, next_url=place))
     return redirect(place + anchor_of_form(), 303)

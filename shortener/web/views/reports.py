@@ -1,4 +1,4 @@
-"""Views of an issue's report, and the data with which an open report page updates itself."""
+"""Views of an issue's report, and the data by which an open report page updates itself."""
 
 import msgspec
 from flask import Blueprint, Response, render_template
@@ -64,7 +64,7 @@ def _outlook(slug: str) -> Outlook | None:
 
 
 def load_report(slug: str) -> IssueReport:
-    """Return the report of an issue now, by the hours of the site's time zone. Raises NotFound."""
+    """Return the present report of an issue, with hours of the site's time zone. Raises NotFound."""
     return build_issue_report(store(), slug, as_of=now(), domains=config().domains, zone=config().zone)
 
 
@@ -107,7 +107,9 @@ def breakdown_csv(slug: str) -> Response:
 
 
 def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
-    """Return a breakdown as CSV rows of dimension, value ('' if unknown), clicks, and share of clicks (0 to 1)."""
+    """Return a breakdown as CSV rows of (dimension, value, clicks, share of clicks from 0 to 1); '' is an unknown
+    value.
+    """
     return [
         (dimension, "all others" if part.value is None else part.value, part.clicks, round(part.share, 4))
         for dimension, parts in breakdown.items()
