@@ -1,4 +1,4 @@
-"""The Flask application with all pages and the JSON API, and the WSGI application that adds the redirects."""
+"""The Flask application with all pages and the JSON API, and the WSGI application that also answers short links."""
 
 from flask import Flask
 

@@ -134,13 +134,13 @@ class Privacy(Section, frozen=True):
 
 
 class Verdicts(Section, frozen=True):
-    """``[verdicts]``: files that list networks of data centers, for the classification of clicks."""
+    """``[verdicts]``: files with lists of data-center networks, for the classification of clicks."""
 
     datacenters: tuple[str, ...] = ()
 
 
 class Networks(Section, frozen=True):
-    """``[networks]``: paths of databases (.mmdb) that map addresses to network operators and countries."""
+    """``[networks]``: paths of IP databases (.mmdb) that give the network operator and the country of an address."""
 
     asn: str = ""
     countries: str = ""
@@ -268,7 +268,7 @@ def is_zone(name: str) -> bool:
 
 
 def load(path: Path | None, *, environment: Mapping[str, str]) -> Config:
-    """Return the configuration of the file ``path``; values in ``environment`` override it. None means no file.
+    """Return the configuration in the file ``path``; None means no file. Environment variables override the file.
 
     Relative paths in the file are resolved against its directory. Raises ConfigError, whose message has the key, the
     value and what was expected.
@@ -305,7 +305,7 @@ def variable_of(table: str, key: str, *, environment: Mapping[str, str]) -> str 
 
 
 def _validate(config: Config, *, origin: Origin) -> None:
-    """Check rules that msgspec cannot express. Raises ConfigError."""
+    """Check rules about the configuration that msgspec cannot express. Raises ConfigError."""
     if not is_zone(config.site.timezone):
         raise ConfigError(
             f"{origin.name('site.timezone')} = {config.site.timezone!r}: expected a time zone such as Europe/Berlin"
@@ -342,7 +342,10 @@ def _validate_urls(config: Config, *, origin: Origin) -> None:
 
 
 def _validate_server(server: Server, *, origin: Origin) -> None:
-    """Check networks, and that certificate and key are both given. Raises ConfigError."""
+    """Check the networks in ``[server]``, and that certificate and key are either both given or both missing.
+
+    Raises ConfigError.
+    """
     for key in ("trusted_proxies", "metrics"):
         for network in getattr(server, key):
             try:

@@ -1,4 +1,6 @@
-"""Reading of the configuration file and the environment variables into one tree of values, before they are checked."""
+"""Reading of the configuration file and of environment variables into one nested dict, before the values
+are checked.
+"""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ ENVIRONMENT_PREFIX = "SHORTENER_"
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Return the content of a configuration file. Raises ConfigError."""
+    """Return the content of a configuration file as a nested dict. Raises ConfigError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:

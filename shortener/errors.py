@@ -90,11 +90,11 @@ class TargetRefused(InputError):
 
 
 class CodeRefused(InputError):
-    """Raised when a custom code breaks the rules for codes."""
+    """Raised when a code that a user chose breaks the rules for codes."""
 
 
 class NotFound(ShortenerError):
-    """Raised when a slug, short URL or other name matches nothing in the store."""
+    """Raised when nothing with a slug, short URL or other name is in the store."""
 
 
 class Conflict(ShortenerError):

@@ -1,4 +1,4 @@
-"""Error messages of commands and server processes, each with advice: a command to run, or an option to use."""
+"""Advice for the errors of commands and server processes: a command to run, or an option to use."""
 
 from shortener.errors import ErrorKind, ShortenerError
 

@@ -99,7 +99,7 @@ def read_totals(data_directory: Path) -> dict[str, int]:
 
 
 def read_restarts(data_directory: Path) -> dict[str, int]:
-    """Return the number of restarted child processes by kind, 0 if no server has run yet."""
+    """Return how often child processes were restarted, by kind of process; 0 if no server has run yet."""
     restarts = [0] * len(CHILD_KINDS)
     with contextlib.suppress(OSError):
         content = (data_directory / RUN_DIRECTORY / "restarts").read_bytes()

@@ -60,15 +60,15 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def canonicalize_target(raw: str, *, allow_private: bool = False, own_hosts: Collection[str] = ()) -> str:
-    """Return a target in canonical form, the form in which it is stored, shown and sent. Raises TargetRefused.
+    """Return a target URL in canonical form, in which it is stored, shown and sent. Raises TargetRefused.
 
     Surrounding spaces, leading zeros of a port, and an empty port, query or fragment are removed. Scheme and host
-    become lower case, and the host ASCII (UTS 46; ß stays ß). Characters that a URL may not contain are
-    percent-encoded as UTF-8. Path, query, fragment and existing escapes are otherwise unchanged, even ``/../``.
-    Canonicalizing a canonical target changes nothing.
+    become lower case, and the host ASCII (UTS 46; ß stays ß). Characters that a URL may not contain are percent-encoded
+    as UTF-8. Path, query, fragment and existing escapes are otherwise unchanged, even ``/../``. A canonical target
+    stays as it is.
 
-    ``allow_private`` allows local names and addresses. A target on one of ``own_hosts`` is refused. An entry of
-    ``own_hosts`` with a port applies to that port only.
+    ``allow_private`` allows local names and addresses. A target on one of ``own_hosts`` is refused; an entry with a
+    port applies to that port only.
     """
     text = raw.strip(_PASTED_SPACES)
     _check_characters(text)
@@ -134,7 +134,9 @@ def clean_referrer(raw: str) -> str:
 
 
 def strip_port(host: str) -> str:
-    """Return a host without its ``:port``. An IPv6 address must be in brackets, which are kept."""
+    """Return a host without its ``:port``: ``example.com:80`` gives ``example.com``, and ``[::1]:80`` gives
+    ``[::1]``.
+    """
     name, _, port = host.rpartition(":")
     return name if port.isascii() and port.isdigit() else host
 
@@ -370,7 +372,9 @@ def _parse_own_host(entry: str) -> tuple[str, int | None]:
 
 
 def _normalize_host(host: str) -> str:
-    """Return a host in a form for comparison, without a trailing dot. An IPv6 address gets its shortest form."""
+    """Return a host in the form in which hosts are compared: no final dot, and IPv6 addresses in their
+    shortest form.
+    """
     return ipaddress.IPv6Address(host[1:-1]).compressed if host.startswith("[") else host.removesuffix(".")
 
 

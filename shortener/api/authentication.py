@@ -37,7 +37,7 @@ def _read_token() -> str:
 
 
 def _find_token(text: str) -> Token:
-    """Return the token with this text. Raises ApiError."""
+    """Return the token with this text. Raises ApiError if it is unknown, has expired or was revoked."""
     token = tokens.find_token(store(), text, now=now())
     if token is None:
         raise ApiError("token-invalid", "The token is unknown, has expired or was revoked.")

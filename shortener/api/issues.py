@@ -139,7 +139,7 @@ def _file_name(body: NewIssue) -> str:
 def add_issue(body: NewIssue, query: NewIssueQuery) -> Response:
     """Add an issue, and return it with short links; every other byte of the document stays unchanged.
 
-    The answer is 200 if the issue existed, or with `dry_run`. The same document again changes nothing.
+    The status is 200 if the issue existed, or with `dry_run`. Adding the same document again changes nothing.
     """
     request = _add_request(body)
     if query.dry_run:
@@ -214,7 +214,7 @@ def list_issues(query: IssueListQuery) -> Response:
 
 @operation("GET", "/issues/{slug}", answers={200: IssueContents}, scope="read", etag=True)
 def get_issue(slug: str) -> Response:
-    """Return the articles and links of an issue, with their placements."""
+    """Return the articles and links of an issue, with each occurrence of a link."""
     return tagged_answer(load_issue_contents(store(), slug, config=config(), now=now()))
 
 

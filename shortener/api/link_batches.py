@@ -52,7 +52,9 @@ class BatchAnswer(Struct, frozen=True):
     problems=("code-taken",),
 )
 def create_links(body: Batch, query: BatchQuery) -> Response:
-    """Create up to 500 links. Each has its own result; with `atomic` the answer is 201, or an error for all."""
+    """Create up to 500 links. Each has its own result; with `atomic` all are created (status 201) or none
+    (an error).
+    """
     with store().transaction():
         results = tuple(_create(link, index, atomic=query.atomic) for index, link in enumerate(body.links))
     return json_answer(BatchAnswer(results), status=201 if query.atomic else 200)

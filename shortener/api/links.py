@@ -94,14 +94,14 @@ class LinkReplacement(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EditList(Struct, frozen=True):
-    """The changes of a link's fields, the oldest first."""
+    """The edits of a link's fields, the oldest first."""
 
     data: tuple[LinkEdit, ...]
 
 
 @operation("GET", "/links", answers={200: LinkPage}, scope="read", query=LinkQuery, problems=("cursor",))
 def list_links(query: LinkQuery) -> Response:
-    """List links with their counts. Links that are made meanwhile are neither repeated nor left out."""
+    """List links with their counts. Links that are created meanwhile are neither repeated nor left out."""
     link_filter = LinkFilter(
         words=search_words(search_text(query.query, config=config())),
         status=None if query.status is UNSET else query.status,
@@ -134,7 +134,7 @@ def next_page_header(cursor: str | None) -> dict[str, str]:
     etag=True,
 )
 def create_link(body: NewLink) -> Response:
-    """Create a short link; the answer is 200 if one was reused."""
+    """Create a short link; the status is 200 if an existing one is returned."""
     link, created = make_link(body)
     record = load_record(link.domain, link.code)
     return tagged_answer(record, status=201 if created else 200, location=link_path(record))
@@ -178,7 +178,7 @@ def link_path(record: LinkRecord) -> str:
 
 @operation("GET", "/links/{domain}/{code}", answers={200: LinkRecord}, scope="read", query=CountsQuery, etag=True)
 def get_link(domain: str, code: str, query: CountsQuery) -> Response:
-    """Return a link. Its ETag is over the stored fields, so that clicks do not change it."""
+    """Return a link. Its ETag depends on the stored fields only, so that clicks do not change it."""
     record = load_record(domain, code, with_counts=query.counts)
     return json_answer(record) if query.counts else tagged_answer(record)
 
@@ -218,7 +218,7 @@ def _change(domain: str, code: str, changes: dict[LinkField, Any]) -> None:
     etag=True,
 )
 def put_link(domain: str, code: str, body: LinkReplacement) -> Response:
-    """Create the link of a code, or replace it; a retired one is active again."""
+    """Create the link with this code, or replace its fields; a retired one is active again."""
     expires_at = to_seconds(body.expires_at, pointer="/expires_at")
     with store().transaction():
         exists = links.find(store(), *edit_links.link_key(domain, code, config=config())) is not None

@@ -191,7 +191,7 @@ def decode_query(kind: type[Value]) -> Value:
     except msgspec.ValidationError as error:
         raise ApiError("query", explain_validation_error(error)[1]) from None
     for name, text in request.args.items():
-        # Without strict checking msgspec reads a number as seconds of UTC epoch, so that 2026 is a time of 1970.
+        # Without strict checking msgspec reads a number as seconds of the UTC epoch, so that 2026 is a time of 1970.
         if isinstance(getattr(query, name), datetime) and re.fullmatch(r"[-+\d.eE]*", text):
             raise ApiError("query", f"{name}: expected a time in ISO 8601 with a zone, as 2026-11-24T08:00:00Z")
     return query

@@ -43,7 +43,7 @@ def tagged_answer(value: Any, *, tagged: Any = None, status: int = 200, location
 
 
 def entity_tag(value: Any) -> str:
-    """Return the strong entity tag of a value, without quotes."""
+    """Return the strong entity tag (ETag) of a value, without quotes."""
     return hashlib.sha256(msgspec.json.encode(value, enc_hook=message_text)).hexdigest()[:24]
 
 

@@ -55,7 +55,7 @@ def matching_reasons(evidence: int, *, age: int, honeypot: bool) -> Iterator[str
 
 
 def age_of(click: NearbyClick) -> int:
-    """Return the milliseconds from the sending of the issue to the click, or UNKNOWN_AGE_MS if they are unknown."""
+    """Return the time from the sending of the issue to the click in milliseconds; UNKNOWN_AGE_MS if it is unknown."""
     if click.sent_at_ms is None or click.ts_ms < click.sent_at_ms:
         return UNKNOWN_AGE_MS
     return click.ts_ms - click.sent_at_ms

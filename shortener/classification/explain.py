@@ -33,7 +33,7 @@ class RuleMatch(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """All rules that match a click, the most certain first, and descriptions of all its evidence bits."""
+    """All rules that match a click, the most certain first, and a description of each evidence bit of the click."""
 
     matches: tuple[RuleMatch, ...]
     evidence_texts: tuple[str, ...]

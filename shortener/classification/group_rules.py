@@ -83,7 +83,7 @@ class Detection(Struct, frozen=True):
 
     @property
     def evidence_mask(self) -> int:
-        """All evidence bits that the detector can set."""
+        """All evidence bits that the detector can set, as one integer."""
         return sum(self.texts)
 
 

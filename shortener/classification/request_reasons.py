@@ -21,7 +21,7 @@ but with a pattern that scanners show too; ``person``: human.
 
 
 class Reason(Struct, frozen=True):
-    """The verdict, precision class and description of one reason."""
+    """The verdict that a rule gives, how precise the rule is, and its description."""
 
     verdict: Verdict
     description: str

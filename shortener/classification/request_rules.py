@@ -67,7 +67,7 @@ def classify_request(request: ClickRequest, *, datacenters: NetworkTable = EMPTY
 
 
 def request_evidence(request: ClickRequest, *, datacenters: NetworkTable = EMPTY_TABLE) -> int:
-    """Return the evidence bits of a request (bits 0 to 11)."""
+    """Return the evidence bits of a request by itself (bits 0 to 11). ``datacenters`` are the operator's lists."""
     from_network = network_evidence(request.net, asn=request.asn, datacenters=datacenters)
     return from_network | _browser_evidence(request) | _header_evidence(request)
 

@@ -250,7 +250,7 @@ _DECISION_HELP: dict[Action, str] = {
 
 
 def _add_decision_command(action: Action) -> None:
-    """Register ``picks pin``, ``picks choose`` or ``picks exclude``, as ``action`` says."""
+    """Define the command ``picks pin``, ``picks choose`` or ``picks exclude``, whichever ``action`` names."""
 
     @picks.command(action, help=_DECISION_HELP[action], examples=[text.format(action) for text in _DECISION_EXAMPLES])
     @click.argument("url")

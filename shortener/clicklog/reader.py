@@ -40,7 +40,9 @@ class Segment(Struct, frozen=True):
 
 
 class SkippedLine(Struct, frozen=True):
-    """A damaged line: the byte position where it begins, and the reason (docs/click-log.md, section 6.4)."""
+    """A damaged line of the click log: the byte position where it begins, and the reason (docs/click-log.md, section
+    6.4).
+    """
 
     byte_position: int
     reason: str
@@ -148,11 +150,11 @@ def _is_log_file(name: str) -> bool:
 
 
 def _identify_segment(path: Path, *, size: int) -> Segment | None:
-    """Return the segment in a file, or None if the first line of the file is still incomplete.
+    """Return the segment (file of the click log) at ``path`` with its id; None if its first line is still incomplete.
 
-    A segment of our workers has its id in the header. The file of another program has no header; its id is a hash of
-    the first line, which contains the unique id of a click. If the first line is invalid, several files may begin with
-    it, so the file name is added to the hash.
+    A file of our workers has its id in the header. The file of another program has no header; its id is a hash of the
+    first line, which contains the unique id of a click. If the first line is invalid, the file name is added to the
+    hash, because several files may begin with such a line.
     """
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)

@@ -1,4 +1,4 @@
-"""Writer of the click log. Each worker process has its own segment, and each click is one ``write()`` call.
+"""Writer of the click log. Each worker process has a file (segment) of its own, and each click is one ``write()`` call.
 
 The guarantees are described in docs/click-log.md, section 6.2.
 """
@@ -97,7 +97,7 @@ class OpenSegment:
         return self.synced_lines >= written_lines
 
     def _sync_directory(self) -> None:
-        """Sync the directory once, so that the entry of the new file survives a power cut."""
+        """Sync the directory once, so that the new file is still in it after a power failure."""
         if not self._directory_synced:
             fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -141,7 +141,7 @@ class SegmentWriter:
             threading.Thread(target=self._sync_loop, name="clicklog-sync", daemon=True).start()
 
     def write(self, line: bytes) -> bool:
-        """Write a line, which has to end with a newline, and return whether the click was recorded."""
+        """Write a line, which must end with a newline. Return whether the click was recorded."""
         for _ in range(2):
             with self._write_lock:
                 segment = self._current_segment()

@@ -156,7 +156,11 @@ class Collector:
         return not position.finished and segment.header_bytes > 0
 
     def _commit(self, lines: list[ClickLine], progresses: list[ReadProgress], *, classify: bool) -> None:
-        """Store clicks, update sums and advance read positions in one transaction. Raises PositionConflict."""
+        """Store clicks, update sums and advance the read positions in the click log, all in one transaction.
+
+        Raises PositionConflict if another collector has stored these lines. ``classify`` says whether the clicks are
+        classified now.
+        """
         self._store.check_not_replaced()
         now = int(self._clock())
         with self._store.transaction():

@@ -54,7 +54,9 @@ def _by_id(store: Store, agent_id: int) -> UserAgent:
 
 
 def parse_user_agent(ua: str) -> tuple[str, str, str]:
-    """Return (browser, operating system, kind of device), parsed from the first MAX_PARSED_LENGTH characters."""
+    """Return (browser, operating system, kind of device) of a user agent. Only MAX_PARSED_LENGTH characters
+    are read.
+    """
     agent = parse(ua[:MAX_PARSED_LENGTH])
     kinds = (("phone", agent.is_mobile), ("tablet", agent.is_tablet), ("computer", agent.is_pc))
     device = next((kind for kind, matches in kinds if matches), "other")

@@ -66,7 +66,7 @@ class IPDatabase:
 
     @property
     def built_at(self) -> int:
-        """Time at which the database was built, in seconds since the UTC epoch."""
+        """When the database was built, in seconds of the UTC epoch."""
         return int(self._reader.metadata().build_epoch)
 
     def _lookup(self, net: str) -> Any:

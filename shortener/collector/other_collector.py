@@ -1,4 +1,4 @@
-"""Waiting for another collector of the same data directory."""
+"""Waiting for another collector that works on the same data directory."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Recomputation of all sums (rollups) from the stored clicks."""
+"""Recomputation of all rollups (tables of click counts) from the stored clicks."""
 
 from collections.abc import Callable
 

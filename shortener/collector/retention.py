@@ -57,7 +57,7 @@ def _is_drained(segment: Segment, position: SegmentPosition | None) -> bool:
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:
-    """Delete the clicks before a UTC day (in days since 1970); return whether any click was deleted."""
+    """Delete the clicks before a UTC day (in days since 1970). Return whether any click was deleted."""
     oldest = clicks.oldest_click_time(store)
     if oldest is None:
         return False

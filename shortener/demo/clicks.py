@@ -153,7 +153,7 @@ def _bot_line(rng: random.Random, links: Sequence[ReaderLink], host: str, sent_a
 def _mail_scanner_lines(
     rng: random.Random, links: Sequence[ReaderLink], host: str, sent_at: int
 ) -> Iterator[ClickLine]:
-    """Yield the requests of a mail scanner: 12 to 24 links at once, with the user agent of a browser."""
+    """Yield the requests of a simulated mail scanner: 12 to 24 links at once, with the user agent of a browser."""
     client = _Client(*_random_address(rng), BROWSER_USER_AGENTS[1], None, None, {"accept": "*/*"})
     time = sent_at + rng.uniform(1, 20)
     for link in links[: rng.randrange(12, 25)]:

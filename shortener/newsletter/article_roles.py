@@ -99,7 +99,9 @@ def links_of_list_items(lines: list[Line], title_lines: dict[int, int]) -> set[i
 
 
 def _paragraphs_that_are_items(lines: list[Line]) -> set[int]:
-    """Return the indices of the paragraphs that begin with a link, if most paragraphs of the issue do."""
+    """Return the line indices of the paragraphs that begin with a link. It is empty if these are few or not most
+    paragraphs.
+    """
     paragraphs = [
         line
         for line in lines

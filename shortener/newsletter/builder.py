@@ -241,7 +241,7 @@ class DocumentBuilder:
         return True
 
     def build(self, *, format: Format) -> Document:
-        """Return the document with everything that was added."""
+        """Return the parsed issue with everything that was added."""
         self._flush_block()
         parts = tuple(self._links), tuple(self._untouched), tuple(self._blocks)
         return Document(self._source, format, *parts, self.title, warnings=tuple(self._warnings))

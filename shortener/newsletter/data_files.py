@@ -19,7 +19,7 @@ def read_data_files() -> dict[str, dict[str, list[str]]]:
 
 
 def language_entries(key: str) -> list[str]:
-    """Return the phrases listed under ``key`` in all languages. Raises KeyError if there are none."""
+    """Return the phrases listed under ``key`` of all languages together. Raises KeyError if there are none."""
     by_language = (data for name, data in read_data_files().items() if name != HOSTS_FILE)
     entries = [entry for data in by_language for entry in data.get(key, ())]
     if not entries:  # an empty pattern would match any text

@@ -67,7 +67,7 @@ class HtmlFragment(Struct, frozen=True):
     offset_map: tuple[tuple[int, int], ...]
 
     def subfragment(self, start: int, end: int) -> "HtmlFragment":
-        """Return the part of the text from ``start`` to ``end`` as a fragment."""
+        """Return the part of this fragment from the offset ``start`` to ``end``."""
         offset_map = tuple((offset - start, source) for offset, source in self.offset_map)
         return HtmlFragment(self.text[start:end], offset_map)
 
@@ -133,7 +133,7 @@ class HtmlReader:
         self._raw_element = b""
 
     def feed(self, fragment: HtmlFragment) -> None:
-        """Read the next fragment. Raises UnreadableDocument if the issue has too many links or tags."""
+        """Read the next fragment of HTML. Raises UnreadableDocument if the issue has too many links or tags."""
         self._fragment = fragment
         for token in tokenize(fragment.text, raw_element=self._raw_element):
             self._builder.count_markup()

@@ -101,7 +101,7 @@ class _TextPiece(NamedTuple):
 
 
 class _BareUrl(NamedTuple):
-    """The byte range of a bare URL, and the index of its link."""
+    """A bare URL in the source: its byte range, and the index of its link."""
 
     start: int
     end: int
@@ -150,7 +150,7 @@ class _MarkdownReader:
         return definitions
 
     def read(self) -> None:
-        """Read the whole body. Raises UnreadableDocument if it has too many links or marks."""
+        """Read the whole document. Raises UnreadableDocument if it has too many links or marks."""
         for event in self._events:
             self._handle_event(event)
         self._flush_text()

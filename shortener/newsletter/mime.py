@@ -58,7 +58,9 @@ class MailPart(Struct, frozen=True):
 
 
 def looks_like_mail(source: bytes) -> bool:
-    """Return whether a source begins with header lines of a mail: two or more before the first empty line."""
+    """Return whether a source looks like a mail: it begins with two or more header lines before the first
+    empty line.
+    """
     offset, known, is_strong = 0, 0, False
     while match := _HEADER_LINE.match(source, offset):
         known += bool(_MAIL_HEADER.match(match[0]))
@@ -144,7 +146,7 @@ def parse_structure(
 
 
 def _body_start(source: bytes, start: int, end: int) -> int:
-    """Return the offset after the first empty line, or ``end`` if there is none."""
+    """Return the offset after the first empty line between ``start`` and ``end``; ``end`` if there is none."""
     if empty := _LINE_END.match(source, start, end):
         return empty.end()
     header_end = _HEADER_END.search(source, start, end)

@@ -1,4 +1,4 @@
-"""Reader of plain text: lines are blocks, and links are bare URLs."""
+"""Reader of issues in plain text. Each line is a block of text, and bare URLs are the links."""
 
 import re
 

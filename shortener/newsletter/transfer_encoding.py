@@ -53,12 +53,12 @@ class DecodedBytes(Struct, frozen=True):
     pieces: tuple[Piece, ...] = ()
 
     def encoded_start(self, offset: int) -> int:
-        """Return the offset of the first encoded byte of the decoded byte at ``offset``."""
+        """Return where the encoding of the decoded byte at ``offset`` begins, as an offset in the encoded bytes."""
         piece = self._piece_at(offset)
         return piece.start + (offset - piece.offset if piece.size > 1 else 0)
 
     def encoded_end(self, offset: int) -> int:
-        """Return the offset after the last encoded byte of the decoded byte at ``offset - 1``."""
+        """Return where the encoding of the decoded byte at ``offset - 1`` ends, as an offset in the encoded bytes."""
         piece = self._piece_at(offset - 1)
         return piece.start + offset - piece.offset if piece.size > 1 else piece.end
 

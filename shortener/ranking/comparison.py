@@ -1,4 +1,6 @@
-"""The comparison of two issues at the same number of hours after sending (docs/ranking.md section 18)."""
+"""Comparison of two issues at the same age, that is, an equal number of hours after sending (docs/ranking.md section
+18).
+"""
 
 import math
 from collections.abc import Sequence

@@ -106,7 +106,7 @@ def _iterate(design: Design, observations: Observations) -> Fit:
 
 
 def require_finite(*arrays: FloatArray) -> None:
-    """Raise FloatingPointError unless all values are finite."""
+    """Raise FloatingPointError if any value is infinite or nan."""
     if not all(np.isfinite(values).all() for values in arrays):
         raise FloatingPointError("the fit diverged (non-finite values)")
 

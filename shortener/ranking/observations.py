@@ -38,7 +38,7 @@ class Observations(Struct, frozen=True, eq=False):
 
     @property
     def has_positions(self) -> bool:
-        """Whether any position is known."""
+        """Whether the position of any article is known."""
         return bool(np.isfinite(self.positions).any())
 
     def sum_by_article(self, values: FloatArray) -> FloatArray:
@@ -82,9 +82,9 @@ def build_observations(history: History, *, as_of: float) -> Observations:
 
 
 def merge_appearances(appearances: Iterable[Appearance]) -> list[Appearance]:
-    """Merge all appearances of an article in one issue into one appearance.
+    """Merge several appearances of an article in one issue into one.
 
-    Clicks are added, placements are added by kind, and the position nearest to the top is kept.
+    Clicks are added, placements are added by kind (title, image, …), and the position nearest to the top is kept.
     """
     groups: dict[tuple[str, str], list[Appearance]] = {}
     for appearance in appearances:

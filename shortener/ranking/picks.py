@@ -147,5 +147,5 @@ def _arrange(picks: Sequence[Pick], order: Sequence[str]) -> tuple[Pick, ...]:
 
 
 def picked_urls(picks: Picks) -> Sequence[str]:
-    """Return the URLs of all picked articles in order; a template needs `ArticleDetails` of each."""
+    """Return the URLs of all recommended articles in order. A template needs `ArticleDetails` of each."""
     return [pick.url for pick in (*picks.featured, *picks.lesser_known)]

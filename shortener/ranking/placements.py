@@ -1,4 +1,7 @@
-"""Weights of the placement kinds (title, image, "read more", …), estimated from articles with several links."""
+"""How much a link of each kind (title, image, "read more", …) is clicked, estimated from articles with several links.
+
+These weights are described in docs/ranking.md section 5.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,6 @@
-"""The posterior estimates of each article: its score and uncertainty, and simulated scores for rank probabilities."""
+"""The estimates of each article after the fit: its score and uncertainty, and simulated scores for rank
+probabilities.
+"""
 
 from collections.abc import Sequence
 

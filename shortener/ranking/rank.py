@@ -1,4 +1,4 @@
-"""The ranking: an ordered, annotated list of articles from a history of counts."""
+"""The ranking: an ordered list of articles with notes, computed from the counts of past issues."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -48,11 +48,11 @@ class TemplateEntry(Struct, frozen=True):
 
 
 def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the picks as a section in Markdown.
+    """Return the picks (recommended articles) as a section in Markdown.
 
     `details` has one entry for each pick. `template` is the text of a Jinja template, by default the bundled one. Its
-    variables `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and
-    `url` makes a link destination safe. Raises InputError for missing details, an unsafe URL or a template that fails.
+    variables `featured` and `lesser_known` are lists of `TemplateEntry`. The filter `text` escapes Markdown, and `url`
+    makes a link destination safe. Raises InputError for missing details, an unsafe URL or a template that fails.
     """
     return _render_template(
         _jinja_environment(as_html=False), template or bundled_template("picks.md.j2"), picks, details

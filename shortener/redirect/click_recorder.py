@@ -164,7 +164,7 @@ def _campaign(query: str) -> str | None:
 
 
 def _encode_line(line: ClickLine) -> bytes:
-    """Return the line as JSON bytes. All texts are truncated if the line would exceed MAX_LINE_BYTES."""
+    """Return the line as JSON bytes. If it would be longer than MAX_LINE_BYTES, all its texts are truncated."""
     try:
         content = encode(line)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot represent

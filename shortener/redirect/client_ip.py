@@ -1,4 +1,4 @@
-"""Determination of a client's address behind trusted proxies."""
+"""Finding of a client's address behind trusted proxies."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network

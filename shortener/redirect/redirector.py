@@ -96,7 +96,7 @@ class Redirector:
         return len(self._link_cache)
 
     def discard_expired(self) -> None:
-        """Remove expired daily keys from memory."""
+        """Remove expired daily keys (for hashing addresses) from memory."""
         self._recorder.discard_expired(now=self._clock())
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class Redirector:
 
 
 class RedirectMiddleware:
-    """WSGI middleware that responds to short links and passes all other requests to ``pages``."""
+    """WSGI middleware that answers short links and passes all other requests to the application ``pages``."""
 
     def __init__(self, pages: WSGIApplication, *, config: Config, clock: Callable[[], float] = time.time) -> None:
         self._pages = pages

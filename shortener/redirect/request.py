@@ -29,9 +29,9 @@ class Headers(Protocol):
 
 
 class Request(Struct, gc=False):
-    """An HTTP request without its body.
+    """An HTTP request without its body. ``peer`` is the address at the other end of the connection.
 
-    The fields from ``domain`` on are set by ``Normalizer``, which also gives ``host`` and ``query`` one spelling.
+    The fields from ``domain`` on are set by ``Normalizer``, which also brings ``host`` and ``query`` into one spelling.
     """
 
     method: str
@@ -81,7 +81,7 @@ class EnvironHeaders:
 
 
 def parse_environ(environ: Environ) -> Request:
-    """Return the request of a WSGI environ."""
+    """Return the request that a WSGI environ describes."""
     headers = EnvironHeaders(environ)
     host = headers.get("host")
     if host is None and environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
@@ -107,10 +107,10 @@ def encode_query(query: str, *, encoding: str = "utf-8") -> str:
 
 
 def environ_key(name: str) -> str:
-    """Return the key of a request header in a WSGI environ."""
+    """Return the key of a WSGI environ for a request header: ``User-Agent`` gives ``HTTP_USER_AGENT``."""
     return "HTTP_" + name.upper().replace("-", "_")
 
 
 def _decode(text: str) -> str:
-    """Return the text whose UTF-8 bytes WSGI passes as Latin-1 characters (PEP 3333)."""
+    """Decode a text of a WSGI environ, which has the UTF-8 bytes as Latin-1 characters (PEP 3333)."""
     return text.encode("latin-1", "replace").decode("utf-8", "replace")

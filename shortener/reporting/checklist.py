@@ -45,7 +45,7 @@ THIRD_PARTY_SHORTENERS = frozenset(
 
 
 class Check(Struct, frozen=True):
-    """Result of one check; ``words`` is a sentence for editors, ``items`` names the places to fix."""
+    """Result of one check of an issue. ``words`` is a sentence for editors, ``items`` names the places to fix."""
 
     level: Level
     name: str

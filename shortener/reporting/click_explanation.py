@@ -54,7 +54,7 @@ class NearbyClickGroup(Struct, frozen=True):
 
 
 class RequestDetails(Struct, frozen=True):
-    """Stored fields of a request; None if the client did not send the field or it was not stored."""
+    """The request of a click as stored. None means that a field was not sent, or not stored."""
 
     method: str
     user_agent: str | None

@@ -16,7 +16,7 @@ MAX_VALUES = 20
 
 
 class ClicksByVerdict(Struct, frozen=True):
-    """Number of clicks of each verdict. Every recorded request for a short link has one verdict."""
+    """Number of clicks by verdict. Every recorded request for a short link is a click and has one verdict."""
 
     human: int = 0
     bot: int = 0
@@ -31,12 +31,12 @@ class ClicksByVerdict(Struct, frozen=True):
 
     @property
     def automated(self) -> int:
-        """Number of requests that were classified as automated."""
+        """Number of requests whose verdict is not human."""
         return self.bot + self.scanner + self.preview + self.prefetch
 
 
 class Totals(Struct, frozen=True):
-    """Clicks by verdict, and the number of visitors: people, each counted once a UTC day.
+    """Clicks by verdict, and the number of visitors: people who clicked, each counted once on a UTC day.
 
     ``visitors`` is None if too few of the human clicks have a visitor hash.
     """

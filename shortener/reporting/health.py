@@ -103,9 +103,9 @@ def check_health(config: Config, *, now: float | None = None) -> Health:
 
 
 def measure_backlog(data: Path, positions: dict[str, int], *, now: float) -> Backlog:
-    """Return how much of the click log is not in the store at ``now`` (seconds of the UTC epoch).
+    """Return how much of the click log is not in the store yet, at ``now`` (seconds of the UTC epoch).
 
-    ``positions`` are the stored read positions by segment id.
+    ``positions`` says by segment id up to which byte each file of the log was read.
     """
     uncollected, oldest = 0, now
     for segment in ClickLog(data).segments():

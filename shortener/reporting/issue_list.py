@@ -1,4 +1,4 @@
-"""List of issues with their counts."""
+"""The list of issues, with the clicks and visitors of each."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

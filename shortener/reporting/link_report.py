@@ -1,4 +1,4 @@
-"""Report of one short link, and the status of a link."""
+"""The report of one short link, and the status of a link."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo

@@ -46,7 +46,7 @@ class Outlook(Struct, frozen=True):
 
 
 def judge(value: float, usual: Usual) -> Judgement:
-    """Return whether a value is below, in or above the usual range."""
+    """Return "below", "usual" or "above": where a value is compared with the usual range."""
     if value < usual.low:
         return "below"
     return "above" if value > usual.high else "usual"

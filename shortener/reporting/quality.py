@@ -34,9 +34,9 @@ class ReasonShare(Struct, frozen=True):
 
 
 class HumanRange(Struct, frozen=True):
-    """Human clicks as a low (``strict``), best (``usual``) and high (``lenient``) estimate.
+    """The number of human clicks as a low (``strict``), best (``usual``) and high (``lenient``) estimate.
 
-    See docs/classification.md, section 8.
+    The three are defined in docs/classification.md, section 8.
     """
 
     strict: int

@@ -102,7 +102,7 @@ def _appearances(
     article_placements: Sequence[ArticlePlacement],
     counts: _IssueCounts,
 ) -> Iterator[Appearance]:
-    """Yield one appearance for each article of an issue, clicked or not."""
+    """Yield for each article of an issue its position, clicks and links there, also if it has no clicks."""
     counted = _sums_by_article(article_placements, counts.link_counts)
     clicks = _sums_by_article(article_placements, counts.clicks)
     numbered: dict[int, list[ArticlePlacement]] = {}

@@ -46,11 +46,11 @@ class Stop:
         self._queue.put(None)
 
     def __call__(self) -> bool:
-        """Return whether the signal was received."""
+        """Return whether SIGTERM or SIGINT was received."""
         return self._received
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the signal for at most ``seconds``; return whether it was received."""
+        """Wait at most ``seconds`` for SIGTERM or SIGINT. Return whether one was received."""
         if not self._received:
             with contextlib.suppress(Empty):
                 self._queue.get(timeout=seconds)

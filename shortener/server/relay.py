@@ -324,7 +324,7 @@ class Relay:
 
 
 def _body_length(request: Request) -> int:
-    """Return the length of a request's body, from Content-Length; Granian has checked that it is a number."""
+    """Return the length of a request's body in bytes, from the header Content-Length; 0 without it."""
     return int((request.headers.get("content-length") or "").lstrip("0") or 0)
 
 

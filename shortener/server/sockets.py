@@ -1,4 +1,4 @@
-"""Sockets of ``shortener serve``: the public port, which the workers share, and the Unix socket of the pages."""
+"""Sockets of ``shortener serve``: the public port, on which all workers listen, and the Unix socket of the pages."""
 
 import os
 import socket

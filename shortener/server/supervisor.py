@@ -236,7 +236,9 @@ def _is_ready(server: Server) -> bool:
 
 
 def announce_first_admin(config: Config, announce: Callable[[str], None]) -> None:
-    """Print the invite link for the first admin if there are no users; log an error of the store."""
+    """If there are no users, pass the invite link for the first admin to ``announce``. An error of the
+    store is logged.
+    """
     from shortener.services.accounts import invite_first_admin
     from shortener.store import open_store
 
@@ -256,7 +258,10 @@ def announce_first_admin(config: Config, announce: Callable[[str], None]) -> Non
 
 
 def check_certificate(config: Config) -> None:
-    """Raise ConfigError unless certificate and key belong together and the key is not readable by every user."""
+    """Check the TLS certificate and its key.
+
+    Raises ConfigError if they do not belong together, or if every user of the machine can read the key.
+    """
     certificate, key = config.server.certificate, config.server.key
     if not certificate:
         return

@@ -157,7 +157,7 @@ class Worker:
         self._redirector.close()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        """Answer one request."""
+        """Answer one request. Granian calls this for each request."""
         request = parse_scope(scope)
         if self._threads is None:
             response = self._respond(request)

@@ -44,7 +44,10 @@ def _dummy_hash() -> str:
 
 
 def check_name(name: str) -> str:
-    """Return a user name in normal form. Raises InputError for an empty, too long or unprintable name."""
+    """Return a user name with its Unicode characters and spaces normalized.
+
+    Raises InputError if it is empty, too long or unprintable, or has a slash.
+    """
     name = unicodedata.normalize("NFC", " ".join(name.split()))
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or "/" in name:
         raise InputError(Message("a name has 1 to {limit} printable characters and no slash", limit=MAX_NAME_LENGTH))
@@ -88,9 +91,9 @@ def role_allows(role: Role, required: Role) -> bool:
 
 
 def verify_password(user: User | None, password: str) -> bool:
-    """Return whether this is the user's password.
+    """Return whether ``password`` is the password of the user.
 
-    The check takes as long for an unknown user (None) or a user without a password as for a wrong password.
+    For an unknown user (None), or a user without a password, the check takes as long as for a wrong password.
     """
     password_hash = user.password_hash if user is not None and user.password_hash else _dummy_hash()
     matches = check_password_hash(password_hash, _normalize_password(password[:MAX_PASSWORD_LENGTH]))
@@ -165,7 +168,7 @@ def set_language(store: Store, user: User, language: str, *, now: int) -> None:
 
 
 def session_user(store: Store, token: str, *, now: int) -> User | None:
-    """Return the user who is signed in with this session token, or None if the session has ended."""
+    """Return the user who is signed in with this session token; None if the session has ended."""
     session = accounts.find_session(store, _hash_token(token))
     if (
         session is None

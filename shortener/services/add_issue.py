@@ -71,7 +71,7 @@ class AddResult(Struct, frozen=True):
     recipient_tag: str = ""
     format: str = ""
     date_in_headers: int | None = None
-    """The time in the header of a mail, in seconds of UTC epoch, which is proposed as the time of sending."""
+    """The time in the header of a mail, in seconds of the UTC epoch, which is proposed as the time of sending."""
 
 
 def add_or_update_issue(store: Store, request: AddRequest, *, config: Config, now: int) -> AddResult:

@@ -30,7 +30,9 @@ DomainResult = Literal["answers", "elsewhere", "silent", "unknown", "private", "
 
 
 class DomainStatus(Struct, frozen=True):
-    """Result of the check of a domain; ``is_https`` says whether its short links begin with https."""
+    """Result of the check whether a domain reaches this installation. ``is_https`` says that its short links are https
+    URLs.
+    """
 
     host: str
     is_https: bool

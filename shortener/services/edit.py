@@ -1,4 +1,7 @@
-"""Corrections by editors: details of an issue and its articles, targets of links, and honeypot links."""
+"""Corrections by editors: details of an issue and its articles, targets of links, and honeypot links.
+
+A honeypot link is one that readers do not see.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args

@@ -13,7 +13,9 @@ from shortener.store.links import Link, LinkField
 
 
 def find_domain(host: str | None, *, config: Config) -> Domain:
-    """Return the configured domain of a host; None means the first one. Raises InputError for an unknown host."""
+    """Return the configured domain with this host; None means the first domain. Raises InputError for an
+    unknown host.
+    """
     for domain in config.domains:
         if host is None or domain.host == host.strip().lower():
             return domain

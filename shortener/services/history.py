@@ -177,7 +177,7 @@ def issue_details(store: Store, slug: str) -> IssueDetails:
 
 
 def issue_articles(store: Store, slug: str) -> IssueArticles:
-    """Return all articles and other links of an issue. Raises NotFound."""
+    """Return the stored articles and other link targets of an issue. Raises NotFound."""
     return IssueArticles(slug, tuple(issues.list_articles(store, issues.get(store, slug).id)))
 
 
@@ -196,12 +196,12 @@ def link_statuses(store: Store, ids: Iterable[int]) -> LinkStatuses:
 
 
 def user_account(store: Store, name: str) -> UserAccount:
-    """Return the account of a user."""
+    """Return the stored account of the user with this name."""
     return UserAccount(name, accounts.find(store, name))
 
 
 def stored_settings(store: Store, keys: Iterable[str]) -> StoredSettings:
-    """Return the stored values of settings."""
+    """Return the stored values of the settings with these keys."""
     return StoredSettings(stored_values(store, keys))
 
 

@@ -21,7 +21,7 @@ Above it, expired entries are removed, and then all results if there are still t
 
 
 class SlotTimeout(Exception):
-    """Raised when a request to a host would have to wait until after the deadline."""
+    """Raised when a request to a host would have to wait beyond the deadline."""
 
 
 class HostThrottle:

@@ -28,7 +28,7 @@ class LeftAloneLink(Struct, frozen=True):
 
 
 class AddRequest(Struct, frozen=True):
-    """A document to add as an issue, with the values that an editor entered; None if nothing was entered."""
+    """A document to add as an issue, with what an editor entered about it. None means that nothing was entered."""
 
     source: bytes
     filename: str

@@ -130,7 +130,9 @@ class LinkChecker(Struct, frozen=True):
     deadline: float
 
     def check_host(self, targets: list[str], results: dict[str, LinkStatus]) -> None:
-        """Check the targets of one host one after the other until the deadline, and add each status to ``results``."""
+        """Check the targets on one host one after the other until the deadline. Each result is added to ``results``, by
+        target.
+        """
         for target in targets:
             try:
                 results[target] = self.check(target)

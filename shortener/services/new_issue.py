@@ -120,7 +120,7 @@ def save_choices(store: Store, upload: Upload, choices: Choices, *, now: int) ->
 
 
 def choices_of(upload: Upload) -> Choices:
-    """Return what an editor entered about an upload."""
+    """Return what an editor has entered about an uploaded text."""
     return msgspec.json.decode(upload.choices, type=Choices)
 
 

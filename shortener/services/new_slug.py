@@ -1,4 +1,4 @@
-"""The slug of an issue that is added without a file name."""
+"""The slug (short name) of an issue that is added without a file name."""
 
 MAX_DERIVED_LENGTH = 80  # characters
 

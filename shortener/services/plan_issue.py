@@ -184,7 +184,11 @@ def _entered(request: AddRequest) -> dict[str, Any]:
 def _fields(
     parsed: ParsedRequest, existing: ExistingIssue, extracted: ExtractedIssue, output: bytes, domain: Domain
 ) -> dict[str, Any]:
-    """Return the fields of the issue to store."""
+    """Return the fields of the issue to store, by name.
+
+    For a new issue they are what the editor entered, else what was found in the document. For a stored issue they are
+    only what changes.
+    """
     request, document = parsed.request, parsed.document
     source = stored_source(request, document.format)
     stored_output = newsletter.stored_form(output) if document.format == "eml" else output

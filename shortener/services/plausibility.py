@@ -1,4 +1,4 @@
-"""Checks of an issue's sending time and number of recipients against its clicks, before they are saved."""
+"""Check whether an issue's sending time and number of recipients fit its clicks, before they are saved."""
 
 from shortener.durations import DAY_SECONDS
 from shortener.errors import Doubtful

@@ -114,7 +114,7 @@ def _hash(text: str) -> str:
 
 
 def check_name(name: str) -> str:
-    """Return the name of a token in normal form. Raises InputError for an empty, too long or unprintable name."""
+    """Return the name of a token in normal form. Raises InputError if it is empty, too long or unprintable."""
     name = " ".join(name.split())
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise InputError(Message("the name of a token has 1 to {limit} printable characters", limit=MAX_NAME_LENGTH))

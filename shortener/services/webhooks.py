@@ -316,7 +316,7 @@ def build_body(event: Event, *, config: Config) -> bytes:
 
 
 def sign(webhook: Webhook, event_id: str, body: bytes, *, now: int) -> dict[str, str]:
-    """Return the headers that sign a message sent at ``now`` (seconds of UTC epoch)."""
+    """Return the headers that sign the message ``body`` about an event, sent at ``now`` (seconds of the UTC epoch)."""
     text = f"{event_id}.{now}.".encode() + body
     keys = [webhook.secret, *([webhook.old_secret] if now < webhook.old_secret_until else [])]
     return {

@@ -32,7 +32,7 @@ class User(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A signed-in browser; ``created_at`` and ``seen_at`` (last use) are seconds of UTC epoch."""
+    """A signed-in browser. ``created_at`` and ``seen_at`` (last use) are seconds of the UTC epoch."""
 
     user: User
     created_at: int
@@ -151,12 +151,12 @@ def find_session(store: Store, token_hash: str) -> Session | None:
 
 
 def touch_session(store: Store, token_hash: str, *, now: int) -> None:
-    """Set the last use of a session to ``now`` (seconds of UTC epoch)."""
+    """Record that a session was used at ``now`` (seconds of the UTC epoch)."""
     store.execute("update sessions set seen_at = ? where token_hash = ?", (now, token_hash))
 
 
 def touch_user(store: Store, user_id: int, *, now: int) -> None:
-    """Set the time at which a user was seen last to ``now`` (seconds of UTC epoch)."""
+    """Record that a user used the pages at ``now`` (seconds of the UTC epoch)."""
     store.execute("update users set seen_at = ? where id = ?", (now, user_id))
 
 
@@ -211,7 +211,7 @@ def find_invitation(store: Store, token_hash: str, *, now: int) -> Invitation | 
 
 
 def use_invitation(store: Store, token_hash: str) -> bool:
-    """Delete an invitation and return whether it existed, so that only one request can use it."""
+    """Delete an invitation and return whether it existed. So only one request can use it."""
     return store.execute("delete from invitations where token_hash = ?", (token_hash,)).rowcount == 1
 
 

@@ -17,7 +17,7 @@ _SENT_AT = """coalesce(
 
 
 class SentIssue(Struct, frozen=True):
-    """An issue that was sent at ``sent_at`` (seconds of UTC epoch)."""
+    """An issue that was sent at ``sent_at`` (seconds of the UTC epoch)."""
 
     slug: str
     title: str
@@ -25,7 +25,9 @@ class SentIssue(Struct, frozen=True):
 
 
 class ArticleDetails(Struct):
-    """Title, author, summary, image and section of an article, collected from all its issues; '' if unknown."""
+    """Title, author, summary, image and section of an article. Each is from the latest issue that has it, '' if none
+    has.
+    """
 
     title: str = ""
     author: str = ""
@@ -35,7 +37,7 @@ class ArticleDetails(Struct):
 
 
 class ArticleAppearance(Struct, frozen=True):
-    """An article in one issue; ``sent_at`` (seconds of UTC epoch) is None for a draft."""
+    """An article in one issue; ``sent_at`` (seconds of the UTC epoch) is None for a draft."""
 
     slug: str
     issue_title: str
@@ -49,7 +51,7 @@ class ArticleAppearance(Struct, frozen=True):
 
 
 def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
-    """Return the issues sent by ``now`` (seconds of UTC epoch), the latest first; without removed ones."""
+    """Return the issues sent by ``now`` (seconds of the UTC epoch), the latest first. Removed ones are left out."""
     sql = f"""
         select * from (select slug, title, {_SENT_AT} as sent from issues where removed_at is null) as dated
         where sent <= ? order by sent desc
@@ -58,7 +60,7 @@ def list_sent_issues(store: Store, *, now: int) -> list[SentIssue]:
 
 
 def details_by_url(store: Store, urls: Iterable[str]) -> dict[str, ArticleDetails]:
-    """Return the details of articles by URL; each field comes from the latest issue that has it."""
+    """Return the details of articles by URL. Each field is from the latest issue that has it."""
     sql = f"""
         select url, {column_list(ArticleDetails, "articles")}
         from articles join issues on issues.id = articles.issue_id

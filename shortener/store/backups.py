@@ -1,4 +1,4 @@
-"""Backups: a consistent copy of the store, taken while other processes read and write it."""
+"""Backups: consistent copies of the store, made while other processes read and write it."""
 
 import os
 import sqlite3

@@ -69,7 +69,9 @@ def count_clicks(store: Store) -> int:
 
 
 def all_classified(store: Store) -> bool:
-    """Return whether every stored click is classified and no issue is queued for reclassification."""
+    """Return whether every stored click was compared with nearby clicks, and no issue is queued for
+    reclassification.
+    """
     return last_seq(store) <= store.meta("classified_seq") and not nearby_clicks.queued_issues(store)
 
 
@@ -169,7 +171,7 @@ def add_user_agent(store: Store, ua: str, *, browser: str, os: str, device: str)
 
 
 def get_or_add_headers(store: Store, headers_json: str) -> int:
-    """Return the id of a set of request headers (canonical JSON), and store it if it is new."""
+    """Return the id of a set of request headers, given as canonical JSON. If it is new, it is stored."""
     headers_id = store.value("select id from headers where h = ?", (headers_json,))
     if headers_id is None:
         sql = "insert into headers (h) values (?) returning id"
@@ -349,7 +351,7 @@ def delete_finished_segments(store: Store, *, before: int) -> None:
 
 
 def oldest_click_time(store: Store) -> int | None:
-    """Return the time of the oldest stored click in seconds of UTC epoch, or None if there are no clicks."""
+    """Return the time of the oldest stored click in seconds of the UTC epoch, or None if there are no clicks."""
     ts = store.value("select min(ts) from clicks")
     return None if ts is None else int(ts) // 1000
 

@@ -139,7 +139,7 @@ def delete_read(store: Store, positions: Iterable[tuple[str, int]]) -> None:
 
 
 def waiting_bytes(reader: Reader) -> int:
-    """Return the number of bytes in the inbox."""
+    """Return how many bytes of click logs redirect nodes have sent that the collector has not read yet."""
     return int(reader.value("select coalesce(sum(length(body)), 0) from inbox"))
 
 

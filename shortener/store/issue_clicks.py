@@ -82,7 +82,7 @@ def human_clicks_before(store: Store, issue_id: int, *, time: int) -> ClicksBefo
 
 
 class QuarterHourClicks(Struct, frozen=True):
-    """Human clicks and visitors of an issue in the quarter-hour that begins at ``start`` (seconds of UTC epoch)."""
+    """Human clicks and visitors of an issue in the quarter-hour that begins at ``start`` (seconds of the UTC epoch)."""
 
     issue_id: int
     start: int

@@ -76,13 +76,13 @@ _PLACEMENT_COLUMNS = column_list(Placement)
 
 
 def find(store: Store, slug: str) -> Issue | None:
-    """Return the issue with this slug, or None."""
+    """Return the issue with this slug, also if it was removed; None if there is none."""
     row = store.execute(f"select {_COLUMNS} from issues where slug = ?", (slug,)).fetchone()  # noqa: S608
     return Issue(*row) if row else None
 
 
 def find_by_id(store: Store, issue_id: int) -> Issue | None:
-    """Return the issue with this id, or None if there is none or it was removed."""
+    """Return the issue with this id; None if there is none or it was removed."""
     sql = f"select {_COLUMNS} from issues where id = ? and removed_at is null"  # noqa: S608
     row = store.execute(sql, (issue_id,)).fetchone()
     return Issue(*row) if row else None
@@ -97,7 +97,10 @@ def get(store: Store, slug: str) -> Issue:
 
 
 def list_sent_between(store: Store, since: int, until: int) -> list[Issue]:
-    """Return the issues with a sending time from ``since`` to ``until`` (seconds of UTC epoch) that are not removed."""
+    """Return the issues with a sending time from ``since`` to ``until`` (seconds of the UTC epoch).
+
+    Removed issues are left out.
+    """
     sql = f"select {_COLUMNS} from issues where sent_at between ? and ? and removed_at is null order by sent_at"  # noqa: S608
     return [Issue(*row) for row in store.execute(sql, (since, until))]
 

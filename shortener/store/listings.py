@@ -286,7 +286,7 @@ class IssueSummary(Struct, frozen=True):
         return self.archived_at is not None or self.removed_at is not None
 
     def status(self, *, now: int) -> IssueStatus:
-        """Return the status of the issue at ``now`` (seconds of UTC epoch)."""
+        """Return the status of the issue at ``now`` (seconds of the UTC epoch)."""
         return issue_status(self, now=now)
 
 
@@ -311,7 +311,7 @@ def list_issues(store: Store, *, with_hidden: bool = False) -> list[IssueSummary
 
 
 class HourlyClicks(Struct, frozen=True):
-    """Human clicks on an issue in the UTC hour that begins at ``hour`` (seconds of UTC epoch)."""
+    """Human clicks on an issue in the UTC hour that begins at ``hour`` (seconds of the UTC epoch)."""
 
     issue_id: int
     hour: int
@@ -345,7 +345,7 @@ class StoreRevision(Struct, frozen=True):
 
 
 def store_revision(store: Store) -> StoreRevision:
-    """Return the current revision of the store."""
+    """Return the current revision of the click counts and of the links."""
     return StoreRevision(store.meta("rollups_revision"), store.meta("links_revision"))
 
 

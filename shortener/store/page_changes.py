@@ -32,7 +32,7 @@ _COLUMNS = column_list(PageChange)
 
 
 def add(store: Store, page: str, *, who: str, summary: str, before: bytes, after: bytes, now: int) -> int:
-    """Store a change and return its id."""
+    """Store a change that a user made on a page, and return its id."""
     row = store.execute(
         "insert into page_changes (page, at, who, summary, before, after) values (?, ?, ?, ?, ?, ?) returning id",
         (page, now, who, summary, before, after),
@@ -41,7 +41,7 @@ def add(store: Store, page: str, *, who: str, summary: str, before: bytes, after
 
 
 def get(store: Store, change_id: int) -> PageChange:
-    """Return the change with this id. Raises NotFound, also for one that was deleted."""
+    """Return the change with this id. Raises NotFound if it does not exist or was deleted."""
     row = store.execute(f"select {_COLUMNS} from page_changes where id = ?", (change_id,)).fetchone()  # noqa: S608
     if row is None:
         raise NotFound(Message("this change is older than {days} days and cannot be undone any more", days=KEPT_DAYS))

@@ -289,7 +289,7 @@ class PostgresConnection(Connection):
                     raise store_error(error) from error
 
     def commit(self) -> None:
-        """Commit the transaction. If the connection is lost meanwhile, it is unknown whether it was committed."""
+        """Commit the transaction. If the connection is lost during the commit, it is unknown whether it took effect."""
         with self._errors():
             self.postgres.execute("commit")
         self._in_transaction = False

@@ -1,4 +1,4 @@
-"""Opening a store on PostgreSQL, and the local copy of its links."""
+"""Opening of a store on PostgreSQL, and the local copy of its links."""
 
 import logging
 from pathlib import Path

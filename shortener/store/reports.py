@@ -41,7 +41,7 @@ class ClickTotals(Struct, frozen=True):
 
 
 class PeriodClicks(Struct, frozen=True):
-    """Human and automated clicks in the quarter-hour or day that begins at ``start`` (seconds of UTC epoch)."""
+    """Human and automated clicks in the quarter-hour or day that begins at ``start`` (seconds of the UTC epoch)."""
 
     start: int
     human: int

@@ -100,7 +100,7 @@ def get(store: Store, webhook_id: int) -> Webhook:
 
 
 def list_all(store: Store) -> list[Webhook]:
-    """Return all endpoints, oldest first."""
+    """Return all endpoints, the oldest first."""
     return [Webhook(*row) for row in store.execute(f"select {_WEBHOOK_COLUMNS} from webhooks order by id")]  # noqa: S608
 
 

@@ -146,7 +146,7 @@ def put_back(store: Path, aside: Path) -> None:
 
 
 def _state(store: Path, wal: Path) -> tuple[bytes, bytes]:
-    """Return the headers of the store file and of its WAL; empty for a missing file."""
+    """Return the headers of the store file and of its WAL (write-ahead log); b"" for a missing file."""
     try:
         header = _read_store_header(store)
     except FileNotFoundError:

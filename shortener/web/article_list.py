@@ -105,7 +105,7 @@ def months_of(sent_issues: Iterable[SentIssue]) -> list[str]:
 
 
 def build_rows(ranking: Ranking, sent_issues: Iterable[SentIssue]) -> list[ArticleRow]:
-    """Return the rows of a ranking, in its order."""
+    """Return a row of the page Articles for each article of a ranking, in its order."""
     issues = {issue.slug: issue for issue in sent_issues}
     details = articles.details_by_url(store(), [article.url for article in ranking.articles])
     decided = {(decision.month, decision.url): decision for decision in decisions.list_all(store())}

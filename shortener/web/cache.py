@@ -150,8 +150,8 @@ def init_app(app: Flask) -> None:
 def get_or_compute(key: Hashable, compute: Callable[[Store], Value]) -> Value:
     """Return the cached value of ``key``. If there is none, return the result of ``compute`` and cache it.
 
-    ``compute`` must not use the current request, because the cache also calls it in a background thread. It gets the
-    store connection to use as its argument.
+    ``compute`` gets the store connection to use. It must not use the current request, because the cache also calls it
+    in a background thread.
     """
     cache: Cache = current_app.extensions["cache"]
     return cache.get(store(), key, compute)
@@ -175,6 +175,6 @@ def keep_cache() -> Iterator[None]:
 
 
 def clear_cache() -> None:
-    """Remove all entries of the app's cache."""
+    """Remove all values from the cache of the app."""
     cache: Cache = current_app.extensions["cache"]
     cache.clear()

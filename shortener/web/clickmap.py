@@ -72,7 +72,7 @@ def placement_kinds() -> dict[str, str]:
 
 
 def heat_level(clicks: int, max_clicks: int) -> int:
-    """Return the color level of a link, from 0 (no clicks) to HEAT_LEVELS (the most clicked)."""
+    """Return the intensity of a link's color in the click map, from 0 (no clicks) to HEAT_LEVELS (the most clicked)."""
     return 0 if not clicks else max(1, round(HEAT_LEVELS * clicks / max_clicks)) if max_clicks else 0
 
 
@@ -85,7 +85,7 @@ def comparison(result: RankedArticle | None) -> str:
 
 
 def articles_and_links(report: IssueReport) -> list[ArticleReport | OtherLinkReport]:
-    """Return the articles of a report by position, then its other links."""
+    """Return the articles of a report by position, and then its other links."""
     return [*report.articles, *report.links]
 
 

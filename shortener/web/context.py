@@ -134,7 +134,7 @@ def file_config() -> Config:
 
 
 def store() -> Store:
-    """Return the store connection of this request, opened on first use. Raises StoreError."""
+    """Return the store connection of this request. It is opened when it is first needed. Raises StoreError."""
     if "store" not in g:
         g.store = current_app.extensions["connection_pool"].acquire()
     request_store: Store = g.store
@@ -172,7 +172,7 @@ def current_user_or_none() -> User | None:
 
 
 def account_language() -> str:
-    """Return the language that the signed-in user has chosen; '' if there is none, or the store cannot be read."""
+    """Return the language that the signed-in user has chosen; '' if none is chosen, or the store cannot be read."""
     try:
         user = current_user_or_none()
     except StoreError:

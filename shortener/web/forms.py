@@ -1,4 +1,4 @@
-"""Reading and validation of form fields: bounded text, integers, local times and the edit of an article."""
+"""Reading and validation of form fields: texts, integers, local times, and edits of articles."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -135,7 +135,9 @@ class _RunningCheck(Struct, frozen=True):
 
 
 def load_check(issue_id: int) -> LinkCheck | None:
-    """Return the last link check of an issue; None if there was none, or if its results are lost."""
+    """Return the last link check (do the targets answer?) of an issue; None if there was none, or its
+    results are lost.
+    """
     stored = link_checks.find(store(), issue_id)
     if stored is None or (stored.finished_at is None and now() - stored.started_at > LOST_SECONDS):
         return None

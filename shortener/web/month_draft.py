@@ -33,7 +33,7 @@ def find_draft(find: Callable[[str], Draft | None] = cached_draft) -> tuple[str,
 
 
 def sent_months() -> list[str]:
-    """Return the months in which issues were sent, as YYYY-MM in the site's time zone, latest first."""
+    """Return the months (YYYY-MM, in the site's time zone) in which issues were sent, the latest first."""
     return article_list.months_of(articles.list_sent_issues(store(), now=now()))
 
 

@@ -55,7 +55,7 @@ class FlashSession(SecureCookieSessionInterface):
     """
 
     def get_cookie_name(self, app: Flask) -> str:
-        """Return the cookie's name, with the ``__Host-`` prefix over https."""
+        """Return the name of the cookie. Over https it has the prefix ``__Host-``."""
         return cookie_name("notices")
 
     def get_cookie_secure(self, app: Flask) -> bool:

@@ -110,7 +110,7 @@ class UnreadableFile(FieldError, UnreadableDocument):
 
 
 def read_target_files(field: str) -> dict[str, str]:
-    """Return the targets in the CSV files of a form field, by short URL. Raises FieldError."""
+    """Return the targets of short links in the CSV files of a form field, by short URL. Raises FieldError."""
     targets: dict[str, str] = {}
     for _name, content in _files(field):
         targets |= read_targets(content, field=field)
@@ -118,7 +118,7 @@ def read_target_files(field: str) -> dict[str, str]:
 
 
 def read_targets(content: bytes, *, field: str) -> dict[str, str]:
-    """Return the targets in a CSV file of short URLs and targets, by short URL. Raises FieldError."""
+    """Return the targets in a CSV file with the columns short URL and target, by short URL. Raises FieldError."""
     with errors_at(field):
         if len(content) > MAX_TARGETS_BYTES:
             raise InputError(Message("this file of destinations is larger than 1 MB; split it"))

@@ -15,5 +15,5 @@ create table drafts (
 
 
 def m003_drafts(db: Database) -> None:
-    """Create the table that maps (month, article URL) to a short link."""
+    """Create the table that has a short link for each month and article URL."""
     run_script(db, SCRIPT)

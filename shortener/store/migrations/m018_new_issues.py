@@ -31,5 +31,5 @@ create table link_checks (
 
 
 def m018_new_issues(db: Database) -> None:
-    """Create the tables ``uploads`` and ``link_checks``. Their times are seconds of UTC epoch, their blobs JSON."""
+    """Create the tables ``uploads`` and ``link_checks``. Their times are seconds of the UTC epoch, their blobs JSON."""
     run_script(db, SCRIPT)

@@ -43,7 +43,7 @@ def undo() -> BaseResponse:
 
 
 def _page_url(page: str) -> str:
-    """Return the address of a page with a history."""
+    """Return the URL of the page on which a change was made."""
     if page.startswith(ISSUE_PAGES):
         return url_for("setup.show_setup", slug=page.removeprefix(ISSUE_PAGES))
     if page.startswith(MONTH_PAGES):

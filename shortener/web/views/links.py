@@ -225,7 +225,7 @@ def confirm_retirement(host: str, code: str) -> str:
 
 
 def _sent_issues(report: LinkReport) -> list[Issue]:
-    """Return the sent issues that contain a link."""
+    """Return the sent issues in which a link occurs."""
     slugs = dict.fromkeys([report.issue, *(placement.issue for placement in report.placements)])
     found = [issues.find(store(), slug) for slug in slugs if slug]
     return [issue for issue in found if issue is not None and issue.sent_at is not None and issue.sent_at <= now()]

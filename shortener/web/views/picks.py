@@ -57,7 +57,7 @@ class _Section(Struct, frozen=True):
 @blueprint.get("/picks")
 @role_required("viewer")
 def show_picks() -> ResponseReturnValue:
-    """Show the picks of a month with a preview of their section."""
+    """Show the picks (recommended articles) of a month, with a preview of their section."""
     month, draft, message = find_draft(draft_if_ready)
     if draft is not None:
         return _render_draft(draft)
@@ -105,7 +105,7 @@ def _requested_form() -> Form:
 
 
 def _top_choices(draft: Draft) -> list[int]:
-    """Return the numbers of top picks that can be chosen."""
+    """Return the numbers of top picks among which editors can choose."""
     chosen = len(draft.picks.featured)
     return sorted({*range(1, min(MAX_TOP_CHOICES, len(draft.ranking.articles)) + 1), chosen} - {0})
 
@@ -155,7 +155,7 @@ def picks_json() -> Response:
 @role_required("editor")
 @form_view("links", "month", page=_render_page)
 def link_picks() -> BaseResponse:
-    """Create a short link for every article of the draft that has none."""
+    """Create a short link for every article in the draft of the picks that has none."""
     draft = require_draft()
     # The next page must have the ranking, so that the section can be copied at once.
     with keep_cache():
@@ -186,7 +186,7 @@ def edit_text() -> BaseResponse:
 @role_required("editor")
 @form_view("move", "position", page=_render_page)
 def move() -> BaseResponse:
-    """Move an article to another position of its list."""
+    """Move an article to another position in its list of picks (recommended articles)."""
     month, url = _read_month(), read_text(request.form, "url", max_length=10_000)
     position = read_integer(request.form, "position", minimum=1, maximum=1_000)
     if position is None:

@@ -32,7 +32,7 @@ FAVICON_SVG = (
 
 
 def _requested_domain() -> Domain:
-    """Return the short-link domain of the request's Host header, or the first domain if no domain matches."""
+    """Return the domain of short links that the request's Host header names; the first domain if it names none."""
     normalizer: Normalizer = current_app.extensions["normalizer"]
     matched, domains = normalizer.match_domain(requested_host()), config().domains
     # That of the normalizer has no stored settings.
@@ -82,7 +82,7 @@ def show_health() -> Response:
 
 @blueprint.get("/-/metrics")
 def show_metrics() -> Response:
-    """Return the metrics in Prometheus format, or 404 for a client that may not read them."""
+    """Return the metrics in Prometheus format; 404 for a client that may not read them."""
     if not _is_metrics_client():
         abort(404)
     return Response(render_metrics(file_config()), content_type=CONTENT_TYPE)

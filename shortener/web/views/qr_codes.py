@@ -1,4 +1,4 @@
-"""Views of the QR codes of short links."""
+"""Views of the QR codes of short links, as SVG and PNG."""
 
 import functools
 import io

@@ -94,7 +94,9 @@ def timeline_csv(slug: str) -> Response:
 @blueprint.get("/<slug>/course.csv")
 @role_required("viewer")
 def course_csv(slug: str) -> Response:
-    """Return the chart of the results as CSV: the issue, the usual range, another issue and the forecast by age."""
+    """Return the visitors or clicks of an issue over time as CSV, with the usual range, another issue and
+    the forecast.
+    """
     course = read_course(find_compared_issues(store(), slug), arrivals())
     return csv_response(f"{slug}-course", CSV_COLUMNS, csv_rows(course))
 
@@ -120,7 +122,7 @@ def breakdown_rows(breakdown: Breakdown) -> list[tuple[str, str, int, float]]:
 @blueprint.get("/<slug>/live")
 @role_required("viewer")
 def live(slug: str) -> Response:
-    """Return the formatted figures of a report as JSON. An open report page requests them to update itself."""
+    """Return the figures of a report, formatted, as JSON. An open report page requests them to update itself."""
     report, outlook = load_report(slug), _outlook(slug)
     figures = {figure.live: figure.value for figure in build_figures(report, outlook, UsualFigures(None, None))}
     figures |= {
