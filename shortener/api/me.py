@@ -45,7 +45,7 @@ class NewToken(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewTokenAnswer(TokenSummary, frozen=True):
-    """The new token. Its text is in ``token``, once: a repetition with the same idempotency key has null there."""
+    """The new token. ``token`` is its text, and null if the request is repeated with the same idempotency key."""
 
     token: str | None = None
 

@@ -34,14 +34,14 @@ class MonthQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewDecision(Struct, frozen=True, forbid_unknown_fields=True):
-    """A decision about an article in the picks of a month, with a reason for other editors."""
+    """A decision about an article in the picks (recommended articles) of a month, with a reason for other editors."""
 
     action: Action
     reason: Annotated[str, Meta(min_length=1, max_length=1_000)]
 
 
 class DecisionList(Struct, frozen=True):
-    """The editors' decisions about the picks of a month, the oldest first."""
+    """The editors' decisions about the picks (recommended articles) of a month, the oldest first."""
 
     data: tuple[MonthDecision, ...]
 
@@ -85,6 +85,8 @@ def decide(month: str, article: str, body: NewDecision) -> Response:
 
 @operation("DELETE", "/decisions/{month}/{+article}", answers={204: None}, scope="issues", problems=("invalid",))
 def undo_decision(month: str, article: str) -> Response:
-    """Remove an editor's decision (pin, choose or exclude) about an article in a month's picks."""
+    """Remove an editor's decision (pin, choose or exclude) about an article in a month's picks (recommended
+    articles).
+    """
     draft_picks.undo_decision(store(), article, config=config(), now=now(), month=month)
     return no_content()

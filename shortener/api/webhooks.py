@@ -41,7 +41,7 @@ class WebhookChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebhookWithSecret(WebhookSummary, frozen=True):
-    """A webhook and its new secret. A repetition with the same idempotency key has null there."""
+    """A webhook and its new secret. ``secret`` is null if the request is repeated with the same idempotency key."""
 
     secret: str | None = None
 

@@ -36,7 +36,7 @@ class Neighbourhood(Struct, frozen=True):
 def changed_classifications(targets: Mapping[int, NearbyClick], nearby: Neighbourhood) -> dict[int, Classification]:
     """Return the classifications that change, by the click's sequence number.
 
-    ``targets`` are the clicks to classify, and ``nearby`` the clicks near them, whose classification can change as
+    ``targets`` are the clicks to classify, and ``nearby`` has the clicks near them, whose classification can change as
     well.
     """
     before = {**nearby.clicks, **targets}
@@ -67,11 +67,11 @@ def group_evidence(
     honeypot_hits: Sequence[NearbyClick] = (),
     truncated: bool = False,
 ) -> dict[int, int]:
-    """Compare the targets with nearby clicks; return the new evidence bits by sequence number.
+    """Compare clicks with nearby clicks; return the new evidence bits by sequence number.
 
     ``clicks_by_seq`` are all loaded clicks, and ``targets`` the sequence numbers of those to classify. The result has
-    the targets and the clicks near them. ``honeypot_hits`` (earlier clicks on honeypot links) are compared as well, but
-    get no bits.
+    the targets and the clicks near them. ``honeypot_hits`` (earlier clicks on links that readers do not see) are
+    compared as well, but get no bits.
 
     ``truncated`` says that some clicks near the targets were not loaded. Then only targets can lose bits.
     """
@@ -119,10 +119,11 @@ def _timestamp(click: NearbyClick) -> int:
 
 
 def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> list[NearbyClick]:
-    """Return the targets, the clicks on honeypot links, and the clicks without evidence from this kind of group.
+    """Return only the clicks that have to be compared in a kind of group that looks for honeypot hits.
 
-    A click that already has such evidence would not change. In a flood on a honeypot link, nearly all clicks are left
-    out, which saves time.
+    A honeypot hit is a click on a link that readers do not see. The hits and the clicks to classify (``targets``) are
+    returned, and other clicks without evidence from this kind of group. Those that have such evidence would not change.
+    In a flood on a honeypot link, nearly all clicks are left out, which saves time.
     """
     return [
         click
@@ -134,7 +135,8 @@ def _without_marked(clicks: Sequence[NearbyClick], targets: Set[int], grouping: 
 def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator[list[NearbyClick]]:
     """Yield the correlation groups of one kind: lists of clicks that share a key, such as a network.
 
-    Groups of a single click are left out, except in kinds that look for a honeypot hit: the click could be the hit.
+    Groups of a single click are left out. In kinds that look for a click on a link that readers do not see (a honeypot
+    hit), they are kept, because the click itself could be the hit.
     """
     first_clicks: dict[Hashable, NearbyClick] = {}
     groups: dict[Hashable, list[NearbyClick]] = {}
@@ -154,10 +156,10 @@ def _group_by_key(clicks: Sequence[NearbyClick], grouping: Grouping) -> Iterator
 
 
 def _affected_seqs(group: Sequence[NearbyClick], targets: Set[int], grouping: Grouping) -> Set[int]:
-    """Return the sequence numbers of the clicks in a group whose evidence the targets can change.
+    """Return the sequence numbers of the clicks in a group whose evidence can change when ``targets`` are classified.
 
-    These are the targets, and the clicks within the time window around a target. In a kind of group that looks for
-    honeypot hits, only targets that are such hits change other clicks.
+    These are the targets, and the clicks within the time window around a target. If the kind of group looks for clicks
+    on a link that readers do not see (honeypot hits), only targets that are such hits change other clicks.
     """
     group_targets = [click for click in group if click.seq in targets]
     affected = {click.seq for click in group_targets}

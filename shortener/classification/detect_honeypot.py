@@ -37,7 +37,7 @@ def detect_honeypot_by_token(clicks: SortedClicks) -> list[int]:
     """Return HONEYPOT_BY_TOKEN for clicks within 2 minutes of a click on the honeypot link, else 0
     (docs/classification.md, rule 18).
 
-    ``clicks`` have one recipient token.
+    Readers do not see a honeypot link. All ``clicks`` have one recipient token.
     """
     return _mark_near_hits(clicks, HONEYPOT_BY_TOKEN, window_ms=HONEYPOT_BY_TOKEN_MS)
 
@@ -46,7 +46,7 @@ def detect_honeypot_by_network(clicks: SortedClicks) -> list[int]:
     """Return HONEYPOT_BY_NETWORK for clicks within 15 minutes of a click on the honeypot link, else 0
     (docs/classification.md, rule 18b).
 
-    ``clicks`` come from one network of a data center.
+    Readers do not see a honeypot link. All ``clicks`` come from one network of a data center.
     """
     return _mark_near_hits(clicks, HONEYPOT_BY_NETWORK, window_ms=HONEYPOT_BY_ADDRESS_MS)
 
@@ -60,9 +60,9 @@ def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
     """Return HONEYPOT_BY_ADDRESS for clicks within 15 minutes of a click on the honeypot link, else 0
     (docs/classification.md, rule 18b).
 
-    ``clicks`` come from one address. If the click on the honeypot link looks like a reader's, only clicks with its user
-    agent get the bit, because people do reach such a link: by assistive software, for example, or in the text part of a
-    mail.
+    Readers do not see a honeypot link. All ``clicks`` come from one address. If the click on the honeypot link looks
+    like a reader's, only clicks with its user agent get the bit, because people do reach such a link: by assistive
+    software, for example, or in the text part of a mail.
     """
     if not any(click.honeypot for click in clicks):
         return [0] * len(clicks)
@@ -72,7 +72,10 @@ def detect_honeypot_by_address(clicks: SortedClicks) -> list[int]:
 
 
 def _reader_hit_times(clicks: SortedClicks) -> dict[int | str, list[int]]:
-    """Return the times (milliseconds) of clicks on the honeypot link that look like a reader's, by user agent."""
+    """Return the times (milliseconds) of those clicks on the honeypot link that look like a reader's, by user agent.
+
+    Readers normally do not see a honeypot link.
+    """
     hits: dict[int | str, list[int]] = {}
     for click in clicks:
         if click.honeypot and click.agent_id is not None and not looks_automated(click):
@@ -90,5 +93,7 @@ def _is_near_hit(
 
 
 def looks_automated(click: NearbyClick) -> bool:
-    """Return whether a click on a honeypot link has another sign of automation, in its request or its network."""
+    """Return whether a click on a link that readers do not see has another sign of automation, in its request or
+    network.
+    """
     return bool(click.evidence & AUTOMATION_MASK) or click.reason in REQUEST_REASONS

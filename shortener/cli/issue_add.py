@@ -217,7 +217,7 @@ def _print_recipient_token(result: AddResult, *, to_stderr: bool) -> None:
 def reclassify_queued(store: Store, *, to_stderr: bool = False) -> None:
     """Reclassify the clicks of all queued issues, and print which verdicts changed.
 
-    Issues are queued when their sending time or honeypot links change.
+    Issues are queued when their sending time or their honeypot links (which readers do not see) change.
     """
     changes = run_reclassification_queue(store)
     for (_, before, after), clicks in sorted(changes.items(), key=lambda item: -item[1]):

@@ -139,7 +139,9 @@ def _write_section(
     *,
     now: int,
 ) -> None:
-    """Write the section of the picks and create its short links. If it cannot be written, no link is created."""
+    """Write the section of the recommended articles and create its short links. If it cannot be written, no link is
+    created.
+    """
     text = None if template is None else read_text(template, max_bytes=MAX_TEMPLATE_BYTES)
     with open_atomic(output) as file, store.transaction():
         linked = draft_picks.add_short_links(store, draft, config=context.config, now=now)

@@ -118,8 +118,8 @@ class ClickLog:
         return segment
 
     def read(self, segment: Segment, *, position: int, skipping: bool) -> tuple[list[ClickLine], ReadProgress]:
-        """Read at most CHUNK_SIZE bytes of a file from the byte ``position`` on. Return its clicks and misses, and the
-        progress.
+        """Read at most CHUNK_SIZE bytes of a file from the byte ``position`` on. Return its lines, and how far it was
+        read.
 
         ``skipping`` is the ``in_long_line`` of the previous progress. If it is true, the rest of an over-long line is
         skipped first. Raises OSError if the file cannot be read.
@@ -198,7 +198,7 @@ def _is_being_written(fd: int, segment: Segment) -> bool:
 
 
 def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
-    """Yield the clicks and misses of the complete lines in ``chunk``, and advance ``progress`` past each of them."""
+    """Yield the contents of the complete lines in ``chunk``, and advance ``progress`` past each of them."""
     begin = 0
     while (end := chunk.find(b"\n", begin)) >= 0:
         position = progress.start_position + begin
@@ -219,7 +219,7 @@ def _decode_lines(chunk: bytes, progress: ReadProgress) -> Iterator[ClickLine]:
 
 
 def _parse_line(line: bytes) -> tuple[ClickLine | None, str]:
-    """Parse a line. Return (click or miss, "") if it is valid, and (None, reason) if it is damaged."""
+    """Parse a line. Return (its content, "") if it is valid, and (None, reason) if it is damaged."""
     if len(line) > MAX_LINE_BYTES:
         return None, "over-long"
     try:

@@ -97,8 +97,9 @@ class Classifier:
         )
 
     def _finish(self, context: RuleContext, first_seq: int, last_seq: int) -> None:
-        """Record that the new clicks, ``first_seq`` to ``last_seq``, are classified, and store the honeypot hits among
-        them.
+        """Record that the new clicks, ``first_seq`` to ``last_seq``, are classified.
+
+        Those on links that readers do not see (honeypot hits) are also stored in a table of their own.
         """
         if context.honeypot_link_ids:
             honeypot_hits.record(self._store, first_seq=first_seq, last_seq=last_seq, machine_mask=AUTOMATION_MASK)
@@ -108,8 +109,9 @@ class Classifier:
 def run_reclassification_queue(store: Store, *, agents: UserAgentCache | None = None) -> Counter[VerdictChange]:
     """Classify the clicks of all issues in the queue again; return how often each verdict changed.
 
-    Any process may call this, and an interrupted run continues where it stopped. All clicks with evidence of a honeypot
-    hit are reclassified too, because the link that was hit may no longer be a honeypot link.
+    Any process may call this, and an interrupted run continues where it stopped. All clicks with evidence from a
+    honeypot link (which readers do not see) are reclassified too, because editors may have declared another link as the
+    honeypot link.
     """
     classifier = Classifier(store, agents=agents or UserAgentCache(store))
     for issue_id in nearby_clicks.queued_issues(store):

@@ -41,8 +41,9 @@ _NO_ISSUE = (None, 0)
 
 
 class RuleContext:
-    """Data that the rules read besides clicks: which links are honeypot links, and sending time and links of each
-    issue.
+    """Data that the rules read besides clicks: sending time and number of links of each issue, and the honeypot links.
+
+    A honeypot link is one that readers do not see.
     """
 
     def __init__(self, store: Store) -> None:
@@ -75,8 +76,8 @@ class RuleContext:
 def load_near_new(store: Store, targets: Mapping[int, NearbyClick], context: RuleContext) -> Neighbourhood:
     """Load the stored clicks near new clicks. ``targets`` are the new clicks by sequence number.
 
-    Earlier honeypot hits are read from their own table. The clicks around those hits are not loaded, because they got
-    their evidence when the hits were classified.
+    Earlier honeypot hits (clicks on links that readers do not see) are read from their own table. The clicks around
+    those hits are not loaded, because they got their evidence when the hits were classified.
     """
     earlier_hits = [*_load_earlier_hits(store, targets.values())] if context.honeypot_link_ids else []
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), earlier_hits)]
@@ -87,8 +88,8 @@ def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: 
     """Load the clicks near stored clicks that are to be classified again. ``targets`` are the latter by sequence
     number.
 
-    Honeypot hits are searched for among the stored clicks. Their own table may be outdated, because editors can declare
-    other links as honeypot links.
+    Honeypot hits (clicks on links that readers do not see) are searched for among the stored clicks. Their own table
+    may be outdated, because editors can declare other links as honeypot links.
     """
     loaded = [*_load_near(store, targets.values()), *_load_near_hits(store, targets.values(), ())]
     if context.honeypot_link_ids:
@@ -102,7 +103,7 @@ def load_near_stored(store: Store, targets: Mapping[int, NearbyClick], context: 
 def _clicks(
     loaded: Iterable[list[NearbyClickRow]], targets: Mapping[int, NearbyClick], context: RuleContext
 ) -> dict[int, NearbyClick]:
-    """Return the clicks of all loaded rows by sequence number. The targets are left out."""
+    """Return the clicks of all loaded rows by sequence number. The clicks to classify (``targets``) are left out."""
     return {row[0]: context.from_row(row) for rows in loaded for row in rows if row[0] not in targets}
 
 
@@ -111,9 +112,10 @@ def _is_truncated(loaded: Iterable[list[NearbyClickRow]]) -> bool:
 
 
 def _load_near(store: Store, targets: Iterable[NearbyClick]) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks near the targets, one list for each query.
+    """Yield the stored clicks near the clicks to classify (``targets``), one list for each query.
 
-    Clicks that only a honeypot hit could affect are yielded by ``_load_near_hits`` instead.
+    Clicks that only a honeypot hit (a click on a link that readers do not see) could affect are yielded by
+    ``_load_near_hits`` instead.
     """
     without_token = _without_token(targets)
     yield from _load_by_time(store, [click.ts_ms for click in without_token])
@@ -147,9 +149,9 @@ def _load_by_value(
 
 
 def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator[NearbyClick]:
-    """Yield the earlier clicks on honeypot links near the targets, from their own table.
+    """Yield the earlier clicks on links that readers do not see (honeypot hits), near the clicks to classify.
 
-    Their sequence number is -1.
+    They are read from their own table, and their sequence number is -1.
     """
     for values, since, until in _hit_queries(targets):
         for hit in honeypot_hits.hits_near(store, values, since=since, until=until):
@@ -161,8 +163,9 @@ def _load_earlier_hits(store: Store, targets: Iterable[NearbyClick]) -> Iterator
 
 
 def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int, int]]:
-    """Yield (addresses and networks, begin, end) of each query for honeypot hits near the targets; times in
-    milliseconds.
+    """Yield the queries for honeypot hits near ``targets``, as (addresses and networks, begin, end in milliseconds).
+
+    Honeypot hits are clicks on links that readers do not see.
     """
     ordered = sorted(_without_token(targets), key=_time)
     for since, until in _intervals_around(map(_time, ordered), 2 * HONEYPOT_BY_ADDRESS_MS):
@@ -173,9 +176,10 @@ def _hit_queries(targets: Iterable[NearbyClick]) -> Iterator[tuple[set[str], int
 def _load_near_hits(
     store: Store, targets: Iterable[NearbyClick], earlier_hits: Iterable[NearbyClick]
 ) -> Iterator[list[NearbyClickRow]]:
-    """Yield the stored clicks whose evidence changes because a target is a honeypot hit, one list for each query.
+    """Yield the stored clicks whose evidence changes because a click to classify is a honeypot hit.
 
-    Clicks that one of ``earlier_hits`` affects too are left out, because they already have the evidence.
+    A honeypot hit is a click on a link that readers do not see. There is one list for each query. Clicks that one of
+    ``earlier_hits`` affects too are left out, because they already have the evidence.
     """
     covered = _scope_intervals(earlier_hits)
     networks: set[str] = set()
@@ -194,9 +198,10 @@ def _load_near_hits(
 
 
 def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Interval]]:
-    """Return when and where clicks get evidence from the honeypot hits among ``clicks``.
+    """Return when and where clicks get evidence from the honeypot hits (on links that readers do not see) in
+    ``clicks``.
 
-    The keys are scopes as in ``_hit_scopes``, the values time intervals in milliseconds.
+    The keys say where, as in ``_hit_scopes``; the values are time intervals in milliseconds.
     """
     intervals: dict[HitScope, list[Interval]] = {}
     for hit in clicks:
@@ -208,10 +213,10 @@ def _scope_intervals(clicks: Iterable[NearbyClick]) -> dict[HitScope, list[Inter
 
 
 def _hit_scopes(hit: NearbyClick) -> Iterator[HitScope]:
-    """Yield which clicks get evidence from a honeypot hit, as (column, value, user agent or None).
+    """Yield which clicks get evidence from a honeypot hit, a click on a link that readers do not see.
 
-    They are the clicks with this value in the column ``addr`` or ``net`` and, if it is not None, with this user agent
-    (docs/classification.md, section 9.1).
+    They are given as (column, value, user agent or None): the clicks with this value in the column ``addr`` or ``net``
+    and, if it is not None, with this user agent (docs/classification.md, section 9.1).
     """
     if hit.addr is not None and looks_automated(hit):
         yield "addr", hit.addr, None

@@ -28,10 +28,10 @@ def apply_changes(
     new_clicks: Mapping[int, Click],
     classifications: Mapping[int, Classification],
 ) -> Counter[VerdictChange]:
-    """Store new clicks and changed classifications; update first visits and rollups (tables of click counts).
+    """Store new clicks and changed classifications, and update what depends on them.
 
-    ``new_clicks`` and ``classifications`` are by sequence number. Call it inside a transaction. Return how often each
-    verdict changed.
+    These are first visits (a visitor's first clicks of a day) and rollups (tables of click counts). ``new_clicks`` and
+    ``classifications`` are by sequence number. Call it inside a transaction. Return how often each verdict changed.
     """
     before = clicks.clicks_by_seq(store, classifications) if classifications else {}
     after = {seq: apply_classification(click, classifications[seq]) for seq, click in before.items()}
@@ -66,7 +66,10 @@ def apply_changes(
 
 
 def apply_classification(click: Click, classification: Classification) -> Click:
-    """Return ``click`` with another classification. If its verdict is not human, it is no first visit any more."""
+    """Return ``click`` with another classification.
+
+    If its verdict is not human, it no longer counts as a visitor's first click of the day.
+    """
     return replace(
         click,
         verdict=classification.verdict,

@@ -364,7 +364,7 @@ class HtmlReader:
         """Read the links in a conditional comment for Outlook. Any other comment is skipped.
 
         A mail often contains each button twice: as VML for Outlook on Windows in such a comment, and as ``<a>`` for all
-        other mail programs. They are two links but count as one placement.
+        other mail programs. They are two links in the document, but a reader sees only one of them.
         """
         inner = self._fragment.subfragment(token.start, token.end)
         condition = _CONDITIONAL_COMMENT.match(inner.text)

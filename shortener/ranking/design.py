@@ -64,8 +64,9 @@ class Design(Struct, frozen=True, eq=False):
     """The matrices of the regression and the priors of its coefficients. A cell is one article in one issue.
 
     `x` (cells x coefficients) is the design matrix. `t` (articles x coefficients) has the columns that belong to
-    articles: sorting, signals and background; its other columns are 0. `offset` is log recipients + log share of clicks
-    arrived, per cell. The columns of `x` from `first_issue_column` on are the issue effects.
+    articles: sorting by editors, counts from other platforms, and background (site, author, title words). Its other
+    columns are 0. `offset` is log recipients + log share of clicks arrived, per cell. The columns of `x` from
+    `first_issue_column` on are the issue effects.
 
     `background` has the columns and the prior standard deviation of each group of background effects.
     `incomplete_variance` is what a recent issue adds to the prior variance of its effect, and `recipients_known` is 1

@@ -183,7 +183,8 @@ def _appearance_factors(analysis: Analysis, cell: int) -> tuple[Factor, ...]:
 def _article_factors(analysis: Analysis, article: int) -> tuple[Factor, ...]:
     """Return the factors whose product is the appeal of an article.
 
-    They are what the editors' order, signals and background predict, and the effect of the article's own clicks.
+    They are what the editors' order, counts from other platforms and the background (site, author, title words)
+    predict, and the effect of the article's own clicks.
     """
     appeal = math.exp(analysis.posterior.score[article])
     if analysis.fit is None:

@@ -217,7 +217,7 @@ def update_variances(
 
 
 def _update_appeal_variance(solution: Solution, previous: float) -> float:
-    """Return the variance of the article effects for the next round: s_q^2 of docs/ranking.md section 8.
+    """Return the variance of the article effects for the next round of the fit: s_q^2 of docs/ranking.md section 8.
 
     The prior counts as much as `APPEAL_DF` articles.
     """
@@ -261,7 +261,9 @@ def _update_background_variances(design: Design, solution: Solution, previous: t
 def _update_phi(
     design: Design, observations: Observations, solution: Solution, linear_predictor: FloatArray, phi: float
 ) -> float:
-    """Return the variance of the noise beyond chance for the next round: phi of docs/ranking.md section 8."""
+    """Return the variance of the noise beyond chance for the next round of the fit: phi of docs/ranking.md
+    section 8.
+    """
     # phi [sum (W r)^2 + 20 p0/phi^2] / [sum (W - W^2 h) + 20/phi], with r = (y - mu)/mu; p0 is the prior
     mu, w = irls_weights(design, linear_predictor, phi)
     h = solution.predictor_variances

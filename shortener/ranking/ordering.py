@@ -56,10 +56,10 @@ def order_articles(
 ) -> Ordering:
     """Sort the articles `urls` by score, and choose the top list and the hidden gems (docs/ranking.md section 10).
 
-    A `blend` (the editors' weighted sum of appeal and signals) replaces the score. Articles with equal values are
-    sorted by the probability of belonging to the top list, then by clicks and URL. The top list has at most
-    `max_articles` articles. There are at most `max_gems` hidden gems, each with at least `min_gem_probability` of being
-    in the best tenth.
+    A `blend` (the editors' weighted sum of appeal and counts from other platforms) replaces the score. Articles with
+    equal values are sorted by the probability of belonging to the top list, then by clicks and URL. The top list has at
+    most `max_articles` articles. There are at most `max_gems` hidden gems (good articles that few readers saw), each
+    with at least `min_gem_probability` of being in the best tenth.
     """
     posterior, all_urls = analysis.posterior, analysis.observations.urls
     listed = [article for article, url in enumerate(all_urls) if url in urls]

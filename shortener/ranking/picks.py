@@ -29,7 +29,7 @@ class Decision(Struct, frozen=True):
 
 
 class ArticleDetails(Struct, frozen=True):
-    """The data of an article that a template can show. `short_url` is without the number of a placement."""
+    """The data of an article that a template can show. ``short_url`` has no number at its end."""
 
     url: str
     title: str
@@ -126,7 +126,7 @@ def _check_decision(decision: Decision) -> None:
 
 
 def arrange_picks(picks: Picks, order: Sequence[str]) -> Picks:
-    """Return the picks in the order of URLs that an editor chose.
+    """Return the recommended articles in the order of URLs that an editor chose.
 
     An article that is not in `order` stays behind the article that it followed before.
     """

@@ -33,8 +33,8 @@ from shortener.ranking.signals import SignalColumns, align_signals, z_scores
 class Inputs(Struct, frozen=True, eq=False):
     """The data from which the design matrix is built.
 
-    `weights` are the placement weights by kind, such as title or image. `signals` and `background` are what is known
-    about the articles besides their clicks.
+    `weights` say how much a link of each kind (title, image, …) is clicked. `signals` are counts of articles from other
+    platforms, and `background` is site, author and title words.
     """
 
     observations: Observations

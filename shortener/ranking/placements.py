@@ -52,7 +52,7 @@ def _tabulate_by_kind(appearances: Sequence[Appearance], kinds: list[str]) -> tu
 
 
 def sum_weights(appearances: Sequence[Appearance], weights: dict[str, float]) -> FloatArray:
-    """Return for each appearance of an article in an issue the sum of its links' weights; 1 if no placement
-    is known.
+    """Return for each appearance of an article in an issue the sum of the weights of its links; 1 if its links are
+    unknown.
     """
     return np.array([sum(weights[p.kind] * p.links for p in row.placements) or 1.0 for row in appearances])

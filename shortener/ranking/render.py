@@ -1,4 +1,7 @@
-"""Output of the picks as a section of the next issue, in Markdown or HTML, by templates that editors can replace."""
+"""Output of the picks (recommended articles) as a section of the next issue, in Markdown or HTML.
+
+Editors can replace the templates.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -32,8 +35,8 @@ BUNDLED_TEMPLATES = {
 class TemplateEntry(Struct, frozen=True):
     """The variables of one article in a template.
 
-    Each link of the template is a short link with its own placement number, counted from 1 in document order.
-    `image_link` is None without an image. `origin` is list, gem, pinned or chosen.
+    Each link in the section is a short link that ends with a number of its own, from 1 in document order. `image_link`
+    is None without an image. `origin` is list, gem, pinned or chosen.
     """
 
     title: str
@@ -60,9 +63,10 @@ def render_markdown(picks: Picks, *, details: Iterable[ArticleDetails], template
 
 
 def render_html(picks: Picks, *, details: Iterable[ArticleDetails], template: str | None = None) -> str:
-    """Return the picks as a section in HTML. Values are escaped; only the template itself may contain markup.
+    """Return the picks (recommended articles) as a section in HTML.
 
-    Arguments, template variables and errors are those of `render_markdown`.
+    Values are escaped; only the template itself may contain markup. Arguments, template variables and errors are those
+    of `render_markdown`.
     """
     return _render_template(
         _jinja_environment(as_html=True), template or bundled_template("picks.html.j2"), picks, details

@@ -20,7 +20,7 @@ Z90 = 1.645
 
 
 class SignalColumns(Struct, frozen=True, eq=False):
-    """The signals as arrays with one entry per article; nan where a count is missing.
+    """Counts of articles from other platforms as arrays with one entry per article; nan where a count is missing.
 
     `read_ratio` is reads per view and `fan_ratio` fans per read. Both are shrunk to the overall ratio by 20
     pseudo-counts (docs/ranking.md section 14).
@@ -45,7 +45,7 @@ class SignalColumns(Struct, frozen=True, eq=False):
 
 
 def align_signals(signals: Sequence[Signal], urls: Sequence[str]) -> SignalColumns:
-    """Return the signals as arrays in the order of the articles `urls`. Signals of other articles are ignored."""
+    """Return counts from other platforms as arrays in the order of the articles `urls`. Other articles are left out."""
     by_url: Mapping[str, Signal] = {signal.url: signal for signal in signals}
     rows = [by_url.get(url, Signal(url=url)) for url in urls]
     views = np.array([math.nan if row.views is None else row.views for row in rows], dtype=np.float64)

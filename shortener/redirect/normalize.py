@@ -105,7 +105,7 @@ class Normalizer:
         return self.client_address(request.peer, ",".join(forwarded))
 
     def _read_path(self, request: Request) -> None:
-        """Set code, placement, preview and query of a request from its path.
+        """Set the code, the number after it, the sign of the preview and the query of a request from its path.
 
         Paths that are only a slash and a code are handled elsewhere, because that is faster.
         """

@@ -1,4 +1,6 @@
-"""Values that all reports use: clicks by verdict, timelines, counts of placements, click rates and breakdowns."""
+"""Values that all reports use: clicks by verdict, by hour, by occurrence of a link and by browser and so on; click
+rates.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo

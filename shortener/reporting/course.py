@@ -69,7 +69,9 @@ class Course(Struct, frozen=True):
 
 
 class CourseRequest(Struct, frozen=True):
-    """What to show in a course: visitors or clicks, as totals or by hour, and another issue to compare with, if any."""
+    """What the chart of an issue over time shows: visitors or clicks, totals or counts by hour, and another issue if
+    any.
+    """
 
     counted: Counted = "visitors"
     pace: Pace = "total"
@@ -90,7 +92,7 @@ class UsualCourse(Struct, frozen=True):
 
 
 def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted, pace: Pace, now: int) -> UsualCourse:
-    """Load the counts of the earlier issues, and compute their usual range at each age that a course shows."""
+    """Load the counts of earlier issues over time, and compute their usual range at each age that the chart shows."""
     totals = list(_load_totals(store, issues.earlier, counted=counted, now=now).values())
     ages = _hourly_ages(LONGEST_HOURS) if pace == "hourly" else AGES
     return UsualCourse(totals, {hours: _usual(totals, hours, pace) for hours in ages})
@@ -99,7 +101,8 @@ def load_usual_course(store: Store, issues: ComparedIssues, *, counted: Counted,
 def build_course(
     store: Store, issues: ComparedIssues, request: CourseRequest, *, usual: UsualCourse, arrivals: Arrivals, now: int
 ) -> Course:
-    """Return the course of an issue: its counts until ``now`` (seconds of the UTC epoch), and the forecast after that.
+    """Return an issue's visitors or clicks over time, until ``now`` (seconds of the UTC epoch), and the forecast after
+    that.
 
     ``usual`` has the range of earlier issues, ``arrivals`` the shares of clicks still expected.
     """

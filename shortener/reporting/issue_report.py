@@ -59,8 +59,8 @@ class ArticleReport(Struct, frozen=True):
 class OtherLinkReport(Struct, frozen=True):
     """Human clicks on a link of the issue that leads to no article, such as a footer or social link.
 
-    ``unplaced`` are the clicks on its short URL without a placement number, ``other`` the number of automated requests.
-    ``trap`` marks a honeypot link, which readers do not see.
+    ``placements`` are its occurrences in the issue. ``unplaced`` are the clicks on its short URL without the number of
+    an occurrence, ``other`` the number of automated requests. ``trap`` marks a honeypot link, which readers do not see.
     """
 
     short_url: str
@@ -199,8 +199,8 @@ class _IssueReportBuilder:
     def _find_article(self, row: _PlacementTotals, first_placement: Placement | None) -> Article | None:
         """Return the article for which the clicks of a row count; None if there is none.
 
-        It is the article of the row's placement. Without a placement it is that of the link, else that of the link's
-        first placement.
+        It is the article of the row's placement (occurrence of a link). Without one it is the article of the link, else
+        that of the link's first placement.
         """
         if row.placement:
             return self._articles.get(row.placement.article_id or 0)

@@ -92,7 +92,9 @@ def build_overview(
 
 
 def _tasks(store: Store, issues: Sequence[IssueListItem], *, config: Config, now: int) -> list[Task]:
-    """Return the open tasks: drafts, links without a target, missing numbers of recipients, picks of last month."""
+    """Return the open tasks: drafts, links without a target, missing numbers of recipients, last month's
+    recommendations.
+    """
     tasks = [
         Task("draft", issue=issue.slug, title=issue.title or issue.slug) for issue in issues if issue.status == "draft"
     ]

@@ -1,4 +1,6 @@
-"""Loading of the ranking's input: issues, appearances of articles, arrival times of clicks, and signals."""
+"""Loading of the ranking's input: issues, appearances of articles, arrival times of clicks, counts from other
+platforms.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -123,10 +125,10 @@ def _appearances(
 def _sums_by_article(
     article_placements: Iterable[ArticlePlacement], counts: Mapping[tuple[int, int], int]
 ) -> dict[int, int]:
-    """Return the sum of ``counts`` for each article, by article id. The keys of ``counts`` are (link id, placement
-    number).
+    """Return the sum of ``counts`` for each article, by article id.
 
-    A click without a placement number counts for the article of the link's first placement.
+    The keys of ``counts`` are (link id, number of the link's occurrence). A click without a number, 0, counts for the
+    article of the link's first occurrence.
     """
     article_ids: dict[tuple[int, int], int] = {}
     for row in article_placements:

@@ -98,9 +98,10 @@ def preview_issue(store: Store, request: AddRequest, *, config: Config, now: int
 
 
 def reread_issue(store: Store, slug: str, *, config: Config, now: int, dry_run: bool = False) -> IssuePlan:
-    """Read the stored document of an issue again with the rules of this version, and store and return the new plan.
+    """Read the stored document of an issue again with the rules of this version. Store the result, and return it.
 
-    Corrected fields, codes and placement numbers are kept. With ``dry_run`` nothing is stored. Raises NotFound.
+    What editors corrected, the codes, and the numbers at the end of short URLs are kept. With ``dry_run`` nothing is
+    stored. Raises NotFound.
     """
     with nullcontext() if dry_run else store.transaction():
         issue = issues.get(store, slug)
@@ -196,9 +197,9 @@ def parse_request(request: AddRequest, *, config: Config) -> ParsedRequest:
 
 
 def _parse(source: bytes, request: AddRequest) -> Document:
-    """Return the parsed document of a request.
+    """Return the parsed document of a request. Raises UnreadableDocument.
 
-    Raises UnreadableDocument. Raises InputError if a honeypot link was requested and the document is Markdown.
+    Raises InputError if the document is Markdown and a honeypot link (one that readers do not see) was requested.
     """
     detected = request.format or newsletter.detect_format(request.filename, source)
     if detected not in get_args(Format):

@@ -66,7 +66,10 @@ class MonthDecision(Struct, frozen=True):
 
 
 class DraftEntry(Struct, frozen=True):
-    """One article of the draft. ``ranked`` is its row in the ranking, which decisions of editors do not change."""
+    """One article in the draft of a month's recommended articles.
+
+    ``ranked`` is its row in the ranking, which decisions of editors do not change.
+    """
 
     url: str
     origin: Literal["list", "gem", "pinned", "chosen", "excluded"]
@@ -176,9 +179,9 @@ def render_section(draft: Draft, output_format: Literal["markdown", "html"], *, 
 
 
 def with_placeholder_links(draft: Draft, link: str, *, image: str | None = None, replace: bool = False) -> Draft:
-    """Return a draft for a preview, in which articles without a short link have the URL ``link``.
+    """Return a draft of recommended articles for a preview. Articles without a short link get the URL ``link``.
 
-    With ``replace`` all articles have it, and all images are ``image``.
+    With ``replace`` all articles get it, and all images are ``image``.
     """
     details = {
         url: msgspec.structs.replace(
@@ -197,7 +200,7 @@ def template_request(draft: Draft, output_format: SectionFormat, template: str) 
 
 
 def report_draft(draft: Draft) -> DraftReport:
-    """Return the draft in the form that pages and files show."""
+    """Return the draft of a month's recommended articles in the form that pages and files show."""
     selection = draft.picks
     return DraftReport(
         month=draft.month,

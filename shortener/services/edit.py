@@ -57,8 +57,9 @@ def correct_issue(
 
 
 def retarget(store: Store, link: Link, target: str, *, config: Config, who: str, now: int) -> None:
-    """Change the target of a link to the canonical URL ``target``. Its articles, decisions and draft links
-    follow it.
+    """Change the target of a link to the canonical URL ``target``.
+
+    Articles, editors' decisions and links of drafts that had the old URL get the new one.
     """
     if target == link.target:
         return
@@ -177,8 +178,8 @@ def correct_article(
 class ArticleEdit(Struct, frozen=True):
     """New values for an article of an issue. A text or role of None, and a position of UNSET, mean no change.
 
-    A position of None means that the target is not an article. ``role`` is article, inline or other. All roles are set
-    before the positions.
+    A position of None means that the target is not an article. ``role`` is article, inline (a link in running text) or
+    other. All roles are set before the positions.
     """
 
     url: str
@@ -270,10 +271,10 @@ def _position_in_document(store: Store, issue: Issue, article: Article, offsets:
 
 
 def _first_offsets(store: Store, issue: Issue) -> dict[int | None, int]:
-    """Return by article id where it first occurs in the output of the issue, as a sort key.
+    """Return by article id where the article first occurs in the document with short links, as a sort key.
 
     It is the byte offset of its first short URL. If not all short URLs are found, as in a mail in base64, it is the
-    lowest placement number, which may differ from document order after an edit.
+    lowest number at the end of its short URLs, which may differ from document order after an edit.
     """
     output = issues.get_documents(store, issue.id)[1]
     placements = issues.list_placements(store, issue.id)

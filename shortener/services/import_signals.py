@@ -38,7 +38,9 @@ _MEDIUM_ID = re.compile(r"(?:^|[-/])((?=[0-9]*[a-f])[0-9a-f]{10,12})$")
 
 
 class ParsedSignals(Struct, frozen=True):
-    """The content of a signals file: counts of known articles, rows of unknown articles, and errors by line number."""
+    """The content of a file of counts from other platforms: counts of known articles, unknown rows, and
+    errors by line.
+    """
 
     signals: tuple[Signal, ...]
     unmatched_rows: tuple[str, ...]

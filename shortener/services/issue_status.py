@@ -1,4 +1,4 @@
-"""Archiving of issues that were sent, and removing of drafts."""
+"""Archiving of issues that were sent, and removing of drafts (issues that were not sent)."""
 
 from shortener.errors import InputError
 from shortener.messages import Message
@@ -51,7 +51,7 @@ def restore_issue(store: Store, slug: str, *, who: str, now: int) -> None:
 
 
 def stored_targets(store: Store, slug: str) -> list[Article]:
-    """Return the stored link targets of an issue: articles, inline links and other links. Raises NotFound."""
+    """Return all stored link targets of an issue, articles and others. Raises NotFound."""
     return issues.list_articles(store, issues.get(store, slug).id)
 
 

@@ -46,8 +46,8 @@ def plan_issue(
     """Return what adding an issue will store, and the document with short URLs. Nothing is stored yet.
 
     ``codes`` yields unused codes of ``domain``. With ``reread``, a document that is unchanged is read again as well.
-    Raises InputError. Raises Conflict if a short link has another target, or if the document is the output of another
-    issue.
+    Raises InputError. Raises Conflict if a short link has another target, or if the document already has the short
+    links of another issue.
     """
     request, document = parsed.request, parsed.document
     if request.recipients is not None and request.recipients < 1:
@@ -159,8 +159,10 @@ def _is_unchanged(
     tag: str,
     config: Config,
 ) -> bool:
-    """Return whether the request changes nothing: the document is the stored source or output, and all values are
-    stored.
+    """Return whether the request changes nothing.
+
+    The document must be the stored one, with or without short links, and all values of the request must be stored
+    already.
     """
     issue, request = existing.issue, parsed.request
     if issue is None or issue.removed_at is not None:
@@ -225,8 +227,8 @@ def _plan_honeypot(
 ) -> PlannedLink | None:
     """Return the honeypot link (one that readers do not see) of the issue: the stored one, else a new one if requested.
 
-    Return None if there is none. A document made from the output of another issue contains that issue's honeypot link;
-    it gets one of its own.
+    Return None if there is none. A document that was copied from another issue contains that issue's honeypot link; it
+    gets one of its own.
     """
     stored = _stored_honeypot(existing)
     if stored is not None:
@@ -246,7 +248,10 @@ def _write(
     tag: str,
     config: Config,
 ) -> tuple[bytes, str]:
-    """Return the document with short URLs, and the HTML of a new honeypot link that was inserted ('' for none)."""
+    """Return the document with short URLs, and the HTML of a new honeypot link that was inserted ('' for none).
+
+    A honeypot link is one that readers do not see. ``tag`` is added to each short URL for a token of the recipient.
+    """
     document, request = parsed.document, parsed.request
     urls = dict(short_urls(occurrences, links, config=config, with_numbers=request.number_placements))
     found = [occurrence.link for occurrence in occurrences if occurrence.honeypot]

@@ -1,4 +1,6 @@
-"""The links that an issue will have: the target, short link and placement number of each link in the document."""
+"""The links that an issue will have: for each link in the document its target, its short link, and the number in its
+URL.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -81,7 +83,10 @@ def _skip_pattern(url: str, config: Config) -> str | None:
 def _match_short_link(
     occurrence: Occurrence, key: ShortLinkKey, existing: ExistingIssue, targets: Targets, config: Config
 ) -> None:
-    """Record that a link in the document is already one of our short links, maybe a honeypot link. Raises Conflict."""
+    """Record that a link in the document is already one of our short links, maybe the one that readers do not see.
+
+    Raises Conflict if its target differs from the one in ``targets``.
+    """
     link = existing.short_links.get(key)
     if link is not None and link.honeypot:
         occurrence.honeypot = True
@@ -248,7 +253,7 @@ def short_urls(
 ) -> Iterator[tuple[int, str]]:
     """Yield (link index, short URL) for every link in the document whose URL is replaced.
 
-    With ``with_numbers``, the URLs end with placement numbers.
+    With ``with_numbers``, each URL ends with the number of the link's occurrence, as in ``/7pk3e/4``.
     """
     for occurrence in occurrences:
         if occurrence.planned_link is None:

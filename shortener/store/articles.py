@@ -37,7 +37,7 @@ class ArticleDetails(Struct):
 
 
 class ArticleAppearance(Struct, frozen=True):
-    """An article in one issue; ``sent_at`` (seconds of the UTC epoch) is None for a draft."""
+    """An article in one issue. ``sent_at`` (seconds of the UTC epoch) is None for an issue without a sending time."""
 
     slug: str
     issue_title: str
@@ -88,7 +88,10 @@ def list_appearances(store: Store, url: str) -> list[ArticleAppearance]:
 
 
 def list_link_ids(store: Store, url: str) -> list[int]:
-    """Return the ids of the short links of an article in issues and in drafts of picks, the oldest first."""
+    """Return the ids of the short links of an article, the oldest first.
+
+    They are those in issues, and those in drafts of a month's recommended articles.
+    """
     sql = """
         select links.id from links join articles on articles.id = links.article_id where articles.url = :url
         union select link_id from draft_links where url = :url

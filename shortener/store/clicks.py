@@ -103,7 +103,7 @@ class ResolvedLink(Struct, frozen=True):
 
 
 def resolve(store: Store, domain: str, code: str) -> ResolvedLink | None:
-    """Return the link with this domain and code, and the issues of its placements; None if there is no such link."""
+    """Return the link with this domain and code, and the issues in which it occurs; None if there is no such link."""
     row = store.row("select id, issue_id, honeypot from links where domain = ? and code = ?", (domain, code))
     if row is None:
         return None
@@ -124,8 +124,8 @@ VisitorDay = tuple[int, str]
 def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> dict[int, Visit]:
     """Return the human clicks of visitors on UTC days, by sequence number.
 
-    The keys of ``minimum_bitmasks`` are (day, visitor). Clicks whose bitmask ``first_visits`` is below the value are
-    left out: with 1 only first visits are returned, with 0 all clicks.
+    The keys of ``minimum_bitmasks`` are (day, visitor). With the value 0 all clicks of that visitor and day are
+    returned. With 1 only first visits are: clicks that are the visitor's first of the day on a link, issue and so on.
     """
     sql = f"""
         select seq, {column_list(Visit)} from clicks
@@ -142,7 +142,9 @@ def visits_by_seq(store: Store, minimum_bitmasks: Mapping[VisitorDay, int]) -> d
 
 
 def update_verdicts(store: Store, clicks: Mapping[int, Click]) -> None:
-    """Update verdict, reason, rules version, evidence and first visits of stored clicks, given by sequence number."""
+    """Update verdict, reason, rules version, evidence and ``first_visits`` of stored clicks, given by
+    sequence number.
+    """
     store.connection.update_rows(
         "clicks",
         ("verdict", "reason", "rules_version", "evidence", "first_visits"),

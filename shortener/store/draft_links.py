@@ -22,7 +22,9 @@ def save_link(store: Store, month: str, url: str, link_id: int) -> None:
 
 
 def rename_url(store: Store, *, old_url: str, new_url: str) -> None:
-    """Move the draft links of an article to its new URL. If the new URL has a link already, that one is kept."""
+    """Move the short links that drafts gave to an article to its new URL. A link that the new URL already
+    has is kept.
+    """
     store.execute(
         """
         update draft_links set url = :new where url = :old

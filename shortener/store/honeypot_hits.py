@@ -32,7 +32,7 @@ class HoneypotHit(NamedTuple):
 
 
 def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[HoneypotHit]:
-    """Return the honeypot hits whose address or network is in ``values``.
+    """Return the honeypot hits (clicks on links that readers do not see) whose address or network is in ``values``.
 
     They are those in the quarter-hours from ``since`` until before ``until`` (milliseconds).
     """
@@ -45,7 +45,7 @@ def hits_near(store: Store, values: Iterable[str], *, since: int, until: int) ->
 
 
 def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) -> list[NearbyClickRow]:
-    """Return the clicks on honeypot links whose address or network is in ``values``.
+    """Return the clicks on links that readers do not see (honeypot links) whose address or network is in ``values``.
 
     They are those from ``since`` until before ``until`` (milliseconds).
     """
@@ -57,19 +57,20 @@ def clicks_near(store: Store, values: Iterable[str], *, since: int, until: int) 
 
 
 def record(store: Store, *, first_seq: int, last_seq: int, machine_mask: int) -> None:
-    """Add the honeypot hits among the clicks with the sequence numbers ``first_seq`` to ``last_seq`` to their table.
+    """Add clicks on links that readers do not see (honeypot hits) to their table.
 
-    If the evidence of a hit has a bit of ``machine_mask``, a program made it, and its user agent is not stored.
+    They are those with the sequence numbers ``first_seq`` to ``last_seq``. If the evidence of a hit has a bit of
+    ``machine_mask``, a program made it, and its user agent is not stored.
     """
     # The plus sign keeps SQLite from reading all clicks on the links.
     _insert(store, f"seq between ? and ? and +link_id in ({_HONEYPOT_LINKS})", (first_seq, last_seq), machine_mask)
 
 
 def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int) -> None:
-    """Fill the table of honeypot hits again from the clicks, for the quarter-hours from ``first_at`` to ``last_at``.
+    """Fill the table of honeypot hits (clicks on links that readers do not see) again from the clicks.
 
-    Times are in milliseconds. Call it after clicks of this time were classified again. ``machine_mask`` has the
-    evidence bits that show a program.
+    Only the quarter-hours from ``first_at`` to ``last_at`` (milliseconds) are filled again. Call it after clicks of
+    this time were classified again. ``machine_mask`` has the evidence bits that show a program.
     """
     first, last = _quarter_hour(first_at), _quarter_hour(last_at)
     store.execute("delete from honeypot_hits where quarter_hour between ? and ?", (first, last))
@@ -81,9 +82,9 @@ def record_again(store: Store, *, first_at: int, last_at: int, machine_mask: int
 
 
 def _insert(store: Store, condition: str, bounds: tuple[int, int], machine_mask: int) -> None:
-    """Insert the honeypot hits among the clicks that meet an SQL condition, whose parameters are ``bounds``.
+    """Insert those honeypot hits (clicks on links that readers do not see) that meet an SQL condition.
 
-    ``machine_mask`` has the evidence bits that show a program.
+    ``bounds`` are the parameters of the condition. ``machine_mask`` has the evidence bits that show a program.
     """
     sql = f"""
         insert into honeypot_hits (quarter_hour, {", ".join(HoneypotHit._fields)})

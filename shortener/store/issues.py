@@ -38,7 +38,7 @@ class Issue(Struct, frozen=True):
 
 
 class Article(Struct, frozen=True):
-    """A link target of one issue. ``position`` is 1 to N for articles; it is None for inline and other links.
+    """A link target of one issue. ``position`` is 1 to N for articles, and None for targets that are not articles.
 
     ``corrected_fields`` are the names of the fields that an editor has corrected, separated by spaces.
     """
@@ -161,7 +161,7 @@ def add(
     source: bytes,
     now: int,
 ) -> int:
-    """Add an issue with an empty output and return its id."""
+    """Add an issue and return its id. Its document with short links (``output``) is empty at first."""
     row = store.execute(
         """
         insert into issues (slug, title, format, domain, sent_at, recipients, source, output, created_at, updated_at)
@@ -283,7 +283,7 @@ def list_placements(store: Store, issue_id: int) -> list[Placement]:
 
 
 def used_placement_numbers(store: Store, link_id: int, *, except_issue_id: int) -> set[int]:
-    """Return the placement numbers of a link in all issues but ``except_issue_id``."""
+    """Return the numbers of a link's occurrences (as in ``/7pk3e/4``) in all issues but ``except_issue_id``."""
     sql = "select n from placements where link_id = ? and issue_id <> ?"
     return {row[0] for row in store.execute(sql, (link_id, except_issue_id))}
 

@@ -160,7 +160,7 @@ def set_rules_version(store: Store, rules_version: int, *, first_seq: int, last_
 
 
 def honeypot_link_ids(store: Store) -> set[int]:
-    """Return the ids of all honeypot links."""
+    """Return the ids of all honeypot links, which readers do not see."""
     return {row[0] for row in store.execute("select id from links where honeypot = 1")}
 
 

@@ -114,14 +114,17 @@ def completeness(reader: Reader) -> Completeness | None:
 
 
 def add_local_key_days(store: Store, days: set[tuple[str, int]]) -> None:
-    """Record the days on which nodes counted visitors with a daily key of their own, as (node, UTC day since 1970)."""
+    """Record the days on which redirect nodes hashed visitors with daily keys of their own, as (node, UTC day since
+    1970).
+    """
     store.connection.execute_many(
         "insert into local_key_days (node, day) values (?, ?) on conflict do nothing", sorted(days)
     )
 
 
 def local_key_days(reader: Reader, *, first_day: int, last_day: int) -> list[tuple[str, int]]:
-    """Return the days on which nodes counted visitors with a daily key of their own, as (node, day), ordered by day.
+    """Return the days on which redirect nodes hashed visitors with daily keys of their own, as (node, day) ordered by
+    day.
 
     ``first_day`` and ``last_day`` are UTC days since 1970.
     """

@@ -16,8 +16,9 @@ SectionFormat = Literal["markdown", "html"]
 
 
 class PicksSettings(Struct, frozen=True):
-    """What editors have chosen for a month: numbers of top picks and hidden gems, and the template. None means no
-    choice.
+    """What editors have chosen for the recommended articles of a month. None means no choice.
+
+    ``top`` and ``gems`` are the numbers of top articles and hidden gems, ``template`` is the template.
     """
 
     top: int | None = None
@@ -42,14 +43,14 @@ class OwnTemplate(Struct, frozen=True):
 
 
 def settings(store: Store, month: str) -> PicksSettings:
-    """Return what editors have chosen for the picks of a month."""
+    """Return what editors have chosen for the recommended articles of a month: numbers and template."""
     sql = f"select {column_list(PicksSettings)} from picks_settings where month = ?"  # noqa: S608
     row = store.execute(sql, (month,)).fetchone()
     return PicksSettings(*row) if row else PicksSettings()
 
 
 def save_settings(store: Store, month: str, chosen: PicksSettings) -> None:
-    """Store what editors have chosen for the picks of a month."""
+    """Store what editors have chosen for the recommended articles of a month: numbers and template."""
     store.execute("delete from picks_settings where month = ?", (month,))
     if chosen != PicksSettings():
         store.execute(
@@ -59,10 +60,9 @@ def save_settings(store: Store, month: str, chosen: PicksSettings) -> None:
 
 
 def template_name(store: Store, month: str) -> TemplateName:
-    """Return the template for the picks of a month: the chosen one, else that of the latest earlier month with a
-    choice.
+    """Return the template for the recommended articles of a month.
 
-    If there is none, it is "cards".
+    It is the chosen one, else that of the latest earlier month with a choice, else "cards".
     """
     name: TemplateName | None = store.value(
         "select template from picks_settings where month <= ? and template is not null order by month desc limit 1",
@@ -72,13 +72,13 @@ def template_name(store: Store, month: str) -> TemplateName:
 
 
 def texts_by_article(store: Store, month: str) -> dict[str, PickText]:
-    """Return by article URL the texts that editors changed for the picks of a month."""
+    """Return by article URL the texts that editors changed in the recommended articles of a month."""
     sql = f"select url, {column_list(PickText)} from picks_texts where month = ?"  # noqa: S608
     return {url: PickText(*values) for url, *values in store.execute(sql, (month,))}
 
 
 def save_text(store: Store, month: str, url: str, text: PickText) -> None:
-    """Store the texts that editors changed for an article in the picks of a month."""
+    """Store the texts that editors changed for an article in the recommended articles of a month."""
     store.execute("delete from picks_texts where month = ? and url = ?", (month, url))
     if text != PickText():
         store.execute(

@@ -295,7 +295,10 @@ def top_misses(store: Store, *, since: int | None, until: int | None, limit: int
 
 
 class ClickRow(Struct, frozen=True):
-    """One exported click. ``ts`` is milliseconds of the UTC epoch; ``n`` is the number of the placement, 0 for none."""
+    """One exported click. ``ts`` is milliseconds of the UTC epoch.
+
+    ``n`` is the number of the link's occurrence in the issue, 0 for none.
+    """
 
     id: str
     ts: int

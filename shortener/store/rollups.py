@@ -55,8 +55,9 @@ def _coarse_sums(rollup: Rollup, fine: SumsByKey) -> SumsByKey:
 
 
 def _coarse_key_function(rollup: Rollup, source: Rollup) -> Callable[[Any], RollupKey]:
-    """Return a function that converts the key of a row in ``source`` to the key of its row in the coarser
-    ``rollup``.
+    """Return a function that converts the key of a row in ``source`` to the key of its row in ``rollup``.
+
+    Both are tables of click counts; ``rollup`` is the coarser one.
     """
     # The steps are 1 for columns that both tables have, so that these are copied.
     columns = [

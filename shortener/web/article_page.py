@@ -1,4 +1,6 @@
-"""The page of one article: the issues that contained it, its results, its signals, links and decisions about it."""
+"""The page of one article: the issues that contained it, its results, its counts on other platforms, links and
+decisions.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -22,7 +24,7 @@ from shortener.web.ranking_cache import explanation
 
 
 class Appearance(Struct, frozen=True):
-    """An article in one issue. ``role`` says whether it is an article there, an inline link or another link.
+    """An article in one issue. ``role`` says whether it is an article there, a link in running text or another link.
 
     ``visitors``, ``clicks`` and ``typical`` (the count of an average article in its place) are None if unknown.
     """

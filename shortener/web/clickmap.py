@@ -135,7 +135,7 @@ def _anchor(placement: PlacementCount, domains: Sequence[Domain]) -> str:
 def badges(
     report: IssueReport, *, measure: Measure, results: Mapping[str, RankedArticle], domains: Sequence[Domain]
 ) -> dict[LinkKey, Badge]:
-    """Return the badges of the click map, by host, code and placement number of the link.
+    """Return the badges of the click map, by (host, code, number of the link's occurrence).
 
     ``measure`` says what they show: the share of the clicks, or the article's multiple of the typical count.
     ``results`` has the entries of the ranking by article URL.

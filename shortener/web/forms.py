@@ -110,7 +110,11 @@ def read_article_edit(fields: FormFields, *, suffix: str = "") -> ArticleEdit:
 
 
 def _read_role(fields: FormFields, name: str) -> Role | None:
-    """Return the role in a field (article, inline or other); None if the field is missing. Raises FieldError."""
+    """Return the role in a field: article, inline (a link in running text) or other. Return None if the field is
+    missing.
+
+    Raises FieldError for any other text.
+    """
     for role in ROLES:
         if fields.get(name) == role:
             return role

@@ -19,7 +19,6 @@ from shortener import newsletter
 from shortener.errors import InputError
 from shortener.newsletter import Format
 from shortener.newsletter.html_tokenizer import Token, tokenize
-from shortener.web.languages import gettext as _
 from shortener.web.sender_styles import StyleFilter, layout_width, matches_wide_screen
 
 CONTENT_SECURITY_POLICY = (
@@ -202,6 +201,9 @@ class _Sanitizer:
 
     def sanitize(self) -> tuple[str | _LinkStart | _BadgeSlot, ...]:
         """Return the sanitized pieces. Elements that are open at the end are closed."""
+        # Imported here, so that the process of a trial parse loads neither translations nor the web framework.
+        from shortener.web.languages import gettext as _
+
         tokens = list(islice(tokenize(self._source), MAX_TOKENS + 1))
         removed = _pair_removed_elements(tokens)
         for number, token in enumerate(tokens[:MAX_TOKENS]):

@@ -138,7 +138,9 @@ def _add_up(sparks: Mapping[str, Mapping[int, int]], short_urls: Sequence[str]) 
 
 
 def _decisions(sent_at: datetime | None) -> dict[str, Decision]:
-    """Return by article the editors' decisions about the picks of the month in which the issue was sent."""
+    """Return by article the editors' decisions about the recommended articles of the month in which the
+    issue was sent.
+    """
     if sent_at is None:
         return {}
     month = f"{sent_at.astimezone(config().zone):%Y-%m}"

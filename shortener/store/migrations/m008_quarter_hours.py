@@ -150,7 +150,7 @@ def m008_quarter_hours(db: Database) -> None:
     """Sum the stored clicks by quarter-hour. Hours whose clicks were deleted keep one sum, at their beginning.
 
     How many of the deleted human clicks had a visitor hash is unknown. If an issue (or a link without one) has at least
-    one first visit for every two human clicks, all of them are assumed to have one; otherwise as many as there are
-    first visits.
+    one visitor for every two human clicks, all of them are assumed to have a hash; otherwise as many as there are
+    visitors.
     """
     run_script(db, SCRIPT)

@@ -43,7 +43,8 @@ create table picks_templates (
 
 
 def m019_picks_edits(db: Database) -> None:
-    """Create the tables for numbers, texts and order of a month's picks, and for own templates; allow an
-    empty reason.
+    """Create the tables for numbers, texts and order of a month's recommended articles, and for own templates.
+
+    The reason of a decision may be empty from now on.
     """
     run_script(db, SCRIPT)

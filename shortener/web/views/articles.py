@@ -182,7 +182,7 @@ def _require_ranking() -> tuple[ArticleFilterValues, Ranking]:
 @blueprint.get("/articles/article")
 @role_required("viewer")
 def show_article() -> str:
-    """Show one article across issues: appearances, figures, signals, links, and decisions with their history."""
+    """Show one article across issues: appearances, figures, counts from other platforms, links, and decisions."""
     article = load_article(request.args.get("url", ""), wait=False)
     months = dict.fromkeys(
         article_list.month_of(int(row.sent_at.timestamp())) for row in article.appearances if row.sent_at

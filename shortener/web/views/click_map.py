@@ -91,7 +91,9 @@ def document_response(
 @blueprint.get("/<slug>/placements.csv")
 @role_required("viewer")
 def placements_csv(slug: str) -> Response:
-    """Return the placements of the report as CSV, one row each. Placements of articles come first, then the others."""
+    """Return the clicks on each occurrence of a link as CSV, one row each. Those of articles come first, then the
+    others.
+    """
     report = load_report(slug)
     rows = [
         (

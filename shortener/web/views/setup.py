@@ -125,7 +125,7 @@ def show_checks_json(slug: str) -> Response:
 @blueprint.get("/setup.csv")
 @role_required("viewer")
 def show_setup_csv(slug: str) -> Response:
-    """Return the placements of an issue as CSV, one row each."""
+    """Return the links of an issue as CSV, one row for each occurrence of a link."""
     contents = load_issue_contents(store(), slug, config=config(), now=now())
     positions = {
         link.short_url: (article.position, article.title)
