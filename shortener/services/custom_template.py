@@ -1,8 +1,8 @@
-"""Rendering of an editor's own picks template in a child process with limits on processor time and memory.
+"""Rendering of a template that editors have written, in a child process with limits on processor time and memory.
 
 A template is a program: loops inside loops or a large power can run forever, and Python cannot stop them. The child
-process (``python -m shortener.services.custom_template``) reads a request from standard input and writes the section,
-or one line that says what is wrong, to standard output.
+process (``python -m shortener.services.custom_template``) reads a request from standard input and writes the result, or
+one line that says what is wrong, to standard output.
 """
 
 import sys
@@ -24,7 +24,7 @@ INVALID_TEMPLATE_STATUS = 3
 
 
 class TemplateRequest(Struct, frozen=True):
-    """The request to the child process: what to render."""
+    """The request to the child process: the picks (recommended articles) to render, and the template."""
 
     output_format: Literal["markdown", "html"]
     template: str
@@ -33,7 +33,10 @@ class TemplateRequest(Struct, frozen=True):
 
 
 def render_custom_template(request: TemplateRequest) -> str:
-    """Return the section of the picks in an editor's own template. Raises InputError."""
+    """Return the section of the picks (recommended articles), rendered by an editor's own template.
+
+    Raises InputError if the template fails or exceeds the limits.
+    """
     content = msgspec.json.encode(request, enc_hook=message_text)
     try:
         status, output = run_limited("shortener.services.custom_template", content, cpu_seconds=CPU_SECONDS)
@@ -53,7 +56,7 @@ def render_custom_template(request: TemplateRequest) -> str:
 
 
 def main() -> int:
-    """Set the limits of this process, then render the request on standard input."""
+    """Set the limits of this process, then render the request on standard input. Return the exit status."""
     limit_this_process()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=TemplateRequest)
     render_picks = render.render_markdown if request.output_format == "markdown" else render.render_html
