@@ -156,7 +156,10 @@ def _print_issue(result: IssueReport, zone: ZoneInfo) -> None:
 
 
 def _format_rerun(rerun: RerunSuggestion) -> str:
-    """Return a suggestion to show an article again, with its state: open, done in a later issue, or not done."""
+    """Return a line about an article that was suggested to be shown again at another position.
+
+    It ends with the state: open, done in a later issue, or not done.
+    """
     state = "" if rerun.open else "; not done yet"
     if rerun.shown_again:
         state = f"; done: position {rerun.shown_position} in {rerun.shown_again}"
