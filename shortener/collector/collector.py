@@ -161,7 +161,7 @@ class Collector:
     def _read_segment(
         self, source: ClickLog | Inbox, segment: Segment
     ) -> Iterator[tuple[list[ClickLine], ReadProgress]]:
-        """Yield the unread lines of a segment in parts, each with the position that was reached."""
+        """Yield the unread lines of one segment of a source in parts, each with the position that was reached."""
         has_more = self._has_unread(segment)
         position = self._positions.get(segment.id, SegmentPosition(0, False, False))
         while has_more:
@@ -259,8 +259,8 @@ class Collector:
     def follow(self, *, stop: Callable[[], bool]) -> None:
         """Move clicks from the click log into the store until ``stop()`` returns true.
 
-        Then store the rest, for at most SHUTDOWN_SECONDS. Retries while the store is locked or its disk is
-        full. Raises StoreError if the store is damaged, and LeaseLost if another machine collects now.
+        Then store what is left in the log, for at most SHUTDOWN_SECONDS. While the store is locked or its disk is full,
+        it is tried again. Raises StoreError if the store is damaged, and LeaseLost if another machine collects now.
         """
         failures = 0
         while not stop():
@@ -364,7 +364,7 @@ class Collector:
             share_keys(self._store, self._keys, now=now)
 
     def delete_expired(self) -> None:
-        """Delete fully read segments and clicks that are older than the configuration allows."""
+        """Delete completely read log files, and clicks that are older than the configuration allows."""
         if delete_expired(
             self._store,
             privacy=self._config.privacy,

@@ -45,7 +45,7 @@ _TRUNCATED_LENGTH = 64
 
 
 class ClickRecorder:
-    """Writes the click log of one worker process. Its methods wait for one ``write()`` at most.
+    """Writes the click log of one worker process. Each method waits for at most one ``write()`` to the file.
 
     ``shared_keys`` is true on a machine that gets its daily keys from the collector of another.
     """

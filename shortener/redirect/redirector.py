@@ -34,7 +34,7 @@ _RECORDING_FAILED = Response(503, [("Retry-After", "5"), *_NO_STORE_HEADERS])
 
 
 class Redirector:
-    """Responds to requests for short links, and records each click and each miss.
+    """Responds to requests for short links. Clicks, and misses (requests that are not redirected), are recorded.
 
     ``shared_keys`` is true on a machine that gets its daily keys from the collector of another.
     """

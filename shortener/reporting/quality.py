@@ -55,8 +55,8 @@ class LocalKeyDay(Struct, frozen=True):
 class Quality(Struct, frozen=True):
     """Data quality of a report: how many of its requests are automated, by verdict and reason.
 
-    ``verdicts`` and ``set_aside`` are shares of all ``requests``, from 0 to 1; ``set_aside`` is the share of automated
-    requests. ``band`` has the estimates of human clicks, None where the reasons are unknown.
+    ``verdicts`` has the share (0 to 1) of each verdict in all ``requests``, and ``set_aside`` the share of automated
+    requests. ``band`` has the low, best and high estimate of human clicks, None if the reasons are unknown.
 
     ``complete_until`` is the time until which the clicks of all redirect nodes are stored, None without nodes or if a
     node has sent nothing yet. If clicks are late, ``waiting_for`` is the node that is furthest behind, and
