@@ -17,7 +17,7 @@ RUN_DIRECTORY = "run"
 COUNTER_NAMES = ("redirects", "prefetches", "misses", "unrecorded", "errors", "gone", "unknown_hosts")
 """Names of a worker's counters, in the order of their values. ``gone`` counts misses of retired and expired links, and
 ``unknown_hosts`` requests for a code at a host that is no domain."""
-CHILD_KINDS = ("worker", "pages", "collector")
+CHILD_KINDS = ("worker", "pages", "collector", "sender", "node_pages")
 """Kinds of child processes whose restarts the supervisor counts."""
 MAX_WORKERS = 256
 _FILE_BYTES = 8 * 8

@@ -28,7 +28,7 @@ class Segment(Struct, frozen=True):
     """Identifier of the segment, which stays the same when the file is renamed or copied."""
     path: Path
     node: str
-    """Host name of the machine that wrote the segment; empty for files from other programs."""
+    """Name of the machine that wrote the segment; empty for files from other programs."""
     size: int
     """Size of the file in bytes."""
     header_bytes: int
@@ -126,7 +126,7 @@ class ClickLog:
             file.seek(position)
             chunk = file.read(CHUNK_SIZE)
             at_end = position + len(chunk) >= os.fstat(file.fileno()).st_size
-            ended = at_end and not _is_being_written(file.fileno(), segment)
+            ended = at_end and not is_being_written(file.fileno(), segment)
         lines = list(_decode_lines(chunk, progress))
         rest = position + len(chunk) - progress.position
         if rest > MAX_LINE_BYTES or (rest and ended):
@@ -176,7 +176,7 @@ def _complete_size(segment: Segment) -> int:
     return segment.size if tail else 0
 
 
-def _is_being_written(fd: int, segment: Segment) -> bool:
+def is_being_written(fd: int, segment: Segment) -> bool:
     """Return whether a process may still write to the segment.
 
     A redirect worker holds a lock on the segment that it writes. Other programs take no lock, so their files always
