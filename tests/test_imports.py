@@ -18,7 +18,7 @@ LAYERS = (
     {"config", "config_messages", "config_sources", "settings", "shared_memory"},
     {"newsletter", "ranking", "classification", "clicklog", "short_urls", "secret_key"},
     {"store"},
-    {"collector"},
+    {"collector", "node"},
     {"redirect", "reporting", "services"},
     {"web", "api"},
     {"app"},

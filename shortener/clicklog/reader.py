@@ -166,6 +166,11 @@ def _identify_segment(path: Path, *, size: int) -> Segment | None:
         return Segment(f"line:{digest[:32]}", path, "", size, 0, with_name)
 
 
+def is_foreign(segment_id: str) -> bool:
+    """Return whether a segment id is that of a file from another program; ids of our workers have no colon."""
+    return ":" in segment_id
+
+
 def _complete_size(segment: Segment) -> int:
     tail = max(0, segment.size - MAX_LINE_BYTES)
     with segment.path.open("rb") as file:

@@ -6,7 +6,8 @@ How long each is kept is in docs/click-log.md, section 8. Rollups are never dele
 from collections.abc import Mapping
 
 from shortener.clicklog.pseudonyms import DailyKeys
-from shortener.clicklog.reader import ClickLog, Segment
+from shortener.clicklog.reader import ClickLog
+from shortener.clicklog.retention import delete_old_segments
 from shortener.config import Privacy
 from shortener.durations import DAY_SECONDS
 from shortener.store import Store, clicks, issues, page_changes, uploads
@@ -32,29 +33,13 @@ def delete_expired(
     deleted as well.
     """
     keys.destroy_expired(now=now)
-    for segment in click_log.segments():
-        if (
-            _is_drained(segment, positions.get(segment.id))
-            and now - segment.path.stat().st_mtime > privacy.keep_log * DAY_SECONDS
-        ):
-            segment.path.unlink(missing_ok=True)
+    delete_old_segments(click_log, positions, keep_log_days=privacy.keep_log, now=now)
     with store.transaction():
         issues.purge_removed(store, now=int(now))
         page_changes.purge(store, now=int(now))
         uploads.purge(store, now=int(now))
         clicks.delete_finished_segments(store, before=int(now) - 2 * privacy.keep_log * DAY_SECONDS)
     return _delete_clicks(store, before_day=int(now) // DAY_SECONDS - privacy.keep_clicks)
-
-
-def _is_drained(segment: Segment, position: SegmentPosition | None) -> bool:
-    """Return whether a segment was read to its end and no process can still write to it.
-
-    Other programs such as nginx may keep their ``*.log`` file open. So a file of another program counts as drained only
-    if its name does not end with ``.log``, because it was rotated or imported.
-    """
-    if position is None or position.position < segment.size:
-        return False
-    return position.finished or (not segment.header_bytes and not segment.path.name.endswith(".log"))
 
 
 def _delete_clicks(store: Store, *, before_day: int) -> bool:

@@ -20,7 +20,8 @@ def run(task: Task) -> None:
     store = _open_store(task.config, stop=stop)
     if store is None:
         return
-    start_feed(task.config)
+    if task.role == "serve":  # on a centre the sender has it
+        start_feed(task.config)
     collector = acquire_collector(store, config=task.config, stop=stop)
     if collector is not None:
         collector.follow(stop=stop)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
@@ -21,6 +21,9 @@ from shortener.store.migrations import MIGRATION_NAMES, MIGRATIONS
 from shortener.store.migrations.first_stores import complete_first_tables
 from shortener.store.sqlite import SqliteConnection
 from shortener.store.write_ahead_log import change_number, increment_number, set_aside_foreign
+
+if TYPE_CHECKING:
+    from shortener.store.postgres_store import NodeReader
 
 CACHE_SIZE_KIB = 48 * 1024
 """Page cache of a connection in KiB. It holds the indexes of a few million clicks, which the collector updates."""
@@ -243,6 +246,16 @@ def open_reader(data: Path, *, url: str = "") -> Reader:
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
     return Reader(SqliteConnection(conn, path=path))
+
+
+def open_node_reader(url: str, *, listening: bool = False) -> "NodeReader":
+    """Open the connection of a node to the store, on which nothing waits for a silent server.
+
+    It is woken by changes of links if it is ``listening``. Raises StoreError.
+    """
+    module = _postgres()
+    reader: NodeReader = module.open_node_reader(url, channel=module.LINKS_CHANNEL if listening else "")
+    return reader
 
 
 def prepare_directory(data: Path) -> None:

@@ -275,7 +275,7 @@ def spoil(store: Store, state: str) -> None:
             path.write_bytes(b"no database" * 1000)
         return
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
-        copy.execute("insert into links values ('go.example', 'gone', 'https://a.example/', null, 'active', null)")
+        copy.execute("insert into links values ('go.example', 'gone', 'https://a.example/', '', null, 'active', null)")
         key, value = {"of another store": ("store_id", 1), "newer": ("links_revision", 99)}[state]
         copy.execute("update meta set value = ? where name = ?", (value, key))
 
